@@ -1,0 +1,144 @@
+"""Domain terms that every folder shares: fuels, read schedules, identifiers, settlement slots, consistency levels.
+
+Units: energy in Wh, time in microseconds since the scenario's start (00:00 UTC), slots are UTC half-hours counted from it.
+"""
+
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOTS_PER_DAY = 48
+SLOT_US = 1_800_000_000
+DAY_US = SLOTS_PER_DAY * SLOT_US
+PARTITION_COUNT = 4_096
+
+MPAN_DISTRIBUTOR = 10
+MPAN_WEIGHTS = (3, 5, 7, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+MPRN_BASE = 10_000_000
+
+
+class Fuel(StrEnum):
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+
+
+class ReadSchedule(IntEnum):
+    """How often a meter's readings reach the platform; the customer chooses."""
+
+    DAILY = 0
+    HALF_HOURLY = 1
+
+
+class DcRole(StrEnum):
+    """Business data centres take the gateways' traffic; analytics ones only hold replicas of it."""
+
+    BUSINESS = "business"
+    ANALYTICS = "analytics"
+
+
+class Quality(IntEnum):
+    ACTUAL = 0
+    ESTIMATED = 1
+    SUBSTITUTED = 2
+    MISSING = 3
+
+
+class Source(IntEnum):
+    SCHEDULED = 0
+    ON_DEMAND = 1
+    ALERT = 2
+
+
+class Operation(StrEnum):
+    """Every operation that a run can send to the store; results, SLOs and consistency levels are keyed by these."""
+
+    APPEND_EVENT = "append_event"
+    WRITE_INTERVALS = "write_intervals"
+    UPDATE_USAGE = "update_usage"
+    UPDATE_STATE = "update_state"
+    READ_USAGE_MONTH = "read_usage_month"
+    READ_INTERVALS_DAY = "read_intervals_day"
+    READ_STATE = "read_state"
+
+
+WRITE_OPERATIONS = (
+    Operation.APPEND_EVENT,
+    Operation.WRITE_INTERVALS,
+    Operation.UPDATE_USAGE,
+    Operation.UPDATE_STATE,
+)
+READ_OPERATIONS = (Operation.READ_USAGE_MONTH, Operation.READ_INTERVALS_DAY, Operation.READ_STATE)
+
+
+class ConsistencyLevel(StrEnum):
+    """Levels for plain reads and writes. ANY is left out: an acknowledgement that no replica holds proves nothing."""
+
+    ONE = "ONE"
+    TWO = "TWO"
+    THREE = "THREE"
+    QUORUM = "QUORUM"
+    ALL = "ALL"
+    LOCAL_QUORUM = "LOCAL_QUORUM"
+    EACH_QUORUM = "EACH_QUORUM"
+    LOCAL_ONE = "LOCAL_ONE"
+
+    @property
+    def wire_code(self) -> int:
+        """The [consistency] short of the CQL native protocol v4. Source: native_protocol_v4.spec section 3."""
+        return _WIRE_CODES[self]
+
+
+_WIRE_CODES = {
+    ConsistencyLevel.ONE: 1,
+    ConsistencyLevel.TWO: 2,
+    ConsistencyLevel.THREE: 3,
+    ConsistencyLevel.QUORUM: 4,
+    ConsistencyLevel.ALL: 5,
+    ConsistencyLevel.LOCAL_QUORUM: 6,
+    ConsistencyLevel.EACH_QUORUM: 7,
+    ConsistencyLevel.LOCAL_ONE: 10,
+}
+
+
+def mpan_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The 13-digit electricity metering point of each premises: int64[n] index -> int64[n] MPAN core with its check digit.
+
+    Source: MPAN core check digit: sum of the first 12 digits times successive primes (11 left out), mod 11, mod 10.
+    """
+    stem = np.int64(MPAN_DISTRIBUTOR) * 10_000_000_000 + premises.astype(np.int64)
+    rest = stem.copy()
+    total = np.zeros_like(stem)
+    for weight in reversed(MPAN_WEIGHTS):
+        total += (rest % 10) * weight
+        rest //= 10
+    return stem * 10 + total % 11 % 10
+
+
+def mprn_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The 10-digit gas metering point of each premises: int64[n] index -> int64[n] MPRN with its two check digits.
+
+    Source: MPRN check: the eight leading digits times 8, 7, ... 1, summed, mod 11, as two digits.
+    """
+    stem = np.int64(MPRN_BASE) + premises.astype(np.int64)
+    rest = stem.copy()
+    total = np.zeros_like(stem)
+    for weight in range(1, 9):
+        total += (rest % 10) * weight
+        rest //= 10
+    return stem * 100 + total % 11
+
+
+def premises_of_mpxn(mpxn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The inverse of `mpan_of` and `mprn_of`: int64[n] -> (premises int64[n], is_gas bool[n]).
+
+    A number that neither could have made (wrong check digit, other distributor) gives premises -1.
+    """
+    value = mpxn.astype(np.int64)
+    is_gas = value < 100 * MPRN_BASE * 10
+    stem_gas = value // 100 - MPRN_BASE
+    stem_electricity = value // 10 - np.int64(MPAN_DISTRIBUTOR) * 10_000_000_000
+    premises = np.where(is_gas, stem_gas, stem_electricity)
+    in_range = (premises >= 0) & (premises < 9 * MPRN_BASE)
+    made = np.where(is_gas, mprn_of(np.where(in_range, premises, 0)), mpan_of(np.where(in_range, premises, 0)))
+    return np.where(in_range & (made == value), premises, -1), is_gas
