@@ -63,3 +63,21 @@ class Table:
     statements: Mapping[Operation, Statement]
     partition: Bound
     reason: str  # of the compaction and TTL choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A named set of tables, in which each operation has exactly one statement."""
+
+    name: str
+    tables: tuple[Table, ...]
+
+    def __post_init__(self) -> None:
+        served = [operation for table in self.tables for operation in table.statements]
+        assert len(served) == len(set(served)), f"schema {self.name} serves an operation twice"
+
+    def statement(self, operation: Operation) -> Statement:
+        return next(table.statements[operation] for table in self.tables if operation in table.statements)
+
+    def table_of(self, operation: Operation) -> Table:
+        return next(table for table in self.tables if operation in table.statements)

@@ -1,0 +1,117 @@
+"""Readings as columns, and the rows that they become: pure arithmetic on arrays, one array a bind.
+
+Natural keys and an explicit write timestamp make each write idempotent: a repeated delivery writes the same cells again,
+and a correction (a higher revision) wins over what it corrects whatever the clocks of the nodes say. The timestamp is
+the instant that the row is about plus the revision [us], so that time-windowed compaction still sees data time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US, Operation
+
+Columns = Mapping[str, NDArray[np.generic]]
+"""Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """n deliveries, each of k consecutive half-hours of one meter that lie in one UTC day. k is the same for all."""
+
+    mpxn: NDArray[np.int64]  # [n]
+    premises: NDArray[np.int64]  # [n]
+    fuel: NDArray[np.int8]  # [n] 0 electricity, 1 gas
+    interval_start_us: NDArray[np.int64]  # [n] of the first half-hour [us since the Unix epoch]
+    values_wh: NDArray[np.int32]  # [n, k] [Wh]
+    register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh]
+    day_wh: NDArray[np.int64]  # [n] use from 00:00 UTC to the end of the last half-hour [Wh]
+    received_at_us: NDArray[np.int64]  # [n] [us since the Unix epoch]
+    revision: NDArray[np.int32]  # [n] 0 as first delivered
+    source: NDArray[np.int8]  # [n] scenarios.domain.Source
+    quality: NDArray[np.int8]  # [n] scenarios.domain.Quality
+
+    @property
+    def interval_end_us(self) -> NDArray[np.int64]:
+        return self.interval_start_us + np.int64(self.values_wh.shape[1] * SLOT_US)
+
+
+def month_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The UTC month of each instant: int64[n] [us since the Unix epoch] -> int32[n] as yyyymm."""
+    months = instant_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    return ((months // 12 + 1970) * 100 + months % 12 + 1).astype(np.int32)
+
+
+def day_of_month(instant_us: NDArray[np.int64]) -> NDArray[np.int8]:
+    """The UTC day of the month, from 1: int64[n] [us since the Unix epoch] -> int8[n]."""
+    days = instant_us.astype("datetime64[us]").astype("datetime64[D]")
+    return ((days - days.astype("datetime64[M]")).astype(np.int64) + 1).astype(np.int8)
+
+
+def reading_columns(operation: Operation, readings: Readings) -> Columns:
+    """The bind columns of one write operation for n deliveries."""
+    start_us, end_us = readings.interval_start_us, readings.interval_end_us
+    match operation:
+        case Operation.APPEND_EVENT:
+            return {
+                "mpxn": readings.mpxn,
+                "month": month_of(start_us),
+                "interval_start": start_us // 1_000,
+                "revision": readings.revision,
+                "received_at": readings.received_at_us // 1_000,
+                "source": readings.source,
+                "quality": readings.quality,
+                "register_wh": readings.register_wh,
+                "values_wh": readings.values_wh,
+                "write_us": start_us + readings.revision,
+            }
+        case Operation.WRITE_INTERVALS:
+            return {
+                "mpxn": readings.mpxn,
+                "month": month_of(start_us),
+                "interval_start": start_us // 1_000,
+                "revision": readings.revision,
+                "quality": readings.quality,
+                "values_wh": readings.values_wh,
+                "write_us": start_us + readings.revision,
+            }
+        case Operation.UPDATE_USAGE:
+            return {
+                "premises": readings.premises,
+                "month": month_of(start_us),
+                "day": day_of_month(start_us),
+                "fuel": readings.fuel,
+                "usage_wh": readings.day_wh,
+                "through": end_us // 1_000,
+                "write_us": end_us + readings.revision,
+            }
+        case Operation.UPDATE_STATE:
+            return {
+                "mpxn": readings.mpxn,
+                "register_wh": readings.register_wh,
+                "read_through": end_us // 1_000,
+                "received_at": readings.received_at_us // 1_000,
+                "write_us": end_us + readings.revision,
+            }
+    raise AssertionError(f"{operation} writes no reading")
+
+
+def query_columns(
+    operation: Operation, *, mpxn: NDArray[np.int64], premises: NDArray[np.int64], day_start_us: NDArray[np.int64]
+) -> Columns:
+    """The bind columns of one read operation: n meters or premises, asked about the UTC day [us since the epoch]."""
+    match operation:
+        case Operation.READ_USAGE_MONTH:
+            return {"premises": premises, "month": month_of(day_start_us)}
+        case Operation.READ_INTERVALS_DAY:
+            return {
+                "mpxn": mpxn,
+                "month": month_of(day_start_us),
+                "from": day_start_us // 1_000,
+                "before": (day_start_us + np.int64(DAY_US)) // 1_000,
+            }
+        case Operation.READ_STATE:
+            return {"mpxn": mpxn}
+    raise AssertionError(f"{operation} reads nothing")
