@@ -1,0 +1,112 @@
+"""Statistics of latencies: percentiles, their course over time, and the percentile curve, all from histogram counts. Pure.
+
+Bins of time merge the counts of their seconds, so a percentile of a bin is exact (to the histogram's 0.1 %), not an average
+of the seconds' percentiles.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.history import COUNTS_SIZE, Counts, percentiles_us
+from reports.results import Percentiles
+
+Floats = NDArray[np.float64]
+
+BIN_COUNT_MAX = 240  # more points than this can't be told apart in a figure as wide as a page
+BIN_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400)
+
+
+def percentiles_ms(counts: Counts) -> Percentiles | None:
+    """p50 ... max [ms] of int64[COUNTS_SIZE] counts; None when nothing was counted."""
+    if not counts.any():
+        return None
+    p50, p95, p99, p999, most = (percentiles_us(counts, [50, 95, 99, 99.9, 100]) / 1_000).tolist()
+    return Percentiles(p50=p50, p95=p95, p99=p99, p999=p999, max=most)
+
+
+def total_counts(lines: Iterable[tuple[int, Counts]], second_first: int = 0) -> Counts:
+    """The counts of all seconds from `second_first` on, added up: int64[COUNTS_SIZE]."""
+    total = np.zeros(COUNTS_SIZE, dtype=np.int64)
+    for second, counts in lines:
+        if second >= second_first:
+            total += counts
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBins:
+    """Equal bins of `width_s` seconds from the wall start of the storm."""
+
+    width_s: int
+    count: int
+
+    @property
+    def starts_s(self) -> Floats:
+        """The first second of each bin: float64[count]."""
+        return np.arange(self.count, dtype=np.float64) * self.width_s
+
+    def per_second(self, values: NDArray[np.int64], second_count: int) -> Floats:
+        """Mean of the seconds in each bin: int64[second_count] -> float64[count]. The last bin may hold fewer seconds."""
+        totals = np.add.reduceat(values, np.arange(0, second_count, self.width_s))
+        lengths = np.minimum(self.width_s, second_count - np.arange(self.count) * self.width_s)
+        return np.asarray(totals / lengths, dtype=np.float64)
+
+
+def bins_of(second_count: int) -> TimeBins:
+    """The finest bins that are not too many for a figure."""
+    for width_s in BIN_WIDTHS_S:
+        if second_count <= width_s * BIN_COUNT_MAX:
+            break
+    return TimeBins(width_s=width_s, count=max(-(-second_count // width_s), 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyOverTime:
+    """Percentiles [ms] by bin of time, float64[bins]; NaN where nothing was measured."""
+
+    bins: TimeBins
+    p50: Floats
+    p95: Floats
+    p99: Floats
+    max: Floats
+
+
+def latency_over_time(lines: Iterable[tuple[int, Counts]], bins: TimeBins) -> LatencyOverTime:
+    """The course of a latency; lines as a history gives them, in the order of their seconds."""
+    found = np.full((bins.count, 4), np.nan)
+    current, counts = -1, np.zeros(COUNTS_SIZE, dtype=np.int64)
+    for second, line in lines:
+        index = min(second // bins.width_s, bins.count - 1)
+        if index != current:
+            _close_bin(found, current, counts)
+            current, counts = index, np.zeros(COUNTS_SIZE, dtype=np.int64)
+        counts += line
+    _close_bin(found, current, counts)
+    return LatencyOverTime(bins=bins, p50=found[:, 0], p95=found[:, 1], p99=found[:, 2], max=found[:, 3])
+
+
+def _close_bin(found: Floats, index: int, counts: Counts) -> None:
+    if counts.any():
+        found[index] = percentiles_us(counts, [50, 95, 99, 100]) / 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PercentileCurve:
+    """A whole distribution: value [ms] against log10(1 / (1 - quantile)), so each further nine takes as much room."""
+
+    nines: Floats
+    value_ms: Floats
+
+
+def percentile_curve(counts: Counts, point_count: int = 160) -> PercentileCurve | None:
+    """The curve up to the quantile that a single value among those counted stands for; None when nothing was counted."""
+    total = int(counts.sum())
+    if total == 0:
+        return None
+    nines = np.linspace(0, np.log10(total), point_count)
+    value_ms = percentiles_us(counts, 100 * (1 - 10.0**-nines)) / 1_000
+    value_ms[-1] = percentiles_us(counts, [100])[0] / 1_000  # the slowest stands for the last 1 of `total`
+    return PercentileCurve(nines=nines, value_ms=value_ms)

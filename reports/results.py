@@ -1,0 +1,246 @@
+"""`RUN/results.json`: what a run answers, as a pydantic model; docs/results.schema.json is its JSON Schema.
+
+Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
+Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
+Regenerate the schema after a change: `uv run python -m reports.results > docs/results.schema.json`.
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+
+from scenarios.spec import ScenarioError, Topology
+
+RESULTS_NAME = "results.json"
+
+
+class Verdict(StrEnum):
+    """What a run says about the cluster. Inconclusive: the run can't tell, because of the bench or of what was sent."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code."""
+        return EXIT_CODES[self]
+
+
+EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 4}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class Percentiles(_Part):
+    """A latency distribution [ms]. `p999` is the 99.9th percentile."""
+
+    p50: NonNegativeFloat
+    p95: NonNegativeFloat
+    p99: NonNegativeFloat
+    p999: NonNegativeFloat
+    max: NonNegativeFloat
+
+
+class Lateness(_Part):
+    """How long after its due time the generator got to an operation [ms]."""
+
+    p50: NonNegativeFloat
+    p99: NonNegativeFloat
+    max: NonNegativeFloat
+
+
+class OperationResult(_Part):
+    """One kind of operation over the whole run; latencies and the rate leave the warm-up out."""
+
+    offered: NonNegativeInt = Field(description="operations that fell due")
+    attempted: NonNegativeInt = Field(description="operations that were sent and have an outcome")
+    ok: NonNegativeInt = Field(description="acknowledged by the cluster")
+    failed: NonNegativeInt = Field(description="certainly not applied")
+    indeterminate: NonNegativeInt = Field(description="may or may not have been applied: time-outs, lost connections")
+    retries: NonNegativeInt
+    rate_per_s: NonNegativeFloat | None = Field(
+        description="acknowledged a second while load fell due after the warm-up"
+    )
+    errors: dict[str, NonNegativeInt] = Field(default_factory=dict, description="operations by kind of their error")
+    response_ms: Percentiles | None = Field(description="from the due time to the last response")
+    service_ms: Percentiles | None = Field(description="from the send of an attempt to its response")
+
+
+class ObjectiveResult(_Part):
+    """A service level objective of the scenario, and what was measured against it."""
+
+    operation: str
+    percentile: float
+    response_ms_max: float
+    response_ms: NonNegativeFloat | None
+    response_count: NonNegativeInt = Field(description="responses measured after the warm-up")
+    error_share_max: float
+    error_share: NonNegativeFloat | None = Field(description="failed and indeterminate of attempted, whole run")
+
+
+class GeneratorResult(_Part):
+    """How the load generator did; `valid` says whether its own trouble may have shown in the figures."""
+
+    valid: bool
+    scheduling: str = Field(description="what the senders ran under: SCHED_RR, nice or plain")
+    late_ms: Lateness | None
+    blocked: NonNegativeInt = Field(description="operations that waited for room in the in-flight window")
+    cpu_s: NonNegativeFloat
+    cpu_share: NonNegativeFloat | None = Field(description="of one core, by the busiest sender")
+    ops_per_cpu_s: NonNegativeFloat | None
+    sender_count: NonNegativeInt = 1
+
+
+class AuditCounts(_Part):
+    """Slots (half-hours of meters) by what was found when they were read back."""
+
+    acknowledged: NonNegativeInt = Field(description="the cluster said that it has them")
+    verified: NonNegativeInt = Field(description="acknowledged, and read back with the exact value")
+    lost: NonNegativeInt = Field(description="acknowledged, and not there")
+    wrong: NonNegativeInt = Field(description="acknowledged, and there with another value")
+    phantom: NonNegativeInt = Field(description="there, though never sent, or certainly refused")
+    duplicate: NonNegativeInt = Field(description="there more than once")
+
+
+class DcAudit(AuditCounts):
+    """The read-back from one data centre. `coordinated` of the slots were acknowledged by this DC itself."""
+
+    coordinated: NonNegativeInt
+    settled_s: NonNegativeFloat | None = Field(
+        default=None, description="from the end of the storm until this DC held every acknowledged slot"
+    )
+
+
+class TableAudit(AuditCounts):
+    """The read-back of one table."""
+
+    attempted: NonNegativeInt | None = None
+    indeterminate: NonNegativeInt | None = None
+
+
+class AuditExample(_Part):
+    """One fault, named so that somebody can go and look at it."""
+
+    kind: Literal["lost", "wrong", "phantom", "duplicate"]
+    table: str
+    dc: str
+    mpxn: int = Field(description="the meter's metering point")
+    slot: int = Field(description="half-hours since the scenario's start")
+    slot_start: AwareDatetime
+    expected: int | str | None
+    found: int | str | None
+
+
+class AuditResult(AuditCounts):
+    """Every acknowledged slot, read back from each DC and compared with the value recomputed from the seed."""
+
+    attempted: NonNegativeInt
+    indeterminate: NonNegativeInt = Field(description="counted, not judged: they may or may not be there")
+    per_dc: dict[str, DcAudit]
+    tables: dict[str, TableAudit] = Field(default_factory=dict)
+    examples: tuple[AuditExample, ...] = ()
+    consistency: str | None = None
+    slots_per_s: NonNegativeFloat | None = None
+    finished: AwareDatetime | None = None
+
+
+class Check(_Part):
+    """One thing that was judged. The sentence says with its numbers why it came out as it did."""
+
+    name: str
+    group: Literal["objective", "audit", "validity"]
+    outcome: Verdict
+    sentence: str
+
+
+class Machine(_Part):
+    """The machine that ran the bench (and the nodes too, when the cluster is local)."""
+
+    cpu: str
+    cpu_count: NonNegativeInt
+    memory_bytes: NonNegativeInt
+    system: str
+
+
+class TopologyResult(Topology):
+    """The scenario's topology, and where it really ran."""
+
+    where: str = Field(default="", description="a sentence: local child processes, or an existing cluster")
+    wan_emulated: bool = False
+
+
+class ProfileFault(_Part):
+    """One kind of fault in the demand profile's file: how many rows, and the line numbers of the first."""
+
+    count: NonNegativeInt
+    lines: tuple[int, ...]
+
+
+class ProfileImport(_Part):
+    """Where the demand profile came from; rows with faults were left out and counted."""
+
+    source: str
+    rows_read: NonNegativeInt
+    rows_used: NonNegativeInt
+    faults: dict[str, ProfileFault] = Field(default_factory=dict)
+
+
+class Results(_Part):
+    """Everything that a run answers."""
+
+    scenario: str = Field(description="the scenario's title")
+    seed: NonNegativeInt
+    digest: str = Field(description="of the trace: equal digests are the same load")
+    started: AwareDatetime
+    finished: AwareDatetime
+    versions: dict[str, str]
+    machine: Machine
+    topology: TopologyResult
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+    operations: dict[str, OperationResult]
+    objectives: tuple[ObjectiveResult, ...] = ()
+    generator: GeneratorResult
+    audit: AuditResult | None
+    profile: ProfileImport | None = None
+    phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
+
+    def write(self, run_folder: Path) -> None:
+        """Write RUN/results.json whole or not at all: a reader never sees half a file."""
+        path = run_folder / RESULTS_NAME
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def load_results(run_folder: Path) -> Results:
+    """Read RUN/results.json. Raises ScenarioError when the folder holds no run, or a file that isn't one."""
+    path = run_folder / RESULTS_NAME
+    try:
+        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(f"{run_folder}: holds no {RESULTS_NAME}; name the folder of a finished run") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: can't be read: {error}") from error
+    except ValidationError as error:
+        detail = error.errors()[0]
+        field = ".".join(str(part) for part in detail["loc"]) or "the file"
+        raise ScenarioError(f"{path}: {field}: {detail['msg']}; was it written by a run of this version?") from error
+
+
+def results_schema() -> str:
+    """The JSON Schema of results.json, as the text of docs/results.schema.json."""
+    schema = Results.model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(results_schema(), end="")

@@ -1,0 +1,118 @@
+"""From a recorded history to the figures of results.json: operations, objectives, generator. Reads files, judges nothing.
+
+Latencies and rates leave out the warm-up: seconds in which responses came before `run.warm_up_s` was over. Counts of
+operations and errors are of the whole run: an acknowledged write of the warm-up must be kept like any other.
+"""
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from loadtests.history import Counts, RunHistory, percentiles_us
+from reports.latency import percentiles_ms, total_counts
+from reports.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult, Verdict
+from reports.verdict import cpu_check, lateness_check
+from scenarios.spec import Scenario
+
+
+def warm_up_seconds(scenario: Scenario) -> int:
+    """Whole seconds to leave out: the first second that counts."""
+    return math.ceil(scenario.run.warm_up_s)
+
+
+def summarise_operations(history: RunHistory, scenario: Scenario) -> dict[str, OperationResult]:
+    """What became of each kind of operation, and how long it took."""
+    first = warm_up_seconds(scenario)
+    last = second_due_last(history)
+    return {name: _operation(history, name, first, last) for name in history.operations}
+
+
+def second_due_last(history: RunHistory) -> int:
+    """The last second in which anything fell due; -1 when nothing did. What follows it is the drain."""
+    offered = sum((history.counts[name]["offered"] for name in history.operations), np.zeros_like(history.seconds))
+    due = np.flatnonzero(offered)
+    return int(due[-1]) if due.size else -1
+
+
+def _operation(history: RunHistory, name: str, second_first: int, second_last: int) -> OperationResult:
+    counts = history.counts[name]
+    totals = {column: int(values.sum()) for column, values in counts.items()}
+    errors: Counter[str] = Counter()
+    for error in history.errors:
+        if error.operation == name:
+            errors[error.kind] += error.count
+    length_s = second_last + 1 - second_first
+    measured = counts["ok"][second_first : second_last + 1]
+    return OperationResult(
+        offered=totals["offered"],
+        attempted=totals["attempted"],
+        ok=totals["ok"],
+        failed=totals["failed"],
+        indeterminate=totals["indeterminate"],
+        retries=totals["retries"],
+        rate_per_s=int(measured.sum()) / length_s if length_s > 0 else None,
+        errors=dict(errors.most_common()),
+        response_ms=percentiles_ms(total_counts(history.response_counts(name), second_first)),
+        service_ms=percentiles_ms(total_counts(history.service_counts(name), second_first)),
+    )
+
+
+def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[ObjectiveResult, ...]:
+    """Each objective of the scenario with what was measured against it, in the scenario's order."""
+    results = []
+    for objective in scenario.slo:
+        name = str(objective.operation)
+        known = name in history.operations
+        counts = total_counts(history.response_counts(name) if known else (), warm_up_seconds(scenario))
+        totals = {column: int(values.sum()) for column, values in history.counts[name].items()} if known else {}
+        attempted = totals.get("attempted", 0)
+        results.append(
+            ObjectiveResult(
+                operation=name,
+                percentile=objective.percentile,
+                response_ms_max=objective.response_ms_max,
+                response_ms=_percentile_ms(counts, objective.percentile),
+                response_count=int(counts.sum()),
+                error_share_max=objective.error_share_max,
+                error_share=(totals["failed"] + totals["indeterminate"]) / attempted if attempted else None,
+            )
+        )
+    return tuple(results)
+
+
+def summarise_generator(
+    history: RunHistory,
+    scenario: Scenario,
+    *,
+    scheduling: str,
+    blocked: int,
+    cpu_s: float,
+    cpu_share: float | None,
+    sender_count: int = 1,
+) -> GeneratorResult:
+    """How the generator did.
+
+    scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
+    senders [s]; cpu_share: of one core, by the busiest sender, None when it was not measured.
+    """
+    counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
+    late = percentiles_ms(counts)
+    late_ms = None if late is None else Lateness(p50=late.p50, p99=late.p99, max=late.max)
+    attempted = sum(int(history.counts[name]["attempted"].sum()) for name in history.operations)
+    validity = scenario.run.validity
+    checks = (lateness_check(late_ms, validity), cpu_check(cpu_share, validity))
+    return GeneratorResult(
+        valid=all(check.outcome is Verdict.PASS for check in checks),
+        scheduling=scheduling,
+        late_ms=late_ms,
+        blocked=blocked,
+        cpu_s=cpu_s,
+        cpu_share=cpu_share,
+        ops_per_cpu_s=attempted / cpu_s if cpu_s > 0 else None,
+        sender_count=sender_count,
+    )
+
+
+def _percentile_ms(counts: Counts, percentile: float) -> float | None:
+    return float(percentiles_us(counts, [percentile])[0]) / 1_000 if counts.any() else None

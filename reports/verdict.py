@@ -1,0 +1,277 @@
+"""The verdict: what was judged, how it came out, and why, each reason a sentence with its numbers. Pure.
+
+Rules that hold here:
+- An audit fault (lost, wrong, phantom or duplicate slot) is a fail, whatever else happened: the generator's own trouble
+  can't make a cluster lose what it acknowledged.
+- A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
+  and the run is inconclusive.
+- A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
+  and so never a pass.
+- Indeterminate slots are counted, not judged: the cluster made no promise about them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from reports.results import (
+    AuditCounts,
+    AuditExample,
+    AuditResult,
+    Check,
+    GeneratorResult,
+    Lateness,
+    ObjectiveResult,
+    OperationResult,
+    Verdict,
+)
+from reports.wording import count, counted, duration, listed, milliseconds, percent, percentile_name
+from scenarios.spec import Scenario, Validity
+
+FAULTS: Mapping[str, str] = {
+    "lost": "acknowledged and not there",
+    "wrong": "acknowledged and there with another value",
+    "phantom": "there although never sent or certainly refused",
+    "duplicate": "there more than once",
+}
+READ_BACK = "read_back"
+
+
+class Judgement(NamedTuple):
+    """The verdict, the reasons for it, most telling first, and every check that was made."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+def judge(
+    *,
+    operations: Mapping[str, OperationResult],
+    objectives: Sequence[ObjectiveResult],
+    generator: GeneratorResult,
+    audit: AuditResult | None,
+    scenario: Scenario,
+    trouble: Sequence[str] = (),
+) -> Judgement:
+    """Judge a run.
+
+    trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
+    """
+    validity = scenario.run.validity
+    timing = [lateness_check(generator.late_ms, validity), cpu_check(generator.cpu_share, validity)]
+    if not generator.valid and all(check.outcome is Verdict.PASS for check in timing):
+        timing.append(
+            _check("generator", "validity", Verdict.INCONCLUSIVE, "The load generator says it was not valid.")
+        )
+    timing_valid = all(check.outcome is Verdict.PASS for check in timing)
+    checks = [
+        *audit_checks(audit, scenario),
+        *(objective_check(objective, timing_valid) for objective in objectives),
+        *timing,
+        *_load_checks(operations),
+        *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
+    ]
+    verdict = overall(checks)
+    return Judgement(verdict, _reasons(verdict, checks), tuple(checks))
+
+
+def overall(checks: Iterable[Check]) -> Verdict:
+    """One verdict of many: fail if any failed, else inconclusive if any was, else pass."""
+    outcomes = {check.outcome for check in checks}
+    return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in outcomes), Verdict.PASS)
+
+
+def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
+    if verdict is not Verdict.PASS:
+        order = (Verdict.FAIL, Verdict.INCONCLUSIVE)
+        return tuple(check.sentence for outcome in order for check in checks if check.outcome is outcome)
+    # That all was read back with its exact value says already that no kind of fault was found.
+    return tuple(check.sentence for check in checks if check.name not in FAULTS)
+
+
+def _check(name: str, group: str, outcome: Verdict, sentence: str) -> Check:
+    return Check.model_validate({"name": name, "group": group, "outcome": outcome, "sentence": sentence})
+
+
+# --- objectives -------------------------------------------------------------------------------------------------------
+
+
+def objective_check(objective: ObjectiveResult, timing_valid: bool) -> Check:
+    """Did the operation answer soon enough, with few enough errors?"""
+    name = f"{objective.operation}_{percentile_name(objective.percentile)}"
+    broken = _objective_faults(objective)
+    if broken and timing_valid:
+        return _check(name, "objective", Verdict.FAIL, f"{objective.operation}: {'; '.join(broken)}.")
+    if broken:
+        sentence = (
+            f"{objective.operation}: {'; '.join(broken)}; but the generator was not valid, so it may be its own doing."
+        )
+        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
+    if objective.response_ms is None:
+        sentence = (
+            f"{objective.operation}: no response was measured after the warm-up, so its objective can't be judged."
+        )
+        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
+    sentence = (
+        f"{objective.operation}: {percentile_name(objective.percentile)} response time "
+        f"{milliseconds(objective.response_ms)} of at most {milliseconds(objective.response_ms_max)} allowed, "
+        f"over {counted(objective.response_count, 'response')}."
+    )
+    return _check(name, "objective", Verdict.PASS, sentence)
+
+
+def _objective_faults(objective: ObjectiveResult) -> list[str]:
+    faults = []
+    if objective.response_ms is not None and objective.response_ms > objective.response_ms_max:
+        faults.append(
+            f"{percentile_name(objective.percentile)} response time {milliseconds(objective.response_ms)} is above the "
+            f"{milliseconds(objective.response_ms_max)} allowed, over {counted(objective.response_count, 'response')}"
+        )
+    if objective.error_share is not None and objective.error_share > objective.error_share_max:
+        faults.append(
+            f"{percent(objective.error_share)} of the operations failed or have an unknown outcome, "
+            f"{percent(objective.error_share_max)} allowed"
+        )
+    return faults
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------
+
+
+def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
+    """Is every acknowledged slot there, once, with its exact value, in every DC?"""
+    if audit is None:
+        sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
+        return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
+    return [
+        *(_fault_check(audit, kind) for kind in FAULTS),
+        _read_back_check(audit),
+        *_dc_checks(audit, scenario),
+    ]
+
+
+def _fault_check(audit: AuditResult, kind: str) -> Check:
+    parts: list[AuditCounts] = [audit, *audit.per_dc.values(), *audit.tables.values()]
+    # The total may count a slot once that two DCs miss, or twice; that a part has a fault is enough.
+    worst = max(_fault_count(part, kind) for part in parts)
+    if worst == 0:
+        return _check(kind, "audit", Verdict.PASS, f"No slot is {kind} ({FAULTS[kind]}).")
+    by_dc = [
+        f"{count(_fault_count(dc, kind))} in {name}" for name, dc in audit.per_dc.items() if _fault_count(dc, kind)
+    ]
+    where = f": {listed(by_dc)}" if by_dc else ""
+    verb = "is" if worst == 1 else "are"
+    example = next((_example_sentence(example) for example in audit.examples if example.kind == kind), "")
+    sentence = f"{counted(worst, 'slot')} {verb} {kind} ({FAULTS[kind]}){where}.{example}"
+    return _check(kind, "audit", Verdict.FAIL, sentence)
+
+
+def _fault_count(counts: AuditCounts, kind: str) -> int:
+    return int(getattr(counts, kind))
+
+
+def _example_sentence(example: AuditExample) -> str:
+    def shown(value: int | str | None) -> str:
+        return "nothing" if value is None else str(value)
+
+    return (
+        f" For example meter {example.mpxn}, slot {example.slot} ({example.slot_start:%Y-%m-%d %H:%M} UTC) in "
+        f"{example.table} of {example.dc}: expected {shown(example.expected)}, found {shown(example.found)}."
+    )
+
+
+def _read_back_check(audit: AuditResult) -> Check:
+    if audit.acknowledged == 0:
+        sentence = "No slot was acknowledged, so there was nothing to read back and nothing is proved."
+        return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
+    missing = audit.acknowledged - audit.verified - audit.lost - audit.wrong
+    if missing > 0:
+        sentence = (
+            f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged slot')} could not be read back, "
+            "so nothing is known about them; `meterstorm audit` on the run's folder tries again."
+        )
+        return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
+    if audit.verified < audit.acknowledged:
+        sentence = (
+            f"All {counted(audit.acknowledged, 'acknowledged slot')} were read back, with the faults named above."
+        )
+        return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+    dcs = listed(list(audit.per_dc)) if audit.per_dc else "the cluster"
+    sentence = (
+        f"All {counted(audit.acknowledged, 'acknowledged slot')} were read back from {dcs}, "
+        "each there once and with its exact value."
+    )
+    return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+
+
+def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
+    checks = []
+    business = {dc.name for dc in scenario.topology.business_dcs}
+    for name in (dc.name for dc in scenario.topology.dcs):
+        dc = audit.per_dc.get(name)
+        outcome = Verdict.INCONCLUSIVE
+        if dc is None:
+            sentence = f"DC {name} was not read back, so nothing is proved about it."
+        elif dc.acknowledged == 0:
+            sentence = f"DC {name} holds no acknowledged slot, so nothing is proved about it."
+        elif name in business and dc.coordinated == 0:
+            sentence = f"DC {name} has role business, but coordinated no acknowledged slot: its gateways sent nothing."
+        else:
+            outcome = Verdict.PASS
+            settled = "" if dc.settled_s is None else f", {duration(dc.settled_s)} after the storm's end"
+            sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged slot')}{settled}."
+        checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
+    return checks
+
+
+# --- validity ---------------------------------------------------------------------------------------------------------
+
+
+def lateness_check(late_ms: Lateness | None, validity: Validity) -> Check:
+    """Did the generator get to operations when they fell due?"""
+    limit = milliseconds(validity.late_p99_ms_max)
+    if late_ms is None:
+        sentence = "No send was measured after the warm-up, so the generator's lateness is not known."
+        return _check("lateness", "validity", Verdict.INCONCLUSIVE, sentence)
+    measured = f"p99 of its lateness {milliseconds(late_ms.p99)}"
+    if late_ms.p99 > validity.late_p99_ms_max:
+        sentence = f"The load generator was late: {measured}, {limit} allowed. Give it a freer machine or a lower rate."
+        return _check("lateness", "validity", Verdict.INCONCLUSIVE, sentence)
+    return _check("lateness", "validity", Verdict.PASS, f"The load generator kept time: {measured}, {limit} allowed.")
+
+
+def cpu_check(cpu_share: float | None, validity: Validity) -> Check:
+    """Had the busiest sender room left on its core? A share that was not measured is no ground for doubt."""
+    allowed = f"{percent(validity.cpu_share_max)} allowed"
+    if cpu_share is None:
+        return _check("cpu", "validity", Verdict.PASS, "The senders' share of a core was not measured.")
+    measured = f"the busiest sender took {percent(cpu_share)} of a core"
+    if cpu_share > validity.cpu_share_max:
+        sentence = f"The load generator was saturated: {measured}, {allowed}. Use more shards or a lower rate."
+        return _check("cpu", "validity", Verdict.INCONCLUSIVE, sentence)
+    return _check("cpu", "validity", Verdict.PASS, f"The load generator had room: {measured}, {allowed}.")
+
+
+def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
+    offered = sum(each.offered for each in operations.values())
+    attempted = sum(each.attempted for each in operations.values())
+    outcomes = sum(each.ok + each.failed + each.indeterminate for each in operations.values())
+    ok = sum(each.ok for each in operations.values())
+    if ok == 0:
+        sentence = f"Nothing was acknowledged: 0 of {counted(offered, 'operation')} that fell due."
+        load = _check("load", "validity", Verdict.INCONCLUSIVE, sentence)
+    else:
+        sentence = (
+            f"{count(ok)} of {counted(offered, 'operation')} ({percent(ok / max(offered, 1))}) were acknowledged."
+        )
+        load = _check("load", "validity", Verdict.PASS, sentence)
+    if attempted < offered:
+        sentence = f"{count(offered - attempted)} of {counted(offered, 'operation')} that fell due were never sent."
+        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+    elif outcomes != attempted:
+        sentence = f"The books don't balance: {count(attempted)} operations sent, {count(outcomes)} outcomes recorded."
+        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+    else:
+        sentence = "Every operation that fell due was sent and has an outcome."
+        books = _check("books", "validity", Verdict.PASS, sentence)
+    return [load, books]

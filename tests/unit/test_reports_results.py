@@ -1,0 +1,76 @@
+"""results.json: written whole, read back equal, refused in plain words, and its schema is the published one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from synthetic_run import Story, write_synthetic_run
+
+from reports.results import RESULTS_NAME, Results, Verdict, load_results, results_schema
+from scenarios.spec import ScenarioError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, write_synthetic_run(folder, wall_s=10)
+
+
+def test_published_schema_is_the_models() -> None:
+    published = (REPOSITORY / "docs" / "results.schema.json").read_text(encoding="utf-8")
+    assert published == results_schema(), "uv run python -m reports.results > docs/results.schema.json"
+
+
+def test_written_results_are_read_back_equal(run: tuple[Path, Results]) -> None:
+    folder, results = run
+    assert load_results(folder) == results
+    assert not list(folder.glob("*.partial"))
+
+
+def has(part: dict[str, object], names: str) -> bool:
+    return set(names.split()) <= part.keys()
+
+
+def test_fields_that_others_rely_on_are_there(run: tuple[Path, Results]) -> None:
+    data = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8"))
+    top = "scenario seed digest versions machine topology verdict reasons operations generator audit started finished profile"
+    assert has(data, top)
+    operation = data["operations"]["append_event"]
+    assert has(operation, "attempted ok failed indeterminate retries rate_per_s errors")
+    assert has(operation["response_ms"], "p50 p95 p99 p999 max")
+    assert has(operation["service_ms"], "p50 p95 p99 p999 max")
+    assert has(data["generator"], "valid scheduling late_ms blocked cpu_s ops_per_cpu_s")
+    assert has(data["generator"]["late_ms"], "p50 p99 max")
+    faults = "acknowledged verified lost wrong phantom duplicate"
+    assert has(data["audit"], f"attempted {faults} indeterminate per_dc tables examples")
+    assert has(data["audit"]["per_dc"]["north"], f"coordinated {faults} settled_s")
+    assert has(data["audit"]["tables"]["events_by_meter"], faults)
+    assert set(data["audit"]["per_dc"]) == {"north", "south"}
+
+
+def test_unknown_fields_survive(run: tuple[Path, Results], tmp_path: Path) -> None:
+    data = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8")) | {"of_a_later_version": 3}
+    (tmp_path / RESULTS_NAME).write_text(json.dumps(data), encoding="utf-8")
+    load_results(tmp_path).write(tmp_path)
+    assert json.loads((tmp_path / RESULTS_NAME).read_text(encoding="utf-8"))["of_a_later_version"] == 3
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"holds no results\.json; name the folder of a finished run"):
+        load_results(tmp_path)
+
+
+def test_a_file_that_is_no_results_is_named(tmp_path: Path) -> None:
+    (tmp_path / RESULTS_NAME).write_text('{"scenario": 3}', encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"results\.json: scenario: "):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("story", "verdict"),
+    [(Story.CALM, Verdict.PASS), (Story.LOST, Verdict.FAIL), (Story.LATE, Verdict.INCONCLUSIVE)],
+)
+def test_each_story_gets_its_verdict(tmp_path: Path, story: Story, verdict: Verdict) -> None:
+    assert write_synthetic_run(tmp_path, story=story, wall_s=20).verdict is verdict
