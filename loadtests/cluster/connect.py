@@ -1,0 +1,205 @@
+"""Connections by cassandra-driver to any cluster, ours or the user's, with one clear sentence when there is none.
+
+The driver serves topology, prepares, logins and audits; the load itself goes through `loadtests.wire`.
+"""
+
+import logging
+import socket
+import ssl
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cassandra import AuthenticationFailed, ConsistencyLevel
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinPolicy, TokenAwarePolicy
+
+from loadtests.cluster.layout import NATIVE_PORT
+from loadtests.errors import HarnessError
+
+PROTOCOL_VERSION = 4  # the driver's version 5 breaks under gevent ("CRC mismatch on header"), which Locust brings
+CONNECT_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = (
+    15.0  # above the server's own time-outs (5 s reads, 2 s writes), so that it is the server that answers
+)
+SCHEMA_AGREEMENT_S_MAX = 60
+RETRIES_MAX = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a cluster is and how to log in. `password` comes from a file, and shows in no repr, log or command line."""
+
+    contact_points: tuple[str, ...]
+    local_dc: str
+    port: int = NATIVE_PORT
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None  # PEM of the authority that signed the nodes' certificates; None is no TLS
+
+
+class IdempotentRetryPolicy(RetryPolicy):
+    """Retry only what may safely be applied twice, a few times, and never at a lower consistency level.
+
+    The driver's own policy sends *any* statement again after a connection error, idempotent or not.
+    """
+
+    def on_read_timeout(self, query: Any, *args: Any, retry_num: int, **kwargs: Any) -> tuple[int, None]:
+        return self._same_host(query, retry_num)
+
+    def on_write_timeout(self, query: Any, *args: Any, retry_num: int, **kwargs: Any) -> tuple[int, None]:
+        return self._same_host(query, retry_num)
+
+    def on_unavailable(self, query: Any, *args: Any, retry_num: int, **kwargs: Any) -> tuple[int, None]:
+        # Refused before anything was done, so another coordinator may be asked for any statement, once.
+        return (self.RETRY_NEXT_HOST if retry_num == 0 else self.RETHROW), None
+
+    def on_request_error(self, query: Any, *args: Any, retry_num: int, **kwargs: Any) -> tuple[int, None]:
+        again = query.is_idempotent and retry_num < RETRIES_MAX
+        return (self.RETRY_NEXT_HOST if again else self.RETHROW), None
+
+    def _same_host(self, query: Any, retry_num: int) -> tuple[int, None]:
+        again = query.is_idempotent and retry_num < RETRIES_MAX
+        return (self.RETRY if again else self.RETHROW), None
+
+
+def connect(endpoint: Endpoint) -> tuple[Cluster, Session]:
+    """Connect to the nodes of `endpoint.local_dc`, token-aware. The caller shuts the Cluster down.
+
+    Raises HarnessError, one sentence, for a contact point that does not answer, a CA that did not sign the nodes'
+    certificates, a refused login, or a DC that the cluster does not have.
+    """
+    return _connect(
+        endpoint, TokenAwarePolicy(DCAwareRoundRobinPolicy(endpoint.local_dc)), ConsistencyLevel.LOCAL_QUORUM
+    )
+
+
+def connect_to_every_node(endpoint: Endpoint) -> tuple[Cluster, Session]:
+    """Connect to all nodes of all DCs, so that each can be asked about itself: `session.execute(..., host=host)`."""
+    return _connect(endpoint, RoundRobinPolicy(), ConsistencyLevel.LOCAL_ONE)
+
+
+def tls_context(ca: Path) -> ssl.SSLContext:
+    """Trust nodes whose certificate `ca` (PEM) signed. Raises HarnessError for a missing or wrong file.
+
+    Names are not compared: nodes are met at the addresses that gossip tells, which their certificates seldom hold.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cafile=ca)
+    except FileNotFoundError:
+        raise HarnessError(
+            f"CA file {ca} does not exist; name the PEM file of the cluster's authority with --ca"
+        ) from None
+    except (OSError, ssl.SSLError) as error:
+        raise HarnessError(
+            f"CA file {ca} holds no PEM certificate that can be read: {error}; give another with --ca"
+        ) from error
+    return context
+
+
+def read_password_file(path: Path) -> str:
+    """The first line of a password file. Raises HarnessError when missing or empty; warns when others may read it."""
+    try:
+        password = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        mode = path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"password file {path} can't be read: {error}; name another with --password-file") from error
+    if not password:
+        raise HarnessError(f"password file {path} is empty; its first line must be the password")
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        log.warning("password file %s can be read by other users; mend: chmod 600 %s", path, path)
+    return password
+
+
+def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Cluster, Session]:
+    context = tls_context(endpoint.ca) if endpoint.ca else None
+    _require_answer(endpoint, context)
+    profile = ExecutionProfile(
+        load_balancing_policy=balancing,
+        retry_policy=IdempotentRetryPolicy(),
+        consistency_level=consistency,
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+    login = PlainTextAuthProvider(endpoint.username, endpoint.password or "") if endpoint.username else None
+    cluster = Cluster(
+        list(endpoint.contact_points),
+        port=endpoint.port,
+        protocol_version=PROTOCOL_VERSION,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        auth_provider=login,
+        ssl_context=context,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        control_connection_timeout=CONNECT_TIMEOUT_S,
+        max_schema_agreement_wait=SCHEMA_AGREEMENT_S_MAX,
+        monitor_reporting_enabled=False,
+    )
+    try:
+        session = cluster.connect()
+    except NoHostAvailable as error:
+        dcs = _dcs(cluster)
+        cluster.shutdown()
+        raise HarnessError(_why_not(endpoint, dcs, error)) from error
+    except BaseException:
+        cluster.shutdown()
+        raise
+    if endpoint.local_dc not in _dcs(cluster):
+        dcs = _dcs(cluster)
+        cluster.shutdown()
+        raise HarnessError(_unknown_dc(endpoint, dcs))
+    return cluster, session
+
+
+def _require_answer(endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
+    """Shake hands with a contact point before the driver does, since it words every failure alike."""
+    reasons = []
+    for host in endpoint.contact_points:
+        try:
+            with socket.create_connection((host, endpoint.port), CONNECT_TIMEOUT_S) as plain:
+                if context is not None:
+                    context.wrap_socket(plain, server_hostname=host).close()
+                return
+        except ssl.SSLCertVerificationError as error:
+            raise HarnessError(
+                f"the certificate of {host}:{endpoint.port} is not signed by the CA in {endpoint.ca} "
+                f"({error.verify_message}); give the right file with --ca"
+            ) from error
+        except ssl.SSLError as error:
+            raise HarnessError(
+                f"{host}:{endpoint.port} does not speak TLS ({error.reason}); leave --ca out, or use the cluster's TLS port"
+            ) from error
+        except OSError as error:
+            reasons.append(f"{host}:{endpoint.port}: {error.strerror or error}")
+    raise HarnessError(
+        f"no contact point answers ({'; '.join(reasons)}); check --contact-points, that Cassandra runs there, and that "
+        "its port is open to this machine"
+    )
+
+
+def _why_not(endpoint: Endpoint, dcs: list[str], error: NoHostAvailable) -> str:
+    """What kept the driver from a cluster whose contact point does answer, and the mend."""
+    where = ", ".join(endpoint.contact_points)
+    causes = list(error.errors.values()) if isinstance(error.errors, dict) else []
+    for cause in causes:
+        if isinstance(cause, AuthenticationFailed):
+            if endpoint.username is None:
+                return f"{where} asks for a login; give --username and --password-file"
+            return f"{where} refused the login of user '{endpoint.username}'; check --username and --password-file"
+    if dcs and endpoint.local_dc not in dcs:
+        return _unknown_dc(endpoint, dcs)
+    tls = "" if endpoint.ca else " (if it speaks TLS only, give --ca)"
+    said = "; ".join(str(cause) for cause in causes) or str(error)
+    return f"{where} answers, but not as a Cassandra that can be used{tls}: {said}; check --contact-points and the port"
+
+
+def _unknown_dc(endpoint: Endpoint, dcs: list[str]) -> str:
+    return f"the cluster has no DC '{endpoint.local_dc}', but {', '.join(dcs)}; name one of them with --local-dc"
+
+
+def _dcs(cluster: Cluster) -> list[str]:
+    return sorted({host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter})

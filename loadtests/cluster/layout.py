@@ -1,0 +1,52 @@
+"""Which nodes a topology makes, with their names, addresses and tokens. Pure.
+
+Tokens are dealt out evenly instead of drawn by the nodes: nodes of a DC may then start at the same time without a
+collision, every node owns the same share, and a run's replicas are where they were in the run before.
+"""
+
+from dataclasses import dataclass
+
+from scenarios.spec import Topology
+
+TOKENS_PER_NODE = 8
+TOKEN_MIN = -(2**63)
+NATIVE_PORT = 9042
+STORAGE_PORT = 7000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSpec:
+    """One node before it runs."""
+
+    name: str  # also the name of its folder
+    dc: str
+    address: str
+    is_seed: bool
+    tokens: tuple[int, ...]
+
+
+def lay_out(topology: Topology, addresses: tuple[str, ...]) -> tuple[NodeSpec, ...]:
+    """The nodes of `topology`, DC by DC, on `addresses` in their order. The first node of each DC is a seed."""
+    assert len(addresses) == topology.node_count
+    nodes: list[NodeSpec] = []
+    for dc_index, dc in enumerate(topology.dcs):
+        for index in range(dc.nodes):
+            nodes.append(
+                NodeSpec(
+                    name=f"{dc.name}-{index + 1}",
+                    dc=dc.name,
+                    address=addresses[len(nodes)],
+                    is_seed=index == 0,
+                    tokens=tokens_of(index, dc.nodes, dc_index),
+                )
+            )
+    return tuple(nodes)
+
+
+def tokens_of(index: int, node_count: int, dc_index: int) -> tuple[int, ...]:
+    """The tokens of node `index` of the `node_count` in its DC: every `node_count`-th point of an even ring.
+
+    A DC's ring is shifted by its index, since no two nodes of a cluster may hold the same token.
+    """
+    step = 2**64 // (TOKENS_PER_NODE * node_count)
+    return tuple(TOKEN_MIN + (turn * node_count + index) * step + dc_index for turn in range(TOKENS_PER_NODE))

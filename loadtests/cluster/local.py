@@ -1,0 +1,210 @@
+"""A local cluster: the nodes of a topology as child JVMs on loopback addresses of this machine.
+
+Rules that hold here: no node outlives the process that started it, however that ends (`tether.py`); a start that fails
+or is interrupted leaves nothing running; the data of a kept folder is never deleted.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from loadtests.cluster import health, machine
+from loadtests.cluster.addresses import AddressBlock, claim_block, claim_free_block
+from loadtests.cluster.connect import Endpoint
+from loadtests.cluster.jars import cassandra_version, locked_jars, ready_jars
+from loadtests.cluster.java import find_java
+from loadtests.cluster.layout import lay_out
+from loadtests.cluster.node_config import ClientSecurity
+from loadtests.cluster.process import NodeProcess, stop_all
+from loadtests.cluster.record import ClusterRecord
+from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes
+from loadtests.errors import HarnessError
+from scenarios.spec import Topology
+
+DATA_FOLDERS = ("data", "commitlog", "hints", "saved_caches", "cdc", "tmp")
+FIRST_USER = "cassandra"  # name and password of the user that Cassandra itself makes where a login is asked for
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A running node."""
+
+    name: str
+    dc: str
+    address: str
+    pid: int
+    folder: Path  # holds system.log, gc.log, out.log, conf/, data/, commitlog/
+
+
+class LocalCluster:
+    """A running local cluster; use as a context manager, or `stop` it. Made by `start` and `restart`."""
+
+    def __init__(self, record: ClusterRecord, folder: Path, block: AddressBlock, *, keep: bool) -> None:
+        self.record = record
+        self.folder = folder
+        self._block = block
+        self._keep = keep
+        self._stopped = False
+        self._processes = [NodeProcess(spec, folder / spec.name) for spec in lay_out(record.topology, block.addresses)]
+
+    @classmethod
+    def start(
+        cls,
+        topology: Topology,
+        folder: Path,
+        progress: Progress = lambda _: None,
+        *,
+        keep: bool = False,
+        heap_mib: int | None = None,
+        security: ClientSecurity | None = None,
+    ) -> Self:
+        """A new cluster in `folder`, serving CQL with every node seeing every node.
+
+        `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
+        Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
+        """
+        record = ClusterRecord(
+            cassandra=cassandra_version(locked_jars()),
+            topology=topology,
+            heap_mib=heap_mib,
+            security=security or ClientSecurity(),
+        )
+        folder = folder.absolute()
+        if ClusterRecord.exists(folder):
+            raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
+        return cls._run(record, folder, lambda: claim_free_block(topology.node_count), progress, keep=keep)
+
+    @classmethod
+    def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
+        """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever."""
+        folder = folder.absolute()
+        record = ClusterRecord.read(folder)
+        block = record.block
+        if block is None or not all((folder / name / "data").is_dir() for name in record.node_names):
+            raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
+        return cls._run(record, folder, lambda: claim_block(block, record.topology.node_count), progress, keep=True)
+
+    @classmethod
+    def _run(
+        cls,
+        record: ClusterRecord,
+        folder: Path,
+        claim: Callable[[], AddressBlock],
+        progress: Progress,
+        *,
+        keep: bool,
+    ) -> Self:
+        size = _room_for(record, folder)
+        java = find_java()
+        paths = ready_jars(locked_jars(), progress)
+        block = claim()
+        cluster = cls(record.with_block(block.block), folder, block, keep=keep)
+        try:
+            cluster.record.write(folder)
+            progress(
+                f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "
+                f"at {size.heap_mib} MiB heap each, Java {java.version} from {java.origin}"
+            )
+            cluster._bring_up(java.path, paths, size, progress)
+        except BaseException:
+            cluster.stop()
+            raise
+        return cluster
+
+    def _bring_up(self, java: Path, jar_paths: tuple[Path, ...], size: NodeSize, progress: Progress) -> None:
+        processors = max(2, machine.processor_count() // len(self._processes))
+        seeds = [process.spec.address for process in self._processes if process.spec.is_seed]
+        for process in self._processes:
+            process.write_files(
+                jars=jar_paths, seeds=seeds, size=size, processors=processors, security=self.record.security
+            )
+        first, *rest = self._processes
+        first.launch(java)
+        health.wait_serving([first], progress)  # the ring that the others find must be there before they look
+        for process in rest:
+            process.launch(java)
+        health.wait_serving(rest, progress)
+        health.wait_agreeing(self._processes, self.endpoint())
+        progress(f"all {len(self._processes)} nodes serve CQL and see one another")
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, DC by DC in the topology's order."""
+        return tuple(
+            Node(
+                name=process.spec.name,
+                dc=process.spec.dc,
+                address=process.spec.address,
+                pid=process.pid,
+                folder=process.folder,
+            )
+            for process in self._processes
+        )
+
+    @property
+    def contact_points(self) -> tuple[str, ...]:
+        """The addresses of all nodes."""
+        return tuple(process.spec.address for process in self._processes)
+
+    def endpoint(self, dc: str | None = None) -> Endpoint:
+        """How to connect to DC `dc`, by default the topology's first business DC."""
+        local_dc = dc or self.record.topology.business_dcs[0].name
+        login = FIRST_USER if self.record.security.password_login else None
+        return Endpoint(
+            contact_points=tuple(process.spec.address for process in self._processes if process.spec.dc == local_dc),
+            local_dc=local_dc,
+            username=login,
+            password=login,
+            ca=self.record.security.ca,
+        )
+
+    def require_alive(self) -> None:
+        """Raise HarnessError, with the last errors of its log, when a node has died."""
+        for process in self._processes:
+            process.require_alive()
+
+    def stop(self, keep: bool | None = None) -> None:
+        """End all nodes and wait till they are gone; a second call does nothing.
+
+        With `keep`, as given here or else at the start, the nodes first drain, and their data stays for `restart`.
+        Without, data is deleted; logs and configuration stay.
+        """
+        if self._stopped:
+            return
+        keeps = self._keep if keep is None else keep
+        try:
+            stop_all(self._processes, drain=keeps)
+            self._stopped = True
+        finally:
+            self._block.release()
+        if not keeps:
+            for process in self._processes:
+                for part in DATA_FOLDERS:
+                    shutil.rmtree(process.folder / part, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:
+    """The size of each node. Raises HarnessError when the memory or the disk is too small for them."""
+    node_count = record.topology.node_count
+    needed_mib, free_mib = node_count * DISK_MIB_PER_NODE, machine.free_disk_mib(folder)
+    if free_mib < needed_mib:
+        raise HarnessError(
+            f"the disk of {folder} has {free_mib} MiB free and {node_count} nodes need {needed_mib} MiB; make room, or "
+            "name a folder on another disk with --out"
+        )
+    if record.heap_mib is not None:
+        return NodeSize(heap_mib=record.heap_mib)
+    return size_nodes(node_count, machine.available_memory_mib())

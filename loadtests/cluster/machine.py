@@ -1,0 +1,33 @@
+"""What this machine has free: memory, processors, disk."""
+
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_memory_mib() -> int:
+    """Memory that programs may still take [MiB]: the kernel's estimate, or what a container's limit leaves if less."""
+    available = int(psutil.virtual_memory().available)
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())  # "max" where there is no limit
+        used = int((_CGROUP / "memory.current").read_text())
+        available = min(available, limit - used)
+    except (OSError, ValueError):
+        pass
+    return max(0, available // 2**20)
+
+
+def processor_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_disk_mib(folder: Path) -> int:
+    """Room left on the disk that `folder` is, or would be, on [MiB]."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 2**20

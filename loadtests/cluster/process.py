@@ -1,0 +1,152 @@
+"""One node as a child process: written out, launched on its tether, watched, stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from loadtests.cluster import node_config
+from loadtests.cluster.layout import NodeSpec
+from loadtests.cluster.node_config import ClientSecurity
+from loadtests.cluster.sizing import NodeSize
+from loadtests.errors import HarnessError
+
+TETHER = Path(__file__).with_name("tether.py")
+DRAIN_S_MAX = 60.0
+KILL_S_MAX = 20.0
+ERROR_LINE_COUNT_MAX = 3
+
+# The kernel ties a child to the *thread* that forked it, so all are launched by this one, which lives till the end.
+_launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="node-launcher")
+
+
+class NodeProcess:
+    """The process of one node, from its first launch; `folder` holds all that it reads and writes."""
+
+    def __init__(self, spec: NodeSpec, folder: Path) -> None:
+        self.spec = spec
+        self.folder = folder
+        self._launch: Future[subprocess.Popen[bytes]] | None = None
+
+    def write_files(
+        self,
+        *,
+        jars: Sequence[Path],
+        seeds: Sequence[str],
+        size: NodeSize,
+        processors: int,
+        security: ClientSecurity,
+    ) -> None:
+        """Write what the node starts from; data of a former start stays."""
+        conf = self.folder / "conf"
+        for part in (conf, self.folder / "tmp"):
+            part.mkdir(parents=True, exist_ok=True)
+        options = node_config.jvm_options(self.folder, jars, size=size, processors=processors)
+        texts = {
+            "cassandra.yaml": node_config.cassandra_yaml(
+                self.spec, self.folder, seeds=seeds, size=size, security=security
+            ),
+            "cassandra-rackdc.properties": node_config.rack_properties(self.spec),
+            "logback.xml": node_config.logback_xml(),
+            "java.options": node_config.argument_file(options),
+        }
+        for name, text in texts.items():
+            (conf / name).write_text(text, encoding="utf-8")
+
+    def launch(self, java: Path) -> None:
+        """Start the node, tied to this process. Returns at once."""
+        self._launch = _launcher.submit(self._launch_now, java)
+        self._launch.result()
+
+    def _launch_now(self, java: Path) -> subprocess.Popen[bytes]:
+        options = self.folder / "conf" / "java.options"
+        command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(java), f"@{options}"]
+        with (self.folder / "out.log").open("ab") as out:
+            # A session of its own: Ctrl-C on the terminal reaches us alone, and we stop the nodes in order.
+            # The pipe on standard input is the tether of systems whose kernel does not tie processes.
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id of the node's JVM."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._launch is not None and self._process.poll() is None
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes]:
+        assert self._launch is not None, "the node was never launched"
+        return self._launch.result()
+
+    def require_alive(self) -> None:
+        """Raise HarnessError, with the last errors of its log, when the node is gone."""
+        if self.is_alive:
+            return
+        code = self._process.returncode
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        errors = self.last_errors()
+        said = f", saying: {' | '.join(errors)}" if errors else ""
+        raise HarnessError(f"node {self.spec.name} died ({how}){said}; its logs are in {self.folder}")
+
+    def last_errors(self) -> list[str]:
+        """The last lines that tell why a node died: ERROR lines of its log, else the end of what it printed."""
+        lines = _lines(self.folder / "system.log")
+        errors = [line for line in lines if line.startswith(("ERROR", "FATAL"))]
+        return (errors or _lines(self.folder / "out.log"))[-ERROR_LINE_COUNT_MAX:]
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM: Cassandra's own hook drains the node, so that its data and log are whole on disk."""
+        if self.is_alive:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL, without waiting."""
+        if self.is_alive:
+            self._process.kill()
+
+    def wait_gone(self, timeout_s: float) -> bool:
+        """Whether the process has ended within `timeout_s` [s]; its ending is collected."""
+        if self._launch is None:
+            return True
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        if self._process.stdin:
+            self._process.stdin.close()
+        return True
+
+
+def stop_all(nodes: Sequence[NodeProcess], *, drain: bool) -> None:
+    """End every node and wait till all are gone; with `drain`, first let them write out, for a bounded time."""
+    try:
+        if drain:
+            for node in nodes:
+                node.ask_to_stop()
+            deadline = time.monotonic() + DRAIN_S_MAX
+            for node in nodes:
+                node.wait_gone(max(0.0, deadline - time.monotonic()))
+    finally:  # a second Ctrl-C while draining still leaves no node behind
+        for node in nodes:
+            node.kill()
+        lingering = [node.spec.name for node in nodes if not node.wait_gone(KILL_S_MAX)]
+    if lingering:
+        raise HarnessError(f"nodes {', '.join(lingering)} do not end even after SIGKILL; the machine needs a look")
+
+
+def _lines(path: Path, size_max: int = 256 * 1024) -> list[str]:
+    """The last lines of a log, up to `size_max` bytes; none if there is no log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size_max))
+            return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    except OSError:
+        return []
