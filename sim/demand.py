@@ -1,0 +1,81 @@
+"""What a household's demand looks like over the span: the share of a year's energy in each UTC half-hour.
+
+Pure. `sim.profiles` makes these from a published table or from a user's file; `sim.estate` turns them into kernel tables.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOTS_PER_DAY
+from sim.parameters import DAY_BITS, YEAR_BITS, IntArray
+
+YEAR_ONE = 1 << YEAR_BITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandProfile:
+    """Relative demand of the days from `start`.
+
+    `share` is int64[day_count + 1, 48]: a half-hour's share of a year's energy [2^-36]. The day after the span is there
+    so that the values of the last day do not change when the span is made longer.
+    """
+
+    name: str
+    start: date
+    share: IntArray
+
+    def __post_init__(self) -> None:
+        assert self.share.ndim == 2 and self.share.shape[1] == SLOTS_PER_DAY, "a profile has 48 half-hours a day"
+        assert self.share.shape[0] >= 2, "a profile has a day and the day after"
+        assert bool((self.share >= 0).all()), "demand is never negative"
+        assert bool((self.share.sum(axis=1) > 0).all()), "a day has some demand"
+        assert int(self.share.sum()) < 2 * YEAR_ONE, "a span of at most 500 days has less than two years' energy"
+
+    @property
+    def day_count(self) -> int:
+        return len(self.share) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandTables:
+    """One fuel's profile as the kernels read it; see `sim.parameters` for shapes and units."""
+
+    day_share: IntArray
+    day_spread: IntArray
+    slot_share: IntArray
+    slot_spread: IntArray
+
+
+def tables_of(profile: DemandProfile) -> DemandTables:
+    """Cumulative shares and noise widths, by day and within each day.
+
+    The noise at a boundary is at most half as wide as the smaller of its two neighbours, either way. So a register never
+    falls, and the noise, being centred, leaves its mean on the profile.
+    """
+    days = profile.share.sum(axis=1)
+    day_share = np.concatenate([[0], np.cumsum(days[:-1])]).astype(np.int64)
+    # The span starts at a known register: no noise at the first boundary.
+    day_spread = np.concatenate([[0], np.minimum(days[:-1], days[1:])]).astype(np.int64)
+
+    before = np.zeros((profile.day_count, SLOTS_PER_DAY + 1), np.int64)
+    np.cumsum(profile.share[:-1], axis=1, out=before[:, 1:])
+    # At most 2^28 of a year's 2^36 fall on one day, so that the shift stays within int64.
+    slot_share = _rescaled(before, days[:-1])
+    widths = np.diff(slot_share, axis=1)
+    slot_spread = np.zeros_like(slot_share)  # no noise at midnight: the day's energy is all of the day's
+    slot_spread[:, 1:-1] = np.minimum(widths[:, :-1], widths[:, 1:])
+    return DemandTables(day_share=day_share, day_spread=day_spread, slot_share=slot_share, slot_spread=slot_spread)
+
+
+def _rescaled(before: IntArray, days: IntArray) -> IntArray:
+    """int64[day, 49] cumulative shares of a year to shares of their day [2^-32]; exact in Python integers."""
+    exact = (before.astype(object) << DAY_BITS) // days.astype(object)[:, None]
+    return exact.astype(np.int64)
+
+
+def profile_of_shares(name: str, start: date, shares: NDArray[np.float64]) -> DemandProfile:
+    """A profile from float64[day_count + 1, 48] shares of a year's energy, rounded to 2^-36."""
+    return DemandProfile(name=name, start=start, share=np.rint(shares * YEAR_ONE).astype(np.int64))

@@ -1,0 +1,67 @@
+"""Keyed random streams: which draw is which. A draw is found by its name, so nothing depends on the order of drawing.
+
+The key is (seed, purpose); the counter is (index, block, replication, draw): `index` a meter or premises, `block` a slot,
+day or group of them. Replication is 0 so far; it keeps its place in the counter so that recorded digests stay valid.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sim.kernels import leaf_kernel
+from sim.philox import Words, philox
+
+
+class Purpose(IntEnum):
+    """What a stream is for. Numbers are part of every digest: add new ones, never change old ones."""
+
+    PREMISES = 1  # words: region, home DC, partition
+    METER = 2  # words: annual energy, first register, read schedule
+    DAY_ENERGY = 3  # a 16-bit draw a (meter, day boundary)
+    SLOT_ENERGY = 4  # a 16-bit draw a (meter, slot boundary)
+    PUSH_JITTER = 5  # a word a (meter, slot)
+    UPLOAD_INSTANT = 6  # a word a (meter, day)
+    QUERY_COUNT = 7  # a word a (premises, day, kind of query)
+    QUERY_INSTANT = 8  # a word a (premises, day, kind of query, number of query)
+
+
+REPLICATION = np.uint32(0)
+HALVES_PER_BLOCK = 8  # one Philox call gives four words, or eight 16-bit draws
+
+
+@leaf_kernel
+def words(seed: int, purpose: int, index: int, block: int, draw: int) -> Words:
+    """The four 32-bit words of one counter; `index` and `block` below 2^32."""
+    return philox(np.uint32(index), np.uint32(block), REPLICATION, np.uint32(draw), np.uint32(seed), np.uint32(purpose))
+
+
+@leaf_kernel
+def word_of(four: Words, lane: int) -> int:
+    """Word `lane` (0..3) of four, as an int64 in 0 .. 2^32 - 1."""
+    if lane == 0:
+        return np.int64(four[0])
+    if lane == 1:
+        return np.int64(four[1])
+    if lane == 2:
+        return np.int64(four[2])
+    return np.int64(four[3])
+
+
+@leaf_kernel
+def centred_of(four: Words, lane: int) -> int:
+    """16-bit draw `lane` (0..7) of four words, centred: an int64 in -32768 .. 32767, to be read as [-1/2, 1/2)."""
+    return ((word_of(four, lane >> 1) >> (16 * (lane & 1))) & 0xFFFF) - 0x8000
+
+
+@leaf_kernel
+def centred(seed: int, purpose: int, index: int, position: int) -> int:
+    """The centred 16-bit draw at `position` (a day or slot boundary) of one meter's stream."""
+    return centred_of(words(seed, purpose, index, position // HALVES_PER_BLOCK, 0), position % HALVES_PER_BLOCK)
+
+
+@leaf_kernel
+def below(word: int, span: int) -> int:
+    """A 32-bit word spread over 0 .. span - 1, for a span up to 2^39: in steps of span / 2^32 where it is larger than that."""
+    if span < 1 << 31:
+        return (word * span) >> 32
+    return (word * (span >> 8)) >> 24

@@ -1,0 +1,91 @@
+"""The trace: every message of the estate in due order, made in blocks as they fall due and never whole in memory.
+
+Messages are found by scanning all meters for a window of time. A window is wide enough for the scan to pay, and narrow
+enough to hold about four million messages at most, save that one instant is never cut: a scenario without push jitter
+holds all the pushes of a half-hour at once, at some 30 bytes each.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOTS_PER_DAY
+from sim import messages, scan
+from sim.estate import EstateModel
+from sim.messages import MessageKind
+from sim.parameters import IntArray
+from sim.windows import Window, windows
+
+__all__ = ["BLOCK_SIZE_MAX", "MessageBlock", "MessageKind", "trace_blocks"]
+
+BLOCK_SIZE_MAX = 65_536
+
+# A scan draws numbers for every meter, due or not; so a window has at least a message for every two meters...
+_METERS_PER_MESSAGE_MAX = 2
+# ... until its columns would take more than about 100 MB.
+_WINDOW_SIZE_MAX = 4_194_304
+_WINDOW_SIZE_MIN = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageBlock:
+    """Consecutive messages of the trace, as columns of one length n >= 1.
+
+    `due_us` int64[n] [us since the start], ascending; equal instants are in order of (meter, kind, first_slot).
+    `kind` uint8[n], a MessageKind; `meter` int64[n]; `first_slot` int32[n]: the first half-hour that is sent or asked about;
+    `slot_count` int32[n]: how many half-hours; `draw_index` int32[n]: the number of a query among its premises-day's of
+    that kind, 0 for readings.
+    """
+
+    due_us: IntArray
+    kind: NDArray[np.uint8]
+    meter: IntArray
+    first_slot: NDArray[np.int32]
+    slot_count: NDArray[np.int32]
+    draw_index: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.due_us)
+
+
+def trace_blocks(
+    estate: EstateModel, *, shard: int = 0, shard_count: int = 1, block_size_max: int = BLOCK_SIZE_MAX
+) -> Iterator[MessageBlock]:
+    """A shard's messages in due order, in blocks of 1 .. `block_size_max`; a shard owns the partitions p % shard_count == shard.
+
+    The shards together hold each message of the estate exactly once.
+    """
+    assert 0 <= shard < shard_count, "a shard that is not there"
+    assert block_size_max >= 1, "a block holds a message"
+    size = min(max(_WINDOW_SIZE_MIN, estate.meter_count // _METERS_PER_MESSAGE_MAX // shard_count), _WINDOW_SIZE_MAX)
+    for window in windows(estate, size=size, shard_count=shard_count):
+        due_us, message = _messages_due(estate, window, shard, shard_count)
+        order = scan.order_by_due(due_us, window.from_us, window.to_us)
+        for start in range(0, len(order), block_size_max):
+            chosen = order[start : start + block_size_max]
+            yield _block(due_us[chosen], message[chosen])
+
+
+def _messages_due(estate: EstateModel, window: Window, shard: int, shard_count: int) -> tuple[IntArray, IntArray]:
+    """Instants and messages of one window in scan order, int64[n] each."""
+    room = window.expected_count + 8 * int(window.expected_count**0.5) + 1_024
+    while True:
+        due_us, message = np.empty(room, np.int64), np.empty(room, np.int64)
+        count = scan.scan_window(estate.parameters, window.from_us, window.to_us, shard, shard_count, due_us, message)
+        if count <= room:
+            return due_us[:count], message[:count]
+        room = count  # chance made more than eight standard deviations above the mean: scan again with room for all
+
+
+def _block(due_us: IntArray, message: IntArray) -> MessageBlock:
+    kind = ((message >> messages.KIND_SHIFT) & ((1 << messages.KIND_BITS) - 1)).astype(np.uint8)
+    return MessageBlock(
+        due_us=due_us,
+        kind=kind,
+        meter=message >> messages.METER_SHIFT,
+        first_slot=((message >> messages.FIRST_SLOT_SHIFT) & ((1 << messages.FIRST_SLOT_BITS) - 1)).astype(np.int32),
+        slot_count=np.where(kind == MessageKind.PUSH_HALF_HOUR, 1, SLOTS_PER_DAY).astype(np.int32),
+        draw_index=(message & ((1 << messages.DRAW_INDEX_BITS) - 1)).astype(np.int32),
+    )

@@ -1,0 +1,139 @@
+"""What a meter's register shows, recomputed from the seed alone: any (meter, slot) in O(1), with nothing stored.
+
+The register at the start of a slot is the start register, plus the year's energy that the profile has brought by then, plus
+noise that is drawn anew at each boundary. Consumption is the difference of two registers, so that conservation is an
+identity: nothing is rounded twice. Integers only; see `sim.demand` for why a register never falls.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOTS_PER_DAY
+from sim.kernels import kernel, leaf_kernel
+from sim.parameters import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray, KernelParameters
+from sim.streams import HALVES_PER_BLOCK, Purpose, centred, centred_of, word_of, words
+
+if TYPE_CHECKING:
+    from sim.estate import EstateModel
+
+_METER = int(Purpose.METER)
+_DAY_ENERGY = int(Purpose.DAY_ENERGY)
+_SLOT_ENERGY = int(Purpose.SLOT_ENERGY)
+_QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
+
+
+def register_wh(estate: "EstateModel", meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    """The register at the start of each slot: int64[n] meters, int32[n] slots (0 .. slot_count) -> int64[n] [Wh]."""
+    assert meter.shape == slot.shape, "a slot a meter"
+    _check_range(estate, meter, slot, 0)
+    return _registers(estate.parameters, np.asarray(meter, np.int64), np.asarray(slot, np.int32))
+
+
+def intervals_wh(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Consumption of `count` slots from each first slot: int64[n], int32[n] -> int32[n, count] [Wh]."""
+    assert meter.shape == first_slot.shape, "a first slot a meter"
+    assert count >= 1, "at least one slot"
+    _check_range(estate, meter, first_slot, count)
+    return _intervals(estate.parameters, np.asarray(meter, np.int64), np.asarray(first_slot, np.int32), count)
+
+
+def _check_range(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> None:
+    if len(meter):
+        assert 0 <= int(meter.min()) and int(meter.max()) < estate.meter_count, "a meter outside the estate"
+        assert 0 <= int(first_slot.min()) and int(first_slot.max()) + count <= estate.slot_count, "a slot outside the span"
+
+
+@leaf_kernel
+def register_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
+    """The register of one meter at the start of absolute slot 0 .. slot_count [Wh]. For use inside other kernels."""
+    four = words(p.seed, _METER, meter, 0, 0)
+    day = slot // SLOTS_PER_DAY
+    slot_of_day = slot % SLOTS_PER_DAY
+    low = _day_register_wh(p, four, meter, day)
+    if slot_of_day == 0:
+        return low
+    energy = _day_register_wh(p, four, meter, day + 1) - low
+    return low + _energy_by(p, meter, day, slot_of_day, energy, centred(p.seed, _SLOT_ENERGY, meter, slot))
+
+
+@leaf_kernel
+def interval_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
+    """The consumption of one meter in absolute slot 0 .. slot_count - 1 [Wh]. For use inside other kernels."""
+    return register_wh_kernel(p, meter, slot + 1) - register_wh_kernel(p, meter, slot)
+
+
+@leaf_kernel
+def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: IntArray) -> None:
+    """Registers of one meter at the starts of consecutive slots, from `first_slot`, into `registers` int64[n] [Wh].
+
+    The same numbers as `register_wh_kernel`, at an eighth of the draws.
+    """
+    four = words(p.seed, _METER, meter, 0, 0)
+    last = first_slot + len(registers) - 1
+    low = _day_register_wh(p, four, meter, first_slot // SLOTS_PER_DAY)
+    for day in range(first_slot // SLOTS_PER_DAY, last // SLOTS_PER_DAY + 1):
+        midnight = day * SLOTS_PER_DAY
+        if midnight >= first_slot:
+            registers[midnight - first_slot] = low
+        if last <= midnight:
+            return
+        high = _day_register_wh(p, four, meter, day + 1)
+        for block in range(midnight // HALVES_PER_BLOCK, (midnight + SLOTS_PER_DAY) // HALVES_PER_BLOCK):
+            start = block * HALVES_PER_BLOCK
+            if start + HALVES_PER_BLOCK <= first_slot or start > last:
+                continue
+            drawn = words(p.seed, _SLOT_ENERGY, meter, block, 0)
+            for lane in range(HALVES_PER_BLOCK):
+                slot = start + lane
+                if first_slot <= slot <= last and slot != midnight:
+                    wh = _energy_by(p, meter, day, slot - midnight, high - low, centred_of(drawn, lane))
+                    registers[slot - first_slot] = low + wh
+        low = high
+
+
+@leaf_kernel
+def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, energy_wh: int, noise: int) -> int:
+    """Energy of a day used before the start of slot 1..47 [Wh]."""
+    fuel = meter % p.fuel_count
+    spread = p.slot_spread[fuel, day, slot_of_day]
+    share = p.slot_share[fuel, day, slot_of_day] + ((spread * noise) >> DRAW_BITS)
+    return (energy_wh * share) >> DAY_BITS
+
+
+@leaf_kernel
+def _day_register_wh(p: KernelParameters, four: tuple[np.uint32, ...], meter: int, day: int) -> int:
+    """The register at the start of a day, 0 .. day_count [Wh]; `four` are the meter's own words."""
+    fuel = meter % p.fuel_count
+    noise = centred(p.seed, _DAY_ENERGY, meter, day)
+    share = p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS)
+    start_wh = (word_of(four, 1) * p.register_start_wh_max[fuel]) >> 32
+    return start_wh + ((annual_wh_kernel(p, fuel, word_of(four, 0)) * share) >> YEAR_BITS)
+
+
+@leaf_kernel
+def annual_wh_kernel(p: KernelParameters, fuel: int, word: int) -> int:
+    """A year's energy of a meter [Wh]: the inverse of a distribution that is linear between its quartiles."""
+    quarter = word >> _QUARTILE_BITS
+    low = p.annual_knots_wh[fuel, quarter]
+    return low + (((p.annual_knots_wh[fuel, quarter + 1] - low) * (word & ((1 << _QUARTILE_BITS) - 1))) >> _QUARTILE_BITS)
+
+
+@kernel
+def _registers(p: KernelParameters, meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    out = np.empty(len(meter), np.int64)
+    for at in range(len(meter)):
+        out[at] = register_wh_kernel(p, meter[at], slot[at])
+    return out
+
+
+@kernel
+def _intervals(p: KernelParameters, meter: IntArray, first_slot: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    out = np.empty((len(meter), count), np.int32)
+    registers = np.empty(count + 1, np.int64)
+    for at in range(len(meter)):
+        fill_registers(p, meter[at], first_slot[at], registers)
+        for step in range(count):
+            out[at, step] = registers[step + 1] - registers[step]
+    return out
