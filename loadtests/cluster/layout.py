@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scenarios.spec import Topology
 
 TOKENS_PER_NODE = 8
-TOKEN_MIN = -(2**63)
+TOKEN_MIN = -(2**63)  # stands for the ring's start in Cassandra, so no node takes it
+DC_SHIFT = 2**20  # above the rounding of any DC's steps (256 tokens), so that no two DCs meet on a token
 NATIVE_PORT = 9042
 STORAGE_PORT = 7000
 
@@ -46,7 +47,8 @@ def lay_out(topology: Topology, addresses: tuple[str, ...]) -> tuple[NodeSpec, .
 def tokens_of(index: int, node_count: int, dc_index: int) -> tuple[int, ...]:
     """The tokens of node `index` of the `node_count` in its DC: every `node_count`-th point of an even ring.
 
-    A DC's ring is shifted by its index, since no two nodes of a cluster may hold the same token.
+    Each DC's ring is shifted by a little, since no two nodes of a cluster may hold the same token.
     """
     step = 2**64 // (TOKENS_PER_NODE * node_count)
-    return tuple(TOKEN_MIN + (turn * node_count + index) * step + dc_index for turn in range(TOKENS_PER_NODE))
+    first = TOKEN_MIN + (dc_index + 1) * DC_SHIFT
+    return tuple(first + (turn * node_count + index) * step for turn in range(TOKENS_PER_NODE))
