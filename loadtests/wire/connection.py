@@ -1,0 +1,119 @@
+"""Opening one connection to one node: TCP, TLS, STARTUP, login, PREPARE. Blocking; runs before the storm or beside it."""
+
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtests.errors import HarnessError
+from loadtests.wire.protocol import (
+    CONTROL_STREAM,
+    FRAME_BYTES_MAX,
+    HEADER_SIZE,
+    Header,
+    Opcode,
+    build_plain_login,
+    build_prepare,
+    build_startup,
+    parse_error,
+    parse_header,
+    parse_prepared_id,
+    parse_string,
+)
+
+_BAD_CREDENTIALS = 0x0100
+# A large send buffer lets one beat's frames leave in one call; the receive buffer keeps a busy node from stalling.
+_SOCKET_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Of PasswordAuthenticator. The password is not shown when this is printed."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(username={self.username!r}, password=...)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How nodes are spoken to. tls: a context that checks what it should check; None for plain TCP."""
+
+    credentials: Credentials | None = None
+    tls: ssl.SSLContext | None = None
+    timeout_s: float = 10.0  # of each step of opening a connection
+
+
+def open_connection(address: tuple[str, int], access: Access, statements: Sequence[str]) -> tuple[socket.socket, list[bytes]]:
+    """A connection that is ready for EXECUTE, non-blocking, and the ids of `statements` (CQL, keyspace-qualified).
+
+    Statements are prepared on every new connection: a node that was restarted, or joined, may not know them.
+    Raises HarnessError for a refused login, an unreachable node, bad TLS, or a statement that the node refuses.
+    """
+    where = f"{address[0]}:{address[1]}"
+    opened: socket.socket | None = None
+    try:
+        opened = socket.create_connection(address, timeout=access.timeout_s)
+        connection = _secure(opened, address[0], access.tls)
+        opened = connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+        _start_session(connection, where, access.credentials)
+        prepared_ids = [_prepare(connection, where, cql) for cql in statements]
+        connection.setblocking(False)
+    except (OSError, HarnessError) as error:
+        if opened is not None:
+            opened.close()
+        if isinstance(error, HarnessError):
+            raise
+        if isinstance(error, ssl.SSLError):
+            raise HarnessError(f"{where}: no TLS connection: {error}; is --ca the certificate that signed it?") from error
+        raise HarnessError(f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?") from error
+    return connection, prepared_ids
+
+
+def _secure(plain: socket.socket, host: str, tls: ssl.SSLContext | None) -> socket.socket:
+    return plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
+
+
+def _start_session(connection: socket.socket, where: str, credentials: Credentials | None) -> None:
+    header, body = _ask(connection, build_startup(stream=CONTROL_STREAM))
+    if header.opcode == Opcode.AUTHENTICATE:
+        if credentials is None:
+            raise HarnessError(f"{where}: wants a login ({parse_string(body)}); give --username and --password-file")
+        login = build_plain_login(credentials.username, credentials.password, stream=CONTROL_STREAM)
+        header, body = _ask(connection, login)
+    if header.opcode == Opcode.ERROR:
+        code, message = parse_error(body)
+        if code == _BAD_CREDENTIALS and credentials is not None:
+            raise HarnessError(f"{where}: refused the login of '{credentials.username}': {message}")
+        raise HarnessError(f"{where}: refused the session: {message} (code 0x{code:04x})")
+    if header.opcode not in (Opcode.READY, Opcode.AUTH_SUCCESS):
+        raise HarnessError(f"{where}: answered STARTUP with opcode 0x{header.opcode:02x}; is it a Cassandra node?")
+
+
+def _prepare(connection: socket.socket, where: str, cql: str) -> bytes:
+    header, body = _ask(connection, build_prepare(cql, stream=CONTROL_STREAM))
+    if header.opcode == Opcode.ERROR:
+        raise HarnessError(f"{where}: refused to prepare a statement: {parse_error(body)[1]}: {cql}")
+    return parse_prepared_id(body)
+
+
+def _ask(connection: socket.socket, frame: bytes) -> tuple[Header, bytes]:
+    connection.sendall(frame)
+    header = parse_header(_receive(connection, HEADER_SIZE))
+    if header.version & 0x80 == 0 or header.body_size > FRAME_BYTES_MAX:
+        raise ConnectionError("the answer is no CQL frame")
+    return header, _receive(connection, header.body_size)
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise ConnectionError("the other side closed the connection")
+        data += part
+    return bytes(data)

@@ -1,0 +1,233 @@
+"""All that the kernels read and write, as arrays with names. Pure memory: no socket, no clock, no thread.
+
+Words: a *link* is one connection to one node. A *place* holds one operation from the moment that it is first sent until
+its outcome is final, its frame included, so that a retry sends the very same bytes. A *stream* is a link's number for
+one unanswered request. There are as many places as operations may be in flight: that is the window.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.history import COUNTS_SIZE
+from loadtests.wire.outcomes import KIND_COUNT
+
+SECOND_ROWS = 64  # seconds that counts may run ahead of the last interval that was handed over
+ERROR_SAMPLE_SIZE = 512  # bytes kept of the first error body of each kind
+
+STREAM_FREE = -1
+STREAM_ABANDONED = -2  # its operation timed out; the answer may still come, so the number can't be used again
+
+PLACE_FREE = 0
+PLACE_IN_FLIGHT = 1
+PLACE_WAITING = 2  # for its retry
+
+PLACE = np.dtype(
+    [
+        ("due_us", "i8"),
+        ("sent_us", "i8"),  # of the latest attempt; while waiting: when the next attempt may leave
+        ("token", "i8"),
+        ("meter", "i8"),
+        ("first_slot", "i4"),
+        ("slot_count", "i4"),
+        ("frame_size", "i4"),
+        ("link", "i2"),
+        ("stream", "i2"),
+        ("operation", "u1"),
+        ("dc", "u1"),
+        ("status", "u1"),  # PLACE_...
+        ("attempt_count", "u1"),
+        ("may_be_applied", "u1"),  # 1 once an attempt was indeterminate
+        ("last_kind", "u1"),  # ErrorKind of the attempt before, while waiting
+    ],
+    align=True,
+)
+
+
+class LinkStatus(IntEnum):
+    CLOSED = 0
+    OPEN = 1
+    LOST = 2  # broken or given up, for the Python side to close and open again
+
+
+class LinkField(IntEnum):
+    """Columns of `WireState.links`."""
+
+    STATUS = 0
+    NODE = 1
+    IN_FLIGHT = 2
+    ABANDONED = 3  # streams whose answer is overdue
+    FREE_COUNT = 4  # free streams on the stack
+    OUT_START = 5  # unsent bytes of the out buffer
+    OUT_END = 6
+    IN_END = 7  # received bytes that are not scanned yet
+    SKIP = 8  # bytes still to come of a frame that was larger than the buffer
+    HEARD_US = 9  # when bytes last came
+    NEEDS_PREPARE = 10  # the node has forgotten a statement
+
+
+class Limit(IntEnum):
+    """Entries of `WireState.limits`, fixed for a run except where said."""
+
+    IN_FLIGHT = 0  # operations that may hold a place
+    TIMEOUT_US = 1  # of one attempt
+    ATTEMPTS = 2  # of one operation
+    BACKOFF_US = 3  # before the first retry; doubles
+    BACKOFF_US_MAX = 4
+    IS_CLOSED_LOOP = 5  # 1: operations are due when there is room for them
+    IS_STOPPING = 6  # changes to 1 when nothing may be sent any more
+    LINKS_PER_NODE = 7
+
+
+class Total(IntEnum):
+    """Entries of `WireState.totals`; all count from the start of the run."""
+
+    OFFERED = 0  # operations that fell due
+    ATTEMPTED = 1  # operations that were taken up: given a place, or refused when the run ended
+    OK = 2
+    FAILED = 3
+    INDETERMINATE = 4
+    RETRIES = 5
+    IN_FLIGHT = 6  # operations that hold a place now, waiting retries among them
+    WAITING = 7  # of these, waiting for their retry
+    BLOCKED = 8  # operations that were not sent when first handled, for want of room
+    FREE_PLACES = 9
+    PLACE_HIGH_WATER = 10  # places from here on were never used
+    LATE_ANSWERS = 11  # answers that came after the client's time-out
+    STRAY_ANSWERS = 12  # answers to nothing that was asked
+    FIRST_SECOND = 13  # the earliest second whose counts are not handed over yet
+    BLOCKED_AT_US = 14  # the latest beat at which an operation that was due had no room
+
+
+class Progress(IntEnum):
+    """Entries of a block's progress: int64[Progress], counts of its rows."""
+
+    TAKEN_UP = 0  # hold or held a place
+    NOTICED = 1  # have fallen due; those that are not taken up yet stand in line
+
+
+class CountColumn(IntEnum):
+    """Columns of a second's counts, as `loadtests.history.SecondCounts` has them."""
+
+    OFFERED = 0
+    ATTEMPTED = 1
+    OK = 2
+    FAILED = 3
+    INDETERMINATE = 4
+    RETRIES = 5
+
+
+class Recording(NamedTuple):
+    """What one interval is recorded into; the engine puts an empty one in its place at the end of the interval.
+
+    response, service: int64[operations, COUNTS_SIZE], HDR counts [us]. lateness: int64[COUNTS_SIZE], likewise.
+    """
+
+    response: NDArray[np.int64]
+    service: NDArray[np.int64]
+    lateness: NDArray[np.int64]
+
+
+class WireState(NamedTuple):
+    """The arrays of one engine.
+
+    limits: int64[Limit]. totals: int64[Total]. links: int64[links, LinkField].
+    out_bytes: uint8[links, out size]; in_bytes: uint8[links, in size].
+    free_streams: int16[links, streams], a stack; stream_places: int32[links, streams], a place or STREAM_...
+    places: PLACE[places]; place_frames: uint8[places, frame size max]; free_places: int32[places], a stack.
+    ring_ends: int64[ranges]; replicas: int16[ranges, dcs, rf max]; node_dcs: int16[nodes].
+    is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
+    ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
+    attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
+    error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
+    """
+
+    limits: NDArray[np.int64]
+    totals: NDArray[np.int64]
+    links: NDArray[np.int64]
+    out_bytes: NDArray[np.uint8]
+    in_bytes: NDArray[np.uint8]
+    free_streams: NDArray[np.int16]
+    stream_places: NDArray[np.int32]
+    places: NDArray[np.void]
+    place_frames: NDArray[np.uint8]
+    free_places: NDArray[np.int32]
+    ring_ends: NDArray[np.int64]
+    replicas: NDArray[np.int16]
+    node_dcs: NDArray[np.int16]
+    is_idempotent: NDArray[np.uint8]
+    planes: NDArray[np.int64]
+    ledger: NDArray[np.uint8]
+    second_counts: NDArray[np.int64]
+    recording: Recording
+    attempt_errors: NDArray[np.int64]
+    final_errors: NDArray[np.int64]
+    error_samples: NDArray[np.uint8]
+    error_sample_sizes: NDArray[np.int64]
+
+
+def new_recording(operation_count: int) -> Recording:
+    return Recording(
+        response=np.zeros((operation_count, COUNTS_SIZE), dtype=np.int64),
+        service=np.zeros((operation_count, COUNTS_SIZE), dtype=np.int64),
+        lateness=np.zeros(COUNTS_SIZE, dtype=np.int64),
+    )
+
+
+class Sizes(NamedTuple):
+    """How large the arrays of an engine are."""
+
+    operations: int
+    nodes: int
+    links_per_node: int
+    streams: int  # a link
+    places: int
+    frame_bytes: int  # the largest request
+    out_bytes: int  # a link
+    in_bytes: int  # a link
+
+
+def new_state(
+    sizes: Sizes,
+    ring_ends: NDArray[np.int64],
+    replicas: NDArray[np.int16],
+    node_dcs: NDArray[np.int16],
+    ledger: NDArray[np.uint8],
+) -> WireState:
+    """Arrays with every place and stream free and every link closed. Pages are only touched once they are used."""
+    link_count = sizes.nodes * sizes.links_per_node
+    links = np.zeros((link_count, len(LinkField)), dtype=np.int64)
+    links[:, LinkField.NODE] = np.arange(link_count) // sizes.links_per_node
+    links[:, LinkField.FREE_COUNT] = sizes.streams
+    limits = np.zeros(len(Limit), dtype=np.int64)
+    limits[Limit.LINKS_PER_NODE] = sizes.links_per_node
+    totals = np.zeros(len(Total), dtype=np.int64)
+    totals[Total.FREE_PLACES] = sizes.places
+    # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
+    streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)
+    return WireState(
+        limits=limits,
+        totals=totals,
+        links=links,
+        out_bytes=np.empty((link_count, sizes.out_bytes), dtype=np.uint8),
+        in_bytes=np.empty((link_count, sizes.in_bytes), dtype=np.uint8),
+        free_streams=np.tile(streams_downward, (link_count, 1)),
+        stream_places=np.full((link_count, sizes.streams), STREAM_FREE, dtype=np.int32),
+        places=np.zeros(sizes.places, dtype=PLACE),
+        place_frames=np.empty((sizes.places, sizes.frame_bytes), dtype=np.uint8),
+        free_places=np.arange(sizes.places - 1, -1, -1, dtype=np.int32),
+        ring_ends=np.ascontiguousarray(ring_ends),
+        replicas=np.ascontiguousarray(replicas),
+        node_dcs=np.ascontiguousarray(node_dcs),
+        is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
+        planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
+        ledger=ledger,
+        second_counts=np.zeros((SECOND_ROWS, sizes.operations, len(CountColumn)), dtype=np.int64),
+        recording=new_recording(sizes.operations),
+        attempt_errors=np.zeros((sizes.operations, KIND_COUNT), dtype=np.int64),
+        final_errors=np.zeros((sizes.operations, 3, KIND_COUNT), dtype=np.int64),
+        error_samples=np.zeros((KIND_COUNT, ERROR_SAMPLE_SIZE), dtype=np.uint8),
+        error_sample_sizes=np.zeros(KIND_COUNT, dtype=np.int64),
+    )

@@ -1,0 +1,260 @@
+"""Sending: one pass over what is due, from the block to the links' out buffers.
+
+No operation that is due is ever skipped: without room it stays in line, and the wait is part of its response time.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from loadtests.ledger import SlotState
+from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.settle import count_in_second, count_value, end_attempt, mark_ledger
+from loadtests.wire.state import (
+    PLACE_IN_FLIGHT,
+    PLACE_WAITING,
+    CountColumn,
+    LinkField,
+    LinkStatus,
+    Limit,
+    Progress,
+    Total,
+    WireState,
+)
+
+NONE_OPEN = -1  # no node of the data centre can be sent to
+ALL_FULL = -2  # one could, once it has room
+NO_NODE = -1
+FAR_US = 2**62
+
+
+@njit(cache=True)
+def submit_due(
+    state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
+) -> int:
+    """Send retries that are ready, then the block's operations that are due, as far as there is room.
+
+    rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on. Returns when the next row is due
+    [us], or FAR_US when no row is left that is not due yet.
+    """
+    if state.totals[Total.WAITING] > 0:
+        _resend(state, now_us)
+    if state.limits[Limit.IS_CLOSED_LOOP] == 1:
+        _submit_closed(state, rows, frames, progress, now_us)
+        return FAR_US
+    noticed_before = progress[Progress.NOTICED]
+    next_due_us = notice_due(state, rows, progress, now_us)
+    while progress[Progress.TAKEN_UP] < progress[Progress.NOTICED]:
+        row = rows[progress[Progress.TAKEN_UP]]
+        if not _take_up(state, row, frames, row["due_us"], now_us):
+            state.totals[Total.BLOCKED_AT_US] = now_us
+            break
+        progress[Progress.TAKEN_UP] += 1
+    state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - max(noticed_before, progress[Progress.TAKEN_UP])
+    return next_due_us
+
+
+@njit(cache=True)
+def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
+    """Notice what is due of a block that stands in line behind another one; its operations are blocked."""
+    noticed_before = progress[Progress.NOTICED]
+    notice_due(state, rows, progress, now_us)
+    state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - noticed_before
+
+
+@njit(cache=True)
+def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> int:
+    """Count the rows (OPERATION[n]) that have fallen due since they were last looked at, each with how late that is.
+
+    Returns when the next row is due [us], FAR_US after the last one. An operation that fell due while others stood in
+    line is not late, whenever it was looked at: it waits for room, and so does its response time.
+    """
+    noticed = progress[Progress.NOTICED]
+    blocked_at_us = state.totals[Total.BLOCKED_AT_US]
+    while noticed < len(rows) and rows[noticed]["due_us"] <= now_us:
+        due_us = rows[noticed]["due_us"]
+        count_value(state.recording.lateness, now_us - due_us if due_us > blocked_at_us else 0)
+        count_in_second(state, due_us, rows[noticed]["operation"], CountColumn.OFFERED)
+        noticed += 1
+    state.totals[Total.OFFERED] += noticed - progress[Progress.NOTICED]
+    progress[Progress.NOTICED] = noticed
+    return rows[noticed]["due_us"] if noticed < len(rows) else FAR_US
+
+
+@njit(cache=True)
+def refuse_unsent(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
+    """The run is over: rows (OPERATION[n]) that fell due and were never sent are failed operations (NOT_SENT)."""
+    notice_due(state, rows, progress, now_us)
+    for index in range(progress[Progress.TAKEN_UP], progress[Progress.NOTICED]):
+        operation = rows[index]["operation"]
+        state.attempt_errors[operation, ErrorKind.NOT_SENT] += 1
+        state.final_errors[operation, Outcome.FAILED, ErrorKind.NOT_SENT] += 1
+        state.totals[Total.ATTEMPTED] += 1
+        state.totals[Total.FAILED] += 1
+        count_value(state.recording.response[operation], now_us - rows[index]["due_us"])
+        count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
+        count_in_second(state, now_us, operation, CountColumn.FAILED)
+    progress[Progress.TAKEN_UP] = progress[Progress.NOTICED]
+
+
+@njit(cache=True)
+def _submit_closed(
+    state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
+) -> None:
+    """Closed loop: each row is due at the moment that there is room for it."""
+    while progress[Progress.TAKEN_UP] < len(rows):
+        row = rows[progress[Progress.TAKEN_UP]]
+        if not _take_up(state, row, frames, now_us, now_us):
+            break
+        progress[Progress.TAKEN_UP] += 1
+        state.totals[Total.OFFERED] += 1
+        count_value(state.recording.lateness, 0)
+        count_in_second(state, now_us, row["operation"], CountColumn.OFFERED)
+    progress[Progress.NOTICED] = progress[Progress.TAKEN_UP]
+
+
+@njit(cache=True)
+def _take_up(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: int, now_us: int) -> bool:
+    """Send an operation (OPERATION) for the first time; False, and nothing is done, when there is no room for it."""
+    if state.totals[Total.IN_FLIGHT] >= state.limits[Limit.IN_FLIGHT]:
+        return False
+    link = choose_link(state, row["token"], row["dc"], row["frame_size"])
+    if link == ALL_FULL:
+        return False
+    place = _take_place(state, row, frames, due_us, now_us)
+    if link == NONE_OPEN:
+        state.places[place]["attempt_count"] += 1
+        end_attempt(state, place, ErrorKind.NO_CONNECTION, now_us)
+    else:
+        _send(state, place, link, now_us)
+    return True
+
+
+@njit(cache=True)
+def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
+    """The least loaded open link to a replica of `token` in data centre `dc`, or NONE_OPEN, or ALL_FULL.
+
+    When no replica there can be reached, any node of that data centre may coordinate; another one never does: that
+    would change what LOCAL_QUORUM means. Streams whose answer is overdue count as load.
+    """
+    entry = np.searchsorted(state.ring_ends, token)
+    if entry == state.ring_ends.size:
+        entry = 0
+    best = NONE_OPEN
+    best_load = np.int64(2**62)
+    for i in range(state.replicas.shape[2]):
+        node = state.replicas[entry, dc, i]
+        if node != NO_NODE:
+            best, best_load = _least_loaded(state, node, frame_size, best, best_load)
+    if best == NONE_OPEN:
+        for node in range(state.node_dcs.size):
+            if state.node_dcs[node] == dc:
+                best, best_load = _least_loaded(state, node, frame_size, best, best_load)
+    return best
+
+
+@njit(cache=True)
+def _least_loaded(state: WireState, node: int, frame_size: int, best: int, best_load: int) -> tuple[int, int]:
+    """The better of `best` and the open links of `node`, with its load [requests]."""
+    per_node = state.limits[Limit.LINKS_PER_NODE]
+    for link in range(node * per_node, (node + 1) * per_node):
+        row = state.links[link]
+        if row[LinkField.STATUS] != LinkStatus.OPEN:
+            continue
+        room = state.out_bytes.shape[1] - (row[LinkField.OUT_END] - row[LinkField.OUT_START])
+        if row[LinkField.FREE_COUNT] == 0 or room < frame_size:
+            if best == NONE_OPEN:
+                best = ALL_FULL
+            continue
+        load = row[LinkField.IN_FLIGHT] + row[LinkField.ABANDONED]
+        if load < best_load:
+            best, best_load = link, load
+    return best, best_load
+
+
+@njit(cache=True)
+def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: int, now_us: int) -> int:
+    """Take a row of the block (OPERATION) up: a place, its frame's bytes, its intent. There must be a free place."""
+    totals = state.totals
+    totals[Total.FREE_PLACES] -= 1
+    place = state.free_places[totals[Total.FREE_PLACES]]
+    totals[Total.IN_FLIGHT] += 1
+    totals[Total.PLACE_HIGH_WATER] = max(totals[Total.PLACE_HIGH_WATER], place + 1)
+    held = state.places[place]
+    held["due_us"] = due_us
+    held["token"] = row["token"]
+    held["meter"] = row["meter"]
+    held["first_slot"] = row["first_slot"]
+    held["slot_count"] = row["slot_count"]
+    held["frame_size"] = row["frame_size"]
+    held["operation"] = row["operation"]
+    held["dc"] = row["dc"]
+    held["attempt_count"] = 0
+    held["may_be_applied"] = 0
+    offset = row["frame_offset"]
+    frame = state.place_frames[place]
+    for i in range(row["frame_size"]):
+        frame[i] = frames[offset + i]
+    mark_ledger(state, row["operation"], row["meter"], row["first_slot"], row["slot_count"], SlotState.INTENT)
+    totals[Total.ATTEMPTED] += 1
+    count_in_second(state, now_us, row["operation"], CountColumn.ATTEMPTED)
+    return int(place)
+
+
+@njit(cache=True)
+def _send(state: WireState, place: int, link: int, now_us: int) -> None:
+    """Append a place's frame to a link's out buffer under a free stream id; there must be room for it."""
+    links = state.links
+    links[link, LinkField.FREE_COUNT] -= 1
+    stream = state.free_streams[link, links[link, LinkField.FREE_COUNT]]
+    state.stream_places[link, stream] = place
+    links[link, LinkField.IN_FLIGHT] += 1
+    held = state.places[place]
+    held["status"] = PLACE_IN_FLIGHT
+    held["sent_us"] = now_us
+    held["link"] = link
+    held["stream"] = stream
+    held["attempt_count"] += 1
+    size = held["frame_size"]
+    out = state.out_bytes[link]
+    if links[link, LinkField.OUT_END] + size > out.size:
+        _compact(state, link)
+    end = links[link, LinkField.OUT_END]
+    frame = state.place_frames[place]
+    for i in range(size):
+        out[end + i] = frame[i]
+    out[end + 2] = stream >> 8
+    out[end + 3] = stream & 0xFF
+    links[link, LinkField.OUT_END] = end + size
+
+
+@njit(cache=True)
+def _compact(state: WireState, link: int) -> None:
+    """Move a link's unsent bytes to the front of its out buffer."""
+    start = state.links[link, LinkField.OUT_START]
+    size = state.links[link, LinkField.OUT_END] - start
+    out = state.out_bytes[link]
+    for i in range(size):
+        out[i] = out[start + i]
+    state.links[link, LinkField.OUT_START] = 0
+    state.links[link, LinkField.OUT_END] = size
+
+
+@njit(cache=True)
+def _resend(state: WireState, now_us: int) -> None:
+    """Send the retries whose time has come; one without room waits for the next beat."""
+    for place in range(state.totals[Total.PLACE_HIGH_WATER]):
+        held = state.places[place]
+        if held["status"] != PLACE_WAITING or held["sent_us"] > now_us:
+            continue
+        link = choose_link(state, held["token"], held["dc"], held["frame_size"])
+        if link == ALL_FULL:
+            continue
+        state.totals[Total.WAITING] -= 1
+        state.totals[Total.RETRIES] += 1
+        count_in_second(state, now_us, held["operation"], CountColumn.RETRIES)
+        if link == NONE_OPEN:
+            held["attempt_count"] += 1
+            end_attempt(state, place, ErrorKind.NO_CONNECTION, now_us)
+        else:
+            _send(state, place, link, now_us)
