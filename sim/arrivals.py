@@ -83,12 +83,12 @@ def query_count(query_below: IntArray, query_kind: int, word: int) -> int:
 def query_due_us(seed: int, query_hour: IntArray, premises: int, day: int, query_kind: int, number: int) -> int:
     """When query `number` (from 0) of a premises-day is asked [us].
 
-    `query_hour` int64[day, 25] is the share of the day's queries before each hour [of 2^32]; within the hour they are even.
+    `query_hour` int64[day, 25] is the share of the day's queries before each hour [of 2^32]; they are even within it.
     """
     draw = (query_kind << _QUERY_KIND_SHIFT) | (number // _WORDS_PER_BLOCK)
     word = word_of(words(seed, _QUERY_INSTANT, premises, day, draw), number % _WORDS_PER_BLOCK)
     hour = 0
     while hour < HOURS_PER_DAY - 1 and word >= query_hour[day, hour + 1]:
         hour += 1
-    start, end = query_hour[day, hour], query_hour[day, hour + 1]
+    start, end = int(query_hour[day, hour]), int(query_hour[day, hour + 1])
     return day * DAY_US + hour * HOUR_US + (word - start) * HOUR_US // (end - start)

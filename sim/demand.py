@@ -1,6 +1,6 @@
 """What a household's demand looks like over the span: the share of a year's energy in each UTC half-hour.
 
-Pure. `sim.profiles` makes these from a published table or from a user's file; `sim.estate` turns them into kernel tables.
+Pure. `sim.profiles` makes these from a published table or from a user's file; kernels read the tables made from them.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class DemandTables:
 def tables_of(profile: DemandProfile) -> DemandTables:
     """Cumulative shares and noise widths, by day and within each day.
 
-    The noise at a boundary is at most half as wide as the smaller of its two neighbours, either way. So a register never
-    falls, and the noise, being centred, leaves its mean on the profile.
+    The noise at a boundary reaches at most half the smaller of its two neighbours, either way. So a register never falls,
+    and the noise, being centred, leaves its mean on the profile.
     """
     days = profile.share.sum(axis=1)
     day_share = np.concatenate([[0], np.cumsum(days[:-1])]).astype(np.int64)
@@ -62,7 +62,6 @@ def tables_of(profile: DemandProfile) -> DemandTables:
 
     before = np.zeros((profile.day_count, SLOTS_PER_DAY + 1), np.int64)
     np.cumsum(profile.share[:-1], axis=1, out=before[:, 1:])
-    # At most 2^28 of a year's 2^36 fall on one day, so that the shift stays within int64.
     slot_share = _rescaled(before, days[:-1])
     widths = np.diff(slot_share, axis=1)
     slot_spread = np.zeros_like(slot_share)  # no noise at midnight: the day's energy is all of the day's
@@ -73,7 +72,7 @@ def tables_of(profile: DemandProfile) -> DemandTables:
 def _rescaled(before: IntArray, days: IntArray) -> IntArray:
     """int64[day, 49] cumulative shares of a year to shares of their day [2^-32]; exact in Python integers."""
     exact = (before.astype(object) << DAY_BITS) // days.astype(object)[:, None]
-    return exact.astype(np.int64)
+    return np.asarray(exact, np.int64)
 
 
 def profile_of_shares(name: str, start: date, shares: NDArray[np.float64]) -> DemandProfile:

@@ -15,6 +15,7 @@ from sim.kernels import kernel
 from sim.london import offset_slots
 from sim.parameters import HOURS_PER_DAY, IntArray, KernelParameters
 from sim.profiles.bdew import bdew_household
+from sim.profiles.faults import ImportReport
 
 WORD_ONE = 1 << 32
 
@@ -27,7 +28,7 @@ ANNUAL_KNOTS_WH = {
 # Some ten years of use, so that no register is near the roll-over of its display.
 REGISTER_START_WH_MAX = {Fuel.ELECTRICITY: 40_000_000, Fuel.GAS: 150_000_000}
 
-# Share of a day's customer queries by local hour, in thousandths: few at night, most in the evening. Ours: no public source.
+# Relative number of customer queries by local hour: few at night, most in the evening. Ours, for want of a public source.
 QUERIES_BY_LOCAL_HOUR = (8, 5, 4, 4, 5, 10, 26, 50, 55, 46, 42, 42, 45, 42, 40, 43, 52, 68, 85, 95, 92, 72, 46, 23)
 QUERIES_PER_PREMISES_DAY_COUNT_MAX = 256
 
@@ -42,6 +43,7 @@ class EstateModel:
     day_count: int
     seed: int
     profile_name: str
+    profile_report: ImportReport | None  # of a user's profile file
     parameters: KernelParameters
 
     @property
@@ -90,6 +92,7 @@ def build_estate(scenario: Scenario, profile: DemandProfile | None = None) -> Es
         day_count=run.days,
         seed=run.seed,
         profile_name=profile.name,
+        profile_report=None,
         parameters=_parameters(scenario, [profile] * len(estate.fuels)),
     )
 
@@ -156,11 +159,14 @@ def _poisson_table(mean: Decimal) -> list[int]:
 
 
 def _query_hours(start: date, day_count: int) -> IntArray:
-    """The share of a day's queries before each UTC hour [of 2^32]: int64[day_count + 1, 25], the local hours turned to UTC."""
+    """The share of a day's queries before each UTC hour, from the local hours: int64[day_count + 1, 25] [of 2^32]."""
     out = np.zeros((day_count + 1, HOURS_PER_DAY + 1), np.int64)
     for row in range(day_count + 1):
         day = start + timedelta(days=row)
-        hours = [QUERIES_BY_LOCAL_HOUR[(hour + offset_slots(day, 2 * hour) // 2) % HOURS_PER_DAY] for hour in range(HOURS_PER_DAY)]
+        hours = [
+            QUERIES_BY_LOCAL_HOUR[(hour + offset_slots(day, 2 * hour) // 2) % HOURS_PER_DAY]
+            for hour in range(HOURS_PER_DAY)
+        ]
         out[row, 1:] = np.cumsum(hours) * WORD_ONE // sum(hours)
     return out
 
@@ -169,7 +175,9 @@ def _query_hours(start: date, day_count: int) -> IntArray:
 def _schedules(p: KernelParameters, meter: IntArray) -> NDArray[np.uint8]:
     out = np.empty(len(meter), np.uint8)
     for at in range(len(meter)):
-        out[at] = ReadSchedule.HALF_HOURLY if is_half_hourly(p.seed, p.half_hourly_below, meter[at]) else ReadSchedule.DAILY
+        out[at] = (
+            ReadSchedule.HALF_HOURLY if is_half_hourly(p.seed, p.half_hourly_below, meter[at]) else ReadSchedule.DAILY
+        )
     return out
 
 

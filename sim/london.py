@@ -1,6 +1,6 @@
 """The legal time of Great Britain on UTC half-hours. Pure arithmetic: no time-zone database, which small images lack.
 
-Source: Summer Time Order 2002: one hour ahead from 01:00 UTC on the last Sunday of March to 01:00 UTC on the last of October.
+Source: Summer Time Order 2002: one hour ahead, from 01:00 UTC on March's last Sunday to 01:00 UTC on October's last.
 """
 
 from datetime import date, timedelta

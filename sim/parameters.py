@@ -17,8 +17,8 @@ HOURS_PER_DAY = 24
 class KernelParameters(NamedTuple):
     """Everything that a value or an arrival depends on besides its meter and slot.
 
-    Axis `fuel` follows the scenario's `fuels`; `day` counts UTC days of the span; a boundary is the start of a day or slot.
-    Limits: annual energy < 2^25 Wh and a span of < 2 years of energy keep every product within int64.
+    Axis `fuel` follows the scenario's `fuels`; `day` counts UTC days of the span.
+    Limits: annual energy below 2^25 Wh and a span of less than two years' energy keep every product within int64.
     """
 
     seed: int

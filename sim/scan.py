@@ -4,6 +4,8 @@ The scan visits meters in order and each meter's messages in order of (kind, fir
 instants keep the order (meter, kind, first slot), and the trace has one order for any cut into windows.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,17 +33,40 @@ _DIGIT_BITS = 11  # a radix pass counts into 2,048 buckets, which stay in the L1
 _DIGITS = 1 << _DIGIT_BITS
 
 
-@leaf_kernel
-def scan_window(
-    p: KernelParameters, from_us: int, to_us: int, shard: int, shard_count: int, due_us: IntArray, message: IntArray
-) -> int:
-    """Write a shard's messages with from_us <= due < to_us, in meter order.
+class Scope(NamedTuple):
+    """Whose messages are wanted: premises first .. end - 1, as far as their partition p has p % shard_count == shard."""
 
-    Into `due_us` int64[n] [us] and `message` int64[n] (see `sim.messages`). Returns how many there are; when that is more
-    than n, the rest was not written and the columns must be longer.
+    first_premises: int
+    end_premises: int
+    shard: int = 0
+    shard_count: int = 1
+
+
+def messages_due(
+    p: KernelParameters, scope: Scope, from_us: int, to_us: int, expected_count: int
+) -> tuple[IntArray, IntArray]:
+    """The messages of a scope with from_us <= due < to_us, in meter order: instants int64[n] [us], messages int64[n].
+
+    A message is packed as in `sim.messages`.
+    """
+    room = expected_count + 8 * int(expected_count**0.5) + 1_024
+    while True:
+        due_us, message = np.empty(room, np.int64), np.empty(room, np.int64)
+        count = _scan(p, scope, from_us, to_us, due_us, message)
+        if count <= room:
+            return due_us[:count], message[:count]
+        room = count  # more than eight standard deviations above what was expected: scan again with room for all
+
+
+@leaf_kernel
+def _scan(p: KernelParameters, scope: Scope, from_us: int, to_us: int, due_us: IntArray, message: IntArray) -> int:
+    """Write the scope's messages of the window into two columns of one length, and return how many there are.
+
+    When there are more than the columns hold, the rest is counted and not written.
     """
     count = 0
-    for premises in range(p.premises_count):
+    shard, shard_count = scope.shard, scope.shard_count
+    for premises in range(scope.first_premises, scope.end_premises):
         if shard_count > 1 and partition_index(p.seed, premises) % shard_count != shard:
             continue
         for fuel in range(p.fuel_count):
@@ -61,7 +86,17 @@ def scan_window(
             if fuel == p.electricity:
                 for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count) + 1):
                     count = _scan_queries(
-                        p.seed, p.query_below, p.query_hour, premises, day, meter, from_us, to_us, due_us, message, count
+                        p.seed,
+                        p.query_below,
+                        p.query_hour,
+                        premises,
+                        day,
+                        meter,
+                        from_us,
+                        to_us,
+                        due_us,
+                        message,
+                        count,
                     )
     return count
 
@@ -80,7 +115,7 @@ def _scan_queries(
     message: IntArray,
     count: int,
 ) -> int:
-    """The queries of a premises-day that fall in the window, from column index `count`; returns the index after the last."""
+    """Write a premises-day's queries that fall in the window from index `count`; returns the index after the last."""
     four = query_words(seed, premises, day)
     # The day before the asking is the latest whole one; on the first day there is none yet.
     first_slot = max(day - 1, 0) * SLOTS_PER_DAY

@@ -1,7 +1,7 @@
 """Keyed random streams: which draw is which. A draw is found by its name, so nothing depends on the order of drawing.
 
-The key is (seed, purpose); the counter is (index, block, replication, draw): `index` a meter or premises, `block` a slot,
-day or group of them. Replication is 0 so far; it keeps its place in the counter so that recorded digests stay valid.
+The key is (seed, purpose); the counter is (index, block, replication, draw): `index` a meter or premises, `block` a
+slot, a day or a group of them. Replication is 0 so far; its place is kept so that recorded digests stay valid.
 """
 
 from enum import IntEnum
@@ -39,12 +39,12 @@ def words(seed: int, purpose: int, index: int, block: int, draw: int) -> Words:
 def word_of(four: Words, lane: int) -> int:
     """Word `lane` (0..3) of four, as an int64 in 0 .. 2^32 - 1."""
     if lane == 0:
-        return np.int64(four[0])
+        return int(np.int64(four[0]))
     if lane == 1:
-        return np.int64(four[1])
+        return int(np.int64(four[1]))
     if lane == 2:
-        return np.int64(four[2])
-    return np.int64(four[3])
+        return int(np.int64(four[2]))
+    return int(np.int64(four[3]))
 
 
 @leaf_kernel
@@ -61,7 +61,7 @@ def centred(seed: int, purpose: int, index: int, position: int) -> int:
 
 @leaf_kernel
 def below(word: int, span: int) -> int:
-    """A 32-bit word spread over 0 .. span - 1, for a span up to 2^39: in steps of span / 2^32 where it is larger than that."""
+    """A 32-bit word spread over 0 .. span - 1 for a span up to 2^39 (in steps of some span / 2^32, where that is above 1)."""
     if span < 1 << 31:
         return (word * span) >> 32
     return (word * (span >> 8)) >> 24

@@ -16,7 +16,7 @@ from sim import messages, scan
 from sim.estate import EstateModel
 from sim.messages import MessageKind
 from sim.parameters import IntArray
-from sim.windows import Window, windows
+from sim.windows import windows
 
 __all__ = ["BLOCK_SIZE_MAX", "MessageBlock", "MessageKind", "trace_blocks"]
 
@@ -34,9 +34,9 @@ class MessageBlock:
     """Consecutive messages of the trace, as columns of one length n >= 1.
 
     `due_us` int64[n] [us since the start], ascending; equal instants are in order of (meter, kind, first_slot).
-    `kind` uint8[n], a MessageKind; `meter` int64[n]; `first_slot` int32[n]: the first half-hour that is sent or asked about;
-    `slot_count` int32[n]: how many half-hours; `draw_index` int32[n]: the number of a query among its premises-day's of
-    that kind, 0 for readings.
+    `kind` uint8[n], a MessageKind; `meter` int64[n]; `first_slot` int32[n]: the first half-hour sent or asked about;
+    `slot_count` int32[n]: how many half-hours; `draw_index` int32[n]: a query's number among those of its kind that the
+    premises asks that day, 0 for readings.
     """
 
     due_us: IntArray
@@ -53,30 +53,22 @@ class MessageBlock:
 def trace_blocks(
     estate: EstateModel, *, shard: int = 0, shard_count: int = 1, block_size_max: int = BLOCK_SIZE_MAX
 ) -> Iterator[MessageBlock]:
-    """A shard's messages in due order, in blocks of 1 .. `block_size_max`; a shard owns the partitions p % shard_count == shard.
+    """A shard's messages in due order, in blocks of 1 .. `block_size_max`.
 
-    The shards together hold each message of the estate exactly once.
+    A shard owns the partitions p % shard_count == shard; the shards together hold each message exactly once.
     """
     assert 0 <= shard < shard_count, "a shard that is not there"
     assert block_size_max >= 1, "a block holds a message"
     size = min(max(_WINDOW_SIZE_MIN, estate.meter_count // _METERS_PER_MESSAGE_MAX // shard_count), _WINDOW_SIZE_MAX)
+    scope = scan.Scope(0, estate.premises_count, shard, shard_count)
     for window in windows(estate, size=size, shard_count=shard_count):
-        due_us, message = _messages_due(estate, window, shard, shard_count)
+        due_us, message = scan.messages_due(
+            estate.parameters, scope, window.from_us, window.to_us, window.expected_count
+        )
         order = scan.order_by_due(due_us, window.from_us, window.to_us)
         for start in range(0, len(order), block_size_max):
             chosen = order[start : start + block_size_max]
             yield _block(due_us[chosen], message[chosen])
-
-
-def _messages_due(estate: EstateModel, window: Window, shard: int, shard_count: int) -> tuple[IntArray, IntArray]:
-    """Instants and messages of one window in scan order, int64[n] each."""
-    room = window.expected_count + 8 * int(window.expected_count**0.5) + 1_024
-    while True:
-        due_us, message = np.empty(room, np.int64), np.empty(room, np.int64)
-        count = scan.scan_window(estate.parameters, window.from_us, window.to_us, shard, shard_count, due_us, message)
-        if count <= room:
-            return due_us[:count], message[:count]
-        room = count  # chance made more than eight standard deviations above the mean: scan again with room for all
 
 
 def _block(due_us: IntArray, message: IntArray) -> MessageBlock:

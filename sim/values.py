@@ -1,8 +1,8 @@
 """What a meter's register shows, recomputed from the seed alone: any (meter, slot) in O(1), with nothing stored.
 
-The register at the start of a slot is the start register, plus the year's energy that the profile has brought by then, plus
-noise that is drawn anew at each boundary. Consumption is the difference of two registers, so that conservation is an
-identity: nothing is rounded twice. Integers only; see `sim.demand` for why a register never falls.
+The register at the start of a slot is the start register, plus the part of the year's energy that the profile has brought
+by then, plus noise that is drawn anew at each boundary. Consumption is the difference of two registers, so conservation
+is an identity: nothing is rounded twice. Integers only; see `sim.demand` for why a register never falls.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scenarios.domain import SLOTS_PER_DAY
 from sim.kernels import kernel, leaf_kernel
 from sim.parameters import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray, KernelParameters
+from sim.philox import Words
 from sim.streams import HALVES_PER_BLOCK, Purpose, centred, centred_of, word_of, words
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def register_wh(estate: "EstateModel", meter: IntArray, slot: NDArray[np.int32])
     return _registers(estate.parameters, np.asarray(meter, np.int64), np.asarray(slot, np.int32))
 
 
-def intervals_wh(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+def intervals_wh(
+    estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int
+) -> NDArray[np.int32]:
     """Consumption of `count` slots from each first slot: int64[n], int32[n] -> int32[n, count] [Wh]."""
     assert meter.shape == first_slot.shape, "a first slot a meter"
     assert count >= 1, "at least one slot"
@@ -41,8 +44,8 @@ def intervals_wh(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.
 
 def _check_range(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> None:
     if len(meter):
-        assert 0 <= int(meter.min()) and int(meter.max()) < estate.meter_count, "a meter outside the estate"
-        assert 0 <= int(first_slot.min()) and int(first_slot.max()) + count <= estate.slot_count, "a slot outside the span"
+        assert meter.min() >= 0 and meter.max() < estate.meter_count, "a meter outside the estate"
+        assert first_slot.min() >= 0 and first_slot.max() <= estate.slot_count - count, "a slot outside the span"
 
 
 @leaf_kernel
@@ -80,16 +83,13 @@ def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: 
         if last <= midnight:
             return
         high = _day_register_wh(p, four, meter, day + 1)
-        for block in range(midnight // HALVES_PER_BLOCK, (midnight + SLOTS_PER_DAY) // HALVES_PER_BLOCK):
-            start = block * HALVES_PER_BLOCK
-            if start + HALVES_PER_BLOCK <= first_slot or start > last:
-                continue
+        start, end = max(first_slot, midnight + 1), min(last + 1, midnight + SLOTS_PER_DAY)
+        for block in range(start // HALVES_PER_BLOCK, (end - 1) // HALVES_PER_BLOCK + 1):
             drawn = words(p.seed, _SLOT_ENERGY, meter, block, 0)
-            for lane in range(HALVES_PER_BLOCK):
-                slot = start + lane
-                if first_slot <= slot <= last and slot != midnight:
-                    wh = _energy_by(p, meter, day, slot - midnight, high - low, centred_of(drawn, lane))
-                    registers[slot - first_slot] = low + wh
+            origin = block * HALVES_PER_BLOCK
+            for slot in range(max(start, origin), min(end, origin + HALVES_PER_BLOCK)):
+                wh = _energy_by(p, meter, day, slot - midnight, high - low, centred_of(drawn, slot - origin))
+                registers[slot - first_slot] = low + wh
         low = high
 
 
@@ -98,17 +98,17 @@ def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, ener
     """Energy of a day used before the start of slot 1..47 [Wh]."""
     fuel = meter % p.fuel_count
     spread = p.slot_spread[fuel, day, slot_of_day]
-    share = p.slot_share[fuel, day, slot_of_day] + ((spread * noise) >> DRAW_BITS)
+    share = int(p.slot_share[fuel, day, slot_of_day] + ((spread * noise) >> DRAW_BITS))
     return (energy_wh * share) >> DAY_BITS
 
 
 @leaf_kernel
-def _day_register_wh(p: KernelParameters, four: tuple[np.uint32, ...], meter: int, day: int) -> int:
+def _day_register_wh(p: KernelParameters, four: Words, meter: int, day: int) -> int:
     """The register at the start of a day, 0 .. day_count [Wh]; `four` are the meter's own words."""
     fuel = meter % p.fuel_count
     noise = centred(p.seed, _DAY_ENERGY, meter, day)
-    share = p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS)
-    start_wh = (word_of(four, 1) * p.register_start_wh_max[fuel]) >> 32
+    share = int(p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS))
+    start_wh = int(word_of(four, 1) * p.register_start_wh_max[fuel]) >> 32
     return start_wh + ((annual_wh_kernel(p, fuel, word_of(four, 0)) * share) >> YEAR_BITS)
 
 
@@ -116,8 +116,8 @@ def _day_register_wh(p: KernelParameters, four: tuple[np.uint32, ...], meter: in
 def annual_wh_kernel(p: KernelParameters, fuel: int, word: int) -> int:
     """A year's energy of a meter [Wh]: the inverse of a distribution that is linear between its quartiles."""
     quarter = word >> _QUARTILE_BITS
-    low = p.annual_knots_wh[fuel, quarter]
-    return low + (((p.annual_knots_wh[fuel, quarter + 1] - low) * (word & ((1 << _QUARTILE_BITS) - 1))) >> _QUARTILE_BITS)
+    low, high = int(p.annual_knots_wh[fuel, quarter]), int(p.annual_knots_wh[fuel, quarter + 1])
+    return low + (((high - low) * (word & ((1 << _QUARTILE_BITS) - 1))) >> _QUARTILE_BITS)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Cuts the span into windows that each hold about the same number of messages. A cut decides what is held, never an outcome."""
+"""Cuts the span into windows of about the same number of messages. A cut decides what is held, never an outcome."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def expected_before(estate: EstateModel, at_us: int) -> float:
 
 
 def _repeated(at_us: int, every_us: int, delay_us: int, count_max: int) -> float:
-    """How many of one meter's messages are due before `at_us`, when each is evenly spread over the delay after every period."""
+    """How many of one meter's messages are due before `at_us`, each being evenly spread over the delay after a period."""
     periods = at_us // every_us  # the delay is no longer than the period: only the last one started is not all due
     if periods > count_max:
         return count_max

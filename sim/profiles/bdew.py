@@ -40,7 +40,7 @@ def bdew_household(start: date, day_count: int) -> DemandProfile:
 def season(day: date) -> int:
     """The dynamisation factor of a day [10^-12], exact.
 
-    Source: BDEW standard load profiles: F(t) = -3.92e-10 t^4 + 3.2e-7 t^3 - 7.02e-5 t^2 + 2.1e-3 t + 1.24, t the day of the year.
+    Source: BDEW standard load profiles: -3.92e-10 t^4 + 3.2e-7 t^3 - 7.02e-5 t^2 + 2.1e-3 t + 1.24, t the day of the year.
     """
     t = day.timetuple().tm_yday
     return -392 * t**4 + 320_000 * t**3 - 70_200_000 * t**2 + 2_100_000_000 * t + 1_240_000_000_000

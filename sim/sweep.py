@@ -1,0 +1,50 @@
+"""Runs a kernel over all premises on several threads. Each thread adds into an array of its own; the arrays are then added.
+
+Integer addition commutes (and wraps), so that the sum is the same for any number of threads and any order.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Count = TypeVar("Count", np.int64, np.uint64)
+Progress = Callable[[float], None]  # told the share done so far, 0 .. 1
+
+CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
+
+
+def sweep(
+    premises_count: int,
+    work: Callable[[int, int, NDArray[Count]], None],
+    empty: Callable[[], NDArray[Count]],
+    *,
+    thread_count: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[Count]:
+    """The sum of what `work(first, end, total)` adds to its thread's `total` for each range of premises first .. end - 1."""
+    starts = range(0, premises_count, CHUNK_SIZE)
+    threads = min(thread_count or os.cpu_count() or 1, len(starts))
+    lock = Lock()
+    done = 0
+
+    def run(thread: int) -> NDArray[Count]:
+        nonlocal done
+        total = empty()
+        for start in starts[thread::threads]:
+            work(start, min(start + CHUNK_SIZE, premises_count), total)
+            if progress is not None:
+                with lock:
+                    done += 1
+                    progress(done / len(starts))
+        return total
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        total = empty()
+        for part in pool.map(run, range(threads)):
+            total += part
+        return total
