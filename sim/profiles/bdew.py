@@ -1,21 +1,23 @@
 """The BDEW household profile H25, with its seasonal dynamisation, from the table that `demandlib` ships (MIT licence).
 
-Everything after the table is integer arithmetic: `demandlib` itself raises floats to the fourth power, whose last bit
-depends on the machine's mathematics library. A test holds the two against each other.
+All arithmetic is on integers: `demandlib` itself raises floats to the fourth power, whose last bit depends on the
+machine's mathematics library. A test holds the two against each other.
 """
 
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from demandlib.bdew import H25
 
 from scenarios.domain import SLOTS_PER_DAY
 from sim.demand import YEAR_ONE, DemandProfile
 from sim.london import local_of
 
 NAME = "bdew_household"
+_TABLE = "demandlib/bdew/bdew_data/h25.csv"
 _QUARTERS_PER_SLOT = 2
 _TABLE_ONE = 10**9  # the table gives quarter-hours in Wh of a year of 10^6 kWh
 _SEASON_ONE = 10**12
@@ -53,13 +55,19 @@ def _column(day: date) -> str:
 
 @lru_cache(maxsize=1)
 def _half_hours_wh() -> list[dict[str, list[int]]]:
-    """The table by month (0..11), kind of day and half-hour: Wh of a year of 10^6 kWh."""
-    raw = H25(pd.date_range("2026-01-01", periods=1, freq="15min")).raw_profile_data
-    table: list[dict[str, list[int]]] = [{} for _ in range(12)]
-    for (month, column), rows in raw.groupby(["month", "weekday"]):
-        # raw values are mean kW over a quarter: four times its kWh, which the file has to the Wh.
-        quarters = [round(value * 250) for value in rows.sort_values(["hour", "minute"])["value"]]
-        table[month - 1][column] = [
-            sum(quarters[at : at + _QUARTERS_PER_SLOT]) for at in range(0, len(quarters), _QUARTERS_PER_SLOT)
+    """The table by month (0..11), kind of day and half-hour: Wh of a year of 10^6 kWh.
+
+    Two header lines name month and kind of day of each column; 96 lines of quarter-hours follow, in kWh to three places.
+    The file is read where the package was installed: importing `demandlib` would load pandas, which takes seconds.
+    """
+    text = Path(str(distribution("demandlib").locate_file(_TABLE))).read_text(encoding="utf-8")
+    months, columns, *quarters = [line.split(",")[1:] for line in text.splitlines()]
+    assert len(quarters) == _QUARTERS_PER_SLOT * SLOTS_PER_DAY, "demandlib's H25 table has another layout"
+    table: list[dict[str, list[int]]] = [{} for _ in dict.fromkeys(months)]
+    month_index = {name: index for index, name in enumerate(dict.fromkeys(months))}
+    for at, (month, column) in enumerate(zip(months, columns, strict=True)):
+        wh = [int(1_000 * Decimal(row[at])) for row in quarters]
+        table[month_index[month]][column] = [
+            sum(wh[quarter : quarter + _QUARTERS_PER_SLOT]) for quarter in range(0, len(wh), _QUARTERS_PER_SLOT)
         ]
     return table
