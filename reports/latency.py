@@ -16,6 +16,7 @@ from reports.results import Percentiles
 Floats = NDArray[np.float64]
 
 BIN_COUNT_MAX = 240  # more points than this can't be told apart in a figure as wide as a page
+BIN_COUNT_COARSE = 60  # for many lines in one figure, or figures of what jumps from one second to the next
 BIN_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400)
 
 
@@ -55,10 +56,10 @@ class TimeBins:
         return np.asarray(totals / lengths, dtype=np.float64)
 
 
-def bins_of(second_count: int) -> TimeBins:
+def bins_of(second_count: int, bin_count_max: int = BIN_COUNT_MAX) -> TimeBins:
     """The finest bins that are not too many for a figure."""
     for width_s in BIN_WIDTHS_S:
-        if second_count <= width_s * BIN_COUNT_MAX:
+        if second_count <= width_s * bin_count_max:
             break
     return TimeBins(width_s=width_s, count=max(-(-second_count // width_s), 1))
 

@@ -34,6 +34,8 @@ FAULTS: Mapping[str, str] = {
     "duplicate": "there more than once",
 }
 READ_BACK = "read_back"
+# A pass is told by its objectives and these: that all was read back with its exact value says that no fault was found.
+TOLD_OF_A_PASS = (READ_BACK, "lateness", "load")
 
 
 class Judgement(NamedTuple):
@@ -81,12 +83,25 @@ def overall(checks: Iterable[Check]) -> Verdict:
     return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in outcomes), Verdict.PASS)
 
 
+def headline(verdict: Verdict, checks: Sequence[Check]) -> str:
+    """The verdict in one plain sentence, for whoever reads no further."""
+    groups = {check.group for check in checks if check.outcome is verdict}
+    if verdict is Verdict.PASS:
+        kept = "every reading that it acknowledged was found again, once and exact"
+        return f"The cluster met every objective, and {kept}." if "objective" in groups else f"In this cluster {kept}."
+    if verdict is Verdict.FAIL:
+        if "audit" not in groups:
+            return "The cluster missed an objective."
+        missed = ", and it missed an objective" if "objective" in groups else ""
+        return f"What the cluster acknowledged is not what it holds{missed}."
+    return "This run can't tell: it neither proves nor disproves that the cluster does what was asked."
+
+
 def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
     if verdict is not Verdict.PASS:
         order = (Verdict.FAIL, Verdict.INCONCLUSIVE)
         return tuple(check.sentence for outcome in order for check in checks if check.outcome is outcome)
-    # That all was read back with its exact value says already that no kind of fault was found.
-    return tuple(check.sentence for check in checks if check.name not in FAULTS)
+    return tuple(check.sentence for check in checks if check.group == "objective" or check.name in TOLD_OF_A_PASS)
 
 
 def _check(name: str, group: str, outcome: Verdict, sentence: str) -> Check:

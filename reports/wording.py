@@ -1,5 +1,6 @@
 """How numbers are written for people: thousands separators, three significant digits, the unit that fits. Pure."""
 
+import math
 from datetime import datetime
 
 THIN_SPACE = "\u2009"
@@ -20,13 +21,9 @@ def significant(value: float) -> str:
     """Three significant digits, but an integer part is whole: 0.01234 -> '0.0123', 12345.6 -> '12,346'."""
     if value == 0:
         return "0"
-    if abs(value) >= 99.95:
-        return f"{value:,.0f}"
-    if abs(value) >= 9.995:
-        return f"{value:.1f}"
-    if abs(value) >= 0.9995:
-        return f"{value:.2f}"
-    return f"{value:.3g}"
+    # Rounding first: 9.996 is 10.0, not 10.00.
+    decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))
+    return f"{value:,.{max(decimals, 0)}f}"
 
 
 def milliseconds(value: float | None) -> str:
@@ -69,11 +66,19 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NO_FIGURE
     if seconds < 60:
-        return f"{significant(seconds)} s"
+        return f"{seconds:.0f} s" if float(seconds).is_integer() else f"{significant(seconds)} s"
     whole = round(seconds)
     if whole < 3_600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3_600} h {whole % 3_600 // 60} min"
+
+
+def clock(seconds: float) -> str:
+    """Time since a start, as a clock: 90 -> '1:30', 3,700 -> '1:01:40'."""
+    whole = round(seconds)
+    if whole < 3_600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3_600}:{whole % 3_600 // 60:02d}:{whole % 60:02d}"
 
 
 def moment(when: datetime) -> str:

@@ -120,9 +120,12 @@ def test_pass_says_what_was_proved() -> None:
     assert (
         "append_event: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
     )
-    assert "The load generator kept time: p99 of its lateness 0.9 ms, 100 ms allowed." in result.reasons
-    assert "DC north answered for 48,000 acknowledged slots, 1.50 s after the storm's end." in result.reasons
+    assert "The load generator kept time: p99 of its lateness 0.900 ms, 100 ms allowed." in result.reasons
+    assert "1,000 of 1,000 operations (100 %) were acknowledged." in result.reasons
+    assert len(result.reasons) == 4
     assert all(check.outcome is Verdict.PASS for check in result.checks)
+    sentences = [check.sentence for check in result.checks]
+    assert "DC north answered for 48,000 acknowledged slots, 1.50 s after the storm's end." in sentences
 
 
 @pytest.mark.parametrize("kind", ["lost", "wrong", "phantom", "duplicate"])

@@ -1,0 +1,38 @@
+"""The report's terms, each in a sentence: what a reader needs who was not there."""
+
+TERMS = (
+    ("Offered load", "The operations that fell due in a second, by the clock of the simulated meters and customers."),
+    ("Response time", "From the moment an operation fell due to its last answer: what a meter or a customer feels."),
+    (
+        "Service time",
+        "From the sending of an attempt to its answer: what the cluster took, without any waiting before it.",
+    ),
+    ("Lateness", "From the moment an operation fell due until the load generator got to it: the bench's own doing."),
+    (
+        "p99",
+        "The time that 99 of 100 operations did not exceed; p50 is the median, p99.9 leaves out one in a thousand.",
+    ),
+    (
+        "Warm-up",
+        "The first seconds, in which caches fill and code is compiled; left out of times and rates, not of the audit.",
+    ),
+    ("Ok, failed, indeterminate", "Acknowledged; certainly not applied; or without an answer, so applied or not."),
+    ("Retry", "One more attempt of the same operation; all are idempotent, so a retry can't store a reading twice."),
+    ("Slot", "One half-hour of one meter: the unit in which readings are sent, acknowledged and read back."),
+    (
+        "Acknowledged, verified",
+        "The cluster said that it has the slot; it was read back afterwards with its exact value.",
+    ),
+    ("Lost, wrong", "Acknowledged and not there; acknowledged and there with another value."),
+    ("Phantom, duplicate", "There although it was never sent or was certainly refused; there more than once."),
+    ("Settled", "How long after the storm a data centre held every acknowledged slot: its replication had caught up."),
+    (
+        "Waited for the window",
+        "The generator keeps a bounded number of operations in flight; when it is full, the cluster is behind.",
+    ),
+    (
+        "Pass, fail",
+        "Every objective met and every acknowledged slot verified; or an objective broken, or data at fault.",
+    ),
+    ("Inconclusive", "The bench itself was in trouble, or too little was sent or read back to tell; never a pass."),
+)
