@@ -77,7 +77,9 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(record, folder, lambda: claim_free_block(topology.node_count), progress, keep=keep)
+        return cls._run(
+            record, folder, lambda: claim_free_block(topology.node_count), progress, keep=keep, is_restart=False
+        )
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
@@ -87,7 +89,9 @@ class LocalCluster:
         block = record.block
         if block is None or not all((folder / name / "data").is_dir() for name in record.node_names):
             raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
-        return cls._run(record, folder, lambda: claim_block(block, record.topology.node_count), progress, keep=True)
+        return cls._run(
+            record, folder, lambda: claim_block(block, record.topology.node_count), progress, keep=True, is_restart=True
+        )
 
     @classmethod
     def _run(
@@ -98,6 +102,7 @@ class LocalCluster:
         progress: Progress,
         *,
         keep: bool,
+        is_restart: bool,
     ) -> Self:
         size = _room_for(record, folder)
         java = find_java()
@@ -112,7 +117,9 @@ class LocalCluster:
             )
             cluster._bring_up(java.path, paths, size, progress)
         except BaseException:
-            cluster.stop()
+            cluster._end(drain=False, delete=not is_restart)
+            if not is_restart:
+                record.forget(folder)  # the start may be tried again in the same folder
             raise
         return cluster
 
@@ -177,12 +184,15 @@ class LocalCluster:
         if self._stopped:
             return
         keeps = self._keep if keep is None else keep
+        self._end(drain=keeps, delete=not keeps)
+
+    def _end(self, *, drain: bool, delete: bool) -> None:
         try:
-            stop_all(self._processes, drain=keeps)
+            stop_all(self._processes, drain=drain)
             self._stopped = True
         finally:
             self._block.release()
-        if not keeps:
+        if delete:
             for process in self._processes:
                 for part in DATA_FOLDERS:
                     shutil.rmtree(process.folder / part, ignore_errors=True)

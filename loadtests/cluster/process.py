@@ -41,10 +41,8 @@ class NodeProcess:
         processors: int,
         security: ClientSecurity,
     ) -> None:
-        """Write what the node starts from; data of a former start stays."""
+        """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full."""
         conf = self.folder / "conf"
-        for part in (conf, self.folder / "tmp"):
-            part.mkdir(parents=True, exist_ok=True)
         options = node_config.jvm_options(self.folder, jars, size=size, processors=processors)
         texts = {
             "cassandra.yaml": node_config.cassandra_yaml(
@@ -54,8 +52,15 @@ class NodeProcess:
             "logback.xml": node_config.logback_xml(),
             "java.options": node_config.argument_file(options),
         }
-        for name, text in texts.items():
-            (conf / name).write_text(text, encoding="utf-8")
+        try:
+            for part in (conf, self.folder / "tmp"):
+                part.mkdir(parents=True, exist_ok=True)
+            for name, text in texts.items():
+                (conf / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(
+                f"node folder {self.folder} can't be written: {error}; name another with --out"
+            ) from error
 
     def launch(self, java: Path) -> None:
         """Start the node, tied to this process. Returns at once."""

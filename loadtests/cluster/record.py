@@ -53,6 +53,11 @@ class ClusterRecord(BaseModel):
         except OSError as error:
             raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
 
+    @staticmethod
+    def forget(folder: Path) -> None:
+        """Remove the record, if there is one."""
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+
     def with_block(self, block: int) -> Self:
         return self.model_copy(update={"block": block})
 

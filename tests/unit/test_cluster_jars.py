@@ -9,7 +9,15 @@ import pytest
 from jgo.maven import MavenContext
 
 from loadtests.cluster import jars
-from loadtests.cluster.jars import Jar, cache_folder, cassandra_version, locked_jars, missing_jars, parse_lock, ready_jars
+from loadtests.cluster.jars import (
+    Jar,
+    cache_folder,
+    cassandra_version,
+    locked_jars,
+    missing_jars,
+    parse_lock,
+    ready_jars,
+)
 from loadtests.errors import HarnessError
 
 CONTENT = b"not really a jar"
@@ -133,7 +141,7 @@ def test_a_fetched_jar_of_other_content_never_enters_the_cache(tmp_path: Path, r
     jar = jar_of()
     published(repository, jar, b"NOT REALLY A JAR")
 
-    with pytest.raises(HarnessError, match="org.example:thing:1.0 as fetched is not the locked one"):
+    with pytest.raises(HarnessError, match=r"org.example:thing:1.0 as fetched is not the locked one"):
         ready_jars([jar], print, tmp_path)
 
     assert list((tmp_path / "jars").iterdir()) == []
@@ -151,7 +159,7 @@ def test_a_jar_that_is_not_there_is_told_and_the_others_are_kept(tmp_path: Path,
     here, nowhere = jar_of(artifact="here"), jar_of(artifact="nowhere")
     published(repository, here, CONTENT)
 
-    with pytest.raises(HarnessError, match="org.example:nowhere:1.0 can't be fetched"):
+    with pytest.raises(HarnessError, match=r"org.example:nowhere:1.0 can't be fetched"):
         ready_jars([here, nowhere], print, tmp_path)
 
     assert missing_jars([here, nowhere], tmp_path) == (nowhere,)

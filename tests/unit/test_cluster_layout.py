@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,7 @@ def test_no_two_nodes_hold_a_token_and_all_lie_in_the_ring(node_counts: list[int
 def test_every_node_of_a_dc_owns_the_same_share(count: int) -> None:
     ring = sorted((token, index) for index in range(count) for token in tokens_of(index, count, 0))
     owned = [0] * count
-    for (before, _), (token, index) in zip(ring, ring[1:], strict=False):
+    for (before, _), (token, index) in pairwise(ring):
         owned[index] += token - before
     owned[ring[0][1]] += ring[0][0] + 2**64 - ring[-1][0]  # the range that wraps round
 
@@ -74,5 +76,5 @@ def test_what_is_promised_fits(node_count: int, available_mib: int) -> None:
 
 
 def test_too_little_memory_is_refused_with_the_numbers() -> None:
-    with pytest.raises(HarnessError, match="6 nodes need 5952 MiB .* this machine has 4000 MiB free"):
+    with pytest.raises(HarnessError, match=r"6 nodes need 5952 MiB .* this machine has 4000 MiB free"):
         size_nodes(6, 4_000)

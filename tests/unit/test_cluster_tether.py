@@ -72,7 +72,9 @@ def test_the_watcher_ends_with_its_child() -> None:
 def test_a_child_whose_parent_has_gone_before_it_could_ask_does_not_start() -> None:
     nobody = psutil.Process(os.getpid()).ppid()
     run = subprocess.run(
-        [sys.executable, "-I", "-S", TETHER, str(nobody), "/bin/echo", "started"], stdin=subprocess.PIPE, capture_output=True
+        [sys.executable, "-I", "-S", TETHER, str(nobody), "/bin/echo", "started"],
+        stdin=subprocess.PIPE,
+        capture_output=True,
     )
 
     assert run.stdout == b""

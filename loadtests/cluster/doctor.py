@@ -1,0 +1,196 @@
+"""What this machine can and cannot do for a local cluster, in plain words, and how to mend it. Changes nothing."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from loadtests.cluster import machine
+from loadtests.cluster.addresses import claim_free_block
+from loadtests.cluster.jars import cache_folder, locked_jars, missing_jars
+from loadtests.cluster.java import find_java
+from loadtests.cluster.sizing import DISK_MIB_PER_NODE, RESERVED_MIB, size_nodes
+from loadtests.errors import HarnessError
+
+OPEN_FILES_MIN = 10_000  # a node holds some 200 open, more by the table; the generator one a connection
+PROBE_S_MAX = 10.0
+_LINUX = sys.platform == "linux"
+
+
+class Grade(StrEnum):
+    OK = "ok"
+    WARN = "warn"  # it works, with less
+    FAIL = "fail"  # a local cluster will not run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One look: what was found, and for anything but OK, what to do about it."""
+
+    name: str
+    grade: Grade
+    finding: str
+    mend: str = ""
+
+
+def examine(node_count: int = 2, folder: Path | None = None) -> tuple[Check, ...]:
+    """Look at all that `node_count` nodes, with their data in `folder` (default: here), ask of this machine."""
+    where = folder or Path.cwd()
+    looks: list[Callable[[], Check]] = [
+        lambda: _memory(node_count),
+        lambda: _processors(node_count),
+        lambda: _disk(node_count, where),
+        _java,
+        _jars,
+        lambda: _addresses(node_count),
+        _open_files,
+        _real_time,
+        _wan,
+    ]
+    return tuple(look() for look in looks)
+
+
+def _memory(node_count: int) -> Check:
+    available_mib = machine.available_memory_mib()
+    try:
+        size = size_nodes(node_count, available_mib)
+    except HarnessError as error:
+        finding, _, mend = str(error).partition("; ")
+        return Check(name="memory", grade=Grade.FAIL, finding=finding, mend=mend)
+    finding = f"{available_mib} MiB free: {node_count} nodes get a heap of {size.heap_mib} MiB each"
+    return Check(name="memory", grade=Grade.OK, finding=f"{finding}, {RESERVED_MIB} MiB are left for the generator")
+
+
+def _processors(node_count: int) -> Check:
+    count = machine.processor_count()
+    if count >= node_count:
+        return Check(name="processors", grade=Grade.OK, finding=f"{count} for {node_count} nodes and the generator")
+    return Check(
+        name="processors",
+        grade=Grade.WARN,
+        finding=f"{count} for {node_count} nodes and the generator: starts are slow and rates are those of a shared machine",
+        mend="take fewer nodes, or a machine with more processors, before reading rates as those of a real cluster",
+    )
+
+
+def _disk(node_count: int, folder: Path) -> Check:
+    free_mib, needed_mib = machine.free_disk_mib(folder), node_count * DISK_MIB_PER_NODE
+    finding = f"{free_mib} MiB free for {folder}, {needed_mib} MiB needed to start"
+    if free_mib >= needed_mib:
+        return Check(name="disk", grade=Grade.OK, finding=finding)
+    return Check(name="disk", grade=Grade.FAIL, finding=finding, mend="make room, or name another disk with --out")
+
+
+def _java() -> Check:
+    try:
+        java = find_java()
+    except HarnessError as error:
+        finding, _, mend = str(error).partition("; ")
+        return Check(name="java", grade=Grade.FAIL, finding=finding, mend=mend)
+    return Check(name="java", grade=Grade.OK, finding=f"Java {java.version} from {java.origin} ({java.path})")
+
+
+def _jars() -> Check:
+    missing = missing_jars(locked_jars())
+    if not missing:
+        return Check(name="jars", grade=Grade.OK, finding=f"all of Cassandra is in {cache_folder()}")
+    size_mb = sum(jar.size for jar in missing) / 1e6
+    return Check(
+        name="jars",
+        grade=Grade.WARN,
+        finding=f"{len(missing)} jars ({size_mb:.0f} MB) are not in {cache_folder()} yet",
+        mend="nothing to do with a network: the first run fetches them from Maven Central",
+    )
+
+
+def _addresses(node_count: int) -> Check:
+    try:
+        with claim_free_block(node_count) as block:
+            finding = f"loopback addresses 127.42.{block.block}.* and their ports are free"
+            return Check(name="addresses", grade=Grade.OK, finding=finding)
+    except HarnessError as error:
+        finding, _, mend = str(error).partition("; ")
+        return Check(name="addresses", grade=Grade.FAIL, finding=finding, mend=mend)
+
+
+def _open_files() -> Check:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # Java and the generator raise their soft limit to it
+    if hard == resource.RLIM_INFINITY or hard >= OPEN_FILES_MIN:
+        return Check(name="open files", grade=Grade.OK, finding="as many as asked" if hard < 0 else f"up to {hard}")
+    return Check(
+        name="open files",
+        grade=Grade.WARN,
+        finding=f"up to {hard} a process; {OPEN_FILES_MIN} are advised",
+        mend=f"raise the hard limit, e.g. ulimit -Hn {OPEN_FILES_MIN} as root, or in /etc/security/limits.conf",
+    )
+
+
+def _real_time() -> Check:
+    if _may_run_real_time():
+        return Check(name="real-time scheduling", grade=Grade.OK, finding="allowed: requests leave on time")
+    return Check(
+        name="real-time scheduling",
+        grade=Grade.WARN,
+        finding="not allowed: at high rates requests leave late, which the run measures and may call inconclusive",
+        mend="run as root, or grant it: an rtprio line for this user in /etc/security/limits.conf"
+        if _LINUX
+        else "use Linux",
+    )
+
+
+def _may_run_real_time() -> bool:
+    """Try it on a thread of its own, which ends with what it was granted."""
+    granted: list[bool] = []
+
+    def attempt() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            granted.append(True)
+        except OSError:
+            pass
+
+    if _LINUX:
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+    return bool(granted)
+
+
+def _wan() -> Check:
+    """Can each DC get a network of its own, with a WAN in between? Tried in a namespace that ends with the try."""
+    if not _LINUX or not _runs("unshare", "--net", "true"):
+        return Check(
+            name="WAN between DCs",
+            grade=Grade.WARN,
+            finding="network namespaces can't be made: DCs are loopback addresses, with no distance between them",
+            mend="run as root on Linux",
+        )
+    netem = _runs("unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
+    tun = Path("/dev/net/tun").exists()
+    if not netem and not tun:
+        return Check(
+            name="WAN between DCs",
+            grade=Grade.WARN,
+            finding="namespaces can be made, but neither netem nor /dev/net/tun is there to put distance between DCs",
+            mend="load the kernel module tun (modprobe tun), or sch_netem and install iproute2",
+        )
+    return Check(
+        name="WAN between DCs",
+        grade=Grade.OK,
+        finding=f"namespaces can be made, and {'netem' if netem else 'a TUN device'} can put distance between DCs",
+    )
+
+
+def _runs(*command: str) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    try:
+        return subprocess.run(command, capture_output=True, timeout=PROBE_S_MAX, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
