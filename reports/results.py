@@ -131,9 +131,9 @@ class AuditExample(_Part):
     kind: Literal["lost", "wrong", "phantom", "duplicate"]
     table: str
     dc: str
-    mpxn: int = Field(description="the meter's metering point")
-    slot: int = Field(description="half-hours since the scenario's start")
-    slot_start: AwareDatetime
+    mpxn: int | None = Field(description="the meter's metering point; None for a row of no meter of the estate")
+    slot: int | None = Field(description="half-hours since the scenario's start")
+    slot_start: AwareDatetime | None
     expected: int | str | None
     found: int | str | None
 
@@ -205,6 +205,7 @@ class Results(_Part):
     topology: TopologyResult
     verdict: Verdict
     reasons: tuple[str, ...]
+    trouble: tuple[str, ...] = Field(default=(), description="sentences of what went wrong in the bench itself")
     checks: tuple[Check, ...] = ()
     operations: dict[str, OperationResult]
     objectives: tuple[ObjectiveResult, ...] = ()

@@ -57,7 +57,9 @@ class Estate(_Part):
     fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
     regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=64)
     read_schedules: ReadSchedules = ReadSchedules()
-    upload_window_h: float = Field(default=3.0, gt=0, le=24, description="a daily meter uploads within this after midnight")
+    upload_window_h: float = Field(
+        default=3.0, gt=0, le=24, description="a daily meter uploads within this after midnight"
+    )
     push_jitter_s: float = Field(default=600.0, ge=0, le=1800, description="a half-hourly meter pushes within this")
     profile: str = Field(default="bdew_household", description="'bdew_household', or the path of a CSV file")
 

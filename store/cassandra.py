@@ -129,7 +129,9 @@ class CassandraStore:
 
     def usage(self, premises: int, month: int) -> list[DayUsage]:
         start = dt.datetime(month // 100, month % 100, 1, tzinfo=dt.UTC)
-        rows = self._query(Operation.READ_USAGE_MONTH, premises=premises, day_start_us=int(start.timestamp()) * 1_000_000)
+        rows = self._query(
+            Operation.READ_USAGE_MONTH, premises=premises, day_start_us=int(start.timestamp()) * 1_000_000
+        )
         return [
             DayUsage(day=row.day, fuel=row.fuel, usage_wh=row.usage_wh, through_us=_us(row.through)) for row in rows
         ]

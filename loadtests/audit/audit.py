@@ -1,0 +1,259 @@
+"""The audit as a whole: each table, from each data centre, against the ledger and the seed."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from cassandra import ConsistencyLevel as DriverLevel
+from cassandra.cluster import Session
+from numpy.typing import NDArray
+
+from loadtests.audit.expected import audited_columns, compare_page, write_statement
+from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
+from loadtests.audit.tally import (
+    IN_DOUBT_FOUND,
+    VERIFIED,
+    Example,
+    Fault,
+    Tally,
+    count_units,
+    count_verified,
+    unit_bitmap,
+)
+from loadtests.deliveries import mpxn_of, start_us_of
+from loadtests.ledger import Ledger
+from scenarios.domain import SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
+from scenarios.spec import Topology
+from sim.estate import EstateModel
+from store.tables import Schema, Table
+
+log = logging.getLogger(__name__)
+
+SPLITS_PER_RANGE = 4
+EXAMPLES_MAX = 100
+RESCAN_WAIT_S = 3.0
+
+
+@dataclass(slots=True, kw_only=True)
+class FactCounts:
+    """Facts by what became of them; see the package's docstring for the words."""
+
+    attempted: int = 0
+    acknowledged: int = 0
+    verified: int = 0
+    lost: int = 0
+    wrong: int = 0
+    phantom: int = 0
+    duplicate: int = 0
+    indeterminate: int = 0
+
+    def add(self, other: "FactCounts") -> None:
+        for name, count in asdict(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+@dataclass(slots=True, kw_only=True)
+class DcCounts(FactCounts):
+    """What one DC holds; `coordinated` of the acknowledgements came from its coordinators."""
+
+    coordinated: int = 0
+    in_doubt_found: int = 0
+    settled_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultExample:
+    """One fault, named so that a person can look it up: the row's meter and the half-hour's start."""
+
+    table: str
+    dc: str
+    kind: str
+    mpxn: int | None
+    slot: int | None
+    slot_start: str | None
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """Totals over all tables, and the same by DC and by table. Faults are counted in each DC that has them."""
+
+    totals: FactCounts
+    per_dc: dict[str, DcCounts]
+    tables: dict[str, FactCounts]
+    examples: list[FaultExample] = field(default_factory=list)
+    facts_read: int = 0  # judged, once in each DC
+    scan_s: float = 0.0
+
+
+def audit(
+    sessions: dict[str, Session],
+    *,
+    estate: EstateModel,
+    ledger: Ledger,
+    schema: Schema,
+    topology: Topology,
+    settle_s: float,
+    progress: Callable[[str], None],
+) -> AuditReport:
+    """Read every table back through each DC's session and judge every fact.
+
+    sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A DC that misses
+    acknowledged facts is read again until it has them or `settle_s` is over: hints and repair are allowed their time.
+    Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
+    """
+    report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
+    facts_read, scan_s = 0, 0.0
+    for session in sessions.values():
+        session.client_protocol_handler = RawRowsHandler
+    for operation in WRITE_OPERATIONS:
+        table = schema.table_of(operation)
+        judge = _TableJudge(estate=estate, ledger=ledger, table=table, topology=topology, examples=report.examples)
+        for dc, session in sessions.items():
+            progress(f"audit: {table.name} as {dc} holds it")
+            counts = judge.judge_dc(dc, session, settle_s)
+            report.per_dc[dc].add(counts)
+            report.per_dc[dc].settled_s = max(report.per_dc[dc].settled_s, counts.settled_s)
+        counts_of_table = judge.totals()
+        report.tables[table.name] = counts_of_table
+        report.totals.add(counts_of_table)
+        facts_read += judge.facts_read
+        scan_s += judge.scan_s
+    return AuditReport(
+        totals=report.totals,
+        per_dc=report.per_dc,
+        tables=report.tables,
+        examples=report.examples,
+        facts_read=facts_read,
+        scan_s=scan_s,
+    )
+
+
+def unit_slots_of(operation: Operation, slot_count: int) -> int:
+    """How many half-hours one fact of the operation's table stands for."""
+    return {Operation.UPDATE_USAGE: SLOTS_PER_DAY, Operation.UPDATE_STATE: slot_count}.get(operation, 1)
+
+
+class _TableJudge:
+    """One table, judged DC by DC; what every DC holds right is kept as a bitmap."""
+
+    def __init__(
+        self, *, estate: EstateModel, ledger: Ledger, table: Table, topology: Topology, examples: list[FaultExample]
+    ) -> None:
+        self._estate = estate
+        self._table = table
+        self._topology = topology
+        self._examples = examples
+        self._slot_count = estate.slot_count
+        operation = write_statement(table).operation
+        self._plane: NDArray[np.uint8] = ledger.states[ledger.plane_of(operation)]
+        self._unit_slots = unit_slots_of(operation, self._slot_count)
+        self._right = unit_bitmap(self._plane.shape[0], self._slot_count, self._unit_slots, is_set=True)
+        self._faults = FactCounts()
+        self._of_plane = FactCounts(**count_units(self._plane, self._slot_count, self._unit_slots))
+        self.facts_read = 0
+        self.scan_s = 0.0
+
+    def judge_dc(self, dc: str, session: Session, settle_s: float) -> DcCounts:
+        started = time.monotonic()
+        while True:
+            right = self._right.copy()
+            tally, examples = self._pass(session, dc, right)
+            lost = int(tally.counts[Fault.LOST])
+            waited = time.monotonic() - started
+            if lost == 0 or waited + RESCAN_WAIT_S > settle_s:
+                break
+            log.info("audit table=%s dc=%s lost=%d waiting_for_hints", self._table.name, dc, lost)
+            time.sleep(RESCAN_WAIT_S)
+        self._right = right
+        self._examples += examples[: max(EXAMPLES_MAX - len(self._examples), 0)]
+        faults = FactCounts(
+            lost=lost,
+            wrong=int(tally.counts[Fault.WRONG]),
+            phantom=int(tally.counts[Fault.PHANTOM]),
+            duplicate=int(tally.counts[Fault.DUPLICATE]),
+        )
+        self._faults.add(faults)
+        return DcCounts(
+            attempted=self._of_plane.attempted,
+            acknowledged=self._of_plane.acknowledged,
+            indeterminate=self._of_plane.indeterminate,
+            verified=int(tally.counts[VERIFIED]),
+            lost=faults.lost,
+            wrong=faults.wrong,
+            phantom=faults.phantom,
+            duplicate=faults.duplicate,
+            in_doubt_found=int(tally.counts[IN_DOUBT_FOUND]),
+            settled_s=round(waited, 3) if waited > RESCAN_WAIT_S else 0.0,
+        )
+
+    def totals(self) -> FactCounts:
+        """The table over all DCs: `verified` is right in every one of them, faults are summed."""
+        return FactCounts(
+            attempted=self._of_plane.attempted,
+            acknowledged=self._of_plane.acknowledged,
+            indeterminate=self._of_plane.indeterminate,
+            verified=count_verified(self._plane, self._slot_count, self._unit_slots, self._right),
+            lost=self._faults.lost,
+            wrong=self._faults.wrong,
+            phantom=self._faults.phantom,
+            duplicate=self._faults.duplicate,
+        )
+
+    def _pass(self, session: Session, dc: str, right: NDArray[np.uint8]) -> tuple[Tally, list[FaultExample]]:
+        """Read the table once through one DC."""
+        keyspace = self._topology.keyspace
+        key = ", ".join(write_statement(self._table).partition_key)
+        select = session.prepare(
+            f"SELECT {', '.join(audited_columns(self._table))} FROM {keyspace}.{self._table.name} "
+            f"WHERE token({key}) > ? AND token({key}) <= ?"
+        )
+        select.consistency_level = DriverLevel.name_to_value[self._topology.consistency.audit]
+        select.is_idempotent = True
+        tally = Tally(self._plane, slot_count=self._slot_count, unit_slots=self._unit_slots, right_everywhere=right)
+        examples: list[FaultExample] = []
+        started = time.monotonic()
+        for page in read_pages(session, select, token_ranges(session, keyspace, dc, SPLITS_PER_RANGE)):
+            compared = compare_page(self._estate, self._table, page)
+            for example in tally.add(compared):
+                expected, found = "no such row", self._row_text(page, example.row)
+                if example.fault is Fault.WRONG:
+                    expected = f"{compared.expected_wh[example.row]} Wh"
+                elif example.fault is Fault.LOST:
+                    expected = "the row of this half-hour, which was acknowledged after it"
+                examples.append(self._named(example, dc, expected, found))
+        self.facts_read += int(tally.counts[Fault.WRONG :].sum())
+        examples += [self._named(example, dc, "an acknowledged reading", "no row") for example in tally.finish()]
+        self.scan_s += time.monotonic() - started
+        return tally, examples
+
+    def _named(self, example: Example, dc: str, expected: str, found: str) -> FaultExample:
+        is_known = example.meter >= 0
+        start = datetime.fromtimestamp(start_us_of(self._estate) / 1e6, UTC)
+        return FaultExample(
+            table=self._table.name,
+            dc=dc,
+            kind=example.fault.name.lower(),
+            mpxn=int(mpxn_of(self._estate, np.array([example.meter]))[0]) if is_known else None,
+            slot=example.slot if is_known else None,
+            slot_start=(start + timedelta(minutes=30 * example.slot)).isoformat() if is_known else None,
+            expected=expected,
+            found=found,
+        )
+
+    def _row_text(self, page: Page, row: int) -> str:
+        """The row's columns as a person would write them, lists by their first values."""
+        texts = []
+        for index, name in enumerate(audited_columns(self._table)):
+            if name == "values_wh":
+                length = int(page.list_lengths(index)[row])
+                values = page.lists(index, np.array([row]), length)[0].tolist() if length > 0 else []
+                texts.append(f"{name}={values[:48]}")
+            else:
+                value = int(page.integers(index)[row])
+                texts.append(f"{name}={'null' if value == NULL else value}")
+        return ", ".join(texts)

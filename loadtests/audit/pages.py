@@ -1,0 +1,254 @@
+"""Whole tables as pages of undecoded cells: cassandra-driver pages and routes, Numba takes the bytes apart.
+
+The driver would make one Python object a value; the audit wants a column of a page as one array.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, ResponseFuture, Session
+from cassandra.pool import Host
+from cassandra.protocol import ResultMessage, _ProtocolHandler, read_int
+from cassandra.query import PreparedStatement
+from numba import njit
+from numpy.typing import NDArray
+
+from loadtests.errors import HarnessError
+
+PAGE_ROWS = 4_000
+RANGES_IN_FLIGHT_MAX = 8
+PAGE_TIMEOUT_S = 60.0
+ATTEMPTS_MAX = 4
+
+TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
+NULL = np.iinfo(np.int64).min
+
+
+class _RawRowsMessage(ResultMessage):
+    """A RESULT message whose rows stay bytes: `parsed_rows` is the pair (bytes of all cells, number of rows)."""
+
+    def recv_results_rows(
+        self, f: Any, protocol_version: int, user_type_map: Any, result_metadata: Any, column_encryption_policy: Any
+    ) -> None:
+        self.recv_results_metadata(f, user_type_map)
+        described = self.column_metadata or result_metadata
+        self.column_names = [column[2] for column in described]
+        self.column_types = [column[3] for column in described]
+        row_count = read_int(f)
+        self.parsed_rows = (f.read(), row_count)
+
+
+class RawRowsHandler(_ProtocolHandler):
+    """Set as the `client_protocol_handler` of a session that `read_pages` is to read through."""
+
+    message_types_by_opcode = {**_ProtocolHandler.message_types_by_opcode, ResultMessage.opcode: _RawRowsMessage}  # noqa: RUF012
+
+
+def _keep_raw(_names: Sequence[str], rows: tuple[bytes, int]) -> tuple[bytes, int]:
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some rows of a table, undecoded."""
+
+    cells: NDArray[np.uint8]  # the bytes of all cells, each without its length
+    offset: NDArray[np.int64]  # [rows, columns] where the cell starts in `cells`
+    size: NDArray[np.int32]  # [rows, columns] its bytes; -1 is null
+
+    @property
+    def row_count(self) -> int:
+        return len(self.offset)
+
+    def integers(self, column: int) -> NDArray[np.int64]:
+        """A column of tinyint, smallint, int, bigint or timestamp: int64[rows], NULL where the cell is null."""
+        return _decode_integers(self.cells, self.offset[:, column], self.size[:, column])
+
+    def list_lengths(self, column: int) -> NDArray[np.int64]:
+        """Elements of each list<int> cell: int64[rows], -1 where the cell is null."""
+        return _list_lengths(self.cells, self.offset[:, column], self.size[:, column])
+
+    def lists(self, column: int, rows: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+        """The list<int> cells of some rows that all have `length` elements: int32[len(rows), length]."""
+        return _decode_lists(self.cells, self.offset[rows, column], length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRange:
+    """Partitions whose token is above `after` and at most `through`, and a node that holds them."""
+
+    after: int
+    through: int
+    host: Host
+
+
+def token_ranges(session: Session, keyspace: str, dc: str, split: int) -> list[TokenRange]:
+    """The whole ring in pieces, each inside one range of the ring and named with a replica in `dc`."""
+    token_map = session.cluster.metadata.token_map
+    ring = token_map.ring
+    pieces: list[TokenRange] = []
+    for i, token in enumerate(ring):
+        replicas = [host for host in token_map.get_replicas(keyspace, token) if host.datacenter == dc and host.is_up]
+        if not replicas:
+            raise HarnessError(
+                f"no live node of DC {dc} holds the range that ends at token {token.value}: start its nodes"
+            )
+        host = replicas[i % len(replicas)]
+        if i == 0:  # the range that wraps round the ends of the ring
+            spans = [(TOKEN_MIN, token.value), (ring[-1].value, TOKEN_MAX)]
+        else:
+            spans = [(ring[i - 1].value, token.value)]
+        for after, through in spans:
+            if after >= through:
+                continue
+            edges = [after + (through - after) * k // split for k in range(split)] + [through]
+            pieces += [
+                TokenRange(after=a, through=b, host=host) for a, b in zip(edges, edges[1:], strict=False) if a < b
+            ]
+    return pieces
+
+
+def read_pages(session: Session, select: PreparedStatement, ranges: Sequence[TokenRange]) -> Iterator[Page]:
+    """Every page of every range, a few ranges in flight, each row once whatever is retried.
+
+    `select` takes (after, through). The next page of a range is asked for when its last one is taken, so memory holds at
+    most RANGES_IN_FLIGHT_MAX pages. Raises HarnessError when a page can't be read in ATTEMPTS_MAX attempts.
+    """
+    answers: SimpleQueue[tuple[_Scan, Any, BaseException | None]] = SimpleQueue()
+    waiting = deque(ranges)
+    in_flight = 0
+    while waiting or in_flight:
+        while waiting and in_flight < RANGES_IN_FLIGHT_MAX:
+            _Scan(session, select, waiting.popleft(), answers).ask()
+            in_flight += 1
+        scan, rows, error = answers.get()
+        if error is not None:
+            scan.ask_again(error)
+            continue
+        page = _split(rows)
+        if not scan.ask_next():
+            in_flight -= 1
+        if page.row_count:
+            yield page
+
+
+class _Scan:
+    """One token range being paged; answers go to a queue together with the scan itself."""
+
+    def __init__(
+        self,
+        session: Session,
+        select: PreparedStatement,
+        piece: TokenRange,
+        answers: "SimpleQueue[tuple[_Scan, Any, BaseException | None]]",
+    ) -> None:
+        self._session = session
+        self._profile = session.execution_profile_clone_update(EXEC_PROFILE_DEFAULT, row_factory=_keep_raw)
+        self._statement = select.bind((piece.after, piece.through))
+        self._statement.fetch_size = PAGE_ROWS
+        self._piece = piece
+        self._answers = answers
+        self._attempts = 0
+        self._paging_state: bytes | None = None
+        self._future: ResponseFuture | None = None
+
+    def ask(self) -> None:
+        """Ask for the page at the paging state that the scan has reached."""
+        self._attempts += 1
+        host = self._piece.host if self._attempts == 1 else None  # a retry may go to any coordinator of the DC
+        self._future = self._session.execute_async(
+            self._statement,
+            timeout=PAGE_TIMEOUT_S,
+            paging_state=self._paging_state,
+            host=host,
+            execution_profile=self._profile,
+        )
+        self._future.add_callbacks(
+            lambda rows: self._answers.put((self, rows, None)), lambda error: self._answers.put((self, None, error))
+        )
+
+    def ask_again(self, error: BaseException) -> None:
+        if self._attempts >= ATTEMPTS_MAX:
+            raise HarnessError(
+                f"a page of ({self._piece.after}, {self._piece.through}] could not be read in {ATTEMPTS_MAX} attempts: "
+                f"{error}"
+            ) from error
+        self.ask()
+
+    def ask_next(self) -> bool:
+        """Ask for the next page; False when there is none."""
+        assert self._future is not None
+        self._paging_state = self._future._paging_state
+        if self._paging_state is None:
+            return False
+        self._attempts = 0
+        self.ask()
+        return True
+
+
+def _split(rows: tuple[bytes, int] | list[Any]) -> Page:
+    body, row_count = rows if isinstance(rows, tuple) else (b"", 0)
+    cells = np.frombuffer(body, np.uint8)
+    if row_count == 0:
+        return Page(cells=cells, offset=np.zeros((0, 0), np.int64), size=np.zeros((0, 0), np.int32))
+    offset, size = _split_cells(cells, row_count)
+    return Page(cells=cells, offset=offset.reshape(row_count, -1), size=size.reshape(row_count, -1))
+
+
+@njit(cache=True, nogil=True)
+def _split_cells(cells: NDArray[np.uint8], row_count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Where each cell is: uint8[bytes] of [int length, bytes]* -> (int64[cells], int32[cells]); a length of -1 is null."""
+    cell_count = 0
+    position = 0
+    while position < cells.size:
+        size = _int_at(cells, position, 4)
+        position += 4 + max(size, 0)
+        cell_count += 1
+    offset = np.empty(cell_count, np.int64)
+    sizes = np.empty(cell_count, np.int32)
+    position = 0
+    for cell in range(cell_count):
+        size = _int_at(cells, position, 4)
+        offset[cell] = position + 4
+        sizes[cell] = size
+        position += 4 + max(size, 0)
+    return offset, sizes
+
+
+@njit(cache=True, nogil=True)
+def _int_at(cells: NDArray[np.uint8], position: int, size: int) -> int:
+    """A big-endian two's complement integer of 1 to 8 bytes."""
+    value = np.int64(np.int8(cells[position]))
+    for i in range(1, size):
+        value = (value << np.int64(8)) | np.int64(cells[position + i])
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _decode_integers(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
+    out = np.empty(offset.size, np.int64)
+    for row in range(offset.size):
+        out[row] = _int_at(cells, offset[row], size[row]) if 0 < size[row] <= 8 else NULL
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _list_lengths(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
+    out = np.empty(offset.size, np.int64)
+    for row in range(offset.size):
+        out[row] = _int_at(cells, offset[row], 4) if size[row] >= 4 else -1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _decode_lists(cells: NDArray[np.uint8], offset: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+    """Lists of `length` ints: element k is [int 4][value] at 4 + 8 k. A null element can't occur in a list."""
+    out = np.empty((offset.size, length), np.int32)
+    for row in range(offset.size):
+        for k in range(length):
+            out[row, k] = _int_at(cells, offset[row] + 4 + 8 * k + 4, 4)
+    return out

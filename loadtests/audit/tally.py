@@ -1,0 +1,259 @@
+"""Counting facts against the ledger: pure kernels over one table's plane of the ledger and one DC's pass over the table.
+
+A *unit* is what is counted: a half-hour in the log and the interval table (`unit_slots` 1), a meter's day in the usage
+view (48), a meter in the state view (all slots). The ledger marks the slots that a delivery was sent for, in a view just
+its last slot; a view's row must be that of the latest acknowledged slot of its unit, or of a later one in doubt.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.audit.expected import Compared
+from loadtests.ledger import SLOTS_PER_BYTE, SlotState
+from sim.kernels import kernel
+
+EXAMPLES_MAX = 100
+
+NONE, INTENT, ACKNOWLEDGED = int(SlotState.NONE), int(SlotState.INTENT), int(SlotState.ACKNOWLEDGED)
+FAILED = int(SlotState.FAILED)
+
+
+class Fault(IntEnum):
+    """What can be wrong with a fact; also the index of its count."""
+
+    LOST = 0
+    WRONG = 1
+    PHANTOM = 2
+    DUPLICATE = 3
+
+
+VERIFIED, IN_DOUBT_FOUND, COUNT_SIZE = 4, 5, 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One fault, named. `row` is the row's place in its page, for phantoms that no meter of the estate has."""
+
+    fault: Fault
+    meter: int
+    slot: int
+    row: int
+
+
+class Tally:
+    """The counts of one DC's pass over one table; bitmaps hold which units were seen, and which seen right."""
+
+    def __init__(
+        self, plane: NDArray[np.uint8], *, slot_count: int, unit_slots: int, right_everywhere: NDArray[np.uint8]
+    ) -> None:
+        """plane: uint8[meters, bytes] of the ledger; right_everywhere: uint8[meters, unit bytes], narrowed by `finish`."""
+        self._plane = plane
+        self._slot_count = slot_count
+        self._unit_slots = unit_slots
+        self._right_everywhere = right_everywhere
+        self._seen = np.zeros_like(right_everywhere)
+        self._right = np.zeros_like(right_everywhere)
+        self.counts = np.zeros(COUNT_SIZE, np.int64)
+        self._examples = np.zeros((EXAMPLES_MAX, 4), np.int64)
+        self._example_count = np.zeros(1, np.int64)
+
+    def add(self, compared: Compared) -> list[Example]:
+        """Count a page's rows; returns the faults that it found, as many as there is still room for."""
+        before = int(self._example_count[0])
+        messages = compared.messages
+        _count_page(
+            self._plane,
+            self._unit_slots,
+            self._slot_count,
+            messages.meter,
+            messages.first_slot,
+            messages.slot_count,
+            compared.is_row_right,
+            compared.is_value_right,
+            self._seen,
+            self._right,
+            self.counts,
+            self._examples,
+            self._example_count,
+        )
+        return self._examples_from(before)
+
+    def finish(self) -> list[Example]:
+        """Count what was acknowledged and never seen; returns examples of it."""
+        before = int(self._example_count[0])
+        _count_lost(
+            self._plane,
+            self._unit_slots,
+            self._slot_count,
+            self._seen,
+            self.counts,
+            self._examples,
+            self._example_count,
+        )
+        np.bitwise_and(self._right_everywhere, self._right, out=self._right_everywhere)
+        return self._examples_from(before)
+
+    def _examples_from(self, before: int) -> list[Example]:
+        rows = self._examples[before : int(self._example_count[0])].tolist()
+        return [Example(fault=Fault(fault), meter=meter, slot=slot, row=row) for fault, meter, slot, row in rows]
+
+
+def unit_bitmap(meter_count: int, slot_count: int, unit_slots: int, *, is_set: bool) -> NDArray[np.uint8]:
+    """One bit a (meter, unit): uint8[meters, bytes]."""
+    units = -(-slot_count // unit_slots)
+    return np.full((meter_count, -(-units // 8)), 255 if is_set else 0, np.uint8)
+
+
+def count_units(plane: NDArray[np.uint8], slot_count: int, unit_slots: int) -> dict[str, int]:
+    """How many units of a plane were attempted, acknowledged, and left indeterminate."""
+    counts = np.zeros(3, np.int64)
+    _count_plane(plane, unit_slots, slot_count, counts)
+    return {"attempted": int(counts[0]), "acknowledged": int(counts[1]), "indeterminate": int(counts[2])}
+
+
+def count_verified(
+    plane: NDArray[np.uint8], slot_count: int, unit_slots: int, right_everywhere: NDArray[np.uint8]
+) -> int:
+    """How many units were acknowledged and right in every pass."""
+    return int(_count_acknowledged_and_right(plane, unit_slots, slot_count, right_everywhere))
+
+
+@kernel
+def state_of(plane: NDArray[np.uint8], meter: int, slot: int) -> int:
+    """The SlotState of one slot: uint8[meters, bytes] of one plane."""
+    return (int(plane[meter, slot // SLOTS_PER_BYTE]) >> (2 * (slot % SLOTS_PER_BYTE))) & 3
+
+
+@kernel
+def _add_example(
+    examples: NDArray[np.int64], example_count: NDArray[np.int64], fault: int, meter: int, slot: int, row: int
+) -> None:
+    at = example_count[0]
+    if at < examples.shape[0]:
+        examples[at, 0] = fault
+        examples[at, 1] = meter
+        examples[at, 2] = slot
+        examples[at, 3] = row
+        example_count[0] = at + 1
+
+
+@kernel
+def _count_page(
+    plane: NDArray[np.uint8],  # [meters, bytes] 2 bits a slot
+    unit_slots: int,
+    slot_count: int,
+    meter: NDArray[np.int64],  # [rows] -1 is no meter of the estate
+    first_slot: NDArray[np.int32],  # [rows]
+    run_slots: NDArray[np.int32],  # [rows]
+    is_row_right: NDArray[np.bool_],  # [rows]
+    is_value_right: NDArray[np.bool_],  # [rows, 48]
+    seen: NDArray[np.uint8],  # [meters, unit bytes]
+    right: NDArray[np.uint8],  # [meters, unit bytes]
+    counts: NDArray[np.int64],  # [6]
+    examples: NDArray[np.int64],  # [EXAMPLES_MAX, 4]
+    example_count: NDArray[np.int64],  # [1]
+) -> None:
+    for row in range(meter.size):
+        m = meter[row]
+        if m < 0:
+            counts[2] += 1
+            _add_example(examples, example_count, 2, -1, -1, row)
+            continue
+        # a run's row claims each of its half-hours; a view's row claims its unit, as of its last half-hour
+        last = first_slot[row] + run_slots[row] - 1
+        start = first_slot[row] if unit_slots == 1 else last
+        for slot in range(start, last + 1):
+            unit = slot // unit_slots
+            bit = np.uint8(1 << (unit & 7))
+            state = state_of(plane, m, slot)
+            if state == NONE or state == FAILED:
+                counts[2] += 1
+                _add_example(examples, example_count, 2, m, slot, row)
+                continue
+            if seen[m, unit >> 3] & bit:
+                counts[3] += 1
+                _add_example(examples, example_count, 3, m, slot, row)
+                continue
+            seen[m, unit >> 3] |= bit
+            is_right = is_row_right[row] and (unit_slots > 1 or is_value_right[row, slot - first_slot[row]])
+            if not is_right:
+                counts[1] += 1
+                _add_example(examples, example_count, 1, m, slot, row)
+                continue
+            is_acknowledged = state == ACKNOWLEDGED
+            newer = -1
+            for other in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+                if other != slot and state_of(plane, m, other) == ACKNOWLEDGED:
+                    is_acknowledged = True
+                    if other > slot:
+                        newer = other
+            if newer >= 0:
+                counts[0] += 1
+                _add_example(examples, example_count, 0, m, newer, row)
+            elif is_acknowledged:
+                counts[4] += 1
+                right[m, unit >> 3] |= bit
+            else:
+                counts[5] += 1
+
+
+@kernel
+def _count_lost(
+    plane: NDArray[np.uint8],
+    unit_slots: int,
+    slot_count: int,
+    seen: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    examples: NDArray[np.int64],
+    example_count: NDArray[np.int64],
+) -> None:
+    unit_count = -(-slot_count // unit_slots)
+    for m in range(plane.shape[0]):
+        for unit in range(unit_count):
+            if seen[m, unit >> 3] & np.uint8(1 << (unit & 7)):
+                continue
+            latest = -1
+            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+                if state_of(plane, m, slot) == ACKNOWLEDGED:
+                    latest = slot
+            if latest >= 0:
+                counts[0] += 1
+                _add_example(examples, example_count, 0, m, latest, -1)
+
+
+@kernel
+def _count_plane(plane: NDArray[np.uint8], unit_slots: int, slot_count: int, counts: NDArray[np.int64]) -> None:
+    unit_count = -(-slot_count // unit_slots)
+    for m in range(plane.shape[0]):
+        for unit in range(unit_count):
+            is_attempted = False
+            is_acknowledged = False
+            is_in_doubt = False
+            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+                state = state_of(plane, m, slot)
+                is_attempted |= state != NONE
+                is_acknowledged |= state == ACKNOWLEDGED
+                is_in_doubt |= state == INTENT
+            counts[0] += is_attempted
+            counts[1] += is_acknowledged
+            counts[2] += is_in_doubt and not is_acknowledged
+
+
+@kernel
+def _count_acknowledged_and_right(
+    plane: NDArray[np.uint8], unit_slots: int, slot_count: int, right: NDArray[np.uint8]
+) -> int:
+    unit_count = -(-slot_count // unit_slots)
+    total = 0
+    for m in range(plane.shape[0]):
+        for unit in range(unit_count):
+            if not right[m, unit >> 3] & np.uint8(1 << (unit & 7)):
+                continue
+            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+                if state_of(plane, m, slot) == ACKNOWLEDGED:
+                    total += 1
+                    break
+    return total

@@ -1,0 +1,147 @@
+"""One shard of the storm as a process of its own: a sender on its beat, with nothing else in its way.
+
+Spoken to by `loadtests.storm` over one socket, pickled: it is given a `ShardPlan`, says `Ready`, is told the instant to
+start, reports each `Second`, and ends with `Done` or `Trouble`. Secrets come in the plan, never on the command line.
+"""
+
+import logging
+import mmap
+import os
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.cluster.connect import connect, tls_context
+from loadtests.errors import HarnessError
+from loadtests.ledger import Ledger
+from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Sparse, Stop, Trouble
+from loadtests.wire.connection import Access, Credentials
+from loadtests.wire.engine import Engine, EngineSettings, WireOperation
+from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot
+from loadtests.wire.ring import ring_of_metadata
+from loadtests.workload import OPERATIONS, Workload, make_templates
+from scenarios.domain import WRITE_OPERATIONS, Operation
+from sim.estate import build_estate
+from store.cassandra import prepare
+from store.schemas import SCHEMAS
+
+log = logging.getLogger(__name__)
+
+
+LAST_SLOT_ONLY = (Operation.UPDATE_USAGE, Operation.UPDATE_STATE)
+
+
+def run_shard(connection: Connection) -> None:
+    """Serve one plan, from the first message to `Done`."""
+    plan = connection.recv()
+    assert isinstance(plan, ShardPlan)
+    scenario, schema = plan.scenario, SCHEMAS[plan.schema]
+    statements = {operation: schema.statement(operation) for operation in OPERATIONS}
+    keyspace = scenario.topology.keyspace
+    driver, session = connect(plan.endpoint)
+    try:
+        prepared_ids = {
+            operation: prepare(session, statement, keyspace, scenario.topology.consistency.of(operation)).query_id
+            for operation, statement in statements.items()
+        }
+        ring = ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.business_dcs])
+    finally:
+        driver.shutdown()  # its threads would only share the interpreter with the sender
+    estate = build_estate(scenario, plan.profile)
+    source = Workload(
+        scenario, estate, make_templates(scenario, schema, prepared_ids), shard=plan.shard, shard_count=plan.shard_count
+    )
+    ledger = Ledger.open(plan.ledger_folder, is_writable=True)
+    engine = Engine(
+        operations=[
+            WireOperation(
+                name=operation,
+                ledger_plane=ledger.plane_of(operation) if operation in WRITE_OPERATIONS else None,
+                last_slot_only=operation in LAST_SLOT_ONLY,
+                is_idempotent=statement.is_idempotent,
+            )
+            for operation, statement in statements.items()
+        ],
+        statements=[statement.cql.format(keyspace=keyspace) for statement in statements.values()],
+        ring=ring,
+        settings=_settings(plan),
+        ledger=ledger,
+        live=_live_counts(plan.live_path),
+        on_interval=lambda snapshot: connection.send(_second_of(snapshot)),
+    )
+    source.prime()
+    with engine:
+        connection.send(Ready())
+        start = connection.recv()
+        if isinstance(start, Stop):
+            return
+        threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
+        report = engine.run(source, start_ns=start.at_monotonic_ns)
+    connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
+
+
+def _settings(plan: ShardPlan) -> EngineSettings:
+    run, endpoint = plan.scenario.run, plan.endpoint
+    login = None
+    if endpoint.username is not None:
+        login = Credentials(username=endpoint.username, password=endpoint.password or "")
+    return EngineSettings(
+        in_flight_max=max(run.in_flight_max // plan.shard_count, 1),
+        operation_timeout_s=run.operation_timeout_s,
+        attempts_max=run.attempts_max,
+        drain_s_max=run.drain_s_max,
+        access=Access(credentials=login, tls=tls_context(endpoint.ca) if endpoint.ca else None),
+    )
+
+
+def _heed(connection: Connection, engine: Engine) -> None:
+    """Wait for the parent's word to stop; its death is one too."""
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        log.error("the parent is gone: stopping")
+    engine.stop()
+
+
+def _live_counts(path: Path) -> NDArray[np.int64]:
+    with path.open("r+b") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
+
+
+def _second_of(snapshot: IntervalSnapshot) -> Second:
+    names = [str(operation) for operation in OPERATIONS]
+    return Second(
+        second=snapshot.second,
+        counts=dict(zip(names, snapshot.counts, strict=True)),
+        response=dict(zip(names, map(_sparse, snapshot.response), strict=True)),
+        service=dict(zip(names, map(_sparse, snapshot.service), strict=True)),
+        lateness=_sparse(snapshot.lateness),
+    )
+
+
+def _sparse(counts: NDArray[np.int64]) -> Sparse:
+    index = np.flatnonzero(counts).astype(np.int32)
+    return index, counts[index]
+
+
+def main() -> None:
+    """The process: one argument, the file descriptor of the socket to the parent."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
+    connection = Connection(int(sys.argv[1]))
+    try:
+        run_shard(connection)
+    except (BrokenPipeError, EOFError):
+        log.error("the parent is gone")
+    except Exception as error:
+        log.error("shard failed\n%s", traceback.format_exc())
+        is_known = isinstance(error, HarnessError)
+        connection.send(Trouble(message=str(error) if is_known else f"a sender failed: {type(error).__name__}: {error}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the storm's parent and its shards say to each other; see `loadtests.shard` for who says what when.
+
+A module of its own, so that a message has one class whichever process made it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.cluster.connect import Endpoint
+from loadtests.history import SecondCounts
+from loadtests.wire.recorder import EngineReport
+from scenarios.spec import Scenario
+from sim.demand import DemandProfile
+
+Sparse = tuple[NDArray[np.int32], NDArray[np.int64]]
+"""A histogram of the layout of `loadtests.history`: the indices that were counted, and their counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPlan:
+    """All that a shard needs to know."""
+
+    scenario: Scenario
+    profile: DemandProfile
+    schema: str
+    endpoint: Endpoint
+    shard: int
+    shard_count: int
+    ledger_folder: Path
+    live_path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Connected, prepared, compiled, the first block made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """When the storm's wall clock is zero, on this machine's monotonic clock [ns]."""
+
+    at_monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Send nothing more, drain, and be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """What one second brought."""
+
+    second: int
+    counts: dict[str, SecondCounts]
+    response: dict[str, Sparse]
+    service: dict[str, Sparse]
+    lateness: Sparse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How it went; `cpu_s` is of the whole process, `sender_cpu_s` of the thread that keeps the beat."""
+
+    report: EngineReport
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One sentence for the user, and the traceback for the log."""
+
+    message: str

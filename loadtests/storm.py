@@ -1,0 +1,274 @@
+"""The storm: shards as tethered child processes, started together, watched, and their histories written as they come."""
+
+import logging
+import mmap
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.cluster.connect import Endpoint
+from loadtests.errors import HarnessError
+from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
+from loadtests.wire.recorder import LIVE_SIZE, LiveField
+from loadtests.workload import OPERATIONS
+from scenarios.spec import Scenario
+from sim.demand import DemandProfile
+
+log = logging.getLogger(__name__)
+
+READY_S_MAX = 240.0  # the first run on a machine compiles the kernels
+START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
+SAMPLE_EVERY_S = 1.0
+STOP_S_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """How far the storm is, summed over its shards."""
+
+    elapsed_s: float
+    offered: int
+    ok: int
+    failed: int
+    indeterminate: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormResult:
+    """How the generator did, worst of its shards where a share is meant."""
+
+    scheduling: str
+    cpu_s: float
+    cpu_share: float
+    blocked: int
+    wall_s: float
+    shard_count: int
+    is_interrupted: bool
+
+
+def storm(
+    scenario: Scenario,
+    *,
+    profile: DemandProfile,
+    schema: str,
+    endpoint: Endpoint,
+    run_folder: Path,
+    shard_count: int,
+    sample_nodes: Callable[[int], Sequence[NodeSample]],
+    live: Callable[[Live], None],
+) -> StormResult:
+    """Send the scenario's whole trace and write `history/` and `ledger/` of the run folder.
+
+    sample_nodes: asked once a second, with that second, for samples of the nodes. live: told a few times a second.
+    Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
+    what was recorded until then stays.
+    """
+    with _Shards(scenario, profile, schema, endpoint, run_folder, shard_count) as shards:
+        try:
+            return shards.run(sample_nodes, live)
+        finally:
+            shards.write_history()
+
+
+class _Shards:
+    """The child processes, one connection each, and the writers of what they report."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        profile: DemandProfile,
+        schema: str,
+        endpoint: Endpoint,
+        run_folder: Path,
+        shard_count: int,
+    ) -> None:
+        self._folder = run_folder
+        self._scenario = scenario
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._connections: list[Connection] = []
+        self._lives: list[NDArray[np.int64]] = []
+        self._done: list[Done] = []
+        self._parts = [run_folder / "history" / f"shard-{shard}" for shard in range(shard_count)]
+        self._writers = [HistoryWriter(part, OPERATIONS) for part in self._parts]
+        self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
+        self._zero_ns = 0
+        (run_folder / "logs").mkdir(exist_ok=True)
+        for shard in range(shard_count):
+            live_path = run_folder / "logs" / f"shard-{shard}.live"
+            self._lives.append(_new_live_counts(live_path))
+            plan = ShardPlan(
+                scenario=scenario,
+                profile=profile,
+                schema=schema,
+                endpoint=endpoint,
+                shard=shard,
+                shard_count=shard_count,
+                ledger_folder=run_folder / "ledger",
+                live_path=live_path,
+            )
+            self._launch(plan)
+
+    def _launch(self, plan: ShardPlan) -> None:
+        ours, theirs = socket.socketpair()
+        log_path = self._folder / "logs" / f"shard-{plan.shard}.log"
+        with theirs, log_path.open("ab") as log_file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "loadtests.shard", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=log_file,
+                start_new_session=True,  # Ctrl-C is the parent's to hear; the socket's end tells a shard of its death
+            )
+        connection = Connection(ours.detach())
+        self._processes.append(process)
+        self._connections.append(connection)
+        connection.send(plan)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            try:
+                process.wait(timeout=2.0 if kind is None else 0.2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for path in (self._folder / "logs").glob("shard-*.live"):
+            path.unlink()
+
+    def run(self, sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]) -> StormResult:
+        self._await_ready()
+        self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
+        self._tell(Start(at_monotonic_ns=self._zero_ns))
+        is_interrupted = False
+        try:
+            self._watch(sample_nodes, live)
+        except KeyboardInterrupt:
+            is_interrupted = True
+            self._tell(Stop())
+            self._watch(sample_nodes, live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
+        reports = [done.report for done in self._done]
+        return StormResult(
+            scheduling=", ".join(sorted({report.scheduling for report in reports})),
+            cpu_s=sum(done.cpu_s for done in self._done),
+            cpu_share=max((report.cpu_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            blocked=sum(report.blocked for report in reports),
+            wall_s=max((report.wall_s for report in reports), default=0.0),
+            shard_count=len(self._processes),
+            is_interrupted=is_interrupted,
+        )
+
+    def write_history(self) -> None:
+        """Close the parts and add them up into one history."""
+        for writer in (*self._writers, self._nodes):
+            writer.close()
+        merge_histories([*self._parts, self._nodes.folder], self._folder / "history")
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + READY_S_MAX
+        for connection in self._connections:
+            if not connection.poll(max(deadline - time.monotonic(), 0)):
+                raise HarnessError(f"a sender was not ready within {READY_S_MAX:g} s; see {self._folder / 'logs'}")
+            message = self._receive(connection)
+            if not isinstance(message, Ready):
+                raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")
+
+    def _watch(
+        self,
+        sample_nodes: Callable[[int], Sequence[NodeSample]],
+        live: Callable[[Live], None],
+        limit_s: float | None = None,
+    ) -> None:
+        """Take what the shards report until all are done."""
+        started = time.monotonic()
+        next_sample_s = 0.0
+        while len(self._done) < len(self._processes):
+            if limit_s is not None and time.monotonic() - started > limit_s:
+                raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder / 'logs'}")
+            for ready in wait(self._connections, timeout=0.2):
+                assert isinstance(ready, Connection)
+                self._take(self._connections.index(ready), self._receive(ready))
+            elapsed_s = (time.monotonic_ns() - self._zero_ns) / 1e9
+            if elapsed_s >= next_sample_s:
+                self._nodes.write_nodes(sample_nodes(int(elapsed_s)))
+                next_sample_s = elapsed_s // SAMPLE_EVERY_S * SAMPLE_EVERY_S + SAMPLE_EVERY_S
+            live(self._live(elapsed_s))
+
+    def _receive(self, connection: Connection) -> object:
+        try:
+            message = connection.recv()
+        except (EOFError, ConnectionError):
+            shard = self._connections.index(connection)
+            code = self._processes[shard].wait()
+            raise HarnessError(
+                f"sender {shard} ended with status {code} before the trace did; see {self._folder / 'logs'}"
+            ) from None
+        if isinstance(message, Trouble):
+            raise HarnessError(message.message)
+        return message
+
+    def _take(self, shard: int, message: object) -> None:
+        match message:
+            case Second():
+                self._writers[shard].write_second(
+                    message.second,
+                    message.counts,
+                    {name: _dense(*sparse) for name, sparse in message.response.items()},
+                    {name: _dense(*sparse) for name, sparse in message.service.items()},
+                    _dense(*message.lateness),
+                )
+            case Done():
+                self._done.append(message)
+                self._writers[shard].write_errors(
+                    ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
+                    for error in message.report.errors
+                    if error.outcome is not None  # of whole operations; single attempts that were retried are not
+                )
+            case _:
+                raise HarnessError(f"a sender said {message!r}, which nobody asked for")
+
+    def _tell(self, message: object) -> None:
+        for connection in self._connections:
+            connection.send(message)
+
+    def _live(self, elapsed_s: float) -> Live:
+        totals = np.sum(self._lives, axis=0)
+        return Live(
+            elapsed_s=elapsed_s,
+            offered=int(totals[LiveField.OFFERED]),
+            ok=int(totals[LiveField.OK]),
+            failed=int(totals[LiveField.FAILED]),
+            indeterminate=int(totals[LiveField.INDETERMINATE]),
+            in_flight=int(totals[LiveField.IN_FLIGHT]),
+        )
+
+
+def _new_live_counts(path: Path) -> NDArray[np.int64]:
+    """A file of counters that the shard writes and the parent reads: int64[LIVE_SIZE]."""
+    path.write_bytes(bytes(LIVE_SIZE * 8))
+    with path.open("r+b") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
+
+
+def _dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
+    counts = np.zeros(COUNTS_SIZE, np.int64)
+    counts[index] = count
+    return counts

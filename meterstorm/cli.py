@@ -1,0 +1,226 @@
+"""The command `meterstorm`: one thin function a subcommand; the work is done by the functions that it calls."""
+
+import errno
+import logging
+import signal
+import sys
+import webbrowser
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from loadtests.cluster.connect import Endpoint, read_password_file
+from loadtests.errors import HarnessError
+from meterstorm.display import Display, print_results
+from meterstorm.progress import Progress, Silent
+from reports.results import Results
+from scenarios.spec import Scenario, ScenarioError, load_scenario
+from store.ports import StoreError
+
+
+class ExitCode(IntEnum):
+    """What the command's exit status says; the verdict's own codes are in `reports.results`."""
+
+    USAGE = 2
+    HARNESS = 3
+    INTERRUPTED = 130
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Storm a real multi-data-centre Cassandra with a simulated nation of smart meters, "
+    "and prove that nothing acknowledged was lost.",
+    epilog="Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 environment or harness error, 4 inconclusive.",
+)
+cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: up, status, down.")
+app.add_typer(cluster_app, name="cluster")
+
+ScenarioPath = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one (smoke, first_utility).")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; default runs/NAME-TIME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout; progress stays on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Instead of the scenario's seed.")]
+ContactPoints = Annotated[
+    str | None,
+    typer.Option("--contact-points", metavar="HOST[,HOST]", help="Use an existing cluster instead of a local one."),
+]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="The existing cluster's CQL port.")]
+LocalDc = Annotated[
+    str | None, typer.Option("--local-dc", metavar="NAME", help="The DC to connect to; default the first business DC.")
+]
+Username = Annotated[str | None, typer.Option("--username", help="Log in to the existing cluster.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", metavar="FILE", help="Its first line is the password.")
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca", metavar="FILE", help="Speak TLS; trust what this PEM file's authority signed.")
+]
+SettleS = Annotated[
+    float, typer.Option("--settle-s", min=0, max=3600, help="How long to wait for a DC that lags behind.")
+]
+
+
+@app.command("run", epilog="Example: `meterstorm run scenarios/smoke.toml --out runs/first --keep`")
+def run_command(
+    scenario: ScenarioPath,
+    out: Out = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
+    shards: Annotated[int, typer.Option("--shards", min=1, max=64, help="Sender processes.")] = 1,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    contact_points: ContactPoints = None,
+    port: Port = 9042,
+    local_dc: LocalDc = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: CaFile = None,
+    settle_s: SettleS = 30.0,
+) -> None:
+    """The main job: cluster, schema, simulate, storm, drain, audit, report."""
+    from meterstorm.run import run
+
+    def job(progress: Progress) -> Results:
+        resolved = resolve_scenario(scenario, seed)
+        folder = out or default_out(scenario)
+        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
+        results = run(
+            resolved, folder, keep=keep, endpoint=endpoint, shard_count=shards, settle_s=settle_s, progress=progress
+        )
+        _tell(results, folder, as_json=as_json)
+        if open_report:
+            webbrowser.open((folder / "report.html").absolute().as_uri())
+        return results
+
+    _exit_with_verdict(job, quiet)
+
+
+@app.command("audit", epilog="Example: `meterstorm audit runs/first`")
+def audit_command(
+    run: RunFolder,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    contact_points: ContactPoints = None,
+    port: Port = 9042,
+    local_dc: LocalDc = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: CaFile = None,
+    settle_s: SettleS = 5.0,
+) -> None:
+    """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
+    from meterstorm.folder import read_resolved
+    from meterstorm.run import audit_again
+
+    def job(progress: Progress) -> Results:
+        endpoint = _endpoint(read_resolved(run), contact_points, port, local_dc, username, password_file, ca)
+        results = audit_again(run, endpoint=endpoint, settle_s=settle_s, progress=progress)
+        _tell(results, run, as_json=as_json)
+        return results
+
+    _exit_with_verdict(job, quiet)
+
+
+def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
+    """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
+    shipped = Path(__file__).parent.parent / "scenarios" / f"{path.name}.toml"
+    scenario = load_scenario(shipped if not path.exists() and path.parent == Path() and shipped.exists() else path)
+    if seed is None:
+        return scenario
+    return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})
+
+
+def default_out(scenario: Path) -> Path:
+    """runs/NAME-TIME, new each second."""
+    return Path("runs") / f"{scenario.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def main() -> None:
+    """The entry point: whatever goes wrong ends as one clear sentence and the right exit code."""
+    logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
+    logging.getLogger("cassandra").setLevel(logging.ERROR)  # what matters of it comes back as an exception
+    signal.signal(signal.SIGTERM, _as_interrupt)  # `kill` cleans up like Ctrl-C does
+    try:
+        app()
+    except (ScenarioError, HarnessError, StoreError, OSError, KeyboardInterrupt) as error:
+        _fail(error)
+
+
+def _as_interrupt(_signal: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _exit_with_verdict(job: Callable[[Progress], Results], quiet: bool) -> NoReturn:
+    display = Display(Console(stderr=True))
+    try:
+        results = job(Silent() if quiet else display)
+    finally:
+        display.close()
+    raise typer.Exit(results.verdict.exit_code)
+
+
+def _tell(results: Results, folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        print(results.model_dump_json(indent=2))
+    else:
+        print_results(Console(), results, str(folder / "report.html"))
+
+
+def _endpoint(
+    scenario: Scenario,
+    contact_points: str | None,
+    port: int,
+    local_dc: str | None,
+    username: str | None,
+    password_file: Path | None,
+    ca: Path | None,
+) -> Endpoint | None:
+    """The existing cluster that the options name, or None for a local one. Raises ScenarioError for half a login."""
+    if contact_points is None:
+        if username or password_file or ca or local_dc:
+            raise ScenarioError("--local-dc, --username, --password-file and --ca go with --contact-points")
+        return None
+    if (username is None) != (password_file is None):
+        raise ScenarioError("--username and --password-file go together")
+    hosts = tuple(host.strip() for host in contact_points.split(",") if host.strip())
+    if not hosts:
+        raise ScenarioError("--contact-points names no host")
+    return Endpoint(
+        contact_points=hosts,
+        local_dc=local_dc or scenario.topology.business_dcs[0].name,
+        port=port,
+        username=username,
+        password=read_password_file(password_file) if password_file else None,
+        ca=ca,
+    )
+
+
+def _fail(error: BaseException) -> NoReturn:
+    match error:
+        case KeyboardInterrupt():
+            message, code = "interrupted; everything that was started is stopped", ExitCode.INTERRUPTED
+        case ScenarioError():
+            message, code = str(error), ExitCode.USAGE
+        case OSError() if error.errno == errno.ENOSPC:
+            message = f"the disk is full ({error.filename or 'while writing'}): free some, or name another with --out"
+            code = ExitCode.HARNESS
+        case _:
+            message, code = str(error), ExitCode.HARNESS
+    Console(stderr=True).print(f"meterstorm: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

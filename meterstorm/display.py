@@ -1,0 +1,112 @@
+"""Progress for people, on stderr: a line a phase, a live line during the storm, and the closing summary on stdout."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from loadtests.storm import Live
+from reports.results import Results, Verdict
+
+VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+PLAIN_LINE_EVERY_S = 10.0
+
+
+class Display:
+    """Implements `meterstorm.progress.Progress`; on a terminal the storm has a bar, elsewhere a line every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        self._line_due_s = 0.0
+
+    def phase(self, name: str) -> None:
+        self.close()
+        self._console.print(Text.assemble((f"{time.monotonic() - self._started:6.1f} s  ", "dim"), name))
+
+    def detail(self, text: str) -> None:
+        self._console.print(Text(f"          {text}", "dim"))
+
+    def live(self, live: Live, wall_s: float) -> None:
+        elapsed_s = max(live.elapsed_s, 0.0)
+        done = live.ok + live.failed + live.indeterminate
+        text = (
+            f"{live.ok:,} ok, {live.failed:,} failed, {live.indeterminate:,} indeterminate, "
+            f"{live.in_flight:,} in flight, {done / max(elapsed_s, 0.1):,.0f}/s"
+        )
+        if not self._console.is_terminal:
+            if elapsed_s >= self._line_due_s:
+                self._line_due_s = elapsed_s + PLAIN_LINE_EVERY_S
+                self._console.print(f"          {elapsed_s:5.0f} of {wall_s:g} s: {text}", highlight=False)
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("         "),
+                BarColumn(bar_width=24),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+                console=self._console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self._bar.add_task(text, total=wall_s)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=min(elapsed_s, wall_s), description=text)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def print_results(console: Console, results: Results, report: str) -> None:
+    """The verdict with its reasons, the operations, the audit, and where the report is."""
+    console.print()
+    console.print(Text.assemble("verdict: ", (results.verdict.value, VERDICT_STYLES[results.verdict])))
+    for reason in results.reasons:
+        console.print(f"  - {reason}", highlight=False, soft_wrap=True)
+    console.print(_operations_table(results))
+    if results.audit is not None:
+        console.print(_audit_table(results))
+        for example in results.audit.examples[:5]:
+            console.print(
+                f"  {example.kind}: meter {example.mpxn}, half-hour {example.slot_start} in {example.table} of "
+                f"{example.dc}: expected {example.expected}, found {example.found}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def _operations_table(results: Results) -> Table:
+    table = Table(title="Operations (response time from the due time)", title_justify="left")
+    table.add_column("operation")
+    for heading in ("ok", "failed", "indeterminate", "rate /s", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(heading, justify="right")
+    for name, operation in results.operations.items():
+        response = operation.response_ms
+        table.add_row(
+            name,
+            f"{operation.ok:,}",
+            f"{operation.failed:,}",
+            f"{operation.indeterminate:,}",
+            "-" if operation.rate_per_s is None else f"{operation.rate_per_s:,.0f}",
+            *([f"{value:,.1f}" for value in (response.p50, response.p99, response.max)] if response else ["-"] * 3),
+        )
+    return table
+
+
+def _audit_table(results: Results) -> Table:
+    assert results.audit is not None
+    table = Table(title="Audit (facts read back from each data centre)", title_justify="left")
+    table.add_column("held by")
+    for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate"):
+        table.add_column(heading, justify="right")
+    for name, counts in (*results.audit.per_dc.items(), ("every DC", results.audit)):
+        cells = (counts.acknowledged, counts.verified, counts.lost, counts.wrong, counts.phantom, counts.duplicate)
+        table.add_row(name, *(f"{cell:,}" for cell in cells))
+    return table

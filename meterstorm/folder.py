@@ -1,0 +1,46 @@
+"""The run folder: claimed once, never written over, and what stands where in it."""
+
+import shutil
+from pathlib import Path
+
+import tomli_w
+
+from loadtests.errors import HarnessError
+from scenarios.spec import Scenario, ScenarioError, load_scenario
+
+RESOLVED_NAME = "scenario.resolved.toml"
+DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
+
+
+def claim_folder(out: Path) -> Path:
+    """Make `out` a new run's folder, as an absolute path.
+
+    Raises ScenarioError when it is in use or can't be made, HarnessError when its disk is nearly full.
+    """
+    out = out.absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ScenarioError(f"--out {out} already holds something; name a new folder, or remove that one first")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(out).free
+    except OSError as error:
+        raise ScenarioError(f"--out {out} can't be made: {error.strerror}; name a folder that you may write to") from error
+    if free < DISK_FREE_BYTES_MIN:
+        raise HarnessError(
+            f"the disk of {out} has {free // 2**20:,} MiB free and a run needs at least "
+            f"{DISK_FREE_BYTES_MIN // 2**20:,}: free some, or name a folder on another disk with --out"
+        )
+    return out
+
+
+def write_resolved(scenario: Scenario, out: Path) -> None:
+    """Keep the scenario as it was run, defaults and overrides filled in."""
+    text = tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
+    (out / RESOLVED_NAME).write_text(text, encoding="utf-8")
+
+
+def read_resolved(out: Path) -> Scenario:
+    """The scenario of a recorded run. Raises ScenarioError when the folder holds none."""
+    if not (out / RESOLVED_NAME).is_file():
+        raise ScenarioError(f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made")
+    return load_scenario(out / RESOLVED_NAME)

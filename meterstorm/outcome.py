@@ -1,0 +1,100 @@
+"""From what was recorded to `results.json`: the figures put together and judged."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.audit.audit import AuditReport
+from loadtests.history import read_history
+from loadtests.storm import StormResult
+from meterstorm.machine import machine_facts
+from reports.results import AuditExample, AuditResult, DcAudit, ProfileImport, Results, TableAudit, TopologyResult
+from reports.summary import summarise_generator, summarise_objectives, summarise_operations
+from reports.verdict import judge
+from scenarios.spec import Scenario
+
+
+def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
+    """The audit as results.json has it."""
+    return AuditResult(
+        **asdict(report.totals),
+        per_dc={dc: DcAudit(**asdict(counts)) for dc, counts in report.per_dc.items()},
+        tables={table: TableAudit(**asdict(counts)) for table, counts in report.tables.items()},
+        examples=tuple(AuditExample.model_validate(asdict(example)) for example in report.examples),
+        consistency=str(scenario.topology.consistency.audit),
+        slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
+        finished=datetime.now(UTC),
+    )
+
+
+def assemble_results(
+    scenario: Scenario,
+    run_folder: Path,
+    *,
+    stormed: StormResult,
+    audit: AuditResult | None,
+    digest: str,
+    started: datetime,
+    versions: dict[str, str],
+    where: str,
+    profile: ProfileImport | None,
+    phases_s: dict[str, float],
+    trouble: Sequence[str],
+) -> Results:
+    """Read the recorded history and judge it together with the audit."""
+    history = read_history(run_folder / "history")
+    operations = summarise_operations(history, scenario)
+    objectives = summarise_objectives(history, scenario)
+    generator = summarise_generator(
+        history,
+        scenario,
+        scheduling=stormed.scheduling,
+        blocked=stormed.blocked,
+        cpu_s=stormed.cpu_s,
+        cpu_share=stormed.cpu_share,
+        sender_count=stormed.shard_count,
+    )
+    judged = judge(
+        operations=operations,
+        objectives=objectives,
+        generator=generator,
+        audit=audit,
+        scenario=scenario,
+        trouble=trouble,
+    )
+    return Results(
+        scenario=scenario.title,
+        seed=scenario.run.seed,
+        digest=digest,
+        started=started,
+        finished=datetime.now(UTC),
+        versions=versions,
+        machine=machine_facts(),
+        topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        checks=judged.checks,
+        operations=operations,
+        objectives=objectives,
+        generator=generator,
+        audit=audit,
+        profile=profile,
+        phases_s=phases_s,
+        trouble=tuple(trouble),
+    )
+
+
+def judge_again(recorded: Results, scenario: Scenario, audit: AuditResult) -> Results:
+    """A recorded run with a fresh audit: everything else stays as it was measured."""
+    judged = judge(
+        operations=recorded.operations,
+        objectives=recorded.objectives,
+        generator=recorded.generator,
+        audit=audit,
+        scenario=scenario,
+        trouble=recorded.trouble,
+    )
+    return recorded.model_copy(
+        update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}
+    )

@@ -1,0 +1,231 @@
+"""The main job: cluster, schema, storm, drain, audit, report; and the audit of a recorded run once more."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.audit.audit import audit as audit_tables
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.cluster.metrics import NodeSampler
+from loadtests.errors import HarnessError
+from loadtests.history import NodeSample
+from loadtests.ledger import Ledger
+from loadtests.storm import storm
+from meterstorm.folder import claim_folder, read_resolved, write_resolved
+from meterstorm.machine import versions
+from meterstorm.outcome import assemble_results, audit_result, judge_again
+from meterstorm.progress import Progress, Silent
+from reports import write_report
+from reports.results import AuditResult, Results, load_results
+from scenarios.domain import WRITE_OPERATIONS
+from scenarios.spec import Scenario
+from sim.digest import trace_digest
+from sim.estate import EstateModel, build_estate
+from sim.profiles import load_profile
+from store.cassandra import create_schema, first_table_with_rows
+from store.schemas import SCHEMAS
+
+SCHEMA = "packed_runs"
+SETTLE_S = 30.0
+CLUSTER_NAME = "cluster"
+
+
+def run(
+    scenario: Scenario,
+    out: Path,
+    *,
+    keep: bool = False,
+    endpoint: Endpoint | None = None,
+    shard_count: int = 1,
+    settle_s: float = SETTLE_S,
+    progress: Progress | None = None,
+) -> Results:
+    """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
+
+    endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
+    settle_s: how long the audit waits for a DC that misses acknowledged facts. Raises ScenarioError for what the user can
+    mend in the scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`.
+    Ctrl-C during the storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
+    """
+    phases = _Phases(progress or Silent())
+    started = datetime.now(UTC)
+    imported = load_profile(scenario)
+    out = claim_folder(out)
+    write_resolved(scenario, out)
+    estate = build_estate(scenario, imported.profile)
+    trouble: list[str] = []
+    with contextlib.ExitStack() as cleanup:
+        with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
+            cluster = None
+            if endpoint is None:
+                cluster = LocalCluster.start(scenario.topology, out / CLUSTER_NAME, phases.progress.detail, keep=keep)
+                cleanup.enter_context(cluster)
+                reached = cluster.endpoint()
+            else:
+                reached = endpoint
+            watch = _Watch(cluster)
+            cleanup.callback(watch.close)
+        with phases.phase("schema", "Creating the schema"):
+            release = _make_schema(scenario, reached)
+        with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+            Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
+            stormed = storm(
+                scenario,
+                profile=imported.profile,
+                schema=SCHEMA,
+                endpoint=reached,
+                run_folder=out,
+                shard_count=shard_count,
+                sample_nodes=watch.sample,
+                live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+            )
+        if stormed.is_interrupted:
+            trouble.append(f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s.")
+        trouble += watch.trouble
+        with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
+            try:
+                audit = _audit(scenario, estate, reached, out, settle_s, phases.progress)
+            except HarnessError as error:  # the storm's record is worth a report all the same
+                audit = None
+                trouble.append(f"The audit could not be made: {error}.")
+        if cluster is not None:
+            with phases.phase("stop", "Stopping the cluster"):
+                cluster.stop()
+    with phases.phase("digest", "Computing the digest of the trace"):
+        digest = trace_digest(estate)
+    results = assemble_results(
+        scenario,
+        out,
+        stormed=stormed,
+        audit=audit,
+        digest=digest,
+        started=started,
+        versions=versions(cassandra=release),
+        where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
+        profile=imported.report,
+        phases_s=phases.seconds,
+        trouble=trouble,
+    )
+    results.write(out)
+    phases.progress.phase("Writing the report")
+    write_report(out)
+    return results
+
+
+def audit_again(
+    run_folder: Path,
+    *,
+    endpoint: Endpoint | None = None,
+    settle_s: float = SETTLE_S,
+    progress: Progress | None = None,
+) -> Results:
+    """Audit a recorded run afresh, on its kept local nodes or on the `endpoint` that it ran against.
+
+    The verdict is judged anew from the recorded history and the fresh audit, and results and report are written again.
+    Raises ScenarioError when the folder holds no finished run, HarnessError when its nodes can't be started.
+    """
+    progress = progress or Silent()
+    recorded = load_results(run_folder)
+    scenario = read_resolved(run_folder)
+    estate = build_estate(scenario, load_profile(scenario).profile)
+    with contextlib.ExitStack() as cleanup:
+        if endpoint is None:
+            progress.phase("Starting the kept cluster")
+            cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
+            endpoint = cluster.endpoint()
+        progress.phase("Reading back what was acknowledged, from each data centre")
+        audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress)
+        progress.phase("Stopping the cluster")
+    results = judge_again(recorded, scenario, audit)
+    results.write(run_folder)
+    progress.phase("Writing the report")
+    write_report(run_folder)
+    return results
+
+
+class _Phases:
+    """Wall time by phase [s], each told to the user as it begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def phase(self, name: str, said: str) -> Iterator[None]:
+        self.progress.phase(said)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - started, 3)
+
+
+def _make_schema(scenario: Scenario, endpoint: Endpoint) -> str:
+    """Create the tables and see that they are empty; returns the release of Cassandra that serves them."""
+    schema = SCHEMAS[SCHEMA]
+    driver, session = connect(endpoint)
+    try:
+        create_schema(session, schema, scenario.topology)
+        held = first_table_with_rows(session, schema, scenario.topology.keyspace)
+        if held is not None:
+            raise HarnessError(
+                f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
+                "name a new keyspace in [topology] keyspace, or drop that one"
+            )
+        return str(session.execute("SELECT release_version FROM system.local").one().release_version)
+    finally:
+        driver.shutdown()
+
+
+def _audit(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, run_folder: Path, settle_s: float, progress: Progress
+) -> AuditResult:
+    """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one."""
+    with contextlib.ExitStack() as cleanup:
+        sessions = {}
+        for dc in scenario.topology.dcs:
+            driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
+            cleanup.callback(driver.shutdown)
+        ledger = Ledger.open(run_folder / "ledger")
+        report = audit_tables(
+            sessions,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            settle_s=settle_s,
+            progress=progress.detail,
+        )
+    audit = audit_result(report, scenario)
+    folder = run_folder / "audits"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
+    path.write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return audit
+
+
+class _Watch:
+    """Samples of local nodes, and the word when one has died by itself; nothing of an existing cluster's nodes."""
+
+    def __init__(self, cluster: LocalCluster | None) -> None:
+        self.trouble: list[str] = []
+        self._cluster = cluster
+        self._sampler = None if cluster is None else NodeSampler(cluster)
+
+    def sample(self, second: int) -> Sequence[NodeSample]:
+        if self._cluster is None or self._sampler is None:
+            return ()
+        if not self.trouble:
+            try:
+                self._cluster.require_alive()
+            except HarnessError as error:
+                self.trouble.append(f"In second {second} of the storm: {error}.")
+        return self._sampler.sample(second)
+
+    def close(self) -> None:
+        if self._sampler is not None:
+            self._sampler.close()
