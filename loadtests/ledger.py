@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -76,7 +77,7 @@ class Ledger:
             raise HarnessError(f"{folder}: holds no readable ledger ({error}); was the run kept whole?") from error
         if size != np.prod(shape):
             raise HarnessError(f"{folder}: the ledger has {size} bytes, not {np.prod(shape)}; the run is incomplete")
-        mode = "r+" if is_writable else "r"
+        mode: Literal["r+", "r"] = "r+" if is_writable else "r"
         if size == 0:
             states: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
         else:
@@ -96,7 +97,7 @@ class Ledger:
         """SlotState of a range of meters, unpacked: uint8[meter_end - meter_first, slot_count]."""
         packed = self.states[plane, meter_first:meter_end]
         shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
-        pairs = (packed[:, :, np.newaxis] >> shifts) & 3
+        pairs = ((packed[:, :, np.newaxis] >> shifts) & 3).astype(np.uint8)
         return pairs.reshape(len(packed), -1)[:, : self.slot_count]
 
     def counts(self, plane: int) -> dict[SlotState, int]:

@@ -182,7 +182,7 @@ class StubServer:
             return
         position = 0
         while len(client.received) - position >= HEADER_SIZE:
-            header = parse_header(client.received[position : position + HEADER_SIZE])
+            header = parse_header(bytes(client.received[position : position + HEADER_SIZE]))
             end = position + HEADER_SIZE + header.body_size
             if end > len(client.received):
                 break
@@ -199,7 +199,9 @@ class StubServer:
                 self._reply(client, stream, Answer(opcode=Opcode.READY, body=b""))
             else:
                 name = b"org.apache.cassandra.auth.PasswordAuthenticator"
-                self._reply(client, stream, Answer(opcode=Opcode.AUTHENTICATE, body=struct.pack(">H", len(name)) + name))
+                self._reply(
+                    client, stream, Answer(opcode=Opcode.AUTHENTICATE, body=struct.pack(">H", len(name)) + name)
+                )
         elif opcode == Opcode.AUTH_RESPONSE:
             _, username, password = body[4:].split(b"\0")
             client.is_logged_in = (username.decode(), password.decode()) == self.credentials
@@ -213,7 +215,9 @@ class StubServer:
             self.prepare_count += 1
             # No bound variables and no result columns are described: the engine does not read them.
             metadata = struct.pack(">iii", 0, 0, 0) + struct.pack(">ii", 0, 0)
-            self._reply(client, stream, Answer(body=struct.pack(">iH", ResultKind.PREPARED, 16) + prepared_id + metadata))
+            self._reply(
+                client, stream, Answer(body=struct.pack(">iH", ResultKind.PREPARED, 16) + prepared_id + metadata)
+            )
         else:
             self._reply(client, stream, error_answer(0x000A, f"opcode 0x{opcode:02x} is not served"))
 

@@ -46,7 +46,9 @@ class Access:
     timeout_s: float = 10.0  # of each step of opening a connection
 
 
-def open_connection(address: tuple[str, int], access: Access, statements: Sequence[str]) -> tuple[socket.socket, list[bytes]]:
+def open_connection(
+    address: tuple[str, int], access: Access, statements: Sequence[str]
+) -> tuple[socket.socket, list[bytes]]:
     """A connection that is ready for EXECUTE, non-blocking, and the ids of `statements` (CQL, keyspace-qualified).
 
     Statements are prepared on every new connection: a node that was restarted, or joined, may not know them.
@@ -69,8 +71,12 @@ def open_connection(address: tuple[str, int], access: Access, statements: Sequen
         if isinstance(error, HarnessError):
             raise
         if isinstance(error, ssl.SSLError):
-            raise HarnessError(f"{where}: no TLS connection: {error}; is --ca the certificate that signed it?") from error
-        raise HarnessError(f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?") from error
+            raise HarnessError(
+                f"{where}: no TLS connection: {error}; is --ca the certificate that signed it?"
+            ) from error
+        raise HarnessError(
+            f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?"
+        ) from error
     return connection, prepared_ids
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from loadtests.ledger import Ledger
 from loadtests.wire.block import OperationSource
+from loadtests.wire.compiled import Kernels, compile_kernels
 from loadtests.wire.connection import Access
 from loadtests.wire.links import Links
 from loadtests.wire.producer import Producer
@@ -26,7 +27,7 @@ from loadtests.wire.protocol import STREAM_COUNT_MAX
 from loadtests.wire.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
 from loadtests.wire.ring import NO_NODE, RingTable
 from loadtests.wire.state import Limit, Sizes, Total, WireState, new_state
-from loadtests.wire.storm import Pace, Storm, compile_kernels
+from loadtests.wire.storm import Pace, Storm
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
 _IN_BYTES = 1024 * 1024  # of received answers a link
@@ -98,6 +99,7 @@ class Engine:
         self._live = live
         self._is_stopped = False
         self._storm: Storm | None = None
+        self._kernels: Kernels | None = None
 
     def __enter__(self) -> "Engine":
         self.open()
@@ -108,7 +110,7 @@ class Engine:
 
     def open(self) -> None:
         """Compile the kernels and open every connection. Raises HarnessError for a node that can't be used."""
-        compile_kernels(self._state)
+        self._kernels = compile_kernels(self._state)
         self._links.open_all()
 
     def close(self) -> None:
@@ -137,6 +139,7 @@ class Engine:
         closed_in_flight: closed loop for saturation: always that many in flight, and due is when there is room.
         Raises what the source raises, and HarnessError for trouble of the history's writer.
         """
+        assert self._kernels is not None, "the engine is not open"
         limits = self._state.limits
         limits[Limit.IS_CLOSED_LOOP] = int(closed_in_flight is not None)
         if closed_in_flight is not None:
@@ -144,6 +147,7 @@ class Engine:
             limits[Limit.IN_FLIGHT] = closed_in_flight
         self._storm = storm = Storm(
             state=self._state,
+            kernels=self._kernels,
             links=self._links,
             recorder=self._recorder,
             producer=Producer(source),

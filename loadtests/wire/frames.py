@@ -84,7 +84,9 @@ class FrameTemplate:
         """
         key = self.statement.partition_key
         rows = np.zeros(len(columns[key[0]]), dtype=self._key_dtype)
-        widths = {bind.name: np.dtype(_SCALARS[bind.type]).itemsize for bind in self.statement.binds if bind.name in key}
+        widths = {
+            bind.name: np.dtype(_SCALARS[bind.type]).itemsize for bind in self.statement.binds if bind.name in key
+        }
         for name in key:
             if len(key) > 1:
                 rows[f"size.{name}"] = widths[name]
@@ -93,7 +95,8 @@ class FrameTemplate:
 
     def tokens(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
         """The ring token of each row's partition: int64[n]."""
-        return murmur3.tokens(self.key_bytes(columns))
+        tokens: NDArray[np.int64] = murmur3.tokens(self.key_bytes(columns))
+        return tokens
 
 
 def _frame_dtype(binds: tuple[Bind, ...], id_size: int, list_length: int | None, is_paged: bool) -> np.dtype[np.void]:
@@ -167,7 +170,7 @@ def _key_dtype(statement: Statement) -> np.dtype[np.void]:
 def _check_range(bind: Bind, values: NDArray[Any]) -> None:
     """Assignment into a narrower integer would wrap silently: a wrong value on the wire is worse than an error."""
     width = 4 if bind.type is CqlType.INT_LIST else np.dtype(_SCALARS[bind.type]).itemsize
-    if values.dtype.itemsize <= width and values.dtype.kind == "i" or values.size == 0:
+    if (values.dtype.itemsize <= width and values.dtype.kind == "i") or values.size == 0:
         return
     limit = np.iinfo(f"i{width}")
     if values.min() < limit.min or values.max() > limit.max:

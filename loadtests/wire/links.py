@@ -50,9 +50,9 @@ class Links:
         self._statements = tuple(statements)
         self._prepare_frames = b"".join(build_prepare(cql, stream=CONTROL_STREAM) for cql in statements)
         self._sockets: list[socket.socket | None] = [None] * len(addresses)
-        self._table = memoryview(state.links)  # a memoryview's items are plain ints: far cheaper than NumPy scalars
-        self._in_views = [memoryview(row) for row in state.in_bytes]
-        self._out_views = [memoryview(row) for row in state.out_bytes]
+        self._table = state.links.data  # a memoryview's items are plain ints: far cheaper than NumPy scalars
+        self._in_views = [row.data for row in state.in_bytes]
+        self._out_views = [row.data for row in state.out_bytes]
         self._by_fd: dict[int, int] = {}
         self._poll = select.poll()
         self._unpolled: set[int] = set()  # links that may hold bytes which poll can't see
@@ -65,7 +65,8 @@ class Links:
         wanted = [(link, address) for link, address in enumerate(self._addresses) if address is not None]
         with ThreadPoolExecutor(max_workers=_OPENERS_MAX) as pool:
             futures = [
-                (link, pool.submit(open_connection, address, self._access, self._statements)) for link, address in wanted
+                (link, pool.submit(open_connection, address, self._access, self._statements))
+                for link, address in wanted
             ]
         failures = [future.exception() for _, future in futures]
         for link, future in futures:

@@ -48,7 +48,7 @@ def _token(key: NDArray[np.uint8]) -> int:
     h1 = _finish(h1)
     h2 = _finish(h2)
     token = np.int64(h1 + h2)
-    return np.int64(2**63 - 1) if token == np.int64(-(2**63)) else token
+    return 2**63 - 1 if token == np.int64(-(2**63)) else int(token)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -4,6 +4,7 @@ import queue
 import threading
 
 from loadtests.wire.block import OperationBlock, OperationSource
+from loadtests.wire.realtime import favour_thread
 
 _READY_MAX = 2  # blocks in store: one in use, one ready, one in the making bound the memory
 
@@ -48,6 +49,7 @@ class Producer:
                 self._thread.join(timeout=0.01)
 
     def _run(self) -> None:
+        favour_thread()
         try:
             while not self._is_stopped.is_set():
                 block = self._source.next_block()

@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _PRIORITY = 10  # of 1 ... 99; above all ordinary processes, below the kernel's own threads
 _NICE = -15
@@ -36,6 +36,16 @@ def on_time() -> Iterator[str]:
         sys.setswitchinterval(switch_interval_s)
         if was_enabled:
             gc.enable()
+
+
+def favour_thread() -> None:
+    """Give the calling thread, for its whole life, more of the core than ordinary ones, where the process may.
+
+    For the sender's helpers: one that is put aside while it holds the interpreter lock keeps the sender waiting,
+    real-time class or not. Measured beside busy nodes on 2 cores: lateness p99 98 ms with helpers of ordinary niceness.
+    """
+    with suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 def _raise_priority() -> str:

@@ -14,6 +14,7 @@ from loadtests.errors import HarnessError
 from loadtests.history import COUNTS_SIZE, SecondCounts, percentiles_us
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.protocol import parse_error
+from loadtests.wire.realtime import favour_thread
 from loadtests.wire.state import SECOND_ROWS, Recording, Total, WireState, new_recording
 
 _LOG = logging.getLogger(__name__)
@@ -113,7 +114,8 @@ class EngineReport:
 class Recorder:
     """Hands each second's recording over to `on_interval`, in a thread of its own, and keeps the lateness of the run.
 
-    Raises HarnessError from `close` when `on_interval` raised, or was more than half a minute behind.
+    Never in the sender's way: when `on_interval` raises, or is more than half a minute behind, `raise_failure` says so
+    at the end, and what was not written is lost.
     """
 
     def __init__(self, state: WireState, on_interval: OnInterval | None) -> None:
@@ -124,6 +126,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="wire-history", daemon=True)
         self._spare = [new_recording(len(state.planes)) for _ in range(2)]
         self.lateness = np.zeros(COUNTS_SIZE, dtype=np.int64)
+        self.late_us_max = 0  # of the latest second that was handed over
 
     def start(self) -> None:
         self._thread.start()
@@ -146,15 +149,19 @@ class Recorder:
             state.totals[Total.FIRST_SECOND] = second + 1
             if is_latest:
                 self.lateness += recording.lateness
+                self.late_us_max = max(int(percentiles_us(recording.lateness, [100.0])[0]), 0)
                 state = state._replace(recording=self._empty_recording(len(state.planes)))
             self._put(snapshot)
         return state
 
-    def close(self) -> None:
-        """Wait until everything was handed to `on_interval`. Raises HarnessError when it failed."""
+    def stop(self) -> None:
+        """Wait until everything was handed to `on_interval`. Stopping twice is harmless."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+
+    def raise_failure(self) -> None:
+        """Raise HarnessError when the history could not be written."""
         if self._failure is not None:
             raise HarnessError(f"the history could not be written: {self._failure}") from self._failure
 
@@ -170,6 +177,7 @@ class Recorder:
             self._failure = HarnessError(f"its writer is more than {_BACKLOG_MAX} seconds behind; is the disk full?")
 
     def _write(self) -> None:
+        favour_thread()
         while (snapshot := self._queue.get()) is not None:
             if self._failure is not None or self._on_interval is None:
                 continue
@@ -179,13 +187,11 @@ class Recorder:
                 self._failure = error
 
 
-def update_live(live: NDArray[np.int64], state: WireState, now_us: int, links_open: int, reopened: int) -> None:
-    """Write the counts so far into a display's array: int64[LIVE_SIZE]."""
+def update_live(live: NDArray[np.int64], state: WireState, now_us: int) -> None:
+    """Write the counts so far into a display's array: int64[LIVE_SIZE]. The other fields are the storm's to write."""
     live[LiveField.ELAPSED_US] = now_us
     for field, total in _LIVE_TOTALS:
         live[field] = state.totals[total]
-    live[LiveField.LINKS_OPEN] = links_open
-    live[LiveField.REOPENED] = reopened
 
 
 def tally_errors(state: WireState, operations: tuple[str, ...]) -> tuple[ErrorTally, ...]:

@@ -67,7 +67,7 @@ def classify(frame: NDArray[np.uint8]) -> int:
         if result == ResultKind.VOID or result == ResultKind.ROWS:
             return ANSWERED
     elif opcode == Opcode.ERROR and body + 4 <= frame.size:
-        return kind_of_code(int_at(frame, body))
+        return int(kind_of_code(int_at(frame, body)))
     return ErrorKind.UNEXPECTED_ANSWER
 
 
@@ -97,7 +97,8 @@ def int_at(data: NDArray[np.uint8], position: int) -> int:
     """The signed [int] at `position`; -1 beyond the end of `data`."""
     if position + 4 > data.size:
         return -1
-    return np.int64(np.int8(data[position])) << 24 | short_at(data, position + 1) << 8 | np.int64(data[position + 3])
+    high = np.int64(np.int8(data[position]))
+    return int(high << 24 | short_at(data, position + 1) << 8 | np.int64(data[position + 3]))
 
 
 @njit(cache=True)
@@ -105,7 +106,7 @@ def short_at(data: NDArray[np.uint8], position: int) -> int:
     """The [short] at `position`; 0 beyond the end of `data`."""
     if position + 2 > data.size:
         return 0
-    return np.int64(data[position]) << 8 | np.int64(data[position + 1])
+    return int(np.int64(data[position]) << 8 | np.int64(data[position + 1]))
 
 
 @njit(cache=True)

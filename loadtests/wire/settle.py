@@ -15,9 +15,9 @@ from loadtests.wire.state import (
     STREAM_ABANDONED,
     STREAM_FREE,
     CountColumn,
+    Limit,
     LinkField,
     LinkStatus,
-    Limit,
     Total,
     WireState,
 )
@@ -119,7 +119,7 @@ def _backoff_us(state: WireState, meter: int, attempt_count: int) -> int:
         state.limits[Limit.BACKOFF_US] << min(max(attempt_count - 1, 0), 20), state.limits[Limit.BACKOFF_US_MAX]
     )
     mixed = (meter * 2_654_435_761 + attempt_count * 40_503) & 0xFFFF
-    return longest // 2 + (longest // 2 * mixed >> 16)
+    return int(longest // 2 + (longest // 2 * mixed >> 16))
 
 
 @njit(cache=True)

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.block import OPERATION, OperationBlock
+from loadtests.wire.block import OperationBlock
+from loadtests.wire.compiled import NO_FRAMES, NO_ROWS, Kernels, no_progress
 from loadtests.wire.links import Links
 from loadtests.wire.producer import Producer
 from loadtests.wire.realtime import on_time
 from loadtests.wire.recorder import LiveField, Recorder, update_live
-from loadtests.wire.scan import scan_responses
-from loadtests.wire.settle import end_all, expire, lose_link
-from loadtests.wire.state import LinkField, LinkStatus, Limit, Progress, Total, WireState
-from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent, submit_due
+from loadtests.wire.settle import end_all, expire
+from loadtests.wire.state import Limit, Progress, Total, WireState
+from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent
 
 _FIRST_BLOCK_S_MAX = 300.0
 _HOUSEKEEPING_US = 100_000  # time-outs and live figures are looked after this often
+_SECOND_US = 1_000_000
 _IDLE_US_MAX = 2_000  # the longest sleep, so that a stop or a new block is noticed
 _SLEEP_US_MIN = 20  # other threads get the interpreter lock and the core at least this often
 _STOP_DRAIN_US = 2_000_000
@@ -51,7 +52,7 @@ class _HeldBlock:
     def __init__(self, block: OperationBlock) -> None:
         self.rows = block.rows
         self.frames = block.frames
-        self.progress = np.zeros(len(Progress), dtype=np.int64)
+        self.progress = no_progress()
         self.size = len(block)
 
     def is_done(self) -> bool:
@@ -65,6 +66,7 @@ class Storm:
         self,
         *,
         state: WireState,
+        kernels: Kernels,
         links: Links,
         recorder: Recorder,
         producer: Producer,
@@ -75,12 +77,13 @@ class Storm:
         self.starved_count = 0
         self.wall_s = 0.0
         self._state = state
+        self._scan, self._submit_due = kernels
         self._links = links
         self._recorder = recorder
         self._producer = producer
         self._pace = pace
         self._live = live
-        self._totals = memoryview(state.totals)
+        self._totals = state.totals.data
         self._is_closed_loop = bool(state.limits[Limit.IS_CLOSED_LOOP])
         self._closed_beat_us = 1_000.0
         self._held: deque[_HeldBlock] = deque()
@@ -108,7 +111,8 @@ class Storm:
                 self._finish()
         finally:
             self._producer.stop()
-        self._recorder.close()
+            self._recorder.stop()
+        self._recorder.raise_failure()
 
     def _now_us(self) -> int:
         return (time.perf_counter_ns() - self._start_ns) // 1_000
@@ -117,7 +121,7 @@ class Storm:
         """One beat, with the sleep at its end; True when the run is over."""
         begin_us = self._now_us()
         self._links.receive()
-        answer_count = scan_responses(self._state, self._now_us())
+        answer_count = self._scan(self._state, self._now_us())
         next_due_us = self._submit()
         self._links.send()
         if self._links.need_care():
@@ -136,10 +140,10 @@ class Storm:
             return FAR_US
         while True:
             if not self._held and not self._take_block():
-                submit_due(self._state, _NO_ROWS, _NO_FRAMES, _NO_PROGRESS, self._now_us())  # retries
+                self._submit_due(self._state, NO_ROWS, NO_FRAMES, no_progress(), self._now_us())  # retries
                 return FAR_US
             block = self._held[0]
-            next_due_us = submit_due(self._state, block.rows, block.frames, block.progress, self._now_us())
+            next_due_us = self._submit_due(self._state, block.rows, block.frames, block.progress, self._now_us())
             if block.is_done():
                 self._held.popleft()
                 continue
@@ -168,11 +172,11 @@ class Storm:
             index += 1
 
     def _keep_house(self, now_us: int) -> None:
-        self._housekeeping_at_us = now_us + _HOUSEKEEPING_US
+        # Not past the end of the second: what is measured from then on belongs to the next one.
+        self._housekeeping_at_us = min(now_us + _HOUSEKEEPING_US, (now_us // _SECOND_US + 1) * _SECOND_US)
         expire(self._state, now_us)
         self._state = self._recorder.hand_over(self._state, now_us)
-        if self._live is not None:
-            update_live(self._live, self._state, now_us, self._links.open_count(), self._links.reopened_count)
+        self._update_live(now_us)
 
     def _is_over(self, now_us: int) -> bool:
         """Is all answered, or is it time to end without?"""
@@ -214,31 +218,19 @@ class Storm:
             refuse_unsent(self._state, block.rows, block.progress, now_us)
         self.wall_s = now_us / 1e6
         self._recorder.hand_over(self._state, now_us, is_last=True)
-        if self._live is not None:
-            update_live(self._live, self._state, now_us, self._links.open_count(), self._links.reopened_count)
-            self._live[LiveField.IS_DONE] = 1
+        self._update_live(now_us, is_done=True)
+
+    def _update_live(self, now_us: int, *, is_done: bool = False) -> None:
+        if self._live is None:
+            return
+        update_live(self._live, self._state, now_us)
+        self._live[LiveField.LATE_US_MAX] = self._recorder.late_us_max
+        self._live[LiveField.LINKS_OPEN] = self._links.open_count()
+        self._live[LiveField.REOPENED] = self._links.reopened_count
+        self._live[LiveField.IS_DONE] = is_done
 
     def _take_block_at_end(self) -> bool:
         block = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
         if block is not None:
             self._held.append(_HeldBlock(block))
         return block is not None
-
-
-_NO_ROWS = np.zeros(0, dtype=OPERATION)
-_NO_FRAMES = np.zeros(0, dtype=np.uint8)
-_NO_PROGRESS = np.zeros(len(Progress), dtype=np.int64)
-
-
-def compile_kernels(state: WireState) -> None:
-    """Run every kernel once with nothing to do: compiling in the middle of a storm would cost it seconds."""
-    progress = _NO_PROGRESS.copy()
-    scan_responses(state, 0)
-    submit_due(state, _NO_ROWS, _NO_FRAMES, progress, 0)
-    hold_back(state, _NO_ROWS, progress, 0)
-    refuse_unsent(state, _NO_ROWS, progress, 0)
-    expire(state, 0)
-    lose_link(state, 0, 0)
-    end_all(state, 0)
-    state.limits[Limit.IS_STOPPING] = 0
-    assert (state.links[:, LinkField.STATUS] == LinkStatus.CLOSED).all(), "kernels are compiled before links are open"

@@ -14,9 +14,9 @@ from loadtests.wire.state import (
     PLACE_IN_FLIGHT,
     PLACE_WAITING,
     CountColumn,
+    Limit,
     LinkField,
     LinkStatus,
-    Limit,
     Progress,
     Total,
     WireState,
@@ -51,7 +51,7 @@ def submit_due(
             break
         progress[Progress.TAKEN_UP] += 1
     state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - max(noticed_before, progress[Progress.TAKEN_UP])
-    return next_due_us
+    return int(next_due_us)
 
 
 @njit(cache=True)
@@ -78,7 +78,7 @@ def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.in
         noticed += 1
     state.totals[Total.OFFERED] += noticed - progress[Progress.NOTICED]
     progress[Progress.NOTICED] = noticed
-    return rows[noticed]["due_us"] if noticed < len(rows) else FAR_US
+    return int(rows[noticed]["due_us"]) if noticed < len(rows) else FAR_US
 
 
 @njit(cache=True)
@@ -137,7 +137,7 @@ def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
     When no replica there can be reached, any node of that data centre may coordinate; another one never does: that
     would change what LOCAL_QUORUM means. Streams whose answer is overdue count as load.
     """
-    entry = np.searchsorted(state.ring_ends, token)
+    entry = int(np.searchsorted(state.ring_ends, token))
     if entry == state.ring_ends.size:
         entry = 0
     best = NONE_OPEN
