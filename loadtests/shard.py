@@ -26,7 +26,6 @@ from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot
 from loadtests.wire.ring import ring_of_metadata
 from loadtests.workload import OPERATIONS, Workload, make_templates
 from scenarios.domain import WRITE_OPERATIONS, Operation
-from sim.estate import build_estate
 from store.cassandra import prepare
 from store.schemas import SCHEMAS
 
@@ -52,9 +51,12 @@ def run_shard(connection: Connection) -> None:
         ring = ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.business_dcs])
     finally:
         driver.shutdown()  # its threads would only share the interpreter with the sender
-    estate = build_estate(scenario, plan.profile)
     source = Workload(
-        scenario, estate, make_templates(scenario, schema, prepared_ids), shard=plan.shard, shard_count=plan.shard_count
+        scenario,
+        plan.estate,
+        make_templates(scenario, schema, prepared_ids),
+        shard=plan.shard,
+        shard_count=plan.shard_count,
     )
     ledger = Ledger.open(plan.ledger_folder, is_writable=True)
     engine = Engine(
@@ -140,7 +142,9 @@ def main() -> None:
     except Exception as error:
         log.error("shard failed\n%s", traceback.format_exc())
         is_known = isinstance(error, HarnessError)
-        connection.send(Trouble(message=str(error) if is_known else f"a sender failed: {type(error).__name__}: {error}"))
+        connection.send(
+            Trouble(message=str(error) if is_known else f"a sender failed: {type(error).__name__}: {error}")
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.history import SecondCounts
 from loadtests.wire.recorder import EngineReport
 from scenarios.spec import Scenario
-from sim.demand import DemandProfile
+from sim.estate import EstateModel
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int64]]
 """A histogram of the layout of `loadtests.history`: the indices that were counted, and their counts."""
@@ -24,7 +24,7 @@ class ShardPlan:
     """All that a shard needs to know."""
 
     scenario: Scenario
-    profile: DemandProfile
+    estate: EstateModel
     schema: str
     endpoint: Endpoint
     shard: int

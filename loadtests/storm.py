@@ -23,7 +23,7 @@ from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop
 from loadtests.wire.recorder import LIVE_SIZE, LiveField
 from loadtests.workload import OPERATIONS
 from scenarios.spec import Scenario
-from sim.demand import DemandProfile
+from sim.estate import EstateModel
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class StormResult:
 def storm(
     scenario: Scenario,
     *,
-    profile: DemandProfile,
+    estate: EstateModel,
     schema: str,
     endpoint: Endpoint,
     run_folder: Path,
@@ -75,7 +75,7 @@ def storm(
     Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
     what was recorded until then stays.
     """
-    with _Shards(scenario, profile, schema, endpoint, run_folder, shard_count) as shards:
+    with _Shards(scenario, estate, schema, endpoint, run_folder, shard_count) as shards:
         try:
             return shards.run(sample_nodes, live)
         finally:
@@ -88,7 +88,7 @@ class _Shards:
     def __init__(
         self,
         scenario: Scenario,
-        profile: DemandProfile,
+        estate: EstateModel,
         schema: str,
         endpoint: Endpoint,
         run_folder: Path,
@@ -110,7 +110,7 @@ class _Shards:
             self._lives.append(_new_live_counts(live_path))
             plan = ShardPlan(
                 scenario=scenario,
-                profile=profile,
+                estate=estate,
                 schema=schema,
                 endpoint=endpoint,
                 shard=shard,

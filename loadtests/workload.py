@@ -83,7 +83,7 @@ class Workload:
         messages = next(self._messages, None)
         if messages is None:
             return None
-        groups = []
+        groups: list[FrameGroup] = []
         for kind in MessageKind:
             chosen = np.flatnonzero(messages.kind == kind)
             if not len(chosen):

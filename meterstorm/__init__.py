@@ -1,11 +1,11 @@
 """meterstorm as a library: all that the command does, as functions.
 
-    from pathlib import Path
-    import meterstorm
+from pathlib import Path
+import meterstorm
 
-    scenario = meterstorm.load_scenario(Path("scenarios/smoke.toml"))
-    results = meterstorm.run(scenario, Path("runs/mine"), keep=True)
-    results = meterstorm.audit(Path("runs/mine"))
+scenario = meterstorm.load_scenario(Path("scenarios/smoke.toml"))
+results = meterstorm.run(scenario, Path("runs/mine"), keep=True)
+results = meterstorm.audit(Path("runs/mine"))
 """
 
 from importlib.metadata import version

@@ -1,11 +1,13 @@
 """The command `meterstorm`: one thin function a subcommand; the work is done by the functions that it calls."""
 
 import errno
+import json
 import logging
 import signal
 import sys
 import webbrowser
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
@@ -14,9 +16,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, read_password_file
+from loadtests.cluster.doctor import Grade, examine
 from loadtests.errors import HarnessError
-from meterstorm.display import Display, print_results
+from meterstorm.display import Display, print_checks, print_results
+from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
 from meterstorm.progress import Progress, Silent
 from reports.results import Results
 from scenarios.spec import Scenario, ScenarioError, load_scenario
@@ -44,7 +49,8 @@ cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: u
 app.add_typer(cluster_app, name="cluster")
 
 ScenarioPath = Annotated[
-    Path, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one (smoke, first_utility).")
+    Path,
+    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one (smoke, first_utility)."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; default runs/NAME-TIME.")]
@@ -121,7 +127,6 @@ def audit_command(
     settle_s: SettleS = 5.0,
 ) -> None:
     """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
-    from meterstorm.folder import read_resolved
     from meterstorm.run import audit_again
 
     def job(progress: Progress) -> Results:
@@ -131,6 +136,118 @@ def audit_command(
         return results
 
     _exit_with_verdict(job, quiet)
+
+
+@app.command("simulate", epilog="Example: `meterstorm simulate first_utility --json`")
+def simulate_command(
+    scenario: ScenarioPath,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Also write simulation.json there.")] = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Virtual time alone: how many messages, when, how much energy, and the digest of the trace."""
+    from meterstorm.simulation import simulate
+
+    console = Console(stderr=True, quiet=quiet)
+    simulation = simulate(resolve_scenario(scenario, seed), console)
+    if out is not None:
+        simulation.write(claim_folder(out))
+    print(simulation.as_json()) if as_json else simulation.print(Console())
+
+
+@app.command("report", epilog="Example: `meterstorm report runs/before runs/after --out runs/comparison`")
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where several runs' comparison goes; a new folder.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a run's report and figures again; of several runs, one page with them side by side."""
+    from reports import write_comparison, write_report
+
+    if len(runs) == 1:
+        write_report(runs[0])
+        page = runs[0] / "report.html"
+    else:
+        folder = claim_folder(out or default_out(Path("comparison")))
+        page = folder / "comparison.html"
+        write_comparison(runs, page)
+    if as_json:
+        print(json.dumps({"report": str(page)}))
+    elif not quiet:
+        print(f"report: {page}")
+
+
+@app.command("doctor", epilog="Example: `meterstorm doctor --nodes 6`")
+def doctor_command(
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=32, help="For so many local nodes.")] = 2,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where runs will be written.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what needs mending.")] = False,
+) -> None:
+    """What this machine can and can't do, and how to mend it."""
+    checks = examine(nodes, out)
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        print_checks(Console(), checks, only_trouble=quiet)
+    if any(check.grade is Grade.FAIL for check in checks):
+        raise typer.Exit(ExitCode.HARNESS)
+
+
+ClusterOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The cluster's folder.")]
+CLUSTER_FOLDER = Path("runs") / "cluster"
+
+
+@cluster_app.command("up", epilog="Examples: `meterstorm cluster up smoke`, `meterstorm cluster up runs/first`")
+def cluster_up_command(
+    scenario: Annotated[
+        Path, typer.Argument(metavar="[SCENARIO|RUN]", help="Whose topology; of a run with --keep, its nodes and data.")
+    ] = Path("smoke"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The cluster's folder; default runs/cluster, or the run's."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Start a local cluster in the background; it serves until `cluster down`."""
+    is_run = scenario.is_dir()
+    topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
+    folder = out or (scenario / CLUSTER_NAME if is_run else CLUSTER_FOLDER)
+    _tell_cluster(supervisor.up(topology, folder, _lines(quiet)), folder, as_json)
+
+
+@cluster_app.command("status", epilog="Example: `meterstorm cluster status --out runs/first/cluster`")
+def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """How a background cluster stands; exit code 0 when it serves, else 3."""
+    state = supervisor.status(out)
+    if not quiet or as_json:
+        _tell_cluster(state, out, as_json)
+    if state.phase is not supervisor.Phase.SERVING:
+        raise typer.Exit(ExitCode.HARNESS)
+
+
+@cluster_app.command("down", epilog="Example: `meterstorm cluster down --out runs/first/cluster`")
+def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Stop a background cluster; its data stays in its folder."""
+    _tell_cluster(supervisor.down(out, _lines(quiet)), out, as_json)
+
+
+def _lines(quiet: bool) -> Callable[[str], None]:
+    return (lambda _: None) if quiet else Display(Console(stderr=True)).detail
+
+
+def _tell_cluster(state: supervisor.SupervisorState, folder: Path, as_json: bool) -> None:
+    if as_json:
+        print(state.model_dump_json(indent=2))
+        return
+    print(f"cluster {folder}: {state.phase.value} {state.message}".rstrip())
+    for node in state.nodes if state.phase is supervisor.Phase.SERVING else ():
+        print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")
 
 
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:

@@ -1,16 +1,19 @@
 """Progress for people, on stderr: a line a phase, a live line during the storm, and the closing summary on stdout."""
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from loadtests.cluster.doctor import Check, Grade
 from loadtests.storm import Live
 from reports.results import Results, Verdict
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+GRADE_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
 PLAIN_LINE_EVERY_S = 10.0
 
 
@@ -80,6 +83,19 @@ def print_results(console: Console, results: Results, report: str) -> None:
                 soft_wrap=True,
             )
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def print_checks(console: Console, checks: Sequence[Check], *, only_trouble: bool) -> None:
+    """What the doctor found, and the mend of what is wrong."""
+    for check in checks:
+        if only_trouble and check.grade is Grade.OK:
+            continue
+        console.print(
+            Text.assemble((f"{check.grade.value:5}", GRADE_STYLES[check.grade]), f"{check.name}: {check.finding}"),
+            soft_wrap=True,
+        )
+        if check.mend:
+            console.print(Text(f"     mend: {check.mend}"), soft_wrap=True)
 
 
 def _operations_table(results: Results) -> Table:

@@ -9,6 +9,7 @@ from loadtests.errors import HarnessError
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 RESOLVED_NAME = "scenario.resolved.toml"
+CLUSTER_NAME = "cluster"  # the local nodes: logs, and with --keep their data
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 
 
@@ -24,7 +25,9 @@ def claim_folder(out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(out).free
     except OSError as error:
-        raise ScenarioError(f"--out {out} can't be made: {error.strerror}; name a folder that you may write to") from error
+        raise ScenarioError(
+            f"--out {out} can't be made: {error.strerror}; name a folder that you may write to"
+        ) from error
     if free < DISK_FREE_BYTES_MIN:
         raise HarnessError(
             f"the disk of {out} has {free // 2**20:,} MiB free and a run needs at least "
@@ -42,5 +45,7 @@ def write_resolved(scenario: Scenario, out: Path) -> None:
 def read_resolved(out: Path) -> Scenario:
     """The scenario of a recorded run. Raises ScenarioError when the folder holds none."""
     if not (out / RESOLVED_NAME).is_file():
-        raise ScenarioError(f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made")
+        raise ScenarioError(
+            f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made"
+        )
     return load_scenario(out / RESOLVED_NAME)

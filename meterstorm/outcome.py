@@ -9,10 +9,20 @@ from loadtests.audit.audit import AuditReport
 from loadtests.history import read_history
 from loadtests.storm import StormResult
 from meterstorm.machine import machine_facts
-from reports.results import AuditExample, AuditResult, DcAudit, ProfileImport, Results, TableAudit, TopologyResult
+from reports.results import (
+    AuditExample,
+    AuditResult,
+    DcAudit,
+    ProfileFault,
+    ProfileImport,
+    Results,
+    TableAudit,
+    TopologyResult,
+)
 from reports.summary import summarise_generator, summarise_objectives, summarise_operations
 from reports.verdict import judge
 from scenarios.spec import Scenario
+from sim.estate import EstateModel
 
 
 def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
@@ -25,6 +35,19 @@ def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
         consistency=str(scenario.topology.consistency.audit),
         slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
         finished=datetime.now(UTC),
+    )
+
+
+def profile_import(estate: EstateModel) -> ProfileImport | None:
+    """What was found in the user's profile file; None for the profile that ships."""
+    report = estate.profile_report
+    if report is None:
+        return None
+    return ProfileImport(
+        source=f"{report.path} ({report.layout})",
+        rows_read=report.rows_read,
+        rows_used=report.rows_used,
+        faults={fault.fault.value: ProfileFault(count=fault.count, lines=fault.lines) for fault in report.faults},
     )
 
 

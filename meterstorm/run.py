@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.audit.audit import audit as audit_tables
+from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
@@ -15,9 +16,9 @@ from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import storm
-from meterstorm.folder import claim_folder, read_resolved, write_resolved
+from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved, write_resolved
 from meterstorm.machine import versions
-from meterstorm.outcome import assemble_results, audit_result, judge_again
+from meterstorm.outcome import assemble_results, audit_result, judge_again, profile_import
 from meterstorm.progress import Progress, Silent
 from reports import write_report
 from reports.results import AuditResult, Results, load_results
@@ -25,13 +26,11 @@ from scenarios.domain import WRITE_OPERATIONS
 from scenarios.spec import Scenario
 from sim.digest import trace_digest
 from sim.estate import EstateModel, build_estate
-from sim.profiles import load_profile
 from store.cassandra import create_schema, first_table_with_rows
 from store.schemas import SCHEMAS
 
 SCHEMA = "packed_runs"
 SETTLE_S = 30.0
-CLUSTER_NAME = "cluster"
 
 
 def run(
@@ -53,10 +52,9 @@ def run(
     """
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
-    imported = load_profile(scenario)
     out = claim_folder(out)
     write_resolved(scenario, out)
-    estate = build_estate(scenario, imported.profile)
+    estate = build_estate(scenario)
     trouble: list[str] = []
     with contextlib.ExitStack() as cleanup:
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
@@ -75,7 +73,7 @@ def run(
             Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
             stormed = storm(
                 scenario,
-                profile=imported.profile,
+                estate=estate,
                 schema=SCHEMA,
                 endpoint=reached,
                 run_folder=out,
@@ -106,7 +104,7 @@ def run(
         started=started,
         versions=versions(cassandra=release),
         where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
-        profile=imported.report,
+        profile=profile_import(estate),
         phases_s=phases.seconds,
         trouble=trouble,
     )
@@ -131,20 +129,29 @@ def audit_again(
     progress = progress or Silent()
     recorded = load_results(run_folder)
     scenario = read_resolved(run_folder)
-    estate = build_estate(scenario, load_profile(scenario).profile)
+    estate = build_estate(scenario)
     with contextlib.ExitStack() as cleanup:
+        if endpoint is None:
+            endpoint = _endpoint_in_background(run_folder / CLUSTER_NAME)
         if endpoint is None:
             progress.phase("Starting the kept cluster")
             cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
             endpoint = cluster.endpoint()
         progress.phase("Reading back what was acknowledged, from each data centre")
         audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress)
-        progress.phase("Stopping the cluster")
     results = judge_again(recorded, scenario, audit)
     results.write(run_folder)
     progress.phase("Writing the report")
     write_report(run_folder)
     return results
+
+
+def _endpoint_in_background(folder: Path) -> Endpoint | None:
+    """The run's own nodes when `meterstorm cluster up RUN` holds them already."""
+    if not (folder / supervisor.STATE_FILE).exists():
+        return None
+    state = supervisor.status(folder)
+    return state.endpoint if state.phase is supervisor.Phase.SERVING else None
 
 
 class _Phases:

@@ -112,7 +112,8 @@ def mpan_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
     for weight in reversed(MPAN_WEIGHTS):
         total += (rest % 10) * weight
         rest //= 10
-    return stem * 10 + total % 11 % 10
+    mpan: NDArray[np.int64] = stem * 10 + total % 11 % 10
+    return mpan
 
 
 def mprn_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -126,7 +127,8 @@ def mprn_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
     for weight in range(1, 9):
         total += (rest % 10) * weight
         rest //= 10
-    return stem * 100 + total % 11
+    mprn: NDArray[np.int64] = stem * 100 + total % 11
+    return mprn
 
 
 def premises_of_mpxn(mpxn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

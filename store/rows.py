@@ -47,7 +47,8 @@ def month_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
 def day_of_month(instant_us: NDArray[np.int64]) -> NDArray[np.int8]:
     """The UTC day of the month, from 1: int64[n] [us since the Unix epoch] -> int8[n]."""
     days = instant_us.astype("datetime64[us]").astype("datetime64[D]")
-    return ((days - days.astype("datetime64[M]")).astype(np.int64) + 1).astype(np.int8)
+    since_first: NDArray[np.int64] = (days - days.astype("datetime64[M]")).astype(np.int64)
+    return (since_first + 1).astype(np.int8)
 
 
 def reading_columns(operation: Operation, readings: Readings) -> Columns:

@@ -19,11 +19,12 @@ from loadtests.audit.tally import (
     Example,
     Fault,
     Tally,
+    count_acknowledged_by,
     count_units,
     count_verified,
     unit_bitmap,
 )
-from loadtests.deliveries import mpxn_of, start_us_of
+from loadtests.deliveries import mpxn_of, split_meter, start_us_of
 from loadtests.ledger import Ledger
 from scenarios.domain import SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
 from scenarios.spec import Topology
@@ -118,6 +119,8 @@ def audit(
             counts = judge.judge_dc(dc, session, settle_s)
             report.per_dc[dc].add(counts)
             report.per_dc[dc].settled_s = max(report.per_dc[dc].settled_s, counts.settled_s)
+        for dc, coordinated in judge.coordinated().items():
+            report.per_dc[dc].coordinated += coordinated
         counts_of_table = judge.totals()
         report.tables[table.name] = counts_of_table
         report.totals.add(counts_of_table)
@@ -190,6 +193,14 @@ class _TableJudge:
             in_doubt_found=int(tally.counts[IN_DOUBT_FOUND]),
             settled_s=round(waited, 3) if waited > RESCAN_WAIT_S else 0.0,
         )
+
+    def coordinated(self) -> dict[str, int]:
+        """Acknowledged facts by the business DC whose coordinators acknowledged them: their premises' home."""
+        meter = np.arange(self._plane.shape[0], dtype=np.int64)
+        home = self._estate.home_dc_of(split_meter(self._estate, meter)[0])
+        dcs = self._topology.business_dcs
+        counts = count_acknowledged_by(self._plane, self._slot_count, self._unit_slots, home, len(dcs))
+        return {dc.name: int(count) for dc, count in zip(dcs, counts, strict=True)}
 
     def totals(self) -> FactCounts:
         """The table over all DCs: `verified` is right in every one of them, faults are summed."""

@@ -14,10 +14,10 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT, ResponseFuture, Session
 from cassandra.pool import Host
 from cassandra.protocol import ResultMessage, _ProtocolHandler, read_int
 from cassandra.query import PreparedStatement
-from numba import njit
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
+from sim.kernels import kernel
 
 PAGE_ROWS = 4_000
 RANGES_IN_FLIGHT_MAX = 8
@@ -199,7 +199,7 @@ def _split(rows: tuple[bytes, int] | list[Any]) -> Page:
     return Page(cells=cells, offset=offset.reshape(row_count, -1), size=size.reshape(row_count, -1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_cells(cells: NDArray[np.uint8], row_count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Where each cell is: uint8[bytes] of [int length, bytes]* -> (int64[cells], int32[cells]); a length of -1 is null."""
     cell_count = 0
@@ -219,16 +219,16 @@ def _split_cells(cells: NDArray[np.uint8], row_count: int) -> tuple[NDArray[np.i
     return offset, sizes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _int_at(cells: NDArray[np.uint8], position: int, size: int) -> int:
     """A big-endian two's complement integer of 1 to 8 bytes."""
-    value = np.int64(np.int8(cells[position]))
+    value = int(np.int8(cells[position]))
     for i in range(1, size):
-        value = (value << np.int64(8)) | np.int64(cells[position + i])
+        value = (value << 8) | int(cells[position + i])
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _decode_integers(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
     out = np.empty(offset.size, np.int64)
     for row in range(offset.size):
@@ -236,7 +236,7 @@ def _decode_integers(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: 
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _list_lengths(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
     out = np.empty(offset.size, np.int64)
     for row in range(offset.size):
@@ -244,7 +244,7 @@ def _list_lengths(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDA
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _decode_lists(cells: NDArray[np.uint8], offset: NDArray[np.int64], length: int) -> NDArray[np.int32]:
     """Lists of `length` ints: element k is [int 4][value] at 4 + 8 k. A null element can't occur in a list."""
     out = np.empty((offset.size, length), np.int32)

@@ -114,6 +114,15 @@ def count_units(plane: NDArray[np.uint8], slot_count: int, unit_slots: int) -> d
     return {"attempted": int(counts[0]), "acknowledged": int(counts[1]), "indeterminate": int(counts[2])}
 
 
+def count_acknowledged_by(
+    plane: NDArray[np.uint8], slot_count: int, unit_slots: int, group: NDArray[np.uint8], group_count: int
+) -> NDArray[np.int64]:
+    """Acknowledged units by their meter's group: uint8[meters] in 0 .. group_count - 1 -> int64[group_count]."""
+    counts = np.zeros(group_count, np.int64)
+    _count_groups(plane, unit_slots, slot_count, group, counts)
+    return counts
+
+
 def count_verified(
     plane: NDArray[np.uint8], slot_count: int, unit_slots: int, right_everywhere: NDArray[np.uint8]
 ) -> int:
@@ -243,6 +252,27 @@ def _count_plane(plane: NDArray[np.uint8], unit_slots: int, slot_count: int, cou
 
 
 @kernel
+def _is_acknowledged(plane: NDArray[np.uint8], meter: int, unit: int, unit_slots: int, slot_count: int) -> bool:
+    for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+        if state_of(plane, meter, slot) == ACKNOWLEDGED:
+            return True
+    return False
+
+
+@kernel
+def _count_groups(
+    plane: NDArray[np.uint8],
+    unit_slots: int,
+    slot_count: int,
+    group: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+) -> None:
+    for m in range(plane.shape[0]):
+        for unit in range(-(-slot_count // unit_slots)):
+            counts[group[m]] += _is_acknowledged(plane, m, unit, unit_slots, slot_count)
+
+
+@kernel
 def _count_acknowledged_and_right(
     plane: NDArray[np.uint8], unit_slots: int, slot_count: int, right: NDArray[np.uint8]
 ) -> int:
@@ -250,10 +280,6 @@ def _count_acknowledged_and_right(
     total = 0
     for m in range(plane.shape[0]):
         for unit in range(unit_count):
-            if not right[m, unit >> 3] & np.uint8(1 << (unit & 7)):
-                continue
-            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
-                if state_of(plane, m, slot) == ACKNOWLEDGED:
-                    total += 1
-                    break
+            if right[m, unit >> 3] & np.uint8(1 << (unit & 7)):
+                total += _is_acknowledged(plane, m, unit, unit_slots, slot_count)
     return total
