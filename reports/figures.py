@@ -29,8 +29,8 @@ from reports.palette import dashes, light, series
 from reports.wording import percentile_name
 
 WIDE = Size(width_px=940, height_px=340)
-NARROW = Size(width_px=400, height_px=320)  # what a wide figure becomes on a phone
-PANEL = Size(width_px=460, height_px=250)
+NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone
+PANEL = Size(width_px=425, height_px=238)
 BAD_DASHES = (3.0, 1.2)
 KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
 
@@ -86,7 +86,7 @@ def draw_load(load: Load, span: Span, size: Size) -> Figure:
     entries: list[Artist] = [key_area("offered", "offered"), key_line("acknowledged", "series-1")]
     if load.bad.any():
         entries.append(key_line("failed or no answer", "fail", BAD_DASHES))
-    beside = size.width_px > NARROW.width_px
+    beside = size.width_px > PANEL.width_px
     with sheet(size, Margins(top=28 if beside else 34 + KEY_ROW_PX * len(entries), bottom=80)) as axes:
         axes.fill_between(*_stairs(load.bins, load.offered), step="post", color=light("offered"), linewidth=0)
         axes.step(*_stairs(load.bins, load.ok), where="post", color=light("series-1"), linewidth=1.7)
@@ -129,7 +129,7 @@ def draw_latency_over_time(
 
 def draw_percentile_curves(curves: Sequence[NamedCurve], *, label: str, size: Size) -> Figure:
     """Whole distributions; each further nine along the bottom is ten times rarer. A triangle marks an objective."""
-    column_count = 4 if size.width_px > NARROW.width_px else 2
+    column_count = 4 if size.width_px > PANEL.width_px else 2
     row_count = -(-len(curves) // column_count)
     with sheet(size, Margins(top=34 + KEY_ROW_PX * row_count)) as axes:
         for each in curves:

@@ -1,7 +1,7 @@
 """Which figures a run's report has: computes what each shows, has it drawn, and puts it into words."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from reports.latency import (
     bins_of,
     latency_over_time,
     percentile_curve,
-    total_counts,
 )
 from reports.nodes import NodeCourse, node_courses
 from reports.summary import warm_up_seconds
@@ -79,10 +78,13 @@ def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
     bins = bins_of(len(history.seconds))
     span = Span(length_s=len(history.seconds), warm_up_s=scenario.run.warm_up_s, speed_up=scenario.speed_up)
+    first = warm_up_seconds(scenario)
+    # Each log is read once, for both its course and its curve: of a long run they are most of the work.
+    responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in history.operations}
     return Gallery(
         load=_load(history, bins, span),
-        curves=_curves(history, scenario),
-        responses=tuple(_responses(history, scenario, bins, span)),
+        curves=_curves(responses, scenario),
+        responses=tuple(_responses(responses, scenario, span)),
         lateness=_lateness(history, scenario, bins, span),
         nodes=tuple(_nodes(history, span)),
     )
@@ -105,7 +107,7 @@ def load_of(history: RunHistory, bins: TimeBins) -> Load:
         for name in history.operations:
             for column in columns:
                 values = values + history.counts[name][column]
-        return bins.per_second(values, len(history.seconds))
+        return bins.per_second(values)
 
     return Load(
         bins=bins, offered=mean_per_s("offered"), ok=mean_per_s("ok"), bad=mean_per_s("failed", "indeterminate")
@@ -122,7 +124,7 @@ def _load(history: RunHistory, bins: TimeBins, span: Span) -> Picture:
         f"Offered load peaked at {rate(float(load.offered[peak]))} at {clock(peak * bins.width_s)}; "
         f"{percent(ok / offered if offered else None)} of {counted(offered, 'operation')} were acknowledged."
     )
-    return _wide(
+    return wide_picture(
         lambda size: draw_load(load, span, size),
         name="load",
         title="Offered and achieved load",
@@ -131,11 +133,10 @@ def _load(history: RunHistory, bins: TimeBins, span: Span) -> Picture:
     )
 
 
-def _curves(history: RunHistory, scenario: Scenario) -> Picture | None:
-    first = warm_up_seconds(scenario)
+def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario) -> Picture | None:
     curves = []
-    for index, name in enumerate(history.operations):
-        curve = percentile_curve(total_counts(history.response_counts(name), first))
+    for index, (name, course) in enumerate(responses.items()):
+        curve = percentile_curve(course.counts)
         if curve is not None:
             curves.append(NamedCurve(name=name, index=index, curve=curve, limits=limits_of(scenario, name)))
     if not curves:
@@ -143,7 +144,7 @@ def _curves(history: RunHistory, scenario: Scenario) -> Picture | None:
     slowest = max(curves, key=lambda each: float(each.curve.value_ms[-1]))
     finding = f"The slowest response: {slowest.name}, {milliseconds(float(slowest.curve.value_ms[-1]))}."
     triangles = " A triangle is an objective: the curve of its colour must pass below it." if scenario.slo else ""
-    return _wide(
+    return wide_picture(
         lambda size: draw_percentile_curves(curves, label="response time", size=size),
         name="percentiles",
         title="Response time by percentile",
@@ -152,14 +153,13 @@ def _curves(history: RunHistory, scenario: Scenario) -> Picture | None:
     )
 
 
-def _responses(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Span) -> Iterator[Picture]:
-    courses = {name: latency_over_time(history.response_counts(name), bins) for name in history.operations}
-    courses = {name: course for name, course in courses.items() if np.isfinite(course.max).any()}
+def _responses(responses: Mapping[str, LatencyOverTime], scenario: Scenario, span: Span) -> Iterator[Picture]:
+    courses = {name: course for name, course in responses.items() if np.isfinite(course.max).any()}
     limits = {name: limits_of(scenario, name) for name in courses}
     range_ms = _shared_range_ms(courses.values(), [limit for each in limits.values() for limit in each])
     for name, course in courses.items():
         worst = int(np.nanargmax(course.p99))
-        finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}."
+        finding = f"p99 was worst at {clock(worst * course.bins.width_s)}: {milliseconds(float(course.p99[worst]))}."
         figure = draw_latency_over_time(course, span, label="response time", limits=limits[name], range_ms=range_ms)
         alt = f"Response time of {name} over time: median, p95, p99 and maximum. {finding}"
         yield Picture(
@@ -222,7 +222,8 @@ def _disk_unit(courses: Sequence[NodeCourse]) -> tuple[str, float]:
     return ("GB", 1e9) if most >= 2e9 else ("MB", 1e6)
 
 
-def _wide(draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str) -> Picture:
+def wide_picture(draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str) -> Picture:
+    """A picture as wide as the page, and its narrow twin."""
     return Picture(
         title=title,
         caption=caption,

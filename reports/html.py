@@ -1,6 +1,5 @@
 """One self-contained report.html of a run: everything inside, nothing fetched, no script. Also its figures and junit.xml."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +13,10 @@ from reports.gallery import Gallery, run_gallery
 from reports.junit import junit_xml
 from reports.nodes import node_totals
 from reports.palette import css_variables
-from reports.results import Check, ObjectiveResult, Results, Verdict, load_results
-from reports.setting import PairGroup, setting_of
+from reports.results import ObjectiveResult, Results, Verdict, load_results
+from reports.setting import setting_of
 from reports.terms import TERMS
-from reports.verdict import headline
+from reports.verdict import headline, objective_check
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -106,7 +105,7 @@ def report_html(run: Run, gallery: Gallery) -> str:
         headline=headline(results.verdict, results.checks),
         took_s=(results.finished - results.started).total_seconds(),
         tiles=_tiles(run),
-        objectives=_objectives(results.objectives, results.checks),
+        objectives=_objectives(results),
         totals=_totals(results),
         errors=_errors(results),
         examples=examples[:EXAMPLES_SHOWN_MAX],
@@ -130,6 +129,7 @@ def page(template: str, **context: object) -> str:
         count=wording.count,
         figure=lambda value: wording.NO_FIGURE if value is None else wording.significant(value),
         percent=wording.percent,
+        change=wording.change,
         size=wording.size,
         duration=wording.duration,
         moment=wording.moment,
@@ -175,9 +175,7 @@ def _tiles(run: Run) -> list[Tile]:
 
 def _response_tile(run: Run) -> Tile:
     """The objective that came nearest to its limit; without objectives the slowest p99."""
-    judged = [
-        each for each in _objectives(run.results.objectives, run.results.checks) if each.share_of_limit is not None
-    ]
+    judged = [each for each in _objectives(run.results) if each.share_of_limit is not None]
     if judged:
         tightest = max(judged, key=lambda each: each.share_of_limit or 0)
         value, unit = wording.milliseconds(tightest.result.response_ms).rsplit(" ", 1)
@@ -196,16 +194,14 @@ def _response_tile(run: Run) -> Tile:
     return Tile(name="p99 response time", value=value, unit=unit, note=f"{name}, the slowest; no objective set")
 
 
-def _objectives(objectives: Sequence[ObjectiveResult], checks: Sequence[Check]) -> list[JudgedObjective]:
-    outcomes = [check.outcome for check in checks if check.group == "objective"]
-    assert len(outcomes) == len(objectives), "an objective without its check"
+def _objectives(results: Results) -> list[JudgedObjective]:
     return [
         JudgedObjective(
             result=each,
-            outcome=outcome,
+            outcome=objective_check(each, results.generator.valid).outcome,
             share_of_limit=None if each.response_ms is None else each.response_ms / each.response_ms_max,
         )
-        for each, outcome in zip(objectives, outcomes, strict=True)
+        for each in results.objectives
     ]
 
 
@@ -231,6 +227,3 @@ def _examples_note(example_count: int) -> str:
     if example_count <= EXAMPLES_SHOWN_MAX:
         return "also in results.json"
     return f"the first {EXAMPLES_SHOWN_MAX}; all {example_count} are in results.json"
-
-
-__all__ = ["PairGroup", "Run", "page", "read_run", "report_html", "write_report"]

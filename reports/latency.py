@@ -49,11 +49,16 @@ class TimeBins:
         """The first second of each bin: float64[count]."""
         return np.arange(self.count, dtype=np.float64) * self.width_s
 
-    def per_second(self, values: NDArray[np.int64], second_count: int) -> Floats:
-        """Mean of the seconds in each bin: int64[second_count] -> float64[count]. The last bin may hold fewer seconds."""
-        totals = np.add.reduceat(values, np.arange(0, second_count, self.width_s))
-        lengths = np.minimum(self.width_s, second_count - np.arange(self.count) * self.width_s)
-        return np.asarray(totals / lengths, dtype=np.float64)
+    def per_second(self, values: NDArray[np.int64]) -> Floats:
+        """Mean of the seconds in each bin: int64[seconds] -> float64[count], NaN in bins after the last second.
+
+        The last second's bin may hold fewer seconds than its width: its mean is of those.
+        """
+        means = np.full(self.count, np.nan)
+        firsts = np.arange(0, len(values), self.width_s)
+        if firsts.size:
+            means[: firsts.size] = np.add.reduceat(values, firsts) / np.minimum(self.width_s, len(values) - firsts)
+        return means
 
 
 def bins_of(second_count: int, bin_count_max: int = BIN_COUNT_MAX) -> TimeBins:
@@ -66,17 +71,25 @@ def bins_of(second_count: int, bin_count_max: int = BIN_COUNT_MAX) -> TimeBins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyOverTime:
-    """Percentiles [ms] by bin of time, float64[bins]; NaN where nothing was measured."""
+    """Percentiles [ms] by bin of time, float64[bins]; NaN where nothing was measured.
+
+    `counts` are of all seconds but the first ones that were left out: int64[COUNTS_SIZE].
+    """
 
     bins: TimeBins
+    counts: Counts
     p50: Floats
     p95: Floats
     p99: Floats
     max: Floats
 
 
-def latency_over_time(lines: Iterable[tuple[int, Counts]], bins: TimeBins) -> LatencyOverTime:
-    """The course of a latency; lines as a history gives them, in the order of their seconds."""
+def latency_over_time(lines: Iterable[tuple[int, Counts]], bins: TimeBins, second_first: int = 0) -> LatencyOverTime:
+    """The course of a latency, and its counts from `second_first` on, in one reading of a long log.
+
+    lines: as a history gives them, in the order of their seconds.
+    """
+    total = np.zeros(COUNTS_SIZE, dtype=np.int64)
     found = np.full((bins.count, 4), np.nan)
     current, counts = -1, np.zeros(COUNTS_SIZE, dtype=np.int64)
     for second, line in lines:
@@ -85,8 +98,11 @@ def latency_over_time(lines: Iterable[tuple[int, Counts]], bins: TimeBins) -> La
             _close_bin(found, current, counts)
             current, counts = index, np.zeros(COUNTS_SIZE, dtype=np.int64)
         counts += line
+        if second >= second_first:
+            total += line
     _close_bin(found, current, counts)
-    return LatencyOverTime(bins=bins, p50=found[:, 0], p95=found[:, 1], p99=found[:, 2], max=found[:, 3])
+    p50, p95, p99, most = found.T
+    return LatencyOverTime(bins=bins, counts=total, p50=p50, p95=p95, p99=p99, max=most)
 
 
 def _close_bin(found: Floats, index: int, counts: Counts) -> None:

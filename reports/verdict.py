@@ -190,7 +190,9 @@ def _example_sentence(example: AuditExample) -> str:
         return "nothing" if value is None else str(value)
 
     if example.slot_start is None:
-        return f" For example in {example.table} of {example.dc}, of no meter of the estate: found {shown(example.found)}."
+        return (
+            f" For example in {example.table} of {example.dc}, of no meter of the estate: found {shown(example.found)}."
+        )
     return (
         f" For example meter {example.mpxn}, slot {example.slot} ({example.slot_start:%Y-%m-%d %H:%M} UTC) in "
         f"{example.table} of {example.dc}: expected {shown(example.expected)}, found {shown(example.found)}."

@@ -51,6 +51,16 @@ def percent(share: float | None) -> str:
     return f"{significant(100 * share)} %"
 
 
+def change(share: float | None) -> str:
+    """0.123 -> '+12.3 %', -0.05 -> '−5.00 %', 4 -> '× 5.00': from double on, times are easier to grasp."""
+    if share is None:
+        return NO_FIGURE
+    if share >= 1:
+        return f"× {significant(1 + share)}"
+    sign = "+" if share > 0 else "−" if share < 0 else ""
+    return f"{sign}{significant(100 * abs(share))} %"
+
+
 def size(value_bytes: float | None) -> str:
     """2_400_000_000 -> '2.40 GB' (powers of ten, as disks are sold)."""
     if value_bytes is None:
