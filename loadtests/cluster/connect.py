@@ -59,12 +59,15 @@ class IdempotentRetryPolicy(RetryPolicy):
         return (self.RETRY_NEXT_HOST if retry_num == 0 else self.RETHROW), None
 
     def on_request_error(self, query: Any, *args: Any, retry_num: int, **kwargs: Any) -> tuple[int, None]:
-        again = query.is_idempotent and retry_num < RETRIES_MAX
-        return (self.RETRY_NEXT_HOST if again else self.RETHROW), None
+        return (self.RETRY_NEXT_HOST if _may_repeat(query, retry_num) else self.RETHROW), None
 
     def _same_host(self, query: Any, retry_num: int) -> tuple[int, None]:
-        again = query.is_idempotent and retry_num < RETRIES_MAX
-        return (self.RETRY if again else self.RETHROW), None
+        return (self.RETRY if _may_repeat(query, retry_num) else self.RETHROW), None
+
+
+def _may_repeat(query: Any, retry_num: int) -> bool:
+    """`query` is None when the driver prepares a statement, which changes nothing."""
+    return (query is None or query.is_idempotent) and retry_num < RETRIES_MAX
 
 
 def connect(endpoint: Endpoint) -> tuple[Cluster, Session]:

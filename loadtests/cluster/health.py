@@ -14,8 +14,8 @@ from loadtests.cluster.process import NodeProcess
 from loadtests.errors import HarnessError
 
 POLL_S = 0.1
-SERVES_S_MAX = 180.0  # 6 s on an idle machine, many times that on a laptop that starts six nodes
-AGREES_S_MAX = 60.0
+SERVES_S_MAX = 280.0  # 6 s on an idle machine; a hundred was seen on a busy one, and a node that died is seen at once
+AGREES_S_MAX = 120.0
 GOSSIP = "SELECT address, status_with_port, rpc_ready FROM system_views.gossip_info"
 
 

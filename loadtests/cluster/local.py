@@ -77,37 +77,25 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(
-            record, folder, lambda: claim_free_block(topology.node_count), progress, keep=keep, is_restart=False
-        )
+        return cls._run(record, folder, progress, keep=keep)
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
         """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever."""
         folder = folder.absolute()
         record = ClusterRecord.read(folder)
-        block = record.block
-        if block is None or not all((folder / name / "data").is_dir() for name in record.node_names):
+        if record.block is None or not all((folder / name / "data").is_dir() for name in record.node_names):
             raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
-        return cls._run(
-            record, folder, lambda: claim_block(block, record.topology.node_count), progress, keep=True, is_restart=True
-        )
+        return cls._run(record, folder, progress, keep=True)
 
     @classmethod
-    def _run(
-        cls,
-        record: ClusterRecord,
-        folder: Path,
-        claim: Callable[[], AddressBlock],
-        progress: Progress,
-        *,
-        keep: bool,
-        is_restart: bool,
-    ) -> Self:
+    def _run(cls, record: ClusterRecord, folder: Path, progress: Progress, *, keep: bool) -> Self:
+        """Bring up the nodes of `record`, which has no addresses yet if they are new."""
+        is_new = record.block is None
         size = _room_for(record, folder)
         java = find_java()
         paths = ready_jars(locked_jars(), progress)
-        block = claim()
+        block = _claim(record)
         cluster = cls(record.with_block(block.block), folder, block, keep=keep)
         try:
             cluster.record.write(folder)
@@ -117,8 +105,8 @@ class LocalCluster:
             )
             cluster._bring_up(java.path, paths, size, progress)
         except BaseException:
-            cluster._end(drain=False, delete=not is_restart)
-            if not is_restart:
+            cluster._end(drain=False, delete=is_new)
+            if is_new:
                 record.forget(folder)  # the start may be tried again in the same folder
             raise
         return cluster
@@ -204,6 +192,13 @@ class LocalCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _claim(record: ClusterRecord) -> AddressBlock:
+    """The addresses of `record`, or any that are free for a new cluster."""
+    if record.block is None:
+        return claim_free_block(record.topology.node_count)
+    return claim_block(record.block, record.topology.node_count)
 
 
 def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:

@@ -19,6 +19,7 @@ TETHER = Path(__file__).with_name("tether.py")
 DRAIN_S_MAX = 60.0
 KILL_S_MAX = 20.0
 ERROR_LINE_COUNT_MAX = 3
+LOG_READ_BYTES_MAX = 256 * 1024
 
 # The kernel ties a child to the *thread* that forked it, so all are launched by this one, which lives till the end.
 _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="node-launcher")
@@ -31,6 +32,7 @@ class NodeProcess:
         self.spec = spec
         self.folder = folder
         self._launch: Future[subprocess.Popen[bytes]] | None = None
+        self._log_start = 0  # where this launch begins in system.log, which goes on from a former one
 
     def write_files(
         self,
@@ -64,13 +66,14 @@ class NodeProcess:
 
     def launch(self, java: Path) -> None:
         """Start the node, tied to this process. Returns at once."""
+        self._log_start = _size(self.folder / "system.log")
         self._launch = _launcher.submit(self._launch_now, java)
         self._launch.result()
 
     def _launch_now(self, java: Path) -> subprocess.Popen[bytes]:
         options = self.folder / "conf" / "java.options"
         command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(java), f"@{options}"]
-        with (self.folder / "out.log").open("ab") as out:
+        with (self.folder / "out.log").open("wb") as out:
             # A session of its own: Ctrl-C on the terminal reaches us alone, and we stop the nodes in order.
             # The pipe on standard input is the tether of systems whose kernel does not tie processes.
             return subprocess.Popen(
@@ -103,7 +106,7 @@ class NodeProcess:
 
     def last_errors(self) -> list[str]:
         """The last lines that tell why a node died: ERROR lines of its log, else the end of what it printed."""
-        lines = _lines(self.folder / "system.log")
+        lines = _lines(self.folder / "system.log", self._log_start)
         errors = [line for line in lines if line.startswith(("ERROR", "FATAL"))]
         return (errors or _lines(self.folder / "out.log"))[-ERROR_LINE_COUNT_MAX:]
 
@@ -147,11 +150,19 @@ def stop_all(nodes: Sequence[NodeProcess], *, drain: bool) -> None:
         raise HarnessError(f"nodes {', '.join(lingering)} do not end even after SIGKILL; the machine needs a look")
 
 
-def _lines(path: Path, size_max: int = 256 * 1024) -> list[str]:
-    """The last lines of a log, up to `size_max` bytes; none if there is no log."""
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _lines(path: Path, start: int = 0) -> list[str]:
+    """The lines of a log from `start` [bytes] on, the last LOG_READ_BYTES_MAX at most; none if there is no log."""
+    size = _size(path)
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - size_max))
+            file.seek(max(start if start <= size else 0, size - LOG_READ_BYTES_MAX))
             return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
     except OSError:
         return []

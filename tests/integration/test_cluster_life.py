@@ -16,23 +16,25 @@ from loadtests.cluster import supervisor
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.record import ClusterRecord
-from loadtests.cluster.supervisor import Phase
+from loadtests.cluster.supervisor import Phase, SupervisorState
 from loadtests.errors import HarnessError
 from scenarios.spec import Dc, Topology
 
 ONE_NODE = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 ACT_S_MAX = 120.0
 
-# A program that starts a cluster and tells what happens; the tests interrupt or kill it.
-PROGRAM = """
+# Programs that start a cluster and tell what happens; the tests interrupt or kill them.
+PREAMBLE = """
 import sys
 from pathlib import Path
+from loadtests.cluster import supervisor
 from loadtests.cluster.local import LocalCluster
 from scenarios.spec import Dc, Topology
 topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))
-with LocalCluster.start(topology, Path(sys.argv[1]), lambda words: print(words, flush=True), heap_mib=320):
-    print("up", flush=True)
+folder, tell = Path(sys.argv[1]), lambda words: print(words, flush=True)
 """
+RUN = "with LocalCluster.start(topology, folder, tell, heap_mib=320): pass"
+UP = "supervisor.up(topology, folder, tell)"
 
 
 def jvms_of(folder: Path) -> list[psutil.Process]:
@@ -54,10 +56,21 @@ def wait_until(what: str, holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def has_died(cluster: LocalCluster) -> bool:
+    try:
+        cluster.require_alive()
+    except HarnessError:
+        return True
+    return False
+
+
 @contextmanager
-def program(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def program(source: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", PREAMBLE + source, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
             yield process
@@ -66,7 +79,7 @@ def program(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_parent_takes_its_nodes_with_it(tmp_path: Path) -> None:
-    with program(tmp_path) as parent:
+    with program(RUN, tmp_path) as parent:
         wait_until("a node serves CQL", lambda: "serves CQL" in (parent.stdout.readline() if parent.stdout else ""))
         wait_until("the second node runs", lambda: len(jvms_of(tmp_path)) == 2)
 
@@ -76,7 +89,7 @@ def test_a_killed_parent_takes_its_nodes_with_it(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_a_start_stops_what_has_started(tmp_path: Path) -> None:
-    with program(tmp_path) as parent:
+    with program(RUN, tmp_path) as parent:
         wait_until("a node runs", lambda: jvms_of(tmp_path))
 
         parent.send_signal(signal.SIGINT)
@@ -127,9 +140,8 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
         driver, session = connect(again.endpoint())
         assert [row.id for row in session.execute("SELECT id FROM k.t")] == [7]
         driver.shutdown()
-        node = psutil.Process(again.nodes[0].pid)
-        node.kill()
-        wait_until("the node is gone", lambda: node.status() == psutil.STATUS_ZOMBIE)
+        psutil.Process(again.nodes[0].pid).kill()
+        wait_until("the node's end is seen", lambda: has_died(again))
         with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):
             again.require_alive()
     assert (tmp_path / "north-1" / "data" / "k").is_dir()
@@ -166,3 +178,21 @@ def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monk
 
     with pytest.raises(HarnessError, match="has 100 MiB free and 1 nodes need 1024 MiB; make room"):
         LocalCluster.start(ONE_NODE, tmp_path)
+
+
+def test_an_up_that_is_killed_before_its_cluster_serves_leaves_nothing(tmp_path: Path) -> None:
+    with program(UP, tmp_path) as up:
+        wait_until("a node runs", lambda: jvms_of(tmp_path))
+        up.kill()
+
+    wait_until("no node is left", lambda: not jvms_of(tmp_path))
+    wait_until("the supervisor has ended", lambda: not supervisor.status(tmp_path).is_running())
+    assert supervisor.status(tmp_path).phase is Phase.STOPPED
+
+
+def test_a_killed_supervisor_is_told(tmp_path: Path) -> None:
+    killed = SupervisorState(phase=Phase.SERVING, topology=ONE_NODE, pid=psutil.Process().pid, started_at=1.0)
+    killed.write(tmp_path)
+
+    assert supervisor.status(tmp_path).phase is Phase.GONE  # the process id is another's now
+    assert supervisor.down(tmp_path).phase is Phase.GONE

@@ -75,6 +75,7 @@ def test_what_may_be_repeated_is_tried_again_at_its_own_consistency() -> None:
     assert policy.on_read_timeout(REPEATABLE, 6, 2, 1, False, retry_num=1) == (RetryPolicy.RETRY, None)
     assert policy.on_request_error(REPEATABLE, 6, OSError(), retry_num=0) == (RetryPolicy.RETRY_NEXT_HOST, None)
     assert policy.on_write_timeout(REPEATABLE, 6, "SIMPLE", 2, 1, retry_num=2) == (RetryPolicy.RETHROW, None)
+    assert policy.on_request_error(None, 6, OSError(), retry_num=0) == (RetryPolicy.RETRY_NEXT_HOST, None)  # prepare
 
 
 def test_what_may_not_be_repeated_is_sent_once() -> None:
