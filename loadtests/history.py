@@ -3,10 +3,9 @@
 Rules that hold here:
 - Seconds count from the wall start of the storm. `offered` stands in the second in which operations were due, all else
   in the second in which it was completed; so a second's `offered` and `attempted` may differ with nothing missing.
-- Latencies are counts in the layout of `HdrHistogram(1, 3_600_000_000, 3)`, in microseconds: an index stands for a
-  small range of values (at most 0.1 % wide), and histograms are merged without loss by adding their arrays.
 - Files are only ever added to, and flushed each second: a run that was killed leaves a history that can still be read,
   up to its last whole line. Rows of the same second and operation add up.
+- Latencies are histogram counts in microseconds (`loadtests.latency_counts`, whose names are given on here).
 - Nothing else of `loadtests` is imported here: `reports` reads histories through this module alone.
 """
 
@@ -22,14 +21,34 @@ from typing import IO, Any, NamedTuple, Self
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogWriter
-from numpy.typing import ArrayLike, NDArray
 
-VALUE_US_MAX = 3_600_000_000
-SIGNIFICANT_DIGITS = 3
-HALF_BUCKET_BITS = 10  # 2 x 10^3 values need 2^11 sub-buckets; from the second bucket on only their upper half is used
-COUNTS_SIZE = 23 << HALF_BUCKET_BITS  # 22 buckets reach one hour; see test_history for the check against the library
+from loadtests.latency_counts import (
+    COUNTS_SIZE,
+    UPPER_EDGES_US,
+    VALUE_US_MAX,
+    Counts,
+    counts_of,
+    counts_of_encoded,
+    histogram_of,
+    percentiles_us,
+)
 
-Counts = NDArray[np.int64]
+__all__ = [
+    "COUNTS_SIZE",
+    "UPPER_EDGES_US",
+    "VALUE_US_MAX",
+    "Counts",
+    "ErrorCount",
+    "HistoryWriter",
+    "NodeSample",
+    "RunHistory",
+    "SecondCounts",
+    "counts_of",
+    "histogram_of",
+    "merge_histories",
+    "percentiles_us",
+    "read_history",
+]
 
 
 class SecondCounts(NamedTuple):
@@ -71,69 +90,6 @@ class ErrorCount:
     count: int
 
 
-# --- the histogram layout ---------------------------------------------------------------------------------------------
-
-
-def _upper_edges_us() -> Counts:
-    """The highest value [us] that each array index stands for: int64[COUNTS_SIZE].
-
-    Source: HdrHistogram's get_highest_equivalent_value, for a unit magnitude of 0.
-    """
-    index = np.arange(COUNTS_SIZE, dtype=np.int64)
-    half = np.int64(1) << HALF_BUCKET_BITS
-    bucket = np.maximum((index >> HALF_BUCKET_BITS) - 1, 0)
-    sub_bucket = np.where(index < half, index, (index & (half - 1)) + half)
-    edges: Counts = ((sub_bucket + 1) << bucket) - 1
-    return edges
-
-
-UPPER_EDGES_US = _upper_edges_us()
-
-
-def counts_of(values_us: ArrayLike) -> Counts:
-    """Count values [us] into the layout: array_like[n] -> int64[COUNTS_SIZE]. They are clipped to 0 ... one hour."""
-    clipped = np.clip(np.asarray(values_us, dtype=np.int64), 0, VALUE_US_MAX)
-    return np.bincount(np.searchsorted(UPPER_EDGES_US, clipped), minlength=COUNTS_SIZE).astype(np.int64)
-
-
-def percentiles_us(counts: Counts, percentiles: ArrayLike) -> Counts:
-    """The value [us] that at least `percentiles` per cent of the counted values do not exceed.
-
-    counts: int64[COUNTS_SIZE]; percentiles: array_like[n] in 0 ... 100 -> int64[n], upper edges of the layout; -1 where
-    nothing was counted. The rank is rounded up, as in HdrHistogram for Java. The Python library rounds to the nearest:
-    of 160 values it calls the third-slowest their 99th percentile, which only 98.75 % of them do not exceed.
-    """
-    cumulative = np.cumsum(counts)
-    total = int(cumulative[-1])
-    wanted = np.asarray(percentiles, dtype=np.float64)
-    if total == 0:
-        return np.full(wanted.shape, -1, dtype=np.int64)
-    # The small term keeps 99.9 % of 1,000 at rank 999: as a float the product is a hair above it.
-    rank = np.maximum(np.ceil(wanted * total / 100 - 1e-9 * total), 1)
-    return np.take(UPPER_EDGES_US, np.searchsorted(cumulative, rank))
-
-
-def histogram_of(counts: Counts) -> HdrHistogram:
-    """A library histogram that holds `counts` (int64[COUNTS_SIZE]); filled in bulk, as its own recording is slow."""
-    histogram = HdrHistogram(1, VALUE_US_MAX, SIGNIFICANT_DIGITS)
-    _fill(histogram, counts)
-    return histogram
-
-
-def counts_of_histogram(histogram: HdrHistogram) -> Counts:
-    """The counts of a library histogram of this layout, copied: int64[COUNTS_SIZE]."""
-    return np.frombuffer(histogram.counts, dtype=np.uint64).astype(np.int64)
-
-
-def _fill(histogram: HdrHistogram, counts: Counts) -> None:
-    filled = np.flatnonzero(counts)
-    np.frombuffer(histogram.counts, dtype=np.uint64)[:] = counts
-    histogram.total_count = int(counts.sum())
-    if filled.size:
-        histogram.min_value = int(UPPER_EDGES_US[filled[0]])
-        histogram.max_value = int(UPPER_EDGES_US[filled[-1]])
-
-
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +105,6 @@ class HistoryWriter:
         self.operations = tuple(operations)
         self._files: dict[str, IO[str]] = {}
         self._logs: dict[str, HistogramLogWriter] = {}
-        self._scratch = HdrHistogram(1, VALUE_US_MAX, SIGNIFICANT_DIGITS)
         self._second_last = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._csv("intervals.csv", ("second", "operation", *SecondCounts._fields))
@@ -224,12 +179,20 @@ class HistoryWriter:
         if not counts.any():
             return  # a standard log has no line for an interval in which nothing was measured
         if name not in self._logs:
-            log = self._logs[name] = HistogramLogWriter(self._open(name))
-            log.output_comment("[Values in microseconds; timestamps in seconds since the storm's wall start]")
-            log.output_log_format_version()
-            log.output_legend()
-        _fill(self._scratch, counts)
-        self._logs[name].output_interval_histogram(self._scratch, second, second + 1, max_value_unit_ratio=1_000.0)
+            self._logs[name] = _new_log(self._open(name))
+        _write_line(self._logs[name], second, counts)
+
+
+def _new_log(file: IO[str]) -> HistogramLogWriter:
+    log = HistogramLogWriter(file)
+    log.output_comment("[Values in microseconds; timestamps in seconds since the storm's wall start]")
+    log.output_log_format_version()
+    log.output_legend()
+    return log
+
+
+def _write_line(log: HistogramLogWriter, second: int, counts: Counts) -> None:
+    log.output_interval_histogram(histogram_of(counts), second, second + 1, max_value_unit_ratio=1_000.0)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -348,7 +311,7 @@ def _read_log(path: Path) -> Iterator[tuple[int, Counts]]:
     for line in _whole_lines(path):
         if line[0].isdigit():
             start, _, _, payload = line.rstrip().split(",", 3)
-            yield round(float(start)), counts_of_histogram(HdrHistogram.decode(payload))
+            yield round(float(start)), counts_of_encoded(payload)
 
 
 # --- merging ----------------------------------------------------------------------------------------------------------
@@ -362,36 +325,25 @@ def merge_histories(parts: Sequence[Path], folder: Path) -> None:
     histories = [read_history(part) for part in parts]
     operations = tuple(dict.fromkeys(name for history in histories for name in history.operations))
     second_count = max((len(history.seconds) for history in histories), default=0)
-    logs = {
-        (measure, name): _added_up(
-            [getattr(history, f"{measure}_counts")(name) for history in histories if name in history.operations]
-        )
-        for measure in ("response", "service")
-        for name in operations
-    }
-    logs["lateness", ""] = _added_up([history.lateness_counts() for history in histories])
-    waiting = {key: next(log, None) for key, log in logs.items()}
-
-    def take(key: tuple[str, str], second: int) -> Counts:
-        head = waiting[key]
-        if head is None or head[0] != second:
-            return np.zeros(COUNTS_SIZE, dtype=np.int64)
-        waiting[key] = next(logs[key], None)
-        return head[1]
-
     with HistoryWriter(folder, operations) as writer:
-        second = 0
-        while second < second_count or any(waiting.values()):
-            writer.write_second(
-                second,
-                {name: _counts_in(histories, name, second) for name in operations},
-                {name: take(("response", name), second) for name in operations},
-                {name: take(("service", name), second) for name in operations},
-                take(("lateness", ""), second),
-            )
-            second += 1
+        for second in range(second_count):
+            counts = {name: _counts_in(histories, name, second) for name in operations}
+            writer.write_second(second, counts, {}, {}, np.zeros(0, dtype=np.int64))
         writer.write_nodes(sample for history in histories for sample in history.nodes)
         writer.write_errors(error for history in histories for error in history.errors)
+    for name in sorted({path.name for part in parts for path in part.glob("*.hlog")}):
+        _merge_log([part / name for part in parts if (part / name).exists()], folder / name)
+
+
+def _merge_log(paths: Sequence[Path], merged: Path) -> None:
+    with merged.open("x", encoding="utf-8", newline="") as file:
+        if len(paths) == 1:
+            # Decoding and encoding would take a millisecond for each second of each operation, and change nothing.
+            file.writelines(_whole_lines(paths[0]))
+            return
+        log = _new_log(file)
+        for second, counts in _added_up([_read_log(path) for path in paths]):
+            _write_line(log, second, counts)
 
 
 def _counts_in(histories: Iterable[RunHistory], operation: str, second: int) -> SecondCounts:

@@ -10,7 +10,6 @@ from hdrh.log import HistogramLogReader
 
 from loadtests.history import (
     COUNTS_SIZE,
-    SIGNIFICANT_DIGITS,
     UPPER_EDGES_US,
     VALUE_US_MAX,
     ErrorCount,
@@ -18,12 +17,12 @@ from loadtests.history import (
     NodeSample,
     SecondCounts,
     counts_of,
-    counts_of_histogram,
     histogram_of,
     merge_histories,
     percentiles_us,
     read_history,
 )
+from loadtests.latency_counts import SIGNIFICANT_DIGITS, counts_of_histogram
 
 OPERATIONS = ("append_event", "read_state")
 TIMED_OUT = ErrorCount(operation="append_event", outcome="indeterminate", kind="client_timeout", count=1)
@@ -150,6 +149,14 @@ def test_other_tools_can_read_the_logs(tmp_path: Path) -> None:
     assert (second.get_total_count(), second.get_start_time_stamp()) == (1, 1_000)
 
 
+def test_a_log_of_another_layout_is_refused(tmp_path: Path) -> None:
+    write_small(tmp_path)
+    payload = HdrHistogram(1, 1_000_000, 2).encode().decode()
+    (tmp_path / "lateness.hlog").write_text(f"0.0,1.0,0.0,{payload}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="layout"):
+        list(read_history(tmp_path).lateness_counts())
+
+
 def test_a_killed_run_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
     write_small(tmp_path)
     for name in ("intervals.csv", "append_event.response.hlog", "nodes.csv"):
@@ -184,6 +191,13 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
 def test_a_folder_without_a_history_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"intervals\.csv"):
         read_history(tmp_path)
+
+
+def test_a_single_shard_is_merged_byte_for_byte(tmp_path: Path) -> None:
+    write_small(tmp_path / "shard-0")
+    merge_histories([tmp_path / "shard-0"], tmp_path)
+    for path in (tmp_path / "shard-0").iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_shards_add_up_without_loss(tmp_path: Path) -> None:
