@@ -3,13 +3,14 @@
 Pure. `sim.profiles` makes these from a published table or from a user's file; kernels read the tables made from them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
+from sim.london import local_of
 from sim.parameters import DAY_BITS, YEAR_BITS, IntArray
 
 YEAR_ONE = 1 << YEAR_BITS
@@ -75,6 +76,19 @@ def _rescaled(before: IntArray, days: IntArray) -> IntArray:
     return np.asarray(exact, np.int64)
 
 
-def profile_of_shares(name: str, start: date, shares: NDArray[np.float64]) -> DemandProfile:
-    """A profile from float64[day_count + 1, 48] shares of a year's energy, rounded to 2^-36."""
-    return DemandProfile(name=name, start=start, share=np.rint(shares * YEAR_ONE).astype(np.int64))
+def profile_by_local_time(
+    name: str, start: date, day_count: int, weight: Callable[[date, int], int], year_weight: int | None = None
+) -> DemandProfile:
+    """The profile of `day_count` UTC days from `start`, for demand that follows local time.
+
+    `weight(day, slot)` is the demand of a half-hour (0..47) of a local day, in any unit; `year_weight` is that of a year,
+    or else the sum over the year in which the span starts.
+    """
+    if year_weight is None:
+        year = [date(start.year, 1, 1) + timedelta(days=row) for row in range(365)]
+        year_weight = sum(weight(day, slot) for day in year for slot in range(SLOTS_PER_DAY))
+    share = np.zeros((day_count + 1, SLOTS_PER_DAY), np.int64)
+    for row in range(day_count + 1):
+        for slot in range(SLOTS_PER_DAY):
+            share[row, slot] = weight(*local_of(start + timedelta(days=row), slot)) * YEAR_ONE // year_weight
+    return DemandProfile(name=name, start=start, share=share)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from sim.demand import DemandProfile, tables_of
 from sim.kernels import kernel
 from sim.london import offset_slots
 from sim.parameters import HOURS_PER_DAY, IntArray, KernelParameters
-from sim.profiles.bdew import bdew_household
+from sim.profiles.choose import profile_named
 from sim.profiles.faults import ImportReport
 
 WORD_ONE = 1 << 32
@@ -42,7 +43,7 @@ class EstateModel:
     start: date
     day_count: int
     seed: int
-    profile_name: str
+    profile: DemandProfile
     profile_report: ImportReport | None  # of a user's profile file
     parameters: KernelParameters
 
@@ -76,14 +77,18 @@ class EstateModel:
         return _partitions(self.parameters, np.asarray(meter, np.int64))
 
 
-def build_estate(scenario: Scenario, profile: DemandProfile | None = None) -> EstateModel:
-    """The estate of a scenario; every fuel follows `profile`, or else the profile that the scenario names.
+def build_estate(
+    scenario: Scenario, profile: DemandProfile | None = None, *, folder: Path | None = None
+) -> EstateModel:
+    """The estate of a scenario; it follows `profile`, or else the one that the scenario names.
 
-    Raises ScenarioError for a profile file that is missing or can't be used.
+    `folder` is the scenario file's, where a relative path of a profile is looked for first. Raises ScenarioError for a
+    profile file that is missing or can't be used.
     """
     estate, run = scenario.estate, scenario.run
+    report = None
     if profile is None:
-        profile = bdew_household(run.start, run.days)
+        profile, report = profile_named(estate.profile, run.start, run.days, folder)
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
     return EstateModel(
         premises_count=estate.premises,
@@ -91,8 +96,8 @@ def build_estate(scenario: Scenario, profile: DemandProfile | None = None) -> Es
         start=run.start,
         day_count=run.days,
         seed=run.seed,
-        profile_name=profile.name,
-        profile_report=None,
+        profile=profile,
+        profile_report=report,
         parameters=_parameters(scenario, [profile] * len(estate.fuels)),
     )
 

@@ -16,9 +16,14 @@ def _last_sunday(year: int, month: int) -> date:
     return last - timedelta(days=(last.weekday() + 1) % 7)
 
 
+def summer_time(year: int) -> tuple[date, date]:
+    """The days on which summer time starts and ends."""
+    return _last_sunday(year, 3), _last_sunday(year, 10)
+
+
 def offset_slots(day: date, slot: int) -> int:
     """Half-hours by which local time is ahead of UTC at the start of half-hour `slot` (0..47) of UTC day `day`."""
-    start, end = _last_sunday(day.year, 3), _last_sunday(day.year, 10)
+    start, end = summer_time(day.year)
     after_start = day > start or (day == start and slot >= _CHANGE_SLOT)
     before_end = day < end or (day == end and slot < _CHANGE_SLOT)
     return SUMMER_SLOTS if after_start and before_end else 0

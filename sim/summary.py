@@ -1,6 +1,7 @@
 """A simulation in virtual time alone: how many messages, when, how much energy, and the digest. No store, no waiting."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,17 @@ def simulate(
     scenario: Scenario,
     *,
     estate: EstateModel | None = None,
+    folder: Path | None = None,
     thread_count: int | None = None,
     progress: Progress | None = None,
 ) -> Simulation:
-    """Run a scenario's estate in virtual time. `progress` is told the share done; `estate` saves building it again.
+    """Run a scenario's estate in virtual time. `estate` saves building it again, else `folder` is as in `build_estate`.
+
+    `progress` is told the share done.
 
     Raises ScenarioError for a profile file that is missing or can't be used.
     """
-    estate = estate or build_estate(scenario)
+    estate = estate or build_estate(scenario, folder=folder)
     offered = offered_by_minute(estate, thread_count=thread_count, progress=_part(progress, 0.0, 0.3))
     energy = energy_by_fuel(estate, thread_count=thread_count)
     digest = trace_digest(estate, thread_count=thread_count, progress=_part(progress, 0.3, 1.0))
@@ -70,7 +74,7 @@ def simulate(
         offered=offered,
         energy_wh=energy,
         digest=digest,
-        profile_name=estate.profile_name,
+        profile_name=estate.profile.name,
         profile_report=estate.profile_report,
     )
 

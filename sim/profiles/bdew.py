@@ -4,22 +4,19 @@ All arithmetic is on integers: `demandlib` itself raises floats to the fourth po
 machine's mathematics library. A test holds the two against each other.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import distribution
 from pathlib import Path
 
-import numpy as np
-
 from scenarios.domain import SLOTS_PER_DAY
-from sim.demand import YEAR_ONE, DemandProfile
-from sim.london import local_of
+from sim.demand import DemandProfile, profile_by_local_time
 
 NAME = "bdew_household"
 _TABLE = "demandlib/bdew/bdew_data/h25.csv"
 _QUARTERS_PER_SLOT = 2
-_TABLE_ONE = 10**9  # the table gives quarter-hours in Wh of a year of 10^6 kWh
+_YEAR_WH = 10**9  # the table is of a household that uses 10^6 kWh a year
 _SEASON_ONE = 10**12
 
 
@@ -29,14 +26,11 @@ def bdew_household(start: date, day_count: int) -> DemandProfile:
     Ignores public holidays: the table would have them as Sundays, but its holidays are not Great Britain's.
     """
     table = _half_hours_wh()
-    share = np.zeros((day_count + 1, SLOTS_PER_DAY), np.int64)
-    for row in range(day_count + 1):
-        day = start + timedelta(days=row)
-        for slot in range(SLOTS_PER_DAY):
-            local_day, local_slot = local_of(day, slot)
-            wh = table[local_day.month - 1][_column(local_day)][local_slot]
-            share[row, slot] = wh * season(local_day) * YEAR_ONE // (_TABLE_ONE * _SEASON_ONE)
-    return DemandProfile(name=NAME, start=start, share=share)
+
+    def weight(day: date, slot: int) -> int:
+        return table[day.month - 1][_column(day)][slot] * season(day)
+
+    return profile_by_local_time(NAME, start, day_count, weight, _YEAR_WH * _SEASON_ONE)
 
 
 def season(day: date) -> int:

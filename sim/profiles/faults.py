@@ -3,25 +3,34 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.spec import ScenarioError
+
+FAULT_SHARE_MAX = 0.25  # more skipped rows than this: the file is not what it is taken for
 LINES_KEPT_MAX = 20
 
 
 class Fault(StrEnum):
-    """Why a row was skipped, or (stray spaces, gaps) what was put right or is missing."""
+    """Stray spaces are put right and gaps are left out of the means; rows with any other fault are skipped."""
 
     STRAY_SPACES = "stray spaces"
-    NULL_VALUE = "no value"
-    BAD_NUMBER = "bad number"
-    BAD_TIME = "bad time stamp"
-    OFF_GRID = "off the half-hour grid"
-    DUPLICATE = "duplicate"
-    GAP = "gap"
     WRONG_COLUMNS = "wrong number of columns"
+    BAD_TIME = "unreadable time"
+    OFF_GRID = "time off the half-hour grid"
+    NULL = "Null or empty value"
+    BAD_NUMBER = "bad number"
+    DUPLICATE = "duplicate"
+    GAP = "missing half-hour"
+
+
+_NOT_SKIPPED = (Fault.STRAY_SPACES, Fault.GAP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultCount:
-    """How often a fault occurred, and the first lines where it did (1 is the header)."""
+    """How often a fault occurred, and the first lines where it did (the header is line 1)."""
 
     fault: Fault
     count: int
@@ -30,19 +39,19 @@ class FaultCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """A profile file's rows: read, used, and what was wrong with the rest. Header and blank lines are not rows."""
+    """A profile file's rows: how many were read and used, and what was wrong. Header and blank lines are no rows."""
 
     path: str
     layout: str
     rows_read: int
     rows_used: int
     faults: tuple[FaultCount, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]  # what was done about what is missing, in sentences
 
 
 @dataclass(slots=True)
 class FaultTally:
-    """Counts faults while a file is read; keeps the first few line numbers of each kind only."""
+    """Counts faults while a file is read. Bounded: it keeps the first line numbers of each kind only."""
 
     counts: dict[Fault, int] = field(default_factory=dict)
     lines: dict[Fault, list[int]] = field(default_factory=dict)
@@ -53,9 +62,31 @@ class FaultTally:
         if len(kept) < LINES_KEPT_MAX:
             kept.append(line)
 
+    def add_all(self, fault: Fault, first_line: int, counts: NDArray[np.generic]) -> None:
+        """Add the faults of consecutive lines: bool[n] or int64[n], how many each line has."""
+        at = np.flatnonzero(counts)
+        if len(at):
+            self.counts[fault] = self.counts.get(fault, 0) + int(counts.sum(dtype=np.int64))
+            kept = self.lines.setdefault(fault, [])
+            kept.extend((first_line + at[: LINES_KEPT_MAX - len(kept)]).tolist())
+
     def result(self) -> tuple[FaultCount, ...]:
         return tuple(
             FaultCount(fault=fault, count=self.counts[fault], lines=tuple(self.lines[fault]))
             for fault in Fault
             if fault in self.counts
         )
+
+
+def refuse_if_unusable(report: ImportReport, mend: str) -> None:
+    """Raise ScenarioError if no row could be used, or more than `FAULT_SHARE_MAX` of them could not."""
+    skipped = [fault for fault in report.faults if fault.fault not in _NOT_SKIPPED]
+    if report.rows_used and report.rows_used >= (1 - FAULT_SHARE_MAX) * report.rows_read:
+        return
+    if not report.rows_read:
+        raise ScenarioError(f"{report.path}: holds a header and no rows; {mend}")
+    worst = max(skipped, key=lambda fault: fault.count)
+    raise ScenarioError(
+        f"{report.path}: {report.rows_read - report.rows_used:,} of {report.rows_read:,} rows can't be used as "
+        f"{report.layout}, most for: {worst.fault} ({worst.count:,} rows, the first at line {worst.lines[0]}); {mend}"
+    )

@@ -1,0 +1,36 @@
+"""A profile as a run keeps it, so that an audit recomputes the same values after the user's file has changed or gone.
+
+profile,<name>,<start>
+<48 whole numbers a day: share of a year's energy, 2^-36>
+"""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from scenarios.domain import SLOTS_PER_DAY
+from scenarios.spec import ScenarioError
+from sim.demand import DemandProfile
+
+
+def write_profile(profile: DemandProfile, path: Path) -> None:
+    """Keep a profile; `read_profile` gives back the same numbers."""
+    rows = [",".join(str(share) for share in day) for day in profile.share.tolist()]
+    name = profile.name.replace(",", " ")
+    path.write_text("\n".join([f"profile,{name},{profile.start.isoformat()}", *rows, ""]), encoding="utf-8")
+
+
+def read_profile(path: Path) -> DemandProfile:
+    """A kept profile. Raises ScenarioError if it is missing or damaged."""
+    try:
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        kind, name, start = head.split(",")
+        share = np.array([[int(value) for value in row.split(",")] for row in rows], np.int64)
+        if kind != "profile" or share.ndim != 2 or share.shape[1] != SLOTS_PER_DAY:
+            raise ValueError("not a kept profile")
+        return DemandProfile(name=name, start=date.fromisoformat(start), share=share)
+    except (OSError, ValueError, AssertionError) as error:
+        raise ScenarioError(
+            f"{path}: the run's profile is missing or damaged ({error}); run the scenario again"
+        ) from None
