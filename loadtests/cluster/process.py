@@ -65,10 +65,14 @@ class NodeProcess:
             ) from error
 
     def launch(self, java: Path) -> None:
-        """Start the node, tied to this process. Returns at once."""
+        """Start the node, tied to this process; returns at once. Raises HarnessError when the system refuses."""
         self._log_start = _size(self.folder / "system.log")
         self._launch = _launcher.submit(self._launch_now, java)
-        self._launch.result()
+        try:
+            self._launch.result()
+        except OSError as error:
+            self._launch = None
+            raise HarnessError(f"node {self.spec.name} can't be launched: {error}; see `meterstorm doctor`") from error
 
     def _launch_now(self, java: Path) -> subprocess.Popen[bytes]:
         options = self.folder / "conf" / "java.options"
