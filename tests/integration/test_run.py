@@ -1,0 +1,243 @@
+"""The main job on a real Cassandra, through the library and through the command, and what happens when it goes wrong."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import meterstorm
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.errors import HarnessError
+from reports.results import Results, Verdict, load_results
+from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
+
+SMALL = """
+title = "A small day"
+[estate]
+premises = 400
+fuels = ["electricity", "gas"]
+upload_window_h = 9.0
+[estate.read_schedules]
+daily = 0.9
+half_hourly = 0.1
+[topology]
+keyspace = "{keyspace}"
+dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 8
+warm_up_s = 1
+[run.validity]
+late_p99_ms_max = 5000
+[[slo]]
+operation = "append_event"
+response_ms_max = 20000
+"""
+
+
+def small_scenario() -> Scenario:
+    return parse_scenario(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"), "small")
+
+
+@pytest.fixture
+def endpoint(two_dc_cluster: LocalCluster) -> Endpoint:
+    return two_dc_cluster.endpoint("north")
+
+
+@pytest.fixture(scope="module")
+def recorded(two_dc_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scenario, Results]:
+    """A run of the small scenario on the shared cluster, for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("recorded") / "run"
+    scenario = small_scenario()
+    return folder, scenario, meterstorm.run(scenario, folder, endpoint=two_dc_cluster.endpoint("north"))
+
+
+@pytest.fixture
+def hand(endpoint: Endpoint) -> Iterator[Any]:
+    """A session for altering rows by hand."""
+    driver, session = connect(endpoint)
+    yield session
+    driver.shutdown()
+
+
+def test_a_run_proves_that_nothing_is_lost(recorded: tuple[Path, Scenario, Results]) -> None:
+    folder, scenario, results = recorded
+    assert results.verdict is Verdict.PASS, results.reasons
+    audit = results.audit
+    assert audit is not None
+    meters = scenario.estate.meter_count
+    assert audit.acknowledged == audit.verified == meters * (48 + 48 + 1 + 1)
+    assert (audit.lost, audit.wrong, audit.phantom, audit.duplicate, audit.indeterminate) == (0, 0, 0, 0, 0)
+    assert set(audit.per_dc) == {"north", "south"}
+    for counts in audit.per_dc.values():
+        assert counts.acknowledged == audit.acknowledged and counts.coordinated > 0
+    assert sum(counts.coordinated for counts in audit.per_dc.values()) == audit.acknowledged
+    assert all(operation.ok == operation.offered for operation in results.operations.values())
+    assert all(operation.ok > 0 for operation in results.operations.values())
+    for name in ("results.json", "scenario.resolved.toml", "report.html", "junit.xml", "audits/0001.json"):
+        assert (folder / name).stat().st_size > 0
+    assert load_results(folder) == results
+    assert load_scenario(folder / "scenario.resolved.toml") == scenario
+
+
+def test_the_same_seed_is_the_same_trace_on_more_shards(
+    recorded: tuple[Path, Scenario, Results], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    _, scenario, results = recorded
+    other = scenario.model_copy(
+        update={"topology": scenario.topology.model_copy(update={"keyspace": f"run_{uuid.uuid4().hex[:12]}"})}
+    )
+    sharded = meterstorm.run(other, tmp_path / "run", endpoint=endpoint, shard_count=2)
+    assert sharded.digest == results.digest
+    assert sharded.verdict is Verdict.PASS, sharded.reasons
+    assert {name: op.ok for name, op in sharded.operations.items()} == {
+        name: op.ok for name, op in results.operations.items()
+    }
+
+
+ALTERATIONS = {
+    "events_by_meter": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+    "intervals_by_meter": ("UPDATE {t} SET values_wh = [1]", "DELETE FROM {t}"),
+    "usage_by_premises_month": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
+    "meter_state": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+}
+
+
+@pytest.mark.parametrize("table", ALTERATIONS)
+def test_a_row_altered_or_deleted_by_hand_is_found_and_named(
+    recorded: tuple[Path, Scenario, Results], hand: Any, endpoint: Endpoint, table: str
+) -> None:
+    folder, scenario, _ = recorded
+    name = f"{scenario.topology.keyspace}.{table}"
+    alter, delete = (statement.format(t=name) for statement in ALTERATIONS[table])
+    key = [column.name for column in hand.cluster.metadata.keyspaces[scenario.topology.keyspace].tables[table].primary_key]
+    altered, deleted = list(hand.execute(f"SELECT * FROM {name} LIMIT 2"))
+    for statement, row in ((alter, altered), (delete, deleted)):
+        where = " AND ".join(f"{column} = %s" for column in key)
+        hand.execute(f"{statement} WHERE {where}", [getattr(row, column) for column in key])
+    audited = meterstorm.audit(folder, endpoint=endpoint, settle_s=0)
+    assert audited.verdict is Verdict.FAIL
+    assert audited.audit is not None
+    kinds = {example.kind for example in audited.audit.examples if example.table == table}
+    assert "lost" in kinds and kinds & {"wrong", "phantom"}
+    lost = next(example for example in audited.audit.examples if example.table == table and example.kind == "lost")
+    if "mpxn" in key:
+        assert lost.mpxn in (deleted.mpxn, altered.mpxn)
+    assert lost.slot is not None and lost.slot_start is not None
+
+
+def test_a_folder_that_holds_a_run_is_refused(recorded: tuple[Path, Scenario, Results], endpoint: Endpoint) -> None:
+    folder, scenario, _ = recorded
+    with pytest.raises(ScenarioError, match="already holds something; name a new folder"):
+        meterstorm.run(scenario, folder, endpoint=endpoint)
+
+
+def test_a_keyspace_with_rows_is_refused(
+    recorded: tuple[Path, Scenario, Results], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    _, scenario, _ = recorded
+    with pytest.raises(HarnessError, match=r"already holds rows.*name a new keyspace"):
+        meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+
+
+def test_dcs_that_the_cluster_lacks_are_named(endpoint: Endpoint, tmp_path: Path) -> None:
+    scenario = small_scenario()
+    dcs = tuple(dc.model_copy(update={"name": f"{dc.name}_x"}) for dc in scenario.topology.dcs)
+    other = scenario.model_copy(update={"topology": scenario.topology.model_copy(update={"dcs": dcs})})
+    with pytest.raises(HarnessError, match="north_x"):
+        meterstorm.run(other, tmp_path / "run", endpoint=dataclasses.replace(endpoint, local_dc="north_x"))
+
+
+def command(*arguments: str, cwd: Path, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "meterstorm.cli", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(meterstorm.__file__).parent.parent)},
+        **options,
+    )
+
+
+def nodes_below(folder: Path) -> list[psutil.Process]:
+    """JVMs and senders whose command line or working files lie in the folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in part for part in process.info["cmdline"] or ()) and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def await_line(process: subprocess.Popen[str], words: str, timeout_s: float) -> None:
+    assert process.stderr is not None
+    deadline = time.monotonic() + timeout_s
+    for line in process.stderr:
+        if words in line:
+            return
+        assert time.monotonic() < deadline, f"no {words!r} within {timeout_s} s"
+    raise AssertionError(f"the command ended without {words!r}")
+
+
+def await_none_below(folder: Path, timeout_s: float = 40) -> None:
+    deadline = time.monotonic() + timeout_s
+    while left := nodes_below(folder):
+        assert time.monotonic() < deadline, f"left running: {left}"
+        time.sleep(0.2)
+
+
+def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
+    """The tale of the README: run --keep, a row altered by hand while the nodes are up, audit finds it and exits 1."""
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm"))
+    run = command("run", "small.toml", "--out", "kept", "--keep", "--json", "--quiet", cwd=tmp_path)
+    out, errors = run.communicate(timeout=240)
+    assert run.returncode == 0, errors
+    assert json.loads(out)["verdict"] == "pass"
+    await_none_below(tmp_path)
+
+    again = command("audit", "kept", "--json", cwd=tmp_path)
+    out, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert json.loads(out)["audit"]["verified"] == json.loads(out)["audit"]["acknowledged"]
+    assert (tmp_path / "kept" / "audits" / "0002.json").exists()
+
+    with LocalCluster.restart(tmp_path / "kept" / "cluster") as cluster:
+        driver, session = connect(cluster.endpoint())
+        row = session.execute("SELECT mpxn, month, interval_start FROM meterstorm.intervals_by_meter LIMIT 1").one()
+        session.execute(
+            "DELETE FROM meterstorm.intervals_by_meter WHERE mpxn = %s AND month = %s AND interval_start = %s",
+            [row.mpxn, row.month, row.interval_start],
+        )
+        driver.shutdown()
+    altered = command("audit", "kept", "--settle-s", "0", cwd=tmp_path)
+    out, errors = altered.communicate(timeout=120)
+    assert altered.returncode == 1, errors
+    assert f"meter {row.mpxn}" in out and "lost" in out
+    await_none_below(tmp_path)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm").replace("wall_s = 8", "wall_s = 300"))
+    run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
+    await_line(run, "300 s:", 120)
+    time.sleep(3)
+    run.send_signal(how)
+    run.communicate(timeout=120)
+    await_none_below(tmp_path)
+    if how is signal.SIGINT:
+        assert run.returncode == 4
+        results = load_results(tmp_path / "out")
+        assert results.verdict is Verdict.INCONCLUSIVE
+        assert any("interrupted" in reason for reason in results.reasons)
+        assert results.audit is not None and results.audit.acknowledged > 0 and results.audit.lost == 0
