@@ -54,7 +54,7 @@ class EngineSettings:
     backoff_ms_max: float = 2_000.0
     drain_s_max: float = 60.0
     links_per_node: int = 2
-    beat_us: int = 200
+    beat_us: int = 500
     frame_bytes_max: int = 1_024
     access: Access = field(default_factory=Access)
 

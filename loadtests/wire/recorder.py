@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.history import COUNTS_SIZE, SecondCounts, percentiles_us
+from loadtests.history import SecondCounts
+from loadtests.latency_counts import COUNTS_SIZE, percentiles_us
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.protocol import parse_error
 from loadtests.wire.realtime import favour_thread

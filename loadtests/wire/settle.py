@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from loadtests.history import HALF_BUCKET_BITS, VALUE_US_MAX
+from loadtests.latency_counts import HALF_BUCKET_BITS, VALUE_US_MAX
 from loadtests.ledger import SlotState, mark_run
 from loadtests.wire.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, Outcome
 from loadtests.wire.state import (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.history import COUNTS_SIZE
+from loadtests.latency_counts import COUNTS_SIZE
 from loadtests.wire.outcomes import KIND_COUNT
 
 SECOND_ROWS = 64  # seconds that counts may run ahead of the last interval that was handed over

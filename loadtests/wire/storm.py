@@ -104,8 +104,8 @@ class Storm:
             first = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
             if first is not None:
                 self._held.append(_HeldBlock(first))
-            self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
             with on_time() as self.scheduling:
+                self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
                 while not self._beat():
                     pass
                 self._finish()
