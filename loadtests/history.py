@@ -24,6 +24,7 @@ from hdrh.log import HistogramLogWriter
 
 from loadtests.latency_counts import (
     COUNTS_SIZE,
+    HALF_BUCKET_BITS,
     UPPER_EDGES_US,
     VALUE_US_MAX,
     Counts,
@@ -35,6 +36,7 @@ from loadtests.latency_counts import (
 
 __all__ = [
     "COUNTS_SIZE",
+    "HALF_BUCKET_BITS",
     "UPPER_EDGES_US",
     "VALUE_US_MAX",
     "Counts",
