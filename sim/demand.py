@@ -33,6 +33,7 @@ class DemandProfile:
         assert self.share.shape[0] >= 2, "a profile has a day and the day after"
         assert bool((self.share >= 0).all()), "demand is never negative"
         assert bool((self.share.sum(axis=1) > 0).all()), "a day has some demand"
+        self.share.setflags(write=False)  # the built-in profiles are kept and shared
         assert int(self.share.sum()) < 2 * YEAR_ONE, "a span of at most 500 days has less than two years' energy"
 
     @property

@@ -17,6 +17,7 @@ from sim.london import offset_slots
 from sim.parameters import HOURS_PER_DAY, IntArray, KernelParameters
 from sim.profiles.choose import profile_named
 from sim.profiles.faults import ImportReport
+from sim.profiles.gas import bdew_gas
 
 WORD_ONE = 1 << 32
 
@@ -43,7 +44,7 @@ class EstateModel:
     start: date
     day_count: int
     seed: int
-    profile: DemandProfile
+    profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
     parameters: KernelParameters
 
@@ -80,7 +81,7 @@ class EstateModel:
 def build_estate(
     scenario: Scenario, profile: DemandProfile | None = None, *, folder: Path | None = None
 ) -> EstateModel:
-    """The estate of a scenario; it follows `profile`, or else the one that the scenario names.
+    """The estate of a scenario; electricity follows `profile`, or else the one that the scenario names; gas its own.
 
     `folder` is the scenario file's, where a relative path of a profile is looked for first. Raises ScenarioError for a
     profile file that is missing or can't be used.
@@ -90,6 +91,7 @@ def build_estate(
     if profile is None:
         profile, report = profile_named(estate.profile, run.start, run.days, folder)
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
+    profiles = [profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days) for fuel in estate.fuels]
     return EstateModel(
         premises_count=estate.premises,
         fuels=estate.fuels,
@@ -98,7 +100,7 @@ def build_estate(
         seed=run.seed,
         profile=profile,
         profile_report=report,
-        parameters=_parameters(scenario, [profile] * len(estate.fuels)),
+        parameters=_parameters(scenario, profiles),
     )
 
 

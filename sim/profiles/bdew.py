@@ -7,19 +7,18 @@ machine's mathematics library. A test holds the two against each other.
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from importlib.metadata import distribution
-from pathlib import Path
 
 from scenarios.domain import SLOTS_PER_DAY
 from sim.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demandlib_tables import table_of
 
 NAME = "bdew_household"
-_TABLE = "demandlib/bdew/bdew_data/h25.csv"
 _QUARTERS_PER_SLOT = 2
 _YEAR_WH = 10**9  # the table is of a household that uses 10^6 kWh a year
 _SEASON_ONE = 10**12
 
 
+@lru_cache(maxsize=4)
 def bdew_household(start: date, day_count: int) -> DemandProfile:
     """The profile of `day_count` UTC days from `start`, taken by local time.
 
@@ -52,10 +51,8 @@ def _half_hours_wh() -> list[dict[str, list[int]]]:
     """The table by month (0..11), kind of day and half-hour: Wh of a year of 10^6 kWh.
 
     Two header lines name month and kind of day of each column; 96 lines of quarter-hours follow, in kWh to three places.
-    The file is read where the package was installed: importing `demandlib` would load pandas, which takes seconds.
     """
-    text = Path(str(distribution("demandlib").locate_file(_TABLE))).read_text(encoding="utf-8")
-    months, columns, *quarters = [line.split(",")[1:] for line in text.splitlines()]
+    months, columns, *quarters = [row[1:] for row in table_of("h25.csv")]
     assert len(quarters) == _QUARTERS_PER_SLOT * SLOTS_PER_DAY, "demandlib's H25 table has another layout"
     table: list[dict[str, list[int]]] = [{} for _ in dict.fromkeys(months)]
     month_index = {name: index for index, name in enumerate(dict.fromkeys(months))}

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from demandlib.bdew import H25
+from demandlib.bdew import H25, HeatBuilding
 
 from sim.demand import YEAR_ONE, DemandProfile, tables_of
+from sim.profiles import gas
 from sim.profiles.bdew import bdew_household, season
 
 # demandlib uses arguments that pandas will drop; only these tests import it.
@@ -85,3 +86,32 @@ def test_a_longer_span_changes_no_day_of_a_shorter_one():
     short, long = bdew_household(START, 2).share, bdew_household(START, 30).share
     assert (long[:3] == short).all()
     assert START + timedelta(days=2) == date(2026, 1, 17)
+
+
+@pytest.mark.parametrize(("celsius", "interval"), [(-16, 0), (-15, 0), (-14.9, 1), (0, 3), (0.1, 4), (15, 6), (26, 9)])
+def test_gas_intervals_are_five_degrees_up_to_and_with_their_end(celsius, interval):
+    assert gas._interval(round(10 * celsius)) == interval
+
+
+@pytest.mark.parametrize("celsius", [-5.0, 4.0, 8.0, 15.5, 22.0])
+def test_gas_heat_and_hours_are_demandlib(celsius):
+    index = pd.date_range("2026-01-01", periods=8_760, freq="h")
+    warm = pd.Series([celsius] * 4_380 + [8.0] * 4_380, index=index)
+    theirs = HeatBuilding(
+        index, temperature=warm, shlp_type="EFH", building_class=11, wind_class=0, annual_heat_demand=1, ww_incl=True
+    ).get_normalized_bdew_profile()
+    day, mild = theirs.iloc[240:264], theirs.iloc[-24:]
+    factors = np.array([hour[gas._interval(round(10 * celsius))] for hour in gas._hour_factors()])
+    assert day.to_numpy() / day.sum() == pytest.approx(factors / factors.sum(), rel=1e-9)
+    assert day.sum() / mild.sum() == pytest.approx(gas.heat(round(10 * celsius)) / gas.heat(80), rel=1e-3)
+
+
+def test_gas_is_mostly_used_in_winter_and_a_year_is_a_year():
+    days = gas.bdew_gas(date(2026, 1, 1), 365).share[:-1].sum(axis=1) / YEAR_ONE
+    assert days.sum() == pytest.approx(1, abs=1e-3)
+    assert days[:31].sum() / days[181:212].sum() == pytest.approx(3.9, abs=0.2)  # January against July
+
+
+def test_mean_temperature_lies_between_the_middles_of_the_months():
+    days = [date(2026, 1, 15), date(2026, 4, 15), date(2026, 4, 30), date(2026, 5, 15), date(2026, 12, 31)]
+    assert [gas.temperature_tenths(day) for day in days] == [40, 80, 92, 105, 40]

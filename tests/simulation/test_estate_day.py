@@ -1,0 +1,218 @@
+"""Whole traces of a small estate: exact counts by seed, each reading once, the digest, and means on the profile."""
+
+from hashlib import sha256
+
+import numpy as np
+import pytest
+
+from scenarios.domain import DAY_US, SLOT_US, Fuel
+from scenarios.spec import Scenario
+from sim.arrivals import HOUR_US
+from sim.digest import empty_tiles, merkle_root, tiles_of_blocks, tiles_of_shard, trace_digest
+from sim.estate import QUERIES_BY_LOCAL_HOUR, EstateModel, build_estate
+from sim.streams import Purpose, word_of, words
+from sim.summary import simulate
+from sim.trace import MessageKind, trace_blocks
+from sim.values import annual_wh_kernel, intervals_wh, register_wh
+
+DAYS = 2
+PREMISES = 3_000
+
+
+def scenario_of(premises: int = PREMISES, days: int = DAYS, seed: int = 1, start: str = "2026-01-15", **traffic):
+    return Scenario.model_validate(
+        {
+            "title": "a small estate",
+            "estate": {
+                "premises": premises,
+                "fuels": ["electricity", "gas"],
+                "read_schedules": {"daily": 0.75, "half_hourly": 0.25},
+            },
+            "traffic": traffic,
+            "topology": {"dcs": [{"name": name, "nodes": 1, "rf": 1} for name in ("north", "south")]},
+            "run": {"start": start, "days": days, "wall_s": 60, "seed": seed},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def estate() -> EstateModel:
+    return build_estate(scenario_of())
+
+
+def columns_of(estate: EstateModel, **which):
+    blocks = list(trace_blocks(estate, **which))
+    names = ("due_us", "kind", "meter", "first_slot", "slot_count")
+    return {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
+
+
+def test_counts_of_seed_1(estate):
+    """A change here is a change of every recorded digest: it needs a decision record."""
+    kinds = np.bincount(columns_of(estate)["kind"], minlength=5)
+    assert kinds.tolist() == [142_368, 9_034, 1_218, 593, 570]
+    assert trace_digest(estate) == "d6e992ade202a5bc7542b62f7c0f19ee59201ed71eb3cce21b37020fd92387b6"
+
+
+def test_each_reading_is_sent_exactly_once(estate):
+    trace = columns_of(estate)
+    sent = np.zeros((estate.meter_count, estate.slot_count), np.int32)
+    push = trace["kind"] == MessageKind.PUSH_HALF_HOUR
+    np.add.at(sent, (trace["meter"][push], trace["first_slot"][push]), 1)
+    upload = trace["kind"] == MessageKind.UPLOAD_DAY
+    for slot in range(48):
+        np.add.at(sent, (trace["meter"][upload], trace["first_slot"][upload] + slot), 1)
+    assert (sent == 1).all()
+
+
+def test_readings_are_due_after_their_slots_within_the_delay(estate):
+    trace = columns_of(estate)
+    end_us = (trace["first_slot"].astype(np.int64) + trace["slot_count"]) * SLOT_US
+    for kind, delay_us in ((MessageKind.PUSH_HALF_HOUR, 600_000_000), (MessageKind.UPLOAD_DAY, 3 * HOUR_US)):
+        delay = (trace["due_us"] - end_us)[trace["kind"] == kind]
+        assert delay.min() >= 0
+        assert delay.max() < delay_us
+        assert delay.mean() == pytest.approx(delay_us / 2, rel=0.03)
+
+
+def test_queries_ask_of_electricity_meters_about_the_day_before(estate):
+    trace = columns_of(estate)
+    asked = trace["kind"] >= MessageKind.ASK_USAGE_MONTH
+    day = trace["due_us"][asked] // DAY_US
+    assert (trace["meter"][asked] % 2 == 0).all()
+    assert (trace["first_slot"][asked] == np.maximum(day - 1, 0) * 48).all()
+    assert trace["due_us"].max() < estate.span_us
+
+
+def test_queries_follow_their_rates_and_the_evening():
+    scenario = scenario_of(premises=2_000, days=3, usage_month_per_premises_day=4.0, state_per_premises_day=0.0)
+    trace = columns_of(build_estate(scenario))
+    asked = trace["due_us"][(trace["kind"] == MessageKind.ASK_USAGE_MONTH) & (trace["due_us"] < 3 * DAY_US)]
+    assert len(asked) == pytest.approx(2_000 * 3 * 4.0, rel=0.03)
+    by_hour = np.bincount(asked % DAY_US // HOUR_US, minlength=24)
+    expected = np.array(QUERIES_BY_LOCAL_HOUR) / sum(QUERIES_BY_LOCAL_HOUR) * len(asked)
+    assert ((by_hour - expected) ** 2 / expected).sum() < 49.7  # chi-squared, 23 degrees of freedom: 1 in 1,000
+    assert not (trace["kind"] == MessageKind.ASK_STATE).any()
+
+
+def test_a_reader_in_summer_asks_an_hour_earlier_by_utc():
+    winter, summer = (
+        build_estate(scenario_of(start=start)).parameters.query_hour for start in ("2026-01-15", "2026-07-15")
+    )
+    widths = np.diff(winter[0])
+    assert np.abs(np.diff(summer[0]) - np.roll(widths, -1)).max() <= 1
+
+
+@pytest.mark.parametrize("shard_count", [2, 7])
+def test_shards_hold_the_trace_between_them(estate, shard_count):
+    whole = columns_of(estate)
+    shards = [columns_of(estate, shard=shard, shard_count=shard_count) for shard in range(shard_count)]
+    assert sum(len(shard["due_us"]) for shard in shards) == len(whole["due_us"])
+    for index, shard in enumerate(shards):
+        assert (np.diff(shard["due_us"]) >= 0).all()
+        assert (estate.partition_of(shard["meter"]) % shard_count == index).all()
+
+
+def test_digest_is_the_same_for_any_shards_and_threads(estate):
+    expected = trace_digest(estate)
+    assert {trace_digest(estate, shards) for shards in (2, 7)} == {expected}
+    assert {trace_digest(estate, thread_count=threads) for threads in (1, 2, 3, 5)} == {expected}
+
+
+def test_digest_of_the_blocks_is_the_digest_of_the_keys(estate):
+    assert merkle_root(tiles_of_blocks(estate, trace_blocks(estate))) == trace_digest(estate)
+    tiles = empty_tiles(estate)
+    for shard in range(3):
+        part = tiles_of_blocks(estate, trace_blocks(estate, shard=shard, shard_count=3, block_size_max=999))
+        assert (part == tiles_of_shard(estate, shard, 3)).all()
+        tiles += part
+    assert merkle_root(tiles) == trace_digest(estate)
+
+
+def test_digest_sees_a_lost_a_doubled_and_a_late_message(estate):
+    blocks = list(trace_blocks(estate, block_size_max=1_000))
+    whole = merkle_root(tiles_of_blocks(estate, blocks))
+    lost = merkle_root(tiles_of_blocks(estate, blocks[1:]))
+    doubled = merkle_root(tiles_of_blocks(estate, [blocks[0], *blocks]))
+    blocks[0].due_us[0] += 1
+    late = merkle_root(tiles_of_blocks(estate, blocks))
+    assert len({whole, lost, doubled, late}) == 4
+
+
+def test_digest_sees_one_watt_hour(estate):
+    other = scenario_of()
+    tables = build_estate(other).parameters.annual_knots_wh.copy()
+    tables[0, 2] += 1
+    changed = build_estate(other)
+    changed.parameters.annual_knots_wh[:] = tables
+    assert trace_digest(changed) != trace_digest(estate)
+    assert trace_digest(build_estate(scenario_of(seed=2))) != trace_digest(estate)
+
+
+def test_merkle_root_worked_by_hand():
+    tiles = np.array([[[1, 2]], [[3, 4]], [[5, 6]]], np.uint64)
+    leaves = [
+        sha256(b"\x00" + low.to_bytes(8, "little") + high.to_bytes(8, "little")).digest()
+        for low, high in ((1, 2), (3, 4), (5, 6))
+    ]
+    pair = sha256(b"\x01" + leaves[0] + leaves[1]).digest()
+    assert merkle_root(tiles) == sha256(b"\x01" + pair + leaves[2]).hexdigest()
+
+
+@pytest.mark.parametrize("fuel", [0, 1], ids=["electricity", "gas"])
+def test_the_mean_of_many_meters_is_the_profile(fuel):
+    estate = build_estate(scenario_of(premises=20_000))
+    p = estate.parameters
+    meter = np.arange(fuel, estate.meter_count, 2)
+    used = intervals_wh(estate, meter, np.zeros(len(meter), np.int32), estate.slot_count)
+    annual = np.array([annual_wh_kernel(p, fuel, word_of(words(p.seed, Purpose.METER, one, 0, 0), 0)) for one in meter])
+    day_share = np.diff(p.day_share[fuel]) / 2**36
+    share = (np.diff(p.slot_share[fuel], axis=1) / 2**32 * day_share[:, None]).ravel()
+    error = (used - annual[:, None] * share).std(axis=0) / np.sqrt(len(meter))
+    # Rounding down at both boundaries has no bias; half a watt-hour is given for the day's first slot, which has but one.
+    assert (np.abs(used.mean(axis=0) - annual.mean() * share) < 5 * error + 0.5).all()
+    assert (error < 0.02 * used.mean(axis=0)).all()  # or the test could not fail
+
+
+def test_annual_energy_has_the_quartiles_of_typical_homes():
+    estate = build_estate(scenario_of(premises=40_000, days=28))
+    for fuel, quartiles in ((0, (1.8e6, 2.7e6, 4.1e6)), (1, (7.5e6, 11.5e6, 17e6))):
+        share = int(estate.parameters.day_share[fuel, 28]) / 2**36
+        meter = np.arange(fuel, estate.meter_count, 2)
+        zero = np.zeros(len(meter), np.int32)
+        used = register_wh(estate, meter, zero + estate.slot_count) - register_wh(estate, meter, zero)
+        assert np.percentile(used / share, [25, 50, 75]) == pytest.approx(quartiles, rel=0.02)
+
+
+def test_shares_of_schedules_regions_data_centres_and_partitions():
+    estate = build_estate(scenario_of(premises=100_000))
+    premises = np.arange(100_000)
+    meter = np.arange(200_000)
+    assert estate.schedule_of(meter).mean() == pytest.approx(0.25, abs=0.004)
+    assert np.bincount(estate.region_of(premises)) / 1e5 == pytest.approx([0.35, 0.35, 0.30], abs=0.006)
+    assert np.bincount(estate.home_dc_of(premises)) / 1e5 == pytest.approx([0.5, 0.5], abs=0.006)
+    partition = estate.partition_of(meter)
+    assert (partition[0::2] == partition[1::2]).all()  # both fuels of a premises
+    counts = np.bincount(partition[::2], minlength=4096)
+    assert len(counts) == 4096
+    assert counts.var() == pytest.approx(counts.mean(), rel=0.1)  # as if thrown at random
+
+
+def test_simulate_counts_what_the_trace_holds(estate):
+    shares: list[float] = []
+    simulation = simulate(scenario_of(), progress=shares.append)
+    trace = columns_of(estate)
+    assert simulation.messages == {kind: int((trace["kind"] == kind).sum()) for kind in MessageKind}
+    minutes = np.bincount(trace["due_us"] // 60_000_000, minlength=simulation.offered.shape[1])
+    assert (simulation.offered.sum(axis=0) == minutes).all()
+    assert simulation.reading_count == estate.meter_count * estate.slot_count
+    assert simulation.digest == trace_digest(estate)
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_energy_of_the_simulation_is_conserved(estate):
+    """The sum over every interval of every meter is the sum of register differences, to the watt-hour."""
+    simulation = simulate(scenario_of(), estate=estate)
+    meter = np.arange(estate.meter_count)
+    used = intervals_wh(estate, meter, np.zeros(len(meter), np.int32), estate.slot_count).astype(np.int64)
+    assert simulation.energy_wh == {Fuel.ELECTRICITY: int(used[::2].sum()), Fuel.GAS: int(used[1::2].sum())}
