@@ -143,7 +143,7 @@ def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Clus
         monitor_reporting_enabled=False,
     )
     try:
-        session = cluster.connect()
+        session = cluster.connect(wait_for_all_pools=True)  # else only the first node that answered can be asked
     except NoHostAvailable as error:
         dcs = _dcs(cluster)
         cluster.shutdown()
