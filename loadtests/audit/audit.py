@@ -34,7 +34,6 @@ from store.tables import Schema, Table
 log = logging.getLogger(__name__)
 
 SPLITS_PER_RANGE = 4
-EXAMPLES_MAX = 100
 RESCAN_WAIT_S = 3.0
 
 
@@ -173,7 +172,7 @@ class _TableJudge:
             log.info("audit table=%s dc=%s lost=%d waiting_for_hints", self._table.name, dc, lost)
             time.sleep(RESCAN_WAIT_S)
         self._right = right
-        self._examples += examples[: max(EXAMPLES_MAX - len(self._examples), 0)]
+        self._examples += examples
         faults = FactCounts(
             lost=lost,
             wrong=int(tally.counts[Fault.WRONG]),

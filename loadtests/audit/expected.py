@@ -13,7 +13,7 @@ from loadtests.deliveries import meter_of, readings_of, start_us_of
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule, premises_of_mpxn
 from sim.estate import EstateModel
 from store.rows import month_of, reading_columns
-from store.tables import CqlType, Statement, Table
+from store.tables import Statement, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

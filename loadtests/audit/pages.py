@@ -3,6 +3,7 @@
 The driver would make one Python object a value; the audit wants a column of a page as one array.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -106,9 +107,7 @@ def token_ranges(session: Session, keyspace: str, dc: str, split: int) -> list[T
             if after >= through:
                 continue
             edges = [after + (through - after) * k // split for k in range(split)] + [through]
-            pieces += [
-                TokenRange(after=a, through=b, host=host) for a, b in zip(edges, edges[1:], strict=False) if a < b
-            ]
+            pieces += [TokenRange(after=a, through=b, host=host) for a, b in itertools.pairwise(edges) if a < b]
     return pieces
 
 

@@ -15,7 +15,7 @@ from loadtests.audit.expected import Compared
 from loadtests.ledger import SLOTS_PER_BYTE, SlotState
 from sim.kernels import kernel
 
-EXAMPLES_MAX = 100
+EXAMPLES_PER_FAULT_MAX = 10
 
 NONE, INTENT, ACKNOWLEDGED = int(SlotState.NONE), int(SlotState.INTENT), int(SlotState.ACKNOWLEDGED)
 FAILED = int(SlotState.FAILED)
@@ -35,7 +35,7 @@ VERIFIED, IN_DOUBT_FOUND, COUNT_SIZE = 4, 5, 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One fault, named. `row` is the row's place in its page, for phantoms that no meter of the estate has."""
+    """One fault, named; of neighbouring half-hours with the same fault the first. `row` is the place in its page."""
 
     fault: Fault
     meter: int
@@ -57,12 +57,13 @@ class Tally:
         self._seen = np.zeros_like(right_everywhere)
         self._right = np.zeros_like(right_everywhere)
         self.counts = np.zeros(COUNT_SIZE, np.int64)
-        self._examples = np.zeros((EXAMPLES_MAX, 4), np.int64)
-        self._example_count = np.zeros(1, np.int64)
+        self._examples = np.zeros((len(Fault), EXAMPLES_PER_FAULT_MAX, 3), np.int64)
+        self._noted = np.full((len(Fault), 3), -2, np.int64)
+        self._noted[:, 0] = 0
 
     def add(self, compared: Compared) -> list[Example]:
         """Count a page's rows; returns the faults that it found, as many as there is still room for."""
-        before = int(self._example_count[0])
+        before = self._noted[:, 0].copy()
         messages = compared.messages
         _count_page(
             self._plane,
@@ -77,13 +78,13 @@ class Tally:
             self._right,
             self.counts,
             self._examples,
-            self._example_count,
+            self._noted,
         )
         return self._examples_from(before)
 
     def finish(self) -> list[Example]:
         """Count what was acknowledged and never seen; returns examples of it."""
-        before = int(self._example_count[0])
+        before = self._noted[:, 0].copy()
         _count_lost(
             self._plane,
             self._unit_slots,
@@ -91,14 +92,17 @@ class Tally:
             self._seen,
             self.counts,
             self._examples,
-            self._example_count,
+            self._noted,
         )
         np.bitwise_and(self._right_everywhere, self._right, out=self._right_everywhere)
         return self._examples_from(before)
 
-    def _examples_from(self, before: int) -> list[Example]:
-        rows = self._examples[before : int(self._example_count[0])].tolist()
-        return [Example(fault=Fault(fault), meter=meter, slot=slot, row=row) for fault, meter, slot, row in rows]
+    def _examples_from(self, before: NDArray[np.int64]) -> list[Example]:
+        return [
+            Example(fault=fault, meter=meter, slot=slot, row=row)
+            for fault in Fault
+            for meter, slot, row in self._examples[fault, before[fault] : self._noted[fault, 0]].tolist()
+        ]
 
 
 def unit_bitmap(meter_count: int, slot_count: int, unit_slots: int, *, is_set: bool) -> NDArray[np.uint8]:
@@ -138,15 +142,23 @@ def state_of(plane: NDArray[np.uint8], meter: int, slot: int) -> int:
 
 @kernel
 def _add_example(
-    examples: NDArray[np.int64], example_count: NDArray[np.int64], fault: int, meter: int, slot: int, row: int
+    examples: NDArray[np.int64],  # [fault, EXAMPLES_PER_FAULT_MAX, (meter, slot, row)]
+    noted: NDArray[np.int64],  # [fault, (examples so far, meter and slot of the fault before)]
+    fault: int,
+    meter: int,
+    slot: int,
+    row: int,
 ) -> None:
-    at = example_count[0]
-    if at < examples.shape[0]:
-        examples[at, 0] = fault
-        examples[at, 1] = meter
-        examples[at, 2] = slot
-        examples[at, 3] = row
-        example_count[0] = at + 1
+    count = noted[fault, 0]
+    is_next = meter >= 0 and noted[fault, 1] == meter and noted[fault, 2] == slot - 1
+    noted[fault, 1] = meter
+    noted[fault, 2] = slot
+    if is_next or count == examples.shape[1]:
+        return
+    examples[fault, count, 0] = meter
+    examples[fault, count, 1] = slot
+    examples[fault, count, 2] = row
+    noted[fault, 0] = count + 1
 
 
 @kernel
@@ -162,14 +174,14 @@ def _count_page(
     seen: NDArray[np.uint8],  # [meters, unit bytes]
     right: NDArray[np.uint8],  # [meters, unit bytes]
     counts: NDArray[np.int64],  # [6]
-    examples: NDArray[np.int64],  # [EXAMPLES_MAX, 4]
-    example_count: NDArray[np.int64],  # [1]
+    examples: NDArray[np.int64],
+    noted: NDArray[np.int64],
 ) -> None:
     for row in range(meter.size):
         m = meter[row]
         if m < 0:
             counts[2] += 1
-            _add_example(examples, example_count, 2, -1, -1, row)
+            _add_example(examples, noted, 2, -1, -1, row)
             continue
         # a run's row claims each of its half-hours; a view's row claims its unit, as of its last half-hour
         last = first_slot[row] + run_slots[row] - 1
@@ -178,19 +190,19 @@ def _count_page(
             unit = slot // unit_slots
             bit = np.uint8(1 << (unit & 7))
             state = state_of(plane, m, slot)
-            if state == NONE or state == FAILED:
+            if state in (NONE, FAILED):
                 counts[2] += 1
-                _add_example(examples, example_count, 2, m, slot, row)
+                _add_example(examples, noted, 2, m, slot, row)
                 continue
             if seen[m, unit >> 3] & bit:
                 counts[3] += 1
-                _add_example(examples, example_count, 3, m, slot, row)
+                _add_example(examples, noted, 3, m, slot, row)
                 continue
             seen[m, unit >> 3] |= bit
             is_right = is_row_right[row] and (unit_slots > 1 or is_value_right[row, slot - first_slot[row]])
             if not is_right:
                 counts[1] += 1
-                _add_example(examples, example_count, 1, m, slot, row)
+                _add_example(examples, noted, 1, m, slot, row)
                 continue
             is_acknowledged = state == ACKNOWLEDGED
             newer = -1
@@ -201,7 +213,7 @@ def _count_page(
                         newer = other
             if newer >= 0:
                 counts[0] += 1
-                _add_example(examples, example_count, 0, m, newer, row)
+                _add_example(examples, noted, 0, m, newer, row)
             elif is_acknowledged:
                 counts[4] += 1
                 right[m, unit >> 3] |= bit
@@ -217,7 +229,7 @@ def _count_lost(
     seen: NDArray[np.uint8],
     counts: NDArray[np.int64],
     examples: NDArray[np.int64],
-    example_count: NDArray[np.int64],
+    noted: NDArray[np.int64],
 ) -> None:
     unit_count = -(-slot_count // unit_slots)
     for m in range(plane.shape[0]):
@@ -230,7 +242,7 @@ def _count_lost(
                     latest = slot
             if latest >= 0:
                 counts[0] += 1
-                _add_example(examples, example_count, 0, m, latest, -1)
+                _add_example(examples, noted, 0, m, latest, -1)
 
 
 @kernel

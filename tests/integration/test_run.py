@@ -120,7 +120,9 @@ def test_a_row_altered_or_deleted_by_hand_is_found_and_named(
     folder, scenario, _ = recorded
     name = f"{scenario.topology.keyspace}.{table}"
     alter, delete = (statement.format(t=name) for statement in ALTERATIONS[table])
-    key = [column.name for column in hand.cluster.metadata.keyspaces[scenario.topology.keyspace].tables[table].primary_key]
+    key = [
+        column.name for column in hand.cluster.metadata.keyspaces[scenario.topology.keyspace].tables[table].primary_key
+    ]
     altered, deleted = list(hand.execute(f"SELECT * FROM {name} LIMIT 2"))
     for statement, row in ((alter, altered), (delete, deleted)):
         where = " AND ".join(f"{column} = %s" for column in key)

@@ -147,8 +147,7 @@ def test_a_keyspace_of_another_shape_is_refused(session: Any) -> None:
 def test_a_table_of_other_columns_is_refused(session: Any) -> None:
     keyspace = f"columns_{uuid.uuid4().hex[:12]}"
     session.execute(
-        f"CREATE KEYSPACE {keyspace} WITH replication = "
-        f"{{'class': 'NetworkTopologyStrategy', 'north': 1, 'south': 1}}",
+        f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'north': 1, 'south': 1}}",
         timeout=60,
     )
     session.execute(f"CREATE TABLE {keyspace}.meter_state (mpxn text PRIMARY KEY)", timeout=60)
