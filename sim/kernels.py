@@ -7,13 +7,19 @@ that not every machine has, and may not be entered by two threads at once.
 The wrappers keep a kernel's Python signature, so that mypy checks its callers.
 """
 
+import hashlib
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+CACHES_KEPT = 4  # of some 5 MB: a few branches of the code side by side
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -29,3 +35,30 @@ def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
     nothing is counted.
     """
     return cast(Callable[P, R], njit(cache=True, nogil=True, _nrt=False)(function))
+
+
+def _choose_cache() -> None:
+    """Keep compiled kernels in a folder of their own for each state of this package's kernels.
+
+    Numba notices a change of a kernel's own file, but not of a leaf that was compiled into it from another file: after an
+    update it would go on with the old leaf, and recompute other values than it should.
+    """
+    package = Path(__file__).parent
+    sources = [source.read_bytes() for source in sorted(package.rglob("*.py"))]
+    state = hashlib.sha256(b"\0".join(source for source in sources if b"kernel" in source)).hexdigest()[:16]
+    platform = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meterstorm"
+    caches = Path(config.CACHE_DIR or os.environ.get("METERSTORM_CACHE") or platform) / "kernels"
+    if not (caches / state).exists():
+        for old in sorted(caches.glob("*"), key=_made_at)[: -CACHES_KEPT + 1]:
+            shutil.rmtree(old, ignore_errors=True)
+    config.CACHE_DIR = str(caches / state)
+
+
+def _made_at(cache: Path) -> float:
+    try:
+        return cache.stat().st_mtime
+    except FileNotFoundError:  # another process tidies up at the same time
+        return 0.0
+
+
+_choose_cache()

@@ -17,6 +17,7 @@ from sim.parameters import IntArray, KernelParameters
 from sim.profiles.faults import ImportReport
 from sim.sweep import Progress, sweep
 from sim.values import register_wh_kernel
+from sim.windows import expected_before
 
 MINUTE_US = 60_000_000
 
@@ -89,7 +90,9 @@ def offered_by_minute(
         scope = scan.Scope(first, end)
         for from_us in range(0, estate.span_us, DAY_US):  # a day at a time keeps the columns small
             to_us = min(from_us + DAY_US, estate.span_us)
-            due_us, message = scan.messages_due(estate.parameters, scope, from_us, to_us, 8 * (end - first))
+            expected = expected_before(estate, to_us) - expected_before(estate, from_us)
+            room = int(expected * (end - first) / estate.premises_count)
+            due_us, message = scan.messages_due(estate.parameters, scope, from_us, to_us, room)
             _count_by_minute(due_us, message, total)
 
     def empty() -> NDArray[np.int64]:
