@@ -9,10 +9,25 @@ results = meterstorm.audit(Path("runs/mine"))
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from meterstorm.run import audit_again as audit
-from meterstorm.run import run
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
+if TYPE_CHECKING:
+    from meterstorm.job import audit_again as audit
+    from meterstorm.job import run
+
 __version__ = version("meterstorm")
+_JOBS = {"run": "run", "audit": "audit_again"}
+
+
+def __getattr__(name: str) -> Any:
+    """The jobs, loaded when they are first asked for: their drivers and kernels take seconds, `--help` should not."""
+    if name not in _JOBS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from meterstorm import job
+
+    return getattr(job, _JOBS[name])
+
+
 __all__ = ["Scenario", "ScenarioError", "__version__", "audit", "load_scenario", "run"]

@@ -11,21 +11,21 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from loadtests.cluster import supervisor
-from loadtests.cluster.connect import Endpoint, read_password_file
-from loadtests.cluster.doctor import Grade, examine
 from loadtests.errors import HarnessError
-from meterstorm.display import Display, print_checks, print_results
 from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
-from meterstorm.progress import Progress, Silent
-from reports.results import Results
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 from store.ports import StoreError
+
+if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command loads what it needs, and --help nothing
+    from loadtests.cluster.connect import Endpoint
+    from loadtests.cluster.supervisor import SupervisorState
+    from meterstorm.progress import Progress
+    from reports.results import Results
 
 
 class ExitCode(IntEnum):
@@ -96,9 +96,9 @@ def run_command(
     settle_s: SettleS = 30.0,
 ) -> None:
     """The main job: cluster, schema, simulate, storm, drain, audit, report."""
-    from meterstorm.run import run
+    from meterstorm.job import run
 
-    def job(progress: Progress) -> Results:
+    def job(progress: "Progress") -> "Results":
         resolved = resolve_scenario(scenario, seed)
         folder = out or default_out(scenario)
         endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
@@ -127,9 +127,9 @@ def audit_command(
     settle_s: SettleS = 5.0,
 ) -> None:
     """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
-    from meterstorm.run import audit_again
+    from meterstorm.job import audit_again
 
-    def job(progress: Progress) -> Results:
+    def job(progress: "Progress") -> "Results":
         endpoint = _endpoint(read_resolved(run), contact_points, port, local_dc, username, password_file, ca)
         results = audit_again(run, endpoint=endpoint, settle_s=settle_s, progress=progress)
         _tell(results, run, as_json=as_json)
@@ -189,6 +189,9 @@ def doctor_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what needs mending.")] = False,
 ) -> None:
     """What this machine can and can't do, and how to mend it."""
+    from loadtests.cluster.doctor import Grade, examine
+    from meterstorm.display import print_checks
+
     checks = examine(nodes, out)
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=2))
@@ -215,6 +218,8 @@ def cluster_up_command(
     quiet: Quiet = False,
 ) -> None:
     """Start a local cluster in the background; it serves until `cluster down`."""
+    from loadtests.cluster import supervisor
+
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
     folder = out or (scenario / CLUSTER_NAME if is_run else CLUSTER_FOLDER)
@@ -224,6 +229,8 @@ def cluster_up_command(
 @cluster_app.command("status", epilog="Example: `meterstorm cluster status --out runs/first/cluster`")
 def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """How a background cluster stands; exit code 0 when it serves, else 3."""
+    from loadtests.cluster import supervisor
+
     state = supervisor.status(out)
     if not quiet or as_json:
         _tell_cluster(state, out, as_json)
@@ -234,19 +241,23 @@ def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = F
 @cluster_app.command("down", epilog="Example: `meterstorm cluster down --out runs/first/cluster`")
 def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Stop a background cluster; its data stays in its folder."""
+    from loadtests.cluster import supervisor
+
     _tell_cluster(supervisor.down(out, _lines(quiet)), out, as_json)
 
 
 def _lines(quiet: bool) -> Callable[[str], None]:
+    from meterstorm.display import Display
+
     return (lambda _: None) if quiet else Display(Console(stderr=True)).detail
 
 
-def _tell_cluster(state: supervisor.SupervisorState, folder: Path, as_json: bool) -> None:
+def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None:
     if as_json:
         print(state.model_dump_json(indent=2))
         return
     print(f"cluster {folder}: {state.phase.value} {state.message}".rstrip())
-    for node in state.nodes if state.phase is supervisor.Phase.SERVING else ():
+    for node in state.nodes:
         print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")
 
 
@@ -279,7 +290,10 @@ def _as_interrupt(_signal: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _exit_with_verdict(job: Callable[[Progress], Results], quiet: bool) -> NoReturn:
+def _exit_with_verdict(job: "Callable[[Progress], Results]", quiet: bool) -> NoReturn:
+    from meterstorm.display import Display
+    from meterstorm.progress import Silent
+
     display = Display(Console(stderr=True))
     try:
         results = job(Silent() if quiet else display)
@@ -288,7 +302,9 @@ def _exit_with_verdict(job: Callable[[Progress], Results], quiet: bool) -> NoRet
     raise typer.Exit(results.verdict.exit_code)
 
 
-def _tell(results: Results, folder: Path, *, as_json: bool) -> None:
+def _tell(results: "Results", folder: Path, *, as_json: bool) -> None:
+    from meterstorm.display import print_results
+
     if as_json:
         print(results.model_dump_json(indent=2))
     else:
@@ -303,8 +319,10 @@ def _endpoint(
     username: str | None,
     password_file: Path | None,
     ca: Path | None,
-) -> Endpoint | None:
+) -> "Endpoint | None":
     """The existing cluster that the options name, or None for a local one. Raises ScenarioError for half a login."""
+    from loadtests.cluster.connect import Endpoint, read_password_file
+
     if contact_points is None:
         if username or password_file or ca or local_dc:
             raise ScenarioError("--local-dc, --username, --password-file and --ca go with --contact-points")
