@@ -103,7 +103,14 @@ def run_command(
         folder = out or default_out(scenario)
         endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
         results = run(
-            resolved, folder, keep=keep, endpoint=endpoint, shard_count=shards, settle_s=settle_s, progress=progress
+            resolved,
+            folder,
+            keep=keep,
+            endpoint=endpoint,
+            shard_count=shards,
+            settle_s=settle_s,
+            profile_folder=scenario.parent,
+            progress=progress,
         )
         _tell(results, folder, as_json=as_json)
         if open_report:
@@ -150,7 +157,7 @@ def simulate_command(
     from meterstorm.simulation import simulate
 
     console = Console(stderr=True, quiet=quiet)
-    simulation = simulate(resolve_scenario(scenario, seed), console)
+    simulation = simulate(resolve_scenario(scenario, seed), console, profile_folder=scenario.parent)
     if out is not None:
         simulation.write(claim_folder(out))
     print(simulation.as_json()) if as_json else simulation.print(Console())

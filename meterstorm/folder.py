@@ -9,6 +9,7 @@ from loadtests.errors import HarnessError
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 RESOLVED_NAME = "scenario.resolved.toml"
+PROFILE_NAME = "profile.csv"  # the electricity profile, so that an audit needs no file of the user's
 CLUSTER_NAME = "cluster"  # the local nodes: logs, and with --keep their data
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 

@@ -15,17 +15,18 @@ from loadtests.cluster.metrics import NodeSampler
 from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
-from loadtests.storm import storm
-from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved, write_resolved
-from meterstorm.machine import versions
+from loadtests.storm import StormResult, storm
+from meterstorm.folder import CLUSTER_NAME, PROFILE_NAME, claim_folder, read_resolved, write_resolved
 from meterstorm.outcome import assemble_results, audit_result, judge_again, profile_import
 from meterstorm.progress import Progress, Silent
+from meterstorm.versions import versions
 from reports import write_report
 from reports.results import AuditResult, Results, load_results
 from scenarios.domain import WRITE_OPERATIONS
 from scenarios.spec import Scenario
 from sim.digest import trace_digest
 from sim.estate import EstateModel, build_estate
+from sim.profiles.stored import read_profile, write_profile
 from store.cassandra import create_schema, first_table_with_rows
 from store.schemas import SCHEMAS
 
@@ -41,58 +42,43 @@ def run(
     endpoint: Endpoint | None = None,
     shard_count: int = 1,
     settle_s: float = SETTLE_S,
+    profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
 
     endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
-    settle_s: how long the audit waits for a DC that misses acknowledged facts. Raises ScenarioError for what the user can
-    mend in the scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`.
-    Ctrl-C during the storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
+    settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
+    `estate.profile` is looked for before the working folder. Raises ScenarioError for what the user can mend in the
+    scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
+    storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
     out = claim_folder(out)
+    estate = build_estate(scenario, folder=profile_folder)
     write_resolved(scenario, out)
-    estate = build_estate(scenario)
-    trouble: list[str] = []
+    write_profile(estate.profile, out / PROFILE_NAME)
     with contextlib.ExitStack() as cleanup:
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:
-                cluster = LocalCluster.start(scenario.topology, out / CLUSTER_NAME, phases.progress.detail, keep=keep)
-                cleanup.enter_context(cluster)
-                reached = cluster.endpoint()
-            else:
-                reached = endpoint
+                folder = out / CLUSTER_NAME
+                cluster = cleanup.enter_context(
+                    LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
+                )
+            reached = endpoint or _endpoint_of(cluster)
             watch = _Watch(cluster)
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
             release = _make_schema(scenario, reached)
-        with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
-            Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
-            stormed = storm(
-                scenario,
-                estate=estate,
-                schema=SCHEMA,
-                endpoint=reached,
-                run_folder=out,
-                shard_count=shard_count,
-                sample_nodes=watch.sample,
-                live=lambda live: phases.progress.live(live, scenario.run.wall_s),
-            )
-        if stormed.is_interrupted:
-            trouble.append(f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s.")
-        trouble += watch.trouble
-        with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
-            try:
-                audit = _audit(scenario, estate, reached, out, settle_s, phases.progress)
-            except HarnessError as error:  # the storm's record is worth a report all the same
-                audit = None
-                trouble.append(f"The audit could not be made: {error}.")
+        stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
+        audit, trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
         if cluster is not None:
             with phases.phase("stop", "Stopping the cluster"):
                 cluster.stop()
+    if stormed.is_interrupted:
+        trouble.append(f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s.")
     with phases.phase("digest", "Computing the digest of the trace"):
         digest = trace_digest(estate)
     results = assemble_results(
@@ -106,7 +92,7 @@ def run(
         where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
         profile=profile_import(estate),
         phases_s=phases.seconds,
-        trouble=trouble,
+        trouble=[*watch.trouble, *trouble],
     )
     results.write(out)
     phases.progress.phase("Writing the report")
@@ -129,7 +115,7 @@ def audit_again(
     progress = progress or Silent()
     recorded = load_results(run_folder)
     scenario = read_resolved(run_folder)
-    estate = build_estate(scenario)
+    estate = build_estate(scenario, read_profile(run_folder / PROFILE_NAME))
     with contextlib.ExitStack() as cleanup:
         if endpoint is None:
             endpoint = _endpoint_in_background(run_folder / CLUSTER_NAME)
@@ -186,6 +172,46 @@ def _make_schema(scenario: Scenario, endpoint: Endpoint) -> str:
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
     finally:
         driver.shutdown()
+
+
+def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
+    assert cluster is not None, "either the user's cluster or ours"
+    return cluster.endpoint()
+
+
+def _storm(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    out: Path,
+    shard_count: int,
+    watch: "_Watch",
+    phases: "_Phases",
+) -> StormResult:
+    """Send the whole trace; fills `history/` and `ledger/`."""
+    with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+        Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
+        return storm(
+            scenario,
+            estate=estate,
+            schema=SCHEMA,
+            endpoint=endpoint,
+            run_folder=out,
+            shard_count=shard_count,
+            sample_nodes=watch.sample,
+            live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+        )
+
+
+def _audit_or_trouble(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, out: Path, settle_s: float, phases: "_Phases"
+) -> tuple[AuditResult | None, list[str]]:
+    """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
+    with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
+        try:
+            return _audit(scenario, estate, endpoint, out, settle_s, phases.progress), []
+        except HarnessError as error:
+            return None, [f"The audit could not be made: {error}."]
 
 
 def _audit(

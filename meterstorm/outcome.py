@@ -7,12 +7,13 @@ from pathlib import Path
 
 from loadtests.audit.audit import AuditReport
 from loadtests.history import read_history
+from loadtests.machine import fingerprint
 from loadtests.storm import StormResult
-from meterstorm.machine import machine_facts
 from reports.results import (
     AuditExample,
     AuditResult,
     DcAudit,
+    Machine,
     ProfileFault,
     ProfileImport,
     Results,
@@ -93,7 +94,7 @@ def assemble_results(
         started=started,
         finished=datetime.now(UTC),
         versions=versions,
-        machine=machine_facts(),
+        machine=Machine.model_validate(fingerprint()),
         topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
         verdict=judged.verdict,
         reasons=judged.reasons,

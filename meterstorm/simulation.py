@@ -79,9 +79,11 @@ class SimulationResult:
         return [int(minutes[start : start + MINUTES_PER_HOUR].sum()) for start in hours]
 
 
-def simulate(scenario: Scenario, console: Console) -> SimulationResult:
-    """Simulate, with a progress bar on `console`."""
+def simulate(scenario: Scenario, console: Console, *, profile_folder: Path | None = None) -> SimulationResult:
+    """Simulate, with a progress bar on `console`. Raises ScenarioError for a profile file that can't be used."""
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("simulating", total=1.0)
-        simulation = simulate_estate(scenario, progress=lambda share: bar.update(task, completed=share))
+        simulation = simulate_estate(
+            scenario, folder=profile_folder, progress=lambda share: bar.update(task, completed=share)
+        )
     return SimulationResult(scenario=scenario, simulation=simulation)
