@@ -23,6 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
+from loadtests.wire.kernels import borrowing_kernel
 
 SLOTS_PER_BYTE = 4
 _LOW_BITS = 0x55  # the low bit of each slot's pair
@@ -121,7 +122,7 @@ def _allocate(path: Path, size: int) -> None:
             file.truncate(size)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def mark_run(states: NDArray[np.uint8], plane: int, meter: int, first: int, count: int, state: int) -> None:
     """Set slots `first` ... `first + count - 1` of a meter to `state`, except where they are ACKNOWLEDGED already.
 

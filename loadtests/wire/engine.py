@@ -55,7 +55,6 @@ class EngineSettings:
     drain_s_max: float = 60.0
     links_per_node: int = 2
     beat_us: int = 500
-    frame_bytes_max: int = 1_024
     access: Access = field(default_factory=Access)
 
     def __post_init__(self) -> None:
@@ -200,7 +199,6 @@ def _new_state(
         # Any link may have to carry the whole window: the window, not the stream ids, is what limits a run.
         streams=min(STREAM_COUNT_MAX, max(settings.in_flight_max, 4) * 2),
         places=settings.in_flight_max,
-        frame_bytes=settings.frame_bytes_max,
         out_bytes=_OUT_BYTES,
         in_bytes=_IN_BYTES,
     )

@@ -8,8 +8,9 @@ otherwise it is indeterminate when any attempt was, and failed only when every s
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from loadtests.wire.kernels import borrowing_kernel
 
 
 class Outcome(IntEnum):
@@ -118,7 +119,7 @@ OUTCOME_BY_KIND: NDArray[np.int64] = _outcome_by_kind()
 IS_HOPELESS: NDArray[np.bool_] = np.array([kind in _HOPELESS for kind in ErrorKind], dtype=np.bool_)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def kind_of_code(code: int) -> int:
     """The ErrorKind of a server's error code; UNKNOWN_CODE for one that is not in the protocol."""
     for i in range(CODES.size):

@@ -1,9 +1,9 @@
 """The response scan: one pass over all that the links received, from bytes to outcomes."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from loadtests.wire.kernels import borrowing_kernel
 from loadtests.wire.outcomes import ErrorKind, kind_of_code
 from loadtests.wire.protocol import CONTROL_STREAM, HEADER_SIZE, HeaderFlag, Opcode, ResultKind
 from loadtests.wire.settle import acknowledge, count_value, end_attempt, release_stream
@@ -20,7 +20,7 @@ from loadtests.wire.state import (
 ANSWERED = -1  # `classify` says: as an EXECUTE should be
 
 
-@njit(cache=True)
+@borrowing_kernel
 def scan_responses(state: WireState, now_us: int) -> int:
     """Account every whole frame in the links' in buffers, and keep what is left of a partial one.
 
@@ -57,7 +57,7 @@ def scan_responses(state: WireState, now_us: int) -> int:
     return answer_count
 
 
-@njit(cache=True)
+@borrowing_kernel
 def classify(frame: NDArray[np.uint8]) -> int:
     """ANSWERED for a RESULT that is void or rows, else the ErrorKind. frame: uint8[size], a response or its beginning."""
     opcode = frame[4]
@@ -71,7 +71,7 @@ def classify(frame: NDArray[np.uint8]) -> int:
     return ErrorKind.UNEXPECTED_ANSWER
 
 
-@njit(cache=True)
+@borrowing_kernel
 def body_start(frame: NDArray[np.uint8]) -> int:
     """Where the body proper begins, behind a tracing id, warnings and a custom payload. frame: uint8[size]."""
     flags = frame[1]
@@ -92,7 +92,7 @@ def body_start(frame: NDArray[np.uint8]) -> int:
     return position
 
 
-@njit(cache=True)
+@borrowing_kernel
 def int_at(data: NDArray[np.uint8], position: int) -> int:
     """The signed [int] at `position`; -1 beyond the end of `data`."""
     if position + 4 > data.size:
@@ -101,7 +101,7 @@ def int_at(data: NDArray[np.uint8], position: int) -> int:
     return int(high << 24 | short_at(data, position + 1) << 8 | np.int64(data[position + 3]))
 
 
-@njit(cache=True)
+@borrowing_kernel
 def short_at(data: NDArray[np.uint8], position: int) -> int:
     """The [short] at `position`; 0 beyond the end of `data`."""
     if position + 2 > data.size:
@@ -109,7 +109,7 @@ def short_at(data: NDArray[np.uint8], position: int) -> int:
     return int(np.int64(data[position]) << 8 | np.int64(data[position + 1]))
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _answer(state: WireState, link: int, stream: int, frame: NDArray[np.uint8], now_us: int) -> None:
     """One response. frame: uint8[size], whole or the beginning of one that is larger than the buffer."""
     if stream == CONTROL_STREAM:
@@ -140,7 +140,7 @@ def _answer(state: WireState, link: int, stream: int, frame: NDArray[np.uint8], 
     end_attempt(state, place, kind, now_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _keep_sample(state: WireState, kind: int, frame: NDArray[np.uint8]) -> None:
     """Keep the first error body of each kind: its message tells a person more than a count does."""
     if state.error_sample_sizes[kind] > 0:

@@ -1,11 +1,11 @@
 """What becomes of an operation: kernels that count an attempt's end, retry it, or finish it for good."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from loadtests.latency_counts import HALF_BUCKET_BITS, VALUE_US_MAX
 from loadtests.ledger import SlotState, mark_run
+from loadtests.wire.kernels import borrowing_kernel
 from loadtests.wire.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, Outcome
 from loadtests.wire.state import (
     PLACE_FREE,
@@ -25,7 +25,7 @@ from loadtests.wire.state import (
 _SECOND_US = 1_000_000
 
 
-@njit(cache=True)
+@borrowing_kernel
 def count_value(counts: NDArray[np.int64], value_us: int) -> None:
     """Count one value [us] in int64[COUNTS_SIZE] of HdrHistogram's layout, clipped to 0 ... one hour.
 
@@ -38,7 +38,7 @@ def count_value(counts: NDArray[np.int64], value_us: int) -> None:
     counts[(bucket << HALF_BUCKET_BITS) + (value >> bucket)] += 1
 
 
-@njit(cache=True)
+@borrowing_kernel
 def count_in_second(state: WireState, at_us: int, operation: int, column: int) -> None:
     """Add one to a column of the second in which `at_us` lies, or of the first one that is not handed over yet."""
     first = state.totals[Total.FIRST_SECOND]
@@ -46,7 +46,7 @@ def count_in_second(state: WireState, at_us: int, operation: int, column: int) -
     state.second_counts[second % SECOND_ROWS, operation, column] += 1
 
 
-@njit(cache=True)
+@borrowing_kernel
 def mark_ledger(state: WireState, operation: int, meter: int, first_slot: int, slot_count: int, mark: int) -> None:
     """Set the slots of one write in its operation's plane; operations without a plane are not in the ledger."""
     plane = state.planes[operation, 0]
@@ -58,7 +58,7 @@ def mark_ledger(state: WireState, operation: int, meter: int, first_slot: int, s
         mark_run(state.ledger, plane, meter, first_slot, slot_count, mark)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def release_stream(state: WireState, link: int, stream: int) -> None:
     """Put a stream number back on its link's stack."""
     state.stream_places[link, stream] = STREAM_FREE
@@ -67,7 +67,7 @@ def release_stream(state: WireState, link: int, stream: int) -> None:
     state.links[link, LinkField.FREE_COUNT] = count + 1
 
 
-@njit(cache=True)
+@borrowing_kernel
 def acknowledge(state: WireState, place: int, now_us: int) -> None:
     """The operation of a place was answered as it should be: it is ok, whatever its earlier attempts were."""
     row = state.places[place]
@@ -77,7 +77,7 @@ def acknowledge(state: WireState, place: int, now_us: int) -> None:
     _finish(state, place, Outcome.OK, CountColumn.OK, Total.OK, now_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def end_attempt(state: WireState, place: int, kind: int, now_us: int) -> None:
     """An attempt ended without an acknowledgement, for the reason `kind` (ErrorKind): retry it later, or finish it."""
     row = state.places[place]
@@ -98,7 +98,7 @@ def end_attempt(state: WireState, place: int, kind: int, now_us: int) -> None:
         _give_up(state, place, kind, now_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _give_up(state: WireState, place: int, kind: int, now_us: int) -> None:
     """Finish an operation that no attempt of was acknowledged; `kind` (ErrorKind) is why the last one was not."""
     row = state.places[place]
@@ -112,7 +112,7 @@ def _give_up(state: WireState, place: int, kind: int, now_us: int) -> None:
         _finish(state, place, Outcome.FAILED, CountColumn.FAILED, Total.FAILED, now_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _backoff_us(state: WireState, meter: int, attempt_count: int) -> int:
     """Doubles with each attempt up to its maximum; a half of it depends on the meter, so that retries spread."""
     longest = min(
@@ -122,7 +122,7 @@ def _backoff_us(state: WireState, meter: int, attempt_count: int) -> int:
     return int(longest // 2 + (longest // 2 * mixed >> 16))
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _finish(state: WireState, place: int, outcome: int, column: int, total: int, now_us: int) -> None:
     """Count an operation's outcome and its response time from its due time, and free its place."""
     row = state.places[place]
@@ -137,7 +137,7 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
     state.totals[Total.FREE_PLACES] = count + 1
 
 
-@njit(cache=True)
+@borrowing_kernel
 def expire(state: WireState, now_us: int) -> None:
     """End every attempt that has waited longer than the client's time-out; its stream stays taken.
 
@@ -158,7 +158,7 @@ def expire(state: WireState, now_us: int) -> None:
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def lose_link(state: WireState, link: int, now_us: int) -> None:
     """A link is gone: its operations in flight end as indeterminate attempts, its streams and buffers are new again."""
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
@@ -175,7 +175,7 @@ def lose_link(state: WireState, link: int, now_us: int) -> None:
     state.links[link, LinkField.FREE_COUNT] = stream_count
 
 
-@njit(cache=True)
+@borrowing_kernel
 def end_all(state: WireState, now_us: int) -> None:
     """The run is over: what is unanswered is indeterminate, what waits for a retry ends as its attempts so far say."""
     state.limits[Limit.IS_STOPPING] = 1

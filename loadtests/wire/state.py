@@ -20,6 +20,8 @@ ERROR_SAMPLE_SIZE = 512  # bytes kept of the first error body of each kind
 STREAM_FREE = -1
 STREAM_ABANDONED = -2  # its operation timed out; the answer may still come, so the number can't be used again
 
+_CACHE_LINE = 64  # [bytes]
+
 PLACE_FREE = 0
 PLACE_IN_FLIGHT = 1
 PLACE_WAITING = 2  # for its retry
@@ -40,7 +42,7 @@ PLACE = np.dtype(
         ("status", "u1"),  # PLACE_...
         ("attempt_count", "u1"),
         ("may_be_applied", "u1"),  # 1 once an attempt was indeterminate
-        ("last_kind", "u1"),  # ErrorKind of the attempt before, while waiting
+        ("last_kind", "i8"),  # ErrorKind of the attempt before, while waiting
     ],
     align=True,
 )
@@ -131,13 +133,13 @@ class Recording(NamedTuple):
 
 
 class WireState(NamedTuple):
-    """The arrays of one engine.
+    """The arrays of one engine. Indices are int64 even where less would do: kernels are compiled for one type then.
 
     limits: int64[Limit]. totals: int64[Total]. links: int64[links, LinkField].
     out_bytes: uint8[links, out size]; in_bytes: uint8[links, in size].
-    free_streams: int16[links, streams], a stack; stream_places: int32[links, streams], a place or STREAM_...
-    places: PLACE[places]; place_frames: uint8[places, frame size max]; free_places: int32[places], a stack.
-    ring_ends: int64[ranges]; replicas: int16[ranges, dcs, rf max]; node_dcs: int16[nodes].
+    free_streams: int16[links, streams], a stack; stream_places: int64[links, streams], a place or STREAM_...
+    places: PLACE[places]; place_frames: uint8[places, frame size max], see `with_frame_size`; free_places: int64[places], a stack.
+    ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
@@ -150,13 +152,13 @@ class WireState(NamedTuple):
     out_bytes: NDArray[np.uint8]
     in_bytes: NDArray[np.uint8]
     free_streams: NDArray[np.int16]
-    stream_places: NDArray[np.int32]
+    stream_places: NDArray[np.int64]
     places: NDArray[np.void]
     place_frames: NDArray[np.uint8]
-    free_places: NDArray[np.int32]
+    free_places: NDArray[np.int64]
     ring_ends: NDArray[np.int64]
-    replicas: NDArray[np.int16]
-    node_dcs: NDArray[np.int16]
+    replicas: NDArray[np.int64]
+    node_dcs: NDArray[np.int64]
     is_idempotent: NDArray[np.uint8]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
@@ -176,6 +178,20 @@ def new_recording(operation_count: int) -> Recording:
     )
 
 
+def with_frame_size(state: WireState, size: int) -> WireState:
+    """A state whose places can hold frames of `size` bytes; what they hold is kept.
+
+    No larger than it must be: places that are spread over many pages made sending a third slower.
+    """
+    old = state.place_frames
+    if size <= old.shape[1]:
+        return state
+    place_frames = np.empty((old.shape[0], -(-size // _CACHE_LINE) * _CACHE_LINE), dtype=np.uint8)
+    in_use = int(state.totals[Total.PLACE_HIGH_WATER])
+    place_frames[:in_use, : old.shape[1]] = old[:in_use]
+    return state._replace(place_frames=place_frames)
+
+
 class Sizes(NamedTuple):
     """How large the arrays of an engine are."""
 
@@ -184,7 +200,6 @@ class Sizes(NamedTuple):
     links_per_node: int
     streams: int  # a link
     places: int
-    frame_bytes: int  # the largest request
     out_bytes: int  # a link
     in_bytes: int  # a link
 
@@ -214,13 +229,13 @@ def new_state(
         out_bytes=np.empty((link_count, sizes.out_bytes), dtype=np.uint8),
         in_bytes=np.empty((link_count, sizes.in_bytes), dtype=np.uint8),
         free_streams=np.tile(streams_downward, (link_count, 1)),
-        stream_places=np.full((link_count, sizes.streams), STREAM_FREE, dtype=np.int32),
+        stream_places=np.full((link_count, sizes.streams), STREAM_FREE, dtype=np.int64),
         places=np.zeros(sizes.places, dtype=PLACE),
-        place_frames=np.empty((sizes.places, sizes.frame_bytes), dtype=np.uint8),
-        free_places=np.arange(sizes.places - 1, -1, -1, dtype=np.int32),
+        place_frames=np.empty((sizes.places, _CACHE_LINE), dtype=np.uint8),
+        free_places=np.arange(sizes.places - 1, -1, -1, dtype=np.int64),
         ring_ends=np.ascontiguousarray(ring_ends),
-        replicas=np.ascontiguousarray(replicas),
-        node_dcs=np.ascontiguousarray(node_dcs),
+        replicas=replicas.astype(np.int64),
+        node_dcs=node_dcs.astype(np.int64),
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,

@@ -14,7 +14,7 @@ from loadtests.wire.producer import Producer
 from loadtests.wire.realtime import on_time
 from loadtests.wire.recorder import LiveField, Recorder, update_live
 from loadtests.wire.settle import end_all, expire
-from loadtests.wire.state import Limit, Progress, Total, WireState
+from loadtests.wire.state import Limit, Progress, Total, WireState, with_frame_size
 from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent
 
 _FIRST_BLOCK_S_MAX = 300.0
@@ -25,11 +25,11 @@ _SLEEP_US_MIN = 20  # other threads get the interpreter lock and the core at lea
 _STOP_DRAIN_US = 2_000_000
 _HELD_BLOCKS_MAX = 16  # blocks that may stand in line while the window is full, so that offered load is counted in time
 
-# Closed loop: a beat is as long as about a quarter of the window takes to be answered. Shorter beats cost the client's
-# CPU for nothing, longer ones leave the cluster waiting.
+# Closed loop: a beat is as long as about half of the window takes to be answered. Shorter beats cost CPU that a cluster
+# on the same machine could use, longer ones leave it waiting.
 _CLOSED_BEAT_US_MIN = 200
-_CLOSED_BEAT_US_MAX = 8_000
-_CLOSED_SHARE = 4
+_CLOSED_BEAT_US_MAX = 20_000
+_CLOSED_SHARE = 2
 
 _TAKEN_UP, _NOTICED = int(Progress.TAKEN_UP), int(Progress.NOTICED)
 _IN_FLIGHT, _WAITING = int(Total.IN_FLIGHT), int(Total.WAITING)
@@ -103,7 +103,7 @@ class Storm:
         try:
             first = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
             if first is not None:
-                self._held.append(_HeldBlock(first))
+                self._hold(first)
             with on_time() as self.scheduling:
                 self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
                 while not self._beat():
@@ -157,8 +157,12 @@ class Storm:
             if not self._producer.is_exhausted:
                 self.starved_count += 1
             return False
-        self._held.append(_HeldBlock(block))
+        self._hold(block)
         return True
+
+    def _hold(self, block: OperationBlock) -> None:
+        self._state = with_frame_size(self._state, int(block.rows["frame_size"].max()))
+        self._held.append(_HeldBlock(block))
 
     def _hold_back(self) -> None:
         """The whole block is due and the window is full: count what else falls due meanwhile."""
@@ -232,5 +236,5 @@ class Storm:
     def _take_block_at_end(self) -> bool:
         block = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
         if block is not None:
-            self._held.append(_HeldBlock(block))
+            self._hold(block)
         return block is not None

@@ -4,10 +4,10 @@ No operation that is due is ever skipped: without room it stays in line, and the
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from loadtests.ledger import SlotState
+from loadtests.wire.kernels import borrowing_kernel
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.settle import count_in_second, count_value, end_attempt, mark_ledger
 from loadtests.wire.state import (
@@ -28,7 +28,7 @@ NO_NODE = -1
 FAR_US = 2**62
 
 
-@njit(cache=True)
+@borrowing_kernel
 def submit_due(
     state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
 ) -> int:
@@ -54,7 +54,7 @@ def submit_due(
     return int(next_due_us)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
     """Notice what is due of a block that stands in line behind another one; its operations are blocked."""
     noticed_before = progress[Progress.NOTICED]
@@ -62,7 +62,7 @@ def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int
     state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - noticed_before
 
 
-@njit(cache=True)
+@borrowing_kernel
 def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> int:
     """Count the rows (OPERATION[n]) that have fallen due since they were last looked at, each with how late that is.
 
@@ -81,7 +81,7 @@ def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.in
     return int(rows[noticed]["due_us"]) if noticed < len(rows) else FAR_US
 
 
-@njit(cache=True)
+@borrowing_kernel
 def refuse_unsent(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
     """The run is over: rows (OPERATION[n]) that fell due and were never sent are failed operations (NOT_SENT)."""
     notice_due(state, rows, progress, now_us)
@@ -97,7 +97,7 @@ def refuse_unsent(state: WireState, rows: NDArray[np.void], progress: NDArray[np
     progress[Progress.TAKEN_UP] = progress[Progress.NOTICED]
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _submit_closed(
     state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
 ) -> None:
@@ -113,7 +113,7 @@ def _submit_closed(
     progress[Progress.NOTICED] = progress[Progress.TAKEN_UP]
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _take_up(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: int, now_us: int) -> bool:
     """Send an operation (OPERATION) for the first time; False, and nothing is done, when there is no room for it."""
     if state.totals[Total.IN_FLIGHT] >= state.limits[Limit.IN_FLIGHT]:
@@ -130,7 +130,7 @@ def _take_up(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: 
     return True
 
 
-@njit(cache=True)
+@borrowing_kernel
 def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
     """The least loaded open link to a replica of `token` in data centre `dc`, or NONE_OPEN, or ALL_FULL.
 
@@ -140,8 +140,7 @@ def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
     entry = int(np.searchsorted(state.ring_ends, token))
     if entry == state.ring_ends.size:
         entry = 0
-    best = NONE_OPEN
-    best_load = np.int64(2**62)
+    best, best_load = NONE_OPEN, FAR_US
     for i in range(state.replicas.shape[2]):
         node = state.replicas[entry, dc, i]
         if node != NO_NODE:
@@ -153,7 +152,7 @@ def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
     return best
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _least_loaded(state: WireState, node: int, frame_size: int, best: int, best_load: int) -> tuple[int, int]:
     """The better of `best` and the open links of `node`, with its load [requests]."""
     per_node = state.limits[Limit.LINKS_PER_NODE]
@@ -172,7 +171,7 @@ def _least_loaded(state: WireState, node: int, frame_size: int, best: int, best_
     return best, best_load
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: int, now_us: int) -> int:
     """Take a row of the block (OPERATION) up: a place, its frame's bytes, its intent. There must be a free place."""
     totals = state.totals
@@ -201,7 +200,7 @@ def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_u
     return int(place)
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     """Append a place's frame to a link's out buffer under a free stream id; there must be room for it."""
     links = state.links
@@ -228,7 +227,7 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     links[link, LinkField.OUT_END] = end + size
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _compact(state: WireState, link: int) -> None:
     """Move a link's unsent bytes to the front of its out buffer."""
     start = state.links[link, LinkField.OUT_START]
@@ -240,7 +239,7 @@ def _compact(state: WireState, link: int) -> None:
     state.links[link, LinkField.OUT_END] = size
 
 
-@njit(cache=True)
+@borrowing_kernel
 def _resend(state: WireState, now_us: int) -> None:
     """Send the retries whose time has come; one without room waits for the next beat."""
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
