@@ -138,6 +138,14 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
 
 
 @borrowing_kernel
+def _abandon_stream(state: WireState, link: int, stream: int) -> None:
+    """Give an unanswered request up; its stream stays taken until the answer comes, if it ever does."""
+    state.stream_places[link, stream] = STREAM_ABANDONED
+    state.links[link, LinkField.IN_FLIGHT] -= 1
+    state.links[link, LinkField.ABANDONED] += 1
+
+
+@borrowing_kernel
 def expire(state: WireState, now_us: int) -> None:
     """End every attempt that has waited longer than the client's time-out; its stream stays taken.
 
@@ -149,9 +157,7 @@ def expire(state: WireState, now_us: int) -> None:
         if row["status"] != PLACE_IN_FLIGHT or row["sent_us"] > oldest_us:
             continue
         link = row["link"]
-        state.stream_places[link, row["stream"]] = STREAM_ABANDONED
-        state.links[link, LinkField.IN_FLIGHT] -= 1
-        state.links[link, LinkField.ABANDONED] += 1
+        _abandon_stream(state, link, row["stream"])
         is_silent = state.links[link, LinkField.HEARD_US] < row["sent_us"]
         if is_silent or state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
             state.links[link, LinkField.STATUS] = LinkStatus.LOST
@@ -182,6 +188,7 @@ def end_all(state: WireState, now_us: int) -> None:
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
         if row["status"] == PLACE_IN_FLIGHT:
+            _abandon_stream(state, row["link"], row["stream"])
             end_attempt(state, place, ErrorKind.NOT_DRAINED, now_us)
         elif row["status"] == PLACE_WAITING:
             state.totals[Total.WAITING] -= 1

@@ -220,6 +220,7 @@ def new_state(
     limits[Limit.LINKS_PER_NODE] = sizes.links_per_node
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
+    totals[Total.BLOCKED_AT_US] = -1
     # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
     streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)
     return WireState(

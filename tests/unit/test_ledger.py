@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.errors import HarnessError
@@ -40,6 +40,7 @@ def test_an_acknowledgement_is_final_and_a_failure_is_not() -> None:
 runs = st.tuples(st.integers(0, 2), st.integers(0, SLOTS - 1), st.integers(1, SLOTS), st.integers(1, 3))
 
 
+@settings(deadline=None)  # the first example compiles the kernels
 @given(st.lists(runs, max_size=30))
 def test_four_slots_at_a_time_is_the_same_as_one_at_a_time(marks: list[tuple[int, int, int, int]]) -> None:
     ledger = Ledger.create(None, ["append_event"], meter_count=3, slot_count=SLOTS)

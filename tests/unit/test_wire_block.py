@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.wire.block import OPERATION, FrameGroup, OperationBlock, assemble_block
@@ -36,6 +36,7 @@ def test_two_groups_by_hand() -> None:
 sorted_dues = st.lists(st.integers(0, 50), max_size=9).map(sorted)
 
 
+@settings(deadline=None)  # the first example compiles the kernels
 @given(st.lists(sorted_dues, max_size=4))
 def test_every_row_keeps_its_frame(dues: list[list[int]]) -> None:
     block = assemble_block([group(index, due, 2 + index) for index, due in enumerate(dues)])

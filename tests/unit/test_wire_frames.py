@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 from cassandra.protocol import ExecuteMessage, ProtocolHandler
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.wire.frames import FrameTemplate
@@ -62,6 +62,7 @@ rows = st.tuples(
 )
 
 
+@settings(deadline=None)  # the first example compiles the kernels
 @given(st.lists(rows, min_size=1, max_size=5), st.sampled_from(ConsistencyLevel))
 def test_frames_are_those_of_the_driver(given_rows: list[tuple[int, ...]], level: ConsistencyLevel) -> None:
     names = [bind.name for bind in ALL_TYPES.binds]

@@ -2,7 +2,7 @@
 
 import numpy as np
 from cassandra.metadata import Murmur3Token
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.wire.frames import FrameTemplate
@@ -18,12 +18,14 @@ def test_a_known_token() -> None:
     assert tokens(np.frombuffer(b"a", dtype=np.uint8).reshape(1, 1))[0] == -8839064797231613815
 
 
+@settings(deadline=None)  # the first example compiles the kernels
 @given(st.integers(0, 40).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size), min_size=1)))
 def test_tokens_are_those_of_the_driver(keys: list[bytes]) -> None:
     packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
     assert tokens(packed).tolist() == [Murmur3Token.hash_fn(key) for key in keys]
 
 
+@settings(deadline=None)  # the first example compiles the kernels
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1)), min_size=1))
 def test_tokens_of_composite_keys(rows: list[tuple[int, int]]) -> None:
     """Negative numbers have bytes above 127, which Cassandra's variant of Murmur3 extends with their sign."""
