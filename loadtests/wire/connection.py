@@ -58,7 +58,7 @@ def open_connection(
     opened: socket.socket | None = None
     try:
         opened = socket.create_connection(address, timeout=access.timeout_s)
-        connection = _secure(opened, address[0], access.tls)
+        connection = _secure(opened, address[0], where, access.tls)
         opened = connection
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
@@ -70,18 +70,21 @@ def open_connection(
             opened.close()
         if isinstance(error, HarnessError):
             raise
-        if isinstance(error, ssl.SSLError):
-            raise HarnessError(
-                f"{where}: no TLS connection: {error}; is --ca the certificate that signed it?"
-            ) from error
         raise HarnessError(
             f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?"
         ) from error
     return connection, prepared_ids
 
 
-def _secure(plain: socket.socket, host: str, tls: ssl.SSLContext | None) -> socket.socket:
-    return plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
+def _secure(plain: socket.socket, host: str, where: str, tls: ssl.SSLContext | None) -> socket.socket:
+    if tls is None:
+        return plain
+    try:
+        return tls.wrap_socket(plain, server_hostname=host)
+    except OSError as error:
+        raise HarnessError(
+            f"{where}: no TLS connection: {error}; does it speak TLS, and is --ca the certificate that signed it?"
+        ) from error
 
 
 def _start_session(connection: socket.socket, where: str, credentials: Credentials | None) -> None:

@@ -49,6 +49,7 @@ class EngineSettings:
 
     in_flight_max: int = 8_192
     operation_timeout_s: float = 12.0  # of one attempt; above the server's own time-outs
+    silence_s_max: float = 30.0  # a connection that owes answers and says nothing for so long is opened again
     attempts_max: int = 4
     backoff_ms: float = 50.0
     backoff_ms_max: float = 2_000.0
@@ -205,6 +206,7 @@ def _new_state(
     state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger)
     state.limits[Limit.IN_FLIGHT] = settings.in_flight_max
     state.limits[Limit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
+    state.limits[Limit.SILENCE_US] = int(settings.silence_s_max * 1e6)
     state.limits[Limit.ATTEMPTS] = settings.attempts_max
     state.limits[Limit.BACKOFF_US] = int(settings.backoff_ms * 1e3)
     state.limits[Limit.BACKOFF_US_MAX] = int(settings.backoff_ms_max * 1e3)

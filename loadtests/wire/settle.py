@@ -149,7 +149,8 @@ def _abandon_stream(state: WireState, link: int, stream: int) -> None:
 def expire(state: WireState, now_us: int) -> None:
     """End every attempt that has waited longer than the client's time-out; its stream stays taken.
 
-    A link that said nothing at all for as long is given up, as is one with more than a quarter of its streams taken so.
+    A link that owes answers and said nothing at all for `SILENCE_US` is given up, as is one with more than a quarter of
+    its streams taken so.
     """
     oldest_us = now_us - state.limits[Limit.TIMEOUT_US]
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
@@ -158,7 +159,7 @@ def expire(state: WireState, now_us: int) -> None:
             continue
         link = row["link"]
         _abandon_stream(state, link, row["stream"])
-        is_silent = state.links[link, LinkField.HEARD_US] < row["sent_us"]
+        is_silent = now_us - state.links[link, LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]
         if is_silent or state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
             state.links[link, LinkField.STATUS] = LinkStatus.LOST
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)

@@ -66,7 +66,7 @@ class LinkField(IntEnum):
     OUT_END = 6
     IN_END = 7  # received bytes that are not scanned yet
     SKIP = 8  # bytes still to come of a frame that was larger than the buffer
-    HEARD_US = 9  # when bytes last came
+    HEARD_US = 9  # when bytes last came, or the first request after a lull left
     NEEDS_PREPARE = 10  # the node has forgotten a statement
 
 
@@ -81,6 +81,7 @@ class Limit(IntEnum):
     IS_CLOSED_LOOP = 5  # 1: operations are due when there is room for them
     IS_STOPPING = 6  # changes to 1 when nothing may be sent any more
     LINKS_PER_NODE = 7
+    SILENCE_US = 8  # of a link that owes answers, before it is given up
 
 
 class Total(IntEnum):
@@ -138,7 +139,8 @@ class WireState(NamedTuple):
     limits: int64[Limit]. totals: int64[Total]. links: int64[links, LinkField].
     out_bytes: uint8[links, out size]; in_bytes: uint8[links, in size].
     free_streams: int16[links, streams], a stack; stream_places: int64[links, streams], a place or STREAM_...
-    places: PLACE[places]; place_frames: uint8[places, frame size max], see `with_frame_size`; free_places: int64[places], a stack.
+    places: PLACE[places]; place_frames: uint8[places, frame size max], see `with_frame_size`.
+    free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.

@@ -91,6 +91,7 @@ class Storm:
         self._housekeeping_at_us = 0
         self._deadline_us = FAR_US if pace.end_us is None else pace.end_us + pace.drain_us_max
         self._is_stopped = False
+        self._stopped_at_us = FAR_US
 
     def stop(self) -> None:
         """Send no more, and end within about 2 s."""
@@ -188,6 +189,7 @@ class Storm:
         if self._is_stopped:
             if self._state.limits[Limit.IS_STOPPING] == 0:
                 self._state.limits[Limit.IS_STOPPING] = 1
+                self._stopped_at_us = now_us
                 self._deadline_us = now_us + _STOP_DRAIN_US
             return totals[_IN_FLIGHT] == totals[_WAITING] or now_us >= self._deadline_us
         if self._producer.is_exhausted and not self._held:
@@ -219,7 +221,7 @@ class Storm:
         end_all(self._state, now_us)
         while self._held or (not self._is_stopped and self._take_block_at_end()):
             block = self._held.popleft()
-            refuse_unsent(self._state, block.rows, block.progress, now_us)
+            refuse_unsent(self._state, block.rows, block.progress, min(now_us, self._stopped_at_us))
         self.wall_s = now_us / 1e6
         self._recorder.hand_over(self._state, now_us, is_last=True)
         self._update_live(now_us, is_done=True)

@@ -207,6 +207,8 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     links[link, LinkField.FREE_COUNT] -= 1
     stream = state.free_streams[link, links[link, LinkField.FREE_COUNT]]
     state.stream_places[link, stream] = place
+    if links[link, LinkField.IN_FLIGHT] + links[link, LinkField.ABANDONED] == 0:
+        links[link, LinkField.HEARD_US] = now_us
     links[link, LinkField.IN_FLIGHT] += 1
     held = state.places[place]
     held["status"] = PLACE_IN_FLIGHT

@@ -102,14 +102,23 @@ def test_a_time_out_is_retried_and_its_late_answer_only_frees_the_stream() -> No
     assert bench.total(Total.OK) == 1
 
 
-def test_a_link_that_said_nothing_since_the_request_is_given_up() -> None:
-    bench = new_bench([0, 0], attempts=2)
+def test_a_link_that_owes_answers_and_says_nothing_is_given_up() -> None:
+    bench = new_bench([0, 100], attempts=1)
+    bench.state.limits[Limit.TIMEOUT_US] = 3 * TIMEOUT_US
     bench.submit(100)
     (silent, *_), (alive, *_) = bench.sent()
     bench.state.links[alive, LinkField.HEARD_US] = 200
-    expire(bench.state, 100 + TIMEOUT_US)
+    expire(bench.state, 100 + 3 * TIMEOUT_US)
     assert bench.link(silent, LinkField.STATUS) == LinkStatus.LOST
     assert bench.link(alive, LinkField.STATUS) == LinkStatus.OPEN
+
+
+def test_a_lull_is_no_silence() -> None:
+    bench = new_bench([100 * TIMEOUT_US], attempts=1)
+    bench.submit(100 * TIMEOUT_US)
+    [(link, *_)] = bench.sent()
+    expire(bench.state, 101 * TIMEOUT_US)
+    assert bench.total(Total.INDETERMINATE) == 1 and bench.link(link, LinkField.STATUS) == LinkStatus.OPEN
 
 
 def test_a_link_whose_streams_are_a_quarter_abandoned_is_given_up() -> None:

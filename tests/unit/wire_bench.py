@@ -97,6 +97,7 @@ def new_bench(
     state.links[:, LinkField.STATUS] = LinkStatus.OPEN
     state.limits[Limit.IN_FLIGHT] = in_flight
     state.limits[Limit.TIMEOUT_US] = TIMEOUT_US
+    state.limits[Limit.SILENCE_US] = 3 * TIMEOUT_US
     state.limits[Limit.ATTEMPTS] = attempts
     state.limits[Limit.BACKOFF_US] = 2_000
     state.limits[Limit.BACKOFF_US_MAX] = 2_000
