@@ -22,9 +22,9 @@ from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Sparse, Stop, Trouble
 from loadtests.wire.connection import Access, Credentials
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot
-from loadtests.wire.ring import ring_of_metadata
-from loadtests.workload import OPERATIONS, Workload, make_templates
+from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
+from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.workload import OPERATIONS, Templates, Workload, make_templates
 from scenarios.domain import WRITE_OPERATIONS, Operation
 from store.cassandra import prepare
 from store.schemas import SCHEMAS
@@ -32,6 +32,7 @@ from store.schemas import SCHEMAS
 log = logging.getLogger(__name__)
 
 
+WARM_IN_FLIGHT = 128  # enough to keep the nodes busy, few enough that none of it is shed
 LAST_SLOT_ONLY = (Operation.UPDATE_USAGE, Operation.UPDATE_STATE)
 
 
@@ -39,27 +40,73 @@ def run_shard(connection: Connection) -> None:
     """Serve one plan, from the first message to `Done`."""
     plan = connection.recv()
     assert isinstance(plan, ShardPlan)
-    scenario, schema = plan.scenario, SCHEMAS[plan.schema]
-    statements = {operation: schema.statement(operation) for operation in OPERATIONS}
-    keyspace = scenario.topology.keyspace
+    templates, ring = _prepare(plan)
+    ledger = Ledger.open(plan.ledger_folder, is_writable=True)
+    _warm_nodes(plan, templates, ring, ledger)
+    source = Workload(plan, templates)
+    source.prime()
+    engine = _engine(
+        plan,
+        ring,
+        ledger,
+        live=_live_counts(plan.live_path),
+        on_interval=lambda snapshot: connection.send(_second_of(snapshot)),
+    )
+    with engine:
+        connection.send(Ready())
+        start = connection.recv()
+        if isinstance(start, Stop):
+            return
+        threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
+        report = engine.run(source, start_ns=start.at_monotonic_ns)
+    connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
+
+
+def _prepare(plan: ShardPlan) -> tuple[Templates, RingTable]:
+    """Have every statement prepared and learn the ring, by cassandra-driver."""
+    topology, schema = plan.scenario.topology, SCHEMAS[plan.schema]
     driver, session = connect(plan.endpoint)
     try:
         prepared_ids = {
-            operation: prepare(session, statement, keyspace, scenario.topology.consistency.of(operation)).query_id
-            for operation, statement in statements.items()
+            operation: prepare(
+                session, schema.statement(operation), topology.keyspace, topology.consistency.of(operation)
+            ).query_id
+            for operation in OPERATIONS
         }
-        ring = ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.business_dcs])
+        ring = ring_of_metadata(driver.metadata, topology.keyspace, [dc.name for dc in topology.business_dcs])
     finally:
         driver.shutdown()  # its threads would only share the interpreter with the sender
-    source = Workload(
-        scenario,
-        plan.estate,
-        make_templates(scenario, schema, prepared_ids),
-        shard=plan.shard,
-        shard_count=plan.shard_count,
-    )
-    ledger = Ledger.open(plan.ledger_folder, is_writable=True)
-    engine = Engine(
+    return make_templates(plan.scenario, schema, prepared_ids), ring
+
+
+def _warm_nodes(plan: ShardPlan, templates: Templates, ring: RingTable, ledger: Ledger) -> None:
+    """Let the nodes' JIT compilers see the load before the clock starts: a cold JVM is ten times slower than a warm one.
+
+    What is sent are the trace's own first operations, closed loop. The storm sends them again, which changes nothing, as
+    each is idempotent; the ledger is kept as ever. Nothing of it is in the history.
+    """
+    if plan.scenario.run.warm_nodes_s == 0:
+        return
+    with _engine(plan, ring, ledger, live=None, on_interval=None) as engine:
+        timer = threading.Timer(plan.scenario.run.warm_nodes_s, engine.stop)
+        timer.daemon = True
+        timer.start()
+        report = engine.run(Workload(plan, templates), closed_in_flight=min(WARM_IN_FLIGHT, _in_flight_max(plan)))
+        timer.cancel()
+    log.info("warmed ok=%d failed=%d indeterminate=%d", report.ok, report.failed, report.indeterminate)
+
+
+def _engine(
+    plan: ShardPlan,
+    ring: RingTable,
+    ledger: Ledger,
+    *,
+    live: NDArray[np.int64] | None,
+    on_interval: OnInterval | None,
+) -> Engine:
+    statements = {operation: SCHEMAS[plan.schema].statement(operation) for operation in OPERATIONS}
+    keyspace = plan.scenario.topology.keyspace
+    return Engine(
         operations=[
             WireOperation(
                 name=operation,
@@ -73,18 +120,13 @@ def run_shard(connection: Connection) -> None:
         ring=ring,
         settings=_settings(plan),
         ledger=ledger,
-        live=_live_counts(plan.live_path),
-        on_interval=lambda snapshot: connection.send(_second_of(snapshot)),
+        live=live,
+        on_interval=on_interval,
     )
-    source.prime()
-    with engine:
-        connection.send(Ready())
-        start = connection.recv()
-        if isinstance(start, Stop):
-            return
-        threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
-        report = engine.run(source, start_ns=start.at_monotonic_ns)
-    connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
+
+
+def _in_flight_max(plan: ShardPlan) -> int:
+    return max(plan.scenario.run.in_flight_max // plan.shard_count, 1)
 
 
 def _settings(plan: ShardPlan) -> EngineSettings:
@@ -93,7 +135,7 @@ def _settings(plan: ShardPlan) -> EngineSettings:
     if endpoint.username is not None:
         login = Credentials(username=endpoint.username, password=endpoint.password or "")
     return EngineSettings(
-        in_flight_max=max(run.in_flight_max // plan.shard_count, 1),
+        in_flight_max=_in_flight_max(plan),
         operation_timeout_s=run.operation_timeout_s,
         attempts_max=run.attempts_max,
         drain_s_max=run.drain_s_max,

@@ -27,7 +27,7 @@ from sim.estate import EstateModel
 
 log = logging.getLogger(__name__)
 
-READY_S_MAX = 240.0  # the first run on a machine compiles the kernels
+READY_S_MAX = 240.0  # beyond the warming of the nodes: the first run on a machine compiles the kernels
 START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
 SAMPLE_EVERY_S = 1.0
 STOP_S_MAX = 30.0
@@ -183,10 +183,11 @@ class _Shards:
         merge_histories([*self._parts, self._nodes.folder], self._folder / "history")
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + READY_S_MAX
+        limit_s = READY_S_MAX + self._scenario.run.warm_nodes_s
+        deadline = time.monotonic() + limit_s
         for connection in self._connections:
             if not connection.poll(max(deadline - time.monotonic(), 0)):
-                raise HarnessError(f"a sender was not ready within {READY_S_MAX:g} s; see {self._folder / 'logs'}")
+                raise HarnessError(f"a sender was not ready within {limit_s:g} s; see {self._folder / 'logs'}")
             message = self._receive(connection)
             if not isinstance(message, Ready):
                 raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")

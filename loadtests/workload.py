@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.deliveries import mpxn_of, readings_of, split_meter, start_us_of
+from loadtests.shard_messages import ShardPlan
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.frames import FrameTemplate
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
 from scenarios.spec import Scenario
-from sim.estate import EstateModel
 from sim.trace import MessageBlock, MessageKind, trace_blocks
 from store.rows import Columns, query_columns, reading_columns
 from store.tables import CqlType, Schema
@@ -59,15 +59,14 @@ def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Ope
 class Workload:
     """One shard's operations in due order: the source that a `loadtests.wire.engine.Engine` runs."""
 
-    def __init__(
-        self, scenario: Scenario, estate: EstateModel, templates: Templates, *, shard: int, shard_count: int
-    ) -> None:
+    def __init__(self, plan: ShardPlan, templates: Templates) -> None:
+        estate = plan.estate
         self._estate = estate
         self._templates = templates
-        self._wall_us, self._span_us = round(scenario.run.wall_s * 1_000_000), estate.span_us
+        self._wall_us, self._span_us = round(plan.scenario.run.wall_s * 1_000_000), estate.span_us
         self._first: OperationBlock | None = None
         self._messages: Iterator[MessageBlock] = trace_blocks(
-            estate, shard=shard, shard_count=shard_count, block_size_max=MESSAGES_PER_BLOCK
+            estate, shard=plan.shard, shard_count=plan.shard_count, block_size_max=MESSAGES_PER_BLOCK
         )
 
     def prime(self) -> None:

@@ -190,6 +190,8 @@ def _storm(
 ) -> StormResult:
     """Send the whole trace; fills `history/` and `ledger/`."""
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+        if scenario.run.warm_nodes_s:
+            phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
         Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
         return storm(
             scenario,

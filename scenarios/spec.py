@@ -167,6 +167,9 @@ class Run(_Part):
     start: date = date(2026, 1, 15)
     days: int = Field(default=1, ge=1, le=400)
     wall_s: float = Field(ge=1, le=7 * 86_400, description="the simulated span is replayed in this wall time")
+    warm_nodes_s: float = Field(
+        default=10.0, ge=0, le=600, description="before the clock starts, the first operations are sent for this long"
+    )
     warm_up_s: float = Field(default=5.0, ge=0, le=3_600, description="wall time left out of response figures")
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
     operation_timeout_s: float = Field(default=12.0, ge=0.1, le=600)
