@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.wire.beat import needs_python, run_stretch, wait_us
 from loadtests.wire.block import OPERATION
 from loadtests.wire.scan import scan_responses
 from loadtests.wire.settle import end_all, expire, lose_link
@@ -22,21 +23,28 @@ def no_progress() -> NDArray[np.int64]:
 
 
 class Kernels(NamedTuple):
-    """The kernels that a beat calls, compiled for one state's types."""
+    """The kernels of a beat, compiled for one state's types. `run_stretch` is whole beats; the others are its parts."""
 
-    scan_responses: Callable[[WireState, int], int]
-    submit_due: Callable[[WireState, NDArray[np.void], NDArray[np.uint8], NDArray[np.int64], int], int]
+    run_stretch: Callable[..., None]
+    scan_responses: Callable[..., int]
+    submit_due: Callable[..., int]
+    needs_python: Callable[..., bool]
+    wait_us: Callable[..., int]
 
 
-def compile_kernels(state: WireState) -> Kernels:
+def compile_kernels(state: WireState, *, is_native: bool) -> Kernels:
     """Run every kernel once with nothing to do: compiling in the middle of a storm would cost it seconds.
 
-    The two of each beat are called past Numba's dispatcher, which would look at the types of all 24 arrays each time:
-    6 us a call, against 1 us for the compiled function itself (2026-07).
+    is_native: beats run as `run_stretch`; without, as its parts. The part that is not needed is not compiled.
     """
     progress = no_progress()
+    block = NO_ROWS, NO_FRAMES, progress
     kernels = Kernels(
-        _compiled(scan_responses, state, 0), _compiled(submit_due, state, NO_ROWS, NO_FRAMES, progress, 0)
+        run_stretch=_ready(run_stretch, is_native, state, *block, 0, 0),
+        scan_responses=_ready(scan_responses, not is_native, state, 0),
+        submit_due=_ready(submit_due, not is_native, state, *block, 0),
+        needs_python=_ready(needs_python, not is_native, state, 0, progress, False),
+        wait_us=_ready(wait_us, not is_native, state, 0, 0, 0),
     )
     hold_back(state, NO_ROWS, progress, 0)
     refuse_unsent(state, NO_ROWS, progress, 0)
@@ -48,7 +56,13 @@ def compile_kernels(state: WireState) -> Kernels:
     return kernels
 
 
-def _compiled(kernel: Any, *arguments: Any) -> Any:
-    """The function compiled for the types of `arguments`, without Numba's dispatch. Runs it once."""
+def _ready(kernel: Any, is_needed: bool, *arguments: Any) -> Any:
+    """The function compiled for the types of `arguments`, called without Numba's dispatch; or `kernel` as it is.
+
+    The dispatcher looks at the types of all 25 arrays at each call: 6 us, against 1 us for the compiled function
+    (November 2026).
+    """
+    if not is_needed:
+        return kernel
     kernel(*arguments)
     return kernel.overloads[kernel.signatures[-1]].entry_point

@@ -110,7 +110,7 @@ class Engine:
 
     def open(self) -> None:
         """Compile the kernels and open every connection. Raises HarnessError for a node that can't be used."""
-        self._kernels = compile_kernels(self._state)
+        self._kernels = compile_kernels(self._state, is_native=self._links.is_native)
         self._links.open_all()
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class Engine:
         return self._report(storm, (time.thread_time_ns() - cpu_start_ns) / 1e9)
 
     def _pace(self, end_us: int | None) -> Pace:
-        return Pace(beat_us=self.settings.beat_us, drain_us_max=int(self.settings.drain_s_max * 1e6), end_us=end_us)
+        return Pace(drain_us_max=int(self.settings.drain_s_max * 1e6), end_us=end_us)
 
     def _report(self, storm: Storm, cpu_s: float) -> EngineReport:
         totals = self._state.totals
@@ -206,6 +206,7 @@ def _new_state(
     state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger)
     state.limits[Limit.IN_FLIGHT] = settings.in_flight_max
     state.limits[Limit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
+    state.limits[Limit.BEAT_US] = settings.beat_us
     state.limits[Limit.SILENCE_US] = int(settings.silence_s_max * 1e6)
     state.limits[Limit.ATTEMPTS] = settings.attempts_max
     state.limits[Limit.BACKOFF_US] = int(settings.backoff_ms * 1e3)

@@ -9,6 +9,7 @@ import queue
 import select
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,9 @@ class Links:
         self, state: WireState, addresses: Sequence[tuple[str, int] | None], access: Access, statements: Sequence[str]
     ) -> None:
         self.reopened_count = 0
+        self.opening_count = 0  # links that are being opened again
+        # Compiled code can read and write a plain socket on Linux by itself; TLS is Python's.
+        self.is_native = sys.platform == "linux" and access.tls is None
         self._addresses = list(addresses)
         self._access = access
         self._statements = tuple(statements)
@@ -102,6 +106,7 @@ class Links:
             link, connection = self._opened.get_nowait()
             self._adopt(link, connection, now_us)
             self.reopened_count += 1
+            self.opening_count -= 1
 
     def need_care(self) -> bool:
         """Is there anything for `tend` to do? Cheap enough for every beat."""
@@ -134,6 +139,7 @@ class Links:
         self._by_fd[connection.fileno()] = link
         self._poll.register(connection, _POLL_EVENTS)
         self._table[link, LinkField.HEARD_US] = now_us
+        self._table[link, LinkField.FD] = connection.fileno()
         self._table[link, _STATUS] = LinkStatus.OPEN
 
     def _receive_on(self, link: int) -> None:
@@ -188,6 +194,7 @@ class Links:
         connection.close()
         self._sockets[link] = None
         lose_link(state, link, now_us)
+        self.opening_count += 1
         self._openers = [opener for opener in self._openers if opener.is_alive()]
         opener = threading.Thread(target=self._reopen, args=(link, address), name=f"open-link-{link}", daemon=True)
         self._openers.append(opener)

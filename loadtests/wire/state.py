@@ -68,6 +68,7 @@ class LinkField(IntEnum):
     SKIP = 8  # bytes still to come of a frame that was larger than the buffer
     HEARD_US = 9  # when bytes last came, or the first request after a lull left
     NEEDS_PREPARE = 10  # the node has forgotten a statement
+    FD = 11  # of its socket, while it is open
 
 
 class Limit(IntEnum):
@@ -82,6 +83,8 @@ class Limit(IntEnum):
     IS_STOPPING = 6  # changes to 1 when nothing may be sent any more
     LINKS_PER_NODE = 7
     SILENCE_US = 8  # of a link that owes answers, before it is given up
+    BEAT_US = 9
+    STOP_ASKED = 10  # changes to 1 from any thread
 
 
 class Total(IntEnum):
@@ -102,6 +105,7 @@ class Total(IntEnum):
     STRAY_ANSWERS = 12  # answers to nothing that was asked
     FIRST_SECOND = 13  # the earliest second whose counts are not handed over yet
     BLOCKED_AT_US = 14  # the latest beat at which an operation that was due had no room
+    CLOSED_BEAT_US = 15  # length of a closed loop's beat, as it is adapted
 
 
 class Progress(IntEnum):
@@ -146,6 +150,7 @@ class WireState(NamedTuple):
     ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
+    timespec: int64[2], for the clock's calls.
     """
 
     limits: NDArray[np.int64]
@@ -170,6 +175,7 @@ class WireState(NamedTuple):
     final_errors: NDArray[np.int64]
     error_samples: NDArray[np.uint8]
     error_sample_sizes: NDArray[np.int64]
+    timespec: NDArray[np.int64]
 
 
 def new_recording(operation_count: int) -> Recording:
@@ -223,6 +229,7 @@ def new_state(
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
     totals[Total.BLOCKED_AT_US] = -1
+    totals[Total.CLOSED_BEAT_US] = 1_000
     # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
     streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)
     return WireState(
@@ -248,4 +255,5 @@ def new_state(
         final_errors=np.zeros((sizes.operations, 3, KIND_COUNT), dtype=np.int64),
         error_samples=np.zeros((KIND_COUNT, ERROR_SAMPLE_SIZE), dtype=np.uint8),
         error_sample_sizes=np.zeros(KIND_COUNT, dtype=np.int64),
+        timespec=np.zeros(2, dtype=np.int64),
     )

@@ -1,4 +1,4 @@
-"""The beat: receive, scan, submit, send, sleep. One `Storm` is one run of an engine, in the thread that calls it."""
+"""One run of an engine, in the thread that calls it: blocks in, stretches of beats, housekeeping, an end."""
 
 import time
 from collections import deque
@@ -18,45 +18,37 @@ from loadtests.wire.state import Limit, Progress, Total, WireState, with_frame_s
 from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent
 
 _FIRST_BLOCK_S_MAX = 300.0
-_HOUSEKEEPING_US = 100_000  # time-outs and live figures are looked after this often
 _SECOND_US = 1_000_000
-_IDLE_US_MAX = 2_000  # the longest sleep, so that a stop or a new block is noticed
-_SLEEP_US_MIN = 20  # other threads get the interpreter lock and the core at least this often
+_HOUSEKEEPING_US = 100_000  # time-outs and live figures are looked after this often
+_LOOK_US = 2_000  # between two looks for a block, or for a connection, that is not ready
+_LINE_US = 1_000  # between two looks at what falls due behind a block that waits for room
 _STOP_DRAIN_US = 2_000_000
 _HELD_BLOCKS_MAX = 16  # blocks that may stand in line while the window is full, so that offered load is counted in time
 
-# Closed loop: a beat is as long as about half of the window takes to be answered. Shorter beats cost CPU that a cluster
-# on the same machine could use, longer ones leave it waiting.
-_CLOSED_BEAT_US_MIN = 200
-_CLOSED_BEAT_US_MAX = 20_000
-_CLOSED_SHARE = 2
-
 _TAKEN_UP, _NOTICED = int(Progress.TAKEN_UP), int(Progress.NOTICED)
-_IN_FLIGHT, _WAITING = int(Total.IN_FLIGHT), int(Total.WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """Times of a run [us]. end_us: when the last operation falls due, None where that is not known beforehand."""
 
-    beat_us: int
     drain_us_max: int
     end_us: int | None
 
 
+@dataclass(frozen=True, slots=True)
 class _HeldBlock:
-    """A block that the storm works on, and how far it is."""
+    """A block that the storm works on, and how far it is: rows OPERATION[n], frames uint8[total], int64[Progress]."""
 
-    __slots__ = ("frames", "progress", "rows", "size")
-
-    def __init__(self, block: OperationBlock) -> None:
-        self.rows = block.rows
-        self.frames = block.frames
-        self.progress = no_progress()
-        self.size = len(block)
+    rows: NDArray[np.void]
+    frames: NDArray[np.uint8]
+    progress: NDArray[np.int64]
 
     def is_done(self) -> bool:
-        return int(self.progress[_TAKEN_UP]) == self.size
+        return int(self.progress[_TAKEN_UP]) == len(self.rows)
+
+    def is_all_due(self) -> bool:
+        return int(self.progress[_NOTICED]) == len(self.rows)
 
 
 class Storm:
@@ -77,25 +69,22 @@ class Storm:
         self.starved_count = 0
         self.wall_s = 0.0
         self._state = state
-        self._scan, self._submit_due = kernels
+        self._kernels = kernels
         self._links = links
         self._recorder = recorder
         self._producer = producer
         self._pace = pace
         self._live = live
-        self._totals = state.totals.data
-        self._is_closed_loop = bool(state.limits[Limit.IS_CLOSED_LOOP])
-        self._closed_beat_us = 1_000.0
+        self._nothing = _HeldBlock(NO_ROWS, NO_FRAMES, no_progress())
         self._held: deque[_HeldBlock] = deque()
         self._start_ns = 0
         self._housekeeping_at_us = 0
         self._deadline_us = FAR_US if pace.end_us is None else pace.end_us + pace.drain_us_max
-        self._is_stopped = False
         self._stopped_at_us = FAR_US
 
     def stop(self) -> None:
         """Send no more, and end within about 2 s."""
-        self._is_stopped = True
+        self._state.limits[Limit.STOP_ASKED] = 1
 
     def run(self, start_ns: int | None) -> None:
         """Run from `start_ns` (None: from now) to the end. Raises what the source or the history's writer raises."""
@@ -107,8 +96,8 @@ class Storm:
                 self._hold(first)
             with on_time() as self.scheduling:
                 self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
-                while not self._beat():
-                    pass
+                while not self._is_over(self._now_us()):
+                    self._advance()
                 self._finish()
         finally:
             self._producer.stop()
@@ -118,61 +107,71 @@ class Storm:
     def _now_us(self) -> int:
         return (time.perf_counter_ns() - self._start_ns) // 1_000
 
-    def _beat(self) -> bool:
-        """One beat, with the sleep at its end; True when the run is over."""
-        begin_us = self._now_us()
-        self._links.receive()
-        answer_count = self._scan(self._state, self._now_us())
-        next_due_us = self._submit()
-        self._links.send()
-        if self._links.need_care():
-            self._links.tend(self._state, self._now_us())
+    def _advance(self) -> None:
+        """One stretch of beats, and what Python has to do after it."""
+        block = self._head()
+        self._stretch(block, self._until_us(block))
+        if self._held and block.is_done():
+            self._held.popleft()
+        elif block.is_all_due():
+            self._hold_back()
         now_us = self._now_us()
+        if self._links.need_care():
+            self._links.tend(self._state, now_us)
         if now_us >= self._housekeeping_at_us:
             self._keep_house(now_us)
-        if self._is_over(now_us):
-            return True
-        self._sleep(now_us, now_us - begin_us, next_due_us, answer_count)
-        return False
 
-    def _submit(self) -> int:
-        """Submit what is due, from one block after the other; returns when the next operation is due [us]."""
-        if self._is_stopped:
-            return FAR_US
-        while True:
-            if not self._held and not self._take_block():
-                self._submit_due(self._state, NO_ROWS, NO_FRAMES, no_progress(), self._now_us())  # retries
-                return FAR_US
-            block = self._held[0]
-            next_due_us = self._submit_due(self._state, block.rows, block.frames, block.progress, self._now_us())
-            if block.is_done():
-                self._held.popleft()
-                continue
-            if next_due_us == FAR_US and not self._is_closed_loop:
-                self._hold_back()
-            return next_due_us
+    def _stretch(self, block: _HeldBlock, until_us: int) -> None:
+        """Beat until `until_us`, or until Python is needed."""
+        state, kernels = self._state, self._kernels
+        if self._links.is_native:
+            kernels.run_stretch(state, block.rows, block.frames, block.progress, self._start_ns, until_us)
+            return
+        begin_us = self._now_us()
+        was_all_due = block.is_all_due()
+        self._links.receive()
+        answer_count = kernels.scan_responses(state, self._now_us())
+        next_due_us = kernels.submit_due(state, block.rows, block.frames, block.progress, self._now_us())
+        self._links.send()
+        end_us = self._now_us()
+        if end_us < until_us and not kernels.needs_python(state, len(block.rows), block.progress, was_all_due):
+            time.sleep(kernels.wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count) / 1e6)
 
-    def _take_block(self) -> bool:
-        block = self._producer.take()
+    def _head(self) -> _HeldBlock:
+        """The block to work on: the first one that is not done, or an empty one."""
+        if self._stopped_at_us != FAR_US or (not self._held and not self._take_block()):
+            return self._nothing
+        return self._held[0]
+
+    def _until_us(self, block: _HeldBlock) -> int:
+        """How long the next stretch may take at most [us]."""
+        is_starved = block is self._nothing and not self._producer.is_exhausted
+        if is_starved or self._links.opening_count:
+            return min(self._housekeeping_at_us, self._now_us() + _LOOK_US)
+        if block.is_all_due() and not block.is_done():
+            return min(self._housekeeping_at_us, self._now_us() + _LINE_US)
+        return self._housekeeping_at_us
+
+    def _take_block(self, timeout_s: float = 0.0) -> bool:
+        block = self._producer.take(timeout_s)
         if block is None:
-            if not self._producer.is_exhausted:
-                self.starved_count += 1
+            self.starved_count += not self._producer.is_exhausted
             return False
         self._hold(block)
         return True
 
     def _hold(self, block: OperationBlock) -> None:
         self._state = with_frame_size(self._state, int(block.rows["frame_size"].max()))
-        self._held.append(_HeldBlock(block))
+        self._held.append(_HeldBlock(block.rows, block.frames, no_progress()))
 
     def _hold_back(self) -> None:
-        """The whole block is due and the window is full: count what else falls due meanwhile."""
+        """The whole first block is due and waits for room: count what else falls due meanwhile."""
         now_us = self._now_us()
         index = 1
-        while index < len(self._held) or (len(self._held) < _HELD_BLOCKS_MAX and self._take_block()):
+        while index < len(self._held) or (0 < len(self._held) < _HELD_BLOCKS_MAX and self._take_block()):
             block = self._held[index]
             hold_back(self._state, block.rows, block.progress, now_us)
-            if block.progress[_NOTICED] < block.size:
+            if not block.is_all_due():
                 return
             index += 1
 
@@ -185,41 +184,26 @@ class Storm:
 
     def _is_over(self, now_us: int) -> bool:
         """Is all answered, or is it time to end without?"""
-        totals = self._totals
-        if self._is_stopped:
-            if self._state.limits[Limit.IS_STOPPING] == 0:
-                self._state.limits[Limit.IS_STOPPING] = 1
+        limits, totals = self._state.limits, self._state.totals
+        if limits[Limit.STOP_ASKED]:
+            if self._stopped_at_us == FAR_US:
+                limits[Limit.IS_STOPPING] = 1
                 self._stopped_at_us = now_us
                 self._deadline_us = now_us + _STOP_DRAIN_US
-            return totals[_IN_FLIGHT] == totals[_WAITING] or now_us >= self._deadline_us
+            return bool(totals[Total.IN_FLIGHT] == totals[Total.WAITING]) or now_us >= self._deadline_us
         if self._producer.is_exhausted and not self._held:
-            if totals[_IN_FLIGHT] == 0:
+            if totals[Total.IN_FLIGHT] == 0:
                 return True
             if self._deadline_us == FAR_US:
                 self._deadline_us = now_us + self._pace.drain_us_max
         return now_us >= self._deadline_us
 
-    def _sleep(self, now_us: int, spent_us: int, next_due_us: int, answer_count: int) -> None:
-        if self._is_closed_loop:
-            self._adapt(answer_count)
-            wait_us = int(self._closed_beat_us) - spent_us
-        elif self._totals[_IN_FLIGHT] == 0:
-            wait_us = min(max(next_due_us - now_us, self._pace.beat_us - spent_us), _IDLE_US_MAX)
-        else:
-            wait_us = self._pace.beat_us - spent_us
-        time.sleep(max(wait_us, _SLEEP_US_MIN) / 1e6)
-
-    def _adapt(self, answer_count: int) -> None:
-        """Lengthen or shorten the beat of a closed loop towards `1 / _CLOSED_SHARE` of the window a beat."""
-        wanted = self._state.limits[Limit.IN_FLIGHT] / _CLOSED_SHARE
-        step = 1.1 if answer_count < wanted else 1 / 1.1
-        self._closed_beat_us = min(max(self._closed_beat_us * step, _CLOSED_BEAT_US_MIN), _CLOSED_BEAT_US_MAX)
-
     def _finish(self) -> None:
         """Give every operation that fell due an outcome, and hand the last second over."""
         now_us = self._now_us()
         end_all(self._state, now_us)
-        while self._held or (not self._is_stopped and self._take_block_at_end()):
+        is_stopped = self._stopped_at_us != FAR_US
+        while self._held or (not is_stopped and self._take_block(_FIRST_BLOCK_S_MAX)):
             block = self._held.popleft()
             refuse_unsent(self._state, block.rows, block.progress, min(now_us, self._stopped_at_us))
         self.wall_s = now_us / 1e6
@@ -234,9 +218,3 @@ class Storm:
         self._live[LiveField.LINKS_OPEN] = self._links.open_count()
         self._live[LiveField.REOPENED] = self._links.reopened_count
         self._live[LiveField.IS_DONE] = is_done
-
-    def _take_block_at_end(self) -> bool:
-        block = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
-        if block is not None:
-            self._hold(block)
-        return block is not None

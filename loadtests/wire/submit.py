@@ -37,6 +37,8 @@ def submit_due(
     rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on. Returns when the next row is due
     [us], or FAR_US when no row is left that is not due yet.
     """
+    if state.limits[Limit.IS_STOPPING] == 1:
+        return FAR_US
     if state.totals[Total.WAITING] > 0:
         _resend(state, now_us)
     if state.limits[Limit.IS_CLOSED_LOOP] == 1:

@@ -143,7 +143,7 @@ def test_late_answers_of_a_slow_server_make_no_second_outcome() -> None:
 
 def test_a_lost_connection_is_opened_again_and_its_operations_are_retried() -> None:
     ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=10)
-    with StubServer(service_time_s=0.02) as server, new_engine(server, ledger=ledger) as engine:
+    with StubServer(service_time_s=0.02) as server, new_engine(server, ledger=ledger, backoff_ms=100.0) as engine:
         start_ns = time.perf_counter_ns()
         at(start_ns, 0.3, server.drop_connections)
         report = engine.run(SteadySource(1_000, 1_000), start_ns=start_ns)
