@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import sys
+import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
 from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
@@ -28,6 +30,9 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command load
     from reports.results import Results
 
 
+INTERRUPT_APART_S = 1.0
+
+
 class ExitCode(IntEnum):
     """What the command's exit status says; the verdict's own codes are in `reports.results`."""
 
@@ -36,7 +41,18 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class _Commands(TyperGroup):
+    """The commands, each ending with one clear sentence when it fails: typer itself is silent about Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ScenarioError, HarnessError, StoreError, OSError, KeyboardInterrupt) as error:
+            _fail(error)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -283,18 +299,29 @@ def default_out(scenario: Path) -> Path:
 
 
 def main() -> None:
-    """The entry point: whatever goes wrong ends as one clear sentence and the right exit code."""
+    """The entry point."""
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
     logging.getLogger("cassandra").setLevel(logging.ERROR)  # what matters of it comes back as an exception
-    signal.signal(signal.SIGTERM, _as_interrupt)  # `kill` cleans up like Ctrl-C does
-    try:
-        app()
-    except (ScenarioError, HarnessError, StoreError, OSError, KeyboardInterrupt) as error:
-        _fail(error)
+    interrupt = _Interrupt()
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)  # `kill` cleans up like Ctrl-C does
+    app()
 
 
-def _as_interrupt(_signal: int, _frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
+class _Interrupt:
+    """A signal handler: KeyboardInterrupt, once a second at most.
+
+    `uv run` and `timeout` pass a signal on that the process group was sent already; that is one Ctrl-C, not two.
+    """
+
+    def __init__(self) -> None:
+        self._last_s = 0.0
+
+    def __call__(self, _signal: int, _frame: Any) -> None:
+        now_s = time.monotonic()
+        if now_s - self._last_s > INTERRUPT_APART_S:
+            self._last_s = now_s
+            raise KeyboardInterrupt
 
 
 def _exit_with_verdict(job: "Callable[[Progress], Results]", quiet: bool) -> NoReturn:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -99,10 +100,12 @@ def print_checks(console: Console, checks: Sequence[Check], *, only_trouble: boo
 
 
 def _operations_table(results: Results) -> Table:
-    table = Table(title="Operations (response time from the due time)", title_justify="left")
-    table.add_column("operation")
-    for heading in ("ok", "failed", "indeterminate", "rate /s", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(heading, justify="right")
+    table = Table(
+        title="Operations (response time from the due time)", title_justify="left", box=SIMPLE_HEAD, padding=0
+    )
+    table.add_column("operation", no_wrap=True)
+    for heading in ("ok", "failed", "in doubt", "rate/s", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, operation in results.operations.items():
         response = operation.response_ms
         table.add_row(
@@ -118,10 +121,11 @@ def _operations_table(results: Results) -> Table:
 
 def _audit_table(results: Results) -> Table:
     assert results.audit is not None
-    table = Table(title="Audit (facts read back from each data centre)", title_justify="left")
-    table.add_column("held by")
+    title = "Audit (facts read back from each data centre)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("held by", no_wrap=True)
     for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, counts in (*results.audit.per_dc.items(), ("every DC", results.audit)):
         cells = (counts.acknowledged, counts.verified, counts.lost, counts.wrong, counts.phantom, counts.duplicate)
         table.add_row(name, *(f"{cell:,}" for cell in cells))

@@ -73,6 +73,8 @@ def run(
         with phases.phase("schema", "Creating the schema"):
             release = _make_schema(scenario, reached)
         stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
+        if stormed.is_interrupted:
+            phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
         audit, trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
         if cluster is not None:
             with phases.phase("stop", "Stopping the cluster"):
