@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from loadtests.wire.kernels import copy_bytes
+
 # One operation. Kernels read it as a record; 48 bytes, so that four lie in three cache lines.
 OPERATION = np.dtype(
     [
@@ -85,6 +87,9 @@ def assemble_block(groups: Sequence[FrameGroup]) -> OperationBlock:
         part["frame_size"] = group.frames.shape[1]
         part["frame_offset"] = number  # for now: the group that holds its frame
         start += len(part)
+    if len(groups) == 1:
+        rows["frame_offset"] = np.arange(count) * groups[0].frames.shape[1]
+        return OperationBlock(rows=rows, frames=np.ascontiguousarray(groups[0].frames).reshape(-1))
     order = np.argsort(rows["due_us"], kind="stable")
     row_in_group = np.concatenate([np.arange(len(group.due_us)) for group in groups]) if groups else order
     rows = rows[order]
@@ -104,7 +109,4 @@ def _scatter(
 ) -> None:
     """Copy source[source_rows[i]] (of uint8[n, size]) to target[offsets[i]:] (uint8[total]) for each i."""
     for i in range(source_rows.size):
-        row = source_rows[i]
-        offset = offsets[i]
-        for j in range(source.shape[1]):
-            target[offset + j] = source[row, j]
+        copy_bytes(source[source_rows[i]], 0, target, offsets[i], source.shape[1])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.wire.kernels import borrowing_kernel, copy_bytes
 from loadtests.wire.outcomes import ErrorKind, kind_of_code
 from loadtests.wire.protocol import CONTROL_STREAM, HEADER_SIZE, HeaderFlag, Opcode, ResultKind
 from loadtests.wire.settle import acknowledge, count_value, end_attempt, release_stream
@@ -51,8 +51,7 @@ def scan_responses(state: WireState, now_us: int) -> int:
             _answer(state, link, stream, data[position : position + frame_size], now_us)
             answer_count += 1
             position += frame_size
-        for i in range(end - position):
-            data[i] = data[position + i]
+        copy_bytes(data, position, data, 0, end - position)
         state.links[link, LinkField.IN_END] = end - position
     return answer_count
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.ledger import SlotState
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.wire.kernels import borrowing_kernel, copy_bytes
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.settle import count_in_second, count_value, end_attempt, mark_ledger
 from loadtests.wire.state import (
@@ -192,10 +192,7 @@ def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_u
     held["dc"] = row["dc"]
     held["attempt_count"] = 0
     held["may_be_applied"] = 0
-    offset = row["frame_offset"]
-    frame = state.place_frames[place]
-    for i in range(row["frame_size"]):
-        frame[i] = frames[offset + i]
+    copy_bytes(frames, row["frame_offset"], state.place_frames[place], 0, row["frame_size"])
     mark_ledger(state, row["operation"], row["meter"], row["first_slot"], row["slot_count"], SlotState.INTENT)
     totals[Total.ATTEMPTED] += 1
     count_in_second(state, now_us, row["operation"], CountColumn.ATTEMPTED)
@@ -223,9 +220,7 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     if links[link, LinkField.OUT_END] + size > out.size:
         _compact(state, link)
     end = links[link, LinkField.OUT_END]
-    frame = state.place_frames[place]
-    for i in range(size):
-        out[end + i] = frame[i]
+    copy_bytes(state.place_frames[place], 0, out, end, size)
     out[end + 2] = stream >> 8
     out[end + 3] = stream & 0xFF
     links[link, LinkField.OUT_END] = end + size
@@ -236,9 +231,7 @@ def _compact(state: WireState, link: int) -> None:
     """Move a link's unsent bytes to the front of its out buffer."""
     start = state.links[link, LinkField.OUT_START]
     size = state.links[link, LinkField.OUT_END] - start
-    out = state.out_bytes[link]
-    for i in range(size):
-        out[i] = out[start + i]
+    copy_bytes(state.out_bytes[link], start, state.out_bytes[link], 0, size)
     state.links[link, LinkField.OUT_START] = 0
     state.links[link, LinkField.OUT_END] = size
 
