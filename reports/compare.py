@@ -119,7 +119,7 @@ def _rows(runs: Sequence[NamedRun]) -> list[Row]:
         Row("Started", [wording.moment(each.started) for each in every], sound),
         Row("Scenario", [each.scenario for each in every], sound),
         Row("Seed", [str(each.seed) for each in every], sound),
-        Row("Readings acknowledged", [wording.count(a.acknowledged if a else None) for a in audits], sound),
+        Row("Facts acknowledged", [wording.count(a.acknowledged if a else None) for a in audits], sound),
         Row("Readings lost", [wording.count(each) for each in lost], [bool(each) for each in lost]),
         Row("Wrong, phantom or duplicate", [wording.count(each) for each in others], [bool(each) for each in others]),
         Row(

@@ -151,10 +151,10 @@ def _tiles(run: Run) -> list[Tile]:
     totals = _totals(results)
     tiles = [
         Tile(
-            name="Readings acknowledged",
+            name="Facts acknowledged",
             value=wording.count(audit.acknowledged if audit else None),
             unit="",
-            note=f"of {wording.count(audit.attempted)} half-hours sent" if audit else "not read back",
+            note=f"of {wording.count(audit.attempted)} facts sent" if audit else "not read back",
         ),
         Tile(
             name="Readings lost",

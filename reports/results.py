@@ -99,7 +99,8 @@ class GeneratorResult(_Part):
 
 
 class AuditCounts(_Part):
-    """Slots (half-hours of meters) by what was found when they were read back."""
+    """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table,
+    a meter's day in the usage view, a meter in the state view."""
 
     acknowledged: NonNegativeInt = Field(description="the cluster said that it has them")
     verified: NonNegativeInt = Field(description="acknowledged, and read back with the exact value")
@@ -110,11 +111,11 @@ class AuditCounts(_Part):
 
 
 class DcAudit(AuditCounts):
-    """The read-back from one data centre. `coordinated` of the slots were acknowledged by this DC itself."""
+    """The read-back from one data centre. `coordinated` of the facts were acknowledged by this DC itself."""
 
     coordinated: NonNegativeInt
     settled_s: NonNegativeFloat | None = Field(
-        default=None, description="from the end of the storm until this DC held every acknowledged slot"
+        default=None, description="from the end of the storm until this DC held every acknowledged fact"
     )
 
 
@@ -139,7 +140,7 @@ class AuditExample(_Part):
 
 
 class AuditResult(AuditCounts):
-    """Every acknowledged slot, read back from each DC and compared with the value recomputed from the seed."""
+    """Every acknowledged fact, read back from each DC and compared with the value recomputed from the seed."""
 
     attempted: NonNegativeInt
     indeterminate: NonNegativeInt = Field(description="counted, not judged: they may or may not be there")

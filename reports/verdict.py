@@ -1,13 +1,13 @@
 """The verdict: what was judged, how it came out, and why, each reason a sentence with its numbers. Pure.
 
 Rules that hold here:
-- An audit fault (lost, wrong, phantom or duplicate slot) is a fail, whatever else happened: the generator's own trouble
+- An audit fault (lost, wrong, phantom or duplicate fact) is a fail, whatever else happened: the generator's own trouble
   can't make a cluster lose what it acknowledged.
 - A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
   and the run is inconclusive.
 - A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
   and so never a pass.
-- Indeterminate slots are counted, not judged: the cluster made no promise about them.
+- Indeterminate facts are counted, not judged: the cluster made no promise about them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +154,7 @@ def _objective_faults(objective: ObjectiveResult) -> list[str]:
 
 
 def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
-    """Is every acknowledged slot there, once, with its exact value, in every DC?"""
+    """Is every acknowledged fact there, once, with its exact value, in every DC?"""
     if audit is None:
         sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
         return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
@@ -167,17 +167,17 @@ def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
 
 def _fault_check(audit: AuditResult, kind: str) -> Check:
     parts: list[AuditCounts] = [audit, *audit.per_dc.values(), *audit.tables.values()]
-    # The total may count a slot once that two DCs miss, or twice; that a part has a fault is enough.
+    # The total may count a fact once that two DCs miss, or twice; that a part has a fault is enough.
     worst = max(_fault_count(part, kind) for part in parts)
     if worst == 0:
-        return _check(kind, "audit", Verdict.PASS, f"No slot is {kind} ({FAULTS[kind]}).")
+        return _check(kind, "audit", Verdict.PASS, f"No fact is {kind} ({FAULTS[kind]}).")
     by_dc = [
         f"{count(_fault_count(dc, kind))} in {name}" for name, dc in audit.per_dc.items() if _fault_count(dc, kind)
     ]
     where = f": {listed(by_dc)}" if by_dc else ""
     verb = "is" if worst == 1 else "are"
     example = next((_example_sentence(example) for example in audit.examples if example.kind == kind), "")
-    sentence = f"{counted(worst, 'slot')} {verb} {kind} ({FAULTS[kind]}){where}.{example}"
+    sentence = f"{counted(worst, 'fact')} {verb} {kind} ({FAULTS[kind]}){where}.{example}"
     return _check(kind, "audit", Verdict.FAIL, sentence)
 
 
@@ -201,23 +201,23 @@ def _example_sentence(example: AuditExample) -> str:
 
 def _read_back_check(audit: AuditResult) -> Check:
     if audit.acknowledged == 0:
-        sentence = "No slot was acknowledged, so there was nothing to read back and nothing is proved."
+        sentence = "No fact was acknowledged, so there was nothing to read back and nothing is proved."
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
     missing = audit.acknowledged - audit.verified - audit.lost - audit.wrong
     if missing > 0:
         sentence = (
-            f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged slot')} could not be read back, "
+            f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged fact')} could not be read back, "
             "so nothing is known about them; `meterstorm audit` on the run's folder tries again."
         )
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
     if audit.verified < audit.acknowledged:
         sentence = (
-            f"All {counted(audit.acknowledged, 'acknowledged slot')} were read back, with the faults named above."
+            f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back, with the faults named above."
         )
         return _check(READ_BACK, "audit", Verdict.PASS, sentence)
     dcs = listed(list(audit.per_dc)) if audit.per_dc else "the cluster"
     sentence = (
-        f"All {counted(audit.acknowledged, 'acknowledged slot')} were read back from {dcs}, "
+        f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back from {dcs}, "
         "each there once and with its exact value."
     )
     return _check(READ_BACK, "audit", Verdict.PASS, sentence)
@@ -232,13 +232,13 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
         if dc is None:
             sentence = f"DC {name} was not read back, so nothing is proved about it."
         elif dc.acknowledged == 0:
-            sentence = f"DC {name} holds no acknowledged slot, so nothing is proved about it."
+            sentence = f"DC {name} holds no acknowledged fact, so nothing is proved about it."
         elif name in business and dc.coordinated == 0:
-            sentence = f"DC {name} has role business, but coordinated no acknowledged slot: its gateways sent nothing."
+            sentence = f"DC {name} has role business, but coordinated no acknowledged fact: its gateways sent nothing."
         else:
             outcome = Verdict.PASS
             settled = "" if dc.settled_s is None else f", {duration(dc.settled_s)} after the storm's end"
-            sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged slot')}{settled}."
+            sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
         checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
     return checks
 

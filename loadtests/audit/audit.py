@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SPLITS_PER_RANGE = 4
 RESCAN_WAIT_S = 3.0
+VALUES_SHOWN_MAX = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -262,7 +263,8 @@ class _TableJudge:
             if name == "values_wh":
                 length = int(page.list_lengths(index)[row])
                 values = page.lists(index, np.array([row]), length)[0].tolist() if length > 0 else []
-                texts.append(f"{name}={values[:48]}")
+                rest = f", ... {length} values" if length > VALUES_SHOWN_MAX else ""
+                texts.append(f"{name}=[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]")
             else:
                 value = int(page.integers(index)[row])
                 texts.append(f"{name}={'null' if value == NULL else value}")

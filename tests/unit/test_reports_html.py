@@ -188,7 +188,7 @@ def test_junit_has_a_case_a_check(failed: Path) -> None:
     assert set(failures) == {"lost", "wrong", "append_event_p99"}
     lost = failures["lost"]
     assert lost is not None
-    assert (lost.get("message") or "").startswith("2 slots are lost")
+    assert (lost.get("message") or "").startswith("2 facts are lost")
 
 
 def test_junit_calls_inconclusive_an_error(tmp_path: Path) -> None:

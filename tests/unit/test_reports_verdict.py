@@ -115,7 +115,7 @@ def test_pass_says_what_was_proved() -> None:
     result = judged()
     assert result.verdict is Verdict.PASS
     assert result.reasons[0] == (
-        "All 48,000 acknowledged slots were read back from north and south, each there once and with its exact value."
+        "All 48,000 acknowledged facts were read back from north and south, each there once and with its exact value."
     )
     assert (
         "append_event: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
@@ -125,14 +125,14 @@ def test_pass_says_what_was_proved() -> None:
     assert len(result.reasons) == 4
     assert all(check.outcome is Verdict.PASS for check in result.checks)
     sentences = [check.sentence for check in result.checks]
-    assert "DC north answered for 48,000 acknowledged slots, 1.50 s after the storm's end." in sentences
+    assert "DC north answered for 48,000 acknowledged facts, 1.50 s after the storm's end." in sentences
 
 
 @pytest.mark.parametrize("kind", ["lost", "wrong", "phantom", "duplicate"])
 def test_each_kind_of_fault_is_a_fail(kind: str) -> None:
     result = judged(audit=audit(south={kind: 3}, **{kind: 3}))
     assert result.verdict is Verdict.FAIL
-    assert result.reasons[0].startswith(f"3 slots are {kind} (")
+    assert result.reasons[0].startswith(f"3 facts are {kind} (")
     assert ": 3 in south." in result.reasons[0]
 
 
@@ -149,7 +149,7 @@ def test_a_fault_names_its_meter_and_slot() -> None:
     )
     reason = the_reason(judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999, examples=(example,))))
     assert reason == (
-        "1 slot is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, slot 17 "
+        "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, slot 17 "
         "(2026-01-15 08:30 UTC) in intervals_by_meter_day of south: expected 214, found nothing."
     )
 
@@ -164,7 +164,7 @@ def test_lost_data_is_a_fail_even_when_the_generator_was_late() -> None:
     late = generator(valid=False, late_ms=Lateness(p50=80, p99=400, max=900))
     result = judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999), generator=late)
     assert result.verdict is Verdict.FAIL
-    assert result.reasons[0].startswith("1 slot is lost")
+    assert result.reasons[0].startswith("1 fact is lost")
     assert result.reasons[1].startswith("The load generator was late")
 
 
@@ -229,7 +229,7 @@ def test_nothing_acknowledged_is_inconclusive() -> None:
     )
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "Nothing was acknowledged: 0 of 1,000 operations that fell due." in result.reasons
-    assert "No slot was acknowledged, so there was nothing to read back and nothing is proved." in result.reasons
+    assert "No fact was acknowledged, so there was nothing to read back and nothing is proved." in result.reasons
 
 
 def test_no_operation_at_all_is_inconclusive() -> None:
@@ -256,7 +256,7 @@ def test_no_audit_is_inconclusive() -> None:
 def test_a_partial_read_back_is_inconclusive() -> None:
     result = judged(audit=audit(verified=47_000))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert the_reason(result).startswith("1,000 of 48,000 acknowledged slots could not be read back")
+    assert the_reason(result).startswith("1,000 of 48,000 acknowledged facts could not be read back")
 
 
 def test_a_dc_that_was_not_read_back_is_inconclusive() -> None:
@@ -269,14 +269,14 @@ def test_a_dc_that_was_not_read_back_is_inconclusive() -> None:
 def test_a_dc_that_holds_nothing_is_inconclusive() -> None:
     result = judged(audit=audit(south={"acknowledged": 0, "verified": 0}))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert the_reason(result) == "DC south holds no acknowledged slot, so nothing is proved about it."
+    assert the_reason(result) == "DC south holds no acknowledged fact, so nothing is proved about it."
 
 
 def test_a_business_dc_that_coordinated_nothing_is_inconclusive() -> None:
     idle = {name: DcAudit.model_validate({**SOUND, "coordinated": 0}) for name in ("north", "south")}
     result = judged(audit=audit(per_dc=idle))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert the_reason(result).startswith("DC north has role business, but coordinated no acknowledged slot")
+    assert the_reason(result).startswith("DC north has role business, but coordinated no acknowledged fact")
 
 
 def test_an_objective_without_a_response_is_inconclusive() -> None:
