@@ -58,7 +58,8 @@ def run_shard(connection: Connection) -> None:
         if isinstance(start, Stop):
             return
         threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
-        report = engine.run(source, start_ns=start.at_monotonic_ns)
+        end_us = round(plan.scenario.run.wall_s * 1e6)
+        report = engine.run(source, start_ns=start.at_monotonic_ns, end_us=end_us)
     connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
 
 

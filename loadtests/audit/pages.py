@@ -99,10 +99,9 @@ def token_ranges(session: Session, keyspace: str, dc: str, split: int) -> list[T
                 f"no live node of DC {dc} holds the range that ends at token {token.value}: start its nodes"
             )
         host = replicas[i % len(replicas)]
+        spans = [(TOKEN_MIN if i == 0 else ring[i - 1].value, token.value)]
         if i == 0:  # the range that wraps round the ends of the ring
-            spans = [(TOKEN_MIN, token.value), (ring[-1].value, TOKEN_MAX)]
-        else:
-            spans = [(ring[i - 1].value, token.value)]
+            spans.append((ring[-1].value, TOKEN_MAX))
         for after, through in spans:
             if after >= through:
                 continue

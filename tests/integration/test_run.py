@@ -174,11 +174,11 @@ def command(*arguments: str, cwd: Path, **options: Any) -> subprocess.Popen[str]
 
 def nodes_below(folder: Path) -> list[psutil.Process]:
     """JVMs and senders whose command line or working files lie in the folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(folder) in part for part in process.info["cmdline"] or ()) and process.pid != os.getpid():
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ()) and process.pid != os.getpid()
+    ]
 
 
 def await_line(process: subprocess.Popen[str], words: str, timeout_s: float) -> None:

@@ -67,7 +67,7 @@ def test_what_is_wrong_is_named(change: tuple[str, str], said: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="nowhere.toml: no such scenario file"):
+    with pytest.raises(ScenarioError, match=r"nowhere\.toml: no such scenario file"):
         load_scenario(tmp_path / "nowhere.toml")
 
 
