@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.wire.kernels import borrowing_kernel, unlocked_kernel
 
 SLOTS_PER_BYTE = 4
 _LOW_BITS = 0x55  # the low bit of each slot's pair
@@ -142,7 +141,7 @@ def mark_run(states: NDArray[np.uint8], plane: int, meter: int, first: int, coun
         row[byte] = np.uint8((old & ~free) | (state * _LOW_BITS & free))
 
 
-@njit(cache=True, nogil=True)
+@unlocked_kernel
 def count_states(packed: NDArray[np.uint8], slot_count: int) -> NDArray[np.int64]:
     """How many slots are in each SlotState: uint8[meters, bytes] of one plane -> int64[4]."""
     counts = np.zeros(4, dtype=np.int64)

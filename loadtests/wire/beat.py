@@ -5,10 +5,9 @@ lost, or because the run is told to stop.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.wire.kernels import borrowing_kernel, unlocked_borrowing_kernel
 from loadtests.wire.scan import scan_responses
 from loadtests.wire.state import Limit, LinkField, LinkStatus, Progress, Total, WireState
 from loadtests.wire.submit import submit_due
@@ -24,7 +23,7 @@ _CLOSED_BEAT_US_MIN = 200
 _CLOSED_BEAT_US_MAX = 20_000
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@unlocked_borrowing_kernel
 def run_stretch(
     state: WireState,
     rows: NDArray[np.void],

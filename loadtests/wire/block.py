@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import copy_bytes
+from loadtests.wire.kernels import copy_bytes, unlocked_borrowing_kernel
 
 # One operation. Kernels read it as a record; 48 bytes, so that four lie in three cache lines.
 OPERATION = np.dtype(
@@ -103,7 +102,7 @@ def assemble_block(groups: Sequence[FrameGroup]) -> OperationBlock:
     return OperationBlock(rows=rows, frames=frames)
 
 
-@njit(cache=True, nogil=True)
+@unlocked_borrowing_kernel
 def _scatter(
     source: NDArray[np.uint8], source_rows: NDArray[np.int64], offsets: NDArray[np.int64], target: NDArray[np.uint8]
 ) -> None:

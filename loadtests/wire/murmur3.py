@@ -5,8 +5,9 @@ tail are sign-extended, which is not what the original does. `Murmur3Partitioner
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from loadtests.wire.kernels import borrowing_kernel, unlocked_kernel
 
 _C1 = np.uint64(0x87C37B91114253D5)
 _C2 = np.uint64(0x4CF5AD432745937F)
@@ -14,7 +15,7 @@ _FMIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _FMIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 
 
-@njit(cache=True, nogil=True)
+@unlocked_kernel
 def tokens(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The token of each key: uint8[n, k] serialized partition keys -> int64[n]."""
     result = np.empty(keys.shape[0], dtype=np.int64)
@@ -23,7 +24,7 @@ def tokens(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
     return result
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _token(key: NDArray[np.uint8]) -> int:
     """The token of one key: uint8[k] -> int64."""
     size = key.size
@@ -51,22 +52,22 @@ def _token(key: NDArray[np.uint8]) -> int:
     return 2**63 - 1 if token == np.int64(-(2**63)) else int(token)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@borrowing_kernel
 def _rotate(value: np.uint64, count: int) -> np.uint64:
     return np.uint64((value << np.uint64(count)) | (value >> np.uint64(64 - count)))
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _mix_1(k: np.uint64) -> np.uint64:
     return np.uint64(_rotate(k * _C1, 31) * _C2)
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _mix_2(k: np.uint64) -> np.uint64:
     return np.uint64(_rotate(k * _C2, 33) * _C1)
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _finish(h: np.uint64) -> np.uint64:
     h ^= h >> np.uint64(33)
     h *= _FMIX_1
@@ -75,7 +76,7 @@ def _finish(h: np.uint64) -> np.uint64:
     return np.uint64(h ^ (h >> np.uint64(33)))
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _little_endian(key: NDArray[np.uint8], start: int) -> np.uint64:
     """Eight bytes from `start` as a word."""
     word = np.uint64(0)
@@ -84,7 +85,7 @@ def _little_endian(key: NDArray[np.uint8], start: int) -> np.uint64:
     return word
 
 
-@njit(cache=True, nogil=True)
+@borrowing_kernel
 def _signed_tail(key: NDArray[np.uint8], start: int, end: int) -> np.uint64:
     """Up to eight bytes as a word, each sign-extended before it is shifted in, as Java's bytes are."""
     word = np.uint64(0)
