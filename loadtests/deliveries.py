@@ -66,7 +66,7 @@ def readings_of(
     register_end_wh = register_wh(estate, meter, (first_slot + slot_count).astype(np.int32))
     n = len(meter)
     return Readings(
-        mpxn=np.where(is_gas, mprn_of(premises), mpan_of(premises)),
+        mpxn=mpxn_of(estate, meter),
         premises=premises,
         fuel=is_gas.astype(np.int8),
         interval_start_us=start_us + first_slot.astype(np.int64) * SLOT_US,

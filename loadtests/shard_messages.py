@@ -63,7 +63,7 @@ class Second:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How it went; `cpu_s` is of the whole process, `sender_cpu_s` of the thread that keeps the beat."""
+    """How it went; `cpu_s` is of the whole process, `report.cpu_s` of the thread that keeps the beat."""
 
     report: EngineReport
     cpu_s: float
@@ -71,6 +71,6 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One sentence for the user, and the traceback for the log."""
+    """Why the shard can't go on, one sentence; the traceback is in its log."""
 
     message: str

@@ -1,12 +1,16 @@
 """The storm: shards as tethered child processes, started together, watched, and their histories written as they come."""
 
+import contextlib
 import logging
 import mmap
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -75,8 +79,9 @@ def storm(
     Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
     what was recorded until then stays.
     """
-    with _Shards(scenario, estate, schema, endpoint, run_folder, shard_count) as shards:
+    with _Shards(scenario, run_folder, shard_count) as shards:
         try:
+            shards.launch(estate, schema, endpoint)
             return shards.run(sample_nodes, live)
         finally:
             shards.write_history()
@@ -85,37 +90,32 @@ def storm(
 class _Shards:
     """The child processes, one connection each, and the writers of what they report."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        estate: EstateModel,
-        schema: str,
-        endpoint: Endpoint,
-        run_folder: Path,
-        shard_count: int,
-    ) -> None:
+    def __init__(self, scenario: Scenario, run_folder: Path, shard_count: int) -> None:
         self._folder = run_folder
         self._scenario = scenario
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
         self._lives: list[NDArray[np.int64]] = []
-        self._done: list[Done] = []
+        self._done: dict[int, Done] = {}
         self._parts = [run_folder / "history" / f"shard-{shard}" for shard in range(shard_count)]
         self._writers = [HistoryWriter(part, OPERATIONS) for part in self._parts]
         self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
         self._zero_ns = 0
-        (run_folder / "logs").mkdir(exist_ok=True)
-        for shard in range(shard_count):
-            live_path = run_folder / "logs" / f"shard-{shard}.live"
+
+    def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
+        """Start every shard's process and give it its plan."""
+        (self._folder / "logs").mkdir(exist_ok=True)
+        for shard in range(len(self._parts)):
+            live_path = self._folder / "logs" / f"shard-{shard}.live"
             self._lives.append(_new_live_counts(live_path))
             plan = ShardPlan(
-                scenario=scenario,
+                scenario=self._scenario,
                 estate=estate,
                 schema=schema,
                 endpoint=endpoint,
                 shard=shard,
-                shard_count=shard_count,
-                ledger_folder=run_folder / "ledger",
+                shard_count=len(self._parts),
+                ledger_folder=self._folder / "ledger",
                 live_path=live_path,
             )
             self._launch(plan)
@@ -159,16 +159,17 @@ class _Shards:
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
         is_interrupted = False
-        try:
-            self._watch(sample_nodes, live)
-        except KeyboardInterrupt:
-            is_interrupted = True
-            self._tell(Stop())
-            self._watch(sample_nodes, live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
-        reports = [done.report for done in self._done]
+        with _NodeSampling(sample_nodes, self._nodes, self._zero_ns):
+            try:
+                self._watch(live)
+            except KeyboardInterrupt:
+                is_interrupted = True
+                self._tell(Stop())
+                self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
+        reports = [done.report for done in self._done.values()]
         return StormResult(
             scheduling=", ".join(sorted({report.scheduling for report in reports})),
-            cpu_s=sum(done.cpu_s for done in self._done),
+            cpu_s=sum(done.cpu_s for done in self._done.values()),
             cpu_share=max((report.cpu_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
             blocked=sum(report.blocked for report in reports),
             wall_s=max((report.wall_s for report in reports), default=0.0),
@@ -180,38 +181,39 @@ class _Shards:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        merge_histories([*self._parts, self._nodes.folder], self._folder / "history")
+        parts = [*self._parts, self._nodes.folder]
+        merge_histories(parts, self._folder / "history")
+        for part in parts:
+            shutil.rmtree(part)
 
     def _await_ready(self) -> None:
         limit_s = READY_S_MAX + self._scenario.run.warm_nodes_s
         deadline = time.monotonic() + limit_s
-        for connection in self._connections:
-            if not connection.poll(max(deadline - time.monotonic(), 0)):
+        waiting = list(self._connections)
+        while waiting:
+            heard = wait(waiting, timeout=max(deadline - time.monotonic(), 0))
+            if not heard:
                 raise HarnessError(f"a sender was not ready within {limit_s:g} s; see {self._folder / 'logs'}")
-            message = self._receive(connection)
-            if not isinstance(message, Ready):
-                raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")
+            for connection in heard:
+                assert isinstance(connection, Connection)
+                message = self._receive(connection)
+                if not isinstance(message, Ready):
+                    raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")
+                waiting.remove(connection)
 
-    def _watch(
-        self,
-        sample_nodes: Callable[[int], Sequence[NodeSample]],
-        live: Callable[[Live], None],
-        limit_s: float | None = None,
-    ) -> None:
+    def _watch(self, live: Callable[[Live], None], limit_s: float | None = None) -> None:
         """Take what the shards report until all are done."""
         started = time.monotonic()
-        next_sample_s = 0.0
         while len(self._done) < len(self._processes):
             if limit_s is not None and time.monotonic() - started > limit_s:
                 raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder / 'logs'}")
-            for ready in wait(self._connections, timeout=0.2):
-                assert isinstance(ready, Connection)
-                self._take(self._connections.index(ready), self._receive(ready))
-            elapsed_s = (time.monotonic_ns() - self._zero_ns) / 1e9
-            if elapsed_s >= next_sample_s:
-                self._nodes.write_nodes(sample_nodes(int(elapsed_s)))
-                next_sample_s = elapsed_s // SAMPLE_EVERY_S * SAMPLE_EVERY_S + SAMPLE_EVERY_S
-            live(self._live(elapsed_s))
+            at_work = [each for shard, each in enumerate(self._connections) if shard not in self._done]
+            heard = wait(at_work, timeout=0.2)
+            with _no_interrupt():  # a message is taken whole or not at all
+                for connection in heard:
+                    assert isinstance(connection, Connection)
+                    self._take(self._connections.index(connection), self._receive(connection))
+            live(self._live((time.monotonic_ns() - self._zero_ns) / 1e9))
 
     def _receive(self, connection: Connection) -> object:
         try:
@@ -237,7 +239,7 @@ class _Shards:
                     _dense(*message.lateness),
                 )
             case Done():
-                self._done.append(message)
+                self._done[shard] = message
                 self._writers[shard].write_errors(
                     ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
                     for error in message.report.errors
@@ -247,8 +249,10 @@ class _Shards:
                 raise HarnessError(f"a sender said {message!r}, which nobody asked for")
 
     def _tell(self, message: object) -> None:
-        for connection in self._connections:
-            connection.send(message)
+        for shard, connection in enumerate(self._connections):
+            if shard not in self._done:
+                with contextlib.suppress(BrokenPipeError):  # it has ended, and what it said last is still to be heard
+                    connection.send(message)
 
     def _live(self, elapsed_s: float) -> Live:
         totals = np.sum(self._lives, axis=0)
@@ -260,6 +264,49 @@ class _Shards:
             indeterminate=int(totals[LiveField.INDETERMINATE]),
             in_flight=int(totals[LiveField.IN_FLIGHT]),
         )
+
+
+class _NodeSampling:
+    """Samples of the nodes, once a second in a thread of its own: a node that answers late must not hold up the history."""
+
+    def __init__(self, sample: Callable[[int], Sequence[NodeSample]], writer: HistoryWriter, zero_ns: int) -> None:
+        self._sample = sample
+        self._writer = writer
+        self._zero_ns = zero_ns
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="node-sampling", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            elapsed_s = (time.monotonic_ns() - self._zero_ns) / 1e9
+            if self._over.wait(SAMPLE_EVERY_S - elapsed_s % SAMPLE_EVERY_S):
+                return
+            second = int((time.monotonic_ns() - self._zero_ns) / 1e9)
+            if second >= 0:
+                self._writer.write_nodes(self._sample(second))
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting while the block runs, where signals can be kept waiting."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _new_live_counts(path: Path) -> NDArray[np.int64]:

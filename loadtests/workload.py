@@ -1,7 +1,8 @@
 """The trace as operations on the store: each message becomes the writes or the query that a gateway would send.
 
 One message is a group of operations that fall due together: a delivery is appended to the log and written to every view,
-a customer's question is one read. Blocks are made as they fall due; only the next one or two are ever in memory.
+a customer's question is one read. Blocks of some thousand messages are made as they fall due; the engine says how many it
+keeps while the cluster is behind.
 """
 
 from collections.abc import Iterator, Mapping
@@ -115,16 +116,10 @@ class Workload:
                 yield self._group(operation, columns, meter, first_slot, length, wall_us, dc)
         else:
             for operation in operations:
-                columns = self._columns(operation, meter, first_slot, length)
+                columns = self._query_columns(operation, meter, first_slot)
                 yield self._group(operation, columns, meter, first_slot, length, wall_us, dc)
 
-    def _columns(
-        self, operation: Operation, meter: NDArray[np.int64], first_slot: NDArray[np.int32], length: int
-    ) -> Columns:
-        if operation in WRITE_OPERATIONS:
-            return reading_columns(
-                operation, readings_of(self._estate, meter=meter, first_slot=first_slot, slot_count=length)
-            )
+    def _query_columns(self, operation: Operation, meter: NDArray[np.int64], first_slot: NDArray[np.int32]) -> Columns:
         return query_columns(
             operation,
             mpxn=mpxn_of(self._estate, meter),

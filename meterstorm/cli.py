@@ -49,6 +49,11 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (ScenarioError, HarnessError, StoreError, OSError, KeyboardInterrupt) as error:
             _fail(error)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in ("typer", "click"):  # wrong usage, and the way out
+                raise
+            logging.getLogger(__name__).exception("unexpected")  # exit code 1 would say that data was lost
+            _fail(HarnessError(f"{type(error).__name__}: {error}; this is a defect of meterstorm: please report it"))
 
 
 app = typer.Typer(

@@ -2,10 +2,14 @@
 
 import contextlib
 import dataclasses
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
 
 from loadtests.audit.audit import audit as audit_tables
 from loadtests.cluster import supervisor
@@ -27,8 +31,11 @@ from scenarios.spec import Scenario
 from sim.digest import trace_digest
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
-from store.cassandra import create_schema, first_table_with_rows
+from store.cassandra import create_schema, create_warming_schema, drop_warming_schema, first_table_with_rows
+from store.ports import StoreError
 from store.schemas import SCHEMAS
+
+log = logging.getLogger(__name__)
 
 SCHEMA = "packed_runs"
 SETTLE_S = 30.0
@@ -72,31 +79,30 @@ def run(
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
             release = _make_schema(scenario, reached)
+        with phases.phase("digest", "Computing the digest of the trace"):
+            digest = trace_digest(estate)
         stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
+        results = assemble_results(
+            scenario,
+            out,
+            stormed=stormed,
+            digest=digest,
+            started=started,
+            versions=versions(cassandra=release),
+            where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
+            profile=profile_import(estate),
+            trouble=watch.trouble,
+        )
+        results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
         audit, trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
+        results = judge_again(results, scenario, audit, trouble)
+        results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
+        results.write(out)
         if cluster is not None:
-            with phases.phase("stop", "Stopping the cluster"):
-                cluster.stop()
-    if stormed.is_interrupted:
-        trouble.append(f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s.")
-    with phases.phase("digest", "Computing the digest of the trace"):
-        digest = trace_digest(estate)
-    results = assemble_results(
-        scenario,
-        out,
-        stormed=stormed,
-        audit=audit,
-        digest=digest,
-        started=started,
-        versions=versions(cassandra=release),
-        where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
-        profile=profile_import(estate),
-        phases_s=phases.seconds,
-        trouble=[*watch.trouble, *trouble],
-    )
-    results.write(out)
+            phases.progress.phase("Stopping the cluster")
+            cluster.stop()
     phases.progress.phase("Writing the report")
     write_report(out)
     return results
@@ -127,7 +133,7 @@ def audit_again(
             endpoint = cluster.endpoint()
         progress.phase("Reading back what was acknowledged, from each data centre")
         audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress)
-    results = judge_again(recorded, scenario, audit)
+    results = judge_again(recorded, scenario, audit, ())
     results.write(run_folder)
     progress.phase("Writing the report")
     write_report(run_folder)
@@ -165,6 +171,8 @@ def _make_schema(scenario: Scenario, endpoint: Endpoint) -> str:
     driver, session = connect(endpoint)
     try:
         create_schema(session, schema, scenario.topology)
+        if scenario.run.warm_nodes_s:
+            create_warming_schema(session, schema, scenario.topology)
         held = first_table_with_rows(session, schema, scenario.topology.keyspace)
         if held is not None:
             raise HarnessError(
@@ -195,16 +203,19 @@ def _storm(
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
         Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
-        return storm(
-            scenario,
-            estate=estate,
-            schema=SCHEMA,
-            endpoint=endpoint,
-            run_folder=out,
-            shard_count=shard_count,
-            sample_nodes=watch.sample,
-            live=lambda live: phases.progress.live(live, scenario.run.wall_s),
-        )
+        try:
+            return storm(
+                scenario,
+                estate=estate,
+                schema=SCHEMA,
+                endpoint=endpoint,
+                run_folder=out,
+                shard_count=shard_count,
+                sample_nodes=watch.sample,
+                live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+            )
+        finally:
+            _drop_warming(scenario, endpoint)
 
 
 def _audit_or_trouble(
@@ -214,8 +225,22 @@ def _audit_or_trouble(
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
         try:
             return _audit(scenario, estate, endpoint, out, settle_s, phases.progress), []
-        except HarnessError as error:
-            return None, [f"The audit could not be made: {error}."]
+        except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
+            return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
+
+
+def _drop_warming(scenario: Scenario, endpoint: Endpoint) -> None:
+    """Remove the warming keyspace; one that can't be is told in the log, and is in nobody's way."""
+    if not scenario.run.warm_nodes_s:
+        return
+    try:
+        driver, session = connect(endpoint)
+        try:
+            drop_warming_schema(session, scenario.topology)
+        finally:
+            driver.shutdown()
+    except (HarnessError, StoreError) as error:
+        log.warning("the warming keyspace is left behind: %s", error)
 
 
 def _audit(

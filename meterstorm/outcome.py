@@ -19,6 +19,7 @@ from reports.results import (
     Results,
     TableAudit,
     TopologyResult,
+    Verdict,
 )
 from reports.summary import summarise_generator, summarise_objectives, summarise_operations
 from reports.verdict import judge
@@ -57,37 +58,17 @@ def assemble_results(
     run_folder: Path,
     *,
     stormed: StormResult,
-    audit: AuditResult | None,
     digest: str,
     started: datetime,
     versions: dict[str, str],
     where: str,
     profile: ProfileImport | None,
-    phases_s: dict[str, float],
     trouble: Sequence[str],
 ) -> Results:
-    """Read the recorded history and judge it together with the audit."""
+    """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one."""
     history = read_history(run_folder / "history")
-    operations = summarise_operations(history, scenario)
-    objectives = summarise_objectives(history, scenario)
-    generator = summarise_generator(
-        history,
-        scenario,
-        scheduling=stormed.scheduling,
-        blocked=stormed.blocked,
-        cpu_s=stormed.cpu_s,
-        cpu_share=stormed.cpu_share,
-        sender_count=stormed.shard_count,
-    )
-    judged = judge(
-        operations=operations,
-        objectives=objectives,
-        generator=generator,
-        audit=audit,
-        scenario=scenario,
-        trouble=trouble,
-    )
-    return Results(
+    interrupted = f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."
+    results = Results(
         scenario=scenario.title,
         seed=scenario.run.seed,
         digest=digest,
@@ -96,28 +77,37 @@ def assemble_results(
         versions=versions,
         machine=Machine.model_validate(fingerprint()),
         topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
-        verdict=judged.verdict,
-        reasons=judged.reasons,
-        checks=judged.checks,
-        operations=operations,
-        objectives=objectives,
-        generator=generator,
-        audit=audit,
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(),
+        operations=summarise_operations(history, scenario),
+        objectives=summarise_objectives(history, scenario),
+        generator=summarise_generator(
+            history,
+            scenario,
+            scheduling=stormed.scheduling,
+            blocked=stormed.blocked,
+            cpu_s=stormed.cpu_s,
+            cpu_share=stormed.cpu_share,
+            sender_count=stormed.shard_count,
+        ),
+        audit=None,
         profile=profile,
-        phases_s=phases_s,
-        trouble=tuple(trouble),
+        trouble=(*trouble, interrupted) if stormed.is_interrupted else tuple(trouble),
     )
+    return judge_again(results, scenario, None, ())
 
 
-def judge_again(recorded: Results, scenario: Scenario, audit: AuditResult) -> Results:
-    """A recorded run with a fresh audit: everything else stays as it was measured."""
+def judge_again(
+    recorded: Results, scenario: Scenario, audit: AuditResult | None, trouble_of_audit: Sequence[str]
+) -> Results:
+    """A recorded run with another audit, judged anew: everything else stays as it was measured."""
     judged = judge(
         operations=recorded.operations,
         objectives=recorded.objectives,
         generator=recorded.generator,
         audit=audit,
         scenario=scenario,
-        trouble=recorded.trouble,
+        trouble=(*recorded.trouble, *trouble_of_audit),
     )
     return recorded.model_copy(
         update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}

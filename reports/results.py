@@ -115,7 +115,7 @@ class DcAudit(AuditCounts):
 
     coordinated: NonNegativeInt
     settled_s: NonNegativeFloat | None = Field(
-        default=None, description="from the end of the storm until this DC held every acknowledged fact"
+        default=None, description="how long the audit waited for this DC to catch up"
     )
 
 

@@ -237,7 +237,7 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
             sentence = f"DC {name} has role business, but coordinated no acknowledged fact: its gateways sent nothing."
         else:
             outcome = Verdict.PASS
-            settled = "" if dc.settled_s is None else f", {duration(dc.settled_s)} after the storm's end"
+            settled = f", after {duration(dc.settled_s)} of waiting for it to catch up" if dc.settled_s else ""
             sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
         checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
     return checks

@@ -1,13 +1,13 @@
 """The scenario file: what is read from TOML, how it is checked, and how an error names file, field, value and mend."""
 
 import tomllib
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from scenarios.domain import SLOTS_PER_DAY, ConsistencyLevel, DcRole, Fuel, Operation
+from scenarios.domain import ConsistencyLevel, DcRole, Fuel, Operation
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
@@ -108,7 +108,8 @@ class Consistency(_Part):
     """Consistency levels: `default`, and what single operations do otherwise."""
 
     default: ConsistencyLevel = ConsistencyLevel.LOCAL_QUORUM
-    audit: ConsistencyLevel = ConsistencyLevel.LOCAL_QUORUM
+    # levels beyond one DC would read, and by read repair mend, what the DC under audit lacks
+    audit: Literal[ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE] = ConsistencyLevel.LOCAL_QUORUM
     operations: dict[Operation, ConsistencyLevel] = Field(default_factory=dict)
 
     def of(self, operation: Operation) -> ConsistencyLevel:
@@ -130,7 +131,6 @@ class Topology(_Part):
             raise ValueError("at least one DC must have role 'business': gateways connect to it")
         used = {
             "default": self.consistency.default,
-            "audit": self.consistency.audit,
             **{str(operation): level for operation, level in self.consistency.operations.items()},
         }
         for where, level in used.items():
@@ -177,15 +177,6 @@ class Run(_Part):
     in_flight_max: int = Field(default=8_192, ge=1, le=1_000_000)
     drain_s_max: float = Field(default=60.0, ge=1, le=3_600)
     validity: Validity = Validity()
-
-    @property
-    def start_us(self) -> int:
-        """Microseconds from the Unix epoch to 00:00 UTC of the first day."""
-        return int(datetime.combine(self.start, time(), tzinfo=UTC).timestamp()) * 1_000_000
-
-    @property
-    def slot_count(self) -> int:
-        return self.days * SLOTS_PER_DAY
 
 
 class Objective(_Part):

@@ -51,6 +51,21 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
         _check_columns(session, topology.keyspace, table)
 
 
+def warming_keyspace(topology: Topology) -> str:
+    """Where the nodes are warmed before a storm: the same tables as the run's, and never the run's."""
+    return f"{topology.keyspace}_warming"
+
+
+def create_warming_schema(session: Session, schema: Schema, topology: Topology) -> None:
+    """Create the tables that the nodes are warmed with. Raises StoreError as `create_schema` does."""
+    create_schema(session, schema, topology.model_copy(update={"keyspace": warming_keyspace(topology)}))
+
+
+def drop_warming_schema(session: Session, topology: Topology) -> None:
+    """Remove what `create_warming_schema` made. Raises StoreError."""
+    _ddl(session, f"DROP KEYSPACE IF EXISTS {warming_keyspace(topology)}")
+
+
 def first_table_with_rows(session: Session, schema: Schema, keyspace: str) -> Table | None:
     """A table of the schema that already holds a row, or None: a run's audit needs tables that start empty."""
     for table in schema.tables:

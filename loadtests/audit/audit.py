@@ -11,7 +11,7 @@ from cassandra import ConsistencyLevel as DriverLevel
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
-from loadtests.audit.expected import audited_columns, compare_page, write_statement
+from loadtests.audit.expected import audited_columns, compare_page, write_statement, wrong_column
 from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
 from loadtests.audit.tally import (
     IN_DOUBT_FOUND,
@@ -62,7 +62,7 @@ class DcCounts(FactCounts):
 
     coordinated: int = 0
     in_doubt_found: int = 0
-    settled_s: float = 0.0
+    settled_s: float = 0.0  # how long it was waited for, until it held every acknowledged fact or patience ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,22 +103,22 @@ def audit(
 ) -> AuditReport:
     """Read every table back through each DC's session and judge every fact.
 
-    sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A DC that misses
-    acknowledged facts is read again until it has them or `settle_s` is over: hints and repair are allowed their time.
+    sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A table of which a DC
+    misses acknowledged facts is read again after a wait, until it has them or `settle_s` was waited in all: hints and
+    repair are allowed their time.
     Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
     facts_read, scan_s = 0, 0.0
     for session in sessions.values():
         session.client_protocol_handler = RawRowsHandler
+    patience = _Patience(settle_s)
     for operation in WRITE_OPERATIONS:
         table = schema.table_of(operation)
         judge = _TableJudge(estate=estate, ledger=ledger, table=table, topology=topology, examples=report.examples)
         for dc, session in sessions.items():
             progress(f"audit: {table.name} as {dc} holds it")
-            counts = judge.judge_dc(dc, session, settle_s)
-            report.per_dc[dc].add(counts)
-            report.per_dc[dc].settled_s = max(report.per_dc[dc].settled_s, counts.settled_s)
+            report.per_dc[dc].add(judge.judge_dc(dc, session, patience))
         for dc, coordinated in judge.coordinated().items():
             report.per_dc[dc].coordinated += coordinated
         counts_of_table = judge.totals()
@@ -141,6 +141,20 @@ def unit_slots_of(operation: Operation, slot_count: int) -> int:
     return {Operation.UPDATE_USAGE: SLOTS_PER_DAY, Operation.UPDATE_STATE: slot_count}.get(operation, 1)
 
 
+class _Patience:
+    """How long a lagging DC may still be waited for; all tables and DCs draw on the same time."""
+
+    def __init__(self, settle_s: float) -> None:
+        self._left_s = settle_s
+
+    def wait(self) -> float:
+        """Wait a little and return how long [s]; 0 when there is no time left."""
+        waited_s = min(RESCAN_WAIT_S, self._left_s)
+        self._left_s -= waited_s
+        time.sleep(waited_s)
+        return waited_s
+
+
 class _TableJudge:
     """One table, judged DC by DC; what every DC holds right is kept as a bitmap."""
 
@@ -161,17 +175,17 @@ class _TableJudge:
         self.facts_read = 0
         self.scan_s = 0.0
 
-    def judge_dc(self, dc: str, session: Session, settle_s: float) -> DcCounts:
-        started = time.monotonic()
+    def judge_dc(self, dc: str, session: Session, patience: _Patience) -> DcCounts:
+        settled_s = 0.0
         while True:
             right = self._right.copy()
             tally, examples = self._pass(session, dc, right)
             lost = int(tally.counts[Fault.LOST])
-            waited = time.monotonic() - started
-            if lost == 0 or waited + RESCAN_WAIT_S > settle_s:
+            waited_s = patience.wait() if lost else 0.0
+            if waited_s == 0:
                 break
             log.info("audit table=%s dc=%s lost=%d waiting_for_hints", self._table.name, dc, lost)
-            time.sleep(RESCAN_WAIT_S)
+            settled_s += waited_s
         self._right = right
         self._examples += examples
         faults = FactCounts(
@@ -191,7 +205,7 @@ class _TableJudge:
             phantom=faults.phantom,
             duplicate=faults.duplicate,
             in_doubt_found=int(tally.counts[IN_DOUBT_FOUND]),
-            settled_s=round(waited, 3) if waited > RESCAN_WAIT_S else 0.0,
+            settled_s=round(settled_s, 3),
         )
 
     def coordinated(self) -> dict[str, int]:
@@ -233,9 +247,11 @@ class _TableJudge:
             for example in tally.add(compared):
                 expected, found = "no such row", self._row_text(page, example.row)
                 if example.fault is Fault.WRONG:
-                    expected = f"{compared.expected_wh[example.row]} Wh"
+                    expected, found = wrong_column(self._estate, self._table, page, example.row, example.slot)
                 elif example.fault is Fault.LOST:
                     expected = "the row of this half-hour, which was acknowledged after it"
+                elif example.fault is Fault.DUPLICATE:
+                    expected = "this half-hour in one row only"
                 examples.append(self._named(example, dc, expected, found))
         self.facts_read += int(tally.counts[Fault.WRONG :].sum())
         examples += [self._named(example, dc, "an acknowledged reading", "no row") for example in tally.finish()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.audit.pages import Page
+from loadtests.audit.pages import NULL, Page
 from loadtests.deliveries import meter_of, readings_of, start_us_of
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule, premises_of_mpxn
 from sim.estate import EstateModel
@@ -32,8 +32,6 @@ class Compared:
     messages: Messages
     is_row_right: NDArray[np.bool_]  # [rows] all columns but the values
     is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
-    found_wh: NDArray[np.int64]  # [rows] a number to show for a row found wrong: its first value, use or register [Wh]
-    expected_wh: NDArray[np.int64]  # [rows] the same as it should be
 
 
 def write_statement(table: Table) -> Statement:
@@ -59,8 +57,6 @@ def compare_page(estate: EstateModel, table: Table, page: Page) -> Compared:
         messages=messages,
         is_row_right=np.zeros(rows, np.bool_),
         is_value_right=np.ones((rows, SLOTS_PER_DAY), np.bool_),
-        found_wh=np.zeros(rows, np.int64),
-        expected_wh=np.zeros(rows, np.int64),
     )
     for length in (1, SLOTS_PER_DAY):
         chosen = np.flatnonzero((messages.meter >= 0) & (messages.slot_count == length))
@@ -74,18 +70,26 @@ def compare_page(estate: EstateModel, table: Table, page: Page) -> Compared:
             right &= values[chosen] == expected[name]
         compared.is_row_right[chosen] = right
         if has_values:
-            found = page.lists(at["values_wh"], chosen, length)
-            compared.is_value_right[chosen, :length] = found == readings.values_wh
-            first_wrong = np.argmax(found != readings.values_wh, axis=1)
-            row = np.arange(len(chosen))
-            compared.found_wh[chosen], compared.expected_wh[chosen] = (
-                found[row, first_wrong],
-                readings.values_wh[row, first_wrong],
-            )
-        else:
-            figure = "usage_wh" if "usage_wh" in at else "register_wh"
-            compared.found_wh[chosen], compared.expected_wh[chosen] = held[figure][chosen], expected[figure]
+            compared.is_value_right[chosen, :length] = page.lists(at["values_wh"], chosen, length) == readings.values_wh
     return compared
+
+
+def wrong_column(estate: EstateModel, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
+    """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
+    statement, columns = write_statement(table), audited_columns(table)
+    held = {name: page.integers(index) for index, name in enumerate(columns) if name != "values_wh"}
+    lengths = page.list_lengths(columns.index("values_wh")) if "values_wh" in columns else None
+    messages = _messages(estate, statement.operation, held, lengths)
+    at, length = slice(row, row + 1), int(messages.slot_count[row])
+    readings = readings_of(estate, meter=messages.meter[at], first_slot=messages.first_slot[at], slot_count=length)
+    expected = reading_columns(statement.operation, readings)
+    for name, values in held.items():
+        if values[row] != expected[name][0]:
+            found = "null" if values[row] == NULL else str(values[row])
+            return f"{name} = {expected[name][0]}", f"{name} = {found}"
+    step = slot - int(messages.first_slot[row])
+    found_wh = page.lists(columns.index("values_wh"), np.array([row]), length)[0, step]
+    return f"{readings.values_wh[0, step]} Wh", f"{found_wh} Wh"
 
 
 def _messages(

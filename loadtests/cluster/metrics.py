@@ -5,13 +5,10 @@ All but the compactions come from the process and its files, so a node that is t
 
 import os
 import re
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psutil
 from cassandra import DriverException, OperationTimedOut
@@ -21,7 +18,6 @@ from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.history import NodeSample
 
-INTERVAL_S = 1.0
 QUERY_TIMEOUT_S = 0.8  # a late answer is worth less than the beat
 COMPACTIONS = "SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'CompactionExecutor'"
 _PAUSE = re.compile(rb"Pause .* (\d+\.\d+)ms$", re.MULTILINE)
@@ -140,32 +136,3 @@ class NodeSampler:
 
     def close(self) -> None:
         self._driver.shutdown()
-
-
-class Sampling:
-    """A thread that hands the samples of each second to `write`; a context manager, which stops it."""
-
-    def __init__(
-        self, cluster: LocalCluster, write: Callable[[list[NodeSample]], None], *, wall_start_s: float | None = None
-    ) -> None:
-        """`wall_start_s`: second 0 of the samples [s since the epoch], by default now."""
-        self._sampler = NodeSampler(cluster)
-        self._write = write
-        self._wall_start_s = time.time() if wall_start_s is None else wall_start_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="node-sampling", daemon=True)
-
-    def _run(self) -> None:
-        while not self._over.wait(INTERVAL_S - (time.time() - self._wall_start_s) % INTERVAL_S):
-            self._write(self._sampler.sample(int(time.time() - self._wall_start_s)))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._sampler.close()

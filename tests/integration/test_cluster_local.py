@@ -10,7 +10,7 @@ from cassandra.query import SimpleStatement
 
 from loadtests.cluster.connect import Endpoint, connect, connect_to_every_node
 from loadtests.cluster.local import LocalCluster
-from loadtests.cluster.metrics import Sampling
+from loadtests.cluster.metrics import NodeSampler
 from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 
@@ -75,10 +75,13 @@ def test_nodes_are_ours_and_their_command_line_tells_only_a_file(two_dc_cluster:
 
 def test_samples_tell_each_nodes_figures_every_second(two_dc_cluster: LocalCluster, session: Any, table: str) -> None:
     taken: list[list[NodeSample]] = []
-    with Sampling(two_dc_cluster, taken.append):
-        deadline = time.monotonic() + 10
-        while len(taken) < 2 and time.monotonic() < deadline:
-            session.execute(f"INSERT INTO {table} (name, value) VALUES ('beat', {len(taken)})")
+    sampler = NodeSampler(two_dc_cluster)
+    for second in (1, 2):
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            session.execute(f"INSERT INTO {table} (name, value) VALUES ('beat', {second})")
+        taken.append(sampler.sample(second))
+    sampler.close()
 
     assert [sample.second for sample in taken[0]] == [1, 1]
     assert [(sample.node, sample.dc) for sample in taken[1]] == [("north-1", "north"), ("south-1", "south")]
