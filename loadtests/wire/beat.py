@@ -1,7 +1,7 @@
 """The beat: receive, scan, submit, send, sleep; many of them in compiled code, until Python has something to do.
 
-A *stretch* is a run of beats that needs no Python: it ends for housekeeping, for the next block, for a link that was
-lost, or because the run is told to stop.
+A *stretch* is a run of beats that needs no Python: it ends for the next block, for a link that was lost, when the run is
+told to stop, and at the latest with the second, whose recording Python hands over.
 """
 
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from loadtests.wire.kernels import borrowing_kernel, unlocked_borrowing_kernel
 from loadtests.wire.scan import scan_responses
+from loadtests.wire.settle import expire, update_live
 from loadtests.wire.state import Limit, LinkField, LinkStatus, Progress, Total, WireState
 from loadtests.wire.submit import submit_due
 from loadtests.wire.syscalls import now_us, receive_all, send_all, sleep_us
 
+_HOUSEKEEPING_US = 100_000
 _IDLE_US_MAX = 2_000  # the longest sleep of an open loop, so that a stop is heard
 _SLEEP_US_MIN = 20  # the core is given to others at least this often
 
@@ -44,15 +46,22 @@ def run_stretch(
         next_due_us = submit_due(state, rows, frames, progress, now_us(state, start_ns))
         send_all(state)
         end_us = now_us(state, start_ns)
-        if end_us >= until_us or needs_python(state, len(rows), progress, was_all_due):
+        if needs_python(state, len(rows), progress, was_all_due, end_us) or end_us >= until_us:
             return
         sleep_us(state, wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count))
 
 
 @borrowing_kernel
-def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], was_all_due: bool) -> bool:
-    """Is there anything that no kernel can do? was_all_due: the whole block had fallen due before this stretch."""
+def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], was_all_due: bool, now_us: int) -> bool:
+    """Look for time-outs, every 100 ms, then: is there anything that no kernel can do?
+
+    was_all_due: the whole block had fallen due before this stretch.
+    """
     limits, totals = state.limits, state.totals
+    if now_us >= totals[Total.HOUSEKEEPING_AT_US]:
+        totals[Total.HOUSEKEEPING_AT_US] = now_us + _HOUSEKEEPING_US
+        expire(state, now_us)
+        update_live(state, now_us)
     for link in range(state.links.shape[0]):
         if state.links[link, LinkField.STATUS] == LinkStatus.LOST or state.links[link, LinkField.NEEDS_PREPARE] == 1:
             return True

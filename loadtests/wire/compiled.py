@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from loadtests.wire.beat import needs_python, run_stretch, wait_us
 from loadtests.wire.block import OPERATION
 from loadtests.wire.scan import scan_responses
-from loadtests.wire.settle import end_all, expire, lose_link
-from loadtests.wire.state import Limit, LinkField, LinkStatus, Progress, WireState
+from loadtests.wire.settle import end_all, lose_link, update_live
+from loadtests.wire.state import LinkField, LinkStatus, Progress, WireState
 from loadtests.wire.submit import hold_back, refuse_unsent, submit_due
 
 NO_ROWS = np.zeros(0, dtype=OPERATION)
@@ -37,21 +37,22 @@ def compile_kernels(state: WireState, *, is_native: bool) -> Kernels:
 
     is_native: beats run as `run_stretch`; without, as its parts. The part that is not needed is not compiled.
     """
+    before = state.limits.copy(), state.totals.copy(), state.live.copy()
     progress = no_progress()
     block = NO_ROWS, NO_FRAMES, progress
     kernels = Kernels(
         run_stretch=_ready(run_stretch, is_native, state, *block, 0, 0),
         scan_responses=_ready(scan_responses, not is_native, state, 0),
         submit_due=_ready(submit_due, not is_native, state, *block, 0),
-        needs_python=_ready(needs_python, not is_native, state, 0, progress, False),
+        needs_python=_ready(needs_python, not is_native, state, 0, progress, False, 0),
         wait_us=_ready(wait_us, not is_native, state, 0, 0, 0),
     )
     hold_back(state, NO_ROWS, progress, 0)
     refuse_unsent(state, NO_ROWS, progress, 0)
-    expire(state, 0)
     lose_link(state, 0, 0)
     end_all(state, 0)
-    state.limits[Limit.IS_STOPPING] = 0
+    update_live(state, 0)
+    state.limits[:], state.totals[:], state.live[:] = before
     assert (state.links[:, LinkField.STATUS] == LinkStatus.CLOSED).all(), "kernels are compiled before links are open"
     return kernels
 

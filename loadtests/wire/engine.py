@@ -26,7 +26,7 @@ from loadtests.wire.producer import Producer
 from loadtests.wire.protocol import STREAM_COUNT_MAX
 from loadtests.wire.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
 from loadtests.wire.ring import NO_NODE, RingTable
-from loadtests.wire.state import Limit, Sizes, Total, WireState, new_state
+from loadtests.wire.state import LIVE_SIZE, Limit, Sizes, Total, WireState, new_state
 from loadtests.wire.storm import Pace, Storm
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
@@ -86,7 +86,9 @@ class Engine:
         self.operations = tuple(operations)
         self.settings = settings
         states = np.zeros((0, 0, 0), dtype=np.uint8) if ledger is None else ledger.states
-        self._state = _new_state(self.operations, ring, settings, states)
+        self._state = _new_state(
+            self.operations, ring, settings, states, np.zeros(LIVE_SIZE, np.int64) if live is None else live
+        )
         takes_operations = [dc != NO_NODE for dc in ring.node_dcs for _ in range(settings.links_per_node)]
         addresses = [address for address in ring.addresses for _ in range(settings.links_per_node)]
         self._links = Links(
@@ -96,7 +98,6 @@ class Engine:
             statements,
         )
         self._recorder = Recorder(self._state, on_interval)
-        self._live = live
         self._is_stopped = False
         self._storm: Storm | None = None
         self._kernels: Kernels | None = None
@@ -152,7 +153,6 @@ class Engine:
             recorder=self._recorder,
             producer=Producer(source),
             pace=self._pace(end_us),
-            live=self._live,
         )
         if self._is_stopped:
             storm.stop()
@@ -176,7 +176,7 @@ class Engine:
             blocked=int(totals[Total.BLOCKED]),
             late_answers=int(totals[Total.LATE_ANSWERS]),
             stray_answers=int(totals[Total.STRAY_ANSWERS]),
-            reopened=self._links.reopened_count,
+            reopened=int(totals[Total.REOPENED]),
             was_stopped=self._is_stopped,
             wall_s=storm.wall_s,
             cpu_s=cpu_s,
@@ -191,7 +191,11 @@ class Engine:
 
 
 def _new_state(
-    operations: tuple[WireOperation, ...], ring: RingTable, settings: EngineSettings, ledger: NDArray[np.uint8]
+    operations: tuple[WireOperation, ...],
+    ring: RingTable,
+    settings: EngineSettings,
+    ledger: NDArray[np.uint8],
+    live: NDArray[np.int64],
 ) -> WireState:
     sizes = Sizes(
         operations=len(operations),
@@ -203,7 +207,7 @@ def _new_state(
         out_bytes=_OUT_BYTES,
         in_bytes=_IN_BYTES,
     )
-    state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger)
+    state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger, live)
     state.limits[Limit.IN_FLIGHT] = settings.in_flight_max
     state.limits[Limit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
     state.limits[Limit.BEAT_US] = settings.beat_us

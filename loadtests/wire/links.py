@@ -18,7 +18,7 @@ from loadtests.errors import HarnessError
 from loadtests.wire.connection import Access, open_connection
 from loadtests.wire.protocol import CONTROL_STREAM, build_prepare
 from loadtests.wire.settle import lose_link
-from loadtests.wire.state import LinkField, LinkStatus, WireState
+from loadtests.wire.state import LinkField, LinkStatus, Total, WireState
 
 _LOG = logging.getLogger(__name__)
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -26,6 +26,8 @@ _BACKOFF_S = 0.1
 _BACKOFF_S_MAX = 5.0
 _OPENERS_MAX = 16
 _POLL_EVENTS = select.POLLIN | select.POLLERR | select.POLLHUP
+
+HAS_SYSCALLS = sys.platform == "linux" and sys.maxsize > 2**32  # what `syscalls` needs
 
 _LOST = int(LinkStatus.LOST)
 _STATUS = int(LinkField.STATUS)
@@ -45,10 +47,9 @@ class Links:
     def __init__(
         self, state: WireState, addresses: Sequence[tuple[str, int] | None], access: Access, statements: Sequence[str]
     ) -> None:
-        self.reopened_count = 0
         self.opening_count = 0  # links that are being opened again
         # Compiled code can read and write a plain socket on Linux by itself; TLS is Python's.
-        self.is_native = sys.platform == "linux" and access.tls is None
+        self.is_native = HAS_SYSCALLS and access.tls is None
         self._addresses = list(addresses)
         self._access = access
         self._statements = tuple(statements)
@@ -105,7 +106,7 @@ class Links:
         while not self._opened.empty():
             link, connection = self._opened.get_nowait()
             self._adopt(link, connection, now_us)
-            self.reopened_count += 1
+            state.totals[Total.REOPENED] += 1
             self.opening_count -= 1
 
     def need_care(self) -> bool:
@@ -115,9 +116,6 @@ class Links:
             if table[link, _STATUS] == _LOST or table[link, _NEEDS_PREPARE]:
                 return True
         return not self._opened.empty()
-
-    def open_count(self) -> int:
-        return len(self._by_fd)
 
     def close(self) -> None:
         """Close every connection and end the threads that open new ones. Closing twice is harmless."""

@@ -1,11 +1,10 @@
-"""From the kernels' counters to what leaves the engine: a snapshot each second, live figures, and the final report."""
+"""From the kernels' counters to what leaves the engine: a snapshot each second, and the final report."""
 
 import logging
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,41 +15,12 @@ from loadtests.latency_counts import COUNTS_SIZE, percentiles_us
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.protocol import parse_error
 from loadtests.wire.realtime import favour_thread
-from loadtests.wire.state import SECOND_ROWS, Recording, Total, WireState, new_recording
+from loadtests.wire.state import LIVE_SIZE, SECOND_ROWS, LiveField, Recording, Total, WireState, new_recording
+
+__all__ = ["LIVE_SIZE", "EngineReport", "ErrorTally", "IntervalSnapshot", "LiveField", "OnInterval", "Recorder"]
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG_MAX = 30  # seconds that the history's writer may be behind
-
-
-class LiveField(IntEnum):
-    """Entries of the int64[16] array that a progress display may watch while an engine runs."""
-
-    ELAPSED_US = 0
-    OFFERED = 1
-    ATTEMPTED = 2
-    OK = 3
-    FAILED = 4
-    INDETERMINATE = 5
-    RETRIES = 6
-    IN_FLIGHT = 7
-    BLOCKED = 8
-    LATE_US_MAX = 9  # of the latest whole second
-    LINKS_OPEN = 10
-    REOPENED = 11
-    IS_DONE = 12
-
-
-LIVE_SIZE = 16
-_LIVE_TOTALS = (
-    (LiveField.OFFERED, Total.OFFERED),
-    (LiveField.ATTEMPTED, Total.ATTEMPTED),
-    (LiveField.OK, Total.OK),
-    (LiveField.FAILED, Total.FAILED),
-    (LiveField.INDETERMINATE, Total.INDETERMINATE),
-    (LiveField.RETRIES, Total.RETRIES),
-    (LiveField.IN_FLIGHT, Total.IN_FLIGHT),
-    (LiveField.BLOCKED, Total.BLOCKED),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +97,6 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="wire-history", daemon=True)
         self._spare = [new_recording(len(state.planes)) for _ in range(2)]
         self.lateness = np.zeros(COUNTS_SIZE, dtype=np.int64)
-        self.late_us_max = 0  # of the latest second that was handed over
 
     def start(self) -> None:
         self._thread.start()
@@ -150,7 +119,7 @@ class Recorder:
             state.totals[Total.FIRST_SECOND] = second + 1
             if is_latest:
                 self.lateness += recording.lateness
-                self.late_us_max = max(int(percentiles_us(recording.lateness, [100.0])[0]), 0)
+                state.live[LiveField.LATE_US_MAX] = max(int(percentiles_us(recording.lateness, [100.0])[0]), 0)
                 state = state._replace(recording=self._empty_recording(len(state.planes)))
             self._put(snapshot)
         return state
@@ -186,13 +155,6 @@ class Recorder:
                 self._on_interval(snapshot)
             except Exception as error:  # the caller's code: it surfaces in `close`
                 self._failure = error
-
-
-def update_live(live: NDArray[np.int64], state: WireState, now_us: int) -> None:
-    """Write the counts so far into a display's array: int64[LIVE_SIZE]. The other fields are the storm's to write."""
-    live[LiveField.ELAPSED_US] = now_us
-    for field, total in _LIVE_TOTALS:
-        live[field] = state.totals[total]
 
 
 def tally_errors(state: WireState, operations: tuple[str, ...]) -> tuple[ErrorTally, ...]:

@@ -18,6 +18,7 @@ from loadtests.wire.state import (
     Limit,
     LinkField,
     LinkStatus,
+    LiveField,
     Total,
     WireState,
 )
@@ -163,6 +164,26 @@ def expire(state: WireState, now_us: int) -> None:
         if is_silent or state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
             state.links[link, LinkField.STATUS] = LinkStatus.LOST
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)
+
+
+@borrowing_kernel
+def update_live(state: WireState, now_us: int) -> None:
+    """Write the counts so far into the display's array; LATE_US_MAX and IS_DONE are for Python to write."""
+    live, totals = state.live, state.totals
+    live[LiveField.ELAPSED_US] = now_us
+    live[LiveField.OFFERED] = totals[Total.OFFERED]
+    live[LiveField.ATTEMPTED] = totals[Total.ATTEMPTED]
+    live[LiveField.OK] = totals[Total.OK]
+    live[LiveField.FAILED] = totals[Total.FAILED]
+    live[LiveField.INDETERMINATE] = totals[Total.INDETERMINATE]
+    live[LiveField.RETRIES] = totals[Total.RETRIES]
+    live[LiveField.IN_FLIGHT] = totals[Total.IN_FLIGHT]
+    live[LiveField.BLOCKED] = totals[Total.BLOCKED]
+    live[LiveField.REOPENED] = totals[Total.REOPENED]
+    open_count = 0
+    for link in range(state.links.shape[0]):
+        open_count += state.links[link, LinkField.STATUS] == LinkStatus.OPEN
+    live[LiveField.LINKS_OPEN] = open_count
 
 
 @borrowing_kernel

@@ -106,6 +106,8 @@ class Total(IntEnum):
     FIRST_SECOND = 13  # the earliest second whose counts are not handed over yet
     BLOCKED_AT_US = 14  # the latest beat at which an operation that was due had no room
     CLOSED_BEAT_US = 15  # length of a closed loop's beat, as it is adapted
+    HOUSEKEEPING_AT_US = 16  # when time-outs are looked for next
+    REOPENED = 17  # links that were lost and opened again
 
 
 class Progress(IntEnum):
@@ -113,6 +115,27 @@ class Progress(IntEnum):
 
     TAKEN_UP = 0  # hold or held a place
     NOTICED = 1  # have fallen due; those that are not taken up yet stand in line
+
+
+class LiveField(IntEnum):
+    """Entries of the int64[LIVE_SIZE] array that a progress display may watch while an engine runs."""
+
+    ELAPSED_US = 0
+    OFFERED = 1
+    ATTEMPTED = 2
+    OK = 3
+    FAILED = 4
+    INDETERMINATE = 5
+    RETRIES = 6
+    IN_FLIGHT = 7
+    BLOCKED = 8
+    LATE_US_MAX = 9  # of the latest whole second
+    LINKS_OPEN = 10
+    REOPENED = 11
+    IS_DONE = 12
+
+
+LIVE_SIZE = 16
 
 
 class CountColumn(IntEnum):
@@ -150,7 +173,7 @@ class WireState(NamedTuple):
     ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
-    timespec: int64[2], for the clock's calls.
+    timespec: int64[2], for the clock's calls. live: int64[LIVE_SIZE], for a display in any process.
     """
 
     limits: NDArray[np.int64]
@@ -176,6 +199,7 @@ class WireState(NamedTuple):
     error_samples: NDArray[np.uint8]
     error_sample_sizes: NDArray[np.int64]
     timespec: NDArray[np.int64]
+    live: NDArray[np.int64]
 
 
 def new_recording(operation_count: int) -> Recording:
@@ -218,6 +242,7 @@ def new_state(
     replicas: NDArray[np.int16],
     node_dcs: NDArray[np.int16],
     ledger: NDArray[np.uint8],
+    live: NDArray[np.int64],
 ) -> WireState:
     """Arrays with every place and stream free and every link closed. Pages are only touched once they are used."""
     link_count = sizes.nodes * sizes.links_per_node
@@ -256,4 +281,5 @@ def new_state(
         error_samples=np.zeros((KIND_COUNT, ERROR_SAMPLE_SIZE), dtype=np.uint8),
         error_sample_sizes=np.zeros(KIND_COUNT, dtype=np.int64),
         timespec=np.zeros(2, dtype=np.int64),
+        live=live,
     )

@@ -1,4 +1,4 @@
-"""One run of an engine, in the thread that calls it: blocks in, stretches of beats, housekeeping, an end."""
+"""One run of an engine, in the thread that calls it: blocks in, stretches of beats, seconds out, an end."""
 
 import time
 from collections import deque
@@ -12,14 +12,13 @@ from loadtests.wire.compiled import NO_FRAMES, NO_ROWS, Kernels, no_progress
 from loadtests.wire.links import Links
 from loadtests.wire.producer import Producer
 from loadtests.wire.realtime import on_time
-from loadtests.wire.recorder import LiveField, Recorder, update_live
-from loadtests.wire.settle import end_all, expire
-from loadtests.wire.state import Limit, Progress, Total, WireState, with_frame_size
+from loadtests.wire.recorder import Recorder
+from loadtests.wire.settle import end_all, update_live
+from loadtests.wire.state import Limit, LiveField, Progress, Total, WireState, with_frame_size
 from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent
 
 _FIRST_BLOCK_S_MAX = 300.0
 _SECOND_US = 1_000_000
-_HOUSEKEEPING_US = 100_000  # time-outs and live figures are looked after this often
 _LOOK_US = 2_000  # between two looks for a block, or for a connection, that is not ready
 _LINE_US = 1_000  # between two looks at what falls due behind a block that waits for room
 _STOP_DRAIN_US = 2_000_000
@@ -63,7 +62,6 @@ class Storm:
         recorder: Recorder,
         producer: Producer,
         pace: Pace,
-        live: NDArray[np.int64] | None,
     ) -> None:
         self.scheduling = "plain"
         self.starved_count = 0
@@ -74,11 +72,10 @@ class Storm:
         self._recorder = recorder
         self._producer = producer
         self._pace = pace
-        self._live = live
         self._nothing = _HeldBlock(NO_ROWS, NO_FRAMES, no_progress())
         self._held: deque[_HeldBlock] = deque()
         self._start_ns = 0
-        self._housekeeping_at_us = 0
+        self._second_end_us = _SECOND_US
         self._deadline_us = FAR_US if pace.end_us is None else pace.end_us + pace.drain_us_max
         self._stopped_at_us = FAR_US
 
@@ -118,8 +115,8 @@ class Storm:
         now_us = self._now_us()
         if self._links.need_care():
             self._links.tend(self._state, now_us)
-        if now_us >= self._housekeeping_at_us:
-            self._keep_house(now_us)
+        if now_us >= self._second_end_us:
+            self._hand_over(now_us)
 
     def _stretch(self, block: _HeldBlock, until_us: int) -> None:
         """Beat until `until_us`, or until Python is needed."""
@@ -134,7 +131,7 @@ class Storm:
         next_due_us = kernels.submit_due(state, block.rows, block.frames, block.progress, self._now_us())
         self._links.send()
         end_us = self._now_us()
-        if end_us < until_us and not kernels.needs_python(state, len(block.rows), block.progress, was_all_due):
+        if not kernels.needs_python(state, len(block.rows), block.progress, was_all_due, end_us) and end_us < until_us:
             time.sleep(kernels.wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count) / 1e6)
 
     def _head(self) -> _HeldBlock:
@@ -147,10 +144,10 @@ class Storm:
         """How long the next stretch may take at most [us]."""
         is_starved = block is self._nothing and not self._producer.is_exhausted
         if is_starved or self._links.opening_count:
-            return min(self._housekeeping_at_us, self._now_us() + _LOOK_US)
+            return min(self._second_end_us, self._now_us() + _LOOK_US)
         if block.is_all_due() and not block.is_done():
-            return min(self._housekeeping_at_us, self._now_us() + _LINE_US)
-        return self._housekeeping_at_us
+            return min(self._second_end_us, self._now_us() + _LINE_US)
+        return self._second_end_us
 
     def _take_block(self, timeout_s: float = 0.0) -> bool:
         block = self._producer.take(timeout_s)
@@ -175,12 +172,9 @@ class Storm:
                 return
             index += 1
 
-    def _keep_house(self, now_us: int) -> None:
-        # Not past the end of the second: what is measured from then on belongs to the next one.
-        self._housekeeping_at_us = min(now_us + _HOUSEKEEPING_US, (now_us // _SECOND_US + 1) * _SECOND_US)
-        expire(self._state, now_us)
+    def _hand_over(self, now_us: int) -> None:
         self._state = self._recorder.hand_over(self._state, now_us)
-        self._update_live(now_us)
+        self._second_end_us = (now_us // _SECOND_US + 1) * _SECOND_US
 
     def _is_over(self, now_us: int) -> bool:
         """Is all answered, or is it time to end without?"""
@@ -208,13 +202,5 @@ class Storm:
             refuse_unsent(self._state, block.rows, block.progress, min(now_us, self._stopped_at_us))
         self.wall_s = now_us / 1e6
         self._recorder.hand_over(self._state, now_us, is_last=True)
-        self._update_live(now_us, is_done=True)
-
-    def _update_live(self, now_us: int, *, is_done: bool = False) -> None:
-        if self._live is None:
-            return
-        update_live(self._live, self._state, now_us)
-        self._live[LiveField.LATE_US_MAX] = self._recorder.late_us_max
-        self._live[LiveField.LINKS_OPEN] = self._links.open_count()
-        self._live[LiveField.REOPENED] = self._links.reopened_count
-        self._live[LiveField.IS_DONE] = is_done
+        update_live(self._state, now_us)
+        self._state.live[LiveField.IS_DONE] = 1

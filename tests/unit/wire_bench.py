@@ -12,7 +12,18 @@ from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
 from loadtests.wire.ring import RingTable, ring_of_nodes
 from loadtests.wire.scan import scan_responses
-from loadtests.wire.state import CountColumn, Limit, LinkField, LinkStatus, Progress, Sizes, Total, WireState, new_state
+from loadtests.wire.state import (
+    LIVE_SIZE,
+    CountColumn,
+    Limit,
+    LinkField,
+    LinkStatus,
+    Progress,
+    Sizes,
+    Total,
+    WireState,
+    new_state,
+)
 from loadtests.wire.submit import submit_due
 
 VOID = struct.pack(">i", ResultKind.VOID)
@@ -93,7 +104,9 @@ def new_bench(
         out_bytes=out_bytes,
         in_bytes=in_bytes,
     )
-    state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger.states)
+    state = new_state(
+        sizes, ring.ends, ring.replicas, ring.node_dcs, ledger.states, np.zeros(LIVE_SIZE, dtype=np.int64)
+    )
     state.links[:, LinkField.STATUS] = LinkStatus.OPEN
     state.limits[Limit.IN_FLIGHT] = in_flight
     state.limits[Limit.TIMEOUT_US] = TIMEOUT_US
