@@ -1,13 +1,16 @@
 """The wire engine: sends a source's operations to a cluster when they are due, and accounts for every answer.
 
-One engine is one shard's sender thread. Each beat it reads every socket, scans all answers in one kernel call, encodes
-nothing (blocks come encoded), submits all that is due in one kernel call, writes every socket, and sleeps. There is no
-global state: an engine may be embedded in any process that lets its thread run.
+One engine is one shard's sender thread. Each beat it reads every socket, scans all answers, submits all that is due
+(blocks come encoded), writes every socket, and sleeps; seconds of beats go by in compiled code. There is no global
+state: an engine may be embedded in any process that lets its thread run.
 
 Rules that hold here:
 - Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in line,
   none is skipped, and their response time runs from when they were due.
-- What is measured is seen at a beat: times are up to one beat too long, never too short.
+- What is measured is seen at a beat: times are up to one beat too long, never too short. Operations that end failed or
+  indeterminate have a response time like the others; service time is that of each attempt that was answered.
+- Every operation that falls due ends exactly once: offered = attempted = ok + failed + indeterminate.
+- In the ledger a slot belongs to one operation of a plane: a failure is marked over an older operation's intent.
 """
 
 import time
