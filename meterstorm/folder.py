@@ -1,5 +1,6 @@
 """The run folder: claimed once, never written over, and what stands where in it."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def write_resolved(scenario: Scenario, out: Path) -> None:
     """Keep the scenario as it was run, defaults and overrides filled in."""
     text = tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
     (out / RESOLVED_NAME).write_text(text, encoding="utf-8")
+
+
+def remove_if_nothing_ran(out: Path) -> None:
+    """Undo what was written when a run ended before its storm, so that the same --out serves the next try.
+
+    Logs of nodes that did not start stay, and with them the folder.
+    """
+    if (out / "history").exists():
+        return
+    for name in (RESOLVED_NAME, PROFILE_NAME):
+        (out / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty
+        out.rmdir()
 
 
 def read_resolved(out: Path) -> Scenario:

@@ -20,7 +20,14 @@ from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import StormResult, storm
-from meterstorm.folder import CLUSTER_NAME, PROFILE_NAME, claim_folder, read_resolved, write_resolved
+from meterstorm.folder import (
+    CLUSTER_NAME,
+    PROFILE_NAME,
+    claim_folder,
+    read_resolved,
+    remove_if_nothing_ran,
+    write_resolved,
+)
 from meterstorm.outcome import assemble_results, audit_result, judge_again, profile_import
 from meterstorm.progress import Progress, Silent
 from meterstorm.versions import versions
@@ -64,9 +71,10 @@ def run(
     started = datetime.now(UTC)
     out = claim_folder(out)
     estate = build_estate(scenario, folder=profile_folder)
-    write_resolved(scenario, out)
-    write_profile(estate.profile, out / PROFILE_NAME)
     with contextlib.ExitStack() as cleanup:
+        cleanup.callback(remove_if_nothing_ran, out)
+        write_resolved(scenario, out)
+        write_profile(estate.profile, out / PROFILE_NAME)
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:

@@ -16,6 +16,7 @@ from sim.summary import simulate as simulate_estate
 
 MINUTES_PER_HOUR = 60
 BAR_WIDTH = 40
+LINES_SHOWN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,14 @@ class SimulationResult:
             "messages": {kind.name.lower(): count for kind, count in simulation.messages.items()},
             "energy_wh": {str(fuel): energy for fuel, energy in simulation.energy_wh.items()},
             "profile": simulation.profile_name,
+            "profile_faults": self._faults(),
             "offered_by_hour": {kind.name.lower(): self._by_hour(kind) for kind in MessageKind},
         }
+
+    def _faults(self) -> dict[str, dict[str, Any]]:
+        report = self.simulation.profile_report
+        faults = () if report is None else report.faults
+        return {fault.fault.value: {"count": fault.count, "lines": list(fault.lines)} for fault in faults}
 
     def as_json(self) -> str:
         return json.dumps(self.as_dict(), indent=2)
@@ -62,6 +69,9 @@ class SimulationResult:
         for fuel, energy_wh in simulation.energy_wh.items():
             table.add_row(f"{fuel} used", f"{energy_wh / 1e6:,.1f} MWh")
         console.print(table)
+        for name, fault in self._faults().items():
+            lines = ", ".join(map(str, fault["lines"][:LINES_SHOWN_MAX]))
+            console.print(f"profile {simulation.profile_name}: {fault['count']:,} x {name}, first in line {lines}")
         self._print_load(console)
         console.print(f"digest: {simulation.digest}", highlight=False)
 

@@ -157,7 +157,7 @@ def _tiles(run: Run) -> list[Tile]:
             note=f"of {wording.count(audit.attempted)} facts sent" if audit else "not read back",
         ),
         Tile(
-            name="Readings lost",
+            name="Facts lost",
             value=wording.count(lost),
             unit="",
             note="not read back" if audit is None else f"{wording.count(faults)} wrong, phantom or duplicate",

@@ -18,21 +18,25 @@ TERMS = (
     ),
     ("Ok, failed, indeterminate", "Acknowledged; certainly not applied; or without an answer, so applied or not."),
     ("Retry", "One more attempt of the same operation; all are idempotent, so a retry can't store a reading twice."),
-    ("Slot", "One half-hour of one meter: the unit in which readings are sent, acknowledged and read back."),
+    (
+        "Fact",
+        "What the audit counts: a half-hour in the log and in the interval table, a meter's day in the usage view, a meter "
+        "in the state view.",
+    ),
     (
         "Acknowledged, verified",
-        "The cluster said that it has the slot; it was read back afterwards with its exact value.",
+        "The cluster said that it has the fact; it was read back afterwards with its exact value.",
     ),
     ("Lost, wrong", "Acknowledged and not there; acknowledged and there with another value."),
     ("Phantom, duplicate", "There although it was never sent or was certainly refused; there more than once."),
-    ("Settled", "How long after the storm a data centre held every acknowledged slot: its replication had caught up."),
+    ("Settled after", "How long the audit waited for a data centre to catch up with what was acknowledged elsewhere."),
     (
         "Waited for the window",
         "The generator keeps a bounded number of operations in flight; when it is full, the cluster is behind.",
     ),
     (
         "Pass, fail",
-        "Every objective met and every acknowledged slot verified; or an objective broken, or data at fault.",
+        "Every objective met and every acknowledged fact verified; or an objective broken, or data at fault.",
     ),
     ("Inconclusive", "The bench itself was in trouble, or too little was sent or read back to tell; never a pass."),
 )

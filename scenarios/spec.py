@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from scenarios.domain import ConsistencyLevel, DcRole, Fuel, Operation
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
@@ -53,14 +53,16 @@ def _default_regions() -> tuple[Region, ...]:
 class Estate(_Part):
     """Premises, their meters, and how the meters are read."""
 
-    premises: int = Field(ge=1, le=60_000_000)
+    premises: int = Field(strict=True, ge=1, le=60_000_000)
     fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
     regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=64)
     read_schedules: ReadSchedules = ReadSchedules()
     upload_window_h: float = Field(
-        default=3.0, gt=0, le=24, description="a daily meter uploads within this after midnight"
+        strict=True, default=3.0, gt=0, le=24, description="a daily meter uploads within this after midnight"
     )
-    push_jitter_s: float = Field(default=600.0, ge=0, le=1800, description="a half-hourly meter pushes within this")
+    push_jitter_s: float = Field(
+        strict=True, default=600.0, ge=0, le=1800, description="a half-hourly meter pushes within this"
+    )
     profile: str = Field(default="bdew_household", description="'bdew_household', or the path of a CSV file")
 
     @model_validator(mode="after")
@@ -84,9 +86,9 @@ class Estate(_Part):
 class Traffic(_Part):
     """What customers ask, a premises and day; zero switches a query off."""
 
-    usage_month_per_premises_day: float = Field(default=0.2, ge=0, le=100)
-    intervals_day_per_premises_day: float = Field(default=0.1, ge=0, le=100)
-    state_per_premises_day: float = Field(default=0.1, ge=0, le=100)
+    usage_month_per_premises_day: float = Field(strict=True, default=0.2, ge=0, le=100)
+    intervals_day_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
+    state_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
 
 
 class Dc(_Part):
@@ -94,8 +96,8 @@ class Dc(_Part):
 
     name: Name
     role: DcRole = DcRole.BUSINESS
-    nodes: int = Field(ge=1, le=32)
-    rf: int = Field(ge=1, le=32)
+    nodes: int = Field(strict=True, ge=1, le=32)
+    rf: int = Field(strict=True, ge=1, le=32)
 
     @model_validator(mode="after")
     def _hosts_its_replicas(self) -> Self:
@@ -157,25 +159,34 @@ class Topology(_Part):
 class Validity(_Part):
     """Limits beyond which the generator's own trouble makes a run inconclusive."""
 
-    late_p99_ms_max: float = Field(default=100.0, gt=0, le=60_000)
-    cpu_share_max: float = Field(default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
+    late_p99_ms_max: float = Field(strict=True, default=100.0, gt=0, le=60_000)
+    cpu_share_max: float = Field(strict=True, default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
 
 
 class Run(_Part):
     """How long, how fast and from which seed."""
 
-    start: date = date(2026, 1, 15)
-    days: int = Field(default=1, ge=1, le=400)
-    wall_s: float = Field(ge=1, le=7 * 86_400, description="the simulated span is replayed in this wall time")
-    warm_nodes_s: float = Field(
-        default=10.0, ge=0, le=600, description="before the clock starts, the first operations are sent for this long"
+    # instants are microseconds in an int64, and a write timestamp in the future could not be corrected by hand
+    start: date = Field(default=date(2026, 1, 15), ge=date(1980, 1, 1), le=date(2099, 12, 31))
+    days: int = Field(strict=True, default=1, ge=1, le=400)
+    wall_s: float = Field(
+        strict=True, ge=1, le=7 * 86_400, description="the simulated span is replayed in this wall time"
     )
-    warm_up_s: float = Field(default=5.0, ge=0, le=3_600, description="wall time left out of response figures")
-    seed: int = Field(default=1, ge=0, le=2**32 - 1)
-    operation_timeout_s: float = Field(default=12.0, ge=0.1, le=600)
-    attempts_max: int = Field(default=4, ge=1, le=20)
-    in_flight_max: int = Field(default=8_192, ge=1, le=1_000_000)
-    drain_s_max: float = Field(default=60.0, ge=1, le=3_600)
+    warm_nodes_s: float = Field(
+        strict=True,
+        default=10.0,
+        ge=0,
+        le=600,
+        description="the nodes are warmed for this long before the clock starts",
+    )
+    warm_up_s: float = Field(
+        strict=True, default=5.0, ge=0, le=3_600, description="wall time left out of response figures"
+    )
+    seed: int = Field(strict=True, default=1, ge=0, le=2**32 - 1)
+    operation_timeout_s: float = Field(strict=True, default=12.0, ge=0.1, le=600)
+    attempts_max: int = Field(strict=True, default=4, ge=1, le=20)
+    in_flight_max: int = Field(strict=True, default=8_192, ge=1, le=1_000_000)
+    drain_s_max: float = Field(strict=True, default=60.0, ge=1, le=3_600)
     validity: Validity = Validity()
 
 
@@ -183,8 +194,8 @@ class Objective(_Part):
     """One service level objective: `percentile` of response times at most `response_ms_max`, few enough errors."""
 
     operation: Operation
-    percentile: float = Field(default=99.0, gt=0, lt=100)
-    response_ms_max: float = Field(gt=0, le=3_600_000)
+    percentile: float = Field(strict=True, default=99.0, gt=0, lt=100)
+    response_ms_max: float = Field(strict=True, gt=0, le=3_600_000)
     error_share_max: Share = 0.0
 
 
@@ -233,7 +244,7 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError("\n".join(_sentence(origin, detail) for detail in error.errors())) from error
+        raise ScenarioError("\n".join(_sentence(origin, detail) for detail in _causes(error.errors()))) from error
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -245,6 +256,16 @@ def load_scenario(path: Path) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: can't be read as a scenario: {error}") from error
     return parse_scenario(text, str(path))
+
+
+def _causes(details: list[Any]) -> list[Any]:
+    """The errors without those that only follow from another: a list whose one member is wrong also counts as too short."""
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(other["loc"][: len(detail["loc"])] == detail["loc"] for other in details if other is not detail)
+    ]
 
 
 def _sentence(origin: str, detail: Any) -> str:

@@ -198,17 +198,18 @@ def await_none_below(folder: Path, timeout_s: float = 40) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.timeout(900)  # four starts of two nodes, on whatever machine
 def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
     """The tale of the README: run --keep, a row altered by hand while the nodes are up, audit finds it and exits 1."""
     (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm"))
     run = command("run", "small.toml", "--out", "kept", "--keep", "--json", "--quiet", cwd=tmp_path)
-    out, errors = run.communicate(timeout=240)
+    out, errors = run.communicate(timeout=400)
     assert run.returncode == 0, errors
     assert json.loads(out)["verdict"] == "pass"
     await_none_below(tmp_path)
 
     again = command("audit", "kept", "--json", cwd=tmp_path)
-    out, errors = again.communicate(timeout=120)
+    out, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     assert json.loads(out)["audit"]["verified"] == json.loads(out)["audit"]["acknowledged"]
     assert (tmp_path / "kept" / "audits" / "0002.json").exists()
@@ -222,7 +223,7 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
         )
         driver.shutdown()
     altered = command("audit", "kept", "--settle-s", "0", cwd=tmp_path)
-    out, errors = altered.communicate(timeout=120)
+    out, errors = altered.communicate(timeout=300)
     assert altered.returncode == 1, errors
     assert f"meter {row.mpxn}" in out and "lost" in out
     await_none_below(tmp_path)
@@ -235,7 +236,7 @@ def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path
     await_line(run, "300 s:", 120)
     time.sleep(3)
     run.send_signal(how)
-    run.communicate(timeout=120)
+    run.communicate(timeout=300)
     await_none_below(tmp_path)
     if how is signal.SIGINT:
         assert run.returncode == 4

@@ -74,9 +74,7 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
         ("simulate {scenario} --out {scenario}", 2, "already holds something"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(
-    scenario: Path, tmp_path: Path, arguments: str, code: int, said: str
-) -> None:
+def test_what_goes_wrong_is_one_sentence(scenario: Path, tmp_path: Path, arguments: str, code: int, said: str) -> None:
     result = invoke(*shlex.split(arguments.format(scenario=scenario, new=tmp_path / "new")))
     assert result.exit_code == code, result.output
     assert re.search(said, " ".join(result.output.split())), result.output
@@ -104,6 +102,25 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, scenario: Path, tm
     result = invoke("run", str(scenario), "--out", str(tmp_path / "new"))
     assert result.exit_code == 3
     assert "the disk is full (history/intervals.csv)" in " ".join(result.output.split())
+
+
+def test_a_run_that_never_stormed_leaves_its_folder_free(scenario: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    result = invoke("run", str(scenario), "--contact-points", "127.0.0.1", "--port", "1", "--out", str(out))
+    assert result.exit_code == 3 and not out.exists()
+
+
+def test_simulate_tells_the_faults_of_a_profile(scenario: Path, tmp_path: Path) -> None:
+    rows = [
+        f"MAC1,Std,2013-01-{day:02d} {slot // 2:02d}:{slot % 2 * 30:02d}:00,0.{slot + 10}"
+        for day in (1, 2)
+        for slot in range(48)
+    ]
+    rows[3] = rows[3].rpartition(",")[0] + ",Null"
+    (tmp_path / "home.csv").write_text("LCLid,stdorToU,DateTime,KWH/hh (per half hour) \n" + "\n".join(rows) + "\n")
+    scenario.write_text(SMALL.replace("premises = 50", 'premises = 50\nprofile = "home.csv"'))
+    told = json.loads(invoke("simulate", str(scenario), "--json", "--quiet").stdout)
+    assert told["profile_faults"]["no value"] == {"count": 1, "lines": [5]}
 
 
 def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:

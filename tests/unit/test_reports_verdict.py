@@ -125,7 +125,7 @@ def test_pass_says_what_was_proved() -> None:
     assert len(result.reasons) == 4
     assert all(check.outcome is Verdict.PASS for check in result.checks)
     sentences = [check.sentence for check in result.checks]
-    assert "DC north answered for 48,000 acknowledged facts, 1.50 s after the storm's end." in sentences
+    assert "DC north answered for 48,000 acknowledged facts, after 1.50 s of waiting for it to catch up." in sentences
 
 
 @pytest.mark.parametrize("kind", ["lost", "wrong", "phantom", "duplicate"])

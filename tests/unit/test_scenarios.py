@@ -49,6 +49,8 @@ def test_a_shipped_scenario_is_sound_and_says_what_it_asks(path: Path) -> None:
         (("wall_s = 60", "wall_s = 60\nwarm_up_s = 60"), "warm_up_s 60 must be less than run.wall_s 60"),
         (("wall_s = 60", "wall_s = inf"), "run.wall_s"),
         (("wall_s = 60", ""), "run.wall_s: is missing"),
+        (("premises = 10", 'premises = "10"'), "estate.premises = '10': .* valid integer"),
+        (("wall_s = 60", "wall_s = 60\nstart = 9999-12-31"), "run.start"),
         (("[run]", "[run"), "small: not valid TOML"),
         (
             (
@@ -75,6 +77,12 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(MINIMAL.replace("premises = 10", "premises = 0").replace("wall_s = 60", "wall_s = -1"), "small")
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_one_wrong_dc_is_one_error() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(MINIMAL.replace("rf = 2", "rf = 9"), "small")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def fields_below(model: type[BaseModel]) -> set[str]:
