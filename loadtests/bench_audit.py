@@ -61,7 +61,7 @@ def scenario_of(premises: int) -> Scenario:
                 "keyspace": f"packed_{premises}",
                 "dcs": [{"name": "north", "nodes": 1, "rf": 1}, {"name": "south", "nodes": 1, "rf": 1}],
             },
-            "run": {"wall_s": 10, "warm_up_s": 0, "operation_timeout_s": 60, "drain_s_max": 600},
+            "run": {"wall_s": 10, "warm_up_s": 0, "warm_nodes_s": 0, "operation_timeout_s": 60, "drain_s_max": 600},
         }
     )
 
