@@ -384,7 +384,7 @@ def _endpoint(
 def _fail(error: BaseException) -> NoReturn:
     match error:
         case KeyboardInterrupt():
-            message, code = "interrupted; everything that was started is stopped", ExitCode.INTERRUPTED
+            message, code = "interrupted; nothing that it started is left running", ExitCode.INTERRUPTED
         case ScenarioError():
             message, code = str(error), ExitCode.USAGE
         case OSError() if error.errno == errno.ENOSPC:

@@ -18,6 +18,7 @@ from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinP
 
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.errors import HarnessError
+from scenarios.spec import ScenarioError
 
 PROTOCOL_VERSION = 4  # the driver's version 5 breaks under gevent ("CRC mismatch on header"), which Locust brings
 CONNECT_TIMEOUT_S = 10.0
@@ -107,14 +108,14 @@ def tls_context(ca: Path) -> ssl.SSLContext:
 
 
 def read_password_file(path: Path) -> str:
-    """The first line of a password file. Raises HarnessError when missing or empty; warns when others may read it."""
+    """The first line of a password file. Raises ScenarioError when missing or empty; warns when others may read it."""
     try:
         password = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
         mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
-        raise HarnessError(f"password file {path} can't be read: {error}; name another with --password-file") from error
+        raise ScenarioError(f"password file {path} can't be read: {error}; name another with --password-file") from error
     if not password:
-        raise HarnessError(f"password file {path} is empty; its first line must be the password")
+        raise ScenarioError(f"password file {path} is empty; its first line must be the password")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         log.warning("password file %s can be read by other users; mend: chmod 600 %s", path, path)
     return password

@@ -208,7 +208,10 @@ class Links:
                 self._is_closing.wait(delay_s)
                 delay_s = min(delay_s * 2, _BACKOFF_S_MAX)
             else:
-                self._opened.put((link, connection))
+                if self._is_closing.is_set():  # `close` may have stopped waiting for this thread
+                    connection.close()
+                else:
+                    self._opened.put((link, connection))
                 return
 
     def _prepare_again(self, link: int) -> None:

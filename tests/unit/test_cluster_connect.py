@@ -10,6 +10,7 @@ from cassandra.policies import RetryPolicy
 
 from loadtests.cluster.connect import Endpoint, IdempotentRetryPolicy, connect, read_password_file, tls_context
 from loadtests.errors import HarnessError
+from scenarios.spec import ScenarioError
 
 REPEATABLE = SimpleNamespace(is_idempotent=True)
 UNIQUE = SimpleNamespace(is_idempotent=False)
@@ -39,7 +40,7 @@ def test_a_password_file_that_holds_none_is_refused(tmp_path: Path, content: str
     if content is not None:
         path.write_text(content)
 
-    with pytest.raises(HarnessError, match=f"password file .*{says}"):
+    with pytest.raises(ScenarioError, match=f"password file .*{says}"):
         read_password_file(path)
 
 
