@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Fuel, Quality, Source, mpan_of, mprn_of
 from sim.arrivals import push_due_us, upload_due_us
 from sim.estate import EstateModel
+from sim.homes import region_index
 from sim.kernels import kernel
+from sim.messages import MessageKind
 from sim.parameters import KernelParameters
+from sim.sending import arrival_us
 from sim.values import intervals_wh, register_wh
 from store.rows import Readings
 
+_PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
 FUEL_CODES = {Fuel.ELECTRICITY: 0, Fuel.GAS: 1}
 
 
@@ -87,8 +91,12 @@ def _due_us(
     """When each delivery falls due: int64[n] [us since the scenario's start]."""
     out = np.empty(len(meter), np.int64)
     for at in range(len(meter)):
+        premises = meter[at] // p.fuel_count
+        region = region_index(p, premises)
         if slot_count == 1:
-            out[at] = push_due_us(p.seed, p.push_jitter_us, meter[at], first_slot[at])
+            kind, sent_us = _PUSH, push_due_us(p.seed, p.push_jitter_us, meter[at], first_slot[at])
         else:
-            out[at] = upload_due_us(p.seed, p.upload_window_us, meter[at], first_slot[at] // SLOTS_PER_DAY)
+            day = first_slot[at] // SLOTS_PER_DAY
+            kind, sent_us = _UPLOAD, upload_due_us(p.seed, p.upload_window_us, meter[at], day)
+        out[at] = arrival_us(p, premises, region, meter[at], kind, first_slot[at], sent_us)
     return out

@@ -64,10 +64,16 @@ class Workload:
         estate = plan.estate
         self._estate = estate
         self._templates = templates
-        self._wall_us, self._span_us = round(plan.scenario.run.wall_s * 1_000_000), estate.span_us
+        self._from_us = plan.scenario.replay_from_us
+        self._wall_us = round(plan.scenario.run.wall_s * 1_000_000)
+        self._span_us = estate.span_us - self._from_us
         self._first: OperationBlock | None = None
         self._messages: Iterator[MessageBlock] = trace_blocks(
-            estate, shard=plan.shard, shard_count=plan.shard_count, block_size_max=MESSAGES_PER_BLOCK
+            estate,
+            shard=plan.shard,
+            shard_count=plan.shard_count,
+            block_size_max=MESSAGES_PER_BLOCK,
+            from_us=self._from_us,
         )
 
     def prime(self) -> None:
@@ -95,8 +101,8 @@ class Workload:
         return assemble_block(groups)
 
     def _wall_of(self, due_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Simulated to wall time, both from the start [us]. Their product would not fit in an int64, so by the ratio."""
-        return (due_us * (self._wall_us / self._span_us)).astype(np.int64)
+        """Simulated to wall time since the replay's start [us]. Their product would not fit in an int64: by the ratio."""
+        return ((due_us - self._from_us) * (self._wall_us / self._span_us)).astype(np.int64)
 
     def _groups(
         self,

@@ -126,19 +126,21 @@ def time_axis(axes: Axes, length_s: float, warm_up_s: float, size: Size) -> None
         )
 
 
-def simulated_axis(axes: Axes, speed_up: float, size: Size) -> None:
+def simulated_axis(axes: Axes, speed_up: float, from_h: float, size: Size) -> None:
     """Simulated time below the wall time: hours of the day, UTC, counted on from the scenario's first midnight."""
     below = axes.secondary_xaxis(
         -38 / (axes.get_position().height * size.height_px),
         functions=(
-            lambda wall_s: np.multiply(wall_s, speed_up / 3_600),
-            lambda hours: np.multiply(hours, 3_600 / speed_up),
+            lambda wall_s: np.multiply(wall_s, speed_up / 3_600) + from_h,
+            lambda hours: np.multiply(np.subtract(hours, from_h), 3_600 / speed_up),
         ),
     )
     length_h = axes.get_xlim()[1] * speed_up / 3_600
     fitting = (step for step in _SIMULATED_STEPS_H if length_h / step <= size.tick_count_max)
     step_h = next(fitting, _SIMULATED_STEPS_H[-1])
-    below.xaxis.set_major_locator(FixedLocator(np.arange(0, length_h + 1e-6, step_h).tolist()))
+    below.xaxis.set_major_locator(
+        FixedLocator(np.arange(-(-from_h // step_h) * step_h, from_h + length_h + 1e-6, step_h).tolist())
+    )
     below.xaxis.set_major_formatter(FuncFormatter(lambda hours, _: f"{round(hours) % 24:02d}:00"))
     below.set_xlabel("simulated time of day [UTC]")
     below.spines["bottom"].set_visible(False)

@@ -42,6 +42,7 @@ class Span:
     length_s: int
     warm_up_s: float
     speed_up: float
+    from_h: float  # simulated hours at the start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def draw_load(load: Load, span: Span, size: Size) -> Figure:
         time_axis(axes, span.length_s, span.warm_up_s, size)
         value_axis(axes, "operations/s")
         axes.set_ylim(top=1.12 * max(float(load.offered.max()), float(load.ok.max()), 1.0))
-        simulated_axis(axes, span.speed_up, size)
+        simulated_axis(axes, span.speed_up, span.from_h, size)
         key(axes, entries, size, column_count=len(entries) if beside else 1, right=beside)
         return figure_of(axes)
 

@@ -77,7 +77,12 @@ def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
     if history.seconds.size == 0:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
     bins = bins_of(len(history.seconds))
-    span = Span(length_s=len(history.seconds), warm_up_s=scenario.run.warm_up_s, speed_up=scenario.speed_up)
+    span = Span(
+        length_s=len(history.seconds),
+        warm_up_s=scenario.run.warm_up_s,
+        speed_up=scenario.speed_up,
+        from_h=scenario.run.replay_from_h,
+    )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
     responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in history.operations}

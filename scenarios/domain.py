@@ -28,6 +28,47 @@ class ReadSchedule(IntEnum):
 
     DAILY = 0
     HALF_HOURLY = 1
+    MONTHLY = 2
+    TEN_SECOND = 3
+
+
+class MeterType(IntEnum):
+    """What a meter holds, and so the raw form of its readings."""
+
+    REGISTER_ONLY = 0
+    PROFILE = 1
+    TEN_SECOND = 2
+    IMPORT_EXPORT = 3
+    GAS_VOLUME = 4
+
+
+class TariffKind(IntEnum):
+    FLAT = 0
+    TIME_OF_USE = 1
+    HALF_HOURLY = 2
+
+
+class CommandKind(StrEnum):
+    """What can be asked of a device from afar, with its DUIS service reference."""
+
+    UPDATE_TARIFF = "update_tariff"  # 1.1.1
+    UPDATE_PRICE = "update_price"  # 1.2.1
+    TOP_UP = "top_up"  # 2.2
+    READ_ON_DEMAND = "read_on_demand"  # 4.1.1
+    CHANGE_SCHEDULE = "change_schedule"  # 5.1
+    ENABLE_SUPPLY = "enable_supply"  # 7.1
+    DISABLE_SUPPLY = "disable_supply"  # 7.2
+    ARM_SUPPLY = "arm_supply"  # 7.3
+    UPDATE_FIRMWARE = "update_firmware"  # 11.1
+
+
+class CommandState(IntEnum):
+    """Terminal states of a command, and IN_FLIGHT for one that has none yet at the end of the span."""
+
+    APPLIED = 0
+    REJECTED = 1
+    EXHAUSTED = 2
+    IN_FLIGHT = 3
 
 
 class DcRole(StrEnum):

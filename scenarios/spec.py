@@ -3,95 +3,40 @@
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from scenarios.domain import ConsistencyLevel, DcRole, Fuel, Operation
-
-Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+from scenarios.domain import ConsistencyLevel, DcRole, Operation
+from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, Campaign, Estate, Hours, Reads, Wan
+from scenarios.part import Name, Part, Share
 
 
 class ScenarioError(Exception):
     """The user's scenario or input can't be used; the message names the thing and the mend."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class Burst(Part):
+    """News, a price announcement say: `share` of all premises' customers look at their usage within `over_h`."""
 
-
-class Region(_Part):
-    """A communications region; `share` of all premises lie in it."""
-
-    name: Name
+    at_h: Hours
     share: Share
-    wan: Literal["cellular", "long_range_radio"] = "cellular"
+    over_h: float = Field(strict=True, default=1.0, gt=0, le=150)
 
 
-class ReadSchedules(_Part):
-    """Shares of meters by read schedule; they add up to 1."""
-
-    daily: Share = 1.0
-    half_hourly: Share = 0.0
-
-    @model_validator(mode="after")
-    def _add_up(self) -> Self:
-        if abs(self.daily + self.half_hourly - 1) > 1e-9:
-            raise ValueError(f"daily + half_hourly must add up to 1, not {self.daily + self.half_hourly:g}")
-        return self
-
-
-def _default_regions() -> tuple[Region, ...]:
-    return (
-        Region(name="central", share=0.35),
-        Region(name="south", share=0.35),
-        Region(name="north", share=0.30, wan="long_range_radio"),
-    )
-
-
-class Estate(_Part):
-    """Premises, their meters, and how the meters are read."""
-
-    premises: int = Field(strict=True, ge=1, le=60_000_000)
-    fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
-    regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=64)
-    read_schedules: ReadSchedules = ReadSchedules()
-    upload_window_h: float = Field(
-        strict=True, default=3.0, gt=0, le=24, description="a daily meter uploads within this after midnight"
-    )
-    push_jitter_s: float = Field(
-        strict=True, default=600.0, ge=0, le=1800, description="a half-hourly meter pushes within this"
-    )
-    profile: str = Field(default="bdew_household", description="'bdew_household', or the path of a CSV file")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if len(set(self.fuels)) != len(self.fuels):
-            raise ValueError("fuels names a fuel twice")
-        if Fuel.ELECTRICITY not in self.fuels:
-            raise ValueError("fuels must hold 'electricity': the communications hub is powered by its meter")
-        total = sum(region.share for region in self.regions)
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"the shares of the regions must add up to 1, not {total:g}")
-        if len({region.name for region in self.regions}) != len(self.regions):
-            raise ValueError("two regions have the same name")
-        return self
-
-    @property
-    def meter_count(self) -> int:
-        return self.premises * len(self.fuels)
-
-
-class Traffic(_Part):
+class Traffic(Part):
     """What customers ask, a premises and day; zero switches a query off."""
 
     usage_month_per_premises_day: float = Field(strict=True, default=0.2, ge=0, le=100)
     intervals_day_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
     state_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
+    comparison_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
+    bill_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
+    ihd_refresh_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
+    bursts: tuple[Burst, ...] = Field(default=(), max_length=8)
 
 
-class Dc(_Part):
+class Dc(Part):
     """A data centre: `nodes` Cassandra nodes holding `rf` replicas of every row."""
 
     name: Name
@@ -106,7 +51,7 @@ class Dc(_Part):
         return self
 
 
-class Consistency(_Part):
+class Consistency(Part):
     """Consistency levels: `default`, and what single operations do otherwise."""
 
     default: ConsistencyLevel = ConsistencyLevel.LOCAL_QUORUM
@@ -118,7 +63,7 @@ class Consistency(_Part):
         return self.operations.get(operation, self.default)
 
 
-class Topology(_Part):
+class Topology(Part):
     """The data centres and the consistency levels that operations ask of them."""
 
     dcs: tuple[Dc, ...] = Field(min_length=1, max_length=8)
@@ -156,14 +101,14 @@ class Topology(_Part):
         return sum(dc.rf for dc in self.dcs)
 
 
-class Validity(_Part):
+class Validity(Part):
     """Limits beyond which the generator's own trouble makes a run inconclusive."""
 
     late_p99_ms_max: float = Field(strict=True, default=100.0, gt=0, le=60_000)
     cpu_share_max: float = Field(strict=True, default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
 
 
-class Run(_Part):
+class Run(Part):
     """How long, how fast and from which seed."""
 
     # instants are microseconds in an int64, and a write timestamp in the future could not be corrected by hand
@@ -171,6 +116,9 @@ class Run(_Part):
     days: int = Field(strict=True, default=1, ge=1, le=400)
     wall_s: float = Field(
         strict=True, ge=1, le=7 * 86_400, description="the simulated span is replayed in this wall time"
+    )
+    replay_from_h: float = Field(
+        strict=True, default=0.0, ge=0, le=9_600, description="what falls due before this simulated hour is left out"
     )
     warm_nodes_s: float = Field(
         strict=True,
@@ -190,7 +138,7 @@ class Run(_Part):
     validity: Validity = Validity()
 
 
-class Objective(_Part):
+class Objective(Part):
     """One service level objective: `percentile` of response times at most `response_ms_max`, few enough errors."""
 
     operation: Operation
@@ -199,16 +147,39 @@ class Objective(_Part):
     error_share_max: Share = 0.0
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """The whole scenario file."""
 
     title: str = Field(min_length=1, max_length=120)
     question: str = Field(default="", max_length=500, description="which question a run of it answers")
     estate: Estate
+    wan: Wan = Wan()
+    reads: Reads = Reads()
+    alerts: Alerts = Alerts()
+    campaigns: tuple[Campaign, ...] = Field(default=(), max_length=CAMPAIGNS_MAX)
     traffic: Traffic = Traffic()
     topology: Topology
     run: Run
     slo: tuple[Objective, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        regions = {region.name for region in self.estate.regions}
+        parts = (
+            ("wan.outages", self.wan.outages),
+            ("alerts.storms", self.alerts.storms),
+            ("campaigns", self.campaigns),
+        )
+        for where, named in parts:
+            for each in named:
+                if each.region is not None and each.region not in regions:
+                    raise ValueError(f"{where} names region '{each.region}'; there are {', '.join(sorted(regions))}")
+        for campaign in self.campaigns:
+            if campaign.fuel not in self.estate.fuels:
+                raise ValueError(f"campaign '{campaign.name}' is for {campaign.fuel}, which estate.fuels lacks")
+        if len({campaign.name for campaign in self.campaigns}) != len(self.campaigns):
+            raise ValueError("two campaigns have the same name")
+        return self
 
     @model_validator(mode="after")
     def _asks_what_is_sent(self) -> Self:
@@ -220,19 +191,38 @@ class Scenario(_Part):
         for objective in self.slo:
             if silent.get(objective.operation) == 0:
                 raise ValueError(f"slo names {objective.operation}, whose rate in [traffic] is 0")
+        if self.replay_from_us >= self.span_us:
+            raise ValueError(
+                f"run.replay_from_h {self.run.replay_from_h:g} is beyond the end of the span, {self.span_us / 3.6e9:g} h"
+            )
         if self.run.warm_up_s >= self.run.wall_s:
             raise ValueError(f"run.warm_up_s {self.run.warm_up_s:g} must be less than run.wall_s {self.run.wall_s:g}")
         return self
 
     @property
     def span_us(self) -> int:
-        """Simulated time from the first half-hour to the end of the last upload window [us]."""
-        return self.run.days * 86_400_000_000 + int(self.estate.upload_window_h * 3_600_000_000)
+        """Simulated time from the first half-hour until all that the WAN does not hold back has arrived [us].
+
+        What an outage or a late settlement run brings after it is in flight at the end.
+        """
+        links = (self.wan.cellular, self.wan.long_range_radio)
+        delay_ms = max(link.delay_ms_max for link in links)
+        retry_s = max(LOSSES_MAX * link.retry_s if link.loss > 0 else 0.0 for link in links)
+        repeat_s = self.reads.duplicate_after_s if self.reads.duplicate_share > 0 else 0.0
+        estimate_h = self.reads.estimate_after_h + 1 if self.reads.gap_share > 0 else 0.0
+        after_us = max(round(self.estate.upload_window_h * 3.6e9), round(self.estate.push_jitter_s * 1e6) + 1)
+        tail_us = round(delay_ms * 1e3) + round(retry_s * 1e6) + round(repeat_s * 1e6)
+        return self.run.days * 86_400_000_000 + max(after_us + tail_us, round(estimate_h * 3.6e9))
 
     @property
     def speed_up(self) -> float:
         """Simulated seconds a wall second."""
-        return self.span_us / 1e6 / self.run.wall_s
+        return (self.span_us - self.replay_from_us) / 1e6 / self.run.wall_s
+
+    @property
+    def replay_from_us(self) -> int:
+        """The simulated instant that the storm's clock starts at [us]."""
+        return round(self.run.replay_from_h * 3.6e9)
 
 
 def parse_scenario(text: str, origin: str) -> Scenario:

@@ -4,50 +4,31 @@ Instants are integers in microseconds since the scenario's start; each is found 
 they need rather than all `KernelParameters`, because they run for each meter and window.
 """
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US
+from scenarios.domain import DAY_US, SLOT_US
 from sim.kernels import leaf_kernel
-from sim.parameters import HOURS_PER_DAY, IntArray
+from sim.parameters import HOURS_PER_DAY, IntArray, KernelParameters
 from sim.philox import Words
-from sim.streams import Purpose, below, word_of, words
+from sim.streams import HALVES_PER_BLOCK, Purpose, below, centred_of, word_of, words
 
 HOUR_US = 3_600_000_000
 
-_PREMISES = int(Purpose.PREMISES)
-_METER = int(Purpose.METER)
 _PUSH_JITTER = int(Purpose.PUSH_JITTER)
 _UPLOAD_INSTANT = int(Purpose.UPLOAD_INSTANT)
 _QUERY_COUNT = int(Purpose.QUERY_COUNT)
 _QUERY_INSTANT = int(Purpose.QUERY_INSTANT)
+_GAP = int(Purpose.GAP)
+_ESTIMATE_INSTANT = int(Purpose.ESTIMATE_INSTANT)
+_CORRECTION = int(Purpose.CORRECTION)
+_CORRECTION_INSTANT = int(Purpose.CORRECTION_INSTANT)
+_ALERT = int(Purpose.ALERT)
+_TEN_SECOND_DELAY = int(Purpose.TEN_SECOND_DELAY)
 _WORDS_PER_BLOCK = 4
+_HALF_ONE = 0x8000
+
+TEN_SECOND_US = 10_000_000
+TEN_SECONDS_PER_SLOT = SLOT_US // TEN_SECOND_US
+TEN_SECOND_DELAY_US_MAX = 2_000_000  # over the home's own broadband, not the hub's WAN
 _QUERY_KIND_SHIFT = 16  # a query's draw number is its kind, then its place in the day
-
-
-@leaf_kernel
-def region_index(seed: int, region_below: IntArray, premises: int) -> int:
-    """The region of a premises; `region_below` int64[region]: upper bound of each region's words [of 2^32]."""
-    word = word_of(words(seed, _PREMISES, premises, 0, 0), 0)
-    region = 0
-    while word >= region_below[region]:
-        region += 1
-    return region
-
-
-@leaf_kernel
-def home_dc_index(seed: int, dc_count: int, premises: int) -> int:
-    """The business data centre whose gateway a premises talks to."""
-    return below(word_of(words(seed, _PREMISES, premises, 0, 0), 1), dc_count)
-
-
-@leaf_kernel
-def partition_index(seed: int, premises: int) -> int:
-    """The logical partition of a premises, 0 .. 4095: its meters share a hub, so they are never on two shards."""
-    return below(word_of(words(seed, _PREMISES, premises, 0, 0), 2), PARTITION_COUNT)
-
-
-@leaf_kernel
-def is_half_hourly(seed: int, half_hourly_below: int, meter: int) -> bool:
-    """Does the meter push each half-hour (or else upload once a day)?"""
-    return word_of(words(seed, _METER, meter, 0, 0), 2) < half_hourly_below
 
 
 @leaf_kernel
@@ -65,14 +46,14 @@ def upload_due_us(seed: int, upload_window_us: int, meter: int, day: int) -> int
 
 
 @leaf_kernel
-def query_words(seed: int, premises: int, day: int) -> Words:
-    """The words that decide how many queries of each kind (word 0..2) a premises' customer asks on a UTC day."""
-    return words(seed, _QUERY_COUNT, premises, day, 0)
+def query_words(seed: int, premises: int, day: int, block: int) -> Words:
+    """The words that decide how many queries of each kind a premises' customer asks on a UTC day; kind = 3 * block + lane."""
+    return words(seed, _QUERY_COUNT, premises, day, block)
 
 
 @leaf_kernel
 def query_count(query_below: IntArray, query_kind: int, word: int) -> int:
-    """How many queries a word means: the inverse of the kind's Poisson distribution, int64[3, count_max] [of 2^32]."""
+    """How many queries a word means: the inverse of the kind's Poisson distribution, int64[kind, count_max] [of 2^32]."""
     count = 0
     while count < query_below.shape[1] and word >= query_below[query_kind, count]:
         count += 1
@@ -92,3 +73,60 @@ def query_due_us(seed: int, query_hour: IntArray, premises: int, day: int, query
         hour += 1
     start, end = int(query_hour[day, hour]), int(query_hour[day, hour + 1])
     return day * DAY_US + hour * HOUR_US + (word - start) * HOUR_US // (end - start)
+
+
+@leaf_kernel
+def ten_second_due_us(seed: int, meter: int, tick: int) -> int:
+    """When the 10 s that begin at `tick` * 10 s arrive: within two seconds after their end [us]."""
+    four = words(seed, _TEN_SECOND_DELAY, meter, tick // HALVES_PER_BLOCK, 0)
+    half = centred_of(four, tick % HALVES_PER_BLOCK) + _HALF_ONE
+    return (tick + 1) * TEN_SECOND_US + ((half * TEN_SECOND_DELAY_US_MAX) >> 16)
+
+
+@leaf_kernel
+def is_gap(p: KernelParameters, meter: int, slot: int) -> bool:
+    """Has the meter lost a half-hour?"""
+    if p.gap_below == 0:
+        return False
+    four = words(p.seed, _GAP, meter, slot // HALVES_PER_BLOCK, 0)
+    return bool(centred_of(four, slot % HALVES_PER_BLOCK) + _HALF_ONE < p.gap_below)
+
+
+@leaf_kernel
+def estimate_due_us(p: KernelParameters, meter: int, day: int) -> int:
+    """When the head-end estimates what a meter has lost of a day: its batch takes an hour [us]."""
+    word = word_of(words(p.seed, _ESTIMATE_INSTANT, meter, day // _WORDS_PER_BLOCK, 0), day % _WORDS_PER_BLOCK)
+    return (day + 1) * DAY_US + p.estimate_after_us + below(word, HOUR_US)
+
+
+@leaf_kernel
+def is_revised(p: KernelParameters, meter: int, slot: int, run: int) -> bool:
+    """Does a settlement run revise a half-hour? The first one also substitutes what was only estimated."""
+    if run == 0 and is_gap(p, meter, slot):
+        return True
+    four = words(p.seed, _CORRECTION, meter, slot // HALVES_PER_BLOCK, run)
+    return bool(centred_of(four, slot % HALVES_PER_BLOCK) + _HALF_ONE < p.settlement_runs[run].below)
+
+
+@leaf_kernel
+def correction_due_us(p: KernelParameters, meter: int, day: int, run: int) -> int:
+    """When a settlement run's revisions of a meter's day come: within the day of the run [us]."""
+    word = word_of(words(p.seed, _CORRECTION_INSTANT, meter, day // _WORDS_PER_BLOCK, run), day % _WORDS_PER_BLOCK)
+    return (day + int(p.settlement_runs[run].after_days)) * DAY_US + below(word, DAY_US)
+
+
+@leaf_kernel
+def alert_count(seed: int, alert_below: IntArray, premises: int, day: int) -> int:
+    """How many alerts a hub raises on a day of itself; `alert_below` int64[count_max] is as in `query_count`."""
+    word = word_of(words(seed, _ALERT, premises, day, 0), 0)
+    count = 0
+    while count < len(alert_below) and word >= alert_below[count]:
+        count += 1
+    return count
+
+
+@leaf_kernel
+def alert_sent_us(seed: int, premises: int, day: int, number: int) -> int:
+    """When a hub raises alert `number` (from 0) of a day: any instant of it [us]."""
+    word = word_of(words(seed, _ALERT, premises, day, 1 + number // _WORDS_PER_BLOCK), number % _WORDS_PER_BLOCK)
+    return day * DAY_US + below(word, DAY_US)

@@ -12,30 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY
-from sim.arrivals import (
-    is_half_hourly,
-    partition_index,
-    push_due_us,
-    query_count,
-    query_due_us,
-    query_words,
-    upload_due_us,
-)
+from sim.arrivals import TEN_SECONDS_PER_SLOT, is_gap
 from sim.estate import EstateModel
+from sim.homes import premises_words, region_of_words
 from sim.kernels import kernel, leaf_kernel
-from sim.messages import QUERY_KINDS, MessageKind, packed
+from sim.messages import (
+    DRAW_INDEX_BITS,
+    FIRST_SLOT_BITS,
+    FIRST_SLOT_SHIFT,
+    KIND_BITS,
+    KIND_SHIFT,
+    METER_SHIFT,
+    MessageKind,
+    packed,
+)
 from sim.parameters import IntArray, KernelParameters
-from sim.streams import word_of
+from sim.scan import new_outbox
+from sim.sending import Outbox, messages_sent
+from sim.streams import below, word_of
 from sim.sweep import Progress, sweep
 from sim.trace import MessageBlock
-from sim.values import fill_registers
+from sim.values import estimated_wh, fill_registers, register_wh_kernel, revised_wh, ten_second_wh
 
 Tiles = NDArray[np.uint64]  # uint64[partition, day due, 2]
 
-_PUSH = int(MessageKind.PUSH_HALF_HOUR)
-_UPLOAD = int(MessageKind.UPLOAD_DAY)
-_ASK_FIRST = int(QUERY_KINDS[0])
-_QUERY_KIND_COUNT = len(QUERY_KINDS)
+_PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
+_REGISTER, _TEN_SECOND = int(MessageKind.READ_REGISTER), int(MessageKind.PUSH_TEN_SECOND)
+_ESTIMATE, _CORRECT = int(MessageKind.ESTIMATE), int(MessageKind.CORRECT)
+_LOST = (1 << 63) - 1  # stands for a half-hour that the meter has lost
+_ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
 _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
 
 # Multipliers and shifts of the finaliser of SplitMix64. Source: Steele, Lea, Flood, OOPSLA 2014, variant 13 of Stafford.
@@ -56,8 +61,8 @@ def trace_digest(
 
 
 def empty_tiles(estate: EstateModel) -> Tiles:
-    """No messages: uint64[4096, day_count + 1, 2]; the last day is that of the uploads after the span."""
-    return np.zeros((PARTITION_COUNT, estate.day_count + 1, 2), np.uint64)
+    """No messages: uint64[4096, days, 2], with a row for each UTC day of the span, those after the last half-hour too."""
+    return np.zeros((PARTITION_COUNT, -(-estate.span_us // DAY_US), 2), np.uint64)
 
 
 def tiles_of_shard(
@@ -71,7 +76,9 @@ def tiles_of_shard(
     """The tiles of one shard's messages, straight from the keys; those of other shards' partitions are 0."""
 
     def work(first: int, end: int, tiles: Tiles) -> None:
-        _add_premises(estate.parameters, first, end, shard, shard_count, tiles)
+        out = new_outbox(_ROOM)
+        most = _add_premises(estate.parameters, first, end, shard, shard_count, out, tiles)
+        assert most <= len(out.due_us), "a premises sends more in a day than an outbox holds"
 
     return sweep(estate.premises_count, work, lambda: empty_tiles(estate), thread_count=thread_count, progress=progress)
 
@@ -105,56 +112,68 @@ def mixed(state: np.uint64) -> np.uint64:
 
 @leaf_kernel
 def _add_message(
-    due_us: int, message: int, registers: IntArray, first: int, slot_count: int, tiles: Tiles, partition: int
+    p: KernelParameters, due_us: int, message: int, registers: IntArray, tiles: Tiles, partition: int
 ) -> None:
-    """Add one message's hash to its tile; `registers[first .. first + slot_count]` [Wh], slot_count 0 for a query."""
+    """Add one message's hash to its tile; `registers` int64[49] is room for a day's."""
+    meter = message >> METER_SHIFT
+    kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
+    slot = (message >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
     state = mixed(mixed(np.uint64(due_us) + _GOLDEN) ^ np.uint64(message))
-    for at in range(first, first + slot_count):
-        state = (state ^ np.uint64(registers[at + 1] - registers[at])) * _MIX_1
+    if kind == _UPLOAD:
+        fill_registers(p, meter, slot, registers)
+        for at in range(SLOTS_PER_DAY):
+            wh = registers[at + 1] - registers[at]
+            if p.gap_below > 0 and is_gap(p, meter, slot + at):
+                wh = _LOST
+            state = (state ^ np.uint64(wh)) * _MIX_1
+            state ^= state >> _S31
+        state = mixed(state ^ np.uint64(registers[SLOTS_PER_DAY]))
+    elif kind == _PUSH:
+        fill_registers(p, meter, slot, registers[:2])
+        state = (state ^ np.uint64(registers[1] - registers[0])) * _MIX_1
         state ^= state >> _S31
-    if slot_count > 0:
-        state = mixed(state ^ np.uint64(registers[first + slot_count]))
+        state = mixed(state ^ np.uint64(registers[1]))
+    elif kind in (_REGISTER, _TEN_SECOND, _ESTIMATE, _CORRECT):
+        draw = message & ((1 << DRAW_INDEX_BITS) - 1)
+        state = mixed(state ^ np.uint64(value_wh(p, meter, kind, slot, draw)))
     day = due_us // DAY_US
     tiles[partition, day, 0] += mixed(state)
     tiles[partition, day, 1] += mixed(state ^ _GOLDEN)
 
 
+@leaf_kernel
+def value_wh(p: KernelParameters, meter: int, kind: int, slot: int, draw: int) -> int:
+    """The one number that a register reading, a 10-second reading, an estimate or a correction brings [Wh]."""
+    if kind == _REGISTER:
+        return register_wh_kernel(p, meter, slot + SLOTS_PER_DAY)
+    if kind == _TEN_SECOND:
+        return ten_second_wh(p, meter, slot * TEN_SECONDS_PER_SLOT + draw)
+    if kind == _ESTIMATE:
+        return estimated_wh(p, meter, slot)
+    return revised_wh(p, meter, slot, draw)
+
+
 @kernel
-def _add_premises(p: KernelParameters, first: int, end: int, shard: int, shard_count: int, tiles: Tiles) -> None:
+def _add_premises(
+    p: KernelParameters, first: int, end: int, shard: int, shard_count: int, out: Outbox, tiles: Tiles
+) -> int:
+    """Add all that some premises send; returns the largest number of messages of one premises and day."""
     registers = np.empty(SLOTS_PER_DAY + 1, np.int64)
+    most = 0
     for premises in range(first, end):
-        partition = partition_index(p.seed, premises)
+        four = premises_words(p.seed, premises)
+        partition = below(word_of(four, 2), PARTITION_COUNT)
         if partition % shard_count != shard:
             continue
-        for fuel in range(p.fuel_count):
-            meter = premises * p.fuel_count + fuel
-            pushes = is_half_hourly(p.seed, p.half_hourly_below, meter)
-            for day in range(p.day_count):
-                midnight = day * SLOTS_PER_DAY
-                fill_registers(p, meter, midnight, registers)
-                if pushes:
-                    for slot in range(SLOTS_PER_DAY):
-                        due = push_due_us(p.seed, p.push_jitter_us, meter, midnight + slot)
-                        message = packed(meter, _PUSH, midnight + slot, 0)
-                        _add_message(due, message, registers, slot, 1, tiles, partition)
-                else:
-                    due = upload_due_us(p.seed, p.upload_window_us, meter, day)
-                    message = packed(meter, _UPLOAD, midnight, 0)
-                    _add_message(due, message, registers, 0, SLOTS_PER_DAY, tiles, partition)
-        _add_queries(p, premises, registers, tiles, partition)
-
-
-@leaf_kernel
-def _add_queries(p: KernelParameters, premises: int, registers: IntArray, tiles: Tiles, partition: int) -> None:
-    meter = premises * p.fuel_count + p.electricity
-    for day in range(p.day_count + 1):
-        four = query_words(p.seed, premises, day)
-        for query_kind in range(_QUERY_KIND_COUNT):
-            for number in range(query_count(p.query_below, query_kind, word_of(four, query_kind))):
-                due = query_due_us(p.seed, p.query_hour, premises, day, query_kind, number)
-                if due < p.span_us:
-                    message = packed(meter, _ASK_FIRST + query_kind, max(day - 1, 0) * SLOTS_PER_DAY, number)
-                    _add_message(due, message, registers, 0, 0, tiles, partition)
+        region = region_of_words(p, four)
+        for day in range(tiles.shape[1]):
+            to_us = min((day + 1) * DAY_US, p.span_us)
+            count = messages_sent(p, premises, region, day * DAY_US, to_us, out)
+            most = max(most, count)
+            for at in range(min(count, len(out.due_us))):
+                if out.due_us[at] < p.span_us:
+                    _add_message(p, out.due_us[at], out.message[at], registers, tiles, partition)
+    return most
 
 
 @kernel
@@ -172,12 +191,5 @@ def _add_block(
         message = packed(
             int(meter[at]), int(np.int64(kind[at])), int(np.int64(first_slot[at])), int(np.int64(draw_index[at]))
         )
-        slot_count = 0
-        if kind[at] == _PUSH:
-            slot_count = 1
-        elif kind[at] == _UPLOAD:
-            slot_count = SLOTS_PER_DAY
-        if slot_count > 0:
-            fill_registers(p, meter[at], first_slot[at], registers[: slot_count + 1])
-        partition = partition_index(p.seed, meter[at] // p.fuel_count)
-        _add_message(due_us[at], message, registers, 0, slot_count, tiles, partition)
+        four = premises_words(p.seed, meter[at] // p.fuel_count)
+        _add_message(p, due_us[at], message, registers, tiles, below(word_of(four, 2), PARTITION_COUNT))

@@ -7,10 +7,11 @@ from enum import IntEnum
 
 from sim.kernels import leaf_kernel
 
-DRAW_INDEX_BITS = 8
+DRAW_INDEX_BITS = 12
 FIRST_SLOT_BITS = 15
-KIND_BITS = 3
+KIND_BITS = 5
 METER_BITS = 27
+ATTEMPT_BITS = 6  # of a command's draw index: campaign above, attempt below
 
 FIRST_SLOT_SHIFT = DRAW_INDEX_BITS
 KIND_SHIFT = FIRST_SLOT_SHIFT + FIRST_SLOT_BITS
@@ -25,9 +26,30 @@ class MessageKind(IntEnum):
     ASK_USAGE_MONTH = 2
     ASK_INTERVALS_DAY = 3
     ASK_STATE = 4
+    READ_REGISTER = 5  # a monthly reading, or that of a meter which holds no half-hours
+    PUSH_TEN_SECOND = 6  # the draw index says which of the half-hour's 180
+    ESTIMATE = 7  # the head-end fills a gap
+    CORRECT = 8  # a settlement run revises; the draw index is the revision, from 1
+    ALERT = 9
+    ASK_COMPARISON = 10
+    ASK_BILL = 11
+    REFRESH_IHD = 12
+    CHANGE_PREFERENCE = 13
+    SEND_COMMAND = 14  # one attempt; the draw index holds campaign and attempt
+    ANSWER_COMMAND = 15  # an acknowledgement or a refusal arrives
 
 
-QUERY_KINDS = (MessageKind.ASK_USAGE_MONTH, MessageKind.ASK_INTERVALS_DAY, MessageKind.ASK_STATE)
+QUERY_KINDS = (
+    MessageKind.ASK_USAGE_MONTH,
+    MessageKind.ASK_INTERVALS_DAY,
+    MessageKind.ASK_STATE,
+    MessageKind.ASK_COMPARISON,
+    MessageKind.ASK_BILL,
+    MessageKind.REFRESH_IHD,
+)
+"""In the order of the draws that decide their numbers."""
+
+DUPLICATE = 1  # the draw index of a delivery that comes a second time
 
 
 @leaf_kernel

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.estate import LOSSES_MAX
+
 IntArray = NDArray[np.int64]
 
 YEAR_BITS = 36  # a day's share of a year's energy is a fixed-point number of 2^-36 years
@@ -12,6 +14,51 @@ DAY_BITS = 32  # a slot's share of its day's energy is a fixed-point number of 2
 DRAW_BITS = 16  # a centred draw is a fixed-point number of 2^-16
 
 HOURS_PER_DAY = 24
+
+
+Records = NDArray[np.void]  # structured: kernels pass few arrays, and each array costs every call seven words
+
+
+def _integers(*names: str) -> np.dtype[np.void]:
+    return np.dtype([(name, np.int64) for name in names])
+
+
+REGION = np.dtype(
+    [
+        ("below", np.int64),  # upper bound of the words of the premises that lie in it [of 2^32]
+        ("delay_us_min", np.int64),
+        ("delay_us_span", np.int64),  # the delay is even over min .. min + span - 1, or min where this is 0
+        ("retry_us", np.int64),
+        ("loss_below", np.int64, (LOSSES_MAX,)),  # a word below [n] means that attempts 0 .. n are lost [of 2^32]
+    ]
+)
+OUTAGE = _integers(
+    "region", "start_us", "end_us", "return_us"
+)  # region -1: all; turns are even over end .. end + return
+CHANGE = _integers("below", "to", "from_us", "over_us")  # of read schedules: bound of the words, a ReadSchedule, when
+SETTLEMENT_RUN = _integers("after_days", "below")  # a 16-bit draw below this means that the slot is revised [of 2^16]
+NEWS = _integers(
+    "region", "at_us", "over_us", "below"
+)  # an alert storm or a burst of queries: whom, when, share of 2^32
+CAMPAIGN = _integers(
+    "fuel",  # index among the scenario's fuels
+    "region",  # -1 for all
+    "is_prepayment_only",
+    "share_below",  # [of 2^32]
+    "at_us",
+    "over_us",
+    "waves",
+    "wave_every_us",
+    "effective_us",  # -1 for none
+    "attempts_max",
+    "timeout_us",
+    "backoff_us",
+    "success_below",  # [of 2^32]
+    "ack_mean_us",
+    "refusal_below",  # [of 2^32]
+    "duplicate_below",  # [of 2^32]
+    "last_us",  # nothing of the campaign happens from this instant on
+)
 
 
 class KernelParameters(NamedTuple):
@@ -35,11 +82,40 @@ class KernelParameters(NamedTuple):
     slot_share: IntArray  # int64[fuel, day_count, 49]: energy before the slot's start, share of its day [2^-32]
     slot_spread: IntArray  # int64[fuel, day_count, 49]: width of the noise at the slot's start [2^-32]
 
-    half_hourly_below: int  # a schedule word below this means half-hourly [of 2^32]
-    region_below: IntArray  # int64[region]: upper bound of each region's words [of 2^32]
+    month_day: IntArray  # int64[day_count]: day of the month, from 0
+    schedule_below: IntArray  # int64[4]: upper bound of the words of half-hourly, monthly, ten-second, daily [of 2^32]
+    changes: Records  # CHANGE[change]
+    type_below: IntArray  # int64[4]: upper bound of the words of each electricity MeterType [of 2^32]
+    flat_below: int  # a tariff word below this means flat [of 2^32], ...
+    time_of_use_below: int  # ... or else below this time of use, or else half-hourly [of 2^32]
+    prepayment_below: int  # [of 2^32]
+    firmware_count: int
+    join_below: int  # a word below this means there from the start [of 2^32]
+    join_days: int  # the others join evenly over so many days; 0: all are there from the start
     dc_count: int  # business data centres
     push_jitter_us: int
     upload_window_us: int
-    query_below: IntArray  # int64[3, count_max]: a count word below [kind, n] means n queries or fewer [of 2^32]
+
+    is_ideal: bool  # the WAN has no delay, no loss, no outage: what is sent is there
+    regions: Records  # REGION[region], as in the scenario
+    hub_outage_below: int  # a word below this means an outage of the hub on that day [of 2^32]
+    hub_outage_us_max: int
+    catch_up_speed: int  # microseconds of backlog sent in a microsecond
+    outages: Records  # OUTAGE[outage], in order of time
+
+    gap_below: int  # a 16-bit draw below this means that the meter has lost the slot [of 2^16]
+    estimate_after_us: int  # after the end of the slot's day
+    duplicate_below: int  # [of 2^32]
+    duplicate_us_max: int
+    settlement_runs: Records  # SETTLEMENT_RUN[run]
+
+    alert_below: IntArray  # int64[count_max]: as `query_below` [of 2^32]
+    alert_storms: Records  # NEWS[storm]
+    bursts: Records  # NEWS[burst]
+    campaigns: Records  # CAMPAIGN[campaign], as in the scenario
+    exponential: IntArray  # int64[257]: quantiles of the exponential distribution of mean 1, at n / 256 [2^-20]
+
+    query_kinds: int  # how many of QUERY_KINDS are asked at all: those after them have no draw
+    query_below: IntArray  # int64[6, count_max]: a count word below [kind, n] means n queries or fewer [of 2^32]
     query_per_premises_day: float  # mean of all kinds; sizes windows, decides nothing
     query_hour: IntArray  # int64[day_count + 1, 25]: share of a day's queries before each UTC hour [of 2^32]

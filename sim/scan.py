@@ -1,7 +1,6 @@
-"""Lists the messages due in a window of time, and orders them. Both are linear in messages, whatever their instants.
+"""Lists the messages that arrive in a window of time, and orders them: by instant, equal instants by the message itself.
 
-The scan visits meters in order and each meter's messages in order of (kind, first slot); the sort is stable. So equal
-instants keep the order (meter, kind, first slot), and the trace has one order for any cut into windows.
+So the trace has one order for any cut into windows. Both steps are linear in messages, whatever their instants.
 """
 
 from typing import NamedTuple
@@ -9,26 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from sim.arrivals import (
-    is_half_hourly,
-    partition_index,
-    push_due_us,
-    query_count,
-    query_due_us,
-    query_words,
-    upload_due_us,
-)
-from sim.kernels import kernel, leaf_kernel
-from sim.messages import QUERY_KINDS, MessageKind, packed
+from scenarios.domain import DAY_US, PARTITION_COUNT
+from sim.homes import premises_words, region_of_words
+from sim.kernels import kernel
 from sim.parameters import IntArray, KernelParameters
-from sim.streams import word_of
+from sim.sending import Outbox, messages_sent
+from sim.streams import below, word_of
+from sim.wan import first_sent_us
 
-_PUSH = int(MessageKind.PUSH_HALF_HOUR)
-_UPLOAD = int(MessageKind.UPLOAD_DAY)
-_ASK_FIRST = int(QUERY_KINDS[0])
-_QUERY_KIND_COUNT = len(QUERY_KINDS)
-
+_ATTEMPTS_MAX = 31
+_PREMISES_ROOM = 32_768  # messages of one premises in a day: two meters at 10 s send 17,280
 _DIGIT_BITS = 11  # a radix pass counts into 2,048 buckets, which stay in the L1 cache
 _DIGITS = 1 << _DIGIT_BITS
 
@@ -42,114 +31,78 @@ class Scope(NamedTuple):
     shard_count: int = 1
 
 
+def new_outbox(room: int) -> Outbox:
+    """An empty outbox for `room` messages."""
+    return Outbox(
+        due_us=np.empty(room, np.int64),
+        sent_us=np.empty(room, np.int64),
+        message=np.empty(room, np.int64),
+        attempts_us=np.empty(_ATTEMPTS_MAX, np.int64),
+        answers_us=np.empty((_ATTEMPTS_MAX, 2), np.int64),
+    )
+
+
 def messages_due(
     p: KernelParameters, scope: Scope, from_us: int, to_us: int, expected_count: int
 ) -> tuple[IntArray, IntArray]:
-    """The messages of a scope with from_us <= due < to_us, in meter order: instants int64[n] [us], messages int64[n].
+    """The messages of a scope with from_us <= due < to_us: instants int64[n] [us], messages int64[n].
 
     A message is packed as in `sim.messages`.
     """
+    first_us = first_sent_us(p, from_us)
+    one = new_outbox(_PREMISES_ROOM)
     room = expected_count + 8 * int(expected_count**0.5) + 1_024
     while True:
         due_us, message = np.empty(room, np.int64), np.empty(room, np.int64)
-        count = _scan(p, scope, from_us, to_us, due_us, message)
+        count = _scan(p, scope, first_us, from_us, to_us, one, due_us, message)
         if count <= room:
             return due_us[:count], message[:count]
         room = count  # more than eight standard deviations above what was expected: scan again with room for all
 
 
-@leaf_kernel
-def _scan(p: KernelParameters, scope: Scope, from_us: int, to_us: int, due_us: IntArray, message: IntArray) -> int:
-    """Write the scope's messages of the window into two columns of one length, and return how many there are.
-
-    When there are more than the columns hold, the rest is counted and not written.
-    """
-    count = 0
-    shard, shard_count = scope.shard, scope.shard_count
-    for premises in range(scope.first_premises, scope.end_premises):
-        if shard_count > 1 and partition_index(p.seed, premises) % shard_count != shard:
-            continue
-        for fuel in range(p.fuel_count):
-            meter = premises * p.fuel_count + fuel
-            if is_half_hourly(p.seed, p.half_hourly_below, meter):
-                first, last = _numbers_due(from_us, to_us, SLOT_US, p.push_jitter_us, p.day_count * SLOTS_PER_DAY)
-                for slot in range(first, last):
-                    due = push_due_us(p.seed, p.push_jitter_us, meter, slot)
-                    if from_us <= due < to_us:
-                        count = _put(due_us, message, count, due, packed(meter, _PUSH, slot, 0))
-            else:
-                first, last = _numbers_due(from_us, to_us, DAY_US, p.upload_window_us, p.day_count)
-                for day in range(first, last):
-                    due = upload_due_us(p.seed, p.upload_window_us, meter, day)
-                    if from_us <= due < to_us:
-                        count = _put(due_us, message, count, due, packed(meter, _UPLOAD, day * SLOTS_PER_DAY, 0))
-            if fuel == p.electricity:
-                for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count) + 1):
-                    count = _scan_queries(
-                        p.seed,
-                        p.query_below,
-                        p.query_hour,
-                        premises,
-                        day,
-                        meter,
-                        from_us,
-                        to_us,
-                        due_us,
-                        message,
-                        count,
-                    )
-    return count
-
-
-@leaf_kernel
-def _scan_queries(
-    seed: int,
-    query_below: IntArray,
-    query_hour: IntArray,
-    premises: int,
-    day: int,
-    meter: int,
+@kernel
+def _scan(
+    p: KernelParameters,
+    scope: Scope,
+    first_us: IntArray,
     from_us: int,
     to_us: int,
+    one: Outbox,
     due_us: IntArray,
     message: IntArray,
-    count: int,
 ) -> int:
-    """Write a premises-day's queries that fall in the window from index `count`; returns the index after the last."""
-    four = query_words(seed, premises, day)
-    # The day before the asking is the latest whole one; on the first day there is none yet.
-    first_slot = max(day - 1, 0) * SLOTS_PER_DAY
-    for query_kind in range(_QUERY_KIND_COUNT):
-        for number in range(query_count(query_below, query_kind, word_of(four, query_kind))):
-            due = query_due_us(seed, query_hour, premises, day, query_kind, number)
-            if from_us <= due < to_us:
-                what = packed(meter, _ASK_FIRST + query_kind, first_slot, number)
-                count = _put(due_us, message, count, due, what)
-    return count
+    """Write the scope's messages of the window into two columns of one length, and return how many there are.
 
-
-@leaf_kernel
-def _numbers_due(from_us: int, to_us: int, every_us: int, delay_us: int, number_count: int) -> tuple[int, int]:
-    """Which of a meter's messages may be due in the window: first, and one past the last.
-
-    Message n is due from (n + 1) * every_us, within the delay.
+    When there are more than the columns hold, the rest is counted and not written. `first_us` int64[region]: nothing that
+    was sent before arrives in the window. `one` is room for what one premises sends in a day.
     """
-    return max((from_us - delay_us) // every_us - 1, 0), min((to_us - 1) // every_us, number_count)
-
-
-@leaf_kernel
-def _put(due_us: IntArray, message: IntArray, count: int, due: int, what: int) -> int:
-    if count < len(due_us):
-        due_us[count] = due
-        message[count] = what
-    return count + 1
+    count = 0
+    for premises in range(scope.first_premises, scope.end_premises):
+        four = premises_words(p.seed, premises)
+        if scope.shard_count > 1 and below(word_of(four, 2), PARTITION_COUNT) % scope.shard_count != scope.shard:
+            continue
+        region = region_of_words(p, four)
+        sent_from = int(first_us[region])
+        while sent_from < to_us:
+            sent_to = min(sent_from + DAY_US, to_us)
+            found = messages_sent(p, premises, region, sent_from, sent_to, one)
+            assert found <= len(one.due_us), "a premises sends more in a day than an outbox holds"
+            for at in range(found):
+                if from_us <= one.due_us[at] < to_us:
+                    if count < len(due_us):
+                        due_us[count] = one.due_us[at]
+                        message[count] = one.message[at]
+                    count += 1
+            sent_from = sent_to
+    return count
 
 
 @kernel
-def order_by_due(due_us: IntArray, from_us: int, to_us: int) -> NDArray[np.int32]:
-    """The stable ascending order of instants that lie in from_us .. to_us - 1: int64[n] -> int32[n] indices.
+def order_by_due(due_us: IntArray, message: IntArray, from_us: int, to_us: int) -> NDArray[np.int32]:
+    """The order by (due, message) of instants that lie in from_us .. to_us - 1: int64[n] twice -> int32[n] indices.
 
-    A radix sort from the low digit up: no comparison, so that a storm of equal instants costs what any other does.
+    A radix sort from the low digit up: no comparison, so that a storm of equal instants costs what any other does. It
+    leaves equal instants in the order of premises, so that what is left to put right is within a few messages' reach.
     """
     order = np.arange(len(due_us)).astype(np.int32)
     spare = np.empty_like(order)
@@ -168,4 +121,11 @@ def order_by_due(due_us: IntArray, from_us: int, to_us: int) -> NDArray[np.int32
             starts[digit] += 1
         order, spare = spare, order
         shift += _DIGIT_BITS
+    for at in range(1, len(order)):
+        moved = order[at]
+        to = at
+        while to > 0 and due_us[order[to - 1]] == due_us[moved] and message[order[to - 1]] > message[moved]:
+            order[to] = order[to - 1]
+            to -= 1
+        order[to] = moved
     return order

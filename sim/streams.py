@@ -23,6 +23,25 @@ class Purpose(IntEnum):
     UPLOAD_INSTANT = 6  # a word a (meter, day)
     QUERY_COUNT = 7  # a word a (premises, day, kind of query)
     QUERY_INSTANT = 8  # a word a (premises, day, kind of query, number of query)
+    HOME = 9  # words: payment, tariff, firmware, day of joining
+    DEVICE = 10  # words: type, schedule change, its instant, day of the monthly reading and offset of the display
+    WAN = 11  # words a (meter, message): delay, losses, whether it comes twice, how much later
+    HUB_OUTAGE = 12  # words a (premises, day): whether, start, duration
+    RETURN_TURN = 13  # a word a (premises, regional outage)
+    GAP = 14  # a 16-bit draw a (meter, slot)
+    ESTIMATE_INSTANT = 15  # a word a (meter, day)
+    CORRECTION = 16  # a 16-bit draw a (meter, slot, settlement run)
+    CORRECTION_INSTANT = 17  # a word a (meter, day, settlement run)
+    CORRECTION_SIZE = 18  # a 16-bit draw a (meter, slot, settlement run)
+    ALERT = 19  # a word a (premises, day) for how many, and a word for the instant of each
+    ALERT_STORM = 20  # words a (premises, storm): whether, instant
+    BURST = 21  # words a (premises, burst): whether, instant
+    COMMAND = 22  # words a (meter, campaign): whether it is a target, wave, instant in it, refusal
+    ATTEMPT = 23  # words a (meter, campaign, attempt): whether it is answered, when, whether twice, how much later
+    IHD_DELAY = 24  # a word a (meter, campaign): how long until the display has what the meter was told
+    TEN_SECOND = 25  # a 16-bit draw a (meter, boundary of 10 s)
+    TEN_SECOND_DELAY = 26  # a 16-bit draw a (meter, 10 s)
+    EXPORT = 27  # words a meter: size of the panels; a 16-bit draw a (meter, slot): clouds
 
 
 REPLICATION = np.uint32(0)
@@ -65,3 +84,9 @@ def below(word: int, span: int) -> int:
     if span < 1 << 31:
         return (word * span) >> 32
     return (word * (span >> 8)) >> 24
+
+
+@leaf_kernel
+def below_long(word: int, span: int) -> int:
+    """As `below`, for a span up to 2^47 in steps of 2^16: instants within weeks, to some 65 ms."""
+    return (word * (span >> 16)) >> 16

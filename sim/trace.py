@@ -22,6 +22,12 @@ __all__ = ["BLOCK_SIZE_MAX", "MessageBlock", "MessageKind", "trace_blocks"]
 
 BLOCK_SIZE_MAX = 65_536
 
+_SLOT_COUNTS = np.zeros(len(MessageKind), np.int32)
+_SLOT_COUNTS[[MessageKind.PUSH_HALF_HOUR, MessageKind.ESTIMATE, MessageKind.CORRECT]] = 1
+_SLOT_COUNTS[[MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER]] = SLOTS_PER_DAY
+_SLOT_COUNTS[[MessageKind.ASK_USAGE_MONTH, MessageKind.ASK_INTERVALS_DAY, MessageKind.ASK_STATE]] = SLOTS_PER_DAY
+_SLOT_COUNTS[[MessageKind.ASK_COMPARISON, MessageKind.ASK_BILL, MessageKind.REFRESH_IHD]] = SLOTS_PER_DAY
+
 # A scan draws numbers for every meter, due or not; so a window has at least a message for every two meters...
 _METERS_PER_MESSAGE_MAX = 2
 # ... until its columns would take more than about 100 MB.
@@ -35,8 +41,8 @@ class MessageBlock:
 
     `due_us` int64[n] [us since the start], ascending; equal instants are in order of (meter, kind, first_slot).
     `kind` uint8[n], a MessageKind; `meter` int64[n]; `first_slot` int32[n]: the first half-hour sent or asked about;
-    `slot_count` int32[n]: how many half-hours; `draw_index` int32[n]: a query's number among those of its kind that the
-    premises asks that day, 0 for readings.
+    `slot_count` int32[n]: how many half-hours, 0 where none is meant; `draw_index` int32[n]: what tells messages of one
+    meter, kind and slot apart, see `sim.messages`.
     """
 
     due_us: IntArray
@@ -51,9 +57,14 @@ class MessageBlock:
 
 
 def trace_blocks(
-    estate: EstateModel, *, shard: int = 0, shard_count: int = 1, block_size_max: int = BLOCK_SIZE_MAX
+    estate: EstateModel,
+    *,
+    shard: int = 0,
+    shard_count: int = 1,
+    block_size_max: int = BLOCK_SIZE_MAX,
+    from_us: int = 0,
 ) -> Iterator[MessageBlock]:
-    """A shard's messages in due order, in blocks of 1 .. `block_size_max`.
+    """A shard's messages due at `from_us` or later, in due order, in blocks of 1 .. `block_size_max`.
 
     A shard owns the partitions p % shard_count == shard; the shards together hold each message exactly once.
     """
@@ -61,11 +72,11 @@ def trace_blocks(
     assert block_size_max >= 1, "a block holds a message"
     size = min(max(_WINDOW_SIZE_MIN, estate.meter_count // _METERS_PER_MESSAGE_MAX // shard_count), _WINDOW_SIZE_MAX)
     scope = scan.Scope(0, estate.premises_count, shard, shard_count)
-    for window in windows(estate, size=size, shard_count=shard_count):
+    for window in windows(estate, size=size, shard_count=shard_count, from_us=from_us):
         due_us, message = scan.messages_due(
             estate.parameters, scope, window.from_us, window.to_us, window.expected_count
         )
-        order = scan.order_by_due(due_us, window.from_us, window.to_us)
+        order = scan.order_by_due(due_us, message, window.from_us, window.to_us)
         for start in range(0, len(order), block_size_max):
             chosen = order[start : start + block_size_max]
             yield _block(due_us[chosen], message[chosen])
@@ -78,6 +89,6 @@ def _block(due_us: IntArray, message: IntArray) -> MessageBlock:
         kind=kind,
         meter=message >> messages.METER_SHIFT,
         first_slot=((message >> messages.FIRST_SLOT_SHIFT) & ((1 << messages.FIRST_SLOT_BITS) - 1)).astype(np.int32),
-        slot_count=np.where(kind == MessageKind.PUSH_HALF_HOUR, 1, SLOTS_PER_DAY).astype(np.int32),
+        slot_count=_SLOT_COUNTS[kind],
         draw_index=(message & ((1 << messages.DRAW_INDEX_BITS) - 1)).astype(np.int32),
     )

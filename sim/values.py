@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
+from sim.arrivals import TEN_SECONDS_PER_SLOT
 from sim.kernels import kernel, leaf_kernel
 from sim.parameters import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray, KernelParameters
 from sim.philox import Words
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _METER = int(Purpose.METER)
 _DAY_ENERGY = int(Purpose.DAY_ENERGY)
 _SLOT_ENERGY = int(Purpose.SLOT_ENERGY)
+_TEN_SECOND = int(Purpose.TEN_SECOND)
+_CORRECTION_SIZE = int(Purpose.CORRECTION_SIZE)
+_SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
+_WEEKS_ESTIMATED_FROM = 4
 _QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
 
 
@@ -65,6 +70,67 @@ def register_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
 def interval_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
     """The consumption of one meter in absolute slot 0 .. slot_count - 1 [Wh]. For use inside other kernels."""
     return register_wh_kernel(p, meter, slot + 1) - register_wh_kernel(p, meter, slot)
+
+
+@leaf_kernel
+def ten_second_register_wh(p: KernelParameters, meter: int, tick: int) -> int:
+    """The register at the start of the 10 s number `tick` since the start [Wh].
+
+    The half-hour's energy is spread evenly over its 180 parts, with noise at each boundary between them.
+    """
+    slot, part = tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT
+    low = register_wh_kernel(p, meter, slot)
+    if part == 0:
+        return low
+    energy_wh = register_wh_kernel(p, meter, slot + 1) - low
+    return low + _part_of_slot_wh(energy_wh, part, centred(p.seed, _TEN_SECOND, meter, tick))
+
+
+@leaf_kernel
+def ten_second_wh(p: KernelParameters, meter: int, tick: int) -> int:
+    """The consumption of one meter in the 10 s number `tick` since the start [Wh]."""
+    return ten_second_register_wh(p, meter, tick + 1) - ten_second_register_wh(p, meter, tick)
+
+
+@leaf_kernel
+def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
+    """Energy of a half-hour used before its part 1..179 [Wh]; the noise reaches half a part either way."""
+    return (energy_wh * ((part << DRAW_BITS) + noise)) // (TEN_SECONDS_PER_SLOT << DRAW_BITS)
+
+
+@leaf_kernel
+def estimated_wh(p: KernelParameters, meter: int, slot: int) -> int:
+    """What a head-end estimates for a half-hour that was lost [Wh].
+
+    The mean of the same half-hour of the same weekday in up to four weeks before; with no week before, the profile's share
+    of the meter's year. Weeks are counted whole: readings of the span alone are known.
+    """
+    weeks = min(slot // _SLOTS_PER_WEEK, _WEEKS_ESTIMATED_FROM)
+    if weeks > 0:
+        total = 0
+        for week in range(1, weeks + 1):
+            total += interval_wh_kernel(p, meter, slot - week * _SLOTS_PER_WEEK)
+        return total // weeks
+    fuel, day, slot_of_day = meter % p.fuel_count, slot // SLOTS_PER_DAY, slot % SLOTS_PER_DAY
+    annual_wh = annual_wh_kernel(p, fuel, word_of(words(p.seed, _METER, meter, 0, 0), 0))
+    if day + 1 < p.day_share.shape[1]:
+        day_wh = (annual_wh * int(p.day_share[fuel, day + 1] - p.day_share[fuel, day])) >> YEAR_BITS
+    else:
+        day_wh = 0
+    return (day_wh * int(p.slot_share[fuel, day, slot_of_day + 1] - p.slot_share[fuel, day, slot_of_day])) >> DAY_BITS
+
+
+@leaf_kernel
+def revised_wh(p: KernelParameters, meter: int, slot: int, revision: int) -> int:
+    """The consumption of a half-hour as revision 1 .. has it [Wh]; revision 0 is what the meter measured.
+
+    A revision differs from the measurement by up to an eighth either way: it is the latest that counts, not a sum of them.
+    """
+    measured_wh = interval_wh_kernel(p, meter, slot)
+    if revision == 0:
+        return measured_wh
+    four = words(p.seed, _CORRECTION_SIZE, meter, slot // HALVES_PER_BLOCK, revision)
+    return measured_wh + ((measured_wh * centred_of(four, slot % HALVES_PER_BLOCK)) >> (DRAW_BITS + 2))
 
 
 @leaf_kernel

@@ -113,7 +113,9 @@ def read_password_file(path: Path) -> str:
         password = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
         mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"password file {path} can't be read: {error}; name another with --password-file") from error
+        raise ScenarioError(
+            f"password file {path} can't be read: {error}; name another with --password-file"
+        ) from error
     if not password:
         raise ScenarioError(f"password file {path} is empty; its first line must be the password")
     if mode & (stat.S_IRGRP | stat.S_IROTH):

@@ -4,6 +4,7 @@ Rules that hold here: no node outlives the process that started it, however that
 or is interrupted leaves nothing running; the data of a kept folder is never deleted.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from loadtests.cluster.layout import lay_out
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
-from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes
+from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.errors import HarnessError
 from scenarios.spec import Topology
 
@@ -210,6 +211,7 @@ def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:
             f"the disk of {folder} has {free_mib} MiB free and {node_count} nodes need {needed_mib} MiB; make room, or "
             "name a folder on another disk with --out"
         )
+    cores = os.cpu_count() or 1
     if record.heap_mib is not None:
-        return NodeSize(heap_mib=record.heap_mib)
-    return size_nodes(node_count, machine.available_memory_mib())
+        return NodeSize(heap_mib=record.heap_mib, stage_threads=stage_threads(node_count, cores))
+    return size_nodes(node_count, machine.available_memory_mib(), core_count=cores)

@@ -89,9 +89,9 @@ def cassandra_yaml(
         "key_cache_size": "16MiB",
         "file_cache_size": "64MiB",
         "networking_cache_size": "32MiB",
-        "concurrent_reads": 16,
-        "concurrent_writes": 16,
-        "concurrent_counter_writes": 16,
+        "concurrent_reads": size.stage_threads,
+        "concurrent_writes": size.stage_threads,
+        "concurrent_counter_writes": size.stage_threads,
         # Every client of a local cluster has the same address, so the share of one address is the share of all.
         "native_transport_max_request_data_in_flight": f"{size.requests_mib}MiB",
         "native_transport_max_request_data_in_flight_per_ip": f"{size.requests_mib}MiB",

@@ -8,8 +8,9 @@ import pytest
 from scenarios.domain import DAY_US, SLOT_US, Fuel
 from scenarios.spec import Scenario
 from sim.arrivals import HOUR_US
+from sim.build import QUERIES_BY_LOCAL_HOUR
 from sim.digest import empty_tiles, merkle_root, tiles_of_blocks, tiles_of_shard, trace_digest
-from sim.estate import QUERIES_BY_LOCAL_HOUR, EstateModel, build_estate
+from sim.estate import EstateModel, build_estate
 from sim.streams import Purpose, word_of, words
 from sim.summary import simulate
 from sim.trace import MessageKind, trace_blocks
@@ -48,9 +49,9 @@ def columns_of(estate: EstateModel, **which):
 
 def test_counts_of_seed_1(estate):
     """A change here is a change of every recorded digest: it needs a decision record."""
-    kinds = np.bincount(columns_of(estate)["kind"], minlength=5)
-    assert kinds.tolist() == [142_368, 9_034, 1_218, 593, 570]
-    assert trace_digest(estate) == "d6e992ade202a5bc7542b62f7c0f19ee59201ed71eb3cce21b37020fd92387b6"
+    kinds = np.bincount(columns_of(estate)["kind"], minlength=16)
+    assert kinds.tolist() == [142_368, 9_034, 1_218, 593, 570] + [0] * 11
+    assert trace_digest(estate) == "8cd19554d0637d9f006a235cce315aaddeb0c95bc1520043c84c6c3abf7d6405"
 
 
 def test_each_reading_is_sent_exactly_once(estate):
