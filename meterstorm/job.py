@@ -35,9 +35,9 @@ from reports import write_report
 from reports.results import AuditResult, Results, load_results
 from scenarios.domain import WRITE_OPERATIONS
 from scenarios.spec import Scenario
-from sim.digest import trace_digest
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
+from sim.walk import trace_digest
 from store.cassandra import create_schema, create_warming_schema, drop_warming_schema, first_table_with_rows
 from store.ports import StoreError
 from store.schemas import SCHEMAS

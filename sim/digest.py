@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY
 from sim.arrivals import TEN_SECONDS_PER_SLOT, is_gap
 from sim.estate import EstateModel
-from sim.homes import premises_words, region_of_words
+from sim.homes import premises_words
 from sim.kernels import kernel, leaf_kernel
 from sim.messages import (
     DRAW_INDEX_BITS,
@@ -27,10 +27,7 @@ from sim.messages import (
     packed,
 )
 from sim.parameters import IntArray, KernelParameters
-from sim.scan import new_outbox
-from sim.sending import Outbox, messages_sent
 from sim.streams import below, word_of
-from sim.sweep import Progress, sweep
 from sim.trace import MessageBlock
 from sim.values import estimated_wh, fill_registers, register_wh_kernel, revised_wh, ten_second_wh
 
@@ -50,37 +47,9 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
-def trace_digest(
-    estate: EstateModel, shard_count: int = 1, *, thread_count: int | None = None, progress: Progress | None = None
-) -> str:
-    """The digest of an estate's trace, 64 hexadecimal digits. It is computed shard by shard; their number does not show."""
-    tiles = empty_tiles(estate)
-    for shard in range(shard_count):
-        tiles += tiles_of_shard(estate, shard, shard_count, thread_count=thread_count, progress=progress)
-    return merkle_root(tiles)
-
-
 def empty_tiles(estate: EstateModel) -> Tiles:
     """No messages: uint64[4096, days, 2], with a row for each UTC day of the span, those after the last half-hour too."""
     return np.zeros((PARTITION_COUNT, -(-estate.span_us // DAY_US), 2), np.uint64)
-
-
-def tiles_of_shard(
-    estate: EstateModel,
-    shard: int,
-    shard_count: int,
-    *,
-    thread_count: int | None = None,
-    progress: Progress | None = None,
-) -> Tiles:
-    """The tiles of one shard's messages, straight from the keys; those of other shards' partitions are 0."""
-
-    def work(first: int, end: int, tiles: Tiles) -> None:
-        out = new_outbox(_ROOM)
-        most = _add_premises(estate.parameters, first, end, shard, shard_count, out, tiles)
-        assert most <= len(out.due_us), "a premises sends more in a day than an outbox holds"
-
-    return sweep(estate.premises_count, work, lambda: empty_tiles(estate), thread_count=thread_count, progress=progress)
 
 
 def tiles_of_blocks(estate: EstateModel, blocks: Iterable[MessageBlock]) -> Tiles:
@@ -111,7 +80,7 @@ def mixed(state: np.uint64) -> np.uint64:
 
 
 @leaf_kernel
-def _add_message(
+def add_message(
     p: KernelParameters, due_us: int, message: int, registers: IntArray, tiles: Tiles, partition: int
 ) -> None:
     """Add one message's hash to its tile; `registers` int64[49] is room for a day's."""
@@ -154,29 +123,6 @@ def value_wh(p: KernelParameters, meter: int, kind: int, slot: int, draw: int) -
 
 
 @kernel
-def _add_premises(
-    p: KernelParameters, first: int, end: int, shard: int, shard_count: int, out: Outbox, tiles: Tiles
-) -> int:
-    """Add all that some premises send; returns the largest number of messages of one premises and day."""
-    registers = np.empty(SLOTS_PER_DAY + 1, np.int64)
-    most = 0
-    for premises in range(first, end):
-        four = premises_words(p.seed, premises)
-        partition = below(word_of(four, 2), PARTITION_COUNT)
-        if partition % shard_count != shard:
-            continue
-        region = region_of_words(p, four)
-        for day in range(tiles.shape[1]):
-            to_us = min((day + 1) * DAY_US, p.span_us)
-            count = messages_sent(p, premises, region, day * DAY_US, to_us, out)
-            most = max(most, count)
-            for at in range(min(count, len(out.due_us))):
-                if out.due_us[at] < p.span_us:
-                    _add_message(p, out.due_us[at], out.message[at], registers, tiles, partition)
-    return most
-
-
-@kernel
 def _add_block(
     p: KernelParameters,
     due_us: IntArray,
@@ -192,4 +138,4 @@ def _add_block(
             int(meter[at]), int(np.int64(kind[at])), int(np.int64(first_slot[at])), int(np.int64(draw_index[at]))
         )
         four = premises_words(p.seed, meter[at] // p.fuel_count)
-        _add_message(p, due_us[at], message, registers, tiles, below(word_of(four, 2), PARTITION_COUNT))
+        add_message(p, due_us[at], message, registers, tiles, below(word_of(four, 2), PARTITION_COUNT))

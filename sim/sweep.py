@@ -7,12 +7,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
-Count = TypeVar("Count", np.int64, np.uint64)
+Arrays = TypeVar("Arrays", bound=tuple[NDArray[Any], ...])  # of integers
 Progress = Callable[[float], None]  # told the share done so far, 0 .. 1
 
 CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
@@ -20,19 +19,19 @@ CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
 
 def sweep(
     premises_count: int,
-    work: Callable[[int, int, NDArray[Count]], None],
-    empty: Callable[[], NDArray[Count]],
+    work: Callable[[int, int, Arrays], None],
+    empty: Callable[[], Arrays],
     *,
     thread_count: int | None = None,
     progress: Progress | None = None,
-) -> NDArray[Count]:
-    """The sum of what `work(first, end, total)` adds to its thread's `total` for each range of premises first .. end - 1."""
+) -> Arrays:
+    """The sums of what `work(first, end, total)` adds to its thread's arrays for each range of premises first .. end - 1."""
     starts = range(0, premises_count, CHUNK_SIZE)
     threads = min(thread_count or os.cpu_count() or 1, len(starts))
     lock = Lock()
     done = 0
 
-    def run(thread: int) -> NDArray[Count]:
+    def run(thread: int) -> Arrays:
         nonlocal done
         total = empty()
         for start in starts[thread::threads]:
@@ -46,5 +45,6 @@ def sweep(
     with ThreadPoolExecutor(max_workers=threads) as pool:
         total = empty()
         for part in pool.map(run, range(threads)):
-            total += part
+            for sum_of, more in zip(total, part, strict=True):
+                sum_of += more
         return total

@@ -92,10 +92,11 @@ def test_windows_tile_the_span(size, shard_count, jitter):
     instants=st.lists(st.integers(1_000, 1_000 + 2**37), max_size=60),
     repeats=st.integers(1, 3),
 )
-def test_order_is_the_stable_one(instants, repeats):
+def test_order_is_by_instant_and_then_by_message(instants, repeats):
     due = np.array(instants * repeats, np.int64)
-    order = scan.order_by_due(due, 1_000, 1_001 + 2**37)
-    assert order.tolist() == np.argsort(due, kind="stable").tolist()
+    message = np.arange(len(due))[::-1].copy()
+    order = scan.order_by_due(due, message, 1_000, 1_001 + 2**37)
+    assert order.tolist() == np.lexsort((message, due)).tolist()
 
 
 def test_a_scan_that_meets_more_than_it_expected_still_has_all():

@@ -9,12 +9,13 @@ from scenarios.domain import DAY_US, SLOT_US, Fuel
 from scenarios.spec import Scenario
 from sim.arrivals import HOUR_US
 from sim.build import QUERIES_BY_LOCAL_HOUR
-from sim.digest import empty_tiles, merkle_root, tiles_of_blocks, tiles_of_shard, trace_digest
+from sim.digest import empty_tiles, merkle_root, tiles_of_blocks
 from sim.estate import EstateModel, build_estate
 from sim.streams import Purpose, word_of, words
 from sim.summary import simulate
 from sim.trace import MessageKind, trace_blocks
 from sim.values import annual_wh_kernel, intervals_wh, register_wh
+from sim.walk import trace_digest, walk
 
 DAYS = 2
 PREMISES = 3_000
@@ -124,7 +125,7 @@ def test_digest_of_the_blocks_is_the_digest_of_the_keys(estate):
     tiles = empty_tiles(estate)
     for shard in range(3):
         part = tiles_of_blocks(estate, trace_blocks(estate, shard=shard, shard_count=3, block_size_max=999))
-        assert (part == tiles_of_shard(estate, shard, 3)).all()
+        assert (part == walk(estate, shard, 3).tiles).all()
         tiles += part
     assert merkle_root(tiles) == trace_digest(estate)
 
@@ -203,8 +204,9 @@ def test_simulate_counts_what_the_trace_holds(estate):
     simulation = simulate(scenario_of(), progress=shares.append)
     trace = columns_of(estate)
     assert simulation.messages == {kind: int((trace["kind"] == kind).sum()) for kind in MessageKind}
-    minutes = np.bincount(trace["due_us"] // 60_000_000, minlength=simulation.offered.shape[1])
-    assert (simulation.offered.sum(axis=0) == minutes).all()
+    seconds = np.bincount(trace["due_us"] // simulation.bin_us, minlength=simulation.offered.shape[1])
+    assert simulation.bin_us == 1_000_000
+    assert (simulation.offered.sum(axis=0) == seconds).all()
     assert simulation.reading_count == estate.meter_count * estate.slot_count
     assert simulation.digest == trace_digest(estate)
     assert shares[-1] == 1.0

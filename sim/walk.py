@@ -1,0 +1,200 @@
+"""Walks all premises once in virtual time and adds what they do to tallies: counts over time, backlog, commands, the digest.
+
+Nothing is stored and nothing is sorted: a premises sends a day's messages into an outbox, and each is added where it belongs.
+Tallies are integers that are only added to, so the result is the same for any shards, threads and order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandState
+from sim.commands import displayed_us, is_target, run_command
+from sim.digest import add_message, merkle_root
+from sim.estate import EstateModel
+from sim.homes import NEVER_US, joined_us, premises_words, region_of_words
+from sim.kernels import kernel, leaf_kernel
+from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind
+from sim.parameters import IntArray, KernelParameters
+from sim.scan import new_outbox
+from sim.sending import Outbox, messages_sent
+from sim.streams import below, word_of
+from sim.sweep import Progress, sweep
+from sim.values import register_wh_kernel
+
+MINUTE_US = 60_000_000
+FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
+FINE_DAYS_MAX = 4  # a longer span is counted by the minute
+
+KIND_COUNT = len(MessageKind)
+STATE_COUNT = len(CommandState)
+_IN_FLIGHT = int(CommandState.IN_FLIGHT)
+_OVER_WAN = np.isin(
+    np.arange(KIND_COUNT),
+    (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT),
+)
+_OUTBOX_ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
+COMMAND_COLUMNS = ("targets", "attempts", "late", "repeats", "displays_due", "displays_correct")
+_TARGETS, _ATTEMPTS, _LATE, _REPEATS, _DISPLAYS_DUE, _DISPLAYS_CORRECT = range(len(COMMAND_COLUMNS))
+
+
+class Tallies(NamedTuple):
+    """What a walk has seen. Minutes and bins count from the scenario's start."""
+
+    tiles: NDArray[np.uint64]  # uint64[4096, days, 2]: see `sim.digest`
+    offered: IntArray  # int64[kind, bin]: messages that arrive in each bin
+    sent: IntArray  # int64[region, minute]: hubs' messages that became ready to be sent
+    arrived: IntArray  # int64[region, minute]: hubs' messages that arrived
+    sent_to_end_us: IntArray  # int64[region, minute]: sum over those sent of the time left in their minute [us]
+    arrived_to_end_us: IntArray  # int64[region, minute]: likewise over those arrived [us]
+    waited_us: IntArray  # int64[region]: sum of arrival, or the last minute's end if that is earlier, less sending [us]
+    energy_wh: IntArray  # int64[region, fuel]: used by commissioned meters in the span [Wh]
+    states: IntArray  # int64[campaign, CommandState]: commands by how they stand at the span's end
+    commands: IntArray  # int64[campaign, COMMAND_COLUMNS]
+    ended: IntArray  # int64[campaign, CommandState, minute]: commands that reached a terminal state
+    displayed: IntArray  # int64[campaign, minute]: displays that came to show the tariff in force
+
+
+def bin_us_of(estate: EstateModel) -> int:
+    """The width of the bins in which offered messages are counted [us]."""
+    return bin_us_of_span(estate.span_us)
+
+
+def bin_us_of_span(span_us: int) -> int:
+    """The width of the bins for a span [us]."""
+    return FINE_BIN_US if span_us <= FINE_DAYS_MAX * DAY_US else COARSE_BIN_US
+
+
+def empty_tallies(estate: EstateModel) -> Tallies:
+    """All zero."""
+    p = estate.parameters
+    regions, campaigns = len(p.regions), len(p.campaigns)
+    minutes = -(-estate.span_us // MINUTE_US)
+
+    def zeros(*shape: int) -> IntArray:
+        return np.zeros(shape, np.int64)
+
+    return Tallies(
+        tiles=np.zeros((PARTITION_COUNT, -(-estate.span_us // DAY_US), 2), np.uint64),
+        offered=zeros(KIND_COUNT, -(-estate.span_us // bin_us_of(estate))),
+        sent=zeros(regions, minutes),
+        arrived=zeros(regions, minutes),
+        sent_to_end_us=zeros(regions, minutes),
+        arrived_to_end_us=zeros(regions, minutes),
+        waited_us=zeros(regions),
+        energy_wh=zeros(regions, p.fuel_count),
+        states=zeros(campaigns, STATE_COUNT),
+        commands=zeros(campaigns, len(COMMAND_COLUMNS)),
+        ended=zeros(campaigns, STATE_COUNT, minutes),
+        displayed=zeros(campaigns, minutes),
+    )
+
+
+def walk(
+    estate: EstateModel,
+    shard: int = 0,
+    shard_count: int = 1,
+    *,
+    thread_count: int | None = None,
+    progress: Progress | None = None,
+) -> Tallies:
+    """The tallies of one shard's premises: those whose partition p has p % shard_count == shard."""
+    assert 0 <= shard < shard_count, "a shard that is not there"
+    bin_us = bin_us_of(estate)
+
+    def work(first: int, end: int, tallies: Tallies) -> None:
+        _walk(estate.parameters, first, end, shard, shard_count, bin_us, new_outbox(_OUTBOX_ROOM), tallies)
+
+    return sweep(
+        estate.premises_count, work, lambda: empty_tallies(estate), thread_count=thread_count, progress=progress
+    )
+
+
+def trace_digest(
+    estate: EstateModel, shard_count: int = 1, *, thread_count: int | None = None, progress: Progress | None = None
+) -> str:
+    """The digest of an estate's trace, 64 hexadecimal digits. It is computed shard by shard; their number does not show."""
+    tiles = empty_tallies(estate).tiles
+    for shard in range(shard_count):
+        tiles += walk(estate, shard, shard_count, thread_count=thread_count, progress=progress).tiles
+    return merkle_root(tiles)
+
+
+@kernel
+def _walk(
+    p: KernelParameters,
+    first: int,
+    end: int,
+    shard: int,
+    shard_count: int,
+    bin_us: int,
+    out: Outbox,
+    tallies: Tallies,
+) -> None:
+    registers = np.empty(SLOTS_PER_DAY + 1, np.int64)
+    last_minute = tallies.sent.shape[1] - 1
+    for premises in range(first, end):
+        four = premises_words(p.seed, premises)
+        partition = below(word_of(four, 2), PARTITION_COUNT)
+        if shard_count > 1 and partition % shard_count != shard:
+            continue
+        region = region_of_words(p, four)
+        for day in range(tallies.tiles.shape[1]):
+            count = messages_sent(p, premises, region, day * DAY_US, min((day + 1) * DAY_US, p.span_us), out)
+            assert count <= len(out.due_us), "a premises sends more in a day than an outbox holds"
+            for at in range(count):
+                due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
+                kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
+                if _OVER_WAN[kind]:
+                    minute = sent // MINUTE_US
+                    tallies.sent[region, minute] += 1
+                    tallies.sent_to_end_us[region, minute] += (minute + 1) * MINUTE_US - sent
+                    tallies.waited_us[region] += min(due, (last_minute + 1) * MINUTE_US) - sent
+                    minute = due // MINUTE_US
+                    if minute <= last_minute:
+                        tallies.arrived[region, minute] += 1
+                        tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
+                if due < p.span_us:
+                    tallies.offered[kind, due // bin_us] += 1
+                    add_message(p, due, message, registers, tallies.tiles, partition)
+        _add_energy(p, premises, region, tallies.energy_wh)
+        for campaign in range(len(p.campaigns)):
+            meter = premises * p.fuel_count + p.campaigns[campaign].fuel
+            if is_target(p, campaign, premises, region, meter):
+                _add_command(p, campaign, premises, region, meter, out, tallies)
+
+
+@leaf_kernel
+def _add_energy(p: KernelParameters, premises: int, region: int, energy_wh: IntArray) -> None:
+    """What the premises' meters used from when they were commissioned."""
+    first_slot = min(joined_us(p, premises) // DAY_US, p.day_count) * SLOTS_PER_DAY
+    for fuel in range(p.fuel_count):
+        meter = premises * p.fuel_count + fuel
+        last_wh = register_wh_kernel(p, meter, p.day_count * SLOTS_PER_DAY)
+        energy_wh[region, fuel] += last_wh - register_wh_kernel(p, meter, first_slot)
+
+
+@leaf_kernel
+def _add_command(
+    p: KernelParameters, campaign: int, premises: int, region: int, meter: int, out: Outbox, tallies: Tallies
+) -> None:
+    outcome = run_command(p, campaign, premises, region, meter, out.attempts_us, out.answers_us)
+    row = tallies.commands[campaign]
+    row[_TARGETS] += 1
+    for number in range(outcome.attempts):
+        row[_ATTEMPTS] += int(out.attempts_us[number] < p.span_us)
+    if outcome.ended_us < p.span_us:
+        tallies.states[campaign, outcome.state] += 1
+        tallies.ended[campaign, outcome.state, outcome.ended_us // MINUTE_US] += 1
+        row[_LATE] += int(outcome.is_late)
+        row[_REPEATS] += outcome.repeats
+    else:
+        tallies.states[campaign, _IN_FLIGHT] += 1
+    effective_us = p.campaigns[campaign].effective_us
+    if effective_us >= 0:
+        shown_us = displayed_us(p, campaign, meter, outcome.applied_us)
+        row[_DISPLAYS_DUE] += 1
+        row[_DISPLAYS_CORRECT] += int(shown_us <= effective_us)
+        if shown_us < min(p.span_us, NEVER_US):
+            tallies.displayed[campaign, shown_us // MINUTE_US] += 1
