@@ -166,22 +166,60 @@ def audit_command(
     _exit_with_verdict(job, quiet)
 
 
-@app.command("simulate", epilog="Example: `meterstorm simulate first_utility --json`")
+@app.command("simulate", epilog="Example: `meterstorm simulate regional_outage --out runs/outage --open`")
 def simulate_command(
     scenario: ScenarioPath,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Also write simulation.json there.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="A new folder for report, results and Parquet; default: none written."
+        ),
+    ] = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser; with --out.")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="Write the trace's events to a new Parquet file.")
+    ] = None,
+    from_h: Annotated[float | None, typer.Option("--from-h", min=0, help="Export from this simulated hour on.")] = None,
+    until_h: Annotated[
+        float | None, typer.Option("--until-h", min=0, help="Export what is due before this simulated hour.")
+    ] = None,
+    meter: Annotated[
+        int | None, typer.Option("--meter", min=0, metavar="INDEX|MPXN", help="Export one meter's events.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=256, help="Default: one a processor. Results are the same.")
+    ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Virtual time alone: how many messages, when, how much energy, and the digest of the trace."""
-    from meterstorm.simulation import simulate
+    """Virtual time alone: what the estate sends and is sent, when, how commands end, and the digest of the trace."""
+    from meterstorm.simulation import Export, simulate
+    from meterstorm.simulation_display import print_simulation
+    from reports.simulation_page import REPORT_NAME
 
+    if export is None and (from_h is not None or until_h is not None or meter is not None):
+        raise ScenarioError("--from-h, --until-h and --meter go with --export")
+    if open_report and out is None:
+        raise ScenarioError("--open goes with --out, which says where the report is written")
     console = Console(stderr=True, quiet=quiet)
-    simulation = simulate(resolve_scenario(scenario, seed), console, profile_folder=scenario.parent)
+    done = simulate(
+        resolve_scenario(scenario, seed),
+        console,
+        out=out,
+        export=None if export is None else Export(path=export, from_h=from_h, until_h=until_h, meter=meter),
+        thread_count=threads,
+        profile_folder=scenario.parent,
+    )
+    told = console if as_json else Console()
+    print(done.results.model_dump_json(indent=2)) if as_json else print_simulation(told, done.results)
+    if done.exported is not None:
+        told.print(f"exported: {done.exported:,} events to {export}", highlight=False, soft_wrap=True)
     if out is not None:
-        simulation.write(claim_folder(out))
-    print(simulation.as_json()) if as_json else simulation.print(Console())
+        page = out / REPORT_NAME
+        told.print(f"report: {page}", highlight=False, soft_wrap=True)
+        if open_report:
+            webbrowser.open(page.absolute().as_uri())
 
 
 @app.command("report", epilog="Example: `meterstorm report runs/before runs/after --out runs/comparison`")

@@ -85,7 +85,7 @@ def test_simulate_prints_json_that_is_the_same_for_the_same_seed(scenario: Path,
     first = json.loads(invoke("simulate", str(scenario), "--json", "--quiet").stdout)
     again = json.loads(invoke("simulate", str(scenario), "--json", "--quiet", "--out", str(tmp_path / "kept")).stdout)
     other = json.loads(invoke("simulate", str(scenario), "--json", "--quiet", "--seed", "2").stdout)
-    assert first == again == json.loads((tmp_path / "kept" / "simulation.json").read_text())
+    assert first == again == json.loads((tmp_path / "kept" / "results.json").read_text())
     assert first["readings"] == 50 * 48 == other["readings"]
     assert first["digest"] != other["digest"]
 

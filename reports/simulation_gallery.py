@@ -1,0 +1,238 @@
+"""Which figures a simulation's report has: computes what each shows, has it drawn, and puts it into words."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.axes import Size
+from reports.figures import PANEL
+from reports.gallery import Picture, slug, wide_picture
+from reports.simulation_courses import (
+    MINUTE_S,
+    Binned,
+    CampaignCourse,
+    Counts,
+    Courses,
+    cumulative,
+    highest,
+    last_minute,
+    mean_per_s,
+    peak_per_s,
+)
+from reports.simulation_figures import (
+    Clock,
+    CommandLines,
+    Convergence,
+    NamedBins,
+    OutageSpan,
+    draw_backlog,
+    draw_commands,
+    draw_convergence,
+    draw_offered,
+    draw_operation,
+)
+from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
+from reports.svg import render
+from reports.wording import count, counted, duration, percent, rate
+from scenarios.spec import Scenario
+
+REGIONS_DRAWN_MAX = 8  # more lines can't be told apart; the table has all
+_MARGIN_SHARE = 0.04  # of a campaign's time, shown before and after it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationGallery:
+    """All figures of a simulation; what did not happen has none."""
+
+    load: Picture | None
+    operations: tuple[Picture, ...]
+    backlog: Picture | None
+    commands: tuple[Picture, ...]
+    displays: tuple[Picture, ...]
+
+
+def simulation_gallery(results: SimulationResults, courses: Courses, scenario: Scenario) -> SimulationGallery:
+    """Draw everything that a simulation's courses hold."""
+    clock = Clock(start=results.start, from_h=0.0, until_h=courses.span_s / 3_600)
+    return SimulationGallery(
+        load=_load(results, courses, clock),
+        operations=tuple(_operations(results, courses, clock)),
+        backlog=_backlog(results, courses, scenario, clock),
+        commands=tuple(_commands(results, courses, scenario)),
+        displays=tuple(_displays(results, courses, scenario)),
+    )
+
+
+def spoken(operation: str) -> str:
+    """An operation's name for people: 'push_half_hour' -> 'push half hour'."""
+    return operation.replace("_", " ")
+
+
+def instant(start: date, seconds: float) -> str:
+    """Seconds since the scenario's start as '15 Jan 06:02 UTC'."""
+    moment = Clock(start=start, from_h=0, until_h=0).moment(seconds / 3_600)
+    seconds_shown = f":{moment:%S}" if moment.second else ""
+    return f"{moment.day} {moment:%b %H:%M}{seconds_shown} UTC"
+
+
+def _load(results: SimulationResults, courses: Courses, clock: Clock) -> Picture | None:
+    if not courses.offered:
+        return None
+    total: Counts = np.sum(list(courses.offered.values()), axis=0)
+    bins = mean_per_s(total, courses.bin_s, courses.span_s)
+    operations = [
+        NamedBins(name=spoken(name), index=index, bins=mean_per_s(offered, courses.bin_s, courses.span_s))
+        for index, (name, offered) in enumerate(courses.offered.items())
+    ]
+    finding = f"{_busiest(results.offered['all'], results)}; the mean is {rate(results.offered['all'].mean_per_s)}."
+    return wide_picture(
+        lambda size: draw_offered(bins, operations, clock, size),
+        name="offered",
+        title="Offered load by operation",
+        caption=f"{finding} One step is the mean of {_width(bins)}.",
+        alt=f"Offered load over simulated time. {finding}",
+    )
+
+
+def _operations(results: SimulationResults, courses: Courses, clock: Clock) -> Iterator[Picture]:
+    if len(courses.offered) < 2:  # the one operation is the figure above
+        return
+    peak_name = "busiest second" if courses.bin_s == 1 else "busiest minute"
+    for name, offered in courses.offered.items():
+        finding = f"{_busiest(results.offered[name], results)}; {count(results.offered[name].count)} in all."
+        alt = f"Offered load of {spoken(name)} over simulated time. {finding}"
+        figure = draw_operation(
+            mean_per_s(offered, courses.bin_s, courses.span_s),
+            peak_per_s(offered, courses.bin_s, courses.span_s),
+            clock,
+            peak_name=peak_name,
+        )
+        yield Picture(
+            title=spoken(name), caption=finding, alt=alt, rendered=render(figure, name=f"offered-{slug(name)}", alt=alt)
+        )
+
+
+def _busiest(offered: OfferedResult, results: SimulationResults) -> str:
+    return f"Peak {rate(offered.peak_per_s)} at {instant(results.start, offered.peak_at_s)}"
+
+
+def _width(bins: Binned) -> str:
+    return duration(round((bins.edges_h[1] - bins.edges_h[0]) * 3_600)).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
+def _backlog(results: SimulationResults, courses: Courses, scenario: Scenario, clock: Clock) -> Picture | None:
+    peaks = {name: region.peak for name, region in results.backlog.items() if region.peak > 0}
+    if not peaks:
+        return None
+    drawn = sorted(peaks, key=lambda name: -peaks[name])[:REGIONS_DRAWN_MAX]
+    indices = {name: index for index, name in enumerate(results.backlog)}
+    regions = [
+        NamedBins(name=name, index=indices[name], bins=highest(courses.backlog[name], courses.span_s))
+        for name in results.backlog
+        if name in drawn
+    ]
+    outages = [
+        OutageSpan(
+            name=each.region or "all regions", from_h=each.at_h, until_h=min(each.at_h + each.for_h, clock.until_h)
+        )
+        for each in scenario.wan.outages
+        if each.at_h < clock.until_h
+    ]
+    worst = drawn[0]
+    region = results.backlog[worst]
+    finding = (
+        f"Highest in {worst}: {counted(region.peak, 'message')} at {instant(results.start, region.peak_at_s)}, "
+        f"drained within {duration(region.drain_s)}."
+    )
+    rest = f" The {len(drawn)} highest of {len(peaks)} regions are drawn." if len(peaks) > len(drawn) else ""
+    return wide_picture(
+        lambda size: draw_backlog(regions, outages, clock, size),
+        name="backlog",
+        title="Backlog by region",
+        caption=f"{finding}{rest}",
+        alt=f"Messages that hubs have sent and that have not arrived, by region over simulated time. {finding}",
+    )
+
+
+def _commands(results: SimulationResults, courses: Courses, scenario: Scenario) -> Iterator[Picture]:
+    named = {name: each for name, each in results.campaigns.items() if each.targets > 0}
+    for name, result in named.items():
+        lines, clock = _lines(result, courses, scenario, name, results.start)
+        finding = (
+            f"{percent(result.applied / result.targets)} of {counted(result.targets, 'command')} applied, "
+            f"with {counted(result.attempts, 'attempt')}."
+        )
+        yield _one_or_panel(
+            partial(draw_commands, lines, clock),
+            name=f"commands-{slug(name)}",
+            title=f"{spoken(name)}: {spoken(result.kind)}",
+            caption=finding,
+            alt=f"Commands of campaign {name} by state over simulated time. {finding}",
+            is_only=len(named) == 1,
+        )
+
+
+def _lines(
+    result: CampaignResult, courses: Courses, scenario: Scenario, name: str, start: date
+) -> tuple[CommandLines, Clock]:
+    course = courses.campaigns[name]
+    from_minute, until_minute = _window(course, courses, scenario, name)
+    states = {}
+    for state in ("applied", "rejected", "exhausted"):
+        hours, states[state] = cumulative(course.ended[state], from_minute, until_minute)
+    states["not ended"] = result.targets - np.sum(list(states.values()), axis=0)
+    shown = {state: values for state, values in states.items() if values.any()}
+    return CommandLines(hours=hours, states=shown), Clock(start=start, from_h=hours[0], until_h=hours[-1])
+
+
+def _displays(results: SimulationResults, courses: Courses, scenario: Scenario) -> Iterator[Picture]:
+    named = {name: each for name, each in results.ihd.items() if each.displays > 0}
+    for name, result in named.items():
+        from_minute, until_minute = _window(courses.campaigns[name], courses, scenario, name)
+        hours, shown = cumulative(courses.campaigns[name].displayed, from_minute, until_minute)
+        course = Convergence(
+            hours=hours,
+            share=shown / result.displays,
+            effective_h=result.effective_s / 3_600,
+            share_at_effective=result.share_at_effective or 0.0,
+        )
+        clock = Clock(start=results.start, from_h=hours[0], until_h=hours[-1])
+        yield _one_or_panel(
+            partial(draw_convergence, course, clock),
+            name=f"displays-{slug(name)}",
+            title=spoken(name),
+            caption=_shown(result, results.start),
+            alt=f"Share of the displays that have the tariff of {name}. {_shown(result, results.start)}",
+            is_only=len(named) == 1,
+        )
+
+
+def _shown(result: IhdResult, start: date) -> str:
+    return (
+        f"{count(result.correct_at_effective)} of {counted(result.displays, 'display')} are correct when it comes into "
+        f"force, {instant(start, result.effective_s)}; {count(result.correct_at_end)} at the end."
+    )
+
+
+def _window(course: CampaignCourse, courses: Courses, scenario: Scenario, name: str) -> tuple[int, int]:
+    """The minutes from a campaign's start to its last change or the tariff's coming into force, and a margin."""
+    campaign = next(each for each in scenario.campaigns if each.name == name)
+    minutes = int(courses.span_s // MINUTE_S)
+    first = min(int(campaign.at_h * 60), minutes - 1)
+    effective = int((campaign.effective_h or 0) * 60) + 1
+    last = min(max(last_minute(course), effective, first + 30), minutes)
+    margin = max(5, int((last - first) * _MARGIN_SHARE))
+    return max(first - margin, 0), min(last + margin, minutes)
+
+
+def _one_or_panel(
+    draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str, is_only: bool
+) -> Picture:
+    """As wide as the page when it is the only one of its kind, else one panel beside others."""
+    if is_only:
+        return wide_picture(draw, name=name, title=title, caption=caption, alt=alt)
+    return Picture(title=title, caption=caption, alt=alt, rendered=render(draw(PANEL), name=name, alt=alt))

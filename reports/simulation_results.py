@@ -1,0 +1,127 @@
+"""`results.json` of a simulation, as a pydantic model; docs/simulation.schema.json is its JSON Schema.
+
+Field names end in their units. Instants are seconds since the scenario's start, 00:00 UTC of its first day. No wall time and no
+date of making: the same scenario, seed and version give the same file on one machine, byte for byte.
+Regenerate the schema after a change: `uv run python -m reports.simulation_results > docs/simulation.schema.json`.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+
+from reports.results import RESULTS_NAME, Machine, ProfileFault
+from scenarios.domain import CommandKind
+from scenarios.spec import ScenarioError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class OfferedResult(_Part):
+    """The load that one operation offers over the span; all zero when the estate has none of it."""
+
+    count: NonNegativeInt
+    peak_per_s: NonNegativeFloat = Field(description="in the busiest bin of offered_bin_s, divided by its width")
+    peak_at_s: NonNegativeInt = Field(description="where the first such bin begins")
+    mean_per_s: NonNegativeFloat = Field(description="over the whole span")
+
+
+class CampaignResult(_Part):
+    """The commands of one campaign by the state that they stand in at the span's end; the states add up to `targets`."""
+
+    kind: CommandKind
+    targets: NonNegativeInt
+    applied: NonNegativeInt
+    rejected: NonNegativeInt = Field(description="the device said no")
+    exhausted: NonNegativeInt = Field(description="the last attempt timed out too")
+    in_flight: NonNegativeInt = Field(description="not ended when the span ends")
+    attempts: NonNegativeInt
+    late_answers: NonNegativeInt = Field(description="commands whose first answer came after its attempt had timed out")
+    repeated_answers: NonNegativeInt = Field(description="answers beyond the first of a command")
+
+
+class IhdResult(_Part):
+    """The in-home displays that wait for the tariff or price of one campaign."""
+
+    effective_s: NonNegativeInt = Field(description="when the tariff comes into force")
+    displays: NonNegativeInt
+    correct_at_effective: NonNegativeInt = Field(description="displays that have the tariff at that instant")
+    share_at_effective: NonNegativeFloat | None = Field(description="of the displays; none when no display waits")
+    correct_at_end: NonNegativeInt = Field(description="displays that have it when the span ends")
+
+
+class BacklogResult(_Part):
+    """What a region's hubs hold or have on the way: messages that are sent and have not arrived, by the minute."""
+
+    sent: NonNegativeInt
+    arrived: NonNegativeInt
+    peak: NonNegativeInt = Field(description="the largest backlog at a minute's end")
+    peak_at_s: NonNegativeInt = Field(description="the end of the first such minute")
+    drain_s: NonNegativeInt = Field(
+        description="from the peak until the backlog is back within a hundredth of it, or to the span's end"
+    )
+    in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
+
+
+class SimulationResults(_Part):
+    """Everything that a simulation answers. Operations are named as the kinds of the trace's messages."""
+
+    scenario: str = Field(description="the scenario's title")
+    seed: NonNegativeInt
+    digest: str = Field(description="of the trace: equal digests are the same messages and values")
+    versions: dict[str, str]
+    machine: Machine
+    start: date = Field(description="the first simulated day, from 00:00 UTC")
+    span_s: NonNegativeFloat = Field(description="simulated time, to the last upload window's end")
+    premises: NonNegativeInt
+    meters: NonNegativeInt
+    readings: NonNegativeInt = Field(description="half-hours, 10-second values and registers that the messages bring")
+    messages: dict[str, NonNegativeInt]
+    offered_bin_s: NonNegativeInt
+    offered: dict[str, OfferedResult] = Field(description="by operation, and `all` of them together")
+    offered_by_hour: dict[str, tuple[NonNegativeInt, ...]] = Field(
+        description="messages by simulated hour, of operations that have any"
+    )
+    campaigns: dict[str, CampaignResult] = Field(default_factory=dict)
+    ihd: dict[str, IhdResult] = Field(default_factory=dict, description="by campaign that tells a tariff or a price")
+    backlog: dict[str, BacklogResult] = Field(description="by region")
+    energy_wh: dict[str, NonNegativeInt] = Field(description="used in the span, by fuel")
+    energy_by_region_wh: dict[str, dict[str, NonNegativeInt]]
+    profile: str = Field(description="the demand profile of electricity")
+    profile_faults: dict[str, ProfileFault] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = Field(default=(), description="what a reader must know, a sentence each")
+
+    def write(self, folder: Path) -> None:
+        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
+        path = folder / RESULTS_NAME
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def load_simulation(folder: Path) -> SimulationResults:
+    """Read FOLDER/results.json. Raises ScenarioError when the folder holds no simulation, or a file that isn't one."""
+    path = folder / RESULTS_NAME
+    try:
+        return SimulationResults.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(f"{folder}: holds no {RESULTS_NAME}; name the folder of a simulation") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: can't be read: {error}") from error
+    except ValidationError as error:
+        detail = error.errors()[0]
+        field = ".".join(str(part) for part in detail["loc"]) or "the file"
+        raise ScenarioError(f"{path}: {field}: {detail['msg']}; is it a simulation's, of this version?") from error
+
+
+def simulation_schema() -> str:
+    """The JSON Schema of a simulation's results.json, as the text of docs/simulation.schema.json."""
+    schema = SimulationResults.model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(simulation_schema(), end="")

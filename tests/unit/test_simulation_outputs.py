@@ -1,0 +1,380 @@
+"""What `meterstorm simulate` leaves: results.json true to the simulation, Parquet true to the trace, and what it refuses."""
+
+import errno
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from test_reports_html import outline
+from typer.testing import CliRunner, Result
+
+from loadtests.deliveries import mpxn_of
+from loadtests.errors import HarnessError
+from meterstorm import cli, columns
+from meterstorm import simulation as job
+from meterstorm.simulation_outcome import courses_of, operation_name, results_of
+from reports.simulation_courses import cumulative, highest, mean_per_s, peak_per_s
+from reports.simulation_results import SimulationResults, load_simulation, simulation_schema
+from scenarios.domain import CommandState
+from scenarios.spec import Scenario, ScenarioError, parse_scenario
+from sim.estate import EstateModel, build_estate
+from sim.messages import MessageKind
+from sim.summary import Simulation, memory_needed_bytes
+from sim.summary import simulate as simulate_estate
+from sim.trace import trace_blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIO = """
+title = "an outage and a tariff"
+question = "Does the tariff reach the displays of a region without WAN?"
+[estate]
+premises = 2_000
+fuels = ["electricity", "gas"]
+[estate.read_schedules]
+daily = 0.9
+half_hourly = 0.1
+[wan.cellular]
+delay_ms_min = 100
+delay_ms_max = 2_000
+loss = 0.02
+[[wan.outages]]
+region = "south"
+at_h = 1.0
+for_h = 3.0
+return_over_h = 1.0
+[traffic]
+bill_per_premises_day = 0.1
+[[campaigns]]
+name = "spring"
+kind = "update_tariff"
+at_h = 2.0
+over_h = 1.0
+effective_h = 3.5
+[[campaigns]]
+name = "nobody"
+kind = "read_on_demand"
+share = 0.0
+at_h = 5.0
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+wall_s = 60
+"""
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return parse_scenario(SCENARIO, "test")
+
+
+@pytest.fixture(scope="module")
+def estate(scenario: Scenario) -> EstateModel:
+    return build_estate(scenario)
+
+
+@pytest.fixture(scope="module")
+def simulation(scenario: Scenario, estate: EstateModel) -> Simulation:
+    return simulate_estate(scenario, estate=estate)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scenario") / "outage.toml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(path: Path) -> Path:
+    """A folder that the command made, and an export within it."""
+    folder = path.parent / "made"
+    arguments = f"simulate {path} --out {folder} --export {folder}/trace.parquet --from-h 0.5 --until-h 1.25 --quiet"
+    result = invoke(*shlex.split(arguments))
+    assert result.exit_code == 0, result.output
+    assert "correct then" in result.output and f"report: {folder}/report.html" in result.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(made: Path) -> SimulationResults:
+    return load_simulation(made)
+
+
+def columns_of(estate: EstateModel) -> dict[str, np.ndarray]:
+    blocks = list(trace_blocks(estate))
+    names = ("due_us", "kind", "meter", "first_slot", "slot_count", "draw_index")
+    return {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
+
+
+def test_published_schema_is_the_models() -> None:
+    published = (ROOT / "docs" / "simulation.schema.json").read_text(encoding="utf-8")
+    assert published == simulation_schema(), "uv run python -m reports.simulation_results > docs/simulation.schema.json"
+
+
+def test_the_folder_holds_a_whole_simulation(made: Path) -> None:
+    names = {"results.json", "scenario.resolved.toml", "offered.parquet", "report.html", "trace.parquet"}
+    assert {each.name for each in made.iterdir()} == names
+
+
+def test_results_say_what_the_simulation_says(
+    results: SimulationResults, simulation: Simulation, scenario: Scenario
+) -> None:
+    assert results == results_of(scenario, simulation)
+    assert (results.digest, results.premises, results.meters) == (simulation.digest, 2_000, 4_000)
+    assert results.readings == simulation.reading_count == 4_000 * 48
+    assert results.messages == {operation_name(kind): count for kind, count in simulation.messages.items()}
+    assert sum(results.messages.values()) == results.offered["all"].count
+    assert results.offered["upload_day"].peak_per_s == simulation.offered[MessageKind.UPLOAD_DAY].max()
+    at = results.offered["upload_day"].peak_at_s
+    assert simulation.offered[MessageKind.UPLOAD_DAY, at] == results.offered["upload_day"].peak_per_s
+    assert results.offered["all"].mean_per_s * results.span_s == pytest.approx(sum(results.messages.values()))
+    assert {name: sum(hours) for name, hours in results.offered_by_hour.items()} == {
+        name: count for name, count in results.messages.items() if count
+    }
+
+
+def test_commands_and_displays_add_up(results: SimulationResults, simulation: Simulation) -> None:
+    campaign, outcome = results.campaigns["spring"], simulation.campaigns[0]
+    assert campaign.targets == 2_000 == campaign.applied + campaign.rejected + campaign.exhausted + campaign.in_flight
+    assert campaign.applied == outcome.states[CommandState.APPLIED] > 1_000
+    assert campaign.attempts == outcome.attempts > campaign.targets
+    ihd = results.ihd["spring"]
+    assert ihd.effective_s == 3.5 * 3_600
+    assert ihd.displays == 2_000
+    assert ihd.correct_at_effective == outcome.displays_correct_at_effective < ihd.correct_at_end
+    assert ihd.share_at_effective == ihd.correct_at_effective / 2_000
+    assert set(results.ihd) == {"spring"}
+    assert any("campaign nobody has no target" in sentence.lower() for sentence in results.warnings)
+
+
+def test_the_outage_shows_in_its_region_alone(results: SimulationResults, simulation: Simulation) -> None:
+    south = results.backlog["south"]
+    assert south.peak > 10 * max(each.peak for name, each in results.backlog.items() if name != "south")
+    account = next(each for each in simulation.wan if each.region == "south")
+    assert south.peak == account.backlog.max() == account.backlog[south.peak_at_s // 60 - 1]
+    assert south.sent - south.arrived == south.in_flight == account.in_flight
+    assert 3.9 <= south.peak_at_s / 3_600 <= 5.1
+
+
+def test_unknown_fields_survive_and_others_are_refused(made: Path, tmp_path: Path) -> None:
+    data = json.loads((made / "results.json").read_text()) | {"of_a_later_version": 3}
+    (tmp_path / "results.json").write_text(json.dumps(data))
+    load_simulation(tmp_path).write(tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())["of_a_later_version"] == 3
+    (tmp_path / "results.json").write_text('{"scenario": 3}')
+    with pytest.raises(ScenarioError, match=r"results\.json: scenario: "):
+        load_simulation(tmp_path)
+    with pytest.raises(ScenarioError, match=r"holds no results\.json"):
+        load_simulation(tmp_path / "nowhere")
+
+
+def test_offered_parquet_holds_every_message_once(made: Path, simulation: Simulation) -> None:
+    table = pq.read_table(made / "offered.parquet")
+    assert [(field.name, str(field.type)) for field in table.schema] == [
+        ("start_s", "int64"),
+        ("width_s", "int32"),
+        ("operation", "dictionary<values=string, indices=int32, ordered=0>"),
+        ("count", "int64"),
+    ]
+    rows = table.to_pydict()
+    assert min(rows["count"]) > 0 and set(rows["width_s"]) == {1}
+    assert rows["start_s"] == sorted(rows["start_s"])
+    again = np.zeros_like(simulation.offered)
+    kinds = {operation_name(kind): int(kind) for kind in MessageKind}
+    for start_s, name, count in zip(rows["start_s"], rows["operation"], rows["count"], strict=True):
+        again[kinds[name], start_s] += count
+    assert (again == simulation.offered).all()
+
+
+def test_the_export_of_a_window_is_the_trace_in_it(made: Path, estate: EstateModel, scenario: Scenario) -> None:
+    trace = columns_of(estate)
+    chosen = (trace["due_us"] >= 0.5 * 3.6e9) & (trace["due_us"] < 1.25 * 3.6e9)
+    table = pq.read_table(made / "trace.parquet")
+    assert table.column_names == [
+        *("due_us", "operation", "meter", "mpxn", "first_slot", "slot_count", "draw_index", "premises", "region")
+    ]
+    assert table.num_rows == chosen.sum() > 100
+    for name in ("due_us", "meter", "first_slot", "slot_count", "draw_index"):
+        assert (table[name].to_numpy() == trace[name][chosen]).all(), name
+    meter = trace["meter"][chosen]
+    assert (table["mpxn"].to_numpy() == mpxn_of(estate, meter)).all()
+    assert (table["premises"].to_numpy() == meter // 2).all()
+    names = [region.name for region in scenario.estate.regions]
+    assert table["region"].to_pylist() == [names[index] for index in estate.region_of(meter // 2)]
+    assert table["operation"].to_pylist() == [operation_name(MessageKind(kind)) for kind in trace["kind"][chosen]]
+    assert table.schema.metadata[b"seed"] == b"1"
+
+
+@pytest.mark.parametrize("index", [7, 1_234])
+def test_the_export_of_one_meter_is_its_trace(
+    estate: EstateModel, scenario: Scenario, tmp_path: Path, index: int
+) -> None:
+    trace = columns_of(estate)
+    its = trace["meter"] == index
+    number = int(mpxn_of(estate, np.array([index]))[0])
+    for meter in (index, number):
+        choice = columns.choose_events(estate, from_h=None, until_h=None, meter=meter)
+        file = tmp_path / f"{meter}.parquet"
+        assert columns.export_events(estate, scenario, choice, file) == its.sum() > 0
+        table = pq.read_table(file)
+        assert (table["due_us"].to_numpy() == trace["due_us"][its]).all()
+        assert set(table["meter"].to_pylist()) == {index}
+        assert set(table["mpxn"].to_pylist()) == {number}
+
+
+def test_an_export_that_fails_leaves_nothing(
+    estate: EstateModel, scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(columns, "_batch", full)
+    choice = columns.choose_events(estate, from_h=None, until_h=None, meter=None)
+    with pytest.raises(OSError, match="No space"):
+        columns.export_events(estate, scenario, choice, tmp_path / "trace.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_large_an_export_is_refused_with_the_way_to_narrow_it(
+    estate: EstateModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "EVENTS_MAX", 1_000)
+    with pytest.raises(ScenarioError, match=r"about [\d,]+ events, and may write 1,000: narrow it with --from-h"):
+        columns.choose_events(estate, from_h=None, until_h=None, meter=None)
+    assert columns.choose_events(estate, from_h=None, until_h=None, meter=3).meter == 3
+    assert columns.choose_events(estate, from_h=12.0, until_h=12.01, meter=None).meter is None
+
+
+def test_the_report_is_self_contained_and_says_the_numbers(made: Path, results: SimulationResults) -> None:
+    page = (made / "report.html").read_text(encoding="utf-8")
+    parsed = outline(page)
+    assert {tag for tag, _ in parsed.elements} & {"script", "link", "img", "iframe", "object"} == set()
+    assert "@import" not in page
+    for number in (results.campaigns["spring"].applied, results.backlog["south"].peak, results.offered["all"].count):
+        assert f"{number:,}" in parsed.text
+    assert results.digest in parsed.text
+    figures = [each for tag, each in parsed.elements if tag == "svg" and each.get("class") == "figure"]
+    operations = sum(count > 0 for count in results.messages.values())
+    # load, backlog, the one campaign and its displays twice (for phones), and a panel an operation
+    assert len(figures) == 8 + operations
+    assert all(each["role"] == "img" and len(each["aria-label"] or "") > 40 for each in figures)
+    identifiers = [each["id"] for _, each in parsed.elements if "id" in each]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_figures_keep_sums_and_peaks(simulation: Simulation, results: SimulationResults) -> None:
+    courses = courses_of(simulation)
+    offered = courses.offered["upload_day"]
+    mean, peak = (each(offered, courses.bin_s, courses.span_s) for each in (mean_per_s, peak_per_s))
+    assert (mean.values * np.diff(mean.edges_h) * 3_600).sum() == pytest.approx(offered.sum())
+    assert peak.values.max() == offered.max()
+    assert len(mean.values) <= 240 and mean.edges_h[-1] == courses.span_s / 3_600
+    assert highest(courses.backlog["south"], courses.span_s).values.max() == results.backlog["south"].peak
+    applied = courses.campaigns["spring"].ended["applied"]
+    hours, counts = cumulative(applied, 0, len(applied))
+    assert (hours[0], counts[0], counts[-1]) == (0, 0, results.campaigns["spring"].applied)
+    assert (np.diff(counts) >= 0).all()
+
+
+def test_cumulative_worked_by_hand() -> None:
+    hours, counts = cumulative(np.array([5, 0, 2, 1]), 1, 4)
+    assert hours.tolist() == [1 / 60, 2 / 60, 3 / 60, 4 / 60]
+    assert counts.tolist() == [5, 5, 7, 8]
+
+
+def test_threads_do_not_show(path: Path, results: SimulationResults) -> None:
+    printed = invoke("simulate", str(path), "--json", "--quiet", "--threads", "1").stdout
+    assert SimulationResults.model_validate_json(printed) == results
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--meter 3", "go with --export"),
+        ("--until-h 3", "go with --export"),
+        ("--open", "--open goes with --out"),
+        ("--threads 0", "Invalid value for '--threads'"),
+        ("--export {there}", "is already there; name a new file"),
+        ("--export {new}/deep/trace.parquet", "is no folder that you may write to"),
+        ("--export {new} --meter 4000", "the estate has no such meter; give an index from 0 to 3999"),
+        ("--export {new} --from-h 5 --until-h 5", r"--until-h 5 must be after --from-h 5"),
+        ("--export {new} --from-h 99", r"beyond the end of the span, 27"),
+        ("--out {folder}", "already holds something"),
+    ],
+)
+def test_what_can_not_be_done_is_one_sentence(path: Path, tmp_path: Path, arguments: str, said: str) -> None:
+    words = arguments.format(there=path, new=tmp_path / "new", folder=path.parent)
+    result = invoke("simulate", str(path), *shlex.split(words))
+    assert result.exit_code == 2, result.output
+    assert re.search(said, " ".join(result.output.split())), result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_is_told_before_anything_starts(
+    scenario: Scenario, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed_mib = [-(-memory_needed_bytes(scenario, threads) // 2**20) for threads in (1, 8)]
+    monkeypatch.setattr(job, "available_memory_mib", lambda: needed_mib[0])
+    job.require_memory(scenario, 1)
+    with pytest.raises(HarnessError, match=r"needs about [\d,]+ MiB .* with 8 threads.*give --threads [1-7],"):
+        job.require_memory(scenario, 8)
+    monkeypatch.setattr(job, "available_memory_mib", lambda: 17)
+    result = invoke("simulate", str(path), "--out", str(tmp_path / "new"))
+    said = " ".join(result.output.split())
+    assert result.exit_code == 3
+    assert "this machine has 17 MiB free: simulate fewer run.days" in said
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("is_there", "name"), [(False, "results"), (True, "report")])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool, name: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{name}.json")
+
+    out = tmp_path / "new"
+    if is_there:
+        out.mkdir()
+    target = {
+        "results": "reports.simulation_results.SimulationResults.write",
+        "report": "meterstorm.simulation.write_simulation_report",
+    }
+    monkeypatch.setattr(target[name], full)
+    result = invoke("simulate", str(path), "--out", str(out), "--quiet")
+    assert result.exit_code == 3
+    assert f"the disk is full ({name}.json)" in " ".join(result.output.split())
+    assert out.exists() == is_there
+    assert not is_there or not list(out.iterdir())
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.toml"
+    large.write_text(SCENARIO.replace("premises = 2_000", "premises = 20_000_000"))
+    out = tmp_path / "new"
+    command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(large), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not out.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGINT)
+    printed, told = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert printed == ""
+    assert [line for line in told.splitlines() if line.strip()][-1].startswith("meterstorm: interrupted")
+    assert "Traceback" not in told
+    assert not out.exists()
