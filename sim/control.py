@@ -132,13 +132,13 @@ class ControlPlane:
             record.sent_us.append(self._env.now)
             self._transmit(record.command, number, self._env.now)
             yield self._wait(policy.timeout_us) | answered
-            if record.has_ended:
+            if answered.triggered:
                 return
             if number == policy.attempts_max:
                 record.end(CommandState.EXHAUSTED, self._env.now)
                 return
             yield self._wait(backoff_after_us(policy.backoff_us, number)) | answered
-            if record.has_ended:
+            if answered.triggered:
                 return
 
     def _take(self, record: CommandRecord, answer: Answer) -> None:

@@ -1,0 +1,135 @@
+"""The trace against the estate as SimPy processes: identical rows, whatever goes on, and a comparison that can fail."""
+
+from collections import Counter
+from itertools import zip_longest
+
+import pytest
+from twin_estates import ALERTS, READS, TARIFF, TRAFFIC, WAN, estate_of
+
+from scenarios.domain import DAY_US
+from scenarios.spec import ScenarioError
+from sim import twin
+from sim.messages import MessageKind
+from sim.sending import STORM_DRAW
+from sim.trace import trace_blocks
+from sim.twin import twin_rows
+
+HOUR_US = 3_600_000_000
+MIXED = {
+    "premises": 5_000,
+    "read_schedules": {"daily": 0.45, "half_hourly": 0.35, "monthly": 0.2},
+    "schedule_changes": [
+        {"to": "half_hourly", "share": 0.1, "until_h": 30.0},
+        {"to": "monthly", "share": 0.05, "from_h": 3.0, "until_h": 20.0},
+    ],
+    "meter_types": {"register_only": 0.1, "profile": 0.8, "ten_second": 0.05, "import_export": 0.05},
+    "rollout": {"start_share": 0.9, "over_days": 2},
+}
+TOP_UP = {
+    "name": "top_up",
+    "kind": "top_up",
+    "fuel": "gas",
+    "region": "south",
+    "prepayment_only": True,
+    "at_h": 17.0,
+    "over_h": 2.0,
+    "waves": 2,
+    "wave_every_h": 8.0,
+}
+
+
+def rows_of(estate):
+    return [
+        row
+        for block in trace_blocks(estate)
+        for row in zip(
+            *(
+                column.tolist()
+                for column in (block.due_us, block.meter, block.kind, block.first_slot, block.draw_index)
+            ),
+            strict=True,
+        )
+    ]
+
+
+def first_difference(expected, found):
+    """The first place at which two lists of rows part, with both rows; None when they are the same."""
+    pairs = enumerate(zip_longest(expected, found))
+    return next(((at, left, right) for at, (left, right) in pairs if left != right), None)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The trace of 10,000 meters over the two days on which the clocks go forward, and that of the twin."""
+    estate = estate_of(estate=MIXED, campaigns=[TARIFF, TOP_UP])
+    return rows_of(estate), twin_rows(estate)
+
+
+def test_the_twin_of_ten_thousand_meters_has_the_same_rows(rows):
+    assert first_difference(*rows) is None
+    assert len(rows[0]) > 300_000
+
+
+def test_everything_goes_on_in_those_two_days(rows):
+    found = rows[1]
+    kinds = Counter(MessageKind(kind) for _, _, kind, _, _ in found)
+    assert set(kinds) == set(MessageKind) - {MessageKind.PUSH_TEN_SECOND}
+    pushes = [(due, slot, draw) for due, _, kind, slot, draw in found if kind == MessageKind.PUSH_HALF_HOUR]
+    assert max(due - (slot + 1) * DAY_US // 48 for due, slot, _ in pushes) > 5 * HOUR_US  # stored in the outage
+    assert sum(draw for _, _, draw in pushes) > 1_000  # came twice
+    assert max(draw & 63 for _, _, kind, _, draw in found if kind == MessageKind.SEND_COMMAND) == TARIFF["attempts_max"]
+    assert {slot for _, _, kind, slot, _ in found if kind == MessageKind.ANSWER_COMMAND} == {0, 1}  # repeated, too
+    assert sum(draw == STORM_DRAW for _, _, kind, _, draw in found if kind == MessageKind.ALERT) > 500
+    waited = Counter(due // (HOUR_US // 12) for due, slot, _ in pushes if due - (slot + 1) * DAY_US // 48 > HOUR_US)
+    assert len([count for count in waited.values() if count > 100]) >= 12  # the region catches up over an hour and more
+
+
+@pytest.mark.parametrize("fault", ["lost", "doubled", "late", "other_meter"])
+def test_the_comparison_finds_one_row_that_differs(rows, fault):
+    expected, found = rows[0], list(rows[1])
+    at = len(found) * 2 // 3
+    due, meter, *rest = found[at]
+    if fault == "lost":
+        del found[at]
+    elif fault == "doubled":
+        found.insert(at, found[at])
+    elif fault == "late":
+        found[at] = (due + 1, meter, *rest)
+    else:
+        found[at] = (due, meter ^ 1, *rest)
+    assert first_difference(expected, found)[0] in (at, at + 1)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_twin_of_ten_second_meters(seed):
+    schedules = {"daily": 0.2, "half_hourly": 0.1, "monthly": 0.1, "ten_second": 0.6}
+    changes = [{"to": "ten_second", "share": 0.4, "until_h": 24.0}, {"to": "daily", "share": 0.4, "until_h": 24.0}]
+    estate = estate_of(seed=seed, estate={"premises": 5, "read_schedules": schedules, "schedule_changes": changes})
+    expected = rows_of(estate)
+    assert first_difference(expected, twin_rows(estate)) is None
+    assert sum(kind == MessageKind.PUSH_TEN_SECOND for _, _, kind, _, _ in expected) > 17_000
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"wan": {}},  # ideal, with duplicates
+        {"wan": {}, "reads": {}, "alerts": {}, "campaigns": []},
+        {"wan": WAN | {"catch_up_speed": 2}},
+        {"wan": WAN | {"hub_outages_per_day": 0.0, "outages": [{"at_h": 0.0, "for_h": 30.0, "return_over_h": 0.0}]}},
+        {"reads": READS | {"gap_share": 0.3}, "traffic": TRAFFIC | {"state_per_premises_day": 20.0}},
+        {"alerts": ALERTS | {"per_hub_day": 10.0}},
+    ],
+    ids=["ideal", "plain", "slow", "dark_from_the_start", "many_gaps", "many_alerts"],
+)
+def test_the_twin_of_a_hundred_premises(parts):
+    estate = estate_of(seed=5, estate=MIXED | {"premises": 100, "push_jitter_s": 0.0}, **parts)
+    expected = rows_of(estate)
+    assert first_difference(expected, twin_rows(estate)) is None
+    assert len(expected) > 1_000
+
+
+def test_an_estate_too_large_for_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(twin, "PREMISES_MAX", 11)
+    with pytest.raises(ScenarioError, match="takes 11 at most"):
+        twin_rows(estate_of())
