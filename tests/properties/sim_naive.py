@@ -3,9 +3,26 @@
 Written from the documented rules, with no code of `sim` but its parameters' numbers.
 """
 
+from fractions import Fraction
+from math import floor
+from types import SimpleNamespace
+
 SLOT_US = 1_800_000_000
 DAY_US = 48 * SLOT_US
 HOUR_US = 3_600_000_000
+SECOND_US = 1_000_000
+NEVER = float("inf")
+
+# Numbers of the streams, as in `sim.streams`.
+PREMISES, METER, DAY_ENERGY, SLOT_ENERGY, PUSH, UPLOAD, QUERY_COUNT, QUERY_INSTANT, HOME, DEVICE = range(1, 11)
+WAN, HUB_OUTAGE, TURN, GAP, ESTIMATE_AT, CORRECTION, CORRECTION_AT, _, ALERT, STORM, BURST = range(11, 22)
+COMMAND, ATTEMPT, _, _, TEN_SECOND_DELAY = range(22, 27)
+
+# Numbers of the schedules and of the kinds of message, as in `scenarios.domain` and `sim.messages`.
+DAILY, HALF_HOURLY, MONTHLY, TEN_SECOND = range(4)
+PUSH_HALF_HOUR, UPLOAD_DAY, READ_REGISTER, PUSH_TEN_SECOND, ESTIMATE, CORRECT, RAISE_ALERT = 0, 1, 5, 6, 7, 8, 9
+QUERIES, CHANGE_PREFERENCE, SEND_COMMAND, ANSWER_COMMAND = (2, 3, 4, 10, 11, 12), 13, 14, 15
+NEWS_DRAW = 2_048
 
 
 def philox(counter, key):
@@ -19,24 +36,56 @@ def philox(counter, key):
     return c0, c1, c2, c3
 
 
+def spread(word, span):
+    return word * span // 2**32 if span < 2**31 else word * (span // 256) // 2**24
+
+
+def rows_of(records):
+    return [SimpleNamespace(**{name: row[name].tolist() for name in records.dtype.names}) for row in records]
+
+
 class NaiveEstate:
     def __init__(self, parameters):
         self.p = parameters
+        self.regions, self.changes, self.outages, self.runs, self.storms, self.bursts, self.campaigns = map(
+            rows_of,
+            (
+                parameters.regions,
+                parameters.changes,
+                parameters.outages,
+                parameters.settlement_runs,
+                parameters.alert_storms,
+                parameters.bursts,
+                parameters.campaigns,
+            ),
+        )
+        self.drawn = {}
 
     def words(self, purpose, index, block, draw=0):
-        return philox((index, block, 0, draw), (self.p.seed, purpose))
+        key = (purpose, index, block, draw)
+        if key not in self.drawn:
+            self.drawn[key] = philox((index, block, 0, draw), (self.p.seed, purpose))
+        return self.drawn[key]
+
+    def word(self, purpose, index, position, draw=0):
+        return self.words(purpose, index, position // 4, draw)[position % 4]
+
+    def half(self, purpose, index, position, draw=0):
+        word = self.words(purpose, index, position // 8, draw)[position % 8 // 2]
+        return word >> 16 if position % 2 else word & 0xFFFF
 
     def centred(self, purpose, index, position):
-        word = self.words(purpose, index, position // 8)[position % 8 // 2]
-        return (word >> 16 if position % 2 else word & 0xFFFF) - 32768
+        return self.half(purpose, index, position) - 32768
+
+    # --- values
 
     def day_register(self, meter, day):
         fuel = meter % self.p.fuel_count
-        annual_word, start_word, _, _ = self.words(2, meter, 0)
+        annual_word, start_word, _, _ = self.words(METER, meter, 0)
         knots = [int(knot) for knot in self.p.annual_knots_wh[fuel]]
         quarter, rest = divmod(annual_word, 2**30)
         annual = knots[quarter] + (knots[quarter + 1] - knots[quarter]) * rest // 2**30
-        noise = int(self.p.day_spread[fuel, day]) * self.centred(3, meter, day) // 2**16
+        noise = int(self.p.day_spread[fuel, day]) * self.centred(DAY_ENERGY, meter, day) // 2**16
         start = start_word * int(self.p.register_start_wh_max[fuel]) // 2**32
         return start + annual * (int(self.p.day_share[fuel, day]) + noise) // 2**36
 
@@ -47,43 +96,221 @@ class NaiveEstate:
             return low
         fuel = meter % self.p.fuel_count
         energy = self.day_register(meter, day + 1) - low
-        noise = int(self.p.slot_spread[fuel, day, slot_of_day]) * self.centred(4, meter, slot) // 2**16
+        noise = int(self.p.slot_spread[fuel, day, slot_of_day]) * self.centred(SLOT_ENERGY, meter, slot) // 2**16
         return low + energy * (int(self.p.slot_share[fuel, day, slot_of_day]) + noise) // 2**32
 
+    # --- homes and meters
+
     def partition(self, premises):
-        return self.words(1, premises, 0)[2] * 4096 // 2**32
+        return self.words(PREMISES, premises, 0)[2] * 4096 // 2**32
+
+    def region(self, premises):
+        word = self.words(PREMISES, premises, 0)[0]
+        return min(index for index, region in enumerate(self.regions) if word < region.below)
+
+    def joined(self, premises):
+        word = self.words(HOME, premises, 0)[3]
+        if self.p.join_days == 0 or word < self.p.join_below:
+            return 0
+        return (word - self.p.join_below) * self.p.join_days // (2**32 - self.p.join_below) * DAY_US
+
+    def is_register_only(self, meter):
+        is_electricity = meter % self.p.fuel_count == self.p.electricity
+        return is_electricity and self.words(DEVICE, meter, 0)[0] < self.p.type_below[0]
+
+    def change(self, meter):
+        """When the customer changes the schedule, and to which."""
+        _, which, when, _ = self.words(DEVICE, meter, 0)
+        for change in self.changes:
+            if which < change.below:
+                return change.from_us + when * (change.over_us // 2**16) // 2**16, change.to
+        return NEVER, None
+
+    def schedule(self, meter, day):
+        change_us, to = self.change(meter)
+        if change_us < day * DAY_US:
+            return to
+        word = self.words(METER, meter, 0)[2]
+        order = (HALF_HOURLY, MONTHLY, TEN_SECOND, DAILY)
+        return next(kind for kind, bound in zip(order, self.p.schedule_below, strict=True) if word < bound)
+
+    def is_gap(self, meter, slot):
+        return self.half(GAP, meter, slot) < self.p.gap_below
+
+    # --- the WAN
+
+    def hub_outages(self, premises, at):
+        """Those that begin on the day of an instant or the day before."""
+        for day in (at // DAY_US - 1, at // DAY_US):
+            if day >= 0:
+                whether, start, how_long, _ = self.words(HUB_OUTAGE, premises, day)
+                if whether < self.p.hub_outage_below:
+                    start_us = day * DAY_US + spread(start, DAY_US)
+                    yield start_us, start_us + spread(how_long, self.p.hub_outage_us_max)
+
+    def regional_outages(self, premises):
+        """Start and the hub's own turn, of those that the home's region has."""
+        for number, outage in enumerate(self.outages):
+            if outage.region in (-1, self.region(premises)):
+                yield outage.start_us, outage.end_us + spread(self.word(TURN, premises, number), outage.return_us)
+
+    def has_wan(self, premises, at):
+        outages = [*self.hub_outages(premises, at), *self.regional_outages(premises)]
+        return not any(start <= at < end for start, end in outages)
+
+    def leaves_hub(self, premises, at):
+        """The backlog is sent from the turn on, `catch_up_speed` times as fast as it came, until it is gone."""
+        for start, turn in [*self.hub_outages(premises, at), *self.regional_outages(premises)]:
+            if start < turn and start <= at:
+                left = turn + Fraction(at - start, self.p.catch_up_speed)
+                if left > at:
+                    at = floor(left)
+        return at
+
+    def arrival(self, premises, meter, kind, slot, sent):
+        delay, losses, _, _ = self.words(WAN, meter, slot, kind)
+        link = self.regions[self.region(premises)]
+        lost = next((count for count, bound in enumerate(link.loss_below) if losses >= bound), len(link.loss_below))
+        transit = link.delay_us_min + spread(delay, link.delay_us_span) + lost * link.retry_us
+        return self.leaves_hub(premises, sent) + transit
+
+    # --- messages: (sent, due, meter, kind, first slot, draw index)
 
     def messages(self):
-        """(due_us, meter, kind, first slot, draw index) of every message, sorted."""
+        """(due_us, meter, kind, first slot, draw index) of every message that is due within the span, sorted."""
         found = []
-        for meter in range(self.p.premises_count * self.p.fuel_count):
-            if self.words(2, meter, 0)[2] < self.p.half_hourly_below:
-                for slot in range(48 * self.p.day_count):
-                    word = self.words(5, meter, slot // 4)[slot % 4]
-                    found.append(((slot + 1) * SLOT_US + word * self.p.push_jitter_us // 2**32, meter, 0, slot, 0))
-            else:
-                for day in range(self.p.day_count):
-                    word = self.words(6, meter, day // 4)[day % 4]
-                    delay = self.spread(word, self.p.upload_window_us)
-                    found.append(((day + 1) * DAY_US + delay, meter, 1, day * 48, 0))
         for premises in range(self.p.premises_count):
-            found += self.queries(premises)
+            joined = self.joined(premises)
+            sent = [message for message in self.of_premises(premises) if message[0] >= joined]
+            found += [message[1:] for message in sent if message[1] < self.p.span_us]
         return sorted(found)
 
-    def queries(self, premises):
-        meter = premises * self.p.fuel_count + self.p.electricity
-        for day in range(self.p.day_count + 1):
-            for kind in range(3):
-                word = self.words(7, premises, day)[kind]
-                for number in range(sum(word >= bound for bound in self.p.query_below[kind])):
-                    draw = self.words(8, premises, day, kind * 2**16 + number // 4)[number % 4]
-                    hours = [int(share) for share in self.p.query_hour[day]]
+    def of_premises(self, premises):
+        electricity = premises * self.p.fuel_count + self.p.electricity
+        for meter in range(premises * self.p.fuel_count, (premises + 1) * self.p.fuel_count):
+            yield from self.readings(premises, meter)
+            for day in range(self.joined(premises) // DAY_US, self.p.day_count):
+                yield from self.estimates(meter, day)
+                yield from self.corrections(meter, day)
+            for campaign in range(len(self.campaigns)):
+                yield from self.command(premises, meter, campaign)
+            change_us, to = self.change(meter)
+            if change_us < NEVER:
+                slot = min(change_us // SLOT_US, self.p.day_count * 48 - 1)
+                yield change_us, change_us, meter, CHANGE_PREFERENCE, slot, to
+        yield from self.queries(premises, electricity)
+        yield from self.alerts(premises, electricity)
+
+    def readings(self, premises, meter):
+        for day in range(self.joined(premises) // DAY_US, self.p.day_count):
+            schedule = self.schedule(meter, day)
+            if schedule == TEN_SECOND:
+                yield from self.ten_seconds(meter, day)
+            elif schedule == HALF_HOURLY and not self.is_register_only(meter):
+                for slot in range(day * 48, (day + 1) * 48):
+                    sent = (slot + 1) * SLOT_US + spread(self.word(PUSH, meter, slot), self.p.push_jitter_us)
+                    if not self.is_gap(meter, slot):
+                        yield from self.delivered(premises, meter, PUSH_HALF_HOUR, slot, sent)
+            elif schedule != MONTHLY or self.p.month_day[day] == spread(self.words(DEVICE, meter, 0)[3], 28):
+                sent = (day + 1) * DAY_US + spread(self.word(UPLOAD, meter, day), self.p.upload_window_us)
+                has_half_hours = schedule != MONTHLY and not self.is_register_only(meter)
+                kind = UPLOAD_DAY if has_half_hours else READ_REGISTER
+                yield from self.delivered(premises, meter, kind, day * 48, sent)
+
+    def delivered(self, premises, meter, kind, slot, sent):
+        due = self.arrival(premises, meter, kind, slot, sent)
+        yield sent, due, meter, kind, slot, 0
+        _, _, whether, when = self.words(WAN, meter, slot, kind)
+        if whether < self.p.duplicate_below:
+            yield sent, due + 1 + spread(when, self.p.duplicate_us_max), meter, kind, slot, 1
+
+    def ten_seconds(self, meter, day):
+        for tick in range(day * 8_640, (day + 1) * 8_640):
+            at = (tick + 1) * 10 * SECOND_US + self.half(TEN_SECOND_DELAY, meter, tick) * 2 * SECOND_US // 2**16
+            yield at, at, meter, PUSH_TEN_SECOND, tick // 180, tick % 180
+
+    def estimates(self, meter, day):
+        at = (day + 1) * DAY_US + self.p.estimate_after_us + spread(self.word(ESTIMATE_AT, meter, day), HOUR_US)
+        if self.schedule(meter, day) in (DAILY, HALF_HOURLY) and not self.is_register_only(meter):
+            for slot in range(day * 48, (day + 1) * 48):
+                if self.is_gap(meter, slot):
+                    yield at, at, meter, ESTIMATE, slot, 0
+
+    def corrections(self, meter, day):
+        for number, run in enumerate(self.runs):
+            at = (day + run.after_days) * DAY_US + spread(self.word(CORRECTION_AT, meter, day, number), DAY_US)
+            for slot in range(day * 48, (day + 1) * 48):
+                is_substituted = number == 0 and self.is_gap(meter, slot)
+                if is_substituted or self.half(CORRECTION, meter, slot, number) < run.below:
+                    yield at, at, meter, CORRECT, slot, number + 1
+
+    def command(self, premises, meter, number):
+        campaign = self.campaigns[number]
+        whether, wave, when, _ = self.words(COMMAND, meter, number)
+        at = campaign.at_us + spread(wave, campaign.waves) * campaign.wave_every_us + spread(when, campaign.over_us)
+        is_target = (
+            meter % self.p.fuel_count == campaign.fuel
+            and campaign.region in (-1, self.region(premises))
+            and (not campaign.is_prepayment_only or self.words(HOME, premises, 0)[0] < self.p.prepayment_below)
+            and whether < campaign.share_below
+            and self.joined(premises) <= at
+        )
+        if not is_target:
+            return
+        answered = NEVER
+        for attempt in range(1, campaign.attempts_max + 1):
+            if answered <= at:
+                return
+            draw = number * 64 + attempt
+            yield at, at, meter, SEND_COMMAND, 0, draw
+            success, delay, twice, later = self.words(ATTEMPT, meter, number, attempt)
+            if success < campaign.success_below and self.has_wan(premises, at):
+                mean = max(campaign.ack_mean_us - SECOND_US, 0)
+                answer = at + SECOND_US + mean * self.exponential(delay) // 2**20
+                yield answer, answer, meter, ANSWER_COMMAND, 0, draw
+                if twice < campaign.duplicate_below:
+                    again = answer + 1 + spread(later, 60 * SECOND_US)
+                    yield again, again, meter, ANSWER_COMMAND, 1, draw
+                answered = min(answered, answer)
+            at += campaign.timeout_us + min(campaign.backoff_us * 2 ** min(attempt - 1, 20), 7 * DAY_US)
+
+    def exponential(self, word):
+        knot, rest = divmod(word, 2**24)
+        low, high = (int(quantile) for quantile in self.p.exponential[knot : knot + 2])
+        return low + (high - low) * rest // 2**24
+
+    def queries(self, premises, meter):
+        for day in range(len(self.p.query_hour)):
+            hours = [int(share) for share in self.p.query_hour[day]]
+            for query in range(self.p.query_kinds):
+                word = self.words(QUERY_COUNT, premises, day, query // 3)[query % 3]
+                for number in range(sum(word >= bound for bound in self.p.query_below[query])):
+                    draw = self.words(QUERY_INSTANT, premises, day, query * 2**16 + number // 4)[number % 4]
                     hour = max(index for index in range(24) if draw >= hours[index])
                     width = hours[hour + 1] - hours[hour]
-                    due = day * DAY_US + hour * HOUR_US + (draw - hours[hour]) * HOUR_US // width
-                    if due < self.p.span_us:
-                        yield due, meter, 2 + kind, max(day - 1, 0) * 48, number
+                    at = day * DAY_US + hour * HOUR_US + (draw - hours[hour]) * HOUR_US // width
+                    yield at, at, meter, QUERIES[query], self.asked_about(at), number
+        for number, burst in enumerate(self.bursts):
+            whether, when, _, _ = self.words(BURST, premises, number)
+            if whether < burst.below:
+                at = burst.at_us + spread(when, burst.over_us)
+                yield at, at, meter, QUERIES[0], self.asked_about(at), NEWS_DRAW + number
 
-    @staticmethod
-    def spread(word, span):
-        return word * span // 2**32 if span < 2**31 else word * (span // 256) // 2**24
+    def asked_about(self, at):
+        """The latest whole day, or the first."""
+        return min(max(at // DAY_US - 1, 0), self.p.day_count - 1) * 48
+
+    def alerts(self, premises, meter):
+        raised = []
+        for day in range(self.p.day_count):
+            word = self.words(ALERT, premises, day)[0]
+            for number in range(sum(word >= bound for bound in self.p.alert_below)):
+                when = self.words(ALERT, premises, day, 1 + number // 4)[number % 4]
+                raised.append((day * DAY_US + spread(when, DAY_US), number))
+        for number, storm in enumerate(self.storms):
+            whether, when, _, _ = self.words(STORM, premises, number)
+            if storm.region in (-1, self.region(premises)) and whether < storm.below:
+                raised.append((storm.at_us + spread(when, storm.over_us), NEWS_DRAW + number))
+        for at, draw in raised:
+            slot = min(at // SLOT_US, self.p.day_count * 48 - 1)
+            yield at, self.arrival(premises, meter, draw * 32 + RAISE_ALERT, slot, at), meter, RAISE_ALERT, slot, draw
