@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from reports.simulation_gallery import instant, spoken
+from reports.simulation_gallery import instant, per_s, spoken
 from reports.simulation_results import SimulationResults
 from reports.wording import duration, percent, significant
 
@@ -66,7 +66,7 @@ def _offered(results: SimulationResults) -> Table:
             table.add_row(
                 spoken(name),
                 f"{offered.count:,}",
-                significant(offered.peak_per_s),
+                per_s(offered.peak_per_s),
                 significant(offered.mean_per_s),
                 instant(results.start, offered.peak_at_s).removesuffix(" UTC"),
             )

@@ -58,13 +58,6 @@ def mean_per_s(offered: Counts, bin_s: int, span_s: float) -> Binned:
     return Binned(edges_h=edges_s / 3_600, values=np.add.reduceat(offered, first) / np.diff(edges_s))
 
 
-def peak_per_s(offered: Counts, bin_s: int, span_s: float) -> Binned:
-    """The busiest of the counted bins within each of the figure's bins [messages/s]; its bins are those of `mean_per_s`."""
-    first = _firsts(len(offered), bin_s, span_s)
-    edges_s = _edges_s(first, bin_s, len(offered), span_s)
-    return Binned(edges_h=edges_s / 3_600, values=np.maximum.reduceat(offered, first) / bin_s)
-
-
 def highest(backlog: Counts, span_s: float) -> Binned:
     """The largest of the minutes within each of the figure's bins: a peak stays as high as it was."""
     first = _firsts(len(backlog), MINUTE_S, span_s)

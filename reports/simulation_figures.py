@@ -104,14 +104,13 @@ def draw_offered(total: Binned, operations: Sequence[NamedBins], clock: Clock, s
         return figure_of(axes)
 
 
-def draw_operation(mean: Binned, peak: Binned, clock: Clock, *, peak_name: str, size: Size = PANEL) -> Figure:
-    """One operation: its mean as an area, and the busiest second (or minute) of each bin as a line above it."""
+def draw_operation(mean: Binned, clock: Clock, size: Size = PANEL) -> Figure:
+    """One operation on its own scale."""
     with sheet(size, Margins(left=60, top=28, bottom=_BOTTOM_PX)) as axes:
         _area(axes, mean)
-        _stairs(axes, peak, "series-1", (), 1.2)
+        _stairs(axes, mean, "series-1", (), 1.2)
         utc_axis(axes, clock, size)
         value_axis(axes, "messages/s")
-        key(axes, [key_area("mean", "offered"), key_line(peak_name, "series-1")], size, column_count=2, right=True)
         return figure_of(axes)
 
 
@@ -159,10 +158,11 @@ def draw_convergence(course: Convergence, clock: Clock, size: Size) -> Figure:
         at = (course.effective_h, 100 * course.share_at_effective)
         axes.plot(*at, marker="o", markersize=6, color=light("limit"), markeredgecolor=light("page"), zorder=4)
         is_late = course.effective_h > (clock.from_h + clock.until_h) / 2
+        below = 0.5 * at[1] if at[1] > 20 else at[1] + 10  # clear of the line, which has climbed to the point
         axes.annotate(
             f"in force: {percent(course.share_at_effective)} correct",
-            at,
-            xytext=(-8 if is_late else 8, -14 if at[1] > 20 else 12),
+            (course.effective_h, below),
+            xytext=(-8 if is_late else 8, 0),
             textcoords="offset points",
             ha="right" if is_late else "left",
             fontsize=FONT_SMALL_PX,

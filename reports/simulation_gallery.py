@@ -21,7 +21,6 @@ from reports.simulation_courses import (
     highest,
     last_minute,
     mean_per_s,
-    peak_per_s,
 )
 from reports.simulation_figures import (
     Clock,
@@ -37,10 +36,11 @@ from reports.simulation_figures import (
 )
 from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
 from reports.svg import render
-from reports.wording import count, counted, duration, percent, rate
+from reports.wording import count, counted, duration, percent, significant
 from scenarios.spec import Scenario
 
 REGIONS_DRAWN_MAX = 8  # more lines can't be told apart; the table has all
+OPERATIONS_DRAWN_MAX = 6  # in front of each other; each has a panel of its own
 _MARGIN_SHARE = 0.04  # of a campaign's time, shown before and after it
 
 
@@ -72,6 +72,11 @@ def spoken(operation: str) -> str:
     return operation.replace("_", " ")
 
 
+def per_s(value: float) -> str:
+    """A rate: a count of one second whole, a mean with three digits: 66.0 -> '66', 7.468 -> '7.47'."""
+    return f"{value:,.0f}" if value.is_integer() else significant(value)
+
+
 def instant(start: date, seconds: float) -> str:
     """Seconds since the scenario's start as '15 Jan 06:02 UTC'."""
     moment = Clock(start=start, from_h=0, until_h=0).moment(seconds / 3_600)
@@ -84,16 +89,17 @@ def _load(results: SimulationResults, courses: Courses, clock: Clock) -> Picture
         return None
     total: Counts = np.sum(list(courses.offered.values()), axis=0)
     bins = mean_per_s(total, courses.bin_s, courses.span_s)
-    operations = [
-        NamedBins(name=spoken(name), index=index, bins=mean_per_s(offered, courses.bin_s, courses.span_s))
-        for index, (name, offered) in enumerate(courses.offered.items())
-    ]
-    finding = f"{_busiest(results.offered['all'], results)}; the mean is {rate(results.offered['all'].mean_per_s)}."
+    means = {name: mean_per_s(offered, courses.bin_s, courses.span_s) for name, offered in courses.offered.items()}
+    highest_first = sorted(means, key=lambda name: -float(means[name].values.max()))
+    drawn = [name for name in means if name in highest_first[:OPERATIONS_DRAWN_MAX]]
+    operations = [NamedBins(name=spoken(name), index=index, bins=means[name]) for index, name in enumerate(drawn)]
+    rest = f" The {len(drawn)} highest of {len(means)} operations have a line." if len(drawn) < len(means) else ""
+    finding = f"{_busiest(results.offered['all'], results)}; the mean is {per_s(results.offered['all'].mean_per_s)}/s."
     return wide_picture(
         lambda size: draw_offered(bins, operations, clock, size),
         name="offered",
         title="Offered load by operation",
-        caption=f"{finding} One step is the mean of {_width(bins)}.",
+        caption=f"{finding} One step is the mean of {_width(bins)}.{rest}",
         alt=f"Offered load over simulated time. {finding}",
     )
 
@@ -101,23 +107,17 @@ def _load(results: SimulationResults, courses: Courses, clock: Clock) -> Picture
 def _operations(results: SimulationResults, courses: Courses, clock: Clock) -> Iterator[Picture]:
     if len(courses.offered) < 2:  # the one operation is the figure above
         return
-    peak_name = "busiest second" if courses.bin_s == 1 else "busiest minute"
     for name, offered in courses.offered.items():
         finding = f"{_busiest(results.offered[name], results)}; {count(results.offered[name].count)} in all."
         alt = f"Offered load of {spoken(name)} over simulated time. {finding}"
-        figure = draw_operation(
-            mean_per_s(offered, courses.bin_s, courses.span_s),
-            peak_per_s(offered, courses.bin_s, courses.span_s),
-            clock,
-            peak_name=peak_name,
-        )
+        figure = draw_operation(mean_per_s(offered, courses.bin_s, courses.span_s), clock)
         yield Picture(
             title=spoken(name), caption=finding, alt=alt, rendered=render(figure, name=f"offered-{slug(name)}", alt=alt)
         )
 
 
 def _busiest(offered: OfferedResult, results: SimulationResults) -> str:
-    return f"Peak {rate(offered.peak_per_s)} at {instant(results.start, offered.peak_at_s)}"
+    return f"Peak {per_s(offered.peak_per_s)}/s at {instant(results.start, offered.peak_at_s)}"
 
 
 def _width(bins: Binned) -> str:

@@ -9,7 +9,7 @@ from reports import wording
 from reports.html import Tile, page
 from reports.setting import PairGroup
 from reports.simulation_courses import Courses
-from reports.simulation_gallery import instant, simulation_gallery, spoken
+from reports.simulation_gallery import instant, per_s, simulation_gallery, spoken
 from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
 from scenarios.spec import Scenario
 
@@ -92,6 +92,7 @@ def simulation_html(results: SimulationResults, courses: Courses, scenario: Scen
         backlog_at={name: instant(results.start, each.peak_at_s) for name, each in results.backlog.items()},
         setting=_setting(results, scenario),
         campaigns_total=_commands_total(results.campaigns),
+        per_s=per_s,
         mwh=lambda energy_wh: f"{energy_wh / 1e6:,.1f}",
         terms=SIMULATION_TERMS,
     )
@@ -108,9 +109,9 @@ def _tiles(results: SimulationResults) -> list[Tile]:
         ),
         Tile(
             name="Peak load",
-            value=wording.rate(load.peak_per_s, ""),
+            value=per_s(load.peak_per_s),
             unit="messages/s",
-            note=f"{instant(results.start, load.peak_at_s)}; mean {wording.rate(load.mean_per_s)}",
+            note=f"{instant(results.start, load.peak_at_s)}; mean {per_s(load.mean_per_s)}/s",
         ),
     ]
     return [*tiles, _commands_tile(results), _displays_tile(results)]
