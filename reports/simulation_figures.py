@@ -93,11 +93,12 @@ def draw_offered(total: Binned, operations: Sequence[NamedBins], clock: Clock, s
     column_count = 4 if size.width_px > PANEL.width_px else 2
     row_count = -(-(len(operations) + 1) // column_count)
     with sheet(size, Margins(left=60, top=34 + KEY_ROW_PX * row_count, bottom=_BOTTOM_PX)) as axes:
-        _area(axes, total)
+        unit, factor = _rate_unit(total)
+        _area(axes, total, factor)
         for each in operations:
-            _stairs(axes, each.bins, series(each.index), dashes(each.index), 1.5)
+            _stairs(axes, each.bins, series(each.index), dashes(each.index), 1.5, factor)
         utc_axis(axes, clock, size)
-        value_axis(axes, "messages/s")
+        value_axis(axes, unit)
         entries: list[Artist] = [key_area("all", "offered")]
         entries += [key_line(each.name, series(each.index), dashes(each.index)) for each in operations]
         key(axes, entries, size, column_count=column_count)
@@ -107,10 +108,11 @@ def draw_offered(total: Binned, operations: Sequence[NamedBins], clock: Clock, s
 def draw_operation(mean: Binned, clock: Clock, size: Size = PANEL) -> Figure:
     """One operation on its own scale."""
     with sheet(size, Margins(left=60, top=28, bottom=_BOTTOM_PX)) as axes:
-        _area(axes, mean)
-        _stairs(axes, mean, "series-1", (), 1.2)
+        unit, factor = _rate_unit(mean)
+        _area(axes, mean, factor)
+        _stairs(axes, mean, "series-1", (), 1.2, factor)
         utc_axis(axes, clock, size)
-        value_axis(axes, "messages/s")
+        value_axis(axes, unit)
         return figure_of(axes)
 
 
@@ -196,13 +198,21 @@ def utc_axis(axes: Axes, clock: Clock, size: Size) -> None:
     axes.set_xlabel("simulated time [UTC]")
 
 
-def _area(axes: Axes, bins: Binned) -> None:
-    values = np.append(bins.values, bins.values[-1])
+def _rate_unit(per_s: Binned) -> tuple[str, float]:
+    """The unit in which a rate is best read, and what a second's rate is multiplied by: no axis in thousandths."""
+    most = float(per_s.values.max())
+    if most >= 1:
+        return "messages/s", 1.0
+    return ("messages/min", 60.0) if most * 60 >= 1 else ("messages/h", 3_600.0)
+
+
+def _area(axes: Axes, bins: Binned, factor: float = 1.0) -> None:
+    values = factor * np.append(bins.values, bins.values[-1])
     axes.fill_between(bins.edges_h, values, step="post", color=light("offered"), linewidth=0)
 
 
-def _stairs(axes: Axes, bins: Binned, role: str, pattern: tuple[float, ...], width: float) -> None:
-    values = np.append(bins.values, bins.values[-1])
+def _stairs(axes: Axes, bins: Binned, role: str, pattern: tuple[float, ...], width: float, factor: float = 1.0) -> None:
+    values = factor * np.append(bins.values, bins.values[-1])
     axes.step(bins.edges_h, values, where="post", color=light(role), dashes=pattern, linewidth=width)
 
 
