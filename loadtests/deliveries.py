@@ -77,7 +77,7 @@ def readings_of(
         values_wh=intervals_wh(estate, meter, first_slot, slot_count),
         register_wh=register_end_wh,
         day_wh=register_end_wh - register_wh(estate, meter, day_slot),
-        received_at_us=start_us + _due_us(estate.parameters, meter, first_slot, slot_count),
+        received_at_us=start_us + _due_us(estate.packed, meter, first_slot, slot_count),
         revision=np.zeros(n, np.int32),
         source=np.full(n, Source.SCHEDULED, np.int8),
         quality=np.full(n, Quality.ACTUAL, np.int8),

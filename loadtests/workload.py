@@ -16,7 +16,7 @@ from loadtests.shard_messages import ShardPlan
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.frames import FrameTemplate
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, ScenarioError
 from sim.trace import MessageBlock, MessageKind, trace_blocks
 from store.rows import Columns, query_columns, reading_columns
 from store.tables import CqlType, Schema
@@ -36,6 +36,33 @@ READING_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY)
 
 MESSAGES_PER_BLOCK = 8_192
 PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query is one page
+
+
+def require_carried(scenario: Scenario) -> None:
+    """Raises ScenarioError for a scenario with messages that no operation of the store carries yet: nothing is left out."""
+    estate, reads, traffic = scenario.estate, scenario.reads, scenario.traffic
+    not_carried = {
+        "estate.read_schedules.monthly": estate.read_schedules.monthly,
+        "estate.read_schedules.ten_second": estate.read_schedules.ten_second,
+        "estate.meter_types.register_only": estate.meter_types.register_only,
+        "estate.schedule_changes": len(estate.schedule_changes),
+        "reads.gap_share": reads.gap_share,
+        "reads.duplicate_share": reads.duplicate_share,
+        "reads.settlement_runs": len(reads.settlement_runs),
+        "alerts.per_hub_day": scenario.alerts.per_hub_day,
+        "alerts.storms": len(scenario.alerts.storms),
+        "campaigns": len(scenario.campaigns),
+        "traffic.comparison_per_premises_day": traffic.comparison_per_premises_day,
+        "traffic.bill_per_premises_day": traffic.bill_per_premises_day,
+        "traffic.ihd_refresh_per_premises_day": traffic.ihd_refresh_per_premises_day,
+    }
+    asked = [field for field, value in not_carried.items() if value]
+    if asked:
+        raise ScenarioError(
+            f"the store can't carry what {', '.join(asked)} would send yet: set to 0 or leave out to run it, "
+            "or see it in virtual time with `meterstorm simulate`"
+        )
+
 
 Templates = Mapping[tuple[Operation, int | None], FrameTemplate]
 

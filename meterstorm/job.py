@@ -20,6 +20,7 @@ from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import StormResult, storm
+from loadtests.workload import require_carried
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -67,6 +68,7 @@ def run(
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
     storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
+    require_carried(scenario)
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
     out = claim_folder(out)

@@ -9,6 +9,11 @@ from scenarios.part import Name, Part, Share, require_sum_of_one
 
 Hours = Annotated[float, Field(strict=True, ge=0, le=9_700)]  # simulated hours after the start; 400 days and some
 CAMPAIGNS_MAX = 16
+REGIONS_MAX = 64
+CHANGES_MAX = 4
+OUTAGES_MAX = 8
+SETTLEMENT_RUNS_MAX = 8
+ALERT_STORMS_MAX = 8
 LOSSES_MAX = 8  # attempts lost in a row at most, then a message arrives: of a half lost, 1 in 256 would need more
 
 
@@ -130,7 +135,7 @@ class Wan(Part):
     catch_up_speed: int = Field(
         strict=True, default=20, ge=2, le=1_000, description="seconds of backlog that a hub sends in a second"
     )
-    outages: tuple[Outage, ...] = Field(default=(), max_length=8)
+    outages: tuple[Outage, ...] = Field(default=(), max_length=OUTAGES_MAX)
 
     @model_validator(mode="after")
     def _follow_each_other(self) -> Self:
@@ -167,7 +172,7 @@ class Reads(Part):
     estimate_after_h: float = Field(strict=True, default=12.0, ge=0, le=168, description="after the end of their day")
     duplicate_share: Share = Field(default=0.0, description="deliveries that come twice")
     duplicate_after_s: float = Field(strict=True, default=300.0, ge=0.001, le=86_400, description="within this")
-    settlement_runs: tuple[SettlementRun, ...] = Field(default=(), max_length=8)
+    settlement_runs: tuple[SettlementRun, ...] = Field(default=(), max_length=SETTLEMENT_RUNS_MAX)
 
 
 class AlertStorm(Part):
@@ -181,7 +186,7 @@ class AlertStorm(Part):
 
 class Alerts(Part):
     per_hub_day: float = Field(strict=True, default=0.0, ge=0, le=20)
-    storms: tuple[AlertStorm, ...] = Field(default=(), max_length=8)
+    storms: tuple[AlertStorm, ...] = Field(default=(), max_length=ALERT_STORMS_MAX)
 
 
 class Campaign(Part):
@@ -223,9 +228,9 @@ class Estate(Part):
 
     premises: int = Field(strict=True, ge=1, le=60_000_000)
     fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
-    regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=64)
+    regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=REGIONS_MAX)
     read_schedules: ReadSchedules = ReadSchedules()
-    schedule_changes: tuple[ScheduleChange, ...] = Field(default=(), max_length=4)
+    schedule_changes: tuple[ScheduleChange, ...] = Field(default=(), max_length=CHANGES_MAX)
     meter_types: MeterTypes = MeterTypes()
     tariffs: Tariffs = Tariffs()
     prepayment: Share = Field(default=0.15, description="share of premises that pay before they use")
@@ -245,9 +250,9 @@ class Estate(Part):
             raise ValueError("fuels names a fuel twice")
         if Fuel.ELECTRICITY not in self.fuels:
             raise ValueError("fuels must hold 'electricity': the communications hub is powered by its meter")
-        require_sum_of_one("the shares of the regions", {region.name: region.share for region in self.regions})
         if len({region.name for region in self.regions}) != len(self.regions):
             raise ValueError("two regions have the same name")
+        require_sum_of_one("the shares of the regions", {region.name: region.share for region in self.regions})
         if sum(change.share for change in self.schedule_changes) > 1:
             raise ValueError("the shares of schedule_changes add up to more than 1: a meter changes once at most")
         return self

@@ -20,6 +20,7 @@ from sim.parameters import (
     HOURS_PER_DAY,
     NEWS,
     OUTAGE,
+    POISSON_COUNT_MAX,
     REGION,
     SETTLEMENT_RUN,
     IntArray,
@@ -40,7 +41,6 @@ REGISTER_START_WH_MAX = {Fuel.ELECTRICITY: 40_000_000, Fuel.GAS: 150_000_000}
 
 # Relative number of customer queries by local hour: few at night, most in the evening. Ours, for want of a public source.
 QUERIES_BY_LOCAL_HOUR = (8, 5, 4, 4, 5, 10, 26, 50, 55, 46, 42, 42, 45, 42, 40, 43, 52, 68, 85, 95, 92, 72, 46, 23)
-QUERIES_PER_PREMISES_DAY_COUNT_MAX = 256
 HOUR_US = 3_600_000_000
 
 
@@ -59,6 +59,7 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
     schedules = estate.read_schedules
     types = estate.meter_types
     tariffs = estate.tariffs
+    query_hour = _query_hours(run.start, run.days, -(-scenario.span_us // DAY_US))
     rollout, wan, reads = estate.rollout, scenario.wan, scenario.reads
     return KernelParameters(
         seed=run.seed,
@@ -75,6 +76,7 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         slot_spread=np.stack([table.slot_spread for table in tables]),
         month_day=_array((run.start + timedelta(days=day)).day - 1 for day in range(run.days)),
         schedule_below=_bounds((schedules.half_hourly, schedules.monthly, schedules.ten_second, schedules.daily)),
+        change_count=len(estate.schedule_changes),
         changes=_changes(estate),
         type_below=_bounds((types.register_only, types.profile, types.ten_second, types.import_export)),
         flat_below=_word(tariffs.flat),
@@ -87,10 +89,12 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         push_jitter_us=round(estate.push_jitter_s * 1_000_000),
         upload_window_us=_us(estate.upload_window_h),
         is_ideal=_is_ideal(wan, estate),
+        region_count=len(estate.regions),
         regions=_regions(wan, estate),
         hub_outage_below=_word(wan.hub_outages_per_day),
         hub_outage_us_max=_us(wan.hub_outage_h_max),
         catch_up_speed=wan.catch_up_speed,
+        outage_count=len(wan.outages),
         outages=_records(
             OUTAGE,
             (
@@ -107,10 +111,12 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         estimate_after_us=_us(reads.estimate_after_h),
         duplicate_below=_word(reads.duplicate_share),
         duplicate_us_max=round(reads.duplicate_after_s * 1_000_000),
+        settlement_run_count=len(reads.settlement_runs),
         settlement_runs=_records(
             SETTLEMENT_RUN, ((each.after_days, _half(each.share)) for each in reads.settlement_runs)
         ),
         alert_below=_poisson_tables((scenario.alerts.per_hub_day,))[0],
+        alert_storm_count=len(scenario.alerts.storms),
         alert_storms=_records(
             NEWS,
             (
@@ -118,13 +124,16 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
                 for each in scenario.alerts.storms
             ),
         ),
+        burst_count=len(traffic.bursts),
         bursts=_records(NEWS, ((-1, _us(each.at_h), _us(each.over_h), _word(each.share)) for each in traffic.bursts)),
+        campaign_count=len(scenario.campaigns),
         campaigns=_records(CAMPAIGN, (_campaign(each, estate) for each in scenario.campaigns)),
         exponential=_exponential_quantiles(),
         query_kinds=max((kind + 1 for kind, rate in enumerate(rates) if rate > 0), default=0),
         query_below=_poisson_tables(rates),
         query_per_premises_day=sum(rates),
-        query_hour=_query_hours(run.start, run.days, -(-scenario.span_us // DAY_US)),
+        query_day_count=len(query_hour),
+        query_hour=query_hour,
     )
 
 
@@ -237,7 +246,7 @@ def _poisson_table(mean: Decimal) -> list[int]:
     context = Context(prec=60, rounding=ROUND_HALF_EVEN)
     term = context.exp(-mean)
     total, below = Decimal(0), []
-    for count in range(QUERIES_PER_PREMISES_DAY_COUNT_MAX):
+    for count in range(POISSON_COUNT_MAX):
         total = context.add(total, term)
         below.append(int(context.multiply(total, Decimal(WORD_ONE)).to_integral_value()))
         if below[-1] >= WORD_ONE:

@@ -171,15 +171,15 @@ def commands_of(p: KernelParameters) -> list[Command]:
 
     Raises ScenarioError for an estate with more candidates than SimPy is for.
     """
-    if len(p.campaigns) * p.premises_count > EVENTS_MAX:
+    if p.campaign_count * p.premises_count > EVENTS_MAX:
         raise ScenarioError(
-            f"campaigns: {len(p.campaigns)} for {p.premises_count:,} premises are too many for SimPy processes; "
+            f"campaigns: {p.campaign_count} for {p.premises_count:,} premises are too many for SimPy processes; "
             "use the array form, sim.commands.run_command"
         )
     found = []
     for premises in range(p.premises_count):
         region = region_index(p, premises)
-        for campaign, one in enumerate(p.campaigns):
+        for campaign, one in enumerate(p.campaigns[: p.campaign_count]):
             meter = premises * p.fuel_count + int(one["fuel"])
             if is_target(p, campaign, premises, region, meter):
                 found.append((campaign, meter))

@@ -7,6 +7,7 @@ root over the tiles in order of (partition, day). It guards against mistakes, no
 
 import hashlib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from sim.messages import (
 from sim.parameters import IntArray, KernelParameters
 from sim.streams import below, word_of
 from sim.trace import MessageBlock
-from sim.values import estimated_wh, fill_registers, register_wh_kernel, revised_wh, ten_second_wh
+from sim.values import estimated_wh, fill_day, fill_registers, register_wh_kernel, revised_wh, ten_second_wh
 
 Tiles = NDArray[np.uint64]  # uint64[partition, day due, 2]
 
@@ -44,6 +45,7 @@ _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
@@ -54,9 +56,11 @@ def empty_tiles(estate: EstateModel) -> Tiles:
 
 def tiles_of_blocks(estate: EstateModel, blocks: Iterable[MessageBlock]) -> Tiles:
     """The tiles of messages that were made as blocks: what a run has sent, for comparison."""
-    tiles = empty_tiles(estate)
+    tiles, scratch = empty_tiles(estate), new_scratch()
     for block in blocks:
-        _add_block(estate.parameters, block.due_us, block.kind, block.meter, block.first_slot, block.draw_index, tiles)
+        _add_block(
+            estate.packed, block.due_us, block.kind, block.meter, block.first_slot, block.draw_index, scratch, tiles
+        )
     return tiles
 
 
@@ -79,35 +83,57 @@ def mixed(state: np.uint64) -> np.uint64:
     return state ^ (state >> _S31)
 
 
+class Scratch(NamedTuple):
+    """Room for the values of one message."""
+
+    registers: IntArray  # int64[49]
+    noise: IntArray  # int64[48]
+    factors: NDArray[np.uint64]  # uint64[48]: odd, one for each half-hour of a day
+
+
+def new_scratch() -> Scratch:
+    """Room, and the factors by which the half-hours of a day enter its hash: the golden ratio's odd multiples, mixed."""
+    steps = np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN
+    return Scratch(np.empty(SLOTS_PER_DAY + 1, np.int64), np.empty(SLOTS_PER_DAY, np.int64), _mixed_all(steps) | _ONE)
+
+
 @leaf_kernel
-def add_message(
-    p: KernelParameters, due_us: int, message: int, registers: IntArray, tiles: Tiles, partition: int
-) -> None:
-    """Add one message's hash to its tile; `registers` int64[49] is room for a day's."""
+def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch, tiles: Tiles, partition: int) -> None:
+    """Add one message's hash to its tile."""
     meter = message >> METER_SHIFT
     kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
     slot = (message >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
     state = mixed(mixed(np.uint64(due_us) + _GOLDEN) ^ np.uint64(message))
     if kind == _UPLOAD:
-        fill_registers(p, meter, slot, registers)
-        for at in range(SLOTS_PER_DAY):
-            wh = registers[at + 1] - registers[at]
-            if p.gap_below > 0 and is_gap(p, meter, slot + at):
-                wh = _LOST
-            state = (state ^ np.uint64(wh)) * _MIX_1
-            state ^= state >> _S31
-        state = mixed(state ^ np.uint64(registers[SLOTS_PER_DAY]))
+        state = mixed(state ^ _hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:
-        fill_registers(p, meter, slot, registers[:2])
-        state = (state ^ np.uint64(registers[1] - registers[0])) * _MIX_1
-        state ^= state >> _S31
-        state = mixed(state ^ np.uint64(registers[1]))
+        fill_registers(p, meter, slot, scratch.registers[:2])
+        wh = scratch.registers[1] - scratch.registers[0]
+        state = mixed(state ^ (np.uint64(wh) * scratch.factors[0] + np.uint64(scratch.registers[1])))
     elif kind in (_REGISTER, _TEN_SECOND, _ESTIMATE, _CORRECT):
         draw = message & ((1 << DRAW_INDEX_BITS) - 1)
         state = mixed(state ^ np.uint64(value_wh(p, meter, kind, slot, draw)))
     day = due_us // DAY_US
-    tiles[partition, day, 0] += mixed(state)
+    tiles[partition, day, 0] += state
     tiles[partition, day, 1] += mixed(state ^ _GOLDEN)
+
+
+@leaf_kernel
+def _hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> np.uint64:
+    """The half-hours of a day that begins at `slot`, and the register at its end, as one word.
+
+    A sum of products with odd factors: no step waits for the one before, and any one value that differs changes the sum.
+    """
+    registers = scratch.registers
+    fill_day(p, meter, slot // SLOTS_PER_DAY, scratch.noise, registers)
+    total = np.uint64(registers[SLOTS_PER_DAY])
+    for at in range(SLOTS_PER_DAY):
+        total += np.uint64(registers[at + 1] - registers[at]) * scratch.factors[at]
+    if p.gap_below > 0:
+        for at in range(SLOTS_PER_DAY):
+            if is_gap(p, meter, slot + at):  # what the meter has lost is not in the message: take it out, and mark it
+                total += np.uint64(_LOST - (registers[at + 1] - registers[at])) * scratch.factors[at]
+    return total
 
 
 @leaf_kernel
@@ -123,6 +149,14 @@ def value_wh(p: KernelParameters, meter: int, kind: int, slot: int, draw: int) -
 
 
 @kernel
+def _mixed_all(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    out = np.empty_like(state)
+    for at in range(len(state)):
+        out[at] = mixed(state[at])
+    return out
+
+
+@kernel
 def _add_block(
     p: KernelParameters,
     due_us: IntArray,
@@ -130,12 +164,12 @@ def _add_block(
     meter: IntArray,
     first_slot: NDArray[np.int32],
     draw_index: NDArray[np.int32],
+    scratch: Scratch,
     tiles: Tiles,
 ) -> None:
-    registers = np.empty(SLOTS_PER_DAY + 1, np.int64)
     for at in range(len(due_us)):
         message = packed(
             int(meter[at]), int(np.int64(kind[at])), int(np.int64(first_slot[at])), int(np.int64(draw_index[at]))
         )
         four = premises_words(p.seed, meter[at] // p.fuel_count)
-        add_message(p, due_us[at], message, registers, tiles, below(word_of(four, 2), PARTITION_COUNT))
+        add_message(p, due_us[at], message, scratch, tiles, below(word_of(four, 2), PARTITION_COUNT))

@@ -13,7 +13,7 @@ from sim.build import build_parameters
 from sim.demand import DemandProfile
 from sim.homes import home_dc_index, partition_index, region_index, schedule_on
 from sim.kernels import kernel
-from sim.parameters import IntArray, KernelParameters
+from sim.parameters import IntArray, KernelParameters, pack
 from sim.profiles.choose import profile_named
 from sim.profiles.faults import ImportReport
 from sim.profiles.gas import bdew_gas
@@ -31,6 +31,7 @@ class EstateModel:
     profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
     parameters: KernelParameters
+    packed: KernelParameters  # the same, for kernels
 
     @property
     def meter_count(self) -> int:
@@ -47,19 +48,19 @@ class EstateModel:
 
     def schedule_of(self, meter: IntArray, day: int = 0) -> NDArray[np.uint8]:
         """The `ReadSchedule` by which a UTC day of each meter is read: int64[n] -> uint8[n]."""
-        return _schedules(self.parameters, np.asarray(meter, np.int64), day)
+        return _schedules(self.packed, np.asarray(meter, np.int64), day)
 
     def region_of(self, premises: IntArray) -> NDArray[np.uint8]:
         """The region of each premises, an index into the scenario's regions: int64[n] -> uint8[n]."""
-        return _regions(self.parameters, np.asarray(premises, np.int64))
+        return _regions(self.packed, np.asarray(premises, np.int64))
 
     def home_dc_of(self, premises: IntArray) -> NDArray[np.uint8]:
         """The business data centre of each premises, an index into `topology.business_dcs`: int64[n] -> uint8[n]."""
-        return _home_dcs(self.parameters, np.asarray(premises, np.int64))
+        return _home_dcs(self.packed, np.asarray(premises, np.int64))
 
     def partition_of(self, meter: IntArray) -> NDArray[np.int32]:
         """The logical partition of each meter, 0 .. 4095: int64[n] -> int32[n]. A premises' meters share one."""
-        return _partitions(self.parameters, np.asarray(meter, np.int64))
+        return _partitions(self.packed, np.asarray(meter, np.int64))
 
 
 def build_estate(
@@ -76,6 +77,7 @@ def build_estate(
         profile, report = profile_named(estate.profile, run.start, run.days, folder)
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
     profiles = [profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days) for fuel in estate.fuels]
+    parameters = build_parameters(scenario, profiles)
     return EstateModel(
         premises_count=estate.premises,
         fuels=estate.fuels,
@@ -84,7 +86,8 @@ def build_estate(
         seed=run.seed,
         profile=profile,
         profile_report=report,
-        parameters=build_parameters(scenario, profiles),
+        parameters=parameters,
+        packed=pack(parameters),
     )
 
 

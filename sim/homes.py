@@ -84,13 +84,13 @@ def firmware_index(p: KernelParameters, premises: int) -> int:
 
 @leaf_kernel
 def joined_us(p: KernelParameters, premises: int) -> int:
-    """When the premises' devices are commissioned [us]: 0, or a midnight of the rollout."""
+    """When the premises' devices are commissioned [us]: 0, or one of the rollout's midnights, from the first after the start."""
     if p.join_days == 0:
         return 0
     word = word_of(words(p.seed, _HOME, premises, 0, 0), 3)
     if word < p.join_below:
         return 0
-    return ((word - p.join_below) * p.join_days // ((1 << _JOIN_BITS) - p.join_below)) * DAY_US
+    return (1 + (word - p.join_below) * p.join_days // ((1 << _JOIN_BITS) - p.join_below)) * DAY_US
 
 
 @leaf_kernel
@@ -117,10 +117,10 @@ def first_schedule(schedule_below: IntArray, four: Words) -> int:
 @leaf_kernel
 def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
     """When the customer chooses another schedule [us] (NEVER_US: not at all), and which `ReadSchedule`."""
-    if len(p.changes) == 0:
+    if p.change_count == 0:
         return NEVER_US, _DAILY
     four = words(p.seed, _DEVICE, meter, 0, 0)
-    for change in range(len(p.changes)):
+    for change in range(p.change_count):
         one = p.changes[change]
         if word_of(four, 1) < one.below:
             return one.from_us + below_long(word_of(four, 2), one.over_us), one.to

@@ -37,7 +37,7 @@ def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], njit(cache=True, nogil=True, _nrt=False)(function))
 
 
-def _choose_cache() -> None:
+def _choose_cache() -> str:
     """Keep compiled kernels in a folder of their own for each state of this package's kernels.
 
     Numba notices a change of a kernel's own file, but not of a leaf that was compiled into it from another file: after an
@@ -52,6 +52,7 @@ def _choose_cache() -> None:
         for old in sorted(caches.glob("*"), key=_made_at)[: -CACHES_KEPT + 1]:
             shutil.rmtree(old, ignore_errors=True)
     config.CACHE_DIR = str(caches / state)
+    return state
 
 
 def _made_at(cache: Path) -> float:
@@ -61,4 +62,5 @@ def _made_at(cache: Path) -> float:
         return 0.0
 
 
-_choose_cache()
+KERNELS_STATE = _choose_cache()
+"""Names this state of the kernels: workers with another one could make other values."""

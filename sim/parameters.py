@@ -1,11 +1,19 @@
 """The numbers that every kernel reads: one NamedTuple of integers and integer arrays, made once by `sim.estate`."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.estate import LOSSES_MAX
+from scenarios.estate import (
+    ALERT_STORMS_MAX,
+    CAMPAIGNS_MAX,
+    CHANGES_MAX,
+    LOSSES_MAX,
+    OUTAGES_MAX,
+    REGIONS_MAX,
+    SETTLEMENT_RUNS_MAX,
+)
 
 IntArray = NDArray[np.int64]
 
@@ -15,6 +23,10 @@ DRAW_BITS = 16  # a centred draw is a fixed-point number of 2^-16
 
 HOURS_PER_DAY = 24
 
+
+QUERY_KIND_COUNT = 6
+POISSON_COUNT_MAX = 256  # queries of a kind, or alerts, of a premises and day
+BURSTS_MAX = 8
 
 Records = NDArray[np.void]  # structured: kernels pass few arrays, and each array costs every call seven words
 
@@ -62,7 +74,7 @@ CAMPAIGN = _integers(
 
 
 class KernelParameters(NamedTuple):
-    """Everything that a value or an arrival depends on besides its meter and slot.
+    """Everything that a value or an arrival depends on besides its meter and slot. Kernels take it packed: see `pack`.
 
     Axis `fuel` follows the scenario's `fuels`; `day` counts UTC days of the span.
     Limits: annual energy below 2^25 Wh and a span of less than two years' energy keep every product within int64.
@@ -84,6 +96,7 @@ class KernelParameters(NamedTuple):
 
     month_day: IntArray  # int64[day_count]: day of the month, from 0
     schedule_below: IntArray  # int64[4]: upper bound of the words of half-hourly, monthly, ten-second, daily [of 2^32]
+    change_count: int
     changes: Records  # CHANGE[change]
     type_below: IntArray  # int64[4]: upper bound of the words of each electricity MeterType [of 2^32]
     flat_below: int  # a tariff word below this means flat [of 2^32], ...
@@ -97,25 +110,75 @@ class KernelParameters(NamedTuple):
     upload_window_us: int
 
     is_ideal: bool  # the WAN has no delay, no loss, no outage: what is sent is there
+    region_count: int
     regions: Records  # REGION[region], as in the scenario
     hub_outage_below: int  # a word below this means an outage of the hub on that day [of 2^32]
     hub_outage_us_max: int
     catch_up_speed: int  # microseconds of backlog sent in a microsecond
+    outage_count: int
     outages: Records  # OUTAGE[outage], in order of time
 
     gap_below: int  # a 16-bit draw below this means that the meter has lost the slot [of 2^16]
     estimate_after_us: int  # after the end of the slot's day
     duplicate_below: int  # [of 2^32]
     duplicate_us_max: int
+    settlement_run_count: int
     settlement_runs: Records  # SETTLEMENT_RUN[run]
 
     alert_below: IntArray  # int64[count_max]: as `query_below` [of 2^32]
+    alert_storm_count: int
     alert_storms: Records  # NEWS[storm]
+    burst_count: int
     bursts: Records  # NEWS[burst]
+    campaign_count: int
     campaigns: Records  # CAMPAIGN[campaign], as in the scenario
     exponential: IntArray  # int64[257]: quantiles of the exponential distribution of mean 1, at n / 256 [2^-20]
 
     query_kinds: int  # how many of QUERY_KINDS are asked at all: those after them have no draw
     query_below: IntArray  # int64[6, count_max]: a count word below [kind, n] means n queries or fewer [of 2^32]
     query_per_premises_day: float  # mean of all kinds; sizes windows, decides nothing
-    query_hour: IntArray  # int64[day_count + 1, 25]: share of a day's queries before each UTC hour [of 2^32]
+    query_day_count: int
+    query_hour: IntArray  # int64[query_day_count, 25]: share of a day's queries before each UTC hour [of 2^32]
+
+
+_FUELS_MAX, _DAYS_MAX, _SLOTS = 2, 401, 48
+_TABLES: dict[str, tuple[np.dtype[np.void] | type[np.int64], tuple[int, ...]]] = {
+    "annual_knots_wh": (np.int64, (_FUELS_MAX, 5)),
+    "register_start_wh_max": (np.int64, (_FUELS_MAX,)),
+    "day_share": (np.int64, (_FUELS_MAX, _DAYS_MAX)),
+    "day_spread": (np.int64, (_FUELS_MAX, _DAYS_MAX)),
+    "slot_share": (np.int64, (_FUELS_MAX, _DAYS_MAX, _SLOTS + 1)),
+    "slot_spread": (np.int64, (_FUELS_MAX, _DAYS_MAX, _SLOTS + 1)),
+    "month_day": (np.int64, (_DAYS_MAX,)),
+    "schedule_below": (np.int64, (4,)),
+    "changes": (CHANGE, (CHANGES_MAX,)),
+    "type_below": (np.int64, (4,)),
+    "regions": (REGION, (REGIONS_MAX,)),
+    "outages": (OUTAGE, (OUTAGES_MAX,)),
+    "settlement_runs": (SETTLEMENT_RUN, (SETTLEMENT_RUNS_MAX,)),
+    "alert_below": (np.int64, (POISSON_COUNT_MAX,)),
+    "alert_storms": (NEWS, (ALERT_STORMS_MAX,)),
+    "bursts": (NEWS, (BURSTS_MAX,)),
+    "campaigns": (CAMPAIGN, (CAMPAIGNS_MAX,)),
+    "exponential": (np.int64, (257,)),
+    "query_below": (np.int64, (QUERY_KIND_COUNT, POISSON_COUNT_MAX)),
+    "query_hour": (np.int64, (_DAYS_MAX + 20, HOURS_PER_DAY + 1)),
+}
+PACKED = np.dtype([(name, *_TABLES.get(name, (np.int64, ()))) for name in KernelParameters._fields])
+
+
+def pack(parameters: KernelParameters) -> KernelParameters:
+    """The same numbers as one record, which kernels take as one pointer.
+
+    As a tuple, each call of a leaf would pass some 150 words, and compiling a kernel takes a minute. Tables have the size
+    of the largest scenario; what is beyond a scenario's own is 0, or 2^32 in tables of probabilities.
+    """
+    record = np.zeros(1, PACKED).view(np.recarray)[0]
+    for name, value in zip(parameters._fields, parameters, strict=True):
+        if name in ("query_below", "alert_below"):
+            record[name][...] = 1 << 32
+        if isinstance(value, np.ndarray):
+            record[name][tuple(slice(size) for size in value.shape)] = value
+        else:
+            record[name] = value
+    return cast(KernelParameters, record)

@@ -78,7 +78,7 @@ def raw_readings(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) 
         cohort=np.empty(n, np.uint16),
     )
     sun = sun_tables(estate.start, estate.day_count)
-    _fill(estate.parameters, sun, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
+    _fill(estate.packed, sun, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
     return out
 
 
@@ -86,7 +86,7 @@ def ten_seconds_wh(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]
     """Each slot's 180 consumptions of 10 s: int64[n], int32[n] -> int32[n, 180] [Wh]; ABSENT unless a meter keeps them."""
     _check(estate, meter, slot)
     out = np.full((len(meter), TEN_SECONDS_PER_SLOT), ABSENT, np.int32)
-    _fill_ten_seconds(estate.parameters, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
+    _fill_ten_seconds(estate.packed, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
     return out
 
 

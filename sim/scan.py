@@ -49,12 +49,11 @@ def messages_due(
 
     A message is packed as in `sim.messages`.
     """
-    first_us = first_sent_us(p, from_us)
     one = new_outbox(_PREMISES_ROOM)
     room = expected_count + 8 * int(expected_count**0.5) + 1_024
     while True:
         due_us, message = np.empty(room, np.int64), np.empty(room, np.int64)
-        count = _scan(p, scope, first_us, from_us, to_us, one, due_us, message)
+        count = _scan(p, scope, from_us, to_us, one, due_us, message)
         if count <= room:
             return due_us[:count], message[:count]
         room = count  # more than eight standard deviations above what was expected: scan again with room for all
@@ -64,7 +63,6 @@ def messages_due(
 def _scan(
     p: KernelParameters,
     scope: Scope,
-    first_us: IntArray,
     from_us: int,
     to_us: int,
     one: Outbox,
@@ -73,8 +71,8 @@ def _scan(
 ) -> int:
     """Write the scope's messages of the window into two columns of one length, and return how many there are.
 
-    When there are more than the columns hold, the rest is counted and not written. `first_us` int64[region]: nothing that
-    was sent before arrives in the window. `one` is room for what one premises sends in a day.
+    When there are more than the columns hold, the rest is counted and not written. `one` is room for what one premises
+    sends in a day.
     """
     count = 0
     for premises in range(scope.first_premises, scope.end_premises):
@@ -82,7 +80,7 @@ def _scan(
         if scope.shard_count > 1 and below(word_of(four, 2), PARTITION_COUNT) % scope.shard_count != scope.shard:
             continue
         region = region_of_words(p, four)
-        sent_from = int(first_us[region])
+        sent_from = first_sent_us(p, premises, region, from_us)
         while sent_from < to_us:
             sent_to = min(sent_from + DAY_US, to_us)
             found = messages_sent(p, premises, region, sent_from, sent_to, one)

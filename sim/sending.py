@@ -94,7 +94,7 @@ def messages_sent(p: KernelParameters, premises: int, region: int, from_us: int,
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
         count = _readings(p, premises, region, meter, from_us, to_us, joined // SLOT_US, out, count)
-        for campaign in range(len(p.campaigns)):
+        for campaign in range(p.campaign_count):
             if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
                 count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
     electricity = premises * p.fuel_count + p.electricity
@@ -175,7 +175,7 @@ def _readings(
                 count = _deliver(p, premises, region, meter, kind, midnight, sent, out, count)
     if p.gap_below > 0:
         count = _estimates(p, meter, from_us, to_us, joined_slot, out, count)
-    for run in range(len(p.settlement_runs)):
+    for run in range(p.settlement_run_count):
         count = _corrections(p, meter, run, from_us, to_us, joined_slot, out, count)
     if from_us <= change_us < to_us:
         slot = min(change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
@@ -239,7 +239,7 @@ def _corrections(
 @leaf_kernel
 def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us: int, out: Outbox, count: int) -> int:
     """What the customer asks of a day: of the latest whole one; on the first day there is none yet."""
-    for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, len(p.query_hour) - 1) + 1):
+    for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.query_day_count - 1) + 1):
         first_slot = min(max(day - 1, 0), p.day_count - 1) * SLOTS_PER_DAY
         for kind in range(p.query_kinds):
             four = query_words(p.seed, premises, day, kind // _QUERIES_PER_BLOCK)
@@ -247,7 +247,7 @@ def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us
                 at = query_due_us(p.seed, p.query_hour, premises, day, kind, number)
                 if from_us <= at < to_us:
                     count = put(out, count, at, at, packed(meter, _KIND_OF_QUERY[kind], first_slot, number))
-    for burst in range(len(p.bursts)):
+    for burst in range(p.burst_count):
         four = words(p.seed, _BURST, premises, burst, 0)
         if word_of(four, 0) < p.bursts[burst].below:
             at = int(p.bursts[burst].at_us) + below(word_of(four, 1), int(p.bursts[burst].over_us))
@@ -269,7 +269,7 @@ def _alerts(
                 at = alert_sent_us(p.seed, premises, day, number)
                 if from_us <= at < to_us:
                     count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), number, at, out, count)
-    for storm in range(len(p.alert_storms)):
+    for storm in range(p.alert_storm_count):
         if p.alert_storms[storm].region in (-1, region):
             four = words(p.seed, _ALERT_STORM, premises, storm, 0)
             at = int(p.alert_storms[storm].at_us) + below(word_of(four, 1), int(p.alert_storms[storm].over_us))

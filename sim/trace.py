@@ -73,9 +73,7 @@ def trace_blocks(
     size = min(max(_WINDOW_SIZE_MIN, estate.meter_count // _METERS_PER_MESSAGE_MAX // shard_count), _WINDOW_SIZE_MAX)
     scope = scan.Scope(0, estate.premises_count, shard, shard_count)
     for window in windows(estate, size=size, shard_count=shard_count, from_us=from_us):
-        due_us, message = scan.messages_due(
-            estate.parameters, scope, window.from_us, window.to_us, window.expected_count
-        )
+        due_us, message = scan.messages_due(estate.packed, scope, window.from_us, window.to_us, window.expected_count)
         order = scan.order_by_due(due_us, message, window.from_us, window.to_us)
         for start in range(0, len(order), block_size_max):
             chosen = order[start : start + block_size_max]

@@ -77,7 +77,7 @@ def twin_rows(estate: EstateModel) -> list[Row]:
     """
     if estate.premises_count > PREMISES_MAX:
         raise ScenarioError(f"estate.premises: the SimPy twin takes {PREMISES_MAX:,} at most; use the trace")
-    twin = _Twin(estate.parameters)
+    twin = _Twin(estate.packed)
     twin.env.run(until=estate.span_us)
     return sorted(twin.head_end.rows + twin.command_rows())
 
@@ -95,7 +95,7 @@ class _Twin:
         self.premises = [self._premises(index) for index in range(p.premises_count)]
         for one in self.premises:
             self.env.process(self._commission(one))
-        for campaign in range(len(p.campaigns)):
+        for campaign in range(p.campaign_count):
             self.env.process(self._campaign(campaign))
 
     def _words(self, purpose: Purpose, index: int, block: int, draw: int = 0) -> tuple[int, int, int, int]:
@@ -134,9 +134,9 @@ class _Twin:
             self.env.process(self._read_meter(meter))
         self.env.process(self._ask(one))
         self.env.process(self._raise_alerts(one))
-        for storm in range(len(self.p.alert_storms)):
+        for storm in range(self.p.alert_storm_count):
             self.env.process(self._storm(one, storm))
-        for burst in range(len(self.p.bursts)):
+        for burst in range(self.p.burst_count):
             self.env.process(self._burst(one, burst))
 
     def _change_schedule(self, one: _Premises, meter: _Meter) -> Process:
@@ -167,7 +167,7 @@ class _Twin:
                 self.env.process(self._upload(meter, day, sends_half_hours))
             if sends_half_hours and lost:
                 self.env.process(self._estimate(meter, day, lost))
-            for run in range(len(p.settlement_runs)):
+            for run in range(p.settlement_run_count):
                 self.env.process(self._correct(meter, day, slots, run))
 
     def _below(self, purpose: Purpose, meter: int, slots: range, draw: int, bound: int) -> list[int]:
@@ -224,7 +224,7 @@ class _Twin:
 
     def _ask(self, one: _Premises) -> Process:
         p = self.p
-        for day in range(self.env.now // DAY_US, len(p.query_hour)):
+        for day in range(self.env.now // DAY_US, p.query_day_count):
             queries = []
             for kind in range(p.query_kinds):
                 word = self._words(Purpose.QUERY_COUNT, one.index, day, kind // _KINDS_PER_BLOCK)

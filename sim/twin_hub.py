@@ -114,7 +114,7 @@ class Hub:
             start_us, length_us = day * DAY_US + below(start, DAY_US), below(length, p.hub_outage_us_max)
             if is_out < p.hub_outage_below and length_us > 0:
                 self._env.process(self._outage(start_us, start_us + length_us))
-        for index, outage in enumerate(p.outages.tolist()):
+        for index, outage in enumerate(p.outages[: p.outage_count].tolist()):
             whose, start_us, end_us, return_us = outage
             if whose in (-1, region):
                 turn = draws(p, Purpose.RETURN_TURN, premises, index // 4)[index % 4]

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandState
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandState, ReadSchedule
 from sim.commands import displayed_us, is_target, run_command
-from sim.digest import add_message, merkle_root
+from sim.digest import Scratch, add_message, merkle_root, new_scratch
 from sim.estate import EstateModel
 from sim.homes import NEVER_US, joined_us, premises_words, region_of_words
 from sim.kernels import kernel, leaf_kernel
 from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind
 from sim.parameters import IntArray, KernelParameters
-from sim.scan import new_outbox
+from sim.scan import Scope, new_outbox
 from sim.sending import Outbox, messages_sent
 from sim.streams import below, word_of
 from sim.sweep import Progress, sweep
@@ -69,7 +69,7 @@ def bin_us_of_span(span_us: int) -> int:
 def empty_tallies(estate: EstateModel) -> Tallies:
     """All zero."""
     p = estate.parameters
-    regions, campaigns = len(p.regions), len(p.campaigns)
+    regions, campaigns = p.region_count, p.campaign_count
     minutes = -(-estate.span_us // MINUTE_US)
 
     def zeros(*shape: int) -> IntArray:
@@ -96,15 +96,23 @@ def walk(
     shard: int = 0,
     shard_count: int = 1,
     *,
+    from_us: int = 0,
+    until_us: int | None = None,
     thread_count: int | None = None,
     progress: Progress | None = None,
 ) -> Tallies:
-    """The tallies of one shard's premises: those whose partition p has p % shard_count == shard."""
+    """The tallies of one shard's premises: those whose partition p has p % shard_count == shard.
+
+    from_us, until_us: only messages sent in from_us .. until_us - 1; the whole span by default [us].
+    """
     assert 0 <= shard < shard_count, "a shard that is not there"
-    bin_us = bin_us_of(estate)
+    bin_us, step_us = bin_us_of(estate), _step_us(estate)
+    to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
     def work(first: int, end: int, tallies: Tallies) -> None:
-        _walk(estate.parameters, first, end, shard, shard_count, bin_us, new_outbox(_OUTBOX_ROOM), tallies)
+        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch()
+        scope = Scope(first, end, shard, shard_count)
+        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, tallies)
 
     return sweep(
         estate.premises_count, work, lambda: empty_tallies(estate), thread_count=thread_count, progress=progress
@@ -121,28 +129,35 @@ def trace_digest(
     return merkle_root(tiles)
 
 
+def _step_us(estate: EstateModel) -> int:
+    """How much of the span a premises sends into the outbox at once: a day, or a week when nobody sends every 10 s [us]."""
+    p = estate.parameters
+    has_ten_second = p.schedule_below[2] > p.schedule_below[1] or (p.changes["to"] == ReadSchedule.TEN_SECOND).any()
+    return DAY_US if has_ten_second else 7 * DAY_US
+
+
 @kernel
 def _walk(
     p: KernelParameters,
-    first: int,
-    end: int,
-    shard: int,
-    shard_count: int,
+    scope: Scope,
+    from_us: int,
+    to_us: int,
     bin_us: int,
+    step_us: int,
     out: Outbox,
+    scratch: Scratch,
     tallies: Tallies,
 ) -> None:
-    registers = np.empty(SLOTS_PER_DAY + 1, np.int64)
     last_minute = tallies.sent.shape[1] - 1
-    for premises in range(first, end):
+    for premises in range(scope.first_premises, scope.end_premises):
         four = premises_words(p.seed, premises)
         partition = below(word_of(four, 2), PARTITION_COUNT)
-        if shard_count > 1 and partition % shard_count != shard:
+        if scope.shard_count > 1 and partition % scope.shard_count != scope.shard:
             continue
         region = region_of_words(p, four)
-        for day in range(tallies.tiles.shape[1]):
-            count = messages_sent(p, premises, region, day * DAY_US, min((day + 1) * DAY_US, p.span_us), out)
-            assert count <= len(out.due_us), "a premises sends more in a day than an outbox holds"
+        for step_from_us in range(from_us, to_us, step_us):
+            count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), out)
+            assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
             for at in range(count):
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
                 kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
@@ -157,9 +172,9 @@ def _walk(
                         tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
                 if due < p.span_us:
                     tallies.offered[kind, due // bin_us] += 1
-                    add_message(p, due, message, registers, tallies.tiles, partition)
+                    add_message(p, due, message, scratch, tallies.tiles, partition)
         _add_energy(p, premises, region, tallies.energy_wh)
-        for campaign in range(len(p.campaigns)):
+        for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel
             if is_target(p, campaign, premises, region, meter):
                 _add_command(p, campaign, premises, region, meter, out, tallies)

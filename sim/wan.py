@@ -5,18 +5,17 @@ A hub without WAN stores; at its turn it sends its backlog, oldest first, `catch
 what falls due meanwhile queues behind: the fluid limit of a first-in-first-out buffer with a rate limit.
 """
 
-import numpy as np
-
 from scenarios.domain import DAY_US
 from scenarios.estate import LOSSES_MAX
 from sim.kernels import leaf_kernel
-from sim.parameters import IntArray, KernelParameters
+from sim.parameters import KernelParameters
 from sim.philox import Words
 from sim.streams import Purpose, below, word_of, words
 
 _HUB_OUTAGE = int(Purpose.HUB_OUTAGE)
 _RETURN_TURN = int(Purpose.RETURN_TURN)
 _WORDS_PER_BLOCK = 4
+HOLD_DAYS = 2  # an outage of 23 h and its backlog, sent at twice the pace it came in, are over 46 h after they began
 
 
 @leaf_kernel
@@ -47,17 +46,53 @@ def turn_us(p: KernelParameters, premises: int, outage: int) -> int:
 
 @leaf_kernel
 def leaves_hub_us(p: KernelParameters, premises: int, region: int, at_us: int) -> int:
-    """When what is due at `at_us` leaves the hub, outages considered [us]."""
+    """When what is due at `at_us` leaves the hub, outages considered [us]: its own in their order, then its region's."""
     if p.hub_outage_below > 0:
-        day = at_us // DAY_US
-        for began in range(max(day - 1, 0), day + 1):  # an outage is shorter than a day
+        began = max(at_us // DAY_US - HOLD_DAYS, 0)
+        while began <= at_us // DAY_US:  # what one outage holds back may run into the next
             start, end = hub_outage(p, premises, began)
             if end > start:
                 at_us = caught_up_us(start, end, p.catch_up_speed, at_us)
-    for outage in range(len(p.outages)):
+            began += 1
+    for outage in range(p.outage_count):
         one = p.outages[outage]
         if one.region in (-1, region) and at_us >= one.start_us:
             at_us = caught_up_us(one.start_us, turn_us(p, premises, outage), p.catch_up_speed, at_us)
+    return at_us
+
+
+@leaf_kernel
+def first_sent_us(p: KernelParameters, premises: int, region: int, due_us: int) -> int:
+    """An instant before which a hub has sent nothing that arrives at `due_us` or later [us]: each step undone in turn."""
+    if p.is_ideal and p.duplicate_below == 0:
+        return due_us
+    link = p.regions[region]
+    at_us = due_us - link.delay_us_min - link.delay_us_span
+    if link.loss_below[0] > 0:
+        at_us -= LOSSES_MAX * link.retry_us
+    if p.duplicate_below > 0:
+        at_us -= p.duplicate_us_max
+    at_us = max(at_us, 0)
+    for number in range(p.outage_count):
+        outage = p.outage_count - 1 - number
+        one = p.outages[outage]
+        if one.region in (-1, region):
+            at_us = _undone_us(one.start_us, turn_us(p, premises, outage), p.catch_up_speed, at_us)
+    if p.hub_outage_below > 0:
+        began = at_us // DAY_US
+        while began >= max(at_us // DAY_US - HOLD_DAYS, 0):
+            start, end = hub_outage(p, premises, began)
+            if end > start:
+                at_us = _undone_us(start, end, p.catch_up_speed, at_us)
+            began -= 1
+    return int(at_us)
+
+
+@leaf_kernel
+def _undone_us(start_us: int, turn_us: int, speed: int, at_us: int) -> int:
+    """An outage's start when what leaves the hub at `at_us` may have been held by it, or else `at_us` [us]."""
+    if start_us <= at_us and (at_us - 1) * (speed - 1) < speed * turn_us - start_us:
+        return start_us
     return at_us
 
 
@@ -70,7 +105,7 @@ def has_wan(p: KernelParameters, premises: int, region: int, at_us: int) -> bool
             start, end = hub_outage(p, premises, began)
             if start <= at_us < end:
                 return False
-    for outage in range(len(p.outages)):
+    for outage in range(p.outage_count):
         one = p.outages[outage]
         if one.region in (-1, region) and one.start_us <= at_us < turn_us(p, premises, outage):
             return False
@@ -86,23 +121,3 @@ def delay_us(p: KernelParameters, region: int, four: Words) -> int:
     while lost < LOSSES_MAX and word_of(four, 1) < one.loss_below[lost]:
         lost += 1
     return int(delay + lost * one.retry_us)
-
-
-def first_sent_us(p: KernelParameters, due_us: int) -> IntArray:
-    """For each region an instant before which nothing was sent that arrives at `due_us` or later: int64[region] [us]."""
-    slack_us = p.duplicate_us_max if p.duplicate_below > 0 else 0
-    if p.hub_outage_below > 0:
-        slack_us += 2 * p.hub_outage_us_max
-    first = np.empty(len(p.regions), np.int64)
-    for region, link in enumerate(p.regions):
-        losses_us = LOSSES_MAX * int(link["retry_us"]) if link["loss_below"][0] > 0 else 0
-        at_us = due_us - slack_us - losses_us - int(link["delay_us_min"]) - int(link["delay_us_span"])
-        for outage in p.outages[::-1]:
-            if outage["region"] in (-1, region):
-                start_us = int(outage["start_us"])
-                last_turn_us = int(outage["end_us"]) + int(outage["return_us"])
-                caught_up = (p.catch_up_speed * last_turn_us - start_us) // (p.catch_up_speed - 1) + 1
-                if start_us <= at_us < caught_up:
-                    at_us = start_us
-        first[region] = max(at_us, 0)
-    return first

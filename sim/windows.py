@@ -47,7 +47,7 @@ def expected_before(estate: EstateModel, at_us: int) -> float:
     pushes = half_hourly * _repeated(at_us, SLOT_US, p.push_jitter_us, p.day_count * SLOTS_PER_DAY)
     uploads = (daily + monthly / READING_DAYS) * _repeated(at_us, DAY_US, p.upload_window_us, p.day_count)
     seconds = ten_second * min(at_us / TEN_SECOND_US, p.day_count * DAY_US / TEN_SECOND_US)
-    day = min(at_us // DAY_US, len(p.query_hour) - 1)
+    day = min(at_us // DAY_US, p.query_day_count - 1)
     hour, rest_us = divmod(min(at_us - day * DAY_US, DAY_US - 1), HOUR_US)
     start, end = int(p.query_hour[day, hour]), int(p.query_hour[day, hour + 1])
     days = day + (start + (end - start) * rest_us / HOUR_US) / WORD_ONE

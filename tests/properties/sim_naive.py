@@ -112,7 +112,7 @@ class NaiveEstate:
         word = self.words(HOME, premises, 0)[3]
         if self.p.join_days == 0 or word < self.p.join_below:
             return 0
-        return (word - self.p.join_below) * self.p.join_days // (2**32 - self.p.join_below) * DAY_US
+        return (1 + (word - self.p.join_below) * self.p.join_days // (2**32 - self.p.join_below)) * DAY_US
 
     def is_register_only(self, meter):
         is_electricity = meter % self.p.fuel_count == self.p.electricity
@@ -139,14 +139,13 @@ class NaiveEstate:
 
     # --- the WAN
 
-    def hub_outages(self, premises, at):
-        """Those that begin on the day of an instant or the day before."""
-        for day in (at // DAY_US - 1, at // DAY_US):
-            if day >= 0:
-                whether, start, how_long, _ = self.words(HUB_OUTAGE, premises, day)
-                if whether < self.p.hub_outage_below:
-                    start_us = day * DAY_US + spread(start, DAY_US)
-                    yield start_us, start_us + spread(how_long, self.p.hub_outage_us_max)
+    def hub_outage(self, premises, day):
+        """Start and end of the hub's outage that begins on a day, or None."""
+        whether, start, how_long, _ = self.words(HUB_OUTAGE, premises, day)
+        if whether >= self.p.hub_outage_below:
+            return None
+        start_us = day * DAY_US + spread(start, DAY_US)
+        return start_us, start_us + spread(how_long, self.p.hub_outage_us_max)
 
     def regional_outages(self, premises):
         """Start and the hub's own turn, of those that the home's region has."""
@@ -155,16 +154,24 @@ class NaiveEstate:
                 yield outage.start_us, outage.end_us + spread(self.word(TURN, premises, number), outage.return_us)
 
     def has_wan(self, premises, at):
-        outages = [*self.hub_outages(premises, at), *self.regional_outages(premises)]
+        own = [self.hub_outage(premises, day) for day in range(max(at // DAY_US - 1, 0), at // DAY_US + 1)]
+        outages = [*filter(None, own), *self.regional_outages(premises)]
         return not any(start <= at < end for start, end in outages)
 
     def leaves_hub(self, premises, at):
         """The backlog is sent from the turn on, `catch_up_speed` times as fast as it came, until it is gone."""
-        for start, turn in [*self.hub_outages(premises, at), *self.regional_outages(premises)]:
-            if start < turn and start <= at:
-                left = turn + Fraction(at - start, self.p.catch_up_speed)
-                if left > at:
-                    at = floor(left)
+        for day in range(self.p.day_count + 30):  # every day: nothing here is said of how far an outage reaches
+            if (own := self.hub_outage(premises, day)) is not None:
+                at = self.held(at, *own)
+        for start, turn in self.regional_outages(premises):
+            at = self.held(at, start, turn)
+        return at
+
+    def held(self, at, start, turn):
+        if start < turn and start <= at:
+            left = turn + Fraction(at - start, self.p.catch_up_speed)
+            if left > at:
+                return floor(left)
         return at
 
     def arrival(self, premises, meter, kind, slot, sent):

@@ -202,7 +202,7 @@ def test_export_comes_by_daylight_only_and_never_back(start):
 
 def test_a_years_export_is_half_of_what_the_panels_make():
     estate = estate_of(start="2026-01-01", days=365)
-    p, tables = estate.parameters, sun_tables(estate.start, 365)
+    p, tables = estate.packed, sun_tables(estate.start, 365)
     for meter in range(0, 20, 2):
         size = panel_w(p.seed, meter)
         assert 1_000 <= size < 6_000
@@ -234,7 +234,7 @@ def test_export_is_recomputed_from_its_key_alone(seed, meter, slot):
         share = int(tables.slot_share[day, slot_of_day])
         share += int(tables.slot_spread[day, slot_of_day]) * clouds(2, slot) // 2**16
         expected += (by_day(day + 1) - expected) * share // 2**32
-    assert export_register_wh(estate.parameters, tables, meter, slot) == expected
+    assert export_register_wh(estate.packed, tables, meter, slot) == expected
 
 
 def test_raw_readings_do_not_depend_on_the_span_or_on_the_number_of_premises():

@@ -274,7 +274,7 @@ def test_order_is_by_instant_and_then_by_message(instants, repeats):
 
 
 def test_a_scan_that_meets_more_than_it_expected_still_has_all():
-    p = estate_of(traffic={"state_per_premises_day": 100.0}).parameters
+    p = estate_of(traffic={"state_per_premises_day": 100.0}).packed
     scope = scan.Scope(0, p.premises_count)
     few, many = (scan.messages_due(p, scope, 0, p.span_us, expected) for expected in (0, 1_000_000))
     assert len(few[0]) > 1_024

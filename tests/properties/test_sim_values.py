@@ -37,7 +37,7 @@ def test_register_equals_the_naive_loop(seed, meter, slot):
     estate = estate_of(seed)
     expected = NaiveEstate(estate.parameters).register(meter, slot)
     assert register_wh(estate, np.array([meter]), np.array([slot], np.int32)).tolist() == [expected]
-    assert register_wh_kernel(estate.parameters, meter, slot) == expected
+    assert register_wh_kernel(estate.packed, meter, slot) == expected
 
 
 @settings(deadline=None)
@@ -57,7 +57,7 @@ def test_a_run_of_intervals_is_the_differences_of_its_registers(seed, meter, fir
 @given(meter=meters, slot=st.integers(0, DAYS * 48 - 1))
 def test_an_interval_alone_is_the_interval_in_its_run(meter, slot):
     estate = estate_of()
-    alone = interval_wh_kernel(estate.parameters, meter, slot)
+    alone = interval_wh_kernel(estate.packed, meter, slot)
     assert alone == intervals_wh(estate, np.array([meter]), np.array([0], np.int32), DAYS * 48)[0, slot]
 
 
@@ -67,7 +67,7 @@ def test_fill_registers_writes_no_further_than_its_array(first, count):
     estate = estate_of()
     count = min(count, DAYS * 48 - first + 1)
     around = np.full(count + 2, -1, np.int64)
-    fill_registers(estate.parameters, 5, first, around[1:-1])
+    fill_registers(estate.packed, 5, first, around[1:-1])
     assert around[0] == around[-1] == -1
     at = np.arange(first, first + count, dtype=np.int32)
     assert around[1:-1].tolist() == register_wh(estate, np.full(count, 5), at).tolist()
@@ -104,4 +104,4 @@ def test_values_are_callable_from_another_kernel():
             total += interval_wh_kernel(p, meter, slot)
         return total
 
-    assert total_wh(estate.parameters, 3, 96) == intervals_wh(estate, np.array([3]), np.zeros(1, np.int32), 96).sum()
+    assert total_wh(estate.packed, 3, 96) == intervals_wh(estate, np.array([3]), np.zeros(1, np.int32), 96).sum()

@@ -50,7 +50,7 @@ def responders_of(p, shard_count):
     ],
 )
 def test_the_outcome_is_that_of_the_arrays(seed, window_us, shard_count):
-    p = quick_estate(seed).parameters
+    p = quick_estate(seed).packed
     commands = commands_of(p)
     port = SimulatedControl(p, commands)
     accounts: list[LoopAccount] = []
@@ -74,7 +74,7 @@ def test_the_outcome_is_that_of_the_arrays(seed, window_us, shard_count):
 
 @pytest.mark.parametrize("window_us", [40_000, 1_000_000])
 def test_the_account_of_an_instant_does_not_depend_on_the_windows(window_us):
-    p = quick_estate().parameters
+    p = quick_estate().packed
     commands = commands_of(p)
     until_us = 11 * SECOND_US + 500_000  # the last of the longer windows is half as long
     port = SimulatedControl(p, commands)
@@ -94,7 +94,7 @@ def test_the_account_of_an_instant_does_not_depend_on_the_windows(window_us):
 
 def test_a_shard_answers_for_its_meters_alone():
     estate = quick_estate()
-    p = estate.parameters
+    p = estate.packed
     meter = np.arange(0, estate.meter_count, 2)
     batch = CommandBatch(
         command_id=meter + 100,
@@ -115,7 +115,7 @@ def test_a_shard_answers_for_its_meters_alone():
 
 
 def test_a_window_longer_than_the_shortest_answer_is_refused():
-    p = quick_estate().parameters
+    p = quick_estate().packed
     for window_us in (0, 1_000_001):
         with pytest.raises(AssertionError, match="could fall due"):
             run_closed_loop(SimulatedControl(p, []), responders_of(p, 1), until_us=UNTIL_US, window_us=window_us)
@@ -123,7 +123,7 @@ def test_a_window_longer_than_the_shortest_answer_is_refused():
 
 @pytest.mark.parametrize("shards", [(), (0,), (0, 1, 1)], ids=["nobody", "one_missing", "one_twice"])
 def test_meters_that_nobody_or_two_answer_for_are_found(shards):
-    p = quick_estate().parameters
+    p = quick_estate().packed
     responders = [Responder(parameters=p, shard=shard, shard_count=2) for shard in shards]
     with pytest.raises(AssertionError, match="not conserved"):
         run_closed_loop(SimulatedControl(p, commands_of(p)), responders, until_us=UNTIL_US)
@@ -142,7 +142,7 @@ class LatePort(SimulatedControl):
 
 
 def test_attempts_of_another_window_are_found():
-    p = quick_estate().parameters
+    p = quick_estate().packed
     with pytest.raises(AssertionError, match="another window"):
         run_closed_loop(LatePort(p, commands_of(p)), responders_of(p, 1), until_us=UNTIL_US)
 
@@ -157,6 +157,6 @@ class HastyResponder(Responder):
 
 
 def test_answers_within_their_window_are_found():
-    p = quick_estate().parameters
+    p = quick_estate().packed
     with pytest.raises(AssertionError, match="window of its attempt"):
         run_closed_loop(SimulatedControl(p, commands_of(p)), [HastyResponder(parameters=p)], until_us=UNTIL_US)

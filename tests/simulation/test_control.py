@@ -33,7 +33,7 @@ def estate(request):
 
 
 def test_processes_give_the_outcome_of_the_arrays(estate):
-    p = estate.parameters
+    p = estate.packed
     commands = commands_of(p)
     records = simulate_commands(p, commands)
     expected = [array_command(p, command) for command in commands]
@@ -47,7 +47,7 @@ def test_processes_give_the_outcome_of_the_arrays(estate):
 
 
 def test_a_run_that_stops_has_done_what_comes_before(estate):
-    p = estate.parameters
+    p = estate.packed
     commands = commands_of(p)
     until_us = sorted(one.first_us for one in commands)[len(commands) * 2 // 3]
     for record in simulate_commands(p, commands, until_us=until_us):
@@ -113,7 +113,7 @@ def test_a_command_without_backoff_is_sent_again_at_the_time_out():
 
 
 def test_more_events_than_simpy_is_for_are_refused(monkeypatch):
-    p = estate_of(campaigns=CAMPAIGNS).parameters
+    p = estate_of(campaigns=CAMPAIGNS).packed
     commands = commands_of(p)
     monkeypatch.setattr(control, "EVENTS_MAX", 60)
     with pytest.raises(ScenarioError, match=r"more than 60 events.*array form"):

@@ -142,10 +142,10 @@ def test_digest_sees_a_lost_a_doubled_and_a_late_message(estate):
 
 def test_digest_sees_one_watt_hour(estate):
     other = scenario_of()
-    tables = build_estate(other).parameters.annual_knots_wh.copy()
+    tables = build_estate(other).packed.annual_knots_wh.copy()
     tables[0, 2] += 1
     changed = build_estate(other)
-    changed.parameters.annual_knots_wh[:] = tables
+    changed.packed.annual_knots_wh[:] = tables
     assert trace_digest(changed) != trace_digest(estate)
     assert trace_digest(build_estate(scenario_of(seed=2))) != trace_digest(estate)
 
@@ -163,12 +163,12 @@ def test_merkle_root_worked_by_hand():
 @pytest.mark.parametrize("fuel", [0, 1], ids=["electricity", "gas"])
 def test_the_mean_of_many_meters_is_the_profile(fuel):
     estate = build_estate(scenario_of(premises=20_000))
-    p = estate.parameters
+    p, tables = estate.packed, estate.parameters
     meter = np.arange(fuel, estate.meter_count, 2)
     used = intervals_wh(estate, meter, np.zeros(len(meter), np.int32), estate.slot_count)
     annual = np.array([annual_wh_kernel(p, fuel, word_of(words(p.seed, Purpose.METER, one, 0, 0), 0)) for one in meter])
-    day_share = np.diff(p.day_share[fuel]) / 2**36
-    share = (np.diff(p.slot_share[fuel], axis=1) / 2**32 * day_share[:, None]).ravel()
+    day_share = np.diff(tables.day_share[fuel]) / 2**36
+    share = (np.diff(tables.slot_share[fuel], axis=1) / 2**32 * day_share[:, None]).ravel()
     error = (used - annual[:, None] * share).std(axis=0) / np.sqrt(len(meter))
     # Rounding down at both boundaries has no bias; half a watt-hour is given for the day's first slot, which has but one.
     assert (np.abs(used.mean(axis=0) - annual.mean() * share) < 5 * error + 0.5).all()
@@ -178,7 +178,7 @@ def test_the_mean_of_many_meters_is_the_profile(fuel):
 def test_annual_energy_has_the_quartiles_of_typical_homes():
     estate = build_estate(scenario_of(premises=40_000, days=28))
     for fuel, quartiles in ((0, (1.8e6, 2.7e6, 4.1e6)), (1, (7.5e6, 11.5e6, 17e6))):
-        share = int(estate.parameters.day_share[fuel, 28]) / 2**36
+        share = int(estate.packed.day_share[fuel, 28]) / 2**36
         meter = np.arange(fuel, estate.meter_count, 2)
         zero = np.zeros(len(meter), np.int32)
         used = register_wh(estate, meter, zero + estate.slot_count) - register_wh(estate, meter, zero)
