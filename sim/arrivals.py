@@ -76,10 +76,15 @@ def query_due_us(seed: int, query_hour: IntArray, premises: int, day: int, query
 
 
 @leaf_kernel
-def ten_second_due_us(seed: int, meter: int, tick: int) -> int:
+def ten_second_words(seed: int, meter: int, tick: int) -> Words:
+    """The words that decide when the eight 10-second readings around `tick` arrive."""
+    return words(seed, _TEN_SECOND_DELAY, meter, tick // HALVES_PER_BLOCK, 0)
+
+
+@leaf_kernel
+def ten_second_due_us(drawn: Words, tick: int) -> int:
     """When the 10 s that begin at `tick` * 10 s arrive: within two seconds after their end [us]."""
-    four = words(seed, _TEN_SECOND_DELAY, meter, tick // HALVES_PER_BLOCK, 0)
-    half = centred_of(four, tick % HALVES_PER_BLOCK) + _HALF_ONE
+    half = centred_of(drawn, tick % HALVES_PER_BLOCK) + _HALF_ONE
     return (tick + 1) * TEN_SECOND_US + ((half * TEN_SECOND_DELAY_US_MAX) >> 16)
 
 

@@ -30,7 +30,7 @@ from sim.messages import (
 from sim.parameters import IntArray, KernelParameters
 from sim.streams import below, word_of
 from sim.trace import MessageBlock
-from sim.values import estimated_wh, fill_day, fill_registers, register_wh_kernel, revised_wh, ten_second_wh
+from sim.values import estimated_wh, fill_day, fill_parts, register_wh_kernel, revised_wh
 
 Tiles = NDArray[np.uint64]  # uint64[partition, day due, 2]
 
@@ -86,15 +86,41 @@ def mixed(state: np.uint64) -> np.uint64:
 class Scratch(NamedTuple):
     """Room for the values of one message."""
 
+    held: IntArray  # int64[4]: meter and day of `registers`, meter and slot of `parts`; -1 for none
     registers: IntArray  # int64[49]
     noise: IntArray  # int64[48]
+    parts: IntArray  # int64[181]: registers at the starts of a slot's 10-second parts, and at its end
     factors: NDArray[np.uint64]  # uint64[48]: odd, one for each half-hour of a day
 
 
 def new_scratch() -> Scratch:
     """Room, and the factors by which the half-hours of a day enter its hash: the golden ratio's odd multiples, mixed."""
     steps = np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN
-    return Scratch(np.empty(SLOTS_PER_DAY + 1, np.int64), np.empty(SLOTS_PER_DAY, np.int64), _mixed_all(steps) | _ONE)
+    return Scratch(
+        held=np.full(4, -1),
+        registers=np.empty(SLOTS_PER_DAY + 1, np.int64),
+        noise=np.empty(SLOTS_PER_DAY, np.int64),
+        parts=np.empty(TEN_SECONDS_PER_SLOT + 1, np.int64),
+        factors=_mixed_all(steps) | _ONE,
+    )
+
+
+@leaf_kernel
+def _hold_day(p: KernelParameters, meter: int, day: int, scratch: Scratch) -> None:
+    """Have a day's registers in `scratch`; a meter's messages come day by day, so most find them there."""
+    if scratch.held[0] != meter or scratch.held[1] != day:
+        fill_day(p, meter, day, scratch.noise, scratch.registers)
+        scratch.held[0], scratch.held[1] = meter, day
+
+
+@leaf_kernel
+def _hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> None:
+    """Likewise the registers within a slot."""
+    if scratch.held[2] != meter or scratch.held[3] != slot:
+        _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
+        low = scratch.registers[slot % SLOTS_PER_DAY]
+        fill_parts(p, meter, slot, low, scratch.registers[slot % SLOTS_PER_DAY + 1] - low, scratch.parts)
+        scratch.held[2], scratch.held[3] = meter, slot
 
 
 @leaf_kernel
@@ -107,10 +133,15 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
     if kind == _UPLOAD:
         state = mixed(state ^ _hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:
-        fill_registers(p, meter, slot, scratch.registers[:2])
-        wh = scratch.registers[1] - scratch.registers[0]
-        state = mixed(state ^ (np.uint64(wh) * scratch.factors[0] + np.uint64(scratch.registers[1])))
-    elif kind in (_REGISTER, _TEN_SECOND, _ESTIMATE, _CORRECT):
+        _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
+        end_wh = scratch.registers[slot % SLOTS_PER_DAY + 1]
+        wh = end_wh - scratch.registers[slot % SLOTS_PER_DAY]
+        state = mixed(state ^ (np.uint64(wh) * scratch.factors[0] + np.uint64(end_wh)))
+    elif kind == _TEN_SECOND:
+        _hold_parts(p, meter, slot, scratch)
+        part = message & ((1 << DRAW_INDEX_BITS) - 1)
+        state = mixed(state ^ np.uint64(scratch.parts[part + 1] - scratch.parts[part]))
+    elif kind in (_REGISTER, _ESTIMATE, _CORRECT):
         draw = message & ((1 << DRAW_INDEX_BITS) - 1)
         state = mixed(state ^ np.uint64(value_wh(p, meter, kind, slot, draw)))
     day = due_us // DAY_US
@@ -125,7 +156,7 @@ def _hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -
     A sum of products with odd factors: no step waits for the one before, and any one value that differs changes the sum.
     """
     registers = scratch.registers
-    fill_day(p, meter, slot // SLOTS_PER_DAY, scratch.noise, registers)
+    _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
     total = np.uint64(registers[SLOTS_PER_DAY])
     for at in range(SLOTS_PER_DAY):
         total += np.uint64(registers[at + 1] - registers[at]) * scratch.factors[at]
@@ -138,11 +169,9 @@ def _hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -
 
 @leaf_kernel
 def value_wh(p: KernelParameters, meter: int, kind: int, slot: int, draw: int) -> int:
-    """The one number that a register reading, a 10-second reading, an estimate or a correction brings [Wh]."""
+    """The one number that a register reading, an estimate or a correction brings [Wh]."""
     if kind == _REGISTER:
         return register_wh_kernel(p, meter, slot + SLOTS_PER_DAY)
-    if kind == _TEN_SECOND:
-        return ten_second_wh(p, meter, slot * TEN_SECONDS_PER_SLOT + draw)
     if kind == _ESTIMATE:
         return estimated_wh(p, meter, slot)
     return revised_wh(p, meter, slot, draw)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, PARTITION_COUNT
 from sim.homes import premises_words, region_of_words
-from sim.kernels import kernel
+from sim.kernels import kernel, leaf_kernel
 from sim.parameters import IntArray, KernelParameters
 from sim.sending import Outbox, messages_sent
 from sim.streams import below, word_of
@@ -59,7 +59,7 @@ def messages_due(
         room = count  # more than eight standard deviations above what was expected: scan again with room for all
 
 
-@kernel
+@leaf_kernel
 def _scan(
     p: KernelParameters,
     scope: Scope,

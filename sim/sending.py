@@ -24,6 +24,7 @@ from sim.arrivals import (
     query_due_us,
     query_words,
     ten_second_due_us,
+    ten_second_words,
     upload_due_us,
 )
 from sim.commands import is_target, run_command
@@ -38,7 +39,7 @@ from sim.homes import (
 from sim.kernels import leaf_kernel
 from sim.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
-from sim.streams import Purpose, below, word_of, words
+from sim.streams import HALVES_PER_BLOCK, Purpose, below, word_of, words
 from sim.wan import delay_us, leaves_hub_us
 
 _METER = int(Purpose.METER)
@@ -188,11 +189,16 @@ def _ten_seconds(seed: int, meter: int, from_us: int, to_us: int, day: int, out:
     """A day's 10-second readings. They come over the home's own broadband: no WAN of the hub is in their way."""
     first = max((from_us - TEN_SECOND_DELAY_US_MAX) // TEN_SECOND_US - 1, day * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
     end = min(to_us // TEN_SECOND_US + 1, (day + 1) * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
-    for tick in range(first, end):
-        sent = ten_second_due_us(seed, meter, tick)
-        if from_us <= sent < to_us:
-            what = packed(meter, _TEN_SECOND_PUSH, tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT)
-            count = put(out, count, sent, sent, what)
+    tick = first
+    while tick < end:
+        drawn = ten_second_words(seed, meter, tick)
+        block_end = min((tick // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK, end)
+        while tick < block_end:
+            sent = ten_second_due_us(drawn, tick)
+            if from_us <= sent < to_us:
+                what = packed(meter, _TEN_SECOND_PUSH, tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT)
+                count = put(out, count, sent, sent, what)
+            tick += 1
     return count
 
 

@@ -21,6 +21,7 @@ from sim.arrivals import (
     push_due_us,
     query_due_us,
     ten_second_due_us,
+    ten_second_words,
     upload_due_us,
 )
 from sim.commands import ANSWER_US_MIN, REPEAT_US_MAX, exponential_us
@@ -182,7 +183,9 @@ class _Twin:
     def _send_ten_seconds(self, meter: _Meter, slots: range) -> Process:
         """Over the home's own broadband: the hub is not in the way."""
         for tick in range(slots.start * TEN_SECONDS_PER_SLOT, slots.stop * TEN_SECONDS_PER_SLOT):
-            yield self.env.timeout(ten_second_due_us(self.p.seed, meter.index, tick) - self.env.now)
+            yield self.env.timeout(
+                ten_second_due_us(ten_second_words(self.p.seed, meter.index, tick), tick) - self.env.now
+            )
             slot, number = divmod(tick, TEN_SECONDS_PER_SLOT)
             self.head_end.receive(meter.index, int(MessageKind.PUSH_TEN_SECOND), slot, number)
 

@@ -101,6 +101,25 @@ def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
 
 
 @leaf_kernel
+def fill_parts(p: KernelParameters, meter: int, slot: int, low: int, energy_wh: int, parts: IntArray) -> None:
+    """Registers within a slot that starts at `low` and uses `energy_wh`, into `parts` int64[181] [Wh].
+
+    The same numbers as `ten_second_register_wh`, at an eighth of the draws.
+    """
+    first = slot * TEN_SECONDS_PER_SLOT
+    tick, end = first, first + TEN_SECONDS_PER_SLOT
+    while tick < end:
+        drawn = words(p.seed, _TEN_SECOND, meter, tick // HALVES_PER_BLOCK, 0)
+        block_end = min((tick // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK, end)
+        while tick < block_end:
+            parts[tick - first] = low + _part_of_slot_wh(
+                energy_wh, tick - first, centred_of(drawn, tick % HALVES_PER_BLOCK)
+            )
+            tick += 1
+    parts[0], parts[TEN_SECONDS_PER_SLOT] = low, low + energy_wh
+
+
+@leaf_kernel
 def estimated_wh(p: KernelParameters, meter: int, slot: int) -> int:
     """What a head-end estimates for a half-hour that was lost [Wh].
 

@@ -14,7 +14,7 @@ from sim.commands import displayed_us, is_target, run_command
 from sim.digest import Scratch, add_message, merkle_root, new_scratch
 from sim.estate import EstateModel
 from sim.homes import NEVER_US, joined_us, premises_words, region_of_words
-from sim.kernels import kernel, leaf_kernel
+from sim.kernels import leaf_kernel
 from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind
 from sim.parameters import IntArray, KernelParameters
 from sim.scan import Scope, new_outbox
@@ -136,7 +136,7 @@ def _step_us(estate: EstateModel) -> int:
     return DAY_US if has_ten_second else 7 * DAY_US
 
 
-@kernel
+@leaf_kernel
 def _walk(
     p: KernelParameters,
     scope: Scope,
