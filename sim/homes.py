@@ -102,9 +102,12 @@ def meter_type_index(p: KernelParameters, meter: int) -> int:
 
 
 @leaf_kernel
-def first_schedule(schedule_below: IntArray, four: Words) -> int:
-    """The `ReadSchedule` that a meter starts with; `four` are its METER words."""
-    word = word_of(four, 2)
+def first_schedule(p: KernelParameters, meter: int) -> int:
+    """The `ReadSchedule` that a meter starts with."""
+    schedule_below = p.schedule_below
+    if schedule_below[2] == 0:  # all are daily: no draw decides
+        return _DAILY
+    word = word_of(words(p.seed, _METER, meter, 0, 0), 2)
     if word < schedule_below[0]:
         return _HALF_HOURLY
     if word < schedule_below[1]:
@@ -133,7 +136,7 @@ def schedule_on(p: KernelParameters, meter: int, day: int) -> int:
     change_us, to = schedule_change(p, meter)
     if change_us < day * DAY_US:
         return to
-    return first_schedule(p.schedule_below, words(p.seed, _METER, meter, 0, 0))
+    return first_schedule(p, meter)
 
 
 @leaf_kernel

@@ -42,7 +42,6 @@ from sim.parameters import IntArray, KernelParameters
 from sim.streams import HALVES_PER_BLOCK, Purpose, below, word_of, words
 from sim.wan import delay_us, leaves_hub_us
 
-_METER = int(Purpose.METER)
 _WAN = int(Purpose.WAN)
 _ALERT_STORM = int(Purpose.ALERT_STORM)
 _BURST = int(Purpose.BURST)
@@ -150,7 +149,7 @@ def _readings(
 ) -> int:
     """Readings of one meter by its schedule, what stands in for lost ones, and what settlement runs revise."""
     change_us, change_to = schedule_change(p, meter)
-    first = first_schedule(p.schedule_below, words(p.seed, _METER, meter, 0, 0))
+    first = first_schedule(p, meter)
     delay_us_max = max(p.upload_window_us, p.push_jitter_us)
     has_register_only = meter_type_index(p, meter) == _REGISTER_ONLY if p.type_below[0] > 0 else False
     first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
@@ -207,7 +206,7 @@ def is_estimated(p: KernelParameters, meter: int, slot: int) -> bool:
     """Does the head-end estimate a slot? Lost ones of meters that send half-hours, on days that they send them."""
     change_us, change_to = schedule_change(p, meter)
     is_changed = change_us < slot // SLOTS_PER_DAY * DAY_US
-    schedule = change_to if is_changed else first_schedule(p.schedule_below, words(p.seed, _METER, meter, 0, 0))
+    schedule = change_to if is_changed else first_schedule(p, meter)
     if schedule in (_MONTHLY, _TEN_SECOND) or meter_type_index(p, meter) == _REGISTER_ONLY:
         return False
     return is_gap(p, meter, slot)

@@ -186,8 +186,8 @@ def fill_day(p: KernelParameters, meter: int, day: int, noise: IntArray, registe
     """
     four = words(p.seed, _METER, meter, 0, 0)
     fuel = meter % p.fuel_count
-    low = _day_register_wh(p, four, meter, day)
-    energy_wh = _day_register_wh(p, four, meter, day + 1) - low
+    low, high = _day_registers_wh(p, four, meter, day)
+    energy_wh = high - low
     for block in range(_BLOCKS_PER_DAY):
         drawn = words(p.seed, _SLOT_ENERGY, meter, day * _BLOCKS_PER_DAY + block, 0)
         at = block * HALVES_PER_BLOCK
@@ -213,11 +213,34 @@ def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, ener
 @leaf_kernel
 def _day_register_wh(p: KernelParameters, four: Words, meter: int, day: int) -> int:
     """The register at the start of a day, 0 .. day_count [Wh]; `four` are the meter's own words."""
+    return _drawn_day_register_wh(p, four, meter, day, centred(p.seed, _DAY_ENERGY, meter, day))
+
+
+@leaf_kernel
+def _day_registers_wh(p: KernelParameters, four: Words, meter: int, day: int) -> tuple[int, int]:
+    """The registers at the start of a day and of the next [Wh]; mostly one call of Philox draws both."""
+    drawn = words(p.seed, _DAY_ENERGY, meter, day // HALVES_PER_BLOCK, 0)
+    low = _drawn_day_register_wh(p, four, meter, day, centred_of(drawn, day % HALVES_PER_BLOCK))
+    if (day + 1) % HALVES_PER_BLOCK == 0:
+        return low, _day_register_wh(p, four, meter, day + 1)
+    return low, _drawn_day_register_wh(p, four, meter, day + 1, centred_of(drawn, (day + 1) % HALVES_PER_BLOCK))
+
+
+@leaf_kernel
+def _drawn_day_register_wh(p: KernelParameters, four: Words, meter: int, day: int, noise: int) -> int:
     fuel = meter % p.fuel_count
-    noise = centred(p.seed, _DAY_ENERGY, meter, day)
     share = int(p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS))
     start_wh = int(word_of(four, 1) * p.register_start_wh_max[fuel]) >> 32
     return start_wh + ((annual_wh_kernel(p, fuel, word_of(four, 0)) * share) >> YEAR_BITS)
+
+
+@leaf_kernel
+def used_from_day_wh(p: KernelParameters, meter: int, day: int) -> int:
+    """The energy of a meter from the start of a day to the end of the span [Wh]."""
+    four = words(p.seed, _METER, meter, 0, 0)
+    # the span's start has no noise: see `sim.demand`
+    first = _drawn_day_register_wh(p, four, meter, 0, 0) if day == 0 else _day_register_wh(p, four, meter, day)
+    return _day_register_wh(p, four, meter, p.day_count) - first
 
 
 @leaf_kernel

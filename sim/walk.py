@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandState, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, CommandState, ReadSchedule
 from sim.commands import displayed_us, is_target, run_command
 from sim.digest import Scratch, add_message, merkle_root, new_scratch
 from sim.estate import EstateModel
@@ -21,7 +21,7 @@ from sim.scan import Scope, new_outbox
 from sim.sending import Outbox, messages_sent
 from sim.streams import below, word_of
 from sim.sweep import Progress, sweep
-from sim.values import register_wh_kernel
+from sim.values import used_from_day_wh
 
 MINUTE_US = 60_000_000
 FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
@@ -183,11 +183,9 @@ def _walk(
 @leaf_kernel
 def _add_energy(p: KernelParameters, premises: int, region: int, energy_wh: IntArray) -> None:
     """What the premises' meters used from when they were commissioned."""
-    first_slot = min(joined_us(p, premises) // DAY_US, p.day_count) * SLOTS_PER_DAY
+    first_day = min(joined_us(p, premises) // DAY_US, p.day_count)
     for fuel in range(p.fuel_count):
-        meter = premises * p.fuel_count + fuel
-        last_wh = register_wh_kernel(p, meter, p.day_count * SLOTS_PER_DAY)
-        energy_wh[region, fuel] += last_wh - register_wh_kernel(p, meter, first_slot)
+        energy_wh[region, fuel] += used_from_day_wh(p, premises * p.fuel_count + fuel, first_day)
 
 
 @leaf_kernel
