@@ -18,7 +18,7 @@ from sim.sweep import Progress
 from sim.walk import Tallies, empty_tallies, walk
 
 SHARDS_PER_WORKER = 4  # so that a slow worker holds up a quarter of its share at most, and progress moves
-CONNECT_TIMEOUT_S = 20
+CONNECT_TIMEOUT_S = 5
 
 
 def walk_on_workers(

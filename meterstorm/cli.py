@@ -189,17 +189,26 @@ def simulate_command(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, max=256, help="Default: one a processor. Results are the same.")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, max=256, help="Processes of one thread instead of threads.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="The workers of a running Dask scheduler instead."),
+    ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Virtual time alone: what the estate sends and is sent, when, how commands end, and the digest of the trace."""
-    from meterstorm.simulation import Export, simulate
+    from meterstorm.simulation import Export, Workers, simulate
     from meterstorm.simulation_display import print_simulation
     from reports.simulation_page import REPORT_NAME
 
     if export is None and (from_h is not None or until_h is not None or meter is not None):
         raise ScenarioError("--from-h, --until-h and --meter go with --export")
+    if sum(option is not None for option in (threads, processes, scheduler)) > 1:
+        raise ScenarioError("--threads, --processes and --scheduler exclude each other")
     if open_report and out is None:
         raise ScenarioError("--open goes with --out, which says where the report is written")
     console = Console(stderr=True, quiet=quiet)
@@ -209,6 +218,7 @@ def simulate_command(
         out=out,
         export=None if export is None else Export(path=export, from_h=from_h, until_h=until_h, meter=meter),
         thread_count=threads,
+        workers=Workers(process_count=processes or 1, scheduler=scheduler) if processes or scheduler else None,
         profile_folder=scenario.parent,
     )
     told = console if as_json else Console()

@@ -26,7 +26,7 @@ from reports.simulation_page import REPORT_NAME, write_simulation_report
 from reports.simulation_results import SimulationResults
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate import EstateModel, build_estate
-from sim.summary import Simulation, memory_needed_bytes
+from sim.summary import Simulation, memory_needed_bytes, summarise
 from sim.summary import simulate as simulate_estate
 
 OFFERED_NAME = "offered.parquet"
@@ -54,6 +54,14 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Where shards are walked: processes of this machine, or the workers of a Dask scheduler at tcp://HOST:PORT."""
+
+    process_count: int = 2
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """What a simulation answers, and how many events were exported; None without an export."""
 
@@ -68,14 +76,16 @@ def simulate(
     out: Path | None = None,
     export: Export | None = None,
     thread_count: int | None = None,
+    workers: Workers | None = None,
     profile_folder: Path | None = None,
 ) -> Done:
     """Simulate a scenario, with progress on `console`; write into the new folder `out`, and an export.
 
-    thread_count: by default the processors that this process may use. profile_folder: as in `build_estate`. Raises
+    thread_count: by default the processors that this process may use. workers: None for threads of this process; a worker
+    has one thread, and the result is the same. profile_folder: as in `build_estate`. Raises
     ScenarioError for what the user can mend in the scenario or the arguments, HarnessError when there is too little memory.
     """
-    threads = thread_count or processor_count()
+    threads = workers.process_count if workers is not None else thread_count or processor_count()
     require_memory(scenario, threads)
     with contextlib.ExitStack() as cleanup:
         folder = None if out is None else cleanup.enter_context(_new_folder(out))
@@ -86,7 +96,7 @@ def simulate(
         choice = None
         if export is not None:  # refused now rather than after a long simulation
             choice = choose_events(estate, from_h=export.from_h, until_h=export.until_h, meter=export.meter)
-        simulation = _step(bar, "simulating", lambda tell: _simulation(scenario, estate, threads, tell))
+        simulation = _step(bar, "simulating", lambda tell: _simulation(scenario, estate, workers or threads, tell))
         results = results_of(scenario, simulation)
         if folder is not None:
             _write(folder, scenario, simulation, results)
@@ -120,9 +130,14 @@ def _needed_mib(scenario: Scenario, thread_count: int) -> int:
 
 
 def _simulation(
-    scenario: Scenario, estate: EstateModel, thread_count: int, tell: Callable[[float], None]
+    scenario: Scenario, estate: EstateModel, by: Workers | int, tell: Callable[[float], None]
 ) -> Simulation:
-    return simulate_estate(scenario, estate=estate, thread_count=thread_count, progress=tell)
+    if isinstance(by, int):
+        return simulate_estate(scenario, estate=estate, thread_count=by, progress=tell)
+    from loadtests.estate_shards import walk_on_workers  # Dask takes a second to load
+
+    tallies = walk_on_workers(estate, scenario, process_count=by.process_count, scheduler=by.scheduler, progress=tell)
+    return summarise(scenario, estate, tallies)
 
 
 def _write(folder: Path, scenario: Scenario, simulation: Simulation, results: SimulationResults) -> None:

@@ -1,0 +1,64 @@
+"""Shards of an estate on processes of this machine: the same result to the last bit, and clear words when there are none."""
+
+import json
+import re
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from loadtests.errors import HarnessError
+from loadtests.estate_shards import walk_on_workers
+from scenarios.spec import Scenario
+from sim.estate import build_estate
+from sim.walk import walk
+
+SCENARIO = Scenario.model_validate(
+    {
+        "title": "shards",
+        "estate": {
+            "premises": 700,
+            "fuels": ["electricity", "gas"],
+            "read_schedules": {"daily": 0.5, "half_hourly": 0.5},
+        },
+        "wan": {"outages": [{"at_h": 6.0, "for_h": 3.0}]},
+        "campaigns": [{"name": "price", "kind": "update_price", "at_h": 4.0, "effective_h": 24.0}],
+        "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+        "run": {"wall_s": 60},
+    }
+)
+
+
+def test_two_processes_give_the_tallies_of_one_and_leave_nothing_running() -> None:
+    estate = build_estate(SCENARIO)
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    shares: list[float] = []
+    sharded = walk_on_workers(estate, SCENARIO, process_count=2, progress=shares.append)
+    for name, one, other in zip(sharded._fields, walk(estate), sharded, strict=True):
+        assert (one == other).all(), name
+    assert sharded.offered.sum() > 30_000 and sharded.states.sum() == 700
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    left = {
+        child.pid: child.cmdline() for child in psutil.Process().children(recursive=True) if child.pid not in before
+    }
+    # Python's own tracker of shared resources stays for the life of the process that first spawned another.
+    assert [line for line in left.values() if "resource_tracker" not in " ".join(line)] == []
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with pytest.raises(HarnessError, match=re.escape("tcp://127.0.0.1:9")):
+        walk_on_workers(build_estate(SCENARIO), SCENARIO, scheduler="tcp://127.0.0.1:9")
+
+
+def test_the_command_gives_the_same_digest_by_processes_and_by_threads(tmp_path) -> None:
+    path = tmp_path / "shards.toml"
+    path.write_text(
+        'title = "t"\n[estate]\npremises = 300\n[topology]\ndcs = [{ name = "one", nodes = 1, rf = 1 }]\n[run]\nwall_s = 60\n'
+    )
+    digests = set()
+    for option in (("--threads", "1"), ("--processes", "2")):
+        command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(path), "--json", "--quiet", *option]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        digests.add(json.loads(done.stdout)["digest"])
+    assert len(digests) == 1
