@@ -178,3 +178,29 @@ def test_an_hour_of_ten_second_reads(benchmark: Any) -> None:
     reads = int(tallies[0].offered.sum())
     assert 0.99 < reads / (estate.meter_count * HOUR_US // TEN_SECOND_US) <= 1  # the last ones arrive after the hour
     benchmark.extra_info.update(nation_10s_hour_s=round(seconds, 1), reads=reads, **fingerprint())
+
+
+def test_two_processes_beside_one(benchmark: Any) -> None:
+    """The same estate in one and in two processes of one thread each, in turns; starting the processes is left out."""
+    scenario = scenario_of(4 * SAMPLE_PREMISES)
+    warm(scenario)
+    ratios = []
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(_walk_shard, [(scenario_of(100), shard, 2) for shard in range(4)], chunksize=1)
+
+        def pair() -> None:
+            one = seconds_of(lambda: pool.map(_walk_shard, [(scenario, 0, 1)]))
+            two = seconds_of(lambda: pool.map(_walk_shard, [(scenario, 0, 2), (scenario, 1, 2)], chunksize=1))
+            ratios.append(one / two)
+
+        benchmark.pedantic(pair, rounds=PAIRS, iterations=1)
+    benchmark.extra_info.update(
+        shards_2_vs_1=round(sorted(ratios)[PAIRS // 2], 2),
+        shards_2_vs_1_all=[round(ratio, 2) for ratio in ratios],
+        **fingerprint(),
+    )
+
+
+def _walk_shard(which: tuple[Scenario, int, int]) -> None:
+    scenario, shard, shard_count = which
+    walk(build_estate(scenario), shard, shard_count, thread_count=1)
