@@ -74,7 +74,7 @@ def _body(figure: Figure, name: str) -> str:
     drawing = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", drawing)
     drawing = re.sub(r" ?font-family: [^;\"]*;?", "", drawing)
     drawing = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", drawing)
-    drawing = re.sub(r"(\d\.\d\d)\d+", r"\1", drawing)
+    drawing = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), drawing)  # in tags, not in texts
     drawing = re.sub(r"\s+", " ", drawing).replace("> <", "><").replace("<defs></defs>", "")
     for colour, variable in css_colour_of().items():
         drawing = drawing.replace(colour, variable)
