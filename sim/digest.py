@@ -114,7 +114,7 @@ def _hold_day(p: KernelParameters, meter: int, day: int, scratch: Scratch) -> No
 
 
 @leaf_kernel
-def _hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> None:
+def hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> None:
     """Likewise the registers within a slot."""
     if scratch.held[2] != meter or scratch.held[3] != slot:
         _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
@@ -129,7 +129,7 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
     meter = message >> METER_SHIFT
     kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
     slot = (message >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
-    state = mixed(mixed(np.uint64(due_us) + _GOLDEN) ^ np.uint64(message))
+    state = hash_of_key(due_us, message)
     if kind == _UPLOAD:
         state = mixed(state ^ _hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:
@@ -138,7 +138,7 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
         wh = end_wh - scratch.registers[slot % SLOTS_PER_DAY]
         state = mixed(state ^ (np.uint64(wh) * scratch.factors[0] + np.uint64(end_wh)))
     elif kind == _TEN_SECOND:
-        _hold_parts(p, meter, slot, scratch)
+        hold_parts(p, meter, slot, scratch)
         part = message & ((1 << DRAW_INDEX_BITS) - 1)
         state = mixed(state ^ np.uint64(scratch.parts[part + 1] - scratch.parts[part]))
     elif kind in (_REGISTER, _ESTIMATE, _CORRECT):
@@ -146,7 +146,19 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
         state = mixed(state ^ np.uint64(value_wh(p, meter, kind, slot, draw)))
     day = due_us // DAY_US
     tiles[partition, day, 0] += state
-    tiles[partition, day, 1] += mixed(state ^ _GOLDEN)
+    tiles[partition, day, 1] += second_word(state)
+
+
+@leaf_kernel
+def hash_of_key(due_us: int, message: int) -> np.uint64:
+    """What a message is, without the values that it brings."""
+    return mixed(mixed(np.uint64(due_us) + _GOLDEN) ^ np.uint64(message))
+
+
+@leaf_kernel
+def second_word(state: np.uint64) -> np.uint64:
+    """The other half of a message's 128 bits."""
+    return mixed(state ^ _GOLDEN)
 
 
 @leaf_kernel

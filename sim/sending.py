@@ -81,10 +81,19 @@ def put(out: Outbox, count: int, due_us: int, sent_us: int, message: int) -> int
 
 
 @leaf_kernel
-def messages_sent(p: KernelParameters, premises: int, region: int, from_us: int, to_us: int, out: Outbox) -> int:
+def messages_sent(
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    from_us: int,
+    to_us: int,
+    leaves_out_ten_seconds: bool,
+    out: Outbox,
+) -> int:
     """Write all messages of a premises with from_us <= sent < to_us, and return how many there are.
 
     When there are more than `out` has room for, the rest is counted and not written. Their order is no promise.
+    `leaves_out_ten_seconds`: for a caller that goes through the 10-second readings by itself, as they are that many.
     """
     count = 0
     joined = joined_us(p, premises)
@@ -93,7 +102,9 @@ def messages_sent(p: KernelParameters, premises: int, region: int, from_us: int,
         return 0
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
-        count = _readings(p, premises, region, meter, from_us, to_us, joined // SLOT_US, out, count)
+        count = _readings(
+            p, premises, region, meter, from_us, to_us, joined // SLOT_US, leaves_out_ten_seconds, out, count
+        )
         for campaign in range(p.campaign_count):
             if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
                 count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
@@ -144,6 +155,7 @@ def _readings(
     from_us: int,
     to_us: int,
     joined_slot: int,
+    leaves_out_ten_seconds: bool,
     out: Outbox,
     count: int,
 ) -> int:
@@ -157,6 +169,8 @@ def _readings(
         schedule = change_to if change_us < day * DAY_US else first
         midnight = day * SLOTS_PER_DAY
         if schedule == _TEN_SECOND:
+            if leaves_out_ten_seconds:
+                continue
             count = _ten_seconds(
                 p.seed, meter, max(from_us, day * DAY_US), min(to_us, (day + 2) * DAY_US), day, out, count
             )

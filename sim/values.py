@@ -27,6 +27,7 @@ _TEN_SECOND = int(Purpose.TEN_SECOND)
 _CORRECTION_SIZE = int(Purpose.CORRECTION_SIZE)
 _SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
 _WEEKS_ESTIMATED_FROM = 4
+_PART_SHARE = (1 << DAY_BITS) // TEN_SECONDS_PER_SLOT  # of a half-hour [2^-32]
 _BLOCKS_PER_DAY = SLOTS_PER_DAY // HALVES_PER_BLOCK
 _WORDS_PER_BLOCK = HALVES_PER_BLOCK // 2
 _QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
@@ -97,7 +98,8 @@ def ten_second_wh(p: KernelParameters, meter: int, tick: int) -> int:
 @leaf_kernel
 def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
     """Energy of a half-hour used before its part 1..179 [Wh]; the noise reaches half a part either way."""
-    return (energy_wh * ((part << DRAW_BITS) + noise)) // (TEN_SECONDS_PER_SLOT << DRAW_BITS)
+    share = part * _PART_SHARE + ((noise * _PART_SHARE) >> DRAW_BITS)
+    return (energy_wh * share) >> DAY_BITS
 
 
 @leaf_kernel

@@ -9,17 +9,33 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, CommandState, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, SLOTS_PER_DAY, CommandState, ReadSchedule
+from sim.arrivals import (
+    TEN_SECOND_DELAY_US_MAX,
+    TEN_SECOND_US,
+    TEN_SECONDS_PER_SLOT,
+    ten_second_due_us,
+    ten_second_words,
+)
 from sim.commands import displayed_us, is_target, run_command
-from sim.digest import Scratch, add_message, merkle_root, new_scratch
+from sim.digest import (
+    Scratch,
+    add_message,
+    hash_of_key,
+    hold_parts,
+    merkle_root,
+    mixed,
+    new_scratch,
+    second_word,
+)
 from sim.estate import EstateModel
-from sim.homes import NEVER_US, joined_us, premises_words, region_of_words
+from sim.homes import NEVER_US, joined_us, premises_words, region_of_words, schedule_on
 from sim.kernels import leaf_kernel
-from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind
+from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
 from sim.scan import Scope, new_outbox
 from sim.sending import Outbox, messages_sent
-from sim.streams import below, word_of
+from sim.streams import HALVES_PER_BLOCK, below, word_of
 from sim.sweep import Progress, sweep
 from sim.values import used_from_day_wh
 
@@ -27,14 +43,17 @@ MINUTE_US = 60_000_000
 FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
 FINE_DAYS_MAX = 4  # a longer span is counted by the minute
 
+STEP_US = 7 * DAY_US  # of the span that a premises sends into its outbox at once
 KIND_COUNT = len(MessageKind)
 STATE_COUNT = len(CommandState)
+_TEN_SECOND_SCHEDULE = int(ReadSchedule.TEN_SECOND)
+_PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
 _IN_FLIGHT = int(CommandState.IN_FLIGHT)
 _OVER_WAN = np.isin(
     np.arange(KIND_COUNT),
     (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT),
 )
-_OUTBOX_ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
+_OUTBOX_ROOM = 32_768  # messages of a premises in a step, 10-second readings apart
 COMMAND_COLUMNS = ("targets", "attempts", "late", "repeats", "displays_due", "displays_correct")
 _TARGETS, _ATTEMPTS, _LATE, _REPEATS, _DISPLAYS_DUE, _DISPLAYS_CORRECT = range(len(COMMAND_COLUMNS))
 
@@ -106,7 +125,7 @@ def walk(
     from_us, until_us: only messages sent in from_us .. until_us - 1; the whole span by default [us].
     """
     assert 0 <= shard < shard_count, "a shard that is not there"
-    bin_us, step_us = bin_us_of(estate), _step_us(estate)
+    bin_us, step_us = bin_us_of(estate), STEP_US
     to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
     def work(first: int, end: int, tallies: Tallies) -> None:
@@ -129,11 +148,83 @@ def trace_digest(
     return merkle_root(tiles)
 
 
-def _step_us(estate: EstateModel) -> int:
-    """How much of the span a premises sends into the outbox at once: a day, or a week when nobody sends every 10 s [us]."""
-    p = estate.parameters
-    has_ten_second = p.schedule_below[2] > p.schedule_below[1] or (p.changes["to"] == ReadSchedule.TEN_SECOND).any()
-    return DAY_US if has_ten_second else 7 * DAY_US
+@leaf_kernel
+def may_send_ten_seconds(p: KernelParameters) -> bool:
+    """Is there a meter that sends every 10 s, now or after its customer's change?"""
+    found = int(p.schedule_below[2] > p.schedule_below[1])
+    for change in range(p.change_count):
+        found += int(p.changes[change].to == _TEN_SECOND_SCHEDULE)
+    return found > 0
+
+
+@leaf_kernel
+def _bin_of(due_us: int, bin_us: int) -> int:
+    """due_us // bin_us, by constants: the processor's own division takes as long as all the rest."""
+    return due_us // FINE_BIN_US if bin_us == FINE_BIN_US else due_us // COARSE_BIN_US
+
+
+@leaf_kernel
+def _add_ten_seconds(
+    p: KernelParameters,
+    premises: int,
+    meter: int,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    scratch: Scratch,
+    tallies: Tallies,
+    partition: int,
+) -> None:
+    """A meter's 10-second readings, as `messages_sent` would list them, without a list: a nation sends 5 million a second."""
+    from_us = max(from_us, joined_us(p, premises))
+    first_day = max((from_us - TEN_SECOND_DELAY_US_MAX) // DAY_US - 1, joined_us(p, premises) // DAY_US)
+    for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
+        if schedule_on(p, meter, day) == _TEN_SECOND_SCHEDULE:
+            first_slot = max((from_us - TEN_SECOND_DELAY_US_MAX) // SLOT_US - 1, day * SLOTS_PER_DAY)
+            for slot in range(first_slot, min(to_us // SLOT_US + 1, (day + 1) * SLOTS_PER_DAY)):
+                _add_parts(p, meter, slot, from_us, min(to_us, p.span_us), bin_us, scratch, tallies, partition)
+
+
+@leaf_kernel
+def _add_parts(
+    p: KernelParameters,
+    meter: int,
+    slot: int,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    scratch: Scratch,
+    tallies: Tallies,
+    partition: int,
+) -> None:
+    """The 180 readings of one slot. Their hashes are summed up here and written once for each day that they arrive on."""
+    hold_parts(p, meter, slot, scratch)
+    first = slot * TEN_SECONDS_PER_SLOT
+    day = (first + 1) * TEN_SECOND_US // DAY_US
+    day_end_us = (day + 1) * DAY_US
+    low, high = np.uint64(0), np.uint64(0)
+    part = 0
+    while part < TEN_SECONDS_PER_SLOT:
+        drawn = ten_second_words(p.seed, meter, first + part)
+        block_end = min(((first + part) // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK - first, TEN_SECONDS_PER_SLOT)
+        while part < block_end:
+            due = ten_second_due_us(drawn, first + part)
+            if from_us <= due < to_us:
+                if due >= day_end_us:
+                    tallies.tiles[partition, day, 0] += low
+                    tallies.tiles[partition, day, 1] += high
+                    low, high = np.uint64(0), np.uint64(0)
+                    day += 1
+                    day_end_us += DAY_US
+                wh = np.uint64(scratch.parts[part + 1] - scratch.parts[part])
+                state = mixed(hash_of_key(due, packed(meter, _PUSH_TEN_SECOND, slot, part)) ^ wh)
+                low += state
+                high += second_word(state)
+                tallies.offered[_PUSH_TEN_SECOND, _bin_of(due, bin_us)] += 1
+            part += 1
+    if day < tallies.tiles.shape[1]:
+        tallies.tiles[partition, day, 0] += low
+        tallies.tiles[partition, day, 1] += high
 
 
 @leaf_kernel
@@ -148,6 +239,7 @@ def _walk(
     scratch: Scratch,
     tallies: Tallies,
 ) -> None:
+    has_ten_seconds = may_send_ten_seconds(p)
     last_minute = tallies.sent.shape[1] - 1
     for premises in range(scope.first_premises, scope.end_premises):
         four = premises_words(p.seed, premises)
@@ -156,7 +248,7 @@ def _walk(
             continue
         region = region_of_words(p, four)
         for step_from_us in range(from_us, to_us, step_us):
-            count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), out)
+            count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
             assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
             for at in range(count):
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
@@ -171,8 +263,12 @@ def _walk(
                         tallies.arrived[region, minute] += 1
                         tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
                 if due < p.span_us:
-                    tallies.offered[kind, due // bin_us] += 1
+                    tallies.offered[kind, _bin_of(due, bin_us)] += 1
                     add_message(p, due, message, scratch, tallies.tiles, partition)
+        if has_ten_seconds:
+            for fuel in range(p.fuel_count):
+                meter = premises * p.fuel_count + fuel
+                _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
         _add_energy(p, premises, region, tallies.energy_wh)
         for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel

@@ -1,5 +1,6 @@
 """Whole traces of a small estate: exact counts by seed, each reading once, the digest, and means on the profile."""
 
+import itertools
 from hashlib import sha256
 
 import numpy as np
@@ -14,7 +15,14 @@ from sim.estate import EstateModel, build_estate
 from sim.streams import Purpose, word_of, words
 from sim.summary import simulate
 from sim.trace import MessageKind, trace_blocks
-from sim.values import annual_wh_kernel, intervals_wh, register_wh
+from sim.values import (
+    annual_wh_kernel,
+    fill_parts,
+    intervals_wh,
+    register_wh,
+    register_wh_kernel,
+    ten_second_register_wh,
+)
 from sim.walk import trace_digest, walk
 
 DAYS = 2
@@ -116,7 +124,7 @@ def test_shards_hold_the_trace_between_them(estate, shard_count):
 
 def test_digest_is_the_same_for_any_shards_and_threads(estate):
     expected = trace_digest(estate)
-    assert {trace_digest(estate, shards) for shards in (2, 7)} == {expected}
+    assert {trace_digest(estate, shards) for shards in (2, 3, 7, 16)} == {expected}
     assert {trace_digest(estate, thread_count=threads) for threads in (1, 2, 3, 5)} == {expected}
 
 
@@ -219,3 +227,49 @@ def test_energy_of_the_simulation_is_conserved(estate):
     meter = np.arange(estate.meter_count)
     used = intervals_wh(estate, meter, np.zeros(len(meter), np.int32), estate.slot_count).astype(np.int64)
     assert simulation.energy_wh == {Fuel.ELECTRICITY: int(used[::2].sum()), Fuel.GAS: int(used[1::2].sum())}
+
+
+def test_ten_second_readings_have_the_digest_of_their_blocks():
+    """The walk goes through them without a list; the blocks are that list, over midnights and a change of schedule."""
+    scenario = Scenario.model_validate(
+        {
+            "title": "every ten seconds",
+            "estate": {
+                "premises": 6,
+                "fuels": ["electricity", "gas"],
+                "read_schedules": {"daily": 0.4, "ten_second": 0.6},
+                "schedule_changes": [{"to": "ten_second", "share": 0.5, "until_h": 20.0}],
+                "rollout": {"start_share": 0.5, "over_days": 1},
+            },
+            "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+            "run": {"days": 2, "wall_s": 60},
+        }
+    )
+    estate = build_estate(scenario)
+    blocks = list(trace_blocks(estate))
+    tallies = walk(estate)
+    assert merkle_root(tiles_of_blocks(estate, blocks)) == merkle_root(tallies.tiles)
+    kinds = np.bincount(np.concatenate([block.kind for block in blocks]), minlength=len(MessageKind))
+    assert (tallies.offered.sum(axis=1) == kinds).all()
+    assert kinds[MessageKind.PUSH_TEN_SECOND] > 8_640 and kinds[MessageKind.PUSH_TEN_SECOND] % 8_640 == 0
+
+
+def test_a_window_of_the_walk_is_what_is_sent_in_it():
+    estate = build_estate(scenario_of(premises=50))
+    cuts = (0, 7 * HOUR_US + 1, DAY_US, estate.span_us)
+    parts = [walk(estate, from_us=start, until_us=end) for start, end in itertools.pairwise(cuts)]
+    assert (sum(part.offered for part in parts) == walk(estate).offered).all()
+    assert all(part.offered.sum() > 0 for part in parts)
+
+
+def test_parts_of_a_slot_are_its_ten_second_registers():
+    estate = build_estate(scenario_of(premises=4))
+    parts = np.empty(181, np.int64)
+    for meter, slot in ((0, 0), (3, 47), (5, 60)):
+        low = register_wh_kernel(estate.packed, meter, slot)
+        used = register_wh_kernel(estate.packed, meter, slot + 1) - low
+        fill_parts(estate.packed, meter, slot, low, used, parts)
+        expected = [ten_second_register_wh(estate.packed, meter, slot * 180 + part) for part in range(181)]
+        assert parts.tolist() == expected
+        assert (np.diff(parts) >= 0).all()
+        assert parts[-1] - parts[0] == used > 0
