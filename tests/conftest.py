@@ -1,5 +1,6 @@
 """What tests share: one real two-DC Cassandra for the whole test run, and a driver session on it."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,10 @@ from loadtests.cluster.local import LocalCluster
 from scenarios.spec import Dc, Topology
 
 TEST_HEAP_MIB = 384
+
+# A shell starts its background jobs with Ctrl-C ignored, which children inherit; tests of Ctrl-C mean a terminal's.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
