@@ -5,9 +5,12 @@ last bit. See docs/decisions/0007 for why Dask. Processes of this machine listen
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 
-from distributed import Client, LocalCluster, as_completed
+os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # read when it is imported, here and in its workers
+
+from distributed import Client, Future, LocalCluster, wait
 
 from loadtests.errors import HarnessError
 from scenarios.spec import Scenario
@@ -19,6 +22,7 @@ from sim.walk import Tallies, empty_tallies, walk
 
 SHARDS_PER_WORKER = 4  # so that a slow worker holds up a quarter of its share at most, and progress moves
 CONNECT_TIMEOUT_S = 5
+POLL_S = 0.2
 
 
 def walk_on_workers(
@@ -51,16 +55,15 @@ def walk_on_workers(
             client.submit(_walk_shard, scenario, estate.profile, shard, shard_count, pure=False)
             for shard in range(shard_count)
         ]
-        for done, future in enumerate(as_completed(futures), start=1):
-            try:
-                part = future.result()
-            except Exception as error:  # whatever a worker raises comes back as it was, or as Dask's own
-                raise HarnessError(f"a shard could not be walked: {type(error).__name__}: {error}") from error
-            for sum_of, more in zip(total, part, strict=True):
-                sum_of += more
-            future.release()
-            if progress is not None:
-                progress(done / shard_count)
+        waiting = set(futures)
+        while waiting:
+            for future in _finished(client, waiting):
+                waiting.remove(future)
+                for sum_of, more in zip(total, _result(future), strict=True):
+                    sum_of += more
+                future.release()
+            if progress is not None:  # told all the time: it is by this that a caller stops the work
+                progress(1 - len(waiting) / shard_count)
     return total
 
 
@@ -85,6 +88,24 @@ def _client(process_count: int, scheduler: str | None) -> Iterator[Client]:
                 f"no Dask scheduler answers at {scheduler}: {error}; start one: dask scheduler"
             ) from error
         yield client
+
+
+def _finished(client: Client, waiting: set[Future]) -> list[Future]:
+    """Those that have finished; waits for one for a moment. Raises HarnessError when there is nobody left to walk them."""
+    with contextlib.suppress(TimeoutError):
+        wait(waiting, timeout=POLL_S, return_when="FIRST_COMPLETED")
+    finished = [future for future in waiting if future.done()]
+    if not finished and not client.scheduler_info()["workers"]:
+        raise HarnessError("all workers are gone; start them and try again")
+    return finished
+
+
+def _result(future: Future) -> Tallies:
+    try:
+        tallies: Tallies = future.result()
+    except Exception as error:  # whatever a worker raises comes back as it was, or as Dask's own
+        raise HarnessError(f"a shard could not be walked: {type(error).__name__}: {error}") from error
+    return tallies
 
 
 def _kernels_state() -> str:

@@ -64,7 +64,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Storm a real multi-data-centre Cassandra with a simulated nation of smart meters, "
     "and prove that nothing acknowledged was lost.",
-    epilog="Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 environment or harness error, 4 inconclusive.",
+    epilog="Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 environment or harness error, 4 inconclusive, "
+    "130 interrupted.",
 )
 cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: up, status, down.")
 app.add_typer(cluster_app, name="cluster")
@@ -339,11 +340,20 @@ def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None
 
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
     """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
-    shipped = Path(__file__).parent.parent / "scenarios" / f"{path.name}.toml"
-    scenario = load_scenario(shipped if not path.exists() and path.parent == Path() and shipped.exists() else path)
+    scenario = load_scenario(_shipped(path) if not path.exists() and path.parent == Path() else path)
     if seed is None:
         return scenario
     return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})
+
+
+def _shipped(name: Path) -> Path:
+    """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
+    folder = Path(__file__).parent.parent / "scenarios"
+    path = folder / f"{name.name}.toml"
+    if not path.exists():
+        names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
+        raise ScenarioError(f"{name}: no such scenario file, and none that ships; those are {names}")
+    return path
 
 
 def default_out(scenario: Path) -> Path:

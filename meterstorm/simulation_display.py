@@ -78,8 +78,16 @@ def _backlog(results: SimulationResults) -> Table:
     table = _table("Backlog", "region", headings)
     for name, region in results.backlog.items():
         peak_at = instant(results.start, region.peak_at_s).removesuffix(" UTC") if region.peak else "-"
-        drain = duration(region.drain_s) if region.peak else "-"
-        table.add_row(name, f"{region.sent:,}", f"{region.peak:,}", peak_at, drain, f"{region.in_flight:,}")
+        drain = "not by the end" if region.drain_s is None else duration(region.drain_s)
+        drain = drain if region.peak else "-"
+        table.add_row(
+            name,
+            f"{region.sent:,}",
+            f"{region.peak:,}",
+            peak_at,
+            drain if region.peak else "-",
+            f"{region.in_flight:,}",
+        )
     return table
 
 

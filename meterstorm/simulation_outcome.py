@@ -132,13 +132,13 @@ def _ihd(outcome: CampaignOutcome) -> IhdResult:
 
 def _backlog(account: WanAccount) -> BacklogResult:
     backlog = account.backlog
-    peak = int(backlog.argmax())
+    peak, drain_us = int(backlog.argmax()), account.drain_us()
     return BacklogResult(
         sent=int(account.sent.sum()),
         arrived=int(account.arrived.sum()),
         peak=int(backlog[peak]),
         peak_at_s=(peak + 1) * MINUTE_US // SECOND_US,
-        drain_s=account.drain_us() // SECOND_US,
+        drain_s=None if drain_us is None else drain_us // SECOND_US,
         in_flight=account.in_flight,
     )
 

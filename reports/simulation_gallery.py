@@ -146,7 +146,7 @@ def _backlog(results: SimulationResults, courses: Courses, scenario: Scenario, c
     region = results.backlog[worst]
     finding = (
         f"Highest in {worst}: {counted(region.peak, 'message')} at {instant(results.start, region.peak_at_s)}, "
-        f"drained within {duration(region.drain_s)}."
+        + ("not drained by the end." if region.drain_s is None else f"drained within {duration(region.drain_s)}.")
     )
     rest = f" The {len(drawn)} highest of {len(peaks)} regions are drawn." if len(peaks) > len(drawn) else ""
     return wide_picture(

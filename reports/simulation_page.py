@@ -127,7 +127,8 @@ def _commands_tile(results: SimulationResults) -> Tile:
         note = f"of {wording.count(targets)}; {wording.count(exhausted)} exhausted"
         return Tile(name="Commands applied", value=value, unit=unit, note=note)
     name, worst = max(results.backlog.items(), key=lambda each: each[1].peak)
-    note = f"{name}, drained within {wording.duration(worst.drain_s)}" if worst.peak else "nothing waits in the hubs"
+    drained = "not drained by the end" if worst.drain_s is None else f"drained within {wording.duration(worst.drain_s)}"
+    note = f"{name}, {drained}" if worst.peak else "nothing waits in the hubs"
     return Tile(
         name="Highest backlog", value=wording.count(worst.peak), unit="messages" if worst.peak else "", note=note
     )

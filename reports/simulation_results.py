@@ -60,8 +60,8 @@ class BacklogResult(_Part):
     arrived: NonNegativeInt
     peak: NonNegativeInt = Field(description="the largest backlog at a minute's end")
     peak_at_s: NonNegativeInt = Field(description="the end of the first such minute")
-    drain_s: NonNegativeInt = Field(
-        description="from the peak until the backlog is back within a hundredth of it, or to the span's end"
+    drain_s: NonNegativeInt | None = Field(
+        description="from the peak until the backlog is back within a hundredth of it; null when it is not by the end"
     )
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
 

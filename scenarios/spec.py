@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from scenarios.domain import ConsistencyLevel, DcRole, Operation
-from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, Campaign, Estate, Hours, Reads, Wan
+from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
 from scenarios.part import Name, Part, Share
 
 
@@ -174,6 +174,18 @@ class Scenario(Part):
             for each in named:
                 if each.region is not None and each.region not in regions:
                     raise ValueError(f"{where} names region '{each.region}'; there are {', '.join(sorted(regions))}")
+        starts: dict[str, tuple[Outage | AlertStorm | Campaign | Burst, ...]] = {
+            "wan.outages": self.wan.outages,
+            "alerts.storms": self.alerts.storms,
+            "campaigns": self.campaigns,
+            "traffic.bursts": self.traffic.bursts,
+        }
+        for where, started in starts.items():
+            for one in started:
+                if one.at_h * 3.6e9 >= self.span_us:
+                    raise ValueError(
+                        f"{where}: at_h {one.at_h:g} is beyond the end of the simulated span, {self.span_us / 3.6e9:g} h"
+                    )
         for campaign in self.campaigns:
             if campaign.fuel not in self.estate.fuels:
                 raise ValueError(f"campaign '{campaign.name}' is for {campaign.fuel}, which estate.fuels lacks")

@@ -58,13 +58,12 @@ class WanAccount:
         before = int(self.backlog[:-1].sum()) * MINUTE_US
         return before + int(self.sent_to_end_us.sum() - self.arrived_to_end_us.sum())
 
-    def drain_us(self) -> int:
-        """How long the backlog takes, from its peak, to be back within a hundredth of it [us]; 0 without a peak."""
+    def drain_us(self) -> int | None:
+        """How long the backlog takes, from its peak, to be back within a hundredth of it [us]; None: not by the end."""
         backlog = self.backlog
         peak = int(backlog.argmax())
         low = np.flatnonzero(backlog[peak:] <= backlog[peak] // 100)
-        minutes = int(low[0]) if len(low) else len(backlog) - 1 - peak
-        return minutes * MINUTE_US
+        return int(low[0]) * MINUTE_US if len(low) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
