@@ -6,6 +6,7 @@ last bit. See docs/decisions/0007 for why Dask. Processes of this machine listen
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # read when it is imported, here and in its workers
@@ -50,6 +51,8 @@ def walk_on_workers(
                 if strangers
                 else f"the scheduler {scheduler} has no workers; start some: dask worker {scheduler} --nthreads 1"
             )
+        if scheduler is None:
+            client.run(_leave_interrupts_to_the_parent)
         shard_count = SHARDS_PER_WORKER * len(states)
         futures = [
             client.submit(_walk_shard, scenario, estate.profile, shard, shard_count, pure=False)
@@ -106,6 +109,11 @@ def _result(future: Future) -> Tallies:
     except Exception as error:  # whatever a worker raises comes back as it was, or as Dask's own
         raise HarnessError(f"a shard could not be walked: {type(error).__name__}: {error}") from error
     return tallies
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """A terminal's Ctrl-C reaches every process; the parent stops the workers, which need not each say so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _kernels_state() -> str:
