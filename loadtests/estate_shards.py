@@ -1,7 +1,7 @@
 """One estate in virtual time on several processes, of this machine or of many: Dask hands out the shards.
 
 A shard owns partitions of the estate; its tallies are integers that are added up, so the result is that of one process, to the
-last bit. See docs/decisions/0007 for why Dask. Processes of this machine listen on loopback alone, without a dashboard.
+last bit. See docs/decisions/0007 for why Dask. Processes of this machine listen on loopback alone.
 """
 
 import contextlib
@@ -81,7 +81,7 @@ def _client(process_count: int, scheduler: str | None) -> Iterator[Client]:
                         threads_per_worker=1,
                         processes=True,
                         host="127.0.0.1",
-                        dashboard_address=None,
+                        dashboard_address="127.0.0.1:0",  # health and metrics on any free port: 8787 may be taken
                         silence_logs=40,
                     )
                 )
