@@ -3,7 +3,7 @@
 Leaves, found from the key alone. A meter's index is premises * fuel count + fuel index; a premises has one hub and one display.
 """
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, MeterType, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, MeterType, ReadSchedule
 from sim.kernels import leaf_kernel
 from sim.parameters import IntArray, KernelParameters
 from sim.philox import Words
@@ -143,9 +143,3 @@ def schedule_on(p: KernelParameters, meter: int, day: int) -> int:
 def reading_day(p: KernelParameters, meter: int) -> int:
     """The day of the month, 0 .. 27, after which a monthly meter sends its register."""
     return below(word_of(words(p.seed, _DEVICE, meter, 0, 0), 3), READING_DAYS)
-
-
-@leaf_kernel
-def is_live(p: KernelParameters, premises: int, slot: int) -> bool:
-    """Is the premises commissioned at the start of a slot?"""
-    return slot * SLOT_US >= joined_us(p, premises)

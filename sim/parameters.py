@@ -170,8 +170,8 @@ PACKED = np.dtype([(name, *_TABLES.get(name, (np.int64, ()))) for name in Kernel
 def pack(parameters: KernelParameters) -> KernelParameters:
     """The same numbers as one record, which kernels take as one pointer.
 
-    As a tuple, each call of a leaf would pass some 150 words, and compiling a kernel takes a minute. Tables have the size
-    of the largest scenario; what is beyond a scenario's own is 0, or 2^32 in tables of probabilities.
+    As a tuple, each call of a leaf would pass some 150 words, and the compiler would have as much more to do. Tables have
+    the size of the largest scenario; what is beyond a scenario's own is 0, or 2^32 in tables of probabilities.
     """
     record = np.zeros(1, PACKED).view(np.recarray)[0]
     for name, value in zip(parameters._fields, parameters, strict=True):

@@ -90,12 +90,6 @@ def ten_second_register_wh(p: KernelParameters, meter: int, tick: int) -> int:
 
 
 @leaf_kernel
-def ten_second_wh(p: KernelParameters, meter: int, tick: int) -> int:
-    """The consumption of one meter in the 10 s number `tick` since the start [Wh]."""
-    return ten_second_register_wh(p, meter, tick + 1) - ten_second_register_wh(p, meter, tick)
-
-
-@leaf_kernel
 def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
     """Energy of a half-hour used before its part 1..179 [Wh]; the noise reaches half a part either way."""
     share = part * _PART_SHARE + ((noise * _PART_SHARE) >> DRAW_BITS)

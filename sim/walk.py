@@ -1,6 +1,6 @@
 """Walks all premises once in virtual time and adds what they do to tallies: counts over time, backlog, commands, the digest.
 
-Nothing is stored and nothing is sorted: a premises sends a day's messages into an outbox, and each is added where it belongs.
+Nothing is stored and nothing is sorted: a premises sends a week's messages into an outbox, and each is added where it belongs.
 Tallies are integers that are only added to, so the result is the same for any shards, threads and order.
 """
 

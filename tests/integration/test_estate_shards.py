@@ -1,9 +1,12 @@
 """Shards of an estate on processes of this machine: the same result to the last bit, and clear words when there are none."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -14,6 +17,15 @@ from scenarios.spec import Scenario
 from sim.estate import build_estate
 from sim.walk import walk
 
+FILE = """title = "t"
+[estate]
+premises = {premises}
+[topology]
+dcs = [{{ name = "one", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 60
+"""
+BUSY_S = 8.0  # processor time after which a worker has imported, or compiled, all that it needs
 SCENARIO = Scenario.model_validate(
     {
         "title": "shards",
@@ -51,11 +63,30 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         walk_on_workers(build_estate(SCENARIO), SCENARIO, scheduler="tcp://127.0.0.1:9")
 
 
+def test_ctrl_c_ends_workers_and_folder_with_one_line(tmp_path) -> None:
+    """As a terminal does it: the signal reaches every process of the group."""
+    path, out = tmp_path / "large.toml", tmp_path / "new"
+    path.write_text(FILE.format(premises=50_000_000))
+    command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(path), "--out", str(out), "--processes", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    give_up_s = time.monotonic() + 240
+    while not any(child.cpu_times().user > BUSY_S for child in psutil.Process(process.pid).children(recursive=True)):
+        assert process.poll() is None and time.monotonic() < give_up_s, "no worker came to work"
+        time.sleep(0.2)
+    group = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert told.strip().splitlines()[-1].startswith("meterstorm: interrupted")
+    assert not out.exists()
+    assert psutil.wait_procs(group, timeout=30)[1] == []
+
+
 def test_the_command_gives_the_same_digest_by_processes_and_by_threads(tmp_path) -> None:
     path = tmp_path / "shards.toml"
-    path.write_text(
-        'title = "t"\n[estate]\npremises = 300\n[topology]\ndcs = [{ name = "one", nodes = 1, rf = 1 }]\n[run]\nwall_s = 60\n'
-    )
+    path.write_text(FILE.format(premises=300))
     digests = set()
     for option in (("--threads", "1"), ("--processes", "2")):
         command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(path), "--json", "--quiet", *option]

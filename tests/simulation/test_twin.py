@@ -6,9 +6,9 @@ from itertools import zip_longest
 import pytest
 from twin_estates import ALERTS, READS, TARIFF, TRAFFIC, WAN, estate_of
 
-from scenarios.domain import DAY_US
+from scenarios.domain import DAY_US, SLOT_US
 from scenarios.spec import ScenarioError
-from sim import twin
+from sim import trace, twin
 from sim.messages import MessageKind
 from sim.sending import STORM_DRAW
 from sim.trace import trace_blocks
@@ -127,6 +127,36 @@ def test_the_twin_of_a_hundred_premises(parts):
     expected = rows_of(estate)
     assert first_difference(expected, twin_rows(estate)) is None
     assert len(expected) > 1_000
+
+
+HALF_HOURLY = {"premises": 60, "read_schedules": {"daily": 0.0, "half_hourly": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("days", "hub"),
+    [
+        (2, {"hub_outages_per_day": 0.9, "hub_outage_h_max": 6.0}),
+        (4, {"hub_outages_per_day": 0.3, "hub_outage_h_max": 23.0, "catch_up_speed": 2}),
+    ],
+    ids=["dark_again_before_it_has_left", "backlog_beyond_the_day_after"],
+)
+def test_a_hub_whose_outages_run_into_each_other_keeps_its_order(days, hub):
+    """Once a message could leave a hub that was dark again, and new ones overtook a backlog of more than a day."""
+    estate = estate_of(estate=HALF_HOURLY, run={"days": days}, wan=WAN | {"outages": []} | hub)
+    expected = rows_of(estate)
+    assert first_difference(expected, twin_rows(estate)) is None
+    assert any(due - (slot + 1) * SLOT_US > DAY_US // 4 for due, _, _, slot, _ in expected)
+
+
+def test_a_cut_between_a_hubs_outage_and_its_regions_loses_nothing(monkeypatch):
+    """Once the window after such a cut was searched too late for what the hub had held back before its region went dark."""
+    outages = [{"at_h": 8.0, "for_h": 16.0, "return_over_h": 0.5}]
+    wan = WAN | {"hub_outages_per_day": 0.3, "hub_outage_h_max": 5.0, "outages": outages}
+    estate = estate_of(estate=HALF_HOURLY | {"premises": 300}, wan=wan)
+    whole = rows_of(estate)
+    monkeypatch.setattr(trace, "_WINDOW_SIZE_MIN", 200)
+    monkeypatch.setattr(trace, "_WINDOW_SIZE_MAX", 200)
+    assert first_difference(whole, rows_of(estate)) is None
 
 
 def test_an_estate_too_large_for_processes_is_refused(monkeypatch):

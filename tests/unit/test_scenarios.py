@@ -112,6 +112,13 @@ OUTAGES = "[[wan.outages]]\nregion = {}\nat_h = 1.0\nfor_h = 4.0\n[[wan.outages]
         ("[alerts]\nper_hub_day = 21.0", "alerts.per_hub_day = 21.0"),
         ("[[alerts.storms]]\nregion = 'mars'\nat_h = 1.0", "alerts.storms names region 'mars'"),
         ("[[traffic.bursts]]\nat_h = 1.0\nshare = 1.1", "traffic.bursts.0.share = 1.1"),
+        (
+            (CAMPAIGN + "'top_up'").replace("at_h = 1.0", "at_h = 900.0"),
+            "campaigns: at_h 900 is beyond the end of the simulated span, 27 h",
+        ),
+        ("[[wan.outages]]\nat_h = 500.0\nfor_h = 1.0", "wan.outages: at_h 500 is beyond the end"),
+        ("[[alerts.storms]]\nat_h = 27.0", "alerts.storms: at_h 27 is beyond the end"),
+        ("[[traffic.bursts]]\nat_h = 27.5\nshare = 0.5", "traffic.bursts: at_h 27.5 is beyond the end"),
         (CAMPAIGN + "'dance'", "campaigns.0.kind = 'dance'"),
         (CAMPAIGN + "'top_up'\nregion = 'mars'", "campaigns names region 'mars'"),
         (CAMPAIGN + "'top_up'\nfuel = 'gas'", "campaign 'one' is for gas, which estate.fuels lacks"),

@@ -398,3 +398,17 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(path: Path, tmp_path: Path) -> No
     assert [line for line in told.splitlines() if line.strip()][-1].startswith("meterstorm: interrupted")
     assert "Traceback" not in told
     assert not out.exists()
+
+
+def test_a_backlog_that_is_there_at_the_end_is_not_called_drained(tmp_path: Path) -> None:
+    """An outage that outlives the span: null for machines, words for people."""
+    path = tmp_path / "dark.toml"
+    path.write_text(SCENARIO.replace("for_h = 3.0", "for_h = 300.0").replace("premises = 2_000", "premises = 200"))
+    out = tmp_path / "new"
+    result = invoke("simulate", str(path), "--out", str(out), "--quiet")
+    assert result.exit_code == 0, result.output
+    backlog = load_simulation(out).backlog
+    assert backlog["south"].drain_s is None and backlog["south"].in_flight == backlog["south"].peak > 0
+    assert backlog["north"].drain_s is not None
+    assert "not by the end" in (out / "report.html").read_text()
+    assert "not by the end" in result.output
