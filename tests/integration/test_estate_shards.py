@@ -58,6 +58,31 @@ def test_two_processes_give_the_tallies_of_one_and_leave_nothing_running() -> No
     assert [line for line in left.values() if "resource_tracker" not in " ".join(line)] == []
 
 
+def test_a_worker_that_dies_has_its_shard_walked_again() -> None:
+    scenario = SCENARIO.model_copy(update={"estate": SCENARIO.estate.model_copy(update={"premises": 60_000})})
+    estate = build_estate(scenario)
+    killed: list[int] = []
+
+    def kill_one(_share: float) -> None:
+        workers = [
+            child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())
+        ]
+        if not killed:
+            killed.append(workers[0].pid)
+            workers[0].kill()
+
+    sharded = walk_on_workers(estate, scenario, process_count=2, progress=kill_one)
+    assert killed
+    for name, one, other in zip(sharded._fields, walk(estate), sharded, strict=True):
+        assert (one == other).all(), name
+
+
+def test_workers_with_other_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.estate_shards.KERNELS_STATE", "another")
+    with pytest.raises(HarnessError, match=r"another version of meterstorm.*tcp://127.0.0.1"):
+        walk_on_workers(build_estate(SCENARIO), SCENARIO, process_count=1)
+
+
 def test_a_scheduler_that_is_not_there_is_named() -> None:
     with pytest.raises(HarnessError, match=re.escape("tcp://127.0.0.1:9")):
         walk_on_workers(build_estate(SCENARIO), SCENARIO, scheduler="tcp://127.0.0.1:9")

@@ -1,17 +1,20 @@
 """Whole traces of a small estate: exact counts by seed, each reading once, the digest, and means on the profile."""
 
 import itertools
+from collections import Counter
 from hashlib import sha256
 
 import numpy as np
 import pytest
 
-from scenarios.domain import DAY_US, SLOT_US, Fuel
+from scenarios.domain import DAY_US, SLOT_US, CommandState, Fuel
 from scenarios.spec import Scenario
 from sim.arrivals import HOUR_US
 from sim.build import QUERIES_BY_LOCAL_HOUR
+from sim.commands import displayed_us, is_target, run_command
 from sim.digest import empty_tiles, merkle_root, tiles_of_blocks
 from sim.estate import EstateModel, build_estate
+from sim.homes import joined_us, region_index
 from sim.streams import Purpose, word_of, words
 from sim.summary import simulate
 from sim.trace import MessageKind, trace_blocks
@@ -273,3 +276,73 @@ def test_parts_of_a_slot_are_its_ten_second_registers():
         assert parts.tolist() == expected
         assert (np.diff(parts) >= 0).all()
         assert parts[-1] - parts[0] == used > 0
+
+
+def test_commands_are_tallied_as_each_of_them_ends():
+    """Against every single command: states, attempts, late and repeated answers, and displays that are right in time."""
+    scenario = Scenario.model_validate(
+        {
+            "title": "a price for displays",
+            "estate": {"premises": 400},
+            "wan": {"outages": [{"region": "north", "at_h": 5.0, "for_h": 2.0}]},
+            "campaigns": [
+                {
+                    "name": "price",
+                    "kind": "update_price",
+                    "share": 0.9,
+                    "at_h": 4.0,
+                    "over_h": 2.0,
+                    "effective_h": 6.5,
+                    "attempts_max": 3,
+                    "timeout_s": 60.0,
+                    "backoff_s": 300.0,
+                    "success": 0.8,
+                    "refusal": 0.05,
+                    "duplicate": 0.2,
+                }
+            ],
+            "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+            "run": {"wall_s": 60},
+        }
+    )
+    estate = build_estate(scenario)
+    p, sent, answers = estate.packed, np.zeros(31, np.int64), np.zeros((31, 2), np.int64)
+    outcomes = [
+        (meter, run_command(p, 0, meter, region_index(p, meter), meter, sent, answers))
+        for meter in range(400)
+        if is_target(p, 0, meter, region_index(p, meter), meter)
+    ]
+    outcome = simulate(scenario, estate=estate).campaigns[0]
+    assert outcome.targets == len(outcomes) > 300
+    states = Counter(ended.state for _, ended in outcomes)
+    assert outcome.states == {state: states[state] for state in CommandState}
+    assert min(states[state] for state in (CommandState.APPLIED, CommandState.REJECTED, CommandState.EXHAUSTED)) > 0
+    assert outcome.attempts == sum(ended.attempts for _, ended in outcomes) > len(outcomes)
+    assert outcome.late_answers == sum(ended.is_late for _, ended in outcomes) > 0
+    assert outcome.repeated_answers == sum(ended.repeats for _, ended in outcomes) > 0
+    shown = [displayed_us(p, 0, meter, ended.applied_us) for meter, ended in outcomes]
+    assert outcome.displays == len(outcomes)
+    assert outcome.displays_correct_at_effective == sum(at <= 6.5 * HOUR_US for at in shown)
+    assert 0 < outcome.displays_correct_at_effective < len(outcomes)
+    assert outcome.ended.sum() == len(outcomes)
+    assert outcome.displayed.sum() == sum(at < estate.span_us for at in shown)
+
+
+def test_energy_counts_from_the_day_that_a_home_joins():
+    scenario = Scenario.model_validate(
+        {
+            "title": "joining",
+            "estate": {"premises": 300, "rollout": {"start_share": 0.3, "over_days": 2}},
+            "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+            "run": {"wall_s": 60, "days": 3},
+        }
+    )
+    estate = build_estate(scenario)
+    expected, days = 0, set()
+    for premises in range(300):
+        day = joined_us(estate.packed, premises) // DAY_US
+        days.add(day)
+        used = intervals_wh(estate, np.array([premises]), np.array([day * 48], np.int32), (3 - day) * 48)
+        expected += int(used.sum())
+    assert days == {0, 1, 2}
+    assert simulate(scenario, estate=estate).energy_wh == {Fuel.ELECTRICITY: expected}

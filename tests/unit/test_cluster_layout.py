@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.cluster.layout import TOKEN_MIN, TOKENS_PER_NODE, lay_out, tokens_of
-from loadtests.cluster.sizing import HEAP_MIB_MAX, HEAP_MIB_MIN, RESERVED_MIB, size_nodes
+from loadtests.cluster.sizing import HEAP_MIB_MAX, HEAP_MIB_MIN, RESERVED_MIB, size_nodes, stage_threads
 from loadtests.errors import HarnessError
 from scenarios.spec import Dc, Topology
 
@@ -78,3 +78,10 @@ def test_what_is_promised_fits(node_count: int, available_mib: int) -> None:
 def test_too_little_memory_is_refused_with_the_numbers() -> None:
     with pytest.raises(HarnessError, match=r"6 nodes need 5952 MiB .* this machine has 4000 MiB free"):
         size_nodes(6, 4_000)
+
+
+def test_stage_threads_are_eight_a_core_of_a_nodes_share() -> None:
+    assert stage_threads(2, 4) == 16
+    assert stage_threads(1, 64) == 32  # as Cassandra ships it
+    assert stage_threads(6, 2) == 4  # 16 / 6, but never so few that reads wait for each other
+    assert size_nodes(2, 23_000, core_count=2).stage_threads == 8
