@@ -24,6 +24,7 @@ premises = {premises}
 dcs = [{{ name = "one", nodes = 1, rf = 1 }}]
 [run]
 wall_s = 60
+days = {days}
 """
 BUSY_S = 8.0  # processor time after which a worker has imported, or compiled, all that it needs
 SCENARIO = Scenario.model_validate(
@@ -89,9 +90,9 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
 
 
 def test_ctrl_c_ends_workers_and_folder_with_one_line(tmp_path) -> None:
-    """As a terminal does it: the signal reaches every process of the group."""
+    """As a terminal does it: the signal reaches every process of the group. The whole simulation would take an hour."""
     path, out = tmp_path / "large.toml", tmp_path / "new"
-    path.write_text(FILE.format(premises=50_000_000))
+    path.write_text(FILE.format(premises=50_000_000, days=100))
     command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(path), "--out", str(out), "--processes", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -111,7 +112,7 @@ def test_ctrl_c_ends_workers_and_folder_with_one_line(tmp_path) -> None:
 
 def test_the_command_gives_the_same_digest_by_processes_and_by_threads(tmp_path) -> None:
     path = tmp_path / "shards.toml"
-    path.write_text(FILE.format(premises=300))
+    path.write_text(FILE.format(premises=300, days=1))
     digests = set()
     for option in (("--threads", "1"), ("--processes", "2")):
         command = [sys.executable, "-m", "meterstorm.cli", "simulate", str(path), "--json", "--quiet", *option]
