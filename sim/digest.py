@@ -131,7 +131,7 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
     slot = (message >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
     state = hash_of_key(due_us, message)
     if kind == _UPLOAD:
-        state = mixed(state ^ _hash_of_day(p, meter, slot, scratch))
+        state = mixed(state ^ hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:
         _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
         end_wh = scratch.registers[slot % SLOTS_PER_DAY + 1]
@@ -162,7 +162,7 @@ def second_word(state: np.uint64) -> np.uint64:
 
 
 @leaf_kernel
-def _hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> np.uint64:
+def hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> np.uint64:
     """The half-hours of a day that begins at `slot`, and the register at its end, as one word.
 
     A sum of products with odd factors: no step waits for the one before, and any one value that differs changes the sum.

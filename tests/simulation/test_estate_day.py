@@ -9,10 +9,10 @@ import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, CommandState, Fuel
 from scenarios.spec import Scenario
-from sim.arrivals import HOUR_US
+from sim.arrivals import HOUR_US, is_gap
 from sim.build import QUERIES_BY_LOCAL_HOUR
 from sim.commands import displayed_us, is_target, run_command
-from sim.digest import empty_tiles, merkle_root, tiles_of_blocks
+from sim.digest import empty_tiles, hash_of_day, merkle_root, new_scratch, tiles_of_blocks
 from sim.estate import EstateModel, build_estate
 from sim.homes import joined_us, region_index
 from sim.streams import Purpose, word_of, words
@@ -346,3 +346,18 @@ def test_energy_counts_from_the_day_that_a_home_joins():
         expected += int(used.sum())
     assert days == {0, 1, 2}
     assert simulate(scenario, estate=estate).energy_wh == {Fuel.ELECTRICITY: expected}
+
+
+def test_the_hash_of_an_upload_leaves_out_what_the_meter_has_lost():
+    """With a lost half-hour it is another hash than that of the whole day, without one the same."""
+    fields = {"title": "gaps", "estate": {"premises": 200}, "reads": {"gap_share": 0.02}, "run": {"wall_s": 60}}
+    topology = {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]}
+    lossy = build_estate(Scenario.model_validate(fields | {"topology": topology})).packed
+    whole = build_estate(Scenario.model_validate(fields | {"topology": topology, "reads": {}})).packed
+    seen = set()
+    for meter in range(200):
+        has_gap = any(is_gap(lossy, meter, slot) for slot in range(48))
+        is_same = hash_of_day(lossy, meter, 0, new_scratch()) == hash_of_day(whole, meter, 0, new_scratch())
+        assert is_same != has_gap
+        seen.add(has_gap)
+    assert seen == {True, False}
