@@ -28,7 +28,7 @@ from sim.messages import (
     packed,
 )
 from sim.parameters import IntArray, KernelParameters
-from sim.streams import below, word_of
+from sim.streams import Drawn, below, new_drawn, word_of
 from sim.trace import MessageBlock
 from sim.values import estimated_wh, fill_day, fill_parts, register_wh_kernel, revised_wh
 
@@ -88,20 +88,28 @@ class Scratch(NamedTuple):
 
     held: IntArray  # int64[4]: meter and day of `registers`, meter and slot of `parts`; -1 for none
     registers: IntArray  # int64[49]
-    noise: IntArray  # int64[48]
     parts: IntArray  # int64[181]: registers at the starts of a slot's 10-second parts, and at its end
+    parts_due_us: IntArray  # int64[180]: when they arrive
+    drawn: Drawn
     factors: NDArray[np.uint64]  # uint64[48]: odd, one for each half-hour of a day
+    register_factors: NDArray[np.uint64]  # uint64[49]: what they make of the registers, see `hash_of_day`
 
 
 def new_scratch() -> Scratch:
     """Room, and the factors by which the half-hours of a day enter its hash: the golden ratio's odd multiples, mixed."""
-    steps = np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN
+    factors = _mixed_all(np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN) | _ONE
+    register_factors = np.zeros(SLOTS_PER_DAY + 1, np.uint64)
+    register_factors[1:] += factors
+    register_factors[:-1] -= factors
+    register_factors[-1] += _ONE
     return Scratch(
         held=np.full(4, -1),
         registers=np.empty(SLOTS_PER_DAY + 1, np.int64),
-        noise=np.empty(SLOTS_PER_DAY, np.int64),
         parts=np.empty(TEN_SECONDS_PER_SLOT + 1, np.int64),
-        factors=_mixed_all(steps) | _ONE,
+        parts_due_us=np.empty(TEN_SECONDS_PER_SLOT, np.int64),
+        drawn=new_drawn(),
+        factors=factors,
+        register_factors=register_factors,
     )
 
 
@@ -109,7 +117,7 @@ def new_scratch() -> Scratch:
 def _hold_day(p: KernelParameters, meter: int, day: int, scratch: Scratch) -> None:
     """Have a day's registers in `scratch`; a meter's messages come day by day, so most find them there."""
     if scratch.held[0] != meter or scratch.held[1] != day:
-        fill_day(p, meter, day, scratch.noise, scratch.registers)
+        fill_day(p, meter, day, scratch.drawn, scratch.registers)
         scratch.held[0], scratch.held[1] = meter, day
 
 
@@ -119,7 +127,8 @@ def hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> 
     if scratch.held[2] != meter or scratch.held[3] != slot:
         _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
         low = scratch.registers[slot % SLOTS_PER_DAY]
-        fill_parts(p, meter, slot, low, scratch.registers[slot % SLOTS_PER_DAY + 1] - low, scratch.parts)
+        energy_wh = scratch.registers[slot % SLOTS_PER_DAY + 1] - low
+        fill_parts(p, meter, slot, low, energy_wh, scratch.drawn, scratch.parts)
         scratch.held[2], scratch.held[3] = meter, slot
 
 
@@ -166,12 +175,14 @@ def hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) ->
     """The half-hours of a day that begins at `slot`, and the register at its end, as one word.
 
     A sum of products with odd factors: no step waits for the one before, and any one value that differs changes the sum.
+    sum((r[n + 1] - r[n]) f[n]) + r[48] is summed up by registers, not by half-hours: differences would read each register
+    from two stores, which takes the processor as long as all the rest.
     """
     registers = scratch.registers
     _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
-    total = np.uint64(registers[SLOTS_PER_DAY])
-    for at in range(SLOTS_PER_DAY):
-        total += np.uint64(registers[at + 1] - registers[at]) * scratch.factors[at]
+    total = np.uint64(0)
+    for at in range(SLOTS_PER_DAY + 1):
+        total += np.uint64(registers[at]) * scratch.register_factors[at]
     if p.gap_below > 0:
         for at in range(SLOTS_PER_DAY):
             if is_gap(p, meter, slot + at):  # what the meter has lost is not in the message: take it out, and mark it

@@ -13,7 +13,7 @@ from sim.homes import premises_words, region_of_words
 from sim.kernels import kernel, leaf_kernel
 from sim.parameters import IntArray, KernelParameters
 from sim.sending import Outbox, messages_sent
-from sim.streams import below, word_of
+from sim.streams import below, new_drawn, word_of
 from sim.wan import first_sent_us
 
 _ATTEMPTS_MAX = 31
@@ -39,6 +39,7 @@ def new_outbox(room: int) -> Outbox:
         message=np.empty(room, np.int64),
         attempts_us=np.empty(_ATTEMPTS_MAX, np.int64),
         answers_us=np.empty((_ATTEMPTS_MAX, 2), np.int64),
+        drawn=new_drawn(),
     )
 
 

@@ -16,10 +16,11 @@ from sim.arrivals import (
     alert_count,
     alert_sent_us,
     correction_due_us,
+    draw_push_jitter,
+    drawn_push_due_us,
     estimate_due_us,
     is_gap,
     is_revised,
-    push_due_us,
     query_count,
     query_due_us,
     query_words,
@@ -39,7 +40,7 @@ from sim.homes import (
 from sim.kernels import leaf_kernel
 from sim.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
-from sim.streams import HALVES_PER_BLOCK, Purpose, below, word_of, words
+from sim.streams import HALVES_PER_BLOCK, WORDS_PER_DRAWING, Drawn, Purpose, below, word_of, words
 from sim.wan import delay_us, leaves_hub_us
 
 _WAN = int(Purpose.WAN)
@@ -68,6 +69,7 @@ class Outbox(NamedTuple):
     message: IntArray  # int64[n]: packed as in `sim.messages`
     attempts_us: IntArray  # int64[31]
     answers_us: IntArray  # int64[31, 2]
+    drawn: Drawn
 
 
 @leaf_kernel
@@ -137,9 +139,11 @@ def _deliver(
     """A message of the hub on its way over the WAN, perhaps twice."""
     if p.is_ideal and p.duplicate_below == 0:
         return put(out, count, sent_us, sent_us, packed(meter, kind, slot, 0))
-    due = arrival_us(p, premises, region, meter, kind, slot, sent_us)
-    count = put(out, count, due, sent_us, packed(meter, kind, slot, 0))
     four = words(p.seed, _WAN, meter, slot, kind)
+    due = sent_us
+    if not p.is_ideal:
+        due = leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
+    count = put(out, count, due, sent_us, packed(meter, kind, slot, 0))
     if word_of(four, 2) < p.duplicate_below:
         again = due + 1 + below(word_of(four, 3), p.duplicate_us_max)
         count = put(out, count, again, sent_us, packed(meter, kind, slot, DUPLICATE))
@@ -175,11 +179,12 @@ def _readings(
                 p.seed, meter, max(from_us, day * DAY_US), min(to_us, (day + 2) * DAY_US), day, out, count
             )
         elif schedule == _HALF_HOURLY and not has_register_only:
-            for slot in range(
-                max(midnight, (from_us - p.push_jitter_us) // SLOT_US - 1),
-                min(midnight + SLOTS_PER_DAY, to_us // SLOT_US + 1),
-            ):
-                sent = push_due_us(p.seed, p.push_jitter_us, meter, slot)
+            first_slot = max(midnight, (from_us - p.push_jitter_us) // SLOT_US - 1)
+            end_slot = min(midnight + SLOTS_PER_DAY, to_us // SLOT_US + 1)
+            for slot in range(first_slot, end_slot):
+                if slot == first_slot or slot % WORDS_PER_DRAWING == 0:
+                    draw_push_jitter(p.seed, meter, slot, out.drawn)
+                sent = drawn_push_due_us(p.push_jitter_us, slot, out.drawn)
                 if from_us <= sent < to_us and not is_gap(p, meter, slot):
                     count = _deliver(p, premises, region, meter, _PUSH, slot, sent, out, count)
         elif schedule != _MONTHLY or p.month_day[day] == reading_day(p, meter):

@@ -5,11 +5,13 @@ slot, a day or a group of them. Replication is 0 so far; its place is kept so th
 """
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.kernels import leaf_kernel
-from sim.philox import Words, philox
+from sim.philox import LANES, Words, philox, philox_lanes
 
 
 class Purpose(IntEnum):
@@ -45,7 +47,34 @@ class Purpose(IntEnum):
 
 
 REPLICATION = np.uint32(0)
-HALVES_PER_BLOCK = 8  # one Philox call gives four words, or eight 16-bit draws
+WORDS_PER_BLOCK = 4  # one Philox call gives four words, ...
+HALVES_PER_BLOCK = 8  # ... or eight 16-bit draws
+WORDS_PER_DRAWING = LANES * WORDS_PER_BLOCK
+DRAWINGS = 3  # as many as a half-hour's 180 draws take
+
+
+class Drawn(NamedTuple):
+    """Room for what `draw_blocks` draws."""
+
+    words: NDArray[np.uint32]  # uint32[96]
+    halves: NDArray[np.uint16]  # uint16[192]: the same memory, as 16-bit draws in their order
+
+
+def new_drawn() -> Drawn:
+    """Room for three drawings."""
+    room = np.zeros(DRAWINGS * WORDS_PER_DRAWING, np.uint32)
+    return Drawn(room, room.view(np.uint16))
+
+
+@leaf_kernel
+def draw_blocks(seed: int, purpose: int, index: int, first_block: int, drawn: Drawn, drawing: int) -> None:
+    """The words of eight blocks one after the other, of draw 0, into place `drawing` (0..2) of `drawn`.
+
+    The same words as `words` gives for each block.
+    """
+    b = first_block
+    blocks = (b, b + 1, b + 2, b + 3, b + 4, b + 5, b + 6, b + 7)
+    philox_lanes(index, blocks, 0, 0, seed, purpose, drawn.words, drawing * WORDS_PER_DRAWING)
 
 
 @leaf_kernel

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
-from sim.arrivals import TEN_SECONDS_PER_SLOT
+from sim.arrivals import TEN_SECONDS_PER_SLOT, draw_for_parts
 from sim.kernels import kernel, leaf_kernel
 from sim.parameters import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray, KernelParameters
-from sim.philox import Words
-from sim.streams import HALVES_PER_BLOCK, Purpose, centred, centred_of, word_of, words
+from sim.philox import Words, philox_lanes
+from sim.streams import HALVES_PER_BLOCK, Drawn, Purpose, centred, centred_of, new_drawn, word_of, words
 
 if TYPE_CHECKING:
     from sim.estate import EstateModel
@@ -29,7 +29,9 @@ _SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
 _WEEKS_ESTIMATED_FROM = 4
 _PART_SHARE = (1 << DAY_BITS) // TEN_SECONDS_PER_SLOT  # of a half-hour [2^-32]
 _BLOCKS_PER_DAY = SLOTS_PER_DAY // HALVES_PER_BLOCK
-_WORDS_PER_BLOCK = HALVES_PER_BLOCK // 2
+_HALF_ONE = 0x8000
+_WORD_MASK, _WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
+_METER_WORDS, _DAY_HALVES = 6 * 4, 7 * 8  # where `fill_day` has them, after the draws of the day's six blocks
 _QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
 
 
@@ -47,7 +49,7 @@ def intervals_wh(
     assert meter.shape == first_slot.shape, "a first slot a meter"
     assert count >= 1, "at least one slot"
     _check_range(estate, meter, first_slot, count)
-    return _intervals(estate.packed, np.asarray(meter, np.int64), np.asarray(first_slot, np.int32), count)
+    return _intervals(estate.packed, np.asarray(meter, np.int64), np.asarray(first_slot, np.int32), count, new_drawn())
 
 
 def _check_range(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> None:
@@ -97,22 +99,31 @@ def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
 
 
 @leaf_kernel
-def fill_parts(p: KernelParameters, meter: int, slot: int, low: int, energy_wh: int, parts: IntArray) -> None:
+def fill_parts(
+    p: KernelParameters, meter: int, slot: int, low: int, energy_wh: int, drawn: Drawn, parts: IntArray
+) -> None:
     """Registers within a slot that starts at `low` and uses `energy_wh`, into `parts` int64[181] [Wh].
 
-    The same numbers as `ten_second_register_wh`, at an eighth of the draws.
+    The same numbers as `ten_second_register_wh`, in vector instructions.
     """
-    first = slot * TEN_SECONDS_PER_SLOT
-    tick, end = first, first + TEN_SECONDS_PER_SLOT
-    while tick < end:
-        drawn = words(p.seed, _TEN_SECOND, meter, tick // HALVES_PER_BLOCK, 0)
-        block_end = min((tick // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK, end)
-        while tick < block_end:
-            parts[tick - first] = low + _part_of_slot_wh(
-                energy_wh, tick - first, centred_of(drawn, tick % HALVES_PER_BLOCK)
-            )
-            tick += 1
+    skipped = draw_for_parts(p.seed, _TEN_SECOND, meter, slot, drawn)
+    for part in range(TEN_SECONDS_PER_SLOT):
+        share = part * _PART_SHARE + _noise_of(_PART_SHARE, drawn.halves[skipped + part])
+        parts[part] = low + _share_of(energy_wh, share)
     parts[0], parts[TEN_SECONDS_PER_SLOT] = low, low + energy_wh
+
+
+@leaf_kernel
+def _noise_of(spread: int, half: np.uint16) -> int:
+    """(spread * (half - 2^15)) >> 16 for a spread below 2^32, with the one product that vector instructions have."""
+    product = int(np.int64((np.uint64(spread) & _WORD_MASK) * np.uint64(half)))
+    return (product - (spread << (DRAW_BITS - 1))) >> DRAW_BITS
+
+
+@leaf_kernel
+def _share_of(energy_wh: int, share: int) -> int:
+    """(energy * share) >> 32 for both in 0 .. 2^32 - 1, likewise."""
+    return int(np.int64(((np.uint64(energy_wh) & _WORD_MASK) * (np.uint64(share) & _WORD_MASK)) >> _WORD_BITS))
 
 
 @leaf_kernel
@@ -174,26 +185,32 @@ def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: 
 
 
 @leaf_kernel
-def fill_day(p: KernelParameters, meter: int, day: int, noise: IntArray, registers: IntArray) -> None:
+def fill_day(p: KernelParameters, meter: int, day: int, drawn: Drawn, registers: IntArray) -> None:
     """Registers of one meter at the starts of a day's slots and at its end, into `registers` int64[49] [Wh].
 
-    The same numbers as `fill_registers`, in loops without branches that the compiler turns into vector instructions: of a
-    nation's day this is most of the work. `noise` int64[48] is room for the draws.
+    The same numbers as `fill_registers`, in vector instructions: of a nation's day this is most of the work. One drawing
+    has the day's six blocks, the meter's own words and the day's noise.
     """
-    four = words(p.seed, _METER, meter, 0, 0)
     fuel = meter % p.fuel_count
-    low, high = _day_registers_wh(p, four, meter, day)
-    energy_wh = high - low
-    for block in range(_BLOCKS_PER_DAY):
-        drawn = words(p.seed, _SLOT_ENERGY, meter, day * _BLOCKS_PER_DAY + block, 0)
-        at = block * HALVES_PER_BLOCK
-        for word in range(_WORDS_PER_BLOCK):
-            both = word_of(drawn, word)
-            noise[at + 2 * word] = (both & 0xFFFF) - 0x8000
-            noise[at + 2 * word + 1] = (both >> 16) - 0x8000
+    b = day * _BLOCKS_PER_DAY
+    blocks = (b, b + 1, b + 2, b + 3, b + 4, b + 5, 0, day // HALVES_PER_BLOCK)
+    slots = _SLOT_ENERGY
+    purposes = (slots, slots, slots, slots, slots, slots, _METER, _DAY_ENERGY)
+    philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
+    annual_word, start_word = int(np.int64(drawn.words[_METER_WORDS])), int(np.int64(drawn.words[_METER_WORDS + 1]))
+    at = day % HALVES_PER_BLOCK
+    low = _drawn_day_register_wh(
+        p, fuel, annual_word, start_word, day, int(np.int64(drawn.halves[_DAY_HALVES + at])) - _HALF_ONE
+    )
+    if at + 1 < HALVES_PER_BLOCK:
+        noise = int(np.int64(drawn.halves[_DAY_HALVES + at + 1])) - _HALF_ONE
+    else:
+        noise = centred(p.seed, _DAY_ENERGY, meter, day + 1)
+    energy_wh = _drawn_day_register_wh(p, fuel, annual_word, start_word, day + 1, noise) - low
     share, spread = p.slot_share[fuel, day], p.slot_spread[fuel, day]
     for slot in range(SLOTS_PER_DAY):  # at midnight the spread and the share are 0
-        registers[slot] = low + ((energy_wh * (share[slot] + ((spread[slot] * noise[slot]) >> DRAW_BITS))) >> DAY_BITS)
+        drawn_share = share[slot] + _noise_of(spread[slot], drawn.halves[slot])
+        registers[slot] = low + _share_of(energy_wh, drawn_share)
     registers[SLOTS_PER_DAY] = low + energy_wh
 
 
@@ -209,34 +226,33 @@ def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, ener
 @leaf_kernel
 def _day_register_wh(p: KernelParameters, four: Words, meter: int, day: int) -> int:
     """The register at the start of a day, 0 .. day_count [Wh]; `four` are the meter's own words."""
-    return _drawn_day_register_wh(p, four, meter, day, centred(p.seed, _DAY_ENERGY, meter, day))
+    noise = centred(p.seed, _DAY_ENERGY, meter, day)
+    return _drawn_day_register_wh(p, meter % p.fuel_count, word_of(four, 0), word_of(four, 1), day, noise)
 
 
 @leaf_kernel
-def _day_registers_wh(p: KernelParameters, four: Words, meter: int, day: int) -> tuple[int, int]:
-    """The registers at the start of a day and of the next [Wh]; mostly one call of Philox draws both."""
-    drawn = words(p.seed, _DAY_ENERGY, meter, day // HALVES_PER_BLOCK, 0)
-    low = _drawn_day_register_wh(p, four, meter, day, centred_of(drawn, day % HALVES_PER_BLOCK))
-    if (day + 1) % HALVES_PER_BLOCK == 0:
-        return low, _day_register_wh(p, four, meter, day + 1)
-    return low, _drawn_day_register_wh(p, four, meter, day + 1, centred_of(drawn, (day + 1) % HALVES_PER_BLOCK))
-
-
-@leaf_kernel
-def _drawn_day_register_wh(p: KernelParameters, four: Words, meter: int, day: int, noise: int) -> int:
-    fuel = meter % p.fuel_count
+def _drawn_day_register_wh(
+    p: KernelParameters, fuel: int, annual_word: int, start_word: int, day: int, noise: int
+) -> int:
     share = int(p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS))
-    start_wh = int(word_of(four, 1) * p.register_start_wh_max[fuel]) >> 32
-    return start_wh + ((annual_wh_kernel(p, fuel, word_of(four, 0)) * share) >> YEAR_BITS)
+    start_wh = int(start_word * p.register_start_wh_max[fuel]) >> 32
+    return start_wh + ((annual_wh_kernel(p, fuel, annual_word) * share) >> YEAR_BITS)
 
 
 @leaf_kernel
-def used_from_day_wh(p: KernelParameters, meter: int, day: int) -> int:
+def used_from_day_wh(p: KernelParameters, meter: int, day: int, drawn: Drawn) -> int:
     """The energy of a meter from the start of a day to the end of the span [Wh]."""
-    four = words(p.seed, _METER, meter, 0, 0)
-    # the span's start has no noise: see `sim.demand`
-    first = _drawn_day_register_wh(p, four, meter, 0, 0) if day == 0 else _day_register_wh(p, four, meter, day)
-    return _day_register_wh(p, four, meter, p.day_count) - first
+    fuel, last = meter % p.fuel_count, p.day_count
+    blocks = (0, day // HALVES_PER_BLOCK, last // HALVES_PER_BLOCK, 0, 0, 0, 0, 0)
+    noises = _DAY_ENERGY
+    purposes = (_METER, noises, noises, noises, noises, noises, noises, noises)
+    philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
+    annual_word, start_word = int(np.int64(drawn.words[0])), int(np.int64(drawn.words[1]))
+    first_noise = int(np.int64(drawn.halves[HALVES_PER_BLOCK + day % HALVES_PER_BLOCK])) - _HALF_ONE
+    last_noise = int(np.int64(drawn.halves[2 * HALVES_PER_BLOCK + last % HALVES_PER_BLOCK])) - _HALF_ONE
+    return _drawn_day_register_wh(p, fuel, annual_word, start_word, last, last_noise) - _drawn_day_register_wh(
+        p, fuel, annual_word, start_word, day, first_noise
+    )
 
 
 @leaf_kernel
@@ -256,12 +272,14 @@ def _registers(p: KernelParameters, meter: IntArray, slot: NDArray[np.int32]) ->
 
 
 @kernel
-def _intervals(p: KernelParameters, meter: IntArray, first_slot: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+def _intervals(
+    p: KernelParameters, meter: IntArray, first_slot: NDArray[np.int32], count: int, drawn: Drawn
+) -> NDArray[np.int32]:
     out = np.empty((len(meter), count), np.int32)
-    registers, noise = np.empty(count + 1, np.int64), np.empty(SLOTS_PER_DAY, np.int64)
+    registers = np.empty(count + 1, np.int64)
     for at in range(len(meter)):
         if count == SLOTS_PER_DAY and first_slot[at] % SLOTS_PER_DAY == 0:
-            fill_day(p, meter[at], first_slot[at] // SLOTS_PER_DAY, noise, registers)
+            fill_day(p, meter[at], first_slot[at] // SLOTS_PER_DAY, drawn, registers)
         else:
             fill_registers(p, meter[at], first_slot[at], registers)
         for step in range(count):

@@ -14,8 +14,7 @@ from sim.arrivals import (
     TEN_SECOND_DELAY_US_MAX,
     TEN_SECOND_US,
     TEN_SECONDS_PER_SLOT,
-    ten_second_due_us,
-    ten_second_words,
+    fill_parts_due,
 )
 from sim.commands import displayed_us, is_target, run_command
 from sim.digest import (
@@ -35,7 +34,7 @@ from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
 from sim.scan import Scope, new_outbox
 from sim.sending import Outbox, messages_sent
-from sim.streams import HALVES_PER_BLOCK, below, word_of
+from sim.streams import Drawn, below, word_of
 from sim.sweep import Progress, sweep
 from sim.values import used_from_day_wh
 
@@ -197,34 +196,37 @@ def _add_parts(
     tallies: Tallies,
     partition: int,
 ) -> None:
-    """The 180 readings of one slot. Their hashes are summed up here and written once for each day that they arrive on."""
+    """The 180 readings of one slot. A slot that arrives whole on one day of the window is summed up in vector instructions."""
     hold_parts(p, meter, slot, scratch)
-    first = slot * TEN_SECONDS_PER_SLOT
-    day = (first + 1) * TEN_SECOND_US // DAY_US
-    day_end_us = (day + 1) * DAY_US
-    low, high = np.uint64(0), np.uint64(0)
-    part = 0
-    while part < TEN_SECONDS_PER_SLOT:
-        drawn = ten_second_words(p.seed, meter, first + part)
-        block_end = min(((first + part) // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK - first, TEN_SECONDS_PER_SLOT)
-        while part < block_end:
-            due = ten_second_due_us(drawn, first + part)
-            if from_us <= due < to_us:
-                if due >= day_end_us:
-                    tallies.tiles[partition, day, 0] += low
-                    tallies.tiles[partition, day, 1] += high
-                    low, high = np.uint64(0), np.uint64(0)
-                    day += 1
-                    day_end_us += DAY_US
-                wh = np.uint64(scratch.parts[part + 1] - scratch.parts[part])
-                state = mixed(hash_of_key(due, packed(meter, _PUSH_TEN_SECOND, slot, part)) ^ wh)
-                low += state
-                high += second_word(state)
-                tallies.offered[_PUSH_TEN_SECOND, _bin_of(due, bin_us)] += 1
-            part += 1
-    if day < tallies.tiles.shape[1]:
+    due_us, parts = scratch.parts_due_us, scratch.parts
+    fill_parts_due(p.seed, meter, slot, scratch.drawn, due_us)
+    earliest_us = slot * SLOT_US + TEN_SECOND_US
+    latest_us = (slot + 1) * SLOT_US + TEN_SECOND_DELAY_US_MAX
+    day = earliest_us // DAY_US
+    if from_us <= earliest_us and latest_us < to_us and latest_us // DAY_US == day:
+        low, high = np.uint64(0), np.uint64(0)
+        for part in range(TEN_SECONDS_PER_SLOT):
+            state = _hash_of_part(meter, slot, part, due_us[part], parts)
+            low += state
+            high += second_word(state)
         tallies.tiles[partition, day, 0] += low
         tallies.tiles[partition, day, 1] += high
+        for part in range(TEN_SECONDS_PER_SLOT):
+            tallies.offered[_PUSH_TEN_SECOND, _bin_of(due_us[part], bin_us)] += 1
+        return
+    for part in range(TEN_SECONDS_PER_SLOT):
+        if from_us <= due_us[part] < to_us:
+            state = _hash_of_part(meter, slot, part, due_us[part], parts)
+            day = due_us[part] // DAY_US
+            tallies.tiles[partition, day, 0] += state
+            tallies.tiles[partition, day, 1] += second_word(state)
+            tallies.offered[_PUSH_TEN_SECOND, _bin_of(due_us[part], bin_us)] += 1
+
+
+@leaf_kernel
+def _hash_of_part(meter: int, slot: int, part: int, due_us: int, parts: IntArray) -> np.uint64:
+    wh = np.uint64(parts[part + 1] - parts[part])
+    return mixed(hash_of_key(due_us, packed(meter, _PUSH_TEN_SECOND, slot, part)) ^ wh)
 
 
 @leaf_kernel
@@ -269,7 +271,7 @@ def _walk(
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel
                 _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
-        _add_energy(p, premises, region, tallies.energy_wh)
+        _add_energy(p, premises, region, scratch.drawn, tallies.energy_wh)
         for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel
             if is_target(p, campaign, premises, region, meter):
@@ -277,11 +279,11 @@ def _walk(
 
 
 @leaf_kernel
-def _add_energy(p: KernelParameters, premises: int, region: int, energy_wh: IntArray) -> None:
+def _add_energy(p: KernelParameters, premises: int, region: int, drawn: Drawn, energy_wh: IntArray) -> None:
     """What the premises' meters used from when they were commissioned."""
     first_day = min(joined_us(p, premises) // DAY_US, p.day_count)
     for fuel in range(p.fuel_count):
-        energy_wh[region, fuel] += used_from_day_wh(p, premises * p.fuel_count + fuel, first_day)
+        energy_wh[region, fuel] += used_from_day_wh(p, premises * p.fuel_count + fuel, first_day, drawn)
 
 
 @leaf_kernel

@@ -15,7 +15,7 @@ from sim.commands import displayed_us, is_target, run_command
 from sim.digest import empty_tiles, hash_of_day, merkle_root, new_scratch, tiles_of_blocks
 from sim.estate import EstateModel, build_estate
 from sim.homes import joined_us, region_index
-from sim.streams import Purpose, word_of, words
+from sim.streams import Purpose, new_drawn, word_of, words
 from sim.summary import simulate
 from sim.trace import MessageKind, trace_blocks
 from sim.values import (
@@ -271,7 +271,7 @@ def test_parts_of_a_slot_are_its_ten_second_registers():
     for meter, slot in ((0, 0), (3, 47), (5, 60)):
         low = register_wh_kernel(estate.packed, meter, slot)
         used = register_wh_kernel(estate.packed, meter, slot + 1) - low
-        fill_parts(estate.packed, meter, slot, low, used, parts)
+        fill_parts(estate.packed, meter, slot, low, used, new_drawn(), parts)
         expected = [ten_second_register_wh(estate.packed, meter, slot * 180 + part) for part in range(181)]
         assert parts.tolist() == expected
         assert (np.diff(parts) >= 0).all()

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
 
-from sim.philox import philox
-from sim.streams import Purpose, below, centred, centred_of, word_of, words
+from sim.philox import philox, philox_lanes
+from sim.streams import Purpose, below, centred, centred_of, draw_blocks, new_drawn, word_of, words
 
 # Source: Random123 (Salmon et al.), kat_vectors, "philox4x32 10": counter, key, result.
 KNOWN_ANSWERS = [
@@ -21,6 +24,41 @@ KNOWN_ANSWERS = [
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
 def test_philox_gives_the_published_words(counter, key, expected):
     assert tuple(int(word) for word in philox(*map(np.uint32, counter), *map(np.uint32, key))) == expected
+
+
+@njit
+def in_lanes(c0, c1, c2, c3, k0, k1, out, at):
+    philox_lanes(c0, c1, c2, c3, k0, k1, out, at)
+
+
+eight_words = st.tuples(*[st.integers(0, 2**32 - 1)] * 8)
+
+
+@given(counters=st.tuples(*[eight_words] * 4), keys=st.tuples(*[eight_words] * 2))
+def test_eight_lanes_are_eight_calls(counters, keys):
+    out = np.zeros(40, np.uint32)
+    in_lanes(*counters, *keys, out, 5)
+    for lane in range(8):
+        four = philox(*(np.uint32(column[lane]) for column in (*counters, *keys)))
+        assert tuple(out[5 + 4 * lane : 9 + 4 * lane]) == four
+    assert not out[:5].any() and not out[37:].any()
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
+def test_an_integer_is_the_same_in_all_lanes(counter, key, expected):
+    out = np.zeros(32, np.uint32)
+    in_lanes(*counter, *key, out, 0)
+    assert out.reshape(8, 4).tolist() == [list(expected)] * 8
+
+
+def test_blocks_are_drawn_in_order_and_read_as_words_or_halves():
+    drawn = new_drawn()
+    draw_blocks(7, 3, 11, 5, drawn, 1)
+    four = words(7, 3, 11, 9, 0)  # the fifth of the blocks
+    assert tuple(drawn.words[32 + 16 : 32 + 20]) == four
+    assert [int(half) - 0x8000 for half in drawn.halves[64 + 32 : 64 + 40]] == [
+        centred_of(four, lane) for lane in range(8)
+    ]
 
 
 def test_a_stream_is_keyed_by_seed_and_purpose_and_counted_by_index_block_and_draw():
