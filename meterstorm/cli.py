@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
 from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
+from meterstorm.seeds import with_seed
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 from store.ports import StoreError
 
@@ -167,7 +168,11 @@ def audit_command(
     _exit_with_verdict(job, quiet)
 
 
-@app.command("simulate", epilog="Example: `meterstorm simulate regional_outage --out runs/outage --open`")
+@app.command(
+    "simulate",
+    epilog="Examples: `meterstorm simulate regional_outage --out runs/outage --open`, "
+    "`meterstorm simulate regional_outage --replications 10`",
+)
 def simulate_command(
     scenario: ScenarioPath,
     out: Annotated[
@@ -197,12 +202,29 @@ def simulate_command(
         str | None,
         typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="The workers of a running Dask scheduler instead."),
     ] = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(
+            "--replications",
+            metavar="N",
+            help="Simulate N times, with the seeds from the scenario's on, for means with 95 % intervals.",
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="SCENARIO",
+            help="Replicate this one too, with the same seeds, and tell the differences.",
+        ),
+    ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Virtual time alone: what the estate sends and is sent, when, how commands end, and the digest of the trace."""
-    from meterstorm.simulation import Export, Workers, simulate
+    from meterstorm.replicating import Replications, Workers
+    from meterstorm.simulation import Export, simulate
     from meterstorm.simulation_display import print_simulation
     from reports.simulation_page import REPORT_NAME
 
@@ -212,6 +234,12 @@ def simulate_command(
         raise ScenarioError("--threads, --processes and --scheduler exclude each other")
     if open_report and out is None:
         raise ScenarioError("--open goes with --out, which says where the report is written")
+    repeated = None
+    if replications is not None:
+        other = None if against is None else resolve_scenario(against)
+        repeated = Replications(count=replications, against=other, against_folder=against.parent if against else None)
+    elif against is not None:
+        raise ScenarioError("--against goes with --replications, which says how many pairs to simulate")
     console = Console(stderr=True, quiet=quiet)
     done = simulate(
         resolve_scenario(scenario, seed),
@@ -221,8 +249,9 @@ def simulate_command(
         thread_count=threads,
         workers=Workers(process_count=processes or 1, scheduler=scheduler) if processes or scheduler else None,
         profile_folder=scenario.parent,
+        replications=repeated,
     )
-    told = console if as_json else Console()
+    told = console if as_json else Console(markup=False)  # a title may hold brackets
     print(done.results.model_dump_json(indent=2)) if as_json else print_simulation(told, done.results)
     if done.exported is not None:
         told.print(f"exported: {done.exported:,} events to {export}", highlight=False, soft_wrap=True)
@@ -341,9 +370,7 @@ def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
     """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
     scenario = load_scenario(_shipped(path) if not path.exists() and path.parent == Path() else path)
-    if seed is None:
-        return scenario
-    return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})
+    return scenario if seed is None else with_seed(scenario, seed)
 
 
 def _shipped(name: Path) -> Path:

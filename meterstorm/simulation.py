@@ -7,7 +7,7 @@ taken away again: a folder that is there holds a whole simulation.
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,15 @@ from loadtests.cluster.machine import available_memory_mib, processor_count
 from loadtests.errors import HarnessError
 from meterstorm.columns import choose_events, export_events, write_offered
 from meterstorm.folder import RESOLVED_NAME, claim_folder, write_resolved
+from meterstorm.replicating import Built, Replications, Tell, Workers, build, part, replicate, walk
+from meterstorm.seeds import replication_seeds
 from meterstorm.simulation_outcome import courses_of, results_of
 from reports.results import RESULTS_NAME
+from reports.simulation_courses import Courses
 from reports.simulation_page import REPORT_NAME, write_simulation_report
 from reports.simulation_results import SimulationResults
 from scenarios.spec import Scenario, ScenarioError
-from sim.estate import EstateModel, build_estate
-from sim.summary import Simulation, memory_needed_bytes, summarise
-from sim.summary import simulate as simulate_estate
+from sim.summary import memory_needed_bytes
 
 OFFERED_NAME = "offered.parquet"
 _WRITTEN = (
@@ -54,14 +55,6 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workers:
-    """Where shards are walked: processes of this machine, or the workers of a Dask scheduler at tcp://HOST:PORT."""
-
-    process_count: int = 2
-    scheduler: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """What a simulation answers, and how many events were exported; None without an export."""
 
@@ -78,32 +71,41 @@ def simulate(
     thread_count: int | None = None,
     workers: Workers | None = None,
     profile_folder: Path | None = None,
+    replications: Replications | None = None,
 ) -> Done:
     """Simulate a scenario, with progress on `console`; write into the new folder `out`, and an export.
 
     thread_count: by default the processors that this process may use. workers: None for threads of this process; a worker
-    has one thread, and the result is the same. profile_folder: as in `build_estate`. Raises
+    has one thread, and the result is the same. profile_folder: as in `build_estate`. replications: of several, all but
+    `results.replications` is of the first, whose seed is the scenario's. Raises
     ScenarioError for what the user can mend in the scenario or the arguments, HarnessError when there is too little memory.
     """
-    threads = workers.process_count if workers is not None else thread_count or processor_count()
-    require_memory(scenario, threads)
+    by = workers or thread_count or processor_count()
+    seeds = (scenario.run.seed,) if replications is None else replication_seeds(scenario, replications.count)
+    for each in (scenario, None if replications is None else replications.against):
+        if each is not None:
+            require_memory(each, by if isinstance(by, int) else by.process_count)
     with contextlib.ExitStack() as cleanup:
         folder = None if out is None else cleanup.enter_context(_new_folder(out))
         if export is not None:  # after the folder: it may be meant to lie in it
             _require_new(export.path)
         bar = cleanup.enter_context(_progress(console))
-        estate = _step(bar, "building the estate", lambda tell: build_estate(scenario, folder=profile_folder))
+        built = _step(bar, "building the estate", lambda tell: build(scenario, profile_folder))
+        other = None
+        if replications is not None and (against := replications.against) is not None:
+            its_folder = replications.against_folder
+            other = _step(bar, "building the other estate", lambda tell: build(against, its_folder))
         choice = None
         if export is not None:  # refused now rather than after a long simulation
-            choice = choose_events(estate, from_h=export.from_h, until_h=export.until_h, meter=export.meter)
-        simulation = _step(bar, "simulating", lambda tell: _simulation(scenario, estate, workers or threads, tell))
-        results = results_of(scenario, simulation)
+            choice = choose_events(built.estate, from_h=export.from_h, until_h=export.until_h, meter=export.meter)
+        name = "simulating" if replications is None else f"simulating {len(seeds)} replications"
+        results, courses = _step(bar, name, lambda tell: _answers(built, other, seeds, by, folder, tell))
         if folder is not None:
-            _write(folder, scenario, simulation, results)
+            _write(folder, scenario, results, courses)
         exported = None
         if export is not None and choice is not None:
             path = export.path
-            exported = _step(bar, "exporting", lambda tell: export_events(estate, scenario, choice, path, tell))
+            exported = _step(bar, "exporting", lambda tell: export_events(built.estate, scenario, choice, path, tell))
     return Done(results=results, exported=exported)
 
 
@@ -129,21 +131,25 @@ def _needed_mib(scenario: Scenario, thread_count: int) -> int:
     return -(-memory_needed_bytes(scenario, thread_count) // _MIB)
 
 
-def _simulation(
-    scenario: Scenario, estate: EstateModel, by: Workers | int, tell: Callable[[float], None]
-) -> Simulation:
-    if isinstance(by, int):
-        return simulate_estate(scenario, estate=estate, thread_count=by, progress=tell)
-    from loadtests.estate_shards import walk_on_workers  # Dask takes a second to load
+def _answers(
+    built: Built, other: Built | None, seeds: Sequence[int], by: Workers | int, folder: Path | None, tell: Tell
+) -> tuple[SimulationResults, Courses]:
+    """Walk with each seed. The first walk's offered load is written at once: it need not be held while others are walked."""
+    walk_count = len(seeds) if other is None else 2 * len(seeds)
+    simulation = walk(built, by, part(tell, 0, 1, walk_count))
+    results, courses = results_of(built.scenario, simulation), courses_of(simulation)
+    if folder is not None:
+        write_offered(simulation, built.scenario, folder / OFFERED_NAME)
+    del simulation
+    if len(seeds) == 1:
+        return results, courses
+    replications = replicate(results, built, other, seeds, by, part(tell, 1, walk_count, walk_count))
+    return results.model_copy(update={"replications": replications}), courses
 
-    tallies = walk_on_workers(estate, scenario, process_count=by.process_count, scheduler=by.scheduler, progress=tell)
-    return summarise(scenario, estate, tallies)
 
-
-def _write(folder: Path, scenario: Scenario, simulation: Simulation, results: SimulationResults) -> None:
+def _write(folder: Path, scenario: Scenario, results: SimulationResults, courses: Courses) -> None:
     write_resolved(scenario, folder)
-    write_offered(simulation, scenario, folder / OFFERED_NAME)
-    write_simulation_report(folder, results, courses_of(simulation), scenario)
+    write_simulation_report(folder, results, courses, scenario)
     results.write(folder)  # last: where it is, the rest is whole
 
 
@@ -151,7 +157,7 @@ class _Stopped(Exception):
     """Ends a worker whose main thread was interrupted."""
 
 
-def _step(bar: Progress, name: str, work: Callable[[Callable[[float], None]], T]) -> T:
+def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
     """Do a piece of work in a thread of its own, with a line of progress.
 
     The main thread waits where Ctrl-C reaches it at once; the work then ends when it next tells how far it is. In the main

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from reports.simulation_gallery import instant, per_s, spoken
-from reports.simulation_results import SimulationResults
+from reports.simulation_headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
+from reports.simulation_results import ReplicationsResult, SimulationResults
 from reports.wording import duration, percent, significant
 
 BAR_WIDTH = 40
@@ -29,6 +30,8 @@ def print_simulation(console: Console, results: SimulationResults) -> None:
     if results.ihd:
         console.print(_displays(results))
     console.print(_energy(results))
+    if results.replications is not None:
+        _print_replications(console, results, results.replications)
     for name, fault in results.profile_faults.items():
         lines = ", ".join(map(str, fault.lines[:FAULT_LINES_SHOWN_MAX]))
         console.print(f"profile {results.profile}: {fault.count:,} x {name}, first in line {lines}", highlight=False)
@@ -127,6 +130,28 @@ def _energy(results: SimulationResults) -> Table:
     table = _table("Energy used", "fuel", ("MWh",))
     for fuel, energy_wh in results.energy_wh.items():
         table.add_row(fuel, f"{energy_wh / 1e6:,.1f}")
+    return table
+
+
+def _print_replications(console: Console, results: SimulationResults, replications: ReplicationsResult) -> None:
+    """What the tables before it say of one seed, estimated over all; and the differences from another scenario."""
+    interval = f"{confidence_told(replications)} interval"
+    title = f"Over {seeds_told(replications)} (above: seed {results.seed})"
+    console.print(_estimates(title, interval, estimate_rows(replications.figures)))
+    if replications.against is None:
+        return
+    rows = estimate_rows(replications.against.differences)
+    title = f"Difference from: {replications.against.scenario} (same seeds)"
+    console.print(_estimates(title, interval, rows) if rows else f"{title}: none in any figure")
+
+
+def _estimates(title: str, interval: str, rows: Sequence[EstimateRow]) -> Table:
+    table = _table(title, "figure", ())
+    table.add_column("of", overflow="fold")
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column(interval, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

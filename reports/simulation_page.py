@@ -10,6 +10,7 @@ from reports.html import Tile, page
 from reports.setting import PairGroup
 from reports.simulation_courses import Courses
 from reports.simulation_gallery import instant, per_s, simulation_gallery, spoken
+from reports.simulation_headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
 from scenarios.spec import Scenario
 
@@ -42,6 +43,11 @@ SIMULATION_TERMS = (
     ("Repeated answer", "An answer beyond the first: a device may answer twice, and it answers each attempt."),
     ("Correct display", "An in-home display that has the new tariff; what counts is when the tariff comes into force."),
     (
+        "Replication",
+        "The scenario once more with another seed: other homes, other luck. The interval is Student's; of such intervals, 95 "
+        "in 100 hold the true mean, each taken by itself.",
+    ),
+    (
         "Digest",
         "One hash of every message and value. Equal digests are the same trace, for any number of threads and shards.",
     ),
@@ -54,6 +60,16 @@ class OfferedRow(NamedTuple):
     name: str
     offered: OfferedResult
     peak_at: str
+
+
+class ReplicationsTable(NamedTuple):
+    """The tables of the section on replications; `against` is None without another scenario."""
+
+    told: str
+    confidence: str
+    figures: list[EstimateRow]
+    against: str | None
+    differences: list[EstimateRow]
 
 
 class DisplayRow(NamedTuple):
@@ -83,6 +99,7 @@ def simulation_html(results: SimulationResults, courses: Courses, scenario: Scen
             for name, each in results.offered.items()
             if each.count and name != "all"
         ],
+        replications=_replications(results),
         all_offered=OfferedRow("All", results.offered["all"], instant(results.start, results.offered["all"].peak_at_s)),
         campaigns={spoken(name): each for name, each in results.campaigns.items()},
         displays=[
@@ -95,6 +112,20 @@ def simulation_html(results: SimulationResults, courses: Courses, scenario: Scen
         per_s=per_s,
         mwh=lambda energy_wh: f"{energy_wh / 1e6:,.1f}",
         terms=SIMULATION_TERMS,
+    )
+
+
+def _replications(results: SimulationResults) -> ReplicationsTable | None:
+    replications = results.replications
+    if replications is None:
+        return None
+    against = replications.against
+    return ReplicationsTable(
+        told=seeds_told(replications),
+        confidence=confidence_told(replications),
+        figures=estimate_rows(replications.figures),
+        against=None if against is None else against.scenario,
+        differences=[] if against is None else estimate_rows(against.differences),
     )
 
 

@@ -66,8 +66,43 @@ class BacklogResult(_Part):
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
 
 
+class FigureEstimate(_Part):
+    """One figure over the replications: its mean, with Student's t interval. Null when a replication has no such figure."""
+
+    values: tuple[float | None, ...] = Field(
+        description="by replication, in the order of the seeds; null where a backlog is not drained, or no display waits"
+    )
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class AgainstResult(_Part):
+    """Another scenario, replicated with the same seeds: common random numbers."""
+
+    scenario: str = Field(description="its title")
+    digests: tuple[str, ...]
+    figures: dict[str, FigureEstimate]
+    differences: dict[str, FigureEstimate] = Field(
+        description="this scenario's figure minus the other's, of each seed; of figures that both have"
+    )
+
+
+class ReplicationsResult(_Part):
+    """The scenario with several seeds. Figures are named by their path in this file, `backlog.south.peak` say."""
+
+    seeds: tuple[NonNegativeInt, ...] = Field(description="the first is that of everything else in this file")
+    digests: tuple[str, ...]
+    confidence: float = Field(description="share of such intervals that hold the true mean, each for itself")
+    figures: dict[str, FigureEstimate]
+    against: AgainstResult | None = None
+
+
 class SimulationResults(_Part):
-    """Everything that a simulation answers. Operations are named as the kinds of the trace's messages."""
+    """Everything that a simulation answers; of several replications, the first one's answers and `replications`.
+
+    Operations are named as the kinds of the trace's messages.
+    """
 
     scenario: str = Field(description="the scenario's title")
     seed: NonNegativeInt
@@ -92,6 +127,7 @@ class SimulationResults(_Part):
     energy_by_region_wh: dict[str, dict[str, NonNegativeInt]]
     profile: str = Field(description="the demand profile of electricity")
     profile_faults: dict[str, ProfileFault] = Field(default_factory=dict)
+    replications: ReplicationsResult | None = None
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know, a sentence each")
 
     def write(self, folder: Path) -> None:
