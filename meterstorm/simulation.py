@@ -23,7 +23,7 @@ from meterstorm.folder import RESOLVED_NAME, claim_folder, write_resolved
 from meterstorm.replicating import Built, Replications, Tell, Workers, build, part, replicate, walk
 from meterstorm.seeds import replication_seeds
 from meterstorm.simulation_outcome import courses_of, results_of
-from reports.results import RESULTS_NAME
+from reports.results_file import RESULTS_NAME
 from reports.simulation_courses import Courses
 from reports.simulation_page import REPORT_NAME, write_simulation_report
 from reports.simulation_results import SimulationResults

@@ -1,21 +1,18 @@
 """`RUN/results.json`: what a run answers, as a pydantic model; docs/results.schema.json is its JSON Schema.
 
 Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
-Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
 Regenerate the schema after a change: `uv run python -m reports.results > docs/results.schema.json`.
 """
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
-from scenarios.spec import ScenarioError, Topology
-
-RESULTS_NAME = "results.json"
+from reports.results_file import Kind, Part, ResultsFile, load, schema_text
+from scenarios.spec import Topology
 
 
 class Verdict(StrEnum):
@@ -34,11 +31,7 @@ class Verdict(StrEnum):
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 4}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-
-
-class Percentiles(_Part):
+class Percentiles(Part):
     """A latency distribution [ms]. `p999` is the 99.9th percentile."""
 
     p50: NonNegativeFloat
@@ -48,7 +41,7 @@ class Percentiles(_Part):
     max: NonNegativeFloat
 
 
-class Lateness(_Part):
+class Lateness(Part):
     """How long after its due time the generator got to an operation [ms]."""
 
     p50: NonNegativeFloat
@@ -56,7 +49,7 @@ class Lateness(_Part):
     max: NonNegativeFloat
 
 
-class OperationResult(_Part):
+class OperationResult(Part):
     """One kind of operation over the whole run; latencies and the rate leave the warm-up out."""
 
     offered: NonNegativeInt = Field(description="operations that fell due")
@@ -73,7 +66,7 @@ class OperationResult(_Part):
     service_ms: Percentiles | None = Field(description="from the send of an attempt to its response")
 
 
-class ObjectiveResult(_Part):
+class ObjectiveResult(Part):
     """A service level objective of the scenario, and what was measured against it."""
 
     operation: str
@@ -85,7 +78,7 @@ class ObjectiveResult(_Part):
     error_share: NonNegativeFloat | None = Field(description="failed and indeterminate of attempted, whole run")
 
 
-class GeneratorResult(_Part):
+class GeneratorResult(Part):
     """How the load generator did; `valid` says whether its own trouble may have shown in the figures."""
 
     valid: bool
@@ -98,7 +91,7 @@ class GeneratorResult(_Part):
     sender_count: NonNegativeInt = 1
 
 
-class AuditCounts(_Part):
+class AuditCounts(Part):
     """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table,
     a meter's day in the usage view, a meter in the state view."""
 
@@ -126,7 +119,7 @@ class TableAudit(AuditCounts):
     indeterminate: NonNegativeInt | None = None
 
 
-class AuditExample(_Part):
+class AuditExample(Part):
     """One fault, named so that somebody can go and look at it."""
 
     kind: Literal["lost", "wrong", "phantom", "duplicate"]
@@ -152,7 +145,7 @@ class AuditResult(AuditCounts):
     finished: AwareDatetime | None = None
 
 
-class Check(_Part):
+class Check(Part):
     """One thing that was judged. The sentence says with its numbers why it came out as it did."""
 
     name: str
@@ -161,7 +154,7 @@ class Check(_Part):
     sentence: str
 
 
-class Machine(_Part):
+class Machine(Part):
     """The machine that ran the bench (and the nodes too, when the cluster is local)."""
 
     cpu: str
@@ -177,14 +170,14 @@ class TopologyResult(Topology):
     wan_emulated: bool = False
 
 
-class ProfileFault(_Part):
+class ProfileFault(Part):
     """One kind of fault in the demand profile's file: how many rows, and the line numbers of the first."""
 
     count: NonNegativeInt
     lines: tuple[int, ...]
 
 
-class ProfileImport(_Part):
+class ProfileImport(Part):
     """Where the demand profile came from; rows with faults were left out and counted."""
 
     source: str
@@ -193,7 +186,7 @@ class ProfileImport(_Part):
     faults: dict[str, ProfileFault] = Field(default_factory=dict)
 
 
-class Results(_Part):
+class Results(ResultsFile):
     """Everything that a run answers."""
 
     scenario: str = Field(description="the scenario's title")
@@ -215,34 +208,11 @@ class Results(_Part):
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
 
-    def write(self, run_folder: Path) -> None:
-        """Write RUN/results.json whole or not at all: a reader never sees half a file."""
-        path = run_folder / RESULTS_NAME
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-
 
 def load_results(run_folder: Path) -> Results:
     """Read RUN/results.json. Raises ScenarioError when the folder holds no run, or a file that isn't one."""
-    path = run_folder / RESULTS_NAME
-    try:
-        return Results.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ScenarioError(f"{run_folder}: holds no {RESULTS_NAME}; name the folder of a finished run") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: can't be read: {error}") from error
-    except ValidationError as error:
-        detail = error.errors()[0]
-        field = ".".join(str(part) for part in detail["loc"]) or "the file"
-        raise ScenarioError(f"{path}: {field}: {detail['msg']}; was it written by a run of this version?") from error
-
-
-def results_schema() -> str:
-    """The JSON Schema of results.json, as the text of docs/results.schema.json."""
-    schema = Results.model_json_schema(mode="serialization")
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+    return load(run_folder, Results, Kind.RUN)
 
 
 if __name__ == "__main__":
-    print(results_schema(), end="")
+    print(schema_text(Results), end="")

@@ -5,22 +5,17 @@ date of making: the same scenario, seed and version give the same file on one ma
 Regenerate the schema after a change: `uv run python -m reports.simulation_results > docs/simulation.schema.json`.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results import RESULTS_NAME, Machine, ProfileFault
+from reports.results import Machine, ProfileFault
+from reports.results_file import Kind, Part, ResultsFile, load, schema_text
 from scenarios.domain import CommandKind
-from scenarios.spec import ScenarioError
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-
-
-class OfferedResult(_Part):
+class OfferedResult(Part):
     """The load that one operation offers over the span; all zero when the estate has none of it."""
 
     count: NonNegativeInt
@@ -29,7 +24,7 @@ class OfferedResult(_Part):
     mean_per_s: NonNegativeFloat = Field(description="over the whole span")
 
 
-class CampaignResult(_Part):
+class CampaignResult(Part):
     """The commands of one campaign by the state that they stand in at the span's end; the states add up to `targets`."""
 
     kind: CommandKind
@@ -43,7 +38,7 @@ class CampaignResult(_Part):
     repeated_answers: NonNegativeInt = Field(description="answers beyond the first of a command")
 
 
-class IhdResult(_Part):
+class IhdResult(Part):
     """The in-home displays that wait for the tariff or price of one campaign."""
 
     effective_s: NonNegativeInt = Field(description="when the tariff comes into force")
@@ -53,7 +48,7 @@ class IhdResult(_Part):
     correct_at_end: NonNegativeInt = Field(description="displays that have it when the span ends")
 
 
-class BacklogResult(_Part):
+class BacklogResult(Part):
     """What a region's hubs hold or have on the way: messages that are sent and have not arrived, by the minute."""
 
     sent: NonNegativeInt
@@ -66,7 +61,7 @@ class BacklogResult(_Part):
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
 
 
-class FigureEstimate(_Part):
+class FigureEstimate(Part):
     """One figure over the replications: its mean, with Student's t interval. Null when a replication has no such figure."""
 
     values: tuple[float | None, ...] = Field(
@@ -77,7 +72,7 @@ class FigureEstimate(_Part):
     high: float | None
 
 
-class AgainstResult(_Part):
+class AgainstResult(Part):
     """Another scenario, replicated with the same seeds: common random numbers."""
 
     scenario: str = Field(description="its title")
@@ -88,7 +83,7 @@ class AgainstResult(_Part):
     )
 
 
-class ReplicationsResult(_Part):
+class ReplicationsResult(Part):
     """The scenario with several seeds. Figures are named by their path in this file, `backlog.south.peak` say."""
 
     seeds: tuple[NonNegativeInt, ...] = Field(description="the first is that of everything else in this file")
@@ -98,7 +93,7 @@ class ReplicationsResult(_Part):
     against: AgainstResult | None = None
 
 
-class SimulationResults(_Part):
+class SimulationResults(ResultsFile):
     """Everything that a simulation answers; of several replications, the first one's answers and `replications`.
 
     Operations are named as the kinds of the trace's messages.
@@ -130,34 +125,11 @@ class SimulationResults(_Part):
     replications: ReplicationsResult | None = None
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know, a sentence each")
 
-    def write(self, folder: Path) -> None:
-        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
-        path = folder / RESULTS_NAME
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-
 
 def load_simulation(folder: Path) -> SimulationResults:
     """Read FOLDER/results.json. Raises ScenarioError when the folder holds no simulation, or a file that isn't one."""
-    path = folder / RESULTS_NAME
-    try:
-        return SimulationResults.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ScenarioError(f"{folder}: holds no {RESULTS_NAME}; name the folder of a simulation") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: can't be read: {error}") from error
-    except ValidationError as error:
-        detail = error.errors()[0]
-        field = ".".join(str(part) for part in detail["loc"]) or "the file"
-        raise ScenarioError(f"{path}: {field}: {detail['msg']}; is it a simulation's, of this version?") from error
-
-
-def simulation_schema() -> str:
-    """The JSON Schema of a simulation's results.json, as the text of docs/simulation.schema.json."""
-    schema = SimulationResults.model_json_schema(mode="serialization")
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+    return load(folder, SimulationResults, Kind.SIMULATION)
 
 
 if __name__ == "__main__":
-    print(simulation_schema(), end="")
+    print(schema_text(SimulationResults), end="")

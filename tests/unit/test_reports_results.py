@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from synthetic_run import Story, write_synthetic_run
 
-from reports.results import RESULTS_NAME, Results, Verdict, load_results, results_schema
+from reports.results import Results, Verdict, load_results
+from reports.results_file import RESULTS_NAME, Kind, kind_of, schema_text
+from reports.simulation_results import load_simulation
 from scenarios.spec import ScenarioError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
 
 def test_published_schema_is_the_models() -> None:
     published = (REPOSITORY / "docs" / "results.schema.json").read_text(encoding="utf-8")
-    assert published == results_schema(), "uv run python -m reports.results > docs/results.schema.json"
+    assert published == schema_text(Results), "uv run python -m reports.results > docs/results.schema.json"
 
 
 def test_written_results_are_read_back_equal(run: tuple[Path, Results]) -> None:
@@ -58,7 +60,7 @@ def test_unknown_fields_survive(run: tuple[Path, Results], tmp_path: Path) -> No
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match=r"holds no results\.json; name the folder of a finished run"):
+    with pytest.raises(ScenarioError, match=r"holds no results\.json; name the folder of a run"):
         load_results(tmp_path)
 
 
@@ -66,6 +68,23 @@ def test_a_file_that_is_no_results_is_named(tmp_path: Path) -> None:
     (tmp_path / RESULTS_NAME).write_text('{"scenario": 3}', encoding="utf-8")
     with pytest.raises(ScenarioError, match=r"results\.json: scenario: "):
         load_results(tmp_path)
+
+
+def test_the_other_kinds_results_are_named_so(run: tuple[Path, Results], tmp_path: Path) -> None:
+    assert kind_of(run[0]) is Kind.RUN
+    (tmp_path / RESULTS_NAME).write_text('{"offered_bin_s": 1}', encoding="utf-8")
+    assert kind_of(tmp_path) is Kind.SIMULATION
+    with pytest.raises(ScenarioError, match=r"results\.json: is a simulation's; name the folder of a run"):
+        load_results(tmp_path)
+    with pytest.raises(ScenarioError, match=r"results\.json: is a run's; name the folder of a simulation"):
+        load_simulation(run[0])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '["verdict"]', "", "{"])
+def test_what_nobody_made_is_of_neither_kind(tmp_path: Path, text: str) -> None:
+    (tmp_path / RESULTS_NAME).write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"results\.json: is neither a run's nor a simulation's"):
+        kind_of(tmp_path)
 
 
 @pytest.mark.parametrize(

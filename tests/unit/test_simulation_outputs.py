@@ -25,8 +25,9 @@ from loadtests.errors import HarnessError
 from meterstorm import cli, columns
 from meterstorm import simulation as job
 from meterstorm.simulation_outcome import courses_of, operation_name, results_of
+from reports.results_file import schema_text
 from reports.simulation_courses import cumulative, highest, mean_per_s
-from reports.simulation_results import SimulationResults, load_simulation, simulation_schema
+from reports.simulation_results import SimulationResults, load_simulation
 from scenarios.domain import CommandState
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from sim.estate import EstateModel, build_estate
@@ -124,7 +125,9 @@ def columns_of(estate: EstateModel) -> dict[str, np.ndarray]:
 
 def test_published_schema_is_the_models() -> None:
     published = (ROOT / "docs" / "simulation.schema.json").read_text(encoding="utf-8")
-    assert published == simulation_schema(), "uv run python -m reports.simulation_results > docs/simulation.schema.json"
+    assert published == schema_text(SimulationResults), (
+        "uv run python -m reports.simulation_results > docs/simulation.schema.json"
+    )
 
 
 def test_the_folder_holds_a_whole_simulation(made: Path) -> None:

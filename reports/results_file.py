@@ -1,0 +1,93 @@
+"""FOLDER/results.json of a run or of a simulation: told apart, read, written whole; and its JSON Schema.
+
+Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scenarios.spec import ScenarioError
+
+RESULTS_NAME = "results.json"
+
+
+class Part(BaseModel):
+    """A part of the results."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class ResultsFile(Part):
+    """All of a results.json."""
+
+    def write(self, folder: Path) -> None:
+        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
+        path = folder / RESULTS_NAME
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+class Kind(StrEnum):
+    """What made a results.json."""
+
+    RUN = "run"
+    SIMULATION = "simulation"
+
+
+File = TypeVar("File", bound=ResultsFile)
+
+_FIELD_OF_KIND = {"verdict": Kind.RUN, "offered_bin_s": Kind.SIMULATION}  # which the other kind has not
+
+
+def kind_of(folder: Path) -> Kind:
+    """Whose results a folder holds. Raises ScenarioError when it holds none, or neither's."""
+    kind = _kind(_text(folder, "run or a simulation"))
+    if kind is None:
+        raise ScenarioError(
+            f"{folder / RESULTS_NAME}: is neither a run's nor a simulation's; was it cut short or edited?"
+        )
+    return kind
+
+
+def load(folder: Path, model: type[File], kind: Kind) -> File:
+    """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't the kind's."""
+    path, text = folder / RESULTS_NAME, _text(folder, kind)
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        found = _kind(text)
+        if found not in (kind, None):
+            raise ScenarioError(f"{path}: is a {found}'s; name the folder of a {kind}") from error
+        detail = error.errors()[0]
+        field = ".".join(str(part) for part in detail["loc"]) or "the file"
+        raise ScenarioError(f"{path}: {field}: {detail['msg']}; was it made by a {kind} of this version?") from error
+
+
+def schema_text(model: type[ResultsFile]) -> str:
+    """The JSON Schema of a results.json, as docs/ publishes it."""
+    schema = model.model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+def _kind(text: str) -> Kind | None:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return None
+    has = fields.keys() if isinstance(fields, dict) else ()
+    return next((kind for field, kind in _FIELD_OF_KIND.items() if field in has), None)
+
+
+def _text(folder: Path, of: str) -> str:
+    path = folder / RESULTS_NAME
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ScenarioError(f"{folder}: holds no {RESULTS_NAME}; name the folder of a {of}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: can't be read: {error}") from error
