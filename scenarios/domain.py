@@ -94,22 +94,51 @@ class Source(IntEnum):
 class Operation(StrEnum):
     """Every operation that a run can send to the store; results, SLOs and consistency levels are keyed by these."""
 
-    APPEND_EVENT = "append_event"
-    WRITE_INTERVALS = "write_intervals"
-    UPDATE_USAGE = "update_usage"
-    UPDATE_STATE = "update_state"
+    INGEST_READING = "ingest_reading"  # half-hours of a meter: the log and all views of the home, in one mutation
+    INGEST_REVISION = "ingest_revision"  # one half-hour, estimated or corrected: the log and the interval view
+    INGEST_REGISTER = "ingest_register"  # a register alone: the log and the latest state
+    INGEST_TEN_SECOND = "ingest_ten_second"
+    RECORD_REJECTED = "record_rejected"
+    RECORD_ALERT = "record_alert"
+    READ_EVENTS = "read_events"
     READ_USAGE_MONTH = "read_usage_month"
     READ_INTERVALS_DAY = "read_intervals_day"
     READ_STATE = "read_state"
+    READ_BILLING_MONTH = "read_billing_month"
+    READ_TEN_SECOND = "read_ten_second"
+    READ_ALERTS = "read_alerts"
+    READ_REJECTED = "read_rejected"
+    REFOLD_DAY = "refold_day"  # usage and billing of a day, folded anew from the log
 
+    WRITE_SETTLEMENT = "write_settlement"
+    READ_SETTLEMENT = "read_settlement"
+    RECORD_RECEIPT = "record_receipt"  # by a row a delivery ...
+    READ_RECEIPTS = "read_receipts"
+    COUNT_RECEIPT = "count_receipt"  # ... or by a counter
+    READ_RECEIPT_COUNT = "read_receipt_count"
+    WRITE_COHORT = "write_cohort"
+    READ_COMPARISON = "read_comparison"
 
-WRITE_OPERATIONS = (
-    Operation.APPEND_EVENT,
-    Operation.WRITE_INTERVALS,
-    Operation.UPDATE_USAGE,
-    Operation.UPDATE_STATE,
-)
-READ_OPERATIONS = (Operation.READ_USAGE_MONTH, Operation.READ_INTERVALS_DAY, Operation.READ_STATE)
+    CHANGE_PREFERENCE = "change_preference"
+    READ_PREFERENCES = "read_preferences"
+    WRITE_TARIFF = "write_tariff"
+    READ_TARIFF = "read_tariff"
+    REFRESH_IHD = "refresh_ihd"
+    ISSUE_BILL = "issue_bill"
+    READ_BILLS = "read_bills"
+
+    CREATE_COMMAND = "create_command"
+    SEND_COMMAND = "send_command"
+    POLL_INBOX = "poll_inbox"
+    ANSWER_COMMAND = "answer_command"
+    END_COMMAND = "end_command"  # the one terminal state, by compare-and-set
+    READ_COMMAND = "read_command"
+    READ_ATTEMPTS = "read_attempts"
+    SCHEDULE_DUE = "schedule_due"
+    FIND_DUE = "find_due"
+    CLEAR_DUE = "clear_due"
+    REPORT_STATE = "report_state"
+    READ_METER_STATE = "read_meter_state"
 
 
 class ConsistencyLevel(StrEnum):

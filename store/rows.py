@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, Operation
+from store.tariffs import DayTotals
 
 Columns = Mapping[str, NDArray[np.generic]]
 """Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
@@ -25,9 +26,9 @@ class Readings:
     premises: NDArray[np.int64]  # [n]
     fuel: NDArray[np.int8]  # [n] 0 electricity, 1 gas
     interval_start_us: NDArray[np.int64]  # [n] of the first half-hour [us since the Unix epoch]
-    values_wh: NDArray[np.int32]  # [n, k] [Wh]
+    values_wh: NDArray[np.int32]  # [n, k] [Wh], MISSING_WH where the meter has lost it; k 0: a register alone
     register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh]
-    day_wh: NDArray[np.int64]  # [n] use from 00:00 UTC to the end of the last half-hour [Wh]
+    day: DayTotals | None  # [n] from 00:00 UTC to the end of the last half-hour; None where only the log is told
     received_at_us: NDArray[np.int64]  # [n] [us since the Unix epoch]
     revision: NDArray[np.int32]  # [n] 0 as first delivered
     source: NDArray[np.int8]  # [n] scenarios.domain.Source
@@ -51,68 +52,60 @@ def day_of_month(instant_us: NDArray[np.int64]) -> NDArray[np.int8]:
     return (since_first + 1).astype(np.int8)
 
 
+def epoch_day_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
+    """UTC days since 1970-01-01: int64[n] [us since the Unix epoch] -> int32[n]."""
+    return (instant_us // DAY_US).astype(np.int32)
+
+
 def reading_columns(operation: Operation, readings: Readings) -> Columns:
-    """The bind columns of one write operation for n deliveries."""
+    """The bind columns of INGEST_READING, INGEST_REVISION or INGEST_REGISTER for n deliveries."""
     start_us, end_us = readings.interval_start_us, readings.interval_end_us
-    match operation:
-        case Operation.APPEND_EVENT:
-            return {
-                "mpxn": readings.mpxn,
-                "month": month_of(start_us),
-                "interval_start": start_us // 1_000,
-                "revision": readings.revision,
-                "received_at": readings.received_at_us // 1_000,
-                "source": readings.source,
-                "quality": readings.quality,
-                "register_wh": readings.register_wh,
-                "values_wh": readings.values_wh,
-                "write_us": start_us + readings.revision,
-            }
-        case Operation.WRITE_INTERVALS:
-            return {
-                "mpxn": readings.mpxn,
-                "month": month_of(start_us),
-                "interval_start": start_us // 1_000,
-                "revision": readings.revision,
-                "quality": readings.quality,
-                "values_wh": readings.values_wh,
-                "write_us": start_us + readings.revision,
-            }
-        case Operation.UPDATE_USAGE:
-            return {
-                "premises": readings.premises,
-                "month": month_of(start_us),
-                "day": day_of_month(start_us),
-                "fuel": readings.fuel,
-                "usage_wh": readings.day_wh,
-                "through": end_us // 1_000,
-                "write_us": end_us + readings.revision,
-            }
-        case Operation.UPDATE_STATE:
-            return {
-                "mpxn": readings.mpxn,
-                "register_wh": readings.register_wh,
-                "read_through": end_us // 1_000,
-                "received_at": readings.received_at_us // 1_000,
-                "write_us": end_us + readings.revision,
-            }
-    raise AssertionError(f"{operation} writes no reading")
+    columns: dict[str, NDArray[np.generic]] = {
+        "premises": readings.premises,
+        "month": month_of(start_us),
+        "fuel": readings.fuel,
+        "interval_start": start_us // 1_000,
+        "slot_count": np.full(len(start_us), readings.values_wh.shape[1], np.int16),
+        "revision": readings.revision,
+        "mpxn": readings.mpxn,
+        "received_at": readings.received_at_us // 1_000,
+        "source": readings.source,
+        "quality": readings.quality,
+        "register_wh": readings.register_wh,
+        "values_wh": readings.values_wh,
+        "write_us": end_us + readings.revision,
+    }
+    if operation in (Operation.INGEST_READING, Operation.INGEST_REGISTER):
+        columns["read_through"] = end_us // 1_000
+    if operation is Operation.INGEST_READING:
+        assert readings.day is not None, "a delivery for the views of a day brings the day's totals"
+        columns |= day_columns(readings.day)
+        columns |= {"day": day_of_month(start_us), "through": end_us // 1_000}
+    return columns
 
 
-def query_columns(
-    operation: Operation, *, mpxn: NDArray[np.int64], premises: NDArray[np.int64], day_start_us: NDArray[np.int64]
-) -> Columns:
-    """The bind columns of one read operation: n meters or premises, asked about the UTC day [us since the epoch]."""
-    match operation:
-        case Operation.READ_USAGE_MONTH:
-            return {"premises": premises, "month": month_of(day_start_us)}
-        case Operation.READ_INTERVALS_DAY:
-            return {
-                "mpxn": mpxn,
-                "month": month_of(day_start_us),
-                "from": day_start_us // 1_000,
-                "before": (day_start_us + np.int64(DAY_US)) // 1_000,
-            }
-        case Operation.READ_STATE:
-            return {"mpxn": mpxn}
-    raise AssertionError(f"{operation} reads nothing")
+def day_columns(day: DayTotals) -> Columns:
+    """The bind columns of what a day adds up to."""
+    return {
+        "usage_wh": day.usage_wh,
+        "tariff_version": day.tariff_version,
+        "low_wh": day.low_wh,
+        "standard_wh": day.standard_wh,
+        "peak_wh": day.peak_wh,
+        "cost_upence": day.cost_upence,
+    }
+
+
+def home_columns(premises: NDArray[np.int64], fuel: NDArray[np.int8], day_start_us: NDArray[np.int64]) -> Columns:
+    """The bind columns of every query about a home or one of its meters: n of them, asked about a UTC day [us].
+
+    premises: int64[n]; fuel: int8[n] codes; day_start_us: int64[n] [us since the Unix epoch].
+    """
+    return {
+        "premises": premises,
+        "month": month_of(day_start_us),
+        "day": day_of_month(day_start_us),
+        "fuel": fuel,
+        "from": day_start_us // 1_000,
+        "before": (day_start_us + np.int64(DAY_US)) // 1_000,
+    }

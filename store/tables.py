@@ -18,6 +18,8 @@ class CqlType(StrEnum):
     SMALLINT = "smallint"
     TINYINT = "tinyint"
     TIMESTAMP = "timestamp"  # int64 milliseconds since the Unix epoch
+    BOOLEAN = "boolean"
+    TEXT = "text"  # of no fixed width: not for the wire engine's frames
     INT_LIST = "frozen<list<int>>"
 
 
@@ -31,7 +33,10 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One prepared statement. `partition_key` names the binds that make the routing token, in key order."""
+    """One prepared statement. `partition_key` names the binds that make the routing token, in key order.
+
+    A bind may occur more than once, in a batch for one partition: its value is the same each time.
+    """
 
     operation: Operation
     cql: str  # with {keyspace} to be filled in
@@ -39,6 +44,11 @@ class Statement:
     partition_key: tuple[str, ...]
     is_write: bool
     is_idempotent: bool = True
+    is_conditional: bool = False  # a compare-and-set: a time-out is in doubt, and it is never retried
+
+    def __post_init__(self) -> None:
+        assert set(self.partition_key) <= {bind.name for bind in self.binds}, "a part of the key is not bound"
+        assert self.cql.count("?") == len(self.binds), f"{self.operation}: {len(self.binds)} binds for: {self.cql}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +70,78 @@ class Table:
     name: str
     serves: str
     create: str
-    statements: Mapping[Operation, Statement]
+    columns: tuple[Bind, ...]  # as an insert gives them
+    partition_key: tuple[str, ...]
+    queries: tuple[Statement, ...]
     partition: Bound
     reason: str  # of the compaction and TTL choice
+
+    @property
+    def insert(self) -> str:
+        names = ", ".join(column.name for column in self.columns)
+        return f"INSERT INTO {{keyspace}}.{self.name} ({names}) VALUES ({', '.join('?' * len(self.columns))})"
+
+
+WRITE_US = Bind(name="write_us", type=CqlType.BIGINT)
+"""The explicit write timestamp: the instant that a row is about plus its revision [us]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A statement that writes, and the tables that it writes a row of each to."""
+
+    statement: Statement
+    tables: tuple[Table, ...]
+
+
+def write_of(operation: Operation, *tables: Table) -> Write:
+    """A row in one table, or one in each of several with the same partition key.
+
+    Those of several are one unlogged batch for one partition. Cassandra makes it one mutation: written whole or not at all
+    on each replica, to one commit log entry, by one message.
+    """
+    keys = {table.partition_key for table in tables}
+    assert len(keys) == 1, f"{operation} would write to several partitions"
+    if len(tables) == 1:
+        cql, binds = f"{tables[0].insert} USING TIMESTAMP ?", (*tables[0].columns, WRITE_US)
+    else:
+        cql = f"BEGIN UNLOGGED BATCH USING TIMESTAMP ? {' '.join(f'{table.insert};' for table in tables)} APPLY BATCH"
+        binds = (WRITE_US, *(column for table in tables for column in table.columns))
+    statement = Statement(operation=operation, cql=cql, binds=binds, partition_key=keys.pop(), is_write=True)
+    return Write(statement=statement, tables=tables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """A named set of tables, in which each operation has exactly one statement."""
+    """A named set of tables, in which each operation has at most one statement."""
 
     name: str
+    version: int  # counts migrations
     tables: tuple[Table, ...]
+    writes: tuple[Write, ...]
 
     def __post_init__(self) -> None:
-        served = [operation for table in self.tables for operation in table.statements]
+        served = [statement.operation for statement in self.statements]
         assert len(served) == len(set(served)), f"schema {self.name} serves an operation twice"
+        assert {table.name for write in self.writes for table in write.tables} <= {table.name for table in self.tables}
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return (
+            *(write.statement for write in self.writes),
+            *(query for table in self.tables for query in table.queries),
+        )
 
     def statement(self, operation: Operation) -> Statement:
-        return next(table.statements[operation] for table in self.tables if operation in table.statements)
+        return next(statement for statement in self.statements if statement.operation is operation)
 
-    def table_of(self, operation: Operation) -> Table:
-        return next(table for table in self.tables if operation in table.statements)
+    def tables_of(self, operation: Operation) -> tuple[Table, ...]:
+        """The tables that an operation writes or asks, the log first."""
+        for write in self.writes:
+            if write.statement.operation is operation:
+                return write.tables
+        return tuple(table for table in self.tables if any(query.operation is operation for query in table.queries))
+
+    def writers_of(self, table: Table) -> tuple[Operation, ...]:
+        """The operations that write rows of a table."""
+        return tuple(write.statement.operation for write in self.writes if table in write.tables)

@@ -47,8 +47,6 @@ class FrameTemplate:
     ) -> None:
         has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
         assert has_list == (list_length is not None), f"{statement.operation}: a list length goes with a list bind"
-        names = [bind.name for bind in statement.binds]
-        assert set(statement.partition_key) <= set(names), f"{statement.operation}: a key column is not bound"
         self.statement = statement
         self.list_length = list_length
         self._dtype = _frame_dtype(statement.binds, len(prepared_id), list_length, page_size is not None)
@@ -68,13 +66,13 @@ class FrameTemplate:
         """
         first = columns[self.statement.binds[0].name]
         frames = np.repeat(self._blank, len(first))
-        for bind in self.statement.binds:
+        for at, bind in enumerate(self.statement.binds):
             values = columns[bind.name]
             _check_range(bind, values)
             if bind.type is CqlType.INT_LIST:
-                frames[f"items.{bind.name}"]["value"] = values
+                frames[f"items.{at}"]["value"] = values
             else:
-                frames[f"value.{bind.name}"] = values
+                frames[f"value.{at}"] = values
         return frames.view(np.uint8).reshape(len(first), self.size)
 
     def key_bytes(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
@@ -112,12 +110,12 @@ def _frame_dtype(binds: tuple[Bind, ...], id_size: int, list_length: int | None,
         ("query_flags", "u1"),
         ("value_count", ">u2"),
     ]
-    for bind in binds:
-        fields.append((f"size.{bind.name}", ">i4"))
+    for at, bind in enumerate(binds):  # by place: a batch binds the same name in each of its statements
+        fields.append((f"size.{at}", ">i4"))
         if bind.type is CqlType.INT_LIST:
-            fields += [(f"length.{bind.name}", ">i4"), (f"items.{bind.name}", _LIST_ITEM, (list_length or 0,))]
+            fields += [(f"length.{at}", ">i4"), (f"items.{at}", _LIST_ITEM, (list_length or 0,))]
         else:
-            fields.append((f"value.{bind.name}", _SCALARS[bind.type]))
+            fields.append((f"value.{at}", _SCALARS[bind.type]))
     if is_paged:
         fields.append(("page_size", ">i4"))
     return np.dtype(fields)
@@ -143,14 +141,14 @@ def _blank_frame(
     paging = QueryFlag.PAGE_SIZE if page_size is not None else 0
     frame["query_flags"] = QueryFlag.VALUES | QueryFlag.SKIP_METADATA | paging
     frame["value_count"] = len(statement.binds)
-    for bind in statement.binds:
+    for at, bind in enumerate(statement.binds):
         if bind.type is CqlType.INT_LIST:
             assert list_length is not None
-            frame[f"size.{bind.name}"] = 4 + list_length * _LIST_ITEM.itemsize
-            frame[f"length.{bind.name}"] = list_length
-            frame[f"items.{bind.name}"]["size"] = 4
+            frame[f"size.{at}"] = 4 + list_length * _LIST_ITEM.itemsize
+            frame[f"length.{at}"] = list_length
+            frame[f"items.{at}"]["size"] = 4
         else:
-            frame[f"size.{bind.name}"] = np.dtype(_SCALARS[bind.type]).itemsize
+            frame[f"size.{at}"] = np.dtype(_SCALARS[bind.type]).itemsize
     if page_size is not None:
         frame["page_size"] = page_size
     return frame

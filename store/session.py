@@ -1,0 +1,96 @@
+"""A schema's statements on an open session of cassandra-driver: prepared once, bound by name, errors named.
+
+The one place where the store's adapters touch the driver.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from cassandra import ConsistencyLevel as DriverLevel
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable, ResultSet, Session
+from cassandra.query import BoundStatement, PreparedStatement
+
+from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.spec import Topology
+from store.ports import StoreError
+from store.tables import CqlType, Schema, Statement
+
+Values = Mapping[str, Any]
+"""Bind name -> Python value; an instant is an int [ms since the Unix epoch], as on the wire."""
+
+PAGE_ROWS = 1_000
+
+
+def prepare(session: Session, statement: Statement, keyspace: str, level: ConsistencyLevel) -> PreparedStatement:
+    """Prepare a statement on every node that is up; the result carries the consistency level and idempotence."""
+    prepared = session.prepare(statement.cql.format(keyspace=keyspace))
+    prepared.consistency_level = DriverLevel.name_to_value[level]
+    prepared.is_idempotent = statement.is_idempotent
+    prepared.fetch_size = PAGE_ROWS
+    if statement.is_conditional:
+        local = level in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
+        prepared.serial_consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
+    return prepared
+
+
+class Statements:
+    """Runs operations of one schema. The caller keeps and closes the session."""
+
+    def __init__(self, session: Session, schema: Schema, topology: Topology) -> None:
+        self.session = session
+        self.schema = schema
+        self.topology = topology
+        self._prepared: dict[Operation, PreparedStatement] = {}
+
+    def run(self, operation: Operation, values: Values) -> list[Any]:
+        """All rows of the answer, page by page. Raises StoreError, which names operation, tables and consistency level."""
+        try:
+            return list(self.session.execute(self._bound(operation, values)))
+        except (DriverException, NoHostAvailable) as error:
+            raise self._named(operation, error) from error
+
+    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+        """A compare-and-set: whether it was applied, and the row that was in its way. Raises StoreError: then it is in doubt."""
+        try:
+            result: ResultSet = self.session.execute(self._bound(operation, values))
+            return bool(result.was_applied), result.one()
+        except (DriverException, NoHostAvailable) as error:
+            raise self._named(operation, error) from error
+
+    def run_many(self, operation: Operation, rows: list[Values], in_flight_max: int = 64) -> list[list[Any]]:
+        """The answers to many requests, in their order, `in_flight_max` at a time. Raises StoreError at the first failure."""
+        waiting: list[Any] = []
+        answers: list[list[Any]] = []
+        try:
+            for values in rows:
+                waiting.append(self.session.execute_async(self._bound(operation, values)))
+                if len(waiting) == in_flight_max:
+                    answers.append(list(waiting.pop(0).result()))
+            answers += [list(one.result()) for one in waiting]
+        except (DriverException, NoHostAvailable) as error:
+            raise self._named(operation, error) from error
+        return answers
+
+    def _bound(self, operation: Operation, values: Values) -> BoundStatement:
+        statement = self.schema.statement(operation)
+        if operation not in self._prepared:
+            level = self.topology.consistency.of(operation)
+            self._prepared[operation] = prepare(self.session, statement, self.topology.keyspace, level)
+        return self._prepared[operation].bind([_driver_value(bind.type, values[bind.name]) for bind in statement.binds])
+
+    def _named(self, operation: Operation, error: Exception) -> StoreError:
+        tables = ", ".join(table.name for table in self.schema.tables_of(operation))
+        return StoreError(f"{operation} on {tables} at {self.topology.consistency.of(operation)}: {error}")
+
+
+def us_of(instant: dt.datetime) -> int:
+    """The driver hands out naive datetimes in UTC, of millisecond resolution -> [us since the Unix epoch]."""
+    return round(instant.replace(tzinfo=dt.UTC).timestamp() * 1_000) * 1_000
+
+
+def _driver_value(kind: CqlType, value: Any) -> Any:
+    if kind is CqlType.TIMESTAMP and value is not None:
+        return dt.datetime.fromtimestamp(value / 1_000, tz=dt.UTC)
+    return value.tolist() if hasattr(value, "tolist") else value
