@@ -19,13 +19,13 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.ledger import Ledger
 from loadtests.machine import fingerprint
 from loadtests.storm import storm
-from scenarios.domain import WRITE_OPERATIONS
+from loadtests.workload import planes_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from store.cassandra import create_schema
 from store.schemas import SCHEMAS
 
-SCHEMA = "packed_runs"
+SCHEMA = "home_months"
 PREMISES_FEW, PREMISES_MANY = 10_000, 40_000
 ROUNDS = 5
 
@@ -74,7 +74,7 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> Loaded:
     create_schema(session, SCHEMAS[SCHEMA], scenario.topology)
     driver.shutdown()
     folder.mkdir()
-    ledger = Ledger.create(folder / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
+    ledger = Ledger.create(folder / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
     storm(
         scenario,
         estate=estate,

@@ -41,7 +41,7 @@ OPEN_LOOP_S = 15.0
 LOCUST_USERS, LOCUST_S = 64, 6.0
 BLOCK_ROWS = 8_192
 INSERT = Statement(
-    operation=Operation.APPEND_EVENT,
+    operation=Operation.INGEST_READING,
     cql="INSERT INTO {keyspace}.readings (meter, day, at, wh, register_wh) VALUES (?, ?, ?, ?, ?)",
     binds=(
         Bind(name="meter", type=CqlType.BIGINT),

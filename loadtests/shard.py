@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from loadtests.cluster.connect import connect, tls_context
 from loadtests.errors import HarnessError
+from loadtests.history import NO_COUNTS, SecondCounts
 from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Sparse, Stop, Trouble
 from loadtests.wire.connection import Access, Credentials
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
 from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
 from loadtests.wire.ring import RingTable, ring_of_metadata
-from loadtests.workload import OPERATIONS, Templates, Workload, make_templates
-from scenarios.domain import WRITE_OPERATIONS, Operation
+from loadtests.workload import Templates, Workload, lanes_of, make_templates, operations_of
 from store.cassandra import prepare, warming_keyspace
 from store.schemas import SCHEMAS
 
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 
 WARM_IN_FLIGHT = 128  # over all shards: enough to keep the nodes busy, and few enough for cold ones
-LAST_SLOT_ONLY = (Operation.UPDATE_USAGE, Operation.UPDATE_STATE)
 
 
 def run_shard(connection: Connection) -> None:
@@ -46,13 +45,14 @@ def run_shard(connection: Connection) -> None:
     templates, ring = _prepare(plan, keyspace)
     source = Workload(plan, templates)
     source.prime()
+    names = [str(lane.operation) for lane in lanes_of(plan.scenario)]
     engine = _engine(
         plan,
         keyspace,
         ring,
         Ledger.open(plan.ledger_folder, is_writable=True),
         live=_live_counts(plan.live_path),
-        on_interval=lambda snapshot: connection.send(_second_of(snapshot)),
+        on_interval=lambda snapshot: connection.send(_second_of(snapshot, names)),
     )
     with engine:
         connection.send(Ready())
@@ -74,7 +74,7 @@ def _prepare(plan: ShardPlan, keyspace: str) -> tuple[Templates, RingTable]:
             operation: prepare(
                 session, schema.statement(operation), keyspace, topology.consistency.of(operation)
             ).query_id
-            for operation in OPERATIONS
+            for operation in operations_of(plan.scenario)
         }
         ring = ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in topology.business_dcs])
     finally:
@@ -109,18 +109,19 @@ def _engine(
     live: NDArray[np.int64] | None,
     on_interval: OnInterval | None,
 ) -> Engine:
-    statements = {operation: SCHEMAS[plan.schema].statement(operation) for operation in OPERATIONS}
+    schema = SCHEMAS[plan.schema]
     return Engine(
         operations=[
             WireOperation(
-                name=operation,
-                ledger_plane=ledger.plane_of(operation) if ledger and operation in WRITE_OPERATIONS else None,
-                last_slot_only=operation in LAST_SLOT_ONLY,
-                is_idempotent=statement.is_idempotent,
+                name=lane.operation,
+                ledger_plane=ledger.plane_of(lane.plane) if ledger and lane.plane else None,
+                is_idempotent=schema.statement(lane.operation).is_idempotent,
             )
-            for operation, statement in statements.items()
+            for lane in lanes_of(plan.scenario)
         ],
-        statements=[statement.cql.format(keyspace=keyspace) for statement in statements.values()],
+        statements=[
+            schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations_of(plan.scenario)
+        ],
         ring=ring,
         settings=_settings(plan),
         ledger=ledger,
@@ -161,13 +162,21 @@ def _live_counts(path: Path) -> NDArray[np.int64]:
         return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
 
 
-def _second_of(snapshot: IntervalSnapshot) -> Second:
-    names = [str(operation) for operation in OPERATIONS]
+def _second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
+    """names: the operation of each lane; lanes of one operation are added up."""
+    counts: dict[str, SecondCounts] = {}
+    response: dict[str, NDArray[np.int64]] = {}
+    service: dict[str, NDArray[np.int64]] = {}
+    for lane, name in enumerate(names):
+        added = zip(counts.get(name, NO_COUNTS), snapshot.counts[lane], strict=True)
+        counts[name] = SecondCounts(*(one + more for one, more in added))
+        response[name] = response.get(name, 0) + snapshot.response[lane]
+        service[name] = service.get(name, 0) + snapshot.service[lane]
     return Second(
         second=snapshot.second,
-        counts=dict(zip(names, snapshot.counts, strict=True)),
-        response=dict(zip(names, map(_sparse, snapshot.response), strict=True)),
-        service=dict(zip(names, map(_sparse, snapshot.service), strict=True)),
+        counts=counts,
+        response={name: _sparse(values) for name, values in response.items()},
+        service={name: _sparse(values) for name, values in service.items()},
         lateness=_sparse(snapshot.lateness),
     )
 

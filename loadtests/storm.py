@@ -25,7 +25,7 @@ from loadtests.errors import HarnessError
 from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
 from loadtests.wire.recorder import LIVE_SIZE, LiveField
-from loadtests.workload import OPERATIONS
+from loadtests.workload import operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
 
@@ -98,7 +98,7 @@ class _Shards:
         self._lives: list[NDArray[np.int64]] = []
         self._done: dict[int, Done] = {}
         self._parts = [run_folder / "history" / f"shard-{shard}" for shard in range(shard_count)]
-        self._writers = [HistoryWriter(part, OPERATIONS) for part in self._parts]
+        self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
         self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
         self._zero_ns = 0
 

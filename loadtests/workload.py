@@ -1,67 +1,98 @@
-"""The trace as operations on the store: each message becomes the writes or the query that a gateway would send.
+"""The trace as operations on the store: each message becomes the write or the query that a gateway would send.
 
-One message is a group of operations that fall due together: a delivery is appended to the log and written to every view,
-a customer's question is one read. Blocks of some thousand messages are made as they fall due; the engine says how many it
-keeps while the cluster is behind.
+A delivery is one write for the home's log and views, a customer's question one read. Blocks of some thousand messages are
+made as they fall due; the engine says how many it keeps while the cluster is behind. Commands are not sent here but by
+`loadtests.command_gateway`, which waits for their answers.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.deliveries import mpxn_of, readings_of, split_meter, start_us_of
+from loadtests.deliveries import (
+    alert_columns,
+    preference_columns,
+    readings_of,
+    registers_of,
+    revisions_of,
+    split_meter,
+    start_us_of,
+    ten_second_columns,
+)
 from loadtests.shard_messages import ShardPlan
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.frames import FrameTemplate
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.spec import Scenario
 from sim.trace import MessageBlock, MessageKind, trace_blocks
-from store.rows import Columns, query_columns, reading_columns
+from store.rows import Columns, Readings, home_columns, reading_columns
 from store.tables import CqlType, Schema
-
-OPERATIONS = tuple(Operation)
-"""The run's operations; a block's `operation` is an index into it."""
-
-OPERATIONS_OF_KIND: Mapping[MessageKind, tuple[Operation, ...]] = {
-    MessageKind.PUSH_HALF_HOUR: WRITE_OPERATIONS,
-    MessageKind.UPLOAD_DAY: WRITE_OPERATIONS,
-    MessageKind.ASK_USAGE_MONTH: (Operation.READ_USAGE_MONTH,),
-    MessageKind.ASK_INTERVALS_DAY: (Operation.READ_INTERVALS_DAY,),
-    MessageKind.ASK_STATE: (Operation.READ_STATE,),
-}
-
-READING_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY)
 
 MESSAGES_PER_BLOCK = 8_192
 PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query is one page
 
+QUERY_OF_KIND: Mapping[MessageKind, Operation] = {
+    MessageKind.ASK_USAGE_MONTH: Operation.READ_USAGE_MONTH,
+    MessageKind.ASK_INTERVALS_DAY: Operation.READ_INTERVALS_DAY,
+    MessageKind.ASK_STATE: Operation.READ_STATE,
+    MessageKind.ASK_COMPARISON: Operation.READ_COMPARISON,
+    MessageKind.ASK_BILL: Operation.READ_BILLING_MONTH,
+    MessageKind.REFRESH_IHD: Operation.REFRESH_IHD,
+}
+OF_GATEWAY = (MessageKind.SEND_COMMAND, MessageKind.ANSWER_COMMAND)
 
-def require_carried(scenario: Scenario) -> None:
-    """Raises ScenarioError for a scenario with messages that no operation of the store carries yet: nothing is left out."""
-    estate, reads, traffic = scenario.estate, scenario.reads, scenario.traffic
-    not_carried = {
-        "estate.read_schedules.monthly": estate.read_schedules.monthly,
-        "estate.read_schedules.ten_second": estate.read_schedules.ten_second,
-        "estate.meter_types.register_only": estate.meter_types.register_only,
-        "estate.schedule_changes": len(estate.schedule_changes),
-        "reads.gap_share": reads.gap_share,
-        "reads.duplicate_share": reads.duplicate_share,
-        "reads.settlement_runs": len(reads.settlement_runs),
-        "alerts.per_hub_day": scenario.alerts.per_hub_day,
-        "alerts.storms": len(scenario.alerts.storms),
-        "campaigns": len(scenario.campaigns),
-        "traffic.comparison_per_premises_day": traffic.comparison_per_premises_day,
-        "traffic.bill_per_premises_day": traffic.bill_per_premises_day,
-        "traffic.ihd_refresh_per_premises_day": traffic.ihd_refresh_per_premises_day,
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One kind of operation of a run, and where the ledger marks it. Revisions are a lane each: each is acknowledged."""
+
+    operation: Operation
+    revision: int = 0
+    has_plane: bool = False
+
+    @property
+    def plane(self) -> str | None:
+        """The name of its plane in the ledger."""
+        if not self.has_plane:
+            return None
+        return f"{self.operation}_{self.revision}" if self.operation is Operation.INGEST_REVISION else self.operation
+
+
+def lanes_of(scenario: Scenario) -> tuple[Lane, ...]:
+    """All that a scenario's messages can become; a block's `operation` is an index into it."""
+    estate, reads, traffic, alerts = scenario.estate, scenario.reads, scenario.traffic, scenario.alerts
+    schedules, changed_to = estate.read_schedules, {change.to for change in estate.schedule_changes}
+    lanes = [Lane(operation=Operation.INGEST_READING, has_plane=True)]
+    if schedules.monthly or estate.meter_types.register_only or "monthly" in changed_to:
+        lanes.append(Lane(operation=Operation.INGEST_REGISTER, has_plane=True))
+    revisions = range(0 if reads.gap_share else 1, len(reads.settlement_runs) + 1)
+    lanes += [Lane(operation=Operation.INGEST_REVISION, revision=revision, has_plane=True) for revision in revisions]
+    others = {
+        Operation.INGEST_TEN_SECOND: schedules.ten_second or "ten_second" in changed_to,
+        Operation.RECORD_ALERT: alerts.per_hub_day or alerts.storms,
+        Operation.CHANGE_PREFERENCE: estate.schedule_changes,
+        Operation.READ_USAGE_MONTH: traffic.usage_month_per_premises_day or traffic.bursts,
+        Operation.READ_INTERVALS_DAY: traffic.intervals_day_per_premises_day,
+        Operation.READ_STATE: traffic.state_per_premises_day,
+        Operation.READ_COMPARISON: traffic.comparison_per_premises_day,
+        Operation.READ_BILLING_MONTH: traffic.bill_per_premises_day,
+        Operation.REFRESH_IHD: traffic.ihd_refresh_per_premises_day,
     }
-    asked = [field for field, value in not_carried.items() if value]
-    if asked:
-        raise ScenarioError(
-            f"the store can't carry what {', '.join(asked)} would send yet: set to 0 or leave out to run it, "
-            "or see it in virtual time with `meterstorm simulate`"
-        )
+    return (*lanes, *(Lane(operation=operation) for operation, is_sent in others.items() if is_sent))
+
+
+def operations_of(scenario: Scenario) -> tuple[Operation, ...]:
+    """The operations of a scenario's lanes, each once."""
+    return tuple(dict.fromkeys(lane.operation for lane in lanes_of(scenario)))
+
+
+def planes_of(scenario: Scenario) -> tuple[str, ...]:
+    """The planes of a scenario's ledger."""
+    return tuple(lane.plane for lane in lanes_of(scenario) if lane.plane is not None)
 
 
 Templates = Mapping[tuple[Operation, int | None], FrameTemplate]
@@ -70,10 +101,10 @@ Templates = Mapping[tuple[Operation, int | None], FrameTemplate]
 def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Operation, bytes]) -> Templates:
     """The frame templates of every operation: (operation, list length) -> template; the length is None without a list."""
     templates: dict[tuple[Operation, int | None], FrameTemplate] = {}
-    for operation in OPERATIONS:
+    for operation in operations_of(scenario):
         statement = schema.statement(operation)
         has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
-        for length in (1, SLOTS_PER_DAY) if has_list else (None,):
+        for length in (0, 1, SLOTS_PER_DAY) if has_list else (None,):
             templates[operation, length] = FrameTemplate(
                 statement,
                 prepared_ids[operation],
@@ -90,6 +121,7 @@ class Workload:
     def __init__(self, plan: ShardPlan, templates: Templates) -> None:
         estate = plan.estate
         self._estate = estate
+        self._lanes = lanes_of(plan.scenario)
         self._templates = templates
         self._from_us = plan.scenario.replay_from_us
         self._wall_us = round(plan.scenario.run.wall_s * 1_000_000)
@@ -119,66 +151,102 @@ class Workload:
         groups: list[FrameGroup] = []
         for kind in MessageKind:
             chosen = np.flatnonzero(messages.kind == kind)
-            if not len(chosen):
-                continue
-            wall_us = self._wall_of(messages.due_us[chosen])
-            groups += self._groups(
-                OPERATIONS_OF_KIND[kind], messages.meter[chosen], messages.first_slot[chosen], kind, wall_us
-            )
+            if len(chosen) and kind not in OF_GATEWAY:
+                groups += self._groups(kind, _Chosen.of(messages, chosen), self._wall_of(messages.due_us[chosen]))
         return assemble_block(groups)
 
     def _wall_of(self, due_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """Simulated to wall time since the replay's start [us]. Their product would not fit in an int64: by the ratio."""
         return ((due_us - self._from_us) * (self._wall_us / self._span_us)).astype(np.int64)
 
-    def _groups(
-        self,
-        operations: tuple[Operation, ...],
-        meter: NDArray[np.int64],
-        first_slot: NDArray[np.int32],
-        kind: MessageKind,
-        wall_us: NDArray[np.int64],
-    ) -> Iterator[FrameGroup]:
-        length = 1 if kind is MessageKind.PUSH_HALF_HOUR else SLOTS_PER_DAY
-        premises, _ = split_meter(self._estate, meter)
-        dc = self._estate.home_dc_of(premises)  # an index into the ring's DCs, which are the business ones
-        if kind in READING_KINDS:
-            readings = readings_of(self._estate, meter=meter, first_slot=first_slot, slot_count=length)
-            for operation in operations:
-                columns = reading_columns(operation, readings)
-                yield self._group(operation, columns, meter, first_slot, length, wall_us, dc)
-        else:
-            for operation in operations:
-                columns = self._query_columns(operation, meter, first_slot)
-                yield self._group(operation, columns, meter, first_slot, length, wall_us, dc)
+    def _groups(self, kind: MessageKind, sent: "_Chosen", wall_us: NDArray[np.int64]) -> Iterator[FrameGroup]:
+        """The operations of messages of one kind."""
+        estate, meter, slot = self._estate, sent.meter, sent.first_slot
+        match kind:
+            case MessageKind.PUSH_HALF_HOUR | MessageKind.UPLOAD_DAY:
+                count = 1 if kind is MessageKind.PUSH_HALF_HOUR else SLOTS_PER_DAY
+                readings = readings_of(estate, meter=meter, first_slot=slot, slot_count=count)
+                columns = reading_columns(Operation.INGEST_READING, self._as_received(readings, sent))
+                yield self._group(
+                    Lane(operation=Operation.INGEST_READING, has_plane=True), columns, sent, wall_us, count
+                )
+            case MessageKind.READ_REGISTER:
+                readings = self._as_received(registers_of(estate, meter=meter, first_slot=slot), sent)
+                columns = reading_columns(Operation.INGEST_REGISTER, readings)
+                # the ledger marks the day's last half-hour, whose end the register is of
+                last = dataclasses.replace(sent, first_slot=(slot + SLOTS_PER_DAY - 1).astype(np.int32))
+                yield self._group(Lane(operation=Operation.INGEST_REGISTER, has_plane=True), columns, last, wall_us, 1)
+            case MessageKind.ESTIMATE | MessageKind.CORRECT:
+                for revision in np.unique(sent.draw_index).tolist():
+                    rows = np.flatnonzero(sent.draw_index == revision)
+                    part = sent.rows(rows)
+                    revised = revisions_of(estate, meter=part.meter, first_slot=part.first_slot, revision=revision)
+                    columns = reading_columns(Operation.INGEST_REVISION, revised)
+                    lane = Lane(operation=Operation.INGEST_REVISION, revision=revision, has_plane=True)
+                    yield self._group(lane, columns, part, wall_us[rows], 1)
+            case MessageKind.PUSH_TEN_SECOND:
+                columns = ten_second_columns(estate, meter, slot, sent.draw_index)
+                yield self._group(Lane(operation=Operation.INGEST_TEN_SECOND), columns, sent, wall_us, 1)
+            case MessageKind.ALERT:
+                columns = alert_columns(estate, meter, sent.draw_index, slot)
+                yield self._group(Lane(operation=Operation.RECORD_ALERT), columns, sent, wall_us, 1)
+            case MessageKind.CHANGE_PREFERENCE:
+                columns = preference_columns(estate, meter)
+                yield self._group(Lane(operation=Operation.CHANGE_PREFERENCE), columns, sent, wall_us, 1)
+            case _:
+                lane = Lane(operation=QUERY_OF_KIND[kind])
+                yield self._group(lane, self._query_columns(sent), sent, wall_us, SLOTS_PER_DAY)
 
-    def _query_columns(self, operation: Operation, meter: NDArray[np.int64], first_slot: NDArray[np.int32]) -> Columns:
-        return query_columns(
-            operation,
-            mpxn=mpxn_of(self._estate, meter),
-            premises=split_meter(self._estate, meter)[0],
-            day_start_us=start_us_of(self._estate) + first_slot.astype(np.int64) * SLOT_US,
-        )
+    def _as_received(self, readings: Readings, sent: "_Chosen") -> Readings:
+        """With the instant at which this copy of a delivery arrives: a second one has its own."""
+        return dataclasses.replace(readings, received_at_us=start_us_of(self._estate) + sent.due_us)
+
+    def _query_columns(self, sent: "_Chosen") -> Columns:
+        premises, is_gas = split_meter(self._estate, sent.meter)
+        day_start_us = start_us_of(self._estate) + sent.first_slot.astype(np.int64) * SLOT_US
+        return home_columns(premises, is_gas.astype(np.int8), day_start_us)
 
     def _group(
-        self,
-        operation: Operation,
-        columns: Columns,
-        meter: NDArray[np.int64],
-        first_slot: NDArray[np.int32],
-        length: int,
-        wall_us: NDArray[np.int64],
-        dc: NDArray[np.uint8],
+        self, lane: Lane, columns: Columns, sent: "_Chosen", wall_us: NDArray[np.int64], slot_count: int
     ) -> FrameGroup:
-        template = self._templates.get((operation, length)) or self._templates[operation, None]
         mutable: dict[str, NDArray[Any]] = dict(columns)
+        length = mutable["values_wh"].shape[1] if "values_wh" in mutable else None
+        template = self._templates[lane.operation, length]
+        premises, _ = split_meter(self._estate, sent.meter)
         return FrameGroup(
-            operation=OPERATIONS.index(operation),
+            operation=self._lanes.index(lane),
             due_us=wall_us,
-            meter=meter,
-            first_slot=first_slot,
-            slot_count=np.full(len(meter), length, np.int32),
+            meter=sent.meter,
+            first_slot=sent.first_slot,
+            slot_count=np.full(len(sent.meter), slot_count, np.int32),
             token=template.tokens(mutable),
-            dc=dc,
+            dc=self._estate.home_dc_of(premises),  # an index into the ring's DCs, which are the business ones
             frames=template.encode(mutable),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Messages of one kind, as columns of one length."""
+
+    due_us: NDArray[np.int64]
+    meter: NDArray[np.int64]
+    first_slot: NDArray[np.int32]
+    draw_index: NDArray[np.int32]
+
+    @staticmethod
+    def of(messages: MessageBlock, rows: NDArray[np.intp]) -> "_Chosen":
+        return _Chosen(
+            due_us=messages.due_us[rows],
+            meter=messages.meter[rows],
+            first_slot=messages.first_slot[rows],
+            draw_index=messages.draw_index[rows],
+        )
+
+    def rows(self, rows: NDArray[np.intp]) -> "_Chosen":
+        return _Chosen(
+            due_us=self.due_us[rows],
+            meter=self.meter[rows],
+            first_slot=self.first_slot[rows],
+            draw_index=self.draw_index[rows],
         )

@@ -20,7 +20,7 @@ from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import StormResult, storm
-from loadtests.workload import require_carried
+from loadtests.workload import planes_of
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -34,7 +34,6 @@ from meterstorm.progress import Progress, Silent
 from meterstorm.versions import versions
 from reports import write_report
 from reports.results import AuditResult, Results, load_results
-from scenarios.domain import WRITE_OPERATIONS
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -45,7 +44,7 @@ from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "packed_runs"
+SCHEMA = "home_months"
 SETTLE_S = 30.0
 
 
@@ -68,7 +67,6 @@ def run(
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
     storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
-    require_carried(scenario)
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
     out = claim_folder(out)
@@ -212,7 +210,7 @@ def _storm(
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
-        Ledger.create(out / "ledger", WRITE_OPERATIONS, estate.meter_count, estate.slot_count)
+        Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
         try:
             return storm(
                 scenario,

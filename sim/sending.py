@@ -40,6 +40,7 @@ from sim.homes import (
 from sim.kernels import leaf_kernel
 from sim.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
+from sim.philox import Words
 from sim.streams import HALVES_PER_BLOCK, WORDS_PER_DRAWING, Drawn, Purpose, below, word_of, words
 from sim.wan import delay_us, leaves_hub_us
 
@@ -144,10 +145,23 @@ def _deliver(
     if not p.is_ideal:
         due = leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
     count = put(out, count, due, sent_us, packed(meter, kind, slot, 0))
-    if word_of(four, 2) < p.duplicate_below:
-        again = due + 1 + below(word_of(four, 3), p.duplicate_us_max)
+    again = _repeated_us(p, four, due)
+    if again > 0:
         count = put(out, count, again, sent_us, packed(meter, kind, slot, DUPLICATE))
     return count
+
+
+@leaf_kernel
+def repeated_us(p: KernelParameters, meter: int, kind: int, slot: int, due_us: int) -> int:
+    """When a delivery that arrives at `due_us` comes a second time [us]; 0: it does not."""
+    return _repeated_us(p, words(p.seed, _WAN, meter, slot, kind), due_us)
+
+
+@leaf_kernel
+def _repeated_us(p: KernelParameters, four: Words, due_us: int) -> int:
+    if word_of(four, 2) < p.duplicate_below:
+        return due_us + 1 + below(word_of(four, 3), p.duplicate_us_max)
+    return 0
 
 
 @leaf_kernel
@@ -295,12 +309,25 @@ def _alerts(
                     count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), number, at, out, count)
     for storm in range(p.alert_storm_count):
         if p.alert_storms[storm].region in (-1, region):
-            four = words(p.seed, _ALERT_STORM, premises, storm, 0)
-            at = int(p.alert_storms[storm].at_us) + below(word_of(four, 1), int(p.alert_storms[storm].over_us))
-            if word_of(four, 0) < p.alert_storms[storm].below and from_us <= at < to_us:
+            at = alert_storm_us(p, premises, storm)
+            is_raised = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 0) < p.alert_storms[storm].below
+            if is_raised and from_us <= at < to_us:
                 draw = STORM_DRAW + storm
                 count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), draw, at, out, count)
     return count
+
+
+@leaf_kernel
+def alert_storm_us(p: KernelParameters, premises: int, storm: int) -> int:
+    """When a hub raises its alert of a storm, if it does [us]."""
+    word = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 1)
+    return int(p.alert_storms[storm].at_us) + below(word, int(p.alert_storms[storm].over_us))
+
+
+@leaf_kernel
+def alert_wan_kind(draw: int) -> int:
+    """Alerts of one slot have draws of the WAN of their own: by their number."""
+    return (draw << KIND_BITS) | _ALERT
 
 
 @leaf_kernel
@@ -315,7 +342,7 @@ def _raise(
     out: Outbox,
     count: int,
 ) -> int:
-    due = arrival_us(p, premises, region, meter, (draw << KIND_BITS) | _ALERT, slot, at_us)
+    due = arrival_us(p, premises, region, meter, alert_wan_kind(draw), slot, at_us)
     return put(out, count, due, at_us, packed(meter, _ALERT, slot, draw))
 
 

@@ -62,7 +62,8 @@ def reading_columns(operation: Operation, readings: Readings) -> Columns:
     start_us, end_us = readings.interval_start_us, readings.interval_end_us
     columns: dict[str, NDArray[np.generic]] = {
         "premises": readings.premises,
-        "month": month_of(start_us),
+        # a register alone is of the instant at which a day ends, and belongs to that day's month
+        "month": month_of(start_us if readings.values_wh.shape[1] else start_us - 1),
         "fuel": readings.fuel,
         "interval_start": start_us // 1_000,
         "slot_count": np.full(len(start_us), readings.values_wh.shape[1], np.int16),

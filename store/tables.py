@@ -3,7 +3,6 @@
 Pure declarations. A schema (`store/schemas/`) is a tuple of these tables; adapters turn them into a keyspace.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 

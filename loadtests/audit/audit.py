@@ -11,8 +11,9 @@ from cassandra import ConsistencyLevel as DriverLevel
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
-from loadtests.audit.expected import audited_columns, compare_page, write_statement, wrong_column
+from loadtests.audit.expected import audited_columns, compare_page, rows_of_class, wrong_column
 from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
+from loadtests.audit.planes import fact_classes
 from loadtests.audit.tally import (
     IN_DOUBT_FOUND,
     VERIFIED,
@@ -26,7 +27,7 @@ from loadtests.audit.tally import (
 )
 from loadtests.deliveries import mpxn_of, split_meter, start_us_of
 from loadtests.ledger import Ledger
-from scenarios.domain import SLOTS_PER_DAY, WRITE_OPERATIONS, Operation
+from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate import EstateModel
 from store.tables import Schema, Table
@@ -113,9 +114,10 @@ def audit(
     for session in sessions.values():
         session.client_protocol_handler = RawRowsHandler
     patience = _Patience(settle_s)
-    for operation in WRITE_OPERATIONS:
-        table = schema.table_of(operation)
-        judge = _TableJudge(estate=estate, ledger=ledger, table=table, topology=topology, examples=report.examples)
+    for table in audited_tables(schema):
+        judge = _TableJudge(
+            estate=estate, ledger=ledger, schema=schema, table=table, topology=topology, examples=report.examples
+        )
         for dc, session in sessions.items():
             progress(f"audit: {table.name} as {dc} holds it")
             report.per_dc[dc].add(judge.judge_dc(dc, session, patience))
@@ -136,9 +138,9 @@ def audit(
     )
 
 
-def unit_slots_of(operation: Operation, slot_count: int) -> int:
-    """How many half-hours one fact of the operation's table stands for."""
-    return {Operation.UPDATE_USAGE: SLOTS_PER_DAY, Operation.UPDATE_STATE: slot_count}.get(operation, 1)
+def audited_tables(schema: Schema) -> tuple[Table, ...]:
+    """The log of readings, and every view that a reading is written to."""
+    return schema.tables_of(Operation.INGEST_READING)
 
 
 class _Patience:
@@ -156,31 +158,38 @@ class _Patience:
 
 
 class _TableJudge:
-    """One table, judged DC by DC; what every DC holds right is kept as a bitmap."""
+    """One table, judged DC by DC; what every DC holds right is kept as bitmaps, one a class of facts."""
 
     def __init__(
-        self, *, estate: EstateModel, ledger: Ledger, table: Table, topology: Topology, examples: list[FaultExample]
+        self,
+        *,
+        estate: EstateModel,
+        ledger: Ledger,
+        schema: Schema,
+        table: Table,
+        topology: Topology,
+        examples: list[FaultExample],
     ) -> None:
         self._estate = estate
+        self._ledger = ledger
         self._table = table
         self._topology = topology
         self._examples = examples
-        self._slot_count = estate.slot_count
-        operation = write_statement(table).operation
-        self._plane: NDArray[np.uint8] = ledger.states[ledger.plane_of(operation)]
-        self._unit_slots = unit_slots_of(operation, self._slot_count)
-        self._right = unit_bitmap(self._plane.shape[0], self._slot_count, self._unit_slots, is_set=True)
+        self._classes = fact_classes(estate, ledger, schema, table)
+        self._right = [unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True) for one in self._classes]
         self._faults = FactCounts()
-        self._of_plane = FactCounts(**count_units(self._plane, self._slot_count, self._unit_slots))
+        self._of_planes = FactCounts()
+        for one in self._classes:
+            self._of_planes.add(FactCounts(**count_units(one.plane, one.unit_starts)))
         self.facts_read = 0
         self.scan_s = 0.0
 
     def judge_dc(self, dc: str, session: Session, patience: _Patience) -> DcCounts:
         settled_s = 0.0
         while True:
-            right = self._right.copy()
-            tally, examples = self._pass(session, dc, right)
-            lost = int(tally.counts[Fault.LOST])
+            right = [bitmap.copy() for bitmap in self._right]
+            counts, examples = self._pass(session, dc, right)
+            lost = int(counts[Fault.LOST])
             waited_s = patience.wait() if lost else 0.0
             if waited_s == 0:
                 break
@@ -190,73 +199,90 @@ class _TableJudge:
         self._examples += examples
         faults = FactCounts(
             lost=lost,
-            wrong=int(tally.counts[Fault.WRONG]),
-            phantom=int(tally.counts[Fault.PHANTOM]),
-            duplicate=int(tally.counts[Fault.DUPLICATE]),
+            wrong=int(counts[Fault.WRONG]),
+            phantom=int(counts[Fault.PHANTOM]),
+            duplicate=int(counts[Fault.DUPLICATE]),
         )
         self._faults.add(faults)
         return DcCounts(
-            attempted=self._of_plane.attempted,
-            acknowledged=self._of_plane.acknowledged,
-            indeterminate=self._of_plane.indeterminate,
-            verified=int(tally.counts[VERIFIED]),
+            attempted=self._of_planes.attempted,
+            acknowledged=self._of_planes.acknowledged,
+            indeterminate=self._of_planes.indeterminate,
+            verified=int(counts[VERIFIED]),
             lost=faults.lost,
             wrong=faults.wrong,
             phantom=faults.phantom,
             duplicate=faults.duplicate,
-            in_doubt_found=int(tally.counts[IN_DOUBT_FOUND]),
+            in_doubt_found=int(counts[IN_DOUBT_FOUND]),
             settled_s=round(settled_s, 3),
         )
 
     def coordinated(self) -> dict[str, int]:
         """Acknowledged facts by the business DC whose coordinators acknowledged them: their premises' home."""
-        meter = np.arange(self._plane.shape[0], dtype=np.int64)
-        home = self._estate.home_dc_of(split_meter(self._estate, meter)[0])
+        home = self._estate.home_dc_of(split_meter(self._estate, np.arange(self._estate.meter_count))[0])
         dcs = self._topology.business_dcs
-        counts = count_acknowledged_by(self._plane, self._slot_count, self._unit_slots, home, len(dcs))
+        counts = np.zeros(len(dcs), np.int64)
+        for one in self._classes:
+            counts += count_acknowledged_by(one.plane, one.unit_starts, home, len(dcs))
         return {dc.name: int(count) for dc, count in zip(dcs, counts, strict=True)}
 
     def totals(self) -> FactCounts:
         """The table over all DCs: `verified` is right in every one of them, faults are summed."""
+        verified = sum(
+            count_verified(one.plane, one.unit_starts, right)
+            for one, right in zip(self._classes, self._right, strict=True)
+        )
         return FactCounts(
-            attempted=self._of_plane.attempted,
-            acknowledged=self._of_plane.acknowledged,
-            indeterminate=self._of_plane.indeterminate,
-            verified=count_verified(self._plane, self._slot_count, self._unit_slots, self._right),
+            attempted=self._of_planes.attempted,
+            acknowledged=self._of_planes.acknowledged,
+            indeterminate=self._of_planes.indeterminate,
+            verified=verified,
             lost=self._faults.lost,
             wrong=self._faults.wrong,
             phantom=self._faults.phantom,
             duplicate=self._faults.duplicate,
         )
 
-    def _pass(self, session: Session, dc: str, right: NDArray[np.uint8]) -> tuple[Tally, list[FaultExample]]:
-        """Read the table once through one DC."""
+    def _pass(
+        self, session: Session, dc: str, right: list[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.int64], list[FaultExample]]:
+        """Read the table once through one DC; returns the counts of all its classes."""
         keyspace = self._topology.keyspace
-        key = ", ".join(write_statement(self._table).partition_key)
+        key = ", ".join(self._table.partition_key)
         select = session.prepare(
             f"SELECT {', '.join(audited_columns(self._table))} FROM {keyspace}.{self._table.name} "
             f"WHERE token({key}) > ? AND token({key}) <= ?"
         )
         select.consistency_level = DriverLevel.name_to_value[self._topology.consistency.audit]
         select.is_idempotent = True
-        tally = Tally(self._plane, slot_count=self._slot_count, unit_slots=self._unit_slots, right_everywhere=right)
+        tallies = [
+            Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=bitmap)
+            for one, bitmap in zip(self._classes, right, strict=True)
+        ]
         examples: list[FaultExample] = []
         started = time.monotonic()
         for page in read_pages(session, select, token_ranges(session, keyspace, dc, SPLITS_PER_RANGE)):
-            compared = compare_page(self._estate, self._table, page)
-            for example in tally.add(compared):
-                expected, found = "no such row", self._row_text(page, example.row)
-                if example.fault is Fault.WRONG:
-                    expected, found = wrong_column(self._estate, self._table, page, example.row, example.slot)
-                elif example.fault is Fault.LOST:
-                    expected = "the row of this half-hour, which was acknowledged after it"
-                elif example.fault is Fault.DUPLICATE:
-                    expected = "this half-hour in one row only"
-                examples.append(self._named(example, dc, expected, found))
-        self.facts_read += int(tally.counts[Fault.WRONG :].sum())
-        examples += [self._named(example, dc, "an acknowledged reading", "no row") for example in tally.finish()]
+            compared = compare_page(self._estate, self._ledger, self._table, page)
+            for one, tally in zip(self._classes, tallies, strict=True):
+                claim = rows_of_class(self._estate, self._table, compared, one)
+                examples += [self._explained(example, dc, page) for example in tally.add(compared, claim)]
+        for tally in tallies:
+            self.facts_read += int(tally.counts[Fault.WRONG :].sum())
+            examples += [self._named(example, dc, "an acknowledged reading", "no row") for example in tally.finish()]
         self.scan_s += time.monotonic() - started
-        return tally, examples
+        counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)
+        return counts, examples
+
+    def _explained(self, example: Example, dc: str, page: Page) -> FaultExample:
+        """A fault that a row shows."""
+        expected, found = "no such row", self._row_text(page, example.row)
+        if example.fault is Fault.WRONG:
+            expected, found = wrong_column(self._estate, self._ledger, self._table, page, example.row, example.slot)
+        elif example.fault is Fault.LOST:
+            expected = "the row of this half-hour, which was acknowledged after it"
+        elif example.fault is Fault.DUPLICATE:
+            expected = "this half-hour in one row only"
+        return self._named(example, dc, expected, found)
 
     def _named(self, example: Example, dc: str, expected: str, found: str) -> FaultExample:
         is_known = example.meter >= 0

@@ -1,19 +1,37 @@
 """What a row of each table must be: which message made it, and every column that the message then gives it.
 
-Pure. A row's key names a message (meter, first slot, length); a key that no message of the estate has is a phantom.
+Pure. A row's key names a message (meter, first slot, length, revision); a key that no message of the estate has is a
+phantom. A row is judged as a fact of one class: a reading, a register alone, a revision of some number, or a view's state
+that several operations bring about.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.audit.pages import NULL, Page
-from loadtests.deliveries import meter_of, readings_of, start_us_of
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule, premises_of_mpxn
+from loadtests.audit.planes import FactClass, acknowledged_slots
+from loadtests.deliveries import (
+    again_us_of,
+    measured_days,
+    meter_of,
+    readings_of,
+    registers_of,
+    revisions_of,
+    sends_half_hours,
+    sends_runs,
+    start_us_of,
+    totals_of,
+)
+from loadtests.ledger import Ledger
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, premises_of_mpxn
 from sim.estate import EstateModel
-from store.rows import month_of, reading_columns
-from store.tables import Statement, Table
+from store.rows import Columns, Readings, day_columns, month_of, reading_columns
+from store.tables import Table
+
+DAY_TABLES = ("usage_by_home", "billing_by_home")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +39,10 @@ class Messages:
     """The message that each row of a page claims to come from; meter -1 where there can be none."""
 
     meter: NDArray[np.int64]  # [rows]
-    first_slot: NDArray[np.int32]  # [rows] counted from the scenario's start
-    slot_count: NDArray[np.int32]  # [rows]
+    first_slot: NDArray[np.int32]  # [rows] counted from the scenario's start; of a register the day's last
+    slot_count: NDArray[np.int32]  # [rows] of the ledger: 1 for a register
+    revision: NDArray[np.int64]  # [rows]
+    is_register: NDArray[np.bool_]  # [rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,109 +54,225 @@ class Compared:
     is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
 
 
-def write_statement(table: Table) -> Statement:
-    return next(statement for statement in table.statements.values() if statement.is_write)
-
-
 def audited_columns(table: Table) -> tuple[str, ...]:
     """The columns that the audit reads: all that a write gives a value."""
-    return tuple(bind.name for bind in write_statement(table).binds if bind.name != "write_us")
+    return tuple(column.name for column in table.columns)
 
 
-def compare_page(estate: EstateModel, table: Table, page: Page) -> Compared:
+def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) -> Compared:
     """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one."""
-    statement = write_statement(table)
-    columns = audited_columns(table)
-    at = {name: index for index, name in enumerate(columns)}
-    held = {name: page.integers(at[name]) for name in columns if name != "values_wh"}
-    has_values = "values_wh" in at
-    lengths = page.list_lengths(at["values_wh"]) if has_values else None
-    messages = _messages(estate, statement.operation, held, lengths)
-    rows = page.row_count
+    names = audited_columns(table)
+    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
+    has_values = "values_wh" in names
+    messages = _messages(estate, table, held)
     compared = Compared(
         messages=messages,
-        is_row_right=np.zeros(rows, np.bool_),
-        is_value_right=np.ones((rows, SLOTS_PER_DAY), np.bool_),
+        is_row_right=np.zeros(page.row_count, np.bool_),
+        is_value_right=np.ones((page.row_count, SLOTS_PER_DAY), np.bool_),
     )
-    for length in (1, SLOTS_PER_DAY):
-        chosen = np.flatnonzero((messages.meter >= 0) & (messages.slot_count == length))
-        if not len(chosen):
-            continue
-        meter, first_slot = messages.meter[chosen], messages.first_slot[chosen]
-        readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
-        expected = reading_columns(statement.operation, readings)
-        right = np.ones(len(chosen), np.bool_)
+    for rows in _alike(messages):
+        expected = _expected(estate, ledger, table, messages, rows)
+        right = np.ones(len(rows), np.bool_)
         for name, values in held.items():
-            right &= values[chosen] == expected[name]
-        compared.is_row_right[chosen] = right
+            right &= _is_right(estate, messages, rows, name, values[rows], expected)
+        compared.is_row_right[rows] = right
         if has_values:
-            compared.is_value_right[chosen, :length] = page.lists(at["values_wh"], chosen, length) == readings.values_wh
+            wanted = expected["values_wh"]
+            length = wanted.shape[1]
+            if length:
+                compared.is_value_right[rows, :length] = page.lists(names.index("values_wh"), rows, length) == wanted
     return compared
 
 
-def wrong_column(estate: EstateModel, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
+def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_class: FactClass) -> NDArray[np.uint8]:
+    """Which rows of a page speak of a class's facts: uint8[rows], 0 not, 1 its own, 2 a later revision in its place.
+
+    The first class of a table owns what no message has made.
+    """
+    messages = compared.messages
+    if table.name not in ("events_by_home", "intervals_by_home"):
+        return np.ones(len(messages.meter), np.uint8)
+    is_made = messages.meter >= 0
+    is_run = sends_runs(estate, np.maximum(messages.meter, 0), messages.first_slot, messages.slot_count)
+    is_reading = is_made & ~messages.is_register & is_run & (messages.revision == 0)
+    if fact_class.is_register:
+        return (is_made & messages.is_register).astype(np.uint8)
+    if fact_class.revision is None:
+        own = is_reading | (is_made & ~_is_revision(messages, is_reading) & ~messages.is_register) | ~is_made
+        later = is_made & is_run & (messages.revision > 0)
+    else:
+        is_revision = _is_revision(messages, is_reading)
+        own = is_revision & (messages.revision == fact_class.revision)
+        later = is_revision & (messages.revision > fact_class.revision)
+    if table.name == "events_by_home":  # each revision has a row of its own there
+        later = np.zeros_like(later)
+    claim: NDArray[np.uint8] = own.astype(np.uint8) + 2 * (later & ~own).astype(np.uint8)
+    return claim
+
+
+def _is_revision(messages: Messages, is_reading: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """One half-hour that the head-end estimated or a settlement run revised."""
+    found: NDArray[np.bool_] = (messages.meter >= 0) & ~messages.is_register & (messages.slot_count == 1)
+    return found & ~is_reading
+
+
+def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
     """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
-    statement, columns = write_statement(table), audited_columns(table)
-    held = {name: page.integers(index) for index, name in enumerate(columns) if name != "values_wh"}
-    lengths = page.list_lengths(columns.index("values_wh")) if "values_wh" in columns else None
-    messages = _messages(estate, statement.operation, held, lengths)
-    at, length = slice(row, row + 1), int(messages.slot_count[row])
-    readings = readings_of(estate, meter=messages.meter[at], first_slot=messages.first_slot[at], slot_count=length)
-    expected = reading_columns(statement.operation, readings)
+    names = audited_columns(table)
+    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
+    messages = _messages(estate, table, held)
+    rows = np.array([row])
+    expected = _expected(estate, ledger, table, messages, rows)
     for name, values in held.items():
-        if values[row] != expected[name][0]:
+        if not _is_right(estate, messages, rows, name, values[rows], expected)[0]:
             found = "null" if values[row] == NULL else str(values[row])
             return f"{name} = {expected[name][0]}", f"{name} = {found}"
     step = slot - int(messages.first_slot[row])
-    found_wh = page.lists(columns.index("values_wh"), np.array([row]), length)[0, step]
-    return f"{readings.values_wh[0, step]} Wh", f"{found_wh} Wh"
+    wanted = expected["values_wh"]
+    found_wh = page.lists(names.index("values_wh"), rows, wanted.shape[1])[0, step]
+    return f"{wanted[0, step]} Wh", f"{found_wh} Wh"
 
 
-def _messages(
+def _alike(messages: Messages) -> list[NDArray[np.int64]]:
+    """Rows of one length and revision together, as they are recomputed together; phantoms are left out."""
+    key = np.where(
+        messages.meter >= 0,
+        (messages.revision * 2 + messages.is_register) * (SLOTS_PER_DAY + 1) + messages.slot_count,
+        -1,
+    )
+    return [np.flatnonzero(key == one) for one in np.unique(key[key >= 0])]
+
+
+def _expected(
+    estate: EstateModel, ledger: Ledger, table: Table, messages: Messages, rows: NDArray[np.int64]
+) -> Mapping[str, NDArray[np.generic]]:
+    """Every column of rows that are alike."""
+    meter, first_slot = messages.meter[rows], messages.first_slot[rows]
+    revision, length = int(messages.revision[rows[0]]), int(messages.slot_count[rows[0]])
+    if table.name in DAY_TABLES:
+        return _expected_days(estate, ledger, meter, first_slot, length)
+    readings: Readings
+    if messages.is_register[rows[0]]:
+        day_slot = (first_slot - SLOTS_PER_DAY + 1).astype(np.int32)
+        readings = registers_of(estate, meter=meter, first_slot=day_slot)
+        return reading_columns(Operation.INGEST_REGISTER, readings)
+    is_reading = sends_runs(estate, meter, first_slot, np.full(len(meter), length, np.int32))
+    if revision or (length == 1 and not is_reading.all()):
+        revised = revisions_of(estate, meter=meter, first_slot=first_slot, revision=revision)
+        columns = dict(reading_columns(Operation.INGEST_REVISION, revised))
+        if revision or not is_reading.any():
+            return columns
+        readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
+        for name, values in reading_columns(Operation.INGEST_READING, readings).items():
+            if name in columns:
+                pick = is_reading[:, np.newaxis] if values.ndim == 2 else is_reading
+                columns[name] = np.where(pick, values, columns[name])
+        return columns
+    readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
+    return reading_columns(Operation.INGEST_READING, readings)
+
+
+def _expected_days(
+    estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], first_slot: NDArray[np.int32], length: int
+) -> Columns:
+    """The days of views: what was measured, and in its place whatever revision of a half-hour was acknowledged."""
+    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    day_wh = measured_days(estate, meter, day_slot)
+    for plane in ledger.planes:
+        if plane.startswith(f"{Operation.INGEST_REVISION}_"):
+            revision = int(plane.rsplit("_", 1)[1])
+            row, step = np.nonzero(acknowledged_slots(ledger, plane, meter, day_slot))
+            slot = (day_slot[row] + step).astype(np.int32)
+            revised = revisions_of(estate, meter=meter[row], first_slot=slot, revision=revision)
+            day_wh[row, step] = revised.values_wh[:, 0]
+    start_us = start_us_of(estate) + day_slot.astype(np.int64) * SLOT_US
+    count = (first_slot - day_slot).astype(np.int64) + length
+    columns = dict(day_columns(totals_of(estate, meter, day_slot, day_wh, count)))
+    return columns | {
+        "premises": meter // len(estate.fuels),
+        "month": month_of(start_us),
+        "fuel": _fuel_codes(estate, meter),
+        "day": (start_us - _month_start_us(start_us)) // DAY_US + 1,
+        "through": (start_us + count * SLOT_US) // 1_000,
+    }
+
+
+def _fuel_codes(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.int64]:
+    codes = np.array([0 if fuel == "electricity" else 1 for fuel in estate.fuels], np.int64)
+    return codes[meter % len(estate.fuels)]
+
+
+def _is_right(
     estate: EstateModel,
-    operation: Operation,
-    held: dict[str, NDArray[np.int64]],
-    lengths: NDArray[np.int64] | None,
-) -> Messages:
+    messages: Messages,
+    rows: NDArray[np.int64],
+    name: str,
+    held: NDArray[np.int64],
+    expected: Mapping[str, NDArray[np.generic]],
+) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = held == expected[name]
+    if name == "received_at" and estate.parameters.duplicate_below and not messages.revision[rows].any():
+        # both copies are written at the same write timestamp, and then the greater value wins
+        again_us = again_us_of(
+            estate,
+            messages.meter[rows],
+            messages.first_slot[rows],
+            messages.slot_count[rows],
+            messages.is_register[rows],
+        )
+        right |= held == again_us // 1_000
+    return right
+
+
+def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int64]]) -> Messages:
     """From the key columns of each row to the message that must have written it."""
     start_us = start_us_of(estate)
-    if operation is Operation.UPDATE_USAGE:
-        meter = meter_of(estate, held["premises"], held["fuel"] == 1)
+    meter = meter_of(estate, held["premises"], held["fuel"] == 1)
+    if "mpxn" in held:
+        by_number = meter_of(estate, *premises_of_mpxn(held["mpxn"]))
+        meter = np.where(by_number == meter, meter, -1)
+    revision = held.get("revision", np.zeros(len(meter), np.int64))
+    is_register = np.zeros(len(meter), np.bool_)
+    if table.name in ("events_by_home", "intervals_by_home"):
+        first_slot, is_aligned = _slot_of(held["interval_start"] * 1_000 - start_us)
+        slot_count = held["slot_count"].copy()
+        is_register = slot_count == 0
+        first_slot = first_slot - is_register
+        slot_count[is_register] = 1
     else:
-        meter = meter_of(estate, *premises_of_mpxn(held["mpxn"]))
-    if lengths is not None:
-        slot, is_aligned = _slot_of(held["interval_start"] * 1_000 - start_us)
-        slot_count = lengths
-        first_slot = slot
-    else:
-        through = held["through"] if operation is Operation.UPDATE_USAGE else held["read_through"]
+        through = held["read_through" if table.name == "latest_by_home" else "through"]
         end_slot, is_aligned = _slot_of(through * 1_000 - start_us)
-        slot_count = _slots_sent_at_once(estate, meter)
-        first_slot = end_slot - slot_count
+        slot_count = np.ones(len(meter), np.int64)
+        first_slot = end_slot - 1
+        if table.name == "latest_by_home":
+            is_register = ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
+            # an upload is recomputed from the start of its day
+            is_upload = ~is_register & (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+            is_upload &= ~sends_runs(estate, np.maximum(meter, 0), first_slot.astype(np.int32), slot_count)
+            first_slot = np.where(is_upload, first_slot - SLOTS_PER_DAY + 1, first_slot)
+            slot_count = np.where(is_upload, SLOTS_PER_DAY, slot_count)
     is_made = (meter >= 0) & is_aligned & (first_slot >= 0) & (first_slot + slot_count <= estate.slot_count)
-    is_made &= slot_count == _slots_sent_at_once(estate, meter)
-    is_made &= (slot_count == 1) | (first_slot % SLOTS_PER_DAY == 0)
+    is_made &= (slot_count == 1) | ((slot_count == SLOTS_PER_DAY) & (first_slot % SLOTS_PER_DAY == 0))
+    is_made &= ~is_register | (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+    is_made &= (revision >= 0) & (revision <= estate.parameters.settlement_run_count)
+    is_made &= (revision == 0) | (slot_count == 1)
     instant_us = start_us + np.where(is_made, first_slot, 0) * SLOT_US
     if "month" in held:
         is_made &= held["month"] == month_of(instant_us)
     if "day" in held:
-        first_of_month = (
-            instant_us.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
-        )
-        is_made &= held["day"] == (instant_us - first_of_month) // DAY_US + 1
-    if "revision" in held and operation is Operation.APPEND_EVENT:  # part of the log's key
-        is_made &= held["revision"] == 0
+        is_made &= held["day"] == (instant_us - _month_start_us(instant_us)) // DAY_US + 1
     return Messages(
         meter=np.where(is_made, meter, -1),
         first_slot=np.where(is_made, first_slot, 0).astype(np.int32),
         slot_count=np.where(is_made, slot_count, 0).astype(np.int32),
+        revision=np.where(is_made, revision, 0),
+        is_register=is_made & is_register,
     )
+
+
+def _month_start_us(instant_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    return instant_us.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
 
 
 def _slot_of(since_start_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return since_start_us // SLOT_US, since_start_us % SLOT_US == 0
-
-
-def _slots_sent_at_once(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.int64]:
-    schedule = estate.schedule_of(np.maximum(meter, 0))
-    return np.where(schedule == ReadSchedule.HALF_HOURLY, 1, SLOTS_PER_DAY)

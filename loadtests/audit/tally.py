@@ -1,8 +1,7 @@
-"""Counting facts against the ledger: pure kernels over one table's plane of the ledger and one DC's pass over the table.
+"""Counting facts against the ledger: pure kernels over a plane of the ledger and one DC's pass over a table.
 
-A *unit* is what is counted: a half-hour in the log and the interval table (`unit_slots` 1), a meter's day in the usage
-view (48), a meter in the state view (all slots). The ledger marks the slots that a delivery was sent for, in a view just
-its last slot; a view's row must be that of the latest acknowledged slot of its unit, or of a later one in doubt.
+A *unit* is what is counted, see `loadtests.audit.planes`. The ledger marks the slots that a delivery was sent for; a view's
+row must be that of the latest acknowledged slot of its unit, or of a later one in doubt.
 """
 
 from dataclasses import dataclass
@@ -47,12 +46,11 @@ class Tally:
     """The counts of one DC's pass over one table; bitmaps hold which units were seen, and which seen right."""
 
     def __init__(
-        self, plane: NDArray[np.uint8], *, slot_count: int, unit_slots: int, right_everywhere: NDArray[np.uint8]
+        self, plane: NDArray[np.uint8], *, unit_starts: NDArray[np.int64], right_everywhere: NDArray[np.uint8]
     ) -> None:
         """plane: uint8[meters, bytes] of the ledger; right_everywhere: uint8[meters, unit bytes], narrowed by `finish`."""
         self._plane = plane
-        self._slot_count = slot_count
-        self._unit_slots = unit_slots
+        self._unit_starts = unit_starts
         self._right_everywhere = right_everywhere
         self._seen = np.zeros_like(right_everywhere)
         self._right = np.zeros_like(right_everywhere)
@@ -61,19 +59,22 @@ class Tally:
         self._noted = np.full((len(Fault), 3), -2, np.int64)
         self._noted[:, 0] = 0
 
-    def add(self, compared: Compared) -> list[Example]:
-        """Count a page's rows; returns the faults that it found, as many as there is still room for."""
+    def add(self, compared: Compared, claim: NDArray[np.uint8]) -> list[Example]:
+        """Count a page's rows, those that `claim` (see `expected.rows_of_class`) says; returns the faults that it found.
+
+        Of the faults there are as many as there is still room for.
+        """
         before = self._noted[:, 0].copy()
         messages = compared.messages
         _count_page(
             self._plane,
-            self._unit_slots,
-            self._slot_count,
+            self._unit_starts,
             messages.meter,
             messages.first_slot,
             messages.slot_count,
             compared.is_row_right,
             compared.is_value_right,
+            claim,
             self._seen,
             self._right,
             self.counts,
@@ -87,8 +88,7 @@ class Tally:
         before = self._noted[:, 0].copy()
         _count_lost(
             self._plane,
-            self._unit_slots,
-            self._slot_count,
+            self._unit_starts,
             self._seen,
             self.counts,
             self._examples,
@@ -105,33 +105,32 @@ class Tally:
         ]
 
 
-def unit_bitmap(meter_count: int, slot_count: int, unit_slots: int, *, is_set: bool) -> NDArray[np.uint8]:
+def unit_bitmap(meter_count: int, unit_count: int, *, is_set: bool) -> NDArray[np.uint8]:
     """One bit a (meter, unit): uint8[meters, bytes]."""
-    units = -(-slot_count // unit_slots)
-    return np.full((meter_count, -(-units // 8)), 255 if is_set else 0, np.uint8)
+    return np.full((meter_count, -(-unit_count // 8)), 255 if is_set else 0, np.uint8)
 
 
-def count_units(plane: NDArray[np.uint8], slot_count: int, unit_slots: int) -> dict[str, int]:
+def count_units(plane: NDArray[np.uint8], unit_starts: NDArray[np.int64]) -> dict[str, int]:
     """How many units of a plane were attempted, acknowledged, and left indeterminate."""
     counts = np.zeros(3, np.int64)
-    _count_plane(plane, unit_slots, slot_count, counts)
+    _count_plane(plane, unit_starts, counts)
     return {"attempted": int(counts[0]), "acknowledged": int(counts[1]), "indeterminate": int(counts[2])}
 
 
 def count_acknowledged_by(
-    plane: NDArray[np.uint8], slot_count: int, unit_slots: int, group: NDArray[np.uint8], group_count: int
+    plane: NDArray[np.uint8], unit_starts: NDArray[np.int64], group: NDArray[np.uint8], group_count: int
 ) -> NDArray[np.int64]:
     """Acknowledged units by their meter's group: uint8[meters] in 0 .. group_count - 1 -> int64[group_count]."""
     counts = np.zeros(group_count, np.int64)
-    _count_groups(plane, unit_slots, slot_count, group, counts)
+    _count_groups(plane, unit_starts, group, counts)
     return counts
 
 
 def count_verified(
-    plane: NDArray[np.uint8], slot_count: int, unit_slots: int, right_everywhere: NDArray[np.uint8]
+    plane: NDArray[np.uint8], unit_starts: NDArray[np.int64], right_everywhere: NDArray[np.uint8]
 ) -> int:
     """How many units were acknowledged and right in every pass."""
-    return int(_count_acknowledged_and_right(plane, unit_slots, slot_count, right_everywhere))
+    return int(_count_acknowledged_and_right(plane, unit_starts, right_everywhere))
 
 
 @kernel
@@ -164,20 +163,23 @@ def _add_example(
 @kernel
 def _count_page(
     plane: NDArray[np.uint8],  # [meters, bytes] 2 bits a slot
-    unit_slots: int,
-    slot_count: int,
+    unit_starts: NDArray[np.int64],  # [units + 1] first slots, and the end
     meter: NDArray[np.int64],  # [rows] -1 is no meter of the estate
     first_slot: NDArray[np.int32],  # [rows]
     run_slots: NDArray[np.int32],  # [rows]
     is_row_right: NDArray[np.bool_],  # [rows]
     is_value_right: NDArray[np.bool_],  # [rows, 48]
+    claim: NDArray[np.uint8],  # [rows] 0: not of these facts, 1: of them, 2: a later revision in their place
     seen: NDArray[np.uint8],  # [meters, unit bytes]
     right: NDArray[np.uint8],  # [meters, unit bytes]
     counts: NDArray[np.int64],  # [6]
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
 ) -> None:
+    by_slot = unit_starts[1] - unit_starts[0] == 1
     for row in range(meter.size):
+        if claim[row] == 0:
+            continue
         m = meter[row]
         if m < 0:
             counts[2] += 1
@@ -185,11 +187,15 @@ def _count_page(
             continue
         # a run's row claims each of its half-hours; a view's row claims its unit, as of its last half-hour
         last = first_slot[row] + run_slots[row] - 1
-        start = first_slot[row] if unit_slots == 1 else last
+        start = first_slot[row] if by_slot else last
+        unit = 0 if by_slot else np.searchsorted(unit_starts, last, side="right") - 1
         for slot in range(start, last + 1):
-            unit = slot // unit_slots
+            if by_slot:
+                unit = slot
             bit = np.uint8(1 << (unit & 7))
             state = state_of(plane, m, slot)
+            if state in (NONE, FAILED) and claim[row] == 2:
+                continue  # of a later revision: this fact's own row need never have been
             if state in (NONE, FAILED):
                 counts[2] += 1
                 _add_example(examples, noted, 2, m, slot, row)
@@ -199,14 +205,14 @@ def _count_page(
                 _add_example(examples, noted, 3, m, slot, row)
                 continue
             seen[m, unit >> 3] |= bit
-            is_right = is_row_right[row] and (unit_slots > 1 or is_value_right[row, slot - first_slot[row]])
+            is_right = is_row_right[row] and (not by_slot or is_value_right[row, slot - first_slot[row]])
             if not is_right:
                 counts[1] += 1
                 _add_example(examples, noted, 1, m, slot, row)
                 continue
             is_acknowledged = state == ACKNOWLEDGED
             newer = -1
-            for other in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+            for other in range(unit_starts[unit], unit_starts[unit + 1]):
                 if other != slot and state_of(plane, m, other) == ACKNOWLEDGED:
                     is_acknowledged = True
                     if other > slot:
@@ -224,20 +230,19 @@ def _count_page(
 @kernel
 def _count_lost(
     plane: NDArray[np.uint8],
-    unit_slots: int,
-    slot_count: int,
+    unit_starts: NDArray[np.int64],  # [units + 1] first slots, and the end
     seen: NDArray[np.uint8],
     counts: NDArray[np.int64],
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
 ) -> None:
-    unit_count = -(-slot_count // unit_slots)
+    unit_count = len(unit_starts) - 1
     for m in range(plane.shape[0]):
         for unit in range(unit_count):
             if seen[m, unit >> 3] & np.uint8(1 << (unit & 7)):
                 continue
             latest = -1
-            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+            for slot in range(unit_starts[unit], unit_starts[unit + 1]):
                 if state_of(plane, m, slot) == ACKNOWLEDGED:
                     latest = slot
             if latest >= 0:
@@ -246,14 +251,14 @@ def _count_lost(
 
 
 @kernel
-def _count_plane(plane: NDArray[np.uint8], unit_slots: int, slot_count: int, counts: NDArray[np.int64]) -> None:
-    unit_count = -(-slot_count // unit_slots)
+def _count_plane(plane: NDArray[np.uint8], unit_starts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    unit_count = len(unit_starts) - 1
     for m in range(plane.shape[0]):
         for unit in range(unit_count):
             is_attempted = False
             is_acknowledged = False
             is_in_doubt = False
-            for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
+            for slot in range(unit_starts[unit], unit_starts[unit + 1]):
                 state = state_of(plane, m, slot)
                 is_attempted |= state != NONE
                 is_acknowledged |= state == ACKNOWLEDGED
@@ -264,34 +269,33 @@ def _count_plane(plane: NDArray[np.uint8], unit_slots: int, slot_count: int, cou
 
 
 @kernel
-def _is_acknowledged(plane: NDArray[np.uint8], meter: int, unit: int, unit_slots: int, slot_count: int) -> bool:
-    for slot in range(unit * unit_slots, min((unit + 1) * unit_slots, slot_count)):
-        if state_of(plane, meter, slot) == ACKNOWLEDGED:
-            return True
-    return False
+def _is_acknowledged(plane: NDArray[np.uint8], meter: int, unit: int, unit_starts: NDArray[np.int64]) -> bool:
+    found = False
+    for slot in range(unit_starts[unit], unit_starts[unit + 1]):
+        found |= state_of(plane, meter, slot) == ACKNOWLEDGED
+    return found
 
 
 @kernel
 def _count_groups(
     plane: NDArray[np.uint8],
-    unit_slots: int,
-    slot_count: int,
+    unit_starts: NDArray[np.int64],  # [units + 1] first slots, and the end
     group: NDArray[np.uint8],
     counts: NDArray[np.int64],
 ) -> None:
     for m in range(plane.shape[0]):
-        for unit in range(-(-slot_count // unit_slots)):
-            counts[group[m]] += _is_acknowledged(plane, m, unit, unit_slots, slot_count)
+        for unit in range(len(unit_starts) - 1):
+            counts[group[m]] += _is_acknowledged(plane, m, unit, unit_starts)
 
 
 @kernel
 def _count_acknowledged_and_right(
-    plane: NDArray[np.uint8], unit_slots: int, slot_count: int, right: NDArray[np.uint8]
+    plane: NDArray[np.uint8], unit_starts: NDArray[np.int64], right: NDArray[np.uint8]
 ) -> int:
-    unit_count = -(-slot_count // unit_slots)
+    unit_count = len(unit_starts) - 1
     total = 0
     for m in range(plane.shape[0]):
         for unit in range(unit_count):
             if right[m, unit >> 3] & np.uint8(1 << (unit & 7)):
-                total += _is_acknowledged(plane, m, unit, unit_slots, slot_count)
+                total += _is_acknowledged(plane, m, unit, unit_starts)
     return total

@@ -40,7 +40,7 @@ warm_up_s = 1
 [run.validity]
 late_p99_ms_max = 5000
 [[slo]]
-operation = "append_event"
+operation = "ingest_reading"
 response_ms_max = 20000
 """
 

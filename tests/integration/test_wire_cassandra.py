@@ -21,7 +21,7 @@ from store.tables import Bind, CqlType, Statement
 
 DCS = ["north", "south"]
 LISTS = Statement(
-    operation=Operation.WRITE_INTERVALS,
+    operation=Operation.INGEST_REVISION,
     cql="INSERT INTO {keyspace}.runs (mpxn, month, quality, values_wh) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
     binds=(
         Bind(name="mpxn", type=CqlType.BIGINT),
@@ -115,7 +115,7 @@ def test_tokens_and_replicas_are_the_clusters_own(keyspace: Keyspace) -> None:
 
 
 def test_every_acknowledged_row_is_there(keyspace: Keyspace) -> None:
-    ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=30)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=30)
     # Half of it goes to nodes of `south`; at LOCAL_QUORUM `north`, which is read below, could have it later.
     template = keyspace.template(INSERT, ConsistencyLevel.EACH_QUORUM)
     with keyspace.engine(INSERT, ledger) as engine:

@@ -55,7 +55,7 @@ def beats(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("beats")
 def test_a_healthy_server() -> None:
     snapshots, live = Snapshots(), np.zeros(LIVE_SIZE, dtype=np.int64)
-    ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=15)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=15)
     with StubServer() as server, new_engine(server, ledger=ledger, live=live, on_interval=snapshots.append) as engine:
         report = engine.run(SteadySource(1_500, 1_000))
     check_identity(report)
@@ -102,7 +102,7 @@ def test_errors_are_retried_until_acknowledged() -> None:
             return error_answer(OVERLOADED if execute.body[-1] % 8 else WRITE_TIMEOUT)
         return Answer()
 
-    ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=5)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=5)
     with StubServer(answer=answer) as server, new_engine(server, ledger=ledger) as engine:
         report = engine.run(SteadySource(400, 1_000))
     check_identity(report)
@@ -127,7 +127,7 @@ def test_refused_and_unanswered_operations_end_as_what_they_are() -> None:
                 return None
         return Answer()
 
-    ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=3)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=3)
     with (
         StubServer(answer=answer) as server,
         new_engine(server, ledger=ledger, attempts_max=2, operation_timeout_s=0.3) as engine,
@@ -167,7 +167,7 @@ def test_late_answers_of_a_slow_server_make_no_second_outcome() -> None:
 
 @pytest.mark.usefixtures("beats")
 def test_a_lost_connection_is_opened_again_and_its_operations_are_retried() -> None:
-    ledger = Ledger.create(None, ["append_event"], meter_count=100, slot_count=10)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=10)
     with StubServer(service_time_s=0.02) as server, new_engine(server, ledger=ledger, backoff_ms=100.0) as engine:
         once_received(server, 300, server.drop_connections)
         report = engine.run(SteadySource(1_000, 1_000))

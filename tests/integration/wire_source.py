@@ -16,7 +16,7 @@ from scenarios.domain import ConsistencyLevel, Operation
 from store.tables import Bind, CqlType, Statement
 
 INSERT = Statement(
-    operation=Operation.APPEND_EVENT,
+    operation=Operation.INGEST_READING,
     cql="INSERT INTO {keyspace}.readings (meter, slot, wh) VALUES (?, ?, ?)",
     binds=(
         Bind(name="meter", type=CqlType.BIGINT),
@@ -87,7 +87,7 @@ def new_engine(
     """An engine on stub servers, all of one DC; `given`: ledger, live, and fields of EngineSettings."""
     ledger, live = given.pop("ledger", None), given.pop("live", None)
     return Engine(
-        operations=[WireOperation(name="append_event", ledger_plane=None if ledger is None else 0)],
+        operations=[WireOperation(name="ingest_reading", ledger_plane=None if ledger is None else 0)],
         statements=[CQL],
         ring=ring_of_nodes([(server.address, "north") for server in servers]),
         settings=EngineSettings(**{"backoff_ms": 5.0, "beat_us": 1_000} | given),

@@ -66,7 +66,7 @@ warm_up_s = {warm_up_s}
 seed = {seed}
 
 [[slo]]
-operation = "append_event"
+operation = "ingest_reading"
 percentile = 99
 response_ms_max = 250
 
@@ -88,10 +88,10 @@ class Kind:
 
 
 KINDS = (
-    Kind(name="append_event", share=0.24, service_ms=1.6, is_write=True),
-    Kind(name="write_intervals", share=0.24, service_ms=1.9, is_write=True),
-    Kind(name="update_usage", share=0.24, service_ms=1.3, is_write=True),
-    Kind(name="update_state", share=0.24, service_ms=1.1, is_write=True),
+    Kind(name="ingest_reading", share=0.24, service_ms=1.6, is_write=True),
+    Kind(name="ingest_revision", share=0.24, service_ms=1.9, is_write=True),
+    Kind(name="refold_day", share=0.24, service_ms=1.3, is_write=True),
+    Kind(name="ingest_register", share=0.24, service_ms=1.1, is_write=True),
     Kind(name="read_usage_month", share=0.02, service_ms=2.4, is_write=False),
     Kind(name="read_intervals_day", share=0.01, service_ms=3.0, is_write=False),
     Kind(name="read_state", share=0.01, service_ms=1.8, is_write=False),

@@ -24,8 +24,8 @@ from loadtests.history import (
 )
 from loadtests.latency_counts import SIGNIFICANT_DIGITS, counts_of_histogram
 
-OPERATIONS = ("append_event", "read_state")
-TIMED_OUT = ErrorCount(operation="append_event", outcome="indeterminate", kind="client_timeout", count=1)
+OPERATIONS = ("ingest_reading", "read_state")
+TIMED_OUT = ErrorCount(operation="ingest_reading", outcome="indeterminate", kind="client_timeout", count=1)
 NOTHING = np.zeros(COUNTS_SIZE, dtype=np.int64)
 
 
@@ -54,16 +54,16 @@ def write_small(folder: Path, *, second_first: int = 0) -> None:
     with HistoryWriter(folder, OPERATIONS) as writer:
         writer.write_second(
             second_first,
-            {"append_event": SecondCounts(3, 2, 2, 0, 0, 1)},
-            {"append_event": counts_of([1_000, 2_000])},
-            {"append_event": counts_of([900, 1_800])},
+            {"ingest_reading": SecondCounts(3, 2, 2, 0, 0, 1)},
+            {"ingest_reading": counts_of([1_000, 2_000])},
+            {"ingest_reading": counts_of([900, 1_800])},
             counts_of([10, 20, 30]),
         )
         writer.write_second(
             second_first + 1,
-            {"append_event": SecondCounts(0, 1, 0, 0, 1, 0), "read_state": SecondCounts(1, 1, 1, 0, 0, 0)},
-            {"append_event": counts_of([5_000_000]), "read_state": counts_of([700])},
-            {"append_event": counts_of([5_000_000]), "read_state": counts_of([650])},
+            {"ingest_reading": SecondCounts(0, 1, 0, 0, 1, 0), "read_state": SecondCounts(1, 1, 1, 0, 0, 0)},
+            {"ingest_reading": counts_of([5_000_000]), "read_state": counts_of([700])},
+            {"ingest_reading": counts_of([5_000_000]), "read_state": counts_of([650])},
             NOTHING,
         )
         writer.write_nodes([node_sample(second_first)])
@@ -113,11 +113,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     history = read_history(tmp_path)
     assert history.operations == OPERATIONS
     assert history.seconds.tolist() == [0, 1]
-    assert history.counts["append_event"]["offered"].tolist() == [3, 0]
-    assert history.counts["append_event"]["indeterminate"].tolist() == [0, 1]
-    assert history.counts["append_event"]["retries"].tolist() == [1, 0]
+    assert history.counts["ingest_reading"]["offered"].tolist() == [3, 0]
+    assert history.counts["ingest_reading"]["indeterminate"].tolist() == [0, 1]
+    assert history.counts["ingest_reading"]["retries"].tolist() == [1, 0]
     assert history.counts["read_state"]["ok"].tolist() == [0, 1]
-    (first_second, first), (last_second, last) = history.response_counts("append_event")
+    (first_second, first), (last_second, last) = history.response_counts("ingest_reading")
     assert (first_second, last_second) == (0, 1)
     assert np.array_equal(first, counts_of([1_000, 2_000]))
     assert np.array_equal(last, counts_of([5_000_000]))
@@ -130,7 +130,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_library_histograms_are_given_too(tmp_path: Path) -> None:
     write_small(tmp_path)
     history = read_history(tmp_path)
-    (_, response), _ = history.response("append_event")
+    (_, response), _ = history.response("ingest_reading")
     assert response.get_total_count() == 2
     assert history.service("read_state")[0][1].get_max_value() == 650
     assert history.lateness()[0][1].get_total_count() == 3
@@ -139,7 +139,7 @@ def test_library_histograms_are_given_too(tmp_path: Path) -> None:
 def test_other_tools_can_read_the_logs(tmp_path: Path) -> None:
     write_small(tmp_path)
     reader = HistogramLogReader(
-        str(tmp_path / "append_event.response.hlog"), HdrHistogram(1, VALUE_US_MAX, SIGNIFICANT_DIGITS)
+        str(tmp_path / "ingest_reading.response.hlog"), HdrHistogram(1, VALUE_US_MAX, SIGNIFICANT_DIGITS)
     )
     first = reader.get_next_interval_histogram()
     second = reader.get_next_interval_histogram()
@@ -159,14 +159,14 @@ def test_a_log_of_another_layout_is_refused(tmp_path: Path) -> None:
 
 def test_a_killed_run_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
     write_small(tmp_path)
-    for name in ("intervals.csv", "append_event.response.hlog", "nodes.csv"):
+    for name in ("intervals.csv", "ingest_reading.response.hlog", "nodes.csv"):
         path = tmp_path / name
         path.write_text(path.read_text(encoding="utf-8")[:-3], encoding="utf-8")
     history = read_history(tmp_path)
-    assert history.counts["append_event"]["attempted"].tolist() == [2, 1]
+    assert history.counts["ingest_reading"]["attempted"].tolist() == [2, 1]
     assert "read_state" in history.operations  # its first row is whole
     assert history.counts["read_state"]["ok"].tolist() == [0, 0]
-    assert [second for second, _ in history.response_counts("append_event")] == [0]
+    assert [second for second, _ in history.response_counts("ingest_reading")] == [0]
     assert history.nodes == []
 
 
@@ -208,9 +208,9 @@ def test_shards_add_up_without_loss(tmp_path: Path) -> None:
     merge_histories([tmp_path / "shard-0", tmp_path / "shard-1", tmp_path / "nodes"], tmp_path)
     merged = read_history(tmp_path)
     assert merged.operations == OPERATIONS
-    assert merged.counts["append_event"]["attempted"].tolist() == [2, 1 + 2, 1]
+    assert merged.counts["ingest_reading"]["attempted"].tolist() == [2, 1 + 2, 1]
     assert merged.counts["read_state"]["ok"].tolist() == [0, 1, 1]
-    lines = dict(merged.response_counts("append_event"))
+    lines = dict(merged.response_counts("ingest_reading"))
     assert np.array_equal(lines[0], counts_of([1_000, 2_000]))
     assert np.array_equal(lines[1], counts_of([1_000, 2_000, 5_000_000]))
     assert np.array_equal(lines[2], counts_of([5_000_000]))

@@ -135,7 +135,7 @@ def test_every_ink_of_a_figure_is_its_own() -> None:
 def test_figures_lie_beside_the_report(failed: Path) -> None:
     names = {path.stem for path in (failed / "figures").glob("*.svg")}
     assert names == {path.stem for path in (failed / "figures").glob("*.png")}
-    assert {"load", "percentiles", "response-append_event", "lateness", "nodes-cpu", "nodes-disk"} <= names
+    assert {"load", "percentiles", "response-ingest_reading", "lateness", "nodes-cpu", "nodes-disk"} <= names
     for path in (failed / "figures").glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
@@ -185,7 +185,7 @@ def test_junit_has_a_case_a_check(failed: Path) -> None:
     failures = {
         case.get("name"): case.find("failure") for case in root.iter("testcase") if case.find("failure") is not None
     }
-    assert set(failures) == {"lost", "wrong", "append_event_p99"}
+    assert set(failures) == {"lost", "wrong", "ingest_reading_p99"}
     lost = failures["lost"]
     assert lost is not None
     assert (lost.get("message") or "").startswith("2 facts are lost")
@@ -209,7 +209,7 @@ def test_several_runs_side_by_side(failed: Path, tmp_path: Path) -> None:
     assert "All replayed the same trace" in text
     assert "Their topologies or consistency levels differ." in text
     assert text.count("calm") > 3
-    assert "×" in text  # append_event of the failed run is many times as slow
+    assert "×" in text  # ingest_reading of the failed run is many times as slow
     identifiers = [attributes["id"] for _, attributes in outline(page).elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
 

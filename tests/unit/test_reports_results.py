@@ -39,7 +39,7 @@ def test_fields_that_others_rely_on_are_there(run: tuple[Path, Results]) -> None
     data = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8"))
     top = "scenario seed digest versions machine topology verdict reasons operations generator audit started finished profile"
     assert has(data, top)
-    operation = data["operations"]["append_event"]
+    operation = data["operations"]["ingest_reading"]
     assert has(operation, "attempted ok failed indeterminate retries rate_per_s errors")
     assert has(operation["response_ms"], "p50 p95 p99 p999 max")
     assert has(operation["service_ms"], "p50 p95 p99 p999 max")

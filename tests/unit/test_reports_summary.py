@@ -15,7 +15,7 @@ SCENARIO: Scenario = parse_scenario(
     topology = { dcs = [{ name = "north", nodes = 1, rf = 1 }] }
     run = { wall_s = 30, warm_up_s = 1, validity = { late_p99_ms_max = 10, cpu_share_max = 0.9 } }
     slo = [
-        { operation = "append_event", percentile = 50, response_ms_max = 100, error_share_max = 0.5 },
+        { operation = "ingest_reading", percentile = 50, response_ms_max = 100, error_share_max = 0.5 },
         { operation = "read_state", percentile = 99, response_ms_max = 100 },
     ]
     """,
@@ -26,7 +26,7 @@ SCENARIO: Scenario = parse_scenario(
 @pytest.fixture
 def history(tmp_path: Path) -> RunHistory:
     """Second 0 is warm-up, load falls due in seconds 0 to 2, second 3 is the drain."""
-    with HistoryWriter(tmp_path, ["append_event"]) as writer:
+    with HistoryWriter(tmp_path, ["ingest_reading"]) as writer:
         rows = [
             (0, SecondCounts(10, 10, 10, 0, 0, 0), [1_000_000] * 10, [50_000]),
             (1, SecondCounts(10, 8, 8, 0, 0, 0), [1_000] * 8, [1_000]),
@@ -37,22 +37,22 @@ def history(tmp_path: Path) -> RunHistory:
             histogram = counts_of(response_us)
             writer.write_second(
                 second,
-                {"append_event": counts},
-                {"append_event": histogram},
-                {"append_event": histogram},
+                {"ingest_reading": counts},
+                {"ingest_reading": histogram},
+                {"ingest_reading": histogram},
                 counts_of(late_us),
             )
         writer.write_errors(
             [
-                ErrorCount(operation="append_event", outcome="failed", kind="Unavailable", count=1),
-                ErrorCount(operation="append_event", outcome="indeterminate", kind="client_timeout", count=2),
+                ErrorCount(operation="ingest_reading", outcome="failed", kind="Unavailable", count=1),
+                ErrorCount(operation="ingest_reading", outcome="indeterminate", kind="client_timeout", count=2),
             ]
         )
     return read_history(tmp_path)
 
 
 def test_counts_are_of_the_whole_run_times_are_not(history: RunHistory) -> None:
-    result = summarise_operations(history, SCENARIO)["append_event"]
+    result = summarise_operations(history, SCENARIO)["ingest_reading"]
     assert (result.offered, result.attempted, result.ok) == (30, 30, 27)
     assert (result.failed, result.indeterminate, result.retries) == (1, 2, 4)
     assert result.response_ms is not None
@@ -63,7 +63,7 @@ def test_counts_are_of_the_whole_run_times_are_not(history: RunHistory) -> None:
 
 def test_rate_is_of_the_seconds_in_which_load_fell_due(history: RunHistory) -> None:
     assert second_due_last(history) == 2
-    assert summarise_operations(history, SCENARIO)["append_event"].rate_per_s == 7.0  # (8 + 6) / 2, not the drain
+    assert summarise_operations(history, SCENARIO)["ingest_reading"].rate_per_s == 7.0  # (8 + 6) / 2, not the drain
 
 
 def test_objectives(history: RunHistory) -> None:
@@ -99,7 +99,7 @@ def test_a_late_sender_is_not_valid(history: RunHistory) -> None:
 
 
 def test_an_empty_history_has_no_figures(tmp_path: Path) -> None:
-    HistoryWriter(tmp_path, ["append_event"]).close()
+    HistoryWriter(tmp_path, ["ingest_reading"]).close()
     empty = read_history(tmp_path)
     assert summarise_operations(empty, SCENARIO) == {}
     result = summarise_generator(empty, SCENARIO, scheduling="plain", blocked=0, cpu_s=0, cpu_share=None)

@@ -55,7 +55,7 @@ def operation(**changes: object) -> OperationResult:
 
 def objective(**changes: object) -> ObjectiveResult:
     fields = {
-        "operation": "append_event",
+        "operation": "ingest_reading",
         "percentile": 99.0,
         "response_ms_max": 1_000.0,
         "response_ms": 12.3,
@@ -97,7 +97,7 @@ def audit(*, south: dict[str, int] | None = None, **changes: object) -> AuditRes
 
 def judged(**changes: object) -> Judgement:
     parts = {
-        "operations": {"append_event": operation()},
+        "operations": {"ingest_reading": operation()},
         "objectives": (objective(),),
         "generator": generator(),
         "audit": audit(),
@@ -118,7 +118,7 @@ def test_pass_says_what_was_proved() -> None:
         "All 48,000 acknowledged facts were read back from north and south, each there once and with its exact value."
     )
     assert (
-        "append_event: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
+        "ingest_reading: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
     )
     assert "The load generator kept time: p99 of its lateness 0.900 ms, 100 ms allowed." in result.reasons
     assert "1,000 of 1,000 operations (100 %) were acknowledged." in result.reasons
@@ -172,7 +172,7 @@ def test_a_slow_operation_is_a_fail() -> None:
     result = judged(objectives=(objective(response_ms=1_234.5),))
     assert result.verdict is Verdict.FAIL
     assert the_reason(result) == (
-        "append_event: p99 response time 1,234 ms is above the 1,000 ms allowed, over 1,000 responses."
+        "ingest_reading: p99 response time 1,234 ms is above the 1,000 ms allowed, over 1,000 responses."
     )
 
 
@@ -184,7 +184,7 @@ def test_too_many_errors_are_a_fail() -> None:
     result = judged(objectives=(objective(error_share=0.0125, error_share_max=0.01),))
     assert result.verdict is Verdict.FAIL
     assert the_reason(result) == (
-        "append_event: 1.25 % of the operations failed or have an unknown outcome, 1.00 % allowed."
+        "ingest_reading: 1.25 % of the operations failed or have an unknown outcome, 1.00 % allowed."
     )
 
 
@@ -223,7 +223,7 @@ def test_nothing_acknowledged_is_inconclusive() -> None:
     nothing = {"acknowledged": 0, "verified": 0}
     per_dc = {name: DcAudit.model_validate({**SOUND, **nothing, "coordinated": 0}) for name in ("north", "south")}
     result = judged(
-        operations={"append_event": operation(ok=0, failed=1_000)},
+        operations={"ingest_reading": operation(ok=0, failed=1_000)},
         objectives=(),
         audit=audit(per_dc=per_dc, **nothing),
     )
@@ -240,11 +240,11 @@ def test_no_operation_at_all_is_inconclusive() -> None:
 
 def test_everything_refused_breaks_the_objective() -> None:
     result = judged(
-        operations={"append_event": operation(ok=0, failed=1_000)},
+        operations={"ingest_reading": operation(ok=0, failed=1_000)},
         objectives=(objective(response_ms=None, response_count=0, error_share=1.0),),
     )
     assert result.verdict is Verdict.FAIL
-    assert result.reasons[0].startswith("append_event: 100 % of the operations failed")
+    assert result.reasons[0].startswith("ingest_reading: 100 % of the operations failed")
 
 
 def test_no_audit_is_inconclusive() -> None:
@@ -282,17 +282,17 @@ def test_a_business_dc_that_coordinated_nothing_is_inconclusive() -> None:
 def test_an_objective_without_a_response_is_inconclusive() -> None:
     result = judged(objectives=(objective(response_ms=None, response_count=0, error_share=None),))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert the_reason(result).startswith("append_event: no response was measured after the warm-up")
+    assert the_reason(result).startswith("ingest_reading: no response was measured after the warm-up")
 
 
 def test_operations_that_were_never_sent_are_inconclusive() -> None:
-    result = judged(operations={"append_event": operation(offered=1_200)})
+    result = judged(operations={"ingest_reading": operation(offered=1_200)})
     assert result.verdict is Verdict.INCONCLUSIVE
     assert the_reason(result) == "200 of 1,200 operations that fell due were never sent."
 
 
 def test_books_that_do_not_balance_are_inconclusive() -> None:
-    result = judged(operations={"append_event": operation(ok=990)})
+    result = judged(operations={"ingest_reading": operation(ok=990)})
     assert result.verdict is Verdict.INCONCLUSIVE
     assert the_reason(result) == "The books don't balance: 1,000 operations sent, 990 outcomes recorded."
 

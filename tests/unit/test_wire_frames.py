@@ -17,7 +17,7 @@ PREPARED_ID = bytes(range(16))
 
 def statement(*binds: tuple[str, CqlType], key: tuple[str, ...], is_write: bool = True) -> Statement:
     return Statement(
-        operation=Operation.WRITE_INTERVALS,
+        operation=Operation.INGEST_REVISION,
         cql="unused",
         binds=tuple(Bind(name=name, type=kind) for name, kind in binds),
         partition_key=key,

@@ -94,7 +94,7 @@ def new_bench(
 
     Two links a node, all open; one operation with a ledger plane; retries wait for 1 to 2 ms.
     """
-    ledger = Ledger.create(None, ["append_event"], meter_count=len(due_us), slot_count=len(due_us) + 4)
+    ledger = Ledger.create(None, ["ingest_reading"], meter_count=len(due_us), slot_count=len(due_us) + 4)
     sizes = Sizes(
         operations=1,
         nodes=len(ring.addresses),

@@ -124,7 +124,7 @@ BILLING_BY_HOME = Table(
     "today is its latest row",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.billing_by_home (
         premises bigint, month int, day tinyint, fuel tinyint,
-        tariff_version int, low_wh bigint, standard_wh bigint, peak_wh bigint, cost_upence bigint,
+        tariff_version int, low_wh bigint, standard_wh bigint, peak_wh bigint, cost_upence bigint, through timestamp,
         PRIMARY KEY ((premises, month), day, fuel)
     ) {_LEVELLED}""",
     columns=(
@@ -137,12 +137,13 @@ BILLING_BY_HOME = Table(
         Bind(name="standard_wh", type=CqlType.BIGINT),
         Bind(name="peak_wh", type=CqlType.BIGINT),
         Bind(name="cost_upence", type=CqlType.BIGINT),
+        _THROUGH,
     ),
     partition_key=HOME_MONTH,
     queries=(
         Statement(
             operation=Operation.READ_BILLING_MONTH,
-            cql="SELECT day, fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence "
+            cql="SELECT day, fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence, through "
             "FROM {keyspace}.billing_by_home WHERE premises = ? AND month = ?",
             binds=(PREMISES, MONTH),
             partition_key=HOME_MONTH,
@@ -150,7 +151,7 @@ BILLING_BY_HOME = Table(
         ),
         Statement(
             operation=Operation.REFRESH_IHD,
-            cql="SELECT fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence "
+            cql="SELECT fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence, through "
             "FROM {keyspace}.billing_by_home WHERE premises = ? AND month = ? AND day = ?",
             binds=(PREMISES, MONTH, _DAY),
             partition_key=HOME_MONTH,
