@@ -1,21 +1,51 @@
-"""What the store does, whatever holds it. `store.memory` is the model; `store.cassandra` is the real thing."""
+"""What the store says and is asked, whatever holds it: the records of readings and views, and two seams.
 
+`Runner` runs a schema's statements; `store.session.Statements` does it on Cassandra, `store.memory.MemoryStatements` on
+dictionaries. `ReadingStore` is what the platform calls. Instants are us since the Unix epoch, of whole milliseconds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from scenarios.domain import Operation
 from store.rows import Readings
+from store.tables import Schema, Table
 
 
 class StoreError(Exception):
     """The other side refused or could not do it; the message names the table and the consistency level."""
 
 
+Values = Mapping[str, Any]
+"""Bind name -> Python value; an instant is an int [ms since the Unix epoch], as on the wire."""
+
+
+class Runner(Protocol):
+    """Runs the statements of one schema, one partition each."""
+
+    @property
+    def schema(self) -> Schema: ...
+
+    def run(self, operation: Operation, values: Values) -> list[Any]:
+        """All rows of the answer, with an attribute a column. Raises StoreError."""
+
+    def run_many(self, operation: Operation, rows: list[Values]) -> list[list[Any]]:
+        """The answers to many requests, in their order, with a bounded number in flight. Raises StoreError at a failure."""
+
+    def scan(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
+        """Every row of a table, a page at a time: the rows of a partition follow each other. Raises StoreError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One delivery in the event log; instants in us since the Unix epoch."""
+    """One delivery in the event log."""
 
+    fuel: int
     interval_start_us: int
+    slot_count: int  # 0: a register alone
     revision: int
+    mpxn: int
     received_at_us: int
     source: int
     quality: int
@@ -25,9 +55,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalRun:
-    """Consecutive half-hours from `interval_start_us` [us since the Unix epoch]."""
+    """Consecutive half-hours from `interval_start_us`, as their latest revision has them."""
 
     interval_start_us: int
+    slot_count: int
     revision: int
     quality: int
     values_wh: tuple[int, ...]
@@ -44,28 +75,97 @@ class DayUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterState:
-    """The latest that is known of a meter."""
+class DayBill:
+    """What one fuel's use of one UTC day is billed as; without the standing charge."""
 
+    day: int
+    fuel: int
+    tariff_version: int  # in force at the start of the last half-hour
+    low_wh: int
+    standard_wh: int
+    peak_wh: int
+    cost_upence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterState:
+    """The latest that is known of a meter in a month."""
+
+    fuel: int
     register_wh: int
     read_through_us: int
     received_at_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenSeconds:
+    """Consumption within 10 s; `tick` counts them from 00:00 UTC."""
+
+    tick: int
+    wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """An alert of a device of the home; `number` tells apart what one instant raised."""
+
+    raised_at_us: int
+    number: int
+    received_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A reading that was refused, and why."""
+
+    received_at_us: int
+    mpxn: int
+    interval_start_us: int
+    reason: str
+    detail: str
+
+
 class ReadingStore(Protocol):
-    """Readings go in once, under every key that a query needs; each query touches one partition."""
+    """Readings go in once, under every key that a query needs; each query touches one partition. All raise StoreError."""
 
     def append(self, readings: Readings) -> None:
-        """Write each delivery to the log and to every view. Repeating it changes nothing. Raises StoreError."""
+        """First deliveries (revision 0): the log and every view of the home, together. Repeating it changes nothing."""
 
-    def events(self, mpxn: int, month: int) -> list[Event]:
-        """The log of one meter and month (yyyymm), by interval start, then revision."""
+    def append_revision(self, readings: Readings) -> None:
+        """Estimates and corrections (revision 1 and above): the log and the intervals; `refold` then mends the day."""
 
-    def intervals(self, mpxn: int, day_start_us: int) -> list[IntervalRun]:
-        """The runs that start on the UTC day that begins at `day_start_us`, in time order, latest revision each."""
+    def append_register(self, readings: Readings) -> None:
+        """Registers alone (k = 0): the log and the latest state."""
+
+    def events(self, premises: int, month: int) -> list[Event]:
+        """The log of a home and UTC month (yyyymm), by fuel, interval start, slot count, revision."""
+
+    def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
+        """The runs that start on the UTC day, in time order; a run of one slot corrects the longer one that covers it."""
 
     def usage(self, premises: int, month: int) -> list[DayUsage]:
-        """What the premises used, by day and fuel."""
+        """What the home used, by day and fuel."""
 
-    def state(self, mpxn: int) -> MeterState | None:
-        """None for a meter of which nothing was ever received."""
+    def billing(self, premises: int, month: int) -> list[DayBill]:
+        """What is billable, by day and fuel."""
+
+    def today(self, premises: int, day_start_us: int) -> list[DayBill]:
+        """What a UTC day adds up to so far, by fuel."""
+
+    def state(self, premises: int, month: int) -> list[MeterState]:
+        """The latest of each meter in a month, by fuel: none for a meter of which nothing came in it."""
+
+    def append_ten_seconds(self, premises: int, fuel: int, day_start_us: int, ticks: Sequence[TenSeconds]) -> None:
+        """Repeating it changes nothing."""
+
+    def ten_seconds(self, premises: int, fuel: int, day_start_us: int, first: int, before: int) -> list[TenSeconds]:
+        """The ticks from `first` up to but not with `before`."""
+
+    def record_alert(self, premises: int, alert: Alert) -> None: ...
+
+    def alerts(self, premises: int, month: int) -> list[Alert]: ...
+
+    def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
+
+    def rejected(self, day_start_us: int) -> list[Rejected]:
+        """What was refused that was received on a UTC day, by shard and then time."""

@@ -5,8 +5,10 @@ and a correction (a higher revision) wins over what it corrects whatever the clo
 the instant that the row is about plus the revision [us], so that time-windowed compaction still sees data time.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,3 +112,17 @@ def home_columns(premises: NDArray[np.int64], fuel: NDArray[np.int8], day_start_
         "from": day_start_us // 1_000,
         "before": (day_start_us + np.int64(DAY_US)) // 1_000,
     }
+
+
+def values_of(columns: Columns, i: int) -> dict[str, Any]:
+    """Row i of bind columns, as Python values by name."""
+    return {name: column[i].tolist() for name, column in columns.items()}
+
+
+def us_of(instant: dt.datetime) -> int:
+    """cassandra-driver hands out naive datetimes in UTC, of millisecond resolution -> [us since the Unix epoch]."""
+    return (instant - _EPOCH) // _MS * 1_000
+
+
+_EPOCH = dt.datetime(1970, 1, 1)
+_MS = dt.timedelta(milliseconds=1)

@@ -4,21 +4,19 @@ The one place where the store's adapters touch the driver.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, ResultSet, Session
-from cassandra.query import BoundStatement, PreparedStatement
+from cassandra.query import BoundStatement, PreparedStatement, SimpleStatement
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Topology
-from store.ports import StoreError
-from store.tables import CqlType, Schema, Statement
-
-Values = Mapping[str, Any]
-"""Bind name -> Python value; an instant is an int [ms since the Unix epoch], as on the wire."""
+from store.ports import StoreError, Values
+from store.rows import us_of as us_of
+from store.tables import CqlType, Schema, Statement, Table
 
 PAGE_ROWS = 1_000
 
@@ -73,24 +71,35 @@ class Statements:
             raise self._named(operation, error) from error
         return answers
 
+    def scan(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
+        """Every row of a table, a page at a time: the rows of a partition follow each other. Raises StoreError."""
+        level = self.topology.consistency.default
+        query = f"SELECT {', '.join(columns)} FROM {self.topology.keyspace}.{table.name}"
+        statement = SimpleStatement(
+            query, fetch_size=PAGE_ROWS, is_idempotent=True, consistency_level=DriverLevel.name_to_value[level]
+        )
+        try:
+            result = self.session.execute(statement)
+            yield list(result.current_rows)
+            while result.has_more_pages:
+                result.fetch_next_page()
+                yield list(result.current_rows)
+        except (DriverException, NoHostAvailable) as error:
+            raise StoreError(f"scan of {table.name} at {level}: {error}") from error
+
     def _bound(self, operation: Operation, values: Values) -> BoundStatement:
         statement = self.schema.statement(operation)
         if operation not in self._prepared:
             level = self.topology.consistency.of(operation)
             self._prepared[operation] = prepare(self.session, statement, self.topology.keyspace, level)
-        return self._prepared[operation].bind([_driver_value(bind.type, values[bind.name]) for bind in statement.binds])
+        return self._prepared[operation].bind([driver_value(bind.type, values[bind.name]) for bind in statement.binds])
 
     def _named(self, operation: Operation, error: Exception) -> StoreError:
         tables = ", ".join(table.name for table in self.schema.tables_of(operation))
         return StoreError(f"{operation} on {tables} at {self.topology.consistency.of(operation)}: {error}")
 
 
-def us_of(instant: dt.datetime) -> int:
-    """The driver hands out naive datetimes in UTC, of millisecond resolution -> [us since the Unix epoch]."""
-    return round(instant.replace(tzinfo=dt.UTC).timestamp() * 1_000) * 1_000
-
-
-def _driver_value(kind: CqlType, value: Any) -> Any:
+def driver_value(kind: CqlType, value: Any) -> Any:
     if kind is CqlType.TIMESTAMP and value is not None:
         return dt.datetime.fromtimestamp(value / 1_000, tz=dt.UTC)
     return value.tolist() if hasattr(value, "tolist") else value

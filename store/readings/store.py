@@ -1,0 +1,185 @@
+"""The reading store over any runner of the schema's statements: the same code for Cassandra and for the model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scenarios.domain import DAY_US, Operation
+from store.ports import Alert, DayBill, DayUsage, Event, IntervalRun, MeterState, Rejected, Runner, TenSeconds, Values
+from store.rows import Readings, home_columns, month_of, reading_columns, us_of, values_of
+
+TICK_US = 10_000_000
+REJECTED_SHARD_COUNT = 16
+"""Partitions of a day's rejections, of at most 100,000 rows each."""
+
+
+class HomeReadings:
+    """Implements `store.ports.ReadingStore` on a schema like `home_months`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+
+    def append(self, readings: Readings) -> None:
+        assert (readings.revision == 0).all(), "a correction goes to append_revision"
+        self._write(Operation.INGEST_READING, readings)
+
+    def append_revision(self, readings: Readings) -> None:
+        assert (readings.revision > 0).all(), "a first delivery goes to append"
+        self._write(Operation.INGEST_REVISION, readings)
+
+    def append_register(self, readings: Readings) -> None:
+        assert readings.values_wh.shape[1] == 0, "half-hours go to append"
+        self._write(Operation.INGEST_REGISTER, readings)
+
+    def events(self, premises: int, month: int) -> list[Event]:
+        rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
+        return [event_of(row) for row in rows]
+
+    def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
+        rows = self.runner.run(Operation.READ_INTERVALS_DAY, self._of_day(premises, fuel, day_start_us))
+        return [
+            IntervalRun(
+                interval_start_us=us_of(row.interval_start),
+                slot_count=row.slot_count,
+                revision=row.revision,
+                quality=row.quality,
+                values_wh=tuple(row.values_wh),
+            )
+            for row in rows
+        ]
+
+    def usage(self, premises: int, month: int) -> list[DayUsage]:
+        rows = self.runner.run(Operation.READ_USAGE_MONTH, {"premises": premises, "month": month})
+        return [
+            DayUsage(day=row.day, fuel=row.fuel, usage_wh=row.usage_wh, through_us=us_of(row.through)) for row in rows
+        ]
+
+    def billing(self, premises: int, month: int) -> list[DayBill]:
+        rows = self.runner.run(Operation.READ_BILLING_MONTH, {"premises": premises, "month": month})
+        return [_bill_of(row, row.day) for row in rows]
+
+    def today(self, premises: int, day_start_us: int) -> list[DayBill]:
+        values = self._of_day(premises, 0, day_start_us)
+        return [_bill_of(row, int(values["day"])) for row in self.runner.run(Operation.REFRESH_IHD, values)]
+
+    def state(self, premises: int, month: int) -> list[MeterState]:
+        rows = self.runner.run(Operation.READ_STATE, {"premises": premises, "month": month})
+        return [
+            MeterState(
+                fuel=row.fuel,
+                register_wh=row.register_wh,
+                read_through_us=us_of(row.read_through),
+                received_at_us=us_of(row.received_at),
+            )
+            for row in rows
+        ]
+
+    def append_ten_seconds(self, premises: int, fuel: int, day_start_us: int, ticks: Sequence[TenSeconds]) -> None:
+        rows: list[Values] = [
+            {
+                "premises": premises,
+                "epoch_day": day_start_us // DAY_US,
+                "fuel": fuel,
+                "tick": one.tick,
+                "wh": one.wh,
+                "write_us": day_start_us + one.tick * TICK_US,
+            }
+            for one in ticks
+        ]
+        self.runner.run_many(Operation.INGEST_TEN_SECOND, rows)
+
+    def ten_seconds(self, premises: int, fuel: int, day_start_us: int, first: int, before: int) -> list[TenSeconds]:
+        values = {"premises": premises, "epoch_day": day_start_us // DAY_US, "fuel": fuel}
+        rows = self.runner.run(Operation.READ_TEN_SECOND, values | {"from": first, "before": before})
+        return [TenSeconds(tick=row.tick, wh=row.wh) for row in rows]
+
+    def record_alert(self, premises: int, alert: Alert) -> None:
+        values = {
+            "premises": premises,
+            "month": _month_of(alert.raised_at_us),
+            "raised_at": alert.raised_at_us // 1_000,
+            "number": alert.number,
+            "received_at": alert.received_at_us // 1_000,
+            "write_us": alert.raised_at_us,
+        }
+        self.runner.run(Operation.RECORD_ALERT, values)
+
+    def alerts(self, premises: int, month: int) -> list[Alert]:
+        rows = self.runner.run(Operation.READ_ALERTS, {"premises": premises, "month": month})
+        return [
+            Alert(raised_at_us=us_of(row.raised_at), number=row.number, received_at_us=us_of(row.received_at))
+            for row in rows
+        ]
+
+    def record_rejected(self, rejected: Sequence[Rejected]) -> None:
+        rows: list[Values] = [
+            {
+                "epoch_day": one.received_at_us // DAY_US,
+                "shard": one.mpxn % REJECTED_SHARD_COUNT,
+                "received_at": one.received_at_us // 1_000,
+                "mpxn": one.mpxn,
+                "interval_start": one.interval_start_us // 1_000,
+                "reason": one.reason,
+                "detail": one.detail,
+                "write_us": one.received_at_us,
+            }
+            for one in rejected
+        ]
+        self.runner.run_many(Operation.RECORD_REJECTED, rows)
+
+    def rejected(self, day_start_us: int) -> list[Rejected]:
+        shards: list[Values] = [
+            {"epoch_day": day_start_us // DAY_US, "shard": shard} for shard in range(REJECTED_SHARD_COUNT)
+        ]
+        return [
+            Rejected(
+                received_at_us=us_of(row.received_at),
+                mpxn=row.mpxn,
+                interval_start_us=us_of(row.interval_start),
+                reason=row.reason,
+                detail=row.detail,
+            )
+            for rows in self.runner.run_many(Operation.READ_REJECTED, shards)
+            for row in rows
+        ]
+
+    def _write(self, operation: Operation, readings: Readings) -> None:
+        columns = reading_columns(operation, readings)
+        self.runner.run_many(operation, [values_of(columns, i) for i in range(len(readings.mpxn))])
+
+    def _of_day(self, premises: int, fuel: int, day_start_us: int) -> dict[str, Any]:
+        columns = home_columns(np.array([premises]), np.array([fuel], np.int8), np.array([day_start_us]))
+        return values_of(columns, 0)
+
+
+def event_of(row: Any) -> Event:
+    """A row of the log."""
+    return Event(
+        fuel=row.fuel,
+        interval_start_us=us_of(row.interval_start),
+        slot_count=row.slot_count,
+        revision=row.revision,
+        mpxn=row.mpxn,
+        received_at_us=us_of(row.received_at),
+        source=row.source,
+        quality=row.quality,
+        register_wh=row.register_wh,
+        values_wh=tuple(row.values_wh),
+    )
+
+
+def _bill_of(row: Any, day: int) -> DayBill:
+    return DayBill(
+        day=day,
+        fuel=row.fuel,
+        tariff_version=row.tariff_version,
+        low_wh=row.low_wh,
+        standard_wh=row.standard_wh,
+        peak_wh=row.peak_wh,
+        cost_upence=row.cost_upence,
+    )
+
+
+def _month_of(instant_us: int) -> int:
+    return int(month_of(np.array([instant_us]))[0])
