@@ -10,10 +10,10 @@ import numpy as np
 
 from scenarios.domain import DAY_US, Fuel, ReadSchedule
 from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Region, Wan
+from scenarios.london import offset_slots
 from scenarios.spec import Scenario
 from sim.commands import ANSWER_US_MIN, REPEAT_US_MAX, backoff_after_us
 from sim.demand import DemandProfile, tables_of
-from sim.london import offset_slots
 from sim.parameters import (
     CAMPAIGN,
     CHANGE,

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from scenarios.domain import SLOTS_PER_DAY
-from sim.london import local_of
+from scenarios.london import local_of
 from sim.parameters import DAY_BITS, YEAR_BITS, IntArray
 
 YEAR_ONE = 1 << YEAR_BITS

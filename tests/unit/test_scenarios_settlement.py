@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.settlement import half_hour_of, period_count, settlement_of, settlements_of, slots_of
+from scenarios.settlement import half_hour_of, period_count, settlement_of, settlements_of, slots_of
 
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
-from sim.london import SUMMER_SLOTS, local_of, summer_time
+from scenarios.london import SUMMER_SLOTS, local_of, summer_time
 
 PERIODS_MAX = SLOTS_PER_DAY + SUMMER_SLOTS
 

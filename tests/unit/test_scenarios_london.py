@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from sim.london import local_of, offset_slots
+from scenarios.london import local_of, offset_slots
 
 
 def test_summer_time_starts_at_one_in_the_morning_utc():
