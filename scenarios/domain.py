@@ -129,6 +129,7 @@ class Operation(StrEnum):
 
     CREATE_COMMAND = "create_command"
     SEND_COMMAND = "send_command"
+    WAIT_COMMAND = "wait_command"  # an attempt has timed out, or waits to be sent again
     POLL_INBOX = "poll_inbox"
     ANSWER_COMMAND = "answer_command"
     END_COMMAND = "end_command"  # the one terminal state, by compare-and-set
@@ -136,7 +137,8 @@ class Operation(StrEnum):
     READ_ATTEMPTS = "read_attempts"
     SCHEDULE_DUE = "schedule_due"
     FIND_DUE = "find_due"
-    CLEAR_DUE = "clear_due"
+    CLEAR_DUE = "clear_due"  # all that is due before an instant has been handled
+    READ_DUE_CLEARED = "read_due_cleared"
     REPORT_STATE = "report_state"
     READ_METER_STATE = "read_meter_state"
 

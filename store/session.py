@@ -87,6 +87,32 @@ class Statements:
         except (DriverException, NoHostAvailable) as error:
             raise StoreError(f"scan of {table.name} at {level}: {error}") from error
 
+    def run_many_if(
+        self, operation: Operation, rows: list[Values], in_flight_max: int = 32
+    ) -> list[tuple[bool, Any] | StoreError]:
+        """Many compare-and-sets, as `run_if`, in their order. An error stands in its place: that one is in doubt."""
+        answers: list[tuple[bool, Any] | StoreError] = []
+        for start in range(0, len(rows), in_flight_max):
+            chunk = rows[start : start + in_flight_max]
+            waiting = [self.session.execute_async(self._bound(operation, values)) for values in chunk]
+            for one in waiting:
+                try:
+                    result: ResultSet = one.result()
+                    answers.append((bool(result.was_applied), result.one()))
+                except (DriverException, NoHostAvailable) as error:
+                    answers.append(self._named(operation, error))
+        return answers
+
+    def run_serial(self, operation: Operation, values: Values) -> list[Any]:
+        """A read that first completes or rules out compare-and-sets in doubt. Raises StoreError."""
+        bound = self._bound(operation, values)
+        local = self.topology.consistency.of(operation) in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
+        bound.consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
+        try:
+            return list(self.session.execute(bound))
+        except (DriverException, NoHostAvailable) as error:
+            raise self._named(operation, error) from error
+
     def _bound(self, operation: Operation, values: Values) -> BoundStatement:
         statement = self.schema.statement(operation)
         if operation not in self._prepared:

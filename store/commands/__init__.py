@@ -1,0 +1,5 @@
+"""Commands to devices: recorded before they are sent, detected as failed, replayed up to a limit, reconciled.
+
+`machine` is the pure transition table, `port` the records and what a database must do, `store` all decisions,
+`memory` and `cassandra` hold the rows. See `docs/commands.md`.
+"""
