@@ -23,8 +23,8 @@ from store.commands.port import (
     Standing,
 )
 from store.commands.stamps import state_write_us, step_write_us
-from store.ports import StoreError
-from store.session import Statements, Values
+from store.ports import StoreError, Values
+from store.session import Statements
 
 KINDS = tuple(CommandKind)  # stored by index: new kinds go to the end
 RESOLVE_MAX = 3

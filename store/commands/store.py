@@ -193,15 +193,15 @@ class CommandStore:
     def _time_out(self, overdue: Sequence[tuple[Due, Command]]) -> tuple[list[Due], list[CommandId]]:
         """The answers of attempts are overdue: wait for the next attempt, or end what has had its last."""
         logs = self.tables.steps([command.id for _, command in overdue])
-        healed, silent = [], []
+        ends: list[tuple[CommandId, End]] = []
+        timed_out: list[tuple[Command, Due]] = []
         for (due, command), steps in zip(overdue, logs, strict=True):
             said = _final_answer(steps, by_us=due.due_us)
-            (silent if said is None else healed).append((command, due, said))
-        # an answer that was recorded by a gateway that died before it could end the command
-        ends = [(one.id, _end_by(said)) for one, _, said in healed if said is not None]
+            if said is not None:  # recorded by a gateway that died before it could end the command
+                ends.append((command.id, _end_by(said)))
+            elif due.kind is DueKind.DEADLINE:
+                timed_out.append((replace(command, open_state=State.TIMED_OUT), due))
         self.tables.end(ends)
-        waiting = [(one, due) for one, due, _ in silent if due.kind is DueKind.DEADLINE]
-        timed_out = [(replace(one, open_state=State.TIMED_OUT), due) for one, due in waiting]
         backing_off = [(_backed_off(one), due) for one, due in timed_out if one.attempt < one.request.attempts_max]
         scheduled = [Due(one.send_us, one.id, one.attempt + 1, DueKind.SEND) for one, _ in backing_off]
         self._schedule(scheduled)
@@ -242,9 +242,12 @@ class CommandStore:
                 ending[answer.id] = (len(effects), end)
                 effects.append(Effect.ENDED)
             else:
-                held[answer.id] = replace(command, open_state=next_state(command.open_state, event))
+                command = replace(command, open_state=next_state(command.open_state, event))
+                held[answer.id] = command
                 effects.append(Effect.ADVANCED)
-            recorded.append((answer, _open_after(held[answer.id], end)))
+            # what it ends has yet to be written: until then, the answer has come
+            state = command.open_state if end is None else State.ACKNOWLEDGED
+            recorded.append((answer, state))
         self.tables.answer([answer for answer, _ in recorded], [state for _, state in recorded])
         stands = self.tables.end([(id_, end) for id_, (_, end) in ending.items()])
         for (row, end), stand in zip(ending.values(), stands, strict=True):
@@ -395,11 +398,6 @@ def _final_answer(steps: Sequence[Step], *, by_us: int) -> Step | None:
 
 def _end_by(answer: Step) -> End:
     return End(State.APPLIED if answer.event is Event.APPLY else State.REJECTED, answer.at_us, answer.attempt)
-
-
-def _open_after(command: Command, end: End | None) -> State:
-    """The open state that goes with an answer: it has come, and what it ends has yet to be written."""
-    return command.open_state if end is None else State.ACKNOWLEDGED
 
 
 def _drift(
