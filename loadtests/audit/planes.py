@@ -59,16 +59,16 @@ def month_starts(estate: EstateModel) -> NDArray[np.int64]:
     return np.array([*firsts, estate.day_count], np.int64) * SLOTS_PER_DAY
 
 
-def acknowledged_slots(
-    ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32]
+def slots_in(
+    ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32], state: SlotState
 ) -> NDArray[np.bool_]:
-    """Which half-hours of days are acknowledged in a plane: int64[n], int32[n] -> bool[n, 48]."""
+    """Which half-hours of days are in a state in a plane: int64[n], int32[n] -> bool[n, 48]."""
     first_byte = day_slot.astype(np.int64) // SLOTS_PER_BYTE
     at = first_byte[:, np.newaxis] + np.arange(SLOTS_PER_DAY // SLOTS_PER_BYTE)
     packed = ledger.states[ledger.plane_of(plane)][meter[:, np.newaxis], at]
     shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
     states = (packed[:, :, np.newaxis] >> shifts) & 3
-    found: NDArray[np.bool_] = (states == SlotState.ACKNOWLEDGED).reshape(len(meter), SLOTS_PER_DAY)
+    found: NDArray[np.bool_] = (states == state).reshape(len(meter), SLOTS_PER_DAY)
     return found
 
 
