@@ -1,0 +1,62 @@
+"""A meter that keeps half-hours, each with its own consumption, beside its counter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.adapters.canonical import ELECTRICITY, Adapter, Channel
+from store.adapters.counter import Counted, Counter, anchor, counted, moved_on
+from store.rejections import SLOT_WH_MAX, Reason
+from store.tariffs import MISSING_WH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfHourly:
+    """n deliveries of k half-hours and the counter at the end of the last; the anchor may lie before the first."""
+
+    counter: Counter  # one display
+    intervals_wh: NDArray[np.int64]  # [n, k] [Wh], MISSING_WH where lost
+
+
+def channels(form: HalfHourly) -> tuple[Channel, ...]:
+    return (channel(form, ELECTRICITY),)
+
+
+def channel(form: HalfHourly, fuel: int) -> Channel:
+    """Half-hours as they are; the register is the counter's. They must not disagree."""
+    assert form.counter.display.shape[1] == 1, "one display a delivery"
+    result = counted(form.counter, SLOT_WH_MAX[fuel])
+    reason = agree(result, form.intervals_wh, form.counter.slots_apart, SLOT_WH_MAX[fuel])
+    register_wh = form.counter.before.register_wh + result.total
+    return Channel(
+        fuel=fuel,
+        values_wh=np.where(reason == Reason.ACCEPTED, form.intervals_wh.T, MISSING_WH).T.astype(np.int32),
+        register_wh=register_wh,
+        has_rolled_over=result.has_rolled_over & (reason == Reason.ACCEPTED),
+        reason=reason,
+        after=moved_on(form.counter.before, reason, anchor(form.counter.display[:, -1], register_wh)),
+    )
+
+
+def agree(
+    result: Counted, intervals: NDArray[np.int64], slots_apart: NDArray[np.int64], slot_max: int
+) -> NDArray[np.uint8]:
+    """The Reason of each delivery: int64[n, k] half-hours in the counter's unit -> uint8[n].
+
+    What is known of the half-hours can't be more than the counter counted, and is all of it when no half-hour is missing
+    and none lies between the anchor and the first.
+    """
+    is_known = intervals != MISSING_WH
+    known = np.where(is_known, intervals, 0)
+    is_whole = is_known.all(axis=1) & (slots_apart == intervals.shape[1])
+    total = known.sum(axis=1)
+    reason = result.reason.copy()
+    is_good = reason == Reason.ACCEPTED
+    reason[is_good & ((total > result.total) | (is_whole & (total != result.total)))] = Reason.PARTS_DISAGREE
+    reason[(known > slot_max).any(axis=1)] = Reason.IMPLAUSIBLE
+    reason[(known < 0).any(axis=1)] = Reason.NEGATIVE
+    return reason
+
+
+ADAPTER = Adapter(name="half-hourly profile", form=HalfHourly, channels=channels)

@@ -1,0 +1,22 @@
+"""A meter that also measures what its home gives to the network: two counters, two profiles, two channels."""
+
+from dataclasses import dataclass
+
+from store.adapters.canonical import ELECTRICITY, EXPORT, Adapter, Channel
+from store.adapters.half_hourly import HalfHourly, channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportExport:
+    """n deliveries, each with both directions."""
+
+    imported: HalfHourly
+    exported: HalfHourly
+
+
+def channels(form: ImportExport) -> tuple[Channel, ...]:
+    """Each direction is judged by itself: a faulty counter of export loses no import."""
+    return channel(form.imported, ELECTRICITY), channel(form.exported, EXPORT)
+
+
+ADAPTER = Adapter(name="import and export", form=ImportExport, channels=channels)

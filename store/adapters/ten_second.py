@@ -1,0 +1,41 @@
+"""A meter that keeps its half-hours in 180 parts of 10 s each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.adapters.canonical import ELECTRICITY, Adapter, Channel
+from store.adapters.counter import Counter
+from store.adapters.half_hourly import HalfHourly, channel
+from store.tariffs import MISSING_WH
+
+PARTS_PER_SLOT = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenSecond:
+    """n deliveries of k half-hours in parts, and the counter at the end of the last."""
+
+    counter: Counter  # one display
+    parts_wh: NDArray[np.int32]  # [n, k * 180] [Wh], MISSING_WH where lost
+
+
+def channels(form: TenSecond) -> tuple[Channel, ...]:
+    """A half-hour is the sum of its parts, and missing when one of them is; a negative part makes it negative."""
+    n, part_count = form.parts_wh.shape
+    assert part_count % PARTS_PER_SLOT == 0, "a half-hour has 180 parts"
+    parts = form.parts_wh.reshape(n, -1, PARTS_PER_SLOT).astype(np.int64)
+    is_missing = (parts == MISSING_WH).any(axis=2)
+    is_negative = (parts < MISSING_WH).any(axis=2)
+    sums = np.where(is_missing, MISSING_WH, parts.sum(axis=2))
+    lowest = parts.min(axis=2, initial=0)
+    return (
+        channel(
+            HalfHourly(counter=form.counter, intervals_wh=np.where(is_negative, lowest, sums)),
+            ELECTRICITY,
+        ),
+    )
+
+
+ADAPTER = Adapter(name="10-second", form=TenSecond, channels=channels)

@@ -1,0 +1,47 @@
+"""Why a reading is refused, and what is written down of it: shared by the adapters, which see raw forms, and validation.
+
+A reason is a small number on columns and its name in lower case in the table. Of several that apply to a row, the lowest
+is the one that is told.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+DETAIL_CHARS_MAX = 200
+
+
+class Reason(IntEnum):
+    ACCEPTED = 0
+    TEXT_TOO_LONG = 1
+    NOT_A_NUMBER = 2  # or not a whole one, or none at all
+    WRONG_SHAPE = 3  # other than as many half-hours as the delivery says
+    UNKNOWN_METER = 4
+    UNKNOWN_CODE = 5  # of a quality, a source or a revision
+    MISALIGNED = 6  # does not begin on a half-hour, or goes on into the next UTC day
+    IN_FUTURE = 7
+    NEGATIVE = 8
+    IMPLAUSIBLE = 9  # more than the fuse or the gas meter lets through
+    PARTS_DISAGREE = 10  # half-hours that add up to something else than their counter
+    REGISTER_FELL = 11
+    DUPLICATE_DIFFERS = 12  # the key and revision of another reading, with another value
+
+    @property
+    def text(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One row that was refused. `row` is its place in its delivery; numbers that could not be read are 0."""
+
+    row: int
+    received_at_us: int  # [us since the Unix epoch]
+    mpxn: int
+    interval_start_us: int  # [us since the Unix epoch]
+    reason: Reason
+    detail: str  # at most DETAIL_CHARS_MAX characters
+
+
+# The most that passes in a half-hour [Wh], by fuel code. Electricity either way: three phases of 100 A at 253 V.
+# Gas: a U16 meter, 16 m3 an hour, at the highest calorific value that the network may carry, 42.3 MJ/m3.
+SLOT_WH_MAX = (38_000, 97_000, 38_000)
