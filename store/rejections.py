@@ -1,7 +1,7 @@
 """Why a reading is refused, and what is written down of it: shared by the adapters, which see raw forms, and validation.
 
-A reason is a small number on columns and its name in lower case in the table. Of several that apply to a row, the lowest
-is the one that is told.
+A reason is a small number on columns and its name in lower case in the table. Of several that apply to a row one is told:
+what the row says by itself goes before what it says beside others.
 """
 
 from dataclasses import dataclass

@@ -45,7 +45,8 @@ class Counted:
 
     @property
     def total(self) -> IntArray:
-        return self.steps.sum(axis=1)
+        total: IntArray = self.steps.sum(axis=1)
+        return total
 
 
 def anchor(display: IntArray, register_wh: IntArray) -> Anchor:
