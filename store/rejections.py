@@ -1,4 +1,4 @@
-"""Why a reading is refused, and what is written down of it: shared by the adapters, which see raw forms, and validation.
+"""Why input is refused, and what is written down of a reading: shared by adapters, validation, tariffs and customers.
 
 A reason is a small number on columns and its name in lower case in the table. Of several that apply to a row one is told:
 what the row says by itself goes before what it says beside others.
@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 DETAIL_CHARS_MAX = 200
+
+
+class Refused(Exception):
+    """A request that can't be meant: nothing was written; the message names what is wrong and what is allowed."""
 
 
 class Reason(IntEnum):

@@ -2,7 +2,7 @@
 
 Each kind of tariff puts a UTC half-hour into one of three rates; a version of the price list gives each rate of each kind
 and fuel its price and takes effect at an instant. A half-hour costs what the version in force at its start says.
-Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500.
+Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500. Those of export are negative: the home is paid.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from store.rejections import Refused
 
 MISSING_WH = -1
 """Stands for a half-hour of a run that the meter has lost."""
+
+ELECTRICITY, GAS, EXPORT = 0, 1, 2
+"""Fuel codes. What a home gives to the network is a third one: a register, half-hours and prices of its own."""
+FUEL_CODES = (ELECTRICITY, GAS, EXPORT)
+
+UPENCE_PER_WH_MAX = 1_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
+STANDING_UPENCE_MAX = 10_000_000_000  # 100 pounds a day
 
 
 class Rate(IntEnum):
@@ -31,7 +39,7 @@ class PriceList:
     version: int  # from 1, in the order of effective_us
     effective_us: int
     upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]  # [TariffKind][fuel code][Rate]
-    standing_upence: tuple[int, int]  # a day, by fuel code
+    standing_upence: tuple[int, ...]  # a day, by fuel code
 
 
 def _rates() -> NDArray[np.uint8]:
@@ -45,16 +53,16 @@ def _rates() -> NDArray[np.uint8]:
 RATE_OF_SLOT = _rates()
 """uint8[TariffKind, 48] -> Rate."""
 
-# Of the order of British prices in 2026: flat 24.5 p, at night 12 p, in the evening 36 p; gas 6 p a kWh.
+# Of the order of British prices in 2026: flat 24.5 p, at night 12 p, in the evening 36 p; gas 6 p a kWh; export 15 p.
 FIRST_PRICES = PriceList(
     version=1,
     effective_us=0,
     upence_per_wh=(
-        ((24_500, 24_500, 24_500), (6_000, 6_000, 6_000)),
-        ((12_000, 25_500, 36_000), (6_000, 6_000, 6_000)),
-        ((9_500, 24_000, 41_000), (5_800, 5_800, 5_800)),
+        ((24_500, 24_500, 24_500), (6_000, 6_000, 6_000), (-15_000, -15_000, -15_000)),
+        ((12_000, 25_500, 36_000), (6_000, 6_000, 6_000), (-9_000, -15_000, -22_000)),
+        ((9_500, 24_000, 41_000), (5_800, 5_800, 5_800), (-6_000, -14_000, -28_000)),
     ),
-    standing_upence=(54_000_000, 32_000_000),
+    standing_upence=(54_000_000, 32_000_000, 0),
 )
 
 
@@ -98,6 +106,7 @@ def day_totals(
     table = np.array([one.upence_per_wh for one in prices], np.int64)  # [version, kind, fuel, rate]
     assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
     version = in_force(prices, (day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()).reshape(-1, SLOTS_PER_DAY)
+    assert (version >= 0).all(), "a day before the first price list"
     price = table[version, kind[:, np.newaxis], fuel[:, np.newaxis], rate]
     numbers = np.array([one.version for one in prices], np.int32)
     return DayTotals(
@@ -108,3 +117,94 @@ def day_totals(
         cost_upence=(known_wh * price).sum(axis=1),
         tariff_version=numbers[version[np.arange(len(version)), slot_count - 1]],
     )
+
+
+# -- versions ----------------------------------------------------------------------------------------------------------------
+
+
+def list_in_force(prices: Sequence[PriceList], instant_us: int) -> PriceList:
+    """The version in force at an instant [us since the Unix epoch]. Raises Refused before the first is."""
+    index = int(in_force(prices, np.array([instant_us], np.int64))[0])
+    if index < 0:
+        raise Refused(f"no price list is in force at {instant_us} us: the first is from {prices[0].effective_us} us on")
+    return prices[index]
+
+
+def list_of_version(prices: Sequence[PriceList], version: int) -> PriceList:
+    """Raises Refused for a version that was never published."""
+    for one in prices:
+        if one.version == version:
+            return one
+    raise Refused(
+        f"unknown tariff version {version}: there are {', '.join(str(one.version) for one in prices) or 'none'}"
+    )
+
+
+def tariff_of(code: int) -> TariffKind:
+    """Raises Refused for a code that is no tariff's."""
+    if code not in set(TariffKind):
+        raise Refused(f"unknown tariff {code}: there are {', '.join(f'{int(one)} {one.name}' for one in TariffKind)}")
+    return TariffKind(code)
+
+
+def check_next(published: Sequence[PriceList], new: PriceList, now_us: int) -> None:
+    """May `new` be published at `now_us` after these? Raises Refused, which says why not.
+
+    Versions count from 1, take effect in their order, and never in the past, which is billed: but for the first.
+    """
+    last = published[-1] if published else None
+    expected = last.version + 1 if last else 1
+    if new.version != expected:
+        raise Refused(f"price list {new.version} can't be next: that is {expected}")
+    if last and new.effective_us <= last.effective_us:
+        raise Refused(f"price list {new.version} takes effect at {new.effective_us} us, not after {last.version} does")
+    if last and new.effective_us < now_us:
+        raise Refused(
+            f"price list {new.version} would take effect in the past: at {new.effective_us} us, now is {now_us}"
+        )
+    if new.effective_us < 0 or new.effective_us % 1_000:
+        raise Refused(f"price list {new.version} takes effect at {new.effective_us} us: give a whole millisecond")
+    _check_prices(new)
+
+
+def _check_prices(new: PriceList) -> None:
+    shape = (len(TariffKind), len(FUEL_CODES), len(Rate))
+    if np.shape(np.array(new.upence_per_wh, dtype=object)) != shape:
+        raise Refused(f"price list {new.version} needs a price for each of tariff, fuel and rate: {shape}")
+    if len(new.standing_upence) != len(FUEL_CODES):
+        raise Refused(f"price list {new.version} needs a standing charge for each of {len(FUEL_CODES)} fuels")
+    for kind, by_fuel in zip(TariffKind, new.upence_per_wh, strict=True):
+        for fuel, by_rate in zip(FUEL_CODES, by_fuel, strict=True):
+            low, high = (-UPENCE_PER_WH_MAX, 0) if fuel == EXPORT else (0, UPENCE_PER_WH_MAX)
+            if not all(low <= price <= high for price in by_rate):
+                raise Refused(
+                    f"price list {new.version}: {kind.name}, fuel {fuel}: prices are {low} .. {high} upence a Wh"
+                )
+    if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in new.standing_upence):
+        raise Refused(f"price list {new.version}: standing charges are 0 .. {STANDING_UPENCE_MAX} upence a day")
+
+
+# -- what is shown and charged -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a Wh costs now."""
+
+    version: int
+    rate: Rate
+    upence_per_wh: int
+
+
+def price_at(prices: Sequence[PriceList], kind: TariffKind, fuel: int, instant_us: int) -> Price:
+    """The price of the half-hour that an instant [us since the Unix epoch] lies in: that in force at its start."""
+    start_us = instant_us // SLOT_US * SLOT_US
+    held = list_in_force(prices, start_us)
+    rate = Rate(int(RATE_OF_SLOT[kind, start_us % DAY_US // SLOT_US]))
+    return Price(version=held.version, rate=rate, upence_per_wh=held.upence_per_wh[kind][fuel][rate])
+
+
+def standing_of(prices: Sequence[PriceList], fuel: int, day_start_us: int) -> int:
+    """The standing charge of a UTC day [upence]: of the version in force as it begins."""
+    assert day_start_us % DAY_US == 0, "a day that does not start at midnight"
+    return list_in_force(prices, day_start_us).standing_upence[fuel]

@@ -16,9 +16,6 @@ from store.rejections import Reason
 from store.rows import Readings
 from store.tariffs import DayTotals
 
-ELECTRICITY, GAS, EXPORT = 0, 1, 2
-"""Fuel codes. What a home gives to the network is a third one: a register and half-hours of its own."""
-
 Form = TypeVar("Form")
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import GAS, Adapter, Channel
+from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Anchor, Counter, counted, moved_on
 from store.adapters.half_hourly import agree
 from store.rejections import Reason
-from store.tariffs import MISSING_WH
+from store.tariffs import GAS, MISSING_WH
 
 # 1 dm3 at c hundredths of a MJ/m3 is c x 102,264 parts, of which a Wh has 36,000,000.
 CORRECTION_PARTS = 102_264

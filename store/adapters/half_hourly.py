@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import ELECTRICITY, Adapter, Channel
+from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counted, Counter, anchor, counted, moved_on
 from store.rejections import SLOT_WH_MAX, Reason
-from store.tariffs import MISSING_WH
+from store.tariffs import ELECTRICITY, MISSING_WH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

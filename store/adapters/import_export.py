@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from store.adapters.canonical import ELECTRICITY, EXPORT, Adapter, Channel
+from store.adapters.canonical import Adapter, Channel
 from store.adapters.half_hourly import HalfHourly, channel
+from store.tariffs import ELECTRICITY, EXPORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

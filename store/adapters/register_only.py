@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store.adapters.canonical import ELECTRICITY, Adapter, Channel
+from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counter, anchor, counted, moved_on
 from store.rejections import SLOT_WH_MAX
+from store.tariffs import ELECTRICITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import ELECTRICITY, Adapter, Channel
+from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counter
 from store.adapters.half_hourly import HalfHourly, channel
-from store.tariffs import MISSING_WH
+from store.tariffs import ELECTRICITY, MISSING_WH
 
 PARTS_PER_SLOT = 180
 

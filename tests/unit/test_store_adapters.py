@@ -13,7 +13,7 @@ from sim.estate import EstateModel, build_estate
 from sim.raw_forms import GAS_DM3, GAS_WH, gas_energy_wh, raw_readings, ten_seconds_wh, volume_dm3
 from sim.values import intervals_wh, register_wh
 from store.adapters import ADAPTERS, METER_TYPES
-from store.adapters.canonical import ELECTRICITY, EXPORT, GAS, Adapter, Adapters, Channel, Envelope, readings_of
+from store.adapters.canonical import Adapter, Adapters, Channel, Envelope, readings_of
 from store.adapters.counter import DISPLAY_RANGE, Anchor, Counter, anchor
 from store.adapters.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, SLOT_DM3_MAX, GasVolume
 from store.adapters.half_hourly import HalfHourly
@@ -21,7 +21,7 @@ from store.adapters.import_export import ImportExport
 from store.adapters.register_only import RegisterOnly
 from store.adapters.ten_second import TenSecond
 from store.rejections import Reason
-from store.tariffs import MISSING_WH
+from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
 DAY = 3  # of the simulated days: the one that is delivered, of 48 half-hours
 SLOTS = 48

@@ -9,19 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, Quality, mpan_of, mprn_of
+from store.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
 from store.rejections import DETAIL_CHARS_MAX, Reason
 from store.tariffs import MISSING_WH
-from store.validation import (
-    INSTANT_MAX_US,
-    REGISTER_WH_MAX,
-    Context,
-    Delivery,
-    NumberedHomes,
-    judge,
-    no_context,
-    parse,
-    rejections,
-)
+from store.validation import INSTANT_MAX_US, Context, judge, no_context, rejections
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 HOMES = NumberedHomes(count=10)

@@ -7,7 +7,7 @@ daily upload of 48 half-hours is one row, a half-hourly push a row of one: one c
 from scenarios.domain import Operation
 from store.tables import Bind, Bound, CqlType, Statement, Table, write_of
 
-_FUELS = 2
+_FUELS = 3  # electricity, gas, and what is given to the network
 _MONTH_RUNS_MAX = 31 * 48 * _FUELS
 _REVISIONS_MAX = 8
 _TIERED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}}"

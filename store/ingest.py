@@ -1,0 +1,277 @@
+"""A gateway's delivery into the store: what is good goes to the log and the views, what is not is recorded as rejected.
+
+This is the careful way in, for deliveries from outside: it reads the homes' months before it writes them. A storm's own
+deliveries are known to be good and go over the wire engine.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality
+from store.parsing import Delivery, Meters, parse
+from store.ports import Event, MeterState, Rejected
+from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
+from store.rows import Readings, month_of
+from store.tariffs import MISSING_WH, DayTotals, PriceList, day_totals
+from store.validation import UNKNOWN_WH, Context, judge, no_context, rejections
+
+DELIVERY_ROWS_MAX = 10_000
+
+
+class ReadingLog(Protocol):
+    """The part of `store.ports.ReadingStore` that readings go in by."""
+
+    def append(self, readings: Readings) -> None: ...
+    def append_revision(self, readings: Readings) -> None: ...
+    def append_register(self, readings: Readings) -> None: ...
+    def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
+    def events(self, premises: int, month: int) -> list[Event]: ...
+    def state(self, premises: int, month: int) -> list[MeterState]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What an ingest needs to know besides the log."""
+
+    meters: Meters
+    prices: Sequence[PriceList]
+    kind_of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.uint8]]  # premises, day [us] -> TariffKind
+    exchanges_us: Mapping[int, Sequence[int]]  # metering point -> when its meter was exchanged, in order [us]
+
+
+class MeterDay(NamedTuple):
+    """A UTC day of one meter."""
+
+    premises: int
+    fuel: int
+    day_start_us: int  # [us since the Unix epoch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What came of a delivery."""
+
+    accepted: Readings
+    rejected: list[Rejection]
+    to_refold: tuple[MeterDay, ...]  # days that were corrected, or whose half-hours came late: fold them anew
+
+
+class _Register(NamedTuple):
+    end_us: int
+    register_wh: int
+
+
+class _Meter(NamedTuple):
+    """What the log holds of one meter in a month."""
+
+    registers: list[_Register]  # measured ones, by their end
+    register_of: dict[tuple[int, int], int]  # (end, revision) -> [Wh]
+    value_of: dict[tuple[int, int], int]  # (half-hour, revision) -> [Wh]
+    latest: dict[int, tuple[int, int]]  # half-hour -> (revision, [Wh]), MISSING_WH too
+
+
+def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
+    """Write what is good of a delivery and record the rest. Repeating it changes nothing.
+
+    Rejections first: a crash before the readings are written lets the gateway send all of it again. Raises StoreError;
+    Refused for a delivery of more than DELIVERY_ROWS_MAX rows, before anything is written.
+    """
+    if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
+        raise Refused(
+            f"a delivery of {len(delivery.received_at_us)} rows: at most {DELIVERY_ROWS_MAX}, send it in parts"
+        )
+    parsed = parse(delivery, known.meters)
+    readings = parsed.readings
+    months = month_of(readings.interval_start_us - (delivery.slot_count == 0))
+    rows = np.flatnonzero(parsed.reason == Reason.ACCEPTED)
+    homes = {
+        key: _meters(store.events(*key))
+        for key in sorted({(int(readings.premises[row]), int(months[row])) for row in rows})
+    }
+    reason = judge(parsed, _context(store, readings, months, rows, homes, known.exchanges_us))
+    rejected = rejections(parsed, reason)
+    store.record_rejected(_as_recorded(rejected))
+    accepted = select(readings, np.flatnonzero(reason == Reason.ACCEPTED))
+    is_first = accepted.revision == 0
+    if delivery.slot_count == 0:
+        store.append_register(accepted)
+        return Ingested(accepted=accepted, rejected=rejected, to_refold=())
+    first = select(accepted, np.flatnonzero(is_first))
+    store.append(replace(first, day=_day_totals(first, accepted, homes, known)))
+    store.append_revision(select(accepted, np.flatnonzero(~is_first)))
+    return Ingested(accepted=accepted, rejected=rejected, to_refold=_to_refold(accepted, homes))
+
+
+def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
+    """Some of the deliveries, without what their days add up to."""
+    return Readings(
+        mpxn=readings.mpxn[rows],
+        premises=readings.premises[rows],
+        fuel=readings.fuel[rows],
+        interval_start_us=readings.interval_start_us[rows],
+        values_wh=readings.values_wh[rows],
+        register_wh=readings.register_wh[rows],
+        day=None,
+        received_at_us=readings.received_at_us[rows],
+        revision=readings.revision[rows],
+        source=readings.source[rows],
+        quality=readings.quality[rows],
+    )
+
+
+# -- what is known ---------------------------------------------------------------------------------------------------------
+
+
+def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
+    """A month of a home's log, by fuel."""
+    meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}))
+    for event in events:
+        meter = meters[event.fuel]
+        end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
+        if event.quality == Quality.ACTUAL and event.revision == 0:
+            meter.registers.append(_Register(end_us, event.register_wh))
+        meter.register_of[end_us, event.revision] = event.register_wh
+        for slot, value in enumerate(event.values_wh):
+            start_us = event.interval_start_us + slot * SLOT_US
+            if value != MISSING_WH:
+                meter.value_of[start_us, event.revision] = value
+            _note(meter.latest, start_us, event.revision, value)
+    for meter in meters.values():
+        meter.registers.sort()
+    return meters
+
+
+def _note(latest: dict[int, tuple[int, int]], start_us: int, revision: int, value: int) -> None:
+    """The highest revision counts; of one revision a value counts more than its loss, which is below it."""
+    latest[start_us] = max((revision, value), latest.get(start_us, (-1, MISSING_WH)))
+
+
+def _context(
+    store: ReadingLog,
+    readings: Readings,
+    months: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    homes: Mapping[tuple[int, int], dict[int, _Meter]],
+    exchanges_us: Mapping[int, Sequence[int]],
+) -> Context:
+    """What the log says of each of `rows`; of the others nothing."""
+    n, k = readings.values_wh.shape
+    empty = no_context(n, k)
+    held_wh, held_register_wh = empty.held_wh.copy(), empty.held_register_wh.copy()
+    before_wh, before_us, after_wh = empty.before_wh.copy(), empty.before_us.copy(), empty.after_wh.copy()
+    meter_number = empty.meter_number.copy()
+    states: dict[tuple[int, int], list[MeterState]] = {}
+    for row in rows.tolist():
+        premises, fuel, revision = int(readings.premises[row]), int(readings.fuel[row]), int(readings.revision[row])
+        start_us, end_us = int(readings.interval_start_us[row]), int(readings.interval_end_us[row])
+        month = int(months[row])
+        meter = homes[premises, month][fuel]
+        for slot in range(k):
+            held_wh[row, slot] = meter.value_of.get((start_us + slot * SLOT_US, revision), MISSING_WH)
+        held_register_wh[row] = meter.register_of.get((end_us, revision), UNKNOWN_WH)
+        exchanges = exchanges_us.get(int(readings.mpxn[row]), ())
+        meter_number[row] = number = bisect_left(
+            exchanges, end_us
+        )  # a reading that ends at the exchange is the old meter's
+        since_us = exchanges[number - 1] if number else -1
+        until_us = exchanges[number] if number < len(exchanges) else None
+        at = bisect_right(meter.registers, end_us, key=lambda one: one.end_us)
+        if at and meter.registers[at - 1].end_us > since_us:
+            before_us[row], before_wh[row] = meter.registers[at - 1]
+        elif not at:
+            key = premises, _month_before(month)
+            if key not in states:
+                states[key] = store.state(*key)
+            for state in states[key]:
+                if state.fuel == fuel and since_us < state.read_through_us <= end_us:
+                    before_us[row], before_wh[row] = state.read_through_us, state.register_wh
+        if at < len(meter.registers) and (until_us is None or meter.registers[at].end_us <= until_us):
+            after_wh[row] = meter.registers[at].register_wh
+    return Context(
+        held_wh=held_wh,
+        held_register_wh=held_register_wh,
+        before_wh=before_wh,
+        before_us=before_us,
+        after_wh=after_wh,
+        meter_number=meter_number,
+    )
+
+
+def _month_before(month: int) -> int:
+    return month - 1 if month % 100 > 1 else month - 89  # 202601 -> 202512
+
+
+def _day_totals(
+    first: Readings, accepted: Readings, homes: Mapping[tuple[int, int], dict[int, _Meter]], known: Known
+) -> DayTotals:
+    """What each first delivery's day adds up to by then, with what the log holds and what came with it."""
+    k = first.values_wh.shape[1]
+    latest: dict[tuple[int, int], dict[int, tuple[int, int]]] = defaultdict(dict)
+    for (premises, _), meters in homes.items():
+        for fuel, meter in meters.items():
+            latest[premises, fuel] |= meter.latest
+    for row in range(len(accepted.mpxn)):
+        of_meter = latest[int(accepted.premises[row]), int(accepted.fuel[row])]
+        for slot, value in enumerate(accepted.values_wh[row].tolist()):
+            start_us = int(accepted.interval_start_us[row]) + slot * SLOT_US
+            _note(of_meter, start_us, int(accepted.revision[row]), value)
+    day_start_us = first.interval_start_us // DAY_US * DAY_US
+    values_wh = np.full((len(first.mpxn), SLOTS_PER_DAY), MISSING_WH, np.int32)
+    for row in range(len(first.mpxn)):
+        of_meter = latest[int(first.premises[row]), int(first.fuel[row])]
+        for slot in range(SLOTS_PER_DAY):
+            _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (-1, MISSING_WH))
+    return day_totals(
+        known.prices,
+        day_start_us=day_start_us,
+        values_wh=values_wh,
+        slot_count=(first.interval_start_us - day_start_us) // SLOT_US + k,
+        kind=known.kind_of(first.premises, day_start_us),
+        fuel=first.fuel,
+    )
+
+
+def _to_refold(accepted: Readings, homes: Mapping[tuple[int, int], dict[int, _Meter]]) -> tuple[MeterDay, ...]:
+    """The days with a correction, or with a half-hour from before one that is there already: views keep the latest alone."""
+    held_until_us: dict[MeterDay, int] = {}
+    for (premises, _), meters in homes.items():
+        for fuel, meter in meters.items():
+            for start_us in meter.latest:
+                day = MeterDay(premises, fuel, start_us // DAY_US * DAY_US)
+                held_until_us[day] = max(held_until_us.get(day, 0), start_us + SLOT_US)
+    days = set()
+    for row in range(len(accepted.mpxn)):
+        start_us = int(accepted.interval_start_us[row])
+        day = MeterDay(int(accepted.premises[row]), int(accepted.fuel[row]), start_us // DAY_US * DAY_US)
+        if accepted.revision[row] or accepted.interval_end_us[row] < held_until_us.get(day, 0):
+            days.add(day)
+    return tuple(sorted(days))
+
+
+def _as_recorded(rejected: Sequence[Rejection]) -> list[Rejected]:
+    """One record for each key of the table: rows that it can't tell apart are named in one detail."""
+    by_key: dict[tuple[int, int, int, str], list[Rejection]] = defaultdict(list)
+    for one in rejected:
+        at_us, start_us = one.received_at_us // 1_000 * 1_000, one.interval_start_us // 1_000 * 1_000
+        by_key[at_us, one.mpxn, start_us, one.reason.text].append(one)
+    return [
+        Rejected(
+            received_at_us=received_at_us,
+            mpxn=mpxn,
+            interval_start_us=interval_start_us,
+            reason=reason,
+            detail=_details(told),
+        )
+        for (received_at_us, mpxn, interval_start_us, reason), told in by_key.items()
+    ]
+
+
+def _details(told: Sequence[Rejection]) -> str:
+    count = f"{len(told)} rows: " if len(told) > 1 else ""
+    return (count + "; ".join(f"row {one.row}: {one.detail}" for one in told))[:DETAIL_CHARS_MAX]
