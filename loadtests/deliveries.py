@@ -27,7 +27,7 @@ from sim.messages import MessageKind
 from sim.parameters import KernelParameters
 from sim.sending import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us, repeated_us
 from sim.values import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
-from store.rows import Columns, Readings, epoch_day_of, month_of
+from store.rows import ESTIMATE_REVISION, Columns, Readings, epoch_day_of, month_of
 from store.tariffs import FIRST_PRICES, MISSING_WH, DayTotals, PriceList, day_totals
 
 _PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
@@ -115,7 +115,7 @@ def registers_of(estate: EstateModel, *, meter: NDArray[np.int64], first_slot: N
 def revisions_of(
     estate: EstateModel, *, meter: NDArray[np.int64], first_slot: NDArray[np.int32], revision: int
 ) -> Readings:
-    """n half-hours that the head-end estimates (revision 0) or a settlement run revises (from 1): int64[n], int32[n]."""
+    """n half-hours that the head-end estimates (ESTIMATE_REVISION) or a settlement run revises (from 1): int64[n], int32[n]."""
     return _readings(
         estate,
         meter=meter,
@@ -125,7 +125,7 @@ def revisions_of(
         received_us=_revised_us(estate.packed, meter, first_slot, revision),
         day=None,
         revision=revision,
-        quality=Quality.SUBSTITUTED if revision else Quality.ESTIMATED,
+        quality=Quality.ESTIMATED if revision == ESTIMATE_REVISION else Quality.SUBSTITUTED,
     )
 
 
@@ -381,7 +381,7 @@ def _revised(
 ) -> NDArray[np.int32]:
     out = np.empty(len(meter), np.int32)
     for at in range(len(meter)):
-        out[at] = revised_wh(p, meter[at], slot[at], revision) if revision else estimated_wh(p, meter[at], slot[at])
+        out[at] = revised_wh(p, meter[at], slot[at], revision) if revision > 0 else estimated_wh(p, meter[at], slot[at])
     return out
 
 
@@ -392,7 +392,7 @@ def _revised_us(
     out = np.empty(len(meter), np.int64)
     for at in range(len(meter)):
         day = slot[at] // SLOTS_PER_DAY
-        if revision:
+        if revision > 0:
             out[at] = correction_due_us(p, meter[at], day, revision - 1)
         else:
             out[at] = estimate_due_us(p, meter[at], day)

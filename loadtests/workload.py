@@ -29,7 +29,7 @@ from loadtests.wire.frames import FrameTemplate
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.trace import MessageBlock, MessageKind, trace_blocks
-from store.rows import Columns, Readings, home_columns, reading_columns
+from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
 from store.tables import CqlType, Schema
 
 MESSAGES_PER_BLOCK = 8_192
@@ -69,7 +69,8 @@ def lanes_of(scenario: Scenario) -> tuple[Lane, ...]:
     lanes = [Lane(operation=Operation.INGEST_READING, has_plane=True)]
     if schedules.monthly or estate.meter_types.register_only or "monthly" in changed_to:
         lanes.append(Lane(operation=Operation.INGEST_REGISTER, has_plane=True))
-    revisions = range(0 if reads.gap_share else 1, len(reads.settlement_runs) + 1)
+    revisions = [ESTIMATE_REVISION] if reads.gap_share else []
+    revisions += range(1, len(reads.settlement_runs) + 1)
     lanes += [Lane(operation=Operation.INGEST_REVISION, revision=revision, has_plane=True) for revision in revisions]
     others = {
         Operation.INGEST_TEN_SECOND: schedules.ten_second or "ten_second" in changed_to,
@@ -177,8 +178,9 @@ class Workload:
                 last = dataclasses.replace(sent, first_slot=(slot + SLOTS_PER_DAY - 1).astype(np.int32))
                 yield self._group(Lane(operation=Operation.INGEST_REGISTER, has_plane=True), columns, last, wall_us, 1)
             case MessageKind.ESTIMATE | MessageKind.CORRECT:
-                for revision in np.unique(sent.draw_index).tolist():
-                    rows = np.flatnonzero(sent.draw_index == revision)
+                revisions = sent.draw_index if kind is MessageKind.CORRECT else np.full(len(meter), ESTIMATE_REVISION)
+                for revision in np.unique(revisions).tolist():
+                    rows = np.flatnonzero(revisions == revision)
                     part = sent.rows(rows)
                     revised = revisions_of(estate, meter=part.meter, first_slot=part.first_slot, revision=revision)
                     columns = reading_columns(Operation.INGEST_REVISION, revised)

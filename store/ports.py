@@ -132,7 +132,7 @@ class ReadingStore(Protocol):
         """First deliveries (revision 0): the log and every view of the home, together. Repeating it changes nothing."""
 
     def append_revision(self, readings: Readings) -> None:
-        """Estimates and corrections (revision 1 and above): the log and the intervals; `refold` then mends the day."""
+        """Estimates and corrections: the log and the intervals; `refold` then mends the day."""
 
     def append_register(self, readings: Readings) -> None:
         """Registers alone (k = 0): the log and the latest state."""

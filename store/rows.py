@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, SLOT_US, Operation
 from store.tariffs import DayTotals
 
+ESTIMATE_REVISION = -1
+"""What a head-end has estimated: whatever was measured, however late it comes, beats it."""
+
 Columns = Mapping[str, NDArray[np.generic]]
 """Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
 
@@ -32,7 +35,7 @@ class Readings:
     register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh]
     day: DayTotals | None  # [n] from 00:00 UTC to the end of the last half-hour; None where only the log is told
     received_at_us: NDArray[np.int64]  # [n] [us since the Unix epoch]
-    revision: NDArray[np.int32]  # [n] 0 as first delivered
+    revision: NDArray[np.int32]  # [n] 0 as measured, from 1 as corrected, ESTIMATE_REVISION
     source: NDArray[np.int8]  # [n] scenarios.domain.Source
     quality: NDArray[np.int8]  # [n] scenarios.domain.Quality
 

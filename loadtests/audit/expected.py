@@ -28,7 +28,7 @@ from loadtests.deliveries import (
 from loadtests.ledger import Ledger, SlotState
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, premises_of_mpxn
 from sim.estate import EstateModel
-from store.rows import Columns, Readings, day_columns, month_of, reading_columns
+from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
 from store.tables import Table
 from store.tariffs import MISSING_WH
 
@@ -96,27 +96,22 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
     if table.name not in ("events_by_home", "intervals_by_home"):
         return np.ones(len(messages.meter), np.uint8)
     is_made = messages.meter >= 0
-    is_run = sends_runs(estate, np.maximum(messages.meter, 0), messages.first_slot, messages.slot_count)
-    is_reading = is_made & ~messages.is_register & is_run & (messages.revision == 0)
+    is_run = is_made & ~messages.is_register
     if fact_class.is_register:
         return (is_made & messages.is_register).astype(np.uint8)
     if fact_class.revision is None:
-        own = is_reading | (is_made & ~_is_revision(messages, is_reading) & ~messages.is_register) | ~is_made
-        later = is_made & is_run & (messages.revision > 0)
+        own = ~is_made | (is_run & (messages.revision == 0))
+        later = is_run & (messages.revision > 0)  # in the row of a push; an upload's row stays beside
+        later &= sends_runs(estate, np.maximum(messages.meter, 0), messages.first_slot, messages.slot_count)
     else:
-        is_revision = _is_revision(messages, is_reading)
-        own = is_revision & (messages.revision == fact_class.revision)
-        later = is_revision & (messages.revision > fact_class.revision)
+        own = is_run & (messages.revision == fact_class.revision)
+        later = (
+            is_run & (messages.revision > fact_class.revision) & (messages.slot_count == 1) & (messages.revision != 0)
+        )
     if table.name == "events_by_home":  # each revision has a row of its own there
         later = np.zeros_like(later)
     claim: NDArray[np.uint8] = own.astype(np.uint8) + 2 * (later & ~own).astype(np.uint8)
     return claim
-
-
-def _is_revision(messages: Messages, is_reading: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """One half-hour that the head-end estimated or a settlement run revised."""
-    found: NDArray[np.bool_] = (messages.meter >= 0) & ~messages.is_register & (messages.slot_count == 1)
-    return found & ~is_reading
 
 
 def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
@@ -140,7 +135,8 @@ def _alike(messages: Messages) -> list[NDArray[np.int64]]:
     """Rows of one length and revision together, as they are recomputed together; phantoms are left out."""
     key = np.where(
         messages.meter >= 0,
-        (messages.revision * 2 + messages.is_register) * (SLOTS_PER_DAY + 1) + messages.slot_count,
+        ((messages.revision - ESTIMATE_REVISION) * 2 + messages.is_register) * (SLOTS_PER_DAY + 1)
+        + messages.slot_count,
         -1,
     )
     return [np.flatnonzero(key == one) for one in np.unique(key[key >= 0])]
@@ -159,18 +155,9 @@ def _expected(
         day_slot = (first_slot - SLOTS_PER_DAY + 1).astype(np.int32)
         readings = registers_of(estate, meter=meter, first_slot=day_slot)
         return reading_columns(Operation.INGEST_REGISTER, readings)
-    is_reading = sends_runs(estate, meter, first_slot, np.full(len(meter), length, np.int32))
-    if revision or (length == 1 and not is_reading.all()):
+    if revision:
         revised = revisions_of(estate, meter=meter, first_slot=first_slot, revision=revision)
-        columns = dict(reading_columns(Operation.INGEST_REVISION, revised))
-        if revision or not is_reading.any():
-            return columns
-        readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
-        for name, values in reading_columns(Operation.INGEST_READING, readings).items():
-            if name in columns:
-                pick = is_reading[:, np.newaxis] if values.ndim == 2 else is_reading
-                columns[name] = np.where(pick, values, columns[name])
-        return columns
+        return reading_columns(Operation.INGEST_REVISION, revised)
     readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
     return reading_columns(Operation.INGEST_READING, readings)
 
@@ -283,7 +270,7 @@ def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int6
     is_made = (meter >= 0) & is_aligned & (first_slot >= 0) & (first_slot + slot_count <= estate.slot_count)
     is_made &= (slot_count == 1) | ((slot_count == SLOTS_PER_DAY) & (first_slot % SLOTS_PER_DAY == 0))
     is_made &= ~is_register | (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
-    is_made &= (revision >= 0) & (revision <= estate.parameters.settlement_run_count)
+    is_made &= (revision >= ESTIMATE_REVISION) & (revision <= estate.parameters.settlement_run_count)
     is_made &= (revision == 0) | (slot_count == 1)
     instant_us = start_us + np.where(is_made, first_slot, 0) * SLOT_US
     if "month" in held:

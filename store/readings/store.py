@@ -25,7 +25,7 @@ class HomeReadings:
         self._write(Operation.INGEST_READING, readings)
 
     def append_revision(self, readings: Readings) -> None:
-        assert (readings.revision > 0).all(), "a first delivery goes to append"
+        assert (readings.revision != 0).all(), "a first delivery goes to append"
         self._write(Operation.INGEST_REVISION, readings)
 
     def append_register(self, readings: Readings) -> None:

@@ -30,7 +30,7 @@ from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation, mpan_of, premise
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.trace import MessageBlock, MessageKind, trace_blocks
-from store.rows import day_columns, month_of, reading_columns
+from store.rows import ESTIMATE_REVISION, day_columns, month_of, reading_columns
 from store.schemas import SCHEMAS
 from store.tables import CqlType, Table
 
@@ -119,7 +119,7 @@ def _send(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept], block: Mes
         operation, readings = Operation.INGEST_REGISTER, registers_of(estate, meter=meter, first_slot=slot)
         plane, slot, count = str(operation), slot + SLOTS_PER_DAY - 1, 1
     elif kind in (MessageKind.ESTIMATE, MessageKind.CORRECT):
-        revision = int(block.draw_index[at])
+        revision = int(block.draw_index[at]) if kind is MessageKind.CORRECT else ESTIMATE_REVISION
         operation = Operation.INGEST_REVISION
         readings = revisions_of(estate, meter=meter, first_slot=slot, revision=revision)
         plane, count = f"{operation}_{revision}", 1
@@ -152,7 +152,7 @@ def _refold(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
             values[0, states["ingest_reading"][day_slot : day_slot + SLOTS_PER_DAY] != SlotState.ACKNOWLEDGED] = -1
             for plane, slot in touched:  # in the order of the revisions
                 revised = revisions_of(
-                    estate, meter=one, first_slot=np.array([slot], np.int32), revision=int(plane[-1])
+                    estate, meter=one, first_slot=np.array([slot], np.int32), revision=int(plane.rsplit("_", 1)[1])
                 )
                 values[0, slot - day_slot] = revised.values_wh[0, 0]
             last = max(np.flatnonzero(values[0] != -1).tolist())
@@ -261,7 +261,7 @@ def test_the_estate_has_every_class_of_facts_in_it(estate: EstateModel, whole: W
         assert ledger.counts(plane)[SlotState.ACKNOWLEDGED] > 0, ledger.planes[plane]
     events = tables["events_by_home"]
     assert {row["slot_count"] for row in events} == {0, 1, 48}
-    assert {row["revision"] for row in events} == {0, 1, 2}
+    assert {row["revision"] for row in events} == {-1, 0, 1, 2}
     assert {row["quality"] for row in events} == {0, 1, 2}
     assert any(-1 in row["values_wh"] for row in events)
     assert {row["tariff_version"] for row in tables["billing_by_home"]} == {1, 2}
