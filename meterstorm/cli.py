@@ -262,16 +262,21 @@ def simulate_command(
             webbrowser.open(page.absolute().as_uri())
 
 
-@app.command("report", epilog="Example: `meterstorm report runs/before runs/after --out runs/comparison`")
+@app.command(
+    "report",
+    epilog="Examples: `meterstorm report runs/before runs/after --out runs/comparison`, `meterstorm report runs/outage`",
+)
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs; or the folder of one simulation.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where several runs' comparison goes; a new folder.")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's report and figures again; of several runs, one page with them side by side."""
+    """Write a run's report and figures again, or a simulation's report; of several runs, one page with them side by side."""
     from reports import write_comparison, write_report
 
     if len(runs) == 1:
