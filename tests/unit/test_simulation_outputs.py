@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,11 @@ from loadtests.deliveries import mpxn_of
 from loadtests.errors import HarnessError
 from meterstorm import cli, columns
 from meterstorm import simulation as job
+from meterstorm.simulation_display import print_simulation
 from meterstorm.simulation_outcome import operation_name, results_of
 from reports.results_file import schema_text
 from reports.simulation_courses import bin_width_s, campaign_course, highest, levels, mean_per_s, summed
-from reports.simulation_results import SimulationResults, load_simulation
+from reports.simulation_results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from scenarios.domain import CommandState
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from sim.estate import EstateModel, build_estate
@@ -109,7 +111,7 @@ def made(path: Path) -> Path:
     arguments = f"simulate {path} --out {folder} --export {folder}/trace.parquet --from-h 0.5 --until-h 1.25 --quiet"
     result = invoke(*shlex.split(arguments))
     assert result.exit_code == 0, result.output
-    assert "correct then" in result.output and f"report: {folder}/report.html" in result.output
+    assert "In-home displays" in result.output and f"report: {folder}/report.html" in result.output
     return folder
 
 
@@ -347,6 +349,33 @@ def test_what_is_no_simulation_is_not_drawn(made: Path, tmp_path: Path) -> None:
     both = invoke("report", str(made), str(made), "--out", str(tmp_path / "both"))
     assert both.exit_code == 2
     assert "is a simulation's; name the folder of a run" in " ".join(both.output.split())
+
+
+def test_no_table_is_cut_at_80_columns(results: SimulationResults) -> None:
+    """With the longest names and a nation's numbers."""
+    name, nation = "r" * 31, 53_000_000
+    spring, ihd, south = results.campaigns["spring"], results.ihd["spring"], results.backlog["south"]
+    every = dict.fromkeys(("targets", "applied", "rejected", "exhausted", "attempts", "late_answers"), nation)
+    displays = {"displays": nation, "correct_at_effective": nation, "correct_at_end": nation, "effective_s": 36_061}
+    backlog = {"sent": nation * 48, "peak": nation, "peak_at_s": 36_061, "in_flight": nation, "drain_s": None}
+    figure = FigureEstimate(values=(nation, nation), mean=nation, low=nation - 1.0, high=nation + 1.0)
+    figures = {f"campaigns.{name}.exhausted": figure.model_copy(update={"values": (nation, 0)})}
+    nations = results.model_copy(
+        update={
+            "campaigns": {name: spring.model_copy(update=every)},
+            "ihd": {name: ihd.model_copy(update=displays)},
+            "backlog": {name: south.model_copy(update=backlog)},
+            "replications": ReplicationsResult(seeds=(1, 2), digests=("", ""), confidence=0.95, figures=figures),
+        }
+    )
+    printed = StringIO()
+    print_simulation(Console(file=printed, width=80, markup=False), nations)
+    text = printed.getvalue()
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith(("note: ", "digest: "))) <= 80
+    assert text.count("53,000,000") == 2 + 6 + 3 + 1  # by table
+    for words in ("correct at the end", "in flight at the end", "15 Jan 10:01:01", "not by the end", "52,999,999.0 to"):
+        assert all(word in text for word in words.split())
 
 
 def test_threads_do_not_show(path: Path, results: SimulationResults) -> None:
