@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.axes import Size
 from reports.figures import PANEL
-from reports.gallery import Picture, slug, wide_picture
+from reports.gallery import Picture, picture, slug, wide_picture
 from reports.latency import Floats
 from reports.simulation_courses import Binned, levels, mean_per_s
 from reports.simulation_figures import (
@@ -26,7 +26,6 @@ from reports.simulation_figures import (
     draw_operation,
 )
 from reports.simulation_results import CampaignCourse, IhdResult, OfferedResult, SimulationResults
-from reports.svg import render
 from reports.wording import count, counted, duration, percent, significant
 from scenarios.spec import Scenario
 
@@ -107,9 +106,7 @@ def _operations(results: SimulationResults, clock: Clock) -> Iterator[Picture]:
         finding = f"{_busiest(results.offered[name], results)}; {count(results.offered[name].count)} in all."
         alt = f"Offered load of {spoken(name)} over simulated time. {finding}"
         figure = draw_operation(mean, clock)
-        yield Picture(
-            title=spoken(name), caption=finding, alt=alt, rendered=render(figure, name=f"offered-{slug(name)}", alt=alt)
-        )
+        yield picture(figure, name=f"offered-{slug(name)}", title=spoken(name), caption=finding, alt=alt)
 
 
 def _busiest(offered: OfferedResult, results: SimulationResults) -> str:
@@ -225,4 +222,4 @@ def _one_or_panel(
     """As wide as the page when it is the only one of its kind, else one panel beside others."""
     if is_only:
         return wide_picture(draw, name=name, title=title, caption=caption, alt=alt)
-    return Picture(title=title, caption=caption, alt=alt, rendered=render(draw(PANEL), name=name, alt=alt))
+    return picture(draw(PANEL), name=name, title=title, caption=caption, alt=alt)

@@ -7,7 +7,7 @@ import tomli_w
 
 from reports import wording
 from reports.html import SCENARIO_NAME, Tile, page
-from reports.setting import PairGroup
+from reports.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation_gallery import instant, per_s, simulation_gallery, spoken
 from reports.simulation_headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
@@ -196,7 +196,6 @@ def _commands_total(campaigns: dict[str, CampaignResult]) -> CampaignResult | No
 
 
 def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
-    machine = results.machine
     shares = scenario.estate.read_schedules.model_dump()
     read = wording.listed([f"{wording.percent(share)} {spoken(name)}" for name, share in shares.items() if share])
     estate = [
@@ -209,25 +208,10 @@ def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
         ("Seed", str(results.seed)),
         ("Digest of the trace", results.digest),
     ]
-    faults = [
-        (kind.capitalize(), f"{wording.counted(fault.count, 'row')} left out, {_lines(fault.lines)}")
-        for kind, fault in results.profile_faults.items()
-    ]
     groups = [
         PairGroup("Scenario", estate),
-        PairGroup(
-            "Machine",
-            [
-                ("CPU", f"{machine.cpu}, {wording.counted(machine.cpu_count, 'core')}"),
-                ("Memory", wording.size(machine.memory_bytes)),
-                ("System", machine.system),
-            ],
-        ),
+        PairGroup("Machine", machine_pairs(results.machine)),
         PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        PairGroup("Demand profile's faults", faults),
+        PairGroup("Demand profile's faults", fault_pairs(results.profile_faults)),
     ]
     return [group for group in groups if group.pairs]
-
-
-def _lines(lines: tuple[int, ...]) -> str:
-    return f"first in line {wording.listed([str(line) for line in lines])}" if lines else "line unknown"
