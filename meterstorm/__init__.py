@@ -11,7 +11,8 @@ results = meterstorm.audit(Path("runs/mine"))
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from scenarios.spec import Scenario, ScenarioError, load_scenario
+from meterstorm.scenario_file import load_scenario
+from scenarios.spec import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.job import audit_again as audit

@@ -20,8 +20,8 @@ from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
 from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
-from meterstorm.seeds import with_seed
-from scenarios.spec import Scenario, ScenarioError, load_scenario
+from meterstorm.scenario_file import resolve_scenario
+from scenarios.spec import Scenario, ScenarioError
 from store.ports import StoreError
 
 if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command loads what it needs, and --help nothing
@@ -262,16 +262,21 @@ def simulate_command(
             webbrowser.open(page.absolute().as_uri())
 
 
-@app.command("report", epilog="Example: `meterstorm report runs/before runs/after --out runs/comparison`")
+@app.command(
+    "report",
+    epilog="Examples: `meterstorm report runs/before runs/after --out runs/comparison`, `meterstorm report runs/outage`",
+)
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs; or the folder of one simulation.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where several runs' comparison goes; a new folder.")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's report and figures again; of several runs, one page with them side by side."""
+    """Write a run's report and figures again, or a simulation's report; of several runs, one page with them side by side."""
     from reports import write_comparison, write_report
 
     if len(runs) == 1:
@@ -365,22 +370,6 @@ def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None
     print(f"cluster {folder}: {state.phase.value} {state.message}".rstrip())
     for node in state.nodes:
         print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")
-
-
-def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
-    """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
-    scenario = load_scenario(_shipped(path) if not path.exists() and path.parent == Path() else path)
-    return scenario if seed is None else with_seed(scenario, seed)
-
-
-def _shipped(name: Path) -> Path:
-    """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
-    folder = Path(__file__).parent.parent / "scenarios"
-    path = folder / f"{name.name}.toml"
-    if not path.exists():
-        names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
-        raise ScenarioError(f"{name}: no such scenario file, and none that ships; those are {names}")
-    return path
 
 
 def default_out(scenario: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from meterstorm.seeds import with_seed
 from meterstorm.simulation_outcome import results_of
+from reports.simulation_headlines import Replication, replication_of
 from reports.simulation_results import ReplicationsResult, SimulationResults
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
@@ -64,10 +65,10 @@ def replicate(
     plan = [(built, seed) for seed in seeds[1:]]
     if against is not None:
         plan += [(against, seed) for seed in seeds]
-    results = [first]
+    done = [replication_of(first)]
     for number, (each, seed) in enumerate(plan):
-        results.append(_results_with(each, seed, by, part(tell, number, number + 1, len(plan))))
-    return replications_of(results[: len(seeds)], results[len(seeds) :] if against is not None else None)
+        done.append(_replication(each, seed, by, part(tell, number, number + 1, len(plan))))
+    return replications_of(done[: len(seeds)], done[len(seeds) :] if against is not None else None)
 
 
 def part(tell: Tell, first: int, end: int, count: int) -> Tell:
@@ -75,7 +76,7 @@ def part(tell: Tell, first: int, end: int, count: int) -> Tell:
     return lambda share: tell((first + share * (end - first)) / count)
 
 
-def _results_with(built: Built, seed: int, by: Workers | int, tell: Tell) -> SimulationResults:
+def _replication(built: Built, seed: int, by: Workers | int, tell: Tell) -> Replication:
     scenario = with_seed(built.scenario, seed)
     estate = build_estate(scenario, built.estate.profile)  # a profile has no seed
-    return results_of(scenario, walk(Built(scenario=scenario, estate=estate), by, tell))
+    return replication_of(results_of(scenario, walk(Built(scenario=scenario, estate=estate), by, tell)))

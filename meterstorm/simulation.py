@@ -22,9 +22,8 @@ from meterstorm.columns import choose_events, export_events, write_offered
 from meterstorm.folder import RESOLVED_NAME, claim_folder, write_resolved
 from meterstorm.replicating import Built, Replications, Tell, Workers, build, part, replicate, walk
 from meterstorm.seeds import replication_seeds
-from meterstorm.simulation_outcome import courses_of, results_of
+from meterstorm.simulation_outcome import results_of
 from reports.results_file import RESULTS_NAME
-from reports.simulation_courses import Courses
 from reports.simulation_page import REPORT_NAME, write_simulation_report
 from reports.simulation_results import SimulationResults
 from scenarios.spec import Scenario, ScenarioError
@@ -99,9 +98,11 @@ def simulate(
         if export is not None:  # refused now rather than after a long simulation
             choice = choose_events(built.estate, from_h=export.from_h, until_h=export.until_h, meter=export.meter)
         name = "simulating" if replications is None else f"simulating {len(seeds)} replications"
-        results, courses = _step(bar, name, lambda tell: _answers(built, other, seeds, by, folder, tell))
+        results = _step(bar, name, lambda tell: _answers(built, other, seeds, by, folder, tell))
         if folder is not None:
-            _write(folder, scenario, results, courses)
+            write_resolved(scenario, folder)
+            write_simulation_report(folder, results, scenario)
+            results.write(folder)  # last: where it is, the rest is whole
         exported = None
         if export is not None and choice is not None:
             path = export.path
@@ -133,24 +134,18 @@ def _needed_mib(scenario: Scenario, thread_count: int) -> int:
 
 def _answers(
     built: Built, other: Built | None, seeds: Sequence[int], by: Workers | int, folder: Path | None, tell: Tell
-) -> tuple[SimulationResults, Courses]:
+) -> SimulationResults:
     """Walk with each seed. The first walk's offered load is written at once: it need not be held while others are walked."""
     walk_count = len(seeds) if other is None else 2 * len(seeds)
     simulation = walk(built, by, part(tell, 0, 1, walk_count))
-    results, courses = results_of(built.scenario, simulation), courses_of(simulation)
+    results = results_of(built.scenario, simulation)
     if folder is not None:
         write_offered(simulation, built.scenario, folder / OFFERED_NAME)
     del simulation
     if len(seeds) == 1:
-        return results, courses
+        return results
     replications = replicate(results, built, other, seeds, by, part(tell, 1, walk_count, walk_count))
-    return results.model_copy(update={"replications": replications}), courses
-
-
-def _write(folder: Path, scenario: Scenario, results: SimulationResults, courses: Courses) -> None:
-    write_resolved(scenario, folder)
-    write_simulation_report(folder, results, courses, scenario)
-    results.write(folder)  # last: where it is, the rest is whole
+    return results.model_copy(update={"replications": replications})
 
 
 class _Stopped(Exception):

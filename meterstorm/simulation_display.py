@@ -41,8 +41,9 @@ def print_simulation(console: Console, results: SimulationResults) -> None:
 
 
 def _table(title: str, first: str, headings: Sequence[str]) -> Table:
+    """Numbers are never cut or broken: on a narrow terminal the names fold."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
-    table.add_column(first, no_wrap=True)
+    table.add_column(first, overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
@@ -77,12 +78,11 @@ def _offered(results: SimulationResults) -> Table:
 
 
 def _backlog(results: SimulationResults) -> Table:
-    headings = ("sent by hubs", "peak", "peak at", "drained within", "in flight at the end")
+    headings = ("sent by hubs", "peak", "peak at", "drained within", "in flight\nat the end")
     table = _table("Backlog", "region", headings)
     for name, region in results.backlog.items():
         peak_at = instant(results.start, region.peak_at_s).removesuffix(" UTC") if region.peak else "-"
         drain = "not by the end" if region.drain_s is None else duration(region.drain_s)
-        drain = drain if region.peak else "-"
         table.add_row(
             name,
             f"{region.sent:,}",
@@ -112,7 +112,7 @@ def _answers(results: SimulationResults) -> Table:
 
 
 def _displays(results: SimulationResults) -> Table:
-    headings = ("in force from", "displays", "correct then", "share", "correct at the end")
+    headings = ("in force from", "displays", "correct\nthen", "share", "correct\nat the end")
     table = _table("In-home displays", "campaign", headings)
     for name, each in results.ihd.items():
         table.add_row(
@@ -147,6 +147,7 @@ def _print_replications(console: Console, results: SimulationResults, replicatio
 
 def _estimates(title: str, interval: str, rows: Sequence[EstimateRow]) -> Table:
     table = _table(title, "figure", ())
+    table.columns[0].no_wrap = True
     table.add_column("of", overflow="fold")
     table.add_column("mean", justify="right", no_wrap=True)
     table.add_column(interval, justify="right", no_wrap=True)

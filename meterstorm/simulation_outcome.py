@@ -1,4 +1,4 @@
-"""From a simulation in virtual time to what is told of it: `results.json`'s model, and the courses that the report draws."""
+"""From a simulation in virtual time to what is told of it, `results.json`'s model; the report is drawn from that alone."""
 
 import platform
 from importlib.metadata import version
@@ -7,10 +7,11 @@ import numpy as np
 
 from loadtests.machine import fingerprint
 from reports.results import Machine, ProfileFault
-from reports.simulation_courses import CampaignCourse, Courses
+from reports.simulation_courses import bin_width_s, campaign_course, highest, summed
 from reports.simulation_results import (
     BacklogResult,
     CampaignResult,
+    CoursesResult,
     IhdResult,
     OfferedResult,
     SimulationResults,
@@ -68,22 +69,30 @@ def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
         },
         profile=simulation.profile_name,
         profile_faults={fault.fault.value: ProfileFault(count=fault.count, lines=fault.lines) for fault in faults},
+        courses=_courses(scenario, simulation),
     )
     return results.model_copy(update={"warnings": tuple(_warnings(results))})
 
 
-def courses_of(simulation: Simulation) -> Courses:
-    """What happened when, as plain arrays; operations that have no message are left out."""
-    return Courses(
-        span_s=simulation.span_us / SECOND_US,
-        bin_s=simulation.bin_us // SECOND_US,
-        offered={operation_name(kind): simulation.offered[kind] for kind in MessageKind if simulation.messages[kind]},
-        backlog={account.region: account.backlog for account in simulation.wan},
+def _courses(scenario: Scenario, simulation: Simulation) -> CoursesResult:
+    span_s, counted_s = simulation.span_us / SECOND_US, simulation.bin_us // SECOND_US
+    bin_s = bin_width_s(span_s)
+    return CoursesResult(
+        bin_s=bin_s,
+        offered={
+            operation_name(kind): summed(simulation.offered[kind], counted_s, bin_s)
+            for kind in MessageKind
+            if simulation.messages[kind]
+        },
+        backlog={account.region: highest(account.backlog, bin_s) for account in simulation.wan},
         campaigns={
-            each.name: CampaignCourse(
-                ended={state.name.lower(): each.ended[state] for state in CommandState}, displayed=each.displayed
+            outcome.name: campaign_course(
+                {state.name.lower(): outcome.ended[state] for state in CommandState},
+                outcome.displayed,
+                at_h=campaign.at_h,
+                effective_h=campaign.effective_h,
             )
-            for each in simulation.campaigns
+            for outcome, campaign in zip(simulation.campaigns, scenario.campaigns, strict=True)
         },
     )
 

@@ -4,14 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def write_report(run_folder: Path) -> None:
-    """Write report.html, figures/ and junit.xml beside a run's results.json and history/.
+def write_report(folder: Path) -> None:
+    """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a simulation's report.html.
 
     Raises ScenarioError naming what the folder lacks.
     """
-    from reports.html import write_report as write  # matplotlib takes a second to import; whoever only judges is spared
+    from reports.html import (
+        write_report as write_run,  # matplotlib takes a second to import; whoever only judges is spared
+    )
+    from reports.results_file import Kind, kind_of
+    from reports.simulation_page import rewrite_simulation_report
 
-    write(run_folder)
+    match kind_of(folder):
+        case Kind.RUN:
+            write_run(folder)
+        case Kind.SIMULATION:
+            rewrite_simulation_report(folder)
 
 
 def write_comparison(run_folders: Sequence[Path], page: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +63,13 @@ class Gallery:
     def all(self) -> list[Picture]:
         """Every picture, in the order of the report."""
         single = (self.load, self.curves, *self.responses, self.lateness, *self.nodes)
-        return [picture for picture in single if picture is not None]
+        return [each for each in single if each is not None]
 
     def write(self, folder: Path) -> None:
         """Write each figure as SVG and PNG; phone forms live in the page alone."""
         folder.mkdir(exist_ok=True)
-        for picture in self.all():
-            picture.rendered.write(folder)
+        for each in self.all():
+            each.rendered.write(folder)
 
 
 def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
@@ -167,9 +167,7 @@ def _responses(responses: Mapping[str, LatencyOverTime], scenario: Scenario, spa
         finding = f"p99 was worst at {clock(worst * course.bins.width_s)}: {milliseconds(float(course.p99[worst]))}."
         figure = draw_latency_over_time(course, span, label="response time", limits=limits[name], range_ms=range_ms)
         alt = f"Response time of {name} over time: median, p95, p99 and maximum. {finding}"
-        yield Picture(
-            title=name, caption=finding, alt=alt, rendered=render(figure, name=f"response-{slug(name)}", alt=alt)
-        )
+        yield picture(figure, name=f"response-{slug(name)}", title=name, caption=finding, alt=alt)
 
 
 def _shared_range_ms(courses: Iterable[LatencyOverTime], limits: Sequence[Limit]) -> tuple[float, float]:
@@ -190,9 +188,7 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
     low, high = _shared_range_ms([course], [limit])
     figure = draw_latency_over_time(course, span, label="lateness", limits=[limit], range_ms=(max(low, 0.01), high))
     alt = f"Lateness of the load generator over time. {finding}"
-    return Picture(
-        title="Lateness of the generator", caption=finding, alt=alt, rendered=render(figure, name="lateness", alt=alt)
-    )
+    return picture(figure, name="lateness", title="Lateness of the generator", caption=finding, alt=alt)
 
 
 def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
@@ -219,7 +215,7 @@ def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
         )
         alt = f"{title} of {counted(len(rows), 'node')} over time. {finding}"
         figure = draw_courses(rows, bins, span, label=unit, whole=name == "compactions")
-        yield Picture(title=title, caption=finding, alt=alt, rendered=render(figure, name=f"nodes-{name}", alt=alt))
+        yield picture(figure, name=f"nodes-{name}", title=title, caption=finding, alt=alt)
 
 
 def _disk_unit(courses: Sequence[NodeCourse]) -> tuple[str, float]:
@@ -227,15 +223,15 @@ def _disk_unit(courses: Sequence[NodeCourse]) -> tuple[str, float]:
     return ("GB", 1e9) if most >= 2e9 else ("MB", 1e6)
 
 
+def picture(figure: Figure, *, name: str, title: str, caption: str, alt: str) -> Picture:
+    """A picture in one width."""
+    return Picture(title=title, caption=caption, alt=alt, rendered=render(figure, name=name, alt=alt))
+
+
 def wide_picture(draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str) -> Picture:
     """A picture as wide as the page, and its narrow twin."""
-    return Picture(
-        title=title,
-        caption=caption,
-        alt=alt,
-        rendered=render(draw(WIDE), name=name, alt=alt),
-        narrow=render(draw(NARROW), name=f"{name}-narrow", alt=alt),
-    )
+    wide = picture(draw(WIDE), name=name, title=title, caption=caption, alt=alt)
+    return replace(wide, narrow=render(draw(NARROW), name=f"{name}-narrow", alt=alt))
 
 
 def slug(name: str) -> str:

@@ -1,9 +1,10 @@
 """Where and how a run was made, as pairs of words: scenario, topology, machine, versions, phases, demand profile. Pure."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reports import wording
-from reports.results import ProfileImport, Results
+from reports.results import Machine, ProfileFault, ProfileImport, Results
 from scenarios.spec import Scenario
 
 
@@ -19,7 +20,7 @@ def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
     groups = [
         PairGroup("Scenario", _scenario(results, scenario)),
         PairGroup("Topology", _topology(results)),
-        PairGroup("Machine", _machine(results)),
+        PairGroup("Machine", machine_pairs(results.machine)),
         PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
         PairGroup("Phases", [(name.capitalize(), wording.duration(took)) for name, took in results.phases_s.items()]),
         PairGroup("Demand profile", _profile(results.profile)),
@@ -57,8 +58,8 @@ def _topology(results: Results) -> list[tuple[str, str]]:
     return pairs
 
 
-def _machine(results: Results) -> list[tuple[str, str]]:
-    machine = results.machine
+def machine_pairs(machine: Machine) -> list[tuple[str, str]]:
+    """The machine that a figure was measured on."""
     return [
         ("CPU", f"{machine.cpu}, {wording.counted(machine.cpu_count, 'core')}"),
         ("Memory", wording.size(machine.memory_bytes)),
@@ -73,7 +74,13 @@ def _profile(profile: ProfileImport | None) -> list[tuple[str, str]]:
         ("Source", profile.source),
         ("Rows used", f"{wording.count(profile.rows_used)} of {wording.count(profile.rows_read)}"),
     ]
-    for kind, fault in profile.faults.items():
+    return pairs + fault_pairs(profile.faults)
+
+
+def fault_pairs(faults: Mapping[str, ProfileFault]) -> list[tuple[str, str]]:
+    """The faults of a demand profile's file, by kind."""
+    pairs = []
+    for kind, fault in faults.items():
         lines = f" (first in line {wording.listed([str(line) for line in fault.lines])})" if fault.lines else ""
         pairs.append((kind.capitalize(), f"{wording.counted(fault.count, 'row')} left out{lines}"))
     return pairs

@@ -1,4 +1,7 @@
-"""A simulation's courses over time as plain arrays, and what its figures need of them: fewer bins, sums, shares. Pure."""
+"""A simulation's courses over time in bins that a figure can show, as `results.json` keeps them, and what figures need of them.
+
+Pure. Counts are added up and backlogs keep their highest: what the tables say of sums and peaks is true of the bins too.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,37 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.latency import BIN_COUNT_MAX, Floats, bins_of
+from reports.simulation_results import CampaignCourse
 
 Counts = NDArray[np.int64]
 
 MINUTE_S = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignCourse:
-    """How one campaign's commands ended, by the minute of the simulated span.
-
-    `ended` int64[minute] by terminal state; `displayed` int64[minute]: displays that came to show the tariff, empty
-    for a campaign without one.
-    """
-
-    ended: Mapping[str, Counts]
-    displayed: Counts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Courses:
-    """What happened when, from the simulated start.
-
-    `offered` int64[bin] by operation, in bins of `bin_s` seconds; `backlog` int64[minute] by region, at each minute's end;
-    `campaigns` by name.
-    """
-
-    span_s: float
-    bin_s: int
-    offered: Mapping[str, Counts]
-    backlog: Mapping[str, Counts]
-    campaigns: Mapping[str, CampaignCourse]
+_MARGIN_SHARE = 0.04  # of a campaign's time, shown before and after it
+_MINUTES_SHOWN_MIN = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,46 +30,77 @@ class Binned:
     values: Floats  # float64[bins]
 
 
-def mean_per_s(offered: Counts, bin_s: int, span_s: float) -> Binned:
-    """Messages a second, on average over bins that are not too many for a figure."""
-    first = _firsts(len(offered), bin_s, span_s)
-    edges_s = _edges_s(first, bin_s, len(offered), span_s)
-    return Binned(edges_h=edges_s / 3_600, values=np.add.reduceat(offered, first) / np.diff(edges_s))
+def bin_width_s(span_s: float) -> int:
+    """The width of a figure's bins: whole minutes, for a span of hours and more."""
+    width_s = bins_of(int(span_s)).width_s
+    assert width_s % MINUTE_S == 0, "a simulated span is a day or more"
+    return width_s
 
 
-def highest(backlog: Counts, span_s: float) -> Binned:
-    """The largest of the minutes within each of the figure's bins: a peak stays as high as it was."""
-    first = _firsts(len(backlog), MINUTE_S, span_s)
-    edges_s = _edges_s(first, MINUTE_S, len(backlog), span_s)
-    return Binned(edges_h=edges_s / 3_600, values=np.maximum.reduceat(backlog, first).astype(np.float64))
+def summed(counts: Counts, from_s: int, width_s: int) -> tuple[int, ...]:
+    """Counts by bins of `from_s` seconds, by bins of `width_s`, which is a multiple."""
+    return tuple(np.add.reduceat(counts, np.arange(0, len(counts), width_s // from_s)).tolist())
 
 
-def cumulative(counts: Counts, from_minute: int, until_minute: int) -> tuple[Floats, Floats]:
-    """How many so far, at each minute's end from `from_minute` to `until_minute`: hours float64[n], counts float64[n].
+def highest(backlog: Counts, width_s: int) -> tuple[int, ...]:
+    """The largest of the minutes within each bin: a peak stays as high as it was."""
+    return tuple(np.maximum.reduceat(backlog, np.arange(0, len(backlog), width_s // MINUTE_S)).tolist())
 
-    Before the first minute nothing has been counted. A long window is thinned out; its last minute stays.
+
+def campaign_course(
+    ended: Mapping[str, Counts], displayed: Counts, *, at_h: float, effective_h: float | None
+) -> CampaignCourse:
+    """A campaign from its start to its last change or the tariff's coming into force, with a margin; long ones thinned out.
+
+    `ended` int64[minute] by the states of `CampaignCourse`; `displayed` int64[minute], empty for a campaign without a tariff.
     """
-    total = np.concatenate([[0], np.cumsum(counts)])  # total[m]: before minute m
-    step = max(1, (until_minute - from_minute) // BIN_COUNT_MAX)
-    at = np.arange(from_minute, until_minute + 1, step)
-    if at[-1] != until_minute:
-        at = np.append(at, until_minute)
-    return at / 60, total[at].astype(np.float64)
+    minute = _minutes(*_window(ended, displayed, at_h, effective_h))
+    return CampaignCourse(
+        minute=tuple(minute.tolist()),
+        applied=counted_up(ended["applied"], minute),
+        rejected=counted_up(ended["rejected"], minute),
+        exhausted=counted_up(ended["exhausted"], minute),
+        displayed=counted_up(displayed, minute) if len(displayed) else (),
+    )
 
 
-def last_minute(course: CampaignCourse) -> int:
-    """The minute after the last command's end and the last display's change; 0 when nothing happened."""
-    changes = sum(course.ended.values(), start=np.zeros(1, np.int64))
-    ended = np.flatnonzero(changes)
-    displayed = np.flatnonzero(course.displayed)
-    return max(int(ended[-1]) + 1 if len(ended) else 0, int(displayed[-1]) + 1 if len(displayed) else 0)
+def counted_up(counts: Counts, minute: Counts) -> tuple[int, ...]:
+    """How many so far at each of the minutes, those of minute m itself left out: at minute 0 nothing has been counted."""
+    return tuple(np.concatenate([[0], np.cumsum(counts)])[minute].tolist())
 
 
-def _firsts(count: int, bin_s: int, span_s: float) -> NDArray[np.int64]:
-    """The index of the first of `count` values in each of the figure's bins."""
-    factor = max(1, bins_of(int(span_s)).width_s // bin_s)
-    return np.arange(0, count, factor)
+def mean_per_s(counts: tuple[int, ...], width_s: int, span_s: float) -> Binned:
+    """Messages a second, on average over each bin."""
+    edges_s = _edges_s(len(counts), width_s, span_s)
+    return Binned(edges_h=edges_s / 3_600, values=np.array(counts) / np.diff(edges_s))
 
 
-def _edges_s(first: NDArray[np.int64], bin_s: int, count: int, span_s: float) -> Floats:
-    return np.append(first * bin_s, min(count * bin_s, span_s)).astype(np.float64)
+def levels(values: tuple[int, ...], width_s: int, span_s: float) -> Binned:
+    """Values as they are, in their bins."""
+    return Binned(edges_h=_edges_s(len(values), width_s, span_s) / 3_600, values=np.array(values, np.float64))
+
+
+def _edges_s(count: int, width_s: int, span_s: float) -> Floats:
+    return np.append(np.arange(count) * width_s, span_s).astype(np.float64)
+
+
+def _window(ended: Mapping[str, Counts], displayed: Counts, at_h: float, effective_h: float | None) -> tuple[int, int]:
+    minutes = len(next(iter(ended.values())))
+    first = min(int(at_h * 60), minutes - 1)
+    effective = int((effective_h or 0) * 60) + 1
+    last_change = max(_after_last(sum(ended.values(), start=np.zeros(1, np.int64))), _after_last(displayed))
+    last = min(max(last_change, effective, first + _MINUTES_SHOWN_MIN), minutes)
+    margin = max(5, int((last - first) * _MARGIN_SHARE))
+    return max(first - margin, 0), min(last + margin, minutes)
+
+
+def _after_last(counts: Counts) -> int:
+    """The minute after the last that counts anything; 0 when none does."""
+    counting = np.flatnonzero(counts)
+    return int(counting[-1]) + 1 if len(counting) else 0
+
+
+def _minutes(first: int, last: int) -> Counts:
+    """The minutes from first to last, not too many for a figure; the last one stays."""
+    minute = np.arange(first, last + 1, max(1, (last - first) // BIN_COUNT_MAX))
+    return minute if minute[-1] == last else np.append(minute, last)

@@ -10,18 +10,9 @@ from matplotlib.figure import Figure
 
 from reports.axes import Size
 from reports.figures import PANEL
-from reports.gallery import Picture, slug, wide_picture
-from reports.simulation_courses import (
-    MINUTE_S,
-    Binned,
-    CampaignCourse,
-    Counts,
-    Courses,
-    cumulative,
-    highest,
-    last_minute,
-    mean_per_s,
-)
+from reports.gallery import Picture, picture, slug, wide_picture
+from reports.latency import Floats
+from reports.simulation_courses import Binned, levels, mean_per_s
 from reports.simulation_figures import (
     Clock,
     CommandLines,
@@ -34,14 +25,12 @@ from reports.simulation_figures import (
     draw_offered,
     draw_operation,
 )
-from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
-from reports.svg import render
+from reports.simulation_results import CampaignCourse, IhdResult, OfferedResult, SimulationResults
 from reports.wording import count, counted, duration, percent, significant
 from scenarios.spec import Scenario
 
 REGIONS_DRAWN_MAX = 8  # more lines can't be told apart; the table has all
 OPERATIONS_DRAWN_MAX = 6  # in front of each other; each has a panel of its own
-_MARGIN_SHARE = 0.04  # of a campaign's time, shown before and after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +44,15 @@ class SimulationGallery:
     displays: tuple[Picture, ...]
 
 
-def simulation_gallery(results: SimulationResults, courses: Courses, scenario: Scenario) -> SimulationGallery:
+def simulation_gallery(results: SimulationResults, scenario: Scenario) -> SimulationGallery:
     """Draw everything that a simulation's courses hold."""
-    clock = Clock(start=results.start, from_h=0.0, until_h=courses.span_s / 3_600)
+    clock = Clock(start=results.start, from_h=0.0, until_h=results.span_s / 3_600)
     return SimulationGallery(
-        load=_load(results, courses, clock),
-        operations=tuple(_operations(results, courses, clock)),
-        backlog=_backlog(results, courses, scenario, clock),
-        commands=tuple(_commands(results, courses, scenario)),
-        displays=tuple(_displays(results, courses, scenario)),
+        load=_load(results, clock),
+        operations=tuple(_operations(results, clock)),
+        backlog=_backlog(results, scenario, clock),
+        commands=tuple(_commands(results)),
+        displays=tuple(_displays(results)),
     )
 
 
@@ -84,12 +73,12 @@ def instant(start: date, seconds: float) -> str:
     return f"{moment.day} {moment:%b %H:%M}{seconds_shown} UTC"
 
 
-def _load(results: SimulationResults, courses: Courses, clock: Clock) -> Picture | None:
-    if not courses.offered:
+def _load(results: SimulationResults, clock: Clock) -> Picture | None:
+    means = _means_per_s(results)
+    if not means:
         return None
-    total: Counts = np.sum(list(courses.offered.values()), axis=0)
-    bins = mean_per_s(total, courses.bin_s, courses.span_s)
-    means = {name: mean_per_s(offered, courses.bin_s, courses.span_s) for name, offered in courses.offered.items()}
+    total = tuple(map(sum, zip(*results.courses.offered.values(), strict=True)))
+    bins = mean_per_s(total, results.courses.bin_s, results.span_s)
     highest_first = sorted(means, key=lambda name: -float(means[name].values.max()))
     drawn = [name for name in means if name in highest_first[:OPERATIONS_DRAWN_MAX]]
     operations = [NamedBins(name=spoken(name), index=index, bins=means[name]) for index, name in enumerate(drawn)]
@@ -104,16 +93,20 @@ def _load(results: SimulationResults, courses: Courses, clock: Clock) -> Picture
     )
 
 
-def _operations(results: SimulationResults, courses: Courses, clock: Clock) -> Iterator[Picture]:
-    if len(courses.offered) < 2:  # the one operation is the figure above
+def _means_per_s(results: SimulationResults) -> dict[str, Binned]:
+    courses = results.courses
+    return {name: mean_per_s(counts, courses.bin_s, results.span_s) for name, counts in courses.offered.items()}
+
+
+def _operations(results: SimulationResults, clock: Clock) -> Iterator[Picture]:
+    means = _means_per_s(results)
+    if len(means) < 2:  # the one operation is the figure above
         return
-    for name, offered in courses.offered.items():
+    for name, mean in means.items():
         finding = f"{_busiest(results.offered[name], results)}; {count(results.offered[name].count)} in all."
         alt = f"Offered load of {spoken(name)} over simulated time. {finding}"
-        figure = draw_operation(mean_per_s(offered, courses.bin_s, courses.span_s), clock)
-        yield Picture(
-            title=spoken(name), caption=finding, alt=alt, rendered=render(figure, name=f"offered-{slug(name)}", alt=alt)
-        )
+        figure = draw_operation(mean, clock)
+        yield picture(figure, name=f"offered-{slug(name)}", title=spoken(name), caption=finding, alt=alt)
 
 
 def _busiest(offered: OfferedResult, results: SimulationResults) -> str:
@@ -124,14 +117,15 @@ def _width(bins: Binned) -> str:
     return duration(round((bins.edges_h[1] - bins.edges_h[0]) * 3_600)).removesuffix(" 0 s").removesuffix(" 0 min")
 
 
-def _backlog(results: SimulationResults, courses: Courses, scenario: Scenario, clock: Clock) -> Picture | None:
+def _backlog(results: SimulationResults, scenario: Scenario, clock: Clock) -> Picture | None:
     peaks = {name: region.peak for name, region in results.backlog.items() if region.peak > 0}
     if not peaks:
         return None
     drawn = sorted(peaks, key=lambda name: -peaks[name])[:REGIONS_DRAWN_MAX]
     indices = {name: index for index, name in enumerate(results.backlog)}
+    courses = results.courses
     regions = [
-        NamedBins(name=name, index=indices[name], bins=highest(courses.backlog[name], courses.span_s))
+        NamedBins(name=name, index=indices[name], bins=levels(courses.backlog[name], courses.bin_s, results.span_s))
         for name in results.backlog
         if name in drawn
     ]
@@ -158,10 +152,12 @@ def _backlog(results: SimulationResults, courses: Courses, scenario: Scenario, c
     )
 
 
-def _commands(results: SimulationResults, courses: Courses, scenario: Scenario) -> Iterator[Picture]:
+def _commands(results: SimulationResults) -> Iterator[Picture]:
     named = {name: each for name, each in results.campaigns.items() if each.targets > 0}
     for name, result in named.items():
-        lines, clock = _lines(result, courses, scenario, name, results.start)
+        course = results.courses.campaigns[name]
+        lines = _lines(result.targets, course)
+        clock = _clock_of(course, results.start)
         finding = (
             f"{percent(result.applied / result.targets)} of {counted(result.targets, 'command')} applied, "
             f"with {counted(result.attempts, 'attempt')}."
@@ -176,33 +172,35 @@ def _commands(results: SimulationResults, courses: Courses, scenario: Scenario) 
         )
 
 
-def _lines(
-    result: CampaignResult, courses: Courses, scenario: Scenario, name: str, start: date
-) -> tuple[CommandLines, Clock]:
-    course = courses.campaigns[name]
-    from_minute, until_minute = _window(course, courses, scenario, name)
-    states = {}
-    for state in ("applied", "rejected", "exhausted"):
-        hours, states[state] = cumulative(course.ended[state], from_minute, until_minute)
-    states["not ended"] = result.targets - np.sum(list(states.values()), axis=0)
+def _lines(targets: int, course: CampaignCourse) -> CommandLines:
+    counts = {"applied": course.applied, "rejected": course.rejected, "exhausted": course.exhausted}
+    states = {state: np.array(values, np.float64) for state, values in counts.items()}
+    states["not ended"] = targets - np.sum(list(states.values()), axis=0)
     shown = {state: values for state, values in states.items() if values.any()}
-    return CommandLines(hours=hours, states=shown), Clock(start=start, from_h=hours[0], until_h=hours[-1])
+    return CommandLines(hours=_hours(course), states=shown)
 
 
-def _displays(results: SimulationResults, courses: Courses, scenario: Scenario) -> Iterator[Picture]:
+def _hours(course: CampaignCourse) -> Floats:
+    return np.array(course.minute) / 60
+
+
+def _clock_of(course: CampaignCourse, start: date) -> Clock:
+    return Clock(start=start, from_h=course.minute[0] / 60, until_h=course.minute[-1] / 60)
+
+
+def _displays(results: SimulationResults) -> Iterator[Picture]:
     named = {name: each for name, each in results.ihd.items() if each.displays > 0}
     for name, result in named.items():
-        from_minute, until_minute = _window(courses.campaigns[name], courses, scenario, name)
-        hours, shown = cumulative(courses.campaigns[name].displayed, from_minute, until_minute)
-        course = Convergence(
-            hours=hours,
-            share=shown / result.displays,
+        course = results.courses.campaigns[name]
+        convergence = Convergence(
+            hours=_hours(course),
+            share=np.array(course.displayed) / result.displays,
             effective_h=result.effective_s / 3_600,
             share_at_effective=result.share_at_effective or 0.0,
         )
-        clock = Clock(start=results.start, from_h=hours[0], until_h=hours[-1])
+        clock = _clock_of(course, results.start)
         yield _one_or_panel(
-            partial(draw_convergence, course, clock),
+            partial(draw_convergence, convergence, clock),
             name=f"displays-{slug(name)}",
             title=spoken(name),
             caption=_shown(result, results.start),
@@ -218,21 +216,10 @@ def _shown(result: IhdResult, start: date) -> str:
     )
 
 
-def _window(course: CampaignCourse, courses: Courses, scenario: Scenario, name: str) -> tuple[int, int]:
-    """The minutes from a campaign's start to its last change or the tariff's coming into force, and a margin."""
-    campaign = next(each for each in scenario.campaigns if each.name == name)
-    minutes = int(courses.span_s // MINUTE_S)
-    first = min(int(campaign.at_h * 60), minutes - 1)
-    effective = int((campaign.effective_h or 0) * 60) + 1
-    last = min(max(last_minute(course), effective, first + 30), minutes)
-    margin = max(5, int((last - first) * _MARGIN_SHARE))
-    return max(first - margin, 0), min(last + margin, minutes)
-
-
 def _one_or_panel(
     draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str, is_only: bool
 ) -> Picture:
     """As wide as the page when it is the only one of its kind, else one panel beside others."""
     if is_only:
         return wide_picture(draw, name=name, title=title, caption=caption, alt=alt)
-    return Picture(title=title, caption=caption, alt=alt, rendered=render(draw(PANEL), name=name, alt=alt))
+    return picture(draw(PANEL), name=name, title=title, caption=caption, alt=alt)

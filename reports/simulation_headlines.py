@@ -36,6 +36,16 @@ HEADLINES = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """What is kept of one replication: `figures` by path in results.json, None where it has no such figure."""
+
+    scenario: str
+    seed: int
+    digest: str
+    figures: dict[str, float | None]
+
+
 class EstimateRow(NamedTuple):
     """One line of a table of estimates, in words; `of` names the operation, region or campaign."""
 
@@ -45,9 +55,14 @@ class EstimateRow(NamedTuple):
     interval: str
 
 
-def headline_figures(results: SimulationResults) -> dict[str, float | None]:
-    """By path in results.json. None: a backlog that is not drained by the end, a campaign that no display waits for."""
-    return {path: value for headline in HEADLINES for path, value in _values(results, headline)}
+def replication_of(results: SimulationResults) -> Replication:
+    """No figure: the drain time of a backlog that does not drain by the end, the share of a campaign without displays."""
+    return Replication(
+        scenario=results.scenario,
+        seed=results.seed,
+        digest=results.digest,
+        figures={path: value for headline in HEADLINES for path, value in _values(results, headline)},
+    )
 
 
 def headline_of(path: str) -> Headline:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 import tomli_w
 
 from reports import wording
-from reports.html import Tile, page
-from reports.setting import PairGroup
-from reports.simulation_courses import Courses
+from reports.html import SCENARIO_NAME, Tile, page
+from reports.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation_gallery import instant, per_s, simulation_gallery, spoken
 from reports.simulation_headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults
-from scenarios.spec import Scenario
+from reports.simulation_results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
+from scenarios.spec import Scenario, load_scenario
 
 REPORT_NAME = "report.html"
 
@@ -80,19 +79,25 @@ class DisplayRow(NamedTuple):
     effective_at: str
 
 
-def write_simulation_report(folder: Path, results: SimulationResults, courses: Courses, scenario: Scenario) -> None:
+def write_simulation_report(folder: Path, results: SimulationResults, scenario: Scenario) -> None:
     """Write FOLDER/report.html."""
-    (folder / REPORT_NAME).write_text(simulation_html(results, courses, scenario), encoding="utf-8")
+    (folder / REPORT_NAME).write_text(simulation_html(results, scenario), encoding="utf-8")
 
 
-def simulation_html(results: SimulationResults, courses: Courses, scenario: Scenario) -> str:
+def rewrite_simulation_report(folder: Path) -> None:
+    """Write FOLDER/report.html again, from its results.json and resolved scenario. Raises ScenarioError naming what it lacks."""
+    results = load_simulation(folder)
+    write_simulation_report(folder, results, load_scenario(folder / SCENARIO_NAME))
+
+
+def simulation_html(results: SimulationResults, scenario: Scenario) -> str:
     """The page's text."""
     return page(
         "simulation.html.j2",
         results=results,
         scenario=scenario,
         scenario_text=tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True)),
-        gallery=simulation_gallery(results, courses, scenario),
+        gallery=simulation_gallery(results, scenario),
         tiles=_tiles(results),
         offered=[
             OfferedRow(spoken(name), each, instant(results.start, each.peak_at_s))
@@ -191,7 +196,6 @@ def _commands_total(campaigns: dict[str, CampaignResult]) -> CampaignResult | No
 
 
 def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
-    machine = results.machine
     shares = scenario.estate.read_schedules.model_dump()
     read = wording.listed([f"{wording.percent(share)} {spoken(name)}" for name, share in shares.items() if share])
     estate = [
@@ -204,25 +208,10 @@ def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
         ("Seed", str(results.seed)),
         ("Digest of the trace", results.digest),
     ]
-    faults = [
-        (kind.capitalize(), f"{wording.counted(fault.count, 'row')} left out, {_lines(fault.lines)}")
-        for kind, fault in results.profile_faults.items()
-    ]
     groups = [
         PairGroup("Scenario", estate),
-        PairGroup(
-            "Machine",
-            [
-                ("CPU", f"{machine.cpu}, {wording.counted(machine.cpu_count, 'core')}"),
-                ("Memory", wording.size(machine.memory_bytes)),
-                ("System", machine.system),
-            ],
-        ),
+        PairGroup("Machine", machine_pairs(results.machine)),
         PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        PairGroup("Demand profile's faults", faults),
+        PairGroup("Demand profile's faults", fault_pairs(results.profile_faults)),
     ]
     return [group for group in groups if group.pairs]
-
-
-def _lines(lines: tuple[int, ...]) -> str:
-    return f"first in line {wording.listed([str(line) for line in lines])}" if lines else "line unknown"

@@ -9,15 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from reports.estimates import Estimate, Floats, of_replications, paired_difference
-from reports.simulation_headlines import headline_figures, headline_of
-from reports.simulation_results import AgainstResult, FigureEstimate, ReplicationsResult, SimulationResults
+from reports.simulation_headlines import Replication, headline_of
+from reports.simulation_results import AgainstResult, FigureEstimate, ReplicationsResult
 
 CONFIDENCE = 0.95
 
 
-def replications_of(
-    runs: Sequence[SimulationResults], against: Sequence[SimulationResults] | None = None
-) -> ReplicationsResult:
+def replications_of(runs: Sequence[Replication], against: Sequence[Replication] | None = None) -> ReplicationsResult:
     """What replications say together; `against` are those of another scenario with the same seeds, in the same order."""
     figures = _values_by_path(runs)
     return ReplicationsResult(
@@ -29,7 +27,7 @@ def replications_of(
     )
 
 
-def _against(runs: Sequence[SimulationResults], others: Sequence[SimulationResults]) -> AgainstResult:
+def _against(runs: Sequence[Replication], others: Sequence[Replication]) -> AgainstResult:
     assert [run.seed for run in runs] == [other.seed for other in others], "pairs have the same seed"
     ours, theirs = _values_by_path(runs), _values_by_path(others)
     return AgainstResult(
@@ -40,10 +38,9 @@ def _against(runs: Sequence[SimulationResults], others: Sequence[SimulationResul
     )
 
 
-def _values_by_path(runs: Sequence[SimulationResults]) -> dict[str, Floats]:
+def _values_by_path(runs: Sequence[Replication]) -> dict[str, Floats]:
     """Each headline figure of all runs, float64[replications]; NaN where one has no such figure."""
-    figures = [headline_figures(run) for run in runs]
-    return {path: np.array([each[path] for each in figures], np.float64) for path in figures[0]}
+    return {path: np.array([run.figures[path] for run in runs], np.float64) for path in runs[0].figures}
 
 
 def _bounded(path: str, values: Floats) -> FigureEstimate:

@@ -61,6 +61,32 @@ class BacklogResult(Part):
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
 
 
+class CampaignCourse(Part):
+    """What became of one campaign's commands and displays so far, at each of the minutes since the start.
+
+    From before its start until after its last change; of a long one, not each minute.
+    """
+
+    minute: tuple[NonNegativeInt, ...]
+    applied: tuple[NonNegativeInt, ...]
+    rejected: tuple[NonNegativeInt, ...]
+    exhausted: tuple[NonNegativeInt, ...]
+    displayed: tuple[NonNegativeInt, ...] = Field(
+        description="displays that have the tariff; empty for a campaign that tells none"
+    )
+
+
+class CoursesResult(Part):
+    """What the figures of report.html show, in bins of the whole span; the last bin may be shorter."""
+
+    bin_s: NonNegativeInt
+    offered: dict[str, tuple[NonNegativeInt, ...]] = Field(description="messages by bin, of operations that have any")
+    backlog: dict[str, tuple[NonNegativeInt, ...]] = Field(
+        description="by region: the highest at a minute's end within each bin"
+    )
+    campaigns: dict[str, CampaignCourse]
+
+
 class FigureEstimate(Part):
     """One figure over the replications: its mean, with Student's t interval. Null when a replication has no such figure."""
 
@@ -124,6 +150,7 @@ class SimulationResults(ResultsFile):
     profile_faults: dict[str, ProfileFault] = Field(default_factory=dict)
     replications: ReplicationsResult | None = None
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know, a sentence each")
+    courses: CoursesResult
 
 
 def load_simulation(folder: Path) -> SimulationResults:

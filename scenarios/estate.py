@@ -1,6 +1,6 @@
 """The estate's part of a scenario: premises, meters, how they are read, their WAN, and what is commanded of them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,9 @@ def _default_regions() -> tuple[Region, ...]:
     )
 
 
+ScheduleName = Literal["monthly", "daily", "half_hourly", "ten_second"]
+
+
 class ReadSchedules(Part):
     """Shares of meters by read schedule; they add up to 1."""
 
@@ -50,7 +53,7 @@ class ReadSchedules(Part):
 class ScheduleChange(Part):
     """Customers who choose another read schedule: `share` of all meters, at drawn instants between two hours."""
 
-    to: Literal["monthly", "daily", "half_hourly", "ten_second"]
+    to: ScheduleName
     share: Share
     from_h: Hours = 0.0
     until_h: Hours
@@ -194,6 +197,7 @@ class Campaign(Part):
 
     name: Name
     kind: CommandKind
+    to: ScheduleName | None = Field(default=None, description="the read schedule that change_schedule sets")
     fuel: Fuel = Fuel.ELECTRICITY
     region: Name | None = None
     prepayment_only: bool = False
@@ -218,6 +222,10 @@ class Campaign(Part):
             raise ValueError(f"{self.kind} is illegal for gas: a gas supply can only be armed from afar")
         if self.effective_h is not None and self.kind not in (CommandKind.UPDATE_TARIFF, CommandKind.UPDATE_PRICE):
             raise ValueError(f"effective_h goes with update_tariff and update_price, not {self.kind}")
+        if self.kind is CommandKind.CHANGE_SCHEDULE and self.to is None:
+            raise ValueError(f"{self.kind} needs `to`, the schedule that it sets: {', '.join(get_args(ScheduleName))}")
+        if self.kind is not CommandKind.CHANGE_SCHEDULE and self.to is not None:
+            raise ValueError(f"to goes with change_schedule, not {self.kind}")
         if self.waves > 1 and self.wave_every_h < self.over_h:
             raise ValueError(f"wave_every_h {self.wave_every_h:g} must be at least over_h {self.over_h:g}")
         return self

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import numpy as np
 
-from scenarios.domain import DAY_US, Fuel, ReadSchedule
+from scenarios.domain import DAY_US, CommandKind, Fuel, ReadSchedule
 from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Region, Wan
 from scenarios.london import offset_slots
 from scenarios.spec import Scenario
@@ -127,7 +127,12 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         burst_count=len(traffic.bursts),
         bursts=_records(NEWS, ((-1, _us(each.at_h), _us(each.over_h), _word(each.share)) for each in traffic.bursts)),
         campaign_count=len(scenario.campaigns),
-        campaigns=_records(CAMPAIGN, (_campaign(each, estate) for each in scenario.campaigns)),
+        campaigns=_records(
+            CAMPAIGN,
+            (_campaign(each, estate, _firmware(scenario, index)) for index, each in enumerate(scenario.campaigns)),
+        ),
+        schedule_campaign_count=sum(each.to is not None for each in scenario.campaigns),
+        firmware_campaign_count=sum(each.kind is CommandKind.UPDATE_FIRMWARE for each in scenario.campaigns),
         exponential=_exponential_quantiles(),
         query_kinds=max((kind + 1 for kind, rate in enumerate(rates) if rate > 0), default=0),
         query_below=_poisson_tables(rates),
@@ -165,7 +170,13 @@ def _changes(estate: Estate) -> Records:
     return _records(CHANGE, rows)
 
 
-def _campaign(each: Campaign, estate: Estate) -> tuple[int, ...]:
+def _firmware(scenario: Scenario, index: int) -> int:
+    """The version that a campaign installs: those of firmware are numbered on from the estate's own; -1 for another kind."""
+    installs = [each.kind is CommandKind.UPDATE_FIRMWARE for each in scenario.campaigns]
+    return scenario.estate.firmware_versions + sum(installs[:index]) if installs[index] else -1
+
+
+def _campaign(each: Campaign, estate: Estate, firmware: int) -> tuple[int, ...]:
     timeout_us, backoff_us = round(each.timeout_s * 1e6), round(each.backoff_s * 1e6)
     sent_us = _us(each.at_h) + (each.waves - 1) * _us(each.wave_every_h) + _us(each.over_h)
     waits_us = sum(timeout_us + backoff_after_us(backoff_us, number) for number in range(1, each.attempts_max + 1))
@@ -186,6 +197,8 @@ def _campaign(each: Campaign, estate: Estate) -> tuple[int, ...]:
         round(each.ack_mean_s * 1e6),
         _word(each.refusal),
         _word(each.duplicate),
+        -1 if each.to is None else ReadSchedule[each.to.upper()],
+        firmware,
         sent_us + waits_us + 7 * round(each.ack_mean_s * 1e6) + ANSWER_US_MIN + REPEAT_US_MAX + 1,
     )
 

@@ -151,6 +151,22 @@ def run_command(
 
 
 @leaf_kernel
+def done_us(p: KernelParameters, campaign: int, premises: int, region: int, meter: int) -> int:
+    """When a device does what a campaign commands of it [us]: `Outcome.applied_us`, or NEVER_US for no target, too."""
+    if not is_target(p, campaign, premises, region, meter):
+        return NEVER_US
+    at_us = first_sent_us(p, campaign, meter)
+    for number in range(1, int(p.campaigns[campaign].attempts_max) + 1):
+        one = attempt(p, campaign, premises, region, meter, number, at_us)
+        if one.is_refused:
+            return NEVER_US
+        if one.is_delivered:  # without an answer before it there is none that ends the command
+            return at_us + ANSWER_US_MIN // 2
+        at_us = next_sent_us(p, campaign, number, at_us)
+    return NEVER_US
+
+
+@leaf_kernel
 def displayed_us(p: KernelParameters, campaign: int, meter: int, applied_us: int) -> int:
     """When the home's display has the tariff that a meter was told, at its next look at the meter [us]."""
     if applied_us == NEVER_US:

@@ -11,7 +11,8 @@ from scenarios.domain import SLOTS_PER_DAY, Fuel
 from scenarios.spec import Scenario
 from sim.build import build_parameters
 from sim.demand import DemandProfile
-from sim.homes import home_dc_index, partition_index, region_index, schedule_on
+from sim.devices import schedule_on
+from sim.homes import home_dc_index, partition_index, region_index
 from sim.kernels import kernel
 from sim.parameters import IntArray, KernelParameters, pack
 from sim.profiles.choose import profile_named

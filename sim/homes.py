@@ -1,7 +1,10 @@
-"""What a premises and each of its devices are: region, tariff, meter type, read schedule on a day, when they joined.
+"""What a premises and each of its devices are of themselves: region, tariff, meter type, read schedule, when they joined.
 
-Leaves, found from the key alone. A meter's index is premises * fuel count + fuel index; a premises has one hub and one display.
+Leaves, found from the key alone; what commands make of a device is in `sim.devices`. A meter's index is premises * fuel count
++ fuel index; a premises has one hub and one display.
 """
+
+from typing import NamedTuple
 
 from scenarios.domain import DAY_US, PARTITION_COUNT, MeterType, ReadSchedule
 from sim.kernels import leaf_kernel
@@ -20,6 +23,14 @@ _JOIN_BITS = 32
 
 NEVER_US = 1 << 62
 READING_DAYS = 28  # a monthly meter is read on a day of the month that all months have
+
+
+class OwnSchedule(NamedTuple):
+    """How a meter is read as far as its customer decides."""
+
+    first: int  # the ReadSchedule that it starts with
+    change_us: int  # when the customer chooses another [us]; NEVER_US: not at all
+    to: int  # which
 
 
 @leaf_kernel
@@ -78,7 +89,7 @@ def tariff_index(p: KernelParameters, premises: int) -> int:
 
 @leaf_kernel
 def firmware_index(p: KernelParameters, premises: int) -> int:
-    """The firmware version of a premises' hub, 0 .. firmware_count - 1."""
+    """The firmware version with which a premises was installed, 0 .. firmware_count - 1."""
     return below(word_of(words(p.seed, _HOME, premises, 0, 0), 2), p.firmware_count)
 
 
@@ -131,12 +142,9 @@ def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
 
 
 @leaf_kernel
-def schedule_on(p: KernelParameters, meter: int, day: int) -> int:
-    """The `ReadSchedule` by which a UTC day is read: a change takes effect at the midnight after it."""
+def own_schedule(p: KernelParameters, meter: int) -> OwnSchedule:
     change_us, to = schedule_change(p, meter)
-    if change_us < day * DAY_US:
-        return to
-    return first_schedule(p, meter)
+    return OwnSchedule(first_schedule(p, meter), change_us, to)
 
 
 @leaf_kernel

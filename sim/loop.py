@@ -4,6 +4,9 @@ The windows need no looking back, because none is longer than the shortest path 
 was sent before it. So a window is: the answers that fall due in it are given, then its attempts are taken, and the devices
 say when they will answer. The control plane may be the simulated one or, through the same port, a real store's.
 
+Readings are not in the loop. Those of the trace follow a command at the instant at which `sim.commands.done_us` has it done: the
+loop's own, when the simulated control plane sends. Attempts that another one sends at other instants move no reading.
+
 Source of the rule: conservative time windows; Nicol, "The cost of conservative synchronization in parallel discrete event
 simulations", J. ACM 40 (1993).
 """

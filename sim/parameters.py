@@ -69,6 +69,8 @@ CAMPAIGN = _integers(
     "ack_mean_us",
     "refusal_below",  # [of 2^32]
     "duplicate_below",  # [of 2^32]
+    "schedule",  # the ReadSchedule that it sets; -1 for none
+    "firmware",  # the version that it installs; -1 for none
     "last_us",  # nothing of the campaign happens from this instant on
 )
 
@@ -132,6 +134,8 @@ class KernelParameters(NamedTuple):
     bursts: Records  # NEWS[burst]
     campaign_count: int
     campaigns: Records  # CAMPAIGN[campaign], as in the scenario
+    schedule_campaign_count: int  # how many of them set a read schedule,
+    firmware_campaign_count: int  # ... or install firmware
     exponential: IntArray  # int64[257]: quantiles of the exponential distribution of mean 1, at n / 256 [2^-20]
 
     query_kinds: int  # how many of QUERY_KINDS are asked at all: those after them have no draw

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOTS_PER_DAY, MeterType
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
 from sim.arrivals import TEN_SECONDS_PER_SLOT
+from sim.devices import firmware_at
 from sim.estate import EstateModel
-from sim.homes import firmware_index, is_prepayment, meter_type_index, region_index, tariff_index
+from sim.homes import is_prepayment, meter_type_index, region_index, tariff_index
 from sim.kernels import kernel, leaf_kernel
 from sim.parameters import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray, KernelParameters
 from sim.streams import HALVES_PER_BLOCK, Purpose, centred_of, word_of, words
@@ -53,7 +54,7 @@ class RawReadings(NamedTuple):
     interval: NDArray[np.int32]  # int32[n]: used in the slot [Wh; of gas dm3]
     export_display_wh: IntArray  # int64[n]: the counter of export at the slot's end [Wh]
     export_wh: NDArray[np.int32]  # int32[n]: given to the network in the slot [Wh]
-    firmware: NDArray[np.uint8]  # uint8[n]: version of the home's hub when it was installed
+    firmware: NDArray[np.uint8]  # uint8[n]: version at the slot's end, see `sim.devices.firmware_at`
     is_prepayment: NDArray[np.bool_]  # bool[n]
     tariff: NDArray[np.uint8]  # uint8[n], a TariffKind
     cohort: NDArray[np.uint16]  # uint16[n]: similar homes, see `cohort_index`
@@ -190,7 +191,7 @@ def _fill(p: KernelParameters, sun: SunTables, meter: IntArray, slot: NDArray[np
             exported_wh = export_register_wh(p, sun, one, slot[at] + 1)
             out.export_display_wh[at] = exported_wh % DISPLAY_ONE
             out.export_wh[at] = exported_wh - export_register_wh(p, sun, one, slot[at])
-        out.firmware[at] = firmware_index(p, premises)
+        out.firmware[at] = firmware_at(p, one, (int(slot[at]) + 1) * SLOT_US)
         out.is_prepayment[at] = is_prepayment(p, premises)
         out.tariff[at] = tariff_index(p, premises)
         out.cohort[at] = cohort_index(p, premises)

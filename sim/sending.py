@@ -29,14 +29,8 @@ from sim.arrivals import (
     upload_due_us,
 )
 from sim.commands import is_target, run_command
-from sim.homes import (
-    NEVER_US,
-    first_schedule,
-    joined_us,
-    meter_type_index,
-    reading_day,
-    schedule_change,
-)
+from sim.devices import read_schedule, schedule_on
+from sim.homes import NEVER_US, joined_us, meter_type_index, own_schedule, reading_day
 from sim.kernels import leaf_kernel
 from sim.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
@@ -178,13 +172,12 @@ def _readings(
     count: int,
 ) -> int:
     """Readings of one meter by its schedule, what stands in for lost ones, and what settlement runs revise."""
-    change_us, change_to = schedule_change(p, meter)
-    first = first_schedule(p, meter)
+    own = own_schedule(p, meter)
     delay_us_max = max(p.upload_window_us, p.push_jitter_us)
     has_register_only = meter_type_index(p, meter) == _REGISTER_ONLY if p.type_below[0] > 0 else False
     first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
     for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
-        schedule = change_to if change_us < day * DAY_US else first
+        schedule = read_schedule(p, own, premises, region, meter, day)
         midnight = day * SLOTS_PER_DAY
         if schedule == _TEN_SECOND:
             if leaves_out_ten_seconds:
@@ -210,9 +203,9 @@ def _readings(
         count = _estimates(p, meter, from_us, to_us, joined_slot, out, count)
     for run in range(p.settlement_run_count):
         count = _corrections(p, meter, run, from_us, to_us, joined_slot, out, count)
-    if from_us <= change_us < to_us:
-        slot = min(change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
-        count = put(out, count, change_us, change_us, packed(meter, _CHANGE, slot, change_to))
+    if from_us <= own.change_us < to_us:
+        slot = min(own.change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
+        count = put(out, count, own.change_us, own.change_us, packed(meter, _CHANGE, slot, own.to))
     return count
 
 
@@ -237,12 +230,10 @@ def _ten_seconds(seed: int, meter: int, from_us: int, to_us: int, day: int, out:
 @leaf_kernel
 def is_estimated(p: KernelParameters, meter: int, slot: int) -> bool:
     """Does the head-end estimate a slot? Lost ones of meters that send half-hours, on days that they send them."""
-    change_us, change_to = schedule_change(p, meter)
-    is_changed = change_us < slot // SLOTS_PER_DAY * DAY_US
-    schedule = change_to if is_changed else first_schedule(p, meter)
-    if schedule in (_MONTHLY, _TEN_SECOND) or meter_type_index(p, meter) == _REGISTER_ONLY:
+    if not is_gap(p, meter, slot):
         return False
-    return is_gap(p, meter, slot)
+    schedule = schedule_on(p, meter, slot // SLOTS_PER_DAY)
+    return schedule not in (_MONTHLY, _TEN_SECOND) and meter_type_index(p, meter) != _REGISTER_ONLY
 
 
 @leaf_kernel

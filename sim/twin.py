@@ -6,8 +6,8 @@ same rows, not nearly the same.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -40,6 +40,7 @@ from sim.parameters import KernelParameters
 from sim.sending import BURST_DRAW, STORM_DRAW
 from sim.streams import Purpose, below
 from sim.twin_hub import HeadEnd, Hub, Message, Row, draws, until
+from sim.twin_meter import CUSTOMER, Change, Meter
 
 PREMISES_MAX = 50_000  # some ten minutes and 8 GB
 _HALVES = 8  # 16-bit draws in four words
@@ -50,29 +51,32 @@ _SCHEDULES = (ReadSchedule.HALF_HOURLY, ReadSchedule.MONTHLY, ReadSchedule.TEN_S
 Process = Generator[Any, Any, None]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Meter:
-    """A meter and how it is read; `lost` are the slots that it could not keep, by day."""
-
-    index: int
-    hub: Hub
-    is_register_only: bool
-    reading_day: int
-    schedule: int
-    lost: dict[int, list[int]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Premises:
     index: int
     region: int
     joined_us: int
     hub: Hub
-    meters: tuple[_Meter, ...]
+    meters: tuple[Meter, ...]
+
+
+class TwinRun(NamedTuple):
+    """What the twin saw: every message of the trace in its order, and for each meter the firmware that was installed."""
+
+    rows: list[Row]
+    firmware: list[list[Change]]  # by meter, in order of time; of equal instants the last counts
 
 
 def twin_rows(estate: EstateModel) -> list[Row]:
     """Every message of the trace as (due_us, meter, kind, first_slot, draw_index), in the order of `sim.trace`.
+
+    Raises what `run_twin` does.
+    """
+    return run_twin(estate).rows
+
+
+def run_twin(estate: EstateModel) -> TwinRun:
+    """Let the span pass.
 
     Raises ScenarioError for more premises than SimPy is for.
     """
@@ -80,7 +84,8 @@ def twin_rows(estate: EstateModel) -> list[Row]:
         raise ScenarioError(f"estate.premises: the SimPy twin takes {PREMISES_MAX:,} at most; use the trace")
     twin = _Twin(estate.packed)
     twin.env.run(until=estate.span_us)
-    return sorted(twin.head_end.rows + twin.command_rows())
+    rows = sorted(twin.head_end.rows + twin.command_rows())
+    return TwinRun(rows, [sorted(meter.firmware) for one in twin.premises for meter in one.meters])
 
 
 class _Twin:
@@ -116,14 +121,16 @@ class _Twin:
             meters=tuple(self._meter(index * p.fuel_count + fuel, hub) for fuel in range(p.fuel_count)),
         )
 
-    def _meter(self, index: int, hub: Hub) -> _Meter:
+    def _meter(self, index: int, hub: Hub) -> Meter:
         p = self.p
-        return _Meter(
+        version = below(self._words(Purpose.HOME, index // p.fuel_count, 0)[2], p.firmware_count)
+        return Meter(
             index=index,
             hub=hub,
             is_register_only=meter_type_index(p, index) == MeterType.REGISTER_ONLY,
             reading_day=reading_day(p, index),
             schedule=_SCHEDULES[_count_below(self.schedule_below, self._words(Purpose.METER, index, 0)[2])],
+            firmware=[Change(0, CUSTOMER, version)],
         )
 
     def _commission(self, one: _Premises) -> Process:
@@ -140,18 +147,18 @@ class _Twin:
         for burst in range(self.p.burst_count):
             self.env.process(self._burst(one, burst))
 
-    def _change_schedule(self, one: _Premises, meter: _Meter) -> Process:
+    def _change_schedule(self, one: _Premises, meter: Meter) -> Process:
         change_us, to = schedule_change(self.p, meter.index)
         if change_us >= self.p.span_us:
             return
         yield self.env.timeout(change_us)
-        meter.schedule = to
+        meter.set_schedule(Change(self.env.now, CUSTOMER, to))
         if self.env.now >= one.joined_us:
             slot = min(self.env.now // SLOT_US, self.last_slot)
             self.head_end.receive(meter.index, int(MessageKind.CHANGE_PREFERENCE), slot, to)
 
-    def _read_meter(self, meter: _Meter) -> Process:
-        """At each midnight the schedule that is chosen by then decides how the day is read."""
+    def _read_meter(self, meter: Meter) -> Process:
+        """At each midnight the schedule that is set by then decides how the day is read."""
         p = self.p
         for day in range(self.env.now // DAY_US, p.day_count):
             yield until(self.env, day * DAY_US)
@@ -180,7 +187,7 @@ class _Twin:
             found += [block * _HALVES + place for place, half in enumerate(halves) if half < bound]
         return found
 
-    def _send_ten_seconds(self, meter: _Meter, slots: range) -> Process:
+    def _send_ten_seconds(self, meter: Meter, slots: range) -> Process:
         """Over the home's own broadband: the hub is not in the way."""
         for tick in range(slots.start * TEN_SECONDS_PER_SLOT, slots.stop * TEN_SECONDS_PER_SLOT):
             yield self.env.timeout(
@@ -189,7 +196,7 @@ class _Twin:
             slot, number = divmod(tick, TEN_SECONDS_PER_SLOT)
             self.head_end.receive(meter.index, int(MessageKind.PUSH_TEN_SECOND), slot, number)
 
-    def _push(self, meter: _Meter, slots: range, lost: list[int]) -> Process:
+    def _push(self, meter: Meter, slots: range, lost: list[int]) -> Process:
         kind = int(MessageKind.PUSH_HALF_HOUR)
         for slot in slots:
             at_us = push_due_us(self.p.seed, self.p.push_jitter_us, meter.index, slot)
@@ -197,18 +204,18 @@ class _Twin:
             if slot not in lost:
                 meter.hub.send(Message(meter.index, kind, slot, 0, kind, True))
 
-    def _upload(self, meter: _Meter, day: int, has_half_hours: bool) -> Process:
+    def _upload(self, meter: Meter, day: int, has_half_hours: bool) -> Process:
         kind = int(MessageKind.UPLOAD_DAY if has_half_hours else MessageKind.READ_REGISTER)
         at_us = upload_due_us(self.p.seed, self.p.upload_window_us, meter.index, day)
         yield self.env.timeout(at_us - self.env.now)
         meter.hub.send(Message(meter.index, kind, day * SLOTS_PER_DAY, 0, kind, True))
 
-    def _estimate(self, meter: _Meter, day: int, lost: list[int]) -> Process:
+    def _estimate(self, meter: Meter, day: int, lost: list[int]) -> Process:
         yield self.env.timeout(estimate_due_us(self.p, meter.index, day) - self.env.now)
         for slot in lost:
             self.head_end.receive(meter.index, int(MessageKind.ESTIMATE), slot, 0)
 
-    def _correct(self, meter: _Meter, day: int, slots: range, run: int) -> Process:
+    def _correct(self, meter: Meter, day: int, slots: range, run: int) -> Process:
         yield self.env.timeout(correction_due_us(self.p, meter.index, day, run) - self.env.now)
         bound = int(self.p.settlement_runs[run]["below"])
         revised = set(self._below(Purpose.CORRECTION, meter.index, slots, run, bound))
@@ -289,15 +296,29 @@ class _Twin:
     def _command_device(self, command: Command, number: int, sent_us: int) -> None:
         """An attempt on its way: the device answers when its hub has WAN and the attempt is not lost."""
         p, campaign = self.p, self.p.campaigns[command.campaign]
+        premises, fuel = divmod(command.meter, p.fuel_count)
+        meter = self.premises[premises].meters[fuel]
         arrives, when, twice, later = self._words(Purpose.ATTEMPT, command.meter, command.campaign, number)
-        if arrives >= campaign["success_below"] or not self.premises[command.meter // p.fuel_count].hub.has_wan:
+        if arrives >= campaign["success_below"] or not meter.hub.has_wan:
             return
         is_refusal = bool(self._words(Purpose.COMMAND, command.meter, command.campaign)[3] < campaign["refusal_below"])
+        if not is_refusal and command.campaign not in meter.obeyed:
+            meter.obeyed.add(command.campaign)
+            self.env.process(self._obey(meter, command.campaign))
         mean_us = max(int(campaign["ack_mean_us"]) - ANSWER_US_MIN, 0)
         at_us = sent_us + ANSWER_US_MIN + exponential_us(p.exponential, mean_us, when)
         self.plane.expect(command.id, Answer(number, is_refusal, False, at_us))
         if twice < campaign["duplicate_below"]:
             self.plane.expect(command.id, Answer(number, is_refusal, True, at_us + 1 + below(later, REPEAT_US_MAX)))
+
+    def _obey(self, meter: Meter, index: int) -> Process:
+        """The device does what it is told, when it has come the shortest way."""
+        schedule, firmware = (int(self.p.campaigns[index][name]) for name in ("schedule", "firmware"))
+        yield self.env.timeout(ANSWER_US_MIN // 2)
+        if schedule >= 0:
+            meter.set_schedule(Change(self.env.now, index, schedule))
+        if firmware >= 0:
+            meter.firmware.append(Change(self.env.now, index, firmware))
 
     def command_rows(self) -> list[Row]:
         """Attempts and answers so far."""

@@ -17,6 +17,7 @@ from sim.arrivals import (
     fill_parts_due,
 )
 from sim.commands import displayed_us, is_target, run_command
+from sim.devices import schedule_on
 from sim.digest import (
     Scratch,
     add_message,
@@ -28,7 +29,7 @@ from sim.digest import (
     second_word,
 )
 from sim.estate import EstateModel
-from sim.homes import NEVER_US, joined_us, premises_words, region_of_words, schedule_on
+from sim.homes import NEVER_US, joined_us, premises_words, region_of_words
 from sim.kernels import leaf_kernel
 from sim.messages import KIND_BITS, KIND_SHIFT, MessageKind, packed
 from sim.parameters import IntArray, KernelParameters
@@ -149,10 +150,12 @@ def trace_digest(
 
 @leaf_kernel
 def may_send_ten_seconds(p: KernelParameters) -> bool:
-    """Is there a meter that sends every 10 s, now or after its customer's change?"""
+    """Is there a meter that sends every 10 s, now or after its customer's change or a command?"""
     found = int(p.schedule_below[2] > p.schedule_below[1])
     for change in range(p.change_count):
         found += int(p.changes[change].to == _TEN_SECOND_SCHEDULE)
+    for campaign in range(p.campaign_count):
+        found += int(p.campaigns[campaign].schedule == _TEN_SECOND_SCHEDULE)
     return found > 0
 
 

@@ -60,6 +60,7 @@ class NaiveEstate:
             ),
         )
         self.drawn = {}
+        self.done_at = {}
 
     def words(self, purpose, index, block, draw=0):
         key = (purpose, index, block, draw)
@@ -127,12 +128,34 @@ class NaiveEstate:
         return NEVER, None
 
     def schedule(self, meter, day):
-        change_us, to = self.change(meter)
-        if change_us < day * DAY_US:
-            return to
+        changes = [(*self.change(meter), -1), *self.commanded(meter, "schedule")]
+        before = [(at, order, to) for at, to, order in changes if at < day * DAY_US]
+        if before:
+            return max(before)[2]
         word = self.words(METER, meter, 0)[2]
         order = (HALF_HOURLY, MONTHLY, TEN_SECOND, DAILY)
         return next(kind for kind, bound in zip(order, self.p.schedule_below, strict=True) if word < bound)
+
+    def firmware(self, meter, at):
+        word = self.words(HOME, meter // self.p.fuel_count, 0)[2]
+        installed = [(0, word * self.p.firmware_count // 2**32, -1), *self.commanded(meter, "firmware")]
+        return max((when, order, version) for when, version, order in installed if when <= at)[2]
+
+    def commanded(self, meter, what):
+        """When the meter does each command that sets its schedule or firmware, what it sets, and the campaign's number."""
+        for number, campaign in enumerate(self.campaigns):
+            to = getattr(campaign, what)
+            if to != -1:
+                yield self.done(meter, number), to, number
+
+    def done(self, meter, number):
+        """Half a second after the first attempt that reaches a meter which does not refuse."""
+        if (meter, number) not in self.done_at:
+            attempts = self.attempts(meter // self.p.fuel_count, meter, number)
+            reached = [at for _, at, is_delivered in attempts if is_delivered]
+            is_refused = self.words(COMMAND, meter, number)[3] < self.campaigns[number].refusal_below
+            self.done_at[meter, number] = NEVER if is_refused or not reached else min(reached) + SECOND_US // 2
+        return self.done_at[meter, number]
 
     def is_gap(self, meter, slot):
         return self.half(GAP, meter, slot) < self.p.gap_below
@@ -251,7 +274,8 @@ class NaiveEstate:
                 if is_substituted or self.half(CORRECTION, meter, slot, number) < run.below:
                     yield at, at, meter, CORRECT, slot, number + 1
 
-    def command(self, premises, meter, number):
+    def attempts(self, premises, meter, number):
+        """Number, instant and whether it is delivered, of each attempt of a command that is made."""
         campaign = self.campaigns[number]
         whether, wave, when, _ = self.words(COMMAND, meter, number)
         at = campaign.at_us + spread(wave, campaign.waves) * campaign.wave_every_us + spread(when, campaign.over_us)
@@ -268,18 +292,28 @@ class NaiveEstate:
         for attempt in range(1, campaign.attempts_max + 1):
             if answered <= at:
                 return
+            success = self.words(ATTEMPT, meter, number, attempt)[0]
+            is_delivered = success < campaign.success_below and self.has_wan(premises, at)
+            yield attempt, at, is_delivered
+            if is_delivered:
+                answered = min(answered, self.answer(meter, number, attempt, at))
+            at += campaign.timeout_us + min(campaign.backoff_us * 2 ** min(attempt - 1, 20), 7 * DAY_US)
+
+    def answer(self, meter, number, attempt, at):
+        mean = max(self.campaigns[number].ack_mean_us - SECOND_US, 0)
+        return at + SECOND_US + mean * self.exponential(self.words(ATTEMPT, meter, number, attempt)[1]) // 2**20
+
+    def command(self, premises, meter, number):
+        for attempt, at, is_delivered in self.attempts(premises, meter, number):
             draw = number * 64 + attempt
             yield at, at, meter, SEND_COMMAND, 0, draw
-            success, delay, twice, later = self.words(ATTEMPT, meter, number, attempt)
-            if success < campaign.success_below and self.has_wan(premises, at):
-                mean = max(campaign.ack_mean_us - SECOND_US, 0)
-                answer = at + SECOND_US + mean * self.exponential(delay) // 2**20
+            if is_delivered:
+                answer = self.answer(meter, number, attempt, at)
                 yield answer, answer, meter, ANSWER_COMMAND, 0, draw
-                if twice < campaign.duplicate_below:
+                _, _, twice, later = self.words(ATTEMPT, meter, number, attempt)
+                if twice < self.campaigns[number].duplicate_below:
                     again = answer + 1 + spread(later, 60 * SECOND_US)
                     yield again, again, meter, ANSWER_COMMAND, 1, draw
-                answered = min(answered, answer)
-            at += campaign.timeout_us + min(campaign.backoff_us * 2 ** min(attempt - 1, 20), 7 * DAY_US)
 
     def exponential(self, word):
         knot, rest = divmod(word, 2**24)

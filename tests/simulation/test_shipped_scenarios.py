@@ -130,3 +130,6 @@ def test_customers_change_what_they_consent_to():
     assert simulation.messages[MessageKind.CHANGE_PREFERENCE] == pytest.approx(0.32 * 2 * PREMISES, rel=0.15)
     assert simulation.messages[MessageKind.PUSH_TEN_SECOND] > 0
     assert simulation.messages[MessageKind.READ_REGISTER] > 0
+    (lapsed,) = simulation.campaigns
+    assert lapsed.targets == pytest.approx(0.05 * PREMISES, rel=0.4)
+    assert lapsed.states[CommandState.APPLIED] > 0.9 * lapsed.targets

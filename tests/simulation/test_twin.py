@@ -3,16 +3,18 @@
 from collections import Counter
 from itertools import zip_longest
 
+import numpy as np
 import pytest
-from twin_estates import ALERTS, READS, TARIFF, TRAFFIC, WAN, estate_of
+from twin_estates import ALERTS, FIRMWARE, READS, SWITCHES, TARIFF, TRAFFIC, WAN, estate_of
 
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.spec import ScenarioError
 from sim import trace, twin
 from sim.messages import MessageKind
+from sim.raw_forms import raw_readings
 from sim.sending import STORM_DRAW
 from sim.trace import trace_blocks
-from sim.twin import twin_rows
+from sim.twin import run_twin, twin_rows
 
 HOUR_US = 3_600_000_000
 MIXED = {
@@ -61,7 +63,7 @@ def first_difference(expected, found):
 @pytest.fixture(scope="module")
 def rows():
     """The trace of 10,000 meters over the two days on which the clocks go forward, and that of the twin."""
-    estate = estate_of(estate=MIXED, campaigns=[TARIFF, TOP_UP])
+    estate = estate_of(estate=MIXED, campaigns=[TARIFF, *SWITCHES, TOP_UP])
     return rows_of(estate), twin_rows(estate)
 
 
@@ -104,7 +106,9 @@ def test_the_comparison_finds_one_row_that_differs(rows, fault):
 def test_the_twin_of_ten_second_meters(seed):
     schedules = {"daily": 0.2, "half_hourly": 0.1, "monthly": 0.1, "ten_second": 0.6}
     changes = [{"to": "ten_second", "share": 0.4, "until_h": 24.0}, {"to": "daily", "share": 0.4, "until_h": 24.0}]
-    estate = estate_of(seed=seed, estate={"premises": 5, "read_schedules": schedules, "schedule_changes": changes})
+    estate = {"premises": 5, "read_schedules": schedules, "schedule_changes": changes}
+    switches = [SWITCHES[0], SWITCHES[0] | {"name": "seconds", "to": "ten_second", "over_h": 23.0}]
+    estate = estate_of(seed=seed, estate=estate, campaigns=switches)
     expected = rows_of(estate)
     assert first_difference(expected, twin_rows(estate)) is None
     assert sum(kind == MessageKind.PUSH_TEN_SECOND for _, _, kind, _, _ in expected) > 17_000
@@ -119,14 +123,63 @@ def test_the_twin_of_ten_second_meters(seed):
         {"wan": WAN | {"hub_outages_per_day": 0.0, "outages": [{"at_h": 0.0, "for_h": 30.0, "return_over_h": 0.0}]}},
         {"reads": READS | {"gap_share": 0.3}, "traffic": TRAFFIC | {"state_per_premises_day": 20.0}},
         {"alerts": ALERTS | {"per_hub_day": 10.0}},
+        {"campaigns": SWITCHES, "run": {"days": 3}, "wan": {}},
+        {"campaigns": [*reversed(SWITCHES), *FIRMWARE], "run": {"days": 4}, "reads": READS | {"gap_share": 0.3}},
     ],
-    ids=["ideal", "plain", "slow", "dark_from_the_start", "many_gaps", "many_alerts"],
+    ids=["ideal", "plain", "slow", "dark_from_the_start", "many_gaps", "many_alerts", "switched", "switched_and_lost"],
 )
 def test_the_twin_of_a_hundred_premises(parts):
     estate = estate_of(seed=5, estate=MIXED | {"premises": 100, "push_jitter_s": 0.0}, **parts)
     expected = rows_of(estate)
     assert first_difference(expected, twin_rows(estate)) is None
     assert len(expected) > 1_000
+
+
+AT_ONCE = SWITCHES[0] | {"share": 1.0, "over_h": 1 / HOUR_US, "success": 1.0, "refusal": 0.0}
+
+
+def pushed_by(estate):
+    """The meters that push half-hours; the twin must say the same as the trace."""
+    expected = rows_of(estate)
+    assert first_difference(expected, twin_rows(estate)) is None
+    return {meter for _, meter, kind, _, _ in expected if kind == MessageKind.PUSH_HALF_HOUR}
+
+
+def test_of_one_instant_the_twin_takes_the_last_campaign_whichever_event_comes_first():
+    """Dark until 5:30. The first campaign's second attempt, and the last one's second wave, are both sent at 6:00.
+
+    Its customer chooses at the instant at which the device does both.
+    """
+    dark = {"outages": [{"at_h": 0.0, "for_h": 5.5, "return_over_h": 0.0}]}
+    again = AT_ONCE | {"name": "first", "to": "monthly", "at_h": 5.0, "timeout_s": 1_800.0, "backoff_s": 1_800.0}
+    wave = AT_ONCE | {"name": "last", "at_h": 4.0, "waves": 2, "wave_every_h": 2.0, "attempts_max": 1}
+    done_h = 6.0 + 0.5 / 3_600
+    chosen = [{"to": "daily", "share": 1.0, "from_h": done_h, "until_h": done_h + 1e-8}]
+    estate = estate_of(estate={"premises": 40, "schedule_changes": chosen}, campaigns=[again, wave], wan=dark)
+    pushed = pushed_by(estate)
+    assert 10 < len(pushed) < 30  # those of the second wave
+    assert all(meter % 2 for meter in pushed)  # electricity
+
+
+def test_the_twins_devices_do_a_command_once():
+    """Sent at 6:00 and, where the answer takes more than three hours, again at 9:00: what came at 8:00 stays."""
+    slow = AT_ONCE | {"name": "slow", "to": "monthly", "at_h": 6.0, "ack_mean_s": 3_600.0}
+    slow |= {"timeout_s": 3_600.0, "backoff_s": 7_200.0}
+    estate = estate_of(estate={"premises": 200}, campaigns=[slow, AT_ONCE | {"name": "between", "at_h": 8.0}], wan={})
+    assert pushed_by(estate) == set(range(1, 400, 2))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_twin_installs_the_firmware_that_half_hours_show(seed):
+    estate = estate_of(seed=seed, estate=MIXED | {"premises": 100}, campaigns=[TARIFF, *SWITCHES[:1], *FIRMWARE])
+    installed = run_twin(estate).firmware
+    meter = np.repeat(np.arange(estate.meter_count), estate.slot_count)
+    slot = np.tile(np.arange(estate.slot_count, dtype=np.int32), estate.meter_count)
+    shown = raw_readings(estate, meter, slot).firmware.tolist()
+    ends = zip(meter.tolist(), slot.tolist(), strict=True)
+    assert shown == [[one.to for one in installed[at] if one.at_us <= (end + 1) * SLOT_US][-1] for at, end in ends]
+    assert {len(each) for each in installed} == {1, 2, 3}
+    assert set(shown) == set(range(6))
 
 
 HALF_HOURLY = {"premises": 60, "read_schedules": {"daily": 0.0, "half_hourly": 1.0}}

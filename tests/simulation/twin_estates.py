@@ -28,6 +28,19 @@ TARIFF: dict[str, Any] = {
     "duplicate": 0.1,
 }
 
+SWITCHES: list[dict[str, Any]] = [  # of read schedules, by commands that meet each other, lost attempts and the outage
+    TARIFF | {"name": name, "kind": "change_schedule", "effective_h": None} | fields
+    for name, fields in {
+        "all_to_half_hours": {"to": "half_hourly", "share": 0.5, "at_h": 1.0, "over_h": 22.0},
+        "gas_to_monthly": {"to": "monthly", "fuel": "gas", "at_h": 4.0, "over_h": 6.0, "ack_mean_s": 600.0},
+        "back_to_daily": {"to": "daily", "share": 0.4, "at_h": 20.0, "over_h": 6.0, "refusal": 0.3, "success": 0.5},
+    }.items()
+]
+FIRMWARE: list[dict[str, Any]] = [
+    TARIFF | {"name": "new_meters", "kind": "update_firmware", "effective_h": None, "over_h": 30.0, "success": 0.4},
+    TARIFF | {"name": "newer_meters", "kind": "update_firmware", "effective_h": None, "at_h": 8.0, "over_h": 20.0},
+]
+
 
 def estate_of(**parts: Any) -> EstateModel:
     """An estate of two fuels over the night on which the clocks go forward; `parts` replace parts of the scenario."""

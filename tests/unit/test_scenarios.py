@@ -125,6 +125,13 @@ OUTAGES = "[[wan.outages]]\nregion = {}\nat_h = 1.0\nfor_h = 4.0\n[[wan.outages]
         (CAMPAIGN + "'enable_supply'\nfuel = 'gas'", "enable_supply is illegal for gas: .* only be armed"),
         (CAMPAIGN + "'disable_supply'\nfuel = 'gas'", "disable_supply is illegal for gas"),
         (CAMPAIGN + "'update_firmware'\neffective_h = 9.0", "effective_h goes with .* not update_firmware"),
+        (
+            CAMPAIGN + "'change_schedule'",
+            "campaigns.0: change_schedule needs `to`, the schedule that it sets: monthly, daily, half_hourly, ten_second",
+        ),
+        (CAMPAIGN + "'top_up'\nto = 'daily'", "campaigns.0: to goes with change_schedule, not top_up"),
+        (CAMPAIGN + "'update_firmware'\nto = 'daily'", "to goes with change_schedule, not update_firmware"),
+        (CAMPAIGN + "'change_schedule'\nto = 'hourly'", "campaigns.0.to = 'hourly': .*'half_hourly'"),
         (CAMPAIGN + "'top_up'\nwaves = 2\nover_h = 30.0", "wave_every_h 24 must be at least over_h 30"),
         (CAMPAIGN + "'top_up'\nattempts_max = 32", "campaigns.0.attempts_max = 32"),
         (f"{CAMPAIGN}'top_up'\n{CAMPAIGN}'arm_supply'", "two campaigns have the same name"),

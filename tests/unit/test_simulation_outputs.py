@@ -4,12 +4,14 @@ import errno
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,11 @@ from loadtests.deliveries import mpxn_of
 from loadtests.errors import HarnessError
 from meterstorm import cli, columns
 from meterstorm import simulation as job
-from meterstorm.simulation_outcome import courses_of, operation_name, results_of
+from meterstorm.simulation_display import print_simulation
+from meterstorm.simulation_outcome import operation_name, results_of
 from reports.results_file import schema_text
-from reports.simulation_courses import cumulative, highest, mean_per_s
-from reports.simulation_results import SimulationResults, load_simulation
+from reports.simulation_courses import bin_width_s, campaign_course, highest, levels, mean_per_s, summed
+from reports.simulation_results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from scenarios.domain import CommandState
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from sim.estate import EstateModel, build_estate
@@ -108,7 +111,7 @@ def made(path: Path) -> Path:
     arguments = f"simulate {path} --out {folder} --export {folder}/trace.parquet --from-h 0.5 --until-h 1.25 --quiet"
     result = invoke(*shlex.split(arguments))
     assert result.exit_code == 0, result.output
-    assert "correct then" in result.output and f"report: {folder}/report.html" in result.output
+    assert "In-home displays" in result.output and f"report: {folder}/report.html" in result.output
     return folder
 
 
@@ -281,23 +284,98 @@ def test_the_report_is_self_contained_and_says_the_numbers(made: Path, results: 
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_figures_keep_sums_and_peaks(simulation: Simulation, results: SimulationResults) -> None:
-    courses = courses_of(simulation)
-    offered = courses.offered["upload_day"]
-    mean = mean_per_s(offered, courses.bin_s, courses.span_s)
-    assert (mean.values * np.diff(mean.edges_h) * 3_600).sum() == pytest.approx(offered.sum())
-    assert len(mean.values) <= 240 and mean.edges_h[-1] == courses.span_s / 3_600
-    assert highest(courses.backlog["south"], courses.span_s).values.max() == results.backlog["south"].peak
-    applied = courses.campaigns["spring"].ended["applied"]
-    hours, counts = cumulative(applied, 0, len(applied))
-    assert (hours[0], counts[0], counts[-1]) == (0, 0, results.campaigns["spring"].applied)
-    assert (np.diff(counts) >= 0).all()
+def test_courses_keep_sums_and_peaks(simulation: Simulation, results: SimulationResults) -> None:
+    courses = results.courses
+    assert {name: sum(counts) for name, counts in courses.offered.items()} == {
+        name: count for name, count in results.messages.items() if count
+    }
+    assert {name: max(levels) for name, levels in courses.backlog.items()} == {
+        name: each.peak for name, each in results.backlog.items()
+    }
+    spring, course = results.campaigns["spring"], courses.campaigns["spring"]
+    ends = (course.applied[-1], course.rejected[-1], course.exhausted[-1], course.displayed[-1])
+    assert ends == (spring.applied, spring.rejected, spring.exhausted, results.ihd["spring"].correct_at_end)
+    assert course.minute[0] < 2 * 60 and course.applied[0] == 0
+    assert list(course.applied) == sorted(course.applied)
+    assert courses.campaigns["nobody"].displayed == ()
+    assert courses.bin_s == 600 and len(courses.offered["upload_day"]) == -(-simulation.span_us // 600_000_000)
 
 
-def test_cumulative_worked_by_hand() -> None:
-    hours, counts = cumulative(np.array([5, 0, 2, 1]), 1, 4)
-    assert hours.tolist() == [1 / 60, 2 / 60, 3 / 60, 4 / 60]
-    assert counts.tolist() == [5, 5, 7, 8]
+def test_bins_worked_by_hand() -> None:
+    assert bin_width_s(27 * 3_600) == 600
+    assert summed(np.array([1, 2, 3, 4, 5]), from_s=60, width_s=120) == (3, 7, 5)
+    assert highest(np.array([1, 9, 3, 4, 5]), width_s=120) == (9, 4, 5)
+    mean = mean_per_s((120, 60), width_s=120, span_s=180)
+    assert mean.edges_h.tolist() == [0, 120 / 3_600, 180 / 3_600]
+    assert mean.values.tolist() == [1, 1]  # the last bin is shorter
+    assert levels((9, 4), width_s=120, span_s=180).values.tolist() == [9, 4]
+
+
+def test_a_campaigns_course_worked_by_hand() -> None:
+    """It starts in minute 60 and last ends one in minute 99: shown from five minutes before to five after minute 100."""
+    ended = {"applied": np.zeros(1_440, np.int64), "rejected": np.zeros(1_440, np.int64)}
+    ended["exhausted"] = np.zeros(1_440, np.int64)
+    ended["applied"][[60, 62, 99]] = (5, 2, 1)
+    course = campaign_course(ended, np.zeros(0, np.int64), at_h=1.0, effective_h=None)
+    assert course.minute == tuple(range(55, 106))
+    assert course.applied[:9] == (0, 0, 0, 0, 0, 0, 5, 5, 7)
+    assert course.applied[-7:] == (7, 8, 8, 8, 8, 8, 8)
+    assert (set(course.rejected), course.displayed) == ({0}, ())
+    longer = campaign_course(ended, np.zeros(1_440, np.int64), at_h=1.0, effective_h=23.0)
+    assert longer.minute[:2] == (8, 13) and longer.minute[-1] == 1_433  # 5 minutes a step, and the end
+    assert longer.applied[-1] == 8
+
+
+def test_the_report_is_drawn_again_from_what_the_folder_holds(made: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    again.mkdir()
+    for name in ("results.json", "scenario.resolved.toml"):
+        shutil.copy(made / name, again)
+    result = invoke("report", str(again))
+    assert (result.exit_code, result.output) == (0, f"report: {again}/report.html\n")
+    assert (again / "report.html").read_bytes() == (made / "report.html").read_bytes()
+    assert {each.name for each in again.iterdir()} == {"report.html", "results.json", "scenario.resolved.toml"}
+
+
+def test_what_is_no_simulation_is_not_drawn(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"scenario": 3}')
+    assert invoke("report", str(tmp_path)).exit_code == 2
+    assert "is neither a run's nor a simulation's" in " ".join(invoke("report", str(tmp_path)).output.split())
+    shutil.copy(made / "results.json", tmp_path)
+    result = invoke("report", str(tmp_path))
+    assert result.exit_code == 2
+    assert "scenario.resolved.toml: no such scenario file" in " ".join(result.output.split())
+    assert not (tmp_path / "report.html").exists()
+    both = invoke("report", str(made), str(made), "--out", str(tmp_path / "both"))
+    assert both.exit_code == 2
+    assert "is a simulation's; name the folder of a run" in " ".join(both.output.split())
+
+
+def test_no_table_is_cut_at_80_columns(results: SimulationResults) -> None:
+    """With the longest names and a nation's numbers."""
+    name, nation = "r" * 31, 53_000_000
+    spring, ihd, south = results.campaigns["spring"], results.ihd["spring"], results.backlog["south"]
+    every = dict.fromkeys(("targets", "applied", "rejected", "exhausted", "attempts", "late_answers"), nation)
+    displays = {"displays": nation, "correct_at_effective": nation, "correct_at_end": nation, "effective_s": 36_061}
+    backlog = {"sent": nation * 48, "peak": nation, "peak_at_s": 36_061, "in_flight": nation, "drain_s": None}
+    figure = FigureEstimate(values=(nation, nation), mean=nation, low=nation - 1.0, high=nation + 1.0)
+    figures = {f"campaigns.{name}.exhausted": figure.model_copy(update={"values": (nation, 0)})}
+    nations = results.model_copy(
+        update={
+            "campaigns": {name: spring.model_copy(update=every)},
+            "ihd": {name: ihd.model_copy(update=displays)},
+            "backlog": {name: south.model_copy(update=backlog)},
+            "replications": ReplicationsResult(seeds=(1, 2), digests=("", ""), confidence=0.95, figures=figures),
+        }
+    )
+    printed = StringIO()
+    print_simulation(Console(file=printed, width=80, markup=False), nations)
+    text = printed.getvalue()
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith(("note: ", "digest: "))) <= 80
+    assert text.count("53,000,000") == 2 + 6 + 3 + 1  # by table
+    for words in ("correct at the end", "in flight at the end", "15 Jan 10:01:01", "not by the end", "52,999,999.0 to"):
+        assert all(word in text for word in words.split())
 
 
 def test_threads_do_not_show(path: Path, results: SimulationResults) -> None:

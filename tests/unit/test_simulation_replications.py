@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from meterstorm import cli
 from meterstorm.replicating import part
 from meterstorm.seeds import replication_seeds, with_seed
-from reports.simulation_headlines import estimate_rows, headline_figures
+from reports.simulation_headlines import Replication, estimate_rows, replication_of
 from reports.simulation_replications import replications_of
 from reports.simulation_results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
@@ -80,9 +80,11 @@ def single(path: Path, seed: int) -> SimulationResults:
     )
 
 
-def altered(results: SimulationResults, seed: int, **south: int | None) -> SimulationResults:
+def altered(results: SimulationResults, seed: int, share: float | None = None, **south: int | None) -> Replication:
+    """A replication whose region south, and share of displays, are as given."""
     backlog = {**results.backlog, "south": results.backlog["south"].model_copy(update=south)}
-    return results.model_copy(update={"seed": seed, "backlog": backlog})
+    ihd = {"spring": results.ihd["spring"].model_copy(update={"share_at_effective": share})}
+    return replication_of(results.model_copy(update={"seed": seed, "backlog": backlog, "ihd": ihd}))
 
 
 def test_replications_are_so_many_single_simulations(path: Path, results: SimulationResults) -> None:
@@ -92,7 +94,7 @@ def test_replications_are_so_many_single_simulations(path: Path, results: Simula
     assert (found.seeds, found.digests) == ((11, 12, 13), tuple(each.digest for each in singles))
     assert len(set(found.digests)) == 3
     for name, figure in found.figures.items():
-        assert figure.values == tuple(headline_figures(each)[name] for each in singles), name
+        assert figure.values == tuple(replication_of(each).figures[name] for each in singles), name
     assert found.figures["campaigns.spring.applied"].values[0] == results.campaigns["spring"].applied
     assert found.figures["ihd.spring.share_at_effective"].values[0] == results.ihd["spring"].share_at_effective
     assert found.figures["offered.all.peak_per_s"].values[0] == results.offered["all"].peak_per_s
@@ -110,13 +112,10 @@ def test_the_interval_by_hand(results: SimulationResults) -> None:
 
 def test_an_interval_ends_where_figures_end(results: SimulationResults) -> None:
     """Of peaks 0, 0, 0, 0, 5 it would reach from -1.8; of shares 1, 1, 1, 1, 0.9 to 1.04."""
-    runs = [altered(results, seed, peak=peak) for seed, peak in enumerate((0, 0, 0, 0, 5))]
-    shares = (1.0, 1.0, 1.0, 1.0, 0.9)
-    runs = [
-        run.model_copy(update={"ihd": {"spring": run.ihd["spring"].model_copy(update={"share_at_effective": share})}})
-        for run, share in zip(runs, shares, strict=True)
-    ]
-    figures = replications_of(runs).figures
+    pairs = zip((0, 0, 0, 0, 5), (1.0, 1.0, 1.0, 1.0, 0.9), strict=True)
+    figures = replications_of(
+        [altered(results, seed, peak=peak, share=share) for seed, (peak, share) in enumerate(pairs)]
+    ).figures
     peak, share = figures["backlog.south.peak"], figures["ihd.spring.share_at_effective"]
     assert (peak.mean, peak.low) == (1, 0) and peak.high == pytest.approx(1 + T_4, abs=1e-3)
     assert share.high == 1 and share.low == pytest.approx(0.98 - T_4 * 0.02, abs=1e-4)
