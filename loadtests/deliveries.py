@@ -20,8 +20,9 @@ from sim.arrivals import (
     push_due_us,
     upload_due_us,
 )
+from sim.devices import schedule_on
 from sim.estate import EstateModel
-from sim.homes import meter_type_index, region_index, schedule_change, schedule_on, tariff_index
+from sim.homes import meter_type_index, region_index, schedule_change, tariff_index
 from sim.kernels import kernel, leaf_kernel
 from sim.messages import MessageKind
 from sim.parameters import KernelParameters
@@ -189,10 +190,15 @@ def sends_half_hours(estate: EstateModel, meter: NDArray[np.int64], slot: NDArra
     slot = np.asarray(slot, np.int32)
     day_slot = slot // SLOTS_PER_DAY * SLOTS_PER_DAY
     counts = np.full(len(meter), SLOTS_PER_DAY)
-    is_pushed = _schedules_on(estate.packed, meter, slot) == ReadSchedule.HALF_HOURLY
+    is_pushed = schedules_on(estate, meter, slot) == ReadSchedule.HALF_HOURLY
     found: NDArray[np.bool_] = sends_runs(estate, meter, day_slot, counts)
     found |= is_pushed & ~_has_register_only(estate.packed, meter)
     return found
+
+
+def schedules_on(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The ReadSchedule of each meter on the UTC day of a slot: int64[n], int32[n] -> uint8[n]."""
+    return _schedules_on(estate.packed, meter, np.asarray(slot, np.int32))
 
 
 def again_us_of(

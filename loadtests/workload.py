@@ -66,6 +66,7 @@ def lanes_of(scenario: Scenario) -> tuple[Lane, ...]:
     """All that a scenario's messages can become; a block's `operation` is an index into it."""
     estate, reads, traffic, alerts = scenario.estate, scenario.reads, scenario.traffic, scenario.alerts
     schedules, changed_to = estate.read_schedules, {change.to for change in estate.schedule_changes}
+    changed_to |= {campaign.to for campaign in scenario.campaigns if campaign.to is not None}
     lanes = [Lane(operation=Operation.INGEST_READING, has_plane=True)]
     if schedules.monthly or estate.meter_types.register_only or "monthly" in changed_to:
         lanes.append(Lane(operation=Operation.INGEST_REGISTER, has_plane=True))

@@ -12,6 +12,7 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
 from loadtests.audit.audit import audit as audit_tables
+from loadtests.audit.counted import sent_of
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -269,6 +270,7 @@ def _audit(
             topology=scenario.topology,
             settle_s=settle_s,
             progress=progress.detail,
+            sent=sent_of(run_folder / "history"),
         )
     audit = audit_result(report, scenario)
     folder = run_folder / "audits"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ from cassandra import ConsistencyLevel as DriverLevel
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
+from loadtests.audit.counted import RowCounts, Sent, count_rows, lost_of, phantoms_of
 from loadtests.audit.expected import audited_columns, compare_page, rows_of_class, wrong_column
 from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
 from loadtests.audit.planes import fact_classes
@@ -101,12 +102,13 @@ def audit(
     topology: Topology,
     settle_s: float,
     progress: Callable[[str], None],
+    sent: Mapping[Operation, Sent] | None = None,
 ) -> AuditReport:
     """Read every table back through each DC's session and judge every fact.
 
     sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A table of which a DC
     misses acknowledged facts is read again after a wait, until it has them or `settle_s` was waited in all: hints and
-    repair are allowed their time.
+    repair are allowed their time. `sent` is what became of the operations that the ledger has no plane for.
     Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
@@ -128,6 +130,19 @@ def audit(
         report.totals.add(counts_of_table)
         facts_read += judge.facts_read
         scan_s += judge.scan_s
+    for operation, became in (sent or {}).items():
+        for table in schema.tables_of(operation):
+            report.tables[table.name] = FactCounts()
+            for dc, session in sessions.items():
+                progress(f"audit: {table.name} as {dc} holds it")
+                started = time.monotonic()
+                rows = count_rows(session, estate, table, topology, dc)
+                scan_s += time.monotonic() - started
+                facts_read += rows.right + rows.wrong + rows.phantom
+                of_dc = _counted(became, rows)
+                report.per_dc[dc].add(of_dc)
+                report.tables[table.name] = _worst(report.tables[table.name], of_dc)
+            report.totals.add(report.tables[table.name])
     return AuditReport(
         totals=report.totals,
         per_dc=report.per_dc,
@@ -141,6 +156,33 @@ def audit(
 def audited_tables(schema: Schema) -> tuple[Table, ...]:
     """The log of readings, and every view that a reading is written to."""
     return schema.tables_of(Operation.INGEST_READING)
+
+
+def _counted(sent: Sent, rows: RowCounts) -> FactCounts:
+    return FactCounts(
+        attempted=sent.attempted,
+        acknowledged=sent.acknowledged,
+        verified=min(rows.right, sent.acknowledged),
+        lost=lost_of(sent, rows),
+        wrong=rows.wrong,
+        phantom=phantoms_of(sent, rows),
+        indeterminate=sent.indeterminate,
+    )
+
+
+def _worst(one: FactCounts, other: FactCounts) -> FactCounts:
+    """A counted table over two DCs: what both hold, and the faults of each."""
+    if one == FactCounts():
+        return other
+    return FactCounts(
+        attempted=other.attempted,
+        acknowledged=other.acknowledged,
+        verified=min(one.verified, other.verified),
+        lost=one.lost + other.lost,
+        wrong=one.wrong + other.wrong,
+        phantom=one.phantom + other.phantom,
+        indeterminate=other.indeterminate,
+    )
 
 
 class _Patience:
