@@ -10,6 +10,8 @@ from cassandra.cluster import NoHostAvailable, Session
 
 from scenarios.spec import Topology
 from store.ports import StoreError
+from store.readings.cassandra import CassandraBulk
+from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.session import Statements
 from store.session import prepare as prepare
@@ -70,8 +72,13 @@ def first_table_with_rows(session: Session, schema: Schema, keyspace: str) -> Ta
 class CassandraStore(HomeReadings):
     """Implements `store.ports.ReadingStore` on an open session; the caller keeps and closes the session."""
 
-    def __init__(self, session: Session, schema: Schema, topology: Topology) -> None:
-        super().__init__(Statements(session, schema, topology))
+    def __init__(self, session: Session, schema: Schema, topology: Topology, book: Book | None = None) -> None:
+        self._bulk = CassandraBulk(session, topology)
+        super().__init__(Statements(session, schema, topology), self._bulk, book)
+
+    def close(self) -> None:
+        """End what verify and rebuild have opened; the session stays open."""
+        self._bulk.close()
 
 
 def _ddl(session: Session, cql: str) -> None:

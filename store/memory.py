@@ -9,16 +9,22 @@ import datetime as dt
 import functools
 import operator
 import re
+import zlib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from scenarios.domain import Operation
 from store.ports import Values
+from store.readings.columns import NULL, Column, Page, Piece, dicts_of
+from store.readings.fold import Book, lists_of
 from store.readings.store import HomeReadings
-from store.tables import CqlType, Schema, Statement, Table, Write
+from store.tables import CqlType, Schema, Statement, Table, Write, primary_key
 
-PAGE_ROWS = 1_000
+PAGE_ROWS = 50  # small, so that partitions of a test span pages
+_TOKENS = 1_000
 
 _SELECT = re.compile(
     r"SELECT (?P<columns>.+) FROM \{keyspace\}\.(?P<table>\w+) WHERE (?P<where>.+?)(?: LIMIT (?P<limit>\d+))?"
@@ -37,13 +43,6 @@ Cell = tuple[int, Any]  # write timestamp [us], value
 Key = tuple[Any, ...]
 
 
-def primary_key(table: Table) -> tuple[str, ...]:
-    """The columns of the whole primary key, the partition's first."""
-    found = re.search(r"PRIMARY KEY \(\(([^)]*)\)([^)]*)\)", table.create)
-    assert found is not None, f"{table.name} has no PRIMARY KEY ((...) ...)"
-    return tuple(re.findall(r"\w+", found.group(1) + found.group(2)))
-
-
 class _MemoryTable:
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -57,12 +56,23 @@ class _MemoryTable:
         partition = self.partitions.setdefault(tuple(values[name] for name in self.table.partition_key), {})
         return partition.setdefault(tuple(values[name] for name in self.clustering), {})
 
+    def remove(self, values: Values) -> None:
+        partition = tuple(values[name] for name in self.table.partition_key)
+        del self.partitions[partition][tuple(values[name] for name in self.clustering)]
+        if not self.partitions[partition]:
+            del self.partitions[partition]
+
+    def rows_with_time(self, partition: Key) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows of a partition with the write timestamp of their first cell."""
+        for key, cells in sorted(self.partitions.get(partition, {}).items()):
+            values = dict(zip(self.table.partition_key + self.clustering, partition + key, strict=True))
+            first = next(column.name for column in self.table.columns if column.name not in values)
+            yield cells[first][0], values | {name: cell[1] for name, cell in cells.items()}
+
     def rows(self, partition: Key) -> Iterator[dict[str, Any]]:
         """The rows of a partition in clustering order, as column -> value."""
-        for key, cells in sorted(self.partitions.get(partition, {}).items()):
-            values = dict(zip(self.table.partition_key, partition, strict=True))
-            values |= zip(self.clustering, key, strict=True)
-            yield values | {name: cell[1] for name, cell in cells.items()}
+        for _, values in self.rows_with_time(partition):
+            yield values
 
 
 class MemoryStatements:
@@ -89,16 +99,51 @@ class MemoryStatements:
     def run_many(self, operation: Operation, rows: list[Values]) -> list[list[Any]]:
         return [self.run(operation, values) for values in rows]
 
-    def scan(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
+    def pieces(self) -> Sequence[Piece]:
+        return (Piece(after=-1, through=_TOKENS // 2), Piece(after=_TOKENS // 2, through=_TOKENS))
+
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
         held = self._tables[table.name]
-        page: list[Any] = []
-        for partition in list(held.partitions):
-            for values in held.rows(partition):
-                page.append(_row(columns, values, held.instants))
-                if len(page) == PAGE_ROWS:
-                    yield page
-                    page = []
-        yield page
+        found = sorted((_token(key), key) for key in held.partitions)
+        rows = [
+            (token, *row)
+            for token, key in found
+            if piece.after < token <= piece.through
+            for row in held.rows_with_time(key)
+        ]
+        for at in range(0, len(rows), PAGE_ROWS):
+            yield _page(rows[at : at + PAGE_ROWS], columns)
+
+    def insert(self, table: Table, rows: Page) -> None:
+        for values in dicts_of(rows):
+            self._insert(self._tables[table.name], values)
+
+    def delete(self, table: Table, rows: Page) -> None:
+        """A deletion wins over cells of its own timestamp. Unlike the server, it is forgotten once it is done."""
+        held = self._tables[table.name]
+        for values in dicts_of(rows):
+            cells = held.row(values)
+            for name in [name for name, (write_us, _) in cells.items() if write_us <= values["write_us"]]:
+                del cells[name]
+            if not cells:
+                held.remove(values)
+
+    def truncate(self, table: Table) -> None:
+        """Forget every row of a table."""
+        self._tables[table.name].partitions.clear()
+
+    def all_rows(self, table: Table) -> list[dict[str, Any]]:
+        """Every row of a table, as column -> value; instants in ms."""
+        held = self._tables[table.name]
+        return [row for partition in sorted(held.partitions) for row in held.rows(partition)]
+
+    def put(self, table: Table, row: Values, write_us: int) -> None:
+        """Write a row past all statements: to plant a fault."""
+        self._insert(self._tables[table.name], {**row, "write_us": write_us})
+
+    def forget(self, table: Table, row: Values) -> None:
+        """Lose a row without a trace: to plant a fault."""
+        self._tables[table.name].remove(row)
 
     def _insert(self, held: _MemoryTable, bound: dict[str, Any]) -> None:
         cells = held.row(bound)
@@ -139,8 +184,28 @@ class MemoryStatements:
 class MemoryStore(HomeReadings):
     """Implements `store.ports.ReadingStore` on dictionaries."""
 
-    def __init__(self, schema: Schema) -> None:
-        super().__init__(MemoryStatements(schema))
+    def __init__(self, schema: Schema, book: Book | None = None) -> None:
+        self.statements = MemoryStatements(schema)
+        super().__init__(self.statements, self.statements, book)
+
+
+def _token(key: Key) -> int:
+    """Spreads keys over the ring, the same for every table; which keys share a token is of no matter."""
+    return zlib.crc32(repr(key).encode()) % (_TOKENS + 1)
+
+
+def _page(rows: Sequence[tuple[int, int, dict[str, Any]]], columns: Sequence[str]) -> Page:
+    page: dict[str, Column] = {
+        "token": np.array([token for token, _, _ in rows], np.int64),
+        "held_us": np.array([held_us for _, held_us, _ in rows], np.int64),
+    }
+    for name in columns:
+        cells = [values.get(name) for _, _, values in rows]
+        if any(isinstance(cell, list) for cell in cells):
+            page[name] = lists_of([cell or [] for cell in cells])
+        else:
+            page[name] = np.array([NULL if cell is None else cell for cell in cells], np.int64)
+    return page
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """What the store says and is asked, whatever holds it: the records of readings and views, and two seams.
 
-`Runner` runs a schema's statements; `store.session.Statements` does it on Cassandra, `store.memory.MemoryStatements` on
-dictionaries. `ReadingStore` is what the platform calls. Instants are us since the Unix epoch, of whole milliseconds.
+`Runner` runs a schema's statements, `Bulk` reads and mends whole tables: on Cassandra `store.session` and
+`store.readings.cassandra`, on dictionaries `store.memory`. `ReadingStore` is what the platform calls.
+Instants are us since the Unix epoch, of whole milliseconds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scenarios.domain import Operation
+from store.readings.columns import Page, Piece
 from store.rows import Readings
 from store.tables import Schema, Table
 
@@ -33,8 +35,21 @@ class Runner(Protocol):
     def run_many(self, operation: Operation, rows: list[Values]) -> list[list[Any]]:
         """The answers to many requests, in their order, with a bounded number in flight. Raises StoreError at a failure."""
 
-    def scan(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
-        """Every row of a table, a page at a time: the rows of a partition follow each other. Raises StoreError."""
+
+class Bulk(Protocol):
+    """Whole tables, for maintenance: read piece by piece, mended by many rows at a time. All raise StoreError."""
+
+    def pieces(self) -> Sequence[Piece]:
+        """The ring in pieces that don't overlap."""
+
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
+        """The rows of a piece, in the order of the partitions' tokens, which is the same for every table of one key."""
+
+    def insert(self, table: Table, rows: Page) -> None:
+        """Write rows that have every column of the table, and the timestamp of each as `write_us`."""
+
+    def delete(self, table: Table, rows: Page) -> None:
+        """Remove the rows that have the primary keys of `rows`, as written up to `write_us`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +100,7 @@ class DayBill:
     standard_wh: int
     peak_wh: int
     cost_upence: int
+    through_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +182,9 @@ class ReadingStore(Protocol):
     def alerts(self, premises: int, month: int) -> list[Alert]: ...
 
     def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
+
+    def refold(self, premises: int, fuel: int, day_start_us: int) -> None:
+        """Fold usage and billing of a UTC day anew from the log, as after a revision. Repeating it changes nothing."""
 
     def rejected(self, day_start_us: int) -> list[Rejected]:
         """What was refused that was received on a UTC day, by shard and then time."""

@@ -2,7 +2,7 @@
 
 Natural keys and an explicit write timestamp make each write idempotent: a repeated delivery writes the same cells again,
 and a correction (a higher revision) wins over what it corrects whatever the clocks of the nodes say. The timestamp is
-the instant that the row is about plus the revision [us], so that time-windowed compaction still sees data time.
+the instant that the row is about plus a step for each revision, so that time-windowed compaction still sees data time.
 """
 
 import datetime as dt
@@ -18,6 +18,9 @@ from store.tariffs import DayTotals
 
 ESTIMATE_REVISION = -1
 """What a head-end has estimated: whatever was measured, however late it comes, beats it."""
+
+REVISION_STEP_US = 1_000
+"""Between the write timestamps of a row and of its correction; what is written to mend a row fits in between."""
 
 Columns = Mapping[str, NDArray[np.generic]]
 """Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
@@ -79,7 +82,7 @@ def reading_columns(operation: Operation, readings: Readings) -> Columns:
         "quality": readings.quality,
         "register_wh": readings.register_wh,
         "values_wh": readings.values_wh,
-        "write_us": end_us + readings.revision,
+        "write_us": end_us + readings.revision.astype(np.int64) * REVISION_STEP_US,
     }
     if operation in (Operation.INGEST_READING, Operation.INGEST_REGISTER):
         columns["read_through"] = end_us // 1_000

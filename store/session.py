@@ -4,19 +4,18 @@ The one place where the store's adapters touch the driver.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, ResultSet, Session
-from cassandra.query import BoundStatement, PreparedStatement, SimpleStatement
+from cassandra.query import BoundStatement, PreparedStatement
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Topology
 from store.ports import StoreError, Values
 from store.rows import us_of as us_of
-from store.tables import CqlType, Schema, Statement, Table
+from store.tables import CqlType, Schema, Statement
 
 PAGE_ROWS = 1_000
 
@@ -27,6 +26,9 @@ def prepare(session: Session, statement: Statement, keyspace: str, level: Consis
     prepared.consistency_level = DriverLevel.name_to_value[level]
     prepared.is_idempotent = statement.is_idempotent
     prepared.fetch_size = PAGE_ROWS
+    # The server names the key's binds for one table only; without them a batch would go to any node.
+    names = [bind.name for bind in statement.binds]
+    prepared.routing_key_indexes = [names.index(name) for name in statement.partition_key]
     if statement.is_conditional:
         local = level in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
         prepared.serial_consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
@@ -70,22 +72,6 @@ class Statements:
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
         return answers
-
-    def scan(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
-        """Every row of a table, a page at a time: the rows of a partition follow each other. Raises StoreError."""
-        level = self.topology.consistency.default
-        query = f"SELECT {', '.join(columns)} FROM {self.topology.keyspace}.{table.name}"
-        statement = SimpleStatement(
-            query, fetch_size=PAGE_ROWS, is_idempotent=True, consistency_level=DriverLevel.name_to_value[level]
-        )
-        try:
-            result = self.session.execute(statement)
-            yield list(result.current_rows)
-            while result.has_more_pages:
-                result.fetch_next_page()
-                yield list(result.current_rows)
-        except (DriverException, NoHostAvailable) as error:
-            raise StoreError(f"scan of {table.name} at {level}: {error}") from error
 
     def run_many_if(
         self, operation: Operation, rows: list[Values], in_flight_max: int = 32

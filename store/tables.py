@@ -3,6 +3,7 @@
 Pure declarations. A schema (`store/schemas/`) is a tuple of these tables; adapters turn them into a keyspace.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,6 +80,13 @@ class Table:
     def insert(self) -> str:
         names = ", ".join(column.name for column in self.columns)
         return f"INSERT INTO {{keyspace}}.{self.name} ({names}) VALUES ({', '.join('?' * len(self.columns))})"
+
+
+def primary_key(table: Table) -> tuple[str, ...]:
+    """The columns of the whole primary key, the partition's first."""
+    found = re.search(r"PRIMARY KEY \(\(([^)]*)\)([^)]*)\)", table.create)
+    assert found is not None, f"{table.name} has no PRIMARY KEY ((...) ...)"
+    return tuple(re.findall(r"\w+", found.group(1) + found.group(2)))
 
 
 WRITE_US = Bind(name="write_us", type=CqlType.BIGINT)

@@ -1,12 +1,27 @@
 """The reading store over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from scenarios.domain import DAY_US, Operation
-from store.ports import Alert, DayBill, DayUsage, Event, IntervalRun, MeterState, Rejected, Runner, TenSeconds, Values
+from store.ports import (
+    Alert,
+    Bulk,
+    DayBill,
+    DayUsage,
+    Event,
+    IntervalRun,
+    MeterState,
+    Rejected,
+    Runner,
+    TenSeconds,
+    Values,
+)
+from store.readings.columns import Column, Page, dicts_of
+from store.readings.fold import Book, fold_totals, lists_of
+from store.readings.verify import Difference, Rebuilt, rebuild, verify
 from store.rows import Readings, home_columns, month_of, reading_columns, us_of, values_of
 
 TICK_US = 10_000_000
@@ -17,8 +32,10 @@ REJECTED_SHARD_COUNT = 16
 class HomeReadings:
     """Implements `store.ports.ReadingStore` on a schema like `home_months`."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, bulk: Bulk, book: Book | None = None) -> None:
         self.runner = runner
+        self.bulk = bulk
+        self.book = book or Book()
 
     def append(self, readings: Readings) -> None:
         assert (readings.revision == 0).all(), "a correction goes to append_revision"
@@ -144,6 +161,23 @@ class HomeReadings:
             for row in rows
         ]
 
+    def refold(self, premises: int, fuel: int, day_start_us: int) -> None:
+        """Fold usage and billing of a UTC day anew from the log, as after a revision. Repeating it changes nothing."""
+        month = _month_of(day_start_us)
+        rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
+        of_day = [row for row in rows if row.fuel == fuel and 0 <= us_of(row.interval_start) - day_start_us < DAY_US]
+        totals = fold_totals(log_of(premises, month, of_day), self.book)
+        for values in dicts_of(totals):
+            self.runner.run(Operation.REFOLD_DAY, values)
+
+    def verify(self, view: str) -> Iterator[Difference]:
+        """Where a view differs from the fold of the log, as it is found; memory holds a few pages. Raises StoreError."""
+        return verify(self.bulk, self.runner.schema, view, self.book)
+
+    def rebuild(self, view: str) -> Rebuilt:
+        """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing. Raises StoreError."""
+        return rebuild(self.bulk, self.runner.schema, view, self.book)
+
     def _write(self, operation: Operation, readings: Readings) -> None:
         columns = reading_columns(operation, readings)
         self.runner.run_many(operation, [values_of(columns, i) for i in range(len(readings.mpxn))])
@@ -151,6 +185,19 @@ class HomeReadings:
     def _of_day(self, premises: int, fuel: int, day_start_us: int) -> dict[str, Any]:
         columns = home_columns(np.array([premises]), np.array([fuel], np.int8), np.array([day_start_us]))
         return values_of(columns, 0)
+
+
+def log_of(premises: int, month: int, rows: Sequence[Any]) -> Page:
+    """Rows of one partition of the log, as READ_EVENTS gives them, as the columns that a fold takes."""
+    n = len(rows)
+    page: dict[str, Column] = {
+        name: np.array([getattr(row, name) for row in rows], np.int64).reshape(n)
+        for name in ("fuel", "slot_count", "revision", "mpxn", "source", "quality", "register_wh")
+    }
+    for name in ("interval_start", "received_at"):
+        page[name] = np.array([us_of(getattr(row, name)) // 1_000 for row in rows], np.int64).reshape(n)
+    page |= {"premises": np.full(n, premises), "month": np.full(n, month)}
+    return page | {"values_wh": lists_of([row.values_wh for row in rows])}
 
 
 def event_of(row: Any) -> Event:
@@ -178,6 +225,7 @@ def _bill_of(row: Any, day: int) -> DayBill:
         standard_wh=row.standard_wh,
         peak_wh=row.peak_wh,
         cost_upence=row.cost_upence,
+        through_us=us_of(row.through),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenarios.domain import DAY_US, SLOT_US, Operation
+from scenarios.domain import DAY_US, SLOT_US, Operation, TariffKind
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema, first_table_with_rows
 from store.memory import MemoryStore
@@ -23,14 +23,19 @@ from store.ports import (
     StoreError,
     TenSeconds,
 )
+from store.readings.columns import Page, concat, integers, row_count, take
+from store.readings.fold import FOLDS, Book
+from store.readings.store import HomeReadings
 from store.rows import Readings, reading_columns, values_of
 from store.schemas import SCHEMAS
 from store.session import driver_value
+from store.tables import primary_key
 from store.tariffs import DayTotals
 
 SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 JANUARY = 202601
+BOOK = Book(kind_of=lambda premises: np.full(len(premises), TariffKind.TIME_OF_USE, np.uint8))
 MPXN = 1_000_000_000_075
 
 
@@ -43,13 +48,28 @@ def topology(keyspace: str) -> Topology:
 def cassandra_store(session: Any) -> Iterator[ReadingStore]:
     keyspace = f"contract_{uuid.uuid4().hex[:12]}"
     create_schema(session, SCHEMA, topology(keyspace))
-    yield CassandraStore(session, SCHEMA, topology(keyspace))
+    yield CassandraStore(session, SCHEMA, topology(keyspace), BOOK)
     session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
 
 
 @pytest.fixture(params=["memory", "cassandra"])
 def store(request: pytest.FixtureRequest) -> ReadingStore:
-    return MemoryStore(SCHEMA) if request.param == "memory" else request.getfixturevalue("cassandra_store")
+    return MemoryStore(SCHEMA, BOOK) if request.param == "memory" else request.getfixturevalue("cassandra_store")
+
+
+@pytest.fixture(params=["memory", "cassandra"])
+def fresh(request: pytest.FixtureRequest) -> Iterator[HomeReadings]:
+    """A store that holds nothing."""
+    if request.param == "memory":
+        yield MemoryStore(SCHEMA, BOOK)
+        return
+    session = request.getfixturevalue("session")
+    keyspace = f"fresh_{uuid.uuid4().hex[:12]}"
+    create_schema(session, SCHEMA, topology(keyspace))
+    store = CassandraStore(session, SCHEMA, topology(keyspace), BOOK)
+    yield store
+    store.close()
+    session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
 
 
 @pytest.fixture
@@ -112,7 +132,16 @@ def test_a_day_is_found_under_every_key(store: ReadingStore, home: int) -> None:
         IntervalRun(interval_start_us=START_US, slot_count=48, revision=0, quality=0, values_wh=tuple(range(48)))
     ]
     assert store.usage(home, JANUARY) == [DayUsage(day=15, fuel=0, usage_wh=1_128, through_us=START_US + DAY_US)]
-    bill = DayBill(day=15, fuel=0, tariff_version=3, low_wh=564, standard_wh=563, peak_wh=1, cost_upence=11_280)
+    bill = DayBill(
+        day=15,
+        fuel=0,
+        tariff_version=3,
+        low_wh=564,
+        standard_wh=563,
+        peak_wh=1,
+        cost_upence=11_280,
+        through_us=START_US + DAY_US,
+    )
     assert store.billing(home, JANUARY) == [bill]
     assert store.today(home, START_US) == [bill]
     assert store.today(home, START_US + DAY_US) == []
@@ -221,6 +250,62 @@ def test_ten_seconds_alerts_and_rejections_are_told_again(store: ReadingStore, h
     assert store.alerts(home, JANUARY) == alerts[::-1]
     assert store.rejected(START_US) == rejected
     assert store.rejected(START_US - DAY_US) == []
+
+
+def test_a_day_is_folded_anew_after_its_corrections(store: HomeReadings, home: int) -> None:
+    store.append(delivery(home, [10] * 5 + [-1] + [10] * 42, day_wh=470))
+    store.append_revision(delivery(home, [30], slot=5, revision=-1, quality=1))
+    store.append_revision(delivery(home, [4], slot=9, revision=2, quality=2))
+    for _ in range(2):
+        store.refold(home, 0, START_US)
+    (usage,) = store.usage(home, JANUARY)
+    assert (usage.usage_wh, usage.through_us) == (494, START_US + DAY_US)
+    (bill,) = store.today(home, START_US)
+    assert (bill.low_wh, bill.standard_wh, bill.peak_wh) == (154, 280, 60)  # 14, 28 and 6 half-hours
+    assert (bill.cost_upence, bill.tariff_version) == (154 * 12_000 + 280 * 25_500 + 60 * 36_000, 1)
+    store.append(delivery(home, [10] * 5 + [-1] + [10] * 42, day_wh=470))  # what comes again knows less
+    assert store.usage(home, JANUARY) == [usage]
+
+
+def test_faults_of_every_view_are_found_and_mended(fresh: HomeReadings) -> None:
+    """Many homes, so that partitions span pages and pieces; one row lost, one wrong and one too many in each view."""
+    homes = range(1, 120)
+    for home in homes:
+        fresh.append(delivery(home, [home % 50] * 48))
+        fresh.append_register(delivery(home, [], slot=60, register_wh=home))
+        fresh.refold(home, 0, START_US)
+    for slot in range(300):
+        fresh.append_revision(delivery(7, [slot], slot=slot, revision=3, quality=2))
+    for day in range(7):
+        fresh.refold(7, 0, START_US + day * DAY_US)
+    for view in FOLDS:
+        assert list(fresh.verify(view)) == []
+        table = next(table for table in SCHEMA.tables if table.name == view)
+        key, names = primary_key(table), [column.name for column in table.columns]
+        pages = [page for piece in fresh.bulk.pieces() for page in fresh.bulk.scan(table, names, piece)]
+        held = concat([page for page in pages if row_count(page)])
+        chosen = np.searchsorted(np.sort(integers(held, "premises")), [20, 40, 60])
+        order = np.argsort(integers(held, "premises"), kind="stable")
+        lost, wrong, extra = (take(held, order[at : at + 1]) for at in chosen)
+        fresh.bulk.delete(table, {**lost, "write_us": integers(lost, "held_us")})
+        changed = next(name for name in names if name not in key and name != "values_wh")
+        later_us = integers(wrong, "held_us") + 5
+        fresh.bulk.insert(
+            table, {**_columns(wrong, names), changed: integers(wrong, changed) + 9, "write_us": later_us}
+        )
+        fresh.bulk.insert(table, {**_columns(extra, names), "premises": np.array([5_000]), "write_us": later_us})
+        found = {one.key["premises"]: one for one in fresh.verify(view)}
+        assert sorted(found) == [20, 40, 5_000]
+        assert (found[20].found, found[5_000].expected) == (None, None)
+        expected, held_row = found[40].expected, found[40].found
+        assert expected is not None and held_row is not None and held_row[changed] == expected[changed] + 9
+        done = fresh.rebuild(view)
+        assert (done.written, done.removed) == (2, 1)
+        assert list(fresh.verify(view)) == []
+
+
+def _columns(page: Page, names: list[str]) -> Page:
+    return {name: page[name] for name in names}
 
 
 def test_a_batch_for_one_partition_is_prepared_and_sent_as_one_statement(session: Any, home: int) -> None:

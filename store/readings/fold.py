@@ -1,0 +1,191 @@
+"""The views of a home as folds of its log: what each view must hold, computed from the deliveries alone. Pure.
+
+A half-hour counts once, as the delivery with the highest revision has it; of equal revisions the shorter run wins. What a
+meter has lost is no value and wins over none.
+Folds take whole partitions as columns, in the table's own order, and give a view's rows with the timestamp that they would
+have been written with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
+from store.readings.columns import Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
+from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, day_of_month
+from store.tariffs import FIRST_PRICES, MISSING_WH, PriceList, day_totals
+
+
+def _all_flat(premises: Integers) -> NDArray[np.uint8]:
+    return np.full(len(premises), TariffKind.FLAT, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What a fold needs to know beside the log: all price lists, and the kind of tariff that each home has."""
+
+    prices: Sequence[PriceList] = (FIRST_PRICES,)
+    kind_of: Callable[[Integers], NDArray[np.uint8]] = _all_flat  # premises int64[n] -> uint8[n] TariffKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """The half-hours of n days of meters, as far as the log knows them."""
+
+    premises: Integers  # [n]
+    month: Integers
+    fuel: Integers
+    mpxn: Integers
+    start_us: Integers  # 00:00 UTC
+    through_us: Integers  # the end of the latest delivery
+    knowledge: Integers  # grows with every delivery and revision that is seen
+    values_wh: NDArray[np.int32]  # [n, 48], MISSING_WH where nothing is known
+    quality: NDArray[np.int8]  # [n, 48], MISSING where nothing is known
+
+    @property
+    def write_us(self) -> Integers:
+        """A fold that knows more wins over one that knows less, and over the deliveries that it has seen."""
+        return self.through_us + self.knowledge * REVISION_STEP_US
+
+
+DAY_COLUMNS = ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "mpxn", "quality", "values_wh")
+
+
+def fold_days(log: Page) -> Days:
+    """The days of whole partitions of the log (with DAY_COLUMNS), in the order of the log."""
+    runs = take(log, integers(log, "slot_count") > 0)
+    start_us = integers(runs, "interval_start") * 1_000
+    day_us = start_us // DAY_US * DAY_US
+    values = lists(runs, "values_wh")
+    revision = integers(runs, "revision")
+    heads = starts_of(*(integers(runs, name) for name in ("premises", "month", "fuel")), day_us)
+    n = len(heads)
+    day_of_run = np.repeat(np.arange(n), np.diff(np.append(heads, len(start_us))))
+    cell = np.full(n * SLOTS_PER_DAY, MISSING_WH, np.int32)
+    quality = np.full(n * SLOTS_PER_DAY, Quality.MISSING, np.int8)
+    order = np.lexsort((-values.length, revision)) if len(heads) < len(start_us) else np.arange(len(start_us))
+    ranked = values[order]
+    first = day_of_run[order] * SLOTS_PER_DAY + (start_us - day_us)[order] // SLOT_US
+    at = ranges_of(first, ranked.length)
+    is_known = ranked.flat != MISSING_WH
+    cell[at[is_known]] = ranked.flat[is_known]  # of repeated indices the last one holds: the highest in rank
+    quality[at[is_known]] = np.repeat(integers(runs, "quality")[order], ranked.length)[is_known]
+    whole = take(runs, heads)
+    if n == 0:
+        through, knowledge = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    else:
+        through = np.maximum.reduceat(start_us + values.length * SLOT_US, heads)
+        knowledge = np.add.reduceat(1 + revision - ESTIMATE_REVISION, heads)
+    return Days(
+        premises=integers(whole, "premises"),
+        month=integers(whole, "month"),
+        fuel=integers(whole, "fuel"),
+        mpxn=integers(whole, "mpxn"),
+        start_us=day_us[heads],
+        through_us=through,
+        knowledge=knowledge,
+        values_wh=cell.reshape(n, SLOTS_PER_DAY),
+        quality=quality.reshape(n, SLOTS_PER_DAY),
+    )
+
+
+def fold_totals(log: Page, book: Book) -> Page:
+    """Usage and billing of the days of the log: the columns of both views, and `write_us`."""
+    days = fold_days(log)
+    totals = day_totals(
+        book.prices,
+        day_start_us=days.start_us,
+        values_wh=days.values_wh,
+        slot_count=(days.through_us - days.start_us) // SLOT_US,
+        kind=book.kind_of(days.premises),
+        fuel=days.fuel.astype(np.int8),
+    )
+    return {
+        "premises": days.premises,
+        "month": days.month,
+        "day": day_of_month(days.start_us).astype(np.int64),
+        "fuel": days.fuel,
+        "usage_wh": totals.usage_wh,
+        "tariff_version": totals.tariff_version.astype(np.int64),
+        "low_wh": totals.low_wh,
+        "standard_wh": totals.standard_wh,
+        "peak_wh": totals.peak_wh,
+        "cost_upence": totals.cost_upence,
+        "through": days.through_us // 1_000,
+        "write_us": days.write_us,
+    }
+
+
+def fold_intervals(log: Page) -> Page:
+    """Of each run its latest revision: the columns of the interval view, and `write_us`."""
+    runs = take(log, integers(log, "slot_count") > 0)
+    heads = starts_of(*(integers(runs, name) for name in ("premises", "month", "fuel", "interval_start", "slot_count")))
+    last = np.append(heads[1:], row_count(runs)) - 1 if len(heads) else heads
+    names = ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh")
+    columns: dict[str, Column] = {name: runs[name][last] for name in names}
+    end_us = integers(columns, "interval_start") * 1_000 + integers(columns, "slot_count") * SLOT_US
+    columns["write_us"] = end_us + integers(columns, "revision") * REVISION_STEP_US
+    return columns
+
+
+def fold_latest(log: Page) -> Page:
+    """Of each meter and month the latest register that it sent: the columns of the latest state, and `write_us`.
+
+    Estimates and corrections say nothing of a register. Of two deliveries that end at one instant each column has the larger
+    value, as two writes with one timestamp leave it.
+    """
+    sent = take(log, integers(log, "revision") == 0)
+    end_us = integers(sent, "interval_start") * 1_000 + integers(sent, "slot_count") * SLOT_US
+    heads = starts_of(*(integers(sent, name) for name in ("premises", "month", "fuel")))
+    if not len(heads):
+        latest_us = np.zeros(0, np.int64)
+        is_latest = np.zeros(0, np.bool_)
+    else:
+        latest_us = np.maximum.reduceat(end_us, heads)
+        is_latest = end_us == np.repeat(latest_us, np.diff(np.append(heads, len(end_us))))
+
+    def largest(name: str) -> Integers:
+        offered = np.where(is_latest, integers(sent, name), np.iinfo(np.int64).min)
+        return np.maximum.reduceat(offered, heads) if len(heads) else np.zeros(0, np.int64)
+
+    return {
+        "premises": integers(sent, "premises")[heads],
+        "month": integers(sent, "month")[heads],
+        "fuel": integers(sent, "fuel")[heads],
+        "register_wh": largest("register_wh"),
+        "read_through": latest_us // 1_000,
+        "received_at": largest("received_at"),
+        "write_us": latest_us,
+    }
+
+
+def lists_of(rows: Sequence[Sequence[int]]) -> Lists:
+    """Python lists as a column."""
+    flat = [value for row in rows for value in row]
+    return Lists(flat=np.array(flat, np.int32), length=np.array([len(row) for row in rows], np.int64))
+
+
+FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
+    "intervals_by_home": (
+        ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
+        lambda log, _: fold_intervals(log),
+    ),
+    "usage_by_home": (DAY_COLUMNS, fold_totals),
+    "billing_by_home": (DAY_COLUMNS, fold_totals),
+    "latest_by_home": (
+        (
+            "premises",
+            "month",
+            "fuel",
+            "interval_start",
+            "slot_count",
+            "revision",
+            "received_at",
+            "register_wh",
+        ),
+        lambda log, _: fold_latest(log),
+    ),
+}
+"""View -> the columns of the log that its fold needs, and the fold."""
