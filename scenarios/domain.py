@@ -126,6 +126,8 @@ class Operation(StrEnum):
     REFRESH_IHD = "refresh_ihd"
     ISSUE_BILL = "issue_bill"
     READ_BILLS = "read_bills"
+    RECORD_REGISTER_CHANGE = "record_register_change"  # a counter rolled over, or a meter was exchanged
+    READ_REGISTER_CHANGES = "read_register_changes"
 
     CREATE_COMMAND = "create_command"
     SEND_COMMAND = "send_command"

@@ -21,6 +21,7 @@ class CqlType(StrEnum):
     BOOLEAN = "boolean"
     TEXT = "text"  # of no fixed width: not for the wire engine's frames
     INT_LIST = "frozen<list<int>>"
+    BIGINT_LIST = "frozen<list<bigint>>"  # of no fixed width: not for the wire engine's frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

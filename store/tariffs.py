@@ -23,7 +23,7 @@ ELECTRICITY, GAS, EXPORT = 0, 1, 2
 FUEL_CODES = (ELECTRICITY, GAS, EXPORT)
 
 UPENCE_PER_WH_MAX = 1_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
-STANDING_UPENCE_MAX = 10_000_000_000  # 100 pounds a day
+STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day; an int of the table holds it
 
 
 class Rate(IntEnum):

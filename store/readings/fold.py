@@ -18,16 +18,17 @@ from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, day_of_month
 from store.tariffs import FIRST_PRICES, MISSING_WH, PriceList, day_totals
 
 
-def _all_flat(premises: Integers) -> NDArray[np.uint8]:
+def _all_flat(premises: Integers, _: Integers) -> NDArray[np.uint8]:
     return np.full(len(premises), TariffKind.FLAT, np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What a fold needs to know beside the log: all price lists, and the kind of tariff that each home has."""
+    """What a fold needs to know beside the log: all price lists, and the kind of tariff that each home is on."""
 
     prices: Sequence[PriceList] = (FIRST_PRICES,)
-    kind_of: Callable[[Integers], NDArray[np.uint8]] = _all_flat  # premises int64[n] -> uint8[n] TariffKind
+    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind
+    kind_of: Callable[[Integers, Integers], NDArray[np.uint8]] = _all_flat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def fold_totals(log: Page, book: Book) -> Page:
         day_start_us=days.start_us,
         values_wh=days.values_wh,
         slot_count=(days.through_us - days.start_us) // SLOT_US,
-        kind=book.kind_of(days.premises),
+        kind=book.kind_of(days.premises, days.start_us),
         fuel=days.fuel.astype(np.int8),
     )
     return {

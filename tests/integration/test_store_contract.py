@@ -35,7 +35,7 @@ from store.tariffs import DayTotals
 SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 JANUARY = 202601
-BOOK = Book(kind_of=lambda premises: np.full(len(premises), TariffKind.TIME_OF_USE, np.uint8))
+BOOK = Book(kind_of=lambda premises, _: np.full(len(premises), TariffKind.TIME_OF_USE, np.uint8))
 MPXN = 1_000_000_000_075
 
 

@@ -23,7 +23,7 @@ SECOND_PRICES = PriceList(
     standing_upence=FIRST_PRICES.standing_upence,
 )
 BOOK = Book(
-    prices=(FIRST_PRICES, SECOND_PRICES), kind_of=lambda premises: (premises % len(TariffKind)).astype(np.uint8)
+    prices=(FIRST_PRICES, SECOND_PRICES), kind_of=lambda premises, _: (premises % len(TariffKind)).astype(np.uint8)
 )
 
 
