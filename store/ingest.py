@@ -6,7 +6,7 @@ deliveries are known to be good and go over the wire engine.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality
 from store.parsing import Delivery, Meters, parse
 from store.ports import Event, MeterState, Rejected
+from store.readings.fold import Book
 from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
 from store.rows import Readings, month_of
-from store.tariffs import MISSING_WH, DayTotals, PriceList, day_totals
+from store.tariffs import MISSING_WH, DayTotals, day_totals
 from store.validation import UNKNOWN_WH, Context, judge, no_context, rejections
 
 DELIVERY_ROWS_MAX = 10_000
@@ -30,6 +31,7 @@ class ReadingLog(Protocol):
     def append(self, readings: Readings) -> None: ...
     def append_revision(self, readings: Readings) -> None: ...
     def append_register(self, readings: Readings) -> None: ...
+    def refold(self, premises: int, fuel: int, day_start_us: int) -> None: ...
     def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
     def events(self, premises: int, month: int) -> list[Event]: ...
     def state(self, premises: int, month: int) -> list[MeterState]: ...
@@ -40,8 +42,7 @@ class Known:
     """What an ingest needs to know besides the log."""
 
     meters: Meters
-    prices: Sequence[PriceList]
-    kind_of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.uint8]]  # premises, day [us] -> TariffKind
+    book: Book  # as the store folds by
     exchanges_us: Mapping[int, Sequence[int]]  # metering point -> when its meter was exchanged, in order [us]
 
 
@@ -59,7 +60,7 @@ class Ingested:
 
     accepted: Readings
     rejected: list[Rejection]
-    to_refold: tuple[MeterDay, ...]  # days that were corrected, or whose half-hours came late: fold them anew
+    refolded: tuple[MeterDay, ...]  # days that were corrected, or whose half-hours came late
 
 
 class _Register(NamedTuple):
@@ -73,14 +74,15 @@ class _Meter(NamedTuple):
     registers: list[_Register]  # measured ones, by their end
     register_of: dict[tuple[int, int], int]  # (end, revision) -> [Wh]
     value_of: dict[tuple[int, int], int]  # (half-hour, revision) -> [Wh]
-    latest: dict[int, tuple[int, int]]  # half-hour -> (revision, [Wh]), MISSING_WH too
+    latest: dict[int, tuple[int, int]]  # half-hour -> (revision, [Wh]) of the highest revision that knows it
+    through_us: dict[int, int]  # start of day -> end of the latest delivery about it
 
 
 def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     """Write what is good of a delivery and record the rest. Repeating it changes nothing.
 
-    Rejections first: a crash before the readings are written lets the gateway send all of it again. Raises StoreError;
-    Refused for a delivery of more than DELIVERY_ROWS_MAX rows, before anything is written.
+    A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
+    days are folded anew. Raises StoreError; Refused for a delivery of more than DELIVERY_ROWS_MAX rows, before any write.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
         raise Refused(
@@ -101,11 +103,14 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     is_first = accepted.revision == 0
     if delivery.slot_count == 0:
         store.append_register(accepted)
-        return Ingested(accepted=accepted, rejected=rejected, to_refold=())
+        return Ingested(accepted=accepted, rejected=rejected, refolded=())
     first = select(accepted, np.flatnonzero(is_first))
     store.append(replace(first, day=_day_totals(first, accepted, homes, known)))
     store.append_revision(select(accepted, np.flatnonzero(~is_first)))
-    return Ingested(accepted=accepted, rejected=rejected, to_refold=_to_refold(accepted, homes))
+    days = _to_refold(accepted, homes)
+    for day in days:
+        store.refold(*day)
+    return Ingested(accepted=accepted, rejected=rejected, refolded=days)
 
 
 def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
@@ -130,7 +135,7 @@ def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
 
 def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
     """A month of a home's log, by fuel."""
-    meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}))
+    meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}, {}))
     for event in events:
         meter = meters[event.fuel]
         end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
@@ -142,14 +147,18 @@ def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
             if value != MISSING_WH:
                 meter.value_of[start_us, event.revision] = value
             _note(meter.latest, start_us, event.revision, value)
+        if event.values_wh:
+            day_us = event.interval_start_us // DAY_US * DAY_US
+            meter.through_us[day_us] = max(end_us, meter.through_us.get(day_us, 0))
     for meter in meters.values():
         meter.registers.sort()
     return meters
 
 
 def _note(latest: dict[int, tuple[int, int]], start_us: int, revision: int, value: int) -> None:
-    """The highest revision counts; of one revision a value counts more than its loss, which is below it."""
-    latest[start_us] = max((revision, value), latest.get(start_us, (-1, MISSING_WH)))
+    """The highest revision counts that knows the half-hour: what a meter has lost stays as it was estimated."""
+    if value != MISSING_WH:
+        latest[start_us] = max((revision, value), latest.get(start_us, (revision, value)))
 
 
 def _context(
@@ -226,30 +235,30 @@ def _day_totals(
     for row in range(len(first.mpxn)):
         of_meter = latest[int(first.premises[row]), int(first.fuel[row])]
         for slot in range(SLOTS_PER_DAY):
-            _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (-1, MISSING_WH))
+            _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (0, MISSING_WH))
     return day_totals(
-        known.prices,
+        known.book.prices,
         day_start_us=day_start_us,
         values_wh=values_wh,
         slot_count=(first.interval_start_us - day_start_us) // SLOT_US + k,
-        kind=known.kind_of(first.premises, day_start_us),
+        kind=known.book.kind_of(first.premises, day_start_us),
         fuel=first.fuel,
     )
 
 
 def _to_refold(accepted: Readings, homes: Mapping[tuple[int, int], dict[int, _Meter]]) -> tuple[MeterDay, ...]:
     """The days with a correction, or with a half-hour from before one that is there already: views keep the latest alone."""
-    held_until_us: dict[MeterDay, int] = {}
-    for (premises, _), meters in homes.items():
-        for fuel, meter in meters.items():
-            for start_us in meter.latest:
-                day = MeterDay(premises, fuel, start_us // DAY_US * DAY_US)
-                held_until_us[day] = max(held_until_us.get(day, 0), start_us + SLOT_US)
+    through_us = {
+        MeterDay(premises, fuel, day_us): end_us
+        for (premises, _), meters in homes.items()
+        for fuel, meter in meters.items()
+        for day_us, end_us in meter.through_us.items()
+    }
     days = set()
     for row in range(len(accepted.mpxn)):
         start_us = int(accepted.interval_start_us[row])
         day = MeterDay(int(accepted.premises[row]), int(accepted.fuel[row]), start_us // DAY_US * DAY_US)
-        if accepted.revision[row] or accepted.interval_end_us[row] < held_until_us.get(day, 0):
+        if accepted.revision[row] or accepted.interval_end_us[row] < through_us.get(day, 0):
             days.add(day)
     return tuple(sorted(days))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, Source, premises_of_mpxn
 from store.rejections import DETAIL_CHARS_MAX, SLOT_WH_MAX, Reason
-from store.rows import Readings
+from store.rows import ESTIMATE_REVISION, Readings
 from store.tariffs import ELECTRICITY, EXPORT, MISSING_WH
 
 TEXT_CHARS_MAX = 64  # of a number that comes as text
@@ -193,7 +193,9 @@ def _shown(cell: Any) -> str:
 
 
 def _is_unknown_code(numbers: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
-    unknown: NDArray[np.bool_] = (numbers["revision"] < 0) | (numbers["revision"] >= REVISIONS_MAX)
+    revision = numbers["revision"]
+    unknown: NDArray[np.bool_] = (revision < ESTIMATE_REVISION) | (revision >= REVISIONS_MAX)
+    unknown |= (revision == ESTIMATE_REVISION) & (numbers["quality"] == Quality.ACTUAL)
     unknown |= ~np.isin(numbers["source"], [int(one) for one in Source])
     unknown |= ~np.isin(numbers["quality"], [int(one) for one in Quality])
     return unknown

@@ -9,9 +9,9 @@ from scenarios.domain import DAY_US, SLOT_US, mpan_of
 from store.ingest import DELIVERY_ROWS_MAX, Ingested, Known, MeterDay, ingest
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
+from store.readings.fold import Book
 from store.rejections import Reason, Refused
 from store.schemas import SCHEMAS
-from store.tariffs import FIRST_PRICES
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 FIRST_OF_JANUARY_US = START_US - 14 * DAY_US
@@ -24,8 +24,7 @@ def known(exchanges_us: dict[int, tuple[int, ...]] | None = None) -> Known:
     """Four homes on the flat tariff."""
     return Known(
         meters=NumberedHomes(count=4),
-        prices=(FIRST_PRICES,),
-        kind_of=lambda premises, _: np.zeros(len(premises), np.uint8),
+        book=Book(),
         exchanges_us=exchanges_us or {},
     )
 
@@ -92,10 +91,11 @@ def test_a_day_adds_up_over_deliveries(store: MemoryStore) -> None:
     assert usage.usage_wh == 30
 
 
-def test_a_half_hour_that_comes_late_is_to_be_folded(store: MemoryStore) -> None:
-    assert ingest(store, rows((0, 5, [10], 1_000)), known()).to_refold == ()
+def test_a_half_hour_that_comes_late_counts_in_its_day(store: MemoryStore) -> None:
+    assert ingest(store, rows((0, 5, [10], 1_000)), known()).refolded == ()
     late = ingest(store, rows((0, 2, [20], 900), (1, 2, [20], 900)), known())
-    assert (told(late), late.to_refold) == ([], (MeterDay(0, 0, START_US),))
+    assert (told(late), late.refolded) == ([], (MeterDay(0, 0, START_US),))
+    assert [usage.usage_wh for usage in store.usage(0, JANUARY)] == [30]
 
 
 def test_a_register_that_falls_against_the_log_is_refused(store: MemoryStore) -> None:
@@ -137,12 +137,22 @@ def test_a_half_hour_of_a_day_that_came_whole_keeps_its_value(store: MemoryStore
     assert told(result) == [(0, Reason.DUPLICATE_DIFFERS)]
 
 
-def test_a_correction_is_a_revision_and_to_be_folded(store: MemoryStore) -> None:
+def test_a_correction_is_a_revision_and_counts_in_its_day(store: MemoryStore) -> None:
     ingest(store, rows((0, 0, [100], 1_000)), known())
     result = ingest(store, rows((0, 0, [80], 1_000), revision=[1]), known())
-    assert (told(result), result.to_refold) == ([], (MeterDay(0, 0, START_US),))
+    assert (told(result), result.refolded) == ([], (MeterDay(0, 0, START_US),))
     (run,) = store.intervals(0, 0, START_US)
     assert (run.revision, run.values_wh) == (1, (80,))
+    assert store.billing(0, JANUARY)[0].cost_upence == 80 * FLAT
+
+
+def test_an_estimate_counts_until_the_half_hour_is_measured(store: MemoryStore) -> None:
+    ingest(store, rows((0, 0, [None], 900)), known())
+    estimated = ingest(store, rows((0, 0, [70], 900), revision=[-1], quality=[1]), known())
+    assert estimated.refolded == (MeterDay(0, 0, START_US),)
+    ingest(store, rows((0, 1, [10], 1_000)), known())
+    assert store.usage(0, JANUARY)[0].usage_wh == 80
+    assert told(ingest(store, rows((0, 0, [60], 900)), known())) == []
 
 
 def test_registers_alone(store: MemoryStore) -> None:

@@ -75,6 +75,8 @@ BAD_ROWS: list[tuple[Row, Reason]] = [
     (row(quality=-1), Reason.UNKNOWN_CODE),
     (row(quality=256), Reason.UNKNOWN_CODE),  # 0 in eight bits
     (row(revision=8), Reason.UNKNOWN_CODE),
+    (row(revision=-2, quality=1), Reason.UNKNOWN_CODE),
+    (row(revision=-1, quality=0), Reason.UNKNOWN_CODE),  # what was measured is no estimate
     (row(interval_start_us=START_US + 1), Reason.MISALIGNED),
     (row(interval_start_us=START_US + SLOT_US // 2), Reason.MISALIGNED),
     (row(slot=48), Reason.IN_FUTURE),
