@@ -1,0 +1,137 @@
+"""What is kept of customers, and what holds it. Instants are us since the Unix epoch, of whole milliseconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Protocol
+
+from scenarios.domain import Operation, TariffKind
+from store.ports import Runner, Values
+from store.tariffs import Price, PriceList
+
+
+class Preference(IntEnum):
+    """What a customer chooses. Stored."""
+
+    READ_SCHEDULE = 0  # a scenarios.domain.ReadSchedule
+    CONSENT = 1  # a Consent
+    TARIFF = 2  # a scenarios.domain.TariffKind
+
+
+class Consent(IntEnum):
+    """The finest readings that the customer lets be taken, whatever schedule is chosen. Stored."""
+
+    MONTHLY = 0
+    DAILY = 1
+    HALF_HOURLY = 2
+    TEN_SECOND = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceChange:
+    """One choice. It is in force from `effective_us` until a later one of its kind is."""
+
+    preference: Preference
+    value: int
+    effective_us: int  # a UTC midnight
+    changed_us: int
+
+
+class LineKind(IntEnum):
+    """Stored."""
+
+    ENERGY = 0
+    STANDING = 1
+    ADJUSTMENT = 2  # what a correction changed of energy that an earlier bill had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a bill: one fuel, tariff and version of the prices in one month. Of an adjustment numbers may be negative."""
+
+    kind: LineKind
+    month: int  # yyyymm that it charges for
+    fuel: int
+    tariff: TariffKind
+    tariff_version: int  # of a day with two: the one in force at its end
+    days: int  # of a standing charge; else 0
+    low_wh: int
+    standard_wh: int
+    peak_wh: int
+    cost_upence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """A home's bill. It never changes: what is found later is a line of a later one."""
+
+    premises: int
+    number: int  # counts the home's bills from 1
+    month: int  # yyyymm that it was issued for
+    issued_us: int
+    total_upence: int  # of its lines
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuelDisplay:
+    """What an in-home display shows of one fuel."""
+
+    fuel: int
+    price: Price
+    today_wh: int  # since 00:00 UTC, as far as it is read
+    today_upence: int  # of which the standing charge is no part
+    standing_upence: int  # a day
+
+
+class RegisterChangeKind(IntEnum):
+    """Stored."""
+
+    ROLLED_OVER = 0
+    EXCHANGED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterChange:
+    """A counter that began again. Registers up to `changed_us` are of what was there before."""
+
+    fuel: int
+    changed_us: int
+    kind: RegisterChangeKind
+    before_wh: int  # the last that the old counter showed [Wh; of gas dm3]
+    after_wh: int  # the first of the new one
+
+
+class OnceRunner(Runner, Protocol):
+    """A runner that can also write a row only where there is none."""
+
+    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+        """Whether it was written, and else the row in its way. Raises StoreError: then it is in doubt."""
+
+
+class CustomerStore(Protocol):
+    """All raise StoreError. Refused is raised before anything is written."""
+
+    def change_preference(self, premises: int, change: PreferenceChange) -> None:
+        """Record a choice. Repeating it changes nothing. Raises Refused where a home has changed too often."""
+
+    def preferences(self, premises: int) -> list[PreferenceChange]:
+        """All choices of a home, by kind, then instant of effect, then instant of change."""
+
+    def publish(self, prices: PriceList, now_us: int) -> None:
+        """Add a version to the book of prices. Repeating it changes nothing. Raises Refused, see `tariffs.check_next`."""
+
+    def price_lists(self) -> tuple[PriceList, ...]:
+        """All versions, in their order."""
+
+    def issue(self, bill: Bill) -> Bill:
+        """Write a bill, unless its number is taken; the bill that holds the number. Raises Refused where a number is left out."""
+
+    def bills(self, premises: int) -> list[Bill]:
+        """All bills of a home, by number."""
+
+    def record_register_change(self, premises: int, change: RegisterChange) -> None:
+        """Repeating it changes nothing. Raises Refused where a home's counters began again too often."""
+
+    def register_changes(self, premises: int) -> Sequence[RegisterChange]:
+        """By fuel, then instant."""

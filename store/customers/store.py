@@ -1,0 +1,165 @@
+"""The customers' tables over any runner of the schema's statements: the same code for Cassandra and for the model."""
+
+from collections.abc import Sequence
+
+from scenarios.domain import Operation, TariffKind
+from store.customers.bills import check_lines, packed, unpacked
+from store.customers.port import (
+    Bill,
+    OnceRunner,
+    Preference,
+    PreferenceChange,
+    RegisterChange,
+    RegisterChangeKind,
+)
+from store.rejections import Refused
+from store.rows import us_of
+from store.schemas.home_months.customers import (
+    BILL_LINES_MAX,
+    BILLS_MAX,
+    PREFERENCE_CHANGES_MAX,
+    PRICE_LISTS_MAX,
+    REGISTER_CHANGES_MAX,
+)
+from store.tariffs import FUEL_CODES, PriceList, Rate, check_next
+
+BOOK = 0
+"""The book of domestic prices; there is no other yet."""
+
+
+class HomeCustomers:
+    """Implements `store.customers.port.CustomerStore`."""
+
+    def __init__(self, runner: OnceRunner) -> None:
+        self.runner = runner
+
+    def change_preference(self, premises: int, change: PreferenceChange) -> None:
+        held = self.preferences(premises)
+        if change in held:
+            return
+        if len(held) >= PREFERENCE_CHANGES_MAX:
+            raise Refused(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
+        values = {
+            "premises": premises,
+            "preference": int(change.preference),
+            "effective_at": change.effective_us // 1_000,
+            "changed_at": change.changed_us // 1_000,
+            "value": change.value,
+            "write_us": change.changed_us,
+        }
+        self.runner.run(Operation.CHANGE_PREFERENCE, values)
+
+    def preferences(self, premises: int) -> list[PreferenceChange]:
+        return [
+            PreferenceChange(
+                preference=Preference(row.preference),
+                value=row.value,
+                effective_us=us_of(row.effective_at),
+                changed_us=us_of(row.changed_at),
+            )
+            for row in self.runner.run(Operation.READ_PREFERENCES, {"premises": premises})
+        ]
+
+    def publish(self, prices: PriceList, now_us: int) -> None:
+        held = self.price_lists()
+        if _publishes(held, prices):
+            return
+        check_next(held, prices, now_us)
+        if len(held) >= PRICE_LISTS_MAX:
+            raise Refused(f"the book has {len(held)} price lists: no more are taken")
+        values = {
+            "book": BOOK,
+            "version": prices.version,
+            "effective_at": prices.effective_us // 1_000,
+            "upence_per_wh": [upence for by_fuel in prices.upence_per_wh for by_rate in by_fuel for upence in by_rate],
+            "standing_upence": list(prices.standing_upence),
+        }
+        was_written, _ = self.runner.run_if(Operation.WRITE_TARIFF, values)
+        if not was_written and not _publishes(self.price_lists(), prices):
+            raise Refused(
+                f"price list {prices.version} was published by another just now: {prices.version + 1} is next"
+            )
+
+    def price_lists(self) -> tuple[PriceList, ...]:
+        return tuple(
+            PriceList(
+                version=row.version,
+                effective_us=us_of(row.effective_at),
+                upence_per_wh=_prices_of(row.upence_per_wh),
+                standing_upence=tuple(row.standing_upence),
+            )
+            for row in self.runner.run(Operation.READ_TARIFF, {"book": BOOK})
+        )
+
+    def issue(self, bill: Bill) -> Bill:
+        check_lines(bill, BILL_LINES_MAX)
+        held = self.bills(bill.premises)
+        if bill.number <= len(held):
+            return held[bill.number - 1]
+        if bill.number != len(held) + 1 or bill.number > BILLS_MAX:
+            raise Refused(
+                f"bill {bill.number} of home {bill.premises}: {len(held) + 1} is next, and {BILLS_MAX} the last"
+            )
+        values = {
+            "premises": bill.premises,
+            "number": bill.number,
+            "month": bill.month,
+            "issued_at": bill.issued_us // 1_000,
+            "total_upence": bill.total_upence,
+            "lines": packed(bill.lines),
+        }
+        was_written, _ = self.runner.run_if(Operation.ISSUE_BILL, values)
+        return bill if was_written else self.bills(bill.premises)[bill.number - 1]
+
+    def bills(self, premises: int) -> list[Bill]:
+        return [
+            Bill(
+                premises=premises,
+                number=row.number,
+                month=row.month,
+                issued_us=us_of(row.issued_at),
+                total_upence=row.total_upence,
+                lines=unpacked(row.lines or ()),
+            )
+            for row in self.runner.run(Operation.READ_BILLS, {"premises": premises})
+        ]
+
+    def record_register_change(self, premises: int, change: RegisterChange) -> None:
+        held = self.register_changes(premises)
+        if change in held:
+            return
+        if len(held) >= REGISTER_CHANGES_MAX:
+            raise Refused(f"the counters of home {premises} began again {len(held)} times: no more are taken")
+        values = {
+            "premises": premises,
+            "fuel": change.fuel,
+            "changed_at": change.changed_us // 1_000,
+            "kind": int(change.kind),
+            "before_wh": change.before_wh,
+            "after_wh": change.after_wh,
+            "write_us": change.changed_us,
+        }
+        self.runner.run(Operation.RECORD_REGISTER_CHANGE, values)
+
+    def register_changes(self, premises: int) -> list[RegisterChange]:
+        return [
+            RegisterChange(
+                fuel=row.fuel,
+                changed_us=us_of(row.changed_at),
+                kind=RegisterChangeKind(row.kind),
+                before_wh=row.before_wh,
+                after_wh=row.after_wh,
+            )
+            for row in self.runner.run(Operation.READ_REGISTER_CHANGES, {"premises": premises})
+        ]
+
+
+def _publishes(held: Sequence[PriceList], prices: PriceList) -> bool:
+    return any(one == prices for one in held)
+
+
+def _prices_of(flat: Sequence[int]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+    fuels, rates = len(FUEL_CODES), len(Rate)
+    assert len(flat) == len(TariffKind) * fuels * rates, "a price list of another shape"
+    by_rate = [(flat[at], flat[at + 1], flat[at + 2]) for at in range(0, len(flat), rates)]
+    return tuple(tuple(by_rate[at : at + fuels]) for at in range(0, len(by_rate), fuels))
