@@ -1,0 +1,239 @@
+"""The customers' side under audit: registers, displays, bills and views, each held against what it must be. Pure.
+
+A check counts what it looked at and what is wrong with it; it has no verdict where there was nothing to look at. What is
+right is computed here anew from half-hours and price lists, not with the code that made the bills.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from store.customers.port import Bill, LineKind, RegisterChange
+from store.readings.verify import Difference
+from store.rows import month_of
+from store.tariffs import MISSING_WH, RATE_OF_SLOT, PriceList, Rate, in_force
+
+EXAMPLES_MAX = 10
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What came of a check."""
+
+    check: str
+    counted: int
+    faults: int
+    examples: tuple[str, ...]  # at most EXAMPLES_MAX of the faults, for people
+
+    @property
+    def is_right(self) -> bool | None:
+        """None: nothing was there to be checked."""
+        return None if self.counted == 0 and self.faults == 0 else self.faults == 0
+
+
+def _checked(check: str, counted: int, faults: Iterable[str]) -> Checked:
+    told = list(faults)
+    return Checked(check=check, counted=counted, faults=len(told), examples=tuple(told[:EXAMPLES_MAX]))
+
+
+# -- registers -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registers:
+    """n registers as they were measured; estimates and corrections say nothing of them."""
+
+    premises: Ints
+    fuel: Ints
+    end_us: Ints  # [us since the Unix epoch]
+    register_wh: Ints
+
+
+def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterChange]]) -> Checked:
+    """Does no meter's register fall but where a rollover or an exchange was logged?
+
+    changes: (premises, change). A fall from one reading to the next is explained by a change at or after the first and
+    before the second, whose new counter has not been above the second.
+    """
+    logged: dict[tuple[int, int], list[RegisterChange]] = {}
+    for home, change in changes:
+        logged.setdefault((home, change.fuel), []).append(change)
+    order = np.lexsort((registers.register_wh, registers.end_us, registers.fuel, registers.premises))
+    premises, fuel = registers.premises[order], registers.fuel[order]
+    end_us, register_wh = registers.end_us[order], registers.register_wh[order]
+    is_same = (np.diff(premises) == 0) & (np.diff(fuel) == 0)
+    faults = []
+    for at in np.flatnonzero(is_same & (np.diff(register_wh) < 0)).tolist():
+        key = int(premises[at]), int(fuel[at])
+        before_us, after_us, after_wh = int(end_us[at]), int(end_us[at + 1]), int(register_wh[at + 1])
+        if not any(before_us <= one.changed_us < after_us and one.after_wh <= after_wh for one in logged.get(key, ())):
+            faults.append(
+                f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {before_us} us, then {after_wh} Wh at {after_us} us, "
+                "and nothing was logged"
+            )
+    return _checked("registers never fall", len(register_wh), faults)
+
+
+# -- displays ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Displays:
+    """n answers that displays were given."""
+
+    premises: Ints
+    fuel: Ints
+    at_us: Ints  # [us since the Unix epoch]
+    tariff: NDArray[np.uint8]  # the TariffKind that the home was on
+    version: Ints  # as shown
+    upence_per_wh: Ints  # as shown
+
+
+def check_displays(displays: Displays, prices: Sequence[PriceList]) -> Checked:
+    """Does each display show the price that was in force at the start of its half-hour, and its version?"""
+    start_us = displays.at_us // SLOT_US * SLOT_US
+    index = in_force(prices, start_us)
+    rate = RATE_OF_SLOT[displays.tariff, start_us % DAY_US // SLOT_US]
+    expected = _table(prices)[index, displays.tariff, displays.fuel, rate]
+    version = np.array([one.version for one in prices], np.int64)[index]
+    is_wrong = (index < 0) | (displays.upence_per_wh != expected) | (displays.version != version)
+    faults = (
+        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {displays.at_us[at]} us: "
+        f"{displays.upence_per_wh[at]} upence of version {displays.version[at]}, not {expected[at]} of {version[at]}"
+        for at in np.flatnonzero(is_wrong).tolist()
+    )
+    return _checked("displays show the price in force", len(index), faults)
+
+
+# -- bills ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterDays:
+    """n UTC days of meters, as they were known at the last bill of their home."""
+
+    premises: Ints
+    fuel: Ints
+    day_start_us: Ints  # [us since the Unix epoch]
+    slot_count: Ints  # half-hours up to the latest that came
+    values_wh: NDArray[np.int32]  # [n, 48], MISSING_WH where nothing is known
+    tariff: NDArray[np.uint8]  # the TariffKind that the home was on
+
+
+Key = tuple[int, int, int, int, int]  # premises, month, fuel, tariff, version
+_QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
+
+
+def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList]) -> Checked:
+    """Do the bills of each home add up to its half-hours, exactly, in every month that was billed?
+
+    Also: a bill's total is the sum of its lines, numbers have no gap, and a day's standing charge is due once.
+    """
+    faults: list[str] = []
+    billed: dict[Key, Ints] = {}
+    months: set[tuple[int, int]] = set()
+    numbers: dict[int, list[int]] = {}
+    for bill in bills:
+        numbers.setdefault(bill.premises, []).append(bill.number)
+        months.add((bill.premises, bill.month))
+        if bill.total_upence != sum(line.cost_upence for line in bill.lines):
+            faults.append(
+                f"home {bill.premises}, bill {bill.number}: total {bill.total_upence} is not that of its lines"
+            )
+        for line in bill.lines:
+            if line.kind is not LineKind.STANDING:
+                key = bill.premises, line.month, line.fuel, int(line.tariff), line.tariff_version
+                numbers_of_line = np.array([getattr(line, name) for name in _QUANTITIES], np.int64)
+                billed[key] = billed.get(key, np.zeros(4, np.int64)) + numbers_of_line
+    for premises, held in numbers.items():
+        if sorted(held) != list(range(1, len(held) + 1)):
+            faults.append(f"home {premises}: bills are numbered {sorted(held)}")
+    faults += _standing_faults(bills, prices)
+    used = {key: sums for key, sums in _used(days, prices).items() if key[:2] in months}
+    for key in sorted(billed.keys() | used.keys()):
+        is_billed, is_used = billed.get(key, np.zeros(4, np.int64)), used.get(key, np.zeros(4, np.int64))
+        if (is_billed != is_used).any():
+            what = "home {}, month {}, fuel {}, tariff {}, version {}".format(*key)
+            faults.append(
+                f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, upence]"
+            )
+    return _checked("bills add up to the half-hours", len(bills), faults)
+
+
+def _used(days: MeterDays, prices: Sequence[PriceList]) -> dict[Key, Ints]:
+    """What the half-hours come to, by home, month, fuel, tariff and version."""
+    n = len(days.premises)
+    slots = np.arange(SLOTS_PER_DAY)
+    start_us = days.day_start_us[:, np.newaxis] + slots * SLOT_US
+    index = in_force(prices, start_us.ravel()).reshape(n, SLOTS_PER_DAY)
+    assert (index >= 0).all(), "a day before the first price list"
+    is_known = (days.values_wh != MISSING_WH) & (slots < days.slot_count[:, np.newaxis])
+    known_wh = np.where(is_known, days.values_wh, 0).astype(np.int64)
+    rate = RATE_OF_SLOT[days.tariff]
+    price = _table(prices)[index, days.tariff[:, np.newaxis], days.fuel[:, np.newaxis], rate]
+    sums = [np.where(rate == one, known_wh, 0).sum(axis=1) for one in Rate]
+    quantities = np.stack([*sums, (known_wh * price).sum(axis=1)], axis=1)
+    last = index[np.arange(n), np.maximum(days.slot_count, 1) - 1]
+    version = np.array([one.version for one in prices], np.int64)[last]
+    keys = np.stack([days.premises, month_of(days.day_start_us), days.fuel, days.tariff, version], axis=1).astype(
+        np.int64
+    )
+    unique, which = np.unique(keys, axis=0, return_inverse=True)
+    added = np.zeros((len(unique), 4), np.int64)
+    np.add.at(added, which.ravel(), quantities)
+    return {(key[0], key[1], key[2], key[3], key[4]): row for key, row in zip(unique.tolist(), added, strict=True)}
+
+
+def _standing_faults(bills: Sequence[Bill], prices: Sequence[PriceList]) -> list[str]:
+    """A month's standing charge is on one bill, for no more days than it has, at the price of their version."""
+    by_version = {one.version: one for one in prices}
+    first_bill: dict[tuple[int, int, int], int] = {}
+    days: dict[tuple[int, int, int], int] = {}
+    faults = []
+    for bill in bills:
+        for line in bill.lines:
+            if line.kind is not LineKind.STANDING:
+                continue
+            key = bill.premises, line.month, line.fuel
+            where = f"home {bill.premises}, bill {bill.number}, standing charge of {line.month}, fuel {line.fuel}"
+            if first_bill.setdefault(key, bill.number) != bill.number:
+                faults.append(f"{where}: bill {first_bill[key]} had it already")
+            days[key] = days.get(key, 0) + line.days
+            if days[key] > _days_in(line.month):
+                faults.append(f"{where}: {days[key]} days")
+            held = by_version.get(line.tariff_version)
+            if held is None or line.cost_upence != line.days * held.standing_upence[line.fuel]:
+                faults.append(
+                    f"{where}: {line.cost_upence} upence for {line.days} days of version {line.tariff_version}"
+                )
+    return faults
+
+
+def _days_in(month: int) -> int:
+    first = np.datetime64(f"{month // 100:04d}-{month % 100:02d}", "M")
+    return int(((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64))
+
+
+def _table(prices: Sequence[PriceList]) -> Ints:
+    """int64[version, tariff, fuel, rate] [upence a Wh]."""
+    table = np.array([one.upence_per_wh for one in prices], np.int64)
+    assert table.shape[1] == len(TariffKind), "a price for each tariff"
+    return table
+
+
+# -- views ---------------------------------------------------------------------------------------------------------------------
+
+
+def check_views(view: str, row_count: int, differences: Iterable[Difference]) -> Checked:
+    """Is a view what its log folds to? row_count: rows of the fold; differences: as `store.readings.verify` tells them."""
+    faults = (
+        f"{one.key}: {'not in the view' if one.found is None else 'not in the log' if one.expected is None else 'differs'}, "
+        f"expected {one.expected}, found {one.found}"
+        for one in differences
+    )
+    return _checked(f"{view} is the fold of its log", row_count, faults)
