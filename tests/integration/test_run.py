@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -20,6 +21,7 @@ from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from reports.results import Results, Verdict, load_results
+from scenarios.domain import mpan_of, mprn_of, premises_of_mpxn
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
 
 SMALL = """
@@ -106,10 +108,11 @@ def test_the_same_seed_is_the_same_trace_on_more_shards(
 
 
 ALTERATIONS = {
-    "events_by_meter": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
-    "intervals_by_meter": ("UPDATE {t} SET values_wh = [1]", "DELETE FROM {t}"),
-    "usage_by_premises_month": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
-    "meter_state": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+    "events_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+    "intervals_by_home": ("UPDATE {t} SET values_wh = [1]", "DELETE FROM {t}"),
+    "usage_by_home": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
+    "billing_by_home": ("UPDATE {t} SET cost_upence = 1", "DELETE FROM {t}"),
+    "latest_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
 }
 
 
@@ -133,8 +136,8 @@ def test_a_row_altered_or_deleted_by_hand_is_found_and_named(
     kinds = {example.kind for example in audited.audit.examples if example.table == table}
     assert "lost" in kinds and kinds & {"wrong", "phantom"}
     lost = next(example for example in audited.audit.examples if example.table == table and example.kind == "lost")
-    if "mpxn" in key:
-        assert lost.mpxn in (deleted.mpxn, altered.mpxn)
+    homes = premises_of_mpxn(np.array([lost.mpxn]))[0].tolist()
+    assert homes[0] in (deleted.premises, altered.premises)
     assert lost.slot is not None and lost.slot_start is not None
 
 
@@ -216,16 +219,18 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
     with LocalCluster.restart(tmp_path / "kept" / "cluster") as cluster:
         driver, session = connect(cluster.endpoint())
-        row = session.execute("SELECT mpxn, month, interval_start FROM meterstorm.intervals_by_meter LIMIT 1").one()
+        row = session.execute("SELECT * FROM meterstorm.intervals_by_home LIMIT 1").one()
         session.execute(
-            "DELETE FROM meterstorm.intervals_by_meter WHERE mpxn = %s AND month = %s AND interval_start = %s",
-            [row.mpxn, row.month, row.interval_start],
+            "DELETE FROM meterstorm.intervals_by_home WHERE premises = %s AND month = %s AND fuel = %s "
+            "AND interval_start = %s AND slot_count = %s",
+            [row.premises, row.month, row.fuel, row.interval_start, row.slot_count],
         )
         driver.shutdown()
     altered = command("audit", "kept", "--settle-s", "0", cwd=tmp_path)
     out, errors = altered.communicate(timeout=300)
     assert altered.returncode == 1, errors
-    assert f"meter {row.mpxn}" in out and "lost" in out
+    mpxn = (mpan_of, mprn_of)[row.fuel](np.array([row.premises]))[0]
+    assert f"meter {mpxn}" in out and "lost" in out
     await_none_below(tmp_path)
 
 

@@ -18,7 +18,7 @@ PREPARED_ID = bytes(range(16))
 def statement(*binds: tuple[str, CqlType], key: tuple[str, ...], is_write: bool = True) -> Statement:
     return Statement(
         operation=Operation.INGEST_REVISION,
-        cql="unused",
+        cql=" ".join("?" for _ in binds),
         binds=tuple(Bind(name=name, type=kind) for name, kind in binds),
         partition_key=key,
         is_write=is_write,
@@ -43,6 +43,14 @@ def test_a_small_frame_by_hand() -> None:
     assert frames[0].tobytes() == bytes.fromhex("04 00 0000 0a 00000015" + body + "0000000000000001")
     assert frames[1].tobytes() == bytes.fromhex("04 00 0000 0a 00000015" + body + "fffffffffffffffe")
     assert template.size == frames.shape[1] == 30
+
+
+def test_a_batch_binds_a_name_in_each_of_its_statements() -> None:
+    batch = statement(("meter", CqlType.BIGINT), ("meter", CqlType.BIGINT), ("wh", CqlType.INT), key=("meter",))
+    template = FrameTemplate(batch, PREPARED_ID, 6)
+    frame = template.encode({"meter": np.array([7]), "wh": np.array([3])})[0].tobytes()
+    assert frame[-32:] == struct.pack(">iqiqii", 8, 7, 8, 7, 4, 3)
+    assert template.key_bytes({"meter": np.array([7])}).tobytes() == struct.pack(">q", 7)
 
 
 def test_a_paged_read_carries_its_page_size() -> None:

@@ -31,7 +31,7 @@ def test_tokens_of_composite_keys(rows: list[tuple[int, int]]) -> None:
     """Negative numbers have bytes above 127, which Cassandra's variant of Murmur3 extends with their sign."""
     statement = Statement(
         operation=Operation.INGEST_READING,
-        cql="unused",
+        cql="? ?",
         binds=(Bind(name="meter", type=CqlType.BIGINT), Bind(name="day", type=CqlType.INT)),
         partition_key=("meter", "day"),
         is_write=True,
