@@ -235,9 +235,14 @@ def totals_of(
         day_start_us=start_us_of(estate) + day_slot.astype(np.int64) * SLOT_US,
         values_wh=day_wh,
         slot_count=slot_count,
-        kind=_tariff_kinds(estate.packed, premises),
+        kind=tariff_kinds_of(estate, premises),
         fuel=is_gas.astype(np.int8),
     )
+
+
+def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The TariffKind of homes: int64[n] -> uint8[n]."""
+    return _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
 
 
 def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:

@@ -18,10 +18,11 @@ from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
 from loadtests.errors import HarnessError
+from loadtests.folding import fold_days_anew
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import StormResult, storm
-from loadtests.workload import planes_of
+from loadtests.workload import operations_of, planes_of
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -35,6 +36,7 @@ from meterstorm.progress import Progress, Silent
 from meterstorm.versions import versions
 from reports import write_report
 from reports.results import AuditResult, Results, load_results
+from scenarios.domain import Operation
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -105,8 +107,9 @@ def run(
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
-        audit, trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
-        results = judge_again(results, scenario, audit, trouble)
+        trouble = _fold_or_trouble(scenario, estate, reached, phases)
+        audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
+        results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
         if cluster is not None:
@@ -225,6 +228,22 @@ def _storm(
             )
         finally:
             _drop_warming(scenario, endpoint)
+
+
+def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
+    """Fold the revised days of a scenario that has revisions; returns the sentence why it could not be done, if so."""
+    if Operation.INGEST_REVISION not in operations_of(scenario):
+        return []
+    with phases.phase("fold", "Folding the days that estimates and corrections have touched"):
+        try:
+            driver, session = connect(endpoint)
+            try:
+                fold_days_anew(session, estate, SCHEMAS[SCHEMA], scenario.topology, phases.progress.detail)
+            finally:
+                driver.shutdown()
+        except (HarnessError, StoreError) as error:
+            return [f"The revised days could not be folded: {error}; their views are behind the log."]
+    return []
 
 
 def _audit_or_trouble(

@@ -78,7 +78,7 @@ def test_a_run_proves_that_nothing_is_lost(recorded: tuple[Path, Scenario, Resul
     audit = results.audit
     assert audit is not None
     meters = scenario.estate.meter_count
-    assert audit.acknowledged == audit.verified == meters * (48 + 48 + 1 + 1)
+    assert audit.acknowledged == audit.verified == meters * (48 + 48 + 1 + 1 + 1)
     assert (audit.lost, audit.wrong, audit.phantom, audit.duplicate, audit.indeterminate) == (0, 0, 0, 0, 0)
     assert set(audit.per_dc) == {"north", "south"}
     for counts in audit.per_dc.values():

@@ -1,0 +1,40 @@
+"""After a storm: the days that estimates and corrections have touched are folded anew, so that their views follow the log.
+
+A reading brings its day's sums with it; a revision of one half-hour can't, as it does not know the others. On a platform a
+projector follows the log for this; a run does it once, when its storm is over.
+"""
+
+from collections.abc import Callable
+
+from cassandra.cluster import Session
+
+from loadtests.deliveries import price_lists_of, tariff_kinds_of
+from scenarios.spec import Topology
+from sim.estate import EstateModel
+from store.readings.cassandra import CassandraBulk
+from store.readings.fold import Book
+from store.readings.verify import Rebuilt, rebuild
+from store.tables import Schema
+
+DAY_VIEWS = ("usage_by_home", "billing_by_home")
+
+
+def book_of(estate: EstateModel) -> Book:
+    """The estate's prices, and the kind of tariff of each of its homes."""
+    return Book(prices=price_lists_of(estate), kind_of=lambda premises: tariff_kinds_of(estate, premises))
+
+
+def fold_days_anew(
+    session: Session, estate: EstateModel, schema: Schema, topology: Topology, progress: Callable[[str], None]
+) -> dict[str, Rebuilt]:
+    """Mend the views of a day wherever they differ from the fold of the log. Raises StoreError."""
+    bulk = CassandraBulk(session, topology)
+    mended = {}
+    try:
+        for view in DAY_VIEWS:
+            progress(f"folding {view} from the log")
+            mended[view] = rebuild(bulk, schema, view, book_of(estate))
+            progress(f"folded {view}: {mended[view].rows:,} days, {mended[view].written:,} mended")
+    finally:
+        bulk.close()
+    return mended
