@@ -9,7 +9,18 @@ from datetime import UTC, datetime, time
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Fuel, MeterType, Quality, ReadSchedule, Source, mpan_of, mprn_of
+from scenarios.domain import (
+    DAY_US,
+    SLOT_US,
+    SLOTS_PER_DAY,
+    Fuel,
+    MeterType,
+    Quality,
+    ReadSchedule,
+    Source,
+    mpan_of,
+    mprn_of,
+)
 from sim.arrivals import (
     TEN_SECOND_US,
     TEN_SECONDS_PER_SLOT,
@@ -28,6 +39,7 @@ from sim.messages import MessageKind
 from sim.parameters import KernelParameters
 from sim.sending import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us, repeated_us
 from sim.values import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
+from store.customers.port import Preference
 from store.rows import ESTIMATE_REVISION, Columns, Readings, epoch_day_of, month_of
 from store.tariffs import FIRST_PRICES, MISSING_WH, DayTotals, PriceList, day_totals
 
@@ -165,15 +177,17 @@ def alert_columns(
 
 
 def preference_columns(estate: EstateModel, meter: NDArray[np.int64]) -> Columns:
-    """The bind columns of n customers' choices of a read schedule."""
-    premises, is_gas = split_meter(estate, meter)
+    """The bind columns of n customers' choices of a read schedule: int64[n] meters."""
+    premises, _ = split_meter(estate, meter)
     changed_us, schedule = _changes(estate.packed, meter)
+    at_us = start_us_of(estate) + changed_us
     return {
         "premises": premises,
-        "fuel": is_gas.astype(np.int8),
-        "changed_at": (start_us_of(estate) + changed_us) // 1_000,
-        "schedule": schedule,
-        "write_us": start_us_of(estate) + changed_us,
+        "preference": np.full(len(meter), Preference.READ_SCHEDULE, np.int8),
+        "effective_at": (at_us // DAY_US + 1) * (DAY_US // 1_000),
+        "changed_at": at_us // 1_000,
+        "value": schedule.astype(np.int32),
+        "write_us": at_us,
     }
 
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from loadtests.audit.expected import audited_columns
 from loadtests.audit.pages import read_pages, token_ranges
-from loadtests.deliveries import alert_columns, meter_of, schedules_on, start_us_of, ten_second_columns
+from loadtests.deliveries import (
+    alert_columns,
+    meter_of,
+    preference_columns,
+    schedules_on,
+    start_us_of,
+    ten_second_columns,
+)
 from loadtests.history import read_history
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule
 from scenarios.spec import Topology
@@ -121,8 +128,24 @@ def _alerts(estate: EstateModel, held: Held) -> Expected:
     return exists, expected
 
 
+def _preferences(estate: EstateModel, held: Held) -> Expected:
+    """A row names a home and an instant: that of the change of one of its meters, or of none."""
+    fuels = len(estate.fuels)
+    exists = np.zeros(len(held["premises"]), np.bool_)
+    known = (held["premises"] >= 0) & (held["premises"] < estate.premises_count)
+    chosen = {name: values.copy() for name, values in held.items()}
+    for fuel in range(fuels):
+        expected = preference_columns(estate, np.where(known, held["premises"], 0) * fuels + fuel)
+        is_it = known & (expected["changed_at"] == held["changed_at"])
+        exists |= is_it
+        for name in chosen:
+            chosen[name] = np.where(is_it, expected[name], chosen[name])
+    return exists, chosen
+
+
 COUNTED: Mapping[str, Callable[[EstateModel, Held], Expected]] = {
     "ten_seconds_by_home": _ten_seconds,
     "alerts_by_home": _alerts,
+    "preferences_by_home": _preferences,
 }
-COUNTED_OPERATIONS = (Operation.INGEST_TEN_SECOND, Operation.RECORD_ALERT)
+COUNTED_OPERATIONS = (Operation.INGEST_TEN_SECOND, Operation.RECORD_ALERT, Operation.CHANGE_PREFERENCE)

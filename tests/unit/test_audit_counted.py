@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from loadtests.audit.counted import RowCounts, Sent, judged, lost_of, phantoms_of
-from loadtests.deliveries import alert_columns, ten_second_columns
+from loadtests.deliveries import alert_columns, preference_columns, ten_second_columns
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.trace import MessageKind, trace_blocks
 from store.rows import Columns
 
-TABLES = {"ten_seconds_by_home": MessageKind.PUSH_TEN_SECOND, "alerts_by_home": MessageKind.ALERT}
-KEYS = {"ten_seconds_by_home": {"premises", "epoch_day", "fuel", "tick"}, "alerts_by_home": {"premises", "raised_at"}}
+TABLES = {
+    "ten_seconds_by_home": MessageKind.PUSH_TEN_SECOND,
+    "alerts_by_home": MessageKind.ALERT,
+    "preferences_by_home": MessageKind.CHANGE_PREFERENCE,
+}
+KEYS = {"ten_seconds_by_home": {"premises", "epoch_day", "fuel", "tick"}}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,12 @@ def estate() -> EstateModel:
         Scenario.model_validate(
             {
                 "title": "counted",
-                "estate": {"premises": 12, "read_schedules": {"daily": 0.5, "ten_second": 0.5}},
+                "estate": {
+                    "premises": 40,
+                    "fuels": ["electricity", "gas"],
+                    "read_schedules": {"daily": 0.5, "ten_second": 0.5},
+                    "schedule_changes": [{"to": "half_hourly", "share": 0.9, "from_h": 4.0, "until_h": 20.0}],
+                },
                 "alerts": {"per_hub_day": 2.0, "storms": [{"at_h": 3.0, "share": 0.5}]},
                 "wan": {"cellular": {"delay_ms_min": 100.0, "delay_ms_max": 900.0}},
                 "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
@@ -41,6 +50,8 @@ def columns_of(estate: EstateModel, table: str) -> Columns:
     )
     if table == "ten_seconds_by_home":
         return ten_second_columns(estate, meter, slot, draw)
+    if table == "preferences_by_home":
+        return preference_columns(estate, meter)
     columns = alert_columns(estate, meter, draw, slot)
     start_ms = columns["received_at"] - due_us // 1_000
     assert (start_ms == start_ms[0]).all()  # the recomputed arrivals are those of the trace
@@ -62,7 +73,7 @@ def test_what_was_sent_is_right(estate: EstateModel, table: str) -> None:
 def test_a_changed_column_is_wrong_or_a_phantom(estate: EstateModel, table: str) -> None:
     columns = held_of(columns_of(estate, table))
     for name in columns:
-        if table == "ten_seconds_by_home" and name in KEYS[table]:
+        if name in KEYS.get(table, ()):
             continue  # the place of another reading, whose value may be the same: then there is one too many in sum
         held = {column: values.copy() for column, values in columns.items()}
         held[name][5] += 1
@@ -73,13 +84,13 @@ def test_a_changed_column_is_wrong_or_a_phantom(estate: EstateModel, table: str)
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_of_strangers_are_phantoms(estate: EstateModel, table: str) -> None:
     held = held_of(columns_of(estate, table))
-    held["premises"][:3] = [-1, 12, 10**12]
+    held["premises"][:3] = [-1, 40, 10**12]
     assert judged(estate, table, held)[2] == 3
 
 
 def test_ten_seconds_of_a_meter_that_sends_none_are_phantoms(estate: EstateModel) -> None:
     held = held_of(columns_of(estate, "ten_seconds_by_home"))
-    others = set(range(12)) - set(held["premises"].tolist())
+    others = set(range(40)) - set(held["premises"].tolist())
     held["premises"][0] = min(others)
     assert judged(estate, "ten_seconds_by_home", held)[2] == 1
 
