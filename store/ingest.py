@@ -43,7 +43,8 @@ class Known:
 
     meters: Meters
     book: Book  # as the store folds by
-    exchanges_us: Mapping[int, Sequence[int]]  # metering point -> when its meter was exchanged, in order [us]
+    # (premises, fuel) -> when that meter was exchanged, in order [us]; see `store.customers.registers.exchanges_us`
+    exchanges_us: Mapping[tuple[int, int], Sequence[int]]
 
 
 class MeterDay(NamedTuple):
@@ -73,6 +74,7 @@ class _Meter(NamedTuple):
 
     registers: list[_Register]  # measured ones, by their end
     register_of: dict[tuple[int, int], int]  # (end, revision) -> [Wh]
+    run_of: dict[tuple[int, int, int], tuple[int, ...]]  # (start, slot count, revision) -> [Wh]
     value_of: dict[tuple[int, int], int]  # (half-hour, revision) -> [Wh]
     latest: dict[int, tuple[int, int]]  # half-hour -> (revision, [Wh]) of the highest revision that knows it
     through_us: dict[int, int]  # start of day -> end of the latest delivery about it
@@ -135,13 +137,14 @@ def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
 
 def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
     """A month of a home's log, by fuel."""
-    meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}, {}))
+    meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}, {}, {}))
     for event in events:
         meter = meters[event.fuel]
         end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
         if event.quality == Quality.ACTUAL and event.revision == 0:
             meter.registers.append(_Register(end_us, event.register_wh))
         meter.register_of[end_us, event.revision] = event.register_wh
+        meter.run_of[event.interval_start_us, len(event.values_wh), event.revision] = event.values_wh
         for slot, value in enumerate(event.values_wh):
             start_us = event.interval_start_us + slot * SLOT_US
             if value != MISSING_WH:
@@ -167,12 +170,13 @@ def _context(
     months: NDArray[np.int32],
     rows: NDArray[np.int64],
     homes: Mapping[tuple[int, int], dict[int, _Meter]],
-    exchanges_us: Mapping[int, Sequence[int]],
+    exchanges_us: Mapping[tuple[int, int], Sequence[int]],
 ) -> Context:
     """What the log says of each of `rows`; of the others nothing."""
     n, k = readings.values_wh.shape
     empty = no_context(n, k)
     held_wh, held_register_wh = empty.held_wh.copy(), empty.held_register_wh.copy()
+    has_run, run_wh = empty.has_run.copy(), empty.run_wh.copy()
     before_wh, before_us, after_wh = empty.before_wh.copy(), empty.before_us.copy(), empty.after_wh.copy()
     meter_number = empty.meter_number.copy()
     states: dict[tuple[int, int], list[MeterState]] = {}
@@ -183,8 +187,11 @@ def _context(
         meter = homes[premises, month][fuel]
         for slot in range(k):
             held_wh[row, slot] = meter.value_of.get((start_us + slot * SLOT_US, revision), MISSING_WH)
+        run = meter.run_of.get((start_us, k, revision))
+        if run is not None:
+            has_run[row], run_wh[row] = True, run
         held_register_wh[row] = meter.register_of.get((end_us, revision), UNKNOWN_WH)
-        exchanges = exchanges_us.get(int(readings.mpxn[row]), ())
+        exchanges = exchanges_us.get((premises, fuel), ())
         meter_number[row] = number = bisect_left(
             exchanges, end_us
         )  # a reading that ends at the exchange is the old meter's
@@ -204,6 +211,8 @@ def _context(
             after_wh[row] = meter.registers[at].register_wh
     return Context(
         held_wh=held_wh,
+        has_run=has_run,
+        run_wh=run_wh,
         held_register_wh=held_register_wh,
         before_wh=before_wh,
         before_us=before_us,

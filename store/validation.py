@@ -24,6 +24,8 @@ class Context:
     """What is known already about the meters of n rows, at each row's end; see `store.ingest`."""
 
     held_wh: NDArray[np.int32]  # [n, k] held for the half-hour with the row's revision, MISSING_WH where none is
+    has_run: NDArray[np.bool_]  # [n] does the log have this very run and revision?
+    run_wh: NDArray[np.int32]  # [n, k] what it has of it; what was lost then stays lost in this revision
     held_register_wh: NDArray[np.int64]  # [n] held for the row's end and revision, UNKNOWN_WH where none is
     before_wh: NDArray[
         np.int64
@@ -39,6 +41,8 @@ def no_context(row_count: int, slot_count: int) -> Context:
     zeros = np.zeros(row_count, np.int64)
     return Context(
         held_wh=np.full((row_count, slot_count), MISSING_WH, np.int32),
+        has_run=np.zeros(row_count, np.bool_),
+        run_wh=np.full((row_count, slot_count), MISSING_WH, np.int32),
         held_register_wh=unknown,
         before_wh=unknown,
         before_us=zeros,
@@ -120,6 +124,7 @@ def _falls(readings: Readings, context: Context) -> NDArray[np.bool_]:
 def _differs_from_held(readings: Readings, context: Context) -> NDArray[np.bool_]:
     is_both: NDArray[np.bool_] = (context.held_wh != MISSING_WH) & (readings.values_wh != MISSING_WH)
     differs: NDArray[np.bool_] = (is_both & (context.held_wh != readings.values_wh)).any(axis=1)
+    differs |= context.has_run & (context.run_wh != readings.values_wh).any(axis=1)
     is_held = context.held_register_wh != UNKNOWN_WH
     differs |= is_held & (context.held_register_wh != readings.register_wh)
     return differs
@@ -145,6 +150,7 @@ def _reject_duplicates(readings: Readings, reason: NDArray[np.uint8]) -> None:
     which = which.reshape(starts.shape)
     values: dict[int, int] = {}
     registers: dict[int, int] = {}
+    runs: dict[int, tuple[int, ...]] = {}
     for at in np.flatnonzero((count[which] > 1).any(axis=1)).tolist():
         row, end = int(good[at]), int(which[at, -1])
         told = {
@@ -152,14 +158,17 @@ def _reject_duplicates(readings: Readings, reason: NDArray[np.uint8]) -> None:
             for key, value in zip(which[at], readings.values_wh[row].tolist(), strict=False)
             if value != MISSING_WH
         }
-        register = int(readings.register_wh[row])
-        if registers.get(end, register) != register or any(
-            values.get(key, value) != value for key, value in told.items()
+        register, first = int(readings.register_wh[row]), int(which[at, 0])
+        run = tuple(readings.values_wh[row].tolist())
+        if (
+            runs.get(first, run) != run
+            or registers.get(end, register) != register
+            or any(values.get(key, value) != value for key, value in told.items())
         ):
             reason[row] = Reason.DUPLICATE_DIFFERS
             continue
         values |= told
-        registers[end] = register
+        registers[end], runs[first] = register, run
 
 
 def _reject_odd_registers(readings: Readings, meter_number: NDArray[np.int64], reason: NDArray[np.uint8]) -> None:

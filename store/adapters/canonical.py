@@ -28,7 +28,8 @@ class Channel:
     register_wh: NDArray[np.int64]  # [n] at the end of the last half-hour [Wh]
     has_rolled_over: NDArray[np.bool_]  # [n] the counter began again since it was last seen: to be logged
     reason: NDArray[np.uint8]  # [n] Reason, ACCEPTED where nothing is wrong
-    after: Anchor  # where the next delivery of these meters starts
+    before: Anchor  # where these deliveries started ...
+    after: Anchor  # ... and where the next ones of these meters do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ def channels(form: GasVolume) -> tuple[Channel, ...]:
             register_wh=register_wh,
             has_rolled_over=result.has_rolled_over & (reason == Reason.ACCEPTED),
             reason=reason,
+            before=form.counter.before,
             after=moved_on(
                 form.counter.before,
                 reason,

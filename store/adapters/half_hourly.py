@@ -35,6 +35,7 @@ def channel(form: HalfHourly, fuel: int) -> Channel:
         register_wh=register_wh,
         has_rolled_over=result.has_rolled_over & (reason == Reason.ACCEPTED),
         reason=reason,
+        before=form.counter.before,
         after=moved_on(form.counter.before, reason, anchor(form.counter.display[:, -1], register_wh)),
     )
 

@@ -32,6 +32,7 @@ def channels(form: RegisterOnly) -> tuple[Channel, ...]:
             register_wh=register_wh,
             has_rolled_over=result.has_rolled_over,
             reason=result.reason,
+            before=form.counter.before,
             after=moved_on(form.counter.before, result.reason, anchor(form.counter.display[:, -1], register_wh)),
         ),
     )

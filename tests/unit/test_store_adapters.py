@@ -20,6 +20,8 @@ from store.adapters.half_hourly import HalfHourly
 from store.adapters.import_export import ImportExport
 from store.adapters.register_only import RegisterOnly
 from store.adapters.ten_second import TenSecond
+from store.customers.port import RegisterChangeKind
+from store.customers.registers import exchanges_us, rollovers
 from store.rejections import Reason
 from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
@@ -338,6 +340,34 @@ def test_a_new_type_is_one_record_one_function_and_one_registration() -> None:
         METER_TYPES.channels(TenthsOfKwh(tenths=np.zeros((1, 2))))
 
 
+def envelope_of(n: int) -> Envelope:
+    numbers, zeros = np.arange(1, n + 1), np.zeros(n, np.int8)
+    return Envelope(
+        mpxn=numbers,
+        premises=numbers,
+        interval_start_us=numbers * 1_000,
+        received_at_us=numbers,
+        revision=np.zeros(n, np.int32),
+        source=zeros,
+        quality=zeros,
+    )
+
+
+def test_rollovers_are_logged_and_exchanges_are_found() -> None:
+    """The second rolls over, the third has fallen."""
+    before = np.array([5, 99_999_999, 500])
+    form = RegisterOnly(
+        counter=Counter(before=anchor(before, before), display=np.array([[6], [3], [4]]), slots_apart=np.ones(3, int)),
+        is_half_hourly=True,
+    )
+    (channel,) = METER_TYPES.channels(form)
+    ((premises, change),) = rollovers(channel, envelope_of(3))
+    assert (premises, change.changed_us, change.before_wh, change.after_wh) == (2, 2_000, 99_999_999, 3)
+    assert change.kind is RegisterChangeKind.ROLLED_OVER
+    exchanged = [replace(change, kind=RegisterChangeKind.EXCHANGED, changed_us=at_us) for at_us in (9, 7)]
+    assert exchanges_us([(2, change), (2, exchanged[0]), (2, exchanged[1])]) == {(2, ELECTRICITY): [7, 9]}
+
+
 def test_readings_are_the_accepted_rows() -> None:
     form = HalfHourly(
         counter=Counter(
@@ -348,18 +378,7 @@ def test_readings_are_the_accepted_rows() -> None:
         intervals_wh=np.array([[5], [99], [7]]),
     )
     (channel,) = METER_TYPES.channels(form)
-    numbers = np.array([1, 2, 3])
-    zeros = np.zeros(3, np.int8)
-    envelope = Envelope(
-        mpxn=numbers,
-        premises=numbers,
-        interval_start_us=numbers,
-        received_at_us=numbers,
-        revision=np.zeros(3, np.int32),
-        source=zeros,
-        quality=zeros,
-    )
-    readings = readings_of(channel, envelope)
+    readings = readings_of(channel, envelope_of(3))
     assert readings.mpxn.tolist() == [1, 3]
     assert readings.register_wh.tolist() == [15, 37]
     assert readings.values_wh.tolist() == [[5], [7]]

@@ -20,7 +20,7 @@ MPANS = [int(mpan) for mpan in mpan_of(np.arange(4))]
 FLAT = 24_500  # upence a Wh
 
 
-def known(exchanges_us: dict[int, tuple[int, ...]] | None = None) -> Known:
+def known(exchanges_us: dict[tuple[int, int], tuple[int, ...]] | None = None) -> Known:
     """Four homes on the flat tariff."""
     return Known(
         meters=NumberedHomes(count=4),
@@ -112,7 +112,7 @@ def test_the_register_is_known_from_the_month_before(store: MemoryStore) -> None
 
 
 def test_an_exchanged_meter_begins_anew(store: MemoryStore) -> None:
-    exchanged = known({MPANS[0]: (START_US + 2 * SLOT_US,)})
+    exchanged = known({(0, 0): (START_US + 2 * SLOT_US,)})
     ingest(store, rows((0, 0, [100], 50_000)), exchanged)
     result = ingest(store, rows((0, 1, [10], 50_010), (0, 2, [10], 10), (0, 3, [10], 5)), exchanged)
     assert told(result) == [(2, Reason.REGISTER_FELL)]
@@ -147,12 +147,20 @@ def test_a_correction_is_a_revision_and_counts_in_its_day(store: MemoryStore) ->
 
 
 def test_an_estimate_counts_until_the_half_hour_is_measured(store: MemoryStore) -> None:
-    ingest(store, rows((0, 0, [None], 900)), known())
     estimated = ingest(store, rows((0, 0, [70], 900), revision=[-1], quality=[1]), known())
     assert estimated.refolded == (MeterDay(0, 0, START_US),)
     ingest(store, rows((0, 1, [10], 1_000)), known())
     assert store.usage(0, JANUARY)[0].usage_wh == 80
     assert told(ingest(store, rows((0, 0, [60], 900)), known())) == []
+    assert store.usage(0, JANUARY)[0].usage_wh == 70
+
+
+def test_what_came_as_lost_is_found_again_by_a_revision_alone(store: MemoryStore) -> None:
+    """Two rows of one key and timestamp would leave the one whose bytes are larger: -1 before 60."""
+    ingest(store, rows((0, 0, [None], 900)), known())
+    assert told(ingest(store, rows((0, 0, [60], 900)), known())) == [(0, Reason.DUPLICATE_DIFFERS)]
+    assert told(ingest(store, rows((0, 0, [60], 900), revision=[1]), known())) == []
+    assert store.usage(0, JANUARY)[0].usage_wh == 60
 
 
 def test_registers_alone(store: MemoryStore) -> None:

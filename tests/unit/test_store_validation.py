@@ -204,6 +204,8 @@ def test_a_key_that_is_held_already(held: int, held_register: int, reason: Reaso
 def test_of_two_values_for_a_key_the_first_stands() -> None:
     rows = row(values=(1,)), row(values=(2,)), row(values=(1,)), row(values=(2,), revision=1), row(home=1, values=(2,))
     assert reasons(*rows) == [OK, Reason.DUPLICATE_DIFFERS, OK, OK, OK]
+    lost = row(values=(None,)), row(values=(2,))
+    assert reasons(*lost) == reasons(*lost[::-1]) == [OK, Reason.DUPLICATE_DIFFERS]
 
 
 def test_a_duplicate_of_a_refused_row_is_no_duplicate() -> None:
