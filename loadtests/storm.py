@@ -21,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.cluster.connect import Endpoint
+from loadtests.command_gateway import GatewayResult, run_gateway
 from loadtests.errors import HarnessError
 from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.measured_statements import RequestLog
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
 from loadtests.wire.recorder import LIVE_SIZE, LiveField
 from loadtests.workload import operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
+from store.ports import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
+    commands: GatewayResult | None  # None: the scenario has no campaigns
 
 
 def storm(
@@ -82,7 +86,8 @@ def storm(
     with _Shards(scenario, run_folder, shard_count) as shards:
         try:
             shards.launch(estate, schema, endpoint)
-            return shards.run(sample_nodes, live)
+            with _Gateway(scenario, estate, endpoint, schema, run_folder / "history" / "gateway") as gateway:
+                return shards.run(gateway, sample_nodes, live)
         finally:
             shards.write_history()
 
@@ -154,16 +159,21 @@ class _Shards:
         for path in (self._folder / "logs").glob("shard-*.live"):
             path.unlink()
 
-    def run(self, sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]) -> StormResult:
+    def run(
+        self, gateway: "_Gateway", sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
+    ) -> StormResult:
         self._await_ready()
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
+        gateway.start(self._zero_ns)
         is_interrupted = False
         with _NodeSampling(sample_nodes, self._nodes, self._zero_ns):
             try:
                 self._watch(live)
+                gateway.wait()
             except KeyboardInterrupt:
                 is_interrupted = True
+                gateway.stop()
                 self._tell(Stop())
                 self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
@@ -175,13 +185,15 @@ class _Shards:
             wall_s=max((report.wall_s for report in reports), default=0.0),
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
+            commands=gateway.result(),
         )
 
     def write_history(self) -> None:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        parts = [*self._parts, self._nodes.folder]
+        of_gateway = self._folder / "history" / "gateway"
+        parts = [*self._parts, self._nodes.folder, *([of_gateway] if of_gateway.exists() else [])]
         merge_histories(parts, self._folder / "history")
         for part in parts:
             shutil.rmtree(part)
@@ -264,6 +276,71 @@ class _Shards:
             indeterminate=int(totals[LiveField.INDETERMINATE]),
             in_flight=int(totals[LiveField.IN_FLIGHT]),
         )
+
+
+class _Gateway:
+    """The gateways of the commands, in a thread beside the shards; nothing for a scenario without campaigns."""
+
+    def __init__(
+        self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, history: Path
+    ) -> None:
+        self._scenario, self._estate, self._endpoint, self._schema = scenario, estate, endpoint, schema
+        self._history = history
+        self._log = RequestLog()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._zero_ns = 0
+        self._result: GatewayResult | None = None
+        self._error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+            self._log.write(self._history, self._zero_ns)
+
+    def start(self, zero_ns: int) -> None:
+        """Begin, when there are campaigns; `zero_ns` is the storm's start [monotonic]."""
+        if not self._scenario.campaigns:
+            return
+        self._zero_ns = zero_ns
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until every command has ended. Raises HarnessError when the gateway could not go on."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.2)  # in short: Ctrl-C is heard between
+        if self._error is not None:
+            raise HarnessError(f"the commands' gateway could not go on: {self._error}") from self._error
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def result(self) -> GatewayResult | None:
+        """What became of the commands, when it is known."""
+        if self._thread is not None:
+            self._thread.join(STOP_S_MAX)
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = run_gateway(
+                self._scenario,
+                self._estate,
+                self._endpoint,
+                schema=self._schema,
+                zero_ns=self._zero_ns,
+                log=self._log,
+                stop=self._over,
+            )
+        except (HarnessError, StoreError) as error:
+            self._error = error
 
 
 class _NodeSampling:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from loadtests.cluster.doctor import Check, Grade
 from loadtests.storm import Live
-from reports.results import Results, Verdict
+from reports.results import CommandsResult, Results, Verdict
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 GRADE_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
@@ -74,8 +74,13 @@ def print_results(console: Console, results: Results, report: str) -> None:
     for reason in results.reasons:
         console.print(f"  - {reason}", highlight=False, soft_wrap=True)
     console.print(_operations_table(results))
+    if results.commands is not None:
+        console.print(_commands_table(results.commands))
     if results.audit is not None:
         console.print(_audit_table(results))
+        for rule in results.audit.rules:
+            outcome = "true of" if not rule.faults else f"{rule.faults:,} faults in"
+            console.print(f"  {rule.rule}: {outcome} {rule.counted:,}", highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
             console.print(
                 f"  {example.kind}: meter {example.mpxn}, half-hour {example.slot_start} in {example.table} of "
@@ -116,6 +121,26 @@ def _operations_table(results: Results) -> Table:
             "-" if operation.rate_per_s is None else f"{operation.rate_per_s:,.0f}",
             *([f"{value:,.1f}" for value in (response.p50, response.p99, response.max)] if response else ["-"] * 3),
         )
+    return table
+
+
+def _commands_table(commands: CommandsResult) -> Table:
+    """How commands ended, and what it took."""
+    table = Table(title="Commands (in closed loop)", title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("state", no_wrap=True)
+    table.add_column("commands", justify="right", no_wrap=True)
+    for state, count in sorted(commands.states.items()):
+        table.add_row(state.lower(), f"{count:,}")
+    table.add_section()
+    sums = {
+        "attempts": commands.attempts,
+        "replays": commands.replays,
+        "late answers": commands.late,
+        "repeated answers": commands.repeats,
+        "drifts mended": commands.drifts,
+    }
+    for name, count in sums.items():
+        table.add_row(name, f"{count:,}")
     return table
 
 

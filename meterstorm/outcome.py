@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.audit.audit import AuditReport
+from loadtests.command_gateway import GatewayResult
 from loadtests.history import read_history
 from loadtests.machine import fingerprint
 from loadtests.storm import StormResult
 from reports.results import (
     AuditExample,
     AuditResult,
+    CommandsResult,
     DcAudit,
     Machine,
     ProfileFault,
@@ -37,6 +39,23 @@ def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
         consistency=str(scenario.topology.consistency.audit),
         slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
         finished=datetime.now(UTC),
+    )
+
+
+def commands_result(done: GatewayResult | None) -> CommandsResult | None:
+    """The commands as results.json has them; None for a scenario without campaigns."""
+    if done is None:
+        return None
+    return CommandsResult(
+        states=dict(done.states),
+        mending_states=dict(done.mending_states),
+        attempts=done.attempts,
+        replays=done.replays,
+        late=done.late,
+        repeats=done.repeats,
+        drifts=done.drifts,
+        behind_s_max=round(done.behind_s_max, 3),
+        wall_s=round(done.wall_s, 3),
     )
 
 
@@ -91,6 +110,7 @@ def assemble_results(
             sender_count=stormed.shard_count,
         ),
         audit=None,
+        commands=commands_result(stormed.commands),
         profile=profile,
         trouble=(*trouble, interrupted) if stormed.is_interrupted else tuple(trouble),
     )

@@ -132,6 +132,29 @@ class AuditExample(Part):
     found: int | str | None
 
 
+class RuleCheck(Part):
+    """A rule that what was read back must keep: how many things it was held against, and which break it."""
+
+    rule: str
+    counted: NonNegativeInt
+    faults: NonNegativeInt
+    examples: tuple[str, ...] = Field(default=(), description="of the faults, for people; not all of them")
+
+
+class CommandsResult(Part):
+    """What became of the commands, as the store has it at the end."""
+
+    states: dict[str, NonNegativeInt] = Field(description="commands of campaigns by state")
+    mending_states: dict[str, NonNegativeInt] = Field(description="commands that reconciliation issued, by state")
+    attempts: NonNegativeInt
+    replays: NonNegativeInt = Field(description="attempts beyond the first of a command")
+    late: NonNegativeInt = Field(description="commands whose answer came after its attempt had timed out")
+    repeats: NonNegativeInt = Field(description="answers that changed nothing")
+    drifts: NonNegativeInt = Field(description="devices whose reported state was not the desired one")
+    behind_s_max: NonNegativeFloat = Field(description="wall time by which the gateway was late")
+    wall_s: NonNegativeFloat = Field(description="until all had ended")
+
+
 class AuditResult(AuditCounts):
     """Every acknowledged fact, read back from each DC and compared with the value recomputed from the seed."""
 
@@ -140,6 +163,7 @@ class AuditResult(AuditCounts):
     per_dc: dict[str, DcAudit]
     tables: dict[str, TableAudit] = Field(default_factory=dict)
     examples: tuple[AuditExample, ...] = ()
+    rules: tuple[RuleCheck, ...] = ()
     consistency: str | None = None
     slots_per_s: NonNegativeFloat | None = None
     finished: AwareDatetime | None = None
@@ -205,6 +229,7 @@ class Results(ResultsFile):
     objectives: tuple[ObjectiveResult, ...] = ()
     generator: GeneratorResult
     audit: AuditResult | None
+    commands: CommandsResult | None = None
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
 

@@ -22,6 +22,7 @@ from reports.results import (
     Lateness,
     ObjectiveResult,
     OperationResult,
+    RuleCheck,
     Verdict,
 )
 from reports.wording import count, counted, duration, listed, milliseconds, percent, percentile_name
@@ -161,8 +162,20 @@ def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
     return [
         *(_fault_check(audit, kind) for kind in FAULTS),
         _read_back_check(audit),
+        *(_rule_check(number, rule) for number, rule in enumerate(audit.rules, start=1)),
         *_dc_checks(audit, scenario),
     ]
+
+
+def _rule_check(number: int, rule: RuleCheck) -> Check:
+    name = f"rule_{number}"
+    if rule.faults:
+        example = f" For example {rule.examples[0]}." if rule.examples else ""
+        sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {counted(rule.counted, 'case')}.{example}"
+        return _check(name, "audit", Verdict.FAIL, sentence)
+    if rule.counted == 0:
+        return _check(name, "audit", Verdict.INCONCLUSIVE, f"{rule.rule}: nothing was there to be checked.")
+    return _check(name, "audit", Verdict.PASS, f"{rule.rule}: true of {counted(rule.counted, 'case')}.")
 
 
 def _fault_check(audit: AuditResult, kind: str) -> Check:
