@@ -44,17 +44,21 @@ class Statements:
         self.topology = topology
         self._prepared: dict[Operation, PreparedStatement] = {}
 
+    def start(self, operation: Operation, bound: BoundStatement) -> Any:
+        """Send one request: a future of the driver. All requests but scans pass here, so that they can be measured."""
+        return self.session.execute_async(bound)
+
     def run(self, operation: Operation, values: Values) -> list[Any]:
         """All rows of the answer, page by page. Raises StoreError, which names operation, tables and consistency level."""
         try:
-            return list(self.session.execute(self._bound(operation, values)))
+            return list(self.start(operation, self._bound(operation, values)).result())
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
 
     def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
         """A compare-and-set: whether it was applied, and the row that was in its way. Raises StoreError: then it is in doubt."""
         try:
-            result: ResultSet = self.session.execute(self._bound(operation, values))
+            result: ResultSet = self.start(operation, self._bound(operation, values)).result()
             return bool(result.was_applied), result.one()
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
@@ -65,7 +69,7 @@ class Statements:
         answers: list[list[Any]] = []
         try:
             for values in rows:
-                waiting.append(self.session.execute_async(self._bound(operation, values)))
+                waiting.append(self.start(operation, self._bound(operation, values)))
                 if len(waiting) == in_flight_max:
                     answers.append(list(waiting.pop(0).result()))
             answers += [list(one.result()) for one in waiting]
@@ -80,7 +84,7 @@ class Statements:
         answers: list[tuple[bool, Any] | StoreError] = []
         for start in range(0, len(rows), in_flight_max):
             chunk = rows[start : start + in_flight_max]
-            waiting = [self.session.execute_async(self._bound(operation, values)) for values in chunk]
+            waiting = [self.start(operation, self._bound(operation, values)) for values in chunk]
             for one in waiting:
                 try:
                     result: ResultSet = one.result()
@@ -95,7 +99,7 @@ class Statements:
         local = self.topology.consistency.of(operation) in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
         bound.consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
         try:
-            return list(self.session.execute(bound))
+            return list(self.start(operation, bound).result())
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
 

@@ -164,8 +164,9 @@ class CommandStore:
         commands = [
             next((one for one in inbox if one.id == due.id), None) for due, inbox in zip(dues, inboxes, strict=True)
         ]
-        live = [(due, one) for due, one in zip(dues, commands, strict=True) if one is not None and one.end is None]
-        again = [Attempt(one, due.attempt, due.due_us) for due, one in live if _is_sent_for(due, one)]
+        known = [(due, one) for due, one in zip(dues, commands, strict=True) if one is not None]
+        again = [Attempt(one, due.attempt, due.due_us) for due, one in known if _is_sent_for(due, one)]
+        live = [(due, one) for due, one in known if one.end is None]
         sends = [(one, due.due_us) for due, one in live if _is_to_send(due, one)]
         late = [(due, one) for due, one in live if _is_overdue(due, one)]
         attempts, scheduled, ended = self._send(sends)
@@ -369,8 +370,8 @@ def _is_to_send(due: Due, command: Command) -> bool:
 
 
 def _is_sent_for(due: Due, command: Command) -> bool:
-    """Was the attempt recorded by a gateway that may have died before it transmitted it?"""
-    return due.kind is DueKind.SEND and command.attempt == due.attempt and command.sent_us == due.due_us
+    """Was the attempt recorded by a gateway that may have died before it transmitted it? Its entry is met only then."""
+    return due.kind is DueKind.SEND and due.attempt <= command.attempt
 
 
 def _is_overdue(due: Due, command: Command) -> bool:
