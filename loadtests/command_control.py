@@ -15,12 +15,7 @@ from loadtests.command_plan import Plan
 from sim.commands import ANSWER_US_MIN
 from sim.loop import AnswerBatch, CommandBatch, Responder
 from store.commands.machine import Event
-from store.commands.port import (
-    Answer,
-    CommandId,
-    Due,
-    Effect,
-)
+from store.commands.port import Answer, CommandId, Due, DueKind, Effect
 from store.commands.store import Attempt, CommandStore, Drift, Retries
 
 NO_COMMANDS = CommandBatch(
@@ -49,6 +44,7 @@ class StoreControl:
         self._next = bisect_left(plan.commands, self._read_us - plan.start_us, key=lambda one: one.first_us)
         self._work: list[Work] = []
         self._arrivals = 0
+        self._over: set[CommandId] = set()  # commands that have ended, until their deadline's entry is met
         self.created = self.ended = 0  # since this one was started
 
     def take_commands(self, until_us: int) -> CommandBatch:
@@ -113,6 +109,7 @@ class StoreControl:
         while queues:
             answers, dues = self._next_round(queues, horizon, until)
             self._take(answers)
+            dues = [due for due in dues if not self._is_over(due)]
             if not dues:
                 continue
             pursuit = self._store.pursue(dues)
@@ -125,6 +122,13 @@ class StoreControl:
                     self._arrivals += 1
                     heapq.heappush(queues.setdefault(due.id, []), (due.due_us, _IS_DUE, self._arrivals, due))
         return attempts
+
+    def _is_over(self, due: Due) -> bool:
+        """Is the entry known to be stale? A hint that saves a look at the store, which says the same after a restart."""
+        if due.id not in self._over:
+            return False
+        self._over.discard(due.id)
+        return due.kind is DueKind.DEADLINE  # what is recorded as sent is transmitted, ended or not
 
     def _next_round(
         self, queues: dict[CommandId, list[Work]], horizon: dict[CommandId, int], until: int
@@ -152,12 +156,10 @@ class StoreControl:
         if not answers:
             return
         effects = self._store.record_answers(answers)
-        self.ended += effects.count(Effect.ENDED)
-        applied = [
-            answer
-            for answer, effect in zip(answers, effects, strict=True)
-            if effect is Effect.ENDED and answer.step.event is Event.APPLY
-        ]
+        ended = [one for one, effect in zip(answers, effects, strict=True) if effect is Effect.ENDED]
+        self.ended += len(ended)
+        self._over.update(one.id for one in ended)
+        applied = [one for one in ended if one.step.event is Event.APPLY]
         self._store.report_states([state for one in applied if (state := self._plan.reported(one)) is not None])
 
 

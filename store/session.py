@@ -15,7 +15,7 @@ from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Topology
 from store.ports import StoreError, Values
 from store.rows import us_of as us_of
-from store.tables import CqlType, Schema, Statement
+from store.tables import Bind, CqlType, Schema, Statement, Table
 
 PAGE_ROWS = 1_000
 
@@ -42,7 +42,7 @@ class Statements:
         self.session = session
         self.schema = schema
         self.topology = topology
-        self._prepared: dict[Operation, PreparedStatement] = {}
+        self._prepared: dict[Operation, tuple[PreparedStatement, tuple[Bind, ...]]] = {}
 
     def start(self, operation: Operation, bound: BoundStatement) -> Any:
         """Send one request: a future of the driver. All requests but scans pass here, so that they can be measured."""
@@ -104,11 +104,15 @@ class Statements:
             raise self._named(operation, error) from error
 
     def _bound(self, operation: Operation, values: Values) -> BoundStatement:
-        statement = self.schema.statement(operation)
         if operation not in self._prepared:
+            statement = self.schema.statement(operation)
             level = self.topology.consistency.of(operation)
-            self._prepared[operation] = prepare(self.session, statement, self.topology.keyspace, level)
-        return self._prepared[operation].bind([driver_value(bind.type, values[bind.name]) for bind in statement.binds])
+            self._prepared[operation] = (
+                prepare(self.session, statement, self.topology.keyspace, level),
+                statement.binds,
+            )
+        prepared, binds = self._prepared[operation]
+        return prepared.bind([driver_value(bind.type, values[bind.name]) for bind in binds])
 
     def _named(self, operation: Operation, error: Exception) -> StoreError:
         tables = ", ".join(table.name for table in self.schema.tables_of(operation))

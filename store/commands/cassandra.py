@@ -91,7 +91,7 @@ class CassandraCommandTables:
         rows: list[Values] = [_step(one.id, one.step, state) for one, state in zip(answers, states, strict=True)]
         self._statements.run_many(Operation.ANSWER_COMMAND, rows)
 
-    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End]:
+    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End | None]:
         rows: list[Values] = [
             {
                 **_id(id_),
@@ -103,34 +103,35 @@ class CassandraCommandTables:
             for id_, end in ends
         ]
         answers = self._statements.run_many_if(Operation.END_COMMAND, rows)
-        return [self._stands(values, end, answer) for (_, end), values, answer in zip(ends, rows, answers, strict=True)]
+        return [
+            end if not isinstance(answer, StoreError) and answer[0] else self._stands(values, end, answer)
+            for (_, end), values, answer in zip(ends, rows, answers, strict=True)
+        ]
 
-    def _stands(self, values: Values, end: End, answer: tuple[bool, Any] | StoreError) -> End:
-        """The end that a command has after a compare-and-set, resolved where its answer leaves that in doubt."""
+    def _stands(self, values: Values, end: End, answer: tuple[bool, Any] | StoreError) -> End | None:
+        """The end that a command has after a compare-and-set that was not applied, or may have been."""
         for _ in range(RESOLVE_MAX):
-            if not isinstance(answer, StoreError):
-                was_applied, _ = answer
-                if was_applied:
-                    return end
-            held = self._resolved(values)
-            if held is not None:
-                return held
+            rows = self._read_serially(values)
+            if not rows or rows[0].kind is None or rows[0].attempt < end.attempt:
+                return None
+            if rows[0].end_state is not None:
+                return _end(rows[0])
             # nobody has ended it, and after a serial read nothing that was in doubt can do so any more: a new decision
             answer = self._statements.run_many_if(Operation.END_COMMAND, [values])[0]
-        assert isinstance(answer, StoreError), "a compare-and-set was refused although there is no end"
-        raise answer
+            if not isinstance(answer, StoreError) and answer[0]:
+                return end
+        if isinstance(answer, StoreError):
+            raise answer
+        raise StoreError(f"{Operation.END_COMMAND} of {values['originator']:016x}: refused, and no end is there")
 
-    def _resolved(self, values: Values) -> End | None:
-        """The end by a serial read. Raises StoreError when that can't be had either."""
-        for number in range(RESOLVE_MAX):
+    def _read_serially(self, values: Values) -> list[Any]:
+        """The command's row, after what was in doubt is done or ruled out. Raises StoreError when that can't be had either."""
+        for _ in range(RESOLVE_MAX - 1):
             try:
-                rows = self._statements.run_serial(Operation.READ_COMMAND, values)
-                return _end(rows[0]) if rows else None
+                return self._statements.run_serial(Operation.READ_COMMAND, values)
             except StoreError:
-                if number == RESOLVE_MAX - 1:
-                    raise
                 time.sleep(RESOLVE_WAIT_S)
-        raise AssertionError
+        return self._statements.run_serial(Operation.READ_COMMAND, values)
 
     def read(self, ids: Sequence[CommandId]) -> list[Command | None]:
         answers = self._statements.run_many(Operation.READ_COMMAND, [_id(id_) for id_ in ids])

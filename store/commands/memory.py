@@ -80,8 +80,11 @@ class MemoryCommandTables:
         for one, state in zip(answers, states, strict=True):
             self._take(one.id, one.step, state)
 
-    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End]:
-        return [self._ends.setdefault(id_, end) for id_, end in ends]
+    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End | None]:
+        for (id_, end), command in zip(ends, self.read([id_ for id_, _ in ends]), strict=True):
+            if command is not None and command.end is None and command.attempt >= end.attempt:
+                self._ends[id_] = end
+        return [self._ends.get(id_) for id_, _ in ends]
 
     def read(self, ids: Sequence[CommandId]) -> list[Command | None]:
         return [self._command(id_) if id_ in self._requests.get(id_.target, {}) else None for id_ in ids]

@@ -222,9 +222,10 @@ class CommandTables(Protocol):
     def answer(self, answers: Sequence[Answer], states: Sequence[State]) -> None:
         """An answer's step, and the open state that it leads to, both or neither."""
 
-    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End]:
-        """Give each command, which must exist, its one terminal state; the answer is the one that it has, now or before.
+    def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End | None]:
+        """Give commands their one terminal state; the answer is the one that each has, now or before.
 
+        None for a command that was never recorded, or not sent as often as the end says: it has no end then.
         Raises StoreError when that can't be known: then it is in doubt, and `end` may be asked again.
         """
 

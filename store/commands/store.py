@@ -5,7 +5,7 @@ does the step then; an entry without its step is stale, and the command's own ro
 in the command's home DC, which moves on only when all that is due before an instant has been handled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -121,6 +121,7 @@ class CommandStore:
         refused = [i for i, why in enumerate(reasons) if why and commands[i].end is None]
         ends = [(commands[i].id, End(State.REJECTED, commands[i].request.created_us, 0, reasons[i])) for i in refused]
         for i, end in zip(refused, self.tables.end(ends), strict=True):
+            assert end is not None, "it was recorded above"
             commands[i] = replace(commands[i], end=end)
         return commands
 
@@ -193,16 +194,7 @@ class CommandStore:
 
     def _time_out(self, overdue: Sequence[tuple[Due, Command]]) -> tuple[list[Due], list[CommandId]]:
         """The answers of attempts are overdue: wait for the next attempt, or end what has had its last."""
-        logs = self.tables.steps([command.id for _, command in overdue])
-        ends: list[tuple[CommandId, End]] = []
-        timed_out: list[tuple[Command, Due]] = []
-        for (due, command), steps in zip(overdue, logs, strict=True):
-            said = _final_answer(steps, by_us=due.due_us)
-            if said is not None:  # recorded by a gateway that died before it could end the command
-                ends.append((command.id, _end_by(said)))
-            elif due.kind is DueKind.DEADLINE:
-                timed_out.append((replace(command, open_state=State.TIMED_OUT), due))
-        self.tables.end(ends)
+        timed_out = [(replace(command, open_state=State.TIMED_OUT), due) for due, command in overdue]
         backing_off = [(_backed_off(one), due) for one, due in timed_out if one.attempt < one.request.attempts_max]
         scheduled = [Due(one.send_us, one.id, one.attempt + 1, DueKind.SEND) for one, _ in backing_off]
         self._schedule(scheduled)
@@ -212,7 +204,7 @@ class CommandStore:
         exhausted = self._give_up(
             [(one, Event.EXHAUST, due.due_us, f"no answer to {one.attempt} attempts") for one, due in spent]
         )
-        return scheduled, [*(id_ for id_, _ in ends), *exhausted]
+        return scheduled, exhausted
 
     def _advance(self, commands: Sequence[tuple[Command, Due]], event: Event) -> None:
         steps = [Step(due.due_us, event, one.attempt) for one, due in commands]
@@ -221,40 +213,43 @@ class CommandStore:
     # -- answers -----------------------------------------------------------------------------------------------------
 
     def record_answers(self, answers: Sequence[Answer]) -> list[Effect]:
-        """Record what devices said, in order of arrival, and end the commands that it ends. Repeating an answer changes nothing.
+        """Record what devices said, in order of arrival; what ends its command does so here. Repeating an answer changes nothing.
 
         An answer to what was never sent is REFUSED; the others of the call are recorded all the same.
         """
-        ids = list(dict.fromkeys(one.id for one in answers))
-        held = dict(zip(ids, self.tables.read(ids), strict=True))
-        effects: list[Effect] = []
-        recorded: list[tuple[Answer, State]] = []
-        ending: dict[CommandId, tuple[int, End]] = {}
-        for answer in answers:
-            command, event = held[answer.id], answer.step.event
+        effects: dict[int, Effect] = {}
+        waiting = list(enumerate(answers))
+        while waiting:
+            first: dict[CommandId, tuple[int, Answer]] = {}
+            for row, answer in waiting:
+                first.setdefault(answer.id, (row, answer))
+            now = dict(first.values())
+            effects.update(zip(now, self._record_one_each(list(now.values())), strict=True))
+            waiting = [(row, answer) for row, answer in waiting if row not in now]
+        return [effects[row] for row in range(len(answers))]
+
+    def _record_one_each(self, answers: Sequence[Answer]) -> list[Effect]:
+        """Answers to different commands: those that end one and those that say how far it is."""
+        effects = dict.fromkeys(answers, Effect.NO_EFFECT)
+        final = {one: _end_by(one.step) for one in answers if one.step.event in (Event.APPLY, Event.REFUSE)}
+        stands = self.tables.end([(one.id, end) for one, end in final.items()])
+        for (answer, end), stand in zip(final.items(), stands, strict=True):
+            if stand is None:
+                effects[answer] = Effect.REFUSED
+            elif stand == end:  # the end is its record
+                effects[answer] = Effect.ENDED
+        states = {one: State.ACKNOWLEDGED for one in final if effects[one] is Effect.NO_EFFECT}  # of an ended command
+        underway = [one for one in answers if one not in final]
+        for answer, command in zip(underway, self.tables.read([one.id for one in underway]), strict=True):
             if command is None or not 1 <= answer.step.attempt <= command.attempt:
-                effects.append(Effect.REFUSED)
-                continue
-            end = _end_by(answer.step) if event in (Event.APPLY, Event.REFUSE) else None
-            if command.end is not None or has_no_effect(command.open_state, event) or answer.id in ending:
-                is_it = end is not None and command.end == end  # the same delivery again
-                effects.append(Effect.ENDED if is_it else Effect.NO_EFFECT)
-            elif end is not None:
-                ending[answer.id] = (len(effects), end)
-                effects.append(Effect.ENDED)
+                effects[answer] = Effect.REFUSED
+            elif command.end is not None or has_no_effect(command.open_state, answer.step.event):
+                states[answer] = command.open_state
             else:
-                command = replace(command, open_state=next_state(command.open_state, event))
-                held[answer.id] = command
-                effects.append(Effect.ADVANCED)
-            # what it ends has yet to be written: until then, the answer has come
-            state = command.open_state if end is None else State.ACKNOWLEDGED
-            recorded.append((answer, state))
-        self.tables.answer([answer for answer, _ in recorded], [state for _, state in recorded])
-        stands = self.tables.end([(id_, end) for id_, (_, end) in ending.items()])
-        for (row, end), stand in zip(ending.values(), stands, strict=True):
-            if stand != end:
-                effects[row] = Effect.NO_EFFECT
-        return effects
+                states[answer] = next_state(command.open_state, answer.step.event)
+                effects[answer] = Effect.ADVANCED
+        self.tables.answer(list(states), list(states.values()))
+        return [effects[one] for one in answers]
 
     # -- decisions of people and of other commands --------------------------------------------------------------------
 
@@ -278,6 +273,7 @@ class CommandStore:
             raise CommandRefused(f"{command_id}: no {event.name} of a command that is {command.state.name}")
         end = End(TRANSITIONS[command.state, event], at_us, command.attempt, reason)
         stands = self.tables.end([(command_id, end)])[0]
+        assert stands is not None, "it was read above"
         if stands != end:
             raise CommandRefused(f"{command_id}: no {event.name} of a command that is {stands.state.name}")
         return replace(command, end=stands)
@@ -302,21 +298,21 @@ class CommandStore:
 
         What an open command may still mend is left alone; so is what was cancelled or ran out of time: nobody desires it now.
         """
+        at = [{(one.aspect, one.standing): one for one in states} for states in self.tables.states(devices)]
+        differing = [held for held in at if any(_differs(held, one) for one in held.values())]
         drifts = []
-        for states, inbox in zip(self.tables.states(devices), self.tables.poll(devices), strict=True):
-            at = {(one.aspect, one.standing): one for one in states}
+        inboxes = self.tables.poll([next(iter(held.values())).device for held in differing])
+        for held, inbox in zip(differing, inboxes, strict=True):
             by_id = {command.id: command for command in inbox}
             busy = {ASPECT_OF.get(one.request.kind) for one in inbox if one.end is None}
-            for (aspect, standing), desired in at.items():
-                if standing is not Standing.DESIRED or aspect is Aspect.NONE or aspect in busy:
-                    continue
-                reported = at.get((aspect, Standing.REPORTED))
+            for desired in held.values():
                 command = by_id.get(desired.cause)
-                if command is None or (reported is not None and reported.value == desired.value):
+                if not _differs(held, desired) or desired.aspect in busy or command is None:
                     continue
                 if command.state in (State.CANCELLED, State.EXPIRED, State.SUPERSEDED):
                     continue
-                before = at.get((aspect, Standing.DRIFT))
+                reported = held.get((desired.aspect, Standing.REPORTED))
+                before = held.get((desired.aspect, Standing.DRIFT))
                 drifts.append(_drift(desired, reported, before, command, now_us, retries))
         # the drift first: should the gateway die here, the next reconciliation issues the command
         self.tables.write_states([_drift_row(one, now_us) for one in drifts])
@@ -375,12 +371,10 @@ def _is_sent_for(due: Due, command: Command) -> bool:
 
 
 def _is_overdue(due: Due, command: Command) -> bool:
-    """Is an answer overdue, or one recorded whose command should have ended by it?"""
-    if due.kind is DueKind.SEND:
-        return command.open_state is State.ACKNOWLEDGED and command.attempt == due.attempt - 1
-    # TIMED_OUT: a gateway died before it could say what follows from that
+    """Has the attempt had no answer? TIMED_OUT: a gateway died before it could say what follows from that."""
     waits = command.open_state in (State.SENT, State.DELIVERED_TO_HUB, State.ACKNOWLEDGED, State.TIMED_OUT)
-    return waits and command.attempt == due.attempt and command.deadline_us == due.due_us
+    is_its = due.kind is DueKind.DEADLINE and command.attempt == due.attempt and command.deadline_us == due.due_us
+    return waits and is_its
 
 
 def _sent(command: Command, at_us: int) -> Command:
@@ -393,12 +387,15 @@ def _backed_off(command: Command) -> Command:
     return replace(command, open_state=State.RETRY_WAIT, send_us=command.deadline_us + wait_us)
 
 
-def _final_answer(steps: Sequence[Step], *, by_us: int) -> Step | None:
-    return next((one for one in sorted(steps) if one.event in (Event.APPLY, Event.REFUSE) and one.at_us <= by_us), None)
-
-
 def _end_by(answer: Step) -> End:
     return End(State.APPLIED if answer.event is Event.APPLY else State.REJECTED, answer.at_us, answer.attempt)
+
+
+def _differs(held: Mapping[tuple[Aspect, Standing], MeterState], one: MeterState) -> bool:
+    """Is this what is desired of a device, and something else reported, or nothing?"""
+    reported = held.get((one.aspect, Standing.REPORTED))
+    is_desired = one.standing is Standing.DESIRED and one.aspect is not Aspect.NONE
+    return is_desired and (reported is None or reported.value != one.value)
 
 
 def _drift(

@@ -180,7 +180,7 @@ def test_late_and_repeated_answers_change_nothing(store):
     assert store.record_answers(answers) == [Effect.ENDED, Effect.NO_EFFECT, Effect.NO_EFFECT]
     [course] = store.courses([request.id])
     assert (course.state, course.ended_us, course.repeats) == (State.APPLIED, request.send_us + 5 * SECOND_US, 2)
-    assert len(store.tables.steps([request.id])[0]) == 5
+    assert len(store.tables.steps([request.id])[0]) == 4  # created, sent, and what changed nothing
 
 
 def test_an_answer_to_an_exhausted_command_changes_nothing(store):
@@ -302,7 +302,10 @@ def test_a_command_has_one_end(tables):
     store = store_on(tables)
     request = request_of()
     store.create([request])
-    first, second = End(State.APPLIED, START_US + 5, 1), End(State.REJECTED, START_US + 4, 1, "no")
+    first, second = End(State.CANCELLED, START_US + 5, 0), End(State.REJECTED, START_US + 4, 0, "no")
+    assert tables.end([(request.id, End(State.APPLIED, START_US + 3, 1))]) == [None]  # it was not sent
+    assert tables.end([(request_of(77).id, first)]) == [None]
+    assert tables.read([request_of(77).id]) == [None]
     assert tables.end([(request.id, first)]) == [first]
     assert tables.end([(request.id, second)]) == [first]
     assert tables.end([(request.id, first)]) == [first]
@@ -372,15 +375,3 @@ def test_what_was_cancelled_is_not_desired_any_more(store):
     store.create([request])
     store.cancel(request.id, START_US + 5, "customer moved")
     assert store.reconcile([ELECTRICITY], START_US + 10, RETRIES) == []
-
-
-def test_a_gateway_that_died_between_answer_and_end_is_healed(store):
-    request = request_of()
-    store.create([request])
-    store.pursue([first_due(request)])
-    answer = answer_of(request, 5 * SECOND_US)
-    store.tables.answer([answer], [State.ACKNOWLEDGED])  # and no end
-    pursue_until(store, START_US + 60 * MINUTE_US)
-    [command] = store.tables.read([request.id])
-    assert command.end == End(State.APPLIED, answer.step.at_us, 1)
-    assert command.attempt == 1

@@ -61,6 +61,7 @@ COMMANDS_BY_DEVICE = Table(
         Bind(name="timeout_us", type=CqlType.BIGINT),
         Bind(name="backoff_us", type=CqlType.BIGINT),
         _OPEN_STATE,
+        _ATTEMPT,
         _SEND_US,
     ),
     partition_key=("device",),
@@ -205,13 +206,16 @@ _END = Write(
     statement=Statement(
         operation=Operation.END_COMMAND,
         cql="UPDATE {keyspace}.commands_by_device SET end_state = ?, ended_us = ?, end_attempt = ?, end_reason = ? "
-        "WHERE device = ? AND originator = ? AND counter = ? IF end_state = null",
+        "WHERE device = ? AND originator = ? AND counter = ? IF end_state = null AND attempt >= ?",
         binds=(
             Bind(name="end_state", type=CqlType.TINYINT),
             Bind(name="ended_us", type=CqlType.BIGINT),
             Bind(name="end_attempt", type=CqlType.SMALLINT),
             Bind(name="end_reason", type=CqlType.TEXT),
             *_ID,
+            Bind(
+                name="end_attempt", type=CqlType.SMALLINT
+            ),  # what was not sent so often is not ended by an answer to it
         ),
         partition_key=("device",),
         is_write=True,
@@ -224,7 +228,7 @@ _END = Write(
 TABLES = (COMMANDS_BY_DEVICE, COMMAND_STEPS_BY_DEVICE, METER_STATE_BY_DEVICE, DUE_BY_BUCKET, DUE_CLEARED)
 WRITES = (
     write_of(Operation.CREATE_COMMAND, COMMANDS_BY_DEVICE, COMMAND_STEPS_BY_DEVICE, METER_STATE_BY_DEVICE),
-    _step_of(Operation.SEND_COMMAND, _OPEN_STATE, Bind(name="attempt", type=CqlType.SMALLINT), _SENT_US),
+    _step_of(Operation.SEND_COMMAND, _OPEN_STATE, _ATTEMPT, _SENT_US),
     _step_of(Operation.WAIT_COMMAND, _OPEN_STATE, _SEND_US),
     _step_of(Operation.ANSWER_COMMAND, _OPEN_STATE),
     _END,
