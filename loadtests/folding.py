@@ -21,7 +21,9 @@ DAY_VIEWS = ("usage_by_home", "billing_by_home")
 
 def book_of(estate: EstateModel) -> Book:
     """The estate's prices, and the kind of tariff of each of its homes."""
-    return Book(prices=price_lists_of(estate), kind_of=lambda premises, _day_start_us: tariff_kinds_of(estate, premises))
+    return Book(
+        prices=price_lists_of(estate), kind_of=lambda premises, _day_start_us: tariff_kinds_of(estate, premises)
+    )
 
 
 def fold_days_anew(

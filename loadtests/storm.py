@@ -281,9 +281,7 @@ class _Shards:
 class _Gateway:
     """The gateways of the commands, in a thread beside the shards; nothing for a scenario without campaigns."""
 
-    def __init__(
-        self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, history: Path
-    ) -> None:
+    def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, history: Path) -> None:
         self._scenario, self._estate, self._endpoint, self._schema = scenario, estate, endpoint, schema
         self._history = history
         self._log = RequestLog()

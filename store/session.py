@@ -15,7 +15,7 @@ from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Topology
 from store.ports import StoreError, Values
 from store.rows import us_of as us_of
-from store.tables import Bind, CqlType, Schema, Statement, Table
+from store.tables import Bind, CqlType, Schema, Statement
 
 PAGE_ROWS = 1_000
 
