@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -92,12 +91,6 @@ def run_gateway(
     return result
 
 
-def epoch_us(scenario: Scenario) -> int:
-    """The simulated start [us since the Unix epoch]."""
-    start = datetime.combine(scenario.run.start, datetime.min.time(), tzinfo=UTC)
-    return int(start.timestamp()) * 1_000_000
-
-
 def due_index(scenario: Scenario, dc: int) -> DueIndex:
     """The shards of a business DC, an index into `topology.business_dcs`; a bucket is a stride of the replay, or a minute."""
     return DueIndex(first_shard=dc * SHARDS, shard_count=SHARDS, bucket_us=max(MINUTE_US, _stride_us(scenario)))
@@ -109,7 +102,7 @@ def plan_of(scenario: Scenario, estate: EstateModel, dc: int) -> Plan:
     premises = np.array([one.meter // len(estate.fuels) for one in commands], np.int64)
     home = estate.home_dc_of(premises).tolist()
     mine = [one for one, at in zip(commands, home, strict=True) if at == dc]
-    return Plan(scenario, estate, mine, epoch_us(scenario))
+    return Plan(scenario, estate, mine)
 
 
 def _serve(

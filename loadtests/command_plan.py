@@ -3,12 +3,14 @@
 Devices are named by the number of their meter, so any process finds a name from the seed alone.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from scenarios.domain import Fuel
+from loadtests.deliveries import price_lists_of, start_us_of
+from scenarios.domain import CommandKind, Fuel
 from scenarios.spec import Scenario
 from sim.control import Command as SimulatedCommand
 from sim.estate import EstateModel
@@ -19,7 +21,7 @@ from store.commands.store import Attempt
 
 OUI = 0x00_1D_B7 << 40  # of all devices' EUI-64: their meter's number follows it
 SUPPLIER = OUI + 0xFF_FF_00_00_00
-FIRST_VALUE = 1  # what every device has at the start: the first price list, firmware, ...
+AT_ONCE_VALUE = 1_000  # and the campaign's number: a price or tariff that no instant brings into force
 MENDING_ATTEMPT = 1_000  # mending attempts draw from here on, apart from those of the campaign
 
 
@@ -32,9 +34,28 @@ def meter_of(device: int) -> int:
     return device - OUI
 
 
-def value_of(campaign: int) -> int:
-    """What a campaign sets its devices to: each another version."""
-    return FIRST_VALUE + 1 + campaign
+def values_of(scenario: Scenario, estate: EstateModel) -> list[int]:
+    """What each campaign sets its devices to: the version of the prices or of the firmware, the read schedule, the supply."""
+    records = estate.parameters.campaigns
+    versions = {one.effective_us - start_us_of(estate): one.version for one in price_lists_of(estate)}
+    values = []
+    for number, campaign in enumerate(scenario.campaigns):
+        match campaign.kind:
+            case CommandKind.UPDATE_PRICE | CommandKind.UPDATE_TARIFF:
+                value = versions.get(int(records[number]["effective_us"]), AT_ONCE_VALUE + number)
+            case CommandKind.CHANGE_SCHEDULE:
+                value = int(records[number]["schedule"])
+            case CommandKind.UPDATE_FIRMWARE:
+                value = int(records[number]["firmware"])
+            case CommandKind.ENABLE_SUPPLY | CommandKind.DISABLE_SUPPLY | CommandKind.ARM_SUPPLY:
+                value = _SUPPLY[campaign.kind]
+            case _:
+                value = number
+        values.append(value)
+    return values
+
+
+_SUPPLY = {CommandKind.DISABLE_SUPPLY: 0, CommandKind.ENABLE_SUPPLY: 1, CommandKind.ARM_SUPPLY: 2}
 
 
 class Registry:
@@ -62,14 +83,17 @@ class Wire(NamedTuple):
 class Plan:
     """The campaigns' commands as requests, and which of the simulator's commands each of the store's is."""
 
-    def __init__(self, scenario: Scenario, estate: EstateModel, commands: Iterable[SimulatedCommand], start_us: int):
-        """start_us: the simulated start [us since the Unix epoch]."""
-        self.start_us = start_us
+    def __init__(self, scenario: Scenario, estate: EstateModel, commands: Iterable[SimulatedCommand]) -> None:
+        self.start_us = start_us_of(estate)
         plain = [_plain(one) for one in commands]
         self.commands = sorted(plain, key=lambda one: (one.first_us, one.id))
         self._kinds = [campaign.kind for campaign in scenario.campaigns]
+        self._values = values_of(scenario, estate)
         self._policies = estate.parameters.campaigns
         self._wires = {self.id_of(one): Wire(one.id, one.campaign, one.meter, 0) for one in self.commands}
+        self._asked: dict[int, list[int]] = defaultdict(list)
+        for one in self.commands:
+            self._asked[one.meter].append(one.campaign)
         self._ids = {wire.sim_id: (id_, wire) for id_, wire in self._wires.items()}
         self._next_sim_id = 1 + max((one.id for one in self.commands), default=0)
 
@@ -89,7 +113,7 @@ class Plan:
         return Request(
             id=self.id_of(command),
             kind=self._kinds[command.campaign],
-            value=value_of(command.campaign),
+            value=self._values[command.campaign],
             created_us=min(created_us, send_us),
             send_us=send_us,
             attempts_max=int(policy["attempts_max"]),
@@ -100,12 +124,18 @@ class Plan:
     def wire(self, request: Request) -> Wire:
         """How the simulated meters know a command: one that mends gets its own number, and draws of its own."""
         if request.id not in self._wires:
-            campaign, meter = request.value - value_of(0), meter_of(request.id.target)
+            meter = meter_of(request.id.target)
+            campaign = self._campaign_of(request, meter)
             wire = Wire(self._next_sim_id, campaign, meter, MENDING_ATTEMPT + 32 * self._next_sim_id)
             self._next_sim_id += 1
             self._wires[request.id] = wire
             self._ids[wire.sim_id] = (request.id, wire)
         return self._wires[request.id]
+
+    def _campaign_of(self, request: Request, meter: int) -> int:
+        """The campaign whose command to a meter asked the same: its devices' behaviour is that of the mending command."""
+        asked = (request.kind, request.value)
+        return next(one for one in self._asked[meter] if (self._kinds[one], self._values[one]) == asked)
 
     def batch(self, attempts: Sequence[Attempt]) -> CommandBatch:
         wires = [self.wire(one.command.request) for one in attempts]
@@ -136,7 +166,7 @@ class Plan:
             device=answer.id.target,
             aspect=aspect,
             standing=Standing.REPORTED,
-            value=value_of(wire.campaign),
+            value=self._values[wire.campaign],
             at_us=answer.step.at_us,
             cause=answer.id,
         )

@@ -165,7 +165,7 @@ def fold(steps: Iterable[Step], end: End | None, *, timeout_us: int) -> Course:
             sent_us[step.attempt] = step.at_us
             if step.attempt != attempts:
                 illegal.append(f"attempt {step.attempt} is the {attempts}. to be sent")
-        elif step.event in ANSWERS and step.attempt not in sent_us and not (is_end and state is State.CREATED):
+        elif step.event in ANSWERS and step.attempt not in sent_us and step.attempt > 0:  # 0: refused by the platform
             illegal.append(f"{step.event.name} of attempt {step.attempt}, which was not sent")
         if step.event in (Event.APPLY, Event.REFUSE) and not is_end:
             repeats += 1

@@ -43,7 +43,14 @@ HASTY = CAMPAIGN | {
     "ack_mean_s": 1.5,
     "success": 0.6,
 }
-AT_ONCE = CAMPAIGN | {"name": "at_once", "kind": "change_schedule", "timeout_s": 2.0, "backoff_s": 0.0, "success": 0.5}
+AT_ONCE = CAMPAIGN | {
+    "name": "at_once",
+    "kind": "change_schedule",
+    "to": "monthly",
+    "timeout_s": 2.0,
+    "backoff_s": 0.0,
+    "success": 0.5,
+}
 
 
 def scenario_of(premises=300, seed=1, campaigns=(CAMPAIGN,)):
@@ -72,7 +79,7 @@ class World:
         self.estate = estate_of(scenario.model_dump_json())
         self.tables = tables or MemoryCommandTables()
         self.commands = commands_of(self.estate.packed)
-        self.plan = Plan(scenario, self.estate, self.commands, START_US)
+        self.plan = Plan(scenario, self.estate, self.commands)
         self.meters = SimulatedMeters(Responder(parameters=self.estate.packed))
 
     def store(self, tables=None, bucket_us=60 * SECOND_US):
