@@ -91,6 +91,18 @@ class Source(IntEnum):
     ALERT = 2
 
 
+class SettlementRun(IntEnum):
+    """When what is known of a settlement date is settled; LATEST is no run, but what is known now."""
+
+    LATEST = 0
+    II = 1
+    SF = 2
+    R1 = 3
+    R2 = 4
+    R3 = 5
+    RF = 6
+
+
 class Operation(StrEnum):
     """Every operation that a run can send to the store; results, SLOs and consistency levels are keyed by these."""
 
@@ -118,6 +130,12 @@ class Operation(StrEnum):
     READ_RECEIPT_COUNT = "read_receipt_count"
     WRITE_COHORT = "write_cohort"
     READ_COMPARISON = "read_comparison"
+    WRITE_COMPLETENESS = "write_completeness"
+    READ_COMPLETENESS = "read_completeness"
+    JOURNAL_BATCH = "journal_batch"  # what a batch of deliveries touches, before the log is written
+    READ_JOURNAL = "read_journal"
+    MOVE_WATERMARK = "move_watermark"  # all batches below it are projected
+    READ_WATERMARK = "read_watermark"
 
     CHANGE_PREFERENCE = "change_preference"
     READ_PREFERENCES = "read_preferences"

@@ -20,6 +20,7 @@ class CqlType(StrEnum):
     TIMESTAMP = "timestamp"  # int64 milliseconds since the Unix epoch
     BOOLEAN = "boolean"
     TEXT = "text"  # of no fixed width: not for the wire engine's frames
+    COUNTER = "counter"
     INT_LIST = "frozen<list<int>>"
     BIGINT_LIST = "frozen<list<bigint>>"  # of no fixed width: not for the wire engine's frames
 

@@ -1,0 +1,279 @@
+"""The views across homes that follow the log row by row: what each must hold, where it differs, and its mending.
+
+Their partitions are other ones than the log's, so the two can't be read side by side. Instead each partition of the view gets a
+digest, a sum over its rows that does not ask for their order: once from the log and once from the view. Only where the two
+differ are rows compared. Memory holds two numbers a partition, and the rows of PARTITIONS_AT_ONCE of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scenarios.domain import DAY_US, Operation, SettlementRun
+from store.ports import Runner, Values
+from store.readings.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
+from store.readings.fold import Book, fold_totals, lists_of
+from store.readings.receipts import Receipt, receipt_values
+from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
+from store.readings.store import HomeReadings, log_of
+from store.readings.verify import Difference, Rebuilt
+from store.rows import month_of
+from store.tables import Table, primary_key
+from store.tariffs import MISSING_WH
+
+PARTITIONS_AT_ONCE = 64
+_EPOCH = date(1970, 1, 1)
+LOG = "events_by_home"
+LOG_COLUMNS = ("premises", "month", "fuel", "interval_start", "slot_count")
+
+VIEWS: Mapping[str, Operation] = {
+    "settlement_by_date": Operation.WRITE_SETTLEMENT,
+    "receipts_by_hour": Operation.RECORD_RECEIPT,
+}
+"""View -> the operation that writes it."""
+
+
+class MeterDay(NamedTuple):
+    """A UTC day of one meter."""
+
+    premises: int
+    fuel: int
+    day_start_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """What a projection needs to know beside the log: into which region a home's receipts count."""
+
+    region_of: Callable[[Integers], Integers]  # premises int64[n] -> int64[n]
+
+
+Rows = Mapping[Operation, list[Values]]
+
+
+def rows_of(log: Page, days: Sequence[MeterDay], book: Book, projection: Projection) -> Rows:
+    """What touched days of one home come to in every view: pure. log: of the months that `days_needed` are in."""
+    wanted = {(one.fuel, one.day_start_us) for one in days}
+    start_us = integers(log, "interval_start") * 1_000
+    # A register alone is of the day that it ends.
+    day_us = (start_us - (integers(log, "slot_count") == 0)) // DAY_US * DAY_US
+    pairs = zip(integers(log, "fuel").tolist(), day_us.tolist(), strict=True)
+    part = take(log, np.array([pair in wanted for pair in pairs], np.bool_))
+    settled = {
+        (settlement_date, one.fuel)
+        for one in days
+        if is_settled(one.fuel)
+        for settlement_date in dates_of(one.day_start_us)
+    }
+    latest = [(one, settle(one, log, fuel, None)) for one, fuel in sorted(settled)]
+    return {
+        Operation.REFOLD_DAY: list(dicts_of(fold_totals(part, book))),
+        Operation.RECORD_RECEIPT: _receipts(part, projection),
+        Operation.WRITE_SETTLEMENT: [
+            settlement_values(one, SettlementRun.LATEST, *row) for one, row in latest if row is not None
+        ],
+    }
+
+
+def days_needed(days: Sequence[MeterDay]) -> set[int]:
+    """The UTC days whose log a projection of days reads: their own, and those that share a settlement date with them."""
+    needed = {one.day_start_us for one in days}
+    for one in days:
+        if is_settled(one.fuel):
+            for settlement_date in dates_of(one.day_start_us):
+                needed.update(days_of(settlement_date))
+    return needed
+
+
+def logs_of(runner: Runner, days_of_home: Mapping[int, set[int]]) -> dict[int, Page]:
+    """The log of each home in the months of the days that are needed. Raises StoreError."""
+    keys = [
+        (premises, month)
+        for premises, days in days_of_home.items()
+        for month in sorted(set(month_of(np.array(sorted(days))).tolist()))
+    ]
+    answers = runner.run_many(
+        Operation.READ_EVENTS, [{"premises": premises, "month": month} for premises, month in keys]
+    )
+    pages: dict[int, list[Page]] = {}
+    for (premises, month), rows in zip(keys, answers, strict=True):
+        pages.setdefault(premises, []).append(log_of(premises, month, rows))
+    return {premises: concat(parts) for premises, parts in pages.items()}
+
+
+def verify_across(store: HomeReadings, view: str, projection: Projection, since_us: int = 0) -> Iterator[Difference]:
+    """Where a view across homes differs from the log; receipts before `since_us` have expired. Raises StoreError."""
+    table = _table(store, view)
+    key = primary_key(table)
+    for found in _differing(store, table, projection, since_us):
+        row = found.expected or found.held
+        assert row is not None
+        yield Difference(
+            view=view,
+            key={name: row[name] for name in key},
+            expected=_values(found.expected, table),
+            found=_values(found.held, table),
+        )
+
+
+def rebuild_across(store: HomeReadings, view: str, projection: Projection, since_us: int = 0) -> Rebuilt:
+    """Mend all differences of a view across homes. Raises StoreError; then it may be begun again."""
+    table = _table(store, view)
+    done = Rebuilt()
+    for found in _differing(store, table, projection, since_us):
+        if found.expected is None:
+            assert found.held is not None
+            store.bulk.delete(table, _page_of(table, {**found.held, "write_us": found.held["held_us"]}))
+            done.removed += 1
+        else:
+            held_us = found.held["held_us"] if found.held else 0
+            write_us = max(found.expected["write_us"], held_us) + 1
+            store.bulk.insert(table, _page_of(table, {**found.expected, "write_us": write_us}))
+            done.written += 1
+    return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    expected: dict[str, Any] | None
+    held: dict[str, Any] | None
+
+
+_Key = tuple[Any, ...]
+
+
+def _differing(store: HomeReadings, table: Table, projection: Projection, since_us: int) -> Iterator[_Found]:
+    names = [column.name for column in table.columns]
+    key = primary_key(table)
+
+    def partition_of(row: Mapping[str, Any]) -> _Key:
+        return tuple(row[name] for name in table.partition_key)
+
+    digests: dict[_Key, int] = {}
+    for sign, rows in ((1, _expected(store, table, projection, since_us)), (-1, _held(store, table, since_us))):
+        for row in rows:
+            partition = partition_of(row)
+            digests[partition] = (digests.get(partition, 0) + sign * _digest(row, names)) % 2**64
+    differing = sorted(partition for partition, digest in digests.items() if digest)
+    for at in range(0, len(differing), PARTITIONS_AT_ONCE):
+        chosen = set(differing[at : at + PARTITIONS_AT_ONCE])
+        expected, held = (
+            {tuple(row[name] for name in key): row for row in rows if partition_of(row) in chosen}
+            for rows in (_expected(store, table, projection, since_us), _held(store, table, since_us))
+        )
+        for one in sorted(expected.keys() | held.keys()):
+            found = _Found(expected=expected.get(one), held=held.get(one))
+            if _values(found.expected, table) != _values(found.held, table):
+                yield found
+
+
+def _expected(store: HomeReadings, table: Table, projection: Projection, since_us: int) -> Iterator[dict[str, Any]]:
+    """The rows that the log comes to; one that two partitions of the log come to is told by the earlier month's."""
+    operation = VIEWS[table.name]
+    for piece in store.bulk.pieces():
+        scan = store.bulk.scan(_table(store, LOG), LOG_COLUMNS, piece)
+        for log, _ in merge_by_token(scan, iter(())):  # whole partitions
+            if not log or not row_count(log):
+                continue
+            for of_home in _days_of_homes(log):
+                logs = logs_of(store.runner, {home: days_needed(days) for home, days in of_home.items()})
+                for home, days in of_home.items():
+                    rows = rows_of(logs[home], days, store.book, projection)[operation]
+                    for row in rows:
+                        if _is_wanted(row, since_us) and _is_first(row, logs[home], days):
+                            yield dict(row)
+
+
+def _days_of_homes(log: Page) -> Iterator[dict[int, list[MeterDay]]]:
+    """The days of some partitions of the log, PARTITIONS_AT_ONCE at a time, each home's together; a home's months apart."""
+    start_us = integers(log, "interval_start") * 1_000
+    day_us = (start_us - (integers(log, "slot_count") == 0)) // DAY_US * DAY_US
+    columns = np.stack([integers(log, "premises"), integers(log, "month"), integers(log, "fuel"), day_us], axis=1)
+    of_home: dict[int, list[MeterDay]] = {}
+    month_of_home: dict[int, int] = {}
+    for premises, month, fuel, day in np.unique(columns, axis=0).tolist():
+        if month_of_home.get(premises, month) != month or len(of_home) > PARTITIONS_AT_ONCE:
+            yield of_home
+            of_home, month_of_home = {}, {}
+        month_of_home[premises] = month
+        of_home.setdefault(premises, []).append(MeterDay(premises, fuel, day))
+    if of_home:
+        yield of_home
+
+
+def _is_first(row: Values, log: Page, days: Sequence[MeterDay]) -> bool:
+    """Is this the first of the log's partitions that comes to a row? A settlement date may lie in two months."""
+    if "settlement_date" not in row:
+        return True
+    is_of = integers(log, "fuel") == row["fuel"]
+    months = integers(log, "month")[is_of]
+    if len(np.unique(months)) < 2:
+        return True
+    wanted = days_of(_EPOCH + timedelta(days=row["settlement_date"]))
+    start_us = integers(log, "interval_start")[is_of] * 1_000
+    is_run = (integers(log, "slot_count")[is_of] > 0) & np.isin(start_us // DAY_US * DAY_US, wanted)
+    first = int(months[is_run].min())
+    return any(int(month_of(np.array([one.day_start_us]))[0]) == first for one in days if one.day_start_us in wanted)
+
+
+def _held(store: HomeReadings, table: Table, since_us: int) -> Iterator[dict[str, Any]]:
+    names = [column.name for column in table.columns]
+    for piece in store.bulk.pieces():
+        for page in store.bulk.scan(table, names, piece):
+            for row in dicts_of(page) if row_count(page) else ():
+                if _is_wanted(row, since_us):
+                    yield row
+
+
+def _is_wanted(row: Mapping[str, Any], since_us: int) -> bool:
+    """Frozen runs don't follow the log, and expired receipts are gone."""
+    if "run" in row:
+        return bool(row["run"] == SettlementRun.LATEST)
+    return bool(row["epoch_hour"] * 3_600_000_000 >= since_us)
+
+
+def _digest(row: Mapping[str, Any], names: Sequence[str]) -> int:
+    return hash(tuple(tuple(row[name]) if isinstance(row[name], list) else row[name] for name in names))
+
+
+def _values(row: Mapping[str, Any] | None, table: Table) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    key = primary_key(table)
+    return {column.name: row[column.name] for column in table.columns if column.name not in key}
+
+
+def _page_of(table: Table, row: Mapping[str, Any]) -> Page:
+    names = [*(column.name for column in table.columns), "write_us"]
+    return {
+        name: lists_of([row[name]]) if isinstance(row[name], list) else np.array([row[name]], np.int64)
+        for name in names
+    }
+
+
+def _receipts(log: Page, projection: Projection) -> list[Values]:
+    if not row_count(log):
+        return []
+    values = lists(log, "values_wh")
+    region = projection.region_of(integers(log, "premises")).tolist()
+    return [
+        receipt_values(
+            Receipt(
+                received_at_us=row["received_at"] * 1_000,
+                region=region[i],
+                mpxn=row["mpxn"],
+                interval_start_us=row["interval_start"] * 1_000,
+                slot_count=row["slot_count"],
+                revision=row["revision"],
+                known_count=sum(wh != MISSING_WH for wh in values.one(i)),
+            )
+        )
+        for i, row in enumerate(dicts_of(log))
+    ]
+
+
+def _table(store: HomeReadings, name: str) -> Table:
+    return next(table for table in store.runner.schema.tables if table.name == name)

@@ -1,0 +1,176 @@
+"""Views across homes, projected from the log; a crash at any point between two writes heals by projecting again.
+
+A writer's batch goes in four steps: (1) the journal names the days of meters that it touches; (2) the log and the views of
+each home are written; (3) those days are projected: folded anew where they need it, and written to every view across homes;
+(4) the watermark moves past the batch. Whatever was logged is journalled, so after a crash `heal` projects from the watermark
+on. Each write is a pure fold of the log at a timestamp that grows with what the fold has seen: doing it twice, late or out of
+order changes nothing. Deliveries that were not acknowledged come again.
+
+One process owns a writer's number at a time: the watermark follows its batches alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from scenarios.domain import DAY_US, Operation, SettlementRun
+from store.ports import Runner, Values
+from store.readings.across import MeterDay, Projection, days_needed, logs_of, rows_of
+from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
+from store.readings.store import HomeReadings
+from store.rows import Readings, us_of
+from store.schemas.home_months.aggregates import BUCKET_BATCHES
+from store.tariffs import FUEL_CODES
+
+HOMES_AT_ONCE = 256
+METERS_PER_BATCH_MAX = 4_000
+
+
+class Projector:
+    """Takes a writer's deliveries into the log and keeps the views across homes. Call `heal` before the first batch.
+
+    writer: a number that no other process uses meanwhile; started_us: when this process was started, for no two the same.
+    """
+
+    def __init__(self, store: HomeReadings, projection: Projection, *, writer: int, started_us: int) -> None:
+        self._store = store
+        self._runner: Runner = store.runner
+        self._projection = projection
+        self._writer = writer
+        self._started_us = started_us
+        self._next_batch: int | None = None
+        self._batch_floor = 0
+
+    def heal(self) -> int:
+        """Project all that was journalled and is not known to be projected; the number of batches. Raises StoreError."""
+        watermark = self._watermark()
+        batch, healed = watermark, 0
+        while rows := self._journal(batch):
+            for row in rows:
+                self.project(_touched(row.meters, row.epoch_days))
+                healed += 1
+            batch = max(row.batch for row in rows) + 1
+        if batch > watermark:
+            self._move_watermark(batch)
+        # A number whose journal row is in doubt is not used again: the row may still come.
+        self._next_batch = max(batch, self._batch_floor)
+        return healed
+
+    def deliver(self, deliveries: Sequence[Readings]) -> None:
+        """Take a batch of deliveries, corrections and registers alone in. Raises StoreError: `heal`, then deliver it again."""
+        assert self._next_batch is not None, "a writer that has not healed"
+        touched = sorted({one for readings in deliveries for one in days_touched(readings)})
+        assert len(touched) <= METERS_PER_BATCH_MAX, f"a batch of {len(touched)} meters' days"
+        batch, self._next_batch = self._next_batch, None  # until this one is through
+        self._batch_floor = batch + 1
+        self._run(Operation.JOURNAL_BATCH, self._journal_values(batch, touched))
+        for readings in deliveries:
+            self._write(readings)
+        self.project(touched)
+        self._move_watermark(batch + 1)
+        self._next_batch = batch + 1
+
+    def project(self, touched: Iterable[MeterDay]) -> None:
+        """Fold days of meters anew, from the log into every view. Repeating it changes nothing. Raises StoreError."""
+        of_home: dict[int, list[MeterDay]] = {}
+        for one in sorted(set(touched)):
+            of_home.setdefault(one.premises, []).append(one)
+        homes = sorted(of_home)
+        for at in range(0, len(homes), HOMES_AT_ONCE):
+            chunk = {premises: of_home[premises] for premises in homes[at : at + HOMES_AT_ONCE]}
+            logs = logs_of(self._runner, {premises: days_needed(days) for premises, days in chunk.items()})
+            for premises, days in chunk.items():
+                for operation, rows in rows_of(logs[premises], days, self._store.book, self._projection).items():
+                    self._run_many(operation, rows)
+
+    def settle(self, settlement_date: date, run: SettlementRun, known_at_us: int, shard: int) -> int:
+        """Freeze what was known of a shard's meters at an instant as a settlement run; how many meters. Raises StoreError.
+
+        The meters are those that the latest view has. Repeating it changes nothing, however much is known by then.
+        """
+        assert run is not SettlementRun.LATEST, "what is known now is not frozen"
+        meters = read_settlement(self._runner, settlement_date, SettlementRun.LATEST, shard)
+        count = 0
+        for at in range(0, len(meters), HOMES_AT_ONCE):
+            chunk = meters[at : at + HOMES_AT_ONCE]
+            logs = logs_of(self._runner, {one.premises: set(days_of(settlement_date)) for one in chunk})
+            rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us) for one in chunk]
+            known = [row for row in rows if row is not None]
+            self._run_many(Operation.WRITE_SETTLEMENT, [settlement_values(settlement_date, run, *row) for row in known])
+            count += len(known)
+        return count
+
+    def _write(self, readings: Readings) -> None:
+        if readings.values_wh.shape[1] == 0:
+            self._store.append_register(readings)
+        elif (readings.revision == 0).all():
+            self._store.append(readings)
+        else:
+            self._store.append_revision(readings)
+
+    def _watermark(self) -> int:
+        rows = self._runner.run(Operation.READ_WATERMARK, {"writer": self._writer})
+        return int(rows[0].batch) if rows else 0
+
+    def _journal(self, batch: int) -> Sequence[Any]:
+        """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
+        for bucket in (batch // BUCKET_BATCHES, batch // BUCKET_BATCHES + 1):
+            values = {"writer": self._writer, "bucket": bucket, "batch": batch}
+            if rows := self._runner.run(Operation.READ_JOURNAL, values):
+                return rows
+        return []
+
+    def _journal_values(self, batch: int, touched: Sequence[MeterDay]) -> Values:
+        return {
+            "writer": self._writer,
+            "bucket": batch // BUCKET_BATCHES,
+            "batch": batch,
+            "started_at": self._started_us // 1_000,
+            "meters": [one.premises * len(FUEL_CODES) + one.fuel for one in touched],
+            "epoch_days": [one.day_start_us // DAY_US for one in touched],
+            "write_us": self._started_us,
+        }
+
+    def _move_watermark(self, batch: int) -> None:
+        self._run(Operation.MOVE_WATERMARK, {"writer": self._writer, "batch": batch, "write_us": batch})
+
+    def _run(self, operation: Operation, values: Values) -> None:
+        self._runner.run(operation, values)
+
+    def _run_many(self, operation: Operation, rows: list[Values]) -> None:
+        if rows:
+            self._runner.run_many(operation, rows)
+
+
+def days_touched(readings: Readings) -> set[MeterDay]:
+    """The days that deliveries are about; a register alone is of the day that it ends."""
+    start_us = readings.interval_start_us - (readings.values_wh.shape[1] == 0)
+    return {
+        MeterDay(premises, fuel, day * DAY_US)
+        for premises, fuel, day in zip(
+            readings.premises.tolist(), readings.fuel.tolist(), (start_us // DAY_US).tolist(), strict=True
+        )
+    }
+
+
+def read_settlement(runner: Runner, settlement_date: date, run: SettlementRun, shard: int) -> list[SettledMeter]:
+    """The meters of a shard on a settlement date, as a run has frozen them or as they are known now. Raises StoreError."""
+    key = {"settlement_date": epoch_days_of(settlement_date), "run": int(run), "shard": shard}
+    return [
+        SettledMeter(
+            mpxn=row.mpxn,
+            fuel=row.fuel,
+            premises=row.premises,
+            known_at_us=us_of(row.known_at),
+            estimated_count=row.estimated_count,
+            values_wh=tuple(row.values_wh),
+        )
+        for row in runner.run(Operation.READ_SETTLEMENT, key)
+    ]
+
+
+def _touched(meters: Sequence[int], epoch_days: Sequence[int]) -> list[MeterDay]:
+    fuels = len(FUEL_CODES)
+    return [
+        MeterDay(meter // fuels, meter % fuels, day * DAY_US) for meter, day in zip(meters, epoch_days, strict=True)
+    ]

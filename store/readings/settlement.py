@@ -1,0 +1,123 @@
+"""The industry's view: what each meter used in the periods of a settlement date, as known at an instant. Pure.
+
+A settlement date is a local day of 46, 48 or 50 periods, so it may reach into two UTC days. A settlement run counts what had
+been received at its instant and nothing later: folded again at any time, it gives the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, SettlementRun
+from scenarios.settlement import half_hour_of, period_count, settlement_of
+from store.ports import Values
+from store.readings.columns import Page, integers, take
+from store.readings.fold import fold_days
+from store.rows import REVISION_STEP_US
+from store.schemas.home_months.aggregates import SETTLEMENT_SHARD_COUNT
+from store.tariffs import GAS, MISSING_WH
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledMeter:
+    """The periods of one meter on one settlement date."""
+
+    mpxn: int
+    fuel: int
+    premises: int
+    known_at_us: int
+    estimated_count: int  # periods that the head-end has estimated
+    values_wh: tuple[int, ...]  # by period, MISSING_WH where nothing is known
+
+
+def is_settled(fuel: int) -> bool:
+    """Gas is settled by the day, elsewhere; electricity by the half-hour, what is taken and what is given."""
+    return fuel != GAS
+
+
+def shard_of(mpxn: int) -> int:
+    return mpxn % SETTLEMENT_SHARD_COUNT
+
+
+def dates_of(day_start_us: int) -> tuple[date, ...]:
+    """The settlement dates that a UTC day has half-hours of: one, or in summer two."""
+    day = _EPOCH + timedelta(days=day_start_us // DAY_US)
+    return tuple(sorted({settlement_of(day, slot)[0] for slot in (0, SLOTS_PER_DAY - 1)}))
+
+
+def days_of(settlement_date: date) -> tuple[int, ...]:
+    """The UTC days [us] that a settlement date has half-hours of."""
+    ends = (1, period_count(settlement_date))
+    days = {half_hour_of(settlement_date, period)[0] for period in ends}
+    return tuple(sorted((day - _EPOCH).days * DAY_US for day in days))
+
+
+def epoch_days_of(settlement_date: date) -> int:
+    """As the table has it."""
+    return (settlement_date - _EPOCH).days
+
+
+def settle(settlement_date: date, log: Page, fuel: int, known_at_us: int | None) -> tuple[SettledMeter, int] | None:
+    """One meter on a settlement date, with its write timestamp, from the log of its home; None if nothing is known.
+
+    log: rows of the home in the months that the date touches, with DAY_COLUMNS and `received_at`; known_at_us: None for all.
+    """
+    is_of = integers(log, "fuel") == fuel
+    if known_at_us is not None:
+        is_of &= integers(log, "received_at") * 1_000 <= known_at_us
+    first_day, first_slot = half_hour_of(settlement_date, 1)
+    start_us = (first_day - _EPOCH).days * DAY_US + first_slot * SLOT_US
+    wanted = days_of(settlement_date)
+    day_us = integers(log, "interval_start") * 1_000 // DAY_US * DAY_US
+    is_of &= np.isin(day_us, wanted)
+    days = fold_days(take(log, is_of))
+    if not len(days.start_us):
+        return None
+    values = np.full(period_count(settlement_date), MISSING_WH, np.int32)
+    quality = np.full(len(values), Quality.MISSING, np.int8)
+    for i, day_start_us in enumerate(days.start_us.tolist()):
+        offset = (day_start_us - start_us) // SLOT_US
+        slots = np.arange(max(offset, 0), min(offset + SLOTS_PER_DAY, len(values)))
+        values[slots] = days.values_wh[i, slots - offset]
+        quality[slots] = days.quality[i, slots - offset]
+    if (values == MISSING_WH).all():
+        return None
+    through_us, knowledge = int(days.through_us.max()), int(days.knowledge.sum())
+    settled = SettledMeter(
+        mpxn=int(days.mpxn[0]),
+        fuel=fuel,
+        premises=int(days.premises[0]),
+        known_at_us=through_us if known_at_us is None else known_at_us,
+        estimated_count=int((quality == Quality.ESTIMATED).sum()),
+        values_wh=tuple(values.tolist()),
+    )
+    # Of one run more may be known later only by deliveries that were on their way: the fold that knows them wins.
+    return settled, settled.known_at_us + knowledge * REVISION_STEP_US
+
+
+def settlement_values(settlement_date: date, run: SettlementRun, meter: SettledMeter, write_us: int) -> Values:
+    """The bind values of WRITE_SETTLEMENT."""
+    return {
+        "settlement_date": epoch_days_of(settlement_date),
+        "run": int(run),
+        "shard": shard_of(meter.mpxn),
+        "mpxn": meter.mpxn,
+        "fuel": meter.fuel,
+        "premises": meter.premises,
+        "known_at": meter.known_at_us // 1_000,
+        "estimated_count": meter.estimated_count,
+        "values_wh": list(meter.values_wh),
+        "write_us": write_us,
+    }
+
+
+def period_totals(meters: Sequence[SettledMeter], settlement_date: date) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """By period, what meters used and how many of them are known: int64[periods] [Wh], int64[periods]."""
+    values = np.array([meter.values_wh for meter in meters], np.int64).reshape(-1, period_count(settlement_date))
+    is_known = values != MISSING_WH
+    return np.where(is_known, values, 0).sum(axis=0), is_known.sum(axis=0)

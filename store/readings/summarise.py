@@ -1,0 +1,121 @@
+"""The projections that look at all homes at once: cohorts from the usage view, completeness from the log. Run them by the day.
+
+Memory holds a number for each home and day of the month (cohorts), or a few for each region and day (completeness).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from scenarios.domain import DAY_US, Operation
+from store.ports import Runner, Values
+from store.readings.columns import Integers, integers, merge_by_token, row_count, take
+from store.readings.fold import DAY_COLUMNS, fold_days
+from store.readings.store import HomeReadings
+from store.readings.summaries import Insight, count_known, insights
+from store.rows import month_of
+from store.tables import Table
+
+ROWS_AT_ONCE = 1_000
+
+
+def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Integers], Integers], as_of_us: int) -> int:
+    """Write the insights of a UTC month (yyyymm) for every cohort; how many rows. Raises StoreError.
+
+    cohort_of: premises int64[n] -> int64[n]; as_of_us: when it is projected: a later projection wins over it [us].
+    """
+    table = _table(store, "usage_by_home")
+    parts: list[tuple[Integers, ...]] = []
+    for piece in store.bulk.pieces():
+        for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece):
+            of_month = take(page, integers(page, "month") == month)
+            if row_count(of_month):
+                parts.append(tuple(integers(of_month, name) for name in ("premises", "day", "fuel", "usage_wh")))
+    if not parts:
+        return 0
+    home, day, fuel, used_wh = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    rows: list[Values] = [
+        {
+            "cohort": cohort,
+            "month": month,
+            "day": one.day,
+            "fuel": one.fuel,
+            "home_count": one.home_count,
+            "mean_wh": one.mean_wh,
+            "percentiles_wh": list(one.percentiles_wh),
+            "write_us": as_of_us,
+        }
+        for cohort, told in insights(cohort_of(home), day, fuel, home, used_wh).items()
+        for one in told
+    ]
+    _write(store.runner, Operation.WRITE_COHORT, rows)
+    return len(rows)
+
+
+def comparison(runner: Runner, cohort: int, month: int) -> list[Insight]:
+    """What the homes of a cohort used, by day (0: the month) and fuel. Raises StoreError."""
+    return [
+        Insight(
+            day=row.day,
+            fuel=row.fuel,
+            home_count=row.home_count,
+            mean_wh=row.mean_wh,
+            percentiles_wh=tuple(row.percentiles_wh),
+        )
+        for row in runner.run(Operation.READ_COMPARISON, {"cohort": cohort, "month": month})
+    ]
+
+
+def project_completeness(
+    store: HomeReadings,
+    month: int,
+    region_of: Callable[[Integers], Integers],
+    expected: Mapping[tuple[int, int], int],
+    as_of_us: int,
+) -> int:
+    """Write how complete each day of a UTC month is, of all that have a reading; how many rows. Raises StoreError.
+
+    region_of: premises int64[n] -> int64[n]; expected: (region, fuel) -> meters that should send half-hours;
+    as_of_us: when it is projected: a later projection wins over it [us].
+    """
+    table = _table(store, "events_by_home")
+    counts: dict[tuple[int, int, int], Integers] = {}
+    for piece in store.bulk.pieces():
+        for log, _ in merge_by_token(store.bulk.scan(table, DAY_COLUMNS, piece), iter(())):  # whole partitions
+            if not log or not row_count(log):
+                continue
+            days = fold_days(take(log, integers(log, "month") == month))
+            if len(days.premises):
+                for key, known in count_known(days, region_of(days.premises)).items():
+                    counts[key] = counts[key] + known if key in counts else known
+    assert all(month_of(np.array([day_us]))[0] == month for day_us, _, _ in counts), (
+        "a day in another month's partition"
+    )
+    rows: list[Values] = [
+        {
+            "epoch_day": day_us // DAY_US,
+            "region": region,
+            "fuel": fuel,
+            "expected": expected.get((region, fuel), 0),
+            "known_counts": known.tolist(),
+            "write_us": as_of_us,
+        }
+        for (day_us, region, fuel), known in sorted(counts.items())
+    ]
+    _write(store.runner, Operation.WRITE_COMPLETENESS, rows)
+    return len(rows)
+
+
+def completeness(runner: Runner, day_start_us: int) -> dict[tuple[int, int], tuple[int, Sequence[int]]]:
+    """(region, fuel) -> how many readings each half-hour of a UTC day should have, and how many it has. Raises StoreError."""
+    rows = runner.run(Operation.READ_COMPLETENESS, {"epoch_day": day_start_us // DAY_US})
+    return {(row.region, row.fuel): (row.expected, tuple(row.known_counts)) for row in rows}
+
+
+def _write(runner: Runner, operation: Operation, rows: list[Values]) -> None:
+    for at in range(0, len(rows), ROWS_AT_ONCE):
+        runner.run_many(operation, rows[at : at + ROWS_AT_ONCE])
+
+
+def _table(store: HomeReadings, name: str) -> Table:
+    return next(table for table in store.runner.schema.tables if table.name == name)
