@@ -50,7 +50,8 @@ class Delivery:
     def readings(self, day_wh: int = 1) -> Readings:
         """As the store takes it, with a total of the day that need not be right."""
         total = np.array([day_wh])
-        quality = Quality.ACTUAL if self.is_sent else Quality.ESTIMATED
+        revised = Quality.ESTIMATED if self.revision == ESTIMATE_REVISION else Quality.SUBSTITUTED
+        quality = Quality.ACTUAL if self.is_sent else revised
         return Readings(
             mpxn=np.array([1_000 + self.home * 2 + self.fuel]),
             premises=np.array([self.home]),

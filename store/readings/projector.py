@@ -23,7 +23,7 @@ from store.schemas.home_months.aggregates import BUCKET_BATCHES
 from store.tariffs import FUEL_CODES
 
 HOMES_AT_ONCE = 256
-METERS_PER_BATCH_MAX = 4_000
+METERS_PER_BATCH_MAX = 2_000
 
 
 class Projector:
@@ -49,7 +49,7 @@ class Projector:
             for row in rows:
                 self.project(_touched(row.meters, row.epoch_days))
                 healed += 1
-            batch = max(row.batch for row in rows) + 1
+            batch = max(row.batch_number for row in rows) + 1
         if batch > watermark:
             self._move_watermark(batch)
         # A number whose journal row is in doubt is not used again: the row may still come.
@@ -110,12 +110,12 @@ class Projector:
 
     def _watermark(self) -> int:
         rows = self._runner.run(Operation.READ_WATERMARK, {"writer": self._writer})
-        return int(rows[0].batch) if rows else 0
+        return int(rows[0].batch_number) if rows else 0
 
     def _journal(self, batch: int) -> Sequence[Any]:
         """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
         for bucket in (batch // BUCKET_BATCHES, batch // BUCKET_BATCHES + 1):
-            values = {"writer": self._writer, "bucket": bucket, "batch": batch}
+            values = {"writer": self._writer, "bucket": bucket, "batch_number": batch}
             if rows := self._runner.run(Operation.READ_JOURNAL, values):
                 return rows
         return []
@@ -124,7 +124,7 @@ class Projector:
         return {
             "writer": self._writer,
             "bucket": batch // BUCKET_BATCHES,
-            "batch": batch,
+            "batch_number": batch,
             "started_at": self._started_us // 1_000,
             "meters": [one.premises * len(FUEL_CODES) + one.fuel for one in touched],
             "epoch_days": [one.day_start_us // DAY_US for one in touched],
@@ -132,7 +132,7 @@ class Projector:
         }
 
     def _move_watermark(self, batch: int) -> None:
-        self._run(Operation.MOVE_WATERMARK, {"writer": self._writer, "batch": batch, "write_us": batch})
+        self._run(Operation.MOVE_WATERMARK, {"writer": self._writer, "batch_number": batch, "write_us": batch})
 
     def _run(self, operation: Operation, values: Values) -> None:
         self._runner.run(operation, values)

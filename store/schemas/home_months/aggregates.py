@@ -213,15 +213,15 @@ COMPLETENESS_BY_DAY = Table(
 
 _WRITER = Bind(name="writer", type=CqlType.SMALLINT)
 _BUCKET = Bind(name="bucket", type=CqlType.BIGINT)
-_BATCH = Bind(name="batch", type=CqlType.BIGINT)
+_BATCH = Bind(name="batch_number", type=CqlType.BIGINT)
 
 JOURNAL_BY_WRITER = Table(
     name="journal_by_writer",
     serves="the days of meters that a writer's batches touch, in the order of the batches",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.journal_by_writer (
-        writer smallint, bucket bigint, batch bigint, started_at timestamp,
+        writer smallint, bucket bigint, batch_number bigint, started_at timestamp,
         meters frozen<list<int>>, epoch_days frozen<list<int>>,
-        PRIMARY KEY ((writer, bucket), batch, started_at)
+        PRIMARY KEY ((writer, bucket), batch_number, started_at)
     ) {_TIERED} AND default_time_to_live = {_MONTH_S}""",
     columns=(
         _WRITER,
@@ -235,8 +235,8 @@ JOURNAL_BY_WRITER = Table(
     queries=(
         Statement(
             operation=Operation.READ_JOURNAL,
-            cql="SELECT batch, meters, epoch_days FROM {keyspace}.journal_by_writer "
-            "WHERE writer = ? AND bucket = ? AND batch >= ?",
+            cql="SELECT batch_number, meters, epoch_days FROM {keyspace}.journal_by_writer "
+            "WHERE writer = ? AND bucket = ? AND batch_number >= ?",
             binds=(_WRITER, _BUCKET, _BATCH),
             partition_key=("writer", "bucket"),
             is_write=False,
@@ -250,7 +250,7 @@ WATERMARK_BY_WRITER = Table(
     name="watermark_by_writer",
     serves="the first batch of a writer that is not projected yet",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.watermark_by_writer (
-        writer smallint, batch bigint,
+        writer smallint, batch_number bigint,
         PRIMARY KEY ((writer))
     ) {_LEVELLED}""",
     columns=(_WRITER, _BATCH),
@@ -258,7 +258,7 @@ WATERMARK_BY_WRITER = Table(
     queries=(
         Statement(
             operation=Operation.READ_WATERMARK,
-            cql="SELECT batch FROM {keyspace}.watermark_by_writer WHERE writer = ?",
+            cql="SELECT batch_number FROM {keyspace}.watermark_by_writer WHERE writer = ?",
             binds=(_WRITER,),
             partition_key=("writer",),
             is_write=False,
