@@ -256,7 +256,7 @@ def _day_totals(
 
 
 def _to_refold(accepted: Readings, homes: Mapping[tuple[int, int], dict[int, _Meter]]) -> tuple[MeterDay, ...]:
-    """The days with a correction, or with a half-hour from before one that is there already: views keep the latest alone."""
+    """The days with a correction, or with a delivery that is not the first up to its end: a view keeps what was folded there."""
     through_us = {
         MeterDay(premises, fuel, day_us): end_us
         for (premises, _), meters in homes.items()
@@ -267,7 +267,7 @@ def _to_refold(accepted: Readings, homes: Mapping[tuple[int, int], dict[int, _Me
     for row in range(len(accepted.mpxn)):
         start_us = int(accepted.interval_start_us[row])
         day = MeterDay(int(accepted.premises[row]), int(accepted.fuel[row]), start_us // DAY_US * DAY_US)
-        if accepted.revision[row] or accepted.interval_end_us[row] < through_us.get(day, 0):
+        if accepted.revision[row] or accepted.interval_end_us[row] <= through_us.get(day, 0):
             days.add(day)
     return tuple(sorted(days))
 

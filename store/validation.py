@@ -135,40 +135,38 @@ def _reject_duplicates(readings: Readings, reason: NDArray[np.uint8]) -> None:
 
     Only rows that share a half-hour with another one are looked at one by one: a delivery has few.
     """
-    k = readings.values_wh.shape[1]
-    good = np.flatnonzero(reason == Reason.ACCEPTED)
-    starts = readings.interval_start_us[good, np.newaxis] + np.arange(max(k, 1)) * SLOT_US
-    keys = np.stack(
-        [
-            np.broadcast_to(readings.mpxn[good, np.newaxis], starts.shape),
-            np.broadcast_to(readings.revision[good, np.newaxis], starts.shape),
-            starts,
-        ],
-        axis=-1,
-    ).reshape(-1, 3)
-    _, which, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    which = which.reshape(starts.shape)
-    values: dict[int, int] = {}
-    registers: dict[int, int] = {}
-    runs: dict[int, tuple[int, ...]] = {}
-    for at in np.flatnonzero((count[which] > 1).any(axis=1)).tolist():
-        row, end = int(good[at]), int(which[at, -1])
+    values: dict[tuple[int, int, int], int] = {}  # (metering point, revision, half-hour) -> [Wh]
+    registers: dict[tuple[int, int, int], int] = {}
+    runs: dict[tuple[int, int, int], list[int]] = {}
+    for row in _overlapping(readings, np.flatnonzero(reason == Reason.ACCEPTED)).tolist():
+        mpxn, revision, start_us = (
+            int(readings.mpxn[row]),
+            int(readings.revision[row]),
+            int(readings.interval_start_us[row]),
+        )
+        run, register = readings.values_wh[row].tolist(), int(readings.register_wh[row])
         told = {
-            int(key): value
-            for key, value in zip(which[at], readings.values_wh[row].tolist(), strict=False)
-            if value != MISSING_WH
+            (mpxn, revision, start_us + slot * SLOT_US): value for slot, value in enumerate(run) if value != MISSING_WH
         }
-        register, first = int(readings.register_wh[row]), int(which[at, 0])
-        run = tuple(readings.values_wh[row].tolist())
-        if (
-            runs.get(first, run) != run
-            or registers.get(end, register) != register
-            or any(values.get(key, value) != value for key, value in told.items())
-        ):
+        first, end = (mpxn, revision, start_us), (mpxn, revision, int(readings.interval_end_us[row]))
+        is_other = runs.get(first, run) != run or registers.get(end, register) != register
+        if is_other or any(values.get(key, value) != value for key, value in told.items()):
             reason[row] = Reason.DUPLICATE_DIFFERS
             continue
         values |= told
         registers[end], runs[first] = register, run
+
+
+def _overlapping(readings: Readings, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of `rows` that share a half-hour, meter and revision with another, in their order: int64[m]."""
+    mpxn, revision, start_us = readings.mpxn[rows], readings.revision[rows], readings.interval_start_us[rows]
+    order = np.lexsort((start_us, revision, mpxn))
+    length_us = max(readings.values_wh.shape[1], 1) * SLOT_US
+    shares = (np.diff(mpxn[order]) == 0) & (np.diff(revision[order]) == 0) & (np.diff(start_us[order]) < length_us)
+    is_shared = np.zeros(len(rows), np.bool_)
+    is_shared[order[1:][shares]] = True
+    is_shared[order[:-1][shares]] = True
+    return rows[is_shared]
 
 
 def _reject_odd_registers(readings: Readings, meter_number: NDArray[np.int64], reason: NDArray[np.uint8]) -> None:
