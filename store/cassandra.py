@@ -3,16 +3,21 @@
 The bulk of a storm's traffic does not come through here but over the wire engine, which prepares the same statements.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
+from cassandra.query import SimpleStatement
 
 from scenarios.spec import Topology
+from store.migrations import HeldVersion, migrations_to, views_to_rebuild
 from store.ports import StoreError
 from store.readings.cassandra import CassandraBulk
 from store.readings.fold import Book
 from store.readings.store import HomeReadings
+from store.readings.verify import Rebuilt
 from store.session import Statements
 from store.session import prepare as prepare
 from store.tables import Schema, Table
@@ -20,12 +25,19 @@ from store.tables import Schema, Table
 AGREEMENT_S_MAX = 60
 DDL_TIMEOUT_S = 60
 
+_VERSION_TABLE = (
+    "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version (name text PRIMARY KEY, version int, to_rebuild text)"
+)
+
 
 def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
-    """Create keyspace and tables where they are missing and wait until every node agrees. Repeating it changes nothing.
+    """Create keyspace and tables where they are missing, or bring those of an older version to this one.
 
-    Raises StoreError when a keyspace of that name is replicated otherwise than the topology says, when a table of that
-    name has other columns, or when the nodes don't agree in time.
+    Waits until every node agrees. Repeating it changes nothing, and after a crash it goes on. One process at a time: nodes
+    of Cassandra 5 don't order the schema changes of several. After a migration of a loaded keyspace the views that it names
+    are to be filled: `CassandraStore.finish_migration`.
+    Raises StoreError when a keyspace of that name is replicated otherwise than the topology says, when it is of a newer
+    version or of one with no way from it, when a table has other columns, or when the nodes don't agree in time.
     """
     replication = {dc.name: str(dc.rf) for dc in topology.dcs}
     held = session.cluster.metadata.keyspaces.get(topology.keyspace)
@@ -37,6 +49,11 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
         f"CREATE KEYSPACE IF NOT EXISTS {topology.keyspace} "
         f"WITH replication = {{'class': 'NetworkTopologyStrategy', {options}}}",
     )
+    _ddl(session, _VERSION_TABLE.format(keyspace=topology.keyspace))
+    version = held_version(session, schema, topology)
+    way = migrations_to(schema, version, topology.keyspace) if version else []
+    for statement in [statement for one in way for statement in one.statements]:
+        _ddl(session, statement.format(keyspace=topology.keyspace))
     for table in schema.tables:
         _ddl(session, table.create.format(keyspace=topology.keyspace))
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
@@ -44,6 +61,20 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
     session.cluster.refresh_keyspace_metadata(topology.keyspace)
     for table in schema.tables:
         _check_columns(session, topology.keyspace, table)
+    if version is None or way:  # last: a crash before it begins all of it again
+        to_rebuild = views_to_rebuild(version, way) if version else ()
+        _write_version(session, schema, topology, to_rebuild)
+
+
+def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVersion | None:
+    """What the keyspace says that it holds; None for one that is new, or from before versions. Raises StoreError."""
+    rows = _query(session, topology, f"SELECT name, version, to_rebuild FROM {topology.keyspace}.schema_version")
+    if not rows:
+        return None
+    assert len(rows) == 1, "a keyspace of two schemas"
+    (row,) = rows
+    views = tuple(row.to_rebuild.split()) if row.to_rebuild else ()
+    return HeldVersion(schema=row.name, version=row.version, views_to_rebuild=views)
 
 
 def warming_keyspace(topology: Topology) -> str:
@@ -74,11 +105,36 @@ class CassandraStore(HomeReadings):
 
     def __init__(self, session: Session, schema: Schema, topology: Topology, book: Book | None = None) -> None:
         self._bulk = CassandraBulk(session, topology)
-        super().__init__(Statements(session, schema, topology), self._bulk, book)
+        self._statements = Statements(session, schema, topology)
+        super().__init__(self._statements, self._bulk, book)
+
+    def finish_migration(self) -> dict[str, Rebuilt]:
+        """Fill the views that a migration of the keyspace has named; what it did. Repeating it changes nothing."""
+        statements = self._statements
+        held = held_version(statements.session, statements.schema, statements.topology)
+        done = {view: self.rebuild(view) for view in (held.views_to_rebuild if held else ())}
+        if done:
+            _write_version(statements.session, statements.schema, statements.topology, ())
+        return done
 
     def close(self) -> None:
         """End what verify and rebuild have opened; the session stays open."""
         self._bulk.close()
+
+
+def _write_version(session: Session, schema: Schema, topology: Topology, to_rebuild: Sequence[str]) -> None:
+    """Cells without an explicit timestamp: one process at a time changes a schema, and its clock orders them."""
+    cql = f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild) VALUES (%s, %s, %s)"
+    _query(session, topology, cql, (schema.name, schema.version, " ".join(to_rebuild)))
+
+
+def _query(session: Session, topology: Topology, cql: str, values: Sequence[object] = ()) -> list[Any]:
+    level = topology.consistency.default
+    statement = SimpleStatement(cql, consistency_level=DriverLevel.name_to_value[level], is_idempotent=True)
+    try:
+        return list(session.execute(statement, values))
+    except (DriverException, NoHostAvailable) as error:
+        raise StoreError(f"schema_version at {level}: {error}") from error
 
 
 def _ddl(session: Session, cql: str) -> None:
