@@ -84,7 +84,7 @@ class StoreControl:
         last = bisect_left(self._plan.commands, end - self._plan.start_us, key=lambda one: one.first_us)
         new = self._plan.commands[self._next : last]
         if new:
-            created = self._store.create([self._plan.request(one, self._read_us) for one in new])
+            created = self._store.create([self._plan.request(one) for one in new])
             self.created += sum(one.end is None for one in created)
         self._next = max(last, self._next)
         if self._done_us > self._cleared_us:  # not before the creation: a restart creates again from here on

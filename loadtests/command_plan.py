@@ -107,14 +107,15 @@ class Plan:
     def simulated(self, id_: CommandId) -> Wire:
         return self._wires[id_]
 
-    def request(self, command: SimulatedCommand, created_us: int) -> Request:
+    def request(self, command: SimulatedCommand) -> Request:
+        """A command that is created at the instant at which it is to be sent, so that its creation may be repeated."""
         policy = self._policies[command.campaign]
         send_us = self.start_us + command.first_us
         return Request(
             id=self.id_of(command),
             kind=self._kinds[command.campaign],
             value=self._values[command.campaign],
-            created_us=min(created_us, send_us),
+            created_us=send_us,
             send_us=send_us,
             attempts_max=int(policy["attempts_max"]),
             timeout_us=int(policy["timeout_us"]),
