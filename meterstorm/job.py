@@ -13,6 +13,8 @@ from cassandra.cluster import NoHostAvailable
 
 from loadtests.audit.audit import audit as audit_tables
 from loadtests.audit.counted import sent_of
+from loadtests.audit.customers import Checked
+from loadtests.audit.rules import check_rules, publish_prices
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -89,7 +91,7 @@ def run(
             watch = _Watch(cluster)
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
-            release = _make_schema(scenario, reached)
+            release = _make_schema(scenario, estate, reached)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
@@ -177,7 +179,7 @@ class _Phases:
             self.seconds[name] = round(time.monotonic() - started, 3)
 
 
-def _make_schema(scenario: Scenario, endpoint: Endpoint) -> str:
+def _make_schema(scenario: Scenario, estate: EstateModel, endpoint: Endpoint) -> str:
     """Create the tables and see that they are empty; returns the release of Cassandra that serves them."""
     schema = SCHEMAS[SCHEMA]
     driver, session = connect(endpoint)
@@ -191,6 +193,7 @@ def _make_schema(scenario: Scenario, endpoint: Endpoint) -> str:
                 f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
                 "name a new keyspace in [topology] keyspace, or drop that one"
             )
+        publish_prices(session, estate, schema, scenario.topology)
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
     finally:
         driver.shutdown()
@@ -291,12 +294,31 @@ def _audit(
             progress=progress.detail,
             sent=sent_of(run_folder / "history"),
         )
+        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress))
     audit = audit_result(report, scenario)
     folder = run_folder / "audits"
     folder.mkdir(exist_ok=True)
     path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
     path.write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return audit
+
+
+def _rules(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, ledger: Ledger, progress: Progress
+) -> list[Checked]:
+    """The rules, through a session of their own: the audit's have raw rows."""
+    driver, session = connect(endpoint)
+    try:
+        return check_rules(
+            session,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            progress=progress.detail,
+        )
+    finally:
+        driver.shutdown()
 
 
 class _Watch:

@@ -19,6 +19,7 @@ from reports.results import (
     ProfileFault,
     ProfileImport,
     Results,
+    RuleCheck,
     TableAudit,
     TopologyResult,
     Verdict,
@@ -36,6 +37,10 @@ def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
         per_dc={dc: DcAudit(**asdict(counts)) for dc, counts in report.per_dc.items()},
         tables={table: TableAudit(**asdict(counts)) for table, counts in report.tables.items()},
         examples=tuple(AuditExample.model_validate(asdict(example)) for example in report.examples),
+        rules=tuple(
+            RuleCheck(rule=rule.check, counted=rule.counted, faults=rule.faults, examples=rule.examples)
+            for rule in report.rules
+        ),
         consistency=str(scenario.topology.consistency.audit),
         slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
         finished=datetime.now(UTC),

@@ -12,6 +12,7 @@ from cassandra.cluster import Session
 from numpy.typing import NDArray
 
 from loadtests.audit.counted import RowCounts, Sent, count_rows, lost_of, phantoms_of
+from loadtests.audit.customers import Checked
 from loadtests.audit.expected import audited_columns, compare_page, rows_of_class, wrong_column
 from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
 from loadtests.audit.planes import fact_classes
@@ -91,6 +92,7 @@ class AuditReport:
     examples: list[FaultExample] = field(default_factory=list)
     facts_read: int = 0  # judged, once in each DC
     scan_s: float = 0.0
+    rules: list[Checked] = field(default_factory=list)
 
 
 def audit(

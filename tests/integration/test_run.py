@@ -20,9 +20,11 @@ import meterstorm
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
+from loadtests.workload import operations_of
 from reports.results import Results, Verdict, load_results
-from scenarios.domain import mpan_of, mprn_of, premises_of_mpxn
+from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
+from sim.summary import simulate
 
 SMALL = """
 title = "A small day"
@@ -105,6 +107,80 @@ def test_the_same_seed_is_the_same_trace_on_more_shards(
     assert {name: op.ok for name, op in sharded.operations.items()} == {
         name: op.ok for name, op in results.operations.items()
     }
+
+
+EVERYTHING = """
+title = "A little of everything"
+[estate]
+premises = 300
+fuels = ["electricity", "gas"]
+upload_window_h = 9.0
+schedule_changes = [{{ to = "half_hourly", share = 0.1, from_h = 2.0, until_h = 20.0 }}]
+[estate.read_schedules]
+daily = 0.839
+half_hourly = 0.1
+monthly = 0.06
+ten_second = 0.001
+[estate.meter_types]
+register_only = 0.1
+profile = 0.8
+ten_second = 0.05
+import_export = 0.05
+[reads]
+gap_share = 0.01
+duplicate_share = 0.02
+settlement_runs = [{{ name = "sf", after_days = 1, share = 0.01 }}]
+[alerts]
+per_hub_day = 0.3
+[traffic]
+bill_per_premises_day = 0.2
+ihd_refresh_per_premises_day = 0.2
+[[campaigns]]
+name = "price"
+kind = "update_price"
+share = 0.3
+at_h = 1.0
+over_h = 4.0
+effective_h = 12.0
+success = 0.95
+refusal = 0.02
+duplicate = 0.1
+timeout_s = 120.0
+backoff_s = 60.0
+attempts_max = 3
+[topology]
+keyspace = "{keyspace}"
+dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 20
+warm_up_s = 1
+[run.validity]
+late_p99_ms_max = 5000
+"""
+
+
+def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_path: Path) -> None:
+    scenario = parse_scenario(EVERYTHING.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"), "everything")
+    results = meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+    assert results.verdict is Verdict.PASS, results.reasons
+    sent = set(operations_of(scenario)) | {
+        Operation.CREATE_COMMAND,
+        Operation.SEND_COMMAND,
+        Operation.END_COMMAND,
+        Operation.POLL_INBOX,
+        Operation.FIND_DUE,
+    }
+    for operation in sent:
+        assert results.operations[operation].ok > 0, operation
+    assert results.audit is not None and results.audit.acknowledged == results.audit.verified > 50_000
+    for table in ("ten_seconds_by_home", "alerts_by_home", "preferences_by_home"):
+        assert results.audit.tables[table].verified > 0
+    # the devices' draws decide how each command ends: the store must have it so
+    simulated = simulate(scenario).campaigns[0]
+    assert results.commands is not None
+    names = {state.name: count for state, count in simulated.states.items() if count}
+    assert {state: count for state, count in results.commands.states.items() if count} == names
+    assert results.commands.attempts == simulated.attempts > simulated.targets
 
 
 ALTERATIONS = {
