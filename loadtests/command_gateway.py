@@ -39,7 +39,7 @@ class GatewayResult:
 
     states: Counter[str] = field(default_factory=Counter)  # commands of campaigns by `State`, open ones too
     mending_states: Counter[str] = field(default_factory=Counter)  # commands that reconciliation issued
-    attempts: int = 0
+    attempts: int = 0  # of commands of campaigns, as all that follows
     replays: int = 0  # attempts beyond the first
     late: int = 0  # commands whose answer came after its attempt had timed out
     repeats: int = 0  # answers that changed nothing
@@ -182,8 +182,11 @@ def read_result(store: CommandStore, plan: Plan) -> GatewayResult:
         for id_, course in zip(part, store.courses(part), strict=True):
             if course is None:
                 continue
-            states = result.mending_states if id_.originator == RECONCILER else result.states
-            states[course.state.name] += 1
+            if id_.originator == RECONCILER:
+                result.mending_states[course.state.name] += 1
+                result.illegal += len(course.illegal)
+                continue
+            result.states[course.state.name] += 1
             result.attempts += course.attempts
             result.replays += max(course.attempts - 1, 0)
             result.late += course.is_late

@@ -37,6 +37,7 @@ from sim.homes import meter_type_index, region_index, schedule_change, tariff_in
 from sim.kernels import kernel, leaf_kernel
 from sim.messages import MessageKind
 from sim.parameters import KernelParameters
+from sim.raw_forms import cohort_index
 from sim.sending import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us, repeated_us
 from sim.values import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
 from store.customers.port import Preference
@@ -259,6 +260,11 @@ def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray
     return _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
 
 
+def cohorts_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The cohort of similar homes of each home: int64[n] -> int32[n]."""
+    return _cohorts(estate.packed, premises)
+
+
 def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
     """The first prices, and a version more for each instant at which the scenario's campaigns bring a price into force."""
     p = estate.parameters
@@ -464,3 +470,11 @@ def _changes(p: KernelParameters, meter: NDArray[np.int64]) -> tuple[NDArray[np.
     for at in range(len(meter)):
         at_us[at], schedule[at] = schedule_change(p, meter[at])
     return at_us, schedule
+
+
+@kernel
+def _cohorts(p: KernelParameters, premises: NDArray[np.int64]) -> NDArray[np.int32]:
+    out = np.empty(len(premises), np.int32)
+    for at in range(len(premises)):
+        out[at] = cohort_index(p, premises[at])
+    return out

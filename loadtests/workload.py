@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from loadtests.deliveries import (
     alert_columns,
+    cohorts_of,
     preference_columns,
     readings_of,
     registers_of,
@@ -207,7 +208,8 @@ class Workload:
     def _query_columns(self, sent: "_Chosen") -> Columns:
         premises, is_gas = split_meter(self._estate, sent.meter)
         day_start_us = start_us_of(self._estate) + sent.first_slot.astype(np.int64) * SLOT_US
-        return home_columns(premises, is_gas.astype(np.int8), day_start_us)
+        columns = home_columns(premises, is_gas.astype(np.int8), day_start_us)
+        return dict(columns) | {"cohort": cohorts_of(self._estate, premises)}
 
     def _group(
         self, lane: Lane, columns: Columns, sent: "_Chosen", wall_us: NDArray[np.int64], slot_count: int

@@ -135,6 +135,7 @@ per_hub_day = 0.3
 [traffic]
 bill_per_premises_day = 0.2
 ihd_refresh_per_premises_day = 0.2
+comparison_per_premises_day = 0.2
 [[campaigns]]
 name = "price"
 kind = "update_price"
@@ -175,6 +176,7 @@ def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_pa
     assert results.audit is not None and results.audit.acknowledged == results.audit.verified > 50_000
     for table in ("ten_seconds_by_home", "alerts_by_home", "preferences_by_home"):
         assert results.audit.tables[table].verified > 0
+    assert {rule.faults for rule in results.audit.rules} == {0} and all(rule.counted for rule in results.audit.rules)
     # the devices' draws decide how each command ends: the store must have it so
     simulated = simulate(scenario).campaigns[0]
     assert results.commands is not None
