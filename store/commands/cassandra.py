@@ -38,18 +38,7 @@ class CassandraCommandTables:
         self._statements = statements
 
     def schedule(self, dues: Sequence[tuple[Place, Due]]) -> None:
-        rows: list[Values] = [
-            {
-                "shard": place.shard,
-                "bucket": place.bucket,
-                "due_us": due.due_us,
-                **_id(due.id),
-                "attempt": due.attempt,
-                "kind": int(due.kind),
-                "write_us": due.due_us,
-            }
-            for place, due in dues
-        ]
+        rows: list[Values] = [due_values(place, due) for place, due in dues]
         self._statements.run_many(Operation.SCHEDULE_DUE, rows)
 
     def due(self, places: Sequence[Place], from_us: int, until_us: int) -> list[Due]:
@@ -71,7 +60,7 @@ class CassandraCommandTables:
         return [answer[0].through_us if answer else None for answer in answers]
 
     def create(self, commands: Sequence[tuple[Request, Aspect]]) -> None:
-        self._statements.run_many(Operation.CREATE_COMMAND, [_created(*one) for one in commands])
+        self._statements.run_many(Operation.CREATE_COMMAND, [created_values(*one) for one in commands])
 
     def send(self, commands: Sequence[Command]) -> None:
         rows: list[Values] = [
@@ -182,7 +171,21 @@ def _step(id_: CommandId, step: Step, state: State) -> dict[str, Any]:
     }
 
 
-def _created(request: Request, aspect: Aspect) -> Values:
+def due_values(place: Place, due: Due) -> Values:
+    """What SCHEDULE_DUE binds."""
+    return {
+        "shard": place.shard,
+        "bucket": place.bucket,
+        "due_us": due.due_us,
+        **_id(due.id),
+        "attempt": due.attempt,
+        "kind": int(due.kind),
+        "write_us": due.due_us,
+    }
+
+
+def created_values(request: Request, aspect: Aspect) -> Values:
+    """What CREATE_COMMAND binds."""
     step = Step(request.created_us, Event.CREATE, 0)
     return {
         **_step(request.id, step, State.CREATED),

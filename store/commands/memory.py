@@ -81,10 +81,12 @@ class MemoryCommandTables:
             self._take(one.id, one.step, state)
 
     def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End | None]:
-        for (id_, end), command in zip(ends, self.read([id_ for id_, _ in ends]), strict=True):
-            if command is not None and command.end is None and command.attempt >= end.attempt:
-                self._ends[id_] = end
-        return [self._ends.get(id_) for id_, _ in ends]
+        stands: list[End | None] = []
+        for id_, end in ends:
+            command = self.read([id_])[0]
+            was_sent = command is not None and command.attempt >= end.attempt
+            stands.append(self._ends.setdefault(id_, end) if was_sent else None)
+        return stands
 
     def read(self, ids: Sequence[CommandId]) -> list[Command | None]:
         return [self._command(id_) if id_ in self._requests.get(id_.target, {}) else None for id_ in ids]

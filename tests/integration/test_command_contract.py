@@ -206,7 +206,10 @@ def test_an_answer_to_what_was_never_sent_is_refused_and_the_others_are_kept(sto
     )
     assert effects == [Effect.REFUSED, Effect.REFUSED, Effect.REFUSED, Effect.ENDED]
     assert store.tables.steps([request_of(77).id]) == [[]]
-    assert state_of(store, other) is State.CREATED
+    store.cancel(other.id, START_US + 9, "customer moved")
+    assert store.record_answers([answer_of(other, SECOND_US)]) == [Effect.REFUSED]
+    assert len(store.tables.steps([other.id])[0]) == 1
+    assert state_of(store, other) is State.CANCELLED
 
 
 def test_the_hub_and_the_device_may_say_in_between_how_far_it_is(store):
@@ -307,6 +310,7 @@ def test_a_command_has_one_end(tables):
     assert tables.end([(request_of(77).id, first)]) == [None]
     assert tables.read([request_of(77).id]) == [None]
     assert tables.end([(request.id, first)]) == [first]
+    assert tables.end([(request.id, End(State.APPLIED, START_US + 3, 1))]) == [None]  # ended, and still not sent
     assert tables.end([(request.id, second)]) == [first]
     assert tables.end([(request.id, first)]) == [first]
 
