@@ -100,7 +100,8 @@ def test_a_run_of_campaigns_ends_every_command_in_one_state(scenario, two_dc_clu
     log.write(tmp_path / "part", zero_ns)
     history = read_history(tmp_path / "part")
     sent = history.counts[Operation.SEND_COMMAND]["ok"].sum()
-    assert sent == log.counts()[Operation.SEND_COMMAND]["ok"] == result.attempts
+    assert sent == log.counts()[Operation.SEND_COMMAND]["ok"] > result.attempts  # those that mend come on top
+    assert result.attempts == sum(outcome.attempts for outcome in expected.values())
 
 
 def test_a_gateway_that_is_started_anew_every_hour_goes_on(scenario, two_dc_cluster):
