@@ -63,7 +63,8 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
-    commands: GatewayResult | None  # None: the scenario has no campaigns
+    commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
+    trouble: tuple[str, ...] = ()  # sentences
 
 
 def storm(
@@ -186,6 +187,7 @@ class _Shards:
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
             commands=gateway.result(),
+            trouble=gateway.trouble,
         )
 
     def write_history(self) -> None:
@@ -311,11 +313,9 @@ class _Gateway:
         self._thread.start()
 
     def wait(self) -> None:
-        """Until every command has ended. Raises HarnessError when the gateway could not go on."""
+        """Until every command has ended."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)  # in short: Ctrl-C is heard between
-        if self._error is not None:
-            raise HarnessError(f"the commands' gateway could not go on: {self._error}") from self._error
 
     def stop(self) -> None:
         self._over.set()
@@ -325,6 +325,13 @@ class _Gateway:
         if self._thread is not None:
             self._thread.join(STOP_S_MAX)
         return self._result
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """Why the gateway could not go on, if so; what the shards sent is recorded and audited all the same."""
+        if self._error is None:
+            return ()
+        return (f"The commands' gateway could not go on: {self._error}.",)
 
     def _run(self) -> None:
         try:

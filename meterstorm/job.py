@@ -186,7 +186,7 @@ def _make_schema(scenario: Scenario, estate: EstateModel, endpoint: Endpoint) ->
     try:
         create_schema(session, schema, scenario.topology)
         if scenario.run.warm_nodes_s:
-            create_warming_schema(session, schema, scenario.topology)
+            create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
         held = first_table_with_rows(session, schema, scenario.topology.keyspace)
         if held is not None:
             raise HarnessError(

@@ -117,7 +117,7 @@ def assemble_results(
         audit=None,
         commands=commands_result(stormed.commands),
         profile=profile,
-        trouble=(*trouble, interrupted) if stormed.is_interrupted else tuple(trouble),
+        trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
     )
     return judge_again(results, scenario, None, ())
 

@@ -3,7 +3,7 @@
 The bulk of a storm's traffic does not come through here but over the wire engine, which prepares the same statements.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
@@ -11,6 +11,7 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.query import SimpleStatement
 
+from scenarios.domain import Operation
 from scenarios.spec import Topology
 from store.migrations import HeldVersion, migrations_to, views_to_rebuild
 from store.ports import StoreError
@@ -82,8 +83,11 @@ def warming_keyspace(topology: Topology) -> str:
     return f"{topology.keyspace}_warming"
 
 
-def create_warming_schema(session: Session, schema: Schema, topology: Topology) -> None:
-    """Create the tables that the nodes are warmed with. Raises StoreError as `create_schema` does."""
+def create_warming_schema(
+    session: Session, schema: Schema, topology: Topology, operations: Collection[Operation]
+) -> None:
+    """Create the tables that the nodes are warmed with: those of `operations`. Raises StoreError as `create_schema` does."""
+    schema = schema.only(operations)
     create_schema(session, schema, topology.model_copy(update={"keyspace": warming_keyspace(topology)}))
 
 

@@ -4,10 +4,11 @@ The one place where the store's adapters touch the driver.
 """
 
 import datetime as dt
+from collections import deque
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
-from cassandra import DriverException
+from cassandra import DriverException, OperationTimedOut
 from cassandra.cluster import NoHostAvailable, ResultSet, Session
 from cassandra.query import BoundStatement, PreparedStatement
 
@@ -18,6 +19,7 @@ from store.rows import us_of as us_of
 from store.tables import Bind, CqlType, Schema, Statement
 
 PAGE_ROWS = 1_000
+ATTEMPTS_MAX = 4  # of an idempotent request that is not answered in time
 
 
 def prepare(session: Session, statement: Statement, keyspace: str, level: ConsistencyLevel) -> PreparedStatement:
@@ -51,7 +53,8 @@ class Statements:
     def run(self, operation: Operation, values: Values) -> list[Any]:
         """All rows of the answer, page by page. Raises StoreError, which names operation, tables and consistency level."""
         try:
-            return list(self.start(operation, self._bound(operation, values)).result())
+            bound = self._bound(operation, values)
+            return list(self._answer(operation, bound, self.start(operation, bound)))
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
 
@@ -65,14 +68,15 @@ class Statements:
 
     def run_many(self, operation: Operation, rows: list[Values], in_flight_max: int = 64) -> list[list[Any]]:
         """The answers to many requests, in their order, `in_flight_max` at a time. Raises StoreError at the first failure."""
-        waiting: list[Any] = []
+        waiting: deque[tuple[BoundStatement, Any]] = deque()
         answers: list[list[Any]] = []
         try:
             for values in rows:
-                waiting.append(self.start(operation, self._bound(operation, values)))
+                bound = self._bound(operation, values)
+                waiting.append((bound, self.start(operation, bound)))
                 if len(waiting) == in_flight_max:
-                    answers.append(list(waiting.pop(0).result()))
-            answers += [list(one.result()) for one in waiting]
+                    answers.append(list(self._answer(operation, *waiting.popleft())))
+            answers += [list(self._answer(operation, *one)) for one in waiting]
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
         return answers
@@ -99,9 +103,23 @@ class Statements:
         local = self.topology.consistency.of(operation) in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
         bound.consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
         try:
-            return list(self.start(operation, bound).result())
+            return list(self._answer(operation, bound, self.start(operation, bound)))
         except (DriverException, NoHostAvailable) as error:
             raise self._named(operation, error) from error
+
+    def _answer(self, operation: Operation, bound: BoundStatement, future: Any) -> Any:
+        """The answer to a request that was sent. One that only got no answer in time is sent again, if that changes nothing.
+
+        What a server refuses is not asked again here: the session's retry policy has seen it.
+        """
+        for _ in range(ATTEMPTS_MAX - 1):
+            try:
+                return future.result()
+            except OperationTimedOut:
+                if not bound.is_idempotent:
+                    raise
+                future = self.start(operation, bound)
+        return future.result()
 
     def _bound(self, operation: Operation, values: Values) -> BoundStatement:
         if operation not in self._prepared:

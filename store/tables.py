@@ -4,6 +4,7 @@ Pure declarations. A schema (`store/schemas/`) is a tuple of these tables; adapt
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -150,6 +151,16 @@ class Schema:
             if write.statement.operation is operation:
                 return write.tables
         return tuple(table for table in self.tables if any(query.operation is operation for query in table.queries))
+
+    def only(self, operations: Collection[Operation]) -> "Schema":
+        """The part of the schema that serves some operations: their statements, and the tables of these."""
+        names = {table.name for operation in operations for table in self.tables_of(operation)}
+        return Schema(
+            name=self.name,
+            version=self.version,
+            tables=tuple(table for table in self.tables if table.name in names),
+            writes=tuple(write for write in self.writes if write.statement.operation in operations),
+        )
 
     def writers_of(self, table: Table) -> tuple[Operation, ...]:
         """The operations that write rows of a table."""
