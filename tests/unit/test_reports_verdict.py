@@ -12,6 +12,7 @@ from reports.results import (
     Lateness,
     ObjectiveResult,
     OperationResult,
+    RuleCheck,
     TableAudit,
     Verdict,
 )
@@ -134,6 +135,19 @@ def test_each_kind_of_fault_is_a_fail(kind: str) -> None:
     assert result.verdict is Verdict.FAIL
     assert result.reasons[0].startswith(f"3 facts are {kind} (")
     assert ": 3 in south." in result.reasons[0]
+
+
+def test_a_broken_rule_is_a_fail_and_one_with_nothing_to_hold_is_inconclusive() -> None:
+    rules = (
+        RuleCheck(rule="bills add up", counted=7, faults=2, examples=("home 3: 1 Wh missing",)),
+        RuleCheck(rule="registers never fall", counted=9, faults=0),
+    )
+    assert the_reason(judged(audit=audit(rules=rules))) == (
+        "bills add up: 2 faults among 7 cases. For example home 3: 1 Wh missing."
+    )
+    nothing = judged(audit=audit(rules=(RuleCheck(rule="bills add up", counted=0, faults=0),)))
+    assert nothing.verdict is Verdict.INCONCLUSIVE and "nothing was there" in the_reason(nothing)
+    assert judged(audit=audit(rules=rules[1:])).verdict is Verdict.PASS
 
 
 def test_a_fault_names_its_meter_and_slot() -> None:
