@@ -163,6 +163,29 @@ class Operation(StrEnum):
     READ_METER_STATE = "read_meter_state"
 
 
+RUN_OPERATIONS = (
+    Operation.INGEST_READING,
+    Operation.INGEST_REGISTER,
+    Operation.INGEST_REVISION,
+    Operation.INGEST_TEN_SECOND,
+    Operation.RECORD_ALERT,
+    Operation.CHANGE_PREFERENCE,
+    Operation.READ_USAGE_MONTH,
+    Operation.READ_INTERVALS_DAY,
+    Operation.READ_STATE,
+    Operation.READ_COMPARISON,
+    Operation.READ_BILLING_MONTH,
+    Operation.REFRESH_IHD,
+    Operation.CREATE_COMMAND,
+    Operation.SEND_COMMAND,
+    Operation.POLL_INBOX,
+    Operation.ANSWER_COMMAND,
+    Operation.END_COMMAND,
+    Operation.FIND_DUE,
+)
+"""What a run sends often enough to have an objective; the others are the library's."""
+
+
 class ConsistencyLevel(StrEnum):
     """Levels for plain reads and writes. ANY is left out: an acknowledgement that no replica holds proves nothing."""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from scenarios.domain import ConsistencyLevel, DcRole, Operation
+from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
 from scenarios.part import Name, Part, Share
 
@@ -145,6 +145,12 @@ class Objective(Part):
     percentile: float = Field(strict=True, default=99.0, gt=0, lt=100)
     response_ms_max: float = Field(strict=True, gt=0, le=3_600_000)
     error_share_max: Share = 0.0
+
+    @model_validator(mode="after")
+    def _is_of_a_run(self) -> Self:
+        if self.operation not in RUN_OPERATIONS:
+            raise ValueError(f"no run measures {self.operation}: choose one of {', '.join(RUN_OPERATIONS)}")
+        return self
 
 
 class Scenario(Part):

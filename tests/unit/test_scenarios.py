@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from scenarios.domain import ConsistencyLevel, Operation, mpan_of, mprn_of, premises_of_mpxn
+from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
 
 ROOT = Path(__file__).parent.parent.parent
@@ -202,7 +202,7 @@ def test_the_docs_show_every_field_and_their_example_is_sound() -> None:
     data = tomllib.loads(example[1])
     data["estate"]["regions"][0]["share"] = 1.0
     assert Scenario.model_validate(data).run.seed == 1
-    for operation in Operation:
+    for operation in RUN_OPERATIONS:
         assert operation in example[1]
     for level in ConsistencyLevel:
         assert level in example[1]
