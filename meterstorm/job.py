@@ -14,7 +14,7 @@ from cassandra.cluster import NoHostAvailable
 from loadtests.audit.audit import audit as audit_tables
 from loadtests.audit.counted import sent_of
 from loadtests.audit.customers import Checked
-from loadtests.audit.rules import check_rules, publish_prices
+from loadtests.audit.rules import check_command_rules, check_rules, publish_prices
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -110,7 +110,7 @@ def run(
         if stormed.is_interrupted:
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
         trouble = _fold_or_trouble(scenario, estate, reached, phases)
-        audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases)
+        audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases, results)
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
@@ -146,7 +146,8 @@ def audit_again(
             cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
             endpoint = cluster.endpoint()
         progress.phase("Reading back what was acknowledged, from each data centre")
-        audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress)
+        is_complete = _are_commands_complete(recorded)
+        audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress, are_commands_complete=is_complete)
     results = judge_again(recorded, scenario, audit, ())
     results.write(run_folder)
     progress.phase("Writing the report")
@@ -233,6 +234,11 @@ def _storm(
             _drop_warming(scenario, endpoint)
 
 
+def _are_commands_complete(results: Results) -> bool:
+    """Did the storm last until every command had ended?"""
+    return results.commands is not None and not results.trouble
+
+
 def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
     """Fold the revised days of a scenario that has revisions; returns the sentence why it could not be done, if so."""
     if Operation.INGEST_REVISION not in operations_of(scenario):
@@ -250,12 +256,22 @@ def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint
 
 
 def _audit_or_trouble(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, out: Path, settle_s: float, phases: "_Phases"
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    out: Path,
+    settle_s: float,
+    phases: "_Phases",
+    results: Results,
 ) -> tuple[AuditResult | None, list[str]]:
     """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
         try:
-            return _audit(scenario, estate, endpoint, out, settle_s, phases.progress), []
+            is_complete = _are_commands_complete(results)
+            audit = _audit(
+                scenario, estate, endpoint, out, settle_s, phases.progress, are_commands_complete=is_complete
+            )
+            return audit, []
         except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
             return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
 
@@ -275,7 +291,14 @@ def _drop_warming(scenario: Scenario, endpoint: Endpoint) -> None:
 
 
 def _audit(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, run_folder: Path, settle_s: float, progress: Progress
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    run_folder: Path,
+    settle_s: float,
+    progress: Progress,
+    *,
+    are_commands_complete: bool,
 ) -> AuditResult:
     """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one."""
     with contextlib.ExitStack() as cleanup:
@@ -295,6 +318,11 @@ def _audit(
             sent=sent_of(run_folder / "history"),
         )
         report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress))
+        if scenario.campaigns:
+            progress.detail("audit: every command, from its home data centre")
+            report.rules.extend(
+                check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=are_commands_complete)
+            )
     audit = audit_result(report, scenario)
     folder = run_folder / "audits"
     folder.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
+from loadtests.audit.commands_read import audit_stored_commands
 from loadtests.audit.customers import (
     Checked,
     Displays,
@@ -21,11 +22,12 @@ from loadtests.audit.customers import (
     check_registers,
     check_views,
 )
+from loadtests.cluster.connect import Endpoint
 from loadtests.deliveries import FUEL_CODES, price_lists_of, start_us_of, tariff_kinds_of
 from loadtests.folding import book_of
 from loadtests.ledger import Ledger, SlotState
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
-from scenarios.spec import Topology
+from scenarios.spec import Scenario, Topology
 from sim.estate import EstateModel
 from store.cassandra import CassandraStore
 from store.customers.cassandra import CassandraCustomers
@@ -49,6 +51,35 @@ def publish_prices(session: Session, estate: EstateModel, schema: Schema, topolo
     customers = CassandraCustomers(session, schema, topology)
     for prices in price_lists_of(estate):
         customers.publish(prices, start_us_of(estate))
+
+
+COMMAND_RULES = {
+    "recorded": "each command is recorded once",
+    "one_end": "each command has one terminal state",
+    "legal": "each step of a command is a legal transition",
+    "limit": "no command was sent more often than its limit",
+    "outcome": "each command ended as its device did it",
+    "reported": "what devices report agrees with their commands",
+}
+
+
+def check_command_rules(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, is_complete: bool
+) -> list[Checked]:
+    """Every command of the campaigns, from its home DC. is_complete: the storm was not stopped before they had ended.
+
+    Raises HarnessError, StoreError.
+    """
+    found = audit_stored_commands(scenario, estate, endpoint, schema=schema, is_complete=is_complete)
+    return [
+        Checked(
+            check=said,
+            counted=found.commands,
+            faults=found.faults[check],
+            examples=tuple(f"{one.what} {one.said}" for one in found.examples if one.check == check),
+        )
+        for check, said in COMMAND_RULES.items()
+    ]
 
 
 def check_rules(
