@@ -1,0 +1,43 @@
+"""The tables of a schema for people, as Markdown: what each serves, its key, its bound, and why it is stored as it is.
+
+Regenerate the page after a change: `uv run python -m store.describe > docs/tables.md`.
+"""
+
+from store.schemas import SCHEMAS
+from store.tables import Schema, Table, primary_key
+
+_KB = 1_000
+
+
+def described(schema: Schema) -> str:
+    """The page of a schema."""
+    lines = [
+        f"# The tables of `{schema.name}`, version {schema.version}",
+        "",
+        "Made from the schema by `uv run python -m store.describe > docs/tables.md`. The bound is that of one partition.",
+        "",
+    ]
+    for table in schema.tables:
+        lines += _table(schema, table)
+    return "\n".join(lines)
+
+
+def _table(schema: Schema, table: Table) -> list[str]:
+    key = ", ".join(name for name in primary_key(table) if name not in table.partition_key)
+    written = ", ".join(f"`{operation}`" for operation in schema.writers_of(table)) or "-"
+    asked = ", ".join(f"`{query.operation}`" for query in table.queries) or "-"
+    return [
+        f"## `{table.name}`",
+        "",
+        f"Serves {table.serves}.",
+        "",
+        f"- Key: (({', '.join(table.partition_key)}){', ' + key if key else ''})",
+        f"- At most {table.partition.rows:,} rows, {table.partition.bytes_max / _KB:,.1f} kB",
+        f"- Written by {written}; asked by {asked}",
+        f"- Stored so: {table.reason}",
+        "",
+    ]
+
+
+if __name__ == "__main__":
+    print(described(SCHEMAS["home_months"]), end="")
