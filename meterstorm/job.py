@@ -1,7 +1,6 @@
 """The main job: cluster, schema, storm, drain, audit, report; and the audit of a recorded run once more."""
 
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -11,20 +10,17 @@ from pathlib import Path
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
-from loadtests.audit.audit import audit as audit_tables
-from loadtests.audit.counted import sent_of
-from loadtests.audit.customers import Checked
-from loadtests.audit.rules import check_command_rules, check_rules, publish_prices
+from loadtests.audit.rules import publish_prices
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
 from loadtests.errors import HarnessError
-from loadtests.folding import fold_days_anew
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.storm import StormResult, storm
 from loadtests.workload import operations_of, planes_of
+from meterstorm import proof
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -33,12 +29,12 @@ from meterstorm.folder import (
     remove_if_nothing_ran,
     write_resolved,
 )
-from meterstorm.outcome import assemble_results, audit_result, judge_again, profile_import
+from meterstorm.outcome import assemble_results, judge_again, profile_import
 from meterstorm.progress import Progress, Silent
+from meterstorm.proof import SCHEMA
 from meterstorm.versions import versions
 from reports import write_report
 from reports.results import AuditResult, Results, load_results
-from scenarios.domain import Operation
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -49,7 +45,6 @@ from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "home_months"
 SETTLE_S = 30.0
 
 
@@ -146,8 +141,8 @@ def audit_again(
             cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
             endpoint = cluster.endpoint()
         progress.phase("Reading back what was acknowledged, from each data centre")
-        is_complete = _are_commands_complete(recorded)
-        audit = _audit(scenario, estate, endpoint, run_folder, settle_s, progress, are_commands_complete=is_complete)
+        is_complete = proof.are_commands_complete(recorded)
+        audit = proof.audit(scenario, estate, endpoint, run_folder, settle_s, progress, is_complete=is_complete)
     results = judge_again(recorded, scenario, audit, ())
     results.write(run_folder)
     progress.phase("Writing the report")
@@ -234,23 +229,14 @@ def _storm(
             _drop_warming(scenario, endpoint)
 
 
-def _are_commands_complete(results: Results) -> bool:
-    """Did the storm last until every command had ended?"""
-    return results.commands is not None and not results.trouble
-
-
 def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
     """Fold the revised days of a scenario that has revisions; returns the sentence why it could not be done, if so."""
-    if Operation.INGEST_REVISION not in operations_of(scenario):
+    if not proof.has_revisions(scenario):
         return []
     with phases.phase("fold", "Folding the days that estimates and corrections have touched"):
         try:
-            driver, session = connect(endpoint)
-            try:
-                fold_days_anew(session, estate, SCHEMAS[SCHEMA], scenario.topology, phases.progress.detail)
-            finally:
-                driver.shutdown()
-        except (HarnessError, StoreError) as error:
+            proof.fold(scenario, estate, endpoint, phases.progress)
+        except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
             return [f"The revised days could not be folded: {error}; their views are behind the log."]
     return []
 
@@ -267,10 +253,8 @@ def _audit_or_trouble(
     """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
         try:
-            is_complete = _are_commands_complete(results)
-            audit = _audit(
-                scenario, estate, endpoint, out, settle_s, phases.progress, are_commands_complete=is_complete
-            )
+            is_complete = proof.are_commands_complete(results)
+            audit = proof.audit(scenario, estate, endpoint, out, settle_s, phases.progress, is_complete=is_complete)
             return audit, []
         except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
             return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
@@ -288,65 +272,6 @@ def _drop_warming(scenario: Scenario, endpoint: Endpoint) -> None:
             driver.shutdown()
     except (HarnessError, StoreError) as error:
         log.warning("the warming keyspace is left behind: %s", error)
-
-
-def _audit(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
-    run_folder: Path,
-    settle_s: float,
-    progress: Progress,
-    *,
-    are_commands_complete: bool,
-) -> AuditResult:
-    """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one."""
-    with contextlib.ExitStack() as cleanup:
-        sessions = {}
-        for dc in scenario.topology.dcs:
-            driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
-            cleanup.callback(driver.shutdown)
-        ledger = Ledger.open(run_folder / "ledger")
-        report = audit_tables(
-            sessions,
-            estate=estate,
-            ledger=ledger,
-            schema=SCHEMAS[SCHEMA],
-            topology=scenario.topology,
-            settle_s=settle_s,
-            progress=progress.detail,
-            sent=sent_of(run_folder / "history"),
-        )
-        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress))
-        if scenario.campaigns:
-            progress.detail("audit: every command, from its home data centre")
-            report.rules.extend(
-                check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=are_commands_complete)
-            )
-    audit = audit_result(report, scenario)
-    folder = run_folder / "audits"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
-    path.write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return audit
-
-
-def _rules(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, ledger: Ledger, progress: Progress
-) -> list[Checked]:
-    """The rules, through a session of their own: the audit's have raw rows."""
-    driver, session = connect(endpoint)
-    try:
-        return check_rules(
-            session,
-            estate=estate,
-            ledger=ledger,
-            schema=SCHEMAS[SCHEMA],
-            topology=scenario.topology,
-            progress=progress.detail,
-        )
-    finally:
-        driver.shutdown()
 
 
 class _Watch:

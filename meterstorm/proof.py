@@ -1,0 +1,102 @@
+"""After the storm: revised days are folded, all is read back and held against seed and rules, and the outcome is kept."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from loadtests.audit.audit import audit as audit_tables
+from loadtests.audit.counted import sent_of
+from loadtests.audit.customers import Checked
+from loadtests.audit.rules import check_command_rules, check_rules
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.folding import fold_days_anew
+from loadtests.ledger import Ledger
+from loadtests.workload import operations_of
+from meterstorm.outcome import audit_result
+from meterstorm.progress import Progress
+from reports.results import AuditResult, Results
+from scenarios.domain import Operation
+from scenarios.spec import Scenario
+from sim.estate import EstateModel
+from store.schemas import SCHEMAS
+
+SCHEMA = "home_months"
+
+
+def has_revisions(scenario: Scenario) -> bool:
+    """Are there days to be folded anew when the storm is over?"""
+    return Operation.INGEST_REVISION in operations_of(scenario)
+
+
+def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress) -> None:
+    """Fold the days that revisions have touched. Raises HarnessError, StoreError."""
+    driver, session = connect(endpoint)
+    try:
+        fold_days_anew(session, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
+    finally:
+        driver.shutdown()
+
+
+def are_commands_complete(results: Results) -> bool:
+    """Did the storm last until every command had ended?"""
+    return results.commands is not None and not results.trouble
+
+
+def audit(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    run_folder: Path,
+    settle_s: float,
+    progress: Progress,
+    *,
+    is_complete: bool,
+) -> AuditResult:
+    """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
+
+    is_complete: see `are_commands_complete`. Raises HarnessError, StoreError, and what the driver raises.
+    """
+    with contextlib.ExitStack() as cleanup:
+        sessions = {}
+        for dc in scenario.topology.dcs:
+            driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
+            cleanup.callback(driver.shutdown)
+        ledger = Ledger.open(run_folder / "ledger")
+        report = audit_tables(
+            sessions,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            settle_s=settle_s,
+            progress=progress.detail,
+            sent=sent_of(run_folder / "history"),
+        )
+        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress))
+        if scenario.campaigns:
+            progress.detail("audit: every command, from its home data centre")
+            report.rules.extend(check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=is_complete))
+    result = audit_result(report, scenario)
+    folder = run_folder / "audits"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
+    path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _rules(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, ledger: Ledger, progress: Progress
+) -> list[Checked]:
+    """The rules, through a session of their own: the audit's have raw rows."""
+    driver, session = connect(endpoint)
+    try:
+        return check_rules(
+            session,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            progress=progress.detail,
+        )
+    finally:
+        driver.shutdown()
