@@ -38,6 +38,8 @@ from reports.svg import Rendered, render
 from reports.wording import clock, count, counted, milliseconds, percent, rate, significant
 from scenarios.spec import Scenario
 
+FIGURED_OPERATIONS_MAX = 8  # colours that can be told apart; the table has them all
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
@@ -85,14 +87,24 @@ def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
-    responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in history.operations}
+    names = figured_operations(history, scenario)
+    responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in names}
     return Gallery(
         load=_load(history, bins, span),
-        curves=_curves(responses, scenario),
+        curves=_curves(responses, scenario, left_out=len(history.operations) - len(names)),
         responses=tuple(_responses(responses, scenario, span)),
         lateness=_lateness(history, scenario, bins, span),
         nodes=tuple(_nodes(history, span)),
     )
+
+
+def figured_operations(history: RunHistory, scenario: Scenario) -> list[str]:
+    """The operations that get figures of their own, in the history's order: those with objectives, then the most frequent."""
+    judged = {str(objective.operation) for objective in scenario.slo}
+    offered = {name: int(history.counts[name]["offered"].sum()) for name in history.operations}
+    by_interest = sorted(history.operations, key=lambda name: (name not in judged, -offered[name]))
+    chosen = set(by_interest[:FIGURED_OPERATIONS_MAX])
+    return [name for name in history.operations if name in chosen]
 
 
 def limits_of(scenario: Scenario, operation: str) -> tuple[Limit, ...]:
@@ -138,7 +150,7 @@ def _load(history: RunHistory, bins: TimeBins, span: Span) -> Picture:
     )
 
 
-def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario) -> Picture | None:
+def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario, *, left_out: int) -> Picture | None:
     curves = []
     for index, (name, course) in enumerate(responses.items()):
         curve = percentile_curve(course.counts)
@@ -149,11 +161,12 @@ def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario) -> Pic
     slowest = max(curves, key=lambda each: float(each.curve.value_ms[-1]))
     finding = f"The slowest response: {slowest.name}, {milliseconds(float(slowest.curve.value_ms[-1]))}."
     triangles = " A triangle is an objective: the curve of its colour must pass below it." if scenario.slo else ""
+    rest = f" {counted(left_out, 'rarer operation')} stand in the table alone." if left_out else ""
     return wide_picture(
         lambda size: draw_percentile_curves(curves, label="response time", size=size),
         name="percentiles",
         title="Response time by percentile",
-        caption=f"{finding} Each further nine is ten times rarer.{triangles} The warm-up is left out.",
+        caption=f"{finding} Each further nine is ten times rarer.{triangles} The warm-up is left out.{rest}",
         alt=f"Percentile curves of the response time of {counted(len(curves), 'operation')}. {finding}",
     )
 
