@@ -3,12 +3,14 @@
 The bulk of a storm's traffic does not come through here but over the wire engine, which prepares the same statements.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
+from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
 from scenarios.domain import Operation
@@ -53,13 +55,14 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
     _ddl(session, _VERSION_TABLE.format(keyspace=topology.keyspace))
     version = held_version(session, schema, topology)
     way = migrations_to(schema, version, topology.keyspace) if version else []
-    for statement in [statement for one in way for statement in one.statements]:
-        _ddl(session, statement.format(keyspace=topology.keyspace))
-    for table in schema.tables:
-        _ddl(session, table.create.format(keyspace=topology.keyspace))
+    with _one_after_the_other(session) as ddl:
+        for statement in [statement for one in way for statement in one.statements]:
+            ddl(statement.format(keyspace=topology.keyspace))
+        for table in schema.tables:
+            ddl(table.create.format(keyspace=topology.keyspace))
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
         raise StoreError(f"the nodes don't agree on schema {schema.name} after {AGREEMENT_S_MAX} s: is a node down?")
-    session.cluster.refresh_keyspace_metadata(topology.keyspace)
+    session.cluster.refresh_schema_metadata()
     for table in schema.tables:
         _check_columns(session, topology.keyspace, table)
     if version is None or way:  # last: a crash before it begins all of it again
@@ -141,9 +144,27 @@ def _query(session: Session, topology: Topology, cql: str, values: Sequence[obje
         raise StoreError(f"schema_version at {level}: {error}") from error
 
 
-def _ddl(session: Session, cql: str) -> None:
+@contextlib.contextmanager
+def _one_after_the_other(session: Session) -> Iterator[Callable[[str], None]]:
+    """Runs schema changes through one node, which orders them, without waiting for the others after each.
+
+    Some twenty tables take a third of the time (9 s against 25 s on a busy machine, November 2026). The caller waits for
+    agreement, and refreshes the metadata, once at the end.
+    """
+    cluster = session.cluster
+    policy = cluster.profile_manager.default.load_balancing_policy
+    node = next(iter(policy.make_query_plan()), None)
+    wait_s, is_enabled = cluster.max_schema_agreement_wait, cluster.schema_metadata_enabled
+    cluster.max_schema_agreement_wait, cluster.schema_metadata_enabled = 0, False
     try:
-        session.execute(cql, timeout=DDL_TIMEOUT_S)
+        yield lambda cql: _ddl(session, cql, node)
+    finally:
+        cluster.max_schema_agreement_wait, cluster.schema_metadata_enabled = wait_s, is_enabled
+
+
+def _ddl(session: Session, cql: str, node: Host | None = None) -> None:
+    try:
+        session.execute(cql, timeout=DDL_TIMEOUT_S, host=node)
     except (DriverException, NoHostAvailable) as error:
         raise StoreError(f"the schema could not be created ({cql.split('(')[0].strip()}): {error}") from error
 
