@@ -213,6 +213,7 @@ class Campaign(Part):
     # Source of success and mean: Energy Informatics 2022, calibration of a field AMI.
     success: Share = Field(default=0.982, description="of an attempt on a hub that has WAN")
     ack_mean_s: float = Field(strict=True, default=51.0, gt=0, le=3_600)
+    silent: Share = Field(default=0.0, description="of devices: they answer no attempt, e.g. out of order")
     refusal: Share = Field(default=0.002, description="of delivered commands: the device says no, and stays with it")
     duplicate: Share = Field(default=0.005, description="of acknowledgements that come twice")
 

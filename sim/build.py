@@ -195,6 +195,7 @@ def _campaign(each: Campaign, estate: Estate, firmware: int) -> tuple[int, ...]:
         backoff_us,
         _word(each.success),
         round(each.ack_mean_s * 1e6),
+        _word(each.silent),
         _word(each.refusal),
         _word(each.duplicate),
         -1 if each.to is None else ReadSchedule[each.to.upper()],

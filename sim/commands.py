@@ -2,8 +2,9 @@
 
 A command is sent, and sent again after time-out and backoff until an answer has come or the limit is spent. An attempt
 reaches the device when its hub has WAN and it is not lost; then the device answers once, or rarely twice. A device that
-refuses a command refuses each attempt. An answer to any attempt ends the command, however late, unless it is EXHAUSTED:
-that is terminal, and a later answer is counted and changes nothing. `sim.control` is the same as SimPy processes.
+refuses a command refuses each attempt; one that is silent, out of order say, is reached by none. An answer to any attempt
+ends the command, however late, unless it is EXHAUSTED: that is terminal, and a later answer is counted and changes
+nothing. `sim.control` is the same as SimPy processes.
 """
 
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _IHD_DELAY = int(Purpose.IHD_DELAY)
 _APPLIED, _REJECTED = int(CommandState.APPLIED), int(CommandState.REJECTED)
 _EXHAUSTED = int(CommandState.EXHAUSTED)
 
+_SILENCE_DRAW = 1  # the words of draw 0 are all taken
 ANSWER_US_MIN = 1_000_000  # the shortest path there and back: the lookahead of the closed loop
 REPEAT_US_MAX = 60_000_000  # an answer that comes twice does so within this
 IHD_REFRESH_US = (10_000_000, 1_800_000_000)  # electricity every 10 s; gas every 30 min, its meter sleeps
@@ -82,6 +84,13 @@ def first_sent_us(p: KernelParameters, campaign: int, meter: int) -> int:
 
 
 @leaf_kernel
+def is_silent(p: KernelParameters, campaign: int, meter: int) -> bool:
+    """Does no attempt of a campaign reach the meter? Of a campaign without such meters nothing is drawn."""
+    silent_below = int(p.campaigns[campaign].silent_below)
+    return silent_below > 0 and word_of(words(p.seed, _COMMAND, meter, campaign, _SILENCE_DRAW), 0) < silent_below
+
+
+@leaf_kernel
 def attempt(
     p: KernelParameters, campaign: int, premises: int, region: int, meter: int, number: int, sent_us: int
 ) -> Attempt:
@@ -90,7 +99,7 @@ def attempt(
     four = words(p.seed, _ATTEMPT, meter, campaign, number)
     is_refused = word_of(words(p.seed, _COMMAND, meter, campaign, 0), 3) < c.refusal_below
     is_delivered = word_of(four, 0) < c.success_below and has_wan(p, premises, region, sent_us)
-    if not is_delivered:
+    if not is_delivered or is_silent(p, campaign, meter):
         return Attempt(False, is_refused, NEVER_US, NEVER_US)
     mean_us = int(c.ack_mean_us) - ANSWER_US_MIN
     answer_us = sent_us + ANSWER_US_MIN + exponential_us(p.exponential, max(mean_us, 0), word_of(four, 1))

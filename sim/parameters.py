@@ -67,6 +67,7 @@ CAMPAIGN = _integers(
     "backoff_us",
     "success_below",  # [of 2^32]
     "ack_mean_us",
+    "silent_below",  # [of 2^32]
     "refusal_below",  # [of 2^32]
     "duplicate_below",  # [of 2^32]
     "schedule",  # the ReadSchedule that it sets; -1 for none

@@ -38,7 +38,7 @@ class Purpose(IntEnum):
     ALERT = 19  # a word a (premises, day) for how many, and a word for the instant of each
     ALERT_STORM = 20  # words a (premises, storm): whether, instant
     BURST = 21  # words a (premises, burst): whether, instant
-    COMMAND = 22  # words a (meter, campaign): whether it is a target, wave, instant in it, refusal
+    COMMAND = 22  # words a (meter, campaign): is it a target, wave, instant in it, refusal; of draw 1: silence
     ATTEMPT = 23  # words a (meter, campaign, attempt): whether it is answered, when, whether twice, how much later
     IHD_DELAY = 24  # a word a (meter, campaign): how long until the display has what the meter was told
     TEN_SECOND = 25  # a 16-bit draw a (meter, boundary of 10 s)

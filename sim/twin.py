@@ -301,6 +301,8 @@ class _Twin:
         arrives, when, twice, later = self._words(Purpose.ATTEMPT, command.meter, command.campaign, number)
         if arrives >= campaign["success_below"] or not meter.hub.has_wan:
             return
+        if self._words(Purpose.COMMAND, command.meter, command.campaign, 1)[0] < campaign["silent_below"]:
+            return
         is_refusal = bool(self._words(Purpose.COMMAND, command.meter, command.campaign)[3] < campaign["refusal_below"])
         if not is_refusal and command.campaign not in meter.obeyed:
             meter.obeyed.add(command.campaign)

@@ -288,12 +288,13 @@ class NaiveEstate:
         )
         if not is_target:
             return
+        is_silent = self.words(COMMAND, meter, number, 1)[0] < campaign.silent_below
         answered = NEVER
         for attempt in range(1, campaign.attempts_max + 1):
             if answered <= at:
                 return
             success = self.words(ATTEMPT, meter, number, attempt)[0]
-            is_delivered = success < campaign.success_below and self.has_wan(premises, at)
+            is_delivered = not is_silent and success < campaign.success_below and self.has_wan(premises, at)
             yield attempt, at, is_delivered
             if is_delivered:
                 answered = min(answered, self.answer(meter, number, attempt, at))

@@ -32,6 +32,7 @@ CAMPAIGN = {
     "backoff_s": 30.0,
     "ack_mean_s": 30.0,
     "success": 0.95,
+    "silent": 0.03,
     "refusal": 0.02,
     "duplicate": 0.1,
 }

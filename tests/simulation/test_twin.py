@@ -135,7 +135,7 @@ def test_the_twin_of_a_hundred_premises(parts):
     assert len(expected) > 1_000
 
 
-AT_ONCE = SWITCHES[0] | {"share": 1.0, "over_h": 1 / HOUR_US, "success": 1.0, "refusal": 0.0}
+AT_ONCE = SWITCHES[0] | {"share": 1.0, "over_h": 1 / HOUR_US, "success": 1.0, "silent": 0.0, "refusal": 0.0}
 
 
 def pushed_by(estate):

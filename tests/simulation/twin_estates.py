@@ -24,6 +24,7 @@ TARIFF: dict[str, Any] = {
     "backoff_s": 400.0,
     "success": 0.8,
     "ack_mean_s": 60.0,
+    "silent": 0.05,
     "refusal": 0.03,
     "duplicate": 0.1,
 }

@@ -7,7 +7,7 @@ import pytest
 
 from scenarios.domain import CommandState, ReadSchedule
 from scenarios.spec import Scenario
-from sim.commands import done_us, run_command
+from sim.commands import Outcome, done_us, run_command
 from sim.devices import firmware_at
 from sim.estate import EstateModel, build_estate
 from sim.homes import NEVER_US
@@ -57,6 +57,8 @@ def chooses(to: str, at_h: float) -> tuple[dict[str, Any], ...]:
         ([sets("half_hourly", 24 - HALF_S_H)], (), [D, D, H]),  # done at midnight: the first one after it is the next
         ([sets("half_hourly", 10.0, refusal=1.0)], (), [D, D, D]),
         ([sets("half_hourly", 10.0, success=0.0)], (), [D, D, D]),
+        ([sets("half_hourly", 10.0, silent=1.0)], (), [D, D, D]),
+        ([sets("half_hourly", 10.0, silent=1.0)], chooses("monthly", 5.0), [D, M, M]),
         ([sets("ten_second", 10.0), sets("monthly", 12.0)], (), [D, M, M]),
         ([sets("monthly", 12.0), sets("ten_second", 10.0)], (), [D, M, M]),
         ([sets("monthly", 12.0), sets("ten_second", 30.0)], (), [D, M, T]),
@@ -107,6 +109,48 @@ def test_a_device_does_a_command_once_though_it_comes_twice():
     assert set(estate.schedule_of(np.arange(0, 400, 2), 1).tolist()) == {M}
 
 
+HOMES = 2_000
+CALLED = sets("half_hourly", 10.0, attempts_max=3, timeout_s=60.0, backoff_s=30.0, ack_mean_s=1.0)
+
+
+def ended_of(estate: EstateModel, campaign: int = 0) -> list[Outcome]:
+    """How the command to each home's electricity meter ended; the answers of those EXHAUSTED must be none."""
+    found = []
+    for premises in range(estate.premises_count):
+        sent_us, answers_us = np.zeros(31, np.int64), np.zeros((31, 2), np.int64)
+        found.append(run_command(estate.packed, campaign, premises, 0, 2 * premises, sent_us, answers_us))
+        assert found[-1].state != CommandState.EXHAUSTED or (answers_us[:3] == NEVER_US).all()
+    return found
+
+
+def silent_of(estate: EstateModel, campaign: int = 0) -> set[int]:
+    return {index for index, one in enumerate(ended_of(estate, campaign)) if one.state == CommandState.EXHAUSTED}
+
+
+def test_a_silent_device_is_sent_to_as_often_as_allowed_and_does_nothing():
+    """Sent at 10 h, 90 s later and, the backoff doubled, 120 s after that; the third attempt times out a minute later."""
+    estate = estate_of(CALLED | {"silent": 0.2}, premises=HOMES)
+    ended = ended_of(estate)
+    silent = silent_of(estate)
+    assert len(silent) == pytest.approx(0.2 * HOMES, abs=5 * (HOMES * 0.2 * 0.8) ** 0.5)
+    end_us = 10 * HOUR_US + (90 + 120 + 60) * SECOND_US
+    exhausted = Outcome(int(CommandState.EXHAUSTED), end_us, 3, NEVER_US, False, 0)
+    done = 10 * HOUR_US + SECOND_US // 2
+    applied = Outcome(int(CommandState.APPLIED), 10 * HOUR_US + SECOND_US, 1, done, False, 0)
+    assert ended == [exhausted if index in silent else applied for index in range(HOMES)]
+    meters = np.arange(0, 2 * HOMES, 2)
+    assert estate.schedule_of(meters, 1).tolist() == [D if index in silent else H for index in range(HOMES)]
+
+
+def test_who_is_silent_is_a_matter_of_the_meter_and_the_campaign_alone():
+    few, more, refusing = ({"silent": 0.2}, {"silent": 0.3}, {"silent": 0.2, "refusal": 0.5})
+    silent = silent_of(estate_of(CALLED | few, premises=HOMES))
+    assert silent < silent_of(estate_of(CALLED | more, premises=HOMES))
+    assert silent == silent_of(estate_of(CALLED | refusing, premises=HOMES))
+    both = silent & silent_of(estate_of(CALLED, CALLED | few, premises=HOMES), 1)
+    assert len(both) == pytest.approx(0.04 * HOMES, abs=5 * (HOMES * 0.04 * 0.96) ** 0.5)
+
+
 def test_a_campaign_changes_the_meters_of_its_fuel_alone():
     estate = estate_of(sets("half_hourly", 10.0, fuel="gas"))
     assert estate.schedule_of(np.arange(4), 1).tolist() == [D, H, D, H]
@@ -144,8 +188,8 @@ def test_the_firmware_of_each_half_hour(first_h, second_h, versions):
     assert [firmware_at(estate.packed, 0, at) for at in (at_us - 1, at_us)] == [early, late]
 
 
-def test_firmware_that_is_refused_or_lost_or_for_others_is_not_there():
-    campaigns = [{"refusal": 1.0}, {"success": 0.0}, {"fuel": "gas"}]
+def test_firmware_that_is_refused_or_lost_or_silent_or_for_others_is_not_there():
+    campaigns = [{"refusal": 1.0}, {"success": 0.0}, {"silent": 1.0}, {"fuel": "gas"}]
     estate = estate_of(*(NEW | {"at_h": 1.0} | each for each in campaigns))
     raw = raw_readings(estate, np.arange(4), np.full(4, 47, np.int32))
-    assert raw.firmware.tolist() == [0, 3, 0, 3]
+    assert raw.firmware.tolist() == [0, 4, 0, 4]
