@@ -137,7 +137,7 @@ def _commands_table(commands: CommandsResult) -> Table:
         "replays": commands.replays,
         "late answers": commands.late,
         "repeated answers": commands.repeats,
-        "drifts mended": commands.drifts,
+        "drifts found": commands.drifts,
     }
     for name, count in sums.items():
         table.add_row(name, f"{count:,}")
