@@ -1,11 +1,12 @@
 """The scenario file: what is read from TOML, how it is checked, and how an error names file, field, value and mend."""
 
+import difflib
 import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
@@ -146,11 +147,14 @@ class Objective(Part):
     response_ms_max: float = Field(strict=True, gt=0, le=3_600_000)
     error_share_max: Share = 0.0
 
-    @model_validator(mode="after")
-    def _is_of_a_run(self) -> Self:
-        if self.operation not in RUN_OPERATIONS:
-            raise ValueError(f"no run measures {self.operation}: choose one of {', '.join(RUN_OPERATIONS)}")
-        return self
+    @field_validator("operation", mode="before")
+    @classmethod
+    def _is_of_a_run(cls, operation: object) -> object:
+        if operation not in RUN_OPERATIONS:
+            near = difflib.get_close_matches(str(operation), RUN_OPERATIONS, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(f"no objective can be set on it: {meant}there are {', '.join(RUN_OPERATIONS)}")
+        return operation
 
 
 class Scenario(Part):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -84,7 +84,7 @@ class FaultExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """Totals over all tables, and the same by DC and by table. Faults are counted in each DC that has them."""
+    """Totals over all tables, and the same by DC and by table; see `over_dcs`."""
 
     totals: FactCounts
     per_dc: dict[str, DcCounts]
@@ -160,6 +160,26 @@ def audited_tables(schema: Schema) -> tuple[Table, ...]:
     return schema.tables_of(Operation.INGEST_READING)
 
 
+def over_dcs(sent: FactCounts, verified: int, by_dc: Sequence[FactCounts]) -> FactCounts:
+    """A table over all DCs. A fact is verified when every DC has it right; one that two DCs have lost is one lost fact.
+
+    Which facts it is that two DCs both have wrong is not known, only how many at most: what is neither verified nor wrong
+    in the worst DC is lost.
+    """
+    wrong = max((one.wrong for one in by_dc), default=0)
+    most_lost = max((one.lost for one in by_dc), default=0)
+    return FactCounts(
+        attempted=sent.attempted,
+        acknowledged=sent.acknowledged,
+        indeterminate=sent.indeterminate,
+        verified=verified,
+        lost=max(sent.acknowledged - verified - wrong, most_lost),
+        wrong=wrong,
+        phantom=max((one.phantom for one in by_dc), default=0),
+        duplicate=max((one.duplicate for one in by_dc), default=0),
+    )
+
+
 def _counted(sent: Sent, rows: RowCounts) -> FactCounts:
     return FactCounts(
         attempted=sent.attempted,
@@ -173,18 +193,10 @@ def _counted(sent: Sent, rows: RowCounts) -> FactCounts:
 
 
 def _worst(one: FactCounts, other: FactCounts) -> FactCounts:
-    """A counted table over two DCs: what both hold, and the faults of each."""
+    """A counted table over two DCs: which rows each lacks is not known, so what both hold is at most what the worse one does."""
     if one == FactCounts():
         return other
-    return FactCounts(
-        attempted=other.attempted,
-        acknowledged=other.acknowledged,
-        verified=min(one.verified, other.verified),
-        lost=one.lost + other.lost,
-        wrong=one.wrong + other.wrong,
-        phantom=one.phantom + other.phantom,
-        indeterminate=other.indeterminate,
-    )
+    return over_dcs(other, min(one.verified, other.verified), (one, other))
 
 
 class _Patience:
@@ -221,7 +233,7 @@ class _TableJudge:
         self._examples = examples
         self._classes = fact_classes(estate, ledger, schema, table)
         self._right = [unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True) for one in self._classes]
-        self._faults = FactCounts()
+        self._by_dc: list[FactCounts] = []
         self._of_planes = FactCounts()
         for one in self._classes:
             self._of_planes.add(FactCounts(**count_units(one.plane, one.unit_starts)))
@@ -247,7 +259,7 @@ class _TableJudge:
             phantom=int(counts[Fault.PHANTOM]),
             duplicate=int(counts[Fault.DUPLICATE]),
         )
-        self._faults.add(faults)
+        self._by_dc.append(faults)
         return DcCounts(
             attempted=self._of_planes.attempted,
             acknowledged=self._of_planes.acknowledged,
@@ -271,21 +283,12 @@ class _TableJudge:
         return {dc.name: int(count) for dc, count in zip(dcs, counts, strict=True)}
 
     def totals(self) -> FactCounts:
-        """The table over all DCs: `verified` is right in every one of them, faults are summed."""
+        """The table over all DCs, see `over_dcs`."""
         verified = sum(
             count_verified(one.plane, one.unit_starts, right)
             for one, right in zip(self._classes, self._right, strict=True)
         )
-        return FactCounts(
-            attempted=self._of_planes.attempted,
-            acknowledged=self._of_planes.acknowledged,
-            indeterminate=self._of_planes.indeterminate,
-            verified=verified,
-            lost=self._faults.lost,
-            wrong=self._faults.wrong,
-            phantom=self._faults.phantom,
-            duplicate=self._faults.duplicate,
-        )
+        return over_dcs(self._of_planes, verified, self._by_dc)
 
     def _pass(
         self, session: Session, dc: str, right: list[NDArray[np.uint8]]

@@ -142,7 +142,10 @@ def _compare(bulk: Bulk, schema: Schema, table: Table, book: Book) -> Iterator[_
 
 
 def _table(schema: Schema, name: str) -> Table:
-    return next(table for table in schema.tables if table.name == name)
+    for table in schema.tables:
+        if table.name == name:
+            return table
+    raise KeyError(f"no table {name}: views with a fold are {', '.join(FOLDS)}")
 
 
 def _of_table(page: Page, table: Table) -> Page:

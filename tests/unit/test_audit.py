@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.audit import FactCounts, audited_tables
+from loadtests.audit.audit import FactCounts, audited_tables, over_dcs
 from loadtests.audit.expected import audited_columns, compare_page, rows_of_class, wrong_column
 from loadtests.audit.pages import NULL, Page, _split
 from loadtests.audit.planes import combined, fact_classes, month_starts
@@ -452,3 +452,14 @@ def test_cells_are_split_and_decoded_to_the_last_bit() -> None:
     assert page.list_lengths(at["values_wh"]).tolist() == [3, 3]
     assert page.lists(at["values_wh"], np.array([1]), 3).tolist() == [[0, -1, 2**31 - 1]]
     assert SLOT_US == 1_800_000_000
+
+
+def test_a_fact_that_two_dcs_have_lost_is_one_lost_fact() -> None:
+    sent = FactCounts(attempted=100, acknowledged=100)
+    both = over_dcs(sent, 97, [FactCounts(lost=3), FactCounts(lost=3)])
+    assert (both.verified, both.lost, both.wrong) == (97, 3, 0)
+    apart = over_dcs(sent, 95, [FactCounts(lost=3, phantom=1), FactCounts(lost=1, wrong=1, duplicate=2)])
+    assert (apart.verified, apart.lost, apart.wrong, apart.phantom, apart.duplicate) == (95, 4, 1, 1, 2)
+    assert apart.verified + apart.lost + apart.wrong == apart.acknowledged
+    in_doubt = over_dcs(sent, 100, [FactCounts(wrong=2)])  # wrong, though nobody acknowledged it
+    assert (in_doubt.lost, in_doubt.wrong) == (0, 2)
