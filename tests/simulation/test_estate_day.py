@@ -257,6 +257,27 @@ def test_ten_second_readings_have_the_digest_of_their_blocks():
     assert kinds[MessageKind.PUSH_TEN_SECOND] > 8_640 and kinds[MessageKind.PUSH_TEN_SECOND] % 8_640 == 0
 
 
+@pytest.mark.parametrize(("days", "bin_us"), [(1, 1_000_000), (5, 60_000_000)])
+def test_ten_second_readings_are_counted_in_the_bin_that_they_arrive_in(days, bin_us):
+    """A short span is counted by the second, a long one by the minute; neither divides."""
+    scenario = Scenario.model_validate(
+        {
+            "title": "every ten seconds",
+            "estate": {"premises": 3, "read_schedules": {"daily": 0.0, "ten_second": 1.0}},
+            "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+            "run": {"days": days, "wall_s": 60},
+        }
+    )
+    estate = build_estate(scenario)
+    blocks = list(trace_blocks(estate))
+    kind = np.concatenate([block.kind for block in blocks])
+    due_us = np.concatenate([block.due_us for block in blocks])[kind == MessageKind.PUSH_TEN_SECOND]
+    offered = walk(estate).offered[MessageKind.PUSH_TEN_SECOND]
+    assert simulate(scenario).bin_us == bin_us
+    assert (offered == np.bincount(due_us // bin_us, minlength=len(offered))).all()
+    assert offered.sum() == 3 * days * 8_640
+
+
 def test_a_window_of_the_walk_is_what_is_sent_in_it():
     estate = build_estate(scenario_of(premises=50))
     cuts = (0, 7 * HOUR_US + 1, DAY_US, estate.span_us)
