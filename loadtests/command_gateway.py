@@ -17,8 +17,8 @@ from loadtests.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.command_plan import Plan, Registry
 from loadtests.measured_statements import MeasuredStatements, RequestLog
 from scenarios.domain import DAY_US
-from scenarios.spec import Scenario
-from sim.control import commands_of
+from scenarios.spec import Scenario, ScenarioError
+from sim.control import EVENTS_MAX, commands_of
 from sim.estate import EstateModel
 from sim.loop import Responder
 from store.commands.cassandra import CassandraCommandTables
@@ -55,6 +55,16 @@ class GatewayResult:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.behind_s_max = max(self.behind_s_max, other.behind_s_max)
         self.wall_s = max(self.wall_s, other.wall_s)
+
+
+def require_carried(scenario: Scenario) -> None:
+    """Raises ScenarioError for campaigns over more premises than gateways pursue one by one."""
+    pursued = len(scenario.campaigns) * scenario.estate.premises
+    if pursued > EVENTS_MAX:
+        raise ScenarioError(
+            f"campaigns: {len(scenario.campaigns)} for {scenario.estate.premises:,} premises are more than the gateways of a "
+            f"run pursue ({EVENTS_MAX:,}): make estate.premises smaller, or see it in virtual time with `meterstorm simulate`"
+        )
 
 
 def run_gateway(

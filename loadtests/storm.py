@@ -316,6 +316,8 @@ class _Gateway:
         """Until every command has ended."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)  # in short: Ctrl-C is heard between
+        if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
+            raise self._error  # a fault of ours, which a thread must not keep to itself
 
     def stop(self) -> None:
         self._over.set()
@@ -344,7 +346,7 @@ class _Gateway:
                 log=self._log,
                 stop=self._over,
             )
-        except (HarnessError, StoreError) as error:
+        except Exception as error:
             self._error = error
 
 

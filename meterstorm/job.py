@@ -15,6 +15,7 @@ from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
+from loadtests.command_gateway import require_carried
 from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
@@ -67,6 +68,7 @@ def run(
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
     storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
+    require_carried(scenario)
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
     out = claim_folder(out)
