@@ -16,7 +16,7 @@ from store.readings.fold import Book
 from store.readings.verify import Rebuilt, rebuild
 from store.tables import Schema
 
-DAY_VIEWS = ("usage_by_home", "billing_by_home")
+DAY_VIEWS = ("usage_by_fuel", "billing_by_home")
 
 
 def book_of(estate: EstateModel) -> Book:

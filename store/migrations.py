@@ -43,6 +43,12 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             statements=("ALTER TABLE {keyspace}.billing_by_home ADD IF NOT EXISTS through timestamp",),
             rebuilt_views=("billing_by_home",),
         ),
+        Migration(
+            to_version=3,
+            why="usage is asked of one fuel, half the rows: usage_by_fuel takes the place of usage_by_home, which may be dropped",
+            statements=(),
+            rebuilt_views=("usage_by_fuel",),
+        ),
     ),
 }
 """Schema name -> its migrations, in order."""

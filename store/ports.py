@@ -159,8 +159,8 @@ class ReadingStore(Protocol):
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
         """The runs that start on the UTC day, in time order; a run of one slot corrects the longer one that covers it."""
 
-    def usage(self, premises: int, month: int) -> list[DayUsage]:
-        """What the home used, by day and fuel."""
+    def usage(self, premises: int, fuel: int, month: int) -> list[DayUsage]:
+        """What the home used of a fuel, by day."""
 
     def billing(self, premises: int, month: int) -> list[DayBill]:
         """What is billable, by day and fuel."""

@@ -32,7 +32,7 @@ from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_
 from store.tables import Table
 from store.tariffs import MISSING_WH
 
-DAY_TABLES = ("usage_by_home", "billing_by_home")
+DAY_TABLES = ("usage_by_fuel", "billing_by_home")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

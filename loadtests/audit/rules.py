@@ -43,7 +43,7 @@ from store.tariffs import MISSING_WH
 
 HOMES_MAX = 200
 FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
-VIEWS = ("intervals_by_home", "usage_by_home", "billing_by_home", "latest_by_home")
+VIEWS = ("intervals_by_home", "usage_by_fuel", "billing_by_home", "latest_by_home")
 
 
 def publish_prices(session: Session, estate: EstateModel, schema: Schema, topology: Topology) -> None:

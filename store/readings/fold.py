@@ -173,7 +173,7 @@ FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
         ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
         lambda log, _: fold_intervals(log),
     ),
-    "usage_by_home": (DAY_COLUMNS, fold_totals),
+    "usage_by_fuel": (DAY_COLUMNS, fold_totals),
     "billing_by_home": (DAY_COLUMNS, fold_totals),
     "latest_by_home": (
         (

@@ -66,10 +66,11 @@ class HomeReadings:
             for row in rows
         ]
 
-    def usage(self, premises: int, month: int) -> list[DayUsage]:
-        rows = self.runner.run(Operation.READ_USAGE_MONTH, {"premises": premises, "month": month})
+    def usage(self, premises: int, fuel: int, month: int) -> list[DayUsage]:
+        values = {"premises": premises, "month": month, "fuel": fuel}
         return [
-            DayUsage(day=row.day, fuel=row.fuel, usage_wh=row.usage_wh, through_us=us_of(row.through)) for row in rows
+            DayUsage(day=row.day, fuel=fuel, usage_wh=row.usage_wh, through_us=us_of(row.through))
+            for row in self.runner.run(Operation.READ_USAGE_MONTH, values)
         ]
 
     def billing(self, premises: int, month: int) -> list[DayBill]:

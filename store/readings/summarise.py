@@ -24,7 +24,7 @@ def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Intege
 
     cohort_of: premises int64[n] -> int64[n]; as_of_us: when it is projected: a later projection wins over it [us].
     """
-    table = _table(store, "usage_by_home")
+    table = _table(store, "usage_by_fuel")
     parts: list[tuple[Integers, ...]] = []
     for piece in store.bulk.pieces():
         for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece):

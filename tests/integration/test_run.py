@@ -188,7 +188,7 @@ def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_pa
 ALTERATIONS = {
     "events_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
     "intervals_by_home": ("UPDATE {t} SET values_wh = [1]", "DELETE FROM {t}"),
-    "usage_by_home": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
+    "usage_by_fuel": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
     "billing_by_home": ("UPDATE {t} SET cost_upence = 1", "DELETE FROM {t}"),
     "latest_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
 }

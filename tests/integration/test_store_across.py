@@ -141,7 +141,7 @@ def test_a_settlement_run_freezes_what_was_known(store: HomeReadings) -> None:
 def test_gas_is_not_settled_by_the_half_hour(store: HomeReadings) -> None:
     home, day_us = 400, us(2025, 2, 11)
     projector_of(store, writer=2).deliver([run_of(home, day_us, [9] * 48, fuel=1)])
-    assert store.usage(home, 202502)[0].usage_wh == 432
+    assert store.usage(home, 1, 202502)[0].usage_wh == 432
     shard = shard_of(mpxn_of(home, 1))
     assert read_settlement(store.runner, date(2025, 2, 11), SettlementRun.LATEST, shard) == []
 
@@ -227,6 +227,6 @@ def test_a_writer_that_is_killed_heals(store: HomeReadings, step: int) -> None:
         one for view in ACROSS for one in verify_across(store, view, PROJECTION) if one.key["mpxn"] == mpxn_of(home)
     ] == []
     restarted.deliver(batch)
-    assert [day.usage_wh for day in store.usage(home, 202506)] == [47 * 10 + 99]
+    assert [day.usage_wh for day in store.usage(home, 0, 202506)] == [47 * 10 + 99]
     assert RowReceipts(store.runner).half_hours(home % 2, (day_us + 2 * DAY_US) // HOUR_US) >= 1
     assert restarted.heal() == 0

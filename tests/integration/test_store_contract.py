@@ -119,7 +119,7 @@ def delivery(
 def everything(store: ReadingStore, home: int) -> tuple[object, ...]:
     """All that the store knows of the home in January."""
     days = [store.intervals(home, fuel, START_US + day * DAY_US) for fuel in (0, 1) for day in (0, 1)]
-    views = (store.usage(home, JANUARY), store.billing(home, JANUARY), store.state(home, JANUARY))
+    views = (store.usage(home, 0, JANUARY), store.billing(home, JANUARY), store.state(home, JANUARY))
     return store.events(home, JANUARY), days, *views
 
 
@@ -131,7 +131,7 @@ def test_a_day_is_found_under_every_key(store: ReadingStore, home: int) -> None:
     assert store.intervals(home, 0, START_US) == [
         IntervalRun(interval_start_us=START_US, slot_count=48, revision=0, quality=0, values_wh=tuple(range(48)))
     ]
-    assert store.usage(home, JANUARY) == [DayUsage(day=15, fuel=0, usage_wh=1_128, through_us=START_US + DAY_US)]
+    assert store.usage(home, 0, JANUARY) == [DayUsage(day=15, fuel=0, usage_wh=1_128, through_us=START_US + DAY_US)]
     bill = DayBill(
         day=15,
         fuel=0,
@@ -169,7 +169,7 @@ def test_a_repeated_delivery_changes_nothing(store: ReadingStore, home: int) -> 
 def test_views_end_with_the_latest_half_hour_in_whatever_order_they_come(store: ReadingStore, home: int) -> None:
     for slot in (2, 0, 1):
         store.append(delivery(home, [5], slot=slot, day_wh=5 * (slot + 1), register_wh=100 + slot))
-    (usage,) = store.usage(home, JANUARY)
+    (usage,) = store.usage(home, 0, JANUARY)
     assert (usage.usage_wh, usage.through_us) == (15, START_US + 3 * SLOT_US)
     assert [bill.cost_upence for bill in store.today(home, START_US)] == [150]
     assert [state.register_wh for state in store.state(home, JANUARY)] == [102]
@@ -196,7 +196,7 @@ def test_a_corrected_half_hour_stands_beside_its_day(store: ReadingStore, home: 
         (48, 0, 0, 1),
     ]
     assert [(event.slot_count, event.revision) for event in store.events(home, JANUARY)] == [(1, 1), (1, 2), (48, 0)]
-    assert [usage.usage_wh for usage in store.usage(home, JANUARY)] == [48]  # until the day is folded anew
+    assert [usage.usage_wh for usage in store.usage(home, 0, JANUARY)] == [48]  # until the day is folded anew
 
 
 def test_a_register_alone_moves_the_latest_state_only(store: ReadingStore, home: int) -> None:
@@ -207,13 +207,13 @@ def test_a_register_alone_moves_the_latest_state_only(store: ReadingStore, home:
     ]
     assert [(event.slot_count, event.values_wh) for event in store.events(home, JANUARY)][1:] == [(0, ())]
     assert store.intervals(home, 0, START_US + DAY_US) == []
-    assert [usage.day for usage in store.usage(home, JANUARY)] == [15]
+    assert [usage.day for usage in store.usage(home, 0, JANUARY)] == [15]
 
 
 def test_the_fuels_of_a_home_keep_apart_in_one_partition(store: ReadingStore, home: int) -> None:
     store.append(delivery(home, [1] * 48))
     store.append(delivery(home, [2] * 48, fuel=1, register_wh=77))
-    assert [(one.fuel, one.usage_wh) for one in store.usage(home, JANUARY)] == [(0, 48), (1, 96)]
+    assert [(one.fuel, one.usage_wh) for fuel in (0, 1) for one in store.usage(home, fuel, JANUARY)] == [(0, 48), (1, 96)]
     assert [(one.fuel, one.register_wh) for one in store.state(home, JANUARY)] == [(0, 5_000), (1, 77)]
     assert [run.values_wh[0] for run in store.intervals(home, 1, START_US)] == [2]
 
@@ -223,8 +223,8 @@ def test_days_and_months_keep_apart(store: ReadingStore, home: int) -> None:
     store.append(delivery(home, [2] * 48, slot=48))
     store.append(delivery(home, [3] * 48, slot=17 * 48))  # 1 February
     assert [run.values_wh[0] for run in store.intervals(home, 0, START_US + DAY_US)] == [2]
-    assert [usage.day for usage in store.usage(home, JANUARY)] == [15, 16]
-    assert [usage.day for usage in store.usage(home, 202602)] == [1]
+    assert [usage.day for usage in store.usage(home, 0, JANUARY)] == [15, 16]
+    assert [usage.day for usage in store.usage(home, 0, 202602)] == [1]
 
 
 def test_ten_seconds_alerts_and_rejections_are_told_again(store: ReadingStore, home: int) -> None:
@@ -258,13 +258,13 @@ def test_a_day_is_folded_anew_after_its_corrections(store: HomeReadings, home: i
     store.append_revision(delivery(home, [4], slot=9, revision=2, quality=2))
     for _ in range(2):
         store.refold(home, 0, START_US)
-    (usage,) = store.usage(home, JANUARY)
+    (usage,) = store.usage(home, 0, JANUARY)
     assert (usage.usage_wh, usage.through_us) == (494, START_US + DAY_US)
     (bill,) = store.today(home, START_US)
     assert (bill.low_wh, bill.standard_wh, bill.peak_wh) == (154, 280, 60)  # 14, 28 and 6 half-hours
     assert (bill.cost_upence, bill.tariff_version) == (154 * 12_000 + 280 * 25_500 + 60 * 36_000, 1)
     store.append(delivery(home, [10] * 5 + [-1] + [10] * 42, day_wh=470))  # what comes again knows less
-    assert store.usage(home, JANUARY) == [usage]
+    assert store.usage(home, 0, JANUARY) == [usage]
 
 
 def test_faults_of_every_view_are_found_and_mended(fresh: HomeReadings) -> None:
@@ -319,7 +319,7 @@ def test_a_batch_for_one_partition_is_prepared_and_sent_as_one_statement(session
         for table, column in (
             ("events_by_home", "values_wh"),
             ("intervals_by_home", "values_wh"),
-            ("usage_by_home", "usage_wh"),
+            ("usage_by_fuel", "usage_wh"),
             ("billing_by_home", "cost_upence"),
             ("latest_by_home", "register_wh"),
         )

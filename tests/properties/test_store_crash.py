@@ -123,7 +123,7 @@ def test_a_writer_without_a_journal_is_found_out() -> None:
     for one in FEW:
         process.projector._write(one.readings())
     found = faults(statements)
-    assert {getattr(one, "view", None) for one in found} >= set(ACROSS) | {"usage_by_home", "billing_by_home"}
+    assert {getattr(one, "view", None) for one in found} >= set(ACROSS) | {"usage_by_fuel", "billing_by_home"}
 
 
 @given(deliveries(), st.data())

@@ -19,6 +19,7 @@ from store_deliveries import (
 
 from scenarios.domain import DAY_US, SLOT_US
 from store.memory import MemoryStore
+from store.ports import DayUsage
 from store.readings.fold import FOLDS
 from store.rows import REVISION_STEP_US
 from store.schemas import SCHEMAS
@@ -43,12 +44,18 @@ def refold_all(store: MemoryStore, sent: list[Delivery]) -> None:
         store.refold(home, fuel, day_us)
 
 
+def usage_of(store: MemoryStore, home: int, month: int) -> list[DayUsage]:
+    """Of both fuels, in the order of bills."""
+    both = [day for fuel in (0, 1) for day in store.usage(home, fuel, month)]
+    return sorted(both, key=lambda day: (day.day, day.fuel))
+
+
 def contents(store: MemoryStore) -> list[Any]:
     """All rows of the log and of every view."""
     held = []
     for home in range(HOMES):
         for month in MONTHS:
-            held.append((store.events(home, month), store.usage(home, month), store.billing(home, month)))
+            held.append((store.events(home, month), usage_of(store, home, month), store.billing(home, month)))
             held.append(store.state(home, month))
         for fuel in (0, 1):
             held += [store.intervals(home, fuel, START_US + day * DAY_US) for day in range(DAYS)]
@@ -62,7 +69,7 @@ def test_usage_and_cost_are_the_sums_of_the_latest_half_hours(sent: list[Deliver
     for home in range(HOMES):
         for month in MONTHS:
             half_hours = known_half_hours(store.events(home, month))
-            usage, bills = store.usage(home, month), store.billing(home, month)
+            usage, bills = usage_of(store, home, month), store.billing(home, month)
             assert sum(day.usage_wh for day in usage) == sum(half_hours.values())
             assert sum(bill.cost_upence for bill in bills) == naive_cost_upence(home, half_hours)
             for day, bill in zip(usage, bills, strict=True):
@@ -138,11 +145,11 @@ def test_every_planted_fault_is_found_and_mended(view: str, data: st.DataObject)
 def test_a_correction_still_wins_over_a_row_that_was_mended() -> None:
     push = Delivery(home=0, fuel=0, slot=3, values_wh=(100,))
     store = stored([push])
-    for view in ("usage_by_home", "intervals_by_home"):
+    for view in ("usage_by_fuel", "intervals_by_home"):
         table = next(table for table in SCHEMA.tables if table.name == view)
         (row,) = store.statements.all_rows(table)
-        wrong = {"usage_wh": 999} if view == "usage_by_home" else {"values_wh": [999]}
-        step = 2 * REVISION_STEP_US if view == "usage_by_home" else 0  # as the fold and as the delivery were written
+        wrong = {"usage_wh": 999} if view == "usage_by_fuel" else {"values_wh": [999]}
+        step = 2 * REVISION_STEP_US if view == "usage_by_fuel" else 0  # as the fold and as the delivery were written
         store.statements.put(table, row | wrong, START_US + 4 * SLOT_US + step)
         store.rebuild(view)
         assert list(store.verify(view)) == []
@@ -150,7 +157,7 @@ def test_a_correction_still_wins_over_a_row_that_was_mended() -> None:
     store.refold(0, 0, START_US)
     (run,) = store.intervals(0, 0, START_US)
     assert (run.values_wh, run.revision) == ((70,), 1)
-    assert [day.usage_wh for day in store.usage(0, 202601)] == [70]
+    assert [day.usage_wh for day in store.usage(0, 0, 202601)] == [70]
 
 
 def table_key(view: str) -> tuple[str, ...]:
@@ -167,7 +174,7 @@ def test_an_upload_has_its_estimate_and_its_correction_counted_once() -> None:
             Delivery(home=0, fuel=0, slot=9, values_wh=(4,), revision=2, is_sent=False),
         ]
     )
-    (day,) = store.usage(0, 202601)
+    (day,) = store.usage(0, 0, 202601)
     assert (day.usage_wh, day.through_us) == (46 * 10 + 30 + 4, START_US + DAY_US)
     assert [state.register_wh for state in store.state(0, 202601)] == [470]
     assert [run.slot_count for run in store.intervals(0, 0, START_US)] == [48, 1, 1]

@@ -20,7 +20,7 @@ SCHEMA = SCHEMAS["home_months"]
 START_US = 1_769_817_600_000_000  # 2026-01-31 00:00 UTC: the second day is another month's
 MPANS = [int(mpan) for mpan in mpan_of(np.arange(2))]
 KNOWN = Known(meters=NumberedHomes(count=2), book=Book(), exchanges_us={})
-VIEWS = ("intervals_by_home", "usage_by_home", "billing_by_home", "latest_by_home")
+VIEWS = ("intervals_by_home", "usage_by_fuel", "billing_by_home", "latest_by_home")
 
 
 class Row(NamedTuple):

@@ -39,11 +39,11 @@ TABLES = {table.name: table for table in audited_tables(SCHEMA)}
 KEYS = {
     "events_by_home": ("premises", "month", "fuel", "interval_start", "slot_count", "revision"),
     "intervals_by_home": ("premises", "month", "fuel", "interval_start", "slot_count"),
-    "usage_by_home": ("premises", "month", "day", "fuel"),
+    "usage_by_fuel": ("premises", "month", "fuel", "day"),
     "billing_by_home": ("premises", "month", "day", "fuel"),
     "latest_by_home": ("premises", "month", "fuel"),
 }
-RUNS, VIEWS = ("events_by_home", "intervals_by_home"), ("usage_by_home", "billing_by_home", "latest_by_home")
+RUNS, VIEWS = ("events_by_home", "intervals_by_home"), ("usage_by_fuel", "billing_by_home", "latest_by_home")
 PREMISES = 30
 Row = dict[str, Any]
 
@@ -169,7 +169,7 @@ def _refold(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
                 "through": (start_us + count * SLOT_US) // 1_000,
                 "write_us": start_us + SLOTS_PER_DAY * SLOT_US + 100,
             }
-            for name in ("usage_by_home", "billing_by_home"):
+            for name in ("usage_by_fuel", "billing_by_home"):
                 kept[name].put(name, columns, 0)
 
 

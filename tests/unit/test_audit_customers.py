@@ -306,7 +306,7 @@ def test_without_bills_there_is_no_verdict() -> None:
 
 
 def difference(expected: Any, found: Any) -> Difference:
-    return Difference(view="usage_by_home", key={"premises": 7}, expected=expected, found=found)
+    return Difference(view="usage_by_fuel", key={"premises": 7}, expected=expected, found=found)
 
 
 @pytest.mark.parametrize(
@@ -318,16 +318,16 @@ def difference(expected: Any, found: Any) -> Difference:
     ],
 )
 def test_a_view_that_differs_is_found(one: Difference, told: str) -> None:
-    checked = check_views("usage_by_home", 12, iter([one]))
+    checked = check_views("usage_by_fuel", 12, iter([one]))
     assert (checked.is_right, checked.faults) == (False, 1)
-    assert told in checked.examples[0] and checked.check == "usage_by_home is the fold of its log"
+    assert told in checked.examples[0] and checked.check == "usage_by_fuel is the fold of its log"
 
 
 def test_a_view_that_is_its_fold_is_right_and_an_empty_one_tells_nothing() -> None:
-    assert check_views("usage_by_home", 12, []).is_right is True
-    assert check_views("usage_by_home", 0, []).is_right is None
+    assert check_views("usage_by_fuel", 12, []).is_right is True
+    assert check_views("usage_by_fuel", 0, []).is_right is None
 
 
 def test_examples_have_a_limit() -> None:
-    checked = check_views("usage_by_home", 12, [difference(None, {})] * 40)
+    checked = check_views("usage_by_fuel", 12, [difference(None, {})] * 40)
     assert (checked.faults, len(checked.examples)) == (40, EXAMPLES_MAX)

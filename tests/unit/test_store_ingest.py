@@ -62,9 +62,9 @@ def test_good_rows_reach_every_view_and_bad_ones_the_list(store: MemoryStore) ->
     assert result.accepted.mpxn.tolist() == [MPANS[0]] * 2
     (day,) = store.billing(0, JANUARY)
     assert (day.low_wh + day.standard_wh + day.peak_wh, day.cost_upence) == (150, 150 * FLAT)
-    (usage,) = store.usage(0, JANUARY)
+    (usage,) = store.usage(0, 0, JANUARY)
     assert (usage.usage_wh, usage.through_us) == (150, START_US + 2 * SLOT_US)
-    assert store.events(1, JANUARY) == [] and store.usage(2, JANUARY) == []
+    assert store.events(1, JANUARY) == [] and store.usage(2, 0, JANUARY) == []
     rejected = store.rejected(START_US + 2 * DAY_US)
     assert {(one.mpxn, one.reason) for one in rejected} == {(MPANS[1], "negative"), (MPANS[2], "not_a_number")}
 
@@ -87,7 +87,7 @@ def test_a_repeated_delivery_changes_nothing(store: MemoryStore) -> None:
 def test_a_day_adds_up_over_deliveries(store: MemoryStore) -> None:
     for slot in range(3):
         ingest(store, rows((0, slot, [10], 1_000 + 10 * slot)), known())
-    (usage,) = store.usage(0, JANUARY)
+    (usage,) = store.usage(0, 0, JANUARY)
     assert usage.usage_wh == 30
 
 
@@ -95,7 +95,7 @@ def test_a_half_hour_that_comes_late_counts_in_its_day(store: MemoryStore) -> No
     assert ingest(store, rows((0, 5, [10], 1_000)), known()).refolded == ()
     late = ingest(store, rows((0, 2, [20], 900), (1, 2, [20], 900)), known())
     assert (told(late), late.refolded) == ([], (MeterDay(0, 0, START_US),))
-    assert [usage.usage_wh for usage in store.usage(0, JANUARY)] == [30]
+    assert [usage.usage_wh for usage in store.usage(0, 0, JANUARY)] == [30]
 
 
 def test_a_register_that_falls_against_the_log_is_refused(store: MemoryStore) -> None:
@@ -150,9 +150,9 @@ def test_an_estimate_counts_until_the_half_hour_is_measured(store: MemoryStore) 
     estimated = ingest(store, rows((0, 0, [70], 900), revision=[-1], quality=[1]), known())
     assert estimated.refolded == (MeterDay(0, 0, START_US),)
     ingest(store, rows((0, 1, [10], 1_000)), known())
-    assert store.usage(0, JANUARY)[0].usage_wh == 80
+    assert store.usage(0, 0, JANUARY)[0].usage_wh == 80
     assert told(ingest(store, rows((0, 0, [60], 900)), known())) == []
-    assert store.usage(0, JANUARY)[0].usage_wh == 70
+    assert store.usage(0, 0, JANUARY)[0].usage_wh == 70
 
 
 def test_what_came_as_lost_is_found_again_by_a_revision_alone(store: MemoryStore) -> None:
@@ -160,7 +160,7 @@ def test_what_came_as_lost_is_found_again_by_a_revision_alone(store: MemoryStore
     ingest(store, rows((0, 0, [None], 900)), known())
     assert told(ingest(store, rows((0, 0, [60], 900)), known())) == [(0, Reason.DUPLICATE_DIFFERS)]
     assert told(ingest(store, rows((0, 0, [60], 900), revision=[1]), known())) == []
-    assert store.usage(0, JANUARY)[0].usage_wh == 60
+    assert store.usage(0, 0, JANUARY)[0].usage_wh == 60
 
 
 def test_registers_alone(store: MemoryStore) -> None:

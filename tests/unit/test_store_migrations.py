@@ -11,7 +11,7 @@ from store.schemas import SCHEMAS
 SCHEMA = replace(SCHEMAS["home_months"], version=3)
 WAY = tuple(
     Migration(to_version=number, why="a test", statements=(), rebuilt_views=views)
-    for number, views in ((2, ("usage_by_home",)), (3, ("billing_by_home",)))
+    for number, views in ((2, ("usage_by_fuel",)), (3, ("billing_by_home",)))
 )
 
 
@@ -44,7 +44,7 @@ def test_a_way_with_a_gap_is_none() -> None:
 
 
 def test_views_that_were_left_from_before_are_still_rebuilt() -> None:
-    assert views_to_rebuild(held(2, views=("usage_by_home",)), WAY[1:]) == ("billing_by_home", "usage_by_home")
+    assert views_to_rebuild(held(2, views=("usage_by_fuel",)), WAY[1:]) == ("billing_by_home", "usage_by_fuel")
     assert views_to_rebuild(held(3), ()) == ()
 
 

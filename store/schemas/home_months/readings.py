@@ -95,21 +95,21 @@ INTERVALS_BY_HOME = Table(
     reason="Written once and rarely corrected: tiered compaction rewrites least. No TTL: customers compare years.",
 )
 
-USAGE_BY_HOME = Table(
-    name="usage_by_home",
-    serves="what a home used on each UTC day of a month, by fuel",
-    create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.usage_by_home (
-        premises bigint, month int, day tinyint, fuel tinyint,
+USAGE_BY_FUEL = Table(
+    name="usage_by_fuel",
+    serves="what a home used of one fuel, or of each, on each UTC day of a month",
+    create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.usage_by_fuel (
+        premises bigint, month int, fuel tinyint, day tinyint,
         usage_wh bigint, through timestamp,
-        PRIMARY KEY ((premises, month), day, fuel)
+        PRIMARY KEY ((premises, month), fuel, day)
     ) {_LEVELLED}""",
-    columns=(PREMISES, MONTH, _DAY, _FUEL, Bind(name="usage_wh", type=CqlType.BIGINT), _THROUGH),
+    columns=(PREMISES, MONTH, _FUEL, _DAY, Bind(name="usage_wh", type=CqlType.BIGINT), _THROUGH),
     partition_key=HOME_MONTH,
     queries=(
         Statement(
             operation=Operation.READ_USAGE_MONTH,
-            cql="SELECT day, fuel, usage_wh, through FROM {keyspace}.usage_by_home WHERE premises = ? AND month = ?",
-            binds=(PREMISES, MONTH),
+            cql="SELECT day, usage_wh, through FROM {keyspace}.usage_by_fuel WHERE premises = ? AND month = ? AND fuel = ?",
+            binds=(PREMISES, MONTH, _FUEL),
             partition_key=HOME_MONTH,
             is_write=False,
         ),
@@ -278,13 +278,13 @@ ALERTS_BY_HOME = Table(
     reason="Insert-only; kept 13 months.",
 )
 
-HOME_VIEWS = (INTERVALS_BY_HOME, USAGE_BY_HOME, BILLING_BY_HOME, LATEST_BY_HOME)
+HOME_VIEWS = (INTERVALS_BY_HOME, USAGE_BY_FUEL, BILLING_BY_HOME, LATEST_BY_HOME)
 TABLES = (EVENTS_BY_HOME, *HOME_VIEWS, TEN_SECONDS_BY_HOME, REJECTED_BY_DAY, ALERTS_BY_HOME)
 WRITES = (
     write_of(Operation.INGEST_READING, EVENTS_BY_HOME, *HOME_VIEWS),
     write_of(Operation.INGEST_REVISION, EVENTS_BY_HOME, INTERVALS_BY_HOME),
     write_of(Operation.INGEST_REGISTER, EVENTS_BY_HOME, LATEST_BY_HOME),
-    write_of(Operation.REFOLD_DAY, USAGE_BY_HOME, BILLING_BY_HOME),
+    write_of(Operation.REFOLD_DAY, USAGE_BY_FUEL, BILLING_BY_HOME),
     write_of(Operation.INGEST_TEN_SECOND, TEN_SECONDS_BY_HOME),
     write_of(Operation.RECORD_REJECTED, REJECTED_BY_DAY),
     write_of(Operation.RECORD_ALERT, ALERTS_BY_HOME),
