@@ -11,19 +11,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.back_office import BackOfficeResult, run_back_office
 from loadtests.cluster.connect import Endpoint
 from loadtests.command_gateway import GatewayResult, run_gateway
 from loadtests.errors import HarnessError
 from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.ledger import Ledger
 from loadtests.measured_statements import RequestLog
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
 from loadtests.wire.recorder import LIVE_SIZE, LiveField
@@ -64,6 +66,7 @@ class StormResult:
     shard_count: int
     is_interrupted: bool
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
+    office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
 
 
@@ -87,8 +90,37 @@ def storm(
     with _Shards(scenario, run_folder, shard_count) as shards:
         try:
             shards.launch(estate, schema, endpoint)
-            with _Gateway(scenario, estate, endpoint, schema, run_folder / "history" / "gateway") as gateway:
-                return shards.run(gateway, sample_nodes, live)
+            history = run_folder / "history"
+
+            def carry_out(bench: _Bench) -> GatewayResult:
+                return run_gateway(
+                    scenario,
+                    estate,
+                    endpoint,
+                    schema=schema,
+                    zero_ns=bench.zero_ns,
+                    log=bench.log,
+                    stop=bench.stop,
+                )
+
+            def keep_office(bench: _Bench) -> BackOfficeResult:
+                return run_back_office(
+                    scenario,
+                    estate,
+                    endpoint,
+                    schema=schema,
+                    ledger=Ledger.open(run_folder / "ledger"),
+                    zero_ns=bench.zero_ns,
+                    log=bench.log,
+                    over=bench.over,
+                    stop=bench.stop,
+                )
+
+            with (
+                _Beside("commands' gateway", carry_out if scenario.campaigns else None, history / "gateway") as gateway,
+                _Beside("back office", keep_office if scenario.run.back_office else None, history / "office") as office,
+            ):
+                return shards.run(gateway, office, sample_nodes, live)
         finally:
             shards.write_history()
 
@@ -161,20 +193,27 @@ class _Shards:
             path.unlink()
 
     def run(
-        self, gateway: "_Gateway", sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
+        self,
+        gateway: "_Beside[GatewayResult]",
+        office: "_Beside[BackOfficeResult]",
+        sample_nodes: Callable[[int], Sequence[NodeSample]],
+        live: Callable[[Live], None],
     ) -> StormResult:
         self._await_ready()
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
         gateway.start(self._zero_ns)
+        office.start(self._zero_ns)
         is_interrupted = False
         with _NodeSampling(sample_nodes, self._nodes, self._zero_ns):
             try:
                 self._watch(live)
                 gateway.wait()
+                office.wait()
             except KeyboardInterrupt:
                 is_interrupted = True
                 gateway.stop()
+                office.stop()
                 self._tell(Stop())
                 self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
@@ -187,15 +226,16 @@ class _Shards:
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
             commands=gateway.result(),
-            trouble=gateway.trouble,
+            office=office.result(),
+            trouble=gateway.trouble + office.trouble,
         )
 
     def write_history(self) -> None:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        of_gateway = self._folder / "history" / "gateway"
-        parts = [*self._parts, self._nodes.folder, *([of_gateway] if of_gateway.exists() else [])]
+        beside = [self._folder / "history" / name for name in ("gateway", "office")]
+        parts = [*self._parts, self._nodes.folder, *(one for one in beside if one.exists())]
         merge_histories(parts, self._folder / "history")
         for part in parts:
             shutil.rmtree(part)
@@ -280,17 +320,27 @@ class _Shards:
         )
 
 
-class _Gateway:
-    """The gateways of the commands, in a thread beside the shards; nothing for a scenario without campaigns."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What work beside the shards is given."""
 
-    def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, history: Path) -> None:
-        self._scenario, self._estate, self._endpoint, self._schema = scenario, estate, endpoint, schema
-        self._history = history
-        self._log = RequestLog()
-        self._over = threading.Event()
+    zero_ns: int  # the storm's start [monotonic]
+    log: RequestLog
+    over: threading.Event  # the shards are done
+    stop: threading.Event  # leave what is open; `over` is set with it
+
+
+Outcome = TypeVar("Outcome")
+
+
+class _Beside(Generic[Outcome]):
+    """Work in a thread beside the shards, with a history of its own; without `work` there is none."""
+
+    def __init__(self, name: str, work: Callable[[_Bench], Outcome] | None, history: Path) -> None:
+        self._name, self._work, self._history = name, work, history
+        self._bench = _Bench(zero_ns=0, log=RequestLog(), over=threading.Event(), stop=threading.Event())
         self._thread: threading.Thread | None = None
-        self._zero_ns = 0
-        self._result: GatewayResult | None = None
+        self._result: Outcome | None = None
         self._error: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -302,50 +352,42 @@ class _Gateway:
         self.stop()
         if self._thread is not None:
             self._thread.join()
-            self._log.write(self._history, self._zero_ns)
+            self._bench.log.write(self._history, self._bench.zero_ns)
 
     def start(self, zero_ns: int) -> None:
-        """Begin, when there are campaigns; `zero_ns` is the storm's start [monotonic]."""
-        if not self._scenario.campaigns:
+        """Begin; `zero_ns` is the storm's start [monotonic]."""
+        if self._work is None:
             return
-        self._zero_ns = zero_ns
-        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self._bench = replace(self._bench, zero_ns=zero_ns)
+        self._thread = threading.Thread(target=self._run, args=(self._work,), name=self._name, daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
-        """Until every command has ended."""
+        """The shards are done: until this is, too."""
+        self._bench.over.set()
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)  # in short: Ctrl-C is heard between
         if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
             raise self._error  # a fault of ours, which a thread must not keep to itself
 
     def stop(self) -> None:
-        self._over.set()
+        self._bench.stop.set()
+        self._bench.over.set()
 
-    def result(self) -> GatewayResult | None:
-        """What became of the commands, when it is known."""
+    def result(self) -> Outcome | None:
+        """What came of it, when it is known."""
         if self._thread is not None:
             self._thread.join(STOP_S_MAX)
         return self._result
 
     @property
     def trouble(self) -> tuple[str, ...]:
-        """Why the gateway could not go on, if so; what the shards sent is recorded and audited all the same."""
-        if self._error is None:
-            return ()
-        return (f"The commands' gateway could not go on: {self._error}.",)
+        """Why it could not go on, if so; what the shards sent is recorded and audited all the same."""
+        return () if self._error is None else (f"The {self._name} could not go on: {self._error}.",)
 
-    def _run(self) -> None:
+    def _run(self, work: Callable[[_Bench], Outcome]) -> None:
         try:
-            self._result = run_gateway(
-                self._scenario,
-                self._estate,
-                self._endpoint,
-                schema=self._schema,
-                zero_ns=self._zero_ns,
-                log=self._log,
-                stop=self._over,
-            )
+            self._result = work(self._bench)
         except Exception as error:
             self._error = error
 

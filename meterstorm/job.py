@@ -191,7 +191,7 @@ def _make_schema(scenario: Scenario, estate: EstateModel, endpoint: Endpoint) ->
                 f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
                 "name a new keyspace in [topology] keyspace, or drop that one"
             )
-        publish_prices(session, estate, schema, scenario.topology)
+        publish_prices(session, estate, schema, scenario.topology, announced=not scenario.run.back_office)
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
     finally:
         driver.shutdown()

@@ -136,6 +136,9 @@ class Run(Part):
     attempts_max: int = Field(strict=True, default=4, ge=1, le=20)
     in_flight_max: int = Field(strict=True, default=8_192, ge=1, le=1_000_000)
     drain_s_max: float = Field(strict=True, default=60.0, ge=1, le=3_600)
+    back_office: bool = Field(
+        strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
+    )
     validity: Validity = Validity()
 
 
