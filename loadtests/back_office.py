@@ -175,8 +175,8 @@ class BackOffice:
     def _raw_runs(self, now_us: int) -> Iterator[Readings]:
         """What was acknowledged of the next meters, as the adapters make it of raw forms: each the latest that is over."""
         meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
-        slot = now_us // SLOT_US - 2  # the last one may still be on its way
-        day = (slot + 1) // SLOTS_PER_DAY - 1
+        slot = min(now_us // SLOT_US - 2, self._estate.slot_count - 1)  # the last one may still be on its way
+        day = min(now_us // DAY_US, self._estate.day_count) - 1
         slots = np.full(len(meter), max(slot, 0), np.int32)
         schedules = schedules_on(self._estate, meter, slots)
         for meter_type, rows in of_types(self._estate, meter).items():

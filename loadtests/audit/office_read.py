@@ -38,55 +38,66 @@ def check_office(
 ) -> list[Checked]:
     """What the back office has left: refusals, and views across homes as far as they are projected. Raises StoreError."""
     progress("audit: refusals, settlement, receipts and cohorts")
-    runner, bulk = Statements(session, schema, topology), CassandraBulk(session, topology)
-    store = HomeReadings(runner, bulk, book_of(estate))
-    settled_home = settled_homes(estate, ledger)
+    bulk = CassandraBulk(session, topology)
     try:
-        first_us = start_us_of(estate)
-        days = [first_us + day * DAY_US for day in range(estate.day_count + 1)]
-        checks = [check_refused(estate, [one for day in days for one in store.rejected(day)])]
-        settled = [row for row in _rows(bulk, schema, "settlement_by_date") if settled_home(row["premises"])]
-        settled = settled[:ACROSS_ROWS_MAX]
-        logs = logs_of(runner, {home: set(days) for home in {row["premises"] for row in settled}})
-        checks.append(check_settled([row for row in settled if row["run"] == SettlementRun.LATEST], logs))
-        received = _rows(bulk, schema, "receipts_by_hour")
-        premises, _ = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64))
-        home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
-        received = [row for row in received if settled_home(home_of[row["mpxn"]])][:ACROSS_ROWS_MAX]
-        logs = logs_of(runner, {home_of[row["mpxn"]]: set(days) for row in received})
-        checks.append(check_received(received, logs, home_of))
-        if estate.meter_count <= SUMMARISED_METERS_MAX:
-            checks += [_cohorts(estate, runner, bulk, schema, month) for month in months_of(estate)]
-        return [one for one in checks if one.counted or one.faults]
+        store = HomeReadings(Statements(session, schema, topology), bulk, book_of(estate))
+        return check_projections(store, estate, ledger)
     finally:
         bulk.close()
 
 
-def _cohorts(estate: EstateModel, runner: Statements, bulk: CassandraBulk, schema: Schema, month: int) -> Checked:
-    columns = ("premises", "month", "fuel", "usage_wh")
+def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) -> list[Checked]:
+    """The same on any store. Homes with a half-hour in doubt are left out."""
+    is_settled = settled_homes(estate, ledger)
+    first_us = start_us_of(estate)
+    days = [first_us + day * DAY_US for day in range(estate.day_count + 1)]
+    checks = [check_refused(estate, [one for day in days for one in store.rejected(day)])]
+    settled = [
+        row
+        for row in _rows(store, "settlement_by_date")
+        if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])
+    ][:ACROSS_ROWS_MAX]
+    checks.append(
+        check_settled(
+            settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+        )
+    )
+    received = _rows(store, "receipts_by_hour")
+    premises, _ = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64))
+    home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
+    received = [row for row in received if is_settled(home_of[row["mpxn"]])][:ACROSS_ROWS_MAX]
+    logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
+    checks.append(check_received(received, logs, home_of))
+    if estate.meter_count <= SUMMARISED_METERS_MAX:
+        checks += [_cohorts(estate, store, month) for month in months_of(estate)]
+    return [one for one in checks if one.counted or one.faults]
+
+
+def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
+    table = _table(store, "usage_by_fuel")
     pages = [
         take(page, integers(page, "month") == month)
-        for piece in bulk.pieces()
-        for page in bulk.scan(_table(schema, "usage_by_fuel"), columns, piece)
+        for piece in store.bulk.pieces()
+        for page in store.bulk.scan(table, ("premises", "month", "fuel", "usage_wh"), piece)
     ]
     usage = concat(pages)
     cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)
-    told = {one: comparison(runner, one, month) for one in np.unique(cohort).tolist()}
+    told = {one: comparison(store.runner, one, month) for one in np.unique(cohort).tolist()}
     return check_cohorts(usage, cohort, told)
 
 
-def _rows(bulk: CassandraBulk, schema: Schema, name: str) -> list[dict[str, Any]]:
+def _rows(store: HomeReadings, name: str) -> list[dict[str, Any]]:
     """The rows of up to ACROSS_ROWS_READ of a view across homes."""
-    table = _table(schema, name)
+    table = _table(store, name)
     columns = [column.name for column in table.columns]
     rows: list[dict[str, Any]] = []
-    for piece in bulk.pieces():
-        for page in bulk.scan(table, columns, piece):
+    for piece in store.bulk.pieces():
+        for page in store.bulk.scan(table, columns, piece):
             rows.extend(dicts_of(page) if row_count(page) else ())
             if len(rows) >= ACROSS_ROWS_READ:
                 return rows
     return rows
 
 
-def _table(schema: Schema, name: str) -> Table:
-    return next(table for table in schema.tables if table.name == name)
+def _table(store: HomeReadings, name: str) -> Table:
+    return next(table for table in store.runner.schema.tables if table.name == name)
