@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.shard_messages import ShardPlan
@@ -45,9 +46,9 @@ def sample_of(
         rows.append(part)
         frames.append(block.frames)
         size += block.frames.size
-    merged = np.concatenate(rows) if rows else np.empty(0)
-    if not len(merged):
+    if not size:
         raise ScenarioError(f"the scenario '{scenario.title}' sends nothing that the matrix could measure")
+    merged: NDArray[np.void] = np.concatenate(rows)
     order = np.random.default_rng([_SAMPLE_DRAW, scenario.run.seed]).permutation(len(merged))[:SAMPLE_MAX]
     merged = merged[order]
     merged["due_us"] = 0

@@ -61,7 +61,7 @@ class Meter:
         return Spent(cpu_s=sum(one.user + one.system for one in times), wan_bytes=int(sent))
 
     def settle(self) -> None:
-        """Wait until no node has work of an operation before it, or a message for another: what is acknowledged early is done late."""
+        """Wait until no node has an operation or a message before it: what is acknowledged early is done late."""
         deadline = time.monotonic() + SETTLE_S_MAX
         while self._is_at_work():
             if time.monotonic() > deadline:
