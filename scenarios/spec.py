@@ -71,6 +71,14 @@ class Topology(Part):
     consistency: Consistency = Consistency()
     keyspace: Name = "meterstorm"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_wan_yet(cls, data: object) -> object:
+        """The place of an emulated WAN between the DCs: delay, loss and rate by pair of DCs."""
+        if isinstance(data, dict) and "wan" in data:
+            raise ValueError("wan: distance between data centres can't be emulated yet; leave it out")
+        return data
+
     @model_validator(mode="after")
     def _serves(self) -> Self:
         if len({dc.name for dc in self.dcs}) != len(self.dcs):
