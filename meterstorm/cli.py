@@ -1,6 +1,5 @@
 """The command `meterstorm`: one thin function a subcommand; the work is done by the functions that it calls."""
 
-import contextlib
 import errno
 import json
 import logging
@@ -8,7 +7,7 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -29,6 +28,7 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command load
     from loadtests.cluster.connect import Endpoint
     from loadtests.cluster.supervisor import SupervisorState
     from meterstorm.progress import Progress
+    from reports.matrix_results import MatrixResults
     from reports.results import Results
 
 
@@ -289,7 +289,6 @@ def matrix_command(
     from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.matrix import Asked, matrix
     from meterstorm.matrix_display import print_matrix
-    from reports.results import Verdict
 
     if contact_points is not None:
         raise ScenarioError("--contact-points: a matrix starts and stops nodes of its own; leave it out")
@@ -302,16 +301,18 @@ def matrix_command(
         rate_per_s=rate,
     )
     folder = out or default_out(Path(f"{scenario.stem}-matrix"))
-    with _shown(quiet) as progress:
+
+    def job(progress: "Progress") -> "MatrixResults":
         results = matrix(
             resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
         )
-    page = folder / "report.html"
-    print(results.model_dump_json(indent=2)) if as_json else print_matrix(Console(), results, str(page))
-    if open_report:
-        webbrowser.open(page.absolute().as_uri())
-    if not results.is_conclusive:
-        raise typer.Exit(Verdict.INCONCLUSIVE.exit_code)
+        page = folder / "report.html"
+        print(results.model_dump_json(indent=2)) if as_json else print_matrix(Console(), results, str(page))
+        if open_report:
+            webbrowser.open(page.absolute().as_uri())
+        return results
+
+    _exit_with_verdict(job, quiet)
 
 
 @app.command(
@@ -455,22 +456,15 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def _shown(quiet: bool) -> "Iterator[Progress]":
-    """Progress on stderr, or none."""
+def _exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults]", quiet: bool) -> NoReturn:
     from meterstorm.display import Display
     from meterstorm.progress import Silent
 
     display = Display(Console(stderr=True))
     try:
-        yield Silent() if quiet else display
+        results = job(Silent() if quiet else display)
     finally:
         display.close()
-
-
-def _exit_with_verdict(job: "Callable[[Progress], Results]", quiet: bool) -> NoReturn:
-    with _shown(quiet) as progress:
-        results = job(progress)
     raise typer.Exit(results.verdict.exit_code)
 
 

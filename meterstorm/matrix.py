@@ -1,6 +1,5 @@
 """`meterstorm matrix`: the same load on every replication factor, consistency level and number of DCs that fit this machine."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from meterstorm.progress import Progress, Silent
 from meterstorm.proof import SCHEMA
 from meterstorm.versions import versions
 from reports.matrix_page import write_matrix_report
-from reports.matrix_results import MatrixResults
+from reports.matrix_results import MATRIX_NAME, MatrixResults
 from reports.results import Machine
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario
@@ -82,16 +81,24 @@ def matrix(
                 trouble.append(f"{_told(group)}: {error}.")
             results(is_partial=True).write(out)  # a machine that dies leaves what was measured
     except KeyboardInterrupt:
+        if not measured.loaded:
+            _remove_files(out)
+            raise
         trouble.append("The matrix was interrupted.")
     done = results(is_partial=bool(trouble))
     if not done.cells:
-        with contextlib.suppress(OSError):
-            (out / RESOLVED_NAME).unlink()
-        raise (HarnessError(" ".join(trouble)) if trouble != ["The matrix was interrupted."] else KeyboardInterrupt)
+        _remove_files(out)
+        raise HarnessError(" ".join(trouble))
     done.write(out)
     progress.phase("Writing the report")
     write_matrix_report(out, done)
     return done
+
+
+def _remove_files(out: Path) -> None:
+    """Undo what was written when nothing was measured; logs of nodes that could not go on stay."""
+    for name in (RESOLVED_NAME, MATRIX_NAME):
+        (out / name).unlink(missing_ok=True)
 
 
 def _told(group: Group) -> str:

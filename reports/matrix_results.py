@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.estimates import of_replications
-from reports.results import Machine, Percentiles
+from reports.results import Machine, Percentiles, Verdict
 from reports.results_file import Part, ResultsFile, schema_text
 
 MATRIX_NAME = "matrix.json"
@@ -128,9 +128,10 @@ class MatrixResults(ResultsFile):
     refused: tuple[RefusedCell, ...]
 
     @property
-    def is_conclusive(self) -> bool:
-        """Was all that could be hosted measured, and by a generator that kept time?"""
-        return not self.is_partial and not any(cell.doubts for cell in self.cells)
+    def verdict(self) -> Verdict:
+        """Pass: all that could be hosted was measured, by a generator that kept time; else inconclusive. Nothing can fail."""
+        is_whole = not self.is_partial and not any(cell.doubts for cell in self.cells)
+        return Verdict.PASS if is_whole else Verdict.INCONCLUSIVE
 
 
 def figure_of(values: Sequence[float]) -> Figure | None:

@@ -164,6 +164,28 @@ class LocalCluster:
         for process in self._processes:
             process.require_alive()
 
+    def stop(self, keep: bool | None = None) -> None:
+        """End all nodes and wait till they are gone; a second call does nothing.
+
+        With `keep`, as given here or else at the start, the nodes first drain, and their data stays for `restart`.
+        Without, data is deleted; logs and configuration stay.
+        """
+        if self._stopped:
+            return
+        keeps = self._keep if keep is None else keep
+        self._end(drain=keeps, delete=not keeps)
+
+    def _end(self, *, drain: bool, delete: bool) -> None:
+        try:
+            stop_all(self._processes, drain=drain)
+            self._stopped = True
+        finally:
+            self._block.release()
+        if delete:
+            for process in self._processes:
+                for part in DATA_FOLDERS:
+                    shutil.rmtree(process.folder / part, ignore_errors=True)
+
     def stop_nodes(self, names: Collection[str]) -> None:
         """End some nodes of a serving cluster, drained, and wait until those that are left know it.
 
@@ -187,28 +209,6 @@ class LocalCluster:
         assert set(names) <= {process.spec.name for process in self._processes}, "a node that is not there"
         chosen = [process for process in self._processes if process.spec.name in names]
         return chosen, [process for process in self._processes if process.spec.name not in names]
-
-    def stop(self, keep: bool | None = None) -> None:
-        """End all nodes and wait till they are gone; a second call does nothing.
-
-        With `keep`, as given here or else at the start, the nodes first drain, and their data stays for `restart`.
-        Without, data is deleted; logs and configuration stay.
-        """
-        if self._stopped:
-            return
-        keeps = self._keep if keep is None else keep
-        self._end(drain=keeps, delete=not keeps)
-
-    def _end(self, *, drain: bool, delete: bool) -> None:
-        try:
-            stop_all(self._processes, drain=drain)
-            self._stopped = True
-        finally:
-            self._block.release()
-        if delete:
-            for process in self._processes:
-                for part in DATA_FOLDERS:
-                    shutil.rmtree(process.folder / part, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -83,11 +83,13 @@ def send(
     *,
     seconds: Seconds | None = None,
     closed_for_s: float | None = None,
+    in_flight: int = IN_FLIGHT,
     attempts_max: int | None = None,
 ) -> EngineReport:
     """Send a source's operations; in a closed loop for `closed_for_s` at most, when given.
 
-    attempts_max: of an operation, instead of the scenario's. Raises HarnessError for a node that can't be connected to.
+    in_flight: of the closed loop. attempts_max: of an operation, instead of the scenario's.
+    Raises HarnessError for a node that can't be connected to.
     """
     engine = Engine(
         operations=[WireOperation(name=operation, is_idempotent=True) for operation in load.lanes],
@@ -107,7 +109,7 @@ def send(
         timer.daemon = True
         timer.start()
         try:
-            return engine.run(source, closed_in_flight=IN_FLIGHT)
+            return engine.run(source, closed_in_flight=in_flight)
         finally:
             timer.cancel()
 
