@@ -27,7 +27,7 @@ class Figure(Part):
 
 
 class OutcomeCounts(Part):
-    """How operations ended, each after one attempt."""
+    """How operations ended: after one attempt while nodes were down, after as many as the scenario allows else."""
 
     ok: NonNegativeInt
     unavailable: NonNegativeInt = Field(description="refused at once: too few replicas live")

@@ -19,6 +19,7 @@ from loadtests.wire.ring import NO_NODE, RingTable
 
 OPERATIONS = 1_000
 SEND_S_MAX = 60.0
+IN_FLIGHT = 32  # few: what is asked is whether they are refused, and nodes that have just come back are cold
 _TIMED_OUT = {kind.label for kind in (ErrorKind.WRITE_TIMEOUT, ErrorKind.READ_TIMEOUT, ErrorKind.CLIENT_TIMEOUT)}
 
 
@@ -32,7 +33,7 @@ class Down(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """How operations ended, each after a single attempt."""
+    """How operations ended: after a single attempt while something is down, after the scenario's attempts else."""
 
     ok: int
     unavailable: int  # refused at once: too few replicas live
@@ -93,7 +94,11 @@ def without(load: CellLoad, gone: set[str]) -> CellLoad:
 def _outage(load: CellLoad, down: Down, after: Down | None) -> Outage:
     seconds = Seconds()
     source = SteadySource(load.sample, first=0, count=OPERATIONS)
-    report = send(load, source, seconds=seconds, closed_for_s=SEND_S_MAX, attempts_max=1)
+    # While nodes are down each is sent once, so that every refusal counts; after their return as often as in any run.
+    attempts_max = None if down is Down.NOTHING else 1
+    report = send(
+        load, source, seconds=seconds, closed_for_s=SEND_S_MAX, in_flight=IN_FLIGHT, attempts_max=attempts_max
+    )
     ok = {True: 0, False: 0}
     for snapshot in seconds:
         for operation, counts in zip(load.lanes, snapshot.counts, strict=True):
