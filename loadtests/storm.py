@@ -68,6 +68,10 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
+    stalls: int  # beats that the senders were kept from for more than 10 ms
+    stalled_share: float  # of the run's time, by the sender that was kept longest
+    stall_ms_max: float
+    network_errors: int  # attempts whose connection was lost, or that found none
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
     office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
@@ -229,6 +233,10 @@ class _Shards:
             wall_s=max((report.wall_s for report in reports), default=0.0),
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
+            stalls=sum(report.stalls for report in reports),
+            stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
+            network_errors=sum(report.network_errors for report in reports),
             commands=gateway.result(),
             office=office.result(),
             trouble=gateway.trouble + office.trouble,
