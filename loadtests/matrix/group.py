@@ -113,6 +113,10 @@ def _make_loads(
                 scenario=scenario,
                 sample=sample_of(scenario, estate, schema_name, ids),
                 lanes=tuple(lane.operation for lane in lanes_of(scenario)),
+                written_tables=tuple(
+                    f"{keyspace}.{name}"
+                    for name in dict.fromkeys(table.name for one in schema.writes for table in one.tables)
+                ),
                 writes=frozenset(one.operation for one in schema.statements if one.is_write),
                 statements=tuple(schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations),
                 ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
@@ -159,13 +163,13 @@ def _load_one(load: CellLoad) -> None:
 @contextmanager
 def _flushed(loads: dict[Cell, CellLoad], meter: Meter) -> Iterator[None]:
     """Everything on disk, and left to Cassandra again afterwards."""
-    keyspaces = [load.scenario.topology.keyspace for load in loads.values()]
-    for keyspace in keyspaces:
-        meter.flush(keyspace, FLUSH_MS)
-    meter.wait_quiet_disks(keyspaces, FLUSH_MS / 1_000 * FLUSHES_WAITED)
+    tables = [table for load in loads.values() for table in load.written_tables]
+    meter.flush(tables, FLUSH_MS)
+    meter.wait_quiet_disks(
+        [load.scenario.topology.keyspace for load in loads.values()], FLUSH_MS / 1e3 * FLUSHES_WAITED
+    )
     yield
-    for keyspace in keyspaces:
-        meter.flush(keyspace, 0)
+    meter.flush(tables, 0)
 
 
 def _visit_all(

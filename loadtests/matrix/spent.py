@@ -19,6 +19,7 @@ from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import folder_size
 from loadtests.errors import HarnessError
+from store.cassandra import one_after_the_other
 
 OUTBOUND = "SELECT dc, sent_bytes, pending_count FROM system_views.internode_outbound"
 TASKS = "SELECT name, active_tasks, pending_tasks FROM system_views.thread_pools"
@@ -68,10 +69,18 @@ class Meter:
                 raise HarnessError(f"the nodes are still at work {SETTLE_S_MAX:g} s after the last operation")
             time.sleep(POLL_S)
 
-    def flush(self, keyspace: str, period_ms: int) -> None:
-        """Have every table of a keyspace flushed each `period_ms`; 0 leaves it to Cassandra again."""
-        for table in self._driver.metadata.keyspaces[keyspace].tables:
-            self._session.execute(FLUSH.format(table=f"{keyspace}.{table}", period_ms=period_ms))
+    def flush(self, tables: Sequence[str], period_ms: int) -> None:
+        """Have tables (keyspace-qualified) flushed each `period_ms`; 0 leaves it to Cassandra again. Raises HarnessError.
+
+        By the table's option: there is no nodetool here, and the nodes have no JMX port.
+        """
+        with one_after_the_other(self._session) as ddl:
+            for table in tables:
+                ddl(FLUSH.format(table=table, period_ms=period_ms))
+        if not self._driver.control_connection.wait_for_schema_agreement(wait_time=SETTLE_S_MAX):
+            raise HarnessError(
+                f"the nodes don't agree on the tables' options after {SETTLE_S_MAX:g} s: is a node down?"
+            )
 
     def disk_bytes(self, keyspace: str) -> int:
         """Of a keyspace's tables on the disks of all nodes: all files of them."""

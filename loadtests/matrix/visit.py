@@ -35,6 +35,7 @@ class CellLoad:
     sample: OperationBlock
     lanes: tuple[Operation, ...]
     writes: frozenset[Operation]
+    written_tables: tuple[str, ...]  # keyspace-qualified
     statements: tuple[str, ...]
     ring: RingTable
 

@@ -102,6 +102,7 @@ def load_on(nodes: list[tuple[tuple[str, int], str]], dcs: int) -> CellLoad:
         sample=OperationBlock(rows=rows, frames=np.zeros(10, np.uint8)),
         lanes=(Operation.INGEST_READING,),
         writes=frozenset(one.operation for one in SCHEMAS["home_months"].statements if one.is_write),
+        written_tables=(),
         statements=(),
         ring=ring_of_nodes(nodes),
     )
