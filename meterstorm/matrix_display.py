@@ -4,7 +4,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from reports.matrix_page import estimate_text, notes_of, outage_rows, stale_text
+from reports.matrix_page import errors_text, estimate_text, notes_of, outage_rows, stale_text
 from reports.matrix_results import MatrixResults
 
 
@@ -14,6 +14,8 @@ def print_matrix(console: Console, results: MatrixResults, report: str) -> None:
     if any(cell.outages for cell in results.cells):
         console.print(_outages(results))
     for cell in results.cells:
+        if cell.errors:
+            console.print(f"errors: {cell.name}: {errors_text(cell)}", highlight=False, soft_wrap=True)
         for doubt in cell.doubts:
             console.print(f"in doubt: {cell.name}: {doubt}", highlight=False, soft_wrap=True)
     for refused in results.refused:

@@ -21,6 +21,7 @@ from reports.matrix_results import (
     StalenessResult,
     figure_of,
 )
+from reports.wording import milliseconds, percent, rate
 from scenarios.spec import Validity
 
 
@@ -119,17 +120,29 @@ def _outages(outages: Sequence[Outage]) -> tuple[OutageResult, ...]:
 def _doubts(
     visits: Sequence[Visit], throughput: Figure | None, rate_per_s: float, validity: Validity
 ) -> tuple[str, ...]:
-    """Sentences; none when the figures can be taken for the cluster's."""
+    """Sentences; none when the figures can be taken for the cluster's. Limits are those of a run's certificate."""
     doubts = []
     late_ms = max((each.late_p99_ms for each in visits), default=0.0)
     if late_ms > validity.late_p99_ms_max:
         doubts.append(
-            f"The load generator was late: p99 {late_ms:,.0f} ms, {validity.late_p99_ms_max:g} ms allowed; "
+            f"The load generator was late: p99 {milliseconds(late_ms)}, {milliseconds(validity.late_p99_ms_max)} allowed; "
             "give it a freer machine or a lower --rate."
+        )
+    stalled = max((each.stalled_share for each in visits), default=0.0)
+    if stalled > validity.stalled_share_max:
+        doubts.append(
+            f"The load generator stood still for {percent(stalled)} of the time, {percent(validity.stalled_share_max)} "
+            "allowed, and response times hold it; give it a freer machine."
+        )
+    cpu_share = max((each.cpu_share for each in visits), default=0.0)
+    if cpu_share > validity.cpu_share_max:
+        doubts.append(
+            f"The sender took {percent(cpu_share)} of a core in the closed loop, {percent(validity.cpu_share_max)} allowed: "
+            "the throughput may be its own."
         )
     if throughput is not None and rate_per_s > throughput.mean:
         doubts.append(
-            f"The open loop's {rate_per_s:,.0f}/s are more than the cell carries ({throughput.mean:,.0f}/s): its response "
+            f"The open loop's {rate(rate_per_s)} are more than the cell carries ({rate(throughput.mean)}): its response "
             "times are those of an overload; ask for a lower --rate."
         )
     return tuple(doubts)

@@ -10,7 +10,7 @@ from reports.figures import NARROW, WIDE
 from reports.gallery import Picture, picture
 from reports.html import page
 from reports.matrix_figures import Panel, draw_matrix
-from reports.matrix_results import Figure, MatrixResults, OutcomeCounts, StalenessResult
+from reports.matrix_results import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult
 from reports.setting import PairGroup, machine_pairs
 from reports.svg import render
 
@@ -78,6 +78,7 @@ def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
         outages=outage_rows(results),
         notes=notes_of(results),
         doubts=[(cell.name, doubt) for cell in results.cells for doubt in cell.doubts],
+        errors=[(cell.name, errors_text(cell)) for cell in results.cells if cell.errors],
         took_s=(results.finished - results.started).total_seconds(),
         setting=[
             PairGroup("Machine", machine_pairs(results.machine)),
@@ -145,6 +146,11 @@ def outcome_text(counts: OutcomeCounts) -> str:
         ("otherwise failed", counts.other),
     )
     return ", ".join(f"{wording.count(count)} {name}" for name, count in named if count) or wording.NO_FIGURE
+
+
+def errors_text(cell: CellResult) -> str:
+    """'3 write_timeout, 1 overloaded'; empty without any."""
+    return ", ".join(f"{wording.count(count)} {kind}" for kind, count in cell.errors.items())
 
 
 def outage_rows(results: MatrixResults) -> list[OutageRow]:

@@ -60,7 +60,9 @@ class Visit:
     offered: int  # in the open loop
     ok: int
     errors: Mapping[str, int]  # of both loops, by kind
-    late_p99_ms: float
+    late_p99_ms: float  # of the open loop, as the stalls are
+    stalled_share: float
+    cpu_share: float  # of the sender in the closed loop, of one core
     probes: tuple[Probe, ...]
 
 
@@ -162,6 +164,8 @@ def visit(
         ok=opened.ok,
         errors=_errors(closed, opened),
         late_p99_ms=opened.late_p99_ms,
+        stalled_share=opened.stalled_s / max(opened.wall_s, 1e-9),
+        cpu_share=closed.cpu_s / max(closed.wall_s, 1e-9),
         probes=probes,
     )
 

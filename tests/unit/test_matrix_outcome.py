@@ -1,5 +1,6 @@
 """From raw measurements to matrix.json and its page: worked by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from meterstorm.matrix_outcome import cell_results, refused_cells, staleness_of
 from reports.matrix_page import estimate_text, matrix_html, matrix_picture, notes_of, write_matrix_report
 from reports.matrix_results import MATRIX_NAME, MatrixResults, figure_of
 from reports.results import Machine, Verdict
+from reports.results_file import schema_text
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Validity
 
@@ -26,8 +28,8 @@ PLAN = plan_matrix((1, 9), (LEVEL,), (1, 2), Room(processors=2, memory_mib=24_00
 ALL_OK = Outcomes(ok=10, unavailable=0, timed_out=0, other=0)
 
 
-def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, late_p99_ms: float = 1.0) -> Visit:
-    return Visit(
+def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **given: float) -> Visit:
+    sound = Visit(
         cell=cell,
         repeat=repeat,
         throughput_per_s=throughput_per_s,
@@ -38,9 +40,12 @@ def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, lat
         offered=100,
         ok=100,
         errors={"write_timeout": 2},
-        late_p99_ms=late_p99_ms,
+        late_p99_ms=1.0,
+        stalled_share=0.0,
+        cpu_share=0.2,
         probes=(Probe(acknowledged_us=1_000, readable_us=3_000, asked=4, asking_us=3_000),),
     )
+    return replace(sound, **given)  # type: ignore[arg-type]
 
 
 def measured_of(*visits: Visit) -> Measured:
@@ -135,6 +140,12 @@ def test_an_overload_and_a_late_generator_are_in_doubt() -> None:
     assert "more than the cell carries (400/s)" in over.cells[0].doubts[0] and over.verdict is Verdict.INCONCLUSIVE
     late = results_of(measured_of(visit_of(1_000.0), visit_of(1_000.0, late_p99_ms=101.0)))
     assert "was late: p99 101 ms, 100 ms allowed" in late.cells[0].doubts[0] and late.verdict is Verdict.INCONCLUSIVE
+    stalled = results_of(measured_of(visit_of(1_000.0, stalled_share=0.11)))
+    assert (
+        "stood still for 11.0 % of the time" in stalled.cells[0].doubts[0] and stalled.verdict is Verdict.INCONCLUSIVE
+    )
+    busy = results_of(measured_of(visit_of(1_000.0, cpu_share=0.91)))
+    assert "took 91.0 % of a core" in busy.cells[0].doubts[0] and busy.verdict is Verdict.INCONCLUSIVE
     assert results_of(measured_of(visit_of(1_000.0))).verdict is Verdict.PASS
     assert results_of(measured_of(visit_of(1_000.0)), is_partial=True).verdict is Verdict.INCONCLUSIVE
 
@@ -173,8 +184,14 @@ def test_notes_tell_of_single_visits_and_of_the_loopback() -> None:
     assert any("visited once" in note for note in notes)
 
 
+def test_the_published_schema_is_the_models() -> None:
+    published = (Path(__file__).parents[2] / "docs" / "matrix.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(MatrixResults), "uv run python -m reports.matrix_results > docs/matrix.schema.json"
+
+
 def test_the_terminal_table_has_the_cells_and_the_refused() -> None:
     console = Console(record=True, width=200)
     print_matrix(console, results_of(measured_of(visit_of(1_000.0))), "r.html")
     text = console.export_text()
     assert "2 DC · RF 1 · EACH_QUORUM" in text and "8 unavailable" in text and "not hosted: 1 DC · RF 9" in text
+    assert "errors: 2 DC · RF 1 · EACH_QUORUM: 2 write_timeout" in text
