@@ -26,6 +26,7 @@ from loadtests.command_gateway import GatewayResult, run_gateway
 from loadtests.errors import HarnessError
 from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
 from loadtests.ledger import Ledger
+from loadtests.live import Recent, RecentSeconds
 from loadtests.measured_statements import RequestLog
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
 from loadtests.wire.recorder import LIVE_SIZE, LiveField
@@ -52,6 +53,8 @@ class Live:
     failed: int
     indeterminate: int
     in_flight: int
+    unsent: int = 0  # fell due, and wait to be sent
+    recent: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,10 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
+    stalls: int  # beats that the senders were kept from for more than 10 ms
+    stalled_share: float  # of the run's time, by the sender that was kept longest
+    stall_ms_max: float
+    network_errors: int  # attempts whose connection was lost, or that found none
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
     office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
@@ -139,6 +146,7 @@ class _Shards:
         self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
         self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
         self._zero_ns = 0
+        self._recent = RecentSeconds(shard_count)
 
     def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
         """Start every shard's process and give it its plan."""
@@ -205,7 +213,7 @@ class _Shards:
         gateway.start(self._zero_ns)
         office.start(self._zero_ns)
         is_interrupted = False
-        with _NodeSampling(sample_nodes, self._nodes, self._zero_ns):
+        with _NodeSampling(sample_nodes, self._nodes, self._zero_ns, self._recent):
             try:
                 self._watch(live)
                 gateway.wait()
@@ -225,6 +233,10 @@ class _Shards:
             wall_s=max((report.wall_s for report in reports), default=0.0),
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
+            stalls=sum(report.stalls for report in reports),
+            stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
+            network_errors=sum(report.network_errors for report in reports),
             commands=gateway.result(),
             office=office.result(),
             trouble=gateway.trouble + office.trouble,
@@ -285,6 +297,7 @@ class _Shards:
     def _take(self, shard: int, message: object) -> None:
         match message:
             case Second():
+                self._recent.add(message)
                 self._writers[shard].write_second(
                     message.second,
                     message.counts,
@@ -317,6 +330,8 @@ class _Shards:
             failed=int(totals[LiveField.FAILED]),
             indeterminate=int(totals[LiveField.INDETERMINATE]),
             in_flight=int(totals[LiveField.IN_FLIGHT]),
+            unsent=int(totals[LiveField.OFFERED] - totals[LiveField.ATTEMPTED]),
+            recent=self._recent.recent(),
         )
 
 
@@ -395,8 +410,15 @@ class _Beside(Generic[Outcome]):
 class _NodeSampling:
     """Samples of the nodes, once a second in a thread of its own: a node that answers late must not hold up the history."""
 
-    def __init__(self, sample: Callable[[int], Sequence[NodeSample]], writer: HistoryWriter, zero_ns: int) -> None:
+    def __init__(
+        self,
+        sample: Callable[[int], Sequence[NodeSample]],
+        writer: HistoryWriter,
+        zero_ns: int,
+        recent: RecentSeconds,
+    ) -> None:
         self._sample = sample
+        self._recent = recent
         self._writer = writer
         self._zero_ns = zero_ns
         self._over = threading.Event()
@@ -419,7 +441,9 @@ class _NodeSampling:
                 return
             second = int((time.monotonic_ns() - self._zero_ns) / 1e9)
             if second >= 0:
-                self._writer.write_nodes(self._sample(second))
+                samples = self._sample(second)
+                self._writer.write_nodes(samples)
+                self._recent.sample(samples)
 
 
 @contextlib.contextmanager

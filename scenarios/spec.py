@@ -71,6 +71,14 @@ class Topology(Part):
     consistency: Consistency = Consistency()
     keyspace: Name = "meterstorm"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_wan_yet(cls, data: object) -> object:
+        """The place of an emulated WAN between the DCs: delay, loss and rate by pair of DCs."""
+        if isinstance(data, dict) and "wan" in data:
+            raise ValueError("wan: distance between data centres can't be emulated yet; leave it out")
+        return data
+
     @model_validator(mode="after")
     def _serves(self) -> Self:
         if len({dc.name for dc in self.dcs}) != len(self.dcs):
@@ -107,6 +115,15 @@ class Validity(Part):
 
     late_p99_ms_max: float = Field(strict=True, default=100.0, gt=0, le=60_000)
     cpu_share_max: float = Field(strict=True, default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
+    stalled_share_max: float = Field(
+        strict=True, default=0.1, gt=0, le=1, description="of the time, in beats that a sender was kept from over 10 ms"
+    )
+    queued_share_max: float = Field(
+        strict=True, default=0.1, ge=0, le=1, description="of operations that waited for room in the in-flight window"
+    )
+    network_error_share_max: float = Field(
+        strict=True, default=0.01, ge=0, le=1, description="of operations, in attempts whose connection was lost"
+    )
 
 
 class Run(Part):
