@@ -2,12 +2,9 @@
 
 import contextlib
 import logging
-import mmap
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +21,12 @@ from loadtests.back_office import BackOfficeResult, run_back_office
 from loadtests.cluster.connect import Endpoint
 from loadtests.command_gateway import GatewayResult, run_gateway
 from loadtests.errors import HarnessError
-from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
 from loadtests.ledger import Ledger
 from loadtests.measured_statements import RequestLog
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
-from loadtests.wire.recorder import LIVE_SIZE, LiveField
+from loadtests.shard_process import dense, new_live_counts, start_shard
+from loadtests.wire.recorder import LiveField
 from loadtests.workload import operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
@@ -145,7 +143,7 @@ class _Shards:
         (self._folder / "logs").mkdir(exist_ok=True)
         for shard in range(len(self._parts)):
             live_path = self._folder / "logs" / f"shard-{shard}.live"
-            self._lives.append(_new_live_counts(live_path))
+            self._lives.append(new_live_counts(live_path))
             plan = ShardPlan(
                 scenario=self._scenario,
                 estate=estate,
@@ -159,18 +157,7 @@ class _Shards:
             self._launch(plan)
 
     def _launch(self, plan: ShardPlan) -> None:
-        ours, theirs = socket.socketpair()
-        log_path = self._folder / "logs" / f"shard-{plan.shard}.log"
-        with theirs, log_path.open("ab") as log_file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "loadtests.shard", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
-                start_new_session=True,  # Ctrl-C is the parent's to hear; the socket's end tells a shard of its death
-            )
-        connection = Connection(ours.detach())
+        process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
         connection.send(plan)
@@ -288,9 +275,9 @@ class _Shards:
                 self._writers[shard].write_second(
                     message.second,
                     message.counts,
-                    {name: _dense(*sparse) for name, sparse in message.response.items()},
-                    {name: _dense(*sparse) for name, sparse in message.service.items()},
-                    _dense(*message.lateness),
+                    {name: dense(*sparse) for name, sparse in message.response.items()},
+                    {name: dense(*sparse) for name, sparse in message.service.items()},
+                    dense(*message.lateness),
                 )
             case Done():
                 self._done[shard] = message
@@ -433,16 +420,3 @@ def _no_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _new_live_counts(path: Path) -> NDArray[np.int64]:
-    """A file of counters that the shard writes and the parent reads: int64[LIVE_SIZE]."""
-    path.write_bytes(bytes(LIVE_SIZE * 8))
-    with path.open("r+b") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
-
-
-def _dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
-    counts = np.zeros(COUNTS_SIZE, np.int64)
-    counts[index] = count
-    return counts

@@ -10,7 +10,6 @@ from pathlib import Path
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
-from loadtests.audit.rules import publish_prices
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -19,8 +18,9 @@ from loadtests.command_gateway import require_carried
 from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
+from loadtests.preparation import prepare_tables
 from loadtests.storm import StormResult, storm
-from loadtests.workload import operations_of, planes_of
+from loadtests.workload import planes_of
 from meterstorm import proof
 from meterstorm.folder import (
     CLUSTER_NAME,
@@ -40,9 +40,8 @@ from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.walk import trace_digest
-from store.cassandra import create_schema, create_warming_schema, drop_warming_schema, first_table_with_rows
+from store.cassandra import drop_warming_schema
 from store.ports import StoreError
-from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ def run(
             watch = _Watch(cluster)
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
-            release = _make_schema(scenario, estate, reached)
+            release = prepare_tables(scenario, estate, reached, SCHEMA)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
@@ -175,26 +174,6 @@ class _Phases:
             yield
         finally:
             self.seconds[name] = round(time.monotonic() - started, 3)
-
-
-def _make_schema(scenario: Scenario, estate: EstateModel, endpoint: Endpoint) -> str:
-    """Create the tables and see that they are empty; returns the release of Cassandra that serves them."""
-    schema = SCHEMAS[SCHEMA]
-    driver, session = connect(endpoint)
-    try:
-        create_schema(session, schema, scenario.topology)
-        if scenario.run.warm_nodes_s:
-            create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
-        held = first_table_with_rows(session, schema, scenario.topology.keyspace)
-        if held is not None:
-            raise HarnessError(
-                f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
-                "name a new keyspace in [topology] keyspace, or drop that one"
-            )
-        publish_prices(session, estate, schema, scenario.topology, announced=not scenario.run.back_office)
-        return str(session.execute("SELECT release_version FROM system.local").one().release_version)
-    finally:
-        driver.shutdown()
 
 
 def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
