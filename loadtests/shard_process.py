@@ -1,6 +1,7 @@
 """Starting a shard's process, whoever its parent is: the storm itself, or a worker of Locust."""
 
 import mmap
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from loadtests.wire.recorder import LIVE_SIZE
 def start_shard(log_path: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
     """Start a process that waits for its `ShardPlan` on the connection, and ends when that does."""
     ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        os.set_blocking(end.fileno(), True)  # under Locust's gevent they are not, and a Connection expects it
     with theirs, log_path.open("ab") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", "loadtests.shard", str(theirs.fileno())],

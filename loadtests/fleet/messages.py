@@ -2,7 +2,8 @@
 
 A worker says `Hello` and is made `Welcome` or `Refused`. Each of its fleet users says `Claim` and gets a `Given` shard, which
 is `ShardReady` once its process is. `Begin` names the start; then come `Measured` seconds, `LedgerPart`s of a worker that has
-no ledger in common with the master, and `ShardDone`. `Halt` ends it early, `ShardTrouble` for a reason.
+no ledger in common with the master, and `ShardDone`. `Halt` ends it, and
+is answered by `Halted`; `ShardTrouble` says why a shard can't go on.
 """
 
 import zlib
@@ -32,10 +33,11 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """`master_ns`: the master's monotonic clock when it answered."""
+    """`master_ns`: the master's monotonic clock when it answered; `zero_ns`: the storm's start on it, when it has begun."""
 
     asked_ns: int
     master_ns: int
+    zero_ns: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Given:
 
     shard: int
     shard_count: int
+    closed_in_flight: int | None  # of this shard; None is open loop
     ledger_folder: str | None
 
 
@@ -74,6 +77,11 @@ class Begin:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
     """Send nothing more, drain, and be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """Nothing runs on this worker any more, and everything that it measured is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +125,7 @@ Message = (
     | ShardReady
     | Begin
     | Halt
+    | Halted
     | Measured
     | LedgerPart
     | ShardDone

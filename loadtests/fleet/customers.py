@@ -1,0 +1,3 @@
+"""Customers' journeys."""
+
+CUSTOMER_OPERATIONS: tuple[str, ...] = ()
