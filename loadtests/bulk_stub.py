@@ -73,7 +73,7 @@ def answer_executes(received: NDArray[np.uint8], size: int, answers: NDArray[np.
     while size - read >= HEADER_SIZE and (count + 1) * ANSWER_SIZE <= len(answers):
         body_size = 0
         for at in range(5, HEADER_SIZE):
-            body_size = (body_size << 8) | np.int64(received[read + at])
+            body_size = (body_size << 8) | int(received[read + at])
         if received[read + 4] != _EXECUTE or read + HEADER_SIZE + body_size > size:
             break
         at = count * ANSWER_SIZE
@@ -139,7 +139,7 @@ class _Node:
     def _read(self, client: _Client) -> None:
         """Take what is there and answer it. Raises OSError when the client has gone."""
         try:
-            got = client.connection.recv_into(memoryview(client.received)[client.size :])
+            got = client.connection.recv_into(client.received[client.size :].data)
         except BlockingIOError:
             return
         if got == 0:
@@ -169,7 +169,7 @@ class _Node:
             return 0
         data = client.received[: client.size].tobytes()
         _, _, stream, opcode, body_size = struct.unpack_from(">BBhBI", data)
-        end = HEADER_SIZE + body_size
+        end: int = HEADER_SIZE + body_size
         if end > client.size or opcode == Opcode.EXECUTE:
             return 0
         kind, body = self._other(opcode, data[HEADER_SIZE:end])

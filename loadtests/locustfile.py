@@ -42,6 +42,18 @@ class FleetUser(User):
         raise StopUser
 
 
+class CustomerUser(User):
+    """A customer: visits, turns pages, and waits for each; the course of it all is fixed beforehand."""
+
+    def on_start(self) -> None:
+        self.environment.fleet_worker.customers.open()
+
+    @task
+    def visit(self) -> None:
+        self.environment.fleet_worker.serve_customer()
+        raise StopUser
+
+
 @events.init_command_line_parser.add_listener
 def _on_parser(parser: Any, **_: Any) -> None:
     add_arguments(parser)

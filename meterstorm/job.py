@@ -16,6 +16,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
 from loadtests.command_gateway import require_carried
 from loadtests.errors import HarnessError
+from loadtests.fleet.launch import FleetPlan, storm_under_locust
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
 from loadtests.preparation import prepare_tables
@@ -25,6 +26,7 @@ from meterstorm import proof
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
+    RESOLVED_NAME,
     claim_folder,
     read_resolved,
     remove_if_nothing_ran,
@@ -55,6 +57,7 @@ def run(
     keep: bool = False,
     endpoint: Endpoint | None = None,
     shard_count: int = 1,
+    fleet: FleetPlan | None = None,
     settle_s: float = SETTLE_S,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
@@ -62,6 +65,7 @@ def run(
     """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
 
     endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
+    fleet: the shards are Locust's workers', instead of `shard_count` of our own.
     settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
     `estate.profile` is looked for before the working folder. Raises ScenarioError for what the user can mend in the
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
@@ -90,7 +94,7 @@ def run(
             release = prepare_tables(scenario, estate, reached, SCHEMA)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
-        stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
+        stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
             out,
@@ -186,7 +190,7 @@ def _storm(
     estate: EstateModel,
     endpoint: Endpoint,
     out: Path,
-    shard_count: int,
+    senders: FleetPlan | int,
     watch: "_Watch",
     phases: "_Phases",
 ) -> StormResult:
@@ -194,15 +198,28 @@ def _storm(
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
-        Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
         try:
+            if isinstance(senders, FleetPlan):
+                return storm_under_locust(
+                    scenario,
+                    senders,
+                    estate=estate,
+                    schema=SCHEMA,
+                    endpoint=endpoint,
+                    run_folder=out,
+                    scenario_path=out / RESOLVED_NAME,
+                    profile_path=out / PROFILE_NAME,
+                    sample_nodes=watch.sample,
+                    live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+                )
+            Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
             return storm(
                 scenario,
                 estate=estate,
                 schema=SCHEMA,
                 endpoint=endpoint,
                 run_folder=out,
-                shard_count=shard_count,
+                shard_count=senders,
                 sample_nodes=watch.sample,
                 live=lambda live: phases.progress.live(live, scenario.run.wall_s),
             )

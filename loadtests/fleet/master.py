@@ -31,10 +31,12 @@ from loadtests.fleet.messages import (
     Welcome,
     packed,
     unpacked_done,
+    unpacked_second,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
 from loadtests.fleet.record import RunRecord, StormRecord
 from loadtests.fleet.roster import Roster
+from loadtests.fleet.tables import add_second
 from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done
 from loadtests.storm import READY_S_MAX
@@ -71,6 +73,7 @@ class FleetMaster:
         self._trouble: list[str] = []
         self._lacks: list[str] = []
         self._zero_ns: int | None = None
+        self._zero_epoch_s = 0.0
         self._started_s: float | None = None
         self._is_finishing = False
         self.is_finished = Event()
@@ -92,9 +95,7 @@ class FleetMaster:
                     self._roster.begin()
                     self._begin()
             case Measured():
-                is_shard = message.source.startswith("shard-")
-                names = self._shard_operations if is_shard else CUSTOMER_OPERATIONS
-                self._record.add_second(message.source, names, message.second)
+                self._take(message)
             case LedgerPart():
                 self._record.add_ledger(message)
             case ShardDone() if self._roster is not None:
@@ -119,9 +120,16 @@ class FleetMaster:
         if refusal is not None:
             log.error("worker %s is refused: %s", worker, refusal)
             self._send(Refused(sentence=refusal), worker)
+            self._forget(worker)
             return
         self._boots[worker] = hello.boot
         self._send(Welcome(asked_ns=hello.asked_ns, master_ns=time.monotonic_ns(), zero_ns=self._zero_ns), worker)
+
+    def _forget(self, worker: str) -> None:
+        """Before the users are given out, a refused worker must not count as one: Locust ends when its last worker quits."""
+        runner = self._environment.runner
+        if self._started_s is None and isinstance(runner, MasterRunner) and worker in runner.clients:
+            del runner.clients[worker]
 
     def _give(self, shard: int, worker: str) -> None:
         closed, shares = self.options.closed_in_flight, self.options.shard_count
@@ -137,10 +145,19 @@ class FleetMaster:
 
     def _begin(self) -> None:
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
+        self._zero_epoch_s = time.time() + START_DELAY_S
         self._storm_record().write(self.options.out)
         for worker in self._boots:
             self._send(Begin(zero_ns=self._zero_ns), worker)
         log.info("every shard is ready: the storm of %g s begins", self.options.scenario.run.wall_s)
+
+    def _take(self, message: Measured) -> None:
+        """A second goes into the record, and into Locust's tables: here and not on the workers, whose last report may be late."""
+        second = unpacked_second(message.second)
+        is_shard = message.source.startswith("shard-")
+        names = self._shard_operations if is_shard else CUSTOMER_OPERATIONS
+        self._record.add_second(message.source, names, second)
+        add_second(self._environment.stats, second, int(self._zero_epoch_s) + second.second)
 
     def _end_shard(self, message: ShardDone) -> None:
         assert self._roster is not None

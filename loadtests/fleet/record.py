@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.fleet.messages import LedgerPart, unpacked_second
+from loadtests.fleet.messages import LedgerPart
 from loadtests.history import ErrorCount, HistoryWriter, merge_histories
 from loadtests.ledger import Ledger
-from loadtests.shard_messages import Done
+from loadtests.shard_messages import Done, Second
 from loadtests.shard_process import dense
 
 STORM_NAME = "storm.json"
@@ -67,9 +67,8 @@ class RunRecord:
         self.totals = np.zeros(4, np.int64)  # offered, ok, failed, indeterminate so far
         self._writers: dict[str, HistoryWriter] = {}
 
-    def add_second(self, source: str, operations: tuple[str, ...], packed: dict[str, Any]) -> None:
+    def add_second(self, source: str, operations: tuple[str, ...], second: Second) -> None:
         """Write one second of a source. `operations`: all that it may ever name."""
-        second = unpacked_second(packed)
         self._writer(source, operations).write_second(
             second.second,
             second.counts,

@@ -5,7 +5,6 @@ Its entries are filled in bulk here, from the histogram's counts. Its percentile
 the true ones are in the run's history.
 """
 
-import time
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ METHOD = "CQL"
 _BUCKETS_MS = np.array([bucket_response_time(edge / 1_000) for edge in UPPER_EDGES_US.tolist()], np.int64)
 
 
-def add_second(stats: Any, second: Second, at_s: int | None = None) -> None:
-    """Add one second's operations to Locust's `RequestStats`; `at_s`: the second of the epoch in which they ended, or now."""
-    ended_s = int(time.time()) if at_s is None else at_s
+def add_second(stats: Any, second: Second, ended_s: int) -> None:
+    """Add one second's operations to Locust's `RequestStats`; `ended_s`: the second of the epoch in which they ended."""
     for name, counts in second.counts.items():
         done = counts.ok + counts.failed + counts.indeterminate
         if not done:

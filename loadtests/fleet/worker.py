@@ -1,10 +1,11 @@
 """A Locust worker's side of the fleet: it owns shards, child processes away from its event loop, and tells the master of them.
 
 Everything here runs in greenlets: a shard's pipe is waited for cooperatively, and a message that has begun is whole within
-microseconds. What a shard measured goes into Locust's tables here, and to the master as it is.
+microseconds.
 """
 
 import logging
+import math
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,8 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
+from loadtests.fleet.customers import CustomerDesk
+from loadtests.fleet.journeys import turns_of
 from loadtests.fleet.messages import (
     TO_MASTER,
     Begin,
@@ -40,7 +43,6 @@ from loadtests.fleet.messages import (
     packed_second,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
-from loadtests.fleet.tables import add_second
 from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
 from loadtests.shard_process import new_live_counts, start_shard
@@ -64,6 +66,8 @@ class FleetWorker:
         self.is_welcome = Event()
         self.has_begun = Event()
         self.is_over = Event()
+        self.customers = CustomerDesk(options.scenario, self.estate, options.endpoint, SCHEMA)
+        self._customer_count = 0
         self._environment = environment
         self._refused = refused
         self._digest = options.digest(self.estate)
@@ -160,7 +164,6 @@ class FleetWorker:
                 shard.is_ready = True
                 self.send(ShardReady(shard=number))
             case Second():
-                add_second(self._environment.stats, message)
                 self.measured(f"shard-{number}", message)
             case Done():
                 for offset, data in shard.ledger_parts():
@@ -172,6 +175,35 @@ class FleetWorker:
                 self.send(ShardTrouble(shard=number, sentence=message.message))
             case _:
                 raise AssertionError(f"a sender said {message!r}, which nobody asked for")
+
+    # --- its customers ------------------------------------------------------------------------------------------------
+
+    def serve_customer(self) -> None:
+        """Walk one customer through all that it wants, from the storm's start to its end."""
+        number = self._customer_count
+        self._customer_count += 1
+        if number == 0:
+            gevent.spawn(self._report_customers)
+        self.has_begun.wait()
+        joined_s = (time.monotonic_ns() - self.zero_ns) / 1e9
+        key = zlib.crc32(f"{self._environment.runner.worker_index}/{number}".encode())
+        for turn in turns_of(self.options.scenario, self.estate, self.customers.shape, key):
+            if self.is_over.is_set():
+                return
+            if turn.due_s < joined_s:
+                continue  # a customer who joins late has not been waiting since the start
+            self.customers.serve(turn, self.zero_ns)
+
+    def _report_customers(self) -> None:
+        """Each second, what the customers' pages were the second before."""
+        self.has_begun.wait()
+        while not self.is_over.is_set():
+            self._send_customers((time.monotonic_ns() - self.zero_ns) / 1e9)
+            self.is_over.wait(1.0)
+
+    def _send_customers(self, before_s: float) -> None:
+        for second in self.customers.log.take(before_s):
+            self.measured(f"customers-{self._environment.runner.client_id}", second)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -189,6 +221,9 @@ class FleetWorker:
         for shard in self._shards.values():
             shard.is_closed.wait(max(deadline - time.monotonic(), 0.0))
             shard.close()
+        if self.has_begun.is_set():
+            self._send_customers(math.inf)
+        self.customers.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -236,7 +271,8 @@ class _HostedShard:
         if self.is_done or self._connection is None:
             return None
         wait_read(self._connection.fileno())
-        return self._connection.recv()
+        message: object = self._connection.recv()
+        return message
 
     def tell(self, message: object) -> None:
         """Say something to the process, if it can still hear it."""
