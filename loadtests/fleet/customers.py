@@ -154,7 +154,7 @@ class CustomerDesk:
         readings, desk = self._readings, self._desk
         fuels = [FUEL_CODES[fuel] for fuel in self.estate.fuels]
         return {
-            Page.USAGE: lambda premises, now_us: readings.usage(premises, month_of_us(now_us)),
+            Page.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of_us(now_us)),
             Page.DAY: lambda premises, now_us: readings.intervals(premises, fuels[0], now_us // DAY_US * DAY_US),
             Page.COMPARISON: lambda premises, now_us: comparison(
                 readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of_us(now_us)
