@@ -70,6 +70,7 @@ class FleetMaster:
         self._boots: dict[str, str] = {}  # of the workers that are welcome
         self._halted: set[str] = set()
         self._done: dict[int, Done] = {}
+        self._far: set[int] = set()  # shards with a ledger of their own
         self._trouble: list[str] = []
         self._lacks: list[str] = []
         self._zero_ns: int | None = None
@@ -140,6 +141,9 @@ class FleetMaster:
             closed_in_flight=None if closed is None else closed // shares,
             ledger_folder=str(self.options.out / "ledger") if is_near else None,
         )
+        self._far.discard(shard)
+        if not is_near:
+            self._far.add(shard)
         log.info("shard %d of %d goes to worker %s", shard, shares, worker)
         self._send(given, worker)
 
@@ -269,6 +273,9 @@ class FleetMaster:
         return {client.id for client in runner.clients.all if client.state != STATE_MISSING}
 
     def _judge(self) -> None:
+        """What the end lacks."""
+        if self._zero_ns is not None and self._far - self._done.keys():
+            self._record.distrust_ledger()
         if self._trouble:
             return
         if self._zero_ns is None:

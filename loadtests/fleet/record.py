@@ -11,7 +11,7 @@ import numpy as np
 
 from loadtests.fleet.messages import LedgerPart
 from loadtests.history import ErrorCount, HistoryWriter, merge_histories
-from loadtests.ledger import Ledger
+from loadtests.ledger import Ledger, SlotState
 from loadtests.shard_messages import Done, Second
 from loadtests.shard_process import dense
 
@@ -92,6 +92,17 @@ class RunRecord:
         states = self.ledger.states.reshape(-1)
         data = np.frombuffer(zlib.decompress(part.data), np.uint8)
         states[part.offset : part.offset + len(data)] |= data
+
+    def distrust_ledger(self) -> None:
+        """A worker took its ledger with it: what has no mark may have been sent all the same, so it is marked INTENT.
+
+        Unmarked, the audit would call what that worker wrote phantoms. That it can't find a true phantom any more is the
+        price, and the run is inconclusive anyway.
+        """
+        low_bits = np.uint8(0x55 * SlotState.INTENT)  # of each slot's pair
+        states = self.ledger.states
+        is_marked = (states | (states >> 1)) & low_bits
+        states |= ~is_marked & low_bits
 
     def close(self) -> None:
         """Add the sources up into `history/`. Closing twice is harmless."""

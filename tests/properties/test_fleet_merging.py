@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loadtests.fleet.messages import LedgerPart, Measured, packed, packed_second, unpacked, unpacked_second
 from loadtests.fleet.record import RunRecord
 from loadtests.history import COUNTS_SIZE, SecondCounts, read_history
-from loadtests.ledger import Ledger
+from loadtests.ledger import Ledger, SlotState
 from loadtests.shard_messages import Second, Sparse
 
 NAMES = ("ingest_reading", "read_state")
@@ -93,3 +93,14 @@ def test_ledgers_of_workers_elsewhere_become_one(data: st.DataObject) -> None:
         for at in range(0, len(part), 10):
             merged.add_ledger(LedgerPart(offset=at, data=zlib.compress(part[at : at + 10].tobytes())))
     assert np.array_equal(merged.ledger.states, whole.states)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=12, max_size=12))
+def test_a_ledger_that_has_lost_a_part_calls_nothing_unsent(drawn: list[int]) -> None:
+    ledger = Ledger.create(None, ("ingest_reading",), 3, 4)
+    for meter in range(3):
+        for slot in range(4):
+            ledger.states[0, meter, 0] |= drawn[4 * meter + slot] << (2 * slot)
+    RunRecord(Path(), ledger).distrust_ledger()
+    assert ledger.slots(0, 0, 3).reshape(-1).tolist() == [max(state, SlotState.INTENT) for state in drawn]
