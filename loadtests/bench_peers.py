@@ -2,11 +2,11 @@
 
 Run: uv run pytest loadtests/bench_peers.py --benchmark-only --benchmark-json=peers.json
 
-The wire engine, latte (skipped when it is not on the PATH) and Locust alone (cassandra-driver in a plain user) send the single-row
-insert of `bench_wire` to the same two nodes in turns: first as fast as they can, then at RATE_PER_S for PAUSED_RUN_S
-seconds, in the middle of which the node is stopped (SIGSTOP) for two. At a steady rate a sixth of all operations fell
-due within the pause or while it was made up for, so what customers would have felt is a p99 of nearly two seconds;
-who reports less has left out what was not sent.
+The wire engine, latte (skipped when it is not on the PATH) and Locust alone (cassandra-driver in a plain user) send the
+single-row insert of `bench_wire` to the same two nodes in turns: first as fast as they can, then at RATE_PER_S for
+PAUSED_RUN_S seconds, in the middle of which the node is stopped (SIGSTOP) for two. At a steady rate a sixth of all
+operations fall due within the pause, so what customers would have felt is a p99 of nearly two seconds; who reports less
+has left out what was not sent.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A Locust user on cassandra-driver, run headless: what the wire engine is measured against. A process of its own.
 
-Usage: python -m loadtests.rival_locust CONTACT_POINT LOCAL_DC CQL USERS SECONDS [RATE]; prints one line of JSON. RATE is what all users
-together aim at [1/s]; without it they don't pause.
+Usage: python -m loadtests.rival_locust CONTACT_POINT LOCAL_DC CQL USERS SECONDS [RATE]; prints one line of JSON. RATE is
+what all users together aim at [1/s]; without it they don't pause.
 Locust is imported before the driver: it patches sockets and threads, and the driver must see them patched.
 """
 
