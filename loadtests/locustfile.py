@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import gevent
+import locust.runners
 from locust import User, events, task
 from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
@@ -23,9 +24,14 @@ from loadtests.fleet.options import FleetOptions, add_arguments, fleet_options
 from loadtests.fleet.worker import SCHEMA, FleetWorker
 from loadtests.preparation import prepare_tables
 from scenarios.spec import ScenarioError
+from sim.estate import EstateModel
 from store.ports import StoreError
 
 log = logging.getLogger("meterstorm")
+
+# In heartbeats of a second. Locust's three are soon missed on a machine that shares its processors with senders and nodes, and a
+# worker that only was slow has still sent all: its shards are processes of their own.
+locust.runners.HEARTBEAT_LIVENESS = 10
 
 
 class FleetUser(User):
@@ -64,10 +70,12 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
     """Make this process a master, a worker, or with Locust's local runner both."""
     try:
         options = fleet_options(environment.parsed_options)
+        # In a thread of its own: heartbeats go on meanwhile.
+        estate = gevent.get_hub().threadpool.apply(options.estate)
         if isinstance(runner, MasterRunner | LocalRunner):
-            _become_master(environment, runner, options)
+            _become_master(environment, runner, options, estate)
         if isinstance(runner, WorkerRunner | LocalRunner):
-            _become_worker(environment, runner, options)
+            _become_worker(environment, runner, options, estate)
     except (ScenarioError, HarnessError, StoreError, OSError) as error:
         log.error("%s", error)
         environment.process_exit_code = EXIT_USAGE if isinstance(error, ScenarioError) else EXIT_TROUBLE
@@ -75,7 +83,7 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
         sys.exit(environment.process_exit_code)
 
 
-def _become_master(environment: Any, runner: Any, options: FleetOptions) -> None:
+def _become_master(environment: Any, runner: Any, options: FleetOptions, estate: EstateModel) -> None:
     has_fleet = FleetUser in environment.user_classes
     FleetUser.fixed_count = options.shard_count if has_fleet else 0
     given = environment.parsed_options
@@ -87,16 +95,21 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions) -> None
         )
     if given.spawn_rate is None:
         given.spawn_rate = min(given.num_users, 100)
-    master = FleetMaster(environment, options, has_fleet=has_fleet, over=lambda: _end(environment, runner))
+    master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
     if not options.has_tables:
-        prepare_tables(options.scenario, options.estate(), options.endpoint, SCHEMA)
+        prepare_tables(options.scenario, estate, options.endpoint, SCHEMA)
     runner.register_message(TO_MASTER, lambda environment, msg: master.hear(msg.node_id, unpacked(msg.data)))
 
     def finish(**_: Any) -> None:
         environment.process_exit_code = master.finish()
 
+    def stop(**_: Any) -> None:
+        finish()
+        if environment.web_ui is None:
+            gevent.spawn(runner.quit)  # by itself Locust goes on waiting when its last worker has gone missing
+
     environment.events.test_start.add_listener(lambda **_: gevent.spawn(master.watch))
-    environment.events.test_stopping.add_listener(finish)
+    environment.events.test_stopping.add_listener(stop)
     environment.events.quitting.add_listener(finish)
 
 
@@ -108,13 +121,13 @@ def _end(environment: Any, runner: Any) -> None:
         runner.stop()
 
 
-def _become_worker(environment: Any, runner: Any, options: FleetOptions) -> None:
+def _become_worker(environment: Any, runner: Any, options: FleetOptions, estate: EstateModel) -> None:
     def refused(sentence: str) -> None:
         log.error("the master refuses this worker: %s", sentence)
         environment.process_exit_code = EXIT_USAGE
         gevent.spawn(runner.quit)
 
-    worker = environment.fleet_worker = FleetWorker(environment, options, refused)
+    worker = environment.fleet_worker = FleetWorker(environment, options, estate, refused)
     runner.register_message(TO_WORKER, lambda environment, msg: worker.hear(unpacked(msg.data)))
     environment.events.quitting.add_listener(lambda **_: worker.stop())
     gevent.spawn(worker.greet)

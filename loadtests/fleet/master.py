@@ -41,6 +41,7 @@ from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done
 from loadtests.storm import READY_S_MAX
 from loadtests.workload import operations_of, planes_of
+from sim.estate import EstateModel
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,18 @@ EXIT_WHOLE, EXIT_USAGE, EXIT_TROUBLE, EXIT_INCONCLUSIVE = 0, 2, 3, 4
 class FleetMaster:
     """One run. `over` is told when it has ended by itself: in a greenlet of its own, since Locust's must go on hearing."""
 
-    def __init__(self, environment: Any, options: FleetOptions, *, has_fleet: bool, over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        options: FleetOptions,
+        estate: EstateModel,
+        *,
+        has_fleet: bool,
+        over: Callable[[], None],
+    ) -> None:
         self.options = options
         self._environment = environment
         self._over = over
-        estate = options.estate()
         self._digest = options.digest(estate)
         self._roster = Roster(options.shard_count) if has_fleet else None
         self._shard_operations = tuple(str(operation) for operation in operations_of(options.scenario))

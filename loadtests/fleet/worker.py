@@ -60,9 +60,11 @@ SCHEMA = "home_months"
 class FleetWorker:
     """What one worker owns. `send` sends a packed message to the master, `refused` is told why it may not take part."""
 
-    def __init__(self, environment: Any, options: FleetOptions, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, environment: Any, options: FleetOptions, estate: EstateModel, refused: Callable[[str], None]
+    ) -> None:
         self.options = options
-        self.estate: EstateModel = options.estate()
+        self.estate = estate
         self.is_welcome = Event()
         self.has_begun = Event()
         self.is_over = Event()
