@@ -1,5 +1,6 @@
 """The storm of `meterstorm run --workers`: Locust as a child process, watched by its record, beside the commands' gateway."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -68,8 +69,8 @@ def storm_under_locust(
         finally:
             _end(process)
             nodes.close()
-            _bring_together(run_folder)
-    record = StormRecord.read(run_folder / FOLDER_NAME)
+            record = StormRecord.read(run_folder / FOLDER_NAME)
+            _bring_together(run_folder, record)
     if record is None or not record.has_ended or record.trouble:
         raise HarnessError(_why(record, run_folder))
     return StormResult(
@@ -132,12 +133,12 @@ def _follow(
     nodes: HistoryWriter,
     live: Callable[[Live], None],
 ) -> bool:
-    """Until Locust has ended; whether Ctrl-C has ended it."""
+    """Until Locust has ended; whether Ctrl-C has ended it. Before the start Ctrl-C is passed on: there is nothing to judge."""
+    record = _await_start(process, run_folder)
+    if record is None or record.zero_ns is None:
+        return False
+    beside.start(record.zero_ns)
     try:
-        record = _await_start(process, run_folder)
-        if record is None or record.zero_ns is None:
-            return False
-        beside.start(record.zero_ns)
         with NodeSampling(sample_nodes, nodes, record.zero_ns):
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
@@ -146,7 +147,8 @@ def _follow(
     except KeyboardInterrupt:
         beside.stop()
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(STOP_S_MAX)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S_MAX)
         return True
     return False
 
@@ -186,10 +188,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.stdin.close()
 
 
-def _bring_together(run_folder: Path) -> None:
+def _bring_together(run_folder: Path, record: StormRecord | None) -> None:
     """What Locust recorded, what the nodes did and what the gateway asked become one history; the ledger is the run's."""
     of_locust = run_folder / FOLDER_NAME
     history = of_locust / "history"
+    if record is None or record.zero_ns is None:
+        shutil.rmtree(of_locust)  # nothing was sent
+        return
     whole = [history] if (history / "intervals.csv").exists() else []
     merge_histories([*whole, history / "nodes", *histories_beside(history)], run_folder / "history")
     shutil.rmtree(history)
