@@ -2,44 +2,38 @@
 
 import contextlib
 import logging
-import mmap
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.back_office import BackOfficeResult, run_back_office
+from loadtests.back_office import BackOfficeResult
+from loadtests.beside import BesideStorm, NodeSampling, histories_beside
 from loadtests.cluster.connect import Endpoint
-from loadtests.command_gateway import GatewayResult, run_gateway
+from loadtests.command_gateway import GatewayResult
 from loadtests.errors import HarnessError
-from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
-from loadtests.ledger import Ledger
+from loadtests.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
 from loadtests.live import Recent, RecentSeconds
-from loadtests.measured_statements import RequestLog
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
-from loadtests.wire.recorder import LIVE_SIZE, LiveField
+from loadtests.shard_process import dense, new_live_counts, start_shard
+from loadtests.wire.recorder import LiveField
 from loadtests.workload import operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
-from store.ports import StoreError
 
 log = logging.getLogger(__name__)
 
 READY_S_MAX = 240.0  # beyond the warming of the nodes: the first run on a machine compiles the kernels
 START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
-SAMPLE_EVERY_S = 1.0
 STOP_S_MAX = 30.0
 
 
@@ -98,36 +92,8 @@ def storm(
         try:
             shards.launch(estate, schema, endpoint)
             history = run_folder / "history"
-
-            def carry_out(bench: _Bench) -> GatewayResult:
-                return run_gateway(
-                    scenario,
-                    estate,
-                    endpoint,
-                    schema=schema,
-                    zero_ns=bench.zero_ns,
-                    log=bench.log,
-                    stop=bench.stop,
-                )
-
-            def keep_office(bench: _Bench) -> BackOfficeResult:
-                return run_back_office(
-                    scenario,
-                    estate,
-                    endpoint,
-                    schema=schema,
-                    ledger=Ledger.open(run_folder / "ledger"),
-                    zero_ns=bench.zero_ns,
-                    log=bench.log,
-                    over=bench.over,
-                    stop=bench.stop,
-                )
-
-            with (
-                _Beside("commands' gateway", carry_out if scenario.campaigns else None, history / "gateway") as gateway,
-                _Beside("back office", keep_office if scenario.run.back_office else None, history / "office") as office,
-            ):
-                return shards.run(gateway, office, sample_nodes, live)
+            with BesideStorm(scenario, estate, endpoint, schema, run_folder / "ledger", history) as beside:
+                return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
 
@@ -153,7 +119,7 @@ class _Shards:
         (self._folder / "logs").mkdir(exist_ok=True)
         for shard in range(len(self._parts)):
             live_path = self._folder / "logs" / f"shard-{shard}.live"
-            self._lives.append(_new_live_counts(live_path))
+            self._lives.append(new_live_counts(live_path))
             plan = ShardPlan(
                 scenario=self._scenario,
                 estate=estate,
@@ -167,18 +133,7 @@ class _Shards:
             self._launch(plan)
 
     def _launch(self, plan: ShardPlan) -> None:
-        ours, theirs = socket.socketpair()
-        log_path = self._folder / "logs" / f"shard-{plan.shard}.log"
-        with theirs, log_path.open("ab") as log_file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "loadtests.shard", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
-                start_new_session=True,  # Ctrl-C is the parent's to hear; the socket's end tells a shard of its death
-            )
-        connection = Connection(ours.detach())
+        process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
         connection.send(plan)
@@ -201,27 +156,20 @@ class _Shards:
             path.unlink()
 
     def run(
-        self,
-        gateway: "_Beside[GatewayResult]",
-        office: "_Beside[BackOfficeResult]",
-        sample_nodes: Callable[[int], Sequence[NodeSample]],
-        live: Callable[[Live], None],
+        self, beside: BesideStorm, sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
     ) -> StormResult:
         self._await_ready()
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
-        gateway.start(self._zero_ns)
-        office.start(self._zero_ns)
+        beside.start(self._zero_ns)
         is_interrupted = False
-        with _NodeSampling(sample_nodes, self._nodes, self._zero_ns, self._recent):
+        with NodeSampling(sample_nodes, self._nodes, self._zero_ns, self._recent.sample):
             try:
                 self._watch(live)
-                gateway.wait()
-                office.wait()
+                beside.wait()
             except KeyboardInterrupt:
                 is_interrupted = True
-                gateway.stop()
-                office.stop()
+                beside.stop()
                 self._tell(Stop())
                 self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
@@ -237,17 +185,16 @@ class _Shards:
             stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
             stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
             network_errors=sum(report.network_errors for report in reports),
-            commands=gateway.result(),
-            office=office.result(),
-            trouble=gateway.trouble + office.trouble,
+            commands=beside.commands(),
+            office=beside.office(),
+            trouble=beside.trouble,
         )
 
     def write_history(self) -> None:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        beside = [self._folder / "history" / name for name in ("gateway", "office")]
-        parts = [*self._parts, self._nodes.folder, *(one for one in beside if one.exists())]
+        parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder / "history")]
         merge_histories(parts, self._folder / "history")
         for part in parts:
             shutil.rmtree(part)
@@ -301,9 +248,9 @@ class _Shards:
                 self._writers[shard].write_second(
                     message.second,
                     message.counts,
-                    {name: _dense(*sparse) for name, sparse in message.response.items()},
-                    {name: _dense(*sparse) for name, sparse in message.service.items()},
-                    _dense(*message.lateness),
+                    {name: dense(*sparse) for name, sparse in message.response.items()},
+                    {name: dense(*sparse) for name, sparse in message.service.items()},
+                    dense(*message.lateness),
                 )
             case Done():
                 self._done[shard] = message
@@ -335,117 +282,6 @@ class _Shards:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
-    """What work beside the shards is given."""
-
-    zero_ns: int  # the storm's start [monotonic]
-    log: RequestLog
-    over: threading.Event  # the shards are done
-    stop: threading.Event  # leave what is open; `over` is set with it
-
-
-Outcome = TypeVar("Outcome")
-
-
-class _Beside(Generic[Outcome]):
-    """Work in a thread beside the shards, with a history of its own; without `work` there is none."""
-
-    def __init__(self, name: str, work: Callable[[_Bench], Outcome] | None, history: Path) -> None:
-        self._name, self._work, self._history = name, work, history
-        self._bench = _Bench(zero_ns=0, log=RequestLog(), over=threading.Event(), stop=threading.Event())
-        self._thread: threading.Thread | None = None
-        self._result: Outcome | None = None
-        self._error: Exception | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if self._thread is not None:
-            self._thread.join()
-            self._bench.log.write(self._history, self._bench.zero_ns)
-
-    def start(self, zero_ns: int) -> None:
-        """Begin; `zero_ns` is the storm's start [monotonic]."""
-        if self._work is None:
-            return
-        self._bench = replace(self._bench, zero_ns=zero_ns)
-        self._thread = threading.Thread(target=self._run, args=(self._work,), name=self._name, daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """The shards are done: until this is, too."""
-        self._bench.over.set()
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.2)  # in short: Ctrl-C is heard between
-        if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
-            raise self._error  # a fault of ours, which a thread must not keep to itself
-
-    def stop(self) -> None:
-        self._bench.stop.set()
-        self._bench.over.set()
-
-    def result(self) -> Outcome | None:
-        """What came of it, when it is known."""
-        if self._thread is not None:
-            self._thread.join(STOP_S_MAX)
-        return self._result
-
-    @property
-    def trouble(self) -> tuple[str, ...]:
-        """Why it could not go on, if so; what the shards sent is recorded and audited all the same."""
-        return () if self._error is None else (f"The {self._name} could not go on: {self._error}.",)
-
-    def _run(self, work: Callable[[_Bench], Outcome]) -> None:
-        try:
-            self._result = work(self._bench)
-        except Exception as error:
-            self._error = error
-
-
-class _NodeSampling:
-    """Samples of the nodes, once a second in a thread of its own: a node that answers late must not hold up the history."""
-
-    def __init__(
-        self,
-        sample: Callable[[int], Sequence[NodeSample]],
-        writer: HistoryWriter,
-        zero_ns: int,
-        recent: RecentSeconds,
-    ) -> None:
-        self._sample = sample
-        self._recent = recent
-        self._writer = writer
-        self._zero_ns = zero_ns
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="node-sampling", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            elapsed_s = (time.monotonic_ns() - self._zero_ns) / 1e9
-            if self._over.wait(SAMPLE_EVERY_S - elapsed_s % SAMPLE_EVERY_S):
-                return
-            second = int((time.monotonic_ns() - self._zero_ns) / 1e9)
-            if second >= 0:
-                samples = self._sample(second)
-                self._writer.write_nodes(samples)
-                self._recent.sample(samples)
-
-
 @contextlib.contextmanager
 def _no_interrupt() -> Iterator[None]:
     """Keep Ctrl-C and SIGTERM waiting while the block runs, where signals can be kept waiting."""
@@ -457,16 +293,3 @@ def _no_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _new_live_counts(path: Path) -> NDArray[np.int64]:
-    """A file of counters that the shard writes and the parent reads: int64[LIVE_SIZE]."""
-    path.write_bytes(bytes(LIVE_SIZE * 8))
-    with path.open("r+b") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
-
-
-def _dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
-    counts = np.zeros(COUNTS_SIZE, np.int64)
-    counts[index] = count
-    return counts

@@ -27,6 +27,7 @@ from store.ports import StoreError
 if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command loads what it needs, and --help nothing
     from loadtests.cluster.connect import Endpoint
     from loadtests.cluster.supervisor import SupervisorState
+    from loadtests.fleet.launch import FleetPlan
     from meterstorm.progress import Progress
     from reports.matrix_results import MatrixResults
     from reports.results import Results
@@ -107,6 +108,15 @@ def run_command(
     out: Out = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
     shards: Annotated[int, typer.Option("--shards", min=1, max=64, help="Sender processes.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Send by so many Locust workers (docs/locust.md).")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Wait here for workers on other machines.")
+    ] = None,
+    customers: Annotated[
+        int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
+    ] = 0,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     seed: Seed = None,
     as_json: AsJson = False,
@@ -132,6 +142,7 @@ def run_command(
             keep=keep,
             endpoint=endpoint,
             shard_count=shards,
+            fleet=_fleet(workers, listen, customers),
             settle_s=settle_s,
             profile_folder=scenario.parent,
             progress=progress,
@@ -506,6 +517,23 @@ def _endpoint(
         password=read_password_file(password_file) if password_file else None,
         ca=ca,
     )
+
+
+def _fleet(workers: int | None, listen: str | None, customers: int) -> "FleetPlan | None":
+    """The Locust workers that the options ask for, or None. Raises ScenarioError for options that go with --workers."""
+    from loadtests.fleet.launch import FleetPlan
+
+    if workers is None:
+        if listen or customers:
+            raise ScenarioError("--listen and --customers go with --workers")
+        return None
+    where = None
+    if listen is not None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ScenarioError(f"--listen {listen}: must be HOST:PORT, 0.0.0.0:5557 say")
+        where = host, int(port)
+    return FleetPlan(worker_count=workers, customer_count=customers, listen=where)
 
 
 def _fail(error: BaseException) -> NoReturn:

@@ -35,6 +35,16 @@ class Traffic(Part):
     bill_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
     ihd_refresh_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
     bursts: tuple[Burst, ...] = Field(default=(), max_length=8)
+    customer_pause_s: float = Field(
+        strict=True,
+        default=20.0,
+        gt=0,
+        le=86_400,
+        description="wall time between two visits of a Locust customer, mean",
+    )
+    customer_think_s: float = Field(
+        strict=True, default=2.0, ge=0, le=3_600, description="wall time between two pages of a visit, mean"
+    )
 
 
 class Dc(Part):
