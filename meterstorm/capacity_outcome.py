@@ -38,10 +38,10 @@ DELIVERIES = (Operation.INGEST_READING, Operation.INGEST_REGISTER, Operation.ING
 METHODS = {
     "arrivals": "Poisson, of the scenario's whole mix, keyed by its seed; response times run from the due time",
     "warm_up": "MSER-5 (White, Cobb and Spratt 2000) over the seconds' mean response times",
-    "test": "group-sequential t and binomial test of the share of slow responses, alpha spending of O'Brien and Fleming's "
-    "kind (Lan and DeMets 1983)",
+    "test": "group-sequential test of the share of slow responses (Lan and DeMets 1983, spending alpha * t): Student's t by "
+    "batches, freed of skewness (Hall 1992), and the binomial of the effective count",
     "percentile_interval": "Woodruff 1952 by batch means (Heidelberger and Lewis 1984)",
-    "effective_count": "initial monotone sequence (Geyer 1992)",
+    "effective_count": "variance of batch means over that of responses; initial monotone sequence (Geyer 1992)",
     "rate_interval": "highest rate that held and was confirmed, to lowest that broke; each end wrong at the test's error rate",
     "queue_curve": "M/G/1's form (Pollaczek and Khinchine), least squares of relative deviations; knee by Kleinrock's power",
     "scalability": "Universal Scalability Law (Gunther 2007), with rate times response time as concurrency (Little)",
@@ -181,7 +181,6 @@ def _step(made: MadeStep) -> StepResult:
         completed_per_s=outcome.completed_per_s,
         mean_response_ms=outcome.mean_response_ms,
         growth=outcome.growth,
-        effective_count=outcome.effective_count,
         late_p99_ms=outcome.late_p99_ms,
         cpu_share=outcome.cpu_share,
         objectives=tuple(_objective(each) for each in outcome.objectives),
@@ -200,6 +199,7 @@ def _objective(outcome: ObjectiveOutcome) -> ObjectiveStep:
         if measured is None
         else Interval(value=measured.mean, low=measured.low, high=measured.high, confidence=measured.confidence),
         response_count=outcome.response_count,
+        effective_count=outcome.effective_count,
         error_share=outcome.error_share,
         error_share_max=outcome.objective.error_share_max,
     )

@@ -35,7 +35,7 @@ from store.cassandra import create_schema, drop_schema, first_table_with_rows
 from store.schemas import SCHEMAS
 
 ALPHA = 0.025  # how often a step may be wrong to either side: both ends of the interval are right 95 times in 100
-STEP_S = 30
+STEP_S = 120
 LOW_OF_WARM = 0.25  # the first rate, as a share of what the warming reached in closed loop
 LOW_PER_S_MIN = 1.0
 WARM_IN_FLIGHT = 128

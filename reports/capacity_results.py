@@ -43,6 +43,7 @@ class ObjectiveStep(Part):
     slower_share: NonNegativeFloat | None = Field(description="of the responses, slower than the limit")
     response_ms: Interval | None = Field(description="the percentile, corrected for what depends on each other")
     response_count: NonNegativeInt
+    effective_count: NonNegativeFloat = Field(description="as many independent responses tell as much")
     error_share: NonNegativeFloat | None
     error_share_max: float
 
@@ -61,7 +62,6 @@ class StepResult(Part):
     completed_per_s: NonNegativeFloat
     mean_response_ms: NonNegativeFloat | None
     growth: NonNegativeFloat | None = Field(description="of response times, when they surely grew; no steady state")
-    effective_count: NonNegativeFloat | None = Field(description="as many independent seconds the kept ones are worth")
     late_p99_ms: NonNegativeFloat | None
     cpu_share: NonNegativeFloat | None
     objectives: tuple[ObjectiveStep, ...]

@@ -3,8 +3,9 @@
 Rules that hold here:
 - Capacity is a threshold: what holds at a rate holds below it. Answers are noisy: each step may be wrong, and near the
   threshold it may say nothing.
-- So a rate *stands* by the majority of its steps. A confirmation that contradicts takes the bound back, and the search goes
-  on from there; an undecided rate bounds nothing, and both sides of it are closed in on.
+- So a rate *stands* by the majority of its steps, two that don't tell counting as one against. A confirmation that
+  contradicts takes the bound back, and the search goes on from there; an undecided rate bounds nothing, and both sides of it
+  are closed in on.
 - The interval's low end is the highest rate that stands below all that fall, its high end the lowest that falls.
 - A rate that the load generator can't send is tried once more, then it is the ceiling of what can be known.
 """
@@ -96,7 +97,8 @@ class _Rate:
 
     @property
     def stands(self) -> bool:
-        return self.held > self.broke
+        # Two steps that don't tell weigh as one against it: a rate that can't be confirmed is not the answer.
+        return self.held > self.broke + self.undecided // 2
 
     @property
     def falls(self) -> bool:

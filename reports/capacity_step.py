@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from loadtests.latency_counts import UPPER_EDGES_US, percentiles_us
-from reports.dependent_series import autocorrelation_time, binned_quantile_interval
+from reports.dependent_series import binned_quantile_interval, effective_count_of_batches
 from reports.estimates import Estimate, Floats, mser5
 from reports.sequential import Answer, SequentialTest, ShareEvidence, share_evidence
 from reports.wording import milliseconds, percent, percentile_name
@@ -27,7 +27,7 @@ from scenarios.spec import Objective, Validity
 
 Counts = NDArray[np.int64]
 
-LOOKS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)  # at which shares of a step's length it is looked at
+LOOKS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # at which shares of a step's length it is looked at
 BATCHES_MAX = 20
 BATCH_S_MIN = 2
 KEPT_S_MIN = 8
@@ -72,6 +72,7 @@ class ObjectiveOutcome:
     slower_share: float | None  # of the responses
     response_ms: Estimate | None
     response_count: int
+    effective_count: float  # as so many independent responses
     error_share: float | None
 
 
@@ -89,7 +90,6 @@ class StepOutcome:
     completed_per_s: float
     mean_response_ms: float | None
     growth: float | None  # of the mean response time, last third over first
-    effective_count: float | None  # seconds' means, as so many independent ones
     late_p99_ms: float | None
     cpu_share: float | None
     objectives: tuple[ObjectiveOutcome, ...]
@@ -134,10 +134,10 @@ def judge_step(
     assert len(seconds) >= SECONDS_MIN, "a step is not judged so early"
     means_ms = mean_response_ms(seconds)
     warm_up_s = mser5(means_ms)
-    kept, kept_ms = seconds[warm_up_s:], means_ms[warm_up_s:]
+    kept = seconds[warm_up_s:]
     lateness = _total([second.lateness for second in kept])
     late_p99_ms = float(percentiles_us(lateness, [99])[0]) / 1e3 if lateness.any() else None
-    growth = growth_of(kept_ms)
+    growth = growth_of(means_ms[warm_up_s:])
     outcomes = tuple(_judge_objective(objective, kept, rules, look) for objective in rules.objectives)
     offered_per_s = sum(sum(second.offered.values()) for second in kept) / len(kept)
     verdict, reason = _verdict(
@@ -157,7 +157,6 @@ def judge_step(
         completed_per_s=completed / len(kept),
         mean_response_ms=_mean_ms(kept),
         growth=growth,
-        effective_count=len(kept_ms) / autocorrelation_time(kept_ms) if len(kept_ms) >= 4 else None,
         late_p99_ms=late_p99_ms,
         cpu_share=cpu_share,
         objectives=outcomes,
@@ -219,7 +218,10 @@ def _judge_objective(objective: Objective, kept: Sequence[StepSecond], rules: St
     counted = np.array([counts.sum() for counts in batches], dtype=np.int64)
     total = int(counted.sum())
     share_max = 1 - objective.percentile / 100
-    evidence = share_evidence(slower, counted, share_max) if len(batches) > 1 else ShareEvidence(below=1, above=1)
+    effective = _effective_count(kept, name)
+    evidence = ShareEvidence(below=1.0, above=1.0)
+    if len(batches) > 1:
+        evidence = share_evidence(slower, counted, share_max, effective)
     answer = rules.test.answer(look, evidence)
     completed = sum(second.completed.get(name, 0) for second in kept)
     error_share = sum(second.bad.get(name, 0) for second in kept) / completed if completed else None
@@ -229,10 +231,28 @@ def _judge_objective(objective: Objective, kept: Sequence[StepSecond], rules: St
         objective=objective,
         answer=answer,
         slower_share=int(slower.sum()) / total if total else None,
-        response_ms=binned_quantile_interval(batches, UPPER_EDGES_US / 1e3, objective.percentile / 100),
+        response_ms=binned_quantile_interval(
+            batches, UPPER_EDGES_US / 1e3, objective.percentile / 100, effective_count=effective
+        ),
+        effective_count=effective,
         response_count=total,
         error_share=error_share,
     )
+
+
+def _effective_count(kept: Sequence[StepSecond], name: str) -> float:
+    """As how many independent responses of an operation all of them count."""
+    counts, sums, squares = np.zeros((3, len(kept)))
+    for i, second in enumerate(kept):
+        if name in second.response:
+            at, many = second.response[name]
+            values_ms = UPPER_EDGES_US[at] / 1e3
+            counts[i], sums[i], squares[i] = many.sum(), values_ms @ many, values_ms**2 @ many
+    total = counts.sum()
+    if total == 0:
+        return 0.0
+    variance = float(squares.sum() / total - (sums.sum() / total) ** 2)
+    return effective_count_of_batches(counts, sums / np.maximum(counts, 1), variance)
 
 
 def _batches(kept: Sequence[StepSecond]) -> list[Sequence[StepSecond]]:

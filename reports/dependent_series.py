@@ -42,6 +42,23 @@ def effective_sample_size(series: Floats) -> float:
     return len(series) / autocorrelation_time(series)
 
 
+def effective_count_of_batches(counts: Floats, means: Floats, variance: float) -> float:
+    """As many independent observations would tell the mean as surely as all those of batches in a row do.
+
+    counts, means: float64[batches], how many observations each batch has, and their mean; variance: of all observations.
+    How much more the batches' means vary than means of independent observations would says how long an observation's
+    influence lasts, also within a batch. At most as many as there are.
+    Source: Law 2015, section 9.5.3 (batch means); Kish, "Survey Sampling" (1965), for the design effect.
+    """
+    there = counts > 0
+    total = float(counts.sum())
+    if there.sum() < 4 or variance <= 0:
+        return total
+    spread = float(means[there].var(ddof=1)) * autocorrelation_time(means[there])
+    per_batch = total / float(there.sum())
+    return min(total, total * variance / (spread * per_batch)) if spread > 0 else total
+
+
 def quantile_interval(
     series: Floats, share: float, *, batch_count: int = BATCH_COUNT, confidence: float = 0.95
 ) -> Estimate:
@@ -73,10 +90,16 @@ def quantile_interval(
 
 
 def binned_quantile_interval(
-    batches: Sequence[Counts], values: Floats, share: float, *, confidence: float = 0.95
+    batches: Sequence[Counts],
+    values: Floats,
+    share: float,
+    *,
+    effective_count: float | None = None,
+    confidence: float = 0.95,
 ) -> Estimate | None:
     """`quantile_interval` of histograms: one of each batch, int64[bins], and the value of each bin, float64[bins].
 
+    effective_count: as how many independent observations they count; None for as many as there are.
     None when fewer than two batches hold anything. An end that lies beyond what was measured is the greatest value.
     """
     held = [counts for counts in batches if counts.any()]
@@ -94,7 +117,7 @@ def binned_quantile_interval(
     below = np.array([counts[: index + 1].sum() for counts in held], dtype=np.float64)
     # As the ratio of sums, so that a batch counts by what it holds: the share's deviations, scaled to the mean batch.
     deviations = (below - share * sizes) / sizes.mean()
-    low, high = share_bounds(share, share + deviations, confidence, count)
+    low, high = share_bounds(share, share + deviations, confidence, effective_count or count)
     return Estimate(
         mean=float(values[index]),
         low=float(values[index_at(low)]),
@@ -104,7 +127,7 @@ def binned_quantile_interval(
     )
 
 
-def share_bounds(share: float, shares: Floats, confidence: float, count: int) -> tuple[float, float]:
+def share_bounds(share: float, shares: Floats, confidence: float, count: float) -> tuple[float, float]:
     """Between which shares the true quantile lies, from the batches' shares of values up to the measured one.
 
     Never narrower than for `count` independent observations: batches that happen to be alike prove nothing.

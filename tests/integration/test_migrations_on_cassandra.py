@@ -57,9 +57,7 @@ def load_version_1(session: Any, topology: Topology) -> None:
         name="home_months",
         version=1,
         tables=tuple(table for table in readings.TABLES if table.name not in LATER),
-        writes=tuple(
-            write for write in readings.WRITES if all(table.name not in LATER for table in write.tables)
-        ),
+        writes=tuple(write for write in readings.WRITES if all(table.name not in LATER for table in write.tables)),
     )
     store = CassandraStore(session, first, topology)
     for home in range(20):

@@ -213,7 +213,10 @@ def test_a_register_alone_moves_the_latest_state_only(store: ReadingStore, home:
 def test_the_fuels_of_a_home_keep_apart_in_one_partition(store: ReadingStore, home: int) -> None:
     store.append(delivery(home, [1] * 48))
     store.append(delivery(home, [2] * 48, fuel=1, register_wh=77))
-    assert [(one.fuel, one.usage_wh) for fuel in (0, 1) for one in store.usage(home, fuel, JANUARY)] == [(0, 48), (1, 96)]
+    assert [(one.fuel, one.usage_wh) for fuel in (0, 1) for one in store.usage(home, fuel, JANUARY)] == [
+        (0, 48),
+        (1, 96),
+    ]
     assert [(one.fuel, one.register_wh) for one in store.state(home, JANUARY)] == [(0, 5_000), (1, 77)]
     assert [run.values_wh[0] for run in store.intervals(home, 1, START_US)] == [2]
 
