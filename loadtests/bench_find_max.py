@@ -1,7 +1,7 @@
 """Does the search find the capacity of a queue that is known, and twice the same?
 
 `uv run pytest loadtests/bench_find_max.py --benchmark-only --benchmark-json=FILE`; some twenty minutes. `find_max_error` is how
-far the rate found lies from the true highest rate of an M/M/8 queue (`loadtests.stub_queue.rate_max_per_s`), as a share of it.
+far the rate found lies from the true highest rate of an M/M/16 queue (`loadtests.stub_queue.rate_max_per_s`), as a share of it.
 """
 
 import time
@@ -15,11 +15,12 @@ from reports.capacity_search import SearchPlan
 from reports.capacity_step import StepRules
 from scenarios.spec import Objective, Validity
 
-SERVERS = 8
-SERVICE_S = 0.004  # 2,000/s at saturation, at which the stub takes a sixth of a core
-LIMIT_MS = 25.0
+SERVERS = 16
+SERVICE_S = 0.008  # 2,000/s at saturation, at which the stub takes a sixth of a core
+LIMIT_MS = 50.0  # of which a hiccup of a millisecond is little
 PERCENTILE = 99.0
 STEP_S = 120
+PRECISION = 0.03
 SEARCHES = 2
 
 
@@ -32,7 +33,9 @@ def search(seed: int) -> Search:
     with stub_queue.running(SERVERS, SERVICE_S) as address:
         target = stub_target(address, seed=seed)
         warm = target.warm(2.0, 64)
-        return search_rate(target, rules(), SearchPlan(low_per_s=round(warm.ok / warm.wall_s / 4)), tell=print)
+        return search_rate(
+            target, rules(), SearchPlan(low_per_s=round(warm.ok / warm.wall_s / 4), precision=PRECISION), tell=print
+        )
 
 
 def test_find_max_error(benchmark: Any) -> None:

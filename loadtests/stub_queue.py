@@ -23,6 +23,7 @@ from scipy.optimize import brentq
 from loadtests.stub_server import Answer, Execute, StubServer
 
 _DRAWS = 65_536
+_STREAM = 2**63  # of services: arrivals of the same seed must not be drawn alike
 _STARTED_S_MAX = 30.0
 
 
@@ -34,7 +35,7 @@ class QueueStation:
         self._free_s = [0.0] * servers  # when each server is free: a heap
         self._service_s = service_s
         self._is_exponential = is_exponential
-        self._random = np.random.Generator(np.random.Philox(key=seed))
+        self._random = np.random.Generator(np.random.Philox(key=np.array([seed, _STREAM], dtype=np.uint64)))
         self._draws: Iterator[float] = iter(())
 
     def stay_s(self, at_s: float) -> float:

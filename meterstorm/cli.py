@@ -281,7 +281,7 @@ def find_max_command(
     ] = None,
     precision: Annotated[
         float, typer.Option("--precision", min=0.01, max=0.5, help="Rates nearer than this share are one.")
-    ] = 0.05,
+    ] = 0.03,
     step_s: Annotated[
         int, typer.Option("--step-s", min=12, max=3600, help="How long a step may last [s]; what is clear ends sooner.")
     ] = 120,

@@ -48,7 +48,7 @@ class SearchOptions:
 
     low_per_s: float | None = None
     high_per_s: float | None = None
-    precision: float = 0.05
+    precision: float = 0.03
     step_s: int = STEP_S
     steps_max: int = 40
     dc_down: bool = False

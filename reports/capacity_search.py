@@ -51,7 +51,7 @@ class SearchPlan:
 
     low_per_s: float
     high_per_s: float | None = None
-    precision: float = 0.05
+    precision: float = 0.03
     confirmations: int = 1
     steps_max: int = 40
 

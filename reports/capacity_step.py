@@ -20,7 +20,7 @@ from scipy import stats
 
 from loadtests.latency_counts import UPPER_EDGES_US, percentiles_us
 from reports.dependent_series import binned_quantile_interval, effective_count_of_batches
-from reports.estimates import Estimate, Floats, mser5
+from reports.estimates import MSER_BATCH_SIZE, Estimate, Floats, mser5
 from reports.sequential import Answer, SequentialTest, ShareEvidence, share_evidence
 from reports.wording import milliseconds, percent, percentile_name
 from scenarios.spec import Objective, Validity
@@ -292,6 +292,8 @@ def _client_trouble(
 
 
 def _unsteady(warm_up_s: int, length_s: int, growth: float | None) -> str | None:
+    if warm_up_s >= MSER_BATCH_SIZE * (length_s // MSER_BATCH_SIZE // 2):  # as much as it may cut off: it has not ended
+        return f"no steady state: the warm-up took {warm_up_s} of {length_s} s"
     if length_s - warm_up_s < KEPT_S_MIN:
         return f"only {length_s - warm_up_s} s were left after the warm-up"
     if growth is not None:

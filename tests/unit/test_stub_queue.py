@@ -26,13 +26,13 @@ def test_no_rate_is_slow_enough_for_a_limit_below_the_service() -> None:
 
 @pytest.mark.parametrize("servers", [1, 8])
 def test_the_station_is_the_queue_of_the_formula(servers: int) -> None:
-    """400,000 requests at the rate at which 1 % is slower than the limit: so many are."""
-    service_s, limit_s = 0.004, 0.03
-    rate = rate_max_per_s(servers, service_s, 95, limit_s)
-    station = QueueStation(servers, service_s, is_exponential=True)
+    """400,000 requests at the rate at which 1 % are slower than the limit: so many are. A load at which clumps are short."""
+    service_s, limit_s = 0.004, 0.022
+    rate = rate_max_per_s(servers, service_s, 99, limit_s)
+    station = QueueStation(servers, service_s, is_exponential=True, seed=2)
     at_s = np.cumsum(keyed_generator(1, 0).exponential(1 / rate, 400_000))
     stays = np.array([station.stay_s(at) for at in at_s.tolist()])
-    assert (stays > limit_s).mean() == pytest.approx(0.05, rel=0.1)
+    assert (stays > limit_s).mean() == pytest.approx(0.01, rel=0.1)
 
 
 def test_constant_service_without_waiting_takes_its_time() -> None:
