@@ -68,7 +68,8 @@ class StubServer:
 
     answer: Execute -> Answer, or None for no answer at all, ever. service_time_s: added to each answer's `after_s`.
     credentials: (username, password) that it asks for. tls: a server context. address, port: 0 takes a free port.
-    `executes` holds what was received, `prepared` the CQL by statement id.
+    `executes` holds what was received (nothing with `keeps_executes` off: for long loads), `prepared` the CQL by
+    statement id.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class StubServer:
         service_time_s: float = 0.0,
         credentials: tuple[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        keeps_executes: bool = True,
     ) -> None:
         self.answer = answer
         self.service_time_s = service_time_s
@@ -88,11 +90,13 @@ class StubServer:
         self.prepared: dict[bytes, str] = {}
         self.prepare_count = 0
         self.accepted_count = 0
+        self.execute_count = 0
+        self._keeps_executes = keeps_executes
         self._tls = tls
         self._listener = socket.create_server((address, port))
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
-        self._selector = selectors.DefaultSelector()
+        self._selector = selectors.SelectSelector()  # waits to the microsecond; epoll rounds up to a millisecond
         self._clients: dict[int, _Client] = {}
         self._due: list[tuple[float, int, int, bytes]] = []  # (when, tie-breaker, client number, frame)
         self._due_count = 0
@@ -135,12 +139,15 @@ class StubServer:
             if time.monotonic() < self._paused_until_s:
                 time.sleep(_TICK_S)
                 continue
-            for key, _ in self._selector.select(timeout=_TICK_S):
+            for key, _ in self._selector.select(timeout=self._wait_s()):
                 if key.fileobj is self._listener:
                     self._accept()
                 else:
                     self._read(self._clients[key.data])
             self._answer_due()
+
+    def _wait_s(self) -> float:
+        return min(max(self._due[0][0] - time.monotonic(), 0.0), _TICK_S) if self._due else _TICK_S
 
     def _drop(self) -> None:
         for number in list(self._clients):
@@ -224,14 +231,16 @@ class StubServer:
     def _execute(self, client: _Client, stream: int, body: bytes) -> None:
         (id_size,) = struct.unpack_from(">H", body)
         execute = Execute(
-            number=len(self.executes),
+            number=self.execute_count,
             at_s=time.monotonic(),
             connection=client.number,
             stream=stream,
             body=body,
             prepared_id=body[2 : 2 + id_size],
         )
-        self.executes.append(execute)
+        self.execute_count += 1
+        if self._keeps_executes:
+            self.executes.append(execute)
         if (answer := self.answer(execute)) is not None:
             self._reply(client, stream, answer)
 

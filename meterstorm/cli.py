@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command load
     from loadtests.cluster.supervisor import SupervisorState
     from loadtests.fleet.launch import FleetPlan
     from meterstorm.progress import Progress
+    from reports.capacity_results import CapacityResults
     from reports.matrix_results import MatrixResults
     from reports.results import Results
 
@@ -275,6 +276,76 @@ def simulate_command(
 
 
 @app.command(
+    "find-max",
+    epilog="Examples: `meterstorm find-max smoke --out runs/max`, `meterstorm find-max smoke --with-dc-down --precision 0.1`",
+)
+def find_max_command(
+    scenario: ScenarioPath,
+    out: Out = None,
+    low: Annotated[
+        float | None,
+        typer.Option(
+            "--low", min=0.1, metavar="PER_S", help="The first rate; default a quarter of what warming reaches."
+        ),
+    ] = None,
+    high: Annotated[
+        float | None, typer.Option("--high", min=0.1, metavar="PER_S", help="Try no rate above it; default any.")
+    ] = None,
+    precision: Annotated[
+        float, typer.Option("--precision", min=0.01, max=0.5, help="Rates nearer than this share are one.")
+    ] = 0.03,
+    step_s: Annotated[
+        int, typer.Option("--step-s", min=12, max=3600, help="How long a step may last [s]; what is clear ends sooner.")
+    ] = 120,
+    steps: Annotated[int, typer.Option("--steps", min=3, max=500, help="Steps at most.")] = 40,
+    with_dc_down: Annotated[
+        bool,
+        typer.Option(
+            "--with-dc-down", help="With the first business DC's nodes stopped, its traffic sent to the next."
+        ),
+    ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    contact_points: ContactPoints = None,
+    port: Port = 9042,
+    local_dc: LocalDc = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca: CaFile = None,
+) -> None:
+    """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
+    from meterstorm.capacity_display import print_capacity
+    from meterstorm.find_max import SearchOptions, find_max
+
+    def job(progress: "Progress") -> "CapacityResults":
+        resolved = resolve_scenario(scenario, seed)
+        folder = out or default_out(scenario)
+        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
+        options = SearchOptions(
+            low_per_s=low,
+            high_per_s=high,
+            precision=precision,
+            step_s=step_s,
+            steps_max=steps,
+            dc_down=with_dc_down,
+        )
+        results = find_max(
+            resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress
+        )
+        if as_json:
+            print(results.model_dump_json(indent=2))
+        else:
+            print_capacity(Console(), results, str(folder / "report.html"))
+        if open_report:
+            webbrowser.open((folder / "report.html").absolute().as_uri())
+        return results
+
+    _exit_with_verdict(job, quiet)
+
+
+@app.command(
     "matrix",
     epilog="Examples: `meterstorm matrix smoke --dcs 1,2 --rf 1 --cl LOCAL_ONE,QUORUM --out runs/matrix`, "
     "`meterstorm matrix smoke --rf 1,3 --repeats 5 --seconds 10 --rate 300`",
@@ -467,7 +538,7 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-def _exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults]", quiet: bool) -> NoReturn:
+def _exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults | CapacityResults]", quiet: bool) -> NoReturn:
     from meterstorm.display import Display
     from meterstorm.progress import Silent
 

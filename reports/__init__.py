@@ -5,10 +5,12 @@ from pathlib import Path
 
 
 def write_report(folder: Path) -> None:
-    """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a simulation's report.html.
+    """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a
+    simulation's or a search's report.html.
 
     Raises ScenarioError naming what the folder lacks.
     """
+    from reports.capacity_page import write_capacity_report
     from reports.html import (
         write_report as write_run,  # matplotlib takes a second to import; whoever only judges is spared
     )
@@ -20,6 +22,8 @@ def write_report(folder: Path) -> None:
             write_run(folder)
         case Kind.SIMULATION:
             rewrite_simulation_report(folder)
+        case Kind.CAPACITY:
+            write_capacity_report(folder)
 
 
 def write_comparison(run_folders: Sequence[Path], page: Path) -> None:

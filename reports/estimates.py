@@ -73,6 +73,27 @@ def paired_difference(a: Floats, b: Floats, confidence: float = 0.95) -> Estimat
     return of_replications(a - b, confidence)
 
 
+def paired_ratio(a: Floats, b: Floats, confidence: float = 0.95) -> Estimate:
+    """How many times b is a: the ratio a / b over interleaved pairs, by the paired t interval of its logarithm.
+
+    a, b: float64[pairs], greater than 0; pair i was measured one right after the other (A B, B A, A B, ...), so that what the
+    machine does meanwhile slows both alike and leaves their ratio. `mean` is the geometric mean of the ratios: that of a / b and
+    that of b / a say the same.
+    Raises AssertionError for a value that isn't positive, and like `paired_difference`.
+    Source: Fleming and Wallace, "How not to lie with statistics: the correct way to summarize benchmark results", CACM 29
+    (1986); pairs: Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
+    """
+    assert (a > 0).all() and (b > 0).all(), "a ratio needs positive values"
+    logarithm = paired_difference(np.log(a), np.log(b), confidence)
+    return Estimate(
+        mean=float(np.exp(logarithm.mean)),
+        low=float(np.exp(logarithm.low)),
+        high=float(np.exp(logarithm.high)),
+        confidence=confidence,
+        count=logarithm.count,
+    )
+
+
 def mser5(series: Floats) -> int:
     """The length of the warm-up: how many of the first observations to cut off, a multiple of five.
 

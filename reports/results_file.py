@@ -1,4 +1,4 @@
-"""FOLDER/results.json of a run or of a simulation: told apart, read, written whole; and its JSON Schema.
+"""FOLDER/results.json of a run, a simulation or a search: told apart, read, written whole; and its JSON Schema.
 
 Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
 """
@@ -39,11 +39,13 @@ class Kind(StrEnum):
 
     RUN = "run"
     SIMULATION = "simulation"
+    CAPACITY = "search"
 
 
 File = TypeVar("File", bound=ResultsFile)
 
-_FIELD_OF_KIND = {"verdict": Kind.RUN, "offered_bin_s": Kind.SIMULATION}  # which the other kind has not
+# The first that is there: a search has a verdict too.
+_FIELD_OF_KIND = {"ending": Kind.CAPACITY, "verdict": Kind.RUN, "offered_bin_s": Kind.SIMULATION}
 
 
 def kind_of(folder: Path) -> Kind:

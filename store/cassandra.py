@@ -99,6 +99,11 @@ def drop_warming_schema(session: Session, topology: Topology) -> None:
     _ddl(session, f"DROP KEYSPACE IF EXISTS {warming_keyspace(topology)}")
 
 
+def drop_schema(session: Session, topology: Topology) -> None:
+    """Remove the keyspace and all that it holds. Raises StoreError."""
+    _ddl(session, f"DROP KEYSPACE IF EXISTS {topology.keyspace}")
+
+
 def first_table_with_rows(session: Session, schema: Schema, keyspace: str) -> Table | None:
     """A table of the schema that already holds a row, or None: a run's audit needs tables that start empty."""
     for table in schema.tables:

@@ -51,7 +51,8 @@ class LocalCluster:
         self._block = block
         self._keep = keep
         self._stopped = False
-        self._processes = [NodeProcess(spec, folder / spec.name) for spec in lay_out(record.topology, block.addresses)]
+        self._all = [NodeProcess(spec, folder / spec.name) for spec in lay_out(record.topology, block.addresses)]
+        self._processes = list(self._all)  # those that are meant to run
 
     @classmethod
     def start(
@@ -130,7 +131,7 @@ class LocalCluster:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """The nodes, DC by DC in the topology's order."""
+        """The nodes that are meant to run, DC by DC in the topology's order."""
         return tuple(
             Node(
                 name=process.spec.name,
@@ -144,12 +145,13 @@ class LocalCluster:
 
     @property
     def contact_points(self) -> tuple[str, ...]:
-        """The addresses of all nodes."""
+        """The addresses of the nodes that are meant to run."""
         return tuple(process.spec.address for process in self._processes)
 
     def endpoint(self, dc: str | None = None) -> Endpoint:
-        """How to connect to DC `dc`, by default the topology's first business DC."""
-        local_dc = dc or self.record.topology.business_dcs[0].name
+        """How to connect to DC `dc`, by default the topology's first business DC that was not stopped."""
+        running = {process.spec.dc for process in self._processes}
+        local_dc = dc or next(each.name for each in self.record.topology.business_dcs if each.name in running)
         login = FIRST_USER if self.record.security.password_login else None
         return Endpoint(
             contact_points=tuple(process.spec.address for process in self._processes if process.spec.dc == local_dc),
@@ -163,6 +165,13 @@ class LocalCluster:
         """Raise HarnessError, with the last errors of its log, when a node has died."""
         for process in self._processes:
             process.require_alive()
+
+    def stop_dc(self, name: str) -> None:
+        """End the nodes of one DC at once, as a DC that is lost; they are missed from then on, and don't come back."""
+        lost = [process for process in self._processes if process.spec.dc == name]
+        assert 0 < len(lost) < len(self._processes), "a DC is lost, and another is left"
+        stop_all(lost, drain=False)
+        self._processes = [process for process in self._processes if process not in lost]
 
     def stop(self, keep: bool | None = None) -> None:
         """End all nodes and wait till they are gone; a second call does nothing.
@@ -182,7 +191,7 @@ class LocalCluster:
         finally:
             self._block.release()
         if delete:
-            for process in self._processes:
+            for process in self._all:
                 for part in DATA_FOLDERS:
                     shutil.rmtree(process.folder / part, ignore_errors=True)
 
