@@ -4,7 +4,7 @@ Every row is held against the seed elsewhere; these rules ask what a customer or
 answers them, so they also try that library on what a storm has left.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -190,11 +190,7 @@ def _bills(
 ) -> Checked:
     """Issue the months' bills, and hold them against the half-hours of the log, added up one by one."""
     end_us = int(_day_starts_us(estate)[-1]) + DAY_US
-    bills: list[Bill] = [
-        desks[kinds[home]].issue_bill(premises=home, month=month, number=number, supplied={}, issued_us=end_us)
-        for home in homes
-        for number, month in enumerate(months, 1)
-    ]
+    bills = [bill for home in homes for bill in _billed(desks[kinds[home]], home, months, end_us)]
     days: dict[tuple[int, int, int], tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     for home, one in chain.from_iterable(([(home, one) for _, one in of_home] for home, of_home in events.items())):
         if one.slot_count == 0:
@@ -219,6 +215,14 @@ def _bills(
         ),
         price_lists_of(estate),
     )
+
+
+def _billed(desk: Desk, home: int, months: Sequence[int], issued_us: int) -> Iterator[Bill]:
+    """The bills of a home's months: those that stand, and new ones after the last of any month."""
+    standing = {bill.month: bill.number for bill in desk.customers.bills(home)}
+    for month in months:
+        number = standing.setdefault(month, len(standing) + 1)
+        yield desk.issue_bill(premises=home, month=month, number=number, supplied={}, issued_us=issued_us)
 
 
 class _PartOfTheRing(CassandraBulk):
