@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ class Target:
     contact_point: str
     local_dc: str
     folder: Path
+    pid: int  # of the node that is the contact point, and the only one of its DC
 
     def storm(self, source: Inserts, closed_in_flight: int | None = None) -> tuple[EngineReport, float]:
         """Run an engine; its report and the CPU time of this process meanwhile [s]."""
@@ -178,7 +180,13 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder = tmp_path_factory.mktemp("wire_bench")
+    with opened_target(tmp_path_factory.mktemp("wire_bench")) as target:
+        yield target
+
+
+@contextmanager
+def opened_target(folder: Path) -> Iterator[Target]:
+    """Two local nodes (1 + 1) with the table, warm."""
     topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))
     with LocalCluster.start(topology, folder / "cluster", print) as cluster:
         driver, session = connect(cluster.endpoint("north"))
@@ -196,6 +204,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             contact_point=cluster.endpoint("north").contact_points[0],
             local_dc="north",
             folder=folder,
+            pid=next(node.pid for node in cluster.nodes if node.dc == "north"),
         )
         driver.shutdown()
         for _ in range(3):  # the nodes' JIT compilers have seen the write path, and ours are done

@@ -37,7 +37,7 @@ from sim.homes import meter_type_index, region_index, schedule_change, tariff_in
 from sim.kernels import kernel, leaf_kernel
 from sim.messages import MessageKind
 from sim.parameters import KernelParameters
-from sim.raw_forms import cohort_index
+from sim.raw_forms import cohort_index, gas_energy_wh, volume_dm3
 from sim.sending import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us, repeated_us
 from sim.values import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
 from store.customers.port import Preference
@@ -47,7 +47,7 @@ from store.tariffs import FIRST_PRICES, MISSING_WH, DayTotals, PriceList, day_to
 _PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
 _REGISTER = int(MessageKind.READ_REGISTER)
 _HALF_HOURLY, _DAILY = int(ReadSchedule.HALF_HOURLY), int(ReadSchedule.DAILY)
-_REGISTER_ONLY = int(MeterType.REGISTER_ONLY)
+_REGISTER_ONLY, _GAS_VOLUME = int(MeterType.REGISTER_ONLY), int(MeterType.GAS_VOLUME)
 _PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises all prices
 FUEL_CODES = {Fuel.ELECTRICITY: 0, Fuel.GAS: 1}
 
@@ -102,7 +102,7 @@ def readings_of(
         meter=meter,
         first_slot=first_slot,
         values_wh=values_wh,
-        register_wh=register_wh(estate, meter, end_slot),
+        register_wh=registers_wh(estate, meter, end_slot),
         received_us=_due_us(estate.packed, meter, first_slot, slot_count),
         day=totals_of(estate, meter, day_slot, day_wh, slot_of_day.astype(np.int64) + slot_count),
         revision=0,
@@ -118,7 +118,7 @@ def registers_of(estate: EstateModel, *, meter: NDArray[np.int64], first_slot: N
         meter=meter,
         first_slot=end_slot,
         values_wh=np.empty((len(meter), 0), np.int32),
-        register_wh=register_wh(estate, meter, end_slot),
+        register_wh=registers_wh(estate, meter, end_slot),
         received_us=_due_us(estate.packed, meter, first_slot, 0),
         day=None,
         revision=0,
@@ -135,7 +135,7 @@ def revisions_of(
         meter=meter,
         first_slot=first_slot,
         values_wh=_revised(estate.packed, meter, first_slot, revision)[:, np.newaxis],
-        register_wh=register_wh(estate, meter, (first_slot + 1).astype(np.int32)),
+        register_wh=registers_wh(estate, meter, (first_slot + 1).astype(np.int32)),
         received_us=_revised_us(estate.packed, meter, first_slot, revision),
         day=None,
         revision=revision,
@@ -207,7 +207,7 @@ def sends_half_hours(estate: EstateModel, meter: NDArray[np.int64], slot: NDArra
     counts = np.full(len(meter), SLOTS_PER_DAY)
     is_pushed = schedules_on(estate, meter, slot) == ReadSchedule.HALF_HOURLY
     found: NDArray[np.bool_] = sends_runs(estate, meter, day_slot, counts)
-    found |= is_pushed & ~_has_register_only(estate.packed, meter)
+    found |= is_pushed & (meter_types_of(estate, meter) != MeterType.REGISTER_ONLY)
     return found
 
 
@@ -231,9 +231,17 @@ def again_us_of(
 def measured_days(estate: EstateModel, meter: NDArray[np.int64], day_slot: NDArray[np.int32]) -> NDArray[np.int32]:
     """The half-hours of days as the meters hold them: int64[n], int32[n] -> int32[n, 48], MISSING_WH where lost [Wh]."""
     day_wh = intervals_wh(estate, meter, day_slot, SLOTS_PER_DAY)
+    _measure_volumes(estate.packed, meter, register_wh(estate, meter, day_slot), day_wh)
     if estate.parameters.gap_below:
         _mark_gaps(estate.packed, meter, day_slot, day_wh)
     return day_wh
+
+
+def registers_wh(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The registers of meters at the starts of slots, as a gateway makes them of the raw forms: int64[n], int32[n] [Wh]."""
+    registers = register_wh(estate, meter, slot)
+    _measure_volume_registers(estate.packed, meter, registers)
+    return registers
 
 
 def totals_of(
@@ -253,6 +261,21 @@ def totals_of(
         kind=tariff_kinds_of(estate, premises),
         fuel=is_gas.astype(np.int8),
     )
+
+
+def meter_types_of(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The MeterType of meters: int64[n] -> uint8[n]."""
+    return _meter_types(estate.packed, meter)
+
+
+def received_us_of(
+    estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
+) -> NDArray[np.int64]:
+    """When the first copy of each delivery arrives: int64[n], int32[n] -> int64[n] [us since the Unix epoch].
+
+    slot_count: 1 for a push, 48 for an upload, 0 for a register at the end of the day that begins at first_slot.
+    """
+    return start_us_of(estate) + _due_us(estate.packed, meter, first_slot, slot_count)
 
 
 def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -389,10 +412,10 @@ def _schedules_on(p: KernelParameters, meter: NDArray[np.int64], slot: NDArray[n
 
 
 @kernel
-def _has_register_only(p: KernelParameters, meter: NDArray[np.int64]) -> NDArray[np.bool_]:
-    out = np.empty(len(meter), np.bool_)
+def _meter_types(p: KernelParameters, meter: NDArray[np.int64]) -> NDArray[np.uint8]:
+    out = np.empty(len(meter), np.uint8)
     for at in range(len(meter)):
-        out[at] = meter_type_index(p, meter[at]) == _REGISTER_ONLY
+        out[at] = meter_type_index(p, meter[at])
     return out
 
 
@@ -404,6 +427,29 @@ def _mark_gaps(
         for slot in range(SLOTS_PER_DAY):
             if is_gap(p, meter[at], day_slot[at] + slot):
                 day_wh[at, slot] = MISSING_WH
+
+
+@kernel
+def _measure_volumes(
+    p: KernelParameters, meter: NDArray[np.int64], register_at: NDArray[np.int64], day_wh: NDArray[np.int32]
+) -> None:
+    """Of gas the energy of whole dm3, which is what the meters count: differences of registers, in `day_wh` int32[n, 48]."""
+    for at in range(len(meter)):
+        if meter_type_index(p, meter[at]) == _GAS_VOLUME:
+            burnt_wh = register_at[at]
+            before_wh = gas_energy_wh(volume_dm3(burnt_wh))
+            for slot in range(day_wh.shape[1]):
+                burnt_wh += day_wh[at, slot]
+                after_wh = gas_energy_wh(volume_dm3(burnt_wh))
+                day_wh[at, slot] = after_wh - before_wh
+                before_wh = after_wh
+
+
+@kernel
+def _measure_volume_registers(p: KernelParameters, meter: NDArray[np.int64], registers: NDArray[np.int64]) -> None:
+    for at in range(len(meter)):
+        if meter_type_index(p, meter[at]) == _GAS_VOLUME:
+            registers[at] = gas_energy_wh(volume_dm3(registers[at]))
 
 
 @kernel

@@ -1,6 +1,7 @@
 """A Locust user on cassandra-driver, run headless: what the wire engine is measured against. A process of its own.
 
-Usage: python -m loadtests.rival_locust CONTACT_POINT LOCAL_DC CQL USERS SECONDS; prints one line of JSON.
+Usage: python -m loadtests.rival_locust CONTACT_POINT LOCAL_DC CQL USERS SECONDS [RATE]; prints one line of JSON. RATE is
+what all users together aim at [1/s]; without it they don't pause.
 Locust is imported before the driver: it patches sockets and threads, and the driver must see them patched.
 """
 
@@ -11,7 +12,7 @@ from itertools import count
 from typing import Any, ClassVar
 
 import gevent
-from locust import User, constant, task
+from locust import User, constant, constant_throughput, task
 from locust.env import Environment
 
 # isort: split
@@ -24,7 +25,7 @@ NUMBERS = count()
 
 
 class InsertUser(User):
-    """Inserts one row after the other, without a pause, and reports each to Locust as a user's task does."""
+    """Inserts one row after the other and reports each to Locust as a user's task does."""
 
     wait_time = constant(0)
     session: ClassVar[Any] = None
@@ -51,7 +52,9 @@ class InsertUser(User):
 
 def main() -> None:
     """Run the users, and print how many inserts were acknowledged for how much CPU time, start-up left out."""
-    contact_point, local_dc, cql, users, seconds = sys.argv[1:]
+    contact_point, local_dc, cql, users, seconds, *rate = sys.argv[1:]
+    if rate:
+        InsertUser.wait_time = constant_throughput(float(rate[0]) / int(users))
     policy = TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc))
     profile = ExecutionProfile(load_balancing_policy=policy, consistency_level=ConsistencyLevel.LOCAL_QUORUM)
     cluster = Cluster([contact_point], protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile})
@@ -63,11 +66,15 @@ def main() -> None:
     runner.start(int(users), spawn_rate=int(users))
     gevent.sleep(float(seconds) / 2)  # every user is there, the driver and the nodes are warm
     stats = environment.stats.total
-    done, cpu_s, wall_s = stats.num_requests - stats.num_failures, time.process_time(), time.perf_counter()
+    environment.stats.reset_all()
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    print("measuring", flush=True)
     gevent.sleep(float(seconds))
-    done = stats.num_requests - stats.num_failures - done
+    done = stats.num_requests - stats.num_failures
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-    print(json.dumps({"operations": done, "cpu_s": cpu_s, "wall_s": wall_s}), flush=True)
+    told = {"operations": done, "cpu_s": cpu_s, "wall_s": wall_s, "failures": stats.num_failures}
+    told |= {"p99_ms": stats.get_response_time_percentile(0.99), "max_ms": stats.max_response_time}
+    print(json.dumps(told), flush=True)
     runner.quit()
     cluster.shutdown()
 

@@ -61,7 +61,9 @@ def run_shard(connection: Connection) -> None:
             return
         threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
         end_us = round(plan.scenario.run.wall_s * 1e6)
-        report = engine.run(source, start_ns=start.at_monotonic_ns, end_us=end_us)
+        report = engine.run(
+            source, start_ns=start.at_monotonic_ns, end_us=end_us, closed_in_flight=plan.closed_in_flight
+        )
     connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
 
 
@@ -131,7 +133,7 @@ def _engine(
 
 
 def _in_flight_max(plan: ShardPlan) -> int:
-    return max(plan.scenario.run.in_flight_max // plan.shard_count, 1)
+    return max(plan.scenario.run.in_flight_max // plan.shard_count, 1, plan.closed_in_flight or 0)
 
 
 def _settings(plan: ShardPlan) -> EngineSettings:

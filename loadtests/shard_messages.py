@@ -31,6 +31,7 @@ class ShardPlan:
     shard_count: int
     ledger_folder: Path
     live_path: Path
+    closed_in_flight: int | None = None  # of this shard; None is open loop, the trace's own instants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

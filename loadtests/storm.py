@@ -2,13 +2,9 @@
 
 import contextlib
 import logging
-import mmap
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,23 +16,24 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.back_office import BackOfficeResult
+from loadtests.beside import BesideStorm, NodeSampling, histories_beside
 from loadtests.cluster.connect import Endpoint
-from loadtests.command_gateway import GatewayResult, run_gateway
+from loadtests.command_gateway import GatewayResult
 from loadtests.errors import HarnessError
-from loadtests.history import COUNTS_SIZE, Counts, ErrorCount, HistoryWriter, NodeSample, merge_histories
-from loadtests.measured_statements import RequestLog
+from loadtests.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.live import Recent, RecentSeconds
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
-from loadtests.wire.recorder import LIVE_SIZE, LiveField
+from loadtests.shard_process import dense, new_live_counts, start_shard
+from loadtests.wire.recorder import LiveField
 from loadtests.workload import operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
-from store.ports import StoreError
 
 log = logging.getLogger(__name__)
 
 READY_S_MAX = 240.0  # beyond the warming of the nodes: the first run on a machine compiles the kernels
 START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
-SAMPLE_EVERY_S = 1.0
 STOP_S_MAX = 30.0
 
 
@@ -50,6 +47,8 @@ class Live:
     failed: int
     indeterminate: int
     in_flight: int
+    unsent: int = 0  # fell due, and wait to be sent
+    recent: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,12 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
+    stalls: int  # beats that the senders were kept from for more than 10 ms
+    stalled_share: float  # of the run's time, by the sender that was kept longest
+    stall_ms_max: float
+    network_errors: int  # attempts whose connection was lost, or that found none
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
+    office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
 
 
@@ -87,8 +91,9 @@ def storm(
     with _Shards(scenario, run_folder, shard_count) as shards:
         try:
             shards.launch(estate, schema, endpoint)
-            with _Gateway(scenario, estate, endpoint, schema, run_folder / "history" / "gateway") as gateway:
-                return shards.run(gateway, sample_nodes, live)
+            history = run_folder / "history"
+            with BesideStorm(scenario, estate, endpoint, schema, run_folder / "ledger", history) as beside:
+                return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
 
@@ -107,13 +112,14 @@ class _Shards:
         self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
         self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
         self._zero_ns = 0
+        self._recent = RecentSeconds(shard_count)
 
     def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
         """Start every shard's process and give it its plan."""
         (self._folder / "logs").mkdir(exist_ok=True)
         for shard in range(len(self._parts)):
             live_path = self._folder / "logs" / f"shard-{shard}.live"
-            self._lives.append(_new_live_counts(live_path))
+            self._lives.append(new_live_counts(live_path))
             plan = ShardPlan(
                 scenario=self._scenario,
                 estate=estate,
@@ -127,18 +133,7 @@ class _Shards:
             self._launch(plan)
 
     def _launch(self, plan: ShardPlan) -> None:
-        ours, theirs = socket.socketpair()
-        log_path = self._folder / "logs" / f"shard-{plan.shard}.log"
-        with theirs, log_path.open("ab") as log_file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "loadtests.shard", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
-                start_new_session=True,  # Ctrl-C is the parent's to hear; the socket's end tells a shard of its death
-            )
-        connection = Connection(ours.detach())
+        process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
         connection.send(plan)
@@ -161,20 +156,20 @@ class _Shards:
             path.unlink()
 
     def run(
-        self, gateway: "_Gateway", sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
+        self, beside: BesideStorm, sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
     ) -> StormResult:
         self._await_ready()
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
-        gateway.start(self._zero_ns)
+        beside.start(self._zero_ns)
         is_interrupted = False
-        with _NodeSampling(sample_nodes, self._nodes, self._zero_ns):
+        with NodeSampling(sample_nodes, self._nodes, self._zero_ns, self._recent.sample):
             try:
                 self._watch(live)
-                gateway.wait()
+                beside.wait()
             except KeyboardInterrupt:
                 is_interrupted = True
-                gateway.stop()
+                beside.stop()
                 self._tell(Stop())
                 self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
@@ -186,16 +181,20 @@ class _Shards:
             wall_s=max((report.wall_s for report in reports), default=0.0),
             shard_count=len(self._processes),
             is_interrupted=is_interrupted,
-            commands=gateway.result(),
-            trouble=gateway.trouble,
+            stalls=sum(report.stalls for report in reports),
+            stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
+            network_errors=sum(report.network_errors for report in reports),
+            commands=beside.commands(),
+            office=beside.office(),
+            trouble=beside.trouble,
         )
 
     def write_history(self) -> None:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        of_gateway = self._folder / "history" / "gateway"
-        parts = [*self._parts, self._nodes.folder, *([of_gateway] if of_gateway.exists() else [])]
+        parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder / "history")]
         merge_histories(parts, self._folder / "history")
         for part in parts:
             shutil.rmtree(part)
@@ -245,12 +244,13 @@ class _Shards:
     def _take(self, shard: int, message: object) -> None:
         match message:
             case Second():
+                self._recent.add(message)
                 self._writers[shard].write_second(
                     message.second,
                     message.counts,
-                    {name: _dense(*sparse) for name, sparse in message.response.items()},
-                    {name: _dense(*sparse) for name, sparse in message.service.items()},
-                    _dense(*message.lateness),
+                    {name: dense(*sparse) for name, sparse in message.response.items()},
+                    {name: dense(*sparse) for name, sparse in message.service.items()},
+                    dense(*message.lateness),
                 )
             case Done():
                 self._done[shard] = message
@@ -277,107 +277,9 @@ class _Shards:
             failed=int(totals[LiveField.FAILED]),
             indeterminate=int(totals[LiveField.INDETERMINATE]),
             in_flight=int(totals[LiveField.IN_FLIGHT]),
+            unsent=int(totals[LiveField.OFFERED] - totals[LiveField.ATTEMPTED]),
+            recent=self._recent.recent(),
         )
-
-
-class _Gateway:
-    """The gateways of the commands, in a thread beside the shards; nothing for a scenario without campaigns."""
-
-    def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, history: Path) -> None:
-        self._scenario, self._estate, self._endpoint, self._schema = scenario, estate, endpoint, schema
-        self._history = history
-        self._log = RequestLog()
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._zero_ns = 0
-        self._result: GatewayResult | None = None
-        self._error: Exception | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if self._thread is not None:
-            self._thread.join()
-            self._log.write(self._history, self._zero_ns)
-
-    def start(self, zero_ns: int) -> None:
-        """Begin, when there are campaigns; `zero_ns` is the storm's start [monotonic]."""
-        if not self._scenario.campaigns:
-            return
-        self._zero_ns = zero_ns
-        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Until every command has ended."""
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.2)  # in short: Ctrl-C is heard between
-        if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
-            raise self._error  # a fault of ours, which a thread must not keep to itself
-
-    def stop(self) -> None:
-        self._over.set()
-
-    def result(self) -> GatewayResult | None:
-        """What became of the commands, when it is known."""
-        if self._thread is not None:
-            self._thread.join(STOP_S_MAX)
-        return self._result
-
-    @property
-    def trouble(self) -> tuple[str, ...]:
-        """Why the gateway could not go on, if so; what the shards sent is recorded and audited all the same."""
-        if self._error is None:
-            return ()
-        return (f"The commands' gateway could not go on: {self._error}.",)
-
-    def _run(self) -> None:
-        try:
-            self._result = run_gateway(
-                self._scenario,
-                self._estate,
-                self._endpoint,
-                schema=self._schema,
-                zero_ns=self._zero_ns,
-                log=self._log,
-                stop=self._over,
-            )
-        except Exception as error:
-            self._error = error
-
-
-class _NodeSampling:
-    """Samples of the nodes, once a second in a thread of its own: a node that answers late must not hold up the history."""
-
-    def __init__(self, sample: Callable[[int], Sequence[NodeSample]], writer: HistoryWriter, zero_ns: int) -> None:
-        self._sample = sample
-        self._writer = writer
-        self._zero_ns = zero_ns
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="node-sampling", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            elapsed_s = (time.monotonic_ns() - self._zero_ns) / 1e9
-            if self._over.wait(SAMPLE_EVERY_S - elapsed_s % SAMPLE_EVERY_S):
-                return
-            second = int((time.monotonic_ns() - self._zero_ns) / 1e9)
-            if second >= 0:
-                self._writer.write_nodes(self._sample(second))
 
 
 @contextlib.contextmanager
@@ -391,16 +293,3 @@ def _no_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _new_live_counts(path: Path) -> NDArray[np.int64]:
-    """A file of counters that the shard writes and the parent reads: int64[LIVE_SIZE]."""
-    path.write_bytes(bytes(LIVE_SIZE * 8))
-    with path.open("r+b") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
-
-
-def _dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
-    counts = np.zeros(COUNTS_SIZE, np.int64)
-    counts[index] = count
-    return counts

@@ -27,8 +27,10 @@ from store.ports import StoreError
 if TYPE_CHECKING:  # drivers and kernels take seconds to load: each command loads what it needs, and --help nothing
     from loadtests.cluster.connect import Endpoint
     from loadtests.cluster.supervisor import SupervisorState
+    from loadtests.fleet.launch import FleetPlan
     from meterstorm.progress import Progress
     from reports.capacity_results import CapacityResults
+    from reports.matrix_results import MatrixResults
     from reports.results import Results
 
 
@@ -107,6 +109,15 @@ def run_command(
     out: Out = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
     shards: Annotated[int, typer.Option("--shards", min=1, max=64, help="Sender processes.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Send by so many Locust workers (docs/locust.md).")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Wait here for workers on other machines.")
+    ] = None,
+    customers: Annotated[
+        int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
+    ] = 0,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     seed: Seed = None,
     as_json: AsJson = False,
@@ -132,6 +143,7 @@ def run_command(
             keep=keep,
             endpoint=endpoint,
             shard_count=shards,
+            fleet=_fleet(workers, listen, customers),
             settle_s=settle_s,
             profile_folder=scenario.parent,
             progress=progress,
@@ -334,6 +346,58 @@ def find_max_command(
 
 
 @app.command(
+    "matrix",
+    epilog="Examples: `meterstorm matrix smoke --dcs 1,2 --rf 1 --cl LOCAL_ONE,QUORUM --out runs/matrix`, "
+    "`meterstorm matrix smoke --rf 1,3 --repeats 5 --seconds 10 --rate 300`",
+)
+def matrix_command(
+    scenario: ScenarioPath,
+    rf: Annotated[str, typer.Option("--rf", metavar="N[,N]", help="Replication factors, in each DC.")] = "1,3",
+    cl: Annotated[
+        str, typer.Option("--cl", metavar="LEVEL[,LEVEL]", help="Consistency levels.")
+    ] = "LOCAL_ONE,LOCAL_QUORUM,QUORUM,EACH_QUORUM",
+    dcs: Annotated[str, typer.Option("--dcs", metavar="N[,N]", help="Numbers of data centres.")] = "1,2,3",
+    repeats: Annotated[int, typer.Option("--repeats", min=1, max=1_000, help="How often each cell is measured.")] = 3,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a visit.")] = 5.0,
+    rate: Annotated[float, typer.Option("--rate", min=1, max=1_000_000, help="Operations/s of the open loop.")] = 500.0,
+    out: Out = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    contact_points: ContactPoints = None,
+) -> None:
+    """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
+    from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
+    from meterstorm.matrix import Asked, matrix
+    from meterstorm.matrix_display import print_matrix
+
+    if contact_points is not None:
+        raise ScenarioError("--contact-points: a matrix starts and stops nodes of its own; leave it out")
+    asked = Asked(
+        rfs=numbers_of(rf, "--rf", RF_MAX),
+        levels=levels_of(cl, "--cl"),
+        dc_counts=numbers_of(dcs, "--dcs", DCS_MAX),
+        repeats=repeats,
+        seconds=seconds,
+        rate_per_s=rate,
+    )
+    folder = out or default_out(Path(f"{scenario.stem}-matrix"))
+
+    def job(progress: "Progress") -> "MatrixResults":
+        results = matrix(
+            resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
+        )
+        page = folder / "report.html"
+        print(results.model_dump_json(indent=2)) if as_json else print_matrix(Console(), results, str(page))
+        if open_report:
+            webbrowser.open(page.absolute().as_uri())
+        return results
+
+    _exit_with_verdict(job, quiet)
+
+
+@app.command(
     "report",
     epilog="Examples: `meterstorm report runs/before runs/after --out runs/comparison`, `meterstorm report runs/outage`",
 )
@@ -474,7 +538,7 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-def _exit_with_verdict(job: "Callable[[Progress], Results | CapacityResults]", quiet: bool) -> NoReturn:
+def _exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults | CapacityResults]", quiet: bool) -> NoReturn:
     from meterstorm.display import Display
     from meterstorm.progress import Silent
 
@@ -524,6 +588,23 @@ def _endpoint(
         password=read_password_file(password_file) if password_file else None,
         ca=ca,
     )
+
+
+def _fleet(workers: int | None, listen: str | None, customers: int) -> "FleetPlan | None":
+    """The Locust workers that the options ask for, or None. Raises ScenarioError for options that go with --workers."""
+    from loadtests.fleet.launch import FleetPlan
+
+    if workers is None:
+        if listen or customers:
+            raise ScenarioError("--listen and --customers go with --workers")
+        return None
+    where = None
+    if listen is not None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ScenarioError(f"--listen {listen}: must be HOST:PORT, 0.0.0.0:5557 say")
+        where = host, int(port)
+    return FleetPlan(worker_count=workers, customer_count=customers, listen=where)
 
 
 def _fail(error: BaseException) -> NoReturn:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.live import Live as View
 from rich.table import Table
 from rich.text import Text
 
 from loadtests.cluster.doctor import Check, Grade
 from loadtests.storm import Live
+from meterstorm.live_view import live_lines, plain_line
 from reports.results import CommandsResult, Results, Verdict
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -19,12 +20,12 @@ PLAIN_LINE_EVERY_S = 10.0
 
 
 class Display:
-    """Implements `meterstorm.progress.Progress`; on a terminal the storm has a bar, elsewhere a line every ten seconds."""
+    """Implements `meterstorm.progress.Progress`; on a terminal the storm has a view, elsewhere a line every ten seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = time.monotonic()
-        self._bar: Progress | None = None
+        self._view: View | None = None
         self._line_due_s = 0.0
 
     def phase(self, name: str) -> None:
@@ -35,36 +36,24 @@ class Display:
         self._console.print(Text(f"          {text}", "dim"))
 
     def live(self, live: Live, wall_s: float) -> None:
-        elapsed_s = max(live.elapsed_s, 0.0)
-        done = live.ok + live.failed + live.indeterminate
-        text = (
-            f"{live.ok:,} ok, {live.failed:,} failed, {live.indeterminate:,} indeterminate, "
-            f"{live.in_flight:,} in flight, {done / max(elapsed_s, 0.1):,.0f}/s"
-        )
         if not self._console.is_terminal:
-            if elapsed_s >= self._line_due_s:
-                self._line_due_s = elapsed_s + PLAIN_LINE_EVERY_S
-                self._console.print(f"          {elapsed_s:5.0f} of {wall_s:g} s: {text}", highlight=False)
+            if live.elapsed_s >= self._line_due_s:
+                self._line_due_s = live.elapsed_s + PLAIN_LINE_EVERY_S
+                self._console.print(f"          {plain_line(live, wall_s)}", highlight=False, soft_wrap=True)
             return
-        if self._bar is None:
-            self._bar = Progress(
-                TextColumn("         "),
-                BarColumn(bar_width=24),
-                TimeRemainingColumn(),
-                TextColumn("{task.description}"),
-                console=self._console,
-                transient=True,
-                refresh_per_second=4,
-            )
-            self._bar.add_task(text, total=wall_s)
-            self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=min(elapsed_s, wall_s), description=text)
+        if self._view is None:
+            self._view = View(console=self._console, transient=True, refresh_per_second=4)
+            self._view.start()
+        text = Text(
+            "\n".join(f"          {line}" for line in live_lines(live, wall_s)), no_wrap=True, overflow="ellipsis"
+        )
+        self._view.update(text)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Take the view off the screen."""
+        if self._view is not None:
+            self._view.stop()
+            self._view = None
 
 
 def print_results(console: Console, results: Results, report: str) -> None:

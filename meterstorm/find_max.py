@@ -199,7 +199,7 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
                 f"table {topology.keyspace}.{held.name}, which the search would write to and remove, already holds rows: drop "
                 "that keyspace if an interrupted search left it, or name another in [topology] keyspace"
             )
-        publish_prices(session, estate, schema, topology)
+        publish_prices(session, estate, schema, topology, announced=True)
         release = str(session.execute("SELECT release_version FROM system.local").one().release_version)
     finally:
         driver.shutdown()

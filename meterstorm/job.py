@@ -10,21 +10,23 @@ from pathlib import Path
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
-from loadtests.audit.rules import publish_prices
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import NodeSampler
 from loadtests.command_gateway import require_carried
 from loadtests.errors import HarnessError
+from loadtests.fleet.launch import FleetPlan, storm_under_locust
 from loadtests.history import NodeSample
 from loadtests.ledger import Ledger
+from loadtests.preparation import prepare_tables
 from loadtests.storm import StormResult, storm
-from loadtests.workload import operations_of, planes_of
+from loadtests.workload import planes_of
 from meterstorm import proof
 from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
+    RESOLVED_NAME,
     claim_folder,
     read_resolved,
     remove_if_nothing_ran,
@@ -40,9 +42,8 @@ from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.walk import trace_digest
-from store.cassandra import create_schema, create_warming_schema, drop_warming_schema, first_table_with_rows
+from store.cassandra import drop_warming_schema
 from store.ports import StoreError
-from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def run(
     keep: bool = False,
     endpoint: Endpoint | None = None,
     shard_count: int = 1,
+    fleet: FleetPlan | None = None,
     settle_s: float = SETTLE_S,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
@@ -63,6 +65,7 @@ def run(
     """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
 
     endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
+    fleet: the shards are Locust's workers', instead of `shard_count` of our own.
     settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
     `estate.profile` is looked for before the working folder. Raises ScenarioError for what the user can mend in the
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
@@ -88,10 +91,10 @@ def run(
             watch = _Watch(cluster)
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
-            release = _make_schema(scenario, estate, reached)
+            release = prepare_tables(scenario, estate, reached, SCHEMA)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
-        stormed = _storm(scenario, estate, reached, out, shard_count, watch, phases)
+        stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
             out,
@@ -177,26 +180,6 @@ class _Phases:
             self.seconds[name] = round(time.monotonic() - started, 3)
 
 
-def _make_schema(scenario: Scenario, estate: EstateModel, endpoint: Endpoint) -> str:
-    """Create the tables and see that they are empty; returns the release of Cassandra that serves them."""
-    schema = SCHEMAS[SCHEMA]
-    driver, session = connect(endpoint)
-    try:
-        create_schema(session, schema, scenario.topology)
-        if scenario.run.warm_nodes_s:
-            create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
-        held = first_table_with_rows(session, schema, scenario.topology.keyspace)
-        if held is not None:
-            raise HarnessError(
-                f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
-                "name a new keyspace in [topology] keyspace, or drop that one"
-            )
-        publish_prices(session, estate, schema, scenario.topology)
-        return str(session.execute("SELECT release_version FROM system.local").one().release_version)
-    finally:
-        driver.shutdown()
-
-
 def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
     assert cluster is not None, "either the user's cluster or ours"
     return cluster.endpoint()
@@ -207,7 +190,7 @@ def _storm(
     estate: EstateModel,
     endpoint: Endpoint,
     out: Path,
-    shard_count: int,
+    senders: FleetPlan | int,
     watch: "_Watch",
     phases: "_Phases",
 ) -> StormResult:
@@ -215,15 +198,28 @@ def _storm(
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
-        Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
         try:
+            if isinstance(senders, FleetPlan):
+                return storm_under_locust(
+                    scenario,
+                    senders,
+                    estate=estate,
+                    schema=SCHEMA,
+                    endpoint=endpoint,
+                    run_folder=out,
+                    scenario_path=out / RESOLVED_NAME,
+                    profile_path=out / PROFILE_NAME,
+                    sample_nodes=watch.sample,
+                    live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+                )
+            Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
             return storm(
                 scenario,
                 estate=estate,
                 schema=SCHEMA,
                 endpoint=endpoint,
                 run_folder=out,
-                shard_count=shard_count,
+                shard_count=senders,
                 sample_nodes=watch.sample,
                 live=lambda live: phases.progress.live(live, scenario.run.wall_s),
             )

@@ -24,7 +24,7 @@ from reports.results import (
     TopologyResult,
     Verdict,
 )
-from reports.summary import summarise_generator, summarise_objectives, summarise_operations
+from reports.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.verdict import judge
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
@@ -113,6 +113,8 @@ def assemble_results(
             cpu_s=stormed.cpu_s,
             cpu_share=stormed.cpu_share,
             sender_count=stormed.shard_count,
+            stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
+            network_errors=stormed.network_errors,
         ),
         audit=None,
         commands=commands_result(stormed.commands),

@@ -2,14 +2,18 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from loadtests.audit.audit import audit as audit_tables
 from loadtests.audit.counted import sent_of
 from loadtests.audit.customers import Checked
+from loadtests.audit.office_read import check_office
 from loadtests.audit.rules import check_command_rules, check_rules
+from loadtests.back_office import has_summaries, summarise
 from loadtests.cluster.connect import Endpoint, connect
-from loadtests.folding import fold_days_anew
+from loadtests.deliveries import start_us_of
+from loadtests.folding import book_of, fold_days_anew
 from loadtests.ledger import Ledger
 from loadtests.workload import operations_of
 from meterstorm.outcome import audit_result
@@ -18,6 +22,7 @@ from reports.results import AuditResult, Results
 from scenarios.domain import Operation
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
+from store.cassandra import CassandraStore
 from store.schemas import SCHEMAS
 
 SCHEMA = "home_months"
@@ -33,6 +38,11 @@ def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: 
     driver, session = connect(endpoint)
     try:
         fold_days_anew(session, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
+        if has_summaries(scenario, estate):
+            progress.detail("projecting cohorts and completeness again, from the folded days")
+            store = CassandraStore(session, SCHEMAS[SCHEMA], scenario.topology, book_of(estate))
+            summarise(estate, store, start_us_of(estate) + scenario.span_us)
+            store.close()
     finally:
         driver.shutdown()
 
@@ -72,7 +82,9 @@ def audit(
             progress=progress.detail,
             sent=sent_of(run_folder / "history"),
         )
-        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress))
+        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_rules))
+        if scenario.run.back_office:
+            report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_office))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
             report.rules.extend(check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=is_complete))
@@ -85,12 +97,17 @@ def audit(
 
 
 def _rules(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, ledger: Ledger, progress: Progress
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    ledger: Ledger,
+    progress: Progress,
+    check: Callable[..., list[Checked]],
 ) -> list[Checked]:
     """The rules, through a session of their own: the audit's have raw rows."""
     driver, session = connect(endpoint)
     try:
-        return check_rules(
+        return check(
             session,
             estate=estate,
             ledger=ledger,

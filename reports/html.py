@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from loadtests.history import RunHistory, read_history
 from reports import wording
+from reports.certificate import certify, figure_text
 from reports.gallery import Gallery, run_gallery
 from reports.junit import junit_xml
 from reports.nodes import node_totals
@@ -110,6 +111,8 @@ def report_html(run: Run, gallery: Gallery) -> str:
         errors=_errors(results),
         examples=examples[:EXAMPLES_SHOWN_MAX],
         examples_note=_examples_note(len(examples)),
+        certificate=certify(results.generator, run.scenario.run.validity),
+        figure_text=figure_text,
         node_totals=node_totals(run.history.nodes),
         setting=setting_of(results, run.scenario),
         terms=TERMS,

@@ -78,6 +78,17 @@ class ObjectiveResult(Part):
     error_share: NonNegativeFloat | None = Field(description="failed and indeterminate of attempted, whole run")
 
 
+class CertificateRow(Part):
+    """One limit of the generator's validity. Inconclusive: beyond it."""
+
+    name: str
+    unit: str
+    measured: NonNegativeFloat | None
+    limit: NonNegativeFloat
+    outcome: Verdict
+    sentence: str
+
+
 class GeneratorResult(Part):
     """How the load generator did; `valid` says whether its own trouble may have shown in the figures."""
 
@@ -89,6 +100,19 @@ class GeneratorResult(Part):
     cpu_share: NonNegativeFloat | None = Field(description="of one core, by the busiest sender")
     ops_per_cpu_s: NonNegativeFloat | None
     sender_count: NonNegativeInt = 1
+    stalls: NonNegativeInt | None = Field(default=None, description="beats that came more than 10 ms late")
+    stalled_share: NonNegativeFloat | None = Field(
+        default=None, description="of the time, by the sender stalled longest"
+    )
+    stall_ms_max: NonNegativeFloat | None = None
+    queued_share: NonNegativeFloat | None = Field(default=None, description="blocked, of operations that fell due")
+    network_errors: NonNegativeInt | None = Field(
+        default=None, description="attempts whose connection was lost, or that found none"
+    )
+    network_error_share: NonNegativeFloat | None = Field(default=None, description="network errors by operation sent")
+    certificate: tuple[CertificateRow, ...] = Field(
+        default=(), description="each limit, and what was measured against it"
+    )
 
 
 class AuditCounts(Part):

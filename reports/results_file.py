@@ -6,7 +6,7 @@ Unknown fields are kept when a file is read and written again: results of a newe
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,11 +22,13 @@ class Part(BaseModel):
 
 
 class ResultsFile(Part):
-    """All of a results.json."""
+    """All of a results.json, or of a file by another name."""
+
+    file_name: ClassVar[str] = RESULTS_NAME
 
     def write(self, folder: Path) -> None:
-        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
-        path = folder / RESULTS_NAME
+        """Write FOLDER/results.json (`file_name`) whole or not at all: a reader never sees half a file."""
+        path = folder / self.file_name
         partial = path.with_suffix(".json.partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial.replace(path)

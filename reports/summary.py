@@ -6,13 +6,14 @@ operations and errors are of the whole run: an acknowledged write of the warm-up
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
 from loadtests.history import Counts, RunHistory, percentiles_us
+from reports.certificate import certify, timing_is_valid
 from reports.latency import percentiles_ms, total_counts
-from reports.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult, Verdict
-from reports.verdict import cpu_check, lateness_check
+from reports.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult
 from scenarios.spec import Scenario
 
 
@@ -81,6 +82,15 @@ def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[Objec
     return tuple(results)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalls:
+    """Beats that senders were kept from: how many, the share of the time by the one that lost most, and the longest [ms]."""
+
+    count: int
+    share: float
+    ms_max: float
+
+
 def summarise_generator(
     history: RunHistory,
     scenario: Scenario,
@@ -90,20 +100,21 @@ def summarise_generator(
     cpu_s: float,
     cpu_share: float | None,
     sender_count: int = 1,
+    stalls: Stalls | None = None,
+    network_errors: int | None = None,
 ) -> GeneratorResult:
     """How the generator did.
 
     scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
-    senders [s]; cpu_share: of one core, by the busiest sender, None when it was not measured.
+    senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
     """
     counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
     late = percentiles_ms(counts)
     late_ms = None if late is None else Lateness(p50=late.p50, p99=late.p99, max=late.max)
     attempted = sum(int(history.counts[name]["attempted"].sum()) for name in history.operations)
-    validity = scenario.run.validity
-    checks = (lateness_check(late_ms, validity), cpu_check(cpu_share, validity))
-    return GeneratorResult(
-        valid=all(check.outcome is Verdict.PASS for check in checks),
+    offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
+    measured = GeneratorResult(
+        valid=True,
         scheduling=scheduling,
         late_ms=late_ms,
         blocked=blocked,
@@ -111,7 +122,15 @@ def summarise_generator(
         cpu_share=cpu_share,
         ops_per_cpu_s=attempted / cpu_s if cpu_s > 0 else None,
         sender_count=sender_count,
+        stalls=None if stalls is None else stalls.count,
+        stalled_share=None if stalls is None else stalls.share,
+        stall_ms_max=None if stalls is None else stalls.ms_max,
+        queued_share=blocked / offered if offered else None,
+        network_errors=network_errors,
+        network_error_share=network_errors / attempted if network_errors is not None and attempted else None,
     )
+    certificate = certify(measured, scenario.run.validity)
+    return measured.model_copy(update={"valid": timing_is_valid(certificate), "certificate": certificate})
 
 
 def _percentile_ms(counts: Counts, percentile: float) -> float | None:

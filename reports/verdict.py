@@ -5,6 +5,8 @@ Rules that hold here:
   can't make a cluster lose what it acknowledged.
 - A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
   and the run is inconclusive.
+- A load that the generator did not offer as the scenario says (`reports.certificate`: its window was full, connections
+  were lost) is inconclusive, but leaves a broken objective broken.
 - A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
   and so never a pass.
 - Indeterminate facts are counted, not judged: the cluster made no promise about them.
@@ -13,20 +15,20 @@ Rules that hold here:
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from reports.certificate import certify, check_of, timing_is_valid
 from reports.results import (
     AuditCounts,
     AuditExample,
     AuditResult,
     Check,
     GeneratorResult,
-    Lateness,
     ObjectiveResult,
     OperationResult,
     RuleCheck,
     Verdict,
 )
 from reports.wording import count, counted, duration, listed, milliseconds, percent, percentile_name
-from scenarios.spec import Scenario, Validity
+from scenarios.spec import Scenario
 
 FAULTS: Mapping[str, str] = {
     "lost": "acknowledged and not there",
@@ -60,17 +62,17 @@ def judge(
 
     trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
     """
-    validity = scenario.run.validity
-    timing = [lateness_check(generator.late_ms, validity), cpu_check(generator.cpu_share, validity)]
-    if not generator.valid and all(check.outcome is Verdict.PASS for check in timing):
-        timing.append(
-            _check("generator", "validity", Verdict.INCONCLUSIVE, "The load generator says it was not valid.")
-        )
-    timing_valid = all(check.outcome is Verdict.PASS for check in timing)
+    certificate = certify(generator, scenario.run.validity)
+    timing_valid = timing_is_valid(certificate)
+    generator_checks = [check_of(row) for row in certificate]
+    if not generator.valid and timing_valid:
+        timing_valid = False
+        sentence = "The load generator says it was not valid."
+        generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
     checks = [
         *audit_checks(audit, scenario),
         *(objective_check(objective, timing_valid) for objective in objectives),
-        *timing,
+        *generator_checks,
         *_load_checks(operations),
         *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
     ]
@@ -257,31 +259,6 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
 
 
 # --- validity ---------------------------------------------------------------------------------------------------------
-
-
-def lateness_check(late_ms: Lateness | None, validity: Validity) -> Check:
-    """Did the generator get to operations when they fell due?"""
-    limit = milliseconds(validity.late_p99_ms_max)
-    if late_ms is None:
-        sentence = "No send was measured after the warm-up, so the generator's lateness is not known."
-        return _check("lateness", "validity", Verdict.INCONCLUSIVE, sentence)
-    measured = f"p99 of its lateness {milliseconds(late_ms.p99)}"
-    if late_ms.p99 > validity.late_p99_ms_max:
-        sentence = f"The load generator was late: {measured}, {limit} allowed. Give it a freer machine or a lower rate."
-        return _check("lateness", "validity", Verdict.INCONCLUSIVE, sentence)
-    return _check("lateness", "validity", Verdict.PASS, f"The load generator kept time: {measured}, {limit} allowed.")
-
-
-def cpu_check(cpu_share: float | None, validity: Validity) -> Check:
-    """Had the busiest sender room left on its core? A share that was not measured is no ground for doubt."""
-    allowed = f"{percent(validity.cpu_share_max)} allowed"
-    if cpu_share is None:
-        return _check("cpu", "validity", Verdict.PASS, "The senders' share of a core was not measured.")
-    measured = f"the busiest sender took {percent(cpu_share)} of a core"
-    if cpu_share > validity.cpu_share_max:
-        sentence = f"The load generator was saturated: {measured}, {allowed}. Use more shards or a lower rate."
-        return _check("cpu", "validity", Verdict.INCONCLUSIVE, sentence)
-    return _check("cpu", "validity", Verdict.PASS, f"The load generator had room: {measured}, {allowed}.")
 
 
 def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:

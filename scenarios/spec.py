@@ -35,6 +35,16 @@ class Traffic(Part):
     bill_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
     ihd_refresh_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
     bursts: tuple[Burst, ...] = Field(default=(), max_length=8)
+    customer_pause_s: float = Field(
+        strict=True,
+        default=20.0,
+        gt=0,
+        le=86_400,
+        description="wall time between two visits of a Locust customer, mean",
+    )
+    customer_think_s: float = Field(
+        strict=True, default=2.0, ge=0, le=3_600, description="wall time between two pages of a visit, mean"
+    )
 
 
 class Dc(Part):
@@ -70,6 +80,14 @@ class Topology(Part):
     dcs: tuple[Dc, ...] = Field(min_length=1, max_length=8)
     consistency: Consistency = Consistency()
     keyspace: Name = "meterstorm"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_wan_yet(cls, data: object) -> object:
+        """The place of an emulated WAN between the DCs: delay, loss and rate by pair of DCs."""
+        if isinstance(data, dict) and "wan" in data:
+            raise ValueError("wan: distance between data centres can't be emulated yet; leave it out")
+        return data
 
     @model_validator(mode="after")
     def _serves(self) -> Self:
@@ -107,6 +125,15 @@ class Validity(Part):
 
     late_p99_ms_max: float = Field(strict=True, default=100.0, gt=0, le=60_000)
     cpu_share_max: float = Field(strict=True, default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
+    stalled_share_max: float = Field(
+        strict=True, default=0.1, gt=0, le=1, description="of the time, in beats that a sender was kept from over 10 ms"
+    )
+    queued_share_max: float = Field(
+        strict=True, default=0.1, ge=0, le=1, description="of operations that waited for room in the in-flight window"
+    )
+    network_error_share_max: float = Field(
+        strict=True, default=0.01, ge=0, le=1, description="of operations, in attempts whose connection was lost"
+    )
 
 
 class Run(Part):
@@ -136,6 +163,9 @@ class Run(Part):
     attempts_max: int = Field(strict=True, default=4, ge=1, le=20)
     in_flight_max: int = Field(strict=True, default=8_192, ge=1, le=1_000_000)
     drain_s_max: float = Field(strict=True, default=60.0, ge=1, le=3_600)
+    back_office: bool = Field(
+        strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
+    )
     validity: Validity = Validity()
 
 

@@ -83,6 +83,13 @@ def raw_readings(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) 
     return out
 
 
+def displays(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    """What the counters show at the starts of slots: int64[n] meters, int32[n] slots (0 .. slot_count) -> int64[n] [Wh; dm3]."""
+    assert meter.shape == slot.shape and meter.ndim == 1, "a slot a meter"
+    assert not len(slot) or (slot.min() >= 0 and slot.max() <= estate.slot_count), "an instant outside the span"
+    return _displays(estate.packed, np.asarray(meter, np.int64), np.asarray(slot, np.int32))
+
+
 def ten_seconds_wh(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> NDArray[np.int32]:
     """Each slot's 180 consumptions of 10 s: int64[n], int32[n] -> int32[n, 180] [Wh]; ABSENT unless a meter keeps them."""
     _check(estate, meter, slot)
@@ -195,6 +202,18 @@ def _fill(p: KernelParameters, sun: SunTables, meter: IntArray, slot: NDArray[np
         out.is_prepayment[at] = is_prepayment(p, premises)
         out.tariff[at] = tariff_index(p, premises)
         out.cohort[at] = cohort_index(p, premises)
+
+
+@kernel
+def _displays(p: KernelParameters, meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    out = np.empty(len(meter), np.int64)
+    for at in range(len(meter)):
+        meter_type = meter_type_index(p, meter[at])
+        register = register_wh_kernel(p, meter[at], slot[at])
+        if meter_type == _GAS_VOLUME:
+            register = volume_dm3(register)
+        out[at] = display_kernel(p.seed, meter[at], meter_type, register)
+    return out
 
 
 @kernel

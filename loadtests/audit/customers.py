@@ -36,7 +36,8 @@ class Checked:
         return None if self.counted == 0 and self.faults == 0 else self.faults == 0
 
 
-def _checked(check: str, counted: int, faults: Iterable[str]) -> Checked:
+def checked(check: str, counted: int, faults: Iterable[str]) -> Checked:
+    """A check that found these faults in what it counted."""
     told = list(faults)
     return Checked(check=check, counted=counted, faults=len(told), examples=tuple(told[:EXAMPLES_MAX]))
 
@@ -76,7 +77,7 @@ def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterC
                 f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {before_us} us, then {after_wh} Wh at {after_us} us, "
                 "and nothing was logged"
             )
-    return _checked("registers never fall", len(register_wh), faults)
+    return checked("registers never fall", len(register_wh), faults)
 
 
 # -- displays ------------------------------------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def check_displays(displays: Displays, prices: Sequence[PriceList]) -> Checked:
         f"{displays.upence_per_wh[at]} upence of version {displays.version[at]}, not {expected[at]} of {version[at]}"
         for at in np.flatnonzero(is_wrong).tolist()
     )
-    return _checked("displays show the price in force", len(index), faults)
+    return checked("displays show the price in force", len(index), faults)
 
 
 # -- bills ---------------------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
             faults.append(
                 f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, upence]"
             )
-    return _checked("bills add up to the half-hours", len(bills), faults)
+    return checked("bills add up to the half-hours", len(bills), faults)
 
 
 def _used(days: MeterDays, prices: Sequence[PriceList]) -> dict[Key, Ints]:
@@ -236,4 +237,4 @@ def check_views(view: str, row_count: int, differences: Iterable[Difference]) ->
         f"expected {one.expected}, found {one.found}"
         for one in differences
     )
-    return _checked(f"{view} is the fold of its log", row_count, faults)
+    return checked(f"{view} is the fold of its log", row_count, faults)

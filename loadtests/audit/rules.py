@@ -22,6 +22,7 @@ from loadtests.audit.customers import (
     check_registers,
     check_views,
 )
+from loadtests.audit.office import check_raw_forms
 from loadtests.cluster.connect import Endpoint
 from loadtests.deliveries import FUEL_CODES, price_lists_of, start_us_of, tariff_kinds_of
 from loadtests.folding import book_of
@@ -46,11 +47,14 @@ FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
 VIEWS = ("intervals_by_home", "usage_by_fuel", "billing_by_home", "latest_by_home")
 
 
-def publish_prices(session: Session, estate: EstateModel, schema: Schema, topology: Topology) -> None:
-    """Put the scenario's price lists into the book, as of its start. Raises StoreError."""
+def publish_prices(
+    session: Session, estate: EstateModel, schema: Schema, topology: Topology, *, announced: bool
+) -> None:
+    """Put the scenario's price lists into the book, as of its start; without `announced` those in force. Raises StoreError."""
     customers = CassandraCustomers(session, schema, topology)
     for prices in price_lists_of(estate):
-        customers.publish(prices, start_us_of(estate))
+        if announced or prices.effective_us <= start_us_of(estate):
+            customers.publish(prices, start_us_of(estate))
 
 
 COMMAND_RULES = {
@@ -109,6 +113,9 @@ def check_rules(
     if any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes))):
         checks += [
             check_registers(_registers(events), []),
+            check_raw_forms(
+                estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
+            ),
             _bills(estate, homes, kinds, desks, events, months),
             *_views(session, estate, schema, topology, progress),
         ]
@@ -118,6 +125,12 @@ def check_rules(
 def sampled_homes(estate: EstateModel, ledger: Ledger) -> list[int]:
     """Homes evenly over the estate of which no half-hour is in doubt or failed: nobody can say what their sums must be."""
     step = max(estate.premises_count // HOMES_MAX, 1)
+    is_settled = settled_homes(estate, ledger)
+    return [home for home in range(0, estate.premises_count, step) if is_settled(home)][:HOMES_MAX]
+
+
+def settled_homes(estate: EstateModel, ledger: Ledger) -> Callable[[int], bool]:
+    """Is no half-hour of a home in doubt or failed?"""
     fuels = len(estate.fuels)
     planes = [index for index, plane in enumerate(ledger.planes) if plane.startswith("ingest_re")]
 
@@ -125,7 +138,7 @@ def sampled_homes(estate: EstateModel, ledger: Ledger) -> list[int]:
         states = [ledger.slots(plane, home * fuels, (home + 1) * fuels) for plane in planes]
         return not any(((one == SlotState.INTENT) | (one == SlotState.FAILED)).any() for one in states)
 
-    return [home for home in range(0, estate.premises_count, step) if is_settled(home)][:HOMES_MAX]
+    return is_settled
 
 
 def _day_starts_us(estate: EstateModel) -> NDArray[np.int64]:

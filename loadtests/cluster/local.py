@@ -6,7 +6,7 @@ or is interrupted leaves nothing running; the data of a kept folder is never del
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -166,13 +166,6 @@ class LocalCluster:
         for process in self._processes:
             process.require_alive()
 
-    def stop_dc(self, name: str) -> None:
-        """End the nodes of one DC at once, as a DC that is lost; they are missed from then on, and don't come back."""
-        lost = [process for process in self._processes if process.spec.dc == name]
-        assert 0 < len(lost) < len(self._processes), "a DC is lost, and another is left"
-        stop_all(lost, drain=False)
-        self._processes = [process for process in self._processes if process not in lost]
-
     def stop(self, keep: bool | None = None) -> None:
         """End all nodes and wait till they are gone; a second call does nothing.
 
@@ -194,6 +187,42 @@ class LocalCluster:
             for process in self._all:
                 for part in DATA_FOLDERS:
                     shutil.rmtree(process.folder / part, ignore_errors=True)
+
+    def stop_nodes(self, names: Collection[str]) -> None:
+        """End some nodes of a serving cluster, drained, and wait until those that are left know it.
+
+        `start_nodes` brings them back with their data. Raises HarnessError when the others don't notice.
+        """
+        chosen, left = self._split(names)
+        assert left, "the last node is stopped by stop()"
+        stop_all(chosen, drain=True)
+        health.wait_missed(left, chosen)
+
+    def start_nodes(self, names: Collection[str], progress: Progress = lambda _: None) -> None:
+        """Launch nodes that `stop_nodes` ended, and wait until all nodes see one another again. Raises HarnessError."""
+        chosen, _ = self._split(names)
+        java = find_java()
+        for process in chosen:
+            process.launch(java.path)
+        health.wait_serving(chosen, progress)
+        health.wait_agreeing(self._processes, self.endpoint())
+
+    def stop_dc(self, name: str) -> None:
+        """End the nodes of one DC at once, as a DC that is lost, and wait until the others know it.
+
+        Unlike those of `stop_nodes` they are not meant to run any more: nobody is surprised that they are
+        gone, nor connects to them.
+        """
+        lost, left = self._split([process.spec.name for process in self._processes if process.spec.dc == name])
+        assert lost and left, "a DC is lost, and another is left"
+        stop_all(lost, drain=False)
+        health.wait_missed(left, lost)
+        self._processes = left
+
+    def _split(self, names: Collection[str]) -> tuple[list[NodeProcess], list[NodeProcess]]:
+        assert set(names) <= {process.spec.name for process in self._processes}, "a node that is not there"
+        chosen = [process for process in self._processes if process.spec.name in names]
+        return chosen, [process for process in self._processes if process.spec.name not in names]
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loadtests.wire.kernels import borrowing_kernel, unlocked_borrowing_kernel
 from loadtests.wire.scan import scan_responses
 from loadtests.wire.settle import expire, update_live
-from loadtests.wire.state import Limit, LinkField, LinkStatus, Progress, Total, WireState
+from loadtests.wire.state import STALL_US, Limit, LinkField, LinkStatus, Progress, Total, WireState
 from loadtests.wire.submit import submit_due
 from loadtests.wire.syscalls import now_us, receive_all, send_all, sleep_us
 
@@ -58,6 +58,7 @@ def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], 
     was_all_due: the whole block had fallen due before this stretch.
     """
     limits, totals = state.limits, state.totals
+    count_stall(state, now_us)
     if now_us >= totals[Total.HOUSEKEEPING_AT_US]:
         totals[Total.HOUSEKEEPING_AT_US] = now_us + _HOUSEKEEPING_US
         expire(state, now_us)
@@ -73,6 +74,21 @@ def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], 
         return row_count > 0 or unanswered == 0
     is_all_due = progress[Progress.NOTICED] == row_count
     return limits[Limit.IS_CLOSED_LOOP] == 0 and is_all_due and not was_all_due  # what follows it falls due too
+
+
+@borrowing_kernel
+def count_stall(state: WireState, now_us: int) -> None:
+    """A beat has ended: was the thread kept from it, by the scheduler, the interpreter's lock or its collector?
+
+    A closed loop's beats are long on purpose, and are not counted.
+    """
+    totals = state.totals
+    gap_us = now_us - totals[Total.BEAT_ENDED_US]
+    if totals[Total.BEAT_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[Limit.IS_CLOSED_LOOP] == 0:
+        totals[Total.STALLS] += 1
+        totals[Total.STALLED_US] += gap_us
+        totals[Total.STALL_US_MAX] = max(totals[Total.STALL_US_MAX], gap_us)
+    totals[Total.BEAT_ENDED_US] = now_us
 
 
 @borrowing_kernel

@@ -68,6 +68,9 @@ class EngineReport:
     was_stopped: bool
     wall_s: float  # from the start to the last answer
     cpu_s: float  # of the sender thread
+    stalls: int  # beats that came more than 10 ms after the one before
+    stalled_s: float  # their lengths together
+    stall_ms_max: float
     producer_starved: int  # beats in which operations may have been due, but no block was ready
     late_p50_ms: float
     late_p99_ms: float
@@ -75,6 +78,12 @@ class EngineReport:
     scheduling: str
     errors: tuple[ErrorTally, ...]  # final, and of attempts
     error_messages: dict[str, str]  # kind -> the first message of a server
+
+    @property
+    def network_errors(self) -> int:
+        """Attempts that a connection was lost under, or that found none."""
+        kinds = (ErrorKind.CONNECTION_LOST.label, ErrorKind.NO_CONNECTION.label)
+        return sum(error.count for error in self.errors if error.outcome is None and error.kind in kinds)
 
     @property
     def ops_per_cpu_s(self) -> float:

@@ -22,6 +22,9 @@ STREAM_ABANDONED = -2  # its operation timed out; the answer may still come, so 
 
 _CACHE_LINE = 64  # [bytes]
 
+# A beat is half a millisecond, and a sleep without anything due 2 ms at most: what is so much longer is no beat of ours.
+STALL_US = 10_000
+
 PLACE_FREE = 0
 PLACE_IN_FLIGHT = 1
 PLACE_WAITING = 2  # for its retry
@@ -108,6 +111,10 @@ class Total(IntEnum):
     CLOSED_BEAT_US = 15  # length of a closed loop's beat, as it is adapted
     HOUSEKEEPING_AT_US = 16  # when time-outs are looked for next
     REOPENED = 17  # links that were lost and opened again
+    BEAT_ENDED_US = 18  # when the latest beat ended; -1 before the first
+    STALLS = 19  # beats that came more than STALL_US after the one before
+    STALLED_US = 20  # their lengths together
+    STALL_US_MAX = 21
 
 
 class Progress(IntEnum):
@@ -254,6 +261,7 @@ def new_state(
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
     totals[Total.BLOCKED_AT_US] = -1
+    totals[Total.BEAT_ENDED_US] = -1
     totals[Total.CLOSED_BEAT_US] = 1_000
     # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
     streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)

@@ -97,6 +97,27 @@ def test_a_closed_loop_finds_the_beat_in_which_three_quarters_of_its_window_are_
     assert wait_us(bench.state, 0, 0, 0) == 20_000
 
 
+def stalls(bench: Bench) -> tuple[int, int, int]:
+    return tuple(bench.total(total) for total in (Total.STALLS, Total.STALLED_US, Total.STALL_US_MAX))  # type: ignore[return-value]
+
+
+def test_a_beat_that_comes_more_than_10_ms_after_the_one_before_is_a_stall() -> None:
+    bench = new_bench([0, 10**9])
+    for now_us in (70_000, 80_000, 90_001, 90_500, 140_500):  # the first has none before it, 10 ms are allowed
+        asks(bench, now_us=now_us)
+    assert stalls(bench) == (2, 60_001, 50_000)
+
+
+def test_the_time_before_the_start_and_a_closed_loop_know_no_stalls() -> None:
+    bench = new_bench([0, 10**9])
+    for now_us in (-500_000, -1, 5_000):
+        asks(bench, now_us=now_us)
+    assert stalls(bench) == (0, 0, 0)
+    bench.state.limits[Limit.IS_CLOSED_LOOP] = 1
+    asks(bench, now_us=600_000)
+    assert stalls(bench) == (0, 0, 0)
+
+
 def test_a_cached_kernel_is_stale_when_any_of_the_sources_changed(tmp_path: Path) -> None:
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text("a = 1")

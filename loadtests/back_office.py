@@ -1,0 +1,312 @@
+"""The platform's back office beside the storm: what does not come from meters and customers themselves.
+
+Head-ends send days again in the meters' raw forms, some of them faulty; days are projected into the views across homes;
+price lists are published, bills issued, displays asked, cohorts compared. All through the store's library, every request
+timed: a closed loop of a few dozen requests a second, beside which the wire engine does the work.
+
+What it delivers was acknowledged before and is the same to the last Wh, so the ledger needs no word of it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.deliveries import (
+    FUEL_CODES,
+    cohorts_of,
+    price_lists_of,
+    schedules_on,
+    start_us_of,
+    tariff_kinds_of,
+)
+from loadtests.faulty_deliveries import faulty_delivery
+from loadtests.folding import book_of
+from loadtests.ledger import Ledger, SlotState
+from loadtests.measured_statements import MeasuredStatements, RequestLog
+from loadtests.raw_deliveries import adapted_runs, are_exact, of_types
+from scenarios.domain import (
+    DAY_US,
+    SLOT_US,
+    SLOTS_PER_DAY,
+    MeterType,
+    Operation,
+    ReadSchedule,
+    SettlementRun,
+    TariffKind,
+)
+from scenarios.spec import Scenario
+from sim.estate import EstateModel
+from store.customers.desk import Desk
+from store.customers.store import HomeCustomers
+from store.ingest import Known, ingest
+from store.parsing import NumberedHomes
+from store.readings.across import MeterDay, Projection
+from store.readings.cassandra import CassandraBulk
+from store.readings.columns import Integers
+from store.readings.projector import Projector, days_touched, read_settlement
+from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
+from store.readings.settlement import dates_of, is_settled, shard_of
+from store.readings.store import HomeReadings
+from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
+from store.rows import Readings, month_of
+from store.schemas import SCHEMAS
+from store.tariffs import MISSING_WH
+
+ROUND_S = 0.5
+METERS_A_ROUND = 8
+LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
+WRITER = 0
+SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
+
+
+@dataclass(slots=True, kw_only=True)
+class BackOfficeResult:
+    """What the back office did."""
+
+    rounds: int = 0
+    delivered: int = 0  # runs of half-hours and registers, in raw forms
+    faulty: int = 0  # rows that were to be refused
+    bills: int = 0
+    behind_s_max: float = 0.0  # wall time by which a round was late
+
+
+def projection_of(estate: EstateModel) -> Projection:
+    """Receipts count into the regions of the estate."""
+    return Projection(region_of=lambda premises: estate.region_of(premises).astype(np.int64))
+
+
+def run_back_office(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    *,
+    schema: str,
+    ledger: Ledger,
+    zero_ns: int,
+    log: RequestLog,
+    over: threading.Event,
+    stop: threading.Event,
+) -> BackOfficeResult:
+    """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
+
+    over: the storm is: the last projections are made, and that is all; stop: nothing more is done, set after or with `over`.
+    Raises HarnessError when the first business DC can't be reached, StoreError when the store can't go on.
+    """
+    driver, session = connect(replace(endpoint, local_dc=scenario.topology.business_dcs[0].name))
+    bulk = CassandraBulk(session, scenario.topology)
+    try:
+        runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
+        office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
+        over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
+        office.open()
+        while not over.is_set():
+            ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
+            if ahead_s > 0:
+                over.wait(ahead_s)
+                continue
+            office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
+            wall_us = min((time.monotonic_ns() - zero_ns) / 1e3, scenario.run.wall_s * 1e6)
+            office.work(scenario.replay_from_us + round(wall_us * scenario.speed_up))
+        if not stop.is_set():
+            office.close(scenario.span_us - 1)
+        return office.done
+    finally:
+        bulk.close()
+        driver.shutdown()
+
+
+class BackOffice:
+    """Rounds of work on a store; `runner` is what the store's statements go through."""
+
+    def __init__(
+        self, scenario: Scenario, estate: EstateModel, runner: Any, store: HomeReadings, ledger: Ledger
+    ) -> None:
+        self.done = BackOfficeResult()
+        self._estate, self._ledger, self._store, self._runner = estate, ledger, store, runner
+        self._start_us = start_us_of(estate)
+        self._customers = HomeCustomers(runner)
+        self._projector = Projector(store, projection_of(estate), writer=WRITER, started_us=self._start_us)
+        self._rows, self._counters = RowReceipts(runner), CounterReceipts(runner)
+        self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=store.book, exchanges_us={})
+        self._meters = _strides(estate.meter_count)
+        self._seen: set[tuple[int, int]] = set()  # (meter, first slot) that were delivered
+        self._touched: set[MeterDay] = set()
+        self._is_summarised = has_summaries(scenario, estate)
+        self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
+        self._has_cohorts = not self._is_summarised
+
+    def open(self) -> None:
+        """What is there before the first round: the announced price lists, and what a writer before has left."""
+        for prices in price_lists_of(self._estate):
+            self._customers.publish(prices, self._start_us)
+        self._projector.heal()
+
+    def work(self, now_us: int) -> None:
+        """One round, at an instant since the scenario's start [us]. Raises StoreError."""
+        number = self.done.rounds
+        self.done.rounds += 1
+        for readings in self._raw_runs(now_us):
+            self._projector.deliver([readings])
+            self._touched |= days_touched(readings)
+            self.done.delivered += len(readings.mpxn)
+            self._tell(readings)
+        self._refuse(number)
+        home = number * 7 % self._estate.premises_count
+        self._serve(home, now_us)
+        if now_us >= self._half_us and not self._has_cohorts:
+            self._has_cohorts = True
+            instant_us = self._start_us + now_us
+            _project_cohorts(self._estate, self._store, _month(instant_us), instant_us)
+
+    def close(self, now_us: int) -> None:
+        """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""
+        instant_us = self._start_us + now_us
+        self._projector.project(self._touched)
+        if self._is_summarised:
+            summarise(self._estate, self._store, instant_us)
+        completeness(self._runner, instant_us // DAY_US * DAY_US)
+        comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), _month(instant_us))
+
+    def _raw_runs(self, now_us: int) -> Iterator[Readings]:
+        """What was acknowledged of the next meters, as the adapters make it of raw forms: each the latest that is over."""
+        meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+        slot = min(now_us // SLOT_US - 2, self._estate.slot_count - 1)  # the last one may still be on its way
+        day = min(now_us // DAY_US, self._estate.day_count) - 1
+        slots = np.full(len(meter), max(slot, 0), np.int32)
+        schedules = schedules_on(self._estate, meter, slots)
+        for meter_type, rows in of_types(self._estate, meter).items():
+            if meter_type is MeterType.REGISTER_ONLY:
+                yield from self._acknowledged(
+                    meter_type, meter[rows], Operation.INGEST_REGISTER, day * SLOTS_PER_DAY, SLOTS_PER_DAY
+                )
+                continue
+            for schedule, at, count in (
+                (ReadSchedule.HALF_HOURLY, slot, 1),
+                (ReadSchedule.DAILY, day * SLOTS_PER_DAY, SLOTS_PER_DAY),
+            ):
+                chosen = meter[rows[schedules[rows] == schedule]]
+                yield from self._acknowledged(meter_type, chosen, Operation.INGEST_READING, at, count)
+
+    def _acknowledged(
+        self, meter_type: MeterType, meter: Integers, plane: Operation, first: int, count: int
+    ) -> Iterator[Readings]:
+        """One delivery of up to METERS_A_ROUND of these meters, whose run the store has acknowledged."""
+        if plane not in self._ledger.planes or first < 0:
+            return
+        at = self._ledger.plane_of(plane)
+        marked = (
+            slice(first + count - 1, first + count)
+            if plane is Operation.INGEST_REGISTER
+            else slice(first, first + count)
+        )
+        chosen = [
+            one
+            for one in meter.tolist()
+            if (one, first) not in self._seen
+            and (self._ledger.slots(at, one, one + 1)[0, marked] == SlotState.ACKNOWLEDGED).all()
+        ][:METERS_A_ROUND]
+        meters = np.array(chosen, np.int64)
+        first_slot = np.full(len(meters), first, np.int32)
+        meters = meters[are_exact(self._estate, meter_type, meters, first_slot, count)]
+        if len(meters):
+            self._seen.update((one, first) for one in meters.tolist())
+            yield adapted_runs(self._estate, meter_type, meters, first_slot[: len(meters)], count)
+
+    def _tell(self, readings: Readings) -> None:
+        """Count what came, and look at what it was projected to."""
+        regions = self._estate.region_of(readings.premises).tolist()
+        receipts = [
+            Receipt(
+                received_at_us=int(readings.received_at_us[at]),
+                region=regions[at],
+                mpxn=int(readings.mpxn[at]),
+                interval_start_us=int(readings.interval_start_us[at]),
+                slot_count=readings.values_wh.shape[1],
+                revision=0,
+                known_count=int((readings.values_wh[at] != MISSING_WH).sum()),
+            )
+            for at in range(len(readings.mpxn))
+        ]
+        self._counters.record(receipts)
+        one = receipts[0]
+        for counted in (self._rows, self._counters):
+            counted.half_hours(one.region, one.received_at_us // HOUR_US)
+        if is_settled(int(readings.fuel[0])) and one.slot_count:
+            for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US):
+                read_settlement(self._runner, settlement_date, SettlementRun.LATEST, shard_of(one.mpxn))
+
+    def _refuse(self, number: int) -> None:
+        """One faulty delivery: nothing of it may reach the log."""
+        faulty = faulty_delivery(self._estate, number)
+        came = ingest(self._store, faulty.delivery, self._known)
+        assert len(came.accepted.mpxn) == 0, f"a faulty row was taken: {faulty.reason.text}"
+        self.done.faulty += 1
+
+    def _serve(self, home: int, now_us: int) -> None:
+        """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
+        instant_us = self._start_us + now_us
+        kind = TariffKind(int(tariff_kinds_of(self._estate, np.array([home]))[0]))
+        desk = Desk(customers=self._customers, views=self._store, first_tariff=kind)
+        desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
+        month = _month(instant_us)
+        for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
+            self._store.usage(home, fuel, month)
+        self._store.alerts(home, month)
+        self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
+        self._store.rejected(self._start_us // DAY_US * DAY_US)
+        self._customers.register_changes(home)
+        before = _month(self._start_us - DAY_US * 28)
+        desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
+        self.done.bills += 1
+
+
+def has_summaries(scenario: Scenario, estate: EstateModel) -> bool:
+    """Does a run of this scenario keep cohorts and completeness?"""
+    return scenario.run.back_office and estate.meter_count <= SUMMARISED_METERS_MAX
+
+
+def summarise(estate: EstateModel, store: HomeReadings, as_of_us: int) -> None:
+    """Project cohorts and completeness of all months of an estate. as_of_us: since the Unix epoch. Raises StoreError."""
+    for month in months_of(estate):
+        _project_cohorts(estate, store, month, as_of_us)
+        project_completeness(store, month, projection_of(estate).region_of, expected_of(estate), as_of_us)
+
+
+def _project_cohorts(estate: EstateModel, store: HomeReadings, month: int, as_of_us: int) -> None:
+    def cohort_of(premises: Integers) -> Integers:
+        return cohorts_of(estate, premises).astype(np.int64)
+
+    project_cohorts(store, month, cohort_of, as_of_us)
+
+
+def months_of(estate: EstateModel) -> list[int]:
+    """The UTC months (yyyymm) of an estate's days."""
+    days_us = start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
+    return sorted(set(month_of(days_us).tolist()))
+
+
+def expected_of(estate: EstateModel) -> dict[tuple[int, int], int]:
+    """(region, fuel) -> how many meters there are, of which each half-hour is expected."""
+    premises = np.arange(estate.premises_count, dtype=np.int64)
+    count = np.bincount(estate.region_of(premises))
+    return {
+        (region, FUEL_CODES[fuel]): int(homes) for region, homes in enumerate(count.tolist()) for fuel in estate.fuels
+    }
+
+
+def _strides(count: int) -> Iterator[int]:
+    """The meters 0 .. count - 1 in an order that mixes the estate, over and over."""
+    step = next(step for step in range(int(count * 0.618) | 1, 2 * count + 3, 2) if np.gcd(step, count) == 1)
+    at = 0
+    while True:
+        yield at
+        at = (at + step) % count
+
+
+def _month(instant_us: int) -> int:
+    return int(month_of(np.array([instant_us]))[0])

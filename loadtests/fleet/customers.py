@@ -1,0 +1,205 @@
+"""Customers under Locust: each walks its journeys through the store's own library, over cassandra-driver on gevent.
+
+A page's response time runs from the instant at which the customer wanted it, so being late counts; its service time from
+when it was asked. `lateness` is what lies between the two. A customer has one page open at a time, as people do.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+import numpy as np
+from cassandra import OperationTimedOut, Timeout, WriteFailure
+from cassandra.connection import ConnectionException
+from gevent.lock import BoundedSemaphore
+
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.deliveries import FUEL_CODES, cohorts_of, preference_columns, start_us_of
+from loadtests.errors import HarnessError
+from loadtests.fleet.journeys import DayShape, Page, Turn
+from loadtests.history import SecondCounts, counts_of
+from loadtests.shard_messages import Second, Sparse
+from scenarios.domain import DAY_US
+from scenarios.spec import Scenario
+from sim.estate import EstateModel
+from store.cassandra import CassandraStore
+from store.customers.cassandra import CassandraCustomers
+from store.customers.desk import Desk
+from store.customers.port import Preference, PreferenceChange
+from store.ports import StoreError
+from store.readings.summarise import comparison
+from store.rejections import Refused
+from store.rows import month_of
+from store.schemas import SCHEMAS
+
+CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in Page)
+_OPEN = (Timeout, OperationTimedOut, WriteFailure, ConnectionException)
+
+
+@dataclass(slots=True)
+class _Pages:
+    """What became of one kind of page in one second; times in us."""
+
+    ok: int = 0
+    failed: int = 0
+    indeterminate: int = 0
+    response_us: list[int] = field(default_factory=list)
+    service_us: list[int] = field(default_factory=list)
+
+
+class CustomerLog:
+    """Pages of all customers of a worker, handed over a second at a time."""
+
+    def __init__(self) -> None:
+        self._offered: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._done: dict[int, dict[str, _Pages]] = defaultdict(lambda: defaultdict(_Pages))
+        self._late_us: dict[int, list[int]] = defaultdict(list)
+        self._next = 0
+
+    def record(self, page: Page, outcome: str, *, due_s: float, asked_s: float, done_s: float) -> None:
+        """Note a page; instants since the storm's start [s]. What was due in a second that is handed over counts in the next."""
+        second = max(int(done_s), self._next)
+        self._offered[max(int(due_s), self._next)][page.value] += 1
+        pages = self._done[second][page.value]
+        setattr(pages, outcome, getattr(pages, outcome) + 1)
+        pages.response_us.append(round((done_s - due_s) * 1e6))
+        pages.service_us.append(round((done_s - asked_s) * 1e6))
+        self._late_us[second].append(round((asked_s - due_s) * 1e6))
+
+    def take(self, before_s: float) -> list[Second]:
+        """What the seconds before `before_s` have brought; each is handed over once."""
+        seconds = [each for each in sorted({*self._offered, *self._done}) if each + 1 <= before_s]
+        taken = [self._second(second) for second in seconds]
+        self._next = max(self._next, seconds[-1] + 1) if seconds else self._next
+        return taken
+
+    def _second(self, second: int) -> Second:
+        offered, done = self._offered.pop(second, {}), self._done.pop(second, {})
+        counts = {}
+        for name in sorted({*offered, *done}):
+            pages = done.get(name, _Pages())
+            attempted = pages.ok + pages.failed + pages.indeterminate
+            counts[name] = SecondCounts(
+                offered.get(name, 0), attempted, pages.ok, pages.failed, pages.indeterminate, retries=0
+            )
+        return Second(
+            second=second,
+            counts=counts,
+            response={name: _sparse(pages.response_us) for name, pages in done.items()},
+            service={name: _sparse(pages.service_us) for name, pages in done.items()},
+            lateness=_sparse(self._late_us.pop(second, [])),
+        )
+
+
+class CustomerDesk:
+    """What the customers of one worker share: a session of the driver, the library over it, and the log.
+
+    Opened by the first customer. Raises HarnessError when the cluster can't be reached.
+    """
+
+    def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str) -> None:
+        self.log = CustomerLog()
+        self.scenario = scenario
+        self.estate = estate
+        self.shape = DayShape.of(scenario, estate)
+        self._endpoint, self._schema = endpoint, SCHEMAS[schema]
+        self._lock = BoundedSemaphore()
+        self._driver: Any = None
+        self._desk: Desk | None = None
+        self._readings: CassandraStore | None = None
+
+    def open(self) -> None:
+        """Connect, unless that is done."""
+        with self._lock:
+            if self._driver is None:
+                driver, session = connect(self._endpoint)
+                kind = driver.connection_class.__name__
+                if kind != "GeventConnection":
+                    raise HarnessError(f"the driver uses {kind} under Locust: locust must be imported before cassandra")
+                topology = self.scenario.topology
+                self._readings = CassandraStore(session, self._schema, topology)
+                customers = CassandraCustomers(session, self._schema, topology)
+                self._desk = Desk(customers=customers, views=self._readings)
+                self._driver = driver
+
+    def close(self) -> None:
+        """Disconnect. Closing twice is harmless."""
+        if self._driver is not None:
+            self._driver.shutdown()
+            self._driver = None
+
+    def serve(self, turn: Turn, zero_ns: int) -> None:
+        """Wait until the customer wants the page, ask for it, and note what came; late when it is wanted already."""
+        wait_s = turn.due_s - _since_s(zero_ns)
+        if wait_s > 0:
+            gevent.sleep(wait_s)
+        asked_s = _since_s(zero_ns)
+        outcome = self._ask(turn, _instant_us(self.scenario, self.estate, asked_s))
+        self.log.record(turn.page, outcome, due_s=turn.due_s, asked_s=asked_s, done_s=_since_s(zero_ns))
+
+    def _ask(self, turn: Turn, now_us: int) -> str:
+        try:
+            self._pages()[turn.page](turn.premises, now_us)
+        except Refused:
+            return "ok"  # it was answered: that what was asked is not to be had, before the first price say
+        except StoreError as error:
+            return "indeterminate" if isinstance(error.__cause__, _OPEN) else "failed"
+        return "ok"
+
+    def _pages(self) -> dict[Page, Callable[[int, int], object]]:
+        assert self._readings is not None and self._desk is not None, "the desk is not open"
+        readings, desk = self._readings, self._desk
+        fuels = [FUEL_CODES[fuel] for fuel in self.estate.fuels]
+        return {
+            Page.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of_us(now_us)),
+            Page.DAY: lambda premises, now_us: readings.intervals(premises, fuels[0], now_us // DAY_US * DAY_US),
+            Page.COMPARISON: lambda premises, now_us: comparison(
+                readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of_us(now_us)
+            ),
+            Page.BILL: lambda premises, now_us: readings.billing(premises, month_of_us(now_us)),
+            Page.DISPLAY: lambda premises, now_us: desk.display(premises, fuels, now_us),
+            Page.PREFERENCE: self._prefer,
+            Page.TARIFF: lambda _premises, _now_us: desk.customers.price_lists(),
+        }
+
+    def _prefer(self, premises: int, now_us: int) -> None:
+        """Look at the choices of the home, and choose what the trace has chosen for it, if it has by now.
+
+        A choice of the customer's own would be a row that nobody has sent, for the audit: a phantom.
+        """
+        assert self._desk is not None
+        columns = preference_columns(self.estate, np.array([premises * len(self.estate.fuels)]))
+        change = PreferenceChange(
+            preference=Preference.READ_SCHEDULE,
+            value=int(columns["value"][0]),
+            effective_us=int(columns["effective_at"][0]) * 1_000,
+            changed_us=int(columns["changed_at"][0]) * 1_000,
+        )
+        if start_us_of(self.estate) <= change.changed_us <= now_us:
+            self._desk.customers.change_preference(premises, change)
+        else:
+            self._desk.customers.preferences(premises)
+
+
+def month_of_us(instant_us: int) -> int:
+    """yyyymm of an instant [us since the Unix epoch]."""
+    return int(month_of(np.array([instant_us]))[0])
+
+
+def _instant_us(scenario: Scenario, estate: EstateModel, wall_s: float) -> int:
+    """The simulated instant that it is at `wall_s` of the storm [us since the Unix epoch]."""
+    span_us = estate.span_us - scenario.replay_from_us
+    return start_us_of(estate) + scenario.replay_from_us + int(min(wall_s / scenario.run.wall_s, 1.0) * (span_us - 1))
+
+
+def _since_s(zero_ns: int) -> float:
+    return (time.monotonic_ns() - zero_ns) / 1e9
+
+
+def _sparse(values_us: list[int]) -> Sparse:
+    counts = counts_of(np.array(values_us, np.int64))
+    index = np.flatnonzero(counts).astype(np.int32)
+    return index, counts[index]

@@ -1,0 +1,219 @@
+"""The storm of `meterstorm run --workers`: Locust as a child process, watched by its record, beside the commands' gateway."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.beside import BesideStorm, NodeSampling, histories_beside
+from loadtests.cluster import tether
+from loadtests.cluster.connect import Endpoint
+from loadtests.errors import HarnessError
+from loadtests.fleet.record import StormRecord
+from loadtests.history import HistoryWriter, NodeSample, merge_histories
+from loadtests.storm import Live, StormResult
+from scenarios.spec import Scenario
+from sim.estate import EstateModel
+
+LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
+FOLDER_NAME = "locust"
+LOOK_EVERY_S = 0.3
+STOP_S_MAX = 120.0
+LOG_LINES = 3  # of Locust's log, in the sentence when it has died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """Locust's workers: so many on this machine, or with `listen` (host, port) waited for from others; and customers."""
+
+    worker_count: int
+    customer_count: int = 0
+    listen: tuple[str, int] | None = None
+
+
+def storm_under_locust(
+    scenario: Scenario,
+    plan: FleetPlan,
+    *,
+    estate: EstateModel,
+    schema: str,
+    endpoint: Endpoint,
+    run_folder: Path,
+    scenario_path: Path,
+    profile_path: Path,
+    sample_nodes: Callable[[int], Sequence[NodeSample]],
+    live: Callable[[Live], None],
+) -> StormResult:
+    """As `loadtests.storm.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of the run folder.
+
+    scenario_path, profile_path: the resolved scenario and the stored profile, which the workers read.
+    """
+    with tempfile.TemporaryDirectory(prefix="meterstorm-locust-") as secrets:
+        command = _command(plan, endpoint, run_folder, scenario_path, profile_path, Path(secrets))
+        process = _start(command, run_folder)
+        history = run_folder / FOLDER_NAME / "history"
+        nodes = HistoryWriter(history / "nodes", ())
+        try:
+            ledger = run_folder / FOLDER_NAME / "ledger"
+            with BesideStorm(scenario, estate, endpoint, schema, ledger, history) as beside:
+                is_interrupted = _follow(process, beside, run_folder, sample_nodes, nodes, live)
+                commands, office, trouble = beside.commands(), beside.office(), beside.trouble
+        finally:
+            _end(process)
+            nodes.close()
+            record = StormRecord.read(run_folder / FOLDER_NAME)
+            _bring_together(run_folder, record)
+    if record is None or not record.has_ended or record.trouble:
+        raise HarnessError(_why(record, run_folder))
+    return StormResult(
+        scheduling=record.scheduling,
+        cpu_s=record.cpu_s,
+        cpu_share=record.cpu_share,
+        blocked=record.blocked,
+        stalls=record.stalls,
+        stalled_share=record.stalled_share,
+        stall_ms_max=record.stall_ms_max,
+        network_errors=record.network_errors,
+        wall_s=record.wall_s,
+        shard_count=record.shard_count,
+        is_interrupted=is_interrupted or record.is_interrupted,
+        commands=commands,
+        office=office,
+        trouble=(*trouble, *(f"{lack}." for lack in record.lacks)),
+    )
+
+
+def _command(
+    plan: FleetPlan, endpoint: Endpoint, run_folder: Path, scenario_path: Path, profile_path: Path, secrets: Path
+) -> list[str]:
+    users = plan.worker_count + plan.customer_count
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "-u", str(users)]
+    command += ["--scenario", str(scenario_path), "--stored-profile", str(profile_path), "--tables-exist"]
+    command += ["--contact-points", ",".join(endpoint.contact_points), "--port", str(endpoint.port)]
+    command += ["--local-dc", endpoint.local_dc, "--out", str(run_folder / FOLDER_NAME)]
+    if endpoint.username is not None:
+        password = secrets / "password"
+        password.touch(mode=0o600)
+        password.write_text(f"{endpoint.password}\n", encoding="utf-8")
+        command += ["--username", endpoint.username, "--password-file", str(password)]
+    if endpoint.ca is not None:
+        command += ["--ca", str(endpoint.ca)]
+    command += ["--shards", str(plan.worker_count)]
+    if plan.listen is not None:
+        host, port = plan.listen
+        command += ["--master", "--expect-workers", str(plan.worker_count), "--master-bind-host", host]
+        return [*command, "--master-bind-port", str(port)]
+    local_port = str(_free_port())
+    command += ["--processes", str(plan.worker_count), "--master-bind-host", "127.0.0.1"]
+    return [*command, "--master-bind-port", local_port, "--master-port", local_port]
+
+
+def _start(command: list[str], run_folder: Path) -> "subprocess.Popen[bytes]":
+    (run_folder / "logs").mkdir(exist_ok=True)
+    tied = [sys.executable, str(tether.__file__), str(os.getpid()), *command]
+    with (run_folder / "logs" / "locust.log").open("ab") as log_file:
+        return subprocess.Popen(
+            tied,
+            stdin=subprocess.PIPE,  # whose end the tether hears where the kernel does not tell it of our death
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,  # Ctrl-C is ours to hear, and passed on to all of them at once
+        )
+
+
+def _follow(
+    process: "subprocess.Popen[bytes]",
+    beside: BesideStorm,
+    run_folder: Path,
+    sample_nodes: Callable[[int], Sequence[NodeSample]],
+    nodes: HistoryWriter,
+    live: Callable[[Live], None],
+) -> bool:
+    """Until Locust has ended; whether Ctrl-C has ended it. Before the start Ctrl-C is passed on: there is nothing to judge."""
+    record = _await_start(process, run_folder)
+    if record is None or record.zero_ns is None:
+        return False
+    beside.start(record.zero_ns)
+    try:
+        with NodeSampling(sample_nodes, nodes, record.zero_ns):
+            while process.poll() is None:
+                time.sleep(LOOK_EVERY_S)
+                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record))
+            beside.wait()
+    except KeyboardInterrupt:
+        beside.stop()
+        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S_MAX)
+        return True
+    return False
+
+
+def _await_start(process: "subprocess.Popen[bytes]", run_folder: Path) -> StormRecord | None:
+    """The record once the storm's zero stands in it, or None when Locust ended before: it limits the wait itself."""
+    while process.poll() is None:
+        record = StormRecord.read(run_folder / FOLDER_NAME)
+        if record is not None and record.zero_ns is not None:
+            return record
+        time.sleep(LOOK_EVERY_S)
+    return None
+
+
+def _live(record: StormRecord) -> Live:
+    done = record.ok + record.failed + record.indeterminate
+    return Live(
+        elapsed_s=(time.monotonic_ns() - (record.zero_ns or 0)) / 1e9,
+        offered=record.offered,
+        ok=record.ok,
+        failed=record.failed,
+        indeterminate=record.indeterminate,
+        in_flight=record.offered - done,
+    )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """See that nothing of Locust's is left, whatever has happened."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def _bring_together(run_folder: Path, record: StormRecord | None) -> None:
+    """What Locust recorded, what the nodes did and what the gateway asked become one history; the ledger is the run's."""
+    of_locust = run_folder / FOLDER_NAME
+    history = of_locust / "history"
+    if record is None or record.zero_ns is None:
+        shutil.rmtree(of_locust)  # nothing was sent
+        return
+    whole = [history] if (history / "intervals.csv").exists() else []
+    merge_histories([*whole, history / "nodes", *histories_beside(history)], run_folder / "history")
+    shutil.rmtree(history)
+    if (of_locust / "ledger").exists():
+        shutil.move(of_locust / "ledger", run_folder / "ledger")
+
+
+def _why(record: StormRecord | None, run_folder: Path) -> str:
+    if record is not None and record.trouble:
+        return record.trouble[0]
+    path = run_folder / "logs" / "locust.log"
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    return f"Locust ended before the storm did ({' / '.join(lines)}); see {path}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

@@ -1,0 +1,125 @@
+"""What the master writes of a run: the history of every source as it comes, the ledger, and how the storm ended."""
+
+import json
+import shutil
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loadtests.fleet.messages import LedgerPart
+from loadtests.history import ErrorCount, HistoryWriter, merge_histories
+from loadtests.ledger import Ledger, SlotState
+from loadtests.shard_messages import Done, Second
+from loadtests.shard_process import dense
+
+STORM_NAME = "storm.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormRecord:
+    """`storm.json`: there since the start, and complete when `has_ended`. Times are of the master's monotonic clock [ns].
+
+    `trouble` ended the storm, `lacks` made it thinner than it was meant to be; both are sentences.
+    """
+
+    zero_ns: int | None = None
+    has_ended: bool = False
+    is_interrupted: bool = False
+    shard_count: int = 0
+    worker_count: int = 0
+    scheduling: str = ""
+    cpu_s: float = 0.0
+    cpu_share: float = 0.0
+    blocked: int = 0
+    stalls: int = 0
+    stalled_share: float = 0.0
+    stall_ms_max: float = 0.0
+    network_errors: int = 0
+    wall_s: float = 0.0
+    offered: int = 0
+    ok: int = 0
+    failed: int = 0
+    indeterminate: int = 0
+    trouble: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    def write(self, folder: Path) -> None:
+        """Replace the record whole: a reader never sees half of one."""
+        new = folder / f"{STORM_NAME}.new"
+        new.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        new.replace(folder / STORM_NAME)
+
+    @staticmethod
+    def read(folder: Path) -> "StormRecord | None":
+        """The record of a folder, or None before the start."""
+        path = folder / STORM_NAME
+        if not path.exists():
+            return None
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return StormRecord(**values | {"trouble": tuple(values["trouble"]), "lacks": tuple(values["lacks"])})
+
+
+class RunRecord:
+    """History and ledger of a run, in the folder `out`. Each source (a shard, a worker's customers) is written by itself."""
+
+    def __init__(self, out: Path, ledger: Ledger) -> None:
+        self.out = out
+        self.ledger = ledger
+        self.totals = np.zeros(4, np.int64)  # offered, ok, failed, indeterminate so far
+        self._writers: dict[str, HistoryWriter] = {}
+
+    def add_second(self, source: str, operations: tuple[str, ...], second: Second) -> None:
+        """Write one second of a source. `operations`: all that it may ever name."""
+        self._writer(source, operations).write_second(
+            second.second,
+            second.counts,
+            {name: dense(*sparse) for name, sparse in second.response.items()},
+            {name: dense(*sparse) for name, sparse in second.service.items()},
+            dense(*second.lateness),
+        )
+        for counts in second.counts.values():
+            self.totals += (counts.offered, counts.ok, counts.failed, counts.indeterminate)
+
+    def add_errors(self, source: str, operations: tuple[str, ...], done: Done) -> None:
+        """Write why operations of a shard have failed."""
+        self._writer(source, operations).write_errors(
+            ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
+            for error in done.report.errors
+            if error.outcome is not None  # of whole operations; single attempts that were retried are not
+        )
+
+    def add_ledger(self, part: LedgerPart) -> None:
+        """Add a part of a worker's own ledger: no two shards have a meter in common, so nothing is overwritten."""
+        states = self.ledger.states.reshape(-1)
+        data = np.frombuffer(zlib.decompress(part.data), np.uint8)
+        states[part.offset : part.offset + len(data)] |= data
+
+    def distrust_ledger(self) -> None:
+        """A worker took its ledger with it: what has no mark may have been sent all the same, so it is marked INTENT.
+
+        Unmarked, the audit would call what that worker wrote phantoms. That it can't find a true phantom any more is the
+        price, and the run is inconclusive anyway.
+        """
+        low_bits = np.uint8(0x55 * SlotState.INTENT)  # of each slot's pair
+        states = self.ledger.states
+        is_marked = (states | (states >> 1)) & low_bits
+        states |= ~is_marked & low_bits
+
+    def close(self) -> None:
+        """Add the sources up into `history/`. Closing twice is harmless."""
+        if (self.out / "history" / "intervals.csv").exists():
+            return
+        for writer in self._writers.values():
+            writer.close()
+        parts = [writer.folder for writer in self._writers.values()]
+        merge_histories(parts, self.out / "history")
+        for part in parts:
+            shutil.rmtree(part)
+
+    def _writer(self, source: str, operations: tuple[str, ...]) -> HistoryWriter:
+        if source not in self._writers:
+            self._writers[source] = HistoryWriter(self.out / "history" / source, operations)
+        return self._writers[source]

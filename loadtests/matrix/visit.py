@@ -1,0 +1,181 @@
+"""One measurement of one cell: closed loop for its throughput and cost, open loop for its response times and staleness."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loadtests.latency_counts import COUNTS_SIZE, Counts
+from loadtests.matrix.cells import Cell
+from loadtests.matrix.mix import SteadySource
+from loadtests.matrix.spent import Meter
+from loadtests.matrix.staleness import Probe, Prober, Probing
+from loadtests.wire.block import OperationBlock
+from loadtests.wire.engine import Engine, EngineSettings, WireOperation
+from loadtests.wire.outcomes import ErrorKind
+from loadtests.wire.recorder import EngineReport, IntervalSnapshot
+from loadtests.wire.ring import RingTable
+from scenarios.domain import Operation
+from scenarios.spec import Scenario
+
+IN_FLIGHT = 256  # of a closed loop: enough to keep a cluster on this machine busy, few enough not to measure its queues
+PROBE_EVERY_S = 0.05
+PROBES_A_VISIT_MAX = 1_000_000  # ids that a visit has to itself
+DRAIN_S_MAX = 20.0
+COUNT_FAR = 1 << 40  # of a closed loop that a clock ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLoad:
+    """All that it takes to send a cell's operations. lanes: the operation of each index that the sample's rows hold."""
+
+    cell: Cell
+    scenario: Scenario
+    sample: OperationBlock
+    lanes: tuple[Operation, ...]
+    writes: frozenset[Operation]
+    written_tables: tuple[str, ...]  # keyspace-qualified
+    statements: tuple[str, ...]
+    ring: RingTable
+
+    @property
+    def write_count(self) -> int:
+        """Writes among the sample's operations."""
+        is_write = np.array([operation in self.writes for operation in self.lanes])
+        return int(is_write[self.sample.rows["operation"]].sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What was measured of a cell in one block. Response times are counts int64[COUNTS_SIZE] [us]."""
+
+    cell: Cell
+    repeat: int
+    throughput_per_s: float
+    cpu_us_per_operation: float
+    wan_bytes_per_operation: float
+    write_response: Counts
+    read_response: Counts
+    offered: int  # in the open loop
+    ok: int
+    errors: Mapping[str, int]  # of both loops, by kind
+    late_p99_ms: float  # of the open loop, as the stalls are
+    stalled_share: float
+    cpu_share: float  # of the sender in the closed loop, of one core
+    probes: tuple[Probe, ...]
+
+
+class Seconds(list[IntervalSnapshot]):
+    """Collects the seconds of an engine's run: give its `append` as `on_interval`."""
+
+    def response(self, lanes: Sequence[bool]) -> Counts:
+        """The response times of the chosen lanes: int64[COUNTS_SIZE]."""
+        total = np.zeros(COUNTS_SIZE, np.int64)
+        for snapshot in self:
+            total += snapshot.response[np.asarray(lanes)].sum(axis=0)
+        return total
+
+    def ok_in_whole_seconds(self) -> list[int]:
+        """Acknowledged by second, without the first one, in which the window fills, and the last one, which was cut off."""
+        return [sum(counts.ok for counts in snapshot.counts) for snapshot in self][1:-1]
+
+
+def send(
+    load: CellLoad,
+    source: SteadySource,
+    *,
+    seconds: Seconds | None = None,
+    closed_for_s: float | None = None,
+    in_flight: int = IN_FLIGHT,
+    attempts_max: int | None = None,
+) -> EngineReport:
+    """Send a source's operations; in a closed loop for `closed_for_s` at most, when given.
+
+    in_flight: of the closed loop. attempts_max: of an operation, instead of the scenario's.
+    Raises HarnessError for a node that can't be connected to.
+    """
+    engine = Engine(
+        operations=[WireOperation(name=operation, is_idempotent=True) for operation in load.lanes],
+        statements=load.statements,
+        ring=load.ring,
+        settings=EngineSettings(
+            operation_timeout_s=load.scenario.run.operation_timeout_s,
+            attempts_max=attempts_max or load.scenario.run.attempts_max,
+            drain_s_max=DRAIN_S_MAX,
+        ),
+        on_interval=None if seconds is None else seconds.append,
+    )
+    with engine:
+        if closed_for_s is None:
+            return engine.run(source)
+        timer = threading.Timer(closed_for_s, engine.stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            return engine.run(source, closed_in_flight=in_flight)
+        finally:
+            timer.cancel()
+
+
+def visit(
+    load: CellLoad, meter: Meter, prober: Prober | None, *, repeat: int, seconds: float, rate_per_s: float
+) -> Visit:
+    """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC.
+
+    Throughput is of the closed loop's whole seconds; its cost counts until no node is at work on it any more.
+    """
+    first = (
+        repeat * len(load.sample) // 7
+    )  # each block begins elsewhere in the sample, all cells of a block in one place
+    before = meter.read()
+    closed_seconds = Seconds()
+    source = SteadySource(load.sample, first=first, count=COUNT_FAR)
+    closed = send(load, source, seconds=closed_seconds, closed_for_s=seconds)
+    meter.settle()
+    spent = meter.read().since(before)
+    probing = None
+    if prober is not None:
+        probing = Probing(prober, repeat * PROBES_A_VISIT_MAX, PROBE_EVERY_S)
+        probing.start()  # before the sender's thread is raised above all others
+    open_seconds = Seconds()
+    source = SteadySource(
+        load.sample,
+        first=first,
+        count=max(round(rate_per_s * seconds), 1),
+        rate_per_s=rate_per_s,
+        seed=load.scenario.run.seed,
+    )
+    try:
+        opened = send(load, source, seconds=open_seconds)
+    finally:
+        probes = probing.stop() if probing is not None else ()
+    is_write = [operation in load.writes for operation in load.lanes]
+    rates = closed_seconds.ok_in_whole_seconds()
+    return Visit(
+        cell=load.cell,
+        repeat=repeat,
+        throughput_per_s=float(np.mean(rates)) if rates else closed.ok / closed.wall_s,
+        cpu_us_per_operation=spent.cpu_s * 1e6 / max(closed.ok, 1),
+        wan_bytes_per_operation=spent.wan_bytes / max(closed.ok, 1),
+        write_response=open_seconds.response(is_write),
+        read_response=open_seconds.response([not each for each in is_write]),
+        offered=opened.offered,
+        ok=opened.ok,
+        errors=_errors(closed, opened),
+        late_p99_ms=opened.late_p99_ms,
+        stalled_share=opened.stalled_s / max(opened.wall_s, 1e-9),
+        cpu_share=closed.cpu_s / max(closed.wall_s, 1e-9),
+        probes=probes,
+    )
+
+
+def _errors(closed: EngineReport, opened: EngineReport) -> Mapping[str, int]:
+    """By kind. What a closed loop still waits for when its clock ends it is cut off, and no error."""
+    found: dict[str, int] = {}
+    for report in (closed, opened):
+        for error in report.errors:
+            if error.outcome is None or (report is closed and error.kind == ErrorKind.NOT_DRAINED.label):
+                continue
+            found[error.kind] = found.get(error.kind, 0) + error.count
+    return found

@@ -1,0 +1,120 @@
+"""The back office over the days of a small estate, on dictionaries: what it leaves passes its checks and changes no fact."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests.audit.office_read import check_projections
+from loadtests.back_office import BackOffice
+from loadtests.deliveries import meter_types_of, readings_of, registers_of, schedules_on
+from loadtests.folding import book_of
+from loadtests.ledger import Ledger, SlotState, mark_run
+from loadtests.workload import planes_of
+from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
+from scenarios.spec import Scenario
+from sim.estate import EstateModel, build_estate
+from store.customers.memory import MemoryOnce
+from store.ports import Event
+from store.readings.fold import FOLDS
+from store.readings.store import HomeReadings
+from store.schemas import SCHEMAS
+
+HOMES, DAYS, ROUNDS, MONTH = 48, 2, 24, 202601
+SCENARIO = Scenario.model_validate(
+    {
+        "title": "office",
+        "estate": {
+            "premises": HOMES,
+            "regions": [{"name": "one", "share": 1.0}],
+            "fuels": ("electricity", "gas"),
+            "meter_types": {"register_only": 0.2, "profile": 0.3, "ten_second": 0.2, "import_export": 0.3},
+            "read_schedules": {"daily": 0.8, "half_hourly": 0.2},
+        },
+        "reads": {"gap_share": 0.01},
+        "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+        "run": {"days": DAYS, "wall_s": 60, "seed": 9},
+    }
+)
+
+
+def stormed(folder: Path) -> tuple[EstateModel, HomeReadings, Ledger]:
+    """A store that has all of the estate's deliveries, and the ledger that says so."""
+    estate = build_estate(SCENARIO)
+    runner = MemoryOnce(SCHEMAS["home_months"])
+    store = HomeReadings(runner, runner, book_of(estate))
+    ledger = Ledger.create(folder, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
+    meter = np.arange(estate.meter_count)
+    types = meter_types_of(estate, meter)
+    for day in range(DAYS):
+        first = np.full(len(meter), day * SLOTS_PER_DAY, np.int32)
+        schedule = schedules_on(estate, meter, first)
+        for one in meter.tolist():
+            if types[one] == MeterType.REGISTER_ONLY:
+                store.append_register(registers_of(estate, meter=meter[[one]], first_slot=first[[one]]))
+                mark(ledger, Operation.INGEST_REGISTER, one, (day + 1) * SLOTS_PER_DAY - 1, 1)
+            elif schedule[one] == ReadSchedule.DAILY:
+                store.append(readings_of(estate, meter=meter[[one]], first_slot=first[[one]], slot_count=SLOTS_PER_DAY))
+                mark(ledger, Operation.INGEST_READING, one, day * SLOTS_PER_DAY, SLOTS_PER_DAY)
+            else:
+                for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+                    pushed = readings_of(
+                        estate, meter=meter[[one]], first_slot=np.array([slot], np.int32), slot_count=1
+                    )
+                    if pushed.values_wh[0, 0] >= 0:
+                        store.append(pushed)
+                        mark(ledger, Operation.INGEST_READING, one, slot, 1)
+    return estate, store, ledger
+
+
+def mark(ledger: Ledger, plane: Operation, meter: int, first: int, count: int) -> None:
+    mark_run(ledger.states, ledger.plane_of(plane), meter, first, count, int(SlotState.ACKNOWLEDGED))
+
+
+Left = tuple[EstateModel, HomeReadings, Ledger, BackOffice, list[list[Event]]]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """What an office has left, and the log before it began."""
+    estate, store, ledger = stormed(tmp_path_factory.mktemp("office") / "ledger")
+    before = [store.events(home, MONTH) for home in range(HOMES)]
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office.open()
+    for step in range(ROUNDS):
+        office.work(step * SCENARIO.span_us // (ROUNDS - 1))
+    office.close(SCENARIO.span_us - 1)
+    return estate, store, ledger, office, before
+
+
+def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left) -> None:
+    estate, store, ledger, office, before = left
+    assert office.done.delivered > 100 and office.done.faulty == office.done.bills == office.done.rounds == ROUNDS
+    assert [store.events(home, MONTH) for home in range(HOMES)] == before
+    assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
+    checks = {one.check: one for one in check_projections(store, estate, ledger)}
+    assert len(checks) == 4 and all(one.is_right for one in checks.values()), checks
+    assert checks["settlement_by_date is the fold of the log"].counted > 20
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "check"),
+    [
+        ("settlement_by_date", "estimated_count", "settlement_by_date is the fold of the log"),
+        ("receipts_by_hour", "known_count", "receipts_by_hour has what the log received"),
+        ("insights_by_cohort", "home_count", "each cohort's mean is that of its homes"),
+        ("rejected_by_day", "reason", "each faulty delivery is recorded with its reason"),
+    ],
+)
+def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: str, check: str) -> None:
+    estate, store, ledger, _, _ = left
+    rows = next(iter(store.runner._tables[table].partitions.values()))  # type: ignore[attr-defined]
+    key = next(iter(rows))
+    held = dict(rows[key])
+    if column in held:
+        rows[key][column] = (held[column][0], 7)
+    else:  # of the key
+        del rows[key]
+    assert {one.check: one.is_right for one in check_projections(store, estate, ledger)}[check] is False
+    rows[key] = held
+    assert {one.check: one.is_right for one in check_projections(store, estate, ledger)}[check] is True
