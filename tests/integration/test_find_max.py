@@ -43,6 +43,7 @@ warm_nodes_s = 3
 late_p99_ms_max = 5000
 [[slo]]
 operation = "ingest_reading"
+percentile = 80
 response_ms_max = 20000
 error_share_max = 0.01
 """
