@@ -21,6 +21,7 @@ LIMIT_MS = 50.0  # of which a hiccup of a millisecond is little
 PERCENTILE = 99.0
 STEP_S = 120
 PRECISION = 0.03
+LOW_PER_S = 500.0
 SEARCHES = 2
 
 

@@ -39,6 +39,7 @@ class Ending(StrEnum):
     CLIENT_LIMITED = "client_limited"
     OUT_OF_STEPS = "out_of_steps"
     INTERRUPTED = "interrupted"
+    UNDECIDED = "undecided"  # no step was conclusive: so few operations, or so short steps, prove nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +122,7 @@ def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
     if not rates:
         return _bracket(plan.low_per_s)
     if low is None:
-        lower = rates[0].rate_per_s / GROWTH
-        if lower < plan.low_per_s * LOWEST_OF_LOW:
-            return Found(
-                ending=Ending.CLIENT_LIMITED if high is None and ceiling is not None else Ending.NONE_HELD,
-                low_per_s=None,
-                high_per_s=high,
-            )
-        return _bracket(lower)
+        return _first_that_stands(rates, plan, high, ceiling)
     if high is None and ceiling is None:
         top = rates[-1].rate_per_s
         if plan.high_per_s is None or top < plan.high_per_s:
@@ -142,6 +136,22 @@ def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
     if high is None:
         ending = Ending.CLIENT_LIMITED if ceiling is not None else Ending.HIGH_HELD
     return Found(ending=ending, low_per_s=low, high_per_s=high)
+
+
+def _first_that_stands(
+    rates: Sequence[_Rate], plan: SearchPlan, high: float | None, ceiling: float | None
+) -> Try | Found:
+    """Lower, where something fell or can't be sent; else higher: what did not tell had too few operations to tell."""
+    if high is None and ceiling is None:
+        top = rates[-1].rate_per_s
+        if plan.high_per_s is None or top < plan.high_per_s:
+            return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
+        return Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None)
+    lower = rates[0].rate_per_s / GROWTH
+    if lower >= plan.low_per_s * LOWEST_OF_LOW:
+        return _bracket(lower)
+    ending = Ending.CLIENT_LIMITED if high is None else Ending.NONE_HELD
+    return Found(ending=ending, low_per_s=None, high_per_s=high)
 
 
 def so_far(tried: Sequence[Tried]) -> Found:

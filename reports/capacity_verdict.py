@@ -74,6 +74,8 @@ def _answer(found: Found, rate: RateResult | None) -> str:
             )
         case Ending.OUT_OF_STEPS:
             return f"Inconclusive: {held} when the steps were used up; allow more with --steps."
+        case Ending.UNDECIDED:
+            return "Inconclusive: no step told; so few operations prove nothing: allow higher rates, or longer steps (--step-s)."
         case Ending.INTERRUPTED:
             return f"Inconclusive: interrupted; {held} so far."
 

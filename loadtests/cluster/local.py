@@ -166,13 +166,6 @@ class LocalCluster:
         for process in self._processes:
             process.require_alive()
 
-    def stop_dc(self, name: str) -> None:
-        """End the nodes of one DC at once, as a DC that is lost; they are missed from then on, and don't come back."""
-        lost = [process for process in self._processes if process.spec.dc == name]
-        assert 0 < len(lost) < len(self._processes), "a DC is lost, and another is left"
-        stop_all(lost, drain=False)
-        self._processes = [process for process in self._processes if process not in lost]
-
     def stop(self, keep: bool | None = None) -> None:
         """End all nodes and wait till they are gone; a second call does nothing.
 
@@ -213,6 +206,18 @@ class LocalCluster:
             process.launch(java.path)
         health.wait_serving(chosen, progress)
         health.wait_agreeing(self._processes, self.endpoint())
+
+    def stop_dc(self, name: str) -> None:
+        """End the nodes of one DC at once, as a DC that is lost, and wait until the others know it.
+
+        Unlike those of `stop_nodes` they are not meant to run any more: nobody is surprised that they are
+        gone, nor connects to them.
+        """
+        lost, left = self._split([process.spec.name for process in self._processes if process.spec.dc == name])
+        assert lost and left, "a DC is lost, and another is left"
+        stop_all(lost, drain=False)
+        health.wait_missed(left, lost)
+        self._processes = left
 
     def _split(self, names: Collection[str]) -> tuple[list[NodeProcess], list[NodeProcess]]:
         assert set(names) <= {process.spec.name for process in self._processes}, "a node that is not there"

@@ -140,6 +140,13 @@ def test_nothing_may_hold() -> None:
     assert len(tried) == 8
 
 
+def test_where_no_step_tells_higher_rates_are_tried_and_nothing_is_said_to_break() -> None:
+    """Few operations prove nothing, and fewer still less."""
+    found, tried = run(Fake(1.0, zone=1e9), SearchPlan(low_per_s=100.0, high_per_s=300.0))
+    assert found == Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None)
+    assert [step.rate_per_s for step in tried] == [100.0, 200.0, 300.0]
+
+
 def test_an_interrupted_search_knows_what_it_has_found() -> None:
     tried = [Tried(rate_per_s=100.0, verdict=HELD), Tried(rate_per_s=200.0, verdict=BROKE)]
     assert so_far(tried) == Found(ending=Ending.INTERRUPTED, low_per_s=100.0, high_per_s=200.0)

@@ -126,6 +126,7 @@ def test_it_is_read_as_it_was_written_and_not_taken_for_a_run(tmp_path: Path) ->
             Verdict.INCONCLUSIVE,
             "the load generator itself is the limit",
         ),
+        (Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None), None, Verdict.INCONCLUSIVE, "no step told"),
         (Found(ending=Ending.OUT_OF_STEPS, low_per_s=1, high_per_s=9), None, Verdict.INCONCLUSIVE, "--steps"),
     ],
 )
