@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 import locust.runners
+from gevent.event import Event
 from locust import User, events, task
 from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
@@ -34,12 +35,16 @@ log = logging.getLogger("meterstorm")
 locust.runners.HEARTBEAT_LIVENESS = 10
 
 
+IS_BUILT = Event()  # the worker's side: the master may send users while the estate is still being built
+
+
 class FleetUser(User):
     """Hosts one shard of the meters' trace. The shard itself is its worker's: it outlives a user whom Locust moves."""
 
     fixed_count = 1  # the number of shards, once the options are known
 
     def on_start(self) -> None:
+        IS_BUILT.wait()
         self.environment.fleet_worker.claim()
 
     @task
@@ -52,6 +57,7 @@ class CustomerUser(User):
     """A customer: visits, turns pages, and waits for each; the course of it all is fixed beforehand."""
 
     def on_start(self) -> None:
+        IS_BUILT.wait()
         self.environment.fleet_worker.customers.open()
 
     @task
@@ -130,4 +136,5 @@ def _become_worker(environment: Any, runner: Any, options: FleetOptions, estate:
     worker = environment.fleet_worker = FleetWorker(environment, options, estate, refused)
     runner.register_message(TO_WORKER, lambda environment, msg: worker.hear(unpacked(msg.data)))
     environment.events.quitting.add_listener(lambda **_: worker.stop())
+    IS_BUILT.set()
     gevent.spawn(worker.greet)

@@ -4,6 +4,7 @@ A page's response time runs from the instant at which the customer wanted it, so
 when it was asked. `lateness` is what lies between the two. A customer has one page open at a time, as people do.
 """
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -97,7 +98,8 @@ class CustomerLog:
 class CustomerDesk:
     """What the customers of one worker share: a session of the driver, the library over it, and the log.
 
-    Opened by the first customer. Raises HarnessError when the cluster can't be reached.
+    Opened by the first customer. Raises HarnessError when the cluster can't be reached, StoreError when it can't
+    answer.
     """
 
     def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str) -> None:
@@ -112,7 +114,7 @@ class CustomerDesk:
         self._readings: CassandraStore | None = None
 
     def open(self) -> None:
-        """Connect, unless that is done."""
+        """Connect and look at every page once, unless that is done: kernels are compiled and statements prepared with it."""
         with self._lock:
             if self._driver is None:
                 driver, session = connect(self._endpoint)
@@ -124,6 +126,16 @@ class CustomerDesk:
                 customers = CassandraCustomers(session, self._schema, topology)
                 self._desk = Desk(customers=customers, views=self._readings)
                 self._driver = driver
+                self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        home = np.zeros(1, np.int64)
+        pool = gevent.get_hub().threadpool  # compiling must not stop the loop: the master would hear no heartbeat
+        pool.apply(cohorts_of, (self.estate, home))
+        pool.apply(preference_columns, (self.estate, home))
+        for ask in self._pages().values():
+            with contextlib.suppress(Refused):
+                ask(0, start_us_of(self.estate) - 1)  # before any choice, so that nothing is written
 
     def close(self) -> None:
         """Disconnect. Closing twice is harmless."""

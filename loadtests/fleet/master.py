@@ -147,6 +147,7 @@ class FleetMaster:
             shard=shard,
             shard_count=shares,
             closed_in_flight=None if closed is None else closed // shares,
+            has_customers=self._environment.runner.target_user_count > shares,
             ledger_folder=str(self.options.out / "ledger") if is_near else None,
         )
         self._far.discard(shard)

@@ -59,6 +59,7 @@ class Given:
     shard: int
     shard_count: int
     closed_in_flight: int | None  # of this shard; None is open loop
+    has_customers: bool  # so the worker must be ready for some before it says that it is
     ledger_folder: str | None
 
 

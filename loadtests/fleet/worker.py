@@ -20,6 +20,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
+from loadtests.errors import HarnessError
 from loadtests.fleet.customers import CustomerDesk
 from loadtests.fleet.journeys import turns_of
 from loadtests.fleet.messages import (
@@ -48,6 +49,7 @@ from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop
 from loadtests.shard_process import new_live_counts, start_shard
 from loadtests.workload import planes_of
 from sim.estate import EstateModel
+from store.ports import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -148,14 +150,17 @@ class FleetWorker:
         shard = _HostedShard(given, self._folder)
         self._shards[given.shard] = shard
         try:
+            if given.has_customers:
+                self.customers.open()
             shard.start(self.options, self.estate)
             while (message := shard.hear()) is not None:
                 self._pass_on(shard, message)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, HarnessError, StoreError) as error:
             status = shard.process.wait() if shard.process is not None else None
             if not shard.is_done and not self.is_over.is_set():  # else the master misses its end by itself
-                why = f"sender {given.shard} ended with status {status} before the trace did"
-                self.send(ShardTrouble(shard=given.shard, sentence=f"{why}: {shard.last_words() or error}"))
+                why = f"sender {given.shard} ended with status {status} before the trace did: {shard.last_words()}"
+                sentence = str(error) if status is None else why
+                self.send(ShardTrouble(shard=given.shard, sentence=sentence))
         finally:
             shard.close()
 

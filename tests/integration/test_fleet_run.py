@@ -38,6 +38,7 @@ dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf
 wall_s = 10
 warm_up_s = 1
 warm_nodes_s = 1
+back_office = false
 [run.validity]
 late_p99_ms_max = 60000
 """
