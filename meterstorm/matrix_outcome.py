@@ -81,12 +81,16 @@ def _percentile(counts: Sequence[Counts], percentile: float) -> Figure | None:
 
 
 def staleness_of(probes: Sequence[Probe]) -> StalenessResult | None:
-    """The distribution over probes; None without any."""
+    """The distribution over probes; None without any.
+
+    Stale is a row only for as long as is proven: a question that was sent after the acknowledgement did not find it.
+    """
     if not probes:
         return None
     seen = [probe for probe in probes if probe.readable_us is not None and probe.acknowledged_us is not None]
     readable_us = np.array([probe.readable_us for probe in seen], np.int64)
-    stale_us = np.maximum(readable_us - np.array([probe.acknowledged_us for probe in seen], np.int64), 0)
+    missed_us = np.array([0 if probe.missed_us is None else probe.missed_us for probe in seen], np.int64)
+    stale_us = np.maximum(missed_us - np.array([probe.acknowledged_us for probe in seen], np.int64), 0)
     asked = sum(probe.asked for probe in probes)
     return StalenessResult(
         probes=len(probes),

@@ -41,7 +41,7 @@ MATRIX_TERMS = (
     (
         "Stale",
         "A row written in the first data centre and asked for in the last one at LOCAL_ONE, over and over: from the "
-        "acknowledgement until it was there.",
+        "acknowledgement until the last question that did not find it. A level that waits for that DC must show 0.",
     ),
     ("Unavailable", "Refused at once, with nothing done: too few replicas were live for the level."),
 )

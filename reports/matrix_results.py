@@ -55,14 +55,14 @@ class StalenessResult(Part):
     probes: NonNegativeInt
     unseen: NonNegativeInt = Field(description="refused, or not there when the probe gave up")
     resolution_ms: NonNegativeFloat = Field(
-        description="mean time between two questions: instants are late by as much at most"
+        description="mean time between two questions: readable is late, and stale early, by as much"
     )
     readable_ms: Percentiles | None = Field(description="from the write's sending until the answer that had the row")
     stale_ms: Percentiles | None = Field(
-        description="from the write's acknowledgement; 0 where it was readable before that"
+        description="from the write's acknowledgement until the last question that missed it was sent; 0 if none was"
     )
     stale_share: NonNegativeFloat | None = Field(
-        description="of probes that were acknowledged before they were readable"
+        description="of probes that a question sent after the acknowledgement did not find"
     )
 
 

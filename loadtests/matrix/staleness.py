@@ -1,8 +1,8 @@
 """How long another data centre lags behind: a row is written in one DC and asked for in the other until it is there.
 
 The write goes at the cell's own level, the question at LOCAL_ONE, over two connections of their own; both are sent without a
-pause, so the resolution is one round trip of a question, which is measured and told. Instants are upper bounds: the row may
-have been there since the question before was answered.
+pause, so the resolution is one round trip of a question, which is measured and told. When the row became readable is known
+between two instants: the sending of the last question that missed it, and the answer that had it.
 """
 
 import select
@@ -31,7 +31,8 @@ class Probe:
     """One row; times since its write was sent [us]. None: not within PROBE_S_MAX, or refused."""
 
     acknowledged_us: int | None
-    readable_us: int | None
+    readable_us: int | None  # the answer that had it
+    missed_us: int | None  # the sending of the last question that found nothing; None when the first one found it
     asked: int  # how many questions it took
     asking_us: int  # for how long it was asked
 
@@ -82,7 +83,7 @@ class Prober:
 
     def probe(self, number: int) -> Probe:
         """One row of the id `number`, which no probe of this keyspace may have had. Raises OSError when a connection breaks."""
-        acknowledged_us = readable_us = None
+        acknowledged_us = readable_us = missed_us = None
         is_answered, asked = False, 0
         question = _execute(self._select_id, ConsistencyLevel.LOCAL_ONE, number)
         started_ns = time.perf_counter_ns()
@@ -92,6 +93,7 @@ class Prober:
 
         self._writer.socket.sendall(_execute(self._insert_id, self._level, number))
         asking_us = -now_us()
+        question_us = now_us()
         self._reader.socket.sendall(question)
         is_asking = True
         while is_asking or not is_answered:
@@ -110,13 +112,20 @@ class Prober:
                 asked += 1
                 if _row_count(*frame):
                     readable_us, is_asking = now_us(), False
-                elif now_us() > PROBE_S_MAX * 1e6:
-                    is_asking = False
                 else:
-                    self._reader.socket.sendall(question)
+                    missed_us, question_us = question_us, now_us()
+                    is_asking = question_us <= PROBE_S_MAX * 1e6
+                    if is_asking:
+                        self._reader.socket.sendall(question)
                 if not is_asking:
                     asking_us += now_us()
-        return Probe(acknowledged_us=acknowledged_us, readable_us=readable_us, asked=asked, asking_us=asking_us)
+        return Probe(
+            acknowledged_us=acknowledged_us,
+            readable_us=readable_us,
+            missed_us=missed_us,
+            asked=asked,
+            asking_us=asking_us,
+        )
 
     def close(self) -> None:
         self._writer.socket.close()

@@ -43,6 +43,7 @@ wall_s = 8
 warm_up_s = 1
 [run.validity]
 late_p99_ms_max = 5000
+stalled_share_max = 1.0
 [[slo]]
 operation = "ingest_reading"
 response_ms_max = 20000
@@ -157,6 +158,7 @@ wall_s = 20
 warm_up_s = 1
 [run.validity]
 late_p99_ms_max = 5000
+stalled_share_max = 1.0
 """
 
 

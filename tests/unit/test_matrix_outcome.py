@@ -43,7 +43,7 @@ def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **g
         late_p99_ms=1.0,
         stalled_share=0.0,
         cpu_share=0.2,
-        probes=(Probe(acknowledged_us=1_000, readable_us=3_000, asked=4, asking_us=3_000),),
+        probes=(Probe(acknowledged_us=1_000, readable_us=3_000, missed_us=2_000, asked=4, asking_us=3_000),),
     )
     return replace(sound, **given)  # type: ignore[arg-type]
 
@@ -122,14 +122,18 @@ def test_cells_that_were_never_loaded_are_not_told() -> None:
 def test_staleness_counts_from_the_acknowledgement() -> None:
     found = staleness_of(
         [
-            Probe(acknowledged_us=1_000, readable_us=3_000, asked=3, asking_us=3_000),
-            Probe(acknowledged_us=9_000, readable_us=2_000, asked=1, asking_us=1_000),  # readable before: not stale
-            Probe(acknowledged_us=None, readable_us=2_000, asked=1, asking_us=1_000),  # refused, and there all the same
-            Probe(acknowledged_us=500, readable_us=None, asked=5, asking_us=5_000),
+            Probe(acknowledged_us=1_000, readable_us=3_500, missed_us=3_000, asked=3, asking_us=3_000),
+            # the question that missed it was on its way when the write was acknowledged: that proves nothing
+            Probe(acknowledged_us=2_000, readable_us=3_000, missed_us=1_900, asked=1, asking_us=500),
+            Probe(acknowledged_us=9_000, readable_us=2_000, missed_us=None, asked=0, asking_us=500),
+            Probe(
+                acknowledged_us=None, readable_us=2_000, missed_us=None, asked=1, asking_us=1_000
+            ),  # refused, yet there
+            Probe(acknowledged_us=500, readable_us=None, missed_us=5_000, asked=5, asking_us=5_000),
         ]
     )
     assert found is not None and found.stale_ms is not None
-    assert (found.probes, found.unseen, found.stale_share) == (4, 2, 0.5)
+    assert (found.probes, found.unseen) == (5, 2) and found.stale_share == pytest.approx(1 / 3)
     assert found.stale_ms.p50 == 0 and found.stale_ms.max == pytest.approx(2.0, rel=1e-3)
     assert found.resolution_ms == 1.0
     assert staleness_of([]) is None
