@@ -102,6 +102,7 @@ def run_back_office(
     try:
         runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
+        office.prime()
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         office.open()
         while not over.is_set():
@@ -139,6 +140,13 @@ class BackOffice:
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
+
+    def prime(self) -> None:
+        """Have the kernels compiled, which takes seconds, before there is something to do."""
+        everyone = np.arange(min(LOOKED_AT_A_ROUND, self._estate.meter_count), dtype=np.int64)
+        for meter_type, rows in of_types(self._estate, everyone).items():
+            one = everyone[rows[:1]]
+            adapted_runs(self._estate, meter_type, one, np.zeros(len(one), np.int32), SLOTS_PER_DAY)
 
     def open(self) -> None:
         """What is there before the first round: the announced price lists, and what a writer before has left."""

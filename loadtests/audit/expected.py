@@ -76,8 +76,8 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) 
         right = np.ones(len(rows), np.bool_)
         for name, values in held.items():
             right &= _is_right(estate, messages, rows, name, values[rows], expected)
-        if table.name in DAY_TABLES:
-            right |= _is_undecided(ledger, messages.meter[rows], messages.first_slot[rows])
+        if table.name in DAY_TABLES and not right.all():
+            right |= _is_folded(estate, ledger, messages, rows, held)
         compared.is_row_right[rows] = right
         if has_values:
             wanted = expected["values_wh"]
@@ -162,12 +162,42 @@ def _expected(
     return reading_columns(Operation.INGEST_READING, readings)
 
 
+def _is_folded(
+    estate: EstateModel,
+    ledger: Ledger,
+    messages: Messages,
+    rows: NDArray[np.int64],
+    held: Mapping[str, NDArray[np.int64]],
+) -> NDArray[np.bool_]:
+    """Which days are what a fold of the log comes to, and not what their last delivery said.
+
+    A day whose half-hours did not all arrive may have been folded, by the back office or after the storm: then it holds
+    what was acknowledged. With a half-hour in doubt nobody can say what the fold saw.
+    """
+    meter, first_slot = messages.meter[rows], messages.first_slot[rows]
+    expected = _expected_days(estate, ledger, meter, first_slot, int(messages.slot_count[rows[0]]), is_folded=True)
+    folded = np.ones(len(rows), np.bool_)
+    for name, values in held.items():
+        folded &= _is_right(estate, messages, rows, name, values[rows], expected)
+    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    for plane in (Operation.INGEST_READING, *_revision_planes(ledger)):
+        folded |= slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1)
+    return folded
+
+
 def _expected_days(
-    estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], first_slot: NDArray[np.int32], length: int
+    estate: EstateModel,
+    ledger: Ledger,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    length: int,
+    *,
+    is_folded: bool = False,
 ) -> Columns:
     """The days of views: what was delivered, and in its place whatever revision of a half-hour was acknowledged.
 
-    A delivery brings the day's sum with it. A day that a revision has touched is folded anew, from what is in the log.
+    A delivery brings the day's sum with it. A day that a revision has touched is folded anew, from what is in the log;
+    `is_folded`: so is every day.
     """
     day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
@@ -177,6 +207,8 @@ def _expected_days(
         is_touched = np.any([slots.any(axis=1) for slots in revised_in.values()], axis=0)
         delivered = slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)
         day_wh[is_touched[:, np.newaxis] & ~delivered] = MISSING_WH
+    if is_folded:
+        day_wh[~slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)] = MISSING_WH
     for plane, revision in revisions.items():
         row, step = np.nonzero(revised_in[plane])
         slot = (day_slot[row] + step).astype(np.int32)
@@ -192,19 +224,6 @@ def _expected_days(
         "day": (start_us - _month_start_us(start_us)) // DAY_US + 1,
         "through": (start_us + count * SLOT_US) // 1_000,
     }
-
-
-def _is_undecided(ledger: Ledger, meter: NDArray[np.int64], first_slot: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Days that were revised and have a half-hour in doubt: nobody can say whether it was in the log when they were folded."""
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
-    revisions = _revision_planes(ledger)
-    is_touched, is_in_doubt = np.zeros(len(meter), np.bool_), np.zeros(len(meter), np.bool_)
-    for plane in (Operation.INGEST_READING, *revisions):
-        is_in_doubt |= slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1)
-        if plane in revisions:
-            is_touched |= slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED).any(axis=1)
-            is_touched |= slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1)
-    return is_touched & is_in_doubt
 
 
 def _revision_planes(ledger: Ledger) -> dict[str, int]:

@@ -218,8 +218,10 @@ def _bills(
 
 
 def _billed(desk: Desk, home: int, months: Sequence[int], issued_us: int) -> Iterator[Bill]:
-    """The bills of a home's months: those that stand, and new ones after the last of any month."""
-    standing = {bill.month: bill.number for bill in desk.customers.bills(home)}
+    """All bills of a home: those that stand, and of its months new ones after the last of any month."""
+    earlier = desk.customers.bills(home)
+    standing = {bill.month: bill.number for bill in earlier}
+    yield from (bill for bill in earlier if bill.month not in months)
     for month in months:
         number = standing.setdefault(month, len(standing) + 1)
         yield desk.issue_bill(premises=home, month=month, number=number, supplied={}, issued_us=issued_us)
