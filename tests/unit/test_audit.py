@@ -26,7 +26,7 @@ from loadtests.deliveries import (
 )
 from loadtests.ledger import Ledger, SlotState, mark_run
 from loadtests.workload import planes_of
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation, mpan_of, premises_of_mpxn
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, mpan_of, premises_of_mpxn
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.trace import MessageBlock, MessageKind, trace_blocks
@@ -463,3 +463,45 @@ def test_a_fact_that_two_dcs_have_lost_is_one_lost_fact() -> None:
     assert apart.verified + apart.lost + apart.wrong == apart.acknowledged
     in_doubt = over_dcs(sent, 100, [FactCounts(wrong=2)])  # wrong, though nobody acknowledged it
     assert (in_doubt.lost, in_doubt.wrong) == (0, 2)
+
+
+def without_fact(ledger: Ledger, plane: int, meter: int, slot: int) -> Ledger:
+    """The same ledger with one half-hour that was never sent."""
+    other = with_states(ledger, SlotState.ACKNOWLEDGED)
+    packed = other.states[plane, meter, slot // 4]
+    other.states[plane, meter, slot // 4] = packed & ~np.uint8(3 << 2 * (slot % 4))
+    return other
+
+
+def test_a_day_that_did_not_arrive_whole_may_hold_the_fold_of_what_did(estate: EstateModel, whole: Whole) -> None:
+    tables, ledger = whole
+    plane = ledger.plane_of("ingest_reading")
+    pushes = [row for row in tables["events_by_home"] if (row["slot_count"], row["revision"]) == (1, 0)]
+    revised = {
+        (row["premises"], row["fuel"], row["interval_start"] * 1_000 // DAY_US)
+        for row in tables["events_by_home"]
+        if row["revision"]
+    }
+    push = next(
+        row
+        for row in pushes
+        if (row["premises"], row["fuel"], row["interval_start"] * 1_000 // DAY_US) not in revised
+        and row["values_wh"][0]
+    )
+    start_us = push["interval_start"] * 1_000
+    slot = (start_us - start_us_of(estate)) // SLOT_US
+    rows = [dict(row) for row in tables["usage_by_fuel"]]
+    at = next(
+        index
+        for index, row in enumerate(rows)
+        if (row["premises"], row["fuel"]) == (push["premises"], push["fuel"])
+        and start_us < row["through"] * 1_000 <= start_us // DAY_US * DAY_US + DAY_US
+    )
+    meter = push["premises"] * len(estate.fuels) + push["fuel"]
+    lacking = without_fact(ledger, plane, meter, slot)
+    assert faults(judge(estate, "usage_by_fuel", rows, lacking)[0]) == {}  # as its last delivery said
+    rows[at]["usage_wh"] -= push["values_wh"][0]
+    assert faults(judge(estate, "usage_by_fuel", rows, lacking)[0]) == {}  # as a fold says
+    assert set(faults(judge(estate, "usage_by_fuel", rows, ledger)[0])) == {"wrong"}
+    rows[at]["usage_wh"] -= 1
+    assert set(faults(judge(estate, "usage_by_fuel", rows, lacking)[0])) == {"wrong"}
