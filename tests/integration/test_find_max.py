@@ -53,6 +53,7 @@ def scenario(text: str = SMALL) -> Scenario:
     return parse_scenario(text.format(keyspace=f"fm_{uuid.uuid4().hex[:12]}"), "small")
 
 
+@pytest.mark.long
 def test_the_search_closes_in_on_a_queue_that_is_known() -> None:
     """What it does, not how fast the machine is: it brackets, narrows, confirms, and ends beside saturation.
 
@@ -79,6 +80,7 @@ def test_the_search_closes_in_on_a_queue_that_is_known() -> None:
     assert len(told) == len(search.steps) + 1
 
 
+@pytest.mark.long
 def test_a_rate_on_cassandra_with_its_results_and_report(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:
     """Up to a rate that any machine holds: the answer is that even the highest held, in meters of each frequency."""
     found = scenario()
@@ -102,6 +104,7 @@ def test_a_rate_on_cassandra_with_its_results_and_report(two_dc_cluster: LocalCl
     assert again.exit_code == 0, again.output
 
 
+@pytest.mark.long
 def test_a_search_that_is_interrupted_is_reported_and_inconclusive(
     two_dc_cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +162,7 @@ def test_losing_a_dc_needs_another_one() -> None:
         check_request(scenario(text), SearchOptions(dc_down=True), is_local=True)
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_loaded_already_is_refused(
     two_dc_cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +195,7 @@ def test_what_a_cluster_at_rest_is(rest: NodeRest, told: str | None) -> None:
     assert why_loaded([rest], cores=2) == told
 
 
+@pytest.mark.long
 def test_the_highest_rate_with_a_dc_lost(tmp_path: Path) -> None:
     """On a cluster of its own, whose first DC is stopped for real: the other one carries all."""
     options = SearchOptions(low_per_s=20.0, high_per_s=20.0, step_s=20, dc_down=True)

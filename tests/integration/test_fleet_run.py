@@ -3,6 +3,8 @@
 import uuid
 from pathlib import Path
 
+import pytest
+
 from loadtests.cluster.local import LocalCluster
 from loadtests.fleet.launch import FleetPlan
 from loadtests.history import read_history
@@ -44,6 +46,7 @@ late_p99_ms_max = 60000
 """
 
 
+@pytest.mark.long
 def test_a_run_on_two_workers_with_customers_is_audited(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:
     scenario = parse_scenario(SCENARIO.format(keyspace=f"fleet_{uuid.uuid4().hex[:12]}"), "test")
     out = tmp_path / "run"

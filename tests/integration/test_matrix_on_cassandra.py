@@ -41,6 +41,7 @@ def nodes_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> None:
     out = tmp_path / "matrix"
     levels = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.EACH_QUORUM)
@@ -89,6 +90,7 @@ class InterruptsAt(Silent):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_an_interrupt_leaves_what_was_measured_and_no_node(tmp_path: Path) -> None:
     out = tmp_path / "matrix"
     asked = Asked(
