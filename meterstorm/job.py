@@ -147,7 +147,16 @@ def audit_again(
             endpoint = cluster.endpoint()
         progress.phase("Reading back what was acknowledged, from each data centre")
         is_complete = proof.are_commands_complete(recorded)
-        audit = proof.audit(scenario, estate, endpoint, run_folder, settle_s, progress, is_complete=is_complete)
+        audit = proof.audit(
+            scenario,
+            estate,
+            endpoint,
+            run_folder,
+            settle_s,
+            progress,
+            is_complete=is_complete,
+            is_closed=not recorded.trouble,
+        )
     results = judge_again(recorded, scenario, audit, ())
     results.write(run_folder)
     progress.phase("Writing the report")
@@ -252,7 +261,16 @@ def _audit_or_trouble(
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
         try:
             is_complete = proof.are_commands_complete(results)
-            audit = proof.audit(scenario, estate, endpoint, out, settle_s, phases.progress, is_complete=is_complete)
+            audit = proof.audit(
+                scenario,
+                estate,
+                endpoint,
+                out,
+                settle_s,
+                phases.progress,
+                is_complete=is_complete,
+                is_closed=not results.trouble,
+            )
             return audit, []
         except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
             return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from loadtests.audit.audit import audit as audit_tables
@@ -61,10 +62,12 @@ def audit(
     progress: Progress,
     *,
     is_complete: bool,
+    is_closed: bool,
 ) -> AuditResult:
     """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
 
-    is_complete: see `are_commands_complete`. Raises HarnessError, StoreError, and what the driver raises.
+    is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office.
+    Raises HarnessError, StoreError, and what the driver raises.
     """
     with contextlib.ExitStack() as cleanup:
         sessions = {}
@@ -84,7 +87,8 @@ def audit(
         )
         report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_rules))
         if scenario.run.back_office:
-            report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_office))
+            check = partial(check_office, is_closed=is_closed)
+            report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
             report.rules.extend(check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=is_complete))

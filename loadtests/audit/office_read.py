@@ -35,33 +35,41 @@ def check_office(
     schema: Schema,
     topology: Topology,
     progress: Callable[[str], None],
+    is_closed: bool,
 ) -> list[Checked]:
-    """What the back office has left: refusals, and views across homes as far as they are projected. Raises StoreError."""
-    progress("audit: refusals, settlement, receipts and cohorts")
+    """What the back office has left: refusals, and views across homes as far as they are projected. Raises StoreError.
+
+    is_closed: it worked to its end; one that was stopped leaves views behind the log, which are not judged.
+    """
+    progress("audit: refusals, settlement, receipts and cohorts" if is_closed else "audit: refusals")
     bulk = CassandraBulk(session, topology)
     try:
         store = HomeReadings(Statements(session, schema, topology), bulk, book_of(estate))
-        return check_projections(store, estate, ledger)
+        checks = [check_refusals(store, estate), *(check_projections(store, estate, ledger) if is_closed else [])]
+        return [one for one in checks if one.counted or one.faults]
     finally:
         bulk.close()
 
 
+def check_refusals(store: HomeReadings, estate: EstateModel) -> Checked:
+    """Every faulty delivery, as recorded."""
+    return check_refused(estate, [one for day in _days_us(estate) for one in store.rejected(day)])
+
+
 def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) -> list[Checked]:
-    """The same on any store. Homes with a half-hour in doubt are left out."""
+    """Views across homes. Homes with a half-hour in doubt are left out."""
     is_settled = settled_homes(estate, ledger)
-    first_us = start_us_of(estate)
-    days = [first_us + day * DAY_US for day in range(estate.day_count + 1)]
-    checks = [check_refused(estate, [one for day in days for one in store.rejected(day)])]
+    days = _days_us(estate)
     settled = [
         row
         for row in _rows(store, "settlement_by_date")
         if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])
     ][:ACROSS_ROWS_MAX]
-    checks.append(
+    checks = [
         check_settled(
             settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
         )
-    )
+    ]
     received = _rows(store, "receipts_by_hour")
     premises, _ = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64))
     home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
@@ -71,6 +79,10 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
     if estate.meter_count <= SUMMARISED_METERS_MAX:
         checks += [_cohorts(estate, store, month) for month in months_of(estate)]
     return [one for one in checks if one.counted or one.faults]
+
+
+def _days_us(estate: EstateModel) -> list[int]:
+    return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
 
 
 def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:

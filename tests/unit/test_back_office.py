@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.audit.office_read import check_projections
+from loadtests.audit.office_read import check_projections, check_refusals
 from loadtests.back_office import BackOffice
 from loadtests.deliveries import meter_types_of, readings_of, registers_of, schedules_on
 from loadtests.folding import book_of
@@ -92,7 +92,7 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
     assert office.done.delivered > 100 and office.done.faulty == office.done.bills == office.done.rounds == ROUNDS
     assert [store.events(home, MONTH) for home in range(HOMES)] == before
     assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
-    checks = {one.check: one for one in check_projections(store, estate, ledger)}
+    checks = {one.check: one for one in [check_refusals(store, estate), *check_projections(store, estate, ledger)]}
     assert len(checks) == 4 and all(one.is_right for one in checks.values()), checks
     assert checks["settlement_by_date is the fold of the log"].counted > 20
 
@@ -108,6 +108,11 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
 )
 def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: str, check: str) -> None:
     estate, store, ledger, _, _ = left
+
+    def judged() -> dict[str, bool | None]:
+        checks = [check_refusals(store, estate), *check_projections(store, estate, ledger)]
+        return {one.check: one.is_right for one in checks}
+
     rows = next(iter(store.runner._tables[table].partitions.values()))  # type: ignore[attr-defined]
     key = next(iter(rows))
     held = dict(rows[key])
@@ -115,6 +120,6 @@ def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: s
         rows[key][column] = (held[column][0], 7)
     else:  # of the key
         del rows[key]
-    assert {one.check: one.is_right for one in check_projections(store, estate, ledger)}[check] is False
+    assert judged()[check] is False
     rows[key] = held
-    assert {one.check: one.is_right for one in check_projections(store, estate, ledger)}[check] is True
+    assert judged()[check] is True
