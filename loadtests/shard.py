@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.cluster.connect import connect, tls_context
+from loadtests.engine_setup import engine_settings, prepare_templates
 from loadtests.errors import HarnessError
 from loadtests.history import NO_COUNTS, SecondCounts
 from loadtests.ledger import Ledger
 from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Sparse, Stop, Trouble
-from loadtests.wire.connection import Access, Credentials
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
+from loadtests.wire.engine import Engine, WireOperation
 from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
-from loadtests.wire.ring import RingTable, ring_of_metadata
-from loadtests.workload import Templates, Workload, lanes_of, make_templates, operations_of
-from store.cassandra import prepare, warming_keyspace
+from loadtests.wire.ring import RingTable
+from loadtests.workload import Templates, Workload, lanes_of, operations_of
+from store.cassandra import warming_keyspace
 from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
@@ -68,20 +67,8 @@ def run_shard(connection: Connection) -> None:
 
 
 def _prepare(plan: ShardPlan, keyspace: str) -> tuple[Templates, RingTable]:
-    """Have every statement prepared and learn the ring, by cassandra-driver."""
-    topology, schema = plan.scenario.topology, SCHEMAS[plan.schema]
-    driver, session = connect(plan.endpoint)
-    try:
-        prepared_ids = {
-            operation: prepare(
-                session, schema.statement(operation), keyspace, topology.consistency.of(operation)
-            ).query_id
-            for operation in operations_of(plan.scenario)
-        }
-        ring = ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in topology.business_dcs])
-    finally:
-        driver.shutdown()  # its threads would only share the interpreter with the sender
-    return make_templates(plan.scenario, schema, prepared_ids), ring
+    dcs = [dc.name for dc in plan.scenario.topology.business_dcs]
+    return prepare_templates(plan.scenario, plan.endpoint, SCHEMAS[plan.schema], keyspace, dcs)
 
 
 def _warm_nodes(plan: ShardPlan) -> None:
@@ -125,7 +112,12 @@ def _engine(
             schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations_of(plan.scenario)
         ],
         ring=ring,
-        settings=_settings(plan),
+        settings=engine_settings(
+            plan.scenario,
+            plan.endpoint,
+            in_flight_max=_in_flight_max(plan),
+            drain_s_max=plan.scenario.run.drain_s_max,
+        ),
         ledger=ledger,
         live=live,
         on_interval=on_interval,
@@ -134,20 +126,6 @@ def _engine(
 
 def _in_flight_max(plan: ShardPlan) -> int:
     return max(plan.scenario.run.in_flight_max // plan.shard_count, 1, plan.closed_in_flight or 0)
-
-
-def _settings(plan: ShardPlan) -> EngineSettings:
-    run, endpoint = plan.scenario.run, plan.endpoint
-    login = None
-    if endpoint.username is not None:
-        login = Credentials(username=endpoint.username, password=endpoint.password or "")
-    return EngineSettings(
-        in_flight_max=_in_flight_max(plan),
-        operation_timeout_s=run.operation_timeout_s,
-        attempts_max=run.attempts_max,
-        drain_s_max=run.drain_s_max,
-        access=Access(credentials=login, tls=tls_context(endpoint.ca) if endpoint.ca else None),
-    )
 
 
 def _heed(connection: Connection, engine: Engine) -> None:

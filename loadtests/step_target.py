@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.cluster.connect import Endpoint, connect, tls_context
+from loadtests.cluster.connect import Endpoint
+from loadtests.engine_setup import engine_settings, prepare_templates
 from loadtests.rate_source import POOL_OPERATIONS_MAX, pool_of, shard_count_of
 from loadtests.shard_messages import ShardPlan
 from loadtests.steps import StepTarget
-from loadtests.wire.connection import Access, Credentials
-from loadtests.wire.engine import EngineSettings
-from loadtests.wire.ring import ring_of_metadata
-from loadtests.workload import Workload, lanes_of, make_templates, operations_of
+from loadtests.workload import Workload, lanes_of, operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
-from store.cassandra import prepare
 from store.schemas import SCHEMAS
 
 DRAIN_S_MAX = 10.0  # a step is judged by what was answered within it
@@ -29,18 +26,7 @@ def cassandra_target(
     Raises HarnessError when the cluster can't be reached, StoreError when a statement can't be prepared.
     """
     topology, tables = scenario.topology, SCHEMAS[schema]
-    driver, session = connect(endpoint)
-    try:
-        prepared_ids = {
-            operation: prepare(
-                session, tables.statement(operation), topology.keyspace, topology.consistency.of(operation)
-            ).query_id
-            for operation in operations_of(scenario)
-        }
-        ring = ring_of_metadata(driver.metadata, topology.keyspace, dcs)
-    finally:
-        driver.shutdown()  # its threads would only share the interpreter with the sender
-    templates = make_templates(scenario, tables, prepared_ids)
+    templates, ring = prepare_templates(scenario, endpoint, tables, topology.keyspace, dcs)
     shard_count = shard_count_of(estate.meter_count)
     pool = pool_of(
         (
@@ -59,7 +45,12 @@ def cassandra_target(
             tables.statement(operation).cql.format(keyspace=topology.keyspace) for operation in operations_of(scenario)
         ),
         ring=ring,
-        settings=_settings(scenario, endpoint),
+        settings=engine_settings(
+            scenario,
+            endpoint,
+            in_flight_max=scenario.run.in_flight_max,
+            drain_s_max=min(scenario.run.drain_s_max, DRAIN_S_MAX),
+        ),
         pool=pool,
         seed=scenario.run.seed,
     )
@@ -78,18 +69,4 @@ def _plan(
         shard_count=shard_count,
         ledger_folder=Path(),
         live_path=Path(),
-    )
-
-
-def _settings(scenario: Scenario, endpoint: Endpoint) -> EngineSettings:
-    run = scenario.run
-    login = None
-    if endpoint.username is not None:
-        login = Credentials(username=endpoint.username, password=endpoint.password or "")
-    return EngineSettings(
-        in_flight_max=run.in_flight_max,
-        operation_timeout_s=run.operation_timeout_s,
-        attempts_max=run.attempts_max,
-        drain_s_max=min(run.drain_s_max, DRAIN_S_MAX),
-        access=Access(credentials=login, tls=tls_context(endpoint.ca) if endpoint.ca else None),
     )
