@@ -102,7 +102,6 @@ def run_back_office(
     try:
         runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
-        office.prime()
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         office.open()
         while not over.is_set():
@@ -119,6 +118,23 @@ def run_back_office(
     finally:
         bulk.close()
         driver.shutdown()
+
+
+def compile_kernels(estate: EstateModel) -> None:
+    """Have every kernel of a round compiled. On a machine's first run that takes the better part of a minute of a processor,
+    which nodes and senders must not lack once the clock runs."""
+    meter = np.unique(np.arange(min(LOOKED_AT_A_ROUND, estate.meter_count), dtype=np.int64))
+    schedules_on(estate, meter, np.zeros(len(meter), np.int32))
+    for meter_type, rows in of_types(estate, meter).items():
+        meters = np.array(meter[rows].tolist()[:1], np.int64)
+        for count in (SLOTS_PER_DAY,) if meter_type is MeterType.REGISTER_ONLY else (1, SLOTS_PER_DAY):
+            first = np.full(len(meters), 0, np.int32)
+            exact = meters[are_exact(estate, meter_type, meters, first, count)]
+            adapted_runs(estate, meter_type, exact, first[: len(exact)], count)
+    homes = np.zeros(1, np.int64)
+    tariff_kinds_of(estate, homes)
+    cohorts_of(estate, homes)
+    estate.region_of(homes)
 
 
 class BackOffice:
@@ -140,13 +156,6 @@ class BackOffice:
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
-
-    def prime(self) -> None:
-        """Have the kernels compiled, which takes seconds, before there is something to do."""
-        everyone = np.arange(min(LOOKED_AT_A_ROUND, self._estate.meter_count), dtype=np.int64)
-        for meter_type, rows in of_types(self._estate, everyone).items():
-            one = everyone[rows[:1]]
-            adapted_runs(self._estate, meter_type, one, np.zeros(len(one), np.int32), SLOTS_PER_DAY)
 
     def open(self) -> None:
         """What is there before the first round: the announced price lists, and what a writer before has left."""
