@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,14 +51,15 @@ class RequestLog:
             np.int64,
         )
 
-    def write(self, folder: Path, zero_ns: int) -> None:
+    def write(self, folder: Path, zero_ns: int, left_out: Collection[Operation] = ()) -> None:
         """As a part of a history, for `merge_histories`; `zero_ns` is the storm's wall start [monotonic].
 
         A request is due when it is sent: this is a closed loop, so response and service time are the same. What was done
-        before the start is left out.
+        before the start is left out, and so are the operations of `left_out`, which are measured elsewhere.
         """
         by_second: dict[int, list[Request]] = defaultdict(list)
-        for one in list(self.requests):
+        requests = [one for one in list(self.requests) if one.operation not in left_out]
+        for one in requests:
             if one.done_ns >= zero_ns:
                 by_second[(one.done_ns - zero_ns) // 1_000_000_000].append(one)
         operations = sorted({one.operation.value for rows in by_second.values() for one in rows})
@@ -74,7 +76,7 @@ class RequestLog:
                     name.value: _second(Counter(r.outcome for r in rows if r.operation is name)) for name in names
                 }
                 writer.write_second(second, counts, times, times, nothing)
-            errors = Counter((one.operation, one.outcome, one.error) for one in self.requests if one.outcome != OK)
+            errors = Counter((one.operation, one.outcome, one.error) for one in requests if one.outcome != OK)
             writer.write_errors(
                 ErrorCount(operation=operation.value, outcome=outcome, kind=kind, count=count)
                 for (operation, outcome, kind), count in errors.items()

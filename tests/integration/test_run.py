@@ -105,7 +105,8 @@ def test_the_same_seed_is_the_same_trace_on_more_shards(
     sharded = meterstorm.run(other, tmp_path / "run", endpoint=endpoint, shard_count=2)
     assert sharded.digest == results.digest
     assert sharded.verdict is Verdict.PASS, sharded.reasons
-    # operations are no measure: those of the back office besides are a matter of time
+    for name in operations_of(scenario):
+        assert sharded.operations[name].ok == results.operations[name].ok > 0, name
     assert sharded.audit is not None and results.audit is not None
     assert sharded.audit.acknowledged == sharded.audit.verified == results.audit.acknowledged > 0
 
