@@ -95,7 +95,7 @@ LIMITS = (
         unknown_is_doubt=False,
         good="The network held",
         bad="Connections were lost",
-        measure="{} of the operations met a lost connection or none",
+        measure="attempts that met a lost connection or none came to {} of the operations",
         mend="See logs/ for the nodes that were lost, and the network between the generator and them.",
     ),
 )

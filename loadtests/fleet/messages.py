@@ -2,8 +2,8 @@
 
 A worker says `Hello` and is made `Welcome` or `Refused`. Each of its fleet users says `Claim` and gets a `Given` shard, which
 is `ShardReady` once its process is. `Begin` names the start; then come `Measured` seconds, `LedgerPart`s of a worker that has
-no ledger in common with the master, and `ShardDone`. `Halt` ends it, and
-is answered by `Halted`; `ShardTrouble` says why a shard can't go on.
+no ledger in common with the master, and `ShardDone`. `Halt` ends it, and is answered by `Halted`; `ShardTrouble` says why a
+shard can't go on.
 """
 
 import zlib
