@@ -98,7 +98,8 @@ def _finished(client: Client, waiting: set[Future]) -> list[Future]:
     with contextlib.suppress(TimeoutError):
         wait(waiting, timeout=POLL_S, return_when="FIRST_COMPLETED")
     finished = [future for future in waiting if future.done()]
-    if not finished and not client.scheduler_info()["workers"]:
+    # Their number, not their list: Dask's own timer may overwrite the list with an empty one before it is returned.
+    if not finished and not client.scheduler_info(n_workers=0)["n_workers"]:
         raise HarnessError("all workers are gone; start them and try again")
     return finished
 

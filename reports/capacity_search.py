@@ -10,6 +10,7 @@ Rules that hold here:
 - A rate that the load generator can't send is tried once more, then it is the ceiling of what can be known.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,7 @@ from itertools import pairwise
 from reports.capacity_step import StepVerdict
 
 GROWTH = 2.0  # from rate to rate while nothing has fallen yet, or nothing has stood
-LOWEST_OF_LOW = 1 / 256  # below which share of the first rate the search gives up
+SHRINKINGS_MAX = 8  # how often the first rate is divided by GROWTH before the search gives up
 DECIMALS = 3  # rates are compared by their value: rounded once, where they are made
 
 
@@ -147,9 +148,10 @@ def _first_that_stands(
         if plan.high_per_s is None or top < plan.high_per_s:
             return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
         return Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None)
-    lower = rates[0].rate_per_s / GROWTH
-    if lower >= plan.low_per_s * LOWEST_OF_LOW:
-        return _bracket(lower)
+    # Counted from the first rate: halving what was rounded would drift past the floor.
+    shrinkings = round(math.log(plan.low_per_s / rates[0].rate_per_s, GROWTH)) + 1
+    if shrinkings <= SHRINKINGS_MAX:
+        return _bracket(plan.low_per_s / GROWTH**shrinkings)
     ending = Ending.CLIENT_LIMITED if high is None else Ending.NONE_HELD
     return Found(ending=ending, low_per_s=None, high_per_s=high)
 
