@@ -4,13 +4,15 @@ Head-ends send days again in the meters' raw forms, some of them faulty; days ar
 price lists are published, bills issued, displays asked, cohorts compared. All through the store's library, every request
 timed: a closed loop of a few dozen requests a second, beside which the wire engine does the work.
 
-What it delivers was acknowledged before and is the same to the last Wh, so the ledger needs no word of it.
+What it delivers was acknowledged before and is the same to the last Wh, so the ledger needs no word of it. But for exports,
+which nobody else sends: those have a plane of the ledger that the back office alone marks.
 """
 
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,16 +21,19 @@ from loadtests.cluster.connect import Endpoint, connect
 from loadtests.deliveries import (
     FUEL_CODES,
     cohorts_of,
+    meter_of,
+    meter_types_of,
     price_lists_of,
     schedules_on,
+    sends_half_hours,
     start_us_of,
     tariff_kinds_of,
 )
 from loadtests.faulty_deliveries import faulty_delivery
 from loadtests.folding import book_of
-from loadtests.ledger import Ledger, SlotState
+from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.measured_statements import MeasuredStatements, RequestLog
-from loadtests.raw_deliveries import adapted_runs, are_exact, of_types
+from loadtests.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
 from scenarios.domain import (
     DAY_US,
     SLOT_US,
@@ -55,7 +60,7 @@ from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
 from store.rows import Readings, month_of
 from store.schemas import SCHEMAS
-from store.tariffs import MISSING_WH
+from store.tariffs import EXPORT, MISSING_WH
 
 ROUND_S = 0.5
 METERS_A_ROUND = 8
@@ -70,6 +75,7 @@ class BackOfficeResult:
 
     rounds: int = 0
     delivered: int = 0  # runs of half-hours and registers, in raw forms
+    exported: int = 0  # days of what meters gave to the network, of them
     faulty: int = 0  # rows that were to be refused
     bills: int = 0
     behind_s_max: float = 0.0  # wall time by which a round was late
@@ -131,6 +137,10 @@ def compile_kernels(estate: EstateModel) -> None:
             first = np.full(len(meters), 0, np.int32)
             exact = meters[are_exact(estate, meter_type, meters, first, count)]
             adapted_runs(estate, meter_type, exact, first[: len(exact)], count)
+        if meter_type is MeterType.IMPORT_EXPORT:
+            sends_half_hours(estate, meters, first)
+            exported_days(estate, meters, first)
+            mark_run(np.zeros((1, 1, 1), np.uint8), 0, 0, 0, 1, int(SlotState.INTENT))
     homes = np.zeros(1, np.int64)
     tariff_kinds_of(estate, homes)
     cohorts_of(estate, homes)
@@ -167,7 +177,8 @@ class BackOffice:
         """One round, at an instant since the scenario's start [us]. Raises StoreError."""
         number = self.done.rounds
         self.done.rounds += 1
-        for readings in self._raw_runs(now_us):
+        meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+        for readings in chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)):
             self._projector.deliver([readings])
             self._touched |= days_touched(readings)
             self.done.delivered += len(readings.mpxn)
@@ -189,9 +200,32 @@ class BackOffice:
         completeness(self._runner, instant_us // DAY_US * DAY_US)
         comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), _month(instant_us))
 
-    def _raw_runs(self, now_us: int) -> Iterator[Readings]:
-        """What was acknowledged of the next meters, as the adapters make it of raw forms: each the latest that is over."""
-        meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+    def _exports(self, meter: Integers, now_us: int) -> Iterator[Readings]:
+        """The latest day that is over of what these meters gave to the network, of those that send half-hours at all.
+
+        It is delivered when the next one is asked for.
+        """
+        first = (min(now_us // DAY_US, self._estate.day_count) - 1) * SLOTS_PER_DAY
+        exporting = of_types(self._estate, meter).get(MeterType.IMPORT_EXPORT)
+        if exporting is None or first < 0:
+            return
+        meter = meter[exporting]
+        at, states = self._ledger.plane_of(EXPORT_PLANE), self._ledger.states
+        sends = sends_half_hours(self._estate, meter, np.full(len(meter), first, np.int32))
+        is_new = [self._ledger.slots(at, one, one + 1)[0, first] == SlotState.NONE for one in meter.tolist()]
+        chosen = meter[sends & np.array(is_new, np.bool_)][:METERS_A_ROUND]
+        if not len(chosen):
+            return
+        readings = exported_days(self._estate, chosen, np.full(len(chosen), first, np.int32))
+        for one in chosen.tolist():
+            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.INTENT))
+        yield readings
+        for one in chosen.tolist():
+            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
+        self.done.exported += len(chosen)
+
+    def _raw_runs(self, meter: Integers, now_us: int) -> Iterator[Readings]:
+        """What was acknowledged of these meters, as the adapters make it of raw forms: each the latest that is over."""
         slot = min(now_us // SLOT_US - 2, self._estate.slot_count - 1)  # the last one may still be on its way
         day = min(now_us // DAY_US, self._estate.day_count) - 1
         slots = np.full(len(meter), max(slot, 0), np.int32)
@@ -308,12 +342,17 @@ def months_of(estate: EstateModel) -> list[int]:
 
 
 def expected_of(estate: EstateModel) -> dict[tuple[int, int], int]:
-    """(region, fuel) -> how many meters there are, of which each half-hour is expected."""
+    """(region, fuel) -> how many meters there are, of which each half-hour is expected; of export those that measure it."""
     premises = np.arange(estate.premises_count, dtype=np.int64)
-    count = np.bincount(estate.region_of(premises))
-    return {
-        (region, FUEL_CODES[fuel]): int(homes) for region, homes in enumerate(count.tolist()) for fuel in estate.fuels
-    }
+    region = estate.region_of(premises)
+    count = np.bincount(region)
+    expected = {(at, FUEL_CODES[fuel]): int(homes) for at, homes in enumerate(count.tolist()) for fuel in estate.fuels}
+    meter = meter_of(estate, premises, np.zeros(len(premises), np.bool_))
+    exporting = region[(meter >= 0) & (meter_types_of(estate, np.maximum(meter, 0)) == MeterType.IMPORT_EXPORT)]
+    for at, homes in enumerate(np.bincount(exporting, minlength=len(count)).tolist()):
+        if homes:
+            expected[at, EXPORT] = int(homes)
+    return expected
 
 
 def _strides(count: int) -> Iterator[int]:

@@ -42,6 +42,7 @@ question = "How much do two workers send, against one?"
 premises = 200_000
 fuels = ["electricity"]
 [estate.read_schedules]
+daily = 0.0
 half_hourly = 1.0
 [topology]
 dcs = [{ name = "north", nodes = 1, rf = 1 }]
@@ -81,11 +82,11 @@ def carried_per_s(folder: Path, worker_count: int) -> tuple[float, float]:
         ours = ["--scenario", str(folder / "scenario.toml"), "--port", str(stub.port), "--tables-exist"]
         ours += ["--closed", str(IN_FLIGHT * worker_count), "--out", str(out)]
         listens = ["--master", "--expect-workers", str(worker_count), "--master-bind-port", port]
-        running.enter_context(started([*locust, *ours, *listens], folder / "master.log"))
+        master = running.enter_context(started([*locust, *ours, *listens], folder / "master.log"))
         for number in range(worker_count):
             serves = [*locust, *ours, "--worker", "--master-port", port]
             running.enter_context(started(serves, folder / f"worker-{number}.log", cpu=number))
-        _await_start(out)
+        _await_start(out, master)
         node = psutil.Process(stub.process.pid)
         time.sleep(FIRST_S)
         spent, since = sum(node.cpu_times()[:2]), time.monotonic()
@@ -96,9 +97,10 @@ def carried_per_s(folder: Path, worker_count: int) -> tuple[float, float]:
     return done / (LAST_S - FIRST_S), share
 
 
-def _await_start(out: Path) -> None:
+def _await_start(out: Path, master: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + READY_S_MAX
     while (record := StormRecord.read(out)) is None or record.offered == 0:
+        assert master.poll() is None, f"the master ended: {(out.parent / 'master.log').read_text(encoding='utf-8')}"
         assert time.monotonic() < deadline, "the storm did not begin"
         time.sleep(0.1)
 

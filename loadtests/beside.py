@@ -52,7 +52,7 @@ class BesideStorm:
                 estate,
                 endpoint,
                 schema=schema,
-                ledger=Ledger.open(ledger),
+                ledger=Ledger.open(ledger, is_writable=True),
                 zero_ns=bench.zero_ns,
                 log=bench.log,
                 over=bench.over,

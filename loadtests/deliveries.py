@@ -42,7 +42,7 @@ from sim.sending import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us, 
 from sim.values import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
 from store.customers.port import Preference
 from store.rows import ESTIMATE_REVISION, Columns, Readings, epoch_day_of, month_of
-from store.tariffs import FIRST_PRICES, MISSING_WH, DayTotals, PriceList, day_totals
+from store.tariffs import EXPORT, FIRST_PRICES, MISSING_WH, DayTotals, PriceList, day_totals
 
 _PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
 _REGISTER = int(MessageKind.READ_REGISTER)
@@ -250,6 +250,8 @@ def totals_of(
     day_slot: NDArray[np.int32],
     day_wh: NDArray[np.int32],
     slot_count: NDArray[np.int64],
+    *,
+    is_export: bool = False,
 ) -> DayTotals:
     """What the first `slot_count` half-hours of days add up to and cost: arrays of n, day_wh int32[n, 48]."""
     premises, is_gas = split_meter(estate, meter)
@@ -259,7 +261,7 @@ def totals_of(
         values_wh=day_wh,
         slot_count=slot_count,
         kind=tariff_kinds_of(estate, premises),
-        fuel=is_gas.astype(np.int8),
+        fuel=np.full(len(meter), EXPORT, np.int8) if is_export else is_gas.astype(np.int8),
     )
 
 

@@ -25,6 +25,7 @@ from loadtests.errors import HarnessError
 from loadtests.wire.kernels import borrowing_kernel, unlocked_kernel
 
 SLOTS_PER_BYTE = 4
+EXPORT_PLANE = "export"  # what import/export meters gave to the network; all other planes are named after what was sent
 _LOW_BITS = 0x55  # the low bit of each slot's pair
 
 

@@ -20,7 +20,7 @@ from loadtests.deliveries import (
     start_us_of,
     totals_of,
 )
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Quality, Source
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Quality, Source, export_mpan_of
 from sim.estate import EstateModel
 from sim.raw_forms import GAS_DM3, GAS_WH, displays, raw_readings, ten_seconds_wh
 from sim.values import register_wh
@@ -33,7 +33,7 @@ from store.adapters.import_export import ImportExport
 from store.adapters.register_only import RegisterOnly
 from store.adapters.ten_second import PARTS_PER_SLOT, TenSecond
 from store.rows import Readings
-from store.tariffs import MISSING_WH
+from store.tariffs import EXPORT, MISSING_WH
 
 CALORIFIC_VALUE = 3_930  # [hundredths of a MJ/m3], of the simulated gas
 
@@ -77,6 +77,29 @@ def adapted_runs(
     day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
     count = (first_slot - day_slot).astype(np.int64) + length
     day = totals_of(estate, meter, day_slot, measured_days(estate, meter, day_slot), count) if length else None
+    return readings_of(channel, envelope, day)
+
+
+def exported_days(estate: EstateModel, meter: Meters, first_slot: Slots) -> Readings:
+    """What import/export meters gave to the network on UTC days, from raw forms: one delivery a day, as it is collected.
+
+    meter: int64[n], of type IMPORT_EXPORT; first_slot: int32[n], each the first of a day. It arrives as the day's upload does.
+    """
+    channel = channels_of(estate, MeterType.IMPORT_EXPORT, meter, first_slot, SLOTS_PER_DAY)[1]
+    assert channel.fuel == EXPORT and not channel.reason.any(), "a simulated meter's own form was refused"
+    premises, _ = split_meter(estate, meter)
+    n: int = len(meter)
+    envelope = Envelope(
+        mpxn=export_mpan_of(premises),
+        premises=premises,
+        interval_start_us=start_us_of(estate) + first_slot.astype(np.int64) * SLOT_US,
+        received_at_us=received_us_of(estate, meter, first_slot, SLOTS_PER_DAY),
+        revision=np.zeros(n, np.int32),
+        source=np.full(n, Source.SCHEDULED, np.int8),
+        quality=np.full(n, Quality.ACTUAL, np.int8),
+    )
+    whole = np.full(n, SLOTS_PER_DAY, np.int64)
+    day = totals_of(estate, meter, first_slot, channel.values_wh, whole, is_export=True)
     return readings_of(channel, envelope, day)
 
 

@@ -24,10 +24,11 @@ from loadtests.deliveries import (
     start_us_of,
     ten_second_columns,
 )
+from loadtests.ledger import EXPORT_PLANE
 from loadtests.shard_messages import ShardPlan
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.frames import FrameTemplate
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Fuel, Operation
 from scenarios.spec import Scenario
 from sim.trace import MessageBlock, MessageKind, trace_blocks
 from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
@@ -94,8 +95,10 @@ def operations_of(scenario: Scenario) -> tuple[Operation, ...]:
 
 
 def planes_of(scenario: Scenario) -> tuple[str, ...]:
-    """The planes of a scenario's ledger."""
-    return tuple(lane.plane for lane in lanes_of(scenario) if lane.plane is not None)
+    """The planes of a scenario's ledger: those of the lanes, and of the exports that the back office collects."""
+    planes = tuple(lane.plane for lane in lanes_of(scenario) if lane.plane is not None)
+    has_exports = Fuel.ELECTRICITY in scenario.estate.fuels and scenario.estate.meter_types.import_export > 0
+    return (*planes, EXPORT_PLANE) if scenario.run.back_office and has_exports else planes
 
 
 Templates = Mapping[tuple[Operation, int | None], FrameTemplate]

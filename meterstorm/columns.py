@@ -101,8 +101,8 @@ def choose_events(
 def _meter_index(estate: EstateModel, number: int) -> int:
     if 0 <= number < estate.meter_count:
         return number
-    premises, is_gas = premises_of_mpxn(np.array([number]))
-    meter = int(meter_of(estate, premises, is_gas)[0])
+    point = premises_of_mpxn(np.array([number]))
+    meter = int(meter_of(estate, point.premises, point.is_gas)[0])
     if meter < 0:
         raise ScenarioError(
             f"--meter {number}: the estate has no such meter; give an index from 0 to {estate.meter_count - 1}, "

@@ -4,6 +4,7 @@ Units: energy in Wh, time in microseconds since the scenario's start (00:00 UTC)
 """
 
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ PARTITION_COUNT = 4_096
 
 MPAN_DISTRIBUTOR = 10
 MPAN_WEIGHTS = (3, 5, 7, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+EXPORT_MPAN_BASE = 5_000_000_000  # of the ten digits between distributor and check digit; the simulator's own split
 MPRN_BASE = 10_000_000
 
 
@@ -231,6 +233,11 @@ def mpan_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
     return mpan
 
 
+def export_mpan_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The metering point of what each premises gives to the network: a number of its own, as the industry has it."""
+    return mpan_of(premises.astype(np.int64) + EXPORT_MPAN_BASE)
+
+
 def mprn_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
     """The 10-digit gas metering point of each premises: int64[n] index -> int64[n] MPRN with its two check digits.
 
@@ -246,16 +253,22 @@ def mprn_of(premises: NDArray[np.int64]) -> NDArray[np.int64]:
     return mprn
 
 
-def premises_of_mpxn(mpxn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The inverse of `mpan_of` and `mprn_of`: int64[n] -> (premises int64[n], is_gas bool[n]).
+class MeteringPoints(NamedTuple):
+    """What n metering point numbers say."""
 
-    A number that neither could have made (wrong check digit, other distributor) gives premises -1.
-    """
+    premises: NDArray[np.int64]  # [n] -1 for a number that nobody could have made: wrong check digit, other distributor
+    is_gas: NDArray[np.bool_]  # [n]
+    is_export: NDArray[np.bool_]  # [n] of what an electricity meter measures in the other direction
+
+
+def premises_of_mpxn(mpxn: NDArray[np.int64]) -> MeteringPoints:
+    """The inverse of `mpan_of`, `export_mpan_of` and `mprn_of`: int64[n] -> n metering points."""
     value = mpxn.astype(np.int64)
     is_gas = value < 100 * MPRN_BASE * 10
-    stem_gas = value // 100 - MPRN_BASE
-    stem_electricity = value // 10 - np.int64(MPAN_DISTRIBUTOR) * 10_000_000_000
-    premises = np.where(is_gas, stem_gas, stem_electricity)
+    stem = value // 10 - np.int64(MPAN_DISTRIBUTOR) * 10_000_000_000
+    is_export = ~is_gas & (stem >= EXPORT_MPAN_BASE)
+    premises = np.where(is_gas, value // 100 - MPRN_BASE, stem - np.where(is_export, EXPORT_MPAN_BASE, 0))
     in_range = (premises >= 0) & (premises < 9 * MPRN_BASE)
-    made = np.where(is_gas, mprn_of(np.where(in_range, premises, 0)), mpan_of(np.where(in_range, premises, 0)))
-    return np.where(in_range & (made == value), premises, -1), is_gas
+    known = np.where(in_range, premises, 0)
+    made = np.where(is_gas, mprn_of(known), np.where(is_export, export_mpan_of(known), mpan_of(known)))
+    return MeteringPoints(np.where(in_range & (made == value), premises, -1), is_gas, is_export)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, Source, premises_of_mpxn
 from store.rejections import DETAIL_CHARS_MAX, SLOT_WH_MAX, Reason
 from store.rows import ESTIMATE_REVISION, Readings
-from store.tariffs import ELECTRICITY, EXPORT, MISSING_WH
+from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
 TEXT_CHARS_MAX = 64  # of a number that comes as text
 REVISIONS_MAX = 8  # what a partition of the log is sized for
@@ -40,7 +40,6 @@ class Delivery:
     source: Column  # [n]
     quality: Column  # [n]
     received_at_us: NDArray[np.int64]  # [n] by the gateway's own clock [us since the Unix epoch]
-    is_export: bool = False  # what the homes gave to the network, by the number of their electricity meters
 
 
 class Meters(Protocol):
@@ -57,8 +56,9 @@ class NumberedHomes:
     count: int
 
     def find(self, mpxn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-        premises, is_gas = premises_of_mpxn(mpxn)
-        return np.where(premises < self.count, premises, -1), is_gas.astype(np.int8)
+        point = premises_of_mpxn(mpxn)
+        fuel = np.where(point.is_gas, GAS, np.where(point.is_export, EXPORT, ELECTRICITY)).astype(np.int8)
+        return np.where(point.premises < self.count, point.premises, -1), fuel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +82,6 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
         numbers[name] = _numbers(column, name, reason, detail)
     values, is_missing = _values(delivery, reason, detail)
     premises, fuel = meters.find(numbers["mpxn"])
-    if delivery.is_export:
-        premises = np.where(fuel == ELECTRICITY, premises, -1)
-        fuel = np.full(n, EXPORT, np.int8)
     start_us, end_us = numbers["interval_start_us"], numbers["interval_start_us"] + k * SLOT_US
     slot_max = np.array(SLOT_WH_MAX)[fuel]
     for one, is_so in (

@@ -32,7 +32,7 @@ class Readings:
 
     mpxn: NDArray[np.int64]  # [n]
     premises: NDArray[np.int64]  # [n]
-    fuel: NDArray[np.int8]  # [n] 0 electricity, 1 gas
+    fuel: NDArray[np.int8]  # [n] 0 electricity, 1 gas, 2 what the home gave to the network
     interval_start_us: NDArray[np.int64]  # [n] of the first half-hour [us since the Unix epoch]
     values_wh: NDArray[np.int32]  # [n, k] [Wh], MISSING_WH where the meter has lost it; k 0: a register alone
     register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh]

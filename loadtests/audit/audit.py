@@ -15,7 +15,7 @@ from loadtests.audit.counted import RowCounts, Sent, count_rows, lost_of, phanto
 from loadtests.audit.customers import Checked
 from loadtests.audit.expected import audited_columns, compare_page, rows_of_class, wrong_column
 from loadtests.audit.pages import NULL, Page, RawRowsHandler, read_pages, token_ranges
-from loadtests.audit.planes import fact_classes
+from loadtests.audit.planes import FactClass, fact_classes
 from loadtests.audit.tally import (
     IN_DOUBT_FOUND,
     VERIFIED,
@@ -29,7 +29,7 @@ from loadtests.audit.tally import (
 )
 from loadtests.deliveries import mpxn_of, split_meter, start_us_of
 from loadtests.ledger import Ledger
-from scenarios.domain import Operation
+from scenarios.domain import Operation, export_mpan_of
 from scenarios.spec import Topology
 from sim.estate import EstateModel
 from store.tables import Schema, Table
@@ -312,15 +312,17 @@ class _TableJudge:
             compared = compare_page(self._estate, self._ledger, self._table, page)
             for one, tally in zip(self._classes, tallies, strict=True):
                 claim = rows_of_class(self._estate, self._table, compared, one)
-                examples += [self._explained(example, dc, page) for example in tally.add(compared, claim)]
-        for tally in tallies:
+                examples += [self._explained(one, example, dc, page) for example in tally.add(compared, claim)]
+        for one, tally in zip(self._classes, tallies, strict=True):
             self.facts_read += int(tally.counts[Fault.WRONG :].sum())
-            examples += [self._named(example, dc, "an acknowledged reading", "no row") for example in tally.finish()]
+            examples += [
+                self._named(one, example, dc, "an acknowledged reading", "no row") for example in tally.finish()
+            ]
         self.scan_s += time.monotonic() - started
         counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)
         return counts, examples
 
-    def _explained(self, example: Example, dc: str, page: Page) -> FaultExample:
+    def _explained(self, of: FactClass, example: Example, dc: str, page: Page) -> FaultExample:
         """A fault that a row shows."""
         expected, found = "no such row", self._row_text(page, example.row)
         if example.fault is Fault.WRONG:
@@ -329,16 +331,18 @@ class _TableJudge:
             expected = "the row of this half-hour, which was acknowledged after it"
         elif example.fault is Fault.DUPLICATE:
             expected = "this half-hour in one row only"
-        return self._named(example, dc, expected, found)
+        return self._named(of, example, dc, expected, found)
 
-    def _named(self, example: Example, dc: str, expected: str, found: str) -> FaultExample:
+    def _named(self, of: FactClass, example: Example, dc: str, expected: str, found: str) -> FaultExample:
         is_known = example.meter >= 0
+        meter = np.array([example.meter])
+        mpxn = export_mpan_of(split_meter(self._estate, meter)[0]) if of.is_export else mpxn_of(self._estate, meter)
         start = datetime.fromtimestamp(start_us_of(self._estate) / 1e6, UTC)
         return FaultExample(
             table=self._table.name,
             dc=dc,
             kind=example.fault.name.lower(),
-            mpxn=int(mpxn_of(self._estate, np.array([example.meter]))[0]) if is_known else None,
+            mpxn=int(mpxn[0]) if is_known else None,
             slot=example.slot if is_known else None,
             slot_start=(start + timedelta(minutes=30 * example.slot)).isoformat() if is_known else None,
             expected=expected,

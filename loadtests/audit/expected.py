@@ -17,6 +17,7 @@ from loadtests.deliveries import (
     again_us_of,
     measured_days,
     meter_of,
+    meter_types_of,
     readings_of,
     registers_of,
     revisions_of,
@@ -25,12 +26,13 @@ from loadtests.deliveries import (
     start_us_of,
     totals_of,
 )
-from loadtests.ledger import Ledger, SlotState
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, premises_of_mpxn
+from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState
+from loadtests.raw_deliveries import exported_days
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
 from sim.estate import EstateModel
 from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
 from store.tables import Table
-from store.tariffs import MISSING_WH
+from store.tariffs import EXPORT, GAS, MISSING_WH
 
 DAY_TABLES = ("usage_by_fuel", "billing_by_home")
 
@@ -44,6 +46,7 @@ class Messages:
     slot_count: NDArray[np.int32]  # [rows] of the ledger: 1 for a register
     revision: NDArray[np.int64]  # [rows]
     is_register: NDArray[np.bool_]  # [rows]
+    is_export: NDArray[np.bool_]  # [rows] what the meter gave to the network, a whole day of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) 
     names = audited_columns(table)
     held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
     has_values = "values_wh" in names
-    messages = _messages(estate, table, held)
+    messages = _messages(estate, ledger, table, held)
     compared = Compared(
         messages=messages,
         is_row_right=np.zeros(page.row_count, np.bool_),
@@ -76,7 +79,7 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) 
         right = np.ones(len(rows), np.bool_)
         for name, values in held.items():
             right &= _is_right(estate, messages, rows, name, values[rows], expected)
-        if table.name in DAY_TABLES and not right.all():
+        if table.name in DAY_TABLES and not right.all() and not messages.is_export[rows[0]]:
             right |= _is_folded(estate, ledger, messages, rows, held)
         compared.is_row_right[rows] = right
         if has_values:
@@ -93,14 +96,16 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
     The first class of a table owns what no message has made.
     """
     messages = compared.messages
+    if fact_class.is_export:
+        return messages.is_export.astype(np.uint8)
     if table.name not in ("events_by_home", "intervals_by_home"):
-        return np.ones(len(messages.meter), np.uint8)
-    is_made = messages.meter >= 0
+        return (~messages.is_export).astype(np.uint8)
+    is_made = (messages.meter >= 0) & ~messages.is_export
     is_run = is_made & ~messages.is_register
     if fact_class.is_register:
         return (is_made & messages.is_register).astype(np.uint8)
     if fact_class.revision is None:
-        own = ~is_made | (is_run & (messages.revision == 0))
+        own = (messages.meter < 0) | (is_run & (messages.revision == 0))
         later = is_run & (messages.revision > 0)  # in the row of a push; an upload's row stays beside
         later &= sends_runs(estate, np.maximum(messages.meter, 0), messages.first_slot, messages.slot_count)
     else:
@@ -118,7 +123,7 @@ def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, 
     """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
     names = audited_columns(table)
     held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
-    messages = _messages(estate, table, held)
+    messages = _messages(estate, ledger, table, held)
     rows = np.array([row])
     expected = _expected(estate, ledger, table, messages, rows)
     for name, values in held.items():
@@ -132,13 +137,9 @@ def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, 
 
 
 def _alike(messages: Messages) -> list[NDArray[np.int64]]:
-    """Rows of one length and revision together, as they are recomputed together; phantoms are left out."""
-    key = np.where(
-        messages.meter >= 0,
-        ((messages.revision - ESTIMATE_REVISION) * 2 + messages.is_register) * (SLOTS_PER_DAY + 1)
-        + messages.slot_count,
-        -1,
-    )
+    """Rows of one direction, length and revision together, as they are recomputed together; phantoms are left out."""
+    kind = ((messages.revision - ESTIMATE_REVISION) * 2 + messages.is_register) * 2 + messages.is_export
+    key = np.where(messages.meter >= 0, kind * (SLOTS_PER_DAY + 1) + messages.slot_count, -1)
     return [np.flatnonzero(key == one) for one in np.unique(key[key >= 0])]
 
 
@@ -148,6 +149,9 @@ def _expected(
     """Every column of rows that are alike."""
     meter, first_slot = messages.meter[rows], messages.first_slot[rows]
     revision, length = int(messages.revision[rows[0]]), int(messages.slot_count[rows[0]])
+    if messages.is_export[rows[0]]:
+        day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)  # a day's view is known by its last
+        return reading_columns(Operation.INGEST_READING, exported_days(estate, meter, day_slot))
     if table.name in DAY_TABLES:
         return _expected_days(estate, ledger, meter, first_slot, length)
     readings: Readings
@@ -246,7 +250,8 @@ def _is_right(
     expected: Mapping[str, NDArray[np.generic]],
 ) -> NDArray[np.bool_]:
     right: NDArray[np.bool_] = held == expected[name]
-    if name == "received_at" and estate.parameters.duplicate_below and not messages.revision[rows].any():
+    is_again = estate.parameters.duplicate_below and not messages.revision[rows].any()
+    if name == "received_at" and is_again and not messages.is_export[rows].any():
         # both copies are written at the same write timestamp, and then the greater value wins
         again_us = again_us_of(
             estate,
@@ -259,13 +264,18 @@ def _is_right(
     return right
 
 
-def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int64]]) -> Messages:
+def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str, NDArray[np.int64]]) -> Messages:
     """From the key columns of each row to the message that must have written it."""
     start_us = start_us_of(estate)
-    meter = meter_of(estate, held["premises"], held["fuel"] == 1)
+    is_export = held["fuel"] == EXPORT
+    meter = meter_of(estate, held["premises"], held["fuel"] == GAS)
     if "mpxn" in held:
-        by_number = meter_of(estate, *premises_of_mpxn(held["mpxn"]))
-        meter = np.where(by_number == meter, meter, -1)
+        point = premises_of_mpxn(held["mpxn"])
+        is_its = (meter_of(estate, point.premises, point.is_gas) == meter) & (point.is_export == is_export)
+        meter = np.where(is_its, meter, -1)
+    if is_export.any():
+        exports = meter_types_of(estate, np.maximum(meter, 0)) == MeterType.IMPORT_EXPORT
+        meter = np.where(is_export & ~(exports & (EXPORT_PLANE in ledger.planes)), -1, meter)
     revision = held.get("revision", np.zeros(len(meter), np.int64))
     is_register = np.zeros(len(meter), np.bool_)
     if table.name in ("events_by_home", "intervals_by_home"):
@@ -280,10 +290,10 @@ def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int6
         slot_count = np.ones(len(meter), np.int64)
         first_slot = end_slot - 1
         if table.name == "latest_by_home":
-            is_register = ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
+            is_register = ~is_export & ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
             # an upload is recomputed from the start of its day
             is_upload = ~is_register & (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
-            is_upload &= ~sends_runs(estate, np.maximum(meter, 0), first_slot.astype(np.int32), slot_count)
+            is_upload &= is_export | ~sends_runs(estate, np.maximum(meter, 0), first_slot.astype(np.int32), slot_count)
             first_slot = np.where(is_upload, first_slot - SLOTS_PER_DAY + 1, first_slot)
             slot_count = np.where(is_upload, SLOTS_PER_DAY, slot_count)
     is_made = (meter >= 0) & is_aligned & (first_slot >= 0) & (first_slot + slot_count <= estate.slot_count)
@@ -291,6 +301,7 @@ def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int6
     is_made &= ~is_register | (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
     is_made &= (revision >= ESTIMATE_REVISION) & (revision <= estate.parameters.settlement_run_count)
     is_made &= (revision == 0) | (slot_count == 1)
+    is_made &= ~is_export | ((revision == 0) & ~is_register & _is_whole_day(table, first_slot, slot_count))
     instant_us = start_us + np.where(is_made, first_slot, 0) * SLOT_US
     if "month" in held:
         is_made &= held["month"] == month_of(instant_us)
@@ -302,7 +313,17 @@ def _messages(estate: EstateModel, table: Table, held: dict[str, NDArray[np.int6
         slot_count=np.where(is_made, slot_count, 0).astype(np.int32),
         revision=np.where(is_made, revision, 0),
         is_register=is_made & is_register,
+        is_export=is_made & is_export,
     )
+
+
+def _is_whole_day(table: Table, first_slot: NDArray[np.int64], slot_count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Is the row that of a day's one delivery? A day's view is known by its last half-hour."""
+    if table.name in DAY_TABLES:
+        is_last: NDArray[np.bool_] = first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1
+        return is_last
+    is_whole: NDArray[np.bool_] = slot_count == SLOTS_PER_DAY
+    return is_whole
 
 
 def _month_start_us(instant_us: NDArray[np.int64]) -> NDArray[np.int64]:

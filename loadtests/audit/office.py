@@ -5,19 +5,21 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtests.audit.customers import Checked, Ints, checked
 from loadtests.deliveries import meter_of, start_us_of
 from loadtests.faulty_deliveries import APART_US, faulty_delivery
-from loadtests.raw_deliveries import adapted_runs, are_exact, of_types
-from scenarios.domain import SLOT_US, MeterType
+from loadtests.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
 from sim.estate import EstateModel
 from store.ports import Event, Rejected
 from store.readings.columns import Page, dicts_of, integers, lists
 from store.readings.receipts import HOUR_US
 from store.readings.settlement import settle
 from store.readings.summaries import Insight
-from store.tariffs import GAS, MISSING_WH
+from store.rows import Readings
+from store.tariffs import EXPORT, GAS, MISSING_WH
 
 _EPOCH = date(1970, 1, 1)
 
@@ -30,28 +32,40 @@ def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, Event]]) 
     count, faults = 0, list[str]()
     start_us = start_us_of(estate)
     home = np.array([home for home, _ in measured], np.int64)
-    meter = meter_of(estate, home, np.array([one.fuel == GAS for _, one in measured], np.bool_))
+    fuel = np.array([one.fuel for _, one in measured], np.int64)
+    meter = meter_of(estate, home, fuel == GAS)
     length = np.array([one.slot_count for _, one in measured], np.int64)
+    begins_us = np.array([one.interval_start_us for _, one in measured], np.int64)
+    first = ((begins_us - start_us) // SLOT_US).astype(np.int32)
+
+    def hold(rows: NDArray[np.intp], adapted: Readings, what: str) -> None:
+        for at, row in enumerate(rows.tolist()):
+            one = measured[row][1]
+            held = (one.mpxn, one.register_wh, list(one.values_wh))
+            made = (int(adapted.mpxn[at]), int(adapted.register_wh[at]), adapted.values_wh[at].tolist())
+            if held != made:
+                faults.append(f"home {measured[row][0]}, {what}: the log has {held}, not {made}")
+
     for meter_type, of_type in of_types(estate, meter).items():
+        exported = of_type[fuel[of_type] == EXPORT]
+        of_type = of_type[fuel[of_type] != EXPORT]
+        if len(exported):
+            count += len(exported)
+            is_day = (length[exported] == SLOTS_PER_DAY) & (meter_type is MeterType.IMPORT_EXPORT)
+            faults += [f"home {home[row]}: no raw form has {measured[row][1]}" for row in exported[~is_day].tolist()]
+            days = exported[is_day]
+            hold(days, exported_days(estate, meter[days], first[days]), "export")
         for slot_count in np.unique(length[of_type]).tolist():
-            rows = of_type[length[of_type] == slot_count]
-            span = slot_count or 48  # a register alone is of the day that it ends
-            begins_us = np.array([measured[row][1].interval_start_us for row in rows], np.int64)
-            first = ((begins_us - start_us) // SLOT_US - (0 if slot_count else span)).astype(np.int32)
             if (slot_count == 0) != (meter_type is MeterType.REGISTER_ONLY):
                 continue  # a register of a meter that could send more: there is no raw form of it alone
-            is_exact = are_exact(estate, meter_type, meter[rows], first, span)
-            rows, first = rows[is_exact], first[is_exact]
-            if not len(rows):
-                continue
-            adapted = adapted_runs(estate, meter_type, meter[rows], first, span)
-            count += len(rows)
-            for at, row in enumerate(rows.tolist()):
-                one = measured[row][1]
-                held = (one.mpxn, one.register_wh, list(one.values_wh))
-                made = (int(adapted.mpxn[at]), int(adapted.register_wh[at]), adapted.values_wh[at].tolist())
-                if held != made:
-                    faults.append(f"home {measured[row][0]}, {meter_type.name.lower()}: the log has {held}, not {made}")
+            rows = of_type[length[of_type] == slot_count]
+            span = slot_count or SLOTS_PER_DAY  # a register alone is of the day that it ends
+            begins = first[rows] if slot_count else first[rows] - np.int32(span)
+            is_exact = are_exact(estate, meter_type, meter[rows], begins, span)
+            rows, begins = rows[is_exact], begins[is_exact]
+            if len(rows):
+                count += len(rows)
+                hold(rows, adapted_runs(estate, meter_type, meter[rows], begins, span), meter_type.name.lower())
     return checked("each reading is what its meter's raw form comes to", count, faults)
 
 

@@ -71,7 +71,7 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
         )
     ]
     received = _rows(store, "receipts_by_hour")
-    premises, _ = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64))
+    premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
     home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
     received = [row for row in received if is_settled(home_of[row["mpxn"]])][:ACROSS_ROWS_MAX]
     logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})

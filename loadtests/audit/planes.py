@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.ledger import SLOTS_PER_BYTE, Ledger, SlotState
+from loadtests.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState
 from scenarios.domain import SLOTS_PER_DAY, Operation
 from sim.estate import EstateModel
 from sim.kernels import kernel
@@ -28,28 +28,36 @@ class FactClass:
     unit_starts: NDArray[np.int64]  # int64[units + 1]: the first slot of each unit, and the end
     revision: int | None = None
     is_register: bool = False
+    is_export: bool = False
 
 
 def fact_classes(estate: EstateModel, ledger: Ledger, schema: Schema, table: Table) -> tuple[FactClass, ...]:
     """The classes of a table's facts, the one that owns phantoms first."""
-    planes = [plane for plane in ledger.planes if _operation_of(plane) in schema.writers_of(table)]
+    sent = [plane for plane in ledger.planes if plane != EXPORT_PLANE]
+    planes = [plane for plane in sent if _operation_of(plane) in schema.writers_of(table)]
     by_slot = np.arange(estate.slot_count + 1, dtype=np.int64)
-    if table.name not in ("events_by_home", "intervals_by_home"):
+    starts = by_slot
+    if table.name in ("events_by_home", "intervals_by_home"):
+        classes = [
+            FactClass(
+                name=plane,
+                plane=ledger.states[ledger.plane_of(plane)],
+                unit_starts=by_slot,
+                revision=int(plane.rsplit("_", 1)[1]) if _operation_of(plane) is Operation.INGEST_REVISION else None,
+                is_register=plane == Operation.INGEST_REGISTER,
+            )
+            for plane in planes
+        ]
+    else:
         starts = month_starts(estate) if table.name == "latest_by_home" else by_slot[::SLOTS_PER_DAY]
         if table.name != "latest_by_home":  # a revision of a half-hour is folded into its day
-            planes = [plane for plane in ledger.planes if plane != Operation.INGEST_REGISTER]
+            planes = [plane for plane in sent if plane != Operation.INGEST_REGISTER]
         together = combined([ledger.states[ledger.plane_of(plane)] for plane in planes])
-        return (FactClass(name="view", plane=together, unit_starts=starts),)
-    return tuple(
-        FactClass(
-            name=plane,
-            plane=ledger.states[ledger.plane_of(plane)],
-            unit_starts=by_slot,
-            revision=int(plane.rsplit("_", 1)[1]) if _operation_of(plane) is Operation.INGEST_REVISION else None,
-            is_register=plane == Operation.INGEST_REGISTER,
-        )
-        for plane in planes
-    )
+        classes = [FactClass(name="view", plane=together, unit_starts=starts)]
+    if EXPORT_PLANE in ledger.planes:
+        exported = ledger.states[ledger.plane_of(EXPORT_PLANE)]
+        classes.append(FactClass(name=EXPORT_PLANE, plane=exported, unit_starts=starts, is_export=True))
+    return tuple(classes)
 
 
 def month_starts(estate: EstateModel) -> NDArray[np.int64]:

@@ -132,10 +132,9 @@ def sampled_homes(estate: EstateModel, ledger: Ledger) -> list[int]:
 def settled_homes(estate: EstateModel, ledger: Ledger) -> Callable[[int], bool]:
     """Is no half-hour of a home in doubt or failed?"""
     fuels = len(estate.fuels)
-    planes = [index for index, plane in enumerate(ledger.planes) if plane.startswith("ingest_re")]
 
     def is_settled(home: int) -> bool:
-        states = [ledger.slots(plane, home * fuels, (home + 1) * fuels) for plane in planes]
+        states = [ledger.slots(plane, home * fuels, (home + 1) * fuels) for plane in range(len(ledger.planes))]
         return not any(((one == SlotState.INTENT) | (one == SlotState.FAILED)).any() for one in states)
 
     return is_settled

@@ -15,18 +15,30 @@ from loadtests.audit.tally import Example, Fault, Tally, count_units, count_veri
 from loadtests.deliveries import (
     measured_days,
     meter_of,
+    meter_types_of,
     mpxn_of,
     readings_of,
     registers_of,
     revisions_of,
+    sends_half_hours,
     sends_runs,
     split_meter,
     start_us_of,
     totals_of,
 )
-from loadtests.ledger import Ledger, SlotState, mark_run
+from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
+from loadtests.raw_deliveries import exported_days
 from loadtests.workload import planes_of
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, mpan_of, premises_of_mpxn
+from scenarios.domain import (
+    DAY_US,
+    SLOT_US,
+    SLOTS_PER_DAY,
+    MeterType,
+    Operation,
+    export_mpan_of,
+    mpan_of,
+    premises_of_mpxn,
+)
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.trace import MessageBlock, MessageKind, trace_blocks
@@ -57,7 +69,7 @@ def scenario() -> Scenario:
                 "premises": PREMISES,
                 "fuels": ["electricity", "gas"],
                 "read_schedules": {"daily": 0.5, "half_hourly": 0.3, "monthly": 0.2},
-                "meter_types": {"register_only": 0.1, "profile": 0.9, "ten_second": 0.0, "import_export": 0.0},
+                "meter_types": {"register_only": 0.1, "profile": 0.6, "ten_second": 0.0, "import_export": 0.3},
             },
             "reads": {
                 "gap_share": 0.005,
@@ -103,6 +115,7 @@ def tables_of(estate: EstateModel) -> tuple[dict[str, list[Row]], Ledger]:
         for at in range(len(block)):
             _send(estate, ledger, kept, block, at)
     _refold(estate, ledger, kept)
+    _export(estate, ledger, kept)
     return {name: [row for _, row in rows.values()] for name, rows in kept.items()}, ledger
 
 
@@ -131,6 +144,20 @@ def _send(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept], block: Mes
     mark_run(ledger.states, ledger.plane_of(plane), int(meter[0]), int(slot[0]), count, int(SlotState.ACKNOWLEDGED))
     for table in SCHEMA.tables_of(operation):
         kept[table.name].put(table.name, columns, 0)
+
+
+def _export(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
+    """What the back office collects of every meter that measures export and sends half-hours."""
+    for day_slot in range(0, estate.slot_count, SLOTS_PER_DAY):
+        for meter in np.flatnonzero(meter_types_of(estate, np.arange(estate.meter_count)) == MeterType.IMPORT_EXPORT):
+            one, first = np.array([meter]), np.array([day_slot], np.int32)
+            if not sends_half_hours(estate, one, first)[0]:
+                continue
+            columns = dict(reading_columns(Operation.INGEST_READING, exported_days(estate, one, first)))
+            acknowledged = int(SlotState.ACKNOWLEDGED)
+            mark_run(ledger.states, ledger.plane_of(EXPORT_PLANE), meter, day_slot, SLOTS_PER_DAY, acknowledged)
+            for table in SCHEMA.tables_of(Operation.INGEST_READING):
+                kept[table.name].put(table.name, columns, 0)
 
 
 def _refold(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
@@ -263,6 +290,7 @@ def test_the_estate_has_every_class_of_facts_in_it(estate: EstateModel, whole: W
     assert {row["slot_count"] for row in events} == {0, 1, 48}
     assert {row["revision"] for row in events} == {-1, 0, 1, 2}
     assert {row["quality"] for row in events} == {0, 1, 2}
+    assert {row["fuel"] for row in events} == {0, 1, 2}
     assert any(-1 in row["values_wh"] for row in events)
     assert {row["tariff_version"] for row in tables["billing_by_home"]} == {1, 2}
     assert month_starts(estate).tolist() == [0, 48, 96]
@@ -316,6 +344,45 @@ def test_a_wrong_value_is_named_by_its_own_half_hour(estate: EstateModel, whole:
     counts, examples = judge(estate, "intervals_by_home", rows, ledger)
     assert faults(counts) == {"wrong": 1}
     assert [example.slot % 48 for example in examples] == [17]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_an_export_of_a_meter_that_measures_none_is_a_phantom(estate: EstateModel, whole: Whole, name: str) -> None:
+    tables, ledger = whole
+    index = next(at for at, row in enumerate(tables[name]) if row["fuel"] == 2)
+    exporting = {row["premises"] for row in tables[name] if row["fuel"] == 2}
+    assert counts_of_exports(estate, tables[name], ledger, name) == len(exporting) > 1
+    other = next(home for home in range(PREMISES) if home not in exporting)
+    moved = tables[name][index] | {"premises": other}
+    if "mpxn" in moved:
+        moved["mpxn"] = int(export_mpan_of(np.array([other]))[0])
+    counts, _ = judge(estate, name, [*tables[name], moved], ledger)
+    assert faults(counts) == {"phantom": 1}
+    planes = [plane for plane in ledger.planes if plane != EXPORT_PLANE]
+    without = Ledger.create(None, planes, ledger.meter_count, ledger.slot_count)
+    without.states[:] = ledger.states[: len(planes)]
+    counts, _ = judge(estate, name, tables[name], without)
+    assert faults(counts) == {"phantom": sum(row["fuel"] == 2 for row in tables[name])}
+
+
+def counts_of_exports(estate: EstateModel, rows: list[Row], ledger: Ledger, name: str) -> int:
+    """How many homes' exports are verified, of rows that are all right."""
+    exports = fact_classes(estate, ledger, SCHEMA, TABLES[name])[-1]
+    right = unit_bitmap(estate.meter_count, len(exports.unit_starts) - 1, is_set=True)
+    tally = Tally(exports.plane, unit_starts=exports.unit_starts, right_everywhere=right)
+    compared = compare_page(estate, ledger, TABLES[name], page_of(TABLES[name], rows))
+    tally.add(compared, rows_of_class(estate, TABLES[name], compared, exports))
+    tally.finish()
+    return int(right.any(axis=1).sum())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_export_that_is_no_day_is_a_phantom(estate: EstateModel, whole: Whole, name: str) -> None:
+    tables, ledger = whole
+    day = next(row for row in tables[name] if row["fuel"] == 2)
+    push = day | {"slot_count": 1, "values_wh": day["values_wh"][:1]}
+    counts, _ = judge(estate, name, [*tables[name], push], ledger)
+    assert faults(counts) == {"phantom": 1}
 
 
 def foreign_home(row: Row) -> None:
@@ -422,9 +489,10 @@ def test_planes_together_keep_the_stronger_word() -> None:
 
 def test_metering_points_lead_back_to_their_meters(estate: EstateModel) -> None:
     meter = np.arange(estate.meter_count)
-    premises, is_gas = premises_of_mpxn(mpxn_of(estate, meter))
-    np.testing.assert_array_equal(meter_of(estate, premises, is_gas), meter)
-    np.testing.assert_array_equal(split_meter(estate, meter)[0], premises)
+    point = premises_of_mpxn(mpxn_of(estate, meter))
+    np.testing.assert_array_equal(meter_of(estate, point.premises, point.is_gas), meter)
+    assert not point.is_export.any()
+    np.testing.assert_array_equal(split_meter(estate, meter)[0], point.premises)
     assert premises_of_mpxn(mpxn_of(estate, meter) + 1)[0].tolist().count(-1) == estate.meter_count
 
 

@@ -9,7 +9,7 @@ import pytest
 from loadtests.audit.office import check_cohorts, check_raw_forms, check_received, check_refused, check_settled
 from loadtests.deliveries import readings_of, registers_of, start_us_of
 from loadtests.faulty_deliveries import CHANGES, faulty_delivery
-from loadtests.raw_deliveries import of_types
+from loadtests.raw_deliveries import exported_days, of_types
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
@@ -73,6 +73,8 @@ def measured_of(estate: EstateModel) -> list[tuple[int, Event]]:
         else:
             found += events_of(readings_of(estate, meter=meter, first_slot=day, slot_count=SLOTS_PER_DAY))
             found += events_of(readings_of(estate, meter=meter, first_slot=day + np.int32(5), slot_count=1))
+        if meter_type is MeterType.IMPORT_EXPORT:
+            found += events_of(exported_days(estate, meter, day))
     return found
 
 

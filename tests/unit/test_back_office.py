@@ -5,20 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.audit.office import check_raw_forms
 from loadtests.audit.office_read import check_projections, check_refusals
 from loadtests.back_office import BackOffice
 from loadtests.deliveries import meter_types_of, readings_of, registers_of, schedules_on
 from loadtests.folding import book_of
-from loadtests.ledger import Ledger, SlotState, mark_run
+from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload import planes_of
 from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from store.customers.memory import MemoryOnce
-from store.ports import Event
+from store.ports import Event, StoreError
 from store.readings.fold import FOLDS
 from store.readings.store import HomeReadings
 from store.schemas import SCHEMAS
+from store.tariffs import EXPORT
 
 HOMES, DAYS, ROUNDS, MONTH = 48, 2, 24, 202601
 SCENARIO = Scenario.model_validate(
@@ -90,7 +92,13 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
 def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left) -> None:
     estate, store, ledger, office, before = left
     assert office.done.delivered > 100 and office.done.faulty == office.done.bills == office.done.rounds == ROUNDS
-    assert [store.events(home, MONTH) for home in range(HOMES)] == before
+    after = [store.events(home, MONTH) for home in range(HOMES)]
+    assert [[one for one in of_home if one.fuel != EXPORT] for of_home in after] == before
+    exported = [(home, one) for home, of_home in enumerate(after) for one in of_home if one.fuel == EXPORT]
+    assert len(exported) == office.done.exported > 10
+    assert check_raw_forms(estate, exported).is_right and check_raw_forms(estate, exported).counted == len(exported)
+    held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
+    assert (held == SlotState.ACKNOWLEDGED).sum() == len(exported) * SLOTS_PER_DAY == held.astype(bool).sum()
     assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
     checks = {one.check: one for one in [check_refusals(store, estate), *check_projections(store, estate, ledger)]}
     assert len(checks) == 4 and all(one.is_right for one in checks.values()), checks
@@ -123,3 +131,20 @@ def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: s
     assert judged()[check] is False
     rows[key] = held
     assert judged()[check] is True
+
+
+def test_an_export_that_may_not_have_come_stays_in_doubt(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office.open()
+
+    def fails(_: object) -> None:
+        raise StoreError("no answer")
+
+    office._projector.deliver = fails  # type: ignore[method-assign]
+    chosen = np.flatnonzero(meter_types_of(estate, np.arange(estate.meter_count)) == MeterType.IMPORT_EXPORT)
+    with pytest.raises(StoreError):
+        for readings in office._exports(chosen, SCENARIO.span_us - 1):
+            office._projector.deliver([readings])
+    held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
+    assert set(held.ravel().tolist()) == {SlotState.NONE, SlotState.INTENT} and office.done.exported == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, mpan_of, mprn_of, premises_of_mpxn
+from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, export_mpan_of, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
 
 ROOT = Path(__file__).parent.parent.parent
@@ -210,10 +210,14 @@ def test_the_docs_show_every_field_and_their_example_is_sound() -> None:
 
 def test_metering_point_numbers_have_sound_check_digits_and_lead_back() -> None:
     premises = np.array([0, 1, 9, 12_345, 29_999_999], np.int64)
-    for numbers, digits in ((mpan_of(premises), 13), (mprn_of(premises), 10)):
+    for make, digits in ((mpan_of, 13), (export_mpan_of, 13), (mprn_of, 10)):
+        numbers = make(premises)
         assert [len(str(number)) for number in numbers] == [digits] * len(premises)
-        back, is_gas = premises_of_mpxn(numbers)
-        assert back.tolist() == premises.tolist() and set(is_gas.tolist()) == {digits == 10}
-        assert set(premises_of_mpxn(numbers[:4] + 1)[0].tolist()) == {-1}  # the check digits differ
+        back = premises_of_mpxn(numbers)
+        assert back.premises.tolist() == premises.tolist() and set(back.is_gas.tolist()) == {digits == 10}
+        assert set(back.is_export.tolist()) == {make is export_mpan_of}
+        assert set(premises_of_mpxn(numbers[:4] + 1).premises.tolist()) == {-1}  # the check digits differ
+    numbers = np.concatenate([mpan_of(premises), export_mpan_of(premises)])
+    assert len(set(numbers.tolist())) == len(numbers)
     # worked by hand: 1 0 0 0 0 0 0 0 0 0 0 9 by 3 5 7 13 17 19 23 29 31 37 41 43 is 3 + 387 = 390; 390 mod 11 is 5
     assert mpan_of(np.array([9]))[0] == 1_000_000_000_095

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios.domain import DAY_US, SLOT_US, Quality, mpan_of, mprn_of
+from scenarios.domain import DAY_US, SLOT_US, Quality, export_mpan_of, mpan_of, mprn_of
 from store.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
 from store.rejections import DETAIL_CHARS_MAX, Reason
 from store.tariffs import MISSING_WH
@@ -149,9 +149,11 @@ def test_a_register_alone_may_be_read_at_any_millisecond() -> None:
     assert reasons(*rows, slot_count=0) == [OK, Reason.MISALIGNED]
 
 
-def test_export_is_of_electricity_meters() -> None:
-    parsed = parse(delivery(row(), row(mpxn=MPRN), is_export=True), HOMES)
-    assert (parsed.reason.tolist(), parsed.readings.fuel.tolist()) == ([OK, Reason.UNKNOWN_METER], [2, 2])
+def test_the_number_says_what_is_measured() -> None:
+    exported = int(export_mpan_of(np.array([0]))[0])
+    parsed = parse(delivery(row(), row(mpxn=MPRN), row(mpxn=exported), row(mpxn=exported + 1)), HOMES)
+    assert parsed.reason.tolist() == [OK, OK, OK, Reason.UNKNOWN_METER]
+    assert parsed.readings.fuel.tolist()[:3] == [0, 1, 2]
 
 
 # -- against what is known -----------------------------------------------------------------------------------------------
