@@ -48,6 +48,7 @@ half_hourly = 1.0
 dcs = [{ name = "north", nodes = 1, rf = 1 }]
 [run]
 wall_s = 3600
+days = 7
 warm_nodes_s = 0
 """
 

@@ -136,9 +136,17 @@ class Storm:
 
     def _head(self) -> _HeldBlock:
         """The block to work on: the first one that is not done, or an empty one."""
-        if self._stopped_at_us != FAR_US or (not self._held and not self._take_block()):
+        if self._stopped_at_us != FAR_US or (not self._held and not self._take_block(self._patience_s())):
             return self._nothing
         return self._held[0]
+
+    def _patience_s(self) -> float:
+        """How long a block may be waited for [s]: not at all while answers are, for which there are beats.
+
+        With nothing in flight a beat has nothing to sleep for, and the sender would keep the producer off a core they share.
+        """
+        totals = self._state.totals
+        return 0.0 if totals[Total.IN_FLIGHT] > totals[Total.WAITING] else _LOOK_US / 1e6
 
     def _until_us(self, block: _HeldBlock) -> int:
         """How long the next stretch may take at most [us]."""

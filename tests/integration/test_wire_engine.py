@@ -13,6 +13,7 @@ from loadtests.errors import HarnessError
 from loadtests.latency_counts import UPPER_EDGES_US
 from loadtests.ledger import Ledger, SlotState
 from loadtests.stub_server import Answer, Execute, StubServer, error_answer, unprepared_answer
+from loadtests.wire.block import OperationBlock
 from loadtests.wire.recorder import LIVE_SIZE, EngineReport, LiveField
 
 OVERLOADED, WRITE_TIMEOUT = 0x1001, 0x1100
@@ -263,6 +264,23 @@ def test_trouble_of_the_source_and_of_the_history_surfaces_and_leaves_no_thread(
         ):
             engine.run(SteadySource(100, 1_000))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("wire-", "open-link"))]
+
+
+def test_a_sender_that_waits_for_its_source_leaves_the_core_to_it() -> None:
+    """With nothing in flight a spinning sender, at its priority, would keep the source from the core that they share."""
+    pause_s, pauses = 0.3, 3
+
+    class SlowSource(SteadySource):
+        def next_block(self) -> OperationBlock | None:
+            if self.made:
+                time.sleep(pause_s)
+            return super().next_block()
+
+    with StubServer() as server, new_engine(server) as engine:
+        report = engine.run(SlowSource(600, 1e6, block_size=200), closed_in_flight=64)
+    check_identity(report)
+    assert report.ok == 600
+    assert 0 < report.producer_starved < pauses * pause_s / 0.002 + 100  # one look in 2 ms, and a spin takes microseconds
 
 
 def test_operations_of_a_source_without_any() -> None:
