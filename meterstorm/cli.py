@@ -403,7 +403,10 @@ def matrix_command(
 )
 def report_command(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs; or the folder of one simulation.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN [RUN ...]", help="Folders of runs; or the folder of one simulation, search or matrix."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where several runs' comparison goes; a new folder.")
@@ -411,7 +414,7 @@ def report_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's report and figures again, or a simulation's report; of several runs, one page with them side by side."""
+    """Write a report again: a run's with its figures, a simulation's, a search's or a matrix's; of several runs, one page with them side by side."""
     from reports import write_comparison, write_report
 
     if len(runs) == 1:

@@ -17,8 +17,9 @@ from meterstorm.progress import Progress, Silent
 from meterstorm.proof import SCHEMA
 from meterstorm.versions import versions
 from reports.matrix_page import write_matrix_report
-from reports.matrix_results import MATRIX_NAME, MatrixResults
+from reports.matrix_results import MatrixResults
 from reports.results import Machine
+from reports.results_file import RESULTS_NAME
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario
 from store.ports import StoreError
@@ -45,7 +46,7 @@ def matrix(
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> MatrixResults:
-    """Measure every cell that the machine can host, and write matrix.json, report.html and figures/ into the new folder `out`.
+    """Measure every cell that the machine can host, and write results.json, report.html and figures/ into the new folder `out`.
 
     room: what the machine has, by default what is free now. Ctrl-C ends it early: what was measured is written, and said to
     be partial. A cluster that can't go on is told in `trouble`, and the next one is started. Raises ScenarioError for what
@@ -91,13 +92,13 @@ def matrix(
         raise HarnessError(" ".join(trouble))
     done.write(out)
     progress.phase("Writing the report")
-    write_matrix_report(out, done)
+    write_matrix_report(out)
     return done
 
 
 def _remove_files(out: Path) -> None:
     """Undo what was written when nothing was measured; logs of nodes that could not go on stay."""
-    for name in (RESOLVED_NAME, MATRIX_NAME):
+    for name in (RESOLVED_NAME, RESULTS_NAME):
         (out / name).unlink(missing_ok=True)
 
 

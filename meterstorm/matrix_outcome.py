@@ -1,4 +1,4 @@
-"""From what was measured of a matrix to `matrix.json`. Pure."""
+"""From what was measured of a matrix to `results.json`. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

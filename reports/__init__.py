@@ -6,7 +6,7 @@ from pathlib import Path
 
 def write_report(folder: Path) -> None:
     """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a
-    simulation's or a search's report.html.
+    simulation's, a search's or a matrix's report.html.
 
     Raises ScenarioError naming what the folder lacks.
     """
@@ -14,6 +14,7 @@ def write_report(folder: Path) -> None:
     from reports.html import (
         write_report as write_run,  # matplotlib takes a second to import; whoever only judges is spared
     )
+    from reports.matrix_page import write_matrix_report
     from reports.results_file import Kind, kind_of
     from reports.simulation_page import rewrite_simulation_report
 
@@ -24,6 +25,8 @@ def write_report(folder: Path) -> None:
             rewrite_simulation_report(folder)
         case Kind.CAPACITY:
             write_capacity_report(folder)
+        case Kind.MATRIX:
+            write_matrix_report(folder)
 
 
 def write_comparison(run_folders: Sequence[Path], page: Path) -> None:

@@ -10,7 +10,7 @@ from reports.figures import NARROW, WIDE
 from reports.gallery import Picture, picture
 from reports.html import page
 from reports.matrix_figures import Panel, draw_matrix
-from reports.matrix_results import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult
+from reports.matrix_results import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult, load_matrix
 from reports.setting import PairGroup, machine_pairs
 from reports.svg import render
 
@@ -58,8 +58,12 @@ class OutageRow(NamedTuple):
     after: str
 
 
-def write_matrix_report(folder: Path, results: MatrixResults) -> None:
-    """Write FOLDER/report.html, and FOLDER/figures/ with its figure as SVG and PNG."""
+def write_matrix_report(folder: Path) -> None:
+    """Write FOLDER/report.html from its results.json, and FOLDER/figures/ with its figure as SVG and PNG.
+
+    Raises ScenarioError naming what the folder lacks.
+    """
+    results = load_matrix(folder)
     figure = matrix_picture(results)
     if figure is not None:
         (folder / "figures").mkdir(exist_ok=True)

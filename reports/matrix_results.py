@@ -1,20 +1,19 @@
-"""`MATRIX/matrix.json`: what a replication matrix answers, as a pydantic model; docs/matrix.schema.json is its JSON Schema.
+"""`MATRIX/results.json`: what a replication matrix answers, as a pydantic model; docs/matrix.schema.json is its JSON Schema.
 
 Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
 Regenerate the schema after a change: `uv run python -m reports.matrix_results > docs/matrix.schema.json`.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.estimates import of_replications
 from reports.results import Machine, Percentiles, Verdict
-from reports.results_file import Part, ResultsFile, schema_text
-
-MATRIX_NAME = "matrix.json"
+from reports.results_file import Kind, Part, ResultsFile, load, schema_text
 
 
 class Figure(Part):
@@ -108,8 +107,6 @@ class RefusedCell(Part):
 class MatrixResults(ResultsFile):
     """Everything that a matrix answers."""
 
-    file_name: ClassVar[str] = MATRIX_NAME
-
     scenario: str
     seed: NonNegativeInt
     started: AwareDatetime
@@ -142,6 +139,11 @@ def figure_of(values: Sequence[float]) -> Figure | None:
         return Figure(mean=values[0], low=None, high=None, values=tuple(values))
     estimate = of_replications(np.asarray(values, np.float64))
     return Figure(mean=estimate.mean, low=estimate.low, high=estimate.high, values=tuple(values))
+
+
+def load_matrix(folder: Path) -> MatrixResults:
+    """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't a matrix's."""
+    return load(folder, MatrixResults, Kind.MATRIX)
 
 
 if __name__ == "__main__":

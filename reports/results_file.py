@@ -1,4 +1,4 @@
-"""FOLDER/results.json of a run, a simulation or a search: told apart, read, written whole; and its JSON Schema.
+"""FOLDER/results.json of a run, a simulation, a search or a matrix: told apart, read, written whole; and its JSON Schema.
 
 Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
 """
@@ -6,7 +6,7 @@ Unknown fields are kept when a file is read and written again: results of a newe
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,13 +22,11 @@ class Part(BaseModel):
 
 
 class ResultsFile(Part):
-    """All of a results.json, or of a file by another name."""
-
-    file_name: ClassVar[str] = RESULTS_NAME
+    """All of a results.json."""
 
     def write(self, folder: Path) -> None:
-        """Write FOLDER/results.json (`file_name`) whole or not at all: a reader never sees half a file."""
-        path = folder / self.file_name
+        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
+        path = folder / RESULTS_NAME
         partial = path.with_suffix(".json.partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial.replace(path)
@@ -40,20 +38,26 @@ class Kind(StrEnum):
     RUN = "run"
     SIMULATION = "simulation"
     CAPACITY = "search"
+    MATRIX = "matrix"
 
 
 File = TypeVar("File", bound=ResultsFile)
 
 # The first that is there: a search has a verdict too.
-_FIELD_OF_KIND = {"ending": Kind.CAPACITY, "verdict": Kind.RUN, "offered_bin_s": Kind.SIMULATION}
+_FIELD_OF_KIND = {
+    "ending": Kind.CAPACITY,
+    "cells": Kind.MATRIX,
+    "verdict": Kind.RUN,
+    "offered_bin_s": Kind.SIMULATION,
+}
 
 
 def kind_of(folder: Path) -> Kind:
-    """Whose results a folder holds. Raises ScenarioError when it holds none, or neither's."""
-    kind = _kind(_text(folder, "run or a simulation"))
+    """Whose results a folder holds. Raises ScenarioError when it holds none, or nobody's."""
+    kind = _kind(_text(folder, "run, a simulation, a search or a matrix"))
     if kind is None:
         raise ScenarioError(
-            f"{folder / RESULTS_NAME}: is neither a run's nor a simulation's; was it cut short or edited?"
+            f"{folder / RESULTS_NAME}: is no run's, simulation's, search's or matrix's; was it cut short or edited?"
         )
     return kind
 

@@ -7,8 +7,8 @@ when it was asked. `lateness` is what lies between the two. A customer has one p
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gevent
@@ -18,12 +18,12 @@ from cassandra.connection import ConnectionException
 from gevent.lock import BoundedSemaphore
 
 from loadtests.cluster.connect import Endpoint, connect
-from loadtests.deliveries import FUEL_CODES, cohorts_of, preference_columns, start_us_of
+from loadtests.deliveries import FUEL_CODES, cohorts_of, preference_columns, start_us_of, tariff_kinds_of
 from loadtests.errors import HarnessError
 from loadtests.fleet.journeys import DayShape, Page, Turn
 from loadtests.history import SecondCounts, counts_of
 from loadtests.shard_messages import Second, Sparse
-from scenarios.domain import DAY_US
+from scenarios.domain import DAY_US, TariffKind
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
 from store.cassandra import CassandraStore
@@ -133,6 +133,7 @@ class CustomerDesk:
         pool = gevent.get_hub().threadpool  # compiling must not stop the loop: the master would hear no heartbeat
         pool.apply(cohorts_of, (self.estate, home))
         pool.apply(preference_columns, (self.estate, home))
+        pool.apply(tariff_kinds_of, (self.estate, home))
         for ask in self._pages().values():
             with contextlib.suppress(Refused):
                 ask(0, start_us_of(self.estate) - 1)  # before any choice, so that nothing is written
@@ -172,10 +173,16 @@ class CustomerDesk:
                 readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of_us(now_us)
             ),
             Page.BILL: lambda premises, now_us: readings.billing(premises, month_of_us(now_us)),
-            Page.DISPLAY: lambda premises, now_us: desk.display(premises, fuels, now_us),
+            Page.DISPLAY: lambda premises, now_us: self._display(premises, fuels, now_us),
             Page.PREFERENCE: self._prefer,
             Page.TARIFF: lambda _premises, _now_us: desk.customers.price_lists(),
         }
+
+    def _display(self, premises: int, fuels: Sequence[int], now_us: int) -> object:
+        """As the home's display shows it: by the tariff that it is on, chosen or not."""
+        assert self._desk is not None
+        kind = TariffKind(int(tariff_kinds_of(self.estate, np.array([premises]))[0]))
+        return replace(self._desk, first_tariff=kind).display(premises, fuels, now_us)
 
     def _prefer(self, premises: int, now_us: int) -> None:
         """Look at the choices of the home, and choose what the trace has chosen for it, if it has by now.

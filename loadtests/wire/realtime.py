@@ -16,8 +16,10 @@ _SWITCH_INTERVAL_S = 0.0001
 
 
 @contextmanager
-def on_time() -> Iterator[str]:
+def on_time(*, is_open_loop: bool) -> Iterator[str]:
     """Give the calling thread the best scheduling that the process may have; yields which: its name for the report.
+
+    A closed loop has no instant to keep, and never rests: in a real-time class it would keep everybody else off its core.
 
     Puts everything back at the end. Only the calling thread is raised: threads that it starts must not inherit a
     real-time class, so they are started before, or the kernel is told to reset it on fork (SCHED_RESET_ON_FORK).
@@ -28,7 +30,7 @@ def on_time() -> Iterator[str]:
     gc.collect()
     gc.disable()
     nice = os.getpriority(os.PRIO_PROCESS, 0)
-    scheduling = _raise_priority()
+    scheduling = _raise_priority(is_open_loop)
     try:
         yield scheduling
     finally:
@@ -48,13 +50,14 @@ def favour_thread() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
-def _raise_priority() -> str:
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
-    except (AttributeError, PermissionError, OSError):
-        pass
-    else:
-        return "SCHED_RR"
+def _raise_priority(is_open_loop: bool) -> str:
+    if is_open_loop:
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
+        except (AttributeError, PermissionError, OSError):
+            pass
+        else:
+            return "SCHED_RR"
     try:
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     except (AttributeError, PermissionError, OSError):

@@ -91,7 +91,8 @@ class Storm:
             first = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
             if first is not None:
                 self._hold(first)
-            with on_time() as self.scheduling:
+            is_open_loop = not self._state.limits[Limit.IS_CLOSED_LOOP]
+            with on_time(is_open_loop=is_open_loop) as self.scheduling:
                 self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
                 while not self._is_over(self._now_us()):
                     self._advance()

@@ -7,7 +7,7 @@ import pytest
 
 from meterstorm.matrix import Asked, matrix
 from meterstorm.progress import Silent
-from reports.matrix_results import MATRIX_NAME, MatrixResults, OutcomeCounts
+from reports.matrix_results import MatrixResults, OutcomeCounts, load_matrix
 from reports.results import Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import parse_scenario
@@ -48,7 +48,7 @@ def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> Non
     asked = Asked(rfs=(1, 32), levels=levels, dc_counts=(2,), repeats=2, seconds=2.0, rate_per_s=100.0)
     results = matrix(SCENARIO, asked, out)
     assert not results.is_partial, results.trouble
-    assert MatrixResults.model_validate_json((out / MATRIX_NAME).read_text()) == results
+    assert load_matrix(out) == results
     assert (out / "report.html").exists()
     assert nodes_in(out) == [] and not list(out.glob("cluster-*/*/data"))  # nothing runs, nothing is left but logs
     assert [(cell.rf, cell.write_level, cell.read_level) for cell in results.cells] == [
@@ -104,6 +104,6 @@ def test_an_interrupt_leaves_what_was_measured_and_no_node(tmp_path: Path) -> No
     results = matrix(SCENARIO, asked, out, progress=InterruptsAt("block 1 of 1"))
     assert results.is_partial and "interrupted" in results.trouble[0] and results.verdict is Verdict.INCONCLUSIVE
     assert sorted(cell.visits for cell in results.cells) == [0, 1]
-    assert MatrixResults.model_validate_json((out / MATRIX_NAME).read_text()) == results
+    assert load_matrix(out) == results
     assert "The matrix was interrupted." in (out / "report.html").read_text()
     assert nodes_in(out) == []

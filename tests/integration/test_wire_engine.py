@@ -280,7 +280,9 @@ def test_a_sender_that_waits_for_its_source_leaves_the_core_to_it() -> None:
         report = engine.run(SlowSource(600, 1e6, block_size=200), closed_in_flight=64)
     check_identity(report)
     assert report.ok == 600
-    assert 0 < report.producer_starved < pauses * pause_s / 0.002 + 100  # one look in 2 ms, and a spin takes microseconds
+    assert (
+        0 < report.producer_starved < pauses * pause_s / 0.002 + 100
+    )  # one look in 2 ms, and a spin takes microseconds
 
 
 def test_operations_of_a_source_without_any() -> None:

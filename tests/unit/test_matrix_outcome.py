@@ -1,4 +1,4 @@
-"""From raw measurements to matrix.json and its page: worked by hand."""
+"""From raw measurements to results.json and its page: worked by hand."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from loadtests.matrix.visit import Visit
 from meterstorm.matrix_display import print_matrix
 from meterstorm.matrix_outcome import cell_results, refused_cells, staleness_of
 from reports.matrix_page import estimate_text, matrix_html, matrix_picture, notes_of, write_matrix_report
-from reports.matrix_results import MATRIX_NAME, MatrixResults, figure_of
+from reports.matrix_results import MatrixResults, figure_of, load_matrix
 from reports.results import Machine, Verdict
 from reports.results_file import schema_text
 from scenarios.domain import ConsistencyLevel
@@ -157,13 +157,13 @@ def test_an_overload_and_a_late_generator_are_in_doubt() -> None:
 def test_the_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     results = results_of(measured_of(visit_of(1_000.0)))
     results.write(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [MATRIX_NAME]
-    assert MatrixResults.model_validate_json((tmp_path / MATRIX_NAME).read_text()) == results
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert load_matrix(tmp_path) == results
 
 
 def test_the_page_has_every_part_and_escapes_what_is_given(tmp_path: Path) -> None:
     results = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0)), is_partial=True)
-    write_matrix_report(tmp_path, results)
+    write_matrix_report(tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "&lt;b&gt;bold" in text and "<b>bold" not in text
     assert "2 DC · RF 1 · EACH_QUORUM" in text

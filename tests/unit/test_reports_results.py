@@ -83,7 +83,7 @@ def test_the_other_kinds_results_are_named_so(run: tuple[Path, Results], tmp_pat
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '["verdict"]', "", "{"])
 def test_what_nobody_made_is_of_neither_kind(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULTS_NAME).write_text(text, encoding="utf-8")
-    with pytest.raises(ScenarioError, match=r"results\.json: is neither a run's nor a simulation's"):
+    with pytest.raises(ScenarioError, match=r"results\.json: is no run's, simulation's, search's or matrix's"):
         kind_of(tmp_path)
 
 

@@ -67,12 +67,21 @@ def test_scheduling_falls_back_and_is_put_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("os.sched_setscheduler", refused)
     calls: list[int] = []
     monkeypatch.setattr("os.setpriority", lambda _which, _who, nice: calls.append(nice))
-    with realtime.on_time() as scheduling:
+    with realtime.on_time(is_open_loop=True) as scheduling:
         assert scheduling == "nice -15"
     assert calls[0] == -15 and len(calls) == 2
     monkeypatch.setattr("os.setpriority", refused)
-    with realtime.on_time() as scheduling:
+    with realtime.on_time(is_open_loop=True) as scheduling:
         assert scheduling == "plain"
+
+
+def test_a_closed_loop_never_takes_a_real_time_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a sender that never rests would keep its own process off the core")
+
+    monkeypatch.setattr("os.sched_setscheduler", refused)
+    with realtime.on_time(is_open_loop=False) as scheduling:
+        assert scheduling in ("nice -15", "plain")
 
 
 def test_a_producer_that_is_stopped_leaves_no_thread() -> None:
