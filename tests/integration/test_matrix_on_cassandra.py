@@ -7,7 +7,7 @@ import pytest
 
 from meterstorm.matrix import Asked, matrix
 from meterstorm.progress import Silent
-from reports.matrix_results import MatrixResults, OutcomeCounts, load_matrix
+from reports.matrix_results import OutcomeCounts, load_matrix
 from reports.results import Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import parse_scenario

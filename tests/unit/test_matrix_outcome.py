@@ -163,6 +163,7 @@ def test_the_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_page_has_every_part_and_escapes_what_is_given(tmp_path: Path) -> None:
     results = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0)), is_partial=True)
+    results.write(tmp_path)
     write_matrix_report(tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "&lt;b&gt;bold" in text and "<b>bold" not in text
