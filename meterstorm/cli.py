@@ -414,7 +414,10 @@ def report_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a report again: a run's with its figures, a simulation's, a search's or a matrix's; of several runs, one page with them side by side."""
+    """Write a report again: a run's with its figures, a simulation's, a search's or a matrix's.
+
+    Of several runs: one page with them side by side.
+    """
     from reports import write_comparison, write_report
 
     if len(runs) == 1:
