@@ -63,7 +63,7 @@ def started(command: list[str], log: Path, cpu: int | None = None) -> Iterator["
         yield process
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)  # SIGINT is ignored where a script runs this in the background
         try:
             process.wait(60)
         except subprocess.TimeoutExpired:
