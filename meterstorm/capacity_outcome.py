@@ -70,7 +70,9 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     rate = _rate(found, mix, setting.rules)
     constraint = _constraint(search.steps, found, int(setting.machine["cpu_count"]))
     recovery = None if search.recovery is None else _recovery(search)
-    judged = judge_search(found, rate, constraint, recovery, is_interrupted=search.is_interrupted)
+    judged = judge_search(
+        found, rate, constraint, recovery, is_interrupted=search.is_interrupted, trouble=search.trouble
+    )
     return CapacityResults(
         ending=found.ending,
         scenario=setting.scenario.title,
@@ -133,13 +135,12 @@ def _rate(found: Found, mix: dict[str, float], rules: StepRules) -> RateResult |
 
 def _constraint(steps: Sequence[MadeStep], found: Found, cores: int) -> ConstraintResult | None:
     """At the lowest rate that the cluster or the sender could not do; else at the highest that held."""
-    limit = [each for each in steps if each.outcome.verdict is StepVerdict.BROKE] or [
-        each for each in steps if each.outcome.verdict is StepVerdict.CLIENT_LIMITED
-    ]
-    if found.ending is Ending.CLIENT_LIMITED:
-        limit = [each for each in steps if each.outcome.verdict is StepVerdict.CLIENT_LIMITED]
     if not steps:
         return None
+    above = [each for each in steps if each.outcome.rate_per_s > (found.low_per_s or 0.0)]  # a lower one was outvoted
+    broke = [each for each in above if each.outcome.verdict is StepVerdict.BROKE]
+    unsent = [each for each in above if each.outcome.verdict is StepVerdict.CLIENT_LIMITED]
+    limit = unsent if found.ending is Ending.CLIENT_LIMITED else broke or unsent
     made = (
         min(limit, key=lambda each: each.outcome.rate_per_s)
         if limit
@@ -214,6 +215,7 @@ def _recovery(search: Search) -> RecoveryResult:
         overload_s=recovery.overload_s,
         watched_s=recovery.watched_s,
         after_s=recovery.after_s,
+        client_trouble=recovery.client_trouble,
     )
 
 
@@ -223,7 +225,7 @@ def _points(steps: Sequence[MadeStep]) -> tuple[Floats, Floats]:
         (made.outcome.completed_per_s, made.outcome.mean_response_ms)
         for made in steps
         if made.outcome.verdict in (StepVerdict.HELD, StepVerdict.UNDECIDED)
-        and made.outcome.growth is None
+        and made.outcome.is_steady
         and made.outcome.mean_response_ms
     ]
     return np.array([rate for rate, _ in chosen], dtype=np.float64), np.array([ms for _, ms in chosen], np.float64)

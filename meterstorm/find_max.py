@@ -67,7 +67,7 @@ def find_max(
 
     endpoint: an existing cluster instead of a local one; its keyspace for the search is removed afterwards.
     Raises ScenarioError for what the user can mend in the scenario or the options, HarnessError or StoreError for the rest.
-    Ctrl-C during the search ends it: what was found until then is reported, and is inconclusive.
+    Ctrl-C during the search ends it, and so does a node that dies: what was found until then is reported, and is inconclusive.
     """
     check_request(scenario, options, is_local=endpoint is None)
     progress = progress or Silent()
@@ -199,11 +199,15 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
                 f"table {topology.keyspace}.{held.name}, which the search would write to and remove, already holds rows: drop "
                 "that keyspace if an interrupted search left it, or name another in [topology] keyspace"
             )
-        publish_prices(session, estate, schema, topology, announced=True)
-        release = str(session.execute("SELECT release_version FROM system.local").one().release_version)
-    finally:
+    except BaseException:
         driver.shutdown()
+        raise
     try:
+        try:
+            publish_prices(session, estate, schema, topology, announced=True)
+            release = str(session.execute("SELECT release_version FROM system.local").one().release_version)
+        finally:
+            driver.shutdown()
         yield release
     finally:
         if not is_ours:

@@ -156,6 +156,7 @@ def audit_again(
             progress,
             is_complete=is_complete,
             is_closed=not recorded.trouble,
+            refused_count=recorded.back_office.faulty if recorded.back_office else 0,
         )
     results = judge_again(recorded, scenario, audit, ())
     results.write(run_folder)
@@ -270,6 +271,7 @@ def _audit_or_trouble(
                 phases.progress,
                 is_complete=is_complete,
                 is_closed=not results.trouble,
+                refused_count=results.back_office.faulty if results.back_office else 0,
             )
             return audit, []
         except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:

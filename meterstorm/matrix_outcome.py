@@ -24,6 +24,8 @@ from reports.matrix_results import (
 from reports.wording import milliseconds, percent, rate
 from scenarios.spec import Validity
 
+FAILED_SHARE_MAX = 0.01  # of a cell's open loop: more, and its percentiles are those of another load
+
 
 def cell_results(plan: Plan, measured: Measured, *, rate_per_s: float, validity: Validity) -> tuple[CellResult, ...]:
     """Every cell of which anything was measured, in the order in which cells were asked for."""
@@ -124,8 +126,15 @@ def _outages(outages: Sequence[Outage]) -> tuple[OutageResult, ...]:
 def _doubts(
     visits: Sequence[Visit], throughput: Figure | None, rate_per_s: float, validity: Validity
 ) -> tuple[str, ...]:
-    """Sentences; none when the figures can be taken for the cluster's. Limits are those of a run's certificate."""
+    """Sentences; none when the figures can be taken for the cluster's. Limits are those of a run's certificate, where it has any
+    for one sender."""
     doubts = []
+    offered, ok = sum(each.offered for each in visits), sum(each.ok for each in visits)
+    if offered - ok > FAILED_SHARE_MAX * offered:
+        doubts.append(
+            f"{percent((offered - ok) / offered)} of the open loop's operations were not acknowledged: response times are of the "
+            "rest, and refusals come fast; see the errors."
+        )
     late_ms = max((each.late_p99_ms for each in visits), default=0.0)
     if late_ms > validity.late_p99_ms_max:
         doubts.append(

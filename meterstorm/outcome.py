@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.audit.audit import AuditReport
+from loadtests.back_office import BackOfficeResult
 from loadtests.command_gateway import GatewayResult
 from loadtests.history import read_history
 from loadtests.machine import fingerprint
@@ -16,6 +17,7 @@ from reports.results import (
     CommandsResult,
     DcAudit,
     Machine,
+    OfficeResult,
     ProfileFault,
     ProfileImport,
     Results,
@@ -61,6 +63,20 @@ def commands_result(done: GatewayResult | None) -> CommandsResult | None:
         drifts=done.drifts,
         behind_s_max=round(done.behind_s_max, 3),
         wall_s=round(done.wall_s, 3),
+    )
+
+
+def office_result(done: BackOfficeResult | None) -> OfficeResult | None:
+    """The back office as results.json has it; None for a scenario without one, and for one that could not go on."""
+    if done is None:
+        return None
+    return OfficeResult(
+        rounds=done.rounds,
+        delivered=done.delivered,
+        exported=done.exported,
+        faulty=done.faulty,
+        bills=done.bills,
+        behind_s_max=round(done.behind_s_max, 3),
     )
 
 
@@ -118,6 +134,7 @@ def assemble_results(
         ),
         audit=None,
         commands=commands_result(stormed.commands),
+        back_office=office_result(stormed.office),
         profile=profile,
         trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
     )

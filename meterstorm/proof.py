@@ -63,10 +63,12 @@ def audit(
     *,
     is_complete: bool,
     is_closed: bool,
+    refused_count: int,
 ) -> AuditResult:
     """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
 
-    is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office.
+    is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office; refused_count: how many
+    faulty deliveries it sent at least.
     Raises HarnessError, StoreError, and what the driver raises.
     """
     with contextlib.ExitStack() as cleanup:
@@ -87,7 +89,7 @@ def audit(
         )
         report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_rules))
         if scenario.run.back_office:
-            check = partial(check_office, is_closed=is_closed)
+            check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
             report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.errors import HarnessError
 from loadtests.rate_source import Phase
 from loadtests.resource_watch import ResourceSample, ResourceWatch, SampleNodes
 from loadtests.steps import StepTarget
@@ -22,6 +23,9 @@ PAUSE_S = 1.0  # between steps
 PAUSE_AFTER_BREAK_S = 4.0  # what an overload has left in the cluster's own queues shall not burden the next step
 OVERLOAD = 1.5  # of the lowest rate that broke
 OVERLOAD_S = 10
+# After it, of the rate that holds: at the rate itself what piled up would take minutes to drain by arithmetic alone.
+RECOVERY_SHARE = 0.8
+RECOVERY_WATCH_S_MIN = 60  # what piled up drains in some 25 s
 ENDS_EARLY = (StepVerdict.HELD, StepVerdict.BROKE)
 
 
@@ -42,6 +46,7 @@ class Search:
     found: Found | None = None  # as long as it goes on
     recovery: Recovery | None = None
     is_interrupted: bool = False
+    trouble: list[str] = field(default_factory=list)  # sentences: why it could not go on
 
 
 def search_rate(
@@ -57,8 +62,8 @@ def search_rate(
 
     check: called after each step, raises when the target is not what it was (a node has died). tell: told a line for people
     about each step.
-    Ctrl-C ends it: what was found until then comes back, with `is_interrupted`. Raises HarnessError when a node can't be
-    reached, and what `check` raises.
+    Ctrl-C ends it: what was found until then comes back, with `is_interrupted`; so does a HarnessError of the target or of
+    `check`, as `trouble`, when there are steps to tell of: at the limit nodes die. Raises it when there are none.
     """
     rules.test.levels()  # worked out now, and kept: a step's first look has no time for it
     search = Search()
@@ -71,10 +76,18 @@ def search_rate(
             time.sleep(PAUSE_AFTER_BREAK_S if made.outcome.verdict is StepVerdict.BROKE else PAUSE_S)
         search.found = todo
         if todo.ending is Ending.FOUND and todo.low_per_s is not None and todo.high_per_s is not None:
-            tell(f"overload of {OVERLOAD * todo.high_per_s:,.0f}/s for {OVERLOAD_S} s, then {todo.low_per_s:,.0f}/s")
-            search.recovery = _recover(target, rules, todo.low_per_s, OVERLOAD * todo.high_per_s, len(search.steps) + 1)
+            rate_per_s, overload_per_s = RECOVERY_SHARE * todo.low_per_s, OVERLOAD * todo.high_per_s
+            tell(f"overload of {overload_per_s:,.0f}/s for {OVERLOAD_S} s, then {rate_per_s:,.0f}/s")
+            recovery = _recover(target, rules, rate_per_s, overload_per_s, len(search.steps) + 1)
+            check()
+            search.recovery = recovery
     except KeyboardInterrupt:
         search.is_interrupted = True
+        search.found = search.found or so_far(_tried(search.steps))
+    except HarnessError as error:
+        if not search.steps:
+            raise
+        search.trouble.append(f"The search could not go on: {error}.")
         search.found = search.found or so_far(_tried(search.steps))
     return search
 
@@ -118,7 +131,8 @@ def _make_step(target: StepTarget, rules: StepRules, todo: Try, number: int, sam
 def _recover(target: StepTarget, rules: StepRules, rate_per_s: float, overload_per_s: float, number: int) -> Recovery:
     """Overload the target, go back to `rate_per_s` at once, and see when its objectives hold again."""
     seconds: list[StepSecond] = []
-    length_s = OVERLOAD_S + rules.length_s
+    watch_s = max(rules.length_s, RECOVERY_WATCH_S_MIN)
+    length_s = OVERLOAD_S + watch_s
 
     def on_second(snapshot: IntervalSnapshot) -> bool:
         if snapshot.second < length_s:
@@ -127,11 +141,16 @@ def _recover(target: StepTarget, rules: StepRules, rate_per_s: float, overload_p
 
     phases = [
         Phase(rate_per_s=overload_per_s, length_s=OVERLOAD_S),
-        Phase(rate_per_s=rate_per_s, length_s=rules.length_s),
+        Phase(rate_per_s=rate_per_s, length_s=watch_s),
     ]
     target.send(number, phases, on_second)
     return recovery_of(
-        seconds, rules.objectives, rate_per_s=rate_per_s, overload_per_s=overload_per_s, overload_s=OVERLOAD_S
+        seconds,
+        rules.objectives,
+        rate_per_s=rate_per_s,
+        overload_per_s=overload_per_s,
+        overload_s=OVERLOAD_S,
+        late_p99_ms_max=rules.late_p99_ms_max,
     )
 
 

@@ -132,6 +132,9 @@ class RecoveryResult(Part):
     overload_s: NonNegativeInt
     watched_s: NonNegativeInt
     after_s: NonNegativeInt | None
+    client_trouble: str | None = Field(
+        default=None, description="why the load generator may be to blame; None: nothing says so"
+    )
 
 
 class CapacityResults(ResultsFile):

@@ -3,10 +3,11 @@
 Rules that hold here:
 - Capacity is a threshold: what holds at a rate holds below it. Answers are noisy: each step may be wrong, and near the
   threshold it may say nothing.
-- So a rate *stands* by the majority of its steps, two that don't tell counting as one against. A confirmation that
+- So a rate *stands*, or *falls*, by the majority of its steps, two that don't tell counting as one against. A confirmation that
   contradicts takes the bound back, and the search goes on from there; an undecided rate bounds nothing, and both sides of it
   are closed in on.
-- The interval's low end is the highest rate that stands below all that fall, its high end the lowest that falls.
+- The interval's low end is the highest rate that stands below all that fall, its high end the lowest that falls. Both are
+  confirmed: one unlucky time-out may break any step.
 - A rate that the load generator can't send is tried once more, then it is the ceiling of what can be known.
 """
 
@@ -40,7 +41,7 @@ class Ending(StrEnum):
     CLIENT_LIMITED = "client_limited"
     OUT_OF_STEPS = "out_of_steps"
     INTERRUPTED = "interrupted"
-    UNDECIDED = "undecided"  # no step was conclusive: so few operations, or so short steps, prove nothing
+    UNDECIDED = "undecided"  # no step told, or none above the rate that holds: too few operations, or too short steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,12 @@ class _Rate:
 
     @property
     def stands(self) -> bool:
-        # Two steps that don't tell weigh as one against it: a rate that can't be confirmed is not the answer.
+        # Two steps that don't tell weigh as one against it: a rate that can't be confirmed is no end of the interval.
         return self.held > self.broke + self.undecided // 2
 
     @property
     def falls(self) -> bool:
-        return self.broke > self.held
+        return self.broke > self.held + self.undecided // 2
 
     @property
     def is_ceiling(self) -> bool:
@@ -114,9 +115,16 @@ class _Rate:
 def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
     """What to do after the steps `tried`, in any order: one more, or the answer."""
     rates = _rates(tried)
-    low, high, ceiling = _bounds(rates)
-    if len(tried) >= plan.steps_max:
+    todo = _next(rates, plan)
+    if isinstance(todo, Try) and len(tried) >= plan.steps_max:
+        low, high, _ = _bounds(rates)
         return Found(ending=Ending.OUT_OF_STEPS, low_per_s=low, high_per_s=high)
+    return todo
+
+
+def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
+    """What to do, however many steps there were."""
+    low, high, ceiling = _bounds(rates)
     again = next((each for each in rates if each.client == 1 and not each.held and not each.broke), None)
     if again is not None:
         return Try(rate_per_s=again.rate_per_s, purpose=Purpose.BRACKET)
@@ -131,11 +139,15 @@ def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
     widest = _widest_gap(rates, low, high if high is not None else ceiling)
     if widest is not None and widest[1] / widest[0] > 1 + plan.precision:
         return Try(rate_per_s=round((widest[0] * widest[1]) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
-    if _confirmed(rates, low) < 1 + plan.confirmations:
+    if high is not None and -_held_net(rates, high) < 1 + plan.confirmations:
+        return Try(rate_per_s=high, purpose=Purpose.CONFIRM)
+    if _held_net(rates, low) < 1 + plan.confirmations:
         return Try(rate_per_s=low, purpose=Purpose.CONFIRM)
     ending = Ending.FOUND
-    if high is None:
-        ending = Ending.CLIENT_LIMITED if ceiling is not None else Ending.HIGH_HELD
+    if high is None and ceiling is not None:
+        ending = Ending.CLIENT_LIMITED
+    elif high is None:
+        ending = Ending.HIGH_HELD if low == plan.high_per_s else Ending.UNDECIDED
     return Found(ending=ending, low_per_s=low, high_per_s=high)
 
 
@@ -148,11 +160,17 @@ def _first_that_stands(
         if plan.high_per_s is None or top < plan.high_per_s:
             return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
         return Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None)
+    below = [each.rate_per_s for each in rates if high is not None and each.rate_per_s < high]
+    if high is not None and below and high / below[-1] > GROWTH**0.5:
+        # Below what fell no step told: where there are more operations, one may.
+        return Try(rate_per_s=round((below[-1] * high) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
     # Counted from the first rate: halving what was rounded would drift past the floor.
     shrinkings = round(math.log(plan.low_per_s / rates[0].rate_per_s, GROWTH)) + 1
     if shrinkings <= SHRINKINGS_MAX:
         return _bracket(plan.low_per_s / GROWTH**shrinkings)
-    ending = Ending.CLIENT_LIMITED if high is None else Ending.NONE_HELD
+    ending = Ending.NONE_HELD if rates[0].falls else Ending.UNDECIDED
+    if rates[0].is_ceiling:
+        ending = Ending.CLIENT_LIMITED
     return Found(ending=ending, low_per_s=None, high_per_s=high)
 
 
@@ -197,7 +215,7 @@ def _widest_gap(rates: Sequence[_Rate], low: float, top: float | None) -> tuple[
     return max(pairwise(between), key=lambda pair: pair[1] / pair[0], default=None)
 
 
-def _confirmed(rates: Sequence[_Rate], low: float) -> int:
-    """By how many steps the rate `low` holds, those that contradict taken off."""
-    each = next(each for each in rates if each.rate_per_s == low)
+def _held_net(rates: Sequence[_Rate], rate_per_s: float) -> int:
+    """By how many steps a rate holds, those that contradict taken off; negative where it broke."""
+    each = next(each for each in rates if each.rate_per_s == rate_per_s)
     return each.held - each.broke

@@ -9,6 +9,7 @@ Rules that hold here:
 - A step whose generator was late or saturated says nothing about the cluster.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -69,7 +70,7 @@ class ObjectiveOutcome:
 
     objective: Objective
     answer: Answer
-    slower_share: float | None  # of the responses
+    slower_share: float | None  # of the responses, and of what is overdue without one
     response_ms: Estimate | None
     response_count: int
     effective_count: float  # as so many independent responses
@@ -90,6 +91,7 @@ class StepOutcome:
     completed_per_s: float
     mean_response_ms: float | None
     growth: float | None  # of the mean response time, last third over first
+    is_steady: bool  # the warm-up has ended, and nothing grew since
     late_p99_ms: float | None
     cpu_share: float | None
     objectives: tuple[ObjectiveOutcome, ...]
@@ -135,15 +137,18 @@ def judge_step(
     means_ms = mean_response_ms(seconds)
     warm_up_s = mser5(means_ms)
     kept = seconds[warm_up_s:]
-    lateness = _total([second.lateness for second in kept])
-    late_p99_ms = float(percentiles_us(lateness, [99])[0]) / 1e3 if lateness.any() else None
+    late_p99_ms = lateness_p99_ms(kept)
     growth = growth_of(means_ms[warm_up_s:])
-    outcomes = tuple(_judge_objective(objective, kept, rules, look) for objective in rules.objectives)
+    outcomes = tuple(
+        _judge_objective(objective, kept, rules, look, overdue=overdue_count(seconds, objective))
+        for objective in rules.objectives
+    )
+    unsteady = _unsteady(warm_up_s, len(seconds), growth)
     offered_per_s = sum(sum(second.offered.values()) for second in kept) / len(kept)
     verdict, reason = _verdict(
         outcomes,
         client=_client_trouble(rules, rate_per_s, offered_per_s, late_p99_ms, cpu_share),
-        unsteady=_unsteady(warm_up_s, len(seconds), growth),
+        unsteady=unsteady,
     )
     completed = sum(sum(second.completed.values()) for second in kept)
     return StepOutcome(
@@ -157,6 +162,7 @@ def judge_step(
         completed_per_s=completed / len(kept),
         mean_response_ms=_mean_ms(kept),
         growth=growth,
+        is_steady=unsteady is None,
         late_p99_ms=late_p99_ms,
         cpu_share=cpu_share,
         objectives=outcomes,
@@ -190,6 +196,23 @@ def seconds_slower(seconds: Sequence[StepSecond], objective: Objective) -> tuple
     return slower, np.array([counts.sum() for counts in totals], dtype=np.int64)
 
 
+def overdue_count(seconds: Sequence[StepSecond], objective: Objective) -> int:
+    """How many operations, at least, have waited for longer than the objective's limit and are still without an answer.
+
+    What was offered so long ago, less everything that was completed: whoever looks at responses alone does not see these.
+    """
+    name = str(objective.operation)
+    old_enough = len(seconds) - math.ceil(objective.response_ms_max / 1e3)
+    offered = sum(second.offered.get(name, 0) for second in seconds[: max(old_enough, 0)])
+    return max(offered - sum(second.completed.get(name, 0) for second in seconds), 0)
+
+
+def lateness_p99_ms(seconds: Sequence[StepSecond]) -> float | None:
+    """The 99th percentile of how late sends were [ms]; None when nothing was sent."""
+    lateness = _total([second.lateness for second in seconds])
+    return float(percentiles_us(lateness, [99])[0]) / 1e3 if lateness.any() else None
+
+
 def growth_of(means_ms: Floats) -> float | None:
     """How many times the response times of the last third are those of the first; None unless they surely grow.
 
@@ -211,18 +234,23 @@ def _mean_ms(kept: Sequence[StepSecond]) -> float | None:
     return sum(float(UPPER_EDGES_US[at] @ counts) for at, counts in parts) / count / 1e3 if count else None
 
 
-def _judge_objective(objective: Objective, kept: Sequence[StepSecond], rules: StepRules, look: int) -> ObjectiveOutcome:
+def _judge_objective(
+    objective: Objective, kept: Sequence[StepSecond], rules: StepRules, look: int, *, overdue: int
+) -> ObjectiveOutcome:
     name = str(objective.operation)
     batches = [_total([second.response[name] for second in part if name in second.response]) for part in _batches(kept)]
     slower = np.array([_slower(counts, objective.response_ms_max) for counts in batches], dtype=np.int64)
     counted = np.array([counts.sum() for counts in batches], dtype=np.int64)
-    total = int(counted.sum())
+    total = int(counted.sum()) + overdue
+    slower_share = (int(slower.sum()) + overdue) / total if total else None
     share_max = 1 - objective.percentile / 100
     effective = _effective_count(kept, name)
     evidence = ShareEvidence(below=1.0, above=1.0)
     if len(batches) > 1:
         evidence = share_evidence(slower, counted, share_max, effective)
     answer = rules.test.answer(look, evidence)
+    if answer is Answer.YES and slower_share is not None and overdue and slower_share > share_max:
+        answer = Answer.UNDECIDED  # the answers that came were fast; those that have not come are not
     completed = sum(second.completed.get(name, 0) for second in kept)
     error_share = sum(second.bad.get(name, 0) for second in kept) / completed if completed else None
     if error_share is not None and error_share > objective.error_share_max:
@@ -230,12 +258,12 @@ def _judge_objective(objective: Objective, kept: Sequence[StepSecond], rules: St
     return ObjectiveOutcome(
         objective=objective,
         answer=answer,
-        slower_share=int(slower.sum()) / total if total else None,
+        slower_share=slower_share,
         response_ms=binned_quantile_interval(
             batches, UPPER_EDGES_US / 1e3, objective.percentile / 100, effective_count=effective
         ),
         effective_count=effective,
-        response_count=total,
+        response_count=total - overdue,
         error_share=error_share,
     )
 

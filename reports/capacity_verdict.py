@@ -1,5 +1,6 @@
 """What a search says, in sentences with their numbers. Pure."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from reports.capacity_constraint import Resource
@@ -34,9 +35,10 @@ def judge_search(
     recovery: RecoveryResult | None,
     *,
     is_interrupted: bool,
+    trouble: Sequence[str] = (),
 ) -> SearchJudgement:
-    """Pass: a rate was found, or even the highest asked for holds. Fail: none holds, or it does not hold again after an
-    overload. Else inconclusive: the load generator, too few steps or Ctrl-C ended the search."""
+    """Pass: a rate was found, or even the highest asked for holds. Fail: none holds, or the cluster does not come back after an
+    overload. Else inconclusive: the load generator, too few steps, Ctrl-C or a lost node (`trouble`, sentences) ended it."""
     reasons = [_answer(found, rate)]
     if constraint is not None and found.ending in (Ending.FOUND, Ending.NONE_HELD, Ending.CLIENT_LIMITED):
         reasons.append(_binding(constraint))
@@ -44,13 +46,16 @@ def judge_search(
         reasons.append(_recovered(recovery))
     if is_interrupted and found.ending is not Ending.INTERRUPTED:
         reasons.append("The look at the recovery from an overload was interrupted.")
+    reasons.extend(trouble)
     verdict = {
         Ending.FOUND: Verdict.PASS,
         Ending.HIGH_HELD: Verdict.PASS,
         Ending.NONE_HELD: Verdict.FAIL,
     }.get(found.ending, Verdict.INCONCLUSIVE)
     if recovery is not None and recovery.after_s is None:
-        verdict = Verdict.FAIL
+        verdict = Verdict.FAIL if recovery.client_trouble is None else Verdict.INCONCLUSIVE
+    if (is_interrupted or trouble) and verdict is Verdict.PASS:
+        verdict = Verdict.INCONCLUSIVE
     return SearchJudgement(verdict, tuple(reasons))
 
 
@@ -75,9 +80,11 @@ def _answer(found: Found, rate: RateResult | None) -> str:
         case Ending.OUT_OF_STEPS:
             return f"Inconclusive: {held} when the steps were used up; allow more with --steps."
         case Ending.UNDECIDED:
+            if rate is not None:
+                return f"Inconclusive: {held}, and above that no step told: allow longer steps (--step-s)."
             return "Inconclusive: no step told; so few operations prove nothing: allow higher rates, or longer steps (--step-s)."
         case Ending.INTERRUPTED:
-            return f"Inconclusive: interrupted; {held} so far."
+            return f"Inconclusive: cut short; {held} so far."
 
 
 def _binding(constraint: ConstraintResult) -> str:
@@ -93,6 +100,8 @@ def _recovered(recovery: RecoveryResult) -> str:
         f"After {duration(recovery.overload_s)} of overload at {count(int(recovery.overload_per_s))}/s, "
         f"{count(int(recovery.rate_per_s))}/s"
     )
+    if recovery.after_s is None and recovery.client_trouble is not None:
+        return f"{overload} was not seen to hold again, but {recovery.client_trouble}."
     if recovery.after_s is None:
         return f"{overload} did not hold again within {duration(recovery.watched_s)}."
     return f"{overload} held again after {duration(recovery.after_s)}."

@@ -179,6 +179,17 @@ class CommandsResult(Part):
     wall_s: NonNegativeFloat = Field(description="until all had ended")
 
 
+class OfficeResult(Part):
+    """What the back office did beside the storm."""
+
+    rounds: NonNegativeInt
+    delivered: NonNegativeInt = Field(description="runs of half-hours and registers alone, in the meters' raw forms")
+    exported: NonNegativeInt = Field(description="of them days of what import/export meters gave to the network")
+    faulty: NonNegativeInt = Field(description="rows that were to be refused, and were")
+    bills: NonNegativeInt
+    behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
+
+
 class AuditResult(AuditCounts):
     """Every acknowledged fact, read back from each DC and compared with the value recomputed from the seed."""
 
@@ -254,6 +265,7 @@ class Results(ResultsFile):
     generator: GeneratorResult
     audit: AuditResult | None
     commands: CommandsResult | None = None
+    back_office: OfficeResult | None = None
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
 

@@ -1,6 +1,6 @@
 """The back office under audit: raw forms, refusals, and views across homes, each held against log and seed. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from store.readings.summaries import Insight
 from store.rows import Readings
 from store.tariffs import EXPORT, GAS, MISSING_WH
 
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 
 
 def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, Event]]) -> Checked:
@@ -69,11 +69,11 @@ def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, Event]]) 
     return checked("each reading is what its meter's raw form comes to", count, faults)
 
 
-def check_refused(estate: EstateModel, recorded: Iterable[Rejected]) -> Checked:
-    """Is every faulty delivery up to the last one recorded, with its reason, and nothing else?"""
+def check_refused(estate: EstateModel, recorded: Iterable[Rejected], sent_count: int) -> Checked:
+    """Is every faulty delivery recorded, with its reason, and nothing else? sent_count: how many were sent at least."""
     told = {(one.received_at_us, one.mpxn, one.interval_start_us): one.reason for one in recorded}
     base_us = faulty_delivery(estate, 0).received_at_us
-    count = max((at_us - base_us) // APART_US + 1 for at_us, _, _ in told) if told else 0
+    count = max([sent_count, *((at_us - base_us) // APART_US + 1 for at_us, _, _ in told)])
     faults = []
     for number in range(count):
         faulty = faulty_delivery(estate, number)
@@ -89,7 +89,7 @@ def check_settled(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -
     """Is each row of the settlement view what the log of its home comes to? held: rows of `settlement_by_date`, latest run."""
     faults = []
     for row in held:
-        day = _EPOCH + timedelta(days=row["settlement_date"])
+        day = EPOCH + timedelta(days=row["settlement_date"])
         settled = settle(day, logs[row["premises"]], row["fuel"], None)
         found = (row["mpxn"], row["known_at"] * 1_000, row["estimated_count"], tuple(row["values_wh"]))
         made = None
@@ -99,6 +99,16 @@ def check_settled(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -
         if found != made:
             faults.append(f"home {row['premises']} on {day}: {found}, and the log comes to {made}")
     return checked("settlement_by_date is the fold of the log", len(held), faults)
+
+
+def check_present(wanted: Sequence[tuple[int, int]], held: Container[tuple[int, int]]) -> Checked:
+    """Is each (settlement date as days since 1970, metering point) that was projected in the view?"""
+    faults = [
+        f"metering point {mpxn} has no row on {EPOCH + timedelta(days=day)}"
+        for day, mpxn in wanted
+        if (day, mpxn) not in held
+    ]
+    return checked("each delivered day is in settlement_by_date", len(wanted), faults)
 
 
 def check_received(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], home_of: Mapping[int, int]) -> Checked:

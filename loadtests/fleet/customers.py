@@ -70,6 +70,11 @@ class CustomerLog:
         pages.service_us.append(round((done_s - asked_s) * 1e6))
         self._late_us[second].append(round((asked_s - due_s) * 1e6))
 
+    def give_up(self, page: Page, *, due_s: float, now_s: float) -> None:
+        """Note a page that was wanted and that the storm's end overtook, asked for or not: what became of it is unknown."""
+        self._offered[max(int(due_s), self._next)][page.value] += 1
+        self._done[max(int(now_s), self._next)][page.value].indeterminate += 1
+
     def take(self, before_s: float) -> list[Second]:
         """What the seconds before `before_s` have brought; each is handed over once."""
         seconds = [each for each in sorted({*self._offered, *self._done}) if each + 1 <= before_s]

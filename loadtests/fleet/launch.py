@@ -183,11 +183,11 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     """See that nothing of Locust's is left, whatever has happened."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with contextlib.suppress(ProcessLookupError):  # its workers are of its group, and may have outlived it
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     assert process.stdin is not None
     process.stdin.close()
 

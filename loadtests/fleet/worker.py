@@ -4,6 +4,7 @@ Everything here runs in greenlets: a shard's pipe is waited for cooperatively, a
 microseconds.
 """
 
+import itertools
 import logging
 import math
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,15 @@ STOP_S_MAX = 30.0  # beyond the scenario's own time-out of an operation
 SCHEMA = "home_months"
 
 
+@dataclass(slots=True)
+class _Visitor:
+    """One customer of this worker. done_count: how many of its turns are behind it."""
+
+    key: int
+    joined_s: float = math.inf  # a customer who joins late has not been waiting since the start
+    done_count: int = 0
+
+
 class FleetWorker:
     """What one worker owns. `send` sends a packed message to the master, `refused` is told why it may not take part."""
 
@@ -71,12 +82,13 @@ class FleetWorker:
         self.has_begun = Event()
         self.is_over = Event()
         self.customers = CustomerDesk(options.scenario, self.estate, options.endpoint, SCHEMA)
-        self._customer_count = 0
+        self._visitors: list[_Visitor] = []
         self._environment = environment
         self._refused = refused
         self._digest = options.digest(self.estate)
         self._folder = Path(tempfile.mkdtemp(prefix="meterstorm-worker-"))
         self._shards: dict[int, _HostedShard] = {}
+        self._has_told_all = False
         self._clock_ahead_ns = 0  # the master's clock less ours
         self._round_trip_ns = 0
         self._zero_ns = 0  # on the master's clock
@@ -187,26 +199,39 @@ class FleetWorker:
 
     def serve_customer(self) -> None:
         """Walk one customer through all that it wants, from the storm's start to its end."""
-        number = self._customer_count
-        self._customer_count += 1
+        number = len(self._visitors)
+        visitor = _Visitor(key=zlib.crc32(f"{self._environment.runner.worker_index}/{number}".encode()))
+        self._visitors.append(visitor)
         if number == 0:
             gevent.spawn(self._report_customers)
         self.has_begun.wait()
-        joined_s = (time.monotonic_ns() - self.zero_ns) / 1e9
-        key = zlib.crc32(f"{self._environment.runner.worker_index}/{number}".encode())
-        for turn in turns_of(self.options.scenario, self.estate, self.customers.shape, key):
+        visitor.joined_s = self._elapsed_s()
+        for turn in turns_of(self.options.scenario, self.estate, self.customers.shape, visitor.key):
             if self.is_over.is_set():
                 return
-            if turn.due_s < joined_s:
-                continue  # a customer who joins late has not been waiting since the start
-            self.customers.serve(turn, self.zero_ns)
+            if turn.due_s >= visitor.joined_s:
+                self.customers.serve(turn, self.zero_ns)
+            visitor.done_count += 1
 
     def _report_customers(self) -> None:
         """Each second, what the customers' pages were the second before."""
         self.has_begun.wait()
         while not self.is_over.is_set():
-            self._send_customers((time.monotonic_ns() - self.zero_ns) / 1e9)
+            self._send_customers(self._elapsed_s())
             self.is_over.wait(1.0)
+
+    def _give_up_pages(self) -> None:
+        """Count what customers wanted by now and have not been given: the page that is open, and those behind it."""
+        now_s = self._elapsed_s()
+        for visitor in self._visitors:
+            turns = turns_of(self.options.scenario, self.estate, self.customers.shape, visitor.key)
+            for turn in itertools.islice(turns, visitor.done_count, None):
+                if visitor.joined_s <= turn.due_s <= now_s:
+                    self.customers.log.give_up(turn.page, due_s=turn.due_s, now_s=now_s)
+
+    def _elapsed_s(self) -> float:
+        """Since the storm's start."""
+        return (time.monotonic_ns() - self.zero_ns) / 1e9
 
     def _send_customers(self, before_s: float) -> None:
         for second in self.customers.log.take(before_s):
@@ -228,7 +253,9 @@ class FleetWorker:
         for shard in self._shards.values():
             shard.is_closed.wait(max(deadline - time.monotonic(), 0.0))
             shard.close()
-        if self.has_begun.is_set():
+        if self.has_begun.is_set() and not self._has_told_all:
+            self._has_told_all = True
+            self._give_up_pages()
             self._send_customers(math.inf)
         self.customers.close()
         shutil.rmtree(self._folder, ignore_errors=True)

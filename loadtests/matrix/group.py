@@ -11,14 +11,14 @@ from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
 from loadtests.matrix.mix import SteadySource, sample_of
 from loadtests.matrix.outage import Outage, outages_of, suffer
-from loadtests.matrix.spent import FLUSH_MS, Meter
+from loadtests.matrix.spent import FLUSH_MS, NodeCounters
 from loadtests.matrix.staleness import TABLE, Prober
 from loadtests.matrix.visit import CellLoad, Visit, send, visit
 from loadtests.wire.ring import ring_of_metadata
 from loadtests.workload import lanes_of, operations_of
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
-from store.cassandra import create_schema, prepare
+from store.cassandra import create_schema, one_after_the_other, prepare
 from store.schemas import SCHEMAS
 
 LOAD_S_MAX = 600.0
@@ -82,9 +82,9 @@ def measure_group(
         cluster = cleanup.enter_context(LocalCluster.start(topology, folder, progress, heap_mib=settings.heap_mib))
         measured.cassandra = cluster.record.cassandra
         loads = _make_loads(cluster, scenarios, estate, settings.schema, progress)
-        with Meter(cluster) as meter:
-            _load(loads, meter, measured, progress)
-            _visit_all(cluster, group, loads, meter, settings, scenario.run.seed, measured, progress)
+        with NodeCounters(cluster) as counters:
+            _load(loads, counters, measured, progress)
+            _visit_all(cluster, group, loads, counters, settings, scenario.run.seed, measured, progress)
         for down, names in outages_of(group, cluster.nodes).items():
             progress(f"stopping {', '.join(names)} for real: what is refused then?")
             measured.outages += suffer(cluster, list(loads.values()), down, names)
@@ -103,7 +103,8 @@ def _make_loads(
             operations = operations_of(scenario)
             schema = SCHEMAS[schema_name].only(operations)
             create_schema(session, schema, scenario.topology)
-            session.execute(TABLE.format(keyspace=keyspace))
+            with one_after_the_other(session) as ddl:
+                ddl(TABLE.format(keyspace=keyspace))
             ids = {
                 operation: prepare(session, schema.statement(operation), keyspace, consistency.of(operation)).query_id
                 for operation in operations
@@ -126,20 +127,20 @@ def _make_loads(
     return loads
 
 
-def _load(loads: dict[Cell, CellLoad], meter: Meter, measured: Measured, progress: Progress) -> None:
+def _load(loads: dict[Cell, CellLoad], counters: NodeCounters, measured: Measured, progress: Progress) -> None:
     """Send the whole sample to each cell once: reads then find rows, the nodes are warm, and bytes on disk can be told."""
     for load in loads.values():
         progress(f"loading {load.cell.name} with {len(load.sample):,} operations")
         _load_one(load)
-    meter.settle()
-    with _flushed(loads, meter):
+    counters.settle()
+    with _flushed(loads, counters):
         for load in loads.values():
             measured.loaded.append(
                 Loaded(
                     cell=load.cell,
                     operations=len(load.sample),
                     writes=load.write_count,
-                    disk_bytes=meter.disk_bytes(load.scenario.topology.keyspace),
+                    disk_bytes=counters.disk_bytes(load.scenario.topology.keyspace),
                 )
             )
 
@@ -161,22 +162,22 @@ def _load_one(load: CellLoad) -> None:
 
 
 @contextmanager
-def _flushed(loads: dict[Cell, CellLoad], meter: Meter) -> Iterator[None]:
+def _flushed(loads: dict[Cell, CellLoad], counters: NodeCounters) -> Iterator[None]:
     """Everything on disk, and left to Cassandra again afterwards."""
     tables = [table for load in loads.values() for table in load.written_tables]
-    meter.flush(tables, FLUSH_MS)
-    meter.wait_quiet_disks(
+    counters.flush(tables, FLUSH_MS)
+    counters.wait_quiet_disks(
         [load.scenario.topology.keyspace for load in loads.values()], FLUSH_MS / 1e3 * FLUSHES_WAITED
     )
     yield
-    meter.flush(tables, 0)
+    counters.flush(tables, 0)
 
 
 def _visit_all(
     cluster: LocalCluster,
     group: Group,
     loads: dict[Cell, CellLoad],
-    meter: Meter,
+    counters: NodeCounters,
     settings: Settings,
     seed: int,
     measured: Measured,
@@ -201,7 +202,7 @@ def _visit_all(
                 measured.visits.append(
                     visit(
                         loads[cell],
-                        meter,
+                        counters,
                         probers[cell],
                         repeat=repeat,
                         seconds=settings.seconds,

@@ -42,7 +42,7 @@ class Spent:
         return Spent(cpu_s=self.cpu_s - before.cpu_s, wan_bytes=self.wan_bytes - before.wan_bytes)
 
 
-class Meter:
+class NodeCounters:
     """Reads the counters of every node of a cluster; a context manager. Raises HarnessError for a node that does not answer."""
 
     def __init__(self, cluster: LocalCluster) -> None:

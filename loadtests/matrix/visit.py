@@ -9,7 +9,7 @@ import numpy as np
 from loadtests.latency_counts import COUNTS_SIZE, Counts
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.mix import SteadySource
-from loadtests.matrix.spent import Meter
+from loadtests.matrix.spent import NodeCounters
 from loadtests.matrix.staleness import Probe, Prober, Probing
 from loadtests.wire.block import OperationBlock
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
@@ -76,9 +76,11 @@ class Seconds(list[IntervalSnapshot]):
             total += snapshot.response[np.asarray(lanes)].sum(axis=0)
         return total
 
-    def ok_in_whole_seconds(self) -> list[int]:
-        """Acknowledged by second, without the first one, in which the window fills, and the last one, which was cut off."""
-        return [sum(counts.ok for counts in snapshot.counts) for snapshot in self][1:-1]
+    def ok_in_whole_seconds(self, seconds: float) -> list[int]:
+        """Acknowledged by second of a closed loop of `seconds`: without the first one, in which the window fills, and without
+        those of the drain, in which nothing is sent any more."""
+        whole = range(1, int(seconds))
+        return [sum(counts.ok for counts in snapshot.counts) for snapshot in self if snapshot.second in whole]
 
 
 def send(
@@ -119,7 +121,7 @@ def send(
 
 
 def visit(
-    load: CellLoad, meter: Meter, prober: Prober | None, *, repeat: int, seconds: float, rate_per_s: float
+    load: CellLoad, counters: NodeCounters, prober: Prober | None, *, repeat: int, seconds: float, rate_per_s: float
 ) -> Visit:
     """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC.
 
@@ -128,12 +130,13 @@ def visit(
     first = (
         repeat * len(load.sample) // 7
     )  # each block begins elsewhere in the sample, all cells of a block in one place
-    before = meter.read()
+    counters.settle()  # what the visit before has left, of another cell, is not this one's
+    before = counters.read()
     closed_seconds = Seconds()
     source = SteadySource(load.sample, first=first, count=COUNT_FAR)
     closed = send(load, source, seconds=closed_seconds, closed_for_s=seconds)
-    meter.settle()
-    spent = meter.read().since(before)
+    counters.settle()
+    spent = counters.read().since(before)
     probing = None
     if prober is not None:
         probing = Probing(prober, repeat * PROBES_A_VISIT_MAX, PROBE_EVERY_S)
@@ -151,11 +154,11 @@ def visit(
     finally:
         probes = probing.stop() if probing is not None else ()
     is_write = [operation in load.writes for operation in load.lanes]
-    rates = closed_seconds.ok_in_whole_seconds()
+    rates = closed_seconds.ok_in_whole_seconds(seconds)
     return Visit(
         cell=load.cell,
         repeat=repeat,
-        throughput_per_s=float(np.mean(rates)) if rates else closed.ok / closed.wall_s,
+        throughput_per_s=float(np.mean(rates)) if rates else closed.ok / seconds,
         cpu_us_per_operation=spent.cpu_s * 1e6 / max(closed.ok, 1),
         wan_bytes_per_operation=spent.wan_bytes / max(closed.ok, 1),
         write_response=open_seconds.response(is_write),

@@ -9,7 +9,7 @@ order changes nothing. Deliveries that were not acknowledged come again.
 One process owns a writer's number at a time: the watermark follows its batches alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -55,6 +55,14 @@ class Projector:
         # A number whose journal row is in doubt is not used again: the row may still come.
         self._next_batch = max(batch, self._batch_floor)
         return healed
+
+    def journalled(self) -> Iterator[MeterDay]:
+        """The days of all batches so far, as the journal names them; a day may come again. Raises StoreError."""
+        batch = 0
+        while rows := self._journal(batch):
+            for row in rows:
+                yield from _touched(row.meters, row.epoch_days)
+            batch = max(row.batch_number for row in rows) + 1
 
     def deliver(self, deliveries: Sequence[Readings]) -> None:
         """Take a batch of deliveries, corrections and registers alone in. Raises StoreError: `heal`, then deliver it again."""

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.office import check_cohorts, check_raw_forms, check_received, check_refused, check_settled
+from loadtests.audit.office import (
+    check_cohorts,
+    check_present,
+    check_raw_forms,
+    check_received,
+    check_refused,
+    check_settled,
+)
 from loadtests.deliveries import readings_of, registers_of, start_us_of
 from loadtests.faulty_deliveries import CHANGES, faulty_delivery
 from loadtests.raw_deliveries import exported_days, of_types
@@ -108,12 +115,14 @@ def recorded_of(estate: EstateModel, count: int) -> list[Rejected]:
 def test_refusals_that_lack_or_differ_are_found(estate: EstateModel) -> None:
     count = 2 * len(CHANGES)
     recorded = recorded_of(estate, count)
-    right = check_refused(estate, recorded)
+    right = check_refused(estate, recorded, count)
     assert (right.counted, right.faults) == (count, 0)
-    assert check_refused(estate, [*recorded[:4], *recorded[5:]]).faults == 1
-    assert check_refused(estate, [replace(recorded[0], reason="implausible"), *recorded[1:]]).faults == 1
-    assert check_refused(estate, [replace(recorded[0], mpxn=7), *recorded[1:]]).faults == 2
-    assert check_refused(estate, []).is_right is None
+    assert check_refused(estate, [*recorded[:4], *recorded[5:]], 0).faults == 1
+    assert check_refused(estate, [replace(recorded[0], reason="implausible"), *recorded[1:]], 0).faults == 1
+    assert check_refused(estate, [replace(recorded[0], mpxn=7), *recorded[1:]], 0).faults == 2
+    assert check_refused(estate, [], 0).is_right is None
+    assert check_refused(estate, recorded[:-2], count).faults == 2
+    assert check_refused(estate, [], count).faults == count
 
 
 def log_of_home(estate: EstateModel, home: int) -> Page:
@@ -154,6 +163,13 @@ def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> 
         {"fuel": 1},
     ):
         assert check_settled([row | wrong], {3: log}).faults == 1
+
+
+def test_a_settlement_row_that_is_missing_is_found() -> None:
+    wanted = [(20_468, 1), (20_468, 2), (20_469, 1)]
+    assert check_present(wanted, set(wanted)).is_right
+    assert check_present(wanted, {*wanted[:2], (20_469, 2)}).faults == 1
+    assert check_present([], set()).is_right is None
 
 
 def test_a_receipt_without_a_delivery_is_found(estate: EstateModel) -> None:

@@ -100,9 +100,12 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
     held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
     assert (held == SlotState.ACKNOWLEDGED).sum() == len(exported) * SLOTS_PER_DAY == held.astype(bool).sum()
     assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
-    checks = {one.check: one for one in [check_refusals(store, estate), *check_projections(store, estate, ledger)]}
-    assert len(checks) == 4 and all(one.is_right for one in checks.values()), checks
+    checks = {
+        one.check: one for one in [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
+    }
+    assert len(checks) == 5 and all(one.is_right for one in checks.values()), checks
     assert checks["settlement_by_date is the fold of the log"].counted > 20
+    assert checks["each delivered day is in settlement_by_date"].counted > 20
 
 
 @pytest.mark.parametrize(
@@ -112,13 +115,14 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
         ("receipts_by_hour", "known_count", "receipts_by_hour has what the log received"),
         ("insights_by_cohort", "home_count", "each cohort's mean is that of its homes"),
         ("rejected_by_day", "reason", "each faulty delivery is recorded with its reason"),
+        ("settlement_by_date", "all of it", "each delivered day is in settlement_by_date"),
     ],
 )
 def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: str, check: str) -> None:
     estate, store, ledger, _, _ = left
 
     def judged() -> dict[str, bool | None]:
-        checks = [check_refusals(store, estate), *check_projections(store, estate, ledger)]
+        checks = [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
         return {one.check: one.is_right for one in checks}
 
     rows = next(iter(store.runner._tables[table].partitions.values()))  # type: ignore[attr-defined]
@@ -126,7 +130,7 @@ def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: s
     held = dict(rows[key])
     if column in held:
         rows[key][column] = (held[column][0], 7)
-    else:  # of the key
+    else:  # of the key, or the whole row
         del rows[key]
     assert judged()[check] is False
     rows[key] = held

@@ -1,14 +1,23 @@
 """What a step is said to be, from seconds that are made up: one history for each verdict."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from loadtests.latency_counts import counts_of
 from reports.bootstrap import keyed_generator
-from reports.capacity_recovery import recovery_of
-from reports.capacity_step import StepOutcome, StepRules, StepSecond, StepVerdict, growth_of, judge_step
+from reports.capacity_recovery import Recovery, recovery_of
+from reports.capacity_step import (
+    StepOutcome,
+    StepRules,
+    StepSecond,
+    StepVerdict,
+    growth_of,
+    judge_step,
+    overdue_count,
+)
 from reports.sequential import Answer
 from scenarios.domain import Operation
 from scenarios.spec import Objective, Validity
@@ -139,7 +148,31 @@ def test_recovery_is_counted_from_the_end_of_the_overload() -> None:
     """Ten seconds of overload, seven more until its backlog is answered, then well."""
     seconds = steady(lambda i: 500.0 if i < 17 else 5.0, length_s=40)
     objectives = rules().objectives
-    recovery = recovery_of(seconds, objectives, rate_per_s=900, overload_per_s=3_000, overload_s=10)
-    assert recovery.after_s == 7 and recovery.watched_s == 30
-    never = recovery_of(seconds[:19], objectives, rate_per_s=900, overload_per_s=3_000, overload_s=10)
-    assert never.after_s is None
+
+    def recovery(seconds: list[StepSecond], late_p99_ms_max: float = 100.0) -> Recovery:
+        return recovery_of(
+            seconds,
+            objectives,
+            rate_per_s=900,
+            overload_per_s=3_000,
+            overload_s=10,
+            late_p99_ms_max=late_p99_ms_max,
+        )
+
+    assert recovery(seconds).after_s == 7 and recovery(seconds).watched_s == 30
+    assert recovery(seconds).client_trouble is None
+    assert recovery(seconds[:19]).after_s is None
+    refused = [replace(one, bad=dict(one.completed)) if 17 <= one.second < 25 else one for one in seconds]
+    assert recovery(refused).after_s == 15, "fast refusals were taken for answers"
+    late = replace(seconds[12], lateness=(np.array([3_000], np.int32), np.array([10_000])))
+    assert "late" in str(recovery([*seconds[:12], late, *seconds[13:]], late_p99_ms_max=1.0).client_trouble)
+
+
+def test_what_hangs_is_no_rate_that_holds() -> None:
+    """Half of the operations never come back: those that do are fast, and none has timed out yet."""
+    seconds = [replace(one, offered={name: 2 * n for name, n in one.offered.items()}) for one in steady(lambda _: 5.0)]
+    outcome = judged(seconds, rate=2 * RATE)
+    assert outcome.verdict is StepVerdict.UNDECIDED
+    assert outcome.objectives[0].slower_share == pytest.approx(0.5, abs=0.05)
+    assert overdue_count(seconds[:12], rules().objectives[0]) == 2 * RATE * 11 - RATE * 12
+    assert judged(steady(lambda _: 5.0)).verdict is StepVerdict.HELD
