@@ -5,7 +5,7 @@ Run: uv run pytest loadtests/bench_storm.py --benchmark-only --benchmark-json=st
 `workers_2_vs_1`: acknowledged operations a second of two workers against one, closed loop, against a stub node that
 answers in bulk and is no limit. Each worker, with its shard, is held to one processor of its own (taskset), as if it
 were a small machine; the stub and the Locust master run wherever there is room, so with two processors they take their
-share from the two workers and not from the one. Pairs in turns; the figure is the median of the pairs' ratios.
+share from the two workers and not from the one. Pairs in turns; the figure is their mean ratio with its 95 % interval.
 """
 
 import os
@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -29,6 +30,7 @@ from loadtests.fleet.launch import LOCUSTFILE
 from loadtests.fleet.record import StormRecord
 from loadtests.history import read_history
 from loadtests.machine import fingerprint
+from reports.estimates import paired_ratio
 
 ROUNDS = 5
 IN_FLIGHT = 1_024  # of each worker
@@ -123,8 +125,10 @@ def test_two_workers_against_one(benchmark: Any, tmp_path: Path) -> None:
     carried_per_s(tmp_path / "first", 1)  # kernels compiled
     load_before = os.getloadavg()[0]
     benchmark.pedantic(pair, rounds=ROUNDS)
+    ratio = paired_ratio(np.array([two for _, two in pairs]), np.array([one for one, _ in pairs]))
     benchmark.extra_info.update(
-        workers_2_vs_1=statistics.median(two / one for one, two in pairs),
+        workers_2_vs_1=round(ratio.mean, 3),
+        workers_2_vs_1_interval=(round(ratio.low, 3), round(ratio.high, 3)),
         workers_2_vs_1_all=[round(two / one, 3) for one, two in pairs],
         worker_1_per_s=round(statistics.median(one for one, _ in pairs)),
         workers_2_per_s=round(statistics.median(two for _, two in pairs)),

@@ -16,7 +16,7 @@ from loadtests.stub_target import INSERT, stub_target
 from meterstorm import find_max as job
 from meterstorm.cli import app
 from meterstorm.find_max import SearchOptions, check_request, find_max
-from meterstorm.rate_search import search_rate
+from meterstorm.rate_search import RECOVERY_SHARE, search_rate
 from reports.capacity_constraint import Resource
 from reports.capacity_results import SECONDS_PER_DELIVERY, load_capacity
 from reports.capacity_search import Ending, SearchPlan
@@ -76,7 +76,7 @@ def test_the_search_closes_in_on_a_queue_that_is_known() -> None:
     verdicts = {made.outcome.rate_per_s: made.outcome.verdict for made in search.steps}
     assert verdicts[search.found.high_per_s] is StepVerdict.BROKE
     assert [made.outcome.rate_per_s for made in search.steps].count(search.found.low_per_s) >= 2
-    assert search.recovery is not None and search.recovery.rate_per_s == search.found.low_per_s
+    assert search.recovery is not None and search.recovery.rate_per_s == RECOVERY_SHARE * search.found.low_per_s
     assert len(told) == len(search.steps) + 1
 
 
@@ -120,7 +120,7 @@ def test_a_search_that_is_interrupted_is_reported_and_inconclusive(
     options = SearchOptions(low_per_s=20.0, high_per_s=40.0, step_s=20)
     results = find_max(scenario(), tmp_path / "max", options, endpoint=two_dc_cluster.endpoint("north"))
     assert results.verdict is Verdict.INCONCLUSIVE and results.ending is Ending.INTERRUPTED
-    assert results.reasons[0] == "Inconclusive: interrupted; 20 operations/s held so far."
+    assert results.reasons[0] == "Inconclusive: cut short; 20 operations/s held so far."
     assert json.loads((tmp_path / "max" / "results.json").read_text())["ending"] == "interrupted"
 
 

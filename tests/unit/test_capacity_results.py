@@ -139,6 +139,20 @@ def test_each_ending_has_its_verdict(
     assert told in " ".join(judged.reasons)
 
 
+def test_what_was_not_seen_to_its_end_is_no_pass() -> None:
+    stopped = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=True)
+    assert (
+        stopped.verdict is Verdict.INCONCLUSIVE and "recovery from an overload was interrupted" in stopped.reasons[-1]
+    )
+    dead = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=False, trouble=["Node north-1 is gone."])
+    assert dead.verdict is Verdict.INCONCLUSIVE and dead.reasons[-1] == "Node north-1 is gone."
+    late = RECOVERY.model_copy(update={"after_s": None, "client_trouble": "the load generator was late"})
+    own_fault = judge_search(FOUND, RATE, CONSTRAINT, late, is_interrupted=False)
+    assert own_fault.verdict is Verdict.INCONCLUSIVE and "but the load generator was late" in own_fault.reasons[-1]
+    nothing = Found(ending=Ending.NONE_HELD, low_per_s=None, high_per_s=10)
+    assert judge_search(nothing, None, CONSTRAINT, None, is_interrupted=True).verdict is Verdict.FAIL
+
+
 def test_what_binds_is_told_with_its_evidence() -> None:
     reasons = judge_search(FOUND, RATE, CONSTRAINT, RECOVERY, is_interrupted=False).reasons
     assert reasons[1] == "At 1,600/s what binds is garbage collection: 15 % of the time north-1 paused."

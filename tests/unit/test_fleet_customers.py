@@ -85,3 +85,19 @@ def test_what_comes_for_a_second_that_was_handed_over_counts_in_the_next() -> No
     log.record(Page.BILL, "ok", due_s=0.5, asked_s=0.5, done_s=1.5)
     (second,) = log.take(2.0)
     assert (second.second, second.counts["customer_bill"]) == (1, SecondCounts(1, 1, 1, 0, 0, 0))
+
+
+def test_pages_that_the_end_overtakes_are_wanted_and_without_an_answer() -> None:
+    log = CustomerLog()
+    log.record(Page.USAGE, "ok", due_s=0.2, asked_s=0.2, done_s=0.4)
+    assert [second.second for second in log.take(1.0)] == [0]
+    log.give_up(Page.USAGE, due_s=0.9, now_s=5.5)
+    log.give_up(Page.BILL, due_s=3.1, now_s=5.5)
+    seconds = log.take(float("inf"))
+    offered = {(second.second, name): counts.offered for second in seconds for name, counts in second.counts.items()}
+    unknown = {
+        (second.second, name): counts.indeterminate for second in seconds for name, counts in second.counts.items()
+    }
+    assert {key for key, count in offered.items() if count} == {(1, Page.USAGE.value), (3, Page.BILL.value)}
+    assert {key for key, count in unknown.items() if count} == {(5, Page.USAGE.value), (5, Page.BILL.value)}
+    assert all(not len(index) for second in seconds for index, _ in second.response.values())

@@ -150,6 +150,9 @@ def test_an_overload_and_a_late_generator_are_in_doubt() -> None:
     )
     busy = results_of(measured_of(visit_of(1_000.0, cpu_share=0.91)))
     assert "took 91.0 % of a core" in busy.cells[0].doubts[0] and busy.verdict is Verdict.INCONCLUSIVE
+    failing = results_of(measured_of(visit_of(1_000.0, ok=98)))
+    assert "2.00 % of the open loop's operations were not acknowledged" in failing.cells[0].doubts[0]
+    assert failing.verdict is Verdict.INCONCLUSIVE
     assert results_of(measured_of(visit_of(1_000.0))).verdict is Verdict.PASS
     assert results_of(measured_of(visit_of(1_000.0)), is_partial=True).verdict is Verdict.INCONCLUSIVE
 
