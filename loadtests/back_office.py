@@ -50,10 +50,10 @@ from store.customers.desk import Desk
 from store.customers.store import HomeCustomers
 from store.ingest import Known, ingest
 from store.parsing import NumberedHomes
-from store.readings.across import MeterDay, Projection
+from store.readings.across import Projection
 from store.readings.cassandra import CassandraBulk
 from store.readings.columns import Integers
-from store.readings.projector import Projector, days_touched, read_settlement
+from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
 from store.readings.settlement import dates_of, is_settled, shard_of
 from store.readings.store import HomeReadings
@@ -66,6 +66,7 @@ ROUND_S = 0.5
 METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
 WRITER = 0
+DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
 
@@ -161,8 +162,7 @@ class BackOffice:
         self._rows, self._counters = RowReceipts(runner), CounterReceipts(runner)
         self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=store.book, exchanges_us={})
         self._meters = _strides(estate.meter_count)
-        self._seen: set[tuple[int, int]] = set()  # (meter, first slot) that were delivered
-        self._touched: set[MeterDay] = set()
+        self._seen: set[int] = set()  # meter * slots + first slot that were delivered
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
@@ -180,7 +180,6 @@ class BackOffice:
         meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
         for readings in chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)):
             self._projector.deliver([readings])
-            self._touched |= days_touched(readings)
             self.done.delivered += len(readings.mpxn)
             self._tell(readings)
         self._refuse(number)
@@ -194,7 +193,7 @@ class BackOffice:
     def close(self, now_us: int) -> None:
         """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""
         instant_us = self._start_us + now_us
-        self._projector.project(self._touched)
+        self._projector.project(self._projector.journalled())
         if self._is_summarised:
             summarise(self._estate, self._store, instant_us)
         completeness(self._runner, instant_us // DAY_US * DAY_US)
@@ -247,7 +246,8 @@ class BackOffice:
         self, meter_type: MeterType, meter: Integers, plane: Operation, first: int, count: int
     ) -> Iterator[Readings]:
         """One delivery of up to METERS_A_ROUND of these meters, whose run the store has acknowledged."""
-        if plane not in self._ledger.planes or first < 0:
+        is_enough = self.done.delivered - self.done.exported >= DELIVERED_MAX
+        if plane not in self._ledger.planes or first < 0 or is_enough:
             return
         at = self._ledger.plane_of(plane)
         marked = (
@@ -258,14 +258,14 @@ class BackOffice:
         chosen = [
             one
             for one in meter.tolist()
-            if (one, first) not in self._seen
+            if one * self._estate.slot_count + first not in self._seen
             and (self._ledger.slots(at, one, one + 1)[0, marked] == SlotState.ACKNOWLEDGED).all()
         ][:METERS_A_ROUND]
         meters = np.array(chosen, np.int64)
         first_slot = np.full(len(meters), first, np.int32)
         meters = meters[are_exact(self._estate, meter_type, meters, first_slot, count)]
         if len(meters):
-            self._seen.update((one, first) for one in meters.tolist())
+            self._seen.update(one * self._estate.slot_count + first for one in meters.tolist())
             yield adapted_runs(self._estate, meter_type, meters, first_slot[: len(meters)], count)
 
     def _tell(self, readings: Readings) -> None:
