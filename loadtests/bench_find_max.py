@@ -7,6 +7,8 @@ far the rate found lies from the true highest rate of an M/M/16 queue (`loadtest
 import time
 from typing import Any
 
+import pytest
+
 from loadtests import stub_queue
 from loadtests.machine import fingerprint
 from loadtests.stub_target import INSERT, stub_target
@@ -37,6 +39,7 @@ def search(seed: int) -> Search:
         return search_rate(target, rules(), SearchPlan(low_per_s=LOW_PER_S, precision=PRECISION), tell=print)
 
 
+@pytest.mark.timeout(3_600)
 def test_find_max_error(benchmark: Any) -> None:
     """Two searches of the same stub, with other arrivals each."""
     true_per_s = stub_queue.rate_max_per_s(SERVERS, SERVICE_S, PERCENTILE, LIMIT_MS / 1e3)

@@ -1,5 +1,6 @@
 """The command `meterstorm`: one thin function a subcommand; the work is done by the functions that it calls."""
 
+import contextlib
 import errno
 import json
 import logging
@@ -87,6 +88,7 @@ ContactPoints = Annotated[
     str | None,
     typer.Option("--contact-points", metavar="HOST[,HOST]", help="Use an existing cluster instead of a local one."),
 ]
+PORT_DEFAULT = 9042
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="The existing cluster's CQL port.")]
 LocalDc = Annotated[
     str | None, typer.Option("--local-dc", metavar="NAME", help="The DC to connect to; default the first business DC.")
@@ -123,7 +125,7 @@ def run_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
     contact_points: ContactPoints = None,
-    port: Port = 9042,
+    port: Port = PORT_DEFAULT,
     local_dc: LocalDc = None,
     username: Username = None,
     password_file: PasswordFile = None,
@@ -162,7 +164,7 @@ def audit_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
     contact_points: ContactPoints = None,
-    port: Port = 9042,
+    port: Port = PORT_DEFAULT,
     local_dc: LocalDc = None,
     username: Username = None,
     password_file: PasswordFile = None,
@@ -309,7 +311,7 @@ def find_max_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
     contact_points: ContactPoints = None,
-    port: Port = 9042,
+    port: Port = PORT_DEFAULT,
     local_dc: LocalDc = None,
     username: Username = None,
     password_file: PasswordFile = None,
@@ -421,12 +423,19 @@ def report_command(
     from reports import write_comparison, write_report
 
     if len(runs) == 1:
+        if out is not None:
+            raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")
         write_report(runs[0])
         page = runs[0] / "report.html"
     else:
         folder = claim_folder(out or default_out(Path("comparison")))
         page = folder / "comparison.html"
-        write_comparison(runs, page)
+        try:
+            write_comparison(runs, page)
+        except ScenarioError:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # empty, as it was claimed
+            raise
     if as_json:
         print(json.dumps({"report": str(page)}))
     elif not quiet:
@@ -578,8 +587,8 @@ def _endpoint(
     from loadtests.cluster.connect import Endpoint, read_password_file
 
     if contact_points is None:
-        if username or password_file or ca or local_dc:
-            raise ScenarioError("--local-dc, --username, --password-file and --ca go with --contact-points")
+        if username or password_file or ca or local_dc or port != PORT_DEFAULT:
+            raise ScenarioError("--port, --local-dc, --username, --password-file and --ca go with --contact-points")
         return None
     if (username is None) != (password_file is None):
         raise ScenarioError("--username and --password-file go together")

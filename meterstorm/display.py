@@ -68,8 +68,10 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if results.audit is not None:
         console.print(_audit_table(results))
         for rule in results.audit.rules:
-            outcome = "true of" if not rule.faults else f"{rule.faults:,} faults in"
-            console.print(f"  {rule.rule}: {outcome} {rule.counted:,}", highlight=False, soft_wrap=True)
+            outcome = f"true of {rule.counted:,}" if rule.counted else "not checked, nothing was there"
+            if rule.faults:
+                outcome = f"{rule.faults:,} faults in {rule.counted:,}"
+            console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
             console.print(
                 f"  {example.kind}: meter {example.mpxn}, half-hour {example.slot_start} in {example.table} of "
@@ -95,15 +97,21 @@ def print_checks(console: Console, checks: Sequence[Check], *, only_trouble: boo
 
 def _operations_table(results: Results) -> Table:
     table = Table(
-        title="Operations (response time from the due time)", title_justify="left", box=SIMPLE_HEAD, padding=0
+        title="Operations (response time from the due time; *: closed loop of gateways and back office)",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=0,
     )
     table.add_column("operation", no_wrap=True)
     for heading in ("ok", "failed", "in doubt", "rate/s", "p50 ms", "p99 ms", "max ms"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, operation in results.operations.items():
+    by_loop = sorted(results.operations.items(), key=lambda one: not one[1].is_open_loop)
+    for number, (name, operation) in enumerate(by_loop):
         response = operation.response_ms
+        if number and by_loop[number - 1][1].is_open_loop and not operation.is_open_loop:
+            table.add_section()
         table.add_row(
-            name,
+            name if operation.is_open_loop else f"{name} *",
             f"{operation.ok:,}",
             f"{operation.failed:,}",
             f"{operation.indeterminate:,}",

@@ -27,7 +27,7 @@ from meterstorm.versions import versions
 from reports.capacity_page import write_capacity_report
 from reports.capacity_results import CapacityResults
 from reports.capacity_search import SearchPlan
-from reports.capacity_step import SECONDS_MIN, StepRules
+from reports.capacity_step import StepRules
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import write_profile
@@ -36,6 +36,7 @@ from store.schemas import SCHEMAS
 
 ALPHA = 0.025  # how often a step may be wrong to either side: both ends of the interval are right 95 times in 100
 STEP_S = 120
+STEP_S_MIN = 20  # of shorter ones every warm-up takes as much as it may
 LOW_OF_WARM = 0.25  # the first rate, as a share of what the warming reached in closed loop
 LOW_PER_S_MIN = 1.0
 WARM_IN_FLIGHT = 128
@@ -149,8 +150,8 @@ def check_request(scenario: Scenario, options: SearchOptions, *, is_local: bool)
             raise ScenarioError(
                 f"{name} {rate:,.0f}/s is more than one sender can send ({CLIENT_PER_S_MAX:,}/s): lower it"
             )
-    if options.step_s < SECONDS_MIN:
-        raise ScenarioError(f"--step-s {options.step_s} is too short for a steady state; {SECONDS_MIN} is the least")
+    if options.step_s < STEP_S_MIN:
+        raise ScenarioError(f"--step-s {options.step_s} is too short for a steady state; {STEP_S_MIN} is the least")
     if options.dc_down and not is_local:
         raise ScenarioError(
             "--with-dc-down stops nodes, which it can't on an existing cluster: leave out one of the two"

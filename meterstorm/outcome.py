@@ -8,9 +8,11 @@ from pathlib import Path
 from loadtests.audit.audit import AuditReport
 from loadtests.back_office import BackOfficeResult
 from loadtests.command_gateway import GatewayResult
+from loadtests.fleet.journeys import Page
 from loadtests.history import read_history
 from loadtests.machine import fingerprint
 from loadtests.storm import StormResult
+from loadtests.workload import operations_of
 from reports.results import (
     AuditExample,
     AuditResult,
@@ -66,6 +68,12 @@ def commands_result(done: GatewayResult | None) -> CommandsResult | None:
     )
 
 
+def closed_loop_of(operations: Sequence[str], scenario: Scenario) -> set[str]:
+    """The operations of a history that neither the trace nor a customer makes due."""
+    due = {str(operation) for operation in operations_of(scenario)} | {page.value for page in Page}
+    return set(operations) - due
+
+
 def office_result(done: BackOfficeResult | None) -> OfficeResult | None:
     """The back office as results.json has it; None for a scenario without one, and for one that could not go on."""
     if done is None:
@@ -119,7 +127,7 @@ def assemble_results(
         topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
         verdict=Verdict.INCONCLUSIVE,
         reasons=(),
-        operations=summarise_operations(history, scenario),
+        operations=summarise_operations(history, scenario, closed_loop_of(history.operations, scenario)),
         objectives=summarise_objectives(history, scenario),
         generator=summarise_generator(
             history,

@@ -87,7 +87,8 @@ def audit(
             progress=progress.detail,
             sent=sent_of(run_folder / "history"),
         )
-        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_rules))
+        check_all = partial(check_rules, is_closed=is_closed)
+        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_all))
         if scenario.run.back_office:
             check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
             report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))

@@ -17,6 +17,7 @@ from reports.capacity_figures import (
     draw_search,
 )
 from reports.capacity_results import CapacityResults, ObjectiveStep, StepResult, load_capacity
+from reports.capacity_step import StepVerdict
 from reports.capacity_verdict import BINDING_NAMES
 from reports.figures import PANEL
 from reports.gallery import Picture, picture, wide_picture
@@ -28,7 +29,11 @@ CURVE_POINTS = 200
 
 CAPACITY_TERMS = (
     ("Held, broke", "The test is sure that the objectives are kept at this rate; or sure that one is not."),
-    ("Undecided", "The rate is so near the threshold that a whole step does not tell; it bounds nothing."),
+    (
+        "Undecided",
+        "A whole step did not tell: the rate is near the threshold, there was no steady state, or there were too few operations; "
+        "it bounds nothing.",
+    ),
     ("Generator's limit", "The load generator itself was late or saturated: the step says nothing about the cluster."),
     (
         "Threshold",
@@ -198,11 +203,12 @@ def _residuals(results: CapacityResults) -> list[Picture]:
 
 def _tiles(results: CapacityResults) -> list[Tile]:
     rate, meters = results.rate, results.meters
-    high = (
-        "no rate broke"
-        if rate is None or rate.high_per_s is None
-        else f"breaks at {wording.count(int(rate.high_per_s))}/s"
-    )
+    broke = [step.rate_per_s for step in results.steps if step.verdict is StepVerdict.BROKE]
+    high = "no rate broke"
+    if rate is not None and rate.high_per_s is not None:
+        high = f"breaks at {wording.count(int(rate.high_per_s))}/s"
+    elif broke:
+        high = f"the lowest that broke: {wording.count(int(min(broke)))}/s"
     tiles = [
         Tile(
             name="Highest rate that holds",

@@ -78,7 +78,7 @@ def _answer(found: Found, rate: RateResult | None) -> str:
                 "machine."
             )
         case Ending.OUT_OF_STEPS:
-            return f"Inconclusive: {held} when the steps were used up; allow more with --steps."
+            return f"Inconclusive: {held} when the steps were used up; allow more with --steps, or longer ones with --step-s."
         case Ending.UNDECIDED:
             if rate is not None:
                 return f"Inconclusive: {held}, and above that no step told: allow longer steps (--step-s)."

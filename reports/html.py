@@ -170,7 +170,7 @@ def _tiles(run: Run) -> list[Tile]:
             name="Acknowledged rate",
             value=wording.rate(totals.rate_per_s, ""),
             unit="operations/s",
-            note=f"{wording.counted(totals.counts[1], 'operation')} in all",
+            note=f"{wording.counted(totals.counts[1], 'operation')} of meters and customers",
         ),
     ]
     return [*tiles, _response_tile(run)]
@@ -209,7 +209,7 @@ def _objectives(results: Results) -> list[JudgedObjective]:
 
 
 def _totals(results: Results) -> OperationTotals:
-    every = results.operations.values()
+    every = [each for each in results.operations.values() if each.is_open_loop]
     rates = [each.rate_per_s for each in every if each.rate_per_s is not None]
     names = ("offered", "ok", "failed", "indeterminate", "retries")
     return OperationTotals(

@@ -58,6 +58,13 @@ class OutageRow(NamedTuple):
     after: str
 
 
+def may_be_as_high(best: Figure | None, other: Figure | None) -> bool:
+    """Do two figures' intervals overlap, or has either none?"""
+    if best is None or other is None:
+        return False
+    return best.low is None or other.high is None or other.high >= best.low
+
+
 def write_matrix_report(folder: Path) -> None:
     """Write FOLDER/report.html from its results.json, and FOLDER/figures/ with its figure as SVG and PNG.
 
@@ -112,6 +119,10 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
     sizes = [len(list(group)) for _, group in groupby(cells, key=lambda cell: (cell.dcs, cell.rf))]
     best = max(cells, key=lambda cell: cell.throughput_per_s.mean if cell.throughput_per_s else 0.0)
     finding = f"The most throughput: {best.name}, {estimate_text(best.throughput_per_s)} operations/s."
+    if any(may_be_as_high(best.throughput_per_s, cell.throughput_per_s) for cell in cells if cell is not best):
+        finding = (
+            "No cell has certainly the most throughput: intervals overlap; more --repeats and --seconds narrow them."
+        )
     alt = f"Dot plot of {wording.counted(len(cells), 'cell')} of a replication matrix. {finding}"
     wide = picture(
         draw_matrix(names, sizes, panels, WIDE.width_px),

@@ -58,6 +58,10 @@ class OperationResult(Part):
     failed: NonNegativeInt = Field(description="certainly not applied")
     indeterminate: NonNegativeInt = Field(description="may or may not have been applied: time-outs, lost connections")
     retries: NonNegativeInt
+    is_open_loop: bool = Field(
+        default=True,
+        description="of meters and customers, due by the trace; else of gateways and back office, due when sent",
+    )
     rate_per_s: NonNegativeFloat | None = Field(
         description="acknowledged a second while load fell due after the warm-up"
     )

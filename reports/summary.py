@@ -6,6 +6,7 @@ operations and errors are of the whole run: an acknowledged write of the warm-up
 
 import math
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,16 @@ def warm_up_seconds(scenario: Scenario) -> int:
     return math.ceil(scenario.run.warm_up_s)
 
 
-def summarise_operations(history: RunHistory, scenario: Scenario) -> dict[str, OperationResult]:
-    """What became of each kind of operation, and how long it took."""
+def summarise_operations(
+    history: RunHistory, scenario: Scenario, closed_loop: Container[str] = ()
+) -> dict[str, OperationResult]:
+    """What became of each kind of operation, and how long it took. closed_loop: those that nothing makes due but their sender."""
     first = warm_up_seconds(scenario)
     last = second_due_last(history)
-    return {name: _operation(history, name, first, last) for name in history.operations}
+    return {
+        name: _operation(history, name, first, last, is_open_loop=name not in closed_loop)
+        for name in history.operations
+    }
 
 
 def second_due_last(history: RunHistory) -> int:
@@ -36,7 +42,9 @@ def second_due_last(history: RunHistory) -> int:
     return int(due[-1]) if due.size else -1
 
 
-def _operation(history: RunHistory, name: str, second_first: int, second_last: int) -> OperationResult:
+def _operation(
+    history: RunHistory, name: str, second_first: int, second_last: int, *, is_open_loop: bool
+) -> OperationResult:
     counts = history.counts[name]
     totals = {column: int(values.sum()) for column, values in counts.items()}
     errors: Counter[str] = Counter()
@@ -52,6 +60,7 @@ def _operation(history: RunHistory, name: str, second_first: int, second_last: i
         failed=totals["failed"],
         indeterminate=totals["indeterminate"],
         retries=totals["retries"],
+        is_open_loop=is_open_loop,
         rate_per_s=int(measured.sum()) / length_s if length_s > 0 else None,
         errors=dict(errors.most_common()),
         response_ms=percentiles_ms(total_counts(history.response_counts(name), second_first)),

@@ -262,6 +262,8 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
 
 
 def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
+    due = [each for each in operations.values() if each.is_open_loop]
+    acknowledged, wanted = sum(each.ok for each in due), sum(each.offered for each in due)
     offered = sum(each.offered for each in operations.values())
     attempted = sum(each.attempted for each in operations.values())
     outcomes = sum(each.ok + each.failed + each.indeterminate for each in operations.values())
@@ -271,7 +273,8 @@ def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
         load = _check("load", "validity", Verdict.INCONCLUSIVE, sentence)
     else:
         sentence = (
-            f"{count(ok)} of {counted(offered, 'operation')} ({percent(ok / max(offered, 1))}) were acknowledged."
+            f"{count(acknowledged)} of {counted(wanted, 'operation')} of meters and customers "
+            f"({percent(acknowledged / max(wanted, 1))}) were acknowledged."
         )
         load = _check("load", "validity", Verdict.PASS, sentence)
     if attempted < offered:

@@ -40,7 +40,7 @@ from store.readings.columns import Piece
 from store.readings.verify import verify
 from store.rows import month_of
 from store.tables import Schema
-from store.tariffs import MISSING_WH
+from store.tariffs import MISSING_WH, PriceList
 
 HOMES_MAX = 200
 FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
@@ -94,9 +94,11 @@ def check_rules(
     schema: Schema,
     topology: Topology,
     progress: Callable[[str], None],
+    is_closed: bool,
 ) -> list[Checked]:
     """Hold the rules against up to HOMES_MAX homes, and each view of a part of the ring against its log. Raises StoreError.
 
+    is_closed: whoever publishes announced prices worked to its end; else displays may show those that were published.
     Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
     """
     readings = CassandraStore(session, schema, topology, book_of(estate))
@@ -109,7 +111,11 @@ def check_rules(
     desks = {
         kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind)) for kind in set(kinds.values())
     }
-    checks = [_displays(estate, homes, kinds, desks)]
+    prices = price_lists_of(estate)
+    if not is_closed:
+        published = {one.version for one in customers.price_lists()}
+        prices = tuple(one for one in prices if one.version in published)
+    checks = [_displays(estate, homes, kinds, desks, prices)]
     if any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes))):
         checks += [
             check_registers(_registers(events), []),
@@ -155,7 +161,13 @@ def _registers(events: dict[int, list[tuple[int, Event]]]) -> Registers:
     )
 
 
-def _displays(estate: EstateModel, homes: Sequence[int], kinds: dict[int, int], desks: dict[int, Desk]) -> Checked:
+def _displays(
+    estate: EstateModel,
+    homes: Sequence[int],
+    kinds: dict[int, int],
+    desks: dict[int, Desk],
+    prices: Sequence[PriceList],
+) -> Checked:
     """What the displays show in the middle of the last day and at its end: before and after most announcements of prices."""
     fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
     last_day_us = int(_day_starts_us(estate)[-1])
@@ -175,7 +187,7 @@ def _displays(estate: EstateModel, homes: Sequence[int], kinds: dict[int, int], 
             version=columns[4],
             upence_per_wh=columns[5],
         ),
-        price_lists_of(estate),
+        prices,
     )
 
 

@@ -133,6 +133,7 @@ def test_a_search_that_is_interrupted_is_reported_and_inconclusive(
         (('"ingest_reading"', '"create_command"'), {}, "slo names create_command, which this scenario's load lacks"),
         (("", ""), {"low_per_s": 50.0, "high_per_s": 10.0}, "--low 50 is above --high 10"),
         (("", ""), {"high_per_s": 1e7}, "--high 10,000,000/s is more than one sender can send"),
+        (("", ""), {"step_s": 19}, "--step-s 19 is too short for a steady state; 20 is the least"),
         (("", ""), {"dc_down": True}, "--with-dc-down stops nodes, which it can't on an existing cluster"),
     ],
 )

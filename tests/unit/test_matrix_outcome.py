@@ -15,7 +15,14 @@ from loadtests.matrix.staleness import Probe
 from loadtests.matrix.visit import Visit
 from meterstorm.matrix_display import print_matrix
 from meterstorm.matrix_outcome import cell_results, refused_cells, staleness_of
-from reports.matrix_page import estimate_text, matrix_html, matrix_picture, notes_of, write_matrix_report
+from reports.matrix_page import (
+    estimate_text,
+    matrix_html,
+    matrix_picture,
+    may_be_as_high,
+    notes_of,
+    write_matrix_report,
+)
 from reports.matrix_results import MatrixResults, figure_of, load_matrix
 from reports.results import Machine, Verdict
 from reports.results_file import schema_text
@@ -203,3 +210,10 @@ def test_the_terminal_table_has_the_cells_and_the_refused() -> None:
     text = console.export_text()
     assert "2 DC · RF 1 · EACH_QUORUM" in text and "8 unavailable" in text and "not hosted: 1 DC · RF 9" in text
     assert "errors: 2 DC · RF 1 · EACH_QUORUM: 2 write_timeout" in text
+
+
+def test_a_cell_has_the_most_only_where_its_interval_stands_apart() -> None:
+    best, near, far, once = (figure_of(values) for values in ([900, 1_100], [800, 1_000], [10, 11], [700]))
+    assert may_be_as_high(best, near) and may_be_as_high(best, once)
+    narrow = figure_of([1_000, 1_001])
+    assert not may_be_as_high(narrow, far) and not may_be_as_high(narrow, None)

@@ -112,6 +112,15 @@ def the_reason(judgement: Judgement) -> str:
     return judgement.reasons[0]
 
 
+def test_what_gateways_and_back_office_ask_is_no_load_of_the_trace() -> None:
+    operations = {
+        "ingest_reading": operation(),
+        "refold_day": operation(offered=50, attempted=50, ok=50, is_open_loop=False),
+    }
+    reasons = judged(operations=operations).reasons
+    assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in reasons
+
+
 def test_pass_says_what_was_proved() -> None:
     result = judged()
     assert result.verdict is Verdict.PASS
@@ -122,7 +131,7 @@ def test_pass_says_what_was_proved() -> None:
         "ingest_reading: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
     )
     assert "The load generator kept time: p99 of its lateness 0.900 ms, 100 ms allowed." in result.reasons
-    assert "1,000 of 1,000 operations (100 %) were acknowledged." in result.reasons
+    assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in result.reasons
     assert len(result.reasons) == 4
     assert all(check.outcome is Verdict.PASS for check in result.checks)
     sentences = [check.sentence for check in result.checks]
