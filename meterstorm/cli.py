@@ -530,7 +530,7 @@ def default_out(scenario: Path) -> Path:
 def main() -> None:
     """The entry point."""
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
-    logging.getLogger("cassandra").setLevel(logging.ERROR)  # what matters of it comes back as an exception
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what matters of it comes back as an exception
     interrupt = _Interrupt()
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)  # `kill` cleans up like Ctrl-C does

@@ -102,8 +102,9 @@ def headline(verdict: Verdict, checks: Sequence[Check]) -> str:
 
 def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
     if verdict is not Verdict.PASS:
+        causes_first = sorted(checks, key=lambda check: not check.name.startswith("trouble_"))
         order = (Verdict.FAIL, Verdict.INCONCLUSIVE)
-        return tuple(check.sentence for outcome in order for check in checks if check.outcome is outcome)
+        return tuple(check.sentence for outcome in order for check in causes_first if check.outcome is outcome)
     return tuple(check.sentence for check in checks if check.group == "objective" or check.name in TOLD_OF_A_PASS)
 
 

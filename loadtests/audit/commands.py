@@ -44,6 +44,7 @@ class CommandAudit:
     """How many commands were judged, and what was found."""
 
     commands: int = 0
+    ended: int = 0  # of them
     faults: Counter[str] = field(default_factory=Counter)  # by check
     examples: list[Finding] = field(default_factory=list)
 
@@ -66,7 +67,7 @@ def audit_commands(
     is_complete: bool,
 ) -> CommandAudit:
     """All checks. `expected` has every command of the campaigns; those that reconciliation issued are judged without."""
-    result = CommandAudit(commands=len(reads))
+    result = CommandAudit(commands=len(reads), ended=sum(read.command.end is not None for read in reads))
     result.add(check_recorded(reads, expected, is_complete=is_complete))
     for read in reads:
         result.add(check_one_end(read, is_complete=is_complete))

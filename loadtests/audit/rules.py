@@ -78,7 +78,7 @@ def check_command_rules(
     return [
         Checked(
             check=said,
-            counted=found.commands,
+            counted=found.commands if is_complete or check not in ("one_end", "outcome") else found.ended,
             faults=found.faults[check],
             examples=tuple(f"{one.what} {one.said}" for one in found.examples if one.check == check),
         )

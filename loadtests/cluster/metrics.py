@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 from cassandra import DriverException, OperationTimedOut
 from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionException
 
 from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster, Node
@@ -130,7 +131,7 @@ class NodeSampler:
         for watched, future in asked:
             try:
                 row = future.result().one()
-            except (NoHostAvailable, DriverException, OperationTimedOut):
+            except (NoHostAvailable, DriverException, OperationTimedOut, ConnectionException):
                 continue
             watched.compactions = row.active_tasks + row.pending_tasks
 
