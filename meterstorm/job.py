@@ -37,7 +37,7 @@ from meterstorm.progress import Progress, Silent
 from meterstorm.proof import SCHEMA
 from meterstorm.versions import versions
 from reports import write_report
-from reports.results import AuditResult, Results, load_results
+from reports.results import AuditResult, FleetResult, Results, load_results
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -105,6 +105,7 @@ def run(
             where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
             profile=profile_import(estate),
             trouble=watch.trouble,
+            fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
         )
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:

@@ -18,6 +18,7 @@ from reports.results import (
     AuditResult,
     CommandsResult,
     DcAudit,
+    FleetResult,
     Machine,
     OfficeResult,
     ProfileFault,
@@ -112,6 +113,7 @@ def assemble_results(
     where: str,
     profile: ProfileImport | None,
     trouble: Sequence[str],
+    fleet: FleetResult | None = None,
 ) -> Results:
     """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one."""
     history = read_history(run_folder / "history")
@@ -143,6 +145,7 @@ def assemble_results(
         audit=None,
         commands=commands_result(stormed.commands),
         back_office=office_result(stormed.office),
+        fleet=fleet,
         profile=profile,
         trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
     )

@@ -197,7 +197,7 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
         return None
     limit = Limit(percentile=99, response_ms_max=scenario.run.validity.late_p99_ms_max)
     worst = int(np.nanargmax(course.p99))
-    finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}."
+    finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}, the warm-up included."
     low, high = _shared_range_ms([course], [limit])
     figure = draw_latency_over_time(course, span, label="lateness", limits=[limit], range_ms=(max(low, 0.01), high))
     alt = f"Lateness of the load generator over time. {finding}"

@@ -120,8 +120,8 @@ class GeneratorResult(Part):
 
 
 class AuditCounts(Part):
-    """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table,
-    a meter's day in the usage view, a meter in the state view."""
+    """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table, a meter's day
+    in the usage and billing views, a meter's month in the latest state, a row of what is only counted."""
 
     acknowledged: NonNegativeInt = Field(description="the cluster said that it has them")
     verified: NonNegativeInt = Field(description="acknowledged, and read back with the exact value")
@@ -132,7 +132,8 @@ class AuditCounts(Part):
 
 
 class DcAudit(AuditCounts):
-    """The read-back from one data centre. `coordinated` of the facts were acknowledged by this DC itself."""
+    """The read-back from one data centre. `coordinated` of the facts, without rows that are only counted, are of homes whose own
+    data centre this is: its coordinators acknowledged them."""
 
     coordinated: NonNegativeInt
     settled_s: NonNegativeFloat | None = Field(
@@ -192,6 +193,13 @@ class OfficeResult(Part):
     faulty: NonNegativeInt = Field(description="rows that were to be refused, and were")
     bills: NonNegativeInt
     behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
+
+
+class FleetResult(Part):
+    """Locust's part: what `--workers` and `--customers` were."""
+
+    workers: NonNegativeInt
+    customers: NonNegativeInt
 
 
 class AuditResult(AuditCounts):
@@ -270,6 +278,7 @@ class Results(ResultsFile):
     audit: AuditResult | None
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
+    fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
 

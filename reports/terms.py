@@ -20,8 +20,13 @@ TERMS = (
     ("Retry", "One more attempt of the same operation; all are idempotent, so a retry can't store a reading twice."),
     (
         "Fact",
-        "What the audit counts: a half-hour in the log and in the interval table, a meter's day in the usage view, a meter "
-        "in the state view.",
+        "What the audit counts: a half-hour in the log and in the interval table, a meter's day in the usage and billing views, "
+        "a meter's month in the latest state, a row of what is only counted.",
+    ),
+    (
+        "Coordinated",
+        "Acknowledged facts by the data centre that is their homes' own, whose coordinators took them; rows that are only counted "
+        "(10-second readings, alerts, preferences) are in no data centre's number.",
     ),
     (
         "Acknowledged, verified",
