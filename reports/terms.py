@@ -25,8 +25,8 @@ TERMS = (
     ),
     (
         "Coordinated",
-        "Acknowledged facts by the data centre that is their homes' own, whose coordinators took them; rows that are only counted "
-        "(10-second readings, alerts, preferences) are in no data centre's number.",
+        "Acknowledged facts by the data centre that is their homes' own, whose coordinators took them; rows that are only "
+        "counted (10-second readings, alerts, preferences) are in no data centre's number.",
     ),
     (
         "Acknowledged, verified",
