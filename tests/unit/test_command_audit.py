@@ -97,6 +97,8 @@ def test_an_open_command_is_a_fault_of_a_complete_run_alone():
     still = read_of(THREE, FIRST, None, attempt=1)
     assert faults_of([APPLIED, EXHAUSTED, still]) == {"one_end"}
     assert not faults_of([APPLIED, EXHAUSTED, still], is_complete=False)
+    result = audit_commands([APPLIED, EXHAUSTED, still], STATES, EXPECTED, is_complete=False)
+    assert (result.commands, result.ended) == (3, 2)
     assert not faults_of([APPLIED], [*STATES[:2]], is_complete=False)
 
 
