@@ -1,5 +1,8 @@
 """The matrix's load: the same operations for every cell, cyclic, at the set rate, and moved off a DC that is down."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
@@ -7,8 +10,9 @@ from loadtests.matrix import mix
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.mix import SteadySource, sample_of
 from loadtests.matrix.outage import without
-from loadtests.matrix.visit import CellLoad
+from loadtests.matrix.visit import CellLoad, Seconds
 from loadtests.wire.block import OPERATION, OperationBlock
+from loadtests.wire.recorder import IntervalSnapshot
 from loadtests.wire.ring import NO_NODE, ring_of_nodes
 from loadtests.workload import lanes_of, operations_of
 from scenarios.domain import ConsistencyLevel, Operation
@@ -117,3 +121,12 @@ def test_a_dc_that_lost_a_node_keeps_its_homes_and_one_that_lost_all_gives_them_
     assert dc.ring.node_dcs.tolist() == [0, NO_NODE, NO_NODE, 2]
     assert set(dc.sample.rows["dc"].tolist()) == {0, 2}
     assert load.sample.rows["dc"].tolist() == [i % 3 for i in range(10)]  # the cell's own are left alone
+
+
+def test_throughput_is_of_whole_seconds_in_which_something_was_sent() -> None:
+    """Second 0 fills the window; 3 was cut off; 4 and 5 are the drain."""
+    seconds = Seconds()
+    for second, ok in enumerate([90, 100, 101, 40, 7, 1]):
+        seconds.append(cast(IntervalSnapshot, SimpleNamespace(second=second, counts=[SimpleNamespace(ok=ok)])))
+    assert seconds.ok_in_whole_seconds(3.5) == [100, 101]
+    assert seconds.ok_in_whole_seconds(1.0) == []
