@@ -48,7 +48,7 @@ class FleetUser(User):
         self.environment.fleet_worker.claim()
 
     @task
-    def host(self) -> None:
+    def host_shard(self) -> None:  # not "host": that is a setting of Locust's, which its web UI shows
         self.environment.fleet_worker.is_over.wait()
         raise StopUser
 
@@ -102,9 +102,18 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
     if given.spawn_rate is None:
         given.spawn_rate = min(given.num_users, 100)
     master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
-    if not options.has_tables:
-        prepare_tables(options.scenario, estate, options.endpoint, SCHEMA)
+    # Before the tables, which take half a minute: workers that are there already say hello once a second.
     runner.register_message(TO_MASTER, lambda environment, msg: master.hear(msg.node_id, unpacked(msg.data)))
+    if not options.has_tables:
+        log.info("creating the tables in keyspace %s", options.scenario.topology.keyspace)
+        prepare_tables(options.scenario, estate, options.endpoint, SCHEMA)
+
+    def start(**_: Any) -> None:
+        if master.is_finished.is_set():  # the web UI has a button for it
+            log.error("this storm was sent: start Locust again, with another keyspace or with empty tables")
+            gevent.spawn(runner.stop)
+        else:
+            gevent.spawn(master.watch)
 
     def finish(**_: Any) -> None:
         environment.process_exit_code = master.finish()
@@ -114,7 +123,7 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
         if environment.web_ui is None:
             gevent.spawn(runner.quit)  # by itself Locust goes on waiting when its last worker has gone missing
 
-    environment.events.test_start.add_listener(lambda **_: gevent.spawn(master.watch))
+    environment.events.test_start.add_listener(start)
     environment.events.test_stopping.add_listener(stop)
     environment.events.quitting.add_listener(finish)
 

@@ -7,13 +7,16 @@ import logging
 import socket
 import ssl
 import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from cassandra import AuthenticationFailed, ConsistencyLevel
+from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import DefaultEndPoint
 from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinPolicy, TokenAwarePolicy
 
 from loadtests.cluster.layout import NATIVE_PORT
@@ -123,28 +126,57 @@ def read_password_file(path: Path) -> str:
     return password
 
 
+class LivenessWatch:
+    """Hears from now on which other nodes each of some nodes has found to be down.
+
+    It is an event that nodes push. Their tables do not tell: of a node that was killed its last word, "I serve", stays there.
+    """
+
+    def __init__(self, endpoint: Endpoint, addresses: Sequence[str]) -> None:
+        """addresses: of the nodes to hear. Raises HarnessError when one does not answer."""
+        self._down: dict[str, set[str]] = {address: set() for address in addresses}
+        self._connections: list[Any] = []
+        context = tls_context(endpoint.ca) if endpoint.ca else None
+        driver = _driver(endpoint, context, RoundRobinPolicy(), ConsistencyLevel.LOCAL_ONE)
+        driver.connection_class.initialize_reactor()
+        try:
+            for address in addresses:
+                connection = driver.connection_factory(DefaultEndPoint(address, endpoint.port))
+                self._connections.append(connection)
+                connection.register_watcher("STATUS_CHANGE", partial(self._note, address), CONNECT_TIMEOUT_S)
+        except (DriverException, OSError) as error:
+            self.close()
+            raise HarnessError(f"node {address} does not tell which nodes it sees: {error}") from error
+        finally:
+            driver.shutdown()
+
+    def still_up(self, gone: Collection[str]) -> set[str]:
+        """The nodes that have not found every one of the addresses `gone` to be down."""
+        return {address for address, down in self._down.items() if not down.issuperset(gone)}
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+
+    def _note(self, by: str, event: Mapping[str, Any]) -> None:
+        """Called on the driver's thread."""
+        address, _ = event["address"]
+        if event["change_type"] == "DOWN":
+            self._down[by].add(address)
+        else:
+            self._down[by].discard(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Cluster, Session]:
     context = tls_context(endpoint.ca) if endpoint.ca else None
     _require_answer(endpoint, context)
-    profile = ExecutionProfile(
-        load_balancing_policy=balancing,
-        retry_policy=IdempotentRetryPolicy(),
-        consistency_level=consistency,
-        request_timeout=REQUEST_TIMEOUT_S,
-    )
-    login = PlainTextAuthProvider(endpoint.username, endpoint.password or "") if endpoint.username else None
-    cluster = Cluster(
-        list(endpoint.contact_points),
-        port=endpoint.port,
-        protocol_version=PROTOCOL_VERSION,
-        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-        auth_provider=login,
-        ssl_context=context,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        control_connection_timeout=CONNECT_TIMEOUT_S,
-        max_schema_agreement_wait=SCHEMA_AGREEMENT_S_MAX,
-        monitor_reporting_enabled=False,
-    )
+    cluster = _driver(endpoint, context, balancing, consistency)
     try:
         session = cluster.connect(wait_for_all_pools=True)  # else only the first node that answered can be asked
     except NoHostAvailable as error:
@@ -159,6 +191,29 @@ def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Clus
         cluster.shutdown()
         raise HarnessError(_unknown_dc(endpoint, dcs))
     return cluster, session
+
+
+def _driver(endpoint: Endpoint, context: ssl.SSLContext | None, balancing: Any, consistency: int) -> Cluster:
+    """The driver as we set it, not connected yet."""
+    profile = ExecutionProfile(
+        load_balancing_policy=balancing,
+        retry_policy=IdempotentRetryPolicy(),
+        consistency_level=consistency,
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+    login = PlainTextAuthProvider(endpoint.username, endpoint.password or "") if endpoint.username else None
+    return Cluster(
+        list(endpoint.contact_points),
+        port=endpoint.port,
+        protocol_version=PROTOCOL_VERSION,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        auth_provider=login,
+        ssl_context=context,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        control_connection_timeout=CONNECT_TIMEOUT_S,
+        max_schema_agreement_wait=SCHEMA_AGREEMENT_S_MAX,
+        monitor_reporting_enabled=False,
+    )
 
 
 def _require_answer(endpoint: Endpoint, context: ssl.SSLContext | None) -> None:

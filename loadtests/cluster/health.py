@@ -8,7 +8,7 @@ from typing import Any
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
-from loadtests.cluster.connect import Endpoint, connect_to_every_node
+from loadtests.cluster.connect import Endpoint, LivenessWatch, connect_to_every_node
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.process import NodeProcess
 from loadtests.errors import HarnessError
@@ -16,7 +16,7 @@ from loadtests.errors import HarnessError
 POLL_S = 0.1
 SERVES_S_MAX = 280.0  # 6 s on an idle machine; a hundred was seen on a busy one, and a node that died is seen at once
 AGREES_S_MAX = 120.0
-MISSED_S_MAX = 60.0  # a drained node says that it leaves; one that says nothing is missed after some ten seconds
+MISSED_S_MAX = 120.0  # a drained node says that it leaves; one that says nothing is missed after some twenty seconds
 GOSSIP = "SELECT address, status_with_port, rpc_ready FROM system_views.gossip_info"
 
 
@@ -51,30 +51,15 @@ def wait_agreeing(nodes: Sequence[NodeProcess], endpoint: Endpoint) -> None:
         time.sleep(POLL_S)
 
 
-def wait_missed(nodes: Sequence[NodeProcess], gone: Sequence[NodeProcess]) -> None:
-    """Wait until each of `nodes` has heard that those of `gone` have left. Raises HarnessError when one does not."""
+def wait_missed(watch: LivenessWatch, gone: Sequence[NodeProcess]) -> None:
+    """Wait until each node of `watch` has found those of `gone` to be down. Raises HarnessError when one does not."""
     deadline = time.monotonic() + MISSED_S_MAX
     addresses = {node.spec.address for node in gone}
-    waiting = list(nodes)
-    while waiting:
-        waiting = [node for node in waiting if _believed_up(node) & addresses]
-        if waiting and time.monotonic() > deadline:
-            names = ", ".join(node.spec.name for node in waiting)
+    while behind := watch.still_up(addresses):
+        if time.monotonic() > deadline:
+            names = ", ".join(sorted(behind))
             raise HarnessError(f"{names} still take stopped nodes for running after {MISSED_S_MAX:.0f} s")
-        if waiting:
-            time.sleep(POLL_S)
-
-
-def _believed_up(node: NodeProcess) -> set[str]:
-    """The addresses that one node takes for nodes that serve."""
-    cluster, session = connect_to_every_node(Endpoint(contact_points=(node.spec.address,), local_dc=node.spec.dc))
-    try:
-        host = next(host for host in cluster.metadata.all_hosts() if host.address == node.spec.address)
-        return {str(row.address) for row in session.execute(GOSSIP, host=host) if _is_up(row)}
-    except (NoHostAvailable, DriverException) as error:
-        raise HarnessError(f"node {node.spec.name} does not tell which nodes it sees: {error}") from error
-    finally:
-        cluster.shutdown()
+        time.sleep(POLL_S)
 
 
 def _accepts(address: str) -> bool:

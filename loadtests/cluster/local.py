@@ -6,7 +6,7 @@ or is interrupted leaves nothing running; the data of a kept folder is never del
 
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import Self
 
 from loadtests.cluster import health, machine
 from loadtests.cluster.addresses import AddressBlock, claim_block, claim_free_block
-from loadtests.cluster.connect import Endpoint
+from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.jars import cassandra_version, locked_jars, ready_jars
 from loadtests.cluster.java import find_java
 from loadtests.cluster.layout import lay_out
@@ -195,8 +195,7 @@ class LocalCluster:
         """
         chosen, left = self._split(names)
         assert left, "the last node is stopped by stop()"
-        stop_all(chosen, drain=True)
-        health.wait_missed(left, chosen)
+        self._stop_seen(chosen, left, drain=True)
 
     def start_nodes(self, names: Collection[str], progress: Progress = lambda _: None) -> None:
         """Launch nodes that `stop_nodes` ended, and wait until all nodes see one another again. Raises HarnessError."""
@@ -215,9 +214,13 @@ class LocalCluster:
         """
         lost, left = self._split([process.spec.name for process in self._processes if process.spec.dc == name])
         assert lost and left, "a DC is lost, and another is left"
-        stop_all(lost, drain=False)
-        health.wait_missed(left, lost)
+        self._stop_seen(lost, left, drain=False)
         self._processes = left
+
+    def _stop_seen(self, chosen: Sequence[NodeProcess], left: Sequence[NodeProcess], *, drain: bool) -> None:
+        with LivenessWatch(self.endpoint(left[0].spec.dc), [node.spec.address for node in left]) as watch:
+            stop_all(chosen, drain=drain)
+            health.wait_missed(watch, chosen)
 
     def _split(self, names: Collection[str]) -> tuple[list[NodeProcess], list[NodeProcess]]:
         assert set(names) <= {process.spec.name for process in self._processes}, "a node that is not there"

@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 
 START_DELAY_S = 1.0  # from the last shard that was ready to the storm's zero: every worker has time to hear of it
 WATCH_EVERY_S = 0.5
+TELL_EVERY_S = (
+    10.0  # what the start waits for: on a machine's first run the shards compile their kernels for a minute or two
+)
 HALT_S_MAX = 45.0  # beyond the scenario's own time-out of an operation
 
 EXIT_WHOLE, EXIT_USAGE, EXIT_TROUBLE, EXIT_INCONCLUSIVE = 0, 2, 3, 4
@@ -84,6 +87,7 @@ class FleetMaster:
         self._zero_ns: int | None = None
         self._zero_epoch_s = 0.0
         self._started_s: float | None = None
+        self._told_s = 0.0  # after the start, when it was last told what it waits for
         self._is_finishing = False
         self.is_finished = Event()
         self.is_interrupted = False
@@ -227,8 +231,12 @@ class FleetMaster:
                 self._end()
         elif not self._roster.has_begun and self._started_s is not None:
             limit_s = READY_S_MAX + run.warm_nodes_s
-            if time.monotonic() - self._started_s > limit_s:
-                phases = ", ".join(phase.value for phase in self._roster.phases())
+            waited_s = time.monotonic() - self._started_s
+            phases = ", ".join(phase.value for phase in self._roster.phases())
+            if waited_s >= self._told_s + TELL_EVERY_S:
+                self._told_s = waited_s
+                log.info("waiting for every shard to be ready, %.0f s so far; they are %s", waited_s, phases)
+            if waited_s > limit_s:
                 self._trouble.append(
                     f"not every shard was ready within {limit_s:g} s (they are {phases}): start at least as many users "
                     "as shards (-u), and see the workers' logs"

@@ -16,6 +16,7 @@ from sim.estate import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 
 SHARDS_MAX = 64
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class FleetOptions:
 
 def add_arguments(parser: Any) -> None:
     """Add ours to Locust's parser. Every value can stand in a message: the master sends them all to its workers."""
+    # Locust's own are every interface: neither its web UI nor its master asks anybody who he is.
+    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK)
     group = parser.add_argument_group("meterstorm", "What is sent, and where to. -u beyond --shards are customers.")
     add = group.add_argument
     add("--scenario", default="smoke", help="A scenario file, or the name of a shipped one.", metavar="SCENARIO")

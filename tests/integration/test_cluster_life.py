@@ -11,6 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cassandra import ConsistencyLevel
+from cassandra.cluster import NoHostAvailable
+from cassandra.query import SimpleStatement
 
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import connect
@@ -145,6 +148,30 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
         with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):
             again.require_alive()
     assert (tmp_path / "north-1" / "data" / "k").is_dir()
+
+
+def test_the_nodes_that_are_left_know_which_are_gone(tmp_path: Path) -> None:
+    """A write that needs every DC is refused at once, and not after a time-out: drained and back, or killed for good."""
+    topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))
+    with LocalCluster.start(topology, tmp_path) as cluster:
+        driver, session = connect(cluster.endpoint("south"))
+        session.execute(
+            "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'north': 1, 'south': 1}"
+        )
+        session.execute("CREATE TABLE k.t (id int PRIMARY KEY)")
+        write = SimpleStatement("INSERT INTO k.t (id) VALUES (7)", consistency_level=ConsistencyLevel.EACH_QUORUM)
+        session.execute(write)
+        cluster.stop_nodes(["north-1"])
+        with pytest.raises(NoHostAvailable, match="Cannot achieve consistency level EACH_QUORUM in DC north"):
+            session.execute(write)
+        cluster.start_nodes(["north-1"])
+        session.execute(write)
+        cluster.stop_dc("north")
+        with pytest.raises(NoHostAvailable, match="Cannot achieve consistency level EACH_QUORUM in DC north"):
+            session.execute(write)
+        cluster.require_alive()  # nobody is surprised
+        assert cluster.endpoint().local_dc == "south"
+        driver.shutdown()
 
 
 def test_a_start_in_the_background_that_fails_is_told_and_leaves_nothing(tmp_path: Path) -> None:

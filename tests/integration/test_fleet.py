@@ -2,15 +2,20 @@
 
 import contextlib
 import csv
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -103,7 +108,14 @@ Locust = Callable[..., Run]
 def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
     runs: list[Run] = []
 
-    def start(*options: str, name: str = "run", wall_s: int = 5, to: BulkStub = stub) -> Run:
+    def start(
+        *options: str,
+        name: str = "run",
+        wall_s: int = 5,
+        to: BulkStub = stub,
+        has_page: bool = False,
+        under: Sequence[str] = (),
+    ) -> Run:
         scenario = tmp_path / f"{name}.toml"
         scenario.write_text(SCENARIO.format(wall_s=wall_s))
         out = tmp_path / name
@@ -111,7 +123,8 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
             port = free_port()
             options = (*options, "--master-bind-port", port, "--master-port", port)
         given = ["--scenario", str(scenario), "--port", str(to.port), "--tables-exist", "--out", str(out), *options]
-        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", *given]
+        shown = [] if has_page else ["--headless", "--only-summary"]
+        command = [*under, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *shown, *given]
         with (tmp_path / f"{name}.log").open("w") as log:
             process = subprocess.Popen(
                 command,
@@ -208,3 +221,58 @@ def test_a_worker_of_another_scenario_is_refused(locust: Locust) -> None:
     friend = locust("--worker", "--master-port", port, name="friend")
     assert (friend.end(), master.end()) == (0, 0), master.text()
     assert master.record().worker_count == 1
+
+
+ANOTHER_CLOCK = ("unshare", "--time", "--fork", "--kill-child", "--monotonic", "5000")
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*ANOTHER_CLOCK, "true"], capture_output=True).returncode != 0,
+    reason="time namespaces are not allowed here",
+)
+def test_a_worker_whose_clock_is_another_starts_with_the_others(locust: Locust) -> None:
+    """As on another machine: its monotonic clock is 5,000 s ahead, and its ledger its own."""
+    port = free_port()
+    master = locust("--master", "--expect-workers", "2", "--master-bind-port", port, name="master")
+    near = locust("--worker", "--master-port", port, name="near")
+    far = locust("--worker", "--master-port", port, "--own-ledger", name="far", under=ANOTHER_CLOCK)
+    assert (near.end(), far.end(), master.end()) == (0, 0, 0), master.text()
+    record, history = master.record(), read_history(master.out / "history")
+    assert record.worker_count == record.shard_count == 2
+    assert record.offered == record.ok > 0
+    assert Ledger.open(master.out / "ledger").counts(0)[SlotState.ACKNOWLEDGED] == 2_000 * 48  # both shards' half-hours
+    assert max(second for second, _ in history.lateness_counts()) < WAIT_S  # and not after 5,000 s
+
+
+def test_the_web_ui_starts_and_ends_one_storm(locust: Locust) -> None:
+    page = f"http://127.0.0.1:{free_port()}"
+    run = locust("--processes", "2", "--web-port", page.rpartition(":")[2], has_page=True)
+    run.until(lambda: is_served(page))
+    assert {each.laddr.ip for each in listening(run)} == {"127.0.0.1"}  # unless somebody asks for more
+    asked(f"{page}/swarm", "user_count=2&spawn_rate=2")
+    run.until(lambda: (record := StormRecord.read(run.out)) is not None and record.has_ended)
+    run.until(lambda: json.loads(asked(f"{page}/stats/requests"))["state"] == "stopped")
+    shown = {row["name"]: row["num_requests"] for row in json.loads(asked(f"{page}/stats/requests"))["stats"]}
+    assert shown["Aggregated"] == run.record().ok > 0
+    asked(f"{page}/swarm", "user_count=2&spawn_rate=2")
+    run.until(lambda: "this storm was sent: start Locust again" in run.text())
+    run.until(lambda: json.loads(asked(f"{page}/stats/requests"))["state"] == "stopped")
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0, run.text()
+    assert run.left_behind() == []
+
+
+def asked(url: str, form: str | None = None) -> str:
+    with urllib.request.urlopen(url, form.encode() if form else None, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def is_served(page: str) -> bool:
+    with contextlib.suppress(urllib.error.URLError):
+        return "Locust" in asked(page)
+    return False
+
+
+def listening(run: Run) -> list[Any]:
+    every = [psutil.Process(run.process.pid), *run.look()]
+    return [each for process in every for each in process.net_connections() if each.status == psutil.CONN_LISTEN]
