@@ -59,7 +59,9 @@ def test_a_run_on_two_workers_with_customers_is_audited(two_dc_cluster: LocalClu
     pages = {"usage", "day", "comparison", "bill", "display", "preference", "tariff"}
     for page in pages:
         operation = results.operations[f"customer_{page}"]
-        assert operation.ok == operation.attempted > 0, (page, operation)
+        # nothing fails; what the storm's end overtakes is counted, and nobody knows what became of it
+        assert operation.ok > 0 == operation.failed and not operation.errors, (page, operation)
+        assert operation.offered == operation.attempted == operation.ok + operation.indeterminate
     history = read_history(out / "history")
     for page in pages:
         timed = sum(int(counts.sum()) for _, counts in history.response_counts(f"customer_{page}"))
