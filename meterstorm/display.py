@@ -116,7 +116,10 @@ def _operations_table(results: Results) -> Table:
             f"{operation.failed:,}",
             f"{operation.indeterminate:,}",
             "-" if operation.rate_per_s is None else f"{operation.rate_per_s:,.0f}",
-            *([f"{value:,.1f}" for value in (response.p50, response.p99, response.max)] if response else ["-"] * 3),
+            *(
+                "-" if value is None else f"{value:,.1f}"
+                for value in ((response.p50, response.p99, response.max) if response else (None,) * 3)
+            ),
         )
     return table
 

@@ -189,7 +189,11 @@ def _response_tile(run: Run) -> Tile:
             note=f"{tightest.result.operation}, limit {wording.milliseconds(tightest.result.response_ms_max)}",
             is_bad=tightest.outcome is Verdict.FAIL,
         )
-    measured = {name: each.response_ms.p99 for name, each in run.results.operations.items() if each.response_ms}
+    measured = {
+        name: each.response_ms.p99
+        for name, each in run.results.operations.items()
+        if each.response_ms is not None and each.response_ms.p99 is not None
+    }
     if not measured:
         return Tile(name="p99 response time", value=wording.NO_FIGURE, unit="", note="not measured")
     name = max(measured, key=lambda name: measured[name])

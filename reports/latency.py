@@ -21,11 +21,18 @@ BIN_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_
 
 
 def percentiles_ms(counts: Counts) -> Percentiles | None:
-    """p50 ... max [ms] of int64[COUNTS_SIZE] counts; None when nothing was counted."""
-    if not counts.any():
+    """p50 ... max [ms] of int64[COUNTS_SIZE] counts; None when nothing was counted, or too little for a percentile."""
+    count = int(counts.sum())
+    if count == 0:
         return None
     p50, p95, p99, p999, most = (percentiles_us(counts, [50, 95, 99, 99.9, 100]) / 1_000).tolist()
-    return Percentiles(p50=p50, p95=p95, p99=p99, p999=p999, max=most)
+    return Percentiles(
+        p50=p50,
+        p95=p95 if count >= 20 else None,
+        p99=p99 if count >= 100 else None,
+        p999=p999 if count >= 1_000 else None,
+        max=most,
+    )
 
 
 def total_counts(lines: Iterable[tuple[int, Counts]], second_first: int = 0) -> Counts:

@@ -149,7 +149,8 @@ def stale_text(staleness: StalenessResult | None) -> str:
     """'0.31 / 4.2': p50 and p99 of the staleness [ms]."""
     if staleness is None or staleness.stale_ms is None:
         return wording.NO_FIGURE
-    return f"{wording.significant(staleness.stale_ms.p50)} / {wording.significant(staleness.stale_ms.p99)}"
+    p99 = staleness.stale_ms.p99
+    return f"{wording.significant(staleness.stale_ms.p50)} / {wording.NO_FIGURE if p99 is None else wording.significant(p99)}"
 
 
 def outcome_text(counts: OutcomeCounts) -> str:

@@ -32,12 +32,12 @@ EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.I
 
 
 class Percentiles(Part):
-    """A latency distribution [ms]. `p999` is the 99.9th percentile."""
+    """A latency distribution [ms]. A percentile is null when too few responses were measured for one to lie above it."""
 
     p50: NonNegativeFloat
-    p95: NonNegativeFloat
-    p99: NonNegativeFloat
-    p999: NonNegativeFloat
+    p95: NonNegativeFloat | None = Field(description="of at least 20 responses")
+    p99: NonNegativeFloat | None = Field(description="of at least 100 responses")
+    p999: NonNegativeFloat | None = Field(description="the 99.9th percentile, of at least 1,000 responses")
     max: NonNegativeFloat
 
 

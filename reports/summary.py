@@ -118,8 +118,10 @@ def summarise_generator(
     senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
     """
     counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
-    late = percentiles_ms(counts)
-    late_ms = None if late is None else Lateness(p50=late.p50, p99=late.p99, max=late.max)
+    late_ms = None
+    if counts.any():
+        p50, p99, most = (percentiles_us(counts, [50, 99, 100]) / 1_000).tolist()
+        late_ms = Lateness(p50=p50, p99=p99, max=most)
     attempted = sum(int(history.counts[name]["attempted"].sum()) for name in history.operations)
     offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
     measured = GeneratorResult(

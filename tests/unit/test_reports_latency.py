@@ -22,6 +22,15 @@ def test_percentiles_of_nothing_are_absent() -> None:
     assert percentiles_ms(NOTHING) is None
 
 
+@pytest.mark.parametrize(
+    ("count", "absent"), [(19, {"p95", "p99", "p999"}), (99, {"p99", "p999"}), (999, {"p999"}), (1_000, set())]
+)
+def test_a_percentile_that_no_response_lies_above_is_not_told(count: int, absent: set[str]) -> None:
+    found = percentiles_ms(counts_of(np.arange(1, count + 1)))
+    assert found is not None and found.max == count / 1_000
+    assert {name for name in ("p50", "p95", "p99", "p999") if getattr(found, name) is None} == absent
+
+
 def test_total_leaves_the_first_seconds_out() -> None:
     lines = [(0, counts_of([5])), (1, counts_of([6])), (3, counts_of([7, 7]))]
     assert total_counts(lines, second_first=1).sum() == 3
