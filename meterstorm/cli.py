@@ -297,7 +297,7 @@ def find_max_command(
         float, typer.Option("--precision", min=0.01, max=0.5, help="Rates nearer than this share are one.")
     ] = 0.03,
     step_s: Annotated[
-        int, typer.Option("--step-s", min=12, max=3600, help="How long a step may last [s]; what is clear ends sooner.")
+        int, typer.Option("--step-s", min=20, max=3600, help="How long a step may last [s]; what is clear ends sooner.")
     ] = 120,
     steps: Annotated[int, typer.Option("--steps", min=3, max=500, help="Steps at most.")] = 40,
     with_dc_down: Annotated[
