@@ -35,11 +35,17 @@ def judge_search(
     recovery: RecoveryResult | None,
     *,
     is_interrupted: bool,
+    last_step: str | None = None,
     trouble: Sequence[str] = (),
 ) -> SearchJudgement:
     """Pass: a rate was found, or even the highest asked for holds. Fail: none holds, or the cluster does not come back after an
-    overload. Else inconclusive: the load generator, too few steps, Ctrl-C or a lost node (`trouble`, sentences) ended it."""
+    overload. Else inconclusive: the load generator, too few steps, Ctrl-C or a lost node (`trouble`, sentences) ended it.
+
+    last_step: its rate and what it said, for an end that is told by nothing else.
+    """
     reasons = [_answer(found, rate)]
+    if last_step is not None and found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED):
+        reasons.append(f"The last step, {last_step}.")
     if constraint is not None and found.ending in (Ending.FOUND, Ending.NONE_HELD, Ending.CLIENT_LIMITED):
         reasons.append(_binding(constraint))
     if recovery is not None:

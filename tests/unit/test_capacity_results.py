@@ -134,7 +134,11 @@ def test_each_ending_has_its_verdict(
     found: Found, recovery: RecoveryResult | None, verdict: Verdict, told: str
 ) -> None:
     rate = RATE if found.low_per_s is not None else None
-    judged = judge_search(found, rate, CONSTRAINT, recovery, is_interrupted=False)
+    judged = judge_search(
+        found, rate, CONSTRAINT, recovery, is_interrupted=False, last_step="20 operations/s: no steady state"
+    )
+    tells_last = found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED)
+    assert ("The last step, 20 operations/s: no steady state." in judged.reasons) == tells_last
     assert judged.verdict is verdict
     assert told in " ".join(judged.reasons)
 
