@@ -19,7 +19,7 @@ from loadtests.step_target import cassandra_target
 from loadtests.steps import StepTarget
 from loadtests.workload import operations_of
 from meterstorm.capacity_outcome import SearchSetting, assemble_capacity
-from meterstorm.folder import CLUSTER_NAME, PROFILE_NAME, claim_folder, write_resolved
+from meterstorm.folder import CLUSTER_NAME, PROFILE_NAME, new_folder, write_resolved
 from meterstorm.progress import Progress, Silent
 from meterstorm.proof import SCHEMA
 from meterstorm.rate_search import search_rate
@@ -77,9 +77,9 @@ def find_max(
     scenario = scenario.model_copy(
         update={"topology": scenario.topology.model_copy(update={"keyspace": keyspace})}
     )  # never the keyspace of a run: what the steps write again and again, no audit could follow
-    out = claim_folder(out)
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
+        out = cleanup.enter_context(new_folder(out))
         progress.phase("Starting the cluster" if endpoint is None else "Connecting to the cluster")
         cluster = None
         if endpoint is None:

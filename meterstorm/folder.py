@@ -2,11 +2,13 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import tomli_w
 
 from loadtests.errors import HarnessError
+from reports.results_file import RESULTS_NAME
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 RESOLVED_NAME = "scenario.resolved.toml"
@@ -44,17 +46,29 @@ def write_resolved(scenario: Scenario, out: Path) -> None:
     (out / RESOLVED_NAME).write_text(text, encoding="utf-8")
 
 
-def remove_if_nothing_ran(out: Path) -> None:
-    """Undo what was written when a run ended before its storm, so that the same --out serves the next try.
+@contextlib.contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A claimed folder, which is taken away again when the making ends before anything was measured, so that the same
+    --out serves the next try. Logs of nodes that did not start stay, and with them the folder; after Ctrl-C nobody needs them.
 
-    Logs of nodes that did not start stay, and with them the folder.
+    Raises what `claim_folder` does.
     """
-    if (out / "history").exists():
-        return
-    for name in (RESOLVED_NAME, PROFILE_NAME):
-        (out / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty
-        out.rmdir()
+    out = claim_folder(out)
+    try:
+        yield out
+    except BaseException as error:
+        if not _holds_measurements(out):
+            if isinstance(error, KeyboardInterrupt):
+                shutil.rmtree(out, ignore_errors=True)
+            for name in (RESOLVED_NAME, PROFILE_NAME):
+                (out / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty
+                out.rmdir()
+        raise
+
+
+def _holds_measurements(out: Path) -> bool:
+    return (out / RESULTS_NAME).exists() or any((out / "history").rglob("*.hlog"))
 
 
 def read_resolved(out: Path) -> Scenario:

@@ -27,9 +27,8 @@ from meterstorm.folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
     RESOLVED_NAME,
-    claim_folder,
+    new_folder,
     read_resolved,
-    remove_if_nothing_ran,
     write_resolved,
 )
 from meterstorm.outcome import assemble_results, judge_again, profile_import
@@ -74,10 +73,9 @@ def run(
     require_carried(scenario)
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
-    out = claim_folder(out)
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(remove_if_nothing_ran, out)
+        out = cleanup.enter_context(new_folder(out))
         write_resolved(scenario, out)
         write_profile(estate.profile, out / PROFILE_NAME)
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):

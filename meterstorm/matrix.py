@@ -11,7 +11,7 @@ from loadtests.machine import fingerprint
 from loadtests.matrix.cells import Group, Plan, Room, group_order, plan_matrix
 from loadtests.matrix.group import Measured, Settings, measure_group
 from loadtests.matrix.visit import IN_FLIGHT
-from meterstorm.folder import RESOLVED_NAME, claim_folder, write_resolved
+from meterstorm.folder import new_folder, write_resolved
 from meterstorm.matrix_outcome import cell_results, refused_cells
 from meterstorm.progress import Progress, Silent
 from meterstorm.proof import SCHEMA
@@ -19,7 +19,6 @@ from meterstorm.versions import versions
 from reports.matrix_page import write_matrix_report
 from reports.matrix_results import MatrixResults
 from reports.results import Machine
-from reports.results_file import RESULTS_NAME
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario
 from store.ports import StoreError
@@ -56,50 +55,43 @@ def matrix(
     started = datetime.now(UTC)
     room = room or Room(processors=processor_count(), memory_mib=available_memory_mib())
     plan = plan_matrix(asked.rfs, asked.levels, asked.dc_counts, room)
-    out = claim_folder(out)
-    write_resolved(scenario, out)
-    for refused in plan.refused:
-        progress.detail(f"not measured: {refused.cell.name}: {refused.reason}")
-    settings = Settings(
-        repeats=asked.repeats,
-        seconds=asked.seconds,
-        rate_per_s=asked.rate_per_s,
-        schema=SCHEMA,
-        heap_mib=plan.heap_mib,
-    )
-    measured, trouble = Measured(), list[str]()
+    with new_folder(out) as out:
+        write_resolved(scenario, out)
+        for refused in plan.refused:
+            progress.detail(f"not measured: {refused.cell.name}: {refused.reason}")
+        settings = Settings(
+            repeats=asked.repeats,
+            seconds=asked.seconds,
+            rate_per_s=asked.rate_per_s,
+            schema=SCHEMA,
+            heap_mib=plan.heap_mib,
+        )
+        measured, trouble = Measured(), list[str]()
 
-    def results(*, is_partial: bool) -> MatrixResults:
-        return _results(scenario, asked, plan, measured, started, trouble, is_partial=is_partial)
+        def results(*, is_partial: bool) -> MatrixResults:
+            return _results(scenario, asked, plan, measured, started, trouble, is_partial=is_partial)
 
-    try:
-        for group in group_order(plan, scenario.run.seed):
-            progress.phase(f"Measuring {_told(group)}")
-            try:
-                folder = out / f"cluster-{group.dcs}-dcs"
-                measure_group(group, scenario, folder, settings, measured, progress.detail, profile_folder)
-            except (HarnessError, StoreError) as error:
-                trouble.append(f"{_told(group)}: {error}.")
-            results(is_partial=True).write(out)  # a machine that dies leaves what was measured
-    except KeyboardInterrupt:
-        if not measured.loaded:
-            _remove_files(out)
-            raise
-        trouble.append("The matrix was interrupted.")
-    done = results(is_partial=bool(trouble))
-    if not done.cells:
-        _remove_files(out)
-        raise HarnessError(" ".join(trouble))
-    done.write(out)
+        try:
+            for group in group_order(plan, scenario.run.seed):
+                progress.phase(f"Measuring {_told(group)}")
+                try:
+                    folder = out / f"cluster-{group.dcs}-dcs"
+                    measure_group(group, scenario, folder, settings, measured, progress.detail, profile_folder)
+                except (HarnessError, StoreError) as error:
+                    trouble.append(f"{_told(group)}: {error}.")
+                if measured.loaded:
+                    results(is_partial=True).write(out)  # a machine that dies leaves what was measured
+        except KeyboardInterrupt:
+            if not measured.loaded:
+                raise
+            trouble.append("The matrix was interrupted.")
+        done = results(is_partial=bool(trouble))
+        if not done.cells:
+            raise HarnessError(" ".join(trouble))
+        done.write(out)
     progress.phase("Writing the report")
     write_matrix_report(out)
     return done
-
-
-def _remove_files(out: Path) -> None:
-    """Undo what was written when nothing was measured; logs of nodes that could not go on stay."""
-    for name in (RESOLVED_NAME, RESULTS_NAME):
-        (out / name).unlink(missing_ok=True)
 
 
 def _told(group: Group) -> str:

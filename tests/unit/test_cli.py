@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meterstorm import cli
-from meterstorm.folder import claim_folder
 from reports.results import EXIT_CODES, Verdict
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,8 +120,3 @@ def test_simulate_tells_the_faults_of_a_profile(scenario: Path, tmp_path: Path) 
     scenario.write_text(SMALL.replace("premises = 50", 'premises = 50\nprofile = "home.csv"'))
     told = json.loads(invoke("simulate", str(scenario), "--json", "--quiet").stdout)
     assert told["profile_faults"]["Null or empty value"] == {"count": 1, "lines": [5]}
-
-
-def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert claim_folder(tmp_path / "empty") == tmp_path / "empty"
