@@ -109,6 +109,7 @@ def run_back_office(
     try:
         runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
+        pace = scenario.pace
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         office.open()
         while not over.is_set():
@@ -117,8 +118,7 @@ def run_back_office(
                 over.wait(ahead_s)
                 continue
             office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
-            wall_us = min((time.monotonic_ns() - zero_ns) / 1e3, scenario.run.wall_s * 1e6)
-            office.work(scenario.replay_from_us + round(wall_us * scenario.speed_up))
+            office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
         if not stop.is_set():
             office.close(scenario.span_us - 1)
         return office.done

@@ -153,15 +153,15 @@ def _pace(
     control: StoreControl, meters: SimulatedMeters, scenario: Scenario, zero_ns: int, stop: threading.Event
 ) -> float:
     """Work off the span, each stride when the wall clock reaches its end; returns how far it was behind at most [s]."""
-    stride_us, at_us, behind_s = _stride_us(scenario), scenario.replay_from_us, 0.0
+    stride_us, at_us, behind_s, pace = _stride_us(scenario), scenario.replay_from_us, 0.0, scenario.pace
     while at_us < scenario.span_us and not stop.is_set():
-        due_s = zero_ns / 1e9 + (at_us + stride_us - scenario.replay_from_us) / 1e6 / scenario.speed_up
-        ahead_s = due_s - time.monotonic()
+        ahead_s = zero_ns / 1e9 + pace.wall_s_at(at_us + stride_us) - time.monotonic()
         if ahead_s > 0:
             stop.wait(ahead_s)
             continue
         behind_s = max(behind_s, -ahead_s)
-        strides = 1 + int(-ahead_s * 1e6 * scenario.speed_up / stride_us)  # one that is behind catches up in one go
+        reached_us = pace.simulated_us_at(time.monotonic() - zero_ns / 1e9)
+        strides = max((reached_us - at_us) // stride_us, 1)  # one that is behind catches up in one go
         at_us = min(at_us + strides * stride_us, scenario.span_us)
         work_stride(control, meters, at_us)
     return behind_s
@@ -206,7 +206,7 @@ def read_result(store: CommandStore, plan: Plan) -> GatewayResult:
 
 
 def _stride_us(scenario: Scenario) -> int:
-    """A quarter of a second of wall time, in whole seconds of the simulation."""
+    """A quarter of a second of wall time at the mean speed, in whole seconds of the simulation."""
     return max(1, round(scenario.speed_up * STRIDE_S)) * 1_000_000
 
 

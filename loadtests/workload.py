@@ -129,16 +129,14 @@ class Workload:
         self._estate = estate
         self._lanes = lanes_of(plan.scenario)
         self._templates = templates
-        self._from_us = plan.scenario.replay_from_us
-        self._wall_us = round(plan.scenario.run.wall_s * 1_000_000)
-        self._span_us = estate.span_us - self._from_us
+        self._pace = plan.scenario.pace
         self._first: OperationBlock | None = None
         self._messages: Iterator[MessageBlock] = trace_blocks(
             estate,
             shard=plan.shard,
             shard_count=plan.shard_count,
             block_size_max=MESSAGES_PER_BLOCK,
-            from_us=self._from_us,
+            from_us=plan.scenario.replay_from_us,
         )
 
     def prime(self) -> None:
@@ -158,12 +156,10 @@ class Workload:
         for kind in MessageKind:
             chosen = np.flatnonzero(messages.kind == kind)
             if len(chosen) and kind not in OF_GATEWAY:
-                groups += self._groups(kind, _Chosen.of(messages, chosen), self._wall_of(messages.due_us[chosen]))
+                groups += self._groups(
+                    kind, _Chosen.of(messages, chosen), self._pace.wall_us_of(messages.due_us[chosen])
+                )
         return assemble_block(groups)
-
-    def _wall_of(self, due_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Simulated to wall time since the replay's start [us]. Their product would not fit in an int64: by the ratio."""
-        return ((due_us - self._from_us) * (self._wall_us / self._span_us)).astype(np.int64)
 
     def _groups(self, kind: MessageKind, sent: "_Chosen", wall_us: NDArray[np.int64]) -> Iterator[FrameGroup]:
         """The operations of messages of one kind."""

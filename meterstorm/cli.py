@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from loadtests.errors import HarnessError
 from meterstorm.folder import CLUSTER_NAME, claim_folder, read_resolved
 from meterstorm.scenario_file import resolve_scenario
+from scenarios.pace import Shape
 from scenarios.spec import Scenario, ScenarioError
 from store.ports import StoreError
 
@@ -110,6 +111,10 @@ def run_command(
     scenario: ScenarioPath,
     out: Out = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
+    shape: Annotated[
+        Shape | None,
+        typer.Option("--shape", help="Instead of the scenario's: the trace squeezed and stretched to a ramp, say."),
+    ] = None,
     shards: Annotated[int, typer.Option("--shards", min=1, max=64, help="Sender processes.")] = 1,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, max=64, help="Send by so many Locust workers (docs/locust.md).")
@@ -137,6 +142,8 @@ def run_command(
 
     def job(progress: "Progress") -> "Results":
         resolved = resolve_scenario(scenario, seed)
+        if shape is not None:
+            resolved = resolved.with_shape(shape)
         folder = out or default_out(scenario)
         endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
         results = run(

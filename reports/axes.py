@@ -20,6 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from reports.palette import light
 from reports.wording import clock
+from scenarios.pace import Pace
 
 PIXELS_PER_INCH = 72
 FONT_PX = 11.0
@@ -126,16 +127,14 @@ def time_axis(axes: Axes, length_s: float, warm_up_s: float, size: Size) -> None
         )
 
 
-def simulated_axis(axes: Axes, speed_up: float, from_h: float, size: Size) -> None:
+def simulated_axis(axes: Axes, pace: Pace, size: Size) -> None:
     """Simulated time below the wall time: hours of the day, UTC, counted on from the scenario's first midnight."""
     below = axes.secondary_xaxis(
         -38 / (axes.get_position().height * size.height_px),
-        functions=(
-            lambda wall_s: np.multiply(wall_s, speed_up / 3_600) + from_h,
-            lambda hours: np.multiply(np.subtract(hours, from_h), 3_600 / speed_up),
-        ),
+        functions=(pace.hours_of, pace.wall_s_of_hours),
     )
-    length_h = axes.get_xlim()[1] * speed_up / 3_600
+    from_h, until_h = (float(hours) for hours in pace.hours_of(np.array(axes.get_xlim())))
+    length_h = until_h - from_h
     fitting = (step for step in _SIMULATED_STEPS_H if length_h / step <= size.tick_count_max)
     step_h = next(fitting, _SIMULATED_STEPS_H[-1])
     below.xaxis.set_major_locator(

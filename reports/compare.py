@@ -150,7 +150,7 @@ def _load(runs: Sequence[NamedRun]) -> Picture | None:
         if history.seconds.size:
             courses.append(NamedCourse(group=each.name, group_index=index, values=load_of(history, bins).ok))
     first = runs[0].run.scenario
-    span = Span(length_s=length_s, warm_up_s=0, speed_up=first.speed_up, from_h=first.run.replay_from_h)
+    span = Span(length_s=length_s, warm_up_s=0, pace=first.pace)
     return wide_picture(
         lambda size: draw_courses(courses, bins, span, label="acknowledged operations/s", size=size),
         name="load",

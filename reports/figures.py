@@ -27,6 +27,7 @@ from reports.axes import (
 from reports.latency import Floats, LatencyOverTime, PercentileCurve, TimeBins
 from reports.palette import dashes, light, series
 from reports.wording import percentile_name
+from scenarios.pace import Pace
 
 WIDE = Size(width_px=940, height_px=340)
 NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone
@@ -41,8 +42,7 @@ class Span:
 
     length_s: int
     warm_up_s: float
-    speed_up: float
-    from_h: float  # simulated hours at the start
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def draw_load(load: Load, span: Span, size: Size) -> Figure:
         time_axis(axes, span.length_s, span.warm_up_s, size)
         value_axis(axes, "operations/s")
         axes.set_ylim(top=1.12 * max(float(load.offered.max()), float(load.ok.max()), 1.0))
-        simulated_axis(axes, span.speed_up, span.from_h, size)
+        simulated_axis(axes, span.pace, size)
         key(axes, entries, size, column_count=len(entries) if beside else 1, right=beside)
         return figure_of(axes)
 

@@ -82,8 +82,7 @@ def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
     span = Span(
         length_s=len(history.seconds),
         warm_up_s=scenario.run.warm_up_s,
-        speed_up=scenario.speed_up,
-        from_h=scenario.run.replay_from_h,
+        pace=scenario.pace,
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from reports import wording
 from reports.results import Machine, ProfileFault, ProfileImport, Results
+from scenarios.pace import Shape
 from scenarios.spec import Scenario
 
 
@@ -35,10 +36,16 @@ def _scenario(results: Results, scenario: Scenario) -> list[tuple[str, str]]:
         ("Meters", f"{wording.count(scenario.estate.meter_count)} ({', '.join(scenario.estate.fuels)})"),
         ("Read", f"{wording.percent(schedules.daily)} daily, {wording.percent(schedules.half_hourly)} half-hourly"),
         ("Simulated", f"{wording.counted(scenario.run.days, 'day')} from {scenario.run.start:%Y-%m-%d}"),
-        ("Speed-up", f"{wording.significant(scenario.speed_up)} simulated seconds a second"),
+        ("Speed-up", f"{wording.significant(scenario.speed_up)} simulated seconds a second{_shape(scenario)}"),
         ("Seed", str(results.seed)),
         ("Digest of the trace", results.digest),
     ]
+
+
+def _shape(scenario: Scenario) -> str:
+    if scenario.run.stretches:
+        return f", in the mean of {wording.counted(len(scenario.run.stretches), 'stretch', 'stretches')}"
+    return "" if scenario.run.shape is Shape.TRACE else f", in the mean of the shape '{scenario.run.shape}'"
 
 
 def _topology(results: Results) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
+from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Name, Part, Share
 
 
@@ -145,6 +146,8 @@ class Run(Part):
     wall_s: float = Field(
         strict=True, ge=1, le=7 * 86_400, description="the simulated span is replayed in this wall time"
     )
+    shape: Shape = Field(default=Shape.TRACE, description="how fast the span goes by, over the wall time")
+    stretches: tuple[Stretch, ...] = Field(default=(), max_length=64, description="a shape of one's own")
     replay_from_h: float = Field(
         strict=True, default=0.0, ge=0, le=9_600, description="what falls due before this simulated hour is left out"
     )
@@ -167,6 +170,16 @@ class Run(Part):
         strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
     )
     validity: Validity = Validity()
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> Self:
+        if self.stretches:
+            if self.shape is not Shape.TRACE:
+                raise ValueError(f"shape '{self.shape}' and stretches exclude each other; leave out one of the two")
+            whole = sum(stretch.share for stretch in self.stretches)
+            if abs(whole - 1) > 1e-6:
+                raise ValueError(f"the shares of stretches add up to {whole:g}, and must to 1")
+        return self
 
 
 class Objective(Part):
@@ -268,8 +281,22 @@ class Scenario(Part):
 
     @property
     def speed_up(self) -> float:
-        """Simulated seconds a wall second."""
+        """Simulated seconds a wall second, in the mean of the whole replay."""
         return (self.span_us - self.replay_from_us) / 1e6 / self.run.wall_s
+
+    def with_shape(self, shape: Shape) -> "Scenario":
+        """The scenario with a named shape in place of its own."""
+        return self.model_copy(update={"run": self.run.model_copy(update={"shape": shape, "stretches": ()})})
+
+    @property
+    def pace(self) -> Pace:
+        """Which simulated instant it is at each moment of the replay. Made anew each time: keep it where it is asked often."""
+        return Pace.of(
+            self.run.stretches or SHAPES[self.run.shape],
+            from_us=self.replay_from_us,
+            until_us=self.span_us,
+            wall_us=round(self.run.wall_s * 1_000_000),
+        )
 
     @property
     def replay_from_us(self) -> int:

@@ -112,6 +112,7 @@ class CustomerDesk:
         self.scenario = scenario
         self.estate = estate
         self.shape = DayShape.of(scenario, estate)
+        self._pace = scenario.pace
         self._endpoint, self._schema = endpoint, SCHEMAS[schema]
         self._lock = BoundedSemaphore()
         self._driver: Any = None
@@ -155,7 +156,7 @@ class CustomerDesk:
         if wait_s > 0:
             gevent.sleep(wait_s)
         asked_s = _since_s(zero_ns)
-        outcome = self._ask(turn, _instant_us(self.scenario, self.estate, asked_s))
+        outcome = self._ask(turn, start_us_of(self.estate) + self._pace.simulated_us_at(asked_s))
         self.log.record(turn.page, outcome, due_s=turn.due_s, asked_s=asked_s, done_s=_since_s(zero_ns))
 
     def _ask(self, turn: Turn, now_us: int) -> str:
@@ -211,12 +212,6 @@ class CustomerDesk:
 def month_of_us(instant_us: int) -> int:
     """yyyymm of an instant [us since the Unix epoch]."""
     return int(month_of(np.array([instant_us]))[0])
-
-
-def _instant_us(scenario: Scenario, estate: EstateModel, wall_s: float) -> int:
-    """The simulated instant that it is at `wall_s` of the storm [us since the Unix epoch]."""
-    span_us = estate.span_us - scenario.replay_from_us
-    return start_us_of(estate) + scenario.replay_from_us + int(min(wall_s / scenario.run.wall_s, 1.0) * (span_us - 1))
 
 
 def _since_s(zero_ns: int) -> float:

@@ -75,18 +75,17 @@ class DayShape:
 
     @staticmethod
     def of(scenario: Scenario, estate: EstateModel) -> "DayShape":
-        """The scenario's hours, squeezed into its wall time; local time shifts them as it does the trace's questions."""
-        from_us, wall_s = scenario.replay_from_us, scenario.run.wall_s
+        """The scenario's hours, as its shape has them go by; local time shifts them as it does the trace's questions."""
+        pace, from_us = scenario.pace, scenario.replay_from_us
         hours = estate.parameters.query_hour / 2**32
         edge_us = np.arange(len(hours) * HOURS_PER_DAY + 1) * HOUR_US
         days = np.arange(len(hours))[:, np.newaxis]
         before = np.append((days + hours[:, :-1]).reshape(-1), len(hours))
-        edge_us = np.concatenate(
-            [[from_us], edge_us[(edge_us > from_us) & (edge_us < estate.span_us)], [estate.span_us]]
-        )
+        inside = edge_us[(edge_us > from_us) & (edge_us < estate.span_us)]
+        edge_us = np.union1d(inside, pace.simulated_us.astype(np.int64))  # within an hour the pace may change
         there = np.interp(edge_us, np.arange(len(before)) * HOUR_US, before)
         share = (there - there[0]) / (there[-1] - there[0])
-        return DayShape(edge_s=(edge_us - from_us) / (estate.span_us - from_us) * wall_s, share_before=share)
+        return DayShape(edge_s=pace.wall_us_of(edge_us) / 1e6, share_before=share)
 
     def instants_s(self, even_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Even instants of the wall time, moved to where the shape has them: float64[n] -> float64[n]."""

@@ -8,6 +8,7 @@ import pytest
 from loadtests.fleet.customers import CustomerLog
 from loadtests.fleet.journeys import DayShape, Page, journey_weights, turns_of
 from loadtests.history import UPPER_EDGES_US, SecondCounts
+from scenarios.pace import Shape
 from scenarios.spec import parse_scenario
 from sim.estate import build_estate
 
@@ -63,6 +64,21 @@ def test_a_replay_from_noon_has_the_shape_of_the_afternoon() -> None:
     assert (shape.share_before[0], shape.share_before[-1]) == (0.0, 1.0)
     hours = (estate.span_us - scenario.replay_from_us) / 3.6e9
     assert shape.edge_s[1] == pytest.approx(240 / hours)
+
+
+def test_customers_take_part_in_a_spike_as_the_trace_does() -> None:
+    even, spiked = (DayShape.of(one, build_estate(one)) for one in (SCENARIO, SCENARIO.with_shape(Shape.SPIKE)))
+    wanted_s = np.linspace(0.0, SCENARIO.run.wall_s, 10_000)
+    simulated_us = [
+        one.pace.simulated_us_at(instant_s)
+        for one, instant_s in (
+            (SCENARIO, even.instants_s(wanted_s)[6_000]),
+            (SCENARIO.with_shape(Shape.SPIKE), spiked.instants_s(wanted_s)[6_000]),
+        )
+    ]
+    assert simulated_us[0] == pytest.approx(simulated_us[1], rel=1e-4)  # a page is of the same simulated instant
+    inside = (spiked.instants_s(wanted_s) > 108.0) & (spiked.instants_s(wanted_s) < 132.0)  # 45 to 55 % of 240 s
+    assert inside.mean() > 0.2
 
 
 def test_a_page_counts_from_when_it_was_wanted() -> None:

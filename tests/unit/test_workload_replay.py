@@ -7,6 +7,7 @@ import numpy as np
 from loadtests.cluster.connect import Endpoint
 from loadtests.shard_messages import ShardPlan
 from loadtests.workload import Workload, make_templates, operations_of
+from scenarios.pace import Shape
 from scenarios.spec import Scenario
 from sim.estate import build_estate
 from sim.trace import trace_blocks
@@ -58,3 +59,14 @@ def test_what_is_due_before_is_left_out_and_the_rest_takes_the_whole_wall_time(t
     assert (np.diff(found) >= 0).all()
     assert scenario.speed_up == 24 * 3_600 / WALL_S
     assert len(due_s_of(scenario_of(0.0), tmp_path)) == len(due_h)
+
+
+def test_a_shape_moves_when_operations_are_due_and_loses_none(tmp_path: Path) -> None:
+    even, spiked = scenario_of(24.0), scenario_of(24.0).with_shape(Shape.SPIKE)
+    due_s, moved_s = due_s_of(even, tmp_path), due_s_of(spiked, tmp_path)
+    simulated_us = even.replay_from_us + due_s / WALL_S * (even.span_us - even.replay_from_us)
+    expected_s = spiked.pace.wall_us_of(simulated_us.astype(np.int64)) / 1e6
+    assert len(moved_s) == len(due_s) and np.abs(moved_s - expected_s).max() < 1e-5
+    spike = (moved_s > 0.45 * WALL_S) & (moved_s < 0.55 * WALL_S)
+    assert spike.mean() > 0.2  # a tenth of the time
+    assert (np.diff(moved_s) >= 0).all()
