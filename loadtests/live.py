@@ -11,12 +11,12 @@ from loadtests.latency_counts import COUNTS_SIZE, Counts, percentiles_us
 from loadtests.shard_messages import Second, Sparse
 
 COURSE_SIZE = 60  # seconds that are kept
-_BEHIND_MAX = 2  # a second that a shard still owes is closed without it when another is so much further
+_BEHIND_MAX = 2  # a second that a source still owes is closed without it when another is so much further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedSecond:
-    """One second of all shards. Times [ms]; None: nothing was answered, or nothing fell due."""
+    """One second of all sources. Times [ms]; None: nothing was answered, or nothing fell due."""
 
     second: int
     offered: int
@@ -45,17 +45,20 @@ class _OpenSecond:
 
 
 class RecentSeconds:
-    """Adds the shards' seconds up, and keeps the last ones. One thread adds seconds; samples may come from another."""
+    """Adds the seconds of all sources up (shards, customers), and keeps the last ones.
 
-    def __init__(self, shard_count: int) -> None:
-        self._shard_count = shard_count
+    One thread adds seconds; samples may come from another.
+    """
+
+    def __init__(self, source_count: int) -> None:
+        self._source_count = source_count
         self._open: dict[int, _OpenSecond] = {}
         self._closed: deque[ClosedSecond] = deque(maxlen=COURSE_SIZE)
         self._closed_last = -1
         self._node_cores: tuple[tuple[str, float], ...] = ()
 
     def add(self, message: Second) -> None:
-        """Take one shard's second; one of a second that is closed already comes too late, and is left out."""
+        """Take one source's second; one of a second that is closed already comes too late, and is left out."""
         if message.second <= self._closed_last:
             return
         held = self._open.setdefault(message.second, _OpenSecond())
@@ -73,13 +76,18 @@ class RecentSeconds:
 
     def sample(self, samples: Sequence[NodeSample]) -> None:
         """Take the nodes' latest samples."""
-        self._node_cores = tuple((sample.node, sample.cpu_share) for sample in samples)
+        self._node_cores = cores_of(samples)
 
     def recent(self) -> Recent:
         return Recent(seconds=tuple(self._closed), node_cores=self._node_cores)
 
     def _may_close(self, second: int) -> bool:
-        return self._open[second].heard >= self._shard_count or max(self._open) - second >= _BEHIND_MAX
+        return self._open[second].heard >= self._source_count or max(self._open) - second >= _BEHIND_MAX
+
+
+def cores_of(samples: Sequence[NodeSample]) -> tuple[tuple[str, float], ...]:
+    """Each node with the cores that it took."""
+    return tuple((sample.node, sample.cpu_share) for sample in samples)
 
 
 def _add(counts: Counts, sparse: Sparse) -> None:

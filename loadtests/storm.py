@@ -47,7 +47,7 @@ class Live:
     failed: int
     indeterminate: int
     in_flight: int
-    unsent: int = 0  # fell due, and wait to be sent
+    unsent: int | None = 0  # fell due, and wait to be sent; None: they are among those in flight
     recent: Recent | None = None
 
 

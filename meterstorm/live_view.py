@@ -52,10 +52,12 @@ def _totals(live: Live) -> str:
 
 
 def _latest(live: Live, second: ClosedSecond) -> str:
+    waiting = f"in flight {count(live.in_flight)}, unsent {count(live.unsent)}"
+    if live.unsent is None:
+        waiting = f"unanswered {count(live.in_flight)}"
     return (
         f"offered {count(second.offered)}/s, achieved {count(second.ok)}/s, p99 {milliseconds(second.p99_ms)}, "
-        f"late p99 {milliseconds(second.late_p99_ms)}, errors {count(second.errors)}/s, "
-        f"in flight {count(live.in_flight)}, unsent {count(live.unsent)}"
+        f"late p99 {milliseconds(second.late_p99_ms)}, errors {count(second.errors)}/s, {waiting}"
     )
 
 

@@ -19,6 +19,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.fleet.record import StormRecord
 from loadtests.history import HistoryWriter, NodeSample, merge_histories
+from loadtests.live import Recent, cores_of
 from loadtests.storm import Live, StormResult
 from scenarios.spec import Scenario
 from sim.estate import EstateModel
@@ -143,10 +144,15 @@ def _follow(
         return False
     beside.start(record.zero_ns)
     try:
-        with NodeSampling(sample_nodes, nodes, record.zero_ns):
+        cores: list[tuple[tuple[str, float], ...]] = [()]
+
+        def told(samples: Sequence[NodeSample]) -> None:
+            cores[0] = cores_of(samples)
+
+        with NodeSampling(sample_nodes, nodes, record.zero_ns, told):
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record))
+                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record, cores[0]))
             beside.wait()
     except KeyboardInterrupt:
         beside.stop()
@@ -167,7 +173,7 @@ def _await_start(process: "subprocess.Popen[bytes]", run_folder: Path) -> StormR
     return None
 
 
-def _live(record: StormRecord) -> Live:
+def _live(record: StormRecord, node_cores: tuple[tuple[str, float], ...]) -> Live:
     done = record.ok + record.failed + record.indeterminate
     return Live(
         elapsed_s=(time.monotonic_ns() - (record.zero_ns or 0)) / 1e9,
@@ -176,6 +182,8 @@ def _live(record: StormRecord) -> Live:
         failed=record.failed,
         indeterminate=record.indeterminate,
         in_flight=record.offered - done,
+        unsent=None,
+        recent=Recent(seconds=record.seconds, node_cores=node_cores),
     )
 
 

@@ -38,6 +38,7 @@ from loadtests.fleet.record import RunRecord, StormRecord
 from loadtests.fleet.roster import Roster
 from loadtests.fleet.tables import add_second
 from loadtests.ledger import Ledger
+from loadtests.live import RecentSeconds
 from loadtests.shard_messages import Done
 from loadtests.storm import READY_S_MAX
 from loadtests.workload import operations_of, planes_of
@@ -84,6 +85,7 @@ class FleetMaster:
         self._far: set[int] = set()  # shards with a ledger of their own
         self._trouble: list[str] = []
         self._lacks: list[str] = []
+        self._recent = RecentSeconds(1)
         self._zero_ns: int | None = None
         self._zero_epoch_s = 0.0
         self._started_s: float | None = None
@@ -161,6 +163,9 @@ class FleetMaster:
         self._send(given, worker)
 
     def _begin(self) -> None:
+        has_customers = self._environment.runner.target_user_count > self.options.shard_count
+        shards = self.options.shard_count if self._roster is not None else 0
+        self._recent = RecentSeconds(shards + (len(self._boots) if has_customers or not shards else 0))
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._zero_epoch_s = time.time() + START_DELAY_S
         self._storm_record().write(self.options.out)
@@ -174,6 +179,7 @@ class FleetMaster:
         is_shard = message.source.startswith("shard-")
         names = self._shard_operations if is_shard else CUSTOMER_OPERATIONS
         self._record.add_second(message.source, names, second)
+        self._recent.add(second)
         add_second(self._environment.stats, second, int(self._zero_epoch_s) + second.second)
 
     def _end_shard(self, message: ShardDone) -> None:
@@ -327,6 +333,7 @@ class FleetMaster:
             ok=ok,
             failed=failed,
             indeterminate=indeterminate,
+            seconds=self._recent.recent().seconds,
             trouble=tuple(self._trouble),
             lacks=tuple(self._lacks),
         )

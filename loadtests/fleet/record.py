@@ -12,6 +12,7 @@ import numpy as np
 from loadtests.fleet.messages import LedgerPart
 from loadtests.history import ErrorCount, HistoryWriter, merge_histories
 from loadtests.ledger import Ledger, SlotState
+from loadtests.live import ClosedSecond
 from loadtests.shard_messages import Done, Second
 from loadtests.shard_process import dense
 
@@ -43,6 +44,7 @@ class StormRecord:
     ok: int = 0
     failed: int = 0
     indeterminate: int = 0
+    seconds: tuple[ClosedSecond, ...] = ()  # the last ones, oldest first
     trouble: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
@@ -59,7 +61,9 @@ class StormRecord:
         if not path.exists():
             return None
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return StormRecord(**values | {"trouble": tuple(values["trouble"]), "lacks": tuple(values["lacks"])})
+        seconds = tuple(ClosedSecond(**second) for second in values.pop("seconds"))
+        trouble, lacks = tuple(values.pop("trouble")), tuple(values.pop("lacks"))
+        return StormRecord(**values, seconds=seconds, trouble=trouble, lacks=lacks)
 
 
 class RunRecord:

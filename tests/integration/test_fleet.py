@@ -171,6 +171,11 @@ def test_what_two_workers_measured_is_added_up_without_loss(locust: Locust, tmp_
         for counts in (history.response_counts(name), history.service_counts(name)):
             assert sum(int(one.sum()) for _, one in counts) == completed(history, name)
     assert sum(int(one.sum()) for _, one in history.lateness_counts()) == answered
+    written = {int(second): index for index, second in enumerate(history.seconds)}
+    assert len(record.seconds) >= 3  # for the live view
+    for second in record.seconds:
+        at = written[second.second]
+        assert second.ok == sum(int(history.counts[name]["ok"][at]) for name in history.operations)
     with (tmp_path / "table_stats.csv").open() as file:
         table = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
     assert table == {name: completed(history, name) for name in history.operations} | {"Aggregated": answered}

@@ -113,6 +113,11 @@ def test_the_view_tells_all_that_was_asked_for() -> None:
     assert course == "p99, last minute  █▃  at most 40.0 ms"
 
 
+def test_what_workers_have_not_sent_yet_is_not_told_apart() -> None:
+    """Their senders may be on other machines."""
+    assert live_lines(live_of(unsent=None), 24.0)[1].endswith("errors 2/s, unanswered 80")
+
+
 def test_what_is_not_known_yet_is_left_out() -> None:
     assert len(live_lines(live_of(recent=None), 24.0)) == 1
     assert len(live_lines(live_of(recent=Recent(seconds=(), node_cores=()), elapsed_s=-0.4), 24.0)) == 1
