@@ -68,7 +68,7 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     found = search.found
     mix = _mix(setting.target)
     rate = _rate(found, mix, setting.rules)
-    constraint = _constraint(search.steps, found, int(setting.machine["cpu_count"]))
+    constraint = constraint_of(search.steps, found, int(setting.machine["cpu_count"]))
     recovery = None if search.recovery is None else _recovery(search)
     last = search.steps[-1].outcome if search.steps else None
     judged = judge_search(
@@ -140,7 +140,7 @@ def _rate(found: Found, mix: dict[str, float], rules: StepRules) -> RateResult |
     )
 
 
-def _constraint(steps: Sequence[MadeStep], found: Found, cores: int) -> ConstraintResult | None:
+def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> ConstraintResult | None:
     """At the lowest rate that the cluster or the sender could not do; else at the highest that held."""
     if not steps:
         return None

@@ -4,7 +4,7 @@ Every row is held against the seed elsewhere; these rules ask what a customer or
 answers them, so they also try that library on what a storm has left.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -111,10 +111,8 @@ def check_rules(
     desks = {
         kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind)) for kind in set(kinds.values())
     }
-    prices = price_lists_of(estate)
-    if not is_closed:
-        published = {one.version for one in customers.price_lists()}
-        prices = tuple(one for one in prices if one.version in published)
+    published = {one.version for one in customers.price_lists()}
+    prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
     checks = [_displays(estate, homes, kinds, desks, prices)]
     if any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes))):
         checks += [
@@ -159,6 +157,13 @@ def _registers(events: dict[int, list[tuple[int, Event]]]) -> Registers:
         end_us=np.array([one.interval_start_us + one.slot_count * SLOT_US for _, one in measured], np.int64),
         register_wh=np.array([one.register_wh for _, one in measured], np.int64),
     )
+
+
+def prices_to_show(
+    announced: Sequence[PriceList], published: Collection[int], *, is_closed: bool
+) -> tuple[PriceList, ...]:
+    """The price lists by which displays are judged. `published`: versions in the store; see `check_rules` for `is_closed`."""
+    return tuple(one for one in announced if is_closed or one.version in published)
 
 
 def _displays(

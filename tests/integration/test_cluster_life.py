@@ -18,6 +18,7 @@ from cassandra.query import SimpleStatement
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
+from loadtests.cluster.metrics import NodeSampler
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.supervisor import Phase, SupervisorState
 from loadtests.errors import HarnessError
@@ -161,7 +162,11 @@ def test_the_nodes_that_are_left_know_which_are_gone(tmp_path: Path) -> None:
         session.execute("CREATE TABLE k.t (id int PRIMARY KEY)")
         write = SimpleStatement("INSERT INTO k.t (id) VALUES (7)", consistency_level=ConsistencyLevel.EACH_QUORUM)
         session.execute(write)
+        sampler = NodeSampler(cluster)
+        assert {sample.node for sample in sampler.sample(0)} == {"north-1", "south-1"}
         cluster.stop_nodes(["north-1"])
+        assert {sample.node for sample in sampler.sample(1)} == {"south-1"}  # and it does not stumble over the other
+        sampler.close()
         with pytest.raises(NoHostAvailable, match="Cannot achieve consistency level EACH_QUORUM in DC north"):
             session.execute(write)
         cluster.start_nodes(["north-1"])

@@ -16,6 +16,7 @@ from loadtests.audit.customers import (
     check_registers,
     check_views,
 )
+from loadtests.audit.rules import prices_to_show
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from store.customers.bills import Charges, day_start_us, make_bill
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
@@ -101,11 +102,11 @@ def test_without_registers_there_is_no_verdict() -> None:
 # -- displays ------------------------------------------------------------------------------------------------------------------
 
 
-def displays() -> Displays:
+def displays(prices: tuple[PriceList, ...] = PRICES) -> Displays:
     """Every half-hour of three days, by three tariffs and all fuels in turn, as `price_at` has it."""
     at_us = START_US + np.arange(144) * SLOT_US + 1_000
     fuel, tariff = np.arange(144) % 3, (np.arange(144) // 3 % 3).astype(np.uint8)
-    shown = [price_at(PRICES, TariffKind(int(tariff[at])), int(fuel[at]), int(at_us[at])) for at in range(len(at_us))]
+    shown = [price_at(prices, TariffKind(int(tariff[at])), int(fuel[at]), int(at_us[at])) for at in range(len(at_us))]
     return Displays(
         premises=np.arange(144),
         fuel=fuel,
@@ -144,6 +145,24 @@ def test_a_display_of_another_price_is_found(name: str, at: int, value: int) -> 
     checked = check_displays(replace(right, **{name: changed(getattr(right, name), at, value)}), PRICES)
     assert (checked.is_right, checked.faults) == (False, 1)
     assert checked.examples[0].startswith(f"home {at}, fuel ")
+
+
+@pytest.mark.parametrize(
+    ("published", "is_closed", "right"),
+    [
+        ({1, 2}, True, PRICES),
+        ({1}, True, PRICES),  # the office worked to its end, and did not publish what it should have
+        ({1}, False, (FIRST_PRICES,)),  # it died before it could: nobody's display is to blame
+        ({1, 2}, False, PRICES),  # it died after it had
+    ],
+)
+def test_displays_are_judged_by_what_a_dead_office_had_published(
+    published: set[int], is_closed: bool, right: tuple[PriceList, ...]
+) -> None:
+    judged_by = prices_to_show(PRICES, published, is_closed=is_closed)
+    assert check_displays(displays(right), judged_by).is_right
+    other = (FIRST_PRICES,) if right == PRICES else PRICES
+    assert not check_displays(displays(other), judged_by).is_right
 
 
 def test_a_display_before_any_price_is_found() -> None:

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from loadtests.matrix import mix
+from loadtests.matrix import visit as visits
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.mix import SteadySource, sample_of
 from loadtests.matrix.outage import without
-from loadtests.matrix.visit import CellLoad, Seconds
+from loadtests.matrix.spent import NodeCounters, Spent
+from loadtests.matrix.visit import CellLoad, Seconds, visit
 from loadtests.wire.block import OPERATION, OperationBlock
-from loadtests.wire.recorder import IntervalSnapshot
+from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.wire.ring import NO_NODE, ring_of_nodes
 from loadtests.workload import lanes_of, operations_of
 from scenarios.domain import ConsistencyLevel, Operation
@@ -130,3 +132,59 @@ def test_throughput_is_of_whole_seconds_in_which_something_was_sent() -> None:
         seconds.append(cast(IntervalSnapshot, SimpleNamespace(second=second, counts=[SimpleNamespace(ok=ok)])))
     assert seconds.ok_in_whole_seconds(3.5) == [100, 101]
     assert seconds.ok_in_whole_seconds(1.0) == []
+
+
+class SlowToSettle:
+    """Counters of nodes that still work off what the visit before has left, and go on with it while they are sent more."""
+
+    def __init__(self) -> None:
+        self.backlog_cpu_s, self.spent_cpu_s = 4.0, 0.0
+
+    def settle(self) -> None:
+        self.spent_cpu_s += self.backlog_cpu_s
+        self.backlog_cpu_s = 0.0
+
+    def read(self) -> Spent:
+        return Spent(cpu_s=self.spent_cpu_s, wan_bytes=0)
+
+
+def test_a_visit_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = SlowToSettle()
+
+    def send(load: CellLoad, source: SteadySource, **_: object) -> EngineReport:
+        nodes.backlog_cpu_s += 1.0  # acknowledged early, done late
+        return report(ok=1_000)
+
+    monkeypatch.setattr(visits, "send", send)
+    load = cast(CellLoad, SimpleNamespace(sample=small(), cell=None, lanes=(), writes=(), scenario=scenario()))
+    for repeat in range(2):
+        found = visit(load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
+        assert found.cpu_us_per_operation == pytest.approx(1_000.0)
+
+
+def report(ok: int) -> EngineReport:
+    return EngineReport(
+        offered=ok,
+        attempted=ok,
+        ok=ok,
+        failed=0,
+        indeterminate=0,
+        retries=0,
+        blocked=0,
+        late_answers=0,
+        stray_answers=0,
+        reopened=0,
+        was_stopped=False,
+        wall_s=1.0,
+        cpu_s=0.1,
+        stalls=0,
+        stalled_s=0.0,
+        stall_ms_max=0.0,
+        producer_starved=0,
+        late_p50_ms=0.1,
+        late_p99_ms=0.1,
+        late_max_ms=0.1,
+        scheduling="",
+        errors=(),
+        error_messages={},
+    )
