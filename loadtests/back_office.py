@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ from store.customers.desk import Desk
 from store.customers.store import HomeCustomers
 from store.ingest import Known, ingest
 from store.parsing import NumberedHomes
+from store.ports import StoreError
 from store.readings.across import Projection
 from store.readings.cassandra import CassandraBulk
 from store.readings.columns import Integers
@@ -66,6 +68,7 @@ ROUND_S = 0.5
 METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
 WRITER = 0
+SETBACKS_MAX = 20  # rounds in a row that the store does not let finish, each after a time-out: then it can't go on
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
@@ -79,6 +82,7 @@ class BackOfficeResult:
     exported: int = 0  # days of what meters gave to the network, of them
     faulty: int = 0  # rows that were to be refused
     bills: int = 0
+    setbacks: int = 0  # rounds that the store did not let finish: a time-out, a node that was lost
     behind_s_max: float = 0.0  # wall time by which a round was late
 
 
@@ -102,29 +106,53 @@ def run_back_office(
     """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
 
     over: the storm is: the last projections are made, and that is all; stop: nothing more is done, set after or with `over`.
-    Raises HarnessError when the first business DC can't be reached, StoreError when the store can't go on.
+    Raises HarnessError when the first business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     driver, session = connect(replace(endpoint, local_dc=scenario.topology.business_dcs[0].name))
     bulk = CassandraBulk(session, scenario.topology)
     try:
         runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
-        pace = scenario.pace
+        pace, patience = scenario.pace, Patience(office.done)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
-        office.open()
         while not over.is_set():
             ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
             if ahead_s > 0:
                 over.wait(ahead_s)
                 continue
             office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
-            office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
-        if not stop.is_set():
-            office.close(scenario.span_us - 1)
+            with patience:
+                office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
+        is_closed = False
+        while not is_closed and not stop.is_set():
+            with patience:
+                office.close(scenario.span_us - 1)
+                is_closed = True
         return office.done
     finally:
         bulk.close()
         driver.shutdown()
+
+
+class Patience:
+    """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row."""
+
+    def __init__(self, done: BackOfficeResult) -> None:
+        self._done = done
+        self._in_a_row = 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, StoreError):
+            self._in_a_row = 0
+            return False
+        self._done.setbacks += 1
+        self._in_a_row += 1
+        return self._in_a_row < SETBACKS_MAX
 
 
 def compile_kernels(estate: EstateModel) -> None:
@@ -166,29 +194,41 @@ class BackOffice:
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
+        self._is_whole = False  # nothing is open that a round before has begun
 
     def open(self) -> None:
-        """What is there before the first round: the announced price lists, and what a writer before has left."""
+        """What is there before any round: the announced price lists, and no batch of a writer that is half projected."""
         for prices in price_lists_of(self._estate):
             self._customers.publish(prices, self._start_us)
         self._projector.heal()
+        self._is_whole = True
 
     def work(self, now_us: int) -> None:
-        """One round, at an instant since the scenario's start [us]. Raises StoreError."""
+        """One round, at an instant since the scenario's start [us].
+
+        Raises StoreError: the next round goes on; what this one has delivered in part is whole then, or in doubt.
+        """
         number = self.done.rounds
         self.done.rounds += 1
+        if not self._is_whole:
+            self.open()
+        self._is_whole = False
+        self._round(number, now_us)
+        self._is_whole = True
+
+    def _round(self, number: int, now_us: int) -> None:
         meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
         for readings in chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)):
             self._projector.deliver([readings])
             self.done.delivered += len(readings.mpxn)
             self._tell(readings)
-        self._refuse(number)
+        self._refuse(self.done.faulty)
         home = number * 7 % self._estate.premises_count
         self._serve(home, now_us)
         if now_us >= self._half_us and not self._has_cohorts:
-            self._has_cohorts = True
             instant_us = self._start_us + now_us
             _project_cohorts(self._estate, self._store, _month(instant_us), instant_us)
+            self._has_cohorts = True
 
     def close(self, now_us: int) -> None:
         """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""

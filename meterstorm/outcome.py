@@ -85,6 +85,7 @@ def office_result(done: BackOfficeResult | None) -> OfficeResult | None:
         exported=done.exported,
         faulty=done.faulty,
         bills=done.bills,
+        setbacks=done.setbacks,
         behind_s_max=round(done.behind_s_max, 3),
     )
 

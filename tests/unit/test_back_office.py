@@ -1,13 +1,15 @@
 """The back office over the days of a small estate, on dictionaries: what it leaves passes its checks and changes no fact."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from loadtests.audit.office import check_raw_forms
 from loadtests.audit.office_read import check_projections, check_refusals
-from loadtests.back_office import BackOffice
+from loadtests.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, Patience
 from loadtests.deliveries import meter_types_of, readings_of, registers_of, schedules_on
 from loadtests.folding import book_of
 from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
@@ -16,7 +18,7 @@ from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
 from scenarios.spec import Scenario
 from sim.estate import EstateModel, build_estate
 from store.customers.memory import MemoryOnce
-from store.ports import Event, StoreError
+from store.ports import Event, StoreError, Values
 from store.readings.fold import FOLDS
 from store.readings.store import HomeReadings
 from store.schemas import SCHEMAS
@@ -40,10 +42,10 @@ SCENARIO = Scenario.model_validate(
 )
 
 
-def stormed(folder: Path) -> tuple[EstateModel, HomeReadings, Ledger]:
+def stormed(folder: Path, statements: type[MemoryOnce] = MemoryOnce) -> tuple[EstateModel, HomeReadings, Ledger]:
     """A store that has all of the estate's deliveries, and the ledger that says so."""
     estate = build_estate(SCENARIO)
-    runner = MemoryOnce(SCHEMAS["home_months"])
+    runner = statements(SCHEMAS["home_months"])
     store = HomeReadings(runner, runner, book_of(estate))
     ledger = Ledger.create(folder, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
     meter = np.arange(estate.meter_count)
@@ -73,6 +75,7 @@ def mark(ledger: Ledger, plane: Operation, meter: int, first: int, count: int) -
     mark_run(ledger.states, ledger.plane_of(plane), meter, first, count, int(SlotState.ACKNOWLEDGED))
 
 
+T = TypeVar("T")
 Left = tuple[EstateModel, HomeReadings, Ledger, BackOffice, list[list[Event]]]
 
 
@@ -135,6 +138,67 @@ def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: s
     assert judged()[check] is False
     rows[key] = held
     assert judged()[check] is True
+
+
+class Unsteady(MemoryOnce):
+    """Each request may go unanswered, done or not; reads and compare-and-sets alike."""
+
+    share = 0.0
+    random = np.random.default_rng(5)
+
+    def run(self, operation: Operation, values: Values) -> list[Any]:
+        return self._unsteady(lambda: super(Unsteady, self).run(operation, values))
+
+    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+        return self._unsteady(lambda: super(Unsteady, self).run_if(operation, values))
+
+    def _unsteady(self, request: Callable[[], T]) -> T:
+        chance = self.random.random()
+        answer = request() if chance >= self.share / 2 else None
+        if chance < self.share:
+            raise StoreError("no answer")
+        assert answer is not None
+        return answer
+
+
+def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
+    """A third of its rounds meet a time-out; what it leaves passes every check all the same."""
+    estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
+    before = [store.events(home, MONTH) for home in range(HOMES)]
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    patience = Patience(office.done)
+    Unsteady.share = 0.002
+    for step in range(4 * ROUNDS):
+        with patience:
+            office.work(min(step, ROUNDS - 1) * SCENARIO.span_us // (ROUNDS - 1))
+    Unsteady.share = 1.0
+    with patience:
+        office.close(SCENARIO.span_us - 1)
+    Unsteady.share = 0.0
+    office.close(SCENARIO.span_us - 1)
+    assert office.done.setbacks > ROUNDS / 2 and office.done.bills > ROUNDS
+    checks = [check_refusals(store, estate, office.done.faulty), *check_projections(store, estate, ledger)]
+    assert len(checks) >= 5 and all(one.is_right for one in checks), [one for one in checks if not one.is_right]
+    after = [[one for one in store.events(home, MONTH) if one.fuel != EXPORT] for home in range(HOMES)]
+    assert after == before
+
+
+def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> None:
+    done = BackOfficeResult()
+    patience = Patience(done)
+    for _ in range(SETBACKS_MAX - 1):
+        with patience:
+            raise StoreError("no answer")
+    with patience:
+        pass  # one that succeeded, and all is forgiven
+    for _ in range(SETBACKS_MAX - 1):
+        with patience:
+            raise StoreError("no answer")
+    with pytest.raises(StoreError), patience:
+        raise StoreError("no answer")
+    assert done.setbacks == 2 * SETBACKS_MAX - 1
+    with pytest.raises(ValueError), patience:  # a fault of ours
+        raise ValueError
 
 
 def test_an_export_that_may_not_have_come_stays_in_doubt(tmp_path: Path) -> None:
