@@ -209,6 +209,8 @@ def _storm(
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
         try:
             if isinstance(senders, FleetPlan):
+                if senders.listen is not None:
+                    phases.progress.detail(_call_for_workers(senders.worker_count, senders.listen, endpoint))
                 return storm_under_locust(
                     scenario,
                     senders,
@@ -234,6 +236,16 @@ def _storm(
             )
         finally:
             _drop_warming(scenario, endpoint)
+
+
+def _call_for_workers(count: int, listen: tuple[str, int], endpoint: Endpoint) -> str:
+    """What the user has to do on the other machines."""
+    host, port = listen
+    return (
+        f"waiting on {host}:{port} for {count} workers; start each with: uv run locust -f loadtests/locustfile.py --worker "
+        f"--master-host HOST --master-port {port} --contact-points {','.join(endpoint.contact_points)} --scenario FILE, where "
+        f"FILE is a copy of this run's {RESOLVED_NAME}"
+    )
 
 
 def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
