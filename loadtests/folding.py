@@ -4,7 +4,7 @@ A reading brings its day's sums with it; a revision of one half-hour can't, as i
 projector follows the log for this; a run does it once, when its storm is over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cassandra.cluster import Session
 
@@ -12,6 +12,7 @@ from loadtests.deliveries import price_lists_of, tariff_kinds_of
 from scenarios.spec import Topology
 from sim.estate import EstateModel
 from store.readings.cassandra import CassandraBulk
+from store.readings.columns import Integers, Mask
 from store.readings.fold import Book
 from store.readings.verify import Rebuilt, rebuild
 from store.tables import Schema
@@ -27,16 +28,31 @@ def book_of(estate: EstateModel) -> Book:
 
 
 def fold_days_anew(
-    session: Session, estate: EstateModel, schema: Schema, topology: Topology, progress: Callable[[str], None]
+    sessions: Sequence[Session],
+    estate: EstateModel,
+    schema: Schema,
+    topology: Topology,
+    progress: Callable[[str], None],
 ) -> dict[str, Rebuilt]:
-    """Mend the views of a day wherever they differ from the fold of the log. Raises StoreError."""
-    bulk = CassandraBulk(session, topology)
-    mended = {}
-    try:
-        for view in DAY_VIEWS:
-            progress(f"folding {view} from the log")
-            mended[view] = rebuild(bulk, schema, view, book_of(estate))
-            progress(f"folded {view}: {mended[view].rows:,} days, {mended[view].written:,} mended")
-    finally:
-        bulk.close()
+    """Mend the views of a day wherever they differ from the fold of the log, of each home in its own DC.
+
+    sessions: of the business DCs, in their order. What was acknowledged in a home's DC is all there; after an overload it
+    may still be on its way to the others, by hints. Raises StoreError.
+    """
+    mended = {view: Rebuilt() for view in DAY_VIEWS}
+    for dc, session in enumerate(sessions):
+        bulk = CassandraBulk(session, topology)
+
+        def is_home(premises: Integers, dc: int = dc) -> Mask:
+            is_its: Mask = estate.home_dc_of(premises) == dc
+            return is_its
+
+        try:
+            for view in DAY_VIEWS:
+                progress(f"folding {view} from the log, in {topology.business_dcs[dc].name}")
+                done = rebuild(bulk, schema, view, book_of(estate), is_chosen=is_home)
+                progress(f"folded {view}: {done.rows:,} days, {done.written:,} mended")
+                mended[view].add(done)
+        finally:
+            bulk.close()
     return mended

@@ -36,16 +36,18 @@ def has_revisions(scenario: Scenario) -> bool:
 
 def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress) -> None:
     """Fold the days that revisions have touched. Raises HarnessError, StoreError."""
-    driver, session = connect(endpoint)
-    try:
-        fold_days_anew(session, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
+    with contextlib.ExitStack() as cleanup:
+        sessions = []
+        for dc in scenario.topology.business_dcs:
+            driver, session = connect(dataclasses.replace(endpoint, local_dc=dc.name))
+            cleanup.callback(driver.shutdown)
+            sessions.append(session)
+        fold_days_anew(sessions, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
         if has_summaries(scenario, estate):
             progress.detail("projecting cohorts and completeness again, from the folded days")
-            store = CassandraStore(session, SCHEMAS[SCHEMA], scenario.topology, book_of(estate))
+            store = CassandraStore(sessions[0], SCHEMAS[SCHEMA], scenario.topology, book_of(estate))
             summarise(estate, store, start_us_of(estate) + scenario.span_us)
             store.close()
-    finally:
-        driver.shutdown()
 
 
 def are_commands_complete(results: Results) -> bool:

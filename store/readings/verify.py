@@ -4,7 +4,7 @@ A row that is mended is written one step above both the timestamp that it would 
 has: it wins over what is there, and any later correction still wins over it (`store.rows.REVISION_STEP_US`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,13 @@ from store.tables import Schema, Table, primary_key
 
 LOG = "events_by_home"
 
+Choice = Callable[[Integers], Mask]
+"""Which homes: int64[n] of premises -> bool[n]."""
+
+
+def every_home(premises: Integers) -> Mask:
+    return np.ones(len(premises), np.bool_)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -48,6 +55,13 @@ class Rebuilt:
     rows: int = 0  # of the fold
     written: int = 0
     removed: int = 0
+
+    def add(self, other: "Rebuilt") -> None:
+        """Add what was done of other homes."""
+        self.half_hours += other.half_hours
+        self.rows += other.rows
+        self.written += other.written
+        self.removed += other.removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +103,19 @@ def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Differ
             )
 
 
-def rebuild(bulk: Bulk, schema: Schema, view: str, book: Book) -> Rebuilt:
-    """Mend all differences of a view. Raises StoreError; then it may be begun again."""
+def rebuild(bulk: Bulk, schema: Schema, view: str, book: Book, *, is_chosen: Choice = every_home) -> Rebuilt:
+    """Mend all differences of a view, of the homes that are chosen. Raises StoreError; then it may be begun again.
+
+    In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
+    there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
+    """
     table = _table(schema, view)
     done = Rebuilt()
     for compared in _compare(bulk, schema, table, book):
         done.half_hours += compared.half_hours
-        done.rows += row_count(compared.fold)
-        phantom = take(compared.held, compared.is_phantom)
+        is_ours = is_chosen(integers(compared.fold, "premises"))
+        done.rows += int(is_ours.sum())
+        phantom = take(compared.held, compared.is_phantom & is_chosen(integers(compared.held, "premises")))
         if row_count(phantom):
             bulk.delete(table, {**phantom, "write_us": integers(phantom, "held_us")})
             done.removed += row_count(phantom)
@@ -104,6 +123,7 @@ def rebuild(bulk: Bulk, schema: Schema, view: str, book: Book) -> Rebuilt:
         held_us[compared.differing] = integers(compared.held, "held_us")[compared.differing_held]
         is_mended = compared.is_lacking.copy()
         is_mended[compared.differing] = True
+        is_mended &= is_ours
         if is_mended.any():
             # Above a tombstone too, which may stand where the log has a row by now.
             write_us = np.maximum(integers(compared.fold, "write_us"), held_us) + 1
