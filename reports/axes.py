@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from reports.palette import light
 from reports.wording import clock
@@ -137,13 +138,22 @@ def simulated_axis(axes: Axes, pace: Pace, size: Size) -> None:
     length_h = until_h - from_h
     fitting = (step for step in _SIMULATED_STEPS_H if length_h / step <= size.tick_count_max)
     step_h = next(fitting, _SIMULATED_STEPS_H[-1])
-    below.xaxis.set_major_locator(
-        FixedLocator(np.arange(-(-from_h // step_h) * step_h, from_h + length_h + 1e-6, step_h).tolist())
-    )
+    hours = np.arange(-(-from_h // step_h) * step_h, from_h + length_h + 1e-6, step_h)
+    apart_s = (axes.get_xlim()[1] - axes.get_xlim()[0]) / size.tick_count_max * 0.75
+    below.xaxis.set_major_locator(FixedLocator(hours[spread(pace.wall_s_of_hours(hours), apart_s)].tolist()))
     below.xaxis.set_major_formatter(FuncFormatter(lambda hours, _: f"{round(hours) % 24:02d}:00"))
     below.set_xlabel("simulated time of day [UTC]")
     below.spines["bottom"].set_visible(False)
     below.tick_params(length=0)
+
+
+def spread(at: NDArray[np.float64], apart: float) -> list[int]:
+    """Which of rising positions to label so that no two labels are less than `apart` apart: in a spike hours go by fast."""
+    kept: list[int] = []
+    for index, position in enumerate(at.tolist()):
+        if not kept or position - at[kept[-1]] >= apart:
+            kept.append(index)
+    return kept
 
 
 def value_axis(axes: Axes, label: str, *, log: bool = False, whole: bool = False) -> None:

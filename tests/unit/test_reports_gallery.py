@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from loadtests.history import RunHistory, SecondCounts
+from reports.axes import spread
 from reports.gallery import FIGURED_OPERATIONS_MAX, figured_operations
 from scenarios.spec import Scenario
 
@@ -42,3 +43,9 @@ def test_of_many_those_with_objectives_and_the_most_frequent_have_figures() -> N
     chosen = figured_operations(history_of(offered), scenario_of("find_due"))
     assert chosen == ["find_due", *(f"operation_{number}" for number in range(4, FIGURED_OPERATIONS_MAX + 3))]
     assert len(chosen) == FIGURED_OPERATIONS_MAX
+
+
+def test_labels_that_would_lie_on_each_other_are_left_out() -> None:
+    assert spread(np.array([0.0, 1.0, 2.0, 10.0]), 1.5) == [0, 2, 3]
+    assert spread(np.array([0.0, 1.0, 2.0]), 1.0) == [0, 1, 2]
+    assert spread(np.zeros(0), 1.0) == []
