@@ -151,6 +151,7 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
     assert (tmp_path / "north-1" / "data" / "k").is_dir()
 
 
+@pytest.mark.long
 def test_the_nodes_that_are_left_know_which_are_gone(tmp_path: Path) -> None:
     """A write that needs every DC is refused at once, and not after a time-out: drained and back, or killed for good."""
     topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))

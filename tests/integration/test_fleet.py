@@ -231,6 +231,7 @@ def test_a_worker_of_another_scenario_is_refused(locust: Locust) -> None:
 ANOTHER_CLOCK = ("unshare", "--time", "--fork", "--kill-child", "--monotonic", "5000")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     shutil.which("unshare") is None or subprocess.run([*ANOTHER_CLOCK, "true"], capture_output=True).returncode != 0,
     reason="time namespaces are not allowed here",
