@@ -288,6 +288,7 @@ def await_none_below(folder: Path, timeout_s: float = 40) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # four starts of two nodes, on whatever machine
 def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
     """The tale of the README: run --keep, a row altered by hand while the nodes are up, audit finds it and exits 1."""
