@@ -232,6 +232,8 @@ class BackOffice:
 
     def close(self, now_us: int) -> None:
         """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""
+        if not self._is_whole:  # when no round could finish, announced prices may be published by nobody yet
+            self.open()
         instant_us = self._start_us + now_us
         self._projector.project(self._projector.journalled())
         if self._is_summarised:

@@ -10,6 +10,8 @@ from typing import Any
 from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import DriverException, OperationTimedOut
 from cassandra.cluster import NoHostAvailable, ResultSet, Session
+from cassandra.connection import ConnectionException
+from cassandra.protocol import ErrorMessage
 from cassandra.query import BoundStatement, PreparedStatement
 
 from scenarios.domain import ConsistencyLevel, Operation
@@ -19,6 +21,9 @@ from store.rows import us_of as us_of
 from store.tables import Bind, CqlType, Schema, Statement
 
 PAGE_ROWS = 1_000
+# What a request may end with: the driver's own errors have no base in common, and refusals of a server that is overloaded,
+# starting, or at fault are its protocol's messages.
+FAILURES = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)
 ATTEMPTS_MAX = 4  # of an idempotent request that is not answered in time
 
 
@@ -55,7 +60,7 @@ class Statements:
         try:
             bound = self._bound(operation, values)
             return list(self._answer(operation, bound, self.start(operation, bound)))
-        except (DriverException, NoHostAvailable) as error:
+        except FAILURES as error:
             raise self._named(operation, error) from error
 
     def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
@@ -63,7 +68,7 @@ class Statements:
         try:
             result: ResultSet = self.start(operation, self._bound(operation, values)).result()
             return bool(result.was_applied), result.one()
-        except (DriverException, NoHostAvailable) as error:
+        except FAILURES as error:
             raise self._named(operation, error) from error
 
     def run_many(self, operation: Operation, rows: list[Values], in_flight_max: int = 64) -> list[list[Any]]:
@@ -77,7 +82,7 @@ class Statements:
                 if len(waiting) == in_flight_max:
                     answers.append(list(self._answer(operation, *waiting.popleft())))
             answers += [list(self._answer(operation, *one)) for one in waiting]
-        except (DriverException, NoHostAvailable) as error:
+        except FAILURES as error:
             raise self._named(operation, error) from error
         return answers
 
@@ -93,7 +98,7 @@ class Statements:
                 try:
                     result: ResultSet = one.result()
                     answers.append((bool(result.was_applied), result.one()))
-                except (DriverException, NoHostAvailable) as error:
+                except FAILURES as error:
                     answers.append(self._named(operation, error))
         return answers
 
@@ -104,7 +109,7 @@ class Statements:
         bound.consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
         try:
             return list(self._answer(operation, bound, self.start(operation, bound)))
-        except (DriverException, NoHostAvailable) as error:
+        except FAILURES as error:
             raise self._named(operation, error) from error
 
     def _answer(self, operation: Operation, bound: BoundStatement, future: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from loadtests.audit.office import check_raw_forms
 from loadtests.audit.office_read import check_projections, check_refusals
 from loadtests.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, Patience
-from loadtests.deliveries import meter_types_of, readings_of, registers_of, schedules_on
+from loadtests.deliveries import meter_types_of, price_lists_of, readings_of, registers_of, schedules_on
 from loadtests.folding import book_of
 from loadtests.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload import planes_of
@@ -181,6 +181,18 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
     assert len(checks) >= 5 and all(one.is_right for one in checks), [one for one in checks if not one.is_right]
     after = [[one for one in store.events(home, MONTH) if one.fuel != EXPORT] for home in range(HOMES)]
     assert after == before
+
+
+def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    Unsteady.share = 1.0
+    with Patience(office.done):
+        office.work(0)
+    Unsteady.share = 0.0
+    office.close(SCENARIO.span_us - 1)
+    published = {one.version for one in office._customers.price_lists()}
+    assert published == {one.version for one in price_lists_of(estate)}
 
 
 def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> None:
