@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from cassandra import DriverException, OperationTimedOut
+from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
+from cassandra.protocol import ErrorMessage
 
 from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster, Node
@@ -21,6 +22,9 @@ from loadtests.history import NodeSample
 
 QUERY_TIMEOUT_S = 0.8  # a late answer is worth less than the beat
 COMPACTIONS = "SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'CompactionExecutor'"
+# What a node may do instead: be late, be gone, shut its connection, or refuse, as one that is overloaded or on its way up or
+# down does; the driver knows no common name for them.
+_NOT_TOLD = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)
 _PAUSE = re.compile(rb"Pause .* (\d+\.\d+)ms$", re.MULTILINE)
 
 
@@ -109,13 +113,14 @@ class NodeSampler:
     def sample(self, second: int) -> list[NodeSample]:
         """One sample of each node that lives, under the name of `second`.
 
-        A node that does not answer in time keeps the waiting compactions of its last answer.
+        A node that does not answer, in time or at all, keeps the waiting compactions of its last answer.
         """
         self._ask_compactions()
         samples = []
         for watched in self._watched:
             try:
-                samples.append(_sample(watched, second))
+                if watched.process.status() != psutil.STATUS_ZOMBIE:  # died, and its exit code was not asked for yet
+                    samples.append(_sample(watched, second))
             except psutil.NoSuchProcess:
                 continue
         return samples
@@ -131,7 +136,7 @@ class NodeSampler:
         for watched, future in asked:
             try:
                 row = future.result().one()
-            except (NoHostAvailable, DriverException, OperationTimedOut, ConnectionException):
+            except _NOT_TOLD:
                 continue
             watched.compactions = row.active_tasks + row.pending_tasks
 
