@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -43,6 +40,7 @@ from sim.profiles.stored import read_profile, write_profile
 from sim.walk import trace_digest
 from store.cassandra import drop_warming_schema
 from store.ports import StoreError
+from store.session import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +253,7 @@ def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint
     with phases.phase("fold", "Folding the days that estimates and corrections have touched"):
         try:
             proof.fold(scenario, estate, endpoint, phases.progress)
-        except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
+        except (HarnessError, StoreError, *FAILURES) as error:
             return [f"The revised days could not be folded: {error}; their views are behind the log."]
     return []
 
@@ -285,7 +283,7 @@ def _audit_or_trouble(
                 refused_count=results.back_office.faulty if results.back_office else 0,
             )
             return audit, []
-        except (HarnessError, StoreError, DriverException, NoHostAvailable) as error:
+        except (HarnessError, StoreError, *FAILURES) as error:
             return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
 
 

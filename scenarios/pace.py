@@ -14,7 +14,7 @@ from pydantic import Field
 
 from scenarios.part import Part
 
-KNOTS_OF_A_RAMP = 256  # a ramp is so many small steps: the next one is never more than 4 % faster (see Stretch.speed)
+KNOTS_OF_A_RAMP = 256  # a ramp is so many steps; each of the named one's is less than 4 % faster than the one before
 
 
 class Stretch(Part):

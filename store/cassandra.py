@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable, Session
+from cassandra.cluster import Session
 from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
@@ -21,7 +20,7 @@ from store.readings.cassandra import CassandraBulk
 from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.readings.verify import Rebuilt
-from store.session import Statements
+from store.session import FAILURES, Statements
 from store.session import prepare as prepare
 from store.tables import Schema, Table
 
@@ -145,7 +144,7 @@ def _query(session: Session, topology: Topology, cql: str, values: Sequence[obje
     statement = SimpleStatement(cql, consistency_level=DriverLevel.name_to_value[level], is_idempotent=True)
     try:
         return list(session.execute(statement, values))
-    except (DriverException, NoHostAvailable) as error:
+    except FAILURES as error:
         raise StoreError(f"schema_version at {level}: {error}") from error
 
 
@@ -170,7 +169,7 @@ def one_after_the_other(session: Session) -> Iterator[Callable[[str], None]]:
 def _ddl(session: Session, cql: str, node: Host | None = None) -> None:
     try:
         session.execute(cql, timeout=DDL_TIMEOUT_S, host=node)
-    except (DriverException, NoHostAvailable) as error:
+    except FAILURES as error:
         raise StoreError(f"the schema could not be created ({cql.split('(')[0].strip()}): {error}") from error
 
 

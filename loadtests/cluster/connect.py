@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
+from cassandra import AuthenticationFailed, ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import DefaultEndPoint
@@ -22,6 +22,7 @@ from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinP
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
+from store.session import FAILURES
 
 PROTOCOL_VERSION = 4  # the driver's version 5 breaks under gevent ("CRC mismatch on header"), which Locust brings
 CONNECT_TIMEOUT_S = 10.0
@@ -144,9 +145,12 @@ class LivenessWatch:
                 connection = driver.connection_factory(DefaultEndPoint(address, endpoint.port))
                 self._connections.append(connection)
                 connection.register_watcher("STATUS_CHANGE", partial(self._note, address), CONNECT_TIMEOUT_S)
-        except (DriverException, OSError) as error:
+        except (*FAILURES, OSError) as error:
             self.close()
             raise HarnessError(f"node {address} does not tell which nodes it sees: {error}") from error
+        except BaseException:  # Ctrl-C leaves no socket
+            self.close()
+            raise
         finally:
             driver.shutdown()
 

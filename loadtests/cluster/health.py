@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-
 from loadtests.cluster.connect import Endpoint, LivenessWatch, connect_to_every_node
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.process import NodeProcess
 from loadtests.errors import HarnessError
+from store.session import FAILURES
 
 POLL_S = 0.1
 SERVES_S_MAX = 280.0  # 6 s on an idle machine; a hundred was seen on a busy one, and a node that died is seen at once
@@ -89,7 +87,7 @@ def _disagreement(nodes: Sequence[NodeProcess], endpoint: Endpoint) -> str | Non
             for other in nodes:
                 if other.spec.address not in seen:
                     return f"{node.spec.name} does not see {other.spec.name}"
-    except (NoHostAvailable, DriverException) as error:  # the driver may just have heard the node come and go
+    except FAILURES as error:  # the driver may just have heard the node come and go
         return str(error)
     finally:
         cluster.shutdown()

@@ -11,20 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-from cassandra.connection import ConnectionException
-from cassandra.protocol import ErrorMessage
 
 from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.history import NodeSample
+from store.session import FAILURES
 
 QUERY_TIMEOUT_S = 0.8  # a late answer is worth less than the beat
 COMPACTIONS = "SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'CompactionExecutor'"
-# What a node may do instead: be late, be gone, shut its connection, or refuse, as one that is overloaded or on its way up or
-# down does; the driver knows no common name for them.
-_NOT_TOLD = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)
 _PAUSE = re.compile(rb"Pause .* (\d+\.\d+)ms$", re.MULTILINE)
 
 
@@ -136,7 +130,7 @@ class NodeSampler:
         for watched, future in asked:
             try:
                 row = future.result().one()
-            except _NOT_TOLD:
+            except FAILURES:
                 continue
             watched.compactions = row.active_tasks + row.pending_tasks
 

@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cassandra import DriverException, OperationTimedOut
-from cassandra.cluster import NoHostAvailable
-
 from loadtests.cluster.connect import Endpoint, connect_to_every_node
 from loadtests.cluster.metrics import COMPACTIONS
 from loadtests.errors import HarnessError
 from loadtests.history import NodeSample
+from store.session import FAILURES
 
 REQUESTS = "SELECT request_count FROM system_views.clients"
 REQUESTS_PER_S_MAX = 50.0  # of all clients, on one node; a driver that only keeps its connections alive makes a few
@@ -97,13 +95,13 @@ def _request_count(session: Any, host: Any) -> int:
     """Requests of all connections that are open; 0 when the node does not say: it is known by its answers' times then."""
     try:
         return sum(row.request_count for row in session.execute(REQUESTS, host=host, timeout=TIMEOUT_S))
-    except (NoHostAvailable, DriverException, OperationTimedOut):
+    except FAILURES:
         return 0
 
 
 def _compactions(session: Any, host: Any) -> int:
     try:
         row = session.execute(COMPACTIONS, host=host, timeout=TIMEOUT_S).one()
-    except (NoHostAvailable, DriverException, OperationTimedOut):
+    except FAILURES:
         return 0
     return int(row.active_tasks + row.pending_tasks)

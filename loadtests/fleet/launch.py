@@ -144,15 +144,16 @@ def _follow(
         return False
     beside.start(record.zero_ns)
     try:
-        cores: list[tuple[tuple[str, float], ...]] = [()]
+        node_cores: tuple[tuple[str, float], ...] = ()
 
         def told(samples: Sequence[NodeSample]) -> None:
-            cores[0] = cores_of(samples)
+            nonlocal node_cores
+            node_cores = cores_of(samples)
 
         with NodeSampling(sample_nodes, nodes, record.zero_ns, told):
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record, cores[0]))
+                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record, node_cores))
             beside.wait()
     except KeyboardInterrupt:
         beside.stop()

@@ -48,9 +48,8 @@ log = logging.getLogger(__name__)
 
 START_DELAY_S = 1.0  # from the last shard that was ready to the storm's zero: every worker has time to hear of it
 WATCH_EVERY_S = 0.5
-TELL_EVERY_S = (
-    10.0  # what the start waits for: on a machine's first run the shards compile their kernels for a minute or two
-)
+# What the start waits for: on a machine's first run the shards compile their kernels for a minute or two.
+TELL_EVERY_S = 10.0
 HALT_S_MAX = 45.0  # beyond the scenario's own time-out of an operation
 
 EXIT_WHOLE, EXIT_USAGE, EXIT_TROUBLE, EXIT_INCONCLUSIVE = 0, 2, 3, 4

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psutil
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
 
 from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.metrics import folder_size
 from loadtests.errors import HarnessError
 from store.cassandra import one_after_the_other
+from store.session import FAILURES
 
 OUTBOUND = "SELECT dc, sent_bytes, pending_count FROM system_views.internode_outbound"
 TASKS = "SELECT name, active_tasks, pending_tasks FROM system_views.thread_pools"
@@ -119,5 +118,5 @@ class NodeCounters:
         hosts = {host.address: host for host in self._driver.metadata.all_hosts()}
         try:
             return [(node, list(self._session.execute(cql, host=hosts[node.address]))) for node in self._cluster.nodes]
-        except (DriverException, NoHostAvailable, KeyError) as error:
+        except (*FAILURES, KeyError) as error:
             raise HarnessError(f"a node does not tell its counters: {error}") from error

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from cassandra import ConsistencyLevel as DriverLevel
-from cassandra import DriverException, OperationTimedOut
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, NoHostAvailable, Session
+from cassandra import OperationTimedOut
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.protocol import ResultMessage, _ProtocolHandler, read_int
 from cassandra.query import BoundStatement, PreparedStatement
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from scenarios.spec import Topology
 from store.ports import StoreError
 from store.readings.cells import Layout, encode
 from store.readings.columns import Column, Lists, Page, Piece, row_count, starts_of
+from store.session import FAILURES
 from store.tables import CqlType, Table, primary_key
 
 PAGE_ROWS = 4_000
@@ -38,7 +39,6 @@ TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 
 _Rows = tuple[tuple[int, bytes], bytes | None]  # (rows, their bytes), paging state
 _Answer = Future[_Rows]
-_FAILURES = (DriverException, NoHostAvailable, OperationTimedOut)
 
 
 class _RawRowsMessage(ResultMessage):
@@ -95,7 +95,7 @@ class CassandraBulk:
                 asked = paging_state
                 answer = self._ask(bound, asked) if asked else None
                 yield layout.decode(count, body)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise StoreError(f"scan of {table.name} at {self._level}: {error}") from error
 
     def insert(self, table: Table, rows: Page) -> None:
@@ -174,9 +174,9 @@ class CassandraBulk:
                         self._written(*waiting.popleft())
             while waiting:
                 self._written(*waiting.popleft())
-        except _FAILURES as error:
+        except FAILURES as error:
             for _, sent in waiting:  # nothing is left on its way when the error is told
-                with contextlib.suppress(*_FAILURES):
+                with contextlib.suppress(*FAILURES):
                     sent.result()
             raise StoreError(f"rows of {table.name} at {self._level}: {error}") from error
 
