@@ -23,9 +23,9 @@ from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
 from loadtests.fleet.messages import TO_MASTER, TO_WORKER, unpacked
 from loadtests.fleet.options import FleetOptions, add_arguments, fleet_options
 from loadtests.fleet.worker import SCHEMA, FleetWorker
-from loadtests.preparation import prepare_tables
+from loadtests.storm.tables import prepare_tables
 from scenarios.spec import ScenarioError
-from sim.estate import EstateModel
+from sim.estate.model import EstateModel
 from store.ports import StoreError
 
 log = logging.getLogger("meterstorm")

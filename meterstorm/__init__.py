@@ -11,12 +11,12 @@ results = meterstorm.audit(Path("runs/mine"))
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from meterstorm.scenario_file import load_scenario
+from scenarios.file import load_scenario
 from scenarios.spec import Scenario, ScenarioError
 
 if TYPE_CHECKING:
-    from meterstorm.job import audit_again as audit
-    from meterstorm.job import run
+    from meterstorm.jobs.run import audit_again as audit
+    from meterstorm.jobs.run import run
 
 __version__ = version("meterstorm")
 _JOBS = {"run": "run", "audit": "audit_again"}
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
     """The jobs, loaded when they are first asked for: their drivers and kernels take seconds, `--help` should not."""
     if name not in _JOBS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from meterstorm import job
+    from meterstorm.jobs import run as job
 
     return getattr(job, _JOBS[name])
 

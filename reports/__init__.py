@@ -10,13 +10,11 @@ def write_report(folder: Path) -> None:
 
     Raises ScenarioError naming what the folder lacks.
     """
-    from reports.capacity_page import write_capacity_report
-    from reports.html import (
-        write_report as write_run,  # matplotlib takes a second to import; whoever only judges is spared
-    )
-    from reports.matrix_page import write_matrix_report
+    from reports.capacity.page import write_capacity_report
+    from reports.matrix.page import write_matrix_report
     from reports.results_file import Kind, kind_of
-    from reports.simulation_page import rewrite_simulation_report
+    from reports.run.page import write_report as write_run
+    from reports.simulation.page import rewrite_simulation_report
 
     match kind_of(folder):
         case Kind.RUN:
@@ -31,6 +29,6 @@ def write_report(folder: Path) -> None:
 
 def write_comparison(run_folders: Sequence[Path], page: Path) -> None:
     """Write one HTML page that shows several runs side by side. Raises ScenarioError naming a folder that lacks something."""
-    from reports.compare import write_comparison as write
+    from reports.comparison.page import write_comparison as write
 
     write(run_folders, page)

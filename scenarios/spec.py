@@ -348,3 +348,8 @@ def _sentence(origin: str, detail: Any) -> str:
         case "value_error":
             return f"{origin}: {field}: {message}"
     return f"{origin}: {field} = {detail['input']!r}: {message}"
+
+
+def with_seed(scenario: Scenario, seed: int) -> Scenario:
+    """The scenario with another seed."""
+    return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})

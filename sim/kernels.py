@@ -1,8 +1,8 @@
 """How the estate's kernels are compiled: without the GIL, cached on disk, and with IEEE arithmetic only.
 
 `fastmath` is left out on purpose: it lets the compiler reorder sums, and a result would then depend on the CPU.
-Threads are Python's, each with accumulators of its own (`sim.sweep`): Numba's parallel loops need a threading library
-that not every machine has, and may not be entered by two threads at once.
+Threads are Python's, each with accumulators of its own (`sim.virtual_time.parallel`): Numba's parallel loops need a
+threading library that not every machine has, and may not be entered by two threads at once.
 
 The wrappers keep a kernel's Python signature, so that mypy checks its callers.
 """

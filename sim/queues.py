@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.kernels import kernel, leaf_kernel
-from sim.parameters import IntArray
+from sim.units import IntArray
 
 _SUM_MAX = 2.0**62  # half of what int64 holds: room for the rounding of the float64 sum that is compared with it
 

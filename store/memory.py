@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from scenarios.domain import Operation
+from store.columns import NULL, Column, Page, Piece, dicts_of
 from store.ports import Values
-from store.readings.columns import NULL, Column, Page, Piece, dicts_of
 from store.readings.fold import Book, lists_of
 from store.readings.store import HomeReadings
 from store.tables import CqlType, Schema, Statement, Table, Write, primary_key

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scenarios.domain import Operation
-from store.readings.columns import Page, Piece
+from store.columns import Page, Piece
 from store.rows import Readings
 from store.tables import Schema, Table
 

@@ -1,7 +1,7 @@
 """Cassandra's jars: fetched once by jgo, and none used that differs from the committed lock.
 
 `jars.lock` holds one jar a line: `group:artifact:version[:classifier] sha256 bytes`. The list is complete, so no POM is
-read at run time; `python -m loadtests.cluster.relock` makes it anew. Only checked files enter the cache: a download
+read at run time; `python -m loadtests.cluster.update_jars_lock` makes it anew. Only checked files enter the cache: a download
 lands in a folder of its own first, so that an interrupted one is never mistaken for a jar.
 """
 

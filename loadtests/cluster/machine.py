@@ -1,6 +1,7 @@
 """What this machine has free: memory, processors, disk."""
 
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -31,3 +32,23 @@ def free_disk_mib(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free // 2**20
+
+
+def fingerprint() -> dict[str, str | int]:
+    """This machine: cpu, cpu_count (that this process may use), memory_bytes, system."""
+    return {
+        "cpu": _cpu_name(),
+        "cpu_count": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def _cpu_name() -> str:
+    """The processor's model as the kernel words it; platform.processor() is empty on Linux."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -15,7 +15,7 @@ from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.sizing import NodeSize
 from loadtests.errors import HarnessError
 
-TETHER = Path(__file__).with_name("tether.py")
+TETHER = Path(__file__).with_name("die_with_parent.py")
 DRAIN_S_MAX = 60.0
 KILL_S_MAX = 20.0
 ERROR_LINE_COUNT_MAX = 3

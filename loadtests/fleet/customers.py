@@ -18,14 +18,15 @@ from cassandra.connection import ConnectionException
 from gevent.lock import BoundedSemaphore
 
 from loadtests.cluster.connect import Endpoint, connect
-from loadtests.deliveries import FUEL_CODES, cohorts_of, preference_columns, start_us_of, tariff_kinds_of
 from loadtests.errors import HarnessError
 from loadtests.fleet.journeys import DayShape, Page, Turn
-from loadtests.history import SecondCounts, counts_of
-from loadtests.shard_messages import Second, Sparse
+from loadtests.recording.history import SecondCounts, counts_of
+from loadtests.recording.seconds import Second, Sparse
+from loadtests.workload.deliveries import preference_columns
 from scenarios.domain import DAY_US, TariffKind
 from scenarios.spec import Scenario
-from sim.estate import EstateModel
+from sim.estate.lookup import FUEL_CODES, cohorts_of, start_us_of, tariff_kinds_of
+from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
 from store.customers.cassandra import CassandraCustomers
 from store.customers.desk import Desk

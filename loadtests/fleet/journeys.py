@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US
 from scenarios.spec import Scenario
-from sim.estate import EstateModel
-from sim.parameters import HOURS_PER_DAY
+from sim.estate.model import EstateModel
+from sim.estate.parameters import HOURS_PER_DAY
 
 HOUR_US = DAY_US // HOURS_PER_DAY
 TARIFF_SHARE = 0.1  # of the usage views, that many look the tariff up; the scenario does not tell

@@ -13,16 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.beside import BesideStorm, NodeSampling, histories_beside
-from loadtests.cluster import tether
+from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.fleet.record import StormRecord
-from loadtests.history import HistoryWriter, NodeSample, merge_histories
-from loadtests.live import Recent, cores_of
-from loadtests.storm import Live, StormResult
+from loadtests.monitoring.live import Recent, cores_of
+from loadtests.monitoring.node_sampling import NodeSampling
+from loadtests.recording.history import HistoryWriter, NodeSample, merge_histories
+from loadtests.storm.coordinator import Live, StormResult
+from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from scenarios.spec import Scenario
-from sim.estate import EstateModel
+from sim.estate.model import EstateModel
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 FOLDER_NAME = "locust"
@@ -53,7 +54,8 @@ def storm_under_locust(
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
 ) -> StormResult:
-    """As `loadtests.storm.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of the run folder.
+    """As `loadtests.storm.coordinator.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of
+    the run folder.
 
     scenario_path, profile_path: the resolved scenario and the stored profile, which the workers read.
     """

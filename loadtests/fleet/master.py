@@ -37,12 +37,12 @@ from loadtests.fleet.options import FleetOptions, boot_id, own_version
 from loadtests.fleet.record import RunRecord, StormRecord
 from loadtests.fleet.roster import Roster
 from loadtests.fleet.tables import add_second
-from loadtests.ledger import Ledger
-from loadtests.live import RecentSeconds
-from loadtests.shard_messages import Done
-from loadtests.storm import READY_S_MAX
-from loadtests.workload import operations_of, planes_of
-from sim.estate import EstateModel
+from loadtests.monitoring.live import RecentSeconds
+from loadtests.recording.ledger import Ledger
+from loadtests.storm.coordinator import READY_S_MAX
+from loadtests.storm.messages import Done
+from loadtests.workload.operations import operations_of, planes_of
+from sim.estate.model import EstateModel
 
 log = logging.getLogger(__name__)
 

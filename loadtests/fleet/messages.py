@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.history import SecondCounts
-from loadtests.shard_messages import Done, Second, Sparse
+from loadtests.recording.history import SecondCounts
+from loadtests.recording.seconds import Second, Sparse
+from loadtests.storm.messages import Done
 from loadtests.wire.recorder import EngineReport, ErrorTally
 
 TO_MASTER = "meterstorm_to_master"

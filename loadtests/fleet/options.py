@@ -12,7 +12,7 @@ from loadtests.cluster.connect import Endpoint, read_password_file
 from loadtests.cluster.layout import NATIVE_PORT
 from scenarios import spec
 from scenarios.spec import Scenario, ScenarioError, load_scenario
-from sim.estate import EstateModel, build_estate
+from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 
 SHARDS_MAX = 64

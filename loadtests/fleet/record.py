@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from loadtests.fleet.messages import LedgerPart
-from loadtests.history import ErrorCount, HistoryWriter, merge_histories
-from loadtests.ledger import Ledger, SlotState
-from loadtests.live import ClosedSecond
-from loadtests.shard_messages import Done, Second
-from loadtests.shard_process import dense
+from loadtests.monitoring.live import ClosedSecond
+from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
+from loadtests.recording.ledger import Ledger, SlotState
+from loadtests.recording.seconds import Second
+from loadtests.storm.messages import Done
+from loadtests.storm.shard_process import dense
 
 STORM_NAME = "storm.json"
 

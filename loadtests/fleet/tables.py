@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from locust.stats import StatsEntry, StatsError, bucket_response_time
 
-from loadtests.history import UPPER_EDGES_US
-from loadtests.shard_messages import Second, Sparse
+from loadtests.recording.history import UPPER_EDGES_US
+from loadtests.recording.seconds import Second, Sparse
 
 METHOD = "CQL"
 _BUCKETS_MS = np.array([bucket_response_time(edge / 1_000) for edge in UPPER_EDGES_US.tolist()], np.int64)

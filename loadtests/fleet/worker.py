@@ -46,11 +46,12 @@ from loadtests.fleet.messages import (
     packed_second,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
-from loadtests.ledger import Ledger
-from loadtests.shard_messages import Done, Ready, Second, ShardPlan, Start, Stop, Trouble
-from loadtests.shard_process import new_live_counts, start_shard
-from loadtests.workload import planes_of
-from sim.estate import EstateModel
+from loadtests.recording.ledger import Ledger
+from loadtests.recording.seconds import Second
+from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Trouble
+from loadtests.storm.shard_process import new_live_counts, start_shard
+from loadtests.workload.operations import planes_of
+from sim.estate.model import EstateModel
 from store.ports import StoreError
 
 log = logging.getLogger(__name__)

@@ -9,15 +9,16 @@ from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
-from loadtests.matrix.mix import SteadySource, sample_of
 from loadtests.matrix.outage import Outage, outages_of, suffer
-from loadtests.matrix.spent import FLUSH_MS, NodeCounters
-from loadtests.matrix.staleness import TABLE, Prober
 from loadtests.matrix.visit import CellLoad, Visit, send, visit
+from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
+from loadtests.monitoring.staleness import TABLE, Prober
 from loadtests.wire.ring import ring_of_metadata
-from loadtests.workload import lanes_of, operations_of
+from loadtests.workload.operations import lanes_of, operations_of
+from loadtests.workload.poisson_source import SteadySource
+from loadtests.workload.sample import sample_of
 from scenarios.spec import Scenario
-from sim.estate import EstateModel, build_estate
+from sim.estate.model import EstateModel, build_estate
 from store.cassandra import create_schema, one_after_the_other, prepare
 from store.schemas import SCHEMAS
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loadtests.latency_counts import COUNTS_SIZE, Counts
 from loadtests.matrix.cells import Cell
-from loadtests.matrix.mix import SteadySource
-from loadtests.matrix.spent import NodeCounters
-from loadtests.matrix.staleness import Probe, Prober, Probing
+from loadtests.monitoring.node_counters import NodeCounters
+from loadtests.monitoring.staleness import Probe, Prober, Probing
+from loadtests.recording.histograms import COUNTS_SIZE, Counts
 from loadtests.wire.block import OperationBlock
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
 from loadtests.wire.outcomes import ErrorKind
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.wire.ring import RingTable
+from loadtests.workload.poisson_source import SteadySource
 from scenarios.domain import Operation
 from scenarios.spec import Scenario
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import copy_bytes, unlocked_borrowing_kernel
+from loadtests.kernels import copy_bytes, unlocked_borrowing_kernel
 
 # One operation. Kernels read it as a record; 48 bytes, so that four lie in three cache lines.
 OPERATION = np.dtype(

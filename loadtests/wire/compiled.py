@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.beat import needs_python, run_stretch, wait_us
 from loadtests.wire.block import OPERATION
-from loadtests.wire.scan import scan_responses
-from loadtests.wire.settle import end_all, lose_link, update_live
+from loadtests.wire.completion import end_all, lose_link, update_live
+from loadtests.wire.event_loop import needs_python, run_stretch, wait_us
+from loadtests.wire.responses import scan_responses
 from loadtests.wire.state import LinkField, LinkStatus, Progress, WireState
 from loadtests.wire.submit import hold_back, refuse_unsent, submit_due
 

@@ -20,17 +20,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.ledger import Ledger
+from loadtests.recording.ledger import Ledger
 from loadtests.wire.block import OperationSource
 from loadtests.wire.compiled import Kernels, compile_kernels
 from loadtests.wire.connection import Access
-from loadtests.wire.links import Links
+from loadtests.wire.connection_pool import Links
+from loadtests.wire.engine_run import Pace, Storm
 from loadtests.wire.producer import Producer
 from loadtests.wire.protocol import STREAM_COUNT_MAX
 from loadtests.wire.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
 from loadtests.wire.ring import NO_NODE, RingTable
 from loadtests.wire.state import LIVE_SIZE, Limit, Sizes, Total, WireState, new_state
-from loadtests.wire.storm import Pace, Storm
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
 _IN_BYTES = 1024 * 1024  # of received answers a link

@@ -7,7 +7,7 @@ tail are sign-extended, which is not what the original does. `Murmur3Partitioner
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import borrowing_kernel, unlocked_kernel
+from loadtests.kernels import borrowing_kernel, unlocked_kernel
 
 _C1 = np.uint64(0x87C37B91114253D5)
 _C2 = np.uint64(0x4CF5AD432745937F)

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.kernels import borrowing_kernel
 
 
 class Outcome(IntEnum):

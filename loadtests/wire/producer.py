@@ -4,7 +4,7 @@ import queue
 import threading
 
 from loadtests.wire.block import OperationBlock, OperationSource
-from loadtests.wire.realtime import favour_thread
+from loadtests.wire.scheduling import favour_thread
 
 _READY_MAX = 2  # blocks in store: one in use, one ready, one in the making bound the memory
 

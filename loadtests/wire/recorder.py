@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.history import SecondCounts
-from loadtests.latency_counts import COUNTS_SIZE, percentiles_us
+from loadtests.recording.histograms import COUNTS_SIZE, percentiles_us
+from loadtests.recording.history import SecondCounts
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.protocol import parse_error
-from loadtests.wire.realtime import favour_thread
+from loadtests.wire.scheduling import favour_thread
 from loadtests.wire.state import LIVE_SIZE, SECOND_ROWS, LiveField, Recording, Total, WireState, new_recording
 
 __all__ = ["LIVE_SIZE", "EngineReport", "ErrorTally", "IntervalSnapshot", "LiveField", "OnInterval", "Recorder"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.latency_counts import COUNTS_SIZE
+from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.wire.outcomes import KIND_COUNT
 
 SECOND_ROWS = 64  # seconds that counts may run ahead of the last interval that was handed over
@@ -146,7 +146,7 @@ LIVE_SIZE = 16
 
 
 class CountColumn(IntEnum):
-    """Columns of a second's counts, as `loadtests.history.SecondCounts` has them."""
+    """Columns of a second's counts, as `loadtests.recording.history.SecondCounts` has them."""
 
     OFFERED = 0
     ATTEMPTED = 1

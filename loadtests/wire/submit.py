@@ -6,10 +6,10 @@ No operation that is due is ever skipped: without room it stays in line, and the
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.ledger import SlotState
-from loadtests.wire.kernels import borrowing_kernel, copy_bytes
+from loadtests.kernels import borrowing_kernel, copy_bytes
+from loadtests.recording.ledger import SlotState
+from loadtests.wire.completion import count_in_second, count_value, end_attempt, mark_ledger
 from loadtests.wire.outcomes import ErrorKind, Outcome
-from loadtests.wire.settle import count_in_second, count_value, end_attempt, mark_ledger
 from loadtests.wire.state import (
     PLACE_IN_FLIGHT,
     PLACE_WAITING,

@@ -6,7 +6,7 @@ Each kernel calls the C library's function by its name; numbers are those of Lin
 
 from numba import types
 
-from loadtests.wire.kernels import borrowing_kernel
+from loadtests.kernels import borrowing_kernel
 from loadtests.wire.state import LinkField, LinkStatus, WireState
 
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter_ns on Linux

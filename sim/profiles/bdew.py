@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from scenarios.domain import SLOTS_PER_DAY
-from sim.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import table_of
 
 NAME = "bdew_household"

@@ -4,8 +4,8 @@ from datetime import date
 from pathlib import Path
 
 from scenarios.spec import ScenarioError
-from sim.demand import DemandProfile
 from sim.profiles import bdew, elexon, london_trial
+from sim.profiles.demand import DemandProfile
 from sim.profiles.faults import ImportReport
 from sim.profiles.lines import header_of
 

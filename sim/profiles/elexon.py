@@ -12,7 +12,7 @@ from pathlib import Path
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import summer_time
 from scenarios.spec import ScenarioError
-from sim.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
 from sim.profiles.lines import fields_of, header_of, lines_of
 

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Context, Decimal
 from functools import lru_cache
 
-from sim.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import table_of
 
 NAME = "bdew_gas"

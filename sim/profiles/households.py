@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
 from sim.kernels import kernel, leaf_kernel
-from sim.parameters import IntArray
 from sim.profiles.faults import Fault
 from sim.profiles.rows import CODES, USABLE, Rows
+from sim.units import IntArray
 
 HOUSEHOLD_YEARS_KEPT_MAX = 65_536
 HOUSEHOLDS_KEPT_MAX = 262_144

@@ -17,7 +17,7 @@ import numpy as np
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
-from sim.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
 from sim.profiles.households import Calendar, Means, Met, account, nothing_met
 from sim.profiles.lines import blocks_of, header_of

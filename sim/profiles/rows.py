@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels import kernel, leaf_kernel
-from sim.parameters import IntArray
 from sim.profiles.faults import Fault
+from sim.units import IntArray
 
 Text = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.spec import ScenarioError
-from sim.demand import DemandProfile
+from sim.profiles.demand import DemandProfile
 
 
 def write_profile(profile: DemandProfile, path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scenarios.domain import DAY_US, Operation, SettlementRun
+from store.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
 from store.ports import Runner, Values
-from store.readings.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
 from store.readings.fold import Book, fold_totals, lists_of
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values

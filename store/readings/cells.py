@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from store.readings.columns import NULL, Column, Lists, Page
+from store.columns import NULL, Column, Lists, Page
 from store.tables import CqlType, Table, primary_key
 
 WIDTH = {

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
-from store.readings.columns import Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
+from store.columns import Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
 from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, day_of_month
 from store.tariffs import FIRST_PRICES, MISSING_WH, PriceList, day_totals
 

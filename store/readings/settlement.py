@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, SettlementRun
 from scenarios.settlement import half_hour_of, period_count, settlement_of
+from store.columns import Page, integers, take
 from store.ports import Values
-from store.readings.columns import Page, integers, take
 from store.readings.fold import fold_days
 from store.rows import REVISION_STEP_US
 from store.schemas.home_months.aggregates import SETTLEMENT_SHARD_COUNT

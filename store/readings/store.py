@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.domain import DAY_US, Operation
+from store.columns import Column, Page, dicts_of
 from store.ports import (
     Alert,
     Bulk,
@@ -19,7 +20,6 @@ from store.ports import (
     TenSeconds,
     Values,
 )
-from store.readings.columns import Column, Page, dicts_of
 from store.readings.fold import Book, fold_totals, lists_of
 from store.readings.verify import Difference, Rebuilt, rebuild, verify
 from store.rows import Readings, home_columns, month_of, reading_columns, us_of, values_of

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
-from store.readings.columns import Integers
+from store.columns import Integers
 from store.readings.fold import Days
 from store.tariffs import MISSING_WH
 

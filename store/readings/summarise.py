@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from scenarios.domain import DAY_US, Operation
+from store.columns import Integers, integers, merge_by_token, row_count, take
 from store.ports import Runner, Values
-from store.readings.columns import Integers, integers, merge_by_token, row_count, take
 from store.readings.fold import DAY_COLUMNS, fold_days
 from store.readings.store import HomeReadings
 from store.readings.summaries import Insight, count_known, insights

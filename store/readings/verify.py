@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from store.ports import Bulk
-from store.readings.columns import (
+from store.columns import (
     Column,
     Integers,
     Lists,
@@ -24,6 +23,7 @@ from store.readings.columns import (
     row_count,
     take,
 )
+from store.ports import Bulk
 from store.readings.fold import FOLDS, Book
 from store.tables import Schema, Table, primary_key
 

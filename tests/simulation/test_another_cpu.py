@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 from scenarios.spec import Scenario
-from sim.estate import build_estate
-from sim.walk import trace_digest
+from sim.estate.model import build_estate
+from sim.virtual_time.tallies import trace_digest
 
 DIGEST = """
 import sys

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from twin_estates import TARIFF, array_command, estate_of, record_of
 
-from sim.control import commands_of
-from sim.loop import CommandBatch, LoopAccount, Responder, SimulatedControl, run_closed_loop
+from sim.control.closed_loop import CommandBatch, LoopAccount, Responder, SimulatedControl, run_closed_loop
+from sim.control.plane import commands_of
+from tests.support.twin_estates import TARIFF, array_command, estate_of, record_of
 
 SECOND_US = 1_000_000
 UNTIL_US = 150 * SECOND_US

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-from twin_estates import FIRMWARE, SWITCHES, estate_of
 
 from scenarios.domain import ReadSchedule
-from sim.commands import done_us
-from sim.control import commands_of
-from sim.digest import merkle_root, tiles_of_blocks
-from sim.homes import NEVER_US, region_index
-from sim.loop import Responder, SimulatedControl, run_closed_loop
-from sim.messages import MessageKind
-from sim.trace import trace_blocks
-from sim.walk import walk
+from sim.control.closed_loop import Responder, SimulatedControl, run_closed_loop
+from sim.control.plane import commands_of
+from sim.estate.commands import done_us
+from sim.estate.homes import NEVER_US, region_index
+from sim.trace.blocks import trace_blocks
+from sim.trace.digest import merkle_root, tiles_of_blocks
+from sim.trace.messages import MessageKind
+from sim.virtual_time.tallies import walk
+from tests.support.twin_estates import FIRMWARE, SWITCHES, estate_of
 
 SECONDS = SWITCHES[0] | {"name": "seconds", "to": "ten_second", "share": 0.3, "over_h": 10.0}
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import simpy
-from twin_estates import TARIFF, array_command, estate_of, record_of
 
 from scenarios.domain import CommandState
 from scenarios.spec import ScenarioError
-from sim import control
-from sim.commands import Outcome
-from sim.control import Answer, Command, ControlPlane, commands_of, simulate_commands
-from sim.homes import NEVER_US
-from sim.parameters import CAMPAIGN
+from sim.control import plane as control
+from sim.control.plane import Answer, Command, ControlPlane, commands_of, simulate_commands
+from sim.estate.commands import Outcome
+from sim.estate.homes import NEVER_US
+from sim.estate.parameters import CAMPAIGN
+from tests.support.twin_estates import TARIFF, array_command, estate_of, record_of
 
 CAMPAIGNS = [
     TARIFF,

@@ -9,16 +9,8 @@ import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, CommandState, Fuel
 from scenarios.spec import Scenario
-from sim.arrivals import HOUR_US, is_gap
-from sim.build import QUERIES_BY_LOCAL_HOUR
-from sim.commands import displayed_us, is_target, run_command
-from sim.digest import empty_tiles, hash_of_day, merkle_root, new_scratch, tiles_of_blocks
-from sim.estate import EstateModel, build_estate
-from sim.homes import joined_us, region_index
-from sim.streams import Purpose, new_drawn, word_of, words
-from sim.summary import simulate
-from sim.trace import MessageKind, trace_blocks
-from sim.values import (
+from sim.draws.streams import Purpose, new_drawn, word_of, words
+from sim.energy.registers import (
     annual_wh_kernel,
     fill_parts,
     intervals_wh,
@@ -26,7 +18,15 @@ from sim.values import (
     register_wh_kernel,
     ten_second_register_wh,
 )
-from sim.walk import trace_digest, walk
+from sim.estate.arrivals import HOUR_US, is_gap
+from sim.estate.build import QUERIES_BY_LOCAL_HOUR
+from sim.estate.commands import displayed_us, is_target, run_command
+from sim.estate.homes import joined_us, region_index
+from sim.estate.model import EstateModel, build_estate
+from sim.trace.blocks import MessageKind, trace_blocks
+from sim.trace.digest import empty_tiles, hash_of_day, merkle_root, new_scratch, tiles_of_blocks
+from sim.virtual_time.summary import simulate
+from sim.virtual_time.tallies import trace_digest, walk
 
 DAYS = 2
 PREMISES = 3_000

@@ -5,10 +5,10 @@ Seeds are fixed: a test passes always or never. Times are in mean services.
 
 import numpy as np
 import pytest
-from queue_draws import GAP, SERVICE, STATE, exponentials, uniforms, whole_us
 
-from reports.estimates import batch_means, mser5, of_replications, paired_difference
+from loadtests.stats.estimates import batch_means, mser5, of_replications, paired_difference
 from sim.queues import fifo_departures
+from tests.support.queue_draws import GAP, SERVICE, STATE, exponentials, uniforms, whole_us
 
 SERVICE_US = 1_000_000
 LOAD = 0.5

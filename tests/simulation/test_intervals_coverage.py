@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from queue_stays import LOAD, stays
 from scipy.stats import norm
 
-from reports.bootstrap import bootstrap_interval, keyed_generator, mean_ratio, quantile
-from reports.dependent_series import effective_sample_size, quantile_interval
-from reports.estimates import Estimate, batch_means, paired_ratio
+from loadtests.stats.bootstrap import bootstrap_interval, keyed_generator, mean_ratio, quantile
+from loadtests.stats.dependent_series import effective_sample_size, quantile_interval
+from loadtests.stats.estimates import Estimate, batch_means, paired_ratio
+from tests.support.queue_stays import LOAD, stays
 
 REPETITIONS = 1_000
 MEAN_STAY = 1 / (1 - LOAD)  # in mean services

@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-from queue_draws import GAP, SERVICE, exponentials, uniforms, whole_us
 
-from reports.estimates import Estimate, of_replications
+from loadtests.stats.estimates import Estimate, of_replications
 from sim.queues import fifo_departures, queue_accounts
+from tests.support.queue_draws import GAP, SERVICE, exponentials, uniforms, whole_us
 
 SEED = 20_261
 SERVICE_US = 1_000_000  # the mean

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from queue_stays import stays
 from scipy import stats
 
-from reports.bootstrap import keyed_generator
-from reports.dependent_series import effective_count_of_batches
-from reports.sequential import Answer, SequentialTest, nominal_levels, share_evidence, spent
+from loadtests.stats.bootstrap import keyed_generator
+from loadtests.stats.dependent_series import effective_count_of_batches
+from loadtests.stats.sequential import Answer, SequentialTest, nominal_levels, share_evidence, spent
+from tests.support.queue_stays import stays
 
 ALPHA = 0.025
 LOOKS = (0.35, 0.5, 0.75, 1.0)

@@ -7,8 +7,8 @@ import pytest
 
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, CommandState
 from scenarios.spec import load_scenario
-from sim.messages import MessageKind
-from sim.summary import Simulation, simulate
+from sim.trace.messages import MessageKind
+from sim.virtual_time.summary import Simulation, simulate
 
 SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
 HOUR_US = 3_600_000_000

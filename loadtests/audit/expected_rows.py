@@ -1,0 +1,323 @@
+"""What a row of each table must be: which message made it, and every column that the message then gives it.
+
+Pure. A row's key names a message (meter, first slot, length, revision); a key that no message of the estate has is a
+phantom. A row is judged as a fact of one class: a reading, a register alone, a revision of some number, or a view's state
+that several operations bring about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.audit.fact_classes import FactClass, slots_in
+from loadtests.audit.table_scan import NULL, Page
+from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
+from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
+from loadtests.workload.raw_deliveries import exported_days
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
+from sim.estate.lookup import again_us_of, meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
+from sim.estate.model import EstateModel
+from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
+from store.tables import Table
+from store.tariffs import EXPORT, GAS, MISSING_WH
+
+DAY_TABLES = ("usage_by_fuel", "billing_by_home")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messages:
+    """The message that each row of a page claims to come from; meter -1 where there can be none."""
+
+    meter: NDArray[np.int64]  # [rows]
+    first_slot: NDArray[np.int32]  # [rows] counted from the scenario's start; of a register the day's last
+    slot_count: NDArray[np.int32]  # [rows] of the ledger: 1 for a register
+    revision: NDArray[np.int64]  # [rows]
+    is_register: NDArray[np.bool_]  # [rows]
+    is_export: NDArray[np.bool_]  # [rows] what the meter gave to the network, a whole day of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A page held against what the seed gives."""
+
+    messages: Messages
+    is_row_right: NDArray[np.bool_]  # [rows] all columns but the values
+    is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
+
+
+def audited_columns(table: Table) -> tuple[str, ...]:
+    """The columns that the audit reads: all that a write gives a value."""
+    return tuple(column.name for column in table.columns)
+
+
+def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) -> Compared:
+    """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one."""
+    names = audited_columns(table)
+    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
+    has_values = "values_wh" in names
+    messages = _messages(estate, ledger, table, held)
+    compared = Compared(
+        messages=messages,
+        is_row_right=np.zeros(page.row_count, np.bool_),
+        is_value_right=np.ones((page.row_count, SLOTS_PER_DAY), np.bool_),
+    )
+    for rows in _alike(messages):
+        expected = _expected(estate, ledger, table, messages, rows)
+        right = np.ones(len(rows), np.bool_)
+        for name, values in held.items():
+            right &= _is_right(estate, messages, rows, name, values[rows], expected)
+        if table.name in DAY_TABLES and not right.all() and not messages.is_export[rows[0]]:
+            right |= _is_folded(estate, ledger, messages, rows, held)
+        compared.is_row_right[rows] = right
+        if has_values:
+            wanted = expected["values_wh"]
+            length = wanted.shape[1]
+            if length:
+                compared.is_value_right[rows, :length] = page.lists(names.index("values_wh"), rows, length) == wanted
+    return compared
+
+
+def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_class: FactClass) -> NDArray[np.uint8]:
+    """Which rows of a page speak of a class's facts: uint8[rows], 0 not, 1 its own, 2 a later revision in its place.
+
+    The first class of a table owns what no message has made.
+    """
+    messages = compared.messages
+    if fact_class.is_export:
+        return messages.is_export.astype(np.uint8)
+    if table.name not in ("events_by_home", "intervals_by_home"):
+        return (~messages.is_export).astype(np.uint8)
+    is_made = (messages.meter >= 0) & ~messages.is_export
+    is_run = is_made & ~messages.is_register
+    if fact_class.is_register:
+        return (is_made & messages.is_register).astype(np.uint8)
+    if fact_class.revision is None:
+        own = (messages.meter < 0) | (is_run & (messages.revision == 0))
+        later = is_run & (messages.revision > 0)  # in the row of a push; an upload's row stays beside
+        later &= sends_runs(estate, np.maximum(messages.meter, 0), messages.first_slot, messages.slot_count)
+    else:
+        own = is_run & (messages.revision == fact_class.revision)
+        later = (
+            is_run & (messages.revision > fact_class.revision) & (messages.slot_count == 1) & (messages.revision != 0)
+        )
+    if table.name == "events_by_home":  # each revision has a row of its own there
+        later = np.zeros_like(later)
+    claim: NDArray[np.uint8] = own.astype(np.uint8) + 2 * (later & ~own).astype(np.uint8)
+    return claim
+
+
+def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
+    """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
+    names = audited_columns(table)
+    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
+    messages = _messages(estate, ledger, table, held)
+    rows = np.array([row])
+    expected = _expected(estate, ledger, table, messages, rows)
+    for name, values in held.items():
+        if not _is_right(estate, messages, rows, name, values[rows], expected)[0]:
+            found = "null" if values[row] == NULL else str(values[row])
+            return f"{name} = {expected[name][0]}", f"{name} = {found}"
+    step = slot - int(messages.first_slot[row])
+    wanted = expected["values_wh"]
+    found_wh = page.lists(names.index("values_wh"), rows, wanted.shape[1])[0, step]
+    return f"{wanted[0, step]} Wh", f"{found_wh} Wh"
+
+
+def _alike(messages: Messages) -> list[NDArray[np.int64]]:
+    """Rows of one direction, length and revision together, as they are recomputed together; phantoms are left out."""
+    kind = ((messages.revision - ESTIMATE_REVISION) * 2 + messages.is_register) * 2 + messages.is_export
+    key = np.where(messages.meter >= 0, kind * (SLOTS_PER_DAY + 1) + messages.slot_count, -1)
+    return [np.flatnonzero(key == one) for one in np.unique(key[key >= 0])]
+
+
+def _expected(
+    estate: EstateModel, ledger: Ledger, table: Table, messages: Messages, rows: NDArray[np.int64]
+) -> Mapping[str, NDArray[np.generic]]:
+    """Every column of rows that are alike."""
+    meter, first_slot = messages.meter[rows], messages.first_slot[rows]
+    revision, length = int(messages.revision[rows[0]]), int(messages.slot_count[rows[0]])
+    if messages.is_export[rows[0]]:
+        day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)  # a day's view is known by its last
+        return reading_columns(Operation.INGEST_READING, exported_days(estate, meter, day_slot))
+    if table.name in DAY_TABLES:
+        return _expected_days(estate, ledger, meter, first_slot, length)
+    readings: Readings
+    if messages.is_register[rows[0]]:
+        day_slot = (first_slot - SLOTS_PER_DAY + 1).astype(np.int32)
+        readings = registers_of(estate, meter=meter, first_slot=day_slot)
+        return reading_columns(Operation.INGEST_REGISTER, readings)
+    if revision:
+        revised = revisions_of(estate, meter=meter, first_slot=first_slot, revision=revision)
+        return reading_columns(Operation.INGEST_REVISION, revised)
+    readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
+    return reading_columns(Operation.INGEST_READING, readings)
+
+
+def _is_folded(
+    estate: EstateModel,
+    ledger: Ledger,
+    messages: Messages,
+    rows: NDArray[np.int64],
+    held: Mapping[str, NDArray[np.int64]],
+) -> NDArray[np.bool_]:
+    """Which days are what a fold of the log comes to, and not what their last delivery said.
+
+    A day whose half-hours did not all arrive may have been folded, by the back office or after the storm: then it holds
+    what was acknowledged. With a half-hour in doubt nobody can say what the fold saw.
+    """
+    meter, first_slot = messages.meter[rows], messages.first_slot[rows]
+    expected = _expected_days(estate, ledger, meter, first_slot, int(messages.slot_count[rows[0]]), is_folded=True)
+    folded = np.ones(len(rows), np.bool_)
+    for name, values in held.items():
+        folded &= _is_right(estate, messages, rows, name, values[rows], expected)
+    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    for plane in (Operation.INGEST_READING, *_revision_planes(ledger)):
+        folded |= slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1)
+    return folded
+
+
+def _expected_days(
+    estate: EstateModel,
+    ledger: Ledger,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    length: int,
+    *,
+    is_folded: bool = False,
+) -> Columns:
+    """The days of views: what was delivered, and in its place whatever revision of a half-hour was acknowledged.
+
+    A delivery brings the day's sum with it. A day that a revision has touched is folded anew, from what is in the log;
+    `is_folded`: so is every day.
+    """
+    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    day_wh = measured_days(estate, meter, day_slot)
+    revisions = _revision_planes(ledger)
+    revised_in = {plane: slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions}
+    if revisions:
+        is_touched = np.any([slots.any(axis=1) for slots in revised_in.values()], axis=0)
+        delivered = slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)
+        day_wh[is_touched[:, np.newaxis] & ~delivered] = MISSING_WH
+    if is_folded:
+        day_wh[~slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)] = MISSING_WH
+    for plane, revision in revisions.items():
+        row, step = np.nonzero(revised_in[plane])
+        slot = (day_slot[row] + step).astype(np.int32)
+        revised = revisions_of(estate, meter=meter[row], first_slot=slot, revision=revision)
+        day_wh[row, step] = revised.values_wh[:, 0]
+    start_us = start_us_of(estate) + day_slot.astype(np.int64) * SLOT_US
+    count = (first_slot - day_slot).astype(np.int64) + length
+    columns = dict(day_columns(totals_of(estate, meter, day_slot, day_wh, count)))
+    return columns | {
+        "premises": meter // len(estate.fuels),
+        "month": month_of(start_us),
+        "fuel": _fuel_codes(estate, meter),
+        "day": (start_us - _month_start_us(start_us)) // DAY_US + 1,
+        "through": (start_us + count * SLOT_US) // 1_000,
+    }
+
+
+def _revision_planes(ledger: Ledger) -> dict[str, int]:
+    """The ledger's planes of revisions, in their order, with their numbers."""
+    prefix = f"{Operation.INGEST_REVISION}_"
+    return {plane: int(plane.removeprefix(prefix)) for plane in ledger.planes if plane.startswith(prefix)}
+
+
+def _fuel_codes(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.int64]:
+    codes = np.array([0 if fuel == "electricity" else 1 for fuel in estate.fuels], np.int64)
+    return codes[meter % len(estate.fuels)]
+
+
+def _is_right(
+    estate: EstateModel,
+    messages: Messages,
+    rows: NDArray[np.int64],
+    name: str,
+    held: NDArray[np.int64],
+    expected: Mapping[str, NDArray[np.generic]],
+) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = held == expected[name]
+    is_again = estate.parameters.duplicate_below and not messages.revision[rows].any()
+    if name == "received_at" and is_again and not messages.is_export[rows].any():
+        # both copies are written at the same write timestamp, and then the greater value wins
+        again_us = again_us_of(
+            estate,
+            messages.meter[rows],
+            messages.first_slot[rows],
+            messages.slot_count[rows],
+            messages.is_register[rows],
+        )
+        right |= held == again_us // 1_000
+    return right
+
+
+def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str, NDArray[np.int64]]) -> Messages:
+    """From the key columns of each row to the message that must have written it."""
+    start_us = start_us_of(estate)
+    is_export = held["fuel"] == EXPORT
+    meter = meter_of(estate, held["premises"], held["fuel"] == GAS)
+    if "mpxn" in held:
+        point = premises_of_mpxn(held["mpxn"])
+        is_its = (meter_of(estate, point.premises, point.is_gas) == meter) & (point.is_export == is_export)
+        meter = np.where(is_its, meter, -1)
+    if is_export.any():
+        exports = meter_types_of(estate, np.maximum(meter, 0)) == MeterType.IMPORT_EXPORT
+        meter = np.where(is_export & ~(exports & (EXPORT_PLANE in ledger.planes)), -1, meter)
+    revision = held.get("revision", np.zeros(len(meter), np.int64))
+    is_register = np.zeros(len(meter), np.bool_)
+    if table.name in ("events_by_home", "intervals_by_home"):
+        first_slot, is_aligned = _slot_of(held["interval_start"] * 1_000 - start_us)
+        slot_count = held["slot_count"].copy()
+        is_register = slot_count == 0
+        first_slot = first_slot - is_register
+        slot_count[is_register] = 1
+    else:
+        through = held["read_through" if table.name == "latest_by_home" else "through"]
+        end_slot, is_aligned = _slot_of(through * 1_000 - start_us)
+        slot_count = np.ones(len(meter), np.int64)
+        first_slot = end_slot - 1
+        if table.name == "latest_by_home":
+            is_register = ~is_export & ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
+            # an upload is recomputed from the start of its day
+            is_upload = ~is_register & (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+            is_upload &= is_export | ~sends_runs(estate, np.maximum(meter, 0), first_slot.astype(np.int32), slot_count)
+            first_slot = np.where(is_upload, first_slot - SLOTS_PER_DAY + 1, first_slot)
+            slot_count = np.where(is_upload, SLOTS_PER_DAY, slot_count)
+    is_made = (meter >= 0) & is_aligned & (first_slot >= 0) & (first_slot + slot_count <= estate.slot_count)
+    is_made &= (slot_count == 1) | ((slot_count == SLOTS_PER_DAY) & (first_slot % SLOTS_PER_DAY == 0))
+    is_made &= ~is_register | (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+    is_made &= (revision >= ESTIMATE_REVISION) & (revision <= estate.parameters.settlement_run_count)
+    is_made &= (revision == 0) | (slot_count == 1)
+    is_made &= ~is_export | ((revision == 0) & ~is_register & _is_whole_day(table, first_slot, slot_count))
+    instant_us = start_us + np.where(is_made, first_slot, 0) * SLOT_US
+    if "month" in held:
+        is_made &= held["month"] == month_of(instant_us)
+    if "day" in held:
+        is_made &= held["day"] == (instant_us - _month_start_us(instant_us)) // DAY_US + 1
+    return Messages(
+        meter=np.where(is_made, meter, -1),
+        first_slot=np.where(is_made, first_slot, 0).astype(np.int32),
+        slot_count=np.where(is_made, slot_count, 0).astype(np.int32),
+        revision=np.where(is_made, revision, 0),
+        is_register=is_made & is_register,
+        is_export=is_made & is_export,
+    )
+
+
+def _is_whole_day(table: Table, first_slot: NDArray[np.int64], slot_count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Is the row that of a day's one delivery? A day's view is known by its last half-hour."""
+    if table.name in DAY_TABLES:
+        is_last: NDArray[np.bool_] = first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1
+        return is_last
+    is_whole: NDArray[np.bool_] = slot_count == SLOTS_PER_DAY
+    return is_whole
+
+
+def _month_start_us(instant_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    return instant_us.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
+
+
+def _slot_of(since_start_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    return since_start_us // SLOT_US, since_start_us % SLOT_US == 0

@@ -1,0 +1,110 @@
+"""What the audit counts of a table: classes of facts, each with a plane of the ledger and units that are counted.
+
+Pure. A *unit* is what is counted once: a half-hour in the log and in the interval view, a meter's day in the views of a
+day, a meter's month in the latest state. A view that several operations write is held against their planes together.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState
+from scenarios.domain import SLOTS_PER_DAY, Operation
+from sim.estate.model import EstateModel
+from sim.kernels import kernel
+from store.tables import Schema, Table
+
+_LOW_BITS = 0x55
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactClass:
+    """Facts of one kind in one table. revision: of INGEST_REVISION; None for readings, registers and views."""
+
+    name: str
+    plane: NDArray[np.uint8]  # uint8[meters, bytes], 2 bits a slot
+    unit_starts: NDArray[np.int64]  # int64[units + 1]: the first slot of each unit, and the end
+    revision: int | None = None
+    is_register: bool = False
+    is_export: bool = False
+
+
+def fact_classes(estate: EstateModel, ledger: Ledger, schema: Schema, table: Table) -> tuple[FactClass, ...]:
+    """The classes of a table's facts, the one that owns phantoms first."""
+    sent = [plane for plane in ledger.planes if plane != EXPORT_PLANE]
+    planes = [plane for plane in sent if _operation_of(plane) in schema.writers_of(table)]
+    by_slot = np.arange(estate.slot_count + 1, dtype=np.int64)
+    starts = by_slot
+    if table.name in ("events_by_home", "intervals_by_home"):
+        classes = [
+            FactClass(
+                name=plane,
+                plane=ledger.states[ledger.plane_of(plane)],
+                unit_starts=by_slot,
+                revision=int(plane.rsplit("_", 1)[1]) if _operation_of(plane) is Operation.INGEST_REVISION else None,
+                is_register=plane == Operation.INGEST_REGISTER,
+            )
+            for plane in planes
+        ]
+    else:
+        starts = month_starts(estate) if table.name == "latest_by_home" else by_slot[::SLOTS_PER_DAY]
+        if table.name != "latest_by_home":  # a revision of a half-hour is folded into its day
+            planes = [plane for plane in sent if plane != Operation.INGEST_REGISTER]
+        together = combined([ledger.states[ledger.plane_of(plane)] for plane in planes])
+        classes = [FactClass(name="view", plane=together, unit_starts=starts)]
+    if EXPORT_PLANE in ledger.planes:
+        exported = ledger.states[ledger.plane_of(EXPORT_PLANE)]
+        classes.append(FactClass(name=EXPORT_PLANE, plane=exported, unit_starts=starts, is_export=True))
+    return tuple(classes)
+
+
+def month_starts(estate: EstateModel) -> NDArray[np.int64]:
+    """The first slot of each UTC month of the span, and the span's end: int64[months + 1]."""
+    days = [estate.start + timedelta(days=day) for day in range(estate.day_count)]
+    firsts = [day for day, date in enumerate(days) if day == 0 or date.day == 1]
+    return np.array([*firsts, estate.day_count], np.int64) * SLOTS_PER_DAY
+
+
+def slots_in(
+    ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32], state: SlotState
+) -> NDArray[np.bool_]:
+    """Which half-hours of days are in a state in a plane: int64[n], int32[n] -> bool[n, 48]."""
+    first_byte = day_slot.astype(np.int64) // SLOTS_PER_BYTE
+    at = first_byte[:, np.newaxis] + np.arange(SLOTS_PER_DAY // SLOTS_PER_BYTE)
+    packed = ledger.states[ledger.plane_of(plane)][meter[:, np.newaxis], at]
+    shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
+    states = (packed[:, :, np.newaxis] >> shifts) & 3
+    found: NDArray[np.bool_] = (states == state).reshape(len(meter), SLOTS_PER_DAY)
+    return found
+
+
+def combined(planes: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Planes as one: a slot is acknowledged when it is in any, else in doubt when it is in any, else failed."""
+    if len(planes) == 1:
+        return planes[0]
+    out = planes[0].copy()
+    for plane in planes[1:]:
+        _combine(out, plane)
+    return out
+
+
+def _operation_of(plane: str) -> Operation:
+    name = plane.rsplit("_", 1)[0] if plane.startswith(f"{Operation.INGEST_REVISION}_") else plane
+    return Operation(name)
+
+
+@kernel
+def _combine(out: NDArray[np.uint8], plane: NDArray[np.uint8]) -> None:
+    """By bytes of four slots; INTENT 1, FAILED 2, ACKNOWLEDGED 3."""
+    for meter in range(out.shape[0]):
+        for byte in range(out.shape[1]):
+            one, other = np.int64(out[meter, byte]), np.int64(plane[meter, byte])
+            both_known = (one & (one >> 1) & _LOW_BITS) | (other & (other >> 1) & _LOW_BITS)
+            in_doubt = ((one & ~(one >> 1)) | (other & ~(other >> 1))) & _LOW_BITS
+            failed = (((one >> 1) & ~one) | ((other >> 1) & ~other)) & _LOW_BITS
+            failed &= ~in_doubt
+            low = both_known | (in_doubt & ~both_known)
+            high = both_known | (failed & ~both_known)
+            out[meter, byte] = np.uint8(low | (high << 1))

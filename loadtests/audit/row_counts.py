@@ -1,0 +1,145 @@
+"""Tables whose acknowledgements the ledger does not mark one by one: every row is held against the seed, and rows are counted.
+
+A 10-second reading or an alert is far below the ledger's half-hours. What the ledger can't say one by one is said in sum:
+fewer right rows than acknowledgements are lost ones, more than were ever sent are phantoms; which, only the seed could tell.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from cassandra import ConsistencyLevel as DriverLevel
+from cassandra.cluster import Session
+from numpy.typing import NDArray
+
+from loadtests.audit.expected_rows import audited_columns
+from loadtests.audit.table_scan import read_pages, token_ranges
+from loadtests.recording.history import read_history
+from loadtests.workload.deliveries import alert_columns, preference_columns, ten_second_columns
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule
+from scenarios.spec import Topology
+from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
+from sim.estate.lookup import meter_of, schedules_on, start_us_of
+from sim.estate.model import EstateModel
+from store.rows import Columns
+from store.tables import Table
+
+_TICKS_PER_DAY = TEN_SECONDS_PER_SLOT * SLOTS_PER_DAY
+
+Held = Mapping[str, NDArray[np.int64]]
+Expected = tuple[NDArray[np.bool_], Columns]
+"""Whether the estate has such a row at all, bool[n], and what it then says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of an operation's requests."""
+
+    attempted: int
+    acknowledged: int
+    indeterminate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """A table's rows as one DC holds them."""
+
+    right: int
+    wrong: int
+    phantom: int  # no such thing was ever sent
+
+
+def sent_of(history: Path) -> dict[Operation, Sent]:
+    """What became of a run's operations that the ledger has no plane for, by the folder of its history."""
+    counts = read_history(history).counts
+    return {
+        operation: Sent(
+            attempted=int(counts[operation]["attempted"].sum()),
+            acknowledged=int(counts[operation]["ok"].sum()),
+            indeterminate=int(counts[operation]["indeterminate"].sum()),
+        )
+        for operation in COUNTED_OPERATIONS
+        if operation in counts
+    }
+
+
+def count_rows(session: Session, estate: EstateModel, table: Table, topology: Topology, dc: str) -> RowCounts:
+    """Read a counted table through one DC's session, whose answers are undecoded rows. Raises HarnessError."""
+    names = audited_columns(table)
+    key = ", ".join(table.partition_key)
+    select = session.prepare(
+        f"SELECT {', '.join(names)} FROM {topology.keyspace}.{table.name} WHERE token({key}) > ? AND token({key}) <= ?"
+    )
+    select.consistency_level = DriverLevel.name_to_value[topology.consistency.audit]
+    select.is_idempotent = True
+    counts = np.zeros(3, np.int64)
+    for page in read_pages(session, select, token_ranges(session, topology.keyspace, dc, 1)):
+        held = {name: page.integers(index) for index, name in enumerate(names)}
+        counts += judged(estate, table.name, held)
+    right, wrong, phantom = counts.tolist()
+    return RowCounts(right=right, wrong=wrong, phantom=phantom)
+
+
+def judged(estate: EstateModel, table: str, held: Held) -> NDArray[np.int64]:
+    """How many rows are right, wrong and phantom: columns int64[n] -> int64[3]."""
+    exists, expected = COUNTED[table](estate, held)
+    right = exists.copy()
+    for name, values in held.items():
+        right &= values == expected[name]
+    return np.array([np.count_nonzero(right), np.count_nonzero(exists & ~right), np.count_nonzero(~exists)])
+
+
+def lost_of(sent: Sent, rows: RowCounts) -> int:
+    """How many acknowledged rows are certainly not there: wrong ones are counted as such."""
+    return max(sent.acknowledged - rows.right - rows.wrong, 0)
+
+
+def phantoms_of(sent: Sent, rows: RowCounts) -> int:
+    """Rows that nothing sent, and rows beyond all that may have been applied."""
+    return rows.phantom + max(rows.right + rows.wrong - sent.acknowledged - sent.indeterminate, 0)
+
+
+def _ten_seconds(estate: EstateModel, held: Held) -> Expected:
+    meter = meter_of(estate, held["premises"], held["fuel"] == 1)
+    day_us = held["epoch_day"] * DAY_US - start_us_of(estate)
+    tick = day_us // DAY_US * _TICKS_PER_DAY + held["tick"]
+    exists = (meter >= 0) & (tick >= 0) & (tick < estate.day_count * _TICKS_PER_DAY)
+    exists &= (held["tick"] >= 0) & (held["tick"] < _TICKS_PER_DAY)
+    tick, meter = np.where(exists, tick, 0), np.where(exists, meter, 0)
+    exists &= schedules_on(estate, meter, (tick // TEN_SECONDS_PER_SLOT).astype(np.int32)) == ReadSchedule.TEN_SECOND
+    slot, part = (tick // TEN_SECONDS_PER_SLOT).astype(np.int32), (tick % TEN_SECONDS_PER_SLOT).astype(np.int32)
+    return exists, ten_second_columns(estate, meter, slot, part)
+
+
+def _alerts(estate: EstateModel, held: Held) -> Expected:
+    meter = meter_of(estate, held["premises"], np.zeros(len(held["premises"]), np.bool_))
+    slot = (held["raised_at"] * 1_000 - start_us_of(estate)) // SLOT_US
+    exists = (meter >= 0) & (slot >= 0) & (slot < estate.slot_count) & (held["number"] >= 0)
+    number, known_slot = (np.where(exists, values, 0).astype(np.int32) for values in (held["number"], slot))
+    expected = alert_columns(estate, np.where(exists, meter, 0), number, known_slot)
+    exists &= expected["raised_at"] == held["raised_at"]  # the instant is the alert's own: another one is another alert
+    return exists, expected
+
+
+def _preferences(estate: EstateModel, held: Held) -> Expected:
+    """A row names a home and an instant: that of the change of one of its meters, or of none."""
+    fuels = len(estate.fuels)
+    exists = np.zeros(len(held["premises"]), np.bool_)
+    known = (held["premises"] >= 0) & (held["premises"] < estate.premises_count)
+    chosen = {name: values.copy() for name, values in held.items()}
+    for fuel in range(fuels):
+        expected = preference_columns(estate, np.where(known, held["premises"], 0) * fuels + fuel)
+        is_it = known & (expected["changed_at"] == held["changed_at"])
+        exists |= is_it
+        for name in chosen:
+            chosen[name] = np.where(is_it, expected[name], chosen[name])
+    return exists, chosen
+
+
+COUNTED: Mapping[str, Callable[[EstateModel, Held], Expected]] = {
+    "ten_seconds_by_home": _ten_seconds,
+    "alerts_by_home": _alerts,
+    "preferences_by_home": _preferences,
+}
+COUNTED_OPERATIONS = (Operation.INGEST_TEN_SECOND, Operation.RECORD_ALERT, Operation.CHANGE_PREFERENCE)

@@ -1,0 +1,1 @@
+"""Rules about what the store answers: bills, displays, commands, settlement."""

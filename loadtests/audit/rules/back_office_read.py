@@ -1,0 +1,154 @@
+"""What the back office has left in the store, read back for `loadtests.audit.rules.back_office`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from cassandra.cluster import Session
+
+from loadtests.audit.rules.back_office import (
+    EPOCH,
+    check_cohorts,
+    check_present,
+    check_received,
+    check_refused,
+    check_settled,
+)
+from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.customers_read import settled_homes
+from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, months_of, projection_of
+from loadtests.recording.ledger import Ledger
+from loadtests.workload.prices import book_of
+from scenarios.domain import DAY_US, Operation, SettlementRun, premises_of_mpxn
+from scenarios.spec import Topology
+from sim.estate.lookup import cohorts_of, start_us_of
+from sim.estate.model import EstateModel
+from store.columns import concat, dicts_of, integers, row_count, take
+from store.readings.across import MeterDay, days_needed, logs_of, rows_of
+from store.readings.cassandra import CassandraBulk
+from store.readings.projector import Projector, read_settlement
+from store.readings.store import HomeReadings
+from store.readings.summarise import comparison
+from store.session import Statements
+from store.tables import Schema, Table
+
+ACROSS_ROWS_READ, ACROSS_ROWS_MAX = 20_000, 2_000  # of each view across homes, read and held against the log
+PRESENT_DAYS_MAX = 400  # of meters, whose settlement must be there
+
+
+def check_office(
+    session: Session,
+    *,
+    estate: EstateModel,
+    ledger: Ledger,
+    schema: Schema,
+    topology: Topology,
+    progress: Callable[[str], None],
+    is_closed: bool,
+    refused_count: int,
+) -> list[Checked]:
+    """What the back office has left: refusals, and views across homes as far as they are projected. Raises StoreError.
+
+    is_closed: it worked to its end; one that was stopped leaves views behind the log, which are not judged. refused_count: how
+    many faulty deliveries it sent at least.
+    """
+    progress("audit: refusals, settlement, receipts and cohorts" if is_closed else "audit: refusals")
+    bulk = CassandraBulk(session, topology)
+    try:
+        store = HomeReadings(Statements(session, schema, topology), bulk, book_of(estate))
+        checks = [
+            check_refusals(store, estate, refused_count),
+            *(check_projections(store, estate, ledger) if is_closed else []),
+        ]
+        return [one for one in checks if one.counted or one.faults]
+    finally:
+        bulk.close()
+
+
+def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int) -> Checked:
+    """Every faulty delivery, as recorded."""
+    return check_refused(estate, [one for day in _days_us(estate) for one in store.rejected(day)], refused_count)
+
+
+def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) -> list[Checked]:
+    """Views across homes. Homes with a half-hour in doubt are left out."""
+    is_settled = settled_homes(estate, ledger)
+    days = _days_us(estate)
+    settled = [
+        row
+        for row in _rows(store, "settlement_by_date")
+        if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])
+    ][:ACROSS_ROWS_MAX]
+    checks = [
+        check_settled(
+            settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+        )
+    ]
+    checks.append(_present(estate, store, is_settled))
+    received = _rows(store, "receipts_by_hour")
+    premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
+    home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
+    received = [row for row in received if is_settled(home_of[row["mpxn"]])][:ACROSS_ROWS_MAX]
+    logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
+    checks.append(check_received(received, logs, home_of))
+    if estate.meter_count <= SUMMARISED_METERS_MAX:
+        checks += [_cohorts(estate, store, month) for month in months_of(estate)]
+    return [one for one in checks if one.counted or one.faults]
+
+
+def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int], bool]) -> Checked:
+    """Is each day that was journalled, of a sample, in the settlement view? A row that is missing shows in no view."""
+    projection = projection_of(estate)
+    journalled = sorted(set(Projector(store, projection, writer=WRITER, started_us=0).journalled()))
+    days = [day for day in journalled if is_settled(day.premises)]
+    of_home: dict[int, list[MeterDay]] = {}
+    for day in days[:: max(len(days) // PRESENT_DAYS_MAX, 1)]:
+        of_home.setdefault(day.premises, []).append(day)
+    logs = logs_of(store.runner, {home: days_needed(of_it) for home, of_it in of_home.items()})
+    wanted = [
+        row
+        for home, of_it in of_home.items()
+        for row in rows_of(logs[home], of_it, store.book, projection)[Operation.WRITE_SETTLEMENT]
+    ]
+    keys = sorted({(row["settlement_date"], row["shard"]) for row in wanted})
+    held = {
+        (date, meter.mpxn)
+        for date, shard in keys
+        for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRun.LATEST, shard)
+    }
+    return check_present([(row["settlement_date"], row["mpxn"]) for row in wanted], held)
+
+
+def _days_us(estate: EstateModel) -> list[int]:
+    return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
+
+
+def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
+    table = _table(store, "usage_by_fuel")
+    pages = [
+        take(page, integers(page, "month") == month)
+        for piece in store.bulk.pieces()
+        for page in store.bulk.scan(table, ("premises", "month", "fuel", "usage_wh"), piece)
+    ]
+    usage = concat(pages)
+    cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)
+    told = {one: comparison(store.runner, one, month) for one in np.unique(cohort).tolist()}
+    return check_cohorts(usage, cohort, told)
+
+
+def _rows(store: HomeReadings, name: str) -> list[dict[str, Any]]:
+    """The rows of up to ACROSS_ROWS_READ of a view across homes."""
+    table = _table(store, name)
+    columns = [column.name for column in table.columns]
+    rows: list[dict[str, Any]] = []
+    for piece in store.bulk.pieces():
+        for page in store.bulk.scan(table, columns, piece):
+            rows.extend(dicts_of(page) if row_count(page) else ())
+            if len(rows) >= ACROSS_ROWS_READ:
+                return rows
+    return rows
+
+
+def _table(store: HomeReadings, name: str) -> Table:
+    return next(table for table in store.runner.schema.tables if table.name == name)

@@ -1,0 +1,99 @@
+"""A run's commands read back through their home DCs, beside what the simulator says must have become of each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from loadtests.audit.rules.commands import CommandAudit, Outcome, Read, audit_commands
+from loadtests.audit.rules.customers import Checked
+from loadtests.backend.command_gateway import plan_of
+from loadtests.backend.command_plan import Plan
+from loadtests.cluster.connect import Endpoint, connect
+from scenarios.domain import CommandState
+from scenarios.spec import Scenario
+from sim.estate.commands import run_command
+from sim.estate.homes import region_index
+from sim.estate.model import EstateModel
+from store.commands.cassandra import CassandraCommandTables
+from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, MeterState
+from store.schemas import SCHEMAS
+from store.session import Statements
+
+CHUNK = 500  # devices that are read at once
+
+
+def audit_stored_commands(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, is_complete: bool
+) -> CommandAudit:
+    """Read the commands of every business DC's homes through it and judge them. Raises HarnessError, StoreError."""
+    reads: list[Read] = []
+    states: list[MeterState] = []
+    expected: dict[CommandId, Outcome] = {}
+    for number, dc in enumerate(scenario.topology.business_dcs):
+        plan = plan_of(scenario, estate, number)
+        expected |= expected_outcomes(plan, estate)
+        driver, session = connect(replace(endpoint, local_dc=dc.name))
+        try:
+            tables = CassandraCommandTables(Statements(session, SCHEMAS[schema], scenario.topology))
+            some_reads, some_states = read_commands(tables, sorted({id_.target for id_ in plan.ids()}))
+        finally:
+            driver.shutdown()
+        reads += some_reads
+        states += some_states
+    return audit_commands(reads, states, expected, is_complete=is_complete)
+
+
+def read_commands(tables: CommandTables, devices: Sequence[int]) -> tuple[list[Read], list[MeterState]]:
+    """All commands of devices with their logs, and all that is desired and reported of the devices."""
+    reads: list[Read] = []
+    states: list[MeterState] = []
+    for start in range(0, len(devices), CHUNK):
+        part = devices[start : start + CHUNK]
+        commands = [command for inbox in tables.poll(part) for command in inbox]
+        logs = tables.steps([command.id for command in commands])
+        reads += [Read(command, steps) for command, steps in zip(commands, logs, strict=True)]
+        states += [state for held in tables.states(part) for state in held]
+    return reads, states
+
+
+def expected_outcomes(plan: Plan, estate: EstateModel) -> dict[CommandId, Outcome]:
+    """What becomes of each command of a plan, by the array form of the simulator."""
+    p = estate.packed
+    room = np.empty(ATTEMPTS_MAX, np.int64), np.empty((ATTEMPTS_MAX, 2), np.int64)
+    found = {}
+    for command in plan.commands:
+        premises = command.meter // p.fuel_count
+        region = region_index(p, premises)
+        end = run_command(p, command.campaign, premises, region, command.meter, *room)
+        found[plan.id_of(command)] = Outcome(CommandState(end.state), int(end.attempts))
+    return found
+
+
+COMMAND_RULES = {
+    "recorded": "each command is recorded once",
+    "one_end": "each command has one terminal state",
+    "legal": "each step of a command is a legal transition",
+    "limit": "no command was sent more often than its limit",
+    "outcome": "each command ended as its device did it",
+    "reported": "what devices report agrees with their commands",
+}
+
+
+def check_command_rules(
+    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, is_complete: bool
+) -> list[Checked]:
+    """Every command of the campaigns, from its home DC. is_complete: the storm was not stopped before they had ended.
+
+    Raises HarnessError, StoreError.
+    """
+    found = audit_stored_commands(scenario, estate, endpoint, schema=schema, is_complete=is_complete)
+    return [
+        Checked(
+            check=said,
+            counted=found.commands if is_complete or check not in ("one_end", "outcome") else found.ended,
+            faults=found.faults[check],
+            examples=tuple(f"{one.what} {one.said}" for one in found.examples if one.check == check),
+        )
+        for check, said in COMMAND_RULES.items()
+    ]

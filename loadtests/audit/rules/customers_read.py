@@ -1,0 +1,235 @@
+"""Rules that what was read back must keep, held against a sample of homes: registers, displays, bills, views and their log.
+
+Every row is held against the seed elsewhere; these rules ask what a customer or a regulator would, through the library that
+answers them, so they also try that library on what a storm has left.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+from cassandra.cluster import Session
+from numpy.typing import NDArray
+
+from loadtests.audit.rules.back_office import check_raw_forms
+from loadtests.audit.rules.customers import (
+    Checked,
+    Displays,
+    MeterDays,
+    Registers,
+    check_bills,
+    check_displays,
+    check_registers,
+    check_views,
+)
+from loadtests.recording.ledger import Ledger, SlotState
+from loadtests.workload.prices import book_of, price_lists_of
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from scenarios.spec import Topology
+from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
+from sim.estate.model import EstateModel
+from store.cassandra import CassandraStore
+from store.columns import Piece
+from store.customers.cassandra import CassandraCustomers
+from store.customers.desk import Desk
+from store.customers.port import Bill
+from store.ports import Event
+from store.readings.cassandra import CassandraBulk
+from store.readings.verify import verify
+from store.rows import month_of
+from store.tables import Schema
+from store.tariffs import MISSING_WH, PriceList
+
+HOMES_MAX = 200
+FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
+VIEWS = ("intervals_by_home", "usage_by_fuel", "billing_by_home", "latest_by_home")
+
+
+def check_rules(
+    session: Session,
+    *,
+    estate: EstateModel,
+    ledger: Ledger,
+    schema: Schema,
+    topology: Topology,
+    progress: Callable[[str], None],
+    is_closed: bool,
+) -> list[Checked]:
+    """Hold the rules against up to HOMES_MAX homes, and each view of a part of the ring against its log. Raises StoreError.
+
+    is_closed: whoever publishes announced prices worked to its end; else displays may show those that were published.
+    Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
+    """
+    readings = CassandraStore(session, schema, topology, book_of(estate))
+    customers = CassandraCustomers(session, schema, topology)
+    homes = sampled_homes(estate, ledger)
+    progress(f"audit: registers, displays and bills of {len(homes)} homes")
+    months = sorted({int(month) for month in month_of(_day_starts_us(estate))})
+    events = {home: [(month, event) for month in months for event in readings.events(home, month)] for home in homes}
+    kinds = dict(zip(homes, tariff_kinds_of(estate, np.array(homes, np.int64)).tolist(), strict=True))
+    desks = {
+        kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind)) for kind in set(kinds.values())
+    }
+    published = {one.version for one in customers.price_lists()}
+    prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
+    checks = [_displays(estate, homes, kinds, desks, prices)]
+    if any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes))):
+        checks += [
+            check_registers(_registers(events), []),
+            check_raw_forms(
+                estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
+            ),
+            _bills(estate, homes, kinds, desks, events, months),
+            *_views(session, estate, schema, topology, progress),
+        ]
+    return checks
+
+
+def sampled_homes(estate: EstateModel, ledger: Ledger) -> list[int]:
+    """Homes evenly over the estate of which no half-hour is in doubt or failed: nobody can say what their sums must be."""
+    step = max(estate.premises_count // HOMES_MAX, 1)
+    is_settled = settled_homes(estate, ledger)
+    return [home for home in range(0, estate.premises_count, step) if is_settled(home)][:HOMES_MAX]
+
+
+def settled_homes(estate: EstateModel, ledger: Ledger) -> Callable[[int], bool]:
+    """Is no half-hour of a home in doubt or failed?"""
+    fuels = len(estate.fuels)
+
+    def is_settled(home: int) -> bool:
+        states = [ledger.slots(plane, home * fuels, (home + 1) * fuels) for plane in range(len(ledger.planes))]
+        return not any(((one == SlotState.INTENT) | (one == SlotState.FAILED)).any() for one in states)
+
+    return is_settled
+
+
+def _day_starts_us(estate: EstateModel) -> NDArray[np.int64]:
+    return start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
+
+
+def _registers(events: dict[int, list[tuple[int, Event]]]) -> Registers:
+    """Registers as they were measured: estimates and corrections say nothing of them."""
+    measured = [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
+    return Registers(
+        premises=np.array([home for home, _ in measured], np.int64),
+        fuel=np.array([one.fuel for _, one in measured], np.int64),
+        end_us=np.array([one.interval_start_us + one.slot_count * SLOT_US for _, one in measured], np.int64),
+        register_wh=np.array([one.register_wh for _, one in measured], np.int64),
+    )
+
+
+def prices_to_show(
+    announced: Sequence[PriceList], published: Collection[int], *, is_closed: bool
+) -> tuple[PriceList, ...]:
+    """The price lists by which displays are judged. `published`: versions in the store; see `check_rules` for `is_closed`."""
+    return tuple(one for one in announced if is_closed or one.version in published)
+
+
+def _displays(
+    estate: EstateModel,
+    homes: Sequence[int],
+    kinds: dict[int, int],
+    desks: dict[int, Desk],
+    prices: Sequence[PriceList],
+) -> Checked:
+    """What the displays show in the middle of the last day and at its end: before and after most announcements of prices."""
+    fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
+    last_day_us = int(_day_starts_us(estate)[-1])
+    rows = [
+        (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.upence_per_wh)
+        for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000)
+        for home in homes
+        for shown in desks[kinds[home]].display(home, fuels, at_us)
+    ]
+    columns = np.array(rows, np.int64).reshape(-1, 6).T
+    return check_displays(
+        Displays(
+            premises=columns[0],
+            fuel=columns[1],
+            at_us=columns[2],
+            tariff=columns[3].astype(np.uint8),
+            version=columns[4],
+            upence_per_wh=columns[5],
+        ),
+        prices,
+    )
+
+
+def _bills(
+    estate: EstateModel,
+    homes: Sequence[int],
+    kinds: dict[int, int],
+    desks: dict[int, Desk],
+    events: dict[int, list[tuple[int, Event]]],
+    months: Sequence[int],
+) -> Checked:
+    """Issue the months' bills, and hold them against the half-hours of the log, added up one by one."""
+    end_us = int(_day_starts_us(estate)[-1]) + DAY_US
+    bills = [bill for home in homes for bill in _billed(desks[kinds[home]], home, months, end_us)]
+    days: dict[tuple[int, int, int], tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
+    for home, one in chain.from_iterable(([(home, one) for _, one in of_home] for home, of_home in events.items())):
+        if one.slot_count == 0:
+            continue
+        day_us = one.interval_start_us // DAY_US * DAY_US
+        fresh = (np.full(SLOTS_PER_DAY, MISSING_WH, np.int32), np.full(SLOTS_PER_DAY, -2, np.int64), 0)
+        values, revisions, count = days.get((home, one.fuel, day_us), fresh)
+        first = (one.interval_start_us - day_us) // SLOT_US
+        for slot, wh in enumerate(one.values_wh, first):
+            if wh != MISSING_WH and one.revision > revisions[slot]:
+                values[slot], revisions[slot] = wh, one.revision
+        days[home, one.fuel, day_us] = values, revisions, max(count, first + one.slot_count)
+    return check_bills(
+        bills,
+        MeterDays(
+            premises=np.array([home for home, _, _ in days], np.int64),
+            fuel=np.array([fuel for _, fuel, _ in days], np.int64),
+            day_start_us=np.array([day_us for _, _, day_us in days], np.int64),
+            slot_count=np.array([count for _, _, count in days.values()], np.int64),
+            values_wh=np.array([values for values, _, _ in days.values()], np.int32).reshape(-1, SLOTS_PER_DAY),
+            tariff=np.array([kinds[home] for home, _, _ in days], np.uint8),
+        ),
+        price_lists_of(estate),
+    )
+
+
+def _billed(desk: Desk, home: int, months: Sequence[int], issued_us: int) -> Iterator[Bill]:
+    """All bills of a home: those that stand, and of its months new ones after the last of any month."""
+    earlier = desk.customers.bills(home)
+    standing = {bill.month: bill.number for bill in earlier}
+    yield from (bill for bill in earlier if bill.month not in months)
+    for month in months:
+        number = standing.setdefault(month, len(standing) + 1)
+        yield desk.issue_bill(premises=home, month=month, number=number, supplied={}, issued_us=issued_us)
+
+
+class _PartOfTheRing(CassandraBulk):
+    """Scans some of the ring's pieces, evenly chosen."""
+
+    def __init__(self, session: Session, topology: Topology, share: float) -> None:
+        super().__init__(session, topology)
+        self._share = share
+
+    def pieces(self) -> Sequence[Piece]:
+        pieces = super().pieces()
+        return pieces[:: max(int(1 / self._share), 1)]
+
+
+def _views(
+    session: Session, estate: EstateModel, schema: Schema, topology: Topology, progress: Callable[[str], None]
+) -> list[Checked]:
+    half_hours = estate.meter_count * estate.slot_count
+    bulk = _PartOfTheRing(session, topology, min(FOLDED_HALF_HOURS_MAX / half_hours, 1.0))
+    try:
+        checks = []
+        for view in VIEWS:
+            progress(f"audit: {view} against the fold of its log, in {len(bulk.pieces())} parts of the ring")
+            table = next(table for table in schema.tables if table.name == view)
+            rows = sum(
+                len(next(iter(page.values())))
+                for piece in bulk.pieces()
+                for page in bulk.scan(table, ["premises"], piece)
+            )
+            checks.append(check_views(view, rows, verify(bulk, schema, view, book_of(estate))))
+        return [one for one in checks if one.counted or one.faults]  # of registers alone there are no intervals, ...
+    finally:
+        bulk.close()

@@ -1,0 +1,364 @@
+"""The audit as a whole: each table, from each data centre, against the ledger and the seed."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from cassandra import ConsistencyLevel as DriverLevel
+from cassandra.cluster import Session
+from numpy.typing import NDArray
+
+from loadtests.audit.counting import (
+    IN_DOUBT_FOUND,
+    VERIFIED,
+    Example,
+    Fault,
+    Tally,
+    count_acknowledged_by,
+    count_units,
+    count_verified,
+    unit_bitmap,
+)
+from loadtests.audit.expected_rows import audited_columns, compare_page, rows_of_class, wrong_column
+from loadtests.audit.fact_classes import FactClass, fact_classes
+from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, phantoms_of
+from loadtests.audit.rules.customers import Checked
+from loadtests.audit.table_scan import NULL, Page, RawRowsHandler, read_pages, token_ranges
+from loadtests.recording.ledger import Ledger
+from scenarios.domain import Operation, export_mpan_of
+from scenarios.spec import Topology
+from sim.estate.lookup import mpxn_of, split_meter, start_us_of
+from sim.estate.model import EstateModel
+from store.tables import Schema, Table
+
+log = logging.getLogger(__name__)
+
+SPLITS_PER_RANGE = 4
+RESCAN_WAIT_S = 3.0
+VALUES_SHOWN_MAX = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class FactCounts:
+    """Facts by what became of them; see the package's docstring for the words."""
+
+    attempted: int = 0
+    acknowledged: int = 0
+    verified: int = 0
+    lost: int = 0
+    wrong: int = 0
+    phantom: int = 0
+    duplicate: int = 0
+    indeterminate: int = 0
+
+    def add(self, other: "FactCounts") -> None:
+        for name, count in asdict(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+@dataclass(slots=True, kw_only=True)
+class DcCounts(FactCounts):
+    """What one DC holds; `coordinated` of the acknowledgements came from its coordinators."""
+
+    coordinated: int = 0
+    in_doubt_found: int = 0
+    settled_s: float = 0.0  # how long it was waited for, until it held every acknowledged fact or patience ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultExample:
+    """One fault, named so that a person can look it up: the row's meter and the half-hour's start."""
+
+    table: str
+    dc: str
+    kind: str
+    mpxn: int | None
+    slot: int | None
+    slot_start: str | None
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """Totals over all tables, and the same by DC and by table; see `over_dcs`."""
+
+    totals: FactCounts
+    per_dc: dict[str, DcCounts]
+    tables: dict[str, FactCounts]
+    examples: list[FaultExample] = field(default_factory=list)
+    facts_read: int = 0  # judged, once in each DC
+    scan_s: float = 0.0
+    rules: list[Checked] = field(default_factory=list)
+
+
+def audit(
+    sessions: dict[str, Session],
+    *,
+    estate: EstateModel,
+    ledger: Ledger,
+    schema: Schema,
+    topology: Topology,
+    settle_s: float,
+    progress: Callable[[str], None],
+    sent: Mapping[Operation, Sent] | None = None,
+) -> AuditReport:
+    """Read every table back through each DC's session and judge every fact.
+
+    sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A table of which a DC
+    misses acknowledged facts is read again after a wait, until it has them or `settle_s` was waited in all: hints and
+    repair are allowed their time. `sent` is what became of the operations that the ledger has no plane for.
+    Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
+    """
+    report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
+    facts_read, scan_s = 0, 0.0
+    for session in sessions.values():
+        session.client_protocol_handler = RawRowsHandler
+    patience = _Patience(settle_s)
+    for table in audited_tables(schema):
+        judge = _TableJudge(
+            estate=estate, ledger=ledger, schema=schema, table=table, topology=topology, examples=report.examples
+        )
+        for dc, session in sessions.items():
+            progress(f"audit: {table.name} as {dc} holds it")
+            report.per_dc[dc].add(judge.judge_dc(dc, session, patience))
+        for dc, coordinated in judge.coordinated().items():
+            report.per_dc[dc].coordinated += coordinated
+        counts_of_table = judge.totals()
+        report.tables[table.name] = counts_of_table
+        report.totals.add(counts_of_table)
+        facts_read += judge.facts_read
+        scan_s += judge.scan_s
+    for operation, became in (sent or {}).items():
+        for table in schema.tables_of(operation):
+            report.tables[table.name] = FactCounts()
+            for dc, session in sessions.items():
+                progress(f"audit: {table.name} as {dc} holds it")
+                started = time.monotonic()
+                rows = count_rows(session, estate, table, topology, dc)
+                scan_s += time.monotonic() - started
+                facts_read += rows.right + rows.wrong + rows.phantom
+                of_dc = _counted(became, rows)
+                report.per_dc[dc].add(of_dc)
+                report.tables[table.name] = _worst(report.tables[table.name], of_dc)
+            report.totals.add(report.tables[table.name])
+    return AuditReport(
+        totals=report.totals,
+        per_dc=report.per_dc,
+        tables=report.tables,
+        examples=report.examples,
+        facts_read=facts_read,
+        scan_s=scan_s,
+    )
+
+
+def audited_tables(schema: Schema) -> tuple[Table, ...]:
+    """The log of readings, and every view that a reading is written to."""
+    return schema.tables_of(Operation.INGEST_READING)
+
+
+def over_dcs(sent: FactCounts, verified: int, by_dc: Sequence[FactCounts]) -> FactCounts:
+    """A table over all DCs. A fact is verified when every DC has it right; one that two DCs have lost is one lost fact.
+
+    Which facts it is that two DCs both have wrong is not known, only how many at most: what is neither verified nor wrong
+    in the worst DC is lost.
+    """
+    wrong = max((one.wrong for one in by_dc), default=0)
+    most_lost = max((one.lost for one in by_dc), default=0)
+    return FactCounts(
+        attempted=sent.attempted,
+        acknowledged=sent.acknowledged,
+        indeterminate=sent.indeterminate,
+        verified=verified,
+        lost=max(sent.acknowledged - verified - wrong, most_lost),
+        wrong=wrong,
+        phantom=max((one.phantom for one in by_dc), default=0),
+        duplicate=max((one.duplicate for one in by_dc), default=0),
+    )
+
+
+def _counted(sent: Sent, rows: RowCounts) -> FactCounts:
+    return FactCounts(
+        attempted=sent.attempted,
+        acknowledged=sent.acknowledged,
+        verified=min(rows.right, sent.acknowledged),
+        lost=lost_of(sent, rows),
+        wrong=rows.wrong,
+        phantom=phantoms_of(sent, rows),
+        indeterminate=sent.indeterminate,
+    )
+
+
+def _worst(one: FactCounts, other: FactCounts) -> FactCounts:
+    """A counted table over two DCs: which rows each lacks is not known, so what both hold is at most what the worse one does."""
+    if one == FactCounts():
+        return other
+    return over_dcs(other, min(one.verified, other.verified), (one, other))
+
+
+class _Patience:
+    """How long a lagging DC may still be waited for; all tables and DCs draw on the same time."""
+
+    def __init__(self, settle_s: float) -> None:
+        self._left_s = settle_s
+
+    def wait(self) -> float:
+        """Wait a little and return how long [s]; 0 when there is no time left."""
+        waited_s = min(RESCAN_WAIT_S, self._left_s)
+        self._left_s -= waited_s
+        time.sleep(waited_s)
+        return waited_s
+
+
+class _TableJudge:
+    """One table, judged DC by DC; what every DC holds right is kept as bitmaps, one a class of facts."""
+
+    def __init__(
+        self,
+        *,
+        estate: EstateModel,
+        ledger: Ledger,
+        schema: Schema,
+        table: Table,
+        topology: Topology,
+        examples: list[FaultExample],
+    ) -> None:
+        self._estate = estate
+        self._ledger = ledger
+        self._table = table
+        self._topology = topology
+        self._examples = examples
+        self._classes = fact_classes(estate, ledger, schema, table)
+        self._right = [unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True) for one in self._classes]
+        self._by_dc: list[FactCounts] = []
+        self._of_planes = FactCounts()
+        for one in self._classes:
+            self._of_planes.add(FactCounts(**count_units(one.plane, one.unit_starts)))
+        self.facts_read = 0
+        self.scan_s = 0.0
+
+    def judge_dc(self, dc: str, session: Session, patience: _Patience) -> DcCounts:
+        settled_s = 0.0
+        while True:
+            right = [bitmap.copy() for bitmap in self._right]
+            counts, examples = self._pass(session, dc, right)
+            lost = int(counts[Fault.LOST])
+            waited_s = patience.wait() if lost else 0.0
+            if waited_s == 0:
+                break
+            log.info("audit table=%s dc=%s lost=%d waiting_for_hints", self._table.name, dc, lost)
+            settled_s += waited_s
+        self._right = right
+        self._examples += examples
+        faults = FactCounts(
+            lost=lost,
+            wrong=int(counts[Fault.WRONG]),
+            phantom=int(counts[Fault.PHANTOM]),
+            duplicate=int(counts[Fault.DUPLICATE]),
+        )
+        self._by_dc.append(faults)
+        return DcCounts(
+            attempted=self._of_planes.attempted,
+            acknowledged=self._of_planes.acknowledged,
+            indeterminate=self._of_planes.indeterminate,
+            verified=int(counts[VERIFIED]),
+            lost=faults.lost,
+            wrong=faults.wrong,
+            phantom=faults.phantom,
+            duplicate=faults.duplicate,
+            in_doubt_found=int(counts[IN_DOUBT_FOUND]),
+            settled_s=round(settled_s, 3),
+        )
+
+    def coordinated(self) -> dict[str, int]:
+        """Acknowledged facts by the business DC whose coordinators acknowledged them: their premises' home."""
+        home = self._estate.home_dc_of(split_meter(self._estate, np.arange(self._estate.meter_count))[0])
+        dcs = self._topology.business_dcs
+        counts = np.zeros(len(dcs), np.int64)
+        for one in self._classes:
+            counts += count_acknowledged_by(one.plane, one.unit_starts, home, len(dcs))
+        return {dc.name: int(count) for dc, count in zip(dcs, counts, strict=True)}
+
+    def totals(self) -> FactCounts:
+        """The table over all DCs, see `over_dcs`."""
+        verified = sum(
+            count_verified(one.plane, one.unit_starts, right)
+            for one, right in zip(self._classes, self._right, strict=True)
+        )
+        return over_dcs(self._of_planes, verified, self._by_dc)
+
+    def _pass(
+        self, session: Session, dc: str, right: list[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.int64], list[FaultExample]]:
+        """Read the table once through one DC; returns the counts of all its classes."""
+        keyspace = self._topology.keyspace
+        key = ", ".join(self._table.partition_key)
+        select = session.prepare(
+            f"SELECT {', '.join(audited_columns(self._table))} FROM {keyspace}.{self._table.name} "
+            f"WHERE token({key}) > ? AND token({key}) <= ?"
+        )
+        select.consistency_level = DriverLevel.name_to_value[self._topology.consistency.audit]
+        select.is_idempotent = True
+        tallies = [
+            Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=bitmap)
+            for one, bitmap in zip(self._classes, right, strict=True)
+        ]
+        examples: list[FaultExample] = []
+        started = time.monotonic()
+        for page in read_pages(session, select, token_ranges(session, keyspace, dc, SPLITS_PER_RANGE)):
+            compared = compare_page(self._estate, self._ledger, self._table, page)
+            for one, tally in zip(self._classes, tallies, strict=True):
+                claim = rows_of_class(self._estate, self._table, compared, one)
+                examples += [self._explained(one, example, dc, page) for example in tally.add(compared, claim)]
+        for one, tally in zip(self._classes, tallies, strict=True):
+            self.facts_read += int(tally.counts[Fault.WRONG :].sum())
+            examples += [
+                self._named(one, example, dc, "an acknowledged reading", "no row") for example in tally.finish()
+            ]
+        self.scan_s += time.monotonic() - started
+        counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)
+        return counts, examples
+
+    def _explained(self, of: FactClass, example: Example, dc: str, page: Page) -> FaultExample:
+        """A fault that a row shows."""
+        expected, found = "no such row", self._row_text(page, example.row)
+        if example.fault is Fault.WRONG:
+            expected, found = wrong_column(self._estate, self._ledger, self._table, page, example.row, example.slot)
+        elif example.fault is Fault.LOST:
+            expected = "the row of this half-hour, which was acknowledged after it"
+        elif example.fault is Fault.DUPLICATE:
+            expected = "this half-hour in one row only"
+        return self._named(of, example, dc, expected, found)
+
+    def _named(self, of: FactClass, example: Example, dc: str, expected: str, found: str) -> FaultExample:
+        is_known = example.meter >= 0
+        meter = np.array([example.meter])
+        mpxn = export_mpan_of(split_meter(self._estate, meter)[0]) if of.is_export else mpxn_of(self._estate, meter)
+        start = datetime.fromtimestamp(start_us_of(self._estate) / 1e6, UTC)
+        return FaultExample(
+            table=self._table.name,
+            dc=dc,
+            kind=example.fault.name.lower(),
+            mpxn=int(mpxn[0]) if is_known else None,
+            slot=example.slot if is_known else None,
+            slot_start=(start + timedelta(minutes=30 * example.slot)).isoformat() if is_known else None,
+            expected=expected,
+            found=found,
+        )
+
+    def _row_text(self, page: Page, row: int) -> str:
+        """The row's columns as a person would write them, lists by their first values."""
+        texts = []
+        for index, name in enumerate(audited_columns(self._table)):
+            if name == "values_wh":
+                length = int(page.list_lengths(index)[row])
+                values = page.lists(index, np.array([row]), length)[0].tolist() if length > 0 else []
+                rest = f", ... {length} values" if length > VALUES_SHOWN_MAX else ""
+                texts.append(f"{name}=[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]")
+            else:
+                value = int(page.integers(index)[row])
+                texts.append(f"{name}={'null' if value == NULL else value}")
+        return ", ".join(texts)

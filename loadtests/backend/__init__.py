@@ -1,0 +1,1 @@
+"""The platform's back end beside the storm: gateways, command control and the back office."""

@@ -1,0 +1,409 @@
+"""The platform's back office beside the storm: what does not come from meters and customers themselves.
+
+Head-ends send days again in the meters' raw forms, some of them faulty; days are projected into the views across homes;
+price lists are published, bills issued, displays asked, cohorts compared. All through the store's library, every request
+timed: a closed loop of a few dozen requests a second, beside which the wire engine does the work.
+
+What it delivers was acknowledged before and is the same to the last Wh, so the ledger needs no word of it. But for exports,
+which nobody else sends: those have a plane of the ledger that the back office alone marks.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
+from loadtests.workload.faulty_deliveries import faulty_delivery
+from loadtests.workload.prices import book_of, price_lists_of
+from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
+from scenarios.domain import (
+    DAY_US,
+    SLOT_US,
+    SLOTS_PER_DAY,
+    MeterType,
+    Operation,
+    ReadSchedule,
+    SettlementRun,
+    TariffKind,
+)
+from scenarios.spec import Scenario
+from sim.estate.lookup import (
+    FUEL_CODES,
+    cohorts_of,
+    meter_of,
+    meter_types_of,
+    schedules_on,
+    sends_half_hours,
+    start_us_of,
+    tariff_kinds_of,
+)
+from sim.estate.model import EstateModel
+from store.columns import Integers
+from store.customers.desk import Desk
+from store.customers.store import HomeCustomers
+from store.ingest import Known, ingest
+from store.parsing import NumberedHomes
+from store.ports import StoreError
+from store.readings.across import Projection
+from store.readings.cassandra import CassandraBulk
+from store.readings.projector import Projector, read_settlement
+from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
+from store.readings.settlement import dates_of, is_settled, shard_of
+from store.readings.store import HomeReadings
+from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
+from store.rows import Readings, month_of
+from store.schemas import SCHEMAS
+from store.tariffs import EXPORT, MISSING_WH
+
+ROUND_S = 0.5
+METERS_A_ROUND = 8
+LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
+WRITER = 0
+SETBACKS_MAX = 20  # rounds in a row that the store does not let finish, each after a time-out: then it can't go on
+DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
+SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
+
+
+@dataclass(slots=True, kw_only=True)
+class BackOfficeResult:
+    """What the back office did."""
+
+    rounds: int = 0
+    delivered: int = 0  # runs of half-hours and registers, in raw forms
+    exported: int = 0  # days of what meters gave to the network, of them
+    faulty: int = 0  # rows that were to be refused
+    bills: int = 0
+    setbacks: int = 0  # rounds that the store did not let finish: a time-out, a node that was lost
+    behind_s_max: float = 0.0  # wall time by which a round was late
+
+
+def projection_of(estate: EstateModel) -> Projection:
+    """Receipts count into the regions of the estate."""
+    return Projection(region_of=lambda premises: estate.region_of(premises).astype(np.int64))
+
+
+def run_back_office(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    *,
+    schema: str,
+    ledger: Ledger,
+    zero_ns: int,
+    log: RequestLog,
+    over: threading.Event,
+    stop: threading.Event,
+) -> BackOfficeResult:
+    """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
+
+    over: the storm is: the last projections are made, and that is all; stop: nothing more is done, set after or with `over`.
+    Raises HarnessError when the first business DC can't be reached, StoreError when the store lets no round finish for a while.
+    """
+    driver, session = connect(replace(endpoint, local_dc=scenario.topology.business_dcs[0].name))
+    bulk = CassandraBulk(session, scenario.topology)
+    try:
+        runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
+        office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
+        pace, patience = scenario.pace, Patience(office.done)
+        over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
+        while not over.is_set():
+            ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
+            if ahead_s > 0:
+                over.wait(ahead_s)
+                continue
+            office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
+            with patience:
+                office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
+        is_closed = False
+        while not is_closed and not stop.is_set():
+            with patience:
+                office.close(scenario.span_us - 1)
+                is_closed = True
+        return office.done
+    finally:
+        bulk.close()
+        driver.shutdown()
+
+
+class Patience:
+    """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row."""
+
+    def __init__(self, done: BackOfficeResult) -> None:
+        self._done = done
+        self._in_a_row = 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, StoreError):
+            self._in_a_row = 0
+            return False
+        self._done.setbacks += 1
+        self._in_a_row += 1
+        return self._in_a_row < SETBACKS_MAX
+
+
+def compile_kernels(estate: EstateModel) -> None:
+    """Have every kernel of a round compiled. On a machine's first run that takes the better part of a minute of a processor,
+    which nodes and senders must not lack once the clock runs."""
+    meter = np.unique(np.arange(min(LOOKED_AT_A_ROUND, estate.meter_count), dtype=np.int64))
+    schedules_on(estate, meter, np.zeros(len(meter), np.int32))
+    for meter_type, rows in of_types(estate, meter).items():
+        meters = np.array(meter[rows].tolist()[:1], np.int64)
+        for count in (SLOTS_PER_DAY,) if meter_type is MeterType.REGISTER_ONLY else (1, SLOTS_PER_DAY):
+            first = np.full(len(meters), 0, np.int32)
+            exact = meters[are_exact(estate, meter_type, meters, first, count)]
+            adapted_runs(estate, meter_type, exact, first[: len(exact)], count)
+        if meter_type is MeterType.IMPORT_EXPORT:
+            sends_half_hours(estate, meters, first)
+            exported_days(estate, meters, first)
+            mark_run(np.zeros((1, 1, 1), np.uint8), 0, 0, 0, 1, int(SlotState.INTENT))
+    homes = np.zeros(1, np.int64)
+    tariff_kinds_of(estate, homes)
+    cohorts_of(estate, homes)
+    estate.region_of(homes)
+
+
+class BackOffice:
+    """Rounds of work on a store; `runner` is what the store's statements go through."""
+
+    def __init__(
+        self, scenario: Scenario, estate: EstateModel, runner: Any, store: HomeReadings, ledger: Ledger
+    ) -> None:
+        self.done = BackOfficeResult()
+        self._estate, self._ledger, self._store, self._runner = estate, ledger, store, runner
+        self._start_us = start_us_of(estate)
+        self._customers = HomeCustomers(runner)
+        self._projector = Projector(store, projection_of(estate), writer=WRITER, started_us=self._start_us)
+        self._rows, self._counters = RowReceipts(runner), CounterReceipts(runner)
+        self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=store.book, exchanges_us={})
+        self._meters = _strides(estate.meter_count)
+        self._seen: set[int] = set()  # meter * slots + first slot that were delivered
+        self._is_summarised = has_summaries(scenario, estate)
+        self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
+        self._has_cohorts = not self._is_summarised
+        self._is_whole = False  # nothing is open that a round before has begun
+
+    def open(self) -> None:
+        """What is there before any round: the announced price lists, and no batch of a writer that is half projected."""
+        for prices in price_lists_of(self._estate):
+            self._customers.publish(prices, self._start_us)
+        self._projector.heal()
+        self._is_whole = True
+
+    def work(self, now_us: int) -> None:
+        """One round, at an instant since the scenario's start [us].
+
+        Raises StoreError: the next round goes on; what this one has delivered in part is whole then, or in doubt.
+        """
+        number = self.done.rounds
+        self.done.rounds += 1
+        if not self._is_whole:
+            self.open()
+        self._is_whole = False
+        self._round(number, now_us)
+        self._is_whole = True
+
+    def _round(self, number: int, now_us: int) -> None:
+        meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+        for readings in chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)):
+            self._projector.deliver([readings])
+            self.done.delivered += len(readings.mpxn)
+            self._tell(readings)
+        self._refuse(self.done.faulty)
+        home = number * 7 % self._estate.premises_count
+        self._serve(home, now_us)
+        if now_us >= self._half_us and not self._has_cohorts:
+            instant_us = self._start_us + now_us
+            _project_cohorts(self._estate, self._store, _month(instant_us), instant_us)
+            self._has_cohorts = True
+
+    def close(self, now_us: int) -> None:
+        """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""
+        if not self._is_whole:  # when no round could finish, announced prices may be published by nobody yet
+            self.open()
+        instant_us = self._start_us + now_us
+        self._projector.project(self._projector.journalled())
+        if self._is_summarised:
+            summarise(self._estate, self._store, instant_us)
+        completeness(self._runner, instant_us // DAY_US * DAY_US)
+        comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), _month(instant_us))
+
+    def _exports(self, meter: Integers, now_us: int) -> Iterator[Readings]:
+        """The latest day that is over of what these meters gave to the network, of those that send half-hours at all.
+
+        It is delivered when the next one is asked for.
+        """
+        first = (min(now_us // DAY_US, self._estate.day_count) - 1) * SLOTS_PER_DAY
+        exporting = of_types(self._estate, meter).get(MeterType.IMPORT_EXPORT)
+        if exporting is None or first < 0:
+            return
+        meter = meter[exporting]
+        at, states = self._ledger.plane_of(EXPORT_PLANE), self._ledger.states
+        sends = sends_half_hours(self._estate, meter, np.full(len(meter), first, np.int32))
+        is_new = [self._ledger.slots(at, one, one + 1)[0, first] == SlotState.NONE for one in meter.tolist()]
+        chosen = meter[sends & np.array(is_new, np.bool_)][:METERS_A_ROUND]
+        if not len(chosen):
+            return
+        readings = exported_days(self._estate, chosen, np.full(len(chosen), first, np.int32))
+        for one in chosen.tolist():
+            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.INTENT))
+        yield readings
+        for one in chosen.tolist():
+            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
+        self.done.exported += len(chosen)
+
+    def _raw_runs(self, meter: Integers, now_us: int) -> Iterator[Readings]:
+        """What was acknowledged of these meters, as the adapters make it of raw forms: each the latest that is over."""
+        slot = min(now_us // SLOT_US - 2, self._estate.slot_count - 1)  # the last one may still be on its way
+        day = min(now_us // DAY_US, self._estate.day_count) - 1
+        slots = np.full(len(meter), max(slot, 0), np.int32)
+        schedules = schedules_on(self._estate, meter, slots)
+        for meter_type, rows in of_types(self._estate, meter).items():
+            if meter_type is MeterType.REGISTER_ONLY:
+                yield from self._acknowledged(
+                    meter_type, meter[rows], Operation.INGEST_REGISTER, day * SLOTS_PER_DAY, SLOTS_PER_DAY
+                )
+                continue
+            for schedule, at, count in (
+                (ReadSchedule.HALF_HOURLY, slot, 1),
+                (ReadSchedule.DAILY, day * SLOTS_PER_DAY, SLOTS_PER_DAY),
+            ):
+                chosen = meter[rows[schedules[rows] == schedule]]
+                yield from self._acknowledged(meter_type, chosen, Operation.INGEST_READING, at, count)
+
+    def _acknowledged(
+        self, meter_type: MeterType, meter: Integers, plane: Operation, first: int, count: int
+    ) -> Iterator[Readings]:
+        """One delivery of up to METERS_A_ROUND of these meters, whose run the store has acknowledged."""
+        is_enough = self.done.delivered - self.done.exported >= DELIVERED_MAX
+        if plane not in self._ledger.planes or first < 0 or is_enough:
+            return
+        at = self._ledger.plane_of(plane)
+        marked = (
+            slice(first + count - 1, first + count)
+            if plane is Operation.INGEST_REGISTER
+            else slice(first, first + count)
+        )
+        chosen = [
+            one
+            for one in meter.tolist()
+            if one * self._estate.slot_count + first not in self._seen
+            and (self._ledger.slots(at, one, one + 1)[0, marked] == SlotState.ACKNOWLEDGED).all()
+        ][:METERS_A_ROUND]
+        meters = np.array(chosen, np.int64)
+        first_slot = np.full(len(meters), first, np.int32)
+        meters = meters[are_exact(self._estate, meter_type, meters, first_slot, count)]
+        if len(meters):
+            self._seen.update(one * self._estate.slot_count + first for one in meters.tolist())
+            yield adapted_runs(self._estate, meter_type, meters, first_slot[: len(meters)], count)
+
+    def _tell(self, readings: Readings) -> None:
+        """Count what came, and look at what it was projected to."""
+        regions = self._estate.region_of(readings.premises).tolist()
+        receipts = [
+            Receipt(
+                received_at_us=int(readings.received_at_us[at]),
+                region=regions[at],
+                mpxn=int(readings.mpxn[at]),
+                interval_start_us=int(readings.interval_start_us[at]),
+                slot_count=readings.values_wh.shape[1],
+                revision=0,
+                known_count=int((readings.values_wh[at] != MISSING_WH).sum()),
+            )
+            for at in range(len(readings.mpxn))
+        ]
+        self._counters.record(receipts)
+        one = receipts[0]
+        for counted in (self._rows, self._counters):
+            counted.half_hours(one.region, one.received_at_us // HOUR_US)
+        if is_settled(int(readings.fuel[0])) and one.slot_count:
+            for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US):
+                read_settlement(self._runner, settlement_date, SettlementRun.LATEST, shard_of(one.mpxn))
+
+    def _refuse(self, number: int) -> None:
+        """One faulty delivery: nothing of it may reach the log."""
+        faulty = faulty_delivery(self._estate, number)
+        came = ingest(self._store, faulty.delivery, self._known)
+        assert len(came.accepted.mpxn) == 0, f"a faulty row was taken: {faulty.reason.text}"
+        self.done.faulty += 1
+
+    def _serve(self, home: int, now_us: int) -> None:
+        """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
+        instant_us = self._start_us + now_us
+        kind = TariffKind(int(tariff_kinds_of(self._estate, np.array([home]))[0]))
+        desk = Desk(customers=self._customers, views=self._store, first_tariff=kind)
+        desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
+        month = _month(instant_us)
+        for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
+            self._store.usage(home, fuel, month)
+        self._store.alerts(home, month)
+        self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
+        self._store.rejected(self._start_us // DAY_US * DAY_US)
+        self._customers.register_changes(home)
+        before = _month(self._start_us - DAY_US * 28)
+        desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
+        self.done.bills += 1
+
+
+def has_summaries(scenario: Scenario, estate: EstateModel) -> bool:
+    """Does a run of this scenario keep cohorts and completeness?"""
+    return scenario.run.back_office and estate.meter_count <= SUMMARISED_METERS_MAX
+
+
+def summarise(estate: EstateModel, store: HomeReadings, as_of_us: int) -> None:
+    """Project cohorts and completeness of all months of an estate. as_of_us: since the Unix epoch. Raises StoreError."""
+    for month in months_of(estate):
+        _project_cohorts(estate, store, month, as_of_us)
+        project_completeness(store, month, projection_of(estate).region_of, expected_of(estate), as_of_us)
+
+
+def _project_cohorts(estate: EstateModel, store: HomeReadings, month: int, as_of_us: int) -> None:
+    def cohort_of(premises: Integers) -> Integers:
+        return cohorts_of(estate, premises).astype(np.int64)
+
+    project_cohorts(store, month, cohort_of, as_of_us)
+
+
+def months_of(estate: EstateModel) -> list[int]:
+    """The UTC months (yyyymm) of an estate's days."""
+    days_us = start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
+    return sorted(set(month_of(days_us).tolist()))
+
+
+def expected_of(estate: EstateModel) -> dict[tuple[int, int], int]:
+    """(region, fuel) -> how many meters there are, of which each half-hour is expected; of export those that measure it."""
+    premises = np.arange(estate.premises_count, dtype=np.int64)
+    region = estate.region_of(premises)
+    count = np.bincount(region)
+    expected = {(at, FUEL_CODES[fuel]): int(homes) for at, homes in enumerate(count.tolist()) for fuel in estate.fuels}
+    meter = meter_of(estate, premises, np.zeros(len(premises), np.bool_))
+    exporting = region[(meter >= 0) & (meter_types_of(estate, np.maximum(meter, 0)) == MeterType.IMPORT_EXPORT)]
+    for at, homes in enumerate(np.bincount(exporting, minlength=len(count)).tolist()):
+        if homes:
+            expected[at, EXPORT] = int(homes)
+    return expected
+
+
+def _strides(count: int) -> Iterator[int]:
+    """The meters 0 .. count - 1 in an order that mixes the estate, over and over."""
+    step = next(step for step in range(int(count * 0.618) | 1, 2 * count + 3, 2) if np.gcd(step, count) == 1)
+    at = 0
+    while True:
+        yield at
+        at = (at + step) % count
+
+
+def _month(instant_us: int) -> int:
+    return int(month_of(np.array([instant_us]))[0])

@@ -1,0 +1,221 @@
+"""Which rate to try next, given what was found so far: the search for the highest rate that holds. Pure.
+
+Rules that hold here:
+- Capacity is a threshold: what holds at a rate holds below it. Answers are noisy: each step may be wrong, and near the
+  threshold it may say nothing.
+- So a rate *stands*, or *falls*, by the majority of its steps, two that don't tell counting as one against. A confirmation that
+  contradicts takes the bound back, and the search goes on from there; an undecided rate bounds nothing, and both sides of it
+  are closed in on.
+- The interval's low end is the highest rate that stands below all that fall, its high end the lowest that falls. Both are
+  confirmed: one unlucky time-out may break any step.
+- A rate that the load generator can't send is tried once more, then it is the ceiling of what can be known.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from loadtests.capacity.step import StepVerdict
+
+GROWTH = 2.0  # from rate to rate while nothing has fallen yet, or nothing has stood
+SHRINKINGS_MAX = 8  # how often the first rate is divided by GROWTH before the search gives up
+DECIMALS = 3  # rates are compared by their value: rounded once, where they are made
+
+
+class Purpose(StrEnum):
+    """Why a rate is tried."""
+
+    BRACKET = "bracket"
+    NARROW = "narrow"
+    CONFIRM = "confirm"
+
+
+class Ending(StrEnum):
+    """Why a search ended."""
+
+    FOUND = "found"
+    HIGH_HELD = "high_held"  # even the highest rate that was asked for
+    NONE_HELD = "none_held"  # not even a small share of the lowest
+    CLIENT_LIMITED = "client_limited"
+    OUT_OF_STEPS = "out_of_steps"
+    INTERRUPTED = "interrupted"
+    UNDECIDED = "undecided"  # no step told, or none above the rate that holds: too few operations, or too short steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """Where to search and how far. Rates in operations a second.
+
+    low_per_s: the first rate. high_per_s: no rate above it is tried; None for any. precision: neighbouring rates need not be
+    nearer than this share. confirmations: how many more times the answer must hold. steps_max: of all kinds.
+    """
+
+    low_per_s: float
+    high_per_s: float | None = None
+    precision: float = 0.03
+    confirmations: int = 1
+    steps_max: int = 40
+
+    def __post_init__(self) -> None:
+        assert self.low_per_s > 0 and (self.high_per_s is None or self.high_per_s >= self.low_per_s)
+        assert 0 < self.precision <= 1 and self.confirmations >= 0 and self.steps_max >= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A step that was made."""
+
+    rate_per_s: float
+    verdict: StepVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """The next step to make."""
+
+    rate_per_s: float
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The end of a search. low: the highest rate that holds, None if none does; high: the lowest that does not, if any."""
+
+    ending: Ending
+    low_per_s: float | None
+    high_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rate:
+    """What all steps at one rate say together."""
+
+    rate_per_s: float
+    held: int
+    broke: int
+    undecided: int
+    client: int
+
+    @property
+    def stands(self) -> bool:
+        # Two steps that don't tell weigh as one against it: a rate that can't be confirmed is no end of the interval.
+        return self.held > self.broke + self.undecided // 2
+
+    @property
+    def falls(self) -> bool:
+        return self.broke > self.held + self.undecided // 2
+
+    @property
+    def is_ceiling(self) -> bool:
+        return self.client >= 2 and not self.stands and not self.falls
+
+
+def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
+    """What to do after the steps `tried`, in any order: one more, or the answer."""
+    rates = _rates(tried)
+    todo = _next(rates, plan)
+    if isinstance(todo, Try) and len(tried) >= plan.steps_max:
+        low, high, _ = _bounds(rates)
+        return Found(ending=Ending.OUT_OF_STEPS, low_per_s=low, high_per_s=high)
+    return todo
+
+
+def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
+    """What to do, however many steps there were."""
+    low, high, ceiling = _bounds(rates)
+    again = next((each for each in rates if each.client == 1 and not each.held and not each.broke), None)
+    if again is not None:
+        return Try(rate_per_s=again.rate_per_s, purpose=Purpose.BRACKET)
+    if not rates:
+        return _bracket(plan.low_per_s)
+    if low is None:
+        return _first_that_stands(rates, plan, high, ceiling)
+    if high is None and ceiling is None:
+        top = rates[-1].rate_per_s
+        if plan.high_per_s is None or top < plan.high_per_s:
+            return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
+    widest = _widest_gap(rates, low, high if high is not None else ceiling)
+    if widest is not None and widest[1] / widest[0] > 1 + plan.precision:
+        return Try(rate_per_s=round((widest[0] * widest[1]) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
+    if high is not None and -_held_net(rates, high) < 1 + plan.confirmations:
+        return Try(rate_per_s=high, purpose=Purpose.CONFIRM)
+    if _held_net(rates, low) < 1 + plan.confirmations:
+        return Try(rate_per_s=low, purpose=Purpose.CONFIRM)
+    ending = Ending.FOUND
+    if high is None and ceiling is not None:
+        ending = Ending.CLIENT_LIMITED
+    elif high is None:
+        ending = Ending.HIGH_HELD if low == plan.high_per_s else Ending.UNDECIDED
+    return Found(ending=ending, low_per_s=low, high_per_s=high)
+
+
+def _first_that_stands(
+    rates: Sequence[_Rate], plan: SearchPlan, high: float | None, ceiling: float | None
+) -> Try | Found:
+    """Lower, where something fell or can't be sent; else higher: what did not tell had too few operations to tell."""
+    if high is None and ceiling is None:
+        top = rates[-1].rate_per_s
+        if plan.high_per_s is None or top < plan.high_per_s:
+            return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
+        return Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None)
+    below = [each.rate_per_s for each in rates if high is not None and each.rate_per_s < high]
+    if high is not None and below and high / below[-1] > GROWTH**0.5:
+        # Below what fell no step told: where there are more operations, one may.
+        return Try(rate_per_s=round((below[-1] * high) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
+    # Counted from the first rate: halving what was rounded would drift past the floor.
+    shrinkings = round(math.log(plan.low_per_s / rates[0].rate_per_s, GROWTH)) + 1
+    if shrinkings <= SHRINKINGS_MAX:
+        return _bracket(plan.low_per_s / GROWTH**shrinkings)
+    ending = Ending.NONE_HELD if rates[0].falls else Ending.UNDECIDED
+    if rates[0].is_ceiling:
+        ending = Ending.CLIENT_LIMITED
+    return Found(ending=ending, low_per_s=None, high_per_s=high)
+
+
+def so_far(tried: Sequence[Tried]) -> Found:
+    """What an interrupted search knows."""
+    low, high, _ = _bounds(_rates(tried))
+    return Found(ending=Ending.INTERRUPTED, low_per_s=low, high_per_s=high)
+
+
+def _bracket(rate_per_s: float) -> Try:
+    return Try(rate_per_s=round(rate_per_s, DECIMALS), purpose=Purpose.BRACKET)
+
+
+def _rates(tried: Iterable[Tried]) -> list[_Rate]:
+    """Ascending."""
+    verdicts: dict[float, list[StepVerdict]] = {}
+    for step in tried:
+        verdicts.setdefault(step.rate_per_s, []).append(step.verdict)
+    return [
+        _Rate(
+            rate_per_s=rate,
+            held=all_of.count(StepVerdict.HELD),
+            broke=all_of.count(StepVerdict.BROKE),
+            undecided=all_of.count(StepVerdict.UNDECIDED),
+            client=all_of.count(StepVerdict.CLIENT_LIMITED),
+        )
+        for rate, all_of in sorted(verdicts.items())
+    ]
+
+
+def _bounds(rates: Sequence[_Rate]) -> tuple[float | None, float | None, float | None]:
+    """(highest that stands below all that fall, lowest that falls, lowest that the client can't send)."""
+    high = next((each.rate_per_s for each in rates if each.falls), None)
+    below = [each.rate_per_s for each in rates if each.stands and (high is None or each.rate_per_s < high)]
+    ceiling = next((each.rate_per_s for each in rates if each.is_ceiling), None)
+    return (below[-1] if below else None), high, ceiling
+
+
+def _widest_gap(rates: Sequence[_Rate], low: float, top: float | None) -> tuple[float, float] | None:
+    """The neighbours farthest apart among the rates tried from `low` to `top` (None: to the highest)."""
+    between = [each.rate_per_s for each in rates if each.rate_per_s >= low and (top is None or each.rate_per_s <= top)]
+    return max(pairwise(between), key=lambda pair: pair[1] / pair[0], default=None)
+
+
+def _held_net(rates: Sequence[_Rate], rate_per_s: float) -> int:
+    """By how many steps a rate holds, those that contradict taken off; negative where it broke."""
+    each = next(each for each in rates if each.rate_per_s == rate_per_s)
+    return each.held - each.broke

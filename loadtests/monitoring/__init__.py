@@ -1,0 +1,1 @@
+"""Nodes and processes, sampled while something runs."""

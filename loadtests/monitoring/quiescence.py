@@ -1,0 +1,107 @@
+"""Is a cluster at rest? What it carries of others' load would be measured as its own limit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.cluster.connect import Endpoint, connect_to_every_node
+from loadtests.errors import HarnessError
+from loadtests.monitoring.node_metrics import COMPACTIONS
+from loadtests.recording.history import NodeSample
+from store.session import FAILURES
+
+REQUESTS = "SELECT request_count FROM system_views.clients"
+REQUESTS_PER_S_MAX = 50.0  # of all clients, on one node; a driver that only keeps its connections alive makes a few
+COMPACTIONS_MAX = 4
+CPU_OF_CORES_MAX = 0.3
+LOOK_S = 2.0
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRest:
+    """What one node does while we do nothing. cpu_cores: None where it can't be seen from here."""
+
+    node: str
+    requests_per_s: float
+    compactions: int
+    cpu_cores: float | None = None
+
+
+def why_loaded(rests: Sequence[NodeRest], cores: int) -> str | None:
+    """What keeps the nodes from being at rest, in words; None when they are. Pure.
+
+    cores: of the machine that local nodes share.
+    """
+    for rest in rests:
+        if rest.requests_per_s > REQUESTS_PER_S_MAX:
+            return (
+                f"{rest.node} answers {rest.requests_per_s:,.0f} requests/s of others, {REQUESTS_PER_S_MAX:g} allowed"
+            )
+        if rest.compactions > COMPACTIONS_MAX:
+            return f"{rest.compactions} compactions wait or run on {rest.node}, {COMPACTIONS_MAX} allowed"
+    known = [rest.cpu_cores for rest in rests if rest.cpu_cores is not None]
+    if known and sum(known) > CPU_OF_CORES_MAX * cores:
+        return f"its nodes take {sum(known):.1f} cores of {cores}, {CPU_OF_CORES_MAX * cores:.1f} allowed"
+    return None
+
+
+def require_rest(
+    endpoint: Endpoint,
+    cores: int,
+    *,
+    sample_nodes: Callable[[int], Sequence[NodeSample]] | None = None,
+    patience_s: float = 60.0,
+) -> None:
+    """Wait until the cluster is at rest. Raises HarnessError, one sentence, when it is not within `patience_s`.
+
+    sample_nodes: samples of local nodes, each of the time since the one before; None for nodes elsewhere.
+    """
+    driver, session = connect_to_every_node(endpoint)
+    try:
+        deadline_s = time.monotonic() + patience_s
+        while (why := why_loaded(_look(driver, session, sample_nodes), cores)) is not None:
+            if time.monotonic() > deadline_s:
+                raise HarnessError(
+                    f"the cluster is already loaded, before the first step: {why}; what it can carry besides is not its "
+                    "highest rate: wait until it is at rest, or stop what loads it"
+                )
+    finally:
+        driver.shutdown()
+
+
+def _look(driver: Any, session: Any, sample_nodes: Callable[[int], Sequence[NodeSample]] | None) -> list[NodeRest]:
+    hosts = [host for host in driver.metadata.all_hosts() if host.is_up]
+    before = [_request_count(session, host) for host in hosts]
+    if sample_nodes is not None:
+        sample_nodes(0)
+    started_s = time.monotonic()
+    time.sleep(LOOK_S)
+    span_s = time.monotonic() - started_s
+    cpu = {each.node: each.cpu_share for each in sample_nodes(1)} if sample_nodes is not None else {}
+    rests = [
+        NodeRest(
+            node=str(host.endpoint.address),
+            requests_per_s=max(_request_count(session, host) - count, 0) / span_s,
+            compactions=_compactions(session, host),
+        )
+        for host, count in zip(hosts, before, strict=True)
+    ]
+    return [*rests, *(NodeRest(node=node, requests_per_s=0, compactions=0, cpu_cores=one) for node, one in cpu.items())]
+
+
+def _request_count(session: Any, host: Any) -> int:
+    """Requests of all connections that are open; 0 when the node does not say: it is known by its answers' times then."""
+    try:
+        return sum(row.request_count for row in session.execute(REQUESTS, host=host, timeout=TIMEOUT_S))
+    except FAILURES:
+        return 0
+
+
+def _compactions(session: Any, host: Any) -> int:
+    try:
+        row = session.execute(COMPACTIONS, host=host, timeout=TIMEOUT_S).one()
+    except FAILURES:
+        return 0
+    return int(row.active_tasks + row.pending_tasks)

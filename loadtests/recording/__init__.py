@@ -1,0 +1,1 @@
+"""What a storm records: history, histograms and the ledger."""

@@ -1,0 +1,360 @@
+"""What a run recorded, second by second: the folder `history/`, its writer, its reader, and the merge of shards.
+
+Rules that hold here:
+- Seconds count from the wall start of the storm. `offered` stands in the second in which operations were due, all else
+  in the second in which it was completed; so a second's `offered` and `attempted` may differ with nothing missing.
+- Files are only ever added to, and flushed each second: a run that was killed leaves a history that can still be read,
+  up to its last whole line. Rows of the same second and operation add up.
+- Latencies are histogram counts in microseconds (`loadtests.recording.histograms`, whose names are given on here).
+- Nothing else of `loadtests` is imported here: `reports` reads histories through this module alone.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from heapq import merge as merge_sorted
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Self
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogWriter
+
+from loadtests.recording.histograms import (
+    COUNTS_SIZE,
+    HALF_BUCKET_BITS,
+    UPPER_EDGES_US,
+    VALUE_US_MAX,
+    Counts,
+    counts_of,
+    counts_of_encoded,
+    histogram_of,
+    percentiles_us,
+)
+
+__all__ = [
+    "COUNTS_SIZE",
+    "HALF_BUCKET_BITS",
+    "UPPER_EDGES_US",
+    "VALUE_US_MAX",
+    "Counts",
+    "ErrorCount",
+    "HistoryWriter",
+    "NodeSample",
+    "RunHistory",
+    "SecondCounts",
+    "counts_of",
+    "histogram_of",
+    "merge_histories",
+    "percentiles_us",
+    "read_history",
+]
+
+
+class SecondCounts(NamedTuple):
+    """How many operations of one kind were due in a second, and what became of those that completed in it."""
+
+    offered: int
+    attempted: int
+    ok: int
+    failed: int
+    indeterminate: int
+    retries: int
+
+
+NO_COUNTS = SecondCounts(0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSample:
+    """One look at one Cassandra node. `cpu_share` is in cores; GC figures are of the time since the sample before."""
+
+    second: int
+    node: str
+    dc: str
+    cpu_share: float
+    rss_bytes: int
+    disk_bytes: int
+    gc_pause_ms: float
+    gc_count: int
+    compactions_pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorCount:
+    """How many operations ended as `outcome` (failed or indeterminate) for the reason `kind`."""
+
+    operation: str
+    outcome: str
+    kind: str
+    count: int
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+class HistoryWriter:
+    """Writes one shard's history into a folder of its own; a second that was written is on its way to the disk.
+
+    Raises FileExistsError when the folder already holds a history: what was recorded is never written over.
+    The sampler of the nodes has no operations: it keeps a folder with `operations=()`, and `merge_histories` adds it.
+    """
+
+    def __init__(self, folder: Path, operations: Sequence[str]) -> None:
+        self.folder = folder
+        self.operations = tuple(operations)
+        self._files: dict[str, IO[str]] = {}
+        self._logs: dict[str, HistogramLogWriter] = {}
+        self._second_last = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._csv("intervals.csv", ("second", "operation", *SecondCounts._fields))
+
+    def write_second(
+        self,
+        second: int,
+        counts: Mapping[str, SecondCounts],
+        response_counts: Mapping[str, Counts],
+        service_counts: Mapping[str, Counts],
+        lateness_counts: Counts,
+    ) -> None:
+        """Record one second: counts and int64[COUNTS_SIZE] histograms [us] by operation, and the lateness of all sends.
+
+        Takes about 0.5 ms a histogram (2-core machine, 2026-11): not for a thread that has a beat to keep.
+        Seconds come in order; one may come again, and then adds up. An operation that is absent from a mapping had
+        nothing in this second. Raises KeyError for an operation that the writer was not made for.
+        """
+        assert second >= self._second_last, "seconds of a history go back"
+        self._second_last = second
+        for name in (*counts, *response_counts, *service_counts):
+            if name not in self.operations:
+                raise KeyError(f"operation {name!r} is not among the history's {self.operations}")
+        rows = [(second, name, *(int(count) for count in counts.get(name, NO_COUNTS))) for name in self.operations]
+        csv.writer(self._files["intervals.csv"], lineterminator="\n").writerows(rows)
+        for name, histogram in response_counts.items():
+            self._log_line(f"{name}.response.hlog", second, histogram)
+        for name, histogram in service_counts.items():
+            self._log_line(f"{name}.service.hlog", second, histogram)
+        self._log_line("lateness.hlog", second, lateness_counts)
+        for file in self._files.values():
+            file.flush()
+
+    def write_nodes(self, samples: Iterable[NodeSample]) -> None:
+        """Add samples of the Cassandra nodes."""
+        self._rows("nodes.csv", NodeSample, samples)
+
+    def write_errors(self, rows: Iterable[ErrorCount]) -> None:
+        """Add counts of errors; counts of the same operation, outcome and kind add up when they are read."""
+        self._rows("errors.csv", ErrorCount, rows)
+
+    def close(self) -> None:
+        """Force everything to the disk and close the files. Closing twice is harmless."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        self._files.clear()
+        self._logs.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self, name: str) -> IO[str]:
+        file = self._files[name] = (self.folder / name).open("x", encoding="utf-8", newline="")
+        return file
+
+    def _csv(self, name: str, header: Iterable[str]) -> IO[str]:
+        if name not in self._files:
+            self._open(name).write(",".join(header) + "\n")
+        return self._files[name]
+
+    def _rows(self, name: str, row_type: type, rows: Iterable[Any]) -> None:
+        file = self._csv(name, (field.name for field in fields(row_type)))
+        csv.writer(file, lineterminator="\n").writerows(astuple(row) for row in rows)
+        file.flush()
+
+    def _log_line(self, name: str, second: int, counts: Counts) -> None:
+        if not counts.any():
+            return  # a standard log has no line for an interval in which nothing was measured
+        if name not in self._logs:
+            self._logs[name] = _new_log(self._open(name))
+        _write_line(self._logs[name], second, counts)
+
+
+def _new_log(file: IO[str]) -> HistogramLogWriter:
+    log = HistogramLogWriter(file)
+    log.output_comment("[Values in microseconds; timestamps in seconds since the storm's wall start]")
+    log.output_log_format_version()
+    log.output_legend()
+    return log
+
+
+def _write_line(log: HistogramLogWriter, second: int, counts: Counts) -> None:
+    log.output_interval_histogram(histogram_of(counts), second, second + 1, max_value_unit_ratio=1_000.0)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHistory:
+    """A recorded run. Counts, nodes and errors are in memory; histograms are read from the disk when asked for.
+
+    seconds: int64[t], 0 ... t-1 without a gap; counts: operation -> column of SecondCounts -> int64[t].
+    """
+
+    folder: Path
+    seconds: Counts
+    operations: tuple[str, ...]
+    counts: dict[str, dict[str, Counts]]
+    nodes: list[NodeSample]
+    errors: list[ErrorCount]
+
+    def response_counts(self, operation: str) -> Iterator[tuple[int, Counts]]:
+        """(second, int64[COUNTS_SIZE]) of the response times, one at a time: a long run would not fit in memory."""
+        return _read_log(self.folder / f"{operation}.response.hlog")
+
+    def service_counts(self, operation: str) -> Iterator[tuple[int, Counts]]:
+        """Like `response_counts`, of the service times."""
+        return _read_log(self.folder / f"{operation}.service.hlog")
+
+    def lateness_counts(self) -> Iterator[tuple[int, Counts]]:
+        """Like `response_counts`, of the lateness of all sends."""
+        return _read_log(self.folder / "lateness.hlog")
+
+    def response(self, operation: str) -> list[tuple[int, HdrHistogram]]:
+        """(second, library histogram) of the response times; about 0.2 MB for each second."""
+        return [(second, histogram_of(counts)) for second, counts in self.response_counts(operation)]
+
+    def service(self, operation: str) -> list[tuple[int, HdrHistogram]]:
+        """Like `response`, of the service times."""
+        return [(second, histogram_of(counts)) for second, counts in self.service_counts(operation)]
+
+    def lateness(self) -> list[tuple[int, HdrHistogram]]:
+        """Like `response`, of the lateness of all sends."""
+        return [(second, histogram_of(counts)) for second, counts in self.lateness_counts()]
+
+
+def read_history(folder: Path) -> RunHistory:
+    """Read a history folder. Raises FileNotFoundError when it holds no intervals.csv; other files may be absent."""
+    rows = [
+        (int(row["second"]), row["operation"], [int(row[column]) for column in SecondCounts._fields])
+        for row in _read_csv(folder / "intervals.csv")
+    ]
+    operations = tuple(dict.fromkeys(operation for _, operation, _ in rows))
+    second_count = max((second for second, _, _ in rows), default=-1) + 1
+    counts = {
+        operation: {column: np.zeros(second_count, dtype=np.int64) for column in SecondCounts._fields}
+        for operation in operations
+    }
+    for second, operation, row in rows:
+        for column, count in zip(SecondCounts._fields, row, strict=True):
+            counts[operation][column][second] += count
+    return RunHistory(
+        folder=folder,
+        seconds=np.arange(second_count, dtype=np.int64),
+        operations=operations,
+        counts=counts,
+        nodes=_read_nodes(folder / "nodes.csv"),
+        errors=_read_errors(folder / "errors.csv"),
+    )
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    """Lines that end in a newline; a killed run may have left half of one more, which is no record."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from (line for line in file if line.endswith("\n"))
+
+
+def _read_csv(path: Path) -> Iterator[dict[str, str]]:
+    yield from csv.DictReader(_whole_lines(path))
+
+
+def _read_nodes(path: Path) -> list[NodeSample]:
+    if not path.exists():
+        return []
+    return [
+        NodeSample(
+            second=int(row["second"]),
+            node=row["node"],
+            dc=row["dc"],
+            cpu_share=float(row["cpu_share"]),
+            rss_bytes=int(row["rss_bytes"]),
+            disk_bytes=int(row["disk_bytes"]),
+            gc_pause_ms=float(row["gc_pause_ms"]),
+            gc_count=int(row["gc_count"]),
+            compactions_pending=int(row["compactions_pending"]),
+        )
+        for row in _read_csv(path)
+    ]
+
+
+def _read_errors(path: Path) -> list[ErrorCount]:
+    if not path.exists():
+        return []
+    totals: dict[tuple[str, str, str], int] = {}
+    for row in _read_csv(path):
+        key = (row["operation"], row["outcome"], row["kind"])
+        totals[key] = totals.get(key, 0) + int(row["count"])
+    return [
+        ErrorCount(operation=operation, outcome=outcome, kind=kind, count=count)
+        for (operation, outcome, kind), count in totals.items()
+    ]
+
+
+def _read_log(path: Path) -> Iterator[tuple[int, Counts]]:
+    """(second, counts) of each line of a histogram log, in its order; nothing for a file that does not exist."""
+    if not path.exists():
+        return
+    for line in _whole_lines(path):
+        if line[0].isdigit():
+            start, _, _, payload = line.rstrip().split(",", 3)
+            yield round(float(start)), counts_of_encoded(payload)
+
+
+# --- merging ----------------------------------------------------------------------------------------------------------
+
+
+def merge_histories(parts: Sequence[Path], folder: Path) -> None:
+    """Add several shards' histories up into `folder`, without loss; holds one second of each shard in memory at a time.
+
+    Raises FileExistsError when `folder` already holds a history, FileNotFoundError when a part holds none.
+    """
+    histories = [read_history(part) for part in parts]
+    operations = tuple(dict.fromkeys(name for history in histories for name in history.operations))
+    second_count = max((len(history.seconds) for history in histories), default=0)
+    with HistoryWriter(folder, operations) as writer:
+        for second in range(second_count):
+            counts = {name: _counts_in(histories, name, second) for name in operations}
+            writer.write_second(second, counts, {}, {}, np.zeros(0, dtype=np.int64))
+        writer.write_nodes(sample for history in histories for sample in history.nodes)
+        writer.write_errors(error for history in histories for error in history.errors)
+    for name in sorted({path.name for part in parts for path in part.glob("*.hlog")}):
+        _merge_log([part / name for part in parts if (part / name).exists()], folder / name)
+
+
+def _merge_log(paths: Sequence[Path], merged: Path) -> None:
+    with merged.open("x", encoding="utf-8", newline="") as file:
+        if len(paths) == 1:
+            # Decoding and encoding would take a millisecond for each second of each operation, and change nothing.
+            file.writelines(_whole_lines(paths[0]))
+            return
+        log = _new_log(file)
+        for second, counts in _added_up([_read_log(path) for path in paths]):
+            _write_line(log, second, counts)
+
+
+def _counts_in(histories: Iterable[RunHistory], operation: str, second: int) -> SecondCounts:
+    there = [h.counts[operation] for h in histories if operation in h.operations and second < len(h.seconds)]
+    return SecondCounts(*(sum(int(columns[column][second]) for columns in there) for column in SecondCounts._fields))
+
+
+def _added_up(logs: Sequence[Iterator[tuple[int, Counts]]]) -> Iterator[tuple[int, Counts]]:
+    """One log of several: lines of the same second are added. Each log must be in the order of its seconds."""
+    in_order = merge_sorted(*logs, key=lambda line: line[0])
+    for second, lines in groupby(in_order, key=lambda line: line[0]):
+        yield second, np.sum([counts for _, counts in lines], axis=0)

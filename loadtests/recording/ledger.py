@@ -1,0 +1,152 @@
+"""What the generator promised and what the store acknowledged: two bits for each (write operation, meter, slot).
+
+A slot's state only ever gets stronger: an acknowledgement is final, and a repeated send does not take it back.
+The intent stands in the ledger before the request leaves, the acknowledgement only after the answer was read. So after
+any crash of the generator the ledger says INTENT for all that may or may not have been applied, never less.
+The file is mapped, not written: a killed process loses none of it, as its pages are the kernel's.
+
+Layout: uint8[planes, meters, bytes], slot s of a meter in byte s // 4, bits 2 * (s % 4) and the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.errors import HarnessError
+from loadtests.kernels import borrowing_kernel, unlocked_kernel
+
+SLOTS_PER_BYTE = 4
+EXPORT_PLANE = "export"  # what import/export meters gave to the network; all other planes are named after what was sent
+_LOW_BITS = 0x55  # the low bit of each slot's pair
+
+
+class SlotState(IntEnum):
+    NONE = 0  # never sent
+    INTENT = 1  # sent, and nobody knows: still in flight, or indeterminate for good
+    FAILED = 2  # every attempt was refused: certainly not applied
+    ACKNOWLEDGED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """A ledger that is mapped from its file, or only held in memory (folder None).
+
+    planes: names of the write operations, in the order of the first axis. states: uint8[planes, meters, bytes].
+    """
+
+    folder: Path | None
+    planes: tuple[str, ...]
+    slot_count: int
+    states: NDArray[np.uint8]
+
+    @staticmethod
+    def create(folder: Path | None, planes: Sequence[str], meter_count: int, slot_count: int) -> Ledger:
+        """A new ledger with nothing sent; `folder` is made. Raises HarnessError when it holds one, or the disk is full."""
+        byte_count = -(-slot_count // SLOTS_PER_BYTE)
+        shape = (len(planes), meter_count, byte_count)
+        if folder is None:
+            return Ledger(folder=None, planes=tuple(planes), slot_count=slot_count, states=np.zeros(shape, np.uint8))
+        if _states_path(folder).exists():
+            raise HarnessError(f"{folder}: already holds a ledger; choose another --out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _allocate(_states_path(folder), int(np.prod(shape)))
+        except OSError as error:
+            size_mb = np.prod(shape) / 1e6
+            raise HarnessError(f"{folder}: no room for a ledger of {size_mb:.0f} MB: {error.strerror}") from error
+        about = {"planes": list(planes), "meter_count": meter_count, "slot_count": slot_count}
+        (folder / "ledger.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        return Ledger.open(folder, is_writable=True)
+
+    @staticmethod
+    def open(folder: Path, *, is_writable: bool = False) -> Ledger:
+        """Map an existing ledger. Raises HarnessError when it is missing or its size is not the one that it states."""
+        try:
+            about = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+            shape = (len(about["planes"]), about["meter_count"], -(-about["slot_count"] // SLOTS_PER_BYTE))
+            size = _states_path(folder).stat().st_size
+        except (OSError, KeyError, ValueError) as error:
+            raise HarnessError(f"{folder}: holds no readable ledger ({error}); was the run kept whole?") from error
+        if size != np.prod(shape):
+            raise HarnessError(f"{folder}: the ledger has {size} bytes, not {np.prod(shape)}; the run is incomplete")
+        mode: Literal["r+", "r"] = "r+" if is_writable else "r"
+        if size == 0:
+            states: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
+        else:
+            # Kernels want a plain array type; the view keeps the mapping alive.
+            states = np.asarray(np.memmap(_states_path(folder), dtype=np.uint8, mode=mode, shape=shape))
+        return Ledger(folder=folder, planes=tuple(about["planes"]), slot_count=about["slot_count"], states=states)
+
+    @property
+    def meter_count(self) -> int:
+        return int(self.states.shape[1])
+
+    def plane_of(self, operation: str) -> int:
+        """The index of an operation's plane. Raises ValueError for one that has none."""
+        return self.planes.index(operation)
+
+    def slots(self, plane: int, meter_first: int, meter_end: int) -> NDArray[np.uint8]:
+        """SlotState of a range of meters, unpacked: uint8[meter_end - meter_first, slot_count]."""
+        packed = self.states[plane, meter_first:meter_end]
+        shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
+        pairs = ((packed[:, :, np.newaxis] >> shifts) & 3).astype(np.uint8)
+        return pairs.reshape(len(packed), -1)[:, : self.slot_count]
+
+    def counts(self, plane: int) -> dict[SlotState, int]:
+        """How many slots of a plane are in each state."""
+        found = count_states(self.states[plane], self.slot_count)
+        return {state: int(found[state]) for state in SlotState}
+
+
+def _states_path(folder: Path) -> Path:
+    return folder / "slots.u8"
+
+
+def _allocate(path: Path, size: int) -> None:
+    """A file of zeros whose blocks exist: writing into a hole of a full disk would kill the process (SIGBUS)."""
+    with path.open("xb") as file:
+        if size == 0:
+            return
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+
+
+@borrowing_kernel
+def mark_run(states: NDArray[np.uint8], plane: int, meter: int, first: int, count: int, state: int) -> None:
+    """Set slots `first` ... `first + count - 1` of a meter to `state`, except where they are ACKNOWLEDGED already.
+
+    states: uint8[planes, meters, bytes], changed in place. Works on four slots at a time: 48 slots are twelve steps.
+    """
+    row = states[plane, meter]
+    last = first + count - 1
+    for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
+        wanted = 0xFF
+        if byte == first // SLOTS_PER_BYTE:
+            wanted &= 0xFF << (2 * (first % SLOTS_PER_BYTE))
+        if byte == last // SLOTS_PER_BYTE:
+            wanted &= 0xFF >> (2 * (SLOTS_PER_BYTE - 1 - last % SLOTS_PER_BYTE))
+        old = np.int64(row[byte])
+        acknowledged = old & (old >> 1) & _LOW_BITS  # low bits of the slots that hold 3
+        free = wanted & ~(acknowledged * 3) & 0xFF
+        row[byte] = np.uint8((old & ~free) | (state * _LOW_BITS & free))
+
+
+@unlocked_kernel
+def count_states(packed: NDArray[np.uint8], slot_count: int) -> NDArray[np.int64]:
+    """How many slots are in each SlotState: uint8[meters, bytes] of one plane -> int64[4]."""
+    counts = np.zeros(4, dtype=np.int64)
+    for meter in range(packed.shape[0]):
+        for slot in range(slot_count):
+            counts[(packed[meter, slot // SLOTS_PER_BYTE] >> (2 * (slot % SLOTS_PER_BYTE))) & 3] += 1
+    return counts

@@ -1,0 +1,1 @@
+"""One storm: sender processes, their coordinator and the work beside them."""

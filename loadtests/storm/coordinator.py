@@ -1,0 +1,297 @@
+"""The storm: shards as tethered child processes, started together, watched, and their histories written as they come."""
+
+import contextlib
+import logging
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.backend.back_office import BackOfficeResult
+from loadtests.backend.command_gateway import GatewayResult
+from loadtests.cluster.connect import Endpoint
+from loadtests.errors import HarnessError
+from loadtests.monitoring.live import Recent, RecentSeconds
+from loadtests.monitoring.node_sampling import NodeSampling
+from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.recording.seconds import Second
+from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Trouble
+from loadtests.storm.shard_process import dense, new_live_counts, start_shard
+from loadtests.storm.side_tasks import BesideStorm, histories_beside
+from loadtests.wire.recorder import LiveField
+from loadtests.workload.operations import operations_of
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel
+
+log = logging.getLogger(__name__)
+
+READY_S_MAX = 240.0  # beyond the warming of the nodes: the first run on a machine compiles the kernels
+START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
+STOP_S_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """How far the storm is, summed over its shards."""
+
+    elapsed_s: float
+    offered: int
+    ok: int
+    failed: int
+    indeterminate: int
+    in_flight: int
+    unsent: int | None = 0  # fell due, and wait to be sent; None: they are among those in flight
+    recent: Recent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormResult:
+    """How the generator did, worst of its shards where a share is meant."""
+
+    scheduling: str
+    cpu_s: float
+    cpu_share: float
+    blocked: int
+    wall_s: float
+    shard_count: int
+    is_interrupted: bool
+    stalls: int  # beats that the senders were kept from for more than 10 ms
+    stalled_share: float  # of the run's time, by the sender that was kept longest
+    stall_ms_max: float
+    network_errors: int  # attempts whose connection was lost, or that found none
+    commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
+    office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
+    trouble: tuple[str, ...] = ()  # sentences
+
+
+def storm(
+    scenario: Scenario,
+    *,
+    estate: EstateModel,
+    schema: str,
+    endpoint: Endpoint,
+    run_folder: Path,
+    shard_count: int,
+    sample_nodes: Callable[[int], Sequence[NodeSample]],
+    live: Callable[[Live], None],
+) -> StormResult:
+    """Send the scenario's whole trace and write `history/` and `ledger/` of the run folder.
+
+    sample_nodes: asked once a second, with that second, for samples of the nodes. live: told a few times a second.
+    Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
+    what was recorded until then stays.
+    """
+    with _Shards(scenario, run_folder, shard_count) as shards:
+        try:
+            shards.launch(estate, schema, endpoint)
+            history = run_folder / "history"
+            with BesideStorm(scenario, estate, endpoint, schema, run_folder / "ledger", history) as beside:
+                return shards.run(beside, sample_nodes, live)
+        finally:
+            shards.write_history()
+
+
+class _Shards:
+    """The child processes, one connection each, and the writers of what they report."""
+
+    def __init__(self, scenario: Scenario, run_folder: Path, shard_count: int) -> None:
+        self._folder = run_folder
+        self._scenario = scenario
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._connections: list[Connection] = []
+        self._lives: list[NDArray[np.int64]] = []
+        self._done: dict[int, Done] = {}
+        self._parts = [run_folder / "history" / f"shard-{shard}" for shard in range(shard_count)]
+        self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
+        self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
+        self._zero_ns = 0
+        self._recent = RecentSeconds(shard_count)
+
+    def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
+        """Start every shard's process and give it its plan."""
+        (self._folder / "logs").mkdir(exist_ok=True)
+        for shard in range(len(self._parts)):
+            live_path = self._folder / "logs" / f"shard-{shard}.live"
+            self._lives.append(new_live_counts(live_path))
+            plan = ShardPlan(
+                scenario=self._scenario,
+                estate=estate,
+                schema=schema,
+                endpoint=endpoint,
+                shard=shard,
+                shard_count=len(self._parts),
+                ledger_folder=self._folder / "ledger",
+                live_path=live_path,
+            )
+            self._launch(plan)
+
+    def _launch(self, plan: ShardPlan) -> None:
+        process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
+        self._processes.append(process)
+        self._connections.append(connection)
+        connection.send(plan)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            try:
+                process.wait(timeout=2.0 if kind is None else 0.2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for path in (self._folder / "logs").glob("shard-*.live"):
+            path.unlink()
+
+    def run(
+        self, beside: BesideStorm, sample_nodes: Callable[[int], Sequence[NodeSample]], live: Callable[[Live], None]
+    ) -> StormResult:
+        self._await_ready()
+        self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
+        self._tell(Start(at_monotonic_ns=self._zero_ns))
+        beside.start(self._zero_ns)
+        is_interrupted = False
+        with NodeSampling(sample_nodes, self._nodes, self._zero_ns, self._recent.sample):
+            try:
+                self._watch(live)
+                beside.wait()
+            except KeyboardInterrupt:
+                is_interrupted = True
+                beside.stop()
+                self._tell(Stop())
+                self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
+        reports = [done.report for done in self._done.values()]
+        return StormResult(
+            scheduling=", ".join(sorted({report.scheduling for report in reports})),
+            cpu_s=sum(done.cpu_s for done in self._done.values()),
+            cpu_share=max((report.cpu_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            blocked=sum(report.blocked for report in reports),
+            wall_s=max((report.wall_s for report in reports), default=0.0),
+            shard_count=len(self._processes),
+            is_interrupted=is_interrupted,
+            stalls=sum(report.stalls for report in reports),
+            stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
+            stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
+            network_errors=sum(report.network_errors for report in reports),
+            commands=beside.commands(),
+            office=beside.office(),
+            trouble=beside.trouble,
+        )
+
+    def write_history(self) -> None:
+        """Close the parts and add them up into one history."""
+        for writer in (*self._writers, self._nodes):
+            writer.close()
+        parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder / "history")]
+        merge_histories(parts, self._folder / "history")
+        for part in parts:
+            shutil.rmtree(part)
+
+    def _await_ready(self) -> None:
+        limit_s = READY_S_MAX + self._scenario.run.warm_nodes_s
+        deadline = time.monotonic() + limit_s
+        waiting = list(self._connections)
+        while waiting:
+            heard = wait(waiting, timeout=max(deadline - time.monotonic(), 0))
+            if not heard:
+                raise HarnessError(f"a sender was not ready within {limit_s:g} s; see {self._folder / 'logs'}")
+            for connection in heard:
+                assert isinstance(connection, Connection)
+                message = self._receive(connection)
+                if not isinstance(message, Ready):
+                    raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")
+                waiting.remove(connection)
+
+    def _watch(self, live: Callable[[Live], None], limit_s: float | None = None) -> None:
+        """Take what the shards report until all are done."""
+        started = time.monotonic()
+        while len(self._done) < len(self._processes):
+            if limit_s is not None and time.monotonic() - started > limit_s:
+                raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder / 'logs'}")
+            at_work = [each for shard, each in enumerate(self._connections) if shard not in self._done]
+            heard = wait(at_work, timeout=0.2)
+            with _no_interrupt():  # a message is taken whole or not at all
+                for connection in heard:
+                    assert isinstance(connection, Connection)
+                    self._take(self._connections.index(connection), self._receive(connection))
+            live(self._live((time.monotonic_ns() - self._zero_ns) / 1e9))
+
+    def _receive(self, connection: Connection) -> object:
+        try:
+            message = connection.recv()
+        except (EOFError, ConnectionError):
+            shard = self._connections.index(connection)
+            code = self._processes[shard].wait()
+            raise HarnessError(
+                f"sender {shard} ended with status {code} before the trace did; see {self._folder / 'logs'}"
+            ) from None
+        if isinstance(message, Trouble):
+            raise HarnessError(message.message)
+        return message
+
+    def _take(self, shard: int, message: object) -> None:
+        match message:
+            case Second():
+                self._recent.add(message)
+                self._writers[shard].write_second(
+                    message.second,
+                    message.counts,
+                    {name: dense(*sparse) for name, sparse in message.response.items()},
+                    {name: dense(*sparse) for name, sparse in message.service.items()},
+                    dense(*message.lateness),
+                )
+            case Done():
+                self._done[shard] = message
+                self._writers[shard].write_errors(
+                    ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
+                    for error in message.report.errors
+                    if error.outcome is not None  # of whole operations; single attempts that were retried are not
+                )
+            case _:
+                raise HarnessError(f"a sender said {message!r}, which nobody asked for")
+
+    def _tell(self, message: object) -> None:
+        for shard, connection in enumerate(self._connections):
+            if shard not in self._done:
+                with contextlib.suppress(BrokenPipeError):  # it has ended, and what it said last is still to be heard
+                    connection.send(message)
+
+    def _live(self, elapsed_s: float) -> Live:
+        totals = np.sum(self._lives, axis=0)
+        return Live(
+            elapsed_s=elapsed_s,
+            offered=int(totals[LiveField.OFFERED]),
+            ok=int(totals[LiveField.OK]),
+            failed=int(totals[LiveField.FAILED]),
+            indeterminate=int(totals[LiveField.INDETERMINATE]),
+            in_flight=int(totals[LiveField.IN_FLIGHT]),
+            unsent=int(totals[LiveField.OFFERED] - totals[LiveField.ATTEMPTED]),
+            recent=self._recent.recent(),
+        )
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting while the block runs, where signals can be kept waiting."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,50 @@
+"""What every sender needs before it starts: statements prepared, the ring known, the engine's settings from the scenario."""
+
+from collections.abc import Sequence
+
+from loadtests.cluster.connect import Endpoint, connect, tls_context
+from loadtests.wire.connection import Access, Credentials
+from loadtests.wire.engine import EngineSettings
+from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.workload.operations import operations_of
+from loadtests.workload.trace_source import Templates, make_templates
+from scenarios.spec import Scenario
+from store.cassandra import prepare
+from store.tables import Schema
+
+
+def prepare_templates(
+    scenario: Scenario, endpoint: Endpoint, schema: Schema, keyspace: str, dcs: Sequence[str]
+) -> tuple[Templates, RingTable]:
+    """Have every statement of a scenario prepared on `keyspace`, and learn the ring of `dcs`, by cassandra-driver.
+
+    Raises HarnessError when the cluster can't be reached, StoreError when a statement can't be prepared.
+    """
+    driver, session = connect(endpoint)
+    try:
+        prepared_ids = {
+            operation: prepare(
+                session, schema.statement(operation), keyspace, scenario.topology.consistency.of(operation)
+            ).query_id
+            for operation in operations_of(scenario)
+        }
+        ring = ring_of_metadata(driver.metadata, keyspace, dcs)
+    finally:
+        driver.shutdown()  # its threads would only share the interpreter with the sender
+    return make_templates(scenario, schema, prepared_ids), ring
+
+
+def engine_settings(
+    scenario: Scenario, endpoint: Endpoint, *, in_flight_max: int, drain_s_max: float
+) -> EngineSettings:
+    """The scenario's limits, and how the endpoint is logged in to. Raises HarnessError for an authority that can't be read."""
+    login = None
+    if endpoint.username is not None:
+        login = Credentials(username=endpoint.username, password=endpoint.password or "")
+    return EngineSettings(
+        in_flight_max=in_flight_max,
+        operation_timeout_s=scenario.run.operation_timeout_s,
+        attempts_max=scenario.run.attempts_max,
+        drain_s_max=drain_s_max,
+        access=Access(credentials=login, tls=tls_context(endpoint.ca) if endpoint.ca else None),
+    )

@@ -1,0 +1,59 @@
+"""What the storm's parent and its shards say to each other; see `loadtests.storm.shard` for who says what when.
+
+A module of its own, so that a message has one class whichever process made it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.cluster.connect import Endpoint
+from loadtests.wire.recorder import EngineReport
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPlan:
+    """All that a shard needs to know."""
+
+    scenario: Scenario
+    estate: EstateModel
+    schema: str
+    endpoint: Endpoint
+    shard: int
+    shard_count: int
+    ledger_folder: Path
+    live_path: Path
+    closed_in_flight: int | None = None  # of this shard; None is open loop, the trace's own instants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Connected, prepared, compiled, the first block made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """When the storm's wall clock is zero, on this machine's monotonic clock [ns]."""
+
+    at_monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Send nothing more, drain, and be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How it went; `cpu_s` is of the whole process, `report.cpu_s` of the thread that keeps the beat."""
+
+    report: EngineReport
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the shard can't go on, one sentence; the traceback is in its log."""
+
+    message: str

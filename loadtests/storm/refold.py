@@ -1,0 +1,50 @@
+"""After a storm: the days that estimates and corrections have touched are folded anew, so that their views follow the log.
+
+A reading brings its day's sums with it; a revision of one half-hour can't, as it does not know the others. On a platform a
+projector follows the log for this; a run does it once, when its storm is over.
+"""
+
+from collections.abc import Callable, Sequence
+
+from cassandra.cluster import Session
+
+from loadtests.workload.prices import book_of
+from scenarios.spec import Topology
+from sim.estate.model import EstateModel
+from store.columns import Integers, Mask
+from store.readings.cassandra import CassandraBulk
+from store.readings.verify import Rebuilt, rebuild
+from store.tables import Schema
+
+DAY_VIEWS = ("usage_by_fuel", "billing_by_home")
+
+
+def fold_days_anew(
+    sessions: Sequence[Session],
+    estate: EstateModel,
+    schema: Schema,
+    topology: Topology,
+    progress: Callable[[str], None],
+) -> dict[str, Rebuilt]:
+    """Mend the views of a day wherever they differ from the fold of the log, of each home in its own DC.
+
+    sessions: of the business DCs, in their order. What was acknowledged in a home's DC is all there; after an overload it
+    may still be on its way to the others, by hints. Raises StoreError.
+    """
+    mended = {view: Rebuilt() for view in DAY_VIEWS}
+    for dc, session in enumerate(sessions):
+        bulk = CassandraBulk(session, topology)
+
+        def is_home(premises: Integers, dc: int = dc) -> Mask:
+            is_its: Mask = estate.home_dc_of(premises) == dc
+            return is_its
+
+        try:
+            for view in DAY_VIEWS:
+                progress(f"folding {view} from the log, in {topology.business_dcs[dc].name}")
+                done = rebuild(bulk, schema, view, book_of(estate), is_chosen=is_home)
+                progress(f"folded {view}: {done.rows:,} days, {done.written:,} mended")
+                mended[view].add(done)
+        finally:
+            bulk.close()
+    return mended

@@ -1,0 +1,46 @@
+"""Starting a shard's process, whoever its parent is: the storm itself, or a worker of Locust."""
+
+import mmap
+import os
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.recording.history import COUNTS_SIZE, Counts
+from loadtests.wire.recorder import LIVE_SIZE
+
+
+def start_shard(log_path: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
+    """Start a process that waits for its `ShardPlan` on the connection, and ends when that does."""
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        os.set_blocking(end.fileno(), True)  # under Locust's gevent they are not, and a Connection expects it
+    with theirs, log_path.open("ab") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "loadtests.storm.shard", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,  # Ctrl-C is the parent's to hear; the socket's end tells a shard of its death
+        )
+    return process, Connection(ours.detach())
+
+
+def new_live_counts(path: Path) -> NDArray[np.int64]:
+    """A file of counters that the shard writes and the parent reads: int64[LIVE_SIZE]."""
+    path.write_bytes(bytes(LIVE_SIZE * 8))
+    with path.open("r+b") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
+
+
+def dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
+    """A sparse histogram as int64[COUNTS_SIZE]."""
+    counts = np.zeros(COUNTS_SIZE, np.int64)
+    counts[index] = count
+    return counts

@@ -1,0 +1,190 @@
+"""What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, the nodes' sampling."""
+
+import threading
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from loadtests.backend.back_office import BackOfficeResult, compile_kernels, run_back_office
+from loadtests.backend.command_gateway import GatewayResult, run_gateway
+from loadtests.backend.timed_statements import RequestLog
+from loadtests.cluster.connect import Endpoint
+from loadtests.errors import HarnessError
+from loadtests.recording.ledger import Ledger
+from loadtests.workload.operations import operations_of
+from scenarios.domain import Operation
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel
+from store.ports import StoreError
+
+STOP_S_MAX = 30.0
+
+
+class BesideStorm:
+    """The commands' gateway and the back office, each in a thread; nothing of what the scenario does not have.
+
+    ledger: the folder of the storm's ledger, looked at as it is marked. history: where each leaves a history of its own.
+    """
+
+    def __init__(
+        self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, ledger: Path, history: Path
+    ) -> None:
+        def carry_out(bench: _Bench) -> GatewayResult:
+            return run_gateway(
+                scenario,
+                estate,
+                endpoint,
+                schema=schema,
+                zero_ns=bench.zero_ns,
+                log=bench.log,
+                stop=bench.stop,
+            )
+
+        def keep_office(bench: _Bench) -> BackOfficeResult:
+            return run_back_office(
+                scenario,
+                estate,
+                endpoint,
+                schema=schema,
+                ledger=Ledger.open(ledger, is_writable=True),
+                zero_ns=bench.zero_ns,
+                log=bench.log,
+                over=bench.over,
+                stop=bench.stop,
+            )
+
+        self._gateway = _Beside("commands' gateway", carry_out if scenario.campaigns else None, history / "gateway")
+        self._office = _Beside(
+            "back office",
+            keep_office if scenario.run.back_office else None,
+            history / "office",
+            left_out=operations_of(
+                scenario
+            ),  # of these the senders' open loop is the measure, and its few dozen are none
+        )
+        self._has_office, self._estate = scenario.run.back_office, estate
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._has_office:
+            compile_kernels(self._estate)  # while the senders compile theirs, and before anybody's clock runs
+        self._open.enter_context(self._gateway)
+        self._open.enter_context(self._office)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def start(self, zero_ns: int) -> None:
+        """Begin; `zero_ns` is the storm's start [monotonic]."""
+        self._gateway.start(zero_ns)
+        self._office.start(zero_ns)
+
+    def wait(self) -> None:
+        """The shards are done: until these are, too."""
+        self._gateway.wait()
+        self._office.wait()
+
+    def stop(self) -> None:
+        """Leave what is open."""
+        self._gateway.stop()
+        self._office.stop()
+
+    def commands(self) -> GatewayResult | None:
+        return self._gateway.result()
+
+    def office(self) -> BackOfficeResult | None:
+        return self._office.result()
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """Why one of them could not go on, if so."""
+        return self._gateway.trouble + self._office.trouble
+
+
+def histories_beside(history: Path) -> list[Path]:
+    """The histories that a `BesideStorm` has left in a folder."""
+    return [path for name in ("gateway", "office") if (path := history / name).exists()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What work beside the shards is given."""
+
+    zero_ns: int  # the storm's start [monotonic]
+    log: RequestLog
+    over: threading.Event  # the shards are done
+    stop: threading.Event  # leave what is open; `over` is set with it
+
+
+Outcome = TypeVar("Outcome")
+
+
+class _Beside(Generic[Outcome]):
+    """Work in a thread beside the shards, with a history of its own; without `work` there is none."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[_Bench], Outcome] | None,
+        history: Path,
+        left_out: Collection[Operation] = (),
+    ) -> None:
+        self._name, self._work, self._history, self._left_out = name, work, history, left_out
+        self._bench = _Bench(zero_ns=0, log=RequestLog(), over=threading.Event(), stop=threading.Event())
+        self._thread: threading.Thread | None = None
+        self._result: Outcome | None = None
+        self._error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+            self._bench.log.write(self._history, self._bench.zero_ns, self._left_out)
+
+    def start(self, zero_ns: int) -> None:
+        """Begin; `zero_ns` is the storm's start [monotonic]."""
+        if self._work is None:
+            return
+        self._bench = replace(self._bench, zero_ns=zero_ns)
+        self._thread = threading.Thread(target=self._run, args=(self._work,), name=self._name, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """The shards are done: until this is, too."""
+        self._bench.over.set()
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.2)  # in short: Ctrl-C is heard between
+        if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
+            raise self._error  # a fault of ours, which a thread must not keep to itself
+
+    def stop(self) -> None:
+        self._bench.stop.set()
+        self._bench.over.set()
+
+    def result(self) -> Outcome | None:
+        """What came of it, when it is known."""
+        if self._thread is not None:
+            self._thread.join(STOP_S_MAX)
+        return self._result
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """Why it could not go on, if so; what the shards sent is recorded and audited all the same."""
+        return () if self._error is None else (f"The {self._name} could not go on: {self._error}.",)
+
+    def _run(self, work: Callable[[_Bench], Outcome]) -> None:
+        try:
+            self._result = work(self._bench)
+        except Exception as error:
+            self._error = error

@@ -1,0 +1,155 @@
+"""A stub of a Cassandra node whose capacity is known: c servers behind one queue, service times of a set mean.
+
+`python -m loadtests.stubs.queueing_node --servers 8 --service-ms 4` serves CQL as `stub_server` does, in a process of its own, so
+that it does not share an interpreter with who measures it; it prints its port and ends with its standard input.
+
+The queue is worked out in nominal time: a request is served from its arrival, or from when a server is free, and a late
+answer holds up no other. So the host's hiccups add to response times, but not to the queue. `rate_max_per_s` tells the
+highest rate at which a percentile of response times is within its limit: what a search must find.
+"""
+
+import argparse
+import contextlib
+import heapq
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.optimize import brentq
+
+from loadtests.stubs.scripted_node import Answer, Execute, StubServer
+
+_DRAWS = 65_536
+_STREAM = 2**63  # of services: arrivals of the same seed must not be drawn alike
+_STARTED_S_MAX = 30.0
+
+
+class QueueStation:
+    """c servers, first come, first served. Called by one thread, with arrivals in their order."""
+
+    def __init__(self, servers: int, service_s: float, *, is_exponential: bool, seed: int = 1) -> None:
+        assert servers >= 1 and service_s > 0
+        self._free_s = [0.0] * servers  # when each server is free: a heap
+        self._service_s = service_s
+        self._is_exponential = is_exponential
+        self._random = np.random.Generator(np.random.Philox(key=np.array([seed, _STREAM], dtype=np.uint64)))
+        self._draws: Iterator[float] = iter(())
+
+    def stay_s(self, at_s: float) -> float:
+        """How long a request that arrives at `at_s` stays: its wait and its service [s]."""
+        end_s = max(self._free_s[0], at_s) + self._next_service_s()
+        heapq.heapreplace(self._free_s, end_s)
+        return end_s - at_s
+
+    def _next_service_s(self) -> float:
+        if not self._is_exponential:
+            return self._service_s
+        drawn = next(self._draws, None)
+        if drawn is None:
+            self._draws = iter(self._random.exponential(self._service_s, _DRAWS).tolist())
+            drawn = next(self._draws)
+        return drawn
+
+
+# --- what is true of it ------------------------------------------------------------------------------------------------
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """The share of arrivals that wait in M/M/c. load: offered work in servers, below `servers`.
+
+    Source: Erlang 1917; by the recursion of Erlang's B formula, as in Gross et al., "Fundamentals of Queueing Theory".
+    """
+    blocked = 1.0
+    for server in range(1, servers + 1):
+        blocked = load * blocked / (server + load * blocked)
+    utilisation = load / servers
+    return blocked / (1 - utilisation * (1 - blocked))
+
+
+def share_slower(servers: int, service_s: float, rate_per_s: float, limit_s: float) -> float:
+    """The share of responses of M/M/c (wait and service) that take longer than `limit_s`; 1 from saturation on.
+
+    Source: Gross et al., "Fundamentals of Queueing Theory", 4th ed. (2008), section 2.3.
+    """
+    load = rate_per_s * service_s
+    if load >= servers:
+        return 1.0
+    waits, mu = erlang_c(servers, load), 1 / service_s
+    drain = servers * mu - rate_per_s  # the rate of the wait of those who wait
+    in_service = math.exp(-mu * limit_s)
+    if math.isclose(drain, mu):
+        return (1 - waits) * in_service + waits * (1 + mu * limit_s) * in_service
+    both = (drain * in_service - mu * math.exp(-drain * limit_s)) / (drain - mu)
+    return (1 - waits) * in_service + waits * both
+
+
+def rate_max_per_s(servers: int, service_s: float, percentile: float, limit_s: float) -> float:
+    """The highest rate at which `percentile` of M/M/c's response times is within `limit_s`. ValueError if none is."""
+    share = 1 - percentile / 100
+    if share_slower(servers, service_s, 1e-9, limit_s) > share:
+        raise ValueError("service alone takes longer than the limit allows")
+    highest = servers / service_s
+    return float(
+        brentq(lambda rate: share_slower(servers, service_s, rate, limit_s) - share, 1e-9, highest * (1 - 1e-9))
+    )
+
+
+# --- the process -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def running(servers: int, service_s: float, *, is_exponential: bool = True) -> Iterator[tuple[str, int]]:
+    """Start the stub in a process of its own; its address while the block runs."""
+    kind = "exponential" if is_exponential else "constant"
+    given = ["--servers", str(servers), "--service-ms", str(service_s * 1e3), "--kind", kind]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadtests.stubs.queueing_node", *given],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield "127.0.0.1", int(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        try:
+            process.wait(_STARTED_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _keep_time() -> None:
+    """Answer on time on a busy machine, where the process may: a stub that waits for a core is another queue than it says."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))
+
+
+def main() -> None:
+    """The process: serve until standard input ends."""
+    parser = argparse.ArgumentParser(description="A CQL stub that is an M/M/c or M/D/c queue.")
+    parser.add_argument("--servers", type=int, required=True)
+    parser.add_argument("--service-ms", type=float, required=True)
+    parser.add_argument("--kind", choices=("exponential", "constant"), default="exponential")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    _keep_time()
+    station = QueueStation(
+        given.servers, given.service_ms / 1e3, is_exponential=given.kind == "exponential", seed=given.seed
+    )
+
+    def answer(execute: Execute) -> Answer:
+        return Answer(after_s=station.stay_s(execute.at_s))
+
+    with StubServer(answer=answer, keeps_executes=False) as server:
+        print(server.address[1], flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How messages of the trace become operations on the store."""

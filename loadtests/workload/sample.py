@@ -1,0 +1,76 @@
+"""The load of the matrix: a fixed sample of the scenario's own operations, sent over and over at a steady rate.
+
+A scenario's trace changes its mix with the hour, and a faster cell would get further into the day than a slower one. So
+operations are drawn from the whole span, put into an order that is drawn from the seed, and every cell is sent the same
+ones. The second time round each write replaces a row by itself: writes are idempotent, and what the store holds is bounded.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.cluster.connect import Endpoint
+from loadtests.storm.messages import ShardPlan
+from loadtests.wire.block import OperationBlock
+from loadtests.workload.trace_source import Workload, make_templates
+from scenarios.domain import PARTITION_COUNT, Operation
+from scenarios.spec import Scenario, ScenarioError
+from sim.estate.model import EstateModel
+from sim.trace.blocks import trace_blocks
+from store.schemas import SCHEMAS
+
+SAMPLE_MAX = 20_000  # operations; some 8 MB of frames a cell
+_SAMPLE_DRAW = 0x5A3
+
+
+def sample_of(
+    scenario: Scenario, estate: EstateModel, schema: str, prepared_ids: Mapping[Operation, bytes]
+) -> OperationBlock:
+    """Up to SAMPLE_MAX operations of the whole span, in an order drawn from the seed; all are due at 0.
+
+    Which operations they are depends on the scenario's estate, traffic and seed alone: cells differ in their frames'
+    statement and level. Of a large estate they are all operations of some homes. Commands are left out.
+    Raises ScenarioError for a scenario that sends nothing.
+    """
+    source = Workload(
+        _plan_of(scenario, estate, schema, shard_count(estate)),
+        make_templates(scenario, SCHEMAS[schema], prepared_ids),
+    )
+    rows, frames, size = [], [], 0
+    while (block := source.next_block()) is not None:
+        part = block.rows.copy()
+        part["frame_offset"] += size
+        rows.append(part)
+        frames.append(block.frames)
+        size += block.frames.size
+    if not size:
+        raise ScenarioError(f"the scenario '{scenario.title}' sends nothing that the matrix could measure")
+    merged: NDArray[np.void] = np.concatenate(rows)
+    order = np.random.default_rng([_SAMPLE_DRAW, scenario.run.seed]).permutation(len(merged))[:SAMPLE_MAX]
+    merged = merged[order]
+    merged["due_us"] = 0
+    return OperationBlock(rows=merged, frames=np.concatenate(frames))
+
+
+def shard_count(estate: EstateModel) -> int:
+    """Into how many parts the estate is cut so that one holds about SAMPLE_MAX messages, by a count of a 64th of it."""
+    parts = 64
+    counted = sum(len(block.due_us) for block in trace_blocks(estate, shard=0, shard_count=parts))
+    return min(max(counted * parts // SAMPLE_MAX, 1), PARTITION_COUNT)
+
+
+def _plan_of(scenario: Scenario, estate: EstateModel, schema: str, shards: int) -> ShardPlan:
+    """What a Workload is made from; it sends from this process, and keeps no ledger."""
+    nowhere = Endpoint(contact_points=(), local_dc="")
+    return ShardPlan(
+        scenario=scenario,
+        estate=estate,
+        schema=schema,
+        endpoint=nowhere,
+        shard=0,
+        shard_count=shards,
+        ledger_folder=Path(),
+        live_path=Path(),
+    )

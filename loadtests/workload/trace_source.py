@@ -1,0 +1,191 @@
+"""The trace as operations on the store: each message becomes the write or the query that a gateway would send.
+
+A delivery is one write for the home's log and views, a customer's question one read. Blocks of some thousand messages are
+made as they fall due; the engine says how many it keeps while the cluster is behind. Commands are not sent here but by
+`loadtests.backend.command_gateway`, which waits for their answers.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.storm.messages import ShardPlan
+from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
+from loadtests.wire.frames import FrameTemplate
+from loadtests.workload.deliveries import (
+    alert_columns,
+    preference_columns,
+    readings_of,
+    registers_of,
+    revisions_of,
+    ten_second_columns,
+)
+from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes_of, operations_of
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.spec import Scenario
+from sim.estate.lookup import cohorts_of, split_meter, start_us_of
+from sim.trace.blocks import MessageBlock, MessageKind, trace_blocks
+from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
+from store.tables import CqlType, Schema
+
+MESSAGES_PER_BLOCK = 8_192
+PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query is one page
+
+
+Templates = Mapping[tuple[Operation, int | None], FrameTemplate]
+
+
+def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Operation, bytes]) -> Templates:
+    """The frame templates of every operation: (operation, list length) -> template; the length is None without a list."""
+    templates: dict[tuple[Operation, int | None], FrameTemplate] = {}
+    for operation in operations_of(scenario):
+        statement = schema.statement(operation)
+        has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
+        for length in (0, 1, SLOTS_PER_DAY) if has_list else (None,):
+            templates[operation, length] = FrameTemplate(
+                statement,
+                prepared_ids[operation],
+                scenario.topology.consistency.of(operation).wire_code,
+                list_length=length,
+                page_size=None if statement.is_write else PAGE_ROWS,
+            )
+    return templates
+
+
+class Workload:
+    """One shard's operations in due order: the source that a `loadtests.wire.engine.Engine` runs."""
+
+    def __init__(self, plan: ShardPlan, templates: Templates) -> None:
+        estate = plan.estate
+        self._estate = estate
+        self._lanes = lanes_of(plan.scenario)
+        self._templates = templates
+        self._pace = plan.scenario.pace
+        self._first: OperationBlock | None = None
+        self._messages: Iterator[MessageBlock] = trace_blocks(
+            estate,
+            shard=plan.shard,
+            shard_count=plan.shard_count,
+            block_size_max=MESSAGES_PER_BLOCK,
+            from_us=plan.scenario.replay_from_us,
+        )
+
+    def prime(self) -> None:
+        """Make the first block now, kernels compiled and all, so that it is there when the storm's clock starts."""
+        assert self._first is None, "primed twice"
+        self._first = self.next_block()
+
+    def next_block(self) -> OperationBlock | None:
+        """The operations of the next messages, or None when the trace is over."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        messages = next(self._messages, None)
+        if messages is None:
+            return None
+        groups: list[FrameGroup] = []
+        for kind in MessageKind:
+            chosen = np.flatnonzero(messages.kind == kind)
+            if len(chosen) and kind not in OF_GATEWAY:
+                groups += self._groups(
+                    kind, _Chosen.of(messages, chosen), self._pace.wall_us_of(messages.due_us[chosen])
+                )
+        return assemble_block(groups)
+
+    def _groups(self, kind: MessageKind, sent: "_Chosen", wall_us: NDArray[np.int64]) -> Iterator[FrameGroup]:
+        """The operations of messages of one kind."""
+        estate, meter, slot = self._estate, sent.meter, sent.first_slot
+        match kind:
+            case MessageKind.PUSH_HALF_HOUR | MessageKind.UPLOAD_DAY:
+                count = 1 if kind is MessageKind.PUSH_HALF_HOUR else SLOTS_PER_DAY
+                readings = readings_of(estate, meter=meter, first_slot=slot, slot_count=count)
+                columns = reading_columns(Operation.INGEST_READING, self._as_received(readings, sent))
+                yield self._group(
+                    Lane(operation=Operation.INGEST_READING, has_plane=True), columns, sent, wall_us, count
+                )
+            case MessageKind.READ_REGISTER:
+                readings = self._as_received(registers_of(estate, meter=meter, first_slot=slot), sent)
+                columns = reading_columns(Operation.INGEST_REGISTER, readings)
+                # the ledger marks the day's last half-hour, whose end the register is of
+                last = dataclasses.replace(sent, first_slot=(slot + SLOTS_PER_DAY - 1).astype(np.int32))
+                yield self._group(Lane(operation=Operation.INGEST_REGISTER, has_plane=True), columns, last, wall_us, 1)
+            case MessageKind.ESTIMATE | MessageKind.CORRECT:
+                revisions = sent.draw_index if kind is MessageKind.CORRECT else np.full(len(meter), ESTIMATE_REVISION)
+                for revision in np.unique(revisions).tolist():
+                    rows = np.flatnonzero(revisions == revision)
+                    part = sent.rows(rows)
+                    revised = revisions_of(estate, meter=part.meter, first_slot=part.first_slot, revision=revision)
+                    columns = reading_columns(Operation.INGEST_REVISION, revised)
+                    lane = Lane(operation=Operation.INGEST_REVISION, revision=revision, has_plane=True)
+                    yield self._group(lane, columns, part, wall_us[rows], 1)
+            case MessageKind.PUSH_TEN_SECOND:
+                columns = ten_second_columns(estate, meter, slot, sent.draw_index)
+                yield self._group(Lane(operation=Operation.INGEST_TEN_SECOND), columns, sent, wall_us, 1)
+            case MessageKind.ALERT:
+                columns = alert_columns(estate, meter, sent.draw_index, slot)
+                yield self._group(Lane(operation=Operation.RECORD_ALERT), columns, sent, wall_us, 1)
+            case MessageKind.CHANGE_PREFERENCE:
+                columns = preference_columns(estate, meter)
+                yield self._group(Lane(operation=Operation.CHANGE_PREFERENCE), columns, sent, wall_us, 1)
+            case _:
+                lane = Lane(operation=QUERY_OF_KIND[kind])
+                yield self._group(lane, self._query_columns(sent), sent, wall_us, SLOTS_PER_DAY)
+
+    def _as_received(self, readings: Readings, sent: "_Chosen") -> Readings:
+        """With the instant at which this copy of a delivery arrives: a second one has its own."""
+        return dataclasses.replace(readings, received_at_us=start_us_of(self._estate) + sent.due_us)
+
+    def _query_columns(self, sent: "_Chosen") -> Columns:
+        premises, is_gas = split_meter(self._estate, sent.meter)
+        day_start_us = start_us_of(self._estate) + sent.first_slot.astype(np.int64) * SLOT_US
+        columns = home_columns(premises, is_gas.astype(np.int8), day_start_us)
+        return dict(columns) | {"cohort": cohorts_of(self._estate, premises)}
+
+    def _group(
+        self, lane: Lane, columns: Columns, sent: "_Chosen", wall_us: NDArray[np.int64], slot_count: int
+    ) -> FrameGroup:
+        mutable: dict[str, NDArray[Any]] = dict(columns)
+        length = mutable["values_wh"].shape[1] if "values_wh" in mutable else None
+        template = self._templates[lane.operation, length]
+        premises, _ = split_meter(self._estate, sent.meter)
+        return FrameGroup(
+            operation=self._lanes.index(lane),
+            due_us=wall_us,
+            meter=sent.meter,
+            first_slot=sent.first_slot,
+            slot_count=np.full(len(sent.meter), slot_count, np.int32),
+            token=template.tokens(mutable),
+            dc=self._estate.home_dc_of(premises),  # an index into the ring's DCs, which are the business ones
+            frames=template.encode(mutable),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Messages of one kind, as columns of one length."""
+
+    due_us: NDArray[np.int64]
+    meter: NDArray[np.int64]
+    first_slot: NDArray[np.int32]
+    draw_index: NDArray[np.int32]
+
+    @staticmethod
+    def of(messages: MessageBlock, rows: NDArray[np.intp]) -> "_Chosen":
+        return _Chosen(
+            due_us=messages.due_us[rows],
+            meter=messages.meter[rows],
+            first_slot=messages.first_slot[rows],
+            draw_index=messages.draw_index[rows],
+        )
+
+    def rows(self, rows: NDArray[np.intp]) -> "_Chosen":
+        return _Chosen(
+            due_us=self.due_us[rows],
+            meter=self.meter[rows],
+            first_slot=self.first_slot[rows],
+            draw_index=self.draw_index[rows],
+        )

@@ -1,0 +1,1 @@
+"""The command `meterstorm`, one file a subcommand."""

@@ -1,0 +1,159 @@
+"""Progress for people, on stderr: a line a phase, a live line during the storm, and the closing summary on stdout."""
+
+import time
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.live import Live as View
+from rich.table import Table
+from rich.text import Text
+
+from loadtests.cluster.doctor import Check, Grade
+from loadtests.storm.coordinator import Live
+from meterstorm.display.live import live_lines, plain_line
+from reports.results_file import Verdict
+from reports.run.results import CommandsResult, Results
+
+VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+GRADE_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
+PLAIN_LINE_EVERY_S = 10.0
+
+
+class Display:
+    """Implements `meterstorm.display.progress.Progress`; on a terminal the storm has a view, elsewhere a line every ten
+    seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._view: View | None = None
+        self._line_due_s = 0.0
+
+    def phase(self, name: str) -> None:
+        self.close()
+        self._console.print(Text.assemble((f"{time.monotonic() - self._started:6.1f} s  ", "dim"), name))
+
+    def detail(self, text: str) -> None:
+        self._console.print(Text(f"          {text}", "dim"))
+
+    def live(self, live: Live, wall_s: float) -> None:
+        if not self._console.is_terminal:
+            if live.elapsed_s >= self._line_due_s:
+                self._line_due_s = live.elapsed_s + PLAIN_LINE_EVERY_S
+                self._console.print(f"          {plain_line(live, wall_s)}", highlight=False, soft_wrap=True)
+            return
+        if self._view is None:
+            self._view = View(console=self._console, transient=True, refresh_per_second=4)
+            self._view.start()
+        text = Text(
+            "\n".join(f"          {line}" for line in live_lines(live, wall_s)), no_wrap=True, overflow="ellipsis"
+        )
+        self._view.update(text)
+
+    def close(self) -> None:
+        """Take the view off the screen."""
+        if self._view is not None:
+            self._view.stop()
+            self._view = None
+
+
+def print_results(console: Console, results: Results, report: str) -> None:
+    """The verdict with its reasons, the operations, the audit, and where the report is."""
+    console.print()
+    console.print(Text.assemble("verdict: ", (results.verdict.value, VERDICT_STYLES[results.verdict])))
+    for reason in results.reasons:
+        console.print(f"  - {reason}", highlight=False, soft_wrap=True)
+    console.print(_operations_table(results))
+    if results.commands is not None:
+        console.print(_commands_table(results.commands))
+    if results.audit is not None:
+        console.print(_audit_table(results))
+        for rule in results.audit.rules:
+            outcome = f"true of {rule.counted:,}" if rule.counted else "not checked, nothing was there"
+            if rule.faults:
+                outcome = f"{rule.faults:,} faults in {rule.counted:,}"
+            console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
+        for example in results.audit.examples[:5]:
+            console.print(
+                f"  {example.kind}: meter {example.mpxn}, half-hour {example.slot_start} in {example.table} of "
+                f"{example.dc}: expected {example.expected}, found {example.found}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def print_checks(console: Console, checks: Sequence[Check], *, only_trouble: bool) -> None:
+    """What the doctor found, and the mend of what is wrong."""
+    for check in checks:
+        if only_trouble and check.grade is Grade.OK:
+            continue
+        console.print(
+            Text.assemble((f"{check.grade.value:5}", GRADE_STYLES[check.grade]), f"{check.name}: {check.finding}"),
+            soft_wrap=True,
+        )
+        if check.mend:
+            console.print(Text(f"     mend: {check.mend}"), soft_wrap=True)
+
+
+def _operations_table(results: Results) -> Table:
+    table = Table(
+        title="Operations (response time from the due time; *: closed loop of gateways and back office)",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=0,
+    )
+    table.add_column("operation", no_wrap=True)
+    for heading in ("ok", "failed", "in doubt", "rate/s", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    by_loop = sorted(results.operations.items(), key=lambda one: not one[1].is_open_loop)
+    for number, (name, operation) in enumerate(by_loop):
+        response = operation.response_ms
+        if number and by_loop[number - 1][1].is_open_loop and not operation.is_open_loop:
+            table.add_section()
+        table.add_row(
+            name if operation.is_open_loop else f"{name} *",
+            f"{operation.ok:,}",
+            f"{operation.failed:,}",
+            f"{operation.indeterminate:,}",
+            "-" if operation.rate_per_s is None else f"{operation.rate_per_s:,.0f}",
+            *(
+                "-" if value is None else f"{value:,.1f}"
+                for value in ((response.p50, response.p99, response.max) if response else (None,) * 3)
+            ),
+        )
+    return table
+
+
+def _commands_table(commands: CommandsResult) -> Table:
+    """How commands ended, and what it took."""
+    table = Table(title="Commands (in closed loop)", title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("state", no_wrap=True)
+    table.add_column("commands", justify="right", no_wrap=True)
+    for state, count in sorted(commands.states.items()):
+        table.add_row(state.lower(), f"{count:,}")
+    table.add_section()
+    sums = {
+        "attempts": commands.attempts,
+        "replays": commands.replays,
+        "late answers": commands.late,
+        "repeated answers": commands.repeats,
+        "drifts found": commands.drifts,
+    }
+    for name, count in sums.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _audit_table(results: Results) -> Table:
+    assert results.audit is not None
+    title = "Audit (facts read back from each data centre)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("held by", no_wrap=True)
+    for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, counts in (*results.audit.per_dc.items(), ("every DC", results.audit)):
+        cells = (counts.acknowledged, counts.verified, counts.lost, counts.wrong, counts.phantom, counts.duplicate)
+        table.add_row(name, *(f"{cell:,}" for cell in cells))
+    return table

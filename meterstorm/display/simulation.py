@@ -1,0 +1,172 @@
+"""A simulation's tables for people, on stdout. All numbers come from `SimulationResults`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from reports.simulation.gallery import instant, per_s, spoken
+from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
+from reports.simulation.results import ReplicationsResult, SimulationResults
+from scenarios.wording import duration, percent, significant
+
+BAR_WIDTH = 40
+LOAD_LINES_MAX = 48
+FAULT_LINES_SHOWN_MAX = 5
+_STEPS_H = (1, 2, 3, 6, 12, 24, 48, 168, 336)
+
+
+def print_simulation(console: Console, results: SimulationResults) -> None:
+    """The tables, the load as a sketch, what a reader must know, and the digest."""
+    console.print(_estate(results))
+    console.print(_offered(results))
+    _print_load(console, results)
+    console.print(_backlog(results))
+    if results.campaigns:
+        console.print(_campaigns(results))
+        console.print(_answers(results))
+    if results.ihd:
+        console.print(_displays(results))
+    console.print(_energy(results))
+    if results.replications is not None:
+        _print_replications(console, results, results.replications)
+    for name, fault in results.profile_faults.items():
+        lines = ", ".join(map(str, fault.lines[:FAULT_LINES_SHOWN_MAX]))
+        console.print(f"profile {results.profile}: {fault.count:,} x {name}, first in line {lines}", highlight=False)
+    for sentence in results.warnings:
+        console.print(f"note: {sentence}", highlight=False, soft_wrap=True)
+    console.print(f"digest: {results.digest}", highlight=False, soft_wrap=True)
+
+
+def _table(title: str, first: str, headings: Sequence[str]) -> Table:
+    """Numbers are never cut or broken: on a narrow terminal the names fold."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column(first, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _estate(results: SimulationResults) -> Table:
+    table = Table(title=results.scenario, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("premises", f"{results.premises:,}")
+    table.add_row("meters", f"{results.meters:,}")
+    table.add_row("readings", f"{results.readings:,}")
+    table.add_row("messages", f"{sum(results.messages.values()):,}")
+    table.add_row("simulated from", f"{results.start} 00:00 UTC")
+    table.add_row("for", duration(results.span_s))
+    return table
+
+
+def _offered(results: SimulationResults) -> Table:
+    per = "s" if results.offered_bin_s == 1 else f"s, by {results.offered_bin_s} s"
+    table = _table("Offered load", "operation", ("messages", f"peak/{per}", "mean/s", "peak at"))
+    for name, offered in results.offered.items():
+        if offered.count:
+            table.add_row(
+                spoken(name),
+                f"{offered.count:,}",
+                per_s(offered.peak_per_s),
+                significant(offered.mean_per_s),
+                instant(results.start, offered.peak_at_s).removesuffix(" UTC"),
+            )
+    return table
+
+
+def _backlog(results: SimulationResults) -> Table:
+    headings = ("sent by hubs", "peak", "peak at", "drained within", "in flight\nat the end")
+    table = _table("Backlog", "region", headings)
+    for name, region in results.backlog.items():
+        peak_at = instant(results.start, region.peak_at_s).removesuffix(" UTC") if region.peak else "-"
+        drain = "not by the end" if region.drain_s is None else duration(region.drain_s)
+        table.add_row(
+            name,
+            f"{region.sent:,}",
+            f"{region.peak:,}",
+            peak_at,
+            drain if region.peak else "-",
+            f"{region.in_flight:,}",
+        )
+    return table
+
+
+def _campaigns(results: SimulationResults) -> Table:
+    headings = ("targets", "applied", "rejected", "exhausted", "in flight")
+    table = _table("Commands by state", "campaign", headings)
+    for name, each in results.campaigns.items():
+        states = (each.targets, each.applied, each.rejected, each.exhausted, each.in_flight)
+        table.add_row(name, *(f"{value:,}" for value in states))
+    return table
+
+
+def _answers(results: SimulationResults) -> Table:
+    headings = ("attempts", "late answers", "repeated answers")
+    table = _table("Attempts and answers", "campaign", headings)
+    for name, each in results.campaigns.items():
+        table.add_row(name, f"{each.attempts:,}", f"{each.late_answers:,}", f"{each.repeated_answers:,}")
+    return table
+
+
+def _displays(results: SimulationResults) -> Table:
+    headings = ("in force from", "displays", "correct\nthen", "share", "correct\nat the end")
+    table = _table("In-home displays", "campaign", headings)
+    for name, each in results.ihd.items():
+        table.add_row(
+            name,
+            instant(results.start, each.effective_s).removesuffix(" UTC"),
+            f"{each.displays:,}",
+            f"{each.correct_at_effective:,}",
+            percent(each.share_at_effective),
+            f"{each.correct_at_end:,}",
+        )
+    return table
+
+
+def _energy(results: SimulationResults) -> Table:
+    table = _table("Energy used", "fuel", ("MWh",))
+    for fuel, energy_wh in results.energy_wh.items():
+        table.add_row(fuel, f"{energy_wh / 1e6:,.1f}")
+    return table
+
+
+def _print_replications(console: Console, results: SimulationResults, replications: ReplicationsResult) -> None:
+    """What the tables before it say of one seed, estimated over all; and the differences from another scenario."""
+    interval = f"{confidence_told(replications)} interval"
+    title = f"Over {seeds_told(replications)} (above: seed {results.seed})"
+    console.print(_estimates(title, interval, estimate_rows(replications.figures)))
+    if replications.against is None:
+        return
+    rows = estimate_rows(replications.against.differences)
+    title = f"Difference from: {replications.against.scenario} (same seeds)"
+    console.print(_estimates(title, interval, rows) if rows else f"{title}: none in any figure")
+
+
+def _estimates(title: str, interval: str, rows: Sequence[EstimateRow]) -> Table:
+    table = _table(title, "figure", ())
+    table.columns[0].no_wrap = True
+    table.add_column("of", overflow="fold")
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column(interval, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _print_load(console: Console, results: SimulationResults) -> None:
+    """All operations together, as bars; a long span in coarser steps."""
+    if not results.offered_by_hour:
+        return
+    hours = np.sum([list(counts) for counts in results.offered_by_hour.values()], axis=0)
+    step_h = next((step for step in _STEPS_H if len(hours) <= step * LOAD_LINES_MAX), _STEPS_H[-1])
+    counts = np.add.reduceat(hours, np.arange(0, len(hours), step_h)).tolist()
+    busiest = max(counts)
+    per = "hour" if step_h == 1 else f"{step_h} hours"
+    console.print(f"Messages by {per} of simulated time, UTC (the widest bar is {busiest:,})", highlight=False)
+    for at, count in enumerate(counts):
+        bar = "█" * round(BAR_WIDTH * count / busiest)
+        moment = instant(results.start, at * step_h * 3_600).removesuffix(" UTC")
+        console.print(f"  {moment:>12} {count:>13,} {bar}", highlight=False)

@@ -1,0 +1,1 @@
+"""The jobs that the command and the library do, one file each."""

@@ -1,0 +1,130 @@
+"""After the storm: revised days are folded, all is read back and held against seed and rules, and the outcome is kept."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from loadtests.audit.row_counts import sent_of
+from loadtests.audit.rules.back_office_read import check_office
+from loadtests.audit.rules.commands_read import check_command_rules
+from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.customers_read import check_rules
+from loadtests.audit.tables import audit as audit_tables
+from loadtests.backend.back_office import has_summaries, summarise
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.recording.ledger import Ledger
+from loadtests.storm.refold import fold_days_anew
+from loadtests.workload.operations import operations_of
+from loadtests.workload.prices import book_of
+from meterstorm.display.progress import Progress
+from meterstorm.outcomes.run import audit_result
+from reports.run.results import AuditResult, Results
+from scenarios.domain import Operation
+from scenarios.spec import Scenario
+from sim.estate.lookup import start_us_of
+from sim.estate.model import EstateModel
+from store.cassandra import CassandraStore
+from store.schemas import SCHEMAS
+
+SCHEMA = "home_months"
+
+
+def has_revisions(scenario: Scenario) -> bool:
+    """Are there days to be folded anew when the storm is over?"""
+    return Operation.INGEST_REVISION in operations_of(scenario)
+
+
+def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress) -> None:
+    """Fold the days that revisions have touched. Raises HarnessError, StoreError."""
+    with contextlib.ExitStack() as cleanup:
+        sessions = []
+        for dc in scenario.topology.business_dcs:
+            driver, session = connect(dataclasses.replace(endpoint, local_dc=dc.name))
+            cleanup.callback(driver.shutdown)
+            sessions.append(session)
+        fold_days_anew(sessions, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
+        if has_summaries(scenario, estate):
+            progress.detail("projecting cohorts and completeness again, from the folded days")
+            store = CassandraStore(sessions[0], SCHEMAS[SCHEMA], scenario.topology, book_of(estate))
+            summarise(estate, store, start_us_of(estate) + scenario.span_us)
+            store.close()
+
+
+def are_commands_complete(results: Results) -> bool:
+    """Did the storm last until every command had ended?"""
+    return results.commands is not None and not results.trouble
+
+
+def audit(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    run_folder: Path,
+    settle_s: float,
+    progress: Progress,
+    *,
+    is_complete: bool,
+    is_closed: bool,
+    refused_count: int,
+) -> AuditResult:
+    """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
+
+    is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office; refused_count: how many
+    faulty deliveries it sent at least.
+    Raises HarnessError, StoreError, and what the driver raises.
+    """
+    with contextlib.ExitStack() as cleanup:
+        sessions = {}
+        for dc in scenario.topology.dcs:
+            driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
+            cleanup.callback(driver.shutdown)
+        ledger = Ledger.open(run_folder / "ledger")
+        report = audit_tables(
+            sessions,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            settle_s=settle_s,
+            progress=progress.detail,
+            sent=sent_of(run_folder / "history"),
+        )
+        check_all = partial(check_rules, is_closed=is_closed)
+        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_all))
+        if scenario.run.back_office:
+            check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
+            report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))
+        if scenario.campaigns:
+            progress.detail("audit: every command, from its home data centre")
+            report.rules.extend(check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=is_complete))
+    result = audit_result(report, scenario)
+    folder = run_folder / "audits"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
+    path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _rules(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    ledger: Ledger,
+    progress: Progress,
+    check: Callable[..., list[Checked]],
+) -> list[Checked]:
+    """The rules, through a session of their own: the audit's have raw rows."""
+    driver, session = connect(endpoint)
+    try:
+        return check(
+            session,
+            estate=estate,
+            ledger=ledger,
+            schema=SCHEMAS[SCHEMA],
+            topology=scenario.topology,
+            progress=progress.detail,
+        )
+    finally:
+        driver.shutdown()

@@ -1,0 +1,324 @@
+"""The main job: cluster, schema, storm, drain, audit, report; and the audit of a recorded run once more."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.backend.command_gateway import require_carried
+from loadtests.cluster import supervisor
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.errors import HarnessError
+from loadtests.fleet.launch import FleetPlan, storm_under_locust
+from loadtests.monitoring.node_metrics import NodeSampler
+from loadtests.recording.history import NodeSample
+from loadtests.recording.ledger import Ledger
+from loadtests.storm.coordinator import StormResult, storm
+from loadtests.storm.tables import prepare_tables
+from loadtests.workload.operations import planes_of
+from meterstorm.display.progress import Progress, Silent
+from meterstorm.jobs import audit as proof
+from meterstorm.jobs.audit import SCHEMA
+from meterstorm.jobs.run_folder import (
+    CLUSTER_NAME,
+    PROFILE_NAME,
+    RESOLVED_NAME,
+    new_folder,
+    read_resolved,
+    write_resolved,
+)
+from meterstorm.jobs.versions import versions
+from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
+from reports import write_report
+from reports.run.results import AuditResult, FleetResult, Results, load_results
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel, build_estate
+from sim.profiles.stored import read_profile, write_profile
+from sim.virtual_time.tallies import trace_digest
+from store.cassandra import drop_warming_schema
+from store.ports import StoreError
+from store.session import FAILURES
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 30.0
+
+
+def run(
+    scenario: Scenario,
+    out: Path,
+    *,
+    keep: bool = False,
+    endpoint: Endpoint | None = None,
+    shard_count: int = 1,
+    fleet: FleetPlan | None = None,
+    settle_s: float = SETTLE_S,
+    profile_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
+
+    endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
+    fleet: the shards are Locust's workers', instead of `shard_count` of our own.
+    settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
+    `estate.profile` is looked for before the working folder. Raises ScenarioError for what the user can mend in the
+    scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
+    storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
+    """
+    require_carried(scenario)
+    phases = _Phases(progress or Silent())
+    started = datetime.now(UTC)
+    estate = build_estate(scenario, folder=profile_folder)
+    with contextlib.ExitStack() as cleanup:
+        out = cleanup.enter_context(new_folder(out))
+        write_resolved(scenario, out)
+        write_profile(estate.profile, out / PROFILE_NAME)
+        with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
+            cluster = None
+            if endpoint is None:
+                folder = out / CLUSTER_NAME
+                cluster = cleanup.enter_context(
+                    LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
+                )
+            reached = endpoint or _endpoint_of(cluster)
+            watch = _Watch(cluster)
+            cleanup.callback(watch.close)
+        with phases.phase("schema", "Creating the schema"):
+            release = prepare_tables(scenario, estate, reached, SCHEMA)
+        with phases.phase("digest", "Computing the digest of the trace"):
+            digest = trace_digest(estate)
+        stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
+        results = assemble_results(
+            scenario,
+            out,
+            stormed=stormed,
+            digest=digest,
+            started=started,
+            versions=versions(cassandra=release),
+            where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
+            profile=profile_import(estate),
+            trouble=watch.trouble,
+            fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
+        )
+        results.write(out)  # whatever happens from here on, `audit_again` can go on from it
+        if stormed.is_interrupted:
+            phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
+        trouble = _fold_or_trouble(scenario, estate, reached, phases)
+        audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases, results)
+        results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
+        results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
+        results.write(out)
+        if cluster is not None:
+            phases.progress.phase("Stopping the cluster")
+            cluster.stop()
+    phases.progress.phase("Writing the report")
+    write_report(out)
+    return results
+
+
+def audit_again(
+    run_folder: Path,
+    *,
+    endpoint: Endpoint | None = None,
+    settle_s: float = SETTLE_S,
+    progress: Progress | None = None,
+) -> Results:
+    """Audit a recorded run afresh, on its kept local nodes or on the `endpoint` that it ran against.
+
+    The verdict is judged anew from the recorded history and the fresh audit, and results and report are written again.
+    Raises ScenarioError when the folder holds no finished run, HarnessError when its nodes can't be started.
+    """
+    progress = progress or Silent()
+    recorded = load_results(run_folder)
+    scenario = read_resolved(run_folder)
+    estate = build_estate(scenario, read_profile(run_folder / PROFILE_NAME))
+    with contextlib.ExitStack() as cleanup:
+        if endpoint is None:
+            endpoint = _endpoint_in_background(run_folder / CLUSTER_NAME)
+        if endpoint is None:
+            progress.phase("Starting the kept cluster")
+            cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
+            endpoint = cluster.endpoint()
+        progress.phase("Reading back what was acknowledged, from each data centre")
+        is_complete = proof.are_commands_complete(recorded)
+        audit = proof.audit(
+            scenario,
+            estate,
+            endpoint,
+            run_folder,
+            settle_s,
+            progress,
+            is_complete=is_complete,
+            is_closed=not recorded.trouble,
+            refused_count=recorded.back_office.faulty if recorded.back_office else 0,
+        )
+    results = judge_again(recorded, scenario, audit, ())
+    results.write(run_folder)
+    progress.phase("Writing the report")
+    write_report(run_folder)
+    return results
+
+
+def _endpoint_in_background(folder: Path) -> Endpoint | None:
+    """The run's own nodes when `meterstorm cluster up RUN` holds them already."""
+    if not (folder / supervisor.STATE_FILE).exists():
+        return None
+    state = supervisor.status(folder)
+    return state.endpoint if state.phase is supervisor.Phase.SERVING else None
+
+
+class _Phases:
+    """Wall time by phase [s], each told to the user as it begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def phase(self, name: str, said: str) -> Iterator[None]:
+        self.progress.phase(said)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - started, 3)
+
+
+def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
+    assert cluster is not None, "either the user's cluster or ours"
+    return cluster.endpoint()
+
+
+def _storm(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    out: Path,
+    senders: FleetPlan | int,
+    watch: "_Watch",
+    phases: "_Phases",
+) -> StormResult:
+    """Send the whole trace; fills `history/` and `ledger/`."""
+    with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+        if scenario.run.warm_nodes_s:
+            phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
+        try:
+            if isinstance(senders, FleetPlan):
+                if senders.listen is not None:
+                    phases.progress.detail(_call_for_workers(senders.worker_count, senders.listen, endpoint))
+                return storm_under_locust(
+                    scenario,
+                    senders,
+                    estate=estate,
+                    schema=SCHEMA,
+                    endpoint=endpoint,
+                    run_folder=out,
+                    scenario_path=out / RESOLVED_NAME,
+                    profile_path=out / PROFILE_NAME,
+                    sample_nodes=watch.sample,
+                    live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+                )
+            Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
+            return storm(
+                scenario,
+                estate=estate,
+                schema=SCHEMA,
+                endpoint=endpoint,
+                run_folder=out,
+                shard_count=senders,
+                sample_nodes=watch.sample,
+                live=lambda live: phases.progress.live(live, scenario.run.wall_s),
+            )
+        finally:
+            _drop_warming(scenario, endpoint)
+
+
+def _call_for_workers(count: int, listen: tuple[str, int], endpoint: Endpoint) -> str:
+    """What the user has to do on the other machines."""
+    host, port = listen
+    return (
+        f"waiting on {host}:{port} for {count} workers; start each with: uv run locust -f loadtests/locustfile.py --worker "
+        f"--master-host HOST --master-port {port} --contact-points {','.join(endpoint.contact_points)} --scenario FILE, where "
+        f"FILE is a copy of this run's {RESOLVED_NAME}"
+    )
+
+
+def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
+    """Fold the revised days of a scenario that has revisions; returns the sentence why it could not be done, if so."""
+    if not proof.has_revisions(scenario):
+        return []
+    with phases.phase("fold", "Folding the days that estimates and corrections have touched"):
+        try:
+            proof.fold(scenario, estate, endpoint, phases.progress)
+        except (HarnessError, StoreError, *FAILURES) as error:
+            return [f"The revised days could not be folded: {error}; their views are behind the log."]
+    return []
+
+
+def _audit_or_trouble(
+    scenario: Scenario,
+    estate: EstateModel,
+    endpoint: Endpoint,
+    out: Path,
+    settle_s: float,
+    phases: "_Phases",
+    results: Results,
+) -> tuple[AuditResult | None, list[str]]:
+    """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
+    with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
+        try:
+            is_complete = proof.are_commands_complete(results)
+            audit = proof.audit(
+                scenario,
+                estate,
+                endpoint,
+                out,
+                settle_s,
+                phases.progress,
+                is_complete=is_complete,
+                is_closed=not results.trouble,
+                refused_count=results.back_office.faulty if results.back_office else 0,
+            )
+            return audit, []
+        except (HarnessError, StoreError, *FAILURES) as error:
+            return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
+
+
+def _drop_warming(scenario: Scenario, endpoint: Endpoint) -> None:
+    """Remove the warming keyspace; one that can't be is told in the log, and is in nobody's way."""
+    if not scenario.run.warm_nodes_s:
+        return
+    try:
+        driver, session = connect(endpoint)
+        try:
+            drop_warming_schema(session, scenario.topology)
+        finally:
+            driver.shutdown()
+    except (HarnessError, StoreError) as error:
+        log.warning("the warming keyspace is left behind: %s", error)
+
+
+class _Watch:
+    """Samples of local nodes, and the word when one has died by itself; nothing of an existing cluster's nodes."""
+
+    def __init__(self, cluster: LocalCluster | None) -> None:
+        self.trouble: list[str] = []
+        self._cluster = cluster
+        self._sampler = None if cluster is None else NodeSampler(cluster)
+
+    def sample(self, second: int) -> Sequence[NodeSample]:
+        if self._cluster is None or self._sampler is None:
+            return ()
+        if not self.trouble:
+            try:
+                self._cluster.require_alive()
+            except HarnessError as error:
+                self.trouble.append(f"In second {second} of the storm: {error}.")
+        return self._sampler.sample(second)
+
+    def close(self) -> None:
+        if self._sampler is not None:
+            self._sampler.close()

@@ -1,0 +1,1 @@
+"""From what a job recorded to its `results.json`."""

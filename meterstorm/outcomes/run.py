@@ -1,0 +1,168 @@
+"""From what was recorded to `results.json`: the figures put together and judged."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.audit.tables import AuditReport
+from loadtests.backend.back_office import BackOfficeResult
+from loadtests.backend.command_gateway import GatewayResult
+from loadtests.cluster.machine import fingerprint
+from loadtests.fleet.journeys import Page
+from loadtests.recording.history import read_history
+from loadtests.storm.coordinator import StormResult
+from loadtests.workload.operations import operations_of
+from reports.results_file import Machine, TopologyResult, Verdict
+from reports.run.results import (
+    AuditExample,
+    AuditResult,
+    CommandsResult,
+    DcAudit,
+    FleetResult,
+    OfficeResult,
+    ProfileFault,
+    ProfileImport,
+    Results,
+    RuleCheck,
+    TableAudit,
+)
+from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
+from reports.run.verdict import judge
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel
+
+
+def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
+    """The audit as results.json has it."""
+    return AuditResult(
+        **asdict(report.totals),
+        per_dc={dc: DcAudit(**asdict(counts)) for dc, counts in report.per_dc.items()},
+        tables={table: TableAudit(**asdict(counts)) for table, counts in report.tables.items()},
+        examples=tuple(AuditExample.model_validate(asdict(example)) for example in report.examples),
+        rules=tuple(
+            RuleCheck(rule=rule.check, counted=rule.counted, faults=rule.faults, examples=rule.examples)
+            for rule in report.rules
+        ),
+        consistency=str(scenario.topology.consistency.audit),
+        slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
+        finished=datetime.now(UTC),
+    )
+
+
+def commands_result(done: GatewayResult | None) -> CommandsResult | None:
+    """The commands as results.json has them; None for a scenario without campaigns."""
+    if done is None:
+        return None
+    return CommandsResult(
+        states=dict(done.states),
+        mending_states=dict(done.mending_states),
+        attempts=done.attempts,
+        replays=done.replays,
+        late=done.late,
+        repeats=done.repeats,
+        drifts=done.drifts,
+        behind_s_max=round(done.behind_s_max, 3),
+        wall_s=round(done.wall_s, 3),
+    )
+
+
+def closed_loop_of(operations: Sequence[str], scenario: Scenario) -> set[str]:
+    """The operations of a history that neither the trace nor a customer makes due."""
+    due = {str(operation) for operation in operations_of(scenario)} | {page.value for page in Page}
+    return set(operations) - due
+
+
+def office_result(done: BackOfficeResult | None) -> OfficeResult | None:
+    """The back office as results.json has it; None for a scenario without one, and for one that could not go on."""
+    if done is None:
+        return None
+    return OfficeResult(
+        rounds=done.rounds,
+        delivered=done.delivered,
+        exported=done.exported,
+        faulty=done.faulty,
+        bills=done.bills,
+        setbacks=done.setbacks,
+        behind_s_max=round(done.behind_s_max, 3),
+    )
+
+
+def profile_import(estate: EstateModel) -> ProfileImport | None:
+    """What was found in the user's profile file; None for the profile that ships."""
+    report = estate.profile_report
+    if report is None:
+        return None
+    return ProfileImport(
+        source=f"{report.path} ({report.layout})",
+        rows_read=report.rows_read,
+        rows_used=report.rows_used,
+        faults={fault.fault.value: ProfileFault(count=fault.count, lines=fault.lines) for fault in report.faults},
+    )
+
+
+def assemble_results(
+    scenario: Scenario,
+    run_folder: Path,
+    *,
+    stormed: StormResult,
+    digest: str,
+    started: datetime,
+    versions: dict[str, str],
+    where: str,
+    profile: ProfileImport | None,
+    trouble: Sequence[str],
+    fleet: FleetResult | None = None,
+) -> Results:
+    """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one."""
+    history = read_history(run_folder / "history")
+    interrupted = f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."
+    results = Results(
+        scenario=scenario.title,
+        seed=scenario.run.seed,
+        digest=digest,
+        started=started,
+        finished=datetime.now(UTC),
+        versions=versions,
+        machine=Machine.model_validate(fingerprint()),
+        topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(),
+        operations=summarise_operations(history, scenario, closed_loop_of(history.operations, scenario)),
+        objectives=summarise_objectives(history, scenario),
+        generator=summarise_generator(
+            history,
+            scenario,
+            scheduling=stormed.scheduling,
+            blocked=stormed.blocked,
+            cpu_s=stormed.cpu_s,
+            cpu_share=stormed.cpu_share,
+            sender_count=stormed.shard_count,
+            stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
+            network_errors=stormed.network_errors,
+        ),
+        audit=None,
+        commands=commands_result(stormed.commands),
+        back_office=office_result(stormed.office),
+        fleet=fleet,
+        profile=profile,
+        trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
+    )
+    return judge_again(results, scenario, None, ())
+
+
+def judge_again(
+    recorded: Results, scenario: Scenario, audit: AuditResult | None, trouble_of_audit: Sequence[str]
+) -> Results:
+    """A recorded run with another audit, judged anew: everything else stays as it was measured."""
+    judged = judge(
+        operations=recorded.operations,
+        objectives=recorded.objectives,
+        generator=recorded.generator,
+        audit=audit,
+        scenario=scenario,
+        trouble=(*recorded.trouble, *trouble_of_audit),
+    )
+    return recorded.model_copy(
+        update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}
+    )

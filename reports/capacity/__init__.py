@@ -1,0 +1,1 @@
+"""Results, verdict, figures and page of a capacity search."""

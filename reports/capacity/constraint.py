@@ -1,0 +1,146 @@
+"""What keeps the rate from being higher: each resource's use against what there is of it, and the nearest to its limit. Pure.
+
+Rules that hold here:
+- The evidence is of the lowest rate that broke the objective, or of the highest that held when none did: at the limit.
+- A resource binds when its use reaches its limit; when none does, the answer is "unknown", with the same evidence. A queue
+  inside the cluster (a stage with few threads, a lock) looks like that.
+- What was not measured is not guessed: an existing cluster's nodes can't be looked into from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from loadtests.recording.history import NodeSample
+from scenarios.wording import percent, significant
+
+NODE_CPU_LIMIT = 0.8  # of the cores that nodes may use: from there on requests wait for a core more than they run
+MACHINE_CPU_LIMIT = 0.9
+DISK_LIMIT = 0.8
+GC_LIMIT = 0.1  # of the time in pauses: more than the 1 % that p99 leaves room for, many times over
+COMPACTIONS_LIMIT = 16.0  # waiting on one node
+CLIENT_CPU_LIMIT = 0.9
+
+
+class Resource(StrEnum):
+    """What may bind."""
+
+    CLIENT_CPU = "client_cpu"
+    NODE_CPU = "node_cpu"
+    MACHINE_CPU = "machine_cpu"
+    DISK = "disk"
+    GC = "gc"
+    COMPACTION = "compaction"
+    WAN = "wan"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Means over a step's seconds; None where it was not measured."""
+
+    client_cpu_share: float | None  # of one core, by the sender
+    is_client_limited: bool  # the step was judged so
+    machine_cpu_share: float | None
+    disk_busy_share: float | None
+    cores: int
+    nodes: tuple[NodeSample, ...]  # of all kept seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One resource. of_limit: its use over its limit, 1 or more binds; None when not measured."""
+
+    resource: Resource
+    of_limit: float | None
+    sentence: str
+
+
+def evidence_of(use: Use) -> tuple[Evidence, ...]:
+    """Every resource's use, in the order in which a tie is told."""
+    return (
+        _client(use),
+        _node_cpu(use),
+        _measured(Resource.MACHINE_CPU, use.machine_cpu_share, MACHINE_CPU_LIMIT, "of this machine's cores were busy"),
+        _gc(use),
+        _measured(
+            Resource.DISK, use.disk_busy_share, DISK_LIMIT, "of the time this machine's busiest disk was at work"
+        ),
+        _compaction(use),
+        Evidence(
+            resource=Resource.WAN, of_limit=None, sentence="No WAN is emulated: data centres are on one local network."
+        ),
+    )
+
+
+def binding(evidence: Sequence[Evidence]) -> Resource:
+    """The resource farthest beyond its limit; unknown when none has reached it.
+
+    A machine that is busy all over says less than what keeps it busy: nodes or sender at their limit are named first.
+    """
+    reached = [each for each in evidence if each.of_limit is not None and each.of_limit >= 1]
+    named = [each for each in reached if each.resource is not Resource.MACHINE_CPU] or reached
+    return max(named, key=lambda each: each.of_limit or 0.0).resource if named else Resource.UNKNOWN
+
+
+def _client(use: Use) -> Evidence:
+    share = use.client_cpu_share
+    told = "was not measured" if share is None else f"took {percent(share)} of a core"
+    if use.is_client_limited:
+        sentence = f"The load generator could not send this rate in time; it {told}."
+        return Evidence(resource=Resource.CLIENT_CPU, of_limit=1.0, sentence=sentence)
+    of_limit = None if share is None else min(share / CLIENT_CPU_LIMIT, 0.99)  # it kept time, so it does not bind
+    return Evidence(
+        resource=Resource.CLIENT_CPU, of_limit=of_limit, sentence=f"The load generator kept time; it {told}."
+    )
+
+
+def _measured(resource: Resource, share: float | None, limit: float, told: str) -> Evidence:
+    if share is None:
+        return Evidence(resource=resource, of_limit=None, sentence=f"Not measured: what share {told}.")
+    return Evidence(
+        resource=resource, of_limit=share / limit, sentence=f"{percent(share)} {told}; {percent(limit)} would bind."
+    )
+
+
+def _by_node(use: Use, field: str) -> dict[str, float]:
+    names = dict.fromkeys(sample.node for sample in use.nodes)
+    return {
+        name: float(np.mean([getattr(sample, field) for sample in use.nodes if sample.node == name])) for name in names
+    }
+
+
+def _node_cpu(use: Use) -> Evidence:
+    by_node = _by_node(use, "cpu_share")
+    if not by_node:
+        return Evidence(resource=Resource.NODE_CPU, of_limit=None, sentence="Not measured: the nodes' processors.")
+    total = sum(by_node.values())
+    sentence = (
+        f"The nodes took {significant(total)} of {use.cores} cores together; "
+        f"{significant(NODE_CPU_LIMIT * use.cores)} would bind."
+    )
+    return Evidence(resource=Resource.NODE_CPU, of_limit=total / use.cores / NODE_CPU_LIMIT, sentence=sentence)
+
+
+def _gc(use: Use) -> Evidence:
+    by_node = _by_node(use, "gc_pause_ms")
+    if not by_node:
+        return Evidence(resource=Resource.GC, of_limit=None, sentence="Not measured: garbage collections.")
+    node, pause_ms = max(by_node.items(), key=lambda each: each[1])
+    longest_ms = max(sample.gc_pause_ms for sample in use.nodes)
+    sentence = (
+        f"{percent(pause_ms / 1e3)} of the time {node} paused for garbage collection, at most {significant(longest_ms)} ms "
+        f"in a second; {percent(GC_LIMIT)} would bind."
+    )
+    return Evidence(resource=Resource.GC, of_limit=pause_ms / 1e3 / GC_LIMIT, sentence=sentence)
+
+
+def _compaction(use: Use) -> Evidence:
+    by_node = _by_node(use, "compactions_pending")
+    if not by_node:
+        return Evidence(resource=Resource.COMPACTION, of_limit=None, sentence="Not measured: compactions.")
+    node, pending = max(by_node.items(), key=lambda each: each[1])
+    sentence = f"{significant(pending)} compactions waited on {node}; {COMPACTIONS_LIMIT:g} would bind."
+    return Evidence(resource=Resource.COMPACTION, of_limit=pending / COMPACTIONS_LIMIT, sentence=sentence)

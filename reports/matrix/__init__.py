@@ -1,0 +1,1 @@
+"""Results, figures and page of the replication matrix."""

@@ -1,0 +1,150 @@
+"""`MATRIX/results.json`: what a replication matrix answers, as a pydantic model; docs/matrix.schema.json is its JSON Schema.
+
+Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
+Regenerate the schema after a change: `uv run python -m reports.matrix.results > docs/matrix.schema.json`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+
+from loadtests.stats.estimates import of_replications
+from reports.results_file import Kind, Machine, Part, ResultsFile, Verdict, load, schema_text
+from reports.run.results import Percentiles
+
+
+class Figure(Part):
+    """The mean of a cell's visits with its 95 % interval; without one where there was a single visit."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    values: tuple[float, ...] = Field(description="of each visit, in the order of the blocks")
+
+
+class OutcomeCounts(Part):
+    """How operations ended: after one attempt while nodes were down, after as many as the scenario allows else."""
+
+    ok: NonNegativeInt
+    unavailable: NonNegativeInt = Field(description="refused at once: too few replicas live")
+    timed_out: NonNegativeInt
+    other: NonNegativeInt
+
+    @property
+    def count(self) -> int:
+        return self.ok + self.unavailable + self.timed_out + self.other
+
+
+class OutageResult(Part):
+    """Operations sent while nodes were stopped, and the same ones after they had returned."""
+
+    down: Literal["node", "dc"] = Field(description="one node of the last DC, or all of it")
+    writes: OutcomeCounts
+    reads: OutcomeCounts
+    writes_after: OutcomeCounts
+    reads_after: OutcomeCounts
+
+
+class StalenessResult(Part):
+    """Rows written in the first DC and asked for in the last one, at LOCAL_ONE, until they were there; of all visits."""
+
+    probes: NonNegativeInt
+    unseen: NonNegativeInt = Field(description="refused, or not there when the probe gave up")
+    resolution_ms: NonNegativeFloat = Field(
+        description="mean time between two questions: readable is late, and stale early, by as much"
+    )
+    readable_ms: Percentiles | None = Field(description="from the write's sending until the answer that had the row")
+    stale_ms: Percentiles | None = Field(
+        description="from the write's acknowledgement until the last question that missed it was sent; 0 if none was"
+    )
+    stale_share: NonNegativeFloat | None = Field(
+        description="of probes that a question sent after the acknowledgement did not find"
+    )
+
+
+class CellResult(Part):
+    """One number of DCs, replication factor and level. Figures that were not measured are None."""
+
+    dcs: int
+    rf: int
+    write_level: str
+    read_level: str
+    nodes_per_dc: int
+    visits: NonNegativeInt
+    throughput_per_s: Figure | None = Field(description="acknowledged, closed loop")
+    write_p50_ms: Figure | None = Field(description="response time from when it was due, open loop at the set rate")
+    write_p99_ms: Figure | None
+    write_p999_ms: Figure | None
+    read_p50_ms: Figure | None
+    read_p99_ms: Figure | None
+    read_p999_ms: Figure | None
+    cpu_us_per_operation: Figure | None = Field(description="of all nodes, closed loop, until none was at work on it")
+    wan_bytes_per_operation: Figure | None = Field(description="sent between DCs, closed loop; None with one DC")
+    disk_bytes_per_write: NonNegativeFloat | None = Field(description="on all nodes together, flushed")
+    staleness: StalenessResult | None = Field(description="None with one DC")
+    late_p99_ms: NonNegativeFloat | None = Field(description="of the generator, in its latest visit")
+    errors: dict[str, NonNegativeInt] = Field(default_factory=dict, description="of both loops, by kind")
+    outages: tuple[OutageResult, ...] = ()
+    doubts: tuple[str, ...] = Field(default=(), description="why its figures may not be the cluster's: sentences")
+
+    @property
+    def name(self) -> str:
+        return f"{self.dcs} DC · RF {self.rf} · {self.write_level}"
+
+
+class RefusedCell(Part):
+    """A cell that this machine can't host."""
+
+    dcs: int
+    rf: int
+    level: str
+    reason: str
+
+
+class MatrixResults(ResultsFile):
+    """Everything that a matrix answers."""
+
+    scenario: str
+    seed: NonNegativeInt
+    started: AwareDatetime
+    finished: AwareDatetime
+    versions: dict[str, str]
+    machine: Machine
+    rate_per_s: NonNegativeFloat = Field(description="of the open loop")
+    seconds: NonNegativeFloat = Field(description="of each loop of a visit")
+    repeats: NonNegativeInt
+    in_flight: NonNegativeInt = Field(description="of the closed loop")
+    heap_mib: NonNegativeInt = Field(description="of each node")
+    wan_emulated: bool = False
+    is_partial: bool = Field(description="interrupted, or a cluster could not go on: not all that was planned is here")
+    trouble: tuple[str, ...] = ()
+    cells: tuple[CellResult, ...]
+    refused: tuple[RefusedCell, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Pass: all that could be hosted was measured, by a generator that kept time; else inconclusive. Nothing can fail."""
+        is_whole = not self.is_partial and not any(cell.doubts for cell in self.cells)
+        return Verdict.PASS if is_whole else Verdict.INCONCLUSIVE
+
+
+def figure_of(values: Sequence[float]) -> Figure | None:
+    """The figure of one value a visit; None of no visit."""
+    if not values:
+        return None
+    if len(values) == 1:
+        return Figure(mean=values[0], low=None, high=None, values=tuple(values))
+    estimate = of_replications(np.asarray(values, np.float64))
+    return Figure(mean=estimate.mean, low=estimate.low, high=estimate.high, values=tuple(values))
+
+
+def load_matrix(folder: Path) -> MatrixResults:
+    """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't a matrix's."""
+    return load(folder, MatrixResults, Kind.MATRIX)
+
+
+if __name__ == "__main__":
+    print(schema_text(MatrixResults), end="")

@@ -1,0 +1,217 @@
+"""The report's figures. Draws, and only draws: every number comes computed, from `reports.run.latency` and its like."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from reports.drawing.axes import (
+    FONT_SMALL_PX,
+    KEY_ROW_PX,
+    Margins,
+    Size,
+    end_labels,
+    figure_of,
+    key,
+    key_area,
+    key_line,
+    sheet,
+    simulated_axis,
+    time_axis,
+    value_axis,
+)
+from reports.drawing.palette import dashes, light, series
+from reports.run.latency import Floats, LatencyOverTime, PercentileCurve, TimeBins
+from scenarios.pace import Pace
+from scenarios.wording import percentile_name
+
+WIDE = Size(width_px=940, height_px=340)
+NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone
+PANEL = Size(width_px=425, height_px=238)
+BAD_DASHES = (3.0, 1.2)
+KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The wall time that figures over time share; `warm_up_s` of it is shaded."""
+
+    length_s: int
+    warm_up_s: float
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Operations a second by bin: fell due, were acknowledged, ended in failure or without an answer."""
+
+    bins: TimeBins
+    offered: Floats
+    ok: Floats
+    bad: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """An objective: at most `response_ms_max` at `percentile`."""
+
+    percentile: float
+    response_ms_max: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCurve:
+    """A percentile curve under its name; `index` picks colour and dashes."""
+
+    name: str
+    index: int
+    curve: PercentileCurve
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCourse:
+    """The course of one thing over the bins; things of one `group` share colour and dashes, `group_index` picks them."""
+
+    group: str
+    group_index: int
+    values: Floats
+
+
+def draw_load(load: Load, span: Span, size: Size) -> Figure:
+    """Offered and achieved load over time, with simulated time below the wall time."""
+    entries: list[Artist] = [key_area("offered", "offered"), key_line("acknowledged", "series-1")]
+    if load.bad.any():
+        entries.append(key_line("failed or no answer", "fail", BAD_DASHES))
+    beside = size.width_px > PANEL.width_px
+    with sheet(size, Margins(top=28 if beside else 34 + KEY_ROW_PX * len(entries), bottom=80)) as axes:
+        axes.fill_between(*_stairs(load.bins, load.offered), step="post", color=light("offered"), linewidth=0)
+        axes.step(*_stairs(load.bins, load.ok), where="post", color=light("series-1"), linewidth=1.7)
+        if load.bad.any():
+            bad = np.where(load.bad > 0, load.bad, np.nan)  # a line along zero would be read as trouble
+            axes.step(*_stairs(load.bins, bad), where="post", color=light("fail"), linewidth=1.5, dashes=BAD_DASHES)
+        time_axis(axes, span.length_s, span.warm_up_s, size)
+        value_axis(axes, "operations/s")
+        axes.set_ylim(top=1.12 * max(float(load.offered.max()), float(load.ok.max()), 1.0))
+        simulated_axis(axes, span.pace, size)
+        key(axes, entries, size, column_count=len(entries) if beside else 1, right=beside)
+        return figure_of(axes)
+
+
+def draw_latency_over_time(
+    course: LatencyOverTime,
+    span: Span,
+    *,
+    label: str,
+    limits: Sequence[Limit] = (),
+    range_ms: tuple[float, float] | None = None,
+    size: Size = PANEL,
+) -> Figure:
+    """p50, p95, p99 and the maximum of one latency over time, with the limits of its objectives."""
+    with sheet(size, Margins(top=28, right=36)) as axes:
+        middles = course.bins.starts_s + course.bins.width_s / 2
+        axes.plot(middles, course.max, linestyle="none", marker=".", markersize=3.4, color=light("max"))
+        for name, width in (("p50", 2.4), ("p95", 1.8), ("p99", 1.5)):
+            axes.plot(middles, getattr(course, name), color=light(name), linewidth=width)
+        time_axis(axes, span.length_s, span.warm_up_s, size)
+        value_axis(axes, f"{label} [ms], logarithmic", log=True)
+        if range_ms is not None:
+            axes.set_ylim(*range_ms)
+        names = [(name, _last(getattr(course, name))) for name in ("p50", "p95", "p99", "max")]
+        end_labels(axes, [(name, value, name) for name, value in names if value is not None], size)
+        for limit in limits:
+            _limit_line(axes, limit)
+        return figure_of(axes)
+
+
+def draw_percentile_curves(curves: Sequence[NamedCurve], *, label: str, size: Size) -> Figure:
+    """Whole distributions; each further nine along the bottom is ten times rarer. A triangle marks an objective."""
+    column_count = 4 if size.width_px > PANEL.width_px else 2
+    row_count = -(-len(curves) // column_count)
+    with sheet(size, Margins(top=34 + KEY_ROW_PX * row_count)) as axes:
+        for each in curves:
+            ink = light(series(each.index))
+            axes.plot(each.curve.nines, each.curve.value_ms, color=ink, dashes=dashes(each.index), linewidth=1.8)
+            for limit in each.limits:
+                at = (_nines(limit.percentile), limit.response_ms_max)
+                axes.plot(*at, marker="v", markersize=8, color=ink, markeredgecolor=light("page"), zorder=4)
+        nines_max = max(1.0, *(float(each.curve.nines[-1]) for each in curves))
+        axes.set_xlim(0, nines_max)
+        ticks = [0.0, _nines(50), *(float(nine) for nine in range(1, int(nines_max) + 1))]
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda nines, _: _percentile_tick(nines)))
+        axes.grid(axis="x")
+        axes.set_xlabel("percentile of operations [%], on a scale of nines")
+        value_axis(axes, f"{label} [ms], logarithmic", log=True)
+        entries = [key_line(each.name, series(each.index), dashes(each.index)) for each in curves]
+        key(axes, entries, size, column_count=column_count)
+        return figure_of(axes)
+
+
+def draw_courses(
+    courses: Sequence[NamedCourse],
+    bins: TimeBins,
+    span: Span,
+    *,
+    label: str,
+    whole: bool = False,
+    size: Size = PANEL,
+) -> Figure:
+    """One thin line each, in the colour and dashes of its group; counts (`whole`) as stairs."""
+    groups = {course.group: course.group_index for course in courses}
+    beside = len(groups) <= KEY_BESIDE_MAX
+    row_count = 0 if beside else -(-len(groups) // 4)
+    with sheet(size, Margins(top=28 + KEY_ROW_PX * row_count)) as axes:
+        for course in courses:
+            axes.plot(
+                bins.starts_s + bins.width_s / 2,
+                course.values,
+                color=light(series(course.group_index)),
+                dashes=dashes(course.group_index),
+                linewidth=1.4,
+                drawstyle="steps-mid" if whole else "default",
+            )
+        time_axis(axes, span.length_s, span.warm_up_s, size)
+        value_axis(axes, label, whole=whole)
+        entries = [key_line(group, series(index), dashes(index)) for group, index in groups.items()]
+        key(axes, entries, size, column_count=len(entries) if beside else 4, right=beside)
+        return figure_of(axes)
+
+
+def _limit_line(axes: Axes, limit: Limit) -> None:
+    axes.axhline(limit.response_ms_max, color=light("limit"), linewidth=1.3, dashes=(5, 2))
+    axes.annotate(
+        f"{percentile_name(limit.percentile)} limit {limit.response_ms_max:,.10g} ms",
+        (1, limit.response_ms_max),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 4),
+        textcoords="offset points",
+        ha="right",
+        fontsize=FONT_SMALL_PX,
+        color=light("limit"),
+        bbox={"facecolor": light("page"), "edgecolor": "none", "pad": 1.0},  # readable across a line that crosses it
+    )
+
+
+def _stairs(bins: TimeBins, values: Floats) -> tuple[Floats, Floats]:
+    """A value that holds over its bin, as x and y of a staircase."""
+    edges = np.arange(bins.count + 1, dtype=np.float64) * bins.width_s
+    return edges, np.append(values, values[-1])
+
+
+def _last(values: Floats) -> float | None:
+    there = values[np.isfinite(values)]
+    return float(there[-1]) if there.size else None
+
+
+def _nines(percentile: float) -> float:
+    return float(-np.log10(1 - percentile / 100))
+
+
+def _percentile_tick(nines: float) -> str:
+    """1 -> '90', 3 -> '99.9'."""
+    return f"{100 * (1 - 10.0**-nines):.{max(round(nines) - 2, 0)}f}"

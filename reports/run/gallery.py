@@ -1,0 +1,251 @@
+"""Which figures a run's report has: computes what each shows, has it drawn, and puts it into words."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from loadtests.recording.history import RunHistory
+from reports.drawing.axes import Size
+from reports.drawing.svg import Rendered, render
+from reports.run.figures import (
+    NARROW,
+    WIDE,
+    Limit,
+    Load,
+    NamedCourse,
+    NamedCurve,
+    Span,
+    draw_courses,
+    draw_latency_over_time,
+    draw_load,
+    draw_percentile_curves,
+)
+from reports.run.latency import (
+    BIN_COUNT_COARSE,
+    Floats,
+    LatencyOverTime,
+    TimeBins,
+    bins_of,
+    latency_over_time,
+    percentile_curve,
+)
+from reports.run.nodes import NodeCourse, node_courses
+from reports.run.summary import warm_up_seconds
+from scenarios.spec import Scenario
+from scenarios.wording import clock, count, counted, milliseconds, percent, rate, significant
+
+FIGURED_OPERATIONS_MAX = 8  # colours that can be told apart; the table has them all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A figure with its words. A wide one has a narrow twin, for a phone."""
+
+    title: str
+    caption: str
+    alt: str
+    rendered: Rendered
+    narrow: Rendered | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """All figures of a run; what was not measured has none."""
+
+    load: Picture | None
+    curves: Picture | None
+    responses: tuple[Picture, ...]
+    lateness: Picture | None
+    nodes: tuple[Picture, ...]
+
+    def all(self) -> list[Picture]:
+        """Every picture, in the order of the report."""
+        single = (self.load, self.curves, *self.responses, self.lateness, *self.nodes)
+        return [each for each in single if each is not None]
+
+    def write(self, folder: Path) -> None:
+        """Write each figure as SVG and PNG; phone forms live in the page alone."""
+        folder.mkdir(exist_ok=True)
+        for each in self.all():
+            each.rendered.write(folder)
+
+
+def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
+    """Draw everything that a history holds."""
+    if history.seconds.size == 0:
+        return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
+    bins = bins_of(len(history.seconds))
+    span = Span(
+        length_s=len(history.seconds),
+        warm_up_s=scenario.run.warm_up_s,
+        pace=scenario.pace,
+    )
+    first = warm_up_seconds(scenario)
+    # Each log is read once, for both its course and its curve: of a long run they are most of the work.
+    names = figured_operations(history, scenario)
+    responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in names}
+    return Gallery(
+        load=_load(history, bins, span),
+        curves=_curves(responses, scenario, left_out=len(history.operations) - len(names)),
+        responses=tuple(_responses(responses, scenario, span)),
+        lateness=_lateness(history, scenario, bins, span),
+        nodes=tuple(_nodes(history, span)),
+    )
+
+
+def figured_operations(history: RunHistory, scenario: Scenario) -> list[str]:
+    """The operations that get figures of their own, in the history's order: those with objectives, then the most frequent."""
+    judged = {str(objective.operation) for objective in scenario.slo}
+    offered = {name: int(history.counts[name]["offered"].sum()) for name in history.operations}
+    by_interest = sorted(history.operations, key=lambda name: (name not in judged, -offered[name]))
+    chosen = set(by_interest[:FIGURED_OPERATIONS_MAX])
+    return [name for name in history.operations if name in chosen]
+
+
+def limits_of(scenario: Scenario, operation: str) -> tuple[Limit, ...]:
+    """The objectives of an operation, as figures draw them."""
+    return tuple(
+        Limit(percentile=objective.percentile, response_ms_max=objective.response_ms_max)
+        for objective in scenario.slo
+        if objective.operation == operation
+    )
+
+
+def load_of(history: RunHistory, bins: TimeBins) -> Load:
+    """All operations together, a second, by bin."""
+
+    def mean_per_s(*columns: str) -> Floats:
+        values = np.zeros_like(history.seconds)
+        for name in history.operations:
+            for column in columns:
+                values = values + history.counts[name][column]
+        return bins.per_second(values)
+
+    return Load(
+        bins=bins, offered=mean_per_s("offered"), ok=mean_per_s("ok"), bad=mean_per_s("failed", "indeterminate")
+    )
+
+
+def _load(history: RunHistory, bins: TimeBins, span: Span) -> Picture:
+    load = load_of(history, bins)
+    peak = int(load.offered.argmax())
+    offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
+    ok = sum(int(history.counts[name]["ok"].sum()) for name in history.operations)
+    resolution = "second" if bins.width_s == 1 else f"{bins.width_s} s"
+    sentence = (
+        f"Offered load peaked at {rate(float(load.offered[peak]))} at {clock(peak * bins.width_s)}; "
+        f"{percent(ok / offered if offered else None)} of {counted(offered, 'operation')} were acknowledged."
+    )
+    return wide_picture(
+        lambda size: draw_load(load, span, size),
+        name="load",
+        title="Offered and achieved load",
+        caption=f"{sentence} One step is the mean of one {resolution}.",
+        alt=f"Line chart of load over time. {sentence}",
+    )
+
+
+def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario, *, left_out: int) -> Picture | None:
+    curves = []
+    for index, (name, course) in enumerate(responses.items()):
+        curve = percentile_curve(course.counts)
+        if curve is not None:
+            curves.append(NamedCurve(name=name, index=index, curve=curve, limits=limits_of(scenario, name)))
+    if not curves:
+        return None
+    slowest = max(curves, key=lambda each: float(each.curve.value_ms[-1]))
+    finding = f"The slowest response: {slowest.name}, {milliseconds(float(slowest.curve.value_ms[-1]))}."
+    triangles = " A triangle is an objective: the curve of its colour must pass below it." if scenario.slo else ""
+    rest = f" {counted(left_out, 'rarer operation')} stand in the table alone." if left_out else ""
+    return wide_picture(
+        lambda size: draw_percentile_curves(curves, label="response time", size=size),
+        name="percentiles",
+        title="Response time by percentile",
+        caption=f"{finding} Each further nine is ten times rarer.{triangles} The warm-up is left out.{rest}",
+        alt=f"Percentile curves of the response time of {counted(len(curves), 'operation')}. {finding}",
+    )
+
+
+def _responses(responses: Mapping[str, LatencyOverTime], scenario: Scenario, span: Span) -> Iterator[Picture]:
+    courses = {name: course for name, course in responses.items() if np.isfinite(course.max).any()}
+    limits = {name: limits_of(scenario, name) for name in courses}
+    range_ms = _shared_range_ms(courses.values(), [limit for each in limits.values() for limit in each])
+    for name, course in courses.items():
+        worst = int(np.nanargmax(course.p99))
+        finding = f"p99 was worst at {clock(worst * course.bins.width_s)}: {milliseconds(float(course.p99[worst]))}."
+        figure = draw_latency_over_time(course, span, label="response time", limits=limits[name], range_ms=range_ms)
+        alt = f"Response time of {name} over time: median, p95, p99 and maximum. {finding}"
+        yield picture(figure, name=f"response-{slug(name)}", title=name, caption=finding, alt=alt)
+
+
+def _shared_range_ms(courses: Iterable[LatencyOverTime], limits: Sequence[Limit]) -> tuple[float, float]:
+    """One scale for all operations, so that they can be compared at a glance; it holds the limits too."""
+    courses = list(courses)
+    low = min((float(np.nanmin(course.p50)) for course in courses), default=1.0)
+    high = max(*(float(np.nanmax(course.max)) for course in courses), *(limit.response_ms_max for limit in limits), 1.0)
+    return max(low, 0.001) / 1.6, high * 1.8
+
+
+def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Span) -> Picture | None:
+    course = latency_over_time(history.lateness_counts(), bins)
+    if not np.isfinite(course.max).any():
+        return None
+    limit = Limit(percentile=99, response_ms_max=scenario.run.validity.late_p99_ms_max)
+    worst = int(np.nanargmax(course.p99))
+    finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}, the warm-up included."
+    low, high = _shared_range_ms([course], [limit])
+    figure = draw_latency_over_time(course, span, label="lateness", limits=[limit], range_ms=(max(low, 0.01), high))
+    alt = f"Lateness of the load generator over time. {finding}"
+    return picture(figure, name="lateness", title="Lateness of the generator", caption=finding, alt=alt)
+
+
+def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
+    bins = bins_of(len(history.seconds), BIN_COUNT_COARSE)
+    courses = node_courses(history.nodes, bins)
+    if not courses:
+        return
+    dcs = list(dict.fromkeys(course.dc for course in courses))
+    disk_unit, disk_factor = _disk_unit(courses)
+    panels: tuple[tuple[str, str, str, Callable[[NodeCourse], Floats]], ...] = (
+        ("cpu", "CPU", "cores", lambda course: course.cpu_cores),
+        ("gc", "Garbage collection", "ms stopped a second", lambda course: course.gc_pause_ms_per_s),
+        ("compactions", "Compactions pending", "tasks", lambda course: course.compactions_pending),
+        ("disk", "Data on disk", disk_unit, lambda course: course.disk_bytes / disk_factor),
+    )
+    for name, title, unit, values in panels:
+        rows = [
+            NamedCourse(group=course.dc, group_index=dcs.index(course.dc), values=values(course)) for course in courses
+        ]
+        most = max(rows, key=lambda row: float(np.nanmax(row.values)))
+        highest = float(np.nanmax(most.values))
+        finding = (
+            f"At most {count(int(highest)) if name == 'compactions' else significant(highest)} {unit}, in {most.group}."
+        )
+        alt = f"{title} of {counted(len(rows), 'node')} over time. {finding}"
+        figure = draw_courses(rows, bins, span, label=unit, whole=name == "compactions")
+        yield picture(figure, name=f"nodes-{name}", title=title, caption=finding, alt=alt)
+
+
+def _disk_unit(courses: Sequence[NodeCourse]) -> tuple[str, float]:
+    most = max(float(np.nanmax(course.disk_bytes)) for course in courses)
+    return ("GB", 1e9) if most >= 2e9 else ("MB", 1e6)
+
+
+def picture(figure: Figure, *, name: str, title: str, caption: str, alt: str) -> Picture:
+    """A picture in one width."""
+    return Picture(title=title, caption=caption, alt=alt, rendered=render(figure, name=name, alt=alt))
+
+
+def wide_picture(draw: Callable[[Size], Figure], *, name: str, title: str, caption: str, alt: str) -> Picture:
+    """A picture as wide as the page, and its narrow twin."""
+    wide = picture(draw(WIDE), name=name, title=title, caption=caption, alt=alt)
+    return replace(wide, narrow=render(draw(NARROW), name=f"{name}-narrow", alt=alt))
+
+
+def slug(name: str) -> str:
+    """A name that is safe as a file's and an identifier's: 'Run 2: south' -> 'run-2-south'."""
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")

@@ -1,0 +1,141 @@
+"""The validity certificate: what the load generator's own trouble was, against its limits, and what to do beyond them. Pure.
+
+Two kinds of limit:
+- *timing* (lateness, CPU, stalls): beyond it the generator's own delay may stand in every response time. An objective that
+  was missed may be its doing, so the run is inconclusive.
+- *delivery* (queueing, network errors): beyond it the cluster was not offered what the scenario says. Response times are
+  counted from the due time all the same, so a missed objective stays one; a pass would not be one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports.results_file import Check, Verdict
+from reports.run.results import CertificateRow, GeneratorResult
+from scenarios.spec import Validity
+from scenarios.wording import milliseconds, percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """`measured` reads the figure, `bound` its limit; the words make the sentences."""
+
+    name: str
+    unit: str  # "ms", or "share" of one
+    is_timing: bool
+    measured: Callable[[GeneratorResult], float | None]
+    bound: Callable[[Validity], float]
+    unknown: str
+    unknown_is_doubt: bool
+    good: str
+    bad: str
+    measure: str
+    mend: str
+
+
+LIMITS = (
+    _Limit(
+        name="lateness",
+        unit="ms",
+        is_timing=True,
+        measured=lambda it: None if it.late_ms is None else it.late_ms.p99,
+        bound=lambda it: it.late_p99_ms_max,
+        unknown="No send was measured after the warm-up, so the generator's lateness is not known.",
+        unknown_is_doubt=True,
+        good="The load generator kept time",
+        bad="The load generator was late",
+        measure="p99 of its lateness {}",
+        mend="Give it a freer machine or a lower rate.",
+    ),
+    _Limit(
+        name="cpu",
+        unit="share",
+        is_timing=True,
+        measured=lambda it: it.cpu_share,
+        bound=lambda it: it.cpu_share_max,
+        unknown="The senders' share of a core was not measured.",
+        unknown_is_doubt=False,
+        good="The load generator had room",
+        bad="The load generator was saturated",
+        measure="the busiest sender took {} of a core",
+        mend="Use more shards or a lower rate.",
+    ),
+    _Limit(
+        name="stalls",
+        unit="share",
+        is_timing=True,
+        measured=lambda it: it.stalled_share,
+        bound=lambda it: it.stalled_share_max,
+        unknown="The senders' stalls were not measured.",
+        unknown_is_doubt=False,
+        good="The load generator kept its beat",
+        bad="The load generator was kept from its beat",
+        measure="a sender stood still for {} of the time",
+        mend="Give it a freer machine, the right to real-time scheduling (`meterstorm doctor`), or a lower rate.",
+    ),
+    _Limit(
+        name="queueing",
+        unit="share",
+        is_timing=False,
+        measured=lambda it: it.queued_share,
+        bound=lambda it: it.queued_share_max,
+        unknown="Queueing for the in-flight window was not measured.",
+        unknown_is_doubt=False,
+        good="The load generator's window had room",
+        bad="The load generator's window was full",
+        measure="{} of the operations waited for a place in it",
+        mend="Raise run.in_flight_max, or lower the rate: the cluster was offered no more at once than the window holds.",
+    ),
+    _Limit(
+        name="network",
+        unit="share",
+        is_timing=False,
+        measured=lambda it: it.network_error_share,
+        bound=lambda it: it.network_error_share_max,
+        unknown="Network errors were not measured.",
+        unknown_is_doubt=False,
+        good="The network held",
+        bad="Connections were lost",
+        measure="attempts that met a lost connection or none came to {} of the operations",
+        mend="See logs/ for the nodes that were lost, and the network between the generator and them.",
+    ),
+)
+
+
+def certify(generator: GeneratorResult, validity: Validity) -> tuple[CertificateRow, ...]:
+    """Every limit with what was measured. A figure that was not measured is no ground for doubt, but for the lateness."""
+    return tuple(_row(limit, generator, validity) for limit in LIMITS)
+
+
+def timing_is_valid(certificate: tuple[CertificateRow, ...]) -> bool:
+    """Can response times be taken for the cluster's?"""
+    timing = {limit.name for limit in LIMITS if limit.is_timing}
+    return all(row.outcome is Verdict.PASS for row in certificate if row.name in timing)
+
+
+def check_of(row: CertificateRow) -> Check:
+    """A row as one of the checks that the verdict is made of."""
+    return Check(name=row.name, group="validity", outcome=row.outcome, sentence=row.sentence)
+
+
+def figure_text(row: CertificateRow, value: float | None) -> str:
+    """A measured value or a limit of the row, with its unit."""
+    return _text(row.unit, value)
+
+
+def _row(limit: _Limit, generator: GeneratorResult, validity: Validity) -> CertificateRow:
+    measured, bound = limit.measured(generator), limit.bound(validity)
+    if measured is None:
+        outcome = Verdict.INCONCLUSIVE if limit.unknown_is_doubt else Verdict.PASS
+        sentence = limit.unknown
+    else:
+        outcome = Verdict.PASS if measured <= bound else Verdict.INCONCLUSIVE
+        said = f"{limit.measure.format(_text(limit.unit, measured))}, {_text(limit.unit, bound)} allowed."
+        sentence = f"{limit.good}: {said}" if outcome is Verdict.PASS else f"{limit.bad}: {said} {limit.mend}"
+    return CertificateRow(
+        name=limit.name, unit=limit.unit, measured=measured, limit=bound, outcome=outcome, sentence=sentence
+    )
+
+
+def _text(unit: str, value: float | None) -> str:
+    return milliseconds(value) if unit == "ms" else percent(value)

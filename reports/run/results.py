@@ -1,0 +1,249 @@
+"""`RUN/results.json`: what a run answers, as a pydantic model; docs/results.schema.json is its JSON Schema.
+
+Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
+Regenerate the schema after a change: `uv run python -m reports.run.results > docs/results.schema.json`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+
+from reports.results_file import Check, Kind, Machine, Part, ResultsFile, TopologyResult, Verdict, load, schema_text
+
+
+class Percentiles(Part):
+    """A latency distribution [ms]. A percentile is null when too few responses were measured for one to lie above it."""
+
+    p50: NonNegativeFloat
+    p95: NonNegativeFloat | None = Field(description="of at least 20 responses")
+    p99: NonNegativeFloat | None = Field(description="of at least 100 responses")
+    p999: NonNegativeFloat | None = Field(description="the 99.9th percentile, of at least 1,000 responses")
+    max: NonNegativeFloat
+
+
+class Lateness(Part):
+    """How long after its due time the generator got to an operation [ms]."""
+
+    p50: NonNegativeFloat
+    p99: NonNegativeFloat
+    max: NonNegativeFloat
+
+
+class OperationResult(Part):
+    """One kind of operation over the whole run; latencies and the rate leave the warm-up out."""
+
+    offered: NonNegativeInt = Field(description="operations that fell due")
+    attempted: NonNegativeInt = Field(description="operations that were sent and have an outcome")
+    ok: NonNegativeInt = Field(description="acknowledged by the cluster")
+    failed: NonNegativeInt = Field(description="certainly not applied")
+    indeterminate: NonNegativeInt = Field(description="may or may not have been applied: time-outs, lost connections")
+    retries: NonNegativeInt
+    is_open_loop: bool = Field(
+        default=True,
+        description="of meters and customers, due by the trace; else of gateways and back office, due when sent",
+    )
+    rate_per_s: NonNegativeFloat | None = Field(
+        description="acknowledged a second while load fell due after the warm-up"
+    )
+    errors: dict[str, NonNegativeInt] = Field(default_factory=dict, description="operations by kind of their error")
+    response_ms: Percentiles | None = Field(description="from the due time to the last response")
+    service_ms: Percentiles | None = Field(description="from the send of an attempt to its response")
+
+
+class ObjectiveResult(Part):
+    """A service level objective of the scenario, and what was measured against it."""
+
+    operation: str
+    percentile: float
+    response_ms_max: float
+    response_ms: NonNegativeFloat | None
+    response_count: NonNegativeInt = Field(description="responses measured after the warm-up")
+    error_share_max: float
+    error_share: NonNegativeFloat | None = Field(description="failed and indeterminate of attempted, whole run")
+
+
+class CertificateRow(Part):
+    """One limit of the generator's validity. Inconclusive: beyond it."""
+
+    name: str
+    unit: str
+    measured: NonNegativeFloat | None
+    limit: NonNegativeFloat
+    outcome: Verdict
+    sentence: str
+
+
+class GeneratorResult(Part):
+    """How the load generator did; `valid` says whether its own trouble may have shown in the figures."""
+
+    valid: bool
+    scheduling: str = Field(description="what the senders ran under: SCHED_RR, nice or plain")
+    late_ms: Lateness | None
+    blocked: NonNegativeInt = Field(description="operations that waited for room in the in-flight window")
+    cpu_s: NonNegativeFloat
+    cpu_share: NonNegativeFloat | None = Field(description="of one core, by the busiest sender")
+    ops_per_cpu_s: NonNegativeFloat | None
+    sender_count: NonNegativeInt = 1
+    stalls: NonNegativeInt | None = Field(default=None, description="beats that came more than 10 ms late")
+    stalled_share: NonNegativeFloat | None = Field(
+        default=None, description="of the time, by the sender stalled longest"
+    )
+    stall_ms_max: NonNegativeFloat | None = None
+    queued_share: NonNegativeFloat | None = Field(default=None, description="blocked, of operations that fell due")
+    network_errors: NonNegativeInt | None = Field(
+        default=None, description="attempts whose connection was lost, or that found none"
+    )
+    network_error_share: NonNegativeFloat | None = Field(default=None, description="network errors by operation sent")
+    certificate: tuple[CertificateRow, ...] = Field(
+        default=(), description="each limit, and what was measured against it"
+    )
+
+
+class AuditCounts(Part):
+    """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table, a meter's day
+    in the usage and billing views, a meter's month in the latest state, a row of what is only counted."""
+
+    acknowledged: NonNegativeInt = Field(description="the cluster said that it has them")
+    verified: NonNegativeInt = Field(description="acknowledged, and read back with the exact value")
+    lost: NonNegativeInt = Field(description="acknowledged, and not there")
+    wrong: NonNegativeInt = Field(description="acknowledged, and there with another value")
+    phantom: NonNegativeInt = Field(description="there, though never sent, or certainly refused")
+    duplicate: NonNegativeInt = Field(description="there more than once")
+
+
+class DcAudit(AuditCounts):
+    """The read-back from one data centre. `coordinated` of the facts, without rows that are only counted, are of homes whose own
+    data centre this is: its coordinators acknowledged them."""
+
+    coordinated: NonNegativeInt
+    settled_s: NonNegativeFloat | None = Field(
+        default=None, description="how long the audit waited for this DC to catch up"
+    )
+
+
+class TableAudit(AuditCounts):
+    """The read-back of one table."""
+
+    attempted: NonNegativeInt | None = None
+    indeterminate: NonNegativeInt | None = None
+
+
+class AuditExample(Part):
+    """One fault, named so that somebody can go and look at it."""
+
+    kind: Literal["lost", "wrong", "phantom", "duplicate"]
+    table: str
+    dc: str
+    mpxn: int | None = Field(description="the meter's metering point; None for a row of no meter of the estate")
+    slot: int | None = Field(description="half-hours since the scenario's start")
+    slot_start: AwareDatetime | None
+    expected: int | str | None
+    found: int | str | None
+
+
+class RuleCheck(Part):
+    """A rule that what was read back must keep: how many things it was held against, and which break it."""
+
+    rule: str
+    counted: NonNegativeInt
+    faults: NonNegativeInt
+    examples: tuple[str, ...] = Field(default=(), description="of the faults, for people; not all of them")
+
+
+class CommandsResult(Part):
+    """What became of the commands, as the store has it at the end."""
+
+    states: dict[str, NonNegativeInt] = Field(description="commands of campaigns by state")
+    mending_states: dict[str, NonNegativeInt] = Field(description="commands that reconciliation issued, by state")
+    attempts: NonNegativeInt
+    replays: NonNegativeInt = Field(description="attempts beyond the first of a command")
+    late: NonNegativeInt = Field(description="commands whose answer came after its attempt had timed out")
+    repeats: NonNegativeInt = Field(description="answers that changed nothing")
+    drifts: NonNegativeInt = Field(description="devices whose reported state was not the desired one")
+    behind_s_max: NonNegativeFloat = Field(description="wall time by which the gateway was late")
+    wall_s: NonNegativeFloat = Field(description="until all had ended")
+
+
+class OfficeResult(Part):
+    """What the back office did beside the storm."""
+
+    rounds: NonNegativeInt
+    delivered: NonNegativeInt = Field(description="runs of half-hours and registers alone, in the meters' raw forms")
+    exported: NonNegativeInt = Field(description="of them days of what import/export meters gave to the network")
+    faulty: NonNegativeInt = Field(description="rows that were to be refused, and were")
+    bills: NonNegativeInt
+    setbacks: NonNegativeInt = Field(default=0, description="rounds that the store did not let finish")
+    behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
+
+
+class FleetResult(Part):
+    """Locust's part: what `--workers` and `--customers` were."""
+
+    workers: NonNegativeInt
+    customers: NonNegativeInt
+
+
+class AuditResult(AuditCounts):
+    """Every acknowledged fact, read back from each DC and compared with the value recomputed from the seed."""
+
+    attempted: NonNegativeInt
+    indeterminate: NonNegativeInt = Field(description="counted, not judged: they may or may not be there")
+    per_dc: dict[str, DcAudit]
+    tables: dict[str, TableAudit] = Field(default_factory=dict)
+    examples: tuple[AuditExample, ...] = ()
+    rules: tuple[RuleCheck, ...] = ()
+    consistency: str | None = None
+    slots_per_s: NonNegativeFloat | None = None
+    finished: AwareDatetime | None = None
+
+
+class ProfileFault(Part):
+    """One kind of fault in the demand profile's file: how many rows, and the line numbers of the first."""
+
+    count: NonNegativeInt
+    lines: tuple[int, ...]
+
+
+class ProfileImport(Part):
+    """Where the demand profile came from; rows with faults were left out and counted."""
+
+    source: str
+    rows_read: NonNegativeInt
+    rows_used: NonNegativeInt
+    faults: dict[str, ProfileFault] = Field(default_factory=dict)
+
+
+class Results(ResultsFile):
+    """Everything that a run answers."""
+
+    scenario: str = Field(description="the scenario's title")
+    seed: NonNegativeInt
+    digest: str = Field(description="of the trace: equal digests are the same load")
+    started: AwareDatetime
+    finished: AwareDatetime
+    versions: dict[str, str]
+    machine: Machine
+    topology: TopologyResult
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    trouble: tuple[str, ...] = Field(default=(), description="sentences of what went wrong in the bench itself")
+    checks: tuple[Check, ...] = ()
+    operations: dict[str, OperationResult]
+    objectives: tuple[ObjectiveResult, ...] = ()
+    generator: GeneratorResult
+    audit: AuditResult | None
+    commands: CommandsResult | None = None
+    back_office: OfficeResult | None = None
+    fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
+    profile: ProfileImport | None = None
+    phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
+
+
+def load_results(run_folder: Path) -> Results:
+    """Read RUN/results.json. Raises ScenarioError when the folder holds no run, or a file that isn't one."""
+    return load(run_folder, Results, Kind.RUN)
+
+
+if __name__ == "__main__":
+    print(schema_text(Results), end="")

@@ -1,0 +1,94 @@
+"""Where and how a run was made, as pairs of words: scenario, topology, machine, versions, phases, demand profile. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from reports.results_file import Machine
+from reports.run.results import ProfileFault, ProfileImport, Results
+from scenarios import wording
+from scenarios.pace import Shape
+from scenarios.spec import Scenario
+
+
+class PairGroup(NamedTuple):
+    """Names and values under one heading."""
+
+    name: str
+    pairs: list[tuple[str, str]]
+
+
+def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
+    """Everything that says what ran where; empty groups are left out."""
+    groups = [
+        PairGroup("Scenario", _scenario(results, scenario)),
+        PairGroup("Topology", _topology(results)),
+        PairGroup("Machine", machine_pairs(results.machine)),
+        PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
+        PairGroup("Phases", [(name.capitalize(), wording.duration(took)) for name, took in results.phases_s.items()]),
+        PairGroup("Demand profile", _profile(results.profile)),
+    ]
+    return [group for group in groups if group.pairs]
+
+
+def _scenario(results: Results, scenario: Scenario) -> list[tuple[str, str]]:
+    schedules = scenario.estate.read_schedules
+    return [
+        ("Premises", wording.count(scenario.estate.premises)),
+        ("Meters", f"{wording.count(scenario.estate.meter_count)} ({', '.join(scenario.estate.fuels)})"),
+        ("Read", f"{wording.percent(schedules.daily)} daily, {wording.percent(schedules.half_hourly)} half-hourly"),
+        ("Simulated", f"{wording.counted(scenario.run.days, 'day')} from {scenario.run.start:%Y-%m-%d}"),
+        ("Speed-up", f"{wording.significant(scenario.speed_up)} simulated seconds a second{_shape(scenario)}"),
+        ("Seed", str(results.seed)),
+        ("Digest of the trace", results.digest),
+    ]
+
+
+def _shape(scenario: Scenario) -> str:
+    if scenario.run.stretches:
+        return f", in the mean of {wording.counted(len(scenario.run.stretches), 'stretch', 'stretches')}"
+    return "" if scenario.run.shape is Shape.TRACE else f", in the mean of the shape '{scenario.run.shape}'"
+
+
+def _topology(results: Results) -> list[tuple[str, str]]:
+    topology = results.topology
+    pairs = [
+        (f"DC {dc.name}", f"{dc.role}, {wording.counted(dc.nodes, 'node')}, replication factor {dc.rf}")
+        for dc in topology.dcs
+    ]
+    pairs.append(("Consistency", f"{topology.consistency.default}; audit {topology.consistency.audit}"))
+    pairs += [(f"… {operation}", str(level)) for operation, level in topology.consistency.operations.items()]
+    if topology.where:
+        pairs.append(("Where", topology.where))
+    between = (
+        "emulated" if topology.wan_emulated else "not emulated: data centres are as near as the machine's loopback"
+    )
+    pairs.append(("WAN", between))
+    return pairs
+
+
+def machine_pairs(machine: Machine) -> list[tuple[str, str]]:
+    """The machine that a figure was measured on."""
+    return [
+        ("CPU", f"{machine.cpu}, {wording.counted(machine.cpu_count, 'core')}"),
+        ("Memory", wording.size(machine.memory_bytes)),
+        ("System", machine.system),
+    ]
+
+
+def _profile(profile: ProfileImport | None) -> list[tuple[str, str]]:
+    if profile is None:
+        return []
+    pairs = [
+        ("Source", profile.source),
+        ("Rows used", f"{wording.count(profile.rows_used)} of {wording.count(profile.rows_read)}"),
+    ]
+    return pairs + fault_pairs(profile.faults)
+
+
+def fault_pairs(faults: Mapping[str, ProfileFault]) -> list[tuple[str, str]]:
+    """The faults of a demand profile's file, by kind."""
+    pairs = []
+    for kind, fault in faults.items():
+        lines = f" (first in line {wording.listed([str(line) for line in fault.lines])})" if fault.lines else ""
+        pairs.append((kind.capitalize(), f"{wording.counted(fault.count, 'row')} left out{lines}"))
+    return pairs

@@ -1,0 +1,148 @@
+"""From a recorded history to the figures of results.json: operations, objectives, generator. Reads files, judges nothing.
+
+Latencies and rates leave out the warm-up: seconds in which responses came before `run.warm_up_s` was over. Counts of
+operations and errors are of the whole run: an acknowledged write of the warm-up must be kept like any other.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+
+from loadtests.recording.history import Counts, RunHistory, percentiles_us
+from reports.run.generator_validity import certify, timing_is_valid
+from reports.run.latency import percentiles_ms, total_counts
+from reports.run.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from scenarios.spec import Scenario
+
+
+def warm_up_seconds(scenario: Scenario) -> int:
+    """Whole seconds to leave out: the first second that counts."""
+    return math.ceil(scenario.run.warm_up_s)
+
+
+def summarise_operations(
+    history: RunHistory, scenario: Scenario, closed_loop: Container[str] = ()
+) -> dict[str, OperationResult]:
+    """What became of each kind of operation, and how long it took. closed_loop: those that nothing makes due but their sender."""
+    first = warm_up_seconds(scenario)
+    last = second_due_last(history)
+    return {
+        name: _operation(history, name, first, last, is_open_loop=name not in closed_loop)
+        for name in history.operations
+    }
+
+
+def second_due_last(history: RunHistory) -> int:
+    """The last second in which anything fell due; -1 when nothing did. What follows it is the drain."""
+    offered = sum((history.counts[name]["offered"] for name in history.operations), np.zeros_like(history.seconds))
+    due = np.flatnonzero(offered)
+    return int(due[-1]) if due.size else -1
+
+
+def _operation(
+    history: RunHistory, name: str, second_first: int, second_last: int, *, is_open_loop: bool
+) -> OperationResult:
+    counts = history.counts[name]
+    totals = {column: int(values.sum()) for column, values in counts.items()}
+    errors: Counter[str] = Counter()
+    for error in history.errors:
+        if error.operation == name:
+            errors[error.kind] += error.count
+    length_s = second_last + 1 - second_first
+    measured = counts["ok"][second_first : second_last + 1]
+    return OperationResult(
+        offered=totals["offered"],
+        attempted=totals["attempted"],
+        ok=totals["ok"],
+        failed=totals["failed"],
+        indeterminate=totals["indeterminate"],
+        retries=totals["retries"],
+        is_open_loop=is_open_loop,
+        rate_per_s=int(measured.sum()) / length_s if length_s > 0 else None,
+        errors=dict(errors.most_common()),
+        response_ms=percentiles_ms(total_counts(history.response_counts(name), second_first)),
+        service_ms=percentiles_ms(total_counts(history.service_counts(name), second_first)),
+    )
+
+
+def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[ObjectiveResult, ...]:
+    """Each objective of the scenario with what was measured against it, in the scenario's order."""
+    results = []
+    for objective in scenario.slo:
+        name = str(objective.operation)
+        known = name in history.operations
+        counts = total_counts(history.response_counts(name) if known else (), warm_up_seconds(scenario))
+        totals = {column: int(values.sum()) for column, values in history.counts[name].items()} if known else {}
+        attempted = totals.get("attempted", 0)
+        results.append(
+            ObjectiveResult(
+                operation=name,
+                percentile=objective.percentile,
+                response_ms_max=objective.response_ms_max,
+                response_ms=_percentile_ms(counts, objective.percentile),
+                response_count=int(counts.sum()),
+                error_share_max=objective.error_share_max,
+                error_share=(totals["failed"] + totals["indeterminate"]) / attempted if attempted else None,
+            )
+        )
+    return tuple(results)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalls:
+    """Beats that senders were kept from: how many, the share of the time by the one that lost most, and the longest [ms]."""
+
+    count: int
+    share: float
+    ms_max: float
+
+
+def summarise_generator(
+    history: RunHistory,
+    scenario: Scenario,
+    *,
+    scheduling: str,
+    blocked: int,
+    cpu_s: float,
+    cpu_share: float | None,
+    sender_count: int = 1,
+    stalls: Stalls | None = None,
+    network_errors: int | None = None,
+) -> GeneratorResult:
+    """How the generator did.
+
+    scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
+    senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
+    """
+    counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
+    late_ms = None
+    if counts.any():
+        p50, p99, most = (percentiles_us(counts, [50, 99, 100]) / 1_000).tolist()
+        late_ms = Lateness(p50=p50, p99=p99, max=most)
+    attempted = sum(int(history.counts[name]["attempted"].sum()) for name in history.operations)
+    offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
+    measured = GeneratorResult(
+        valid=True,
+        scheduling=scheduling,
+        late_ms=late_ms,
+        blocked=blocked,
+        cpu_s=cpu_s,
+        cpu_share=cpu_share,
+        ops_per_cpu_s=attempted / cpu_s if cpu_s > 0 else None,
+        sender_count=sender_count,
+        stalls=None if stalls is None else stalls.count,
+        stalled_share=None if stalls is None else stalls.share,
+        stall_ms_max=None if stalls is None else stalls.ms_max,
+        queued_share=blocked / offered if offered else None,
+        network_errors=network_errors,
+        network_error_share=network_errors / attempted if network_errors is not None and attempted else None,
+    )
+    certificate = certify(measured, scenario.run.validity)
+    return measured.model_copy(update={"valid": timing_is_valid(certificate), "certificate": certificate})
+
+
+def _percentile_ms(counts: Counts, percentile: float) -> float | None:
+    return float(percentiles_us(counts, [percentile])[0]) / 1_000 if counts.any() else None

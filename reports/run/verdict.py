@@ -1,0 +1,289 @@
+"""The verdict: what was judged, how it came out, and why, each reason a sentence with its numbers. Pure.
+
+Rules that hold here:
+- An audit fault (lost, wrong, phantom or duplicate fact) is a fail, whatever else happened: the generator's own trouble
+  can't make a cluster lose what it acknowledged.
+- A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
+  and the run is inconclusive.
+- A load that the generator did not offer as the scenario says (`reports.run.generator_validity`: its window was full, connections
+  were lost) is inconclusive, but leaves a broken objective broken.
+- A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
+  and so never a pass.
+- Indeterminate facts are counted, not judged: the cluster made no promise about them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from reports.results_file import Check, Verdict
+from reports.run.generator_validity import certify, check_of, timing_is_valid
+from reports.run.results import (
+    AuditCounts,
+    AuditExample,
+    AuditResult,
+    GeneratorResult,
+    ObjectiveResult,
+    OperationResult,
+    RuleCheck,
+)
+from scenarios.spec import Scenario
+from scenarios.wording import count, counted, duration, listed, milliseconds, percent, percentile_name
+
+FAULTS: Mapping[str, str] = {
+    "lost": "acknowledged and not there",
+    "wrong": "acknowledged and there with another value",
+    "phantom": "there although never sent or certainly refused",
+    "duplicate": "there more than once",
+}
+READ_BACK = "read_back"
+# A pass is told by its objectives and these: that all was read back with its exact value says that no fault was found.
+TOLD_OF_A_PASS = (READ_BACK, "lateness", "load")
+
+
+class Judgement(NamedTuple):
+    """The verdict, the reasons for it, most telling first, and every check that was made."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+def judge(
+    *,
+    operations: Mapping[str, OperationResult],
+    objectives: Sequence[ObjectiveResult],
+    generator: GeneratorResult,
+    audit: AuditResult | None,
+    scenario: Scenario,
+    trouble: Sequence[str] = (),
+) -> Judgement:
+    """Judge a run.
+
+    trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
+    """
+    certificate = certify(generator, scenario.run.validity)
+    timing_valid = timing_is_valid(certificate)
+    generator_checks = [check_of(row) for row in certificate]
+    if not generator.valid and timing_valid:
+        timing_valid = False
+        sentence = "The load generator says it was not valid."
+        generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
+    checks = [
+        *audit_checks(audit, scenario),
+        *(objective_check(objective, timing_valid) for objective in objectives),
+        *generator_checks,
+        *_load_checks(operations),
+        *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
+    ]
+    verdict = overall(checks)
+    return Judgement(verdict, _reasons(verdict, checks), tuple(checks))
+
+
+def overall(checks: Iterable[Check]) -> Verdict:
+    """One verdict of many: fail if any failed, else inconclusive if any was, else pass."""
+    outcomes = {check.outcome for check in checks}
+    return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in outcomes), Verdict.PASS)
+
+
+def headline(verdict: Verdict, checks: Sequence[Check]) -> str:
+    """The verdict in one plain sentence, for whoever reads no further."""
+    groups = {check.group for check in checks if check.outcome is verdict}
+    if verdict is Verdict.PASS:
+        kept = "every reading that it acknowledged was found again, once and exact"
+        return f"The cluster met every objective, and {kept}." if "objective" in groups else f"In this cluster {kept}."
+    if verdict is Verdict.FAIL:
+        if "audit" not in groups:
+            return "The cluster missed an objective."
+        missed = ", and it missed an objective" if "objective" in groups else ""
+        return f"What the cluster acknowledged is not what it holds{missed}."
+    return "This run can't tell: it neither proves nor disproves that the cluster does what was asked."
+
+
+def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
+    if verdict is not Verdict.PASS:
+        causes_first = sorted(checks, key=lambda check: not check.name.startswith("trouble_"))
+        order = (Verdict.FAIL, Verdict.INCONCLUSIVE)
+        return tuple(check.sentence for outcome in order for check in causes_first if check.outcome is outcome)
+    return tuple(check.sentence for check in checks if check.group == "objective" or check.name in TOLD_OF_A_PASS)
+
+
+def _check(name: str, group: str, outcome: Verdict, sentence: str) -> Check:
+    return Check.model_validate({"name": name, "group": group, "outcome": outcome, "sentence": sentence})
+
+
+# --- objectives -------------------------------------------------------------------------------------------------------
+
+
+def objective_check(objective: ObjectiveResult, timing_valid: bool) -> Check:
+    """Did the operation answer soon enough, with few enough errors?"""
+    name = f"{objective.operation}_{percentile_name(objective.percentile)}"
+    broken = _objective_faults(objective)
+    if broken and timing_valid:
+        return _check(name, "objective", Verdict.FAIL, f"{objective.operation}: {'; '.join(broken)}.")
+    if broken:
+        sentence = (
+            f"{objective.operation}: {'; '.join(broken)}; but the generator was not valid, so it may be its own doing."
+        )
+        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
+    if objective.response_ms is None:
+        sentence = (
+            f"{objective.operation}: no response was measured after the warm-up, so its objective can't be judged."
+        )
+        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
+    sentence = (
+        f"{objective.operation}: {percentile_name(objective.percentile)} response time "
+        f"{milliseconds(objective.response_ms)} of at most {milliseconds(objective.response_ms_max)} allowed, "
+        f"over {counted(objective.response_count, 'response')}."
+    )
+    return _check(name, "objective", Verdict.PASS, sentence)
+
+
+def _objective_faults(objective: ObjectiveResult) -> list[str]:
+    faults = []
+    if objective.response_ms is not None and objective.response_ms > objective.response_ms_max:
+        faults.append(
+            f"{percentile_name(objective.percentile)} response time {milliseconds(objective.response_ms)} is above the "
+            f"{milliseconds(objective.response_ms_max)} allowed, over {counted(objective.response_count, 'response')}"
+        )
+    if objective.error_share is not None and objective.error_share > objective.error_share_max:
+        faults.append(
+            f"{percent(objective.error_share)} of the operations failed or have an unknown outcome, "
+            f"{percent(objective.error_share_max)} allowed"
+        )
+    return faults
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------
+
+
+def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
+    """Is every acknowledged fact there, once, with its exact value, in every DC?"""
+    if audit is None:
+        sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
+        return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
+    return [
+        *(_fault_check(audit, kind) for kind in FAULTS),
+        _read_back_check(audit),
+        *(_rule_check(number, rule) for number, rule in enumerate(audit.rules, start=1)),
+        *_dc_checks(audit, scenario),
+    ]
+
+
+def _rule_check(number: int, rule: RuleCheck) -> Check:
+    name = f"rule_{number}"
+    if rule.faults:
+        example = f" For example {rule.examples[0]}." if rule.examples else ""
+        sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {counted(rule.counted, 'case')}.{example}"
+        return _check(name, "audit", Verdict.FAIL, sentence)
+    if rule.counted == 0:
+        return _check(name, "audit", Verdict.INCONCLUSIVE, f"{rule.rule}: nothing was there to be checked.")
+    return _check(name, "audit", Verdict.PASS, f"{rule.rule}: true of {counted(rule.counted, 'case')}.")
+
+
+def _fault_check(audit: AuditResult, kind: str) -> Check:
+    parts: list[AuditCounts] = [audit, *audit.per_dc.values(), *audit.tables.values()]
+    # The total may count a fact once that two DCs miss, or twice; that a part has a fault is enough.
+    worst = max(_fault_count(part, kind) for part in parts)
+    if worst == 0:
+        return _check(kind, "audit", Verdict.PASS, f"No fact is {kind} ({FAULTS[kind]}).")
+    by_dc = [
+        f"{count(_fault_count(dc, kind))} in {name}" for name, dc in audit.per_dc.items() if _fault_count(dc, kind)
+    ]
+    where = f": {listed(by_dc)}" if by_dc else ""
+    verb = "is" if worst == 1 else "are"
+    example = next((_example_sentence(example) for example in audit.examples if example.kind == kind), "")
+    sentence = f"{counted(worst, 'fact')} {verb} {kind} ({FAULTS[kind]}){where}.{example}"
+    return _check(kind, "audit", Verdict.FAIL, sentence)
+
+
+def _fault_count(counts: AuditCounts, kind: str) -> int:
+    return int(getattr(counts, kind))
+
+
+def _example_sentence(example: AuditExample) -> str:
+    def shown(value: int | str | None) -> str:
+        return "nothing" if value is None else str(value)
+
+    if example.slot_start is None:
+        return (
+            f" For example in {example.table} of {example.dc}, of no meter of the estate: found {shown(example.found)}."
+        )
+    return (
+        f" For example meter {example.mpxn}, slot {example.slot} ({example.slot_start:%Y-%m-%d %H:%M} UTC) in "
+        f"{example.table} of {example.dc}: expected {shown(example.expected)}, found {shown(example.found)}."
+    )
+
+
+def _read_back_check(audit: AuditResult) -> Check:
+    if audit.acknowledged == 0:
+        sentence = "No fact was acknowledged, so there was nothing to read back and nothing is proved."
+        return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
+    missing = audit.acknowledged - audit.verified - audit.lost - audit.wrong
+    if missing > 0:
+        sentence = (
+            f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged fact')} could not be read back, "
+            "so nothing is known about them; `meterstorm audit` on the run's folder tries again."
+        )
+        return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
+    if audit.verified < audit.acknowledged:
+        sentence = (
+            f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back, with the faults named above."
+        )
+        return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+    dcs = listed(list(audit.per_dc)) if audit.per_dc else "the cluster"
+    sentence = (
+        f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back from {dcs}, "
+        "each there once and with its exact value."
+    )
+    return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+
+
+def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
+    checks = []
+    business = {dc.name for dc in scenario.topology.business_dcs}
+    for name in (dc.name for dc in scenario.topology.dcs):
+        dc = audit.per_dc.get(name)
+        outcome = Verdict.INCONCLUSIVE
+        if dc is None:
+            sentence = f"DC {name} was not read back, so nothing is proved about it."
+        elif dc.acknowledged == 0:
+            sentence = f"DC {name} holds no acknowledged fact, so nothing is proved about it."
+        elif name in business and dc.coordinated == 0:
+            sentence = f"DC {name} has role business, but coordinated no acknowledged fact: its gateways sent nothing."
+        else:
+            outcome = Verdict.PASS
+            settled = f", after {duration(dc.settled_s)} of waiting for it to catch up" if dc.settled_s else ""
+            sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
+        checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
+    return checks
+
+
+# --- validity ---------------------------------------------------------------------------------------------------------
+
+
+def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
+    due = [each for each in operations.values() if each.is_open_loop]
+    acknowledged, wanted = sum(each.ok for each in due), sum(each.offered for each in due)
+    offered = sum(each.offered for each in operations.values())
+    attempted = sum(each.attempted for each in operations.values())
+    outcomes = sum(each.ok + each.failed + each.indeterminate for each in operations.values())
+    ok = sum(each.ok for each in operations.values())
+    if ok == 0:
+        sentence = f"Nothing was acknowledged: 0 of {counted(offered, 'operation')} that fell due."
+        load = _check("load", "validity", Verdict.INCONCLUSIVE, sentence)
+    else:
+        sentence = (
+            f"{count(acknowledged)} of {counted(wanted, 'operation')} of meters and customers "
+            f"({percent(acknowledged / max(wanted, 1))}) were acknowledged."
+        )
+        load = _check("load", "validity", Verdict.PASS, sentence)
+    if attempted < offered:
+        sentence = f"{count(offered - attempted)} of {counted(offered, 'operation')} that fell due were never sent."
+        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+    elif outcomes != attempted:
+        sentence = f"The books don't balance: {count(attempted)} operations sent, {count(outcomes)} outcomes recorded."
+        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+    else:
+        sentence = "Every operation that fell due was sent and has an outcome."
+        books = _check("books", "validity", Verdict.PASS, sentence)
+    return [load, books]

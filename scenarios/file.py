@@ -1,0 +1,134 @@
+"""A scenario as a person names and writes it: a file or the name of a shipped one, and what is wrong in it in plain words."""
+
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scenarios import spec
+from scenarios.spec import Scenario, ScenarioError, with_seed
+
+Place = tuple[str | int, ...]  # names of fields, and indices of lists
+
+_NAME_PATTERN = "^[a-z][a-z0-9_]{0,30}$"
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {  # by pydantic's type of error, from its context
+    "missing": lambda _: "is missing and has no default",
+    "greater_than_equal": lambda told: f"must be at least {_number(told['ge'])}",
+    "greater_than": lambda told: f"must be more than {_number(told['gt'])}",
+    "less_than_equal": lambda told: f"must be at most {_number(told['le'])}",
+    "less_than": lambda told: f"must be less than {_number(told['lt'])}",
+    "finite_number": lambda _: "must be a finite number",
+    "int_type": lambda _: "must be a whole number, without quotes or decimal point",
+    "float_type": lambda _: "must be a number, without quotes",
+    "bool_type": lambda _: "must be true or false",
+    "bool_parsing": lambda _: "must be true or false",
+    "string_type": lambda _: "must be text in quotes",
+    "string_too_short": lambda _: "must not be empty",
+    "string_too_long": lambda told: f"must have at most {told['max_length']:,} characters",
+    "string_pattern_mismatch": lambda told: (
+        "must begin with a small letter and hold at most 31 small letters, digits and _"
+        if told["pattern"] == _NAME_PATTERN
+        else f"must match {told['pattern']}"
+    ),
+    "enum": lambda told: f"must be {_choices(told['expected'])}",
+    "literal_error": lambda told: f"must be {_choices(told['expected'])}",
+    "date_type": lambda _: "must be a date, 2026-01-15 say",
+    "date_from_datetime_parsing": lambda _: "must be a date, 2026-01-15 say",
+    "date_from_datetime_inexact": lambda _: "must be a date without a time, 2026-01-15 say",
+    "tuple_type": lambda _: "must be a list: [ ... ], or [[headings]]",
+    "dict_type": lambda _: "must be a table: { ... }, or under a [heading]",
+    "model_type": lambda _: "must be a table: { ... }, or under a [heading]",
+    "too_short": lambda told: f"must have at least {told['min_length']:,} in its list",
+    "too_long": lambda told: f"may have at most {told['max_length']:,} in its list, not {told['actual_length']:,}",
+}
+_WITHOUT_VALUE = ("missing", "too_short", "too_long", "tuple_type", "dict_type", "model_type")
+
+
+def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
+    """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
+    scenario = load_scenario(_shipped(path) if not path.exists() and path.parent == Path() else path)
+    return scenario if seed is None else with_seed(scenario, seed)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """As `scenarios.spec.load_scenario`; what is wrong in the file is told in plain words, a line a fault."""
+    try:
+        return spec.load_scenario(path)
+    except ScenarioError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        faults = error.__cause__.errors()
+        raise ScenarioError(
+            "\n".join(f"{path}: {_told(each)}" for each in faults if not _follows(each, faults))
+        ) from error
+
+
+def _shipped(name: Path) -> Path:
+    """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
+    folder = Path(spec.__file__).parent
+    path = folder / f"{name.name}.toml"
+    if not path.exists():
+        names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
+        raise ScenarioError(f"{name}: no such scenario file, and none that ships; those are {names}")
+    return path
+
+
+def _follows(fault: Any, faults: Sequence[Any]) -> bool:
+    """A list whose only member is wrong also counts as too short."""
+    place = fault["loc"]
+    return fault["type"] == "too_short" and any(each["loc"][: len(place)] == place != each["loc"] for each in faults)
+
+
+def _told(fault: Any) -> str:
+    """'campaigns[0].at_h = -1: must be at least 0'."""
+    place, kind, value = fault["loc"], fault["type"], fault["input"]
+    if place[-1:] == ("[key]",):  # a wrong name in a table of names
+        place = place[:-2]
+    if kind == "extra_forbidden":
+        return f"{field_path(place)}: there is no such field; {_instead(place)}"
+    if kind == "value_error":
+        return f"{field_path(place)}: {str(fault['msg']).removeprefix('Value error, ')}"
+    words = _WORDS[kind](fault.get("ctx", {})) if kind in _WORDS else str(fault["msg"])
+    if kind in _WITHOUT_VALUE or isinstance(value, dict | list):
+        return f"{field_path(place)}: {words}"
+    return f"{field_path(place)} = {_toml(value)}: {words}"
+
+
+def field_path(place: Place) -> str:
+    """('campaigns', 0, 'at_h') -> 'campaigns[0].at_h'."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return path.removeprefix(".") or "the scenario"
+
+
+def _instead(place: Place) -> str:
+    """What the unknown field may have been meant to be, or else all that there are in its place."""
+    model = Scenario
+    for part in place[:-1]:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    fields = list(model.model_fields)
+    close = get_close_matches(str(place[-1]), fields, n=1)
+    return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(fields)} (docs/scenarios.md)"
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model of a field: itself, or the one within tuple[...], or beside None."""
+    parts = (annotation, *typing.get_args(annotation))
+    return next(part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+
+
+def _choices(expected: str) -> str:
+    """Pydantic's list of allowed values, an enumeration's members by their values."""
+    return re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", expected)
+
+
+def _number(bound: Any) -> str:
+    return f"{bound:,}".removesuffix(".0") if isinstance(bound, int | float) else str(bound)
+
+
+def _toml(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

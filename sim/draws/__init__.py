@@ -1,0 +1,1 @@
+"""Keyed random draws: Philox, and the streams that name each draw."""

@@ -1,0 +1,1 @@
+"""What meters hold: registers, intervals and raw forms, in whole units."""

@@ -1,0 +1,288 @@
+"""What a meter's register shows, recomputed from the seed alone: any (meter, slot) in O(1), with nothing stored.
+
+The register at the start of a slot is the start register, plus the part of the year's energy that the profile has brought
+by then, plus noise that is drawn anew at each boundary. Consumption is the difference of two registers, so conservation
+is an identity: nothing is rounded twice. Integers only; see `sim.profiles.demand` for why a register never falls.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOTS_PER_DAY
+from sim.draws.philox import Words, philox_lanes
+from sim.draws.streams import HALVES_PER_BLOCK, Drawn, Purpose, centred, centred_of, new_drawn, word_of, words
+from sim.estate.arrivals import TEN_SECONDS_PER_SLOT, draw_for_parts
+from sim.estate.parameters import KernelParameters
+from sim.kernels import kernel, leaf_kernel
+from sim.units import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray
+
+if TYPE_CHECKING:
+    from sim.estate.model import EstateModel
+
+_METER = int(Purpose.METER)
+_DAY_ENERGY = int(Purpose.DAY_ENERGY)
+_SLOT_ENERGY = int(Purpose.SLOT_ENERGY)
+_TEN_SECOND = int(Purpose.TEN_SECOND)
+_CORRECTION_SIZE = int(Purpose.CORRECTION_SIZE)
+_SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
+_WEEKS_ESTIMATED_FROM = 4
+_PART_SHARE = (1 << DAY_BITS) // TEN_SECONDS_PER_SLOT  # of a half-hour [2^-32]
+_BLOCKS_PER_DAY = SLOTS_PER_DAY // HALVES_PER_BLOCK
+_HALF_ONE = 0x8000
+_WORD_MASK, _WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
+_METER_WORDS, _DAY_HALVES = 6 * 4, 7 * 8  # where `fill_day` has them, after the draws of the day's six blocks
+_QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
+
+
+def register_wh(estate: "EstateModel", meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    """The register at the start of each slot: int64[n] meters, int32[n] slots (0 .. slot_count) -> int64[n] [Wh]."""
+    assert meter.shape == slot.shape, "a slot a meter"
+    _check_range(estate, meter, slot, 0)
+    return _registers(estate.packed, np.asarray(meter, np.int64), np.asarray(slot, np.int32))
+
+
+def intervals_wh(
+    estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int
+) -> NDArray[np.int32]:
+    """Consumption of `count` slots from each first slot: int64[n], int32[n] -> int32[n, count] [Wh]."""
+    assert meter.shape == first_slot.shape, "a first slot a meter"
+    assert count >= 1, "at least one slot"
+    _check_range(estate, meter, first_slot, count)
+    return _intervals(estate.packed, np.asarray(meter, np.int64), np.asarray(first_slot, np.int32), count, new_drawn())
+
+
+def _check_range(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.int32], count: int) -> None:
+    if len(meter):
+        assert meter.min() >= 0 and meter.max() < estate.meter_count, "a meter outside the estate"
+        assert first_slot.min() >= 0 and first_slot.max() <= estate.slot_count - count, "a slot outside the span"
+
+
+@leaf_kernel
+def register_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
+    """The register of one meter at the start of absolute slot 0 .. slot_count [Wh]. For use inside other kernels."""
+    four = words(p.seed, _METER, meter, 0, 0)
+    day = slot // SLOTS_PER_DAY
+    slot_of_day = slot % SLOTS_PER_DAY
+    low = _day_register_wh(p, four, meter, day)
+    if slot_of_day == 0:
+        return low
+    energy = _day_register_wh(p, four, meter, day + 1) - low
+    return low + _energy_by(p, meter, day, slot_of_day, energy, centred(p.seed, _SLOT_ENERGY, meter, slot))
+
+
+@leaf_kernel
+def interval_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
+    """The consumption of one meter in absolute slot 0 .. slot_count - 1 [Wh]. For use inside other kernels."""
+    return register_wh_kernel(p, meter, slot + 1) - register_wh_kernel(p, meter, slot)
+
+
+@leaf_kernel
+def ten_second_register_wh(p: KernelParameters, meter: int, tick: int) -> int:
+    """The register at the start of the 10 s number `tick` since the start [Wh].
+
+    The half-hour's energy is spread evenly over its 180 parts, with noise at each boundary between them.
+    """
+    slot, part = tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT
+    low = register_wh_kernel(p, meter, slot)
+    if part == 0:
+        return low
+    energy_wh = register_wh_kernel(p, meter, slot + 1) - low
+    return low + _part_of_slot_wh(energy_wh, part, centred(p.seed, _TEN_SECOND, meter, tick))
+
+
+@leaf_kernel
+def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
+    """Energy of a half-hour used before its part 1..179 [Wh]; the noise reaches half a part either way."""
+    share = part * _PART_SHARE + ((noise * _PART_SHARE) >> DRAW_BITS)
+    return (energy_wh * share) >> DAY_BITS
+
+
+@leaf_kernel
+def fill_parts(
+    p: KernelParameters, meter: int, slot: int, low: int, energy_wh: int, drawn: Drawn, parts: IntArray
+) -> None:
+    """Registers within a slot that starts at `low` and uses `energy_wh`, into `parts` int64[181] [Wh].
+
+    The same numbers as `ten_second_register_wh`, in vector instructions.
+    """
+    skipped = draw_for_parts(p.seed, _TEN_SECOND, meter, slot, drawn)
+    for part in range(TEN_SECONDS_PER_SLOT):
+        share = part * _PART_SHARE + _noise_of(_PART_SHARE, drawn.halves[skipped + part])
+        parts[part] = low + _share_of(energy_wh, share)
+    parts[0], parts[TEN_SECONDS_PER_SLOT] = low, low + energy_wh
+
+
+@leaf_kernel
+def _noise_of(spread: int, half: np.uint16) -> int:
+    """(spread * (half - 2^15)) >> 16 for a spread below 2^32, with the one product that vector instructions have."""
+    product = int(np.int64((np.uint64(spread) & _WORD_MASK) * np.uint64(half)))
+    return (product - (spread << (DRAW_BITS - 1))) >> DRAW_BITS
+
+
+@leaf_kernel
+def _share_of(energy_wh: int, share: int) -> int:
+    """(energy * share) >> 32 for both in 0 .. 2^32 - 1, likewise."""
+    return int(np.int64(((np.uint64(energy_wh) & _WORD_MASK) * (np.uint64(share) & _WORD_MASK)) >> _WORD_BITS))
+
+
+@leaf_kernel
+def estimated_wh(p: KernelParameters, meter: int, slot: int) -> int:
+    """What a head-end estimates for a half-hour that was lost [Wh].
+
+    The mean of the same half-hour of the same weekday in up to four weeks before; with no week before, the profile's share
+    of the meter's year. Weeks are counted whole: readings of the span alone are known.
+    """
+    weeks = min(slot // _SLOTS_PER_WEEK, _WEEKS_ESTIMATED_FROM)
+    if weeks > 0:
+        total = 0
+        for week in range(1, weeks + 1):
+            total += interval_wh_kernel(p, meter, slot - week * _SLOTS_PER_WEEK)
+        return total // weeks
+    fuel, day, slot_of_day = meter % p.fuel_count, slot // SLOTS_PER_DAY, slot % SLOTS_PER_DAY
+    annual_wh = annual_wh_kernel(p, fuel, word_of(words(p.seed, _METER, meter, 0, 0), 0))
+    day_wh = (annual_wh * int(p.day_share[fuel, day + 1] - p.day_share[fuel, day])) >> YEAR_BITS
+    return (day_wh * int(p.slot_share[fuel, day, slot_of_day + 1] - p.slot_share[fuel, day, slot_of_day])) >> DAY_BITS
+
+
+@leaf_kernel
+def revised_wh(p: KernelParameters, meter: int, slot: int, revision: int) -> int:
+    """The consumption of a half-hour as revision 1 .. has it [Wh]; revision 0 is what the meter measured.
+
+    A revision differs from the measurement by up to an eighth either way: it is the latest that counts, not a sum of them.
+    """
+    measured_wh = interval_wh_kernel(p, meter, slot)
+    if revision == 0:
+        return measured_wh
+    four = words(p.seed, _CORRECTION_SIZE, meter, slot // HALVES_PER_BLOCK, revision)
+    return measured_wh + ((measured_wh * centred_of(four, slot % HALVES_PER_BLOCK)) >> (DRAW_BITS + 2))
+
+
+@leaf_kernel
+def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: IntArray) -> None:
+    """Registers of one meter at the starts of consecutive slots, from `first_slot`, into `registers` int64[n] [Wh].
+
+    The same numbers as `register_wh_kernel`, at an eighth of the draws.
+    """
+    four = words(p.seed, _METER, meter, 0, 0)
+    last = first_slot + len(registers) - 1
+    low = _day_register_wh(p, four, meter, first_slot // SLOTS_PER_DAY)
+    for day in range(first_slot // SLOTS_PER_DAY, last // SLOTS_PER_DAY + 1):
+        midnight = day * SLOTS_PER_DAY
+        if midnight >= first_slot:
+            registers[midnight - first_slot] = low
+        if last <= midnight:
+            return
+        high = _day_register_wh(p, four, meter, day + 1)
+        start, end = max(first_slot, midnight + 1), min(last + 1, midnight + SLOTS_PER_DAY)
+        for block in range(start // HALVES_PER_BLOCK, (end - 1) // HALVES_PER_BLOCK + 1):
+            drawn = words(p.seed, _SLOT_ENERGY, meter, block, 0)
+            origin = block * HALVES_PER_BLOCK
+            for slot in range(max(start, origin), min(end, origin + HALVES_PER_BLOCK)):
+                wh = _energy_by(p, meter, day, slot - midnight, high - low, centred_of(drawn, slot - origin))
+                registers[slot - first_slot] = low + wh
+        low = high
+
+
+@leaf_kernel
+def fill_day(p: KernelParameters, meter: int, day: int, drawn: Drawn, registers: IntArray) -> None:
+    """Registers of one meter at the starts of a day's slots and at its end, into `registers` int64[49] [Wh].
+
+    The same numbers as `fill_registers`, in vector instructions: of a nation's day this is most of the work. One drawing
+    has the day's six blocks, the meter's own words and the day's noise.
+    """
+    fuel = meter % p.fuel_count
+    b = day * _BLOCKS_PER_DAY
+    blocks = (b, b + 1, b + 2, b + 3, b + 4, b + 5, 0, day // HALVES_PER_BLOCK)
+    slots = _SLOT_ENERGY
+    purposes = (slots, slots, slots, slots, slots, slots, _METER, _DAY_ENERGY)
+    philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
+    annual_word, start_word = int(np.int64(drawn.words[_METER_WORDS])), int(np.int64(drawn.words[_METER_WORDS + 1]))
+    at = day % HALVES_PER_BLOCK
+    low = _drawn_day_register_wh(
+        p, fuel, annual_word, start_word, day, int(np.int64(drawn.halves[_DAY_HALVES + at])) - _HALF_ONE
+    )
+    if at + 1 < HALVES_PER_BLOCK:
+        noise = int(np.int64(drawn.halves[_DAY_HALVES + at + 1])) - _HALF_ONE
+    else:
+        noise = centred(p.seed, _DAY_ENERGY, meter, day + 1)
+    energy_wh = _drawn_day_register_wh(p, fuel, annual_word, start_word, day + 1, noise) - low
+    share, spread = p.slot_share[fuel, day], p.slot_spread[fuel, day]
+    for slot in range(SLOTS_PER_DAY):  # at midnight the spread and the share are 0
+        drawn_share = share[slot] + _noise_of(spread[slot], drawn.halves[slot])
+        registers[slot] = low + _share_of(energy_wh, drawn_share)
+    registers[SLOTS_PER_DAY] = low + energy_wh
+
+
+@leaf_kernel
+def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, energy_wh: int, noise: int) -> int:
+    """Energy of a day used before the start of slot 1..47 [Wh]."""
+    fuel = meter % p.fuel_count
+    spread = p.slot_spread[fuel, day, slot_of_day]
+    share = int(p.slot_share[fuel, day, slot_of_day] + ((spread * noise) >> DRAW_BITS))
+    return (energy_wh * share) >> DAY_BITS
+
+
+@leaf_kernel
+def _day_register_wh(p: KernelParameters, four: Words, meter: int, day: int) -> int:
+    """The register at the start of a day, 0 .. day_count [Wh]; `four` are the meter's own words."""
+    noise = centred(p.seed, _DAY_ENERGY, meter, day)
+    return _drawn_day_register_wh(p, meter % p.fuel_count, word_of(four, 0), word_of(four, 1), day, noise)
+
+
+@leaf_kernel
+def _drawn_day_register_wh(
+    p: KernelParameters, fuel: int, annual_word: int, start_word: int, day: int, noise: int
+) -> int:
+    share = int(p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS))
+    start_wh = int(start_word * p.register_start_wh_max[fuel]) >> 32
+    return start_wh + ((annual_wh_kernel(p, fuel, annual_word) * share) >> YEAR_BITS)
+
+
+@leaf_kernel
+def used_from_day_wh(p: KernelParameters, meter: int, day: int, drawn: Drawn) -> int:
+    """The energy of a meter from the start of a day to the end of the span [Wh]."""
+    fuel, last = meter % p.fuel_count, p.day_count
+    blocks = (0, day // HALVES_PER_BLOCK, last // HALVES_PER_BLOCK, 0, 0, 0, 0, 0)
+    noises = _DAY_ENERGY
+    purposes = (_METER, noises, noises, noises, noises, noises, noises, noises)
+    philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
+    annual_word, start_word = int(np.int64(drawn.words[0])), int(np.int64(drawn.words[1]))
+    first_noise = int(np.int64(drawn.halves[HALVES_PER_BLOCK + day % HALVES_PER_BLOCK])) - _HALF_ONE
+    last_noise = int(np.int64(drawn.halves[2 * HALVES_PER_BLOCK + last % HALVES_PER_BLOCK])) - _HALF_ONE
+    return _drawn_day_register_wh(p, fuel, annual_word, start_word, last, last_noise) - _drawn_day_register_wh(
+        p, fuel, annual_word, start_word, day, first_noise
+    )
+
+
+@leaf_kernel
+def annual_wh_kernel(p: KernelParameters, fuel: int, word: int) -> int:
+    """A year's energy of a meter [Wh]: the inverse of a distribution that is linear between its quartiles."""
+    quarter = word >> _QUARTILE_BITS
+    low, high = int(p.annual_knots_wh[fuel, quarter]), int(p.annual_knots_wh[fuel, quarter + 1])
+    return low + (((high - low) * (word & ((1 << _QUARTILE_BITS) - 1))) >> _QUARTILE_BITS)
+
+
+@kernel
+def _registers(p: KernelParameters, meter: IntArray, slot: NDArray[np.int32]) -> IntArray:
+    out = np.empty(len(meter), np.int64)
+    for at in range(len(meter)):
+        out[at] = register_wh_kernel(p, meter[at], slot[at])
+    return out
+
+
+@kernel
+def _intervals(
+    p: KernelParameters, meter: IntArray, first_slot: NDArray[np.int32], count: int, drawn: Drawn
+) -> NDArray[np.int32]:
+    out = np.empty((len(meter), count), np.int32)
+    registers = np.empty(count + 1, np.int64)
+    for at in range(len(meter)):
+        if count == SLOTS_PER_DAY and first_slot[at] % SLOTS_PER_DAY == 0:
+            fill_day(p, meter[at], first_slot[at] // SLOTS_PER_DAY, drawn, registers)
+        else:
+            fill_registers(p, meter[at], first_slot[at], registers)
+        for step in range(count):
+            out[at, step] = registers[step + 1] - registers[step]
+    return out

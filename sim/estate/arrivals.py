@@ -1,0 +1,182 @@
+"""When each message falls due: leaves for one meter or premises, shared by the trace, the digest and the counts.
+
+Instants are integers in microseconds since the scenario's start; each is found from its key alone. The leaves take what
+they need rather than all `KernelParameters`, because they run for each meter and window.
+"""
+
+import numpy as np
+
+from scenarios.domain import DAY_US, SLOT_US
+from sim.draws.philox import LANES, Words
+from sim.draws.streams import (
+    DRAWINGS,
+    HALVES_PER_BLOCK,
+    WORDS_PER_DRAWING,
+    Drawn,
+    Purpose,
+    below,
+    centred_of,
+    draw_blocks,
+    word_of,
+    words,
+)
+from sim.estate.parameters import HOURS_PER_DAY, KernelParameters
+from sim.kernels import leaf_kernel
+from sim.units import IntArray
+
+HOUR_US = 3_600_000_000
+
+_PUSH_JITTER = int(Purpose.PUSH_JITTER)
+_UPLOAD_INSTANT = int(Purpose.UPLOAD_INSTANT)
+_QUERY_COUNT = int(Purpose.QUERY_COUNT)
+_QUERY_INSTANT = int(Purpose.QUERY_INSTANT)
+_GAP = int(Purpose.GAP)
+_ESTIMATE_INSTANT = int(Purpose.ESTIMATE_INSTANT)
+_CORRECTION = int(Purpose.CORRECTION)
+_CORRECTION_INSTANT = int(Purpose.CORRECTION_INSTANT)
+_ALERT = int(Purpose.ALERT)
+_TEN_SECOND_DELAY = int(Purpose.TEN_SECOND_DELAY)
+_WORDS_PER_BLOCK = 4
+_HALF_ONE = 0x8000
+
+TEN_SECOND_US = 10_000_000
+TEN_SECONDS_PER_SLOT = SLOT_US // TEN_SECOND_US
+TEN_SECOND_DELAY_US_MAX = 2_000_000  # over the home's own broadband, not the hub's WAN
+_QUERY_KIND_SHIFT = 16  # a query's draw number is its kind, then its place in the day
+
+
+@leaf_kernel
+def push_due_us(seed: int, push_jitter_us: int, meter: int, slot: int) -> int:
+    """When a half-hourly meter pushes `slot`: at the slot's end or within the jitter after it [us]."""
+    four = words(seed, _PUSH_JITTER, meter, slot // _WORDS_PER_BLOCK, 0)
+    return (slot + 1) * SLOT_US + below(word_of(four, slot % _WORDS_PER_BLOCK), push_jitter_us)
+
+
+@leaf_kernel
+def draw_push_jitter(seed: int, meter: int, slot: int, drawn: Drawn) -> None:
+    """Draw the jitter of the 32 slots around `slot` into `drawn`, for `drawn_push_due_us`."""
+    draw_blocks(seed, _PUSH_JITTER, meter, slot // WORDS_PER_DRAWING * LANES, drawn, 0)
+
+
+@leaf_kernel
+def drawn_push_due_us(push_jitter_us: int, slot: int, drawn: Drawn) -> int:
+    """As `push_due_us`."""
+    return (slot + 1) * SLOT_US + below(int(np.int64(drawn.words[slot % WORDS_PER_DRAWING])), push_jitter_us)
+
+
+@leaf_kernel
+def upload_due_us(seed: int, upload_window_us: int, meter: int, day: int) -> int:
+    """When a daily meter uploads `day`: at its end or within the upload window after it [us]."""
+    four = words(seed, _UPLOAD_INSTANT, meter, day // _WORDS_PER_BLOCK, 0)
+    return (day + 1) * DAY_US + below(word_of(four, day % _WORDS_PER_BLOCK), upload_window_us)
+
+
+@leaf_kernel
+def query_words(seed: int, premises: int, day: int, block: int) -> Words:
+    """The words that decide how many queries of each kind a premises' customer asks on a UTC day; kind = 3 * block + lane."""
+    return words(seed, _QUERY_COUNT, premises, day, block)
+
+
+@leaf_kernel
+def query_count(query_below: IntArray, query_kind: int, word: int) -> int:
+    """How many queries a word means: the inverse of the kind's Poisson distribution, int64[kind, count_max] [of 2^32]."""
+    count = 0
+    while count < query_below.shape[1] and word >= query_below[query_kind, count]:
+        count += 1
+    return count
+
+
+@leaf_kernel
+def query_due_us(seed: int, query_hour: IntArray, premises: int, day: int, query_kind: int, number: int) -> int:
+    """When query `number` (from 0) of a premises-day is asked [us].
+
+    `query_hour` int64[day, 25] is the share of the day's queries before each hour [of 2^32]; they are even within it.
+    """
+    draw = (query_kind << _QUERY_KIND_SHIFT) | (number // _WORDS_PER_BLOCK)
+    word = word_of(words(seed, _QUERY_INSTANT, premises, day, draw), number % _WORDS_PER_BLOCK)
+    hour = 0
+    while hour < HOURS_PER_DAY - 1 and word >= query_hour[day, hour + 1]:
+        hour += 1
+    start, end = int(query_hour[day, hour]), int(query_hour[day, hour + 1])
+    return day * DAY_US + hour * HOUR_US + (word - start) * HOUR_US // (end - start)
+
+
+@leaf_kernel
+def ten_second_words(seed: int, meter: int, tick: int) -> Words:
+    """The words that decide when the eight 10-second readings around `tick` arrive."""
+    return words(seed, _TEN_SECOND_DELAY, meter, tick // HALVES_PER_BLOCK, 0)
+
+
+@leaf_kernel
+def ten_second_due_us(drawn: Words, tick: int) -> int:
+    """When the 10 s that begin at `tick` * 10 s arrive: within two seconds after their end [us]."""
+    half = centred_of(drawn, tick % HALVES_PER_BLOCK) + _HALF_ONE
+    return (tick + 1) * TEN_SECOND_US + ((half * TEN_SECOND_DELAY_US_MAX) >> 16)
+
+
+@leaf_kernel
+def draw_for_parts(seed: int, purpose: int, meter: int, slot: int, drawn: Drawn) -> int:
+    """Draw a 16-bit draw for each 10 s of a slot; the first is drawn.halves[n] of the n that this returns."""
+    first = slot * TEN_SECONDS_PER_SLOT
+    for drawing in range(DRAWINGS):
+        draw_blocks(seed, purpose, meter, first // HALVES_PER_BLOCK + drawing * LANES, drawn, drawing)
+    return first % HALVES_PER_BLOCK
+
+
+@leaf_kernel
+def fill_parts_due(seed: int, meter: int, slot: int, drawn: Drawn, due_us: IntArray) -> None:
+    """When each 10 s of a slot arrives, into `due_us` int64[180] [us]: as `ten_second_due_us`, in vector instructions."""
+    skipped = draw_for_parts(seed, _TEN_SECOND_DELAY, meter, slot, drawn)
+    first_end_us = slot * SLOT_US + TEN_SECOND_US
+    for part in range(TEN_SECONDS_PER_SLOT):
+        delay_us = (int(np.int64(drawn.halves[skipped + part])) * TEN_SECOND_DELAY_US_MAX) >> 16
+        due_us[part] = first_end_us + part * TEN_SECOND_US + delay_us
+
+
+@leaf_kernel
+def is_gap(p: KernelParameters, meter: int, slot: int) -> bool:
+    """Has the meter lost a half-hour?"""
+    if p.gap_below == 0:
+        return False
+    four = words(p.seed, _GAP, meter, slot // HALVES_PER_BLOCK, 0)
+    return bool(centred_of(four, slot % HALVES_PER_BLOCK) + _HALF_ONE < p.gap_below)
+
+
+@leaf_kernel
+def estimate_due_us(p: KernelParameters, meter: int, day: int) -> int:
+    """When the head-end estimates what a meter has lost of a day: its batch takes an hour [us]."""
+    word = word_of(words(p.seed, _ESTIMATE_INSTANT, meter, day // _WORDS_PER_BLOCK, 0), day % _WORDS_PER_BLOCK)
+    return (day + 1) * DAY_US + p.estimate_after_us + below(word, HOUR_US)
+
+
+@leaf_kernel
+def is_revised(p: KernelParameters, meter: int, slot: int, run: int) -> bool:
+    """Does a settlement run revise a half-hour? The first one also substitutes what was only estimated."""
+    if run == 0 and is_gap(p, meter, slot):
+        return True
+    four = words(p.seed, _CORRECTION, meter, slot // HALVES_PER_BLOCK, run)
+    return bool(centred_of(four, slot % HALVES_PER_BLOCK) + _HALF_ONE < p.settlement_runs[run].below)
+
+
+@leaf_kernel
+def correction_due_us(p: KernelParameters, meter: int, day: int, run: int) -> int:
+    """When a settlement run's revisions of a meter's day come: within the day of the run [us]."""
+    word = word_of(words(p.seed, _CORRECTION_INSTANT, meter, day // _WORDS_PER_BLOCK, run), day % _WORDS_PER_BLOCK)
+    return (day + int(p.settlement_runs[run].after_days)) * DAY_US + below(word, DAY_US)
+
+
+@leaf_kernel
+def alert_count(seed: int, alert_below: IntArray, premises: int, day: int) -> int:
+    """How many alerts a hub raises on a day of itself; `alert_below` int64[count_max] is as in `query_count`."""
+    word = word_of(words(seed, _ALERT, premises, day, 0), 0)
+    count = 0
+    while count < len(alert_below) and word >= alert_below[count]:
+        count += 1
+    return count
+
+
+@leaf_kernel
+def alert_sent_us(seed: int, premises: int, day: int, number: int) -> int:
+    """When a hub raises alert `number` (from 0) of a day: any instant of it [us]."""
+    word = word_of(words(seed, _ALERT, premises, day, 1 + number // _WORDS_PER_BLOCK), number % _WORDS_PER_BLOCK)
+    return day * DAY_US + below(word, DAY_US)

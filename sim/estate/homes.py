@@ -1,0 +1,154 @@
+"""What a premises and each of its devices are of themselves: region, tariff, meter type, read schedule, when they joined.
+
+Leaves, found from the key alone; what commands make of a device is in `sim.estate.devices`. A meter's index is premises
+* fuel count + fuel index; a premises has one hub and one display.
+"""
+
+from typing import NamedTuple
+
+from scenarios.domain import DAY_US, PARTITION_COUNT, MeterType, ReadSchedule
+from sim.draws.philox import Words
+from sim.draws.streams import Purpose, below, below_long, word_of, words
+from sim.estate.parameters import KernelParameters
+from sim.kernels import leaf_kernel
+from sim.units import IntArray
+
+_PREMISES = int(Purpose.PREMISES)
+_METER = int(Purpose.METER)
+_HOME = int(Purpose.HOME)
+_DEVICE = int(Purpose.DEVICE)
+_DAILY, _HALF_HOURLY = int(ReadSchedule.DAILY), int(ReadSchedule.HALF_HOURLY)
+_MONTHLY, _TEN_SECOND = int(ReadSchedule.MONTHLY), int(ReadSchedule.TEN_SECOND)
+_GAS_VOLUME = int(MeterType.GAS_VOLUME)
+_JOIN_BITS = 32
+
+NEVER_US = 1 << 62
+READING_DAYS = 28  # a monthly meter is read on a day of the month that all months have
+
+
+class OwnSchedule(NamedTuple):
+    """How a meter is read as far as its customer decides."""
+
+    first: int  # the ReadSchedule that it starts with
+    change_us: int  # when the customer chooses another [us]; NEVER_US: not at all
+    to: int  # which
+
+
+@leaf_kernel
+def index_below(bounds: IntArray, word: int) -> int:
+    """The first index whose upper bound is above `word`; len(bounds) when there is none."""
+    index = 0
+    while index < len(bounds) and word >= bounds[index]:
+        index += 1
+    return index
+
+
+@leaf_kernel
+def premises_words(seed: int, premises: int) -> Words:
+    """The words of a premises: region, home DC, partition."""
+    return words(seed, _PREMISES, premises, 0, 0)
+
+
+@leaf_kernel
+def region_index(p: KernelParameters, premises: int) -> int:
+    """The region of a premises, an index into the scenario's regions."""
+    return region_of_words(p, premises_words(p.seed, premises))
+
+
+@leaf_kernel
+def region_of_words(p: KernelParameters, four: Words) -> int:
+    """The region by the words of a premises."""
+    region = 0
+    while word_of(four, 0) >= p.regions[region].below:
+        region += 1
+    return region
+
+
+@leaf_kernel
+def home_dc_index(seed: int, dc_count: int, premises: int) -> int:
+    """The business data centre whose gateway a premises talks to."""
+    return below(word_of(premises_words(seed, premises), 1), dc_count)
+
+
+@leaf_kernel
+def partition_index(seed: int, premises: int) -> int:
+    """The logical partition of a premises, 0 .. 4095: its meters share a hub, so they are never on two shards."""
+    return below(word_of(premises_words(seed, premises), 2), PARTITION_COUNT)
+
+
+@leaf_kernel
+def is_prepayment(p: KernelParameters, premises: int) -> bool:
+    return word_of(words(p.seed, _HOME, premises, 0, 0), 0) < p.prepayment_below
+
+
+@leaf_kernel
+def tariff_index(p: KernelParameters, premises: int) -> int:
+    """The `TariffKind` of a premises."""
+    word = word_of(words(p.seed, _HOME, premises, 0, 0), 1)
+    return int(word >= p.flat_below) + int(word >= p.time_of_use_below)
+
+
+@leaf_kernel
+def firmware_index(p: KernelParameters, premises: int) -> int:
+    """The firmware version with which a premises was installed, 0 .. firmware_count - 1."""
+    return below(word_of(words(p.seed, _HOME, premises, 0, 0), 2), p.firmware_count)
+
+
+@leaf_kernel
+def joined_us(p: KernelParameters, premises: int) -> int:
+    """When the premises' devices are commissioned [us]: 0, or one of the rollout's midnights, from the first after the start."""
+    if p.join_days == 0:
+        return 0
+    word = word_of(words(p.seed, _HOME, premises, 0, 0), 3)
+    if word < p.join_below:
+        return 0
+    return (1 + (word - p.join_below) * p.join_days // ((1 << _JOIN_BITS) - p.join_below)) * DAY_US
+
+
+@leaf_kernel
+def meter_type_index(p: KernelParameters, meter: int) -> int:
+    """The `MeterType` of a meter."""
+    if meter % p.fuel_count != p.electricity:
+        return _GAS_VOLUME
+    return index_below(p.type_below, word_of(words(p.seed, _DEVICE, meter, 0, 0), 0))
+
+
+@leaf_kernel
+def first_schedule(p: KernelParameters, meter: int) -> int:
+    """The `ReadSchedule` that a meter starts with."""
+    schedule_below = p.schedule_below
+    if schedule_below[2] == 0:  # all are daily: no draw decides
+        return _DAILY
+    word = word_of(words(p.seed, _METER, meter, 0, 0), 2)
+    if word < schedule_below[0]:
+        return _HALF_HOURLY
+    if word < schedule_below[1]:
+        return _MONTHLY
+    if word < schedule_below[2]:
+        return _TEN_SECOND
+    return _DAILY
+
+
+@leaf_kernel
+def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
+    """When the customer chooses another schedule [us] (NEVER_US: not at all), and which `ReadSchedule`."""
+    if p.change_count == 0:
+        return NEVER_US, _DAILY
+    four = words(p.seed, _DEVICE, meter, 0, 0)
+    for change in range(p.change_count):
+        one = p.changes[change]
+        if word_of(four, 1) < one.below:
+            return one.from_us + below_long(word_of(four, 2), one.over_us), one.to
+    return NEVER_US, _DAILY
+
+
+@leaf_kernel
+def own_schedule(p: KernelParameters, meter: int) -> OwnSchedule:
+    change_us, to = schedule_change(p, meter)
+    return OwnSchedule(first_schedule(p, meter), change_us, to)
+
+
+@leaf_kernel
+def reading_day(p: KernelParameters, meter: int) -> int:
+    """The day of the month, 0 .. 27, after which a monthly meter sends its register."""
+    return below(word_of(words(p.seed, _DEVICE, meter, 0, 0), 3), READING_DAYS)

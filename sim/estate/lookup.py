@@ -1,0 +1,213 @@
+"""What a given meter is and does: its type, schedule, cohort and tariff, looked up for the store's rows."""
+
+from datetime import UTC, datetime, time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOTS_PER_DAY, Fuel, MeterType, ReadSchedule, mpan_of, mprn_of
+from sim.energy.raw_forms import cohort_index
+from sim.estate.arrivals import is_gap, push_due_us, upload_due_us
+from sim.estate.devices import schedule_on
+from sim.estate.homes import meter_type_index, region_index, schedule_change, tariff_index
+from sim.estate.model import EstateModel
+from sim.estate.parameters import KernelParameters
+from sim.kernels import kernel, leaf_kernel
+from sim.trace.emission import arrival_us, repeated_us
+from sim.trace.messages import MessageKind
+
+_PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
+_REGISTER = int(MessageKind.READ_REGISTER)
+_HALF_HOURLY, _DAILY = int(ReadSchedule.HALF_HOURLY), int(ReadSchedule.DAILY)
+_REGISTER_ONLY, _GAS_VOLUME = int(MeterType.REGISTER_ONLY), int(MeterType.GAS_VOLUME)
+FUEL_CODES = {Fuel.ELECTRICITY: 0, Fuel.GAS: 1}
+
+
+def start_us_of(estate: EstateModel) -> int:
+    """00:00 UTC of the estate's first day [us since the Unix epoch]."""
+    return int(datetime.combine(estate.start, time(), tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def mpxn_of(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The metering point numbers of meters: int64[n] meter index -> int64[n]."""
+    premises, is_gas = split_meter(estate, meter)
+    return np.where(is_gas, mprn_of(premises), mpan_of(premises))
+
+
+def split_meter(estate: EstateModel, meter: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Meter index -> (premises index int64[n], whether it measures gas bool[n])."""
+    fuels = np.array([fuel is Fuel.GAS for fuel in estate.fuels])
+    return meter // len(fuels), fuels[meter % len(fuels)]
+
+
+def meter_of(estate: EstateModel, premises: NDArray[np.int64], is_gas: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The inverse of `split_meter`: int64[n], -1 where the estate has no such meter."""
+    fuels = estate.fuels
+    index_of = np.full(2, -1, np.int64)
+    for index, fuel in enumerate(fuels):
+        index_of[FUEL_CODES[fuel]] = index
+    fuel_index = index_of[is_gas.astype(np.int64)]
+    exists = (premises >= 0) & (premises < estate.premises_count) & (fuel_index >= 0)
+    return np.where(exists, premises * len(fuels) + fuel_index, -1)
+
+
+def sends_runs(
+    estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Would a meter send this run of half-hours: a push of one, an upload of 48? Arrays of n -> bool[n]."""
+    counts = np.asarray(slot_count, np.int64)
+    return _sends_runs(estate.packed, meter, np.asarray(first_slot, np.int32), counts)
+
+
+def sends_half_hours(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Does a meter send half-hours of a slot's day, whether pushed or uploaded? int64[n], int32[n] -> bool[n]."""
+    slot = np.asarray(slot, np.int32)
+    day_slot = slot // SLOTS_PER_DAY * SLOTS_PER_DAY
+    counts = np.full(len(meter), SLOTS_PER_DAY)
+    is_pushed = schedules_on(estate, meter, slot) == ReadSchedule.HALF_HOURLY
+    found: NDArray[np.bool_] = sends_runs(estate, meter, day_slot, counts)
+    found |= is_pushed & (meter_types_of(estate, meter) != MeterType.REGISTER_ONLY)
+    return found
+
+
+def schedules_on(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The ReadSchedule of each meter on the UTC day of a slot: int64[n], int32[n] -> uint8[n]."""
+    return _schedules_on(estate.packed, meter, np.asarray(slot, np.int32))
+
+
+def again_us_of(
+    estate: EstateModel,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    slot_count: NDArray[np.int32],
+    is_register: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """When the second copy of each delivery arrives, if there is one: int64[n] [us since the Unix epoch], else 0."""
+    again_us = _again_us(estate.packed, meter, first_slot, np.asarray(slot_count, np.int64), is_register)
+    return np.where(again_us > 0, start_us_of(estate) + again_us, 0)
+
+
+def meter_types_of(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The MeterType of meters: int64[n] -> uint8[n]."""
+    return _meter_types(estate.packed, meter)
+
+
+def received_us_of(
+    estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
+) -> NDArray[np.int64]:
+    """When the first copy of each delivery arrives: int64[n], int32[n] -> int64[n] [us since the Unix epoch].
+
+    slot_count: 1 for a push, 48 for an upload, 0 for a register at the end of the day that begins at first_slot.
+    """
+    return start_us_of(estate) + _due_us(estate.packed, meter, first_slot, slot_count)
+
+
+def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The TariffKind of homes: int64[n] -> uint8[n]."""
+    return _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
+
+
+def cohorts_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The cohort of similar homes of each home: int64[n] -> int32[n]."""
+    return _cohorts(estate.packed, premises)
+
+
+@kernel
+def _due_us(
+    p: KernelParameters, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
+) -> NDArray[np.int64]:
+    """When the first copy of each delivery arrives: int64[n] [us since the scenario's start]; 0 half-hours: a register."""
+    out = np.empty(len(meter), np.int64)
+    for at in range(len(meter)):
+        premises = meter[at] // p.fuel_count
+        region = region_index(p, premises)
+        kind = _REGISTER if slot_count == 0 else (_PUSH if slot_count == 1 else _UPLOAD)
+        sent_us = _sent_us(p, meter[at], first_slot[at], slot_count)
+        out[at] = arrival_us(p, premises, region, meter[at], kind, first_slot[at], sent_us)
+    return out
+
+
+@leaf_kernel
+def _sent_us(p: KernelParameters, meter: int, first_slot: int, slot_count: int) -> int:
+    """When a delivery is sent [us since the scenario's start]; 0 half-hours: a register at the end of the day."""
+    if slot_count == 1:
+        return push_due_us(p.seed, p.push_jitter_us, meter, first_slot)
+    return upload_due_us(p.seed, p.upload_window_us, meter, first_slot // SLOTS_PER_DAY)
+
+
+@kernel
+def _again_us(
+    p: KernelParameters,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    slot_count: NDArray[np.int64],
+    is_register: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    out = np.zeros(len(meter), np.int64)
+    for at in range(len(meter)):
+        premises = meter[at] // p.fuel_count
+        slot = first_slot[at] - SLOTS_PER_DAY + 1 if is_register[at] else first_slot[at]
+        count = 0 if is_register[at] else slot_count[at]
+        kind = _REGISTER if is_register[at] else (_PUSH if count == 1 else _UPLOAD)
+        sent_us = _sent_us(p, meter[at], slot, count)
+        due_us = arrival_us(p, premises, region_index(p, premises), meter[at], kind, slot, sent_us)
+        out[at] = repeated_us(p, meter[at], kind, slot, due_us)
+    return out
+
+
+@kernel
+def _sends_runs(
+    p: KernelParameters, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    out = np.zeros(len(meter), np.bool_)
+    for at in range(len(meter)):
+        slot = min(max(first_slot[at], 0), p.day_count * SLOTS_PER_DAY - 1)
+        schedule = schedule_on(p, meter[at], slot // SLOTS_PER_DAY)
+        if meter_type_index(p, meter[at]) == _REGISTER_ONLY:
+            continue
+        if slot_count[at] == 1:
+            out[at] = schedule == _HALF_HOURLY and not is_gap(p, meter[at], slot)
+        else:
+            out[at] = slot_count[at] == SLOTS_PER_DAY and schedule == _DAILY
+    return out
+
+
+@kernel
+def _schedules_on(p: KernelParameters, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.uint8]:
+    out = np.empty(len(meter), np.uint8)
+    for at in range(len(meter)):
+        day = min(max(slot[at], 0), p.day_count * SLOTS_PER_DAY - 1) // SLOTS_PER_DAY
+        out[at] = schedule_on(p, meter[at], day)
+    return out
+
+
+@kernel
+def _meter_types(p: KernelParameters, meter: NDArray[np.int64]) -> NDArray[np.uint8]:
+    out = np.empty(len(meter), np.uint8)
+    for at in range(len(meter)):
+        out[at] = meter_type_index(p, meter[at])
+    return out
+
+
+@kernel
+def _tariff_kinds(p: KernelParameters, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
+    out = np.empty(len(premises), np.uint8)
+    for at in range(len(premises)):
+        out[at] = tariff_index(p, premises[at])
+    return out
+
+
+@kernel
+def _changes(p: KernelParameters, meter: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    at_us, schedule = np.empty(len(meter), np.int64), np.empty(len(meter), np.int8)
+    for at in range(len(meter)):
+        at_us[at], schedule[at] = schedule_change(p, meter[at])
+    return at_us, schedule
+
+
+@kernel
+def _cohorts(p: KernelParameters, premises: NDArray[np.int64]) -> NDArray[np.int32]:
+    out = np.empty(len(premises), np.int32)
+    for at in range(len(premises)):
+        out[at] = cohort_index(p, premises[at])
+    return out

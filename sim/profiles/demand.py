@@ -1,0 +1,95 @@
+"""What a household's demand looks like over the span: the share of a year's energy in each UTC half-hour.
+
+Pure. `sim.profiles` makes these from a published table or from a user's file; kernels read the tables made from them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from scenarios.domain import SLOTS_PER_DAY
+from scenarios.london import local_of
+from sim.units import DAY_BITS, YEAR_BITS, IntArray
+
+YEAR_ONE = 1 << YEAR_BITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandProfile:
+    """Relative demand of the days from `start`.
+
+    `share` is int64[day_count + 1, 48]: a half-hour's share of a year's energy [2^-36]. The day after the span is there
+    so that the values of the last day do not change when the span is made longer.
+    """
+
+    name: str
+    start: date
+    share: IntArray
+
+    def __post_init__(self) -> None:
+        assert self.share.ndim == 2 and self.share.shape[1] == SLOTS_PER_DAY, "a profile has 48 half-hours a day"
+        assert self.share.shape[0] >= 2, "a profile has a day and the day after"
+        assert bool((self.share >= 0).all()), "demand is never negative"
+        assert bool((self.share.sum(axis=1) > 0).all()), "a day has some demand"
+        self.share.setflags(write=False)  # the built-in profiles are kept and shared
+        assert int(self.share.sum()) < 2 * YEAR_ONE, "a span of at most 500 days has less than two years' energy"
+
+    @property
+    def day_count(self) -> int:
+        return len(self.share) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandTables:
+    """One fuel's profile as the kernels read it; see `sim.estate.parameters` for shapes and units."""
+
+    day_share: IntArray
+    day_spread: IntArray
+    slot_share: IntArray
+    slot_spread: IntArray
+
+
+def tables_of(profile: DemandProfile) -> DemandTables:
+    """Cumulative shares and noise widths, by day and within each day.
+
+    The noise at a boundary reaches at most half the smaller of its two neighbours, either way. So a register never falls,
+    and the noise, being centred, leaves its mean on the profile.
+    """
+    days = profile.share.sum(axis=1)
+    day_share = np.concatenate([[0], np.cumsum(days[:-1])]).astype(np.int64)
+    # The span starts at a known register: no noise at the first boundary.
+    day_spread = np.concatenate([[0], np.minimum(days[:-1], days[1:])]).astype(np.int64)
+
+    before = np.zeros((profile.day_count, SLOTS_PER_DAY + 1), np.int64)
+    np.cumsum(profile.share[:-1], axis=1, out=before[:, 1:])
+    slot_share = _rescaled(before, days[:-1])
+    widths = np.diff(slot_share, axis=1)
+    slot_spread = np.zeros_like(slot_share)  # no noise at midnight: the day's energy is all of the day's
+    slot_spread[:, 1:-1] = np.minimum(widths[:, :-1], widths[:, 1:])
+    return DemandTables(day_share=day_share, day_spread=day_spread, slot_share=slot_share, slot_spread=slot_spread)
+
+
+def _rescaled(before: IntArray, days: IntArray) -> IntArray:
+    """int64[day, 49] cumulative shares of a year to shares of their day [2^-32]; exact in Python integers."""
+    exact = (before.astype(object) << DAY_BITS) // days.astype(object)[:, None]
+    return np.asarray(exact, np.int64)
+
+
+def profile_by_local_time(
+    name: str, start: date, day_count: int, weight: Callable[[date, int], int], year_weight: int | None = None
+) -> DemandProfile:
+    """The profile of `day_count` UTC days from `start`, for demand that follows local time.
+
+    `weight(day, slot)` is the demand of a half-hour (0..47) of a local day, in any unit; `year_weight` is that of a year,
+    or else the sum over the year in which the span starts.
+    """
+    if year_weight is None:
+        year = [date(start.year, 1, 1) + timedelta(days=row) for row in range(365)]
+        year_weight = sum(weight(day, slot) for day in year for slot in range(SLOTS_PER_DAY))
+    share = np.zeros((day_count + 1, SLOTS_PER_DAY), np.int64)
+    for row in range(day_count + 1):
+        for slot in range(SLOTS_PER_DAY):
+            share[row, slot] = weight(*local_of(start + timedelta(days=row), slot)) * YEAR_ONE // year_weight
+    return DemandProfile(name=name, start=start, share=share)

@@ -1,0 +1,366 @@
+"""What one premises sends in a window of time, and when it arrives: the one place that lists the messages of the estate.
+
+Trace, digest, counts and export all take their messages from `messages_sent`; `tests/oracles/naive_estate.py` and the SimPy
+twin list them again by other means. A message is sent once and belongs to the window that holds that instant; it is due
+when it arrives at the head-end, which the WAN may make much later.
+"""
+
+from typing import NamedTuple
+
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, ReadSchedule
+from sim.draws.philox import Words
+from sim.draws.streams import HALVES_PER_BLOCK, WORDS_PER_DRAWING, Drawn, Purpose, below, word_of, words
+from sim.estate.arrivals import (
+    HOUR_US,
+    TEN_SECOND_DELAY_US_MAX,
+    TEN_SECOND_US,
+    TEN_SECONDS_PER_SLOT,
+    alert_count,
+    alert_sent_us,
+    correction_due_us,
+    draw_push_jitter,
+    drawn_push_due_us,
+    estimate_due_us,
+    is_gap,
+    is_revised,
+    query_count,
+    query_due_us,
+    query_words,
+    ten_second_due_us,
+    ten_second_words,
+    upload_due_us,
+)
+from sim.estate.commands import is_target, run_command
+from sim.estate.devices import read_schedule, schedule_on
+from sim.estate.homes import NEVER_US, joined_us, meter_type_index, own_schedule, reading_day
+from sim.estate.parameters import KernelParameters
+from sim.estate.wan import delay_us, leaves_hub_us
+from sim.kernels import leaf_kernel
+from sim.trace.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
+from sim.units import IntArray
+
+_WAN = int(Purpose.WAN)
+_ALERT_STORM = int(Purpose.ALERT_STORM)
+_BURST = int(Purpose.BURST)
+_PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
+_REGISTER, _TEN_SECOND_PUSH = int(MessageKind.READ_REGISTER), int(MessageKind.PUSH_TEN_SECOND)
+_ESTIMATE, _CORRECT = int(MessageKind.ESTIMATE), int(MessageKind.CORRECT)
+_ALERT, _CHANGE = int(MessageKind.ALERT), int(MessageKind.CHANGE_PREFERENCE)
+_SEND, _ANSWER = int(MessageKind.SEND_COMMAND), int(MessageKind.ANSWER_COMMAND)
+_ASK_USAGE = int(MessageKind.ASK_USAGE_MONTH)
+_HALF_HOURLY, _MONTHLY = int(ReadSchedule.HALF_HOURLY), int(ReadSchedule.MONTHLY)
+_TEN_SECOND = int(ReadSchedule.TEN_SECOND)
+_REGISTER_ONLY = int(MeterType.REGISTER_ONLY)
+_KIND_OF_QUERY = tuple(int(kind) for kind in QUERY_KINDS)
+_QUERIES_PER_BLOCK = 3
+STORM_DRAW = 1 << 11  # an alert storm's draw index, above those of a hub's own alerts
+BURST_DRAW = 1 << 11  # likewise of a burst's query
+
+
+class Outbox(NamedTuple):
+    """Where messages are written, as columns of one length; and room for one command."""
+
+    due_us: IntArray  # int64[n]: arrival at the head-end [us]
+    sent_us: IntArray  # int64[n]: ready to be sent [us]
+    message: IntArray  # int64[n]: packed as in `sim.trace.messages`
+    attempts_us: IntArray  # int64[31]
+    answers_us: IntArray  # int64[31, 2]
+    drawn: Drawn
+
+
+@leaf_kernel
+def put(out: Outbox, count: int, due_us: int, sent_us: int, message: int) -> int:
+    """Write a message at index `count` when there is room; returns the next index either way."""
+    if count < len(out.due_us):
+        out.due_us[count] = due_us
+        out.sent_us[count] = sent_us
+        out.message[count] = message
+    return count + 1
+
+
+@leaf_kernel
+def messages_sent(
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    from_us: int,
+    to_us: int,
+    leaves_out_ten_seconds: bool,
+    out: Outbox,
+) -> int:
+    """Write all messages of a premises with from_us <= sent < to_us, and return how many there are.
+
+    When there are more than `out` has room for, the rest is counted and not written. Their order is no promise.
+    `leaves_out_ten_seconds`: for a caller that goes through the 10-second readings by itself, as they are that many.
+    """
+    count = 0
+    joined = joined_us(p, premises)
+    from_us = max(from_us, joined)
+    if to_us <= from_us:
+        return 0
+    for fuel in range(p.fuel_count):
+        meter = premises * p.fuel_count + fuel
+        count = _readings(
+            p, premises, region, meter, from_us, to_us, joined // SLOT_US, leaves_out_ten_seconds, out, count
+        )
+        for campaign in range(p.campaign_count):
+            if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
+                count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
+    electricity = premises * p.fuel_count + p.electricity
+    count = _queries(p, premises, electricity, from_us, to_us, out, count)
+    return _alerts(p, premises, region, electricity, from_us, to_us, out, count)
+
+
+@leaf_kernel
+def arrival_us(p: KernelParameters, premises: int, region: int, meter: int, kind: int, slot: int, sent_us: int) -> int:
+    """When the first copy of a hub's message is at the head-end [us]; `slot` is that in its message."""
+    if p.is_ideal:
+        return sent_us
+    four = words(p.seed, _WAN, meter, slot, kind)
+    return leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
+
+
+@leaf_kernel
+def _deliver(
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    meter: int,
+    kind: int,
+    slot: int,
+    sent_us: int,
+    out: Outbox,
+    count: int,
+) -> int:
+    """A message of the hub on its way over the WAN, perhaps twice."""
+    if p.is_ideal and p.duplicate_below == 0:
+        return put(out, count, sent_us, sent_us, packed(meter, kind, slot, 0))
+    four = words(p.seed, _WAN, meter, slot, kind)
+    due = sent_us
+    if not p.is_ideal:
+        due = leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
+    count = put(out, count, due, sent_us, packed(meter, kind, slot, 0))
+    again = _repeated_us(p, four, due)
+    if again > 0:
+        count = put(out, count, again, sent_us, packed(meter, kind, slot, DUPLICATE))
+    return count
+
+
+@leaf_kernel
+def repeated_us(p: KernelParameters, meter: int, kind: int, slot: int, due_us: int) -> int:
+    """When a delivery that arrives at `due_us` comes a second time [us]; 0: it does not."""
+    return _repeated_us(p, words(p.seed, _WAN, meter, slot, kind), due_us)
+
+
+@leaf_kernel
+def _repeated_us(p: KernelParameters, four: Words, due_us: int) -> int:
+    if word_of(four, 2) < p.duplicate_below:
+        return due_us + 1 + below(word_of(four, 3), p.duplicate_us_max)
+    return 0
+
+
+@leaf_kernel
+def _readings(
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    meter: int,
+    from_us: int,
+    to_us: int,
+    joined_slot: int,
+    leaves_out_ten_seconds: bool,
+    out: Outbox,
+    count: int,
+) -> int:
+    """Readings of one meter by its schedule, what stands in for lost ones, and what settlement runs revise."""
+    own = own_schedule(p, meter)
+    delay_us_max = max(p.upload_window_us, p.push_jitter_us)
+    has_register_only = meter_type_index(p, meter) == _REGISTER_ONLY if p.type_below[0] > 0 else False
+    first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
+    for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
+        schedule = read_schedule(p, own, premises, region, meter, day)
+        midnight = day * SLOTS_PER_DAY
+        if schedule == _TEN_SECOND:
+            if leaves_out_ten_seconds:
+                continue
+            count = _ten_seconds(
+                p.seed, meter, max(from_us, day * DAY_US), min(to_us, (day + 2) * DAY_US), day, out, count
+            )
+        elif schedule == _HALF_HOURLY and not has_register_only:
+            first_slot = max(midnight, (from_us - p.push_jitter_us) // SLOT_US - 1)
+            end_slot = min(midnight + SLOTS_PER_DAY, to_us // SLOT_US + 1)
+            for slot in range(first_slot, end_slot):
+                if slot == first_slot or slot % WORDS_PER_DRAWING == 0:
+                    draw_push_jitter(p.seed, meter, slot, out.drawn)
+                sent = drawn_push_due_us(p.push_jitter_us, slot, out.drawn)
+                if from_us <= sent < to_us and not is_gap(p, meter, slot):
+                    count = _deliver(p, premises, region, meter, _PUSH, slot, sent, out, count)
+        elif schedule != _MONTHLY or p.month_day[day] == reading_day(p, meter):
+            sent = upload_due_us(p.seed, p.upload_window_us, meter, day)
+            if from_us <= sent < to_us:
+                kind = _REGISTER if schedule == _MONTHLY or has_register_only else _UPLOAD
+                count = _deliver(p, premises, region, meter, kind, midnight, sent, out, count)
+    if p.gap_below > 0:
+        count = _estimates(p, meter, from_us, to_us, joined_slot, out, count)
+    for run in range(p.settlement_run_count):
+        count = _corrections(p, meter, run, from_us, to_us, joined_slot, out, count)
+    if from_us <= own.change_us < to_us:
+        slot = min(own.change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
+        count = put(out, count, own.change_us, own.change_us, packed(meter, _CHANGE, slot, own.to))
+    return count
+
+
+@leaf_kernel
+def _ten_seconds(seed: int, meter: int, from_us: int, to_us: int, day: int, out: Outbox, count: int) -> int:
+    """A day's 10-second readings. They come over the home's own broadband: no WAN of the hub is in their way."""
+    first = max((from_us - TEN_SECOND_DELAY_US_MAX) // TEN_SECOND_US - 1, day * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
+    end = min(to_us // TEN_SECOND_US + 1, (day + 1) * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
+    tick = first
+    while tick < end:
+        drawn = ten_second_words(seed, meter, tick)
+        block_end = min((tick // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK, end)
+        while tick < block_end:
+            sent = ten_second_due_us(drawn, tick)
+            if from_us <= sent < to_us:
+                what = packed(meter, _TEN_SECOND_PUSH, tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT)
+                count = put(out, count, sent, sent, what)
+            tick += 1
+    return count
+
+
+@leaf_kernel
+def is_estimated(p: KernelParameters, meter: int, slot: int) -> bool:
+    """Does the head-end estimate a slot? Lost ones of meters that send half-hours, on days that they send them."""
+    if not is_gap(p, meter, slot):
+        return False
+    schedule = schedule_on(p, meter, slot // SLOTS_PER_DAY)
+    return schedule not in (_MONTHLY, _TEN_SECOND) and meter_type_index(p, meter) != _REGISTER_ONLY
+
+
+@leaf_kernel
+def _estimates(
+    p: KernelParameters, meter: int, from_us: int, to_us: int, joined_slot: int, out: Outbox, count: int
+) -> int:
+    first_day = max((from_us - p.estimate_after_us - HOUR_US) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
+    for day in range(first_day, min((to_us - p.estimate_after_us) // DAY_US + 1, p.day_count)):
+        at = estimate_due_us(p, meter, day)
+        if from_us <= at < to_us:
+            for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+                if is_estimated(p, meter, slot):
+                    count = put(out, count, at, at, packed(meter, _ESTIMATE, slot, 0))
+    return count
+
+
+@leaf_kernel
+def _corrections(
+    p: KernelParameters, meter: int, run: int, from_us: int, to_us: int, joined_slot: int, out: Outbox, count: int
+) -> int:
+    after = int(p.settlement_runs[run].after_days)
+    first_day = max(from_us // DAY_US - after - 1, joined_slot // SLOTS_PER_DAY)
+    for day in range(first_day, min((to_us - 1) // DAY_US - after + 1, p.day_count)):
+        at = correction_due_us(p, meter, day, run)
+        if from_us <= at < to_us:
+            for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+                if is_revised(p, meter, slot, run):
+                    count = put(out, count, at, at, packed(meter, _CORRECT, slot, run + 1))
+    return count
+
+
+@leaf_kernel
+def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us: int, out: Outbox, count: int) -> int:
+    """What the customer asks of a day: of the latest whole one; on the first day there is none yet."""
+    for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.query_day_count - 1) + 1):
+        first_slot = min(max(day - 1, 0), p.day_count - 1) * SLOTS_PER_DAY
+        for kind in range(p.query_kinds):
+            four = query_words(p.seed, premises, day, kind // _QUERIES_PER_BLOCK)
+            for number in range(query_count(p.query_below, kind, word_of(four, kind % _QUERIES_PER_BLOCK))):
+                at = query_due_us(p.seed, p.query_hour, premises, day, kind, number)
+                if from_us <= at < to_us:
+                    count = put(out, count, at, at, packed(meter, _KIND_OF_QUERY[kind], first_slot, number))
+    for burst in range(p.burst_count):
+        four = words(p.seed, _BURST, premises, burst, 0)
+        if word_of(four, 0) < p.bursts[burst].below:
+            at = int(p.bursts[burst].at_us) + below(word_of(four, 1), int(p.bursts[burst].over_us))
+            if from_us <= at < to_us:
+                first_slot = min(max(at // DAY_US - 1, 0), p.day_count - 1) * SLOTS_PER_DAY
+                count = put(out, count, at, at, packed(meter, _ASK_USAGE, first_slot, BURST_DRAW + burst))
+    return count
+
+
+@leaf_kernel
+def _alerts(
+    p: KernelParameters, premises: int, region: int, meter: int, from_us: int, to_us: int, out: Outbox, count: int
+) -> int:
+    """Alerts of the hub, of itself and in storms; the slot is that in which it is raised."""
+    last_slot = p.day_count * SLOTS_PER_DAY - 1
+    if p.alert_below[0] < (1 << 32):
+        for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count - 1) + 1):
+            for number in range(alert_count(p.seed, p.alert_below, premises, day)):
+                at = alert_sent_us(p.seed, premises, day, number)
+                if from_us <= at < to_us:
+                    count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), number, at, out, count)
+    for storm in range(p.alert_storm_count):
+        if p.alert_storms[storm].region in (-1, region):
+            at = alert_storm_us(p, premises, storm)
+            is_raised = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 0) < p.alert_storms[storm].below
+            if is_raised and from_us <= at < to_us:
+                draw = STORM_DRAW + storm
+                count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), draw, at, out, count)
+    return count
+
+
+@leaf_kernel
+def alert_storm_us(p: KernelParameters, premises: int, storm: int) -> int:
+    """When a hub raises its alert of a storm, if it does [us]."""
+    word = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 1)
+    return int(p.alert_storms[storm].at_us) + below(word, int(p.alert_storms[storm].over_us))
+
+
+@leaf_kernel
+def alert_wan_kind(draw: int) -> int:
+    """Alerts of one slot have draws of the WAN of their own: by their number."""
+    return (draw << KIND_BITS) | _ALERT
+
+
+@leaf_kernel
+def _raise(
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    meter: int,
+    slot: int,
+    draw: int,
+    at_us: int,
+    out: Outbox,
+    count: int,
+) -> int:
+    due = arrival_us(p, premises, region, meter, alert_wan_kind(draw), slot, at_us)
+    return put(out, count, due, at_us, packed(meter, _ALERT, slot, draw))
+
+
+@leaf_kernel
+def _command(
+    p: KernelParameters,
+    campaign: int,
+    premises: int,
+    region: int,
+    meter: int,
+    from_us: int,
+    to_us: int,
+    out: Outbox,
+    count: int,
+) -> int:
+    """Attempts and answers of one command. The answer's delay is the whole way there and back: no WAN is added to it."""
+    if not is_target(p, campaign, premises, region, meter):
+        return count
+    outcome = run_command(p, campaign, premises, region, meter, out.attempts_us, out.answers_us)
+    for number in range(outcome.attempts):
+        draw = (campaign << ATTEMPT_BITS) | (number + 1)
+        sent = out.attempts_us[number]
+        if from_us <= sent < to_us:
+            count = put(out, count, sent, sent, packed(meter, _SEND, 0, draw))
+        for again in range(2):
+            at = out.answers_us[number, again]
+            if at < NEVER_US and from_us <= at < to_us:
+                count = put(out, count, at, at, packed(meter, _ANSWER, again, draw))
+    return count

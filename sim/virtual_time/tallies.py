@@ -1,0 +1,323 @@
+"""Walks all premises once in virtual time and adds what they do to tallies: counts over time, backlog, commands, the digest.
+
+Nothing is stored and nothing is sorted: a premises sends a week's messages into an outbox, and each is added where it belongs.
+Tallies are integers that are only added to, so the result is the same for any shards, threads and order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, SLOTS_PER_DAY, CommandState, ReadSchedule
+from sim.draws.streams import Drawn, below, word_of
+from sim.energy.registers import used_from_day_wh
+from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, TEN_SECOND_US, TEN_SECONDS_PER_SLOT, fill_parts_due
+from sim.estate.commands import displayed_us, is_target, run_command
+from sim.estate.devices import schedule_on
+from sim.estate.homes import NEVER_US, joined_us, premises_words, region_of_words
+from sim.estate.model import EstateModel
+from sim.estate.parameters import KernelParameters
+from sim.kernels import leaf_kernel
+from sim.trace.digest import Scratch, add_message, hash_of_key, hold_parts, merkle_root, mixed, new_scratch, second_word
+from sim.trace.emission import Outbox, messages_sent
+from sim.trace.messages import KIND_BITS, KIND_SHIFT, MessageKind, packed
+from sim.trace.scan import Scope, new_outbox
+from sim.units import IntArray
+from sim.virtual_time.parallel import Progress, sweep
+
+MINUTE_US = 60_000_000
+FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
+FINE_DAYS_MAX = 4  # a longer span is counted by the minute
+
+SECONDS_PER_TEN, TENS_PER_MINUTE = TEN_SECOND_US // FINE_BIN_US, MINUTE_US // TEN_SECOND_US
+SECONDS_PER_SLOT, MINUTES_PER_SLOT = SLOT_US // FINE_BIN_US, SLOT_US // MINUTE_US
+
+STEP_US = 7 * DAY_US  # of the span that a premises sends into its outbox at once
+KIND_COUNT = len(MessageKind)
+STATE_COUNT = len(CommandState)
+_TEN_SECOND_SCHEDULE = int(ReadSchedule.TEN_SECOND)
+_PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
+_IN_FLIGHT = int(CommandState.IN_FLIGHT)
+_OVER_WAN = np.isin(
+    np.arange(KIND_COUNT),
+    (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT),
+)
+_OUTBOX_ROOM = 32_768  # messages of a premises in a step, 10-second readings apart
+COMMAND_COLUMNS = ("targets", "attempts", "late", "repeats", "displays_due", "displays_correct")
+_TARGETS, _ATTEMPTS, _LATE, _REPEATS, _DISPLAYS_DUE, _DISPLAYS_CORRECT = range(len(COMMAND_COLUMNS))
+
+
+class Tallies(NamedTuple):
+    """What a walk has seen. Minutes and bins count from the scenario's start."""
+
+    tiles: NDArray[np.uint64]  # uint64[4096, days, 2]: see `sim.trace.digest`
+    offered: IntArray  # int64[kind, bin]: messages that arrive in each bin
+    sent: IntArray  # int64[region, minute]: hubs' messages that became ready to be sent
+    arrived: IntArray  # int64[region, minute]: hubs' messages that arrived
+    sent_to_end_us: IntArray  # int64[region, minute]: sum over those sent of the time left in their minute [us]
+    arrived_to_end_us: IntArray  # int64[region, minute]: likewise over those arrived [us]
+    waited_us: IntArray  # int64[region]: sum of arrival, or the last minute's end if that is earlier, less sending [us]
+    energy_wh: IntArray  # int64[region, fuel]: used by commissioned meters in the span [Wh]
+    states: IntArray  # int64[campaign, CommandState]: commands by how they stand at the span's end
+    commands: IntArray  # int64[campaign, COMMAND_COLUMNS]
+    ended: IntArray  # int64[campaign, CommandState, minute]: commands that reached a terminal state
+    displayed: IntArray  # int64[campaign, minute]: displays that came to show the tariff in force
+
+
+def bin_us_of(estate: EstateModel) -> int:
+    """The width of the bins in which offered messages are counted [us]."""
+    return bin_us_of_span(estate.span_us)
+
+
+def bin_us_of_span(span_us: int) -> int:
+    """The width of the bins for a span [us]."""
+    return FINE_BIN_US if span_us <= FINE_DAYS_MAX * DAY_US else COARSE_BIN_US
+
+
+def empty_tallies(estate: EstateModel) -> Tallies:
+    """All zero."""
+    p = estate.parameters
+    regions, campaigns = p.region_count, p.campaign_count
+    minutes = -(-estate.span_us // MINUTE_US)
+
+    def zeros(*shape: int) -> IntArray:
+        return np.zeros(shape, np.int64)
+
+    return Tallies(
+        tiles=np.zeros((PARTITION_COUNT, -(-estate.span_us // DAY_US), 2), np.uint64),
+        offered=zeros(KIND_COUNT, -(-estate.span_us // bin_us_of(estate))),
+        sent=zeros(regions, minutes),
+        arrived=zeros(regions, minutes),
+        sent_to_end_us=zeros(regions, minutes),
+        arrived_to_end_us=zeros(regions, minutes),
+        waited_us=zeros(regions),
+        energy_wh=zeros(regions, p.fuel_count),
+        states=zeros(campaigns, STATE_COUNT),
+        commands=zeros(campaigns, len(COMMAND_COLUMNS)),
+        ended=zeros(campaigns, STATE_COUNT, minutes),
+        displayed=zeros(campaigns, minutes),
+    )
+
+
+def walk(
+    estate: EstateModel,
+    shard: int = 0,
+    shard_count: int = 1,
+    *,
+    from_us: int = 0,
+    until_us: int | None = None,
+    thread_count: int | None = None,
+    progress: Progress | None = None,
+) -> Tallies:
+    """The tallies of one shard's premises: those whose partition p has p % shard_count == shard.
+
+    from_us, until_us: only messages sent in from_us .. until_us - 1; the whole span by default [us].
+    """
+    assert 0 <= shard < shard_count, "a shard that is not there"
+    bin_us, step_us = bin_us_of(estate), STEP_US
+    to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
+
+    def work(first: int, end: int, tallies: Tallies) -> None:
+        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch()
+        scope = Scope(first, end, shard, shard_count)
+        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, tallies)
+
+    return sweep(
+        estate.premises_count, work, lambda: empty_tallies(estate), thread_count=thread_count, progress=progress
+    )
+
+
+def trace_digest(
+    estate: EstateModel, shard_count: int = 1, *, thread_count: int | None = None, progress: Progress | None = None
+) -> str:
+    """The digest of an estate's trace, 64 hexadecimal digits. It is computed shard by shard; their number does not show."""
+    tiles = empty_tallies(estate).tiles
+    for shard in range(shard_count):
+        tiles += walk(estate, shard, shard_count, thread_count=thread_count, progress=progress).tiles
+    return merkle_root(tiles)
+
+
+@leaf_kernel
+def may_send_ten_seconds(p: KernelParameters) -> bool:
+    """Is there a meter that sends every 10 s, now or after its customer's change or a command?"""
+    found = int(p.schedule_below[2] > p.schedule_below[1])
+    for change in range(p.change_count):
+        found += int(p.changes[change].to == _TEN_SECOND_SCHEDULE)
+    for campaign in range(p.campaign_count):
+        found += int(p.campaigns[campaign].schedule == _TEN_SECOND_SCHEDULE)
+    return found > 0
+
+
+@leaf_kernel
+def _bin_of(due_us: int, bin_us: int) -> int:
+    """due_us // bin_us, by constants: the processor's own division takes as long as all the rest."""
+    return due_us // FINE_BIN_US if bin_us == FINE_BIN_US else due_us // COARSE_BIN_US
+
+
+@leaf_kernel
+def _add_ten_seconds(
+    p: KernelParameters,
+    premises: int,
+    meter: int,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    scratch: Scratch,
+    tallies: Tallies,
+    partition: int,
+) -> None:
+    """A meter's 10-second readings, as `messages_sent` would list them, without a list: a nation sends 5 million a second."""
+    from_us = max(from_us, joined_us(p, premises))
+    first_day = max((from_us - TEN_SECOND_DELAY_US_MAX) // DAY_US - 1, joined_us(p, premises) // DAY_US)
+    for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
+        if schedule_on(p, meter, day) == _TEN_SECOND_SCHEDULE:
+            first_slot = max((from_us - TEN_SECOND_DELAY_US_MAX) // SLOT_US - 1, day * SLOTS_PER_DAY)
+            for slot in range(first_slot, min(to_us // SLOT_US + 1, (day + 1) * SLOTS_PER_DAY)):
+                _add_parts(p, meter, slot, from_us, min(to_us, p.span_us), bin_us, scratch, tallies, partition)
+
+
+@leaf_kernel
+def _add_parts(
+    p: KernelParameters,
+    meter: int,
+    slot: int,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    scratch: Scratch,
+    tallies: Tallies,
+    partition: int,
+) -> None:
+    """The 180 readings of one slot. A slot that arrives whole on one day of the window is summed up in vector instructions."""
+    hold_parts(p, meter, slot, scratch)
+    due_us, parts = scratch.parts_due_us, scratch.parts
+    fill_parts_due(p.seed, meter, slot, scratch.drawn, due_us)
+    earliest_us = slot * SLOT_US + TEN_SECOND_US
+    latest_us = (slot + 1) * SLOT_US + TEN_SECOND_DELAY_US_MAX
+    day = earliest_us // DAY_US
+    if from_us <= earliest_us and latest_us < to_us and latest_us // DAY_US == day:
+        low, high = np.uint64(0), np.uint64(0)
+        for part in range(TEN_SECONDS_PER_SLOT):
+            state = _hash_of_part(meter, slot, part, due_us[part], parts)
+            low += state
+            high += second_word(state)
+        tallies.tiles[partition, day, 0] += low
+        tallies.tiles[partition, day, 1] += high
+        _count_parts(slot, due_us, bin_us, tallies.offered[_PUSH_TEN_SECOND])
+        return
+    for part in range(TEN_SECONDS_PER_SLOT):
+        if from_us <= due_us[part] < to_us:
+            state = _hash_of_part(meter, slot, part, due_us[part], parts)
+            day = due_us[part] // DAY_US
+            tallies.tiles[partition, day, 0] += state
+            tallies.tiles[partition, day, 1] += second_word(state)
+            tallies.offered[_PUSH_TEN_SECOND, _bin_of(due_us[part], bin_us)] += 1
+
+
+@leaf_kernel
+def _count_parts(slot: int, due_us: IntArray, bin_us: int, offered: IntArray) -> None:
+    """Count a slot's 180 arrivals into `offered` int64[bin], without a division.
+
+    A reading arrives within two seconds of its 10 s, so in the first or the second of two seconds, and in the minute in
+    which its 10 s end.
+    """
+    if bin_us == FINE_BIN_US:
+        second = slot * SECONDS_PER_SLOT
+        for part in range(TEN_SECONDS_PER_SLOT):
+            second += SECONDS_PER_TEN
+            offered[second + int(due_us[part] >= (second + 1) * FINE_BIN_US)] += 1
+        return
+    minute = slot * MINUTES_PER_SLOT
+    offered[minute] += TENS_PER_MINUTE - 1
+    for later in range(1, MINUTES_PER_SLOT):
+        offered[minute + later] += TENS_PER_MINUTE
+    offered[minute + MINUTES_PER_SLOT] += 1  # the slot's last 10 s end with it
+
+
+@leaf_kernel
+def _hash_of_part(meter: int, slot: int, part: int, due_us: int, parts: IntArray) -> np.uint64:
+    wh = np.uint64(parts[part + 1] - parts[part])
+    return mixed(hash_of_key(due_us, packed(meter, _PUSH_TEN_SECOND, slot, part)) ^ wh)
+
+
+@leaf_kernel
+def _walk(
+    p: KernelParameters,
+    scope: Scope,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    step_us: int,
+    out: Outbox,
+    scratch: Scratch,
+    tallies: Tallies,
+) -> None:
+    has_ten_seconds = may_send_ten_seconds(p)
+    last_minute = tallies.sent.shape[1] - 1
+    for premises in range(scope.first_premises, scope.end_premises):
+        four = premises_words(p.seed, premises)
+        partition = below(word_of(four, 2), PARTITION_COUNT)
+        if scope.shard_count > 1 and partition % scope.shard_count != scope.shard:
+            continue
+        region = region_of_words(p, four)
+        for step_from_us in range(from_us, to_us, step_us):
+            count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
+            assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
+            for at in range(count):
+                due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
+                kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
+                if _OVER_WAN[kind]:
+                    minute = sent // MINUTE_US
+                    tallies.sent[region, minute] += 1
+                    tallies.sent_to_end_us[region, minute] += (minute + 1) * MINUTE_US - sent
+                    tallies.waited_us[region] += min(due, (last_minute + 1) * MINUTE_US) - sent
+                    minute = due // MINUTE_US
+                    if minute <= last_minute:
+                        tallies.arrived[region, minute] += 1
+                        tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
+                if due < p.span_us:
+                    tallies.offered[kind, _bin_of(due, bin_us)] += 1
+                    add_message(p, due, message, scratch, tallies.tiles, partition)
+        if has_ten_seconds:
+            for fuel in range(p.fuel_count):
+                meter = premises * p.fuel_count + fuel
+                _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
+        _add_energy(p, premises, region, scratch.drawn, tallies.energy_wh)
+        for campaign in range(p.campaign_count):
+            meter = premises * p.fuel_count + p.campaigns[campaign].fuel
+            if is_target(p, campaign, premises, region, meter):
+                _add_command(p, campaign, premises, region, meter, out, tallies)
+
+
+@leaf_kernel
+def _add_energy(p: KernelParameters, premises: int, region: int, drawn: Drawn, energy_wh: IntArray) -> None:
+    """What the premises' meters used from when they were commissioned."""
+    first_day = min(joined_us(p, premises) // DAY_US, p.day_count)
+    for fuel in range(p.fuel_count):
+        energy_wh[region, fuel] += used_from_day_wh(p, premises * p.fuel_count + fuel, first_day, drawn)
+
+
+@leaf_kernel
+def _add_command(
+    p: KernelParameters, campaign: int, premises: int, region: int, meter: int, out: Outbox, tallies: Tallies
+) -> None:
+    outcome = run_command(p, campaign, premises, region, meter, out.attempts_us, out.answers_us)
+    row = tallies.commands[campaign]
+    row[_TARGETS] += 1
+    for number in range(outcome.attempts):
+        row[_ATTEMPTS] += int(out.attempts_us[number] < p.span_us)
+    if outcome.ended_us < p.span_us:
+        tallies.states[campaign, outcome.state] += 1
+        tallies.ended[campaign, outcome.state, outcome.ended_us // MINUTE_US] += 1
+        row[_LATE] += int(outcome.is_late)
+        row[_REPEATS] += outcome.repeats
+    else:
+        tallies.states[campaign, _IN_FLIGHT] += 1
+    effective_us = p.campaigns[campaign].effective_us
+    if effective_us >= 0:
+        shown_us = displayed_us(p, campaign, meter, outcome.applied_us)
+        row[_DISPLAYS_DUE] += 1
+        row[_DISPLAYS_CORRECT] += int(shown_us <= effective_us)
+        if shown_us < min(p.span_us, NEVER_US):
+            tallies.displayed[campaign, shown_us // MINUTE_US] += 1

@@ -1,0 +1,109 @@
+"""A replication matrix on real nodes: two data centres of one node, stopped for real; and one that is interrupted."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from meterstorm.display.progress import Silent
+from meterstorm.jobs.matrix import Asked, matrix
+from reports.matrix.results import OutcomeCounts, load_matrix
+from reports.results_file import Verdict
+from scenarios.domain import ConsistencyLevel
+from scenarios.spec import parse_scenario
+
+SCENARIO = parse_scenario(
+    """
+title = "A small matrix"
+[estate]
+premises = 1_000
+fuels = ["electricity"]
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
+[run]
+wall_s = 10
+""",
+    "test",
+)
+
+
+def is_all_ok(counts: OutcomeCounts) -> bool:
+    return 0 < counts.ok == counts.count
+
+
+def nodes_in(folder: Path) -> list[int]:
+    """Processes whose command line names a folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ())
+    ]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.long
+def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> None:
+    out = tmp_path / "matrix"
+    levels = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.EACH_QUORUM)
+    asked = Asked(rfs=(1, 32), levels=levels, dc_counts=(2,), repeats=2, seconds=2.0, rate_per_s=100.0)
+    results = matrix(SCENARIO, asked, out)
+    assert not results.is_partial, results.trouble
+    assert load_matrix(out) == results
+    assert (out / "report.html").exists()
+    assert nodes_in(out) == [] and not list(out.glob("cluster-*/*/data"))  # nothing runs, nothing is left but logs
+    assert [(cell.rf, cell.write_level, cell.read_level) for cell in results.cells] == [
+        (1, "LOCAL_ONE", "LOCAL_ONE"),
+        (1, "EACH_QUORUM", "LOCAL_QUORUM"),
+    ]
+    assert {(cell.rf, cell.level) for cell in results.refused} == {(32, str(level)) for level in levels}
+    for cell in results.cells:
+        assert cell.visits == 2 and cell.errors == {}
+        for figure in (cell.throughput_per_s, cell.write_p99_ms, cell.read_p99_ms, cell.cpu_us_per_operation):
+            assert figure is not None and figure.mean > 0 and figure.low is not None
+        # a half-hourly day is 48 values of 4 bytes and their lengths in the log and in the intervals: it can't weigh less
+        assert cell.disk_bytes_per_write is not None and 2 * 48 < cell.disk_bytes_per_write < 5_000
+        # every write goes to the other DC too, a daily upload of some hundred bytes
+        assert cell.wan_bytes_per_operation is not None and 100 < cell.wan_bytes_per_operation.mean < 5_000
+        assert cell.staleness is not None and cell.staleness.probes > 0 and cell.staleness.unseen == 0
+        if cell.write_level == "EACH_QUORUM":  # acknowledged once the other DC has it: never stale there
+            assert cell.staleness.stale_share == 0
+        (outage,) = cell.outages
+        assert outage.down == "dc"
+        assert is_all_ok(outage.writes_after) and is_all_ok(outage.reads_after)
+        assert outage.reads.ok > 0 == outage.reads.unavailable  # both levels read in one DC
+    local, each = (cell.outages[0].writes for cell in results.cells)
+    assert local.ok > 0 == local.unavailable
+    assert each.ok == 0 and each.unavailable == each.count > 0
+
+
+class InterruptsAt(Silent):
+    """Presses Ctrl-C when a text is told for the second time."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.seen = text, 0
+
+    def detail(self, text: str) -> None:
+        self.seen += self.text in text
+        if self.seen == 2:
+            self.seen += 1
+            raise KeyboardInterrupt
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.long
+def test_an_interrupt_leaves_what_was_measured_and_no_node(tmp_path: Path) -> None:
+    out = tmp_path / "matrix"
+    asked = Asked(
+        rfs=(1,),
+        levels=(ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.ONE),
+        dc_counts=(1,),
+        repeats=1,
+        seconds=1.0,
+        rate_per_s=50.0,
+    )
+    results = matrix(SCENARIO, asked, out, progress=InterruptsAt("block 1 of 1"))
+    assert results.is_partial and "interrupted" in results.trouble[0] and results.verdict is Verdict.INCONCLUSIVE
+    assert sorted(cell.visits for cell in results.cells) == [0, 1]
+    assert load_matrix(out) == results
+    assert "The matrix was interrupted." in (out / "report.html").read_text()
+    assert nodes_in(out) == []

@@ -1,0 +1,340 @@
+"""The main job on a real Cassandra, through the library and through the command, and what happens when it goes wrong."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import meterstorm
+from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.errors import HarnessError
+from loadtests.workload.operations import operations_of
+from reports.results_file import Verdict
+from reports.run.results import Results, load_results
+from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
+from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
+from sim.virtual_time.summary import simulate
+
+SMALL = """
+title = "A small day"
+[estate]
+premises = 400
+fuels = ["electricity", "gas"]
+upload_window_h = 9.0
+[estate.read_schedules]
+daily = 0.9
+half_hourly = 0.1
+[topology]
+keyspace = "{keyspace}"
+dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 8
+warm_up_s = 1
+[run.validity]
+late_p99_ms_max = 5000
+stalled_share_max = 1.0
+[[slo]]
+operation = "ingest_reading"
+response_ms_max = 20000
+"""
+
+
+def small_scenario() -> Scenario:
+    return parse_scenario(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"), "small")
+
+
+@pytest.fixture
+def endpoint(two_dc_cluster: LocalCluster) -> Endpoint:
+    return two_dc_cluster.endpoint("north")
+
+
+@pytest.fixture(scope="module")
+def recorded(two_dc_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scenario, Results]:
+    """A run of the small scenario on the shared cluster, for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("recorded") / "run"
+    scenario = small_scenario()
+    return folder, scenario, meterstorm.run(scenario, folder, endpoint=two_dc_cluster.endpoint("north"))
+
+
+@pytest.fixture
+def hand(endpoint: Endpoint) -> Iterator[Any]:
+    """A session for altering rows by hand."""
+    driver, session = connect(endpoint)
+    yield session
+    driver.shutdown()
+
+
+def test_a_run_proves_that_nothing_is_lost(recorded: tuple[Path, Scenario, Results]) -> None:
+    folder, scenario, results = recorded
+    assert results.verdict is Verdict.PASS, results.reasons
+    audit = results.audit
+    assert audit is not None
+    meters = scenario.estate.meter_count
+    assert results.back_office is not None and results.back_office.exported > 0
+    days = meters + results.back_office.exported  # each half-hour in two tables, a day in two views, a month in one
+    assert audit.acknowledged == audit.verified == days * (48 + 48 + 1 + 1 + 1)
+    assert (audit.lost, audit.wrong, audit.phantom, audit.duplicate, audit.indeterminate) == (0, 0, 0, 0, 0)
+    assert set(audit.per_dc) == {"north", "south"}
+    for counts in audit.per_dc.values():
+        assert counts.acknowledged == audit.acknowledged and counts.coordinated > 0
+    assert sum(counts.coordinated for counts in audit.per_dc.values()) == audit.acknowledged
+    assert all(operation.ok == operation.offered for operation in results.operations.values())
+    assert all(operation.ok > 0 for operation in results.operations.values())
+    for name in ("results.json", "scenario.resolved.toml", "report.html", "junit.xml", "audits/0001.json"):
+        assert (folder / name).stat().st_size > 0
+    assert load_results(folder) == results
+    assert load_scenario(folder / "scenario.resolved.toml") == scenario
+
+
+def test_the_same_seed_is_the_same_trace_on_more_shards(
+    recorded: tuple[Path, Scenario, Results], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    _, scenario, results = recorded
+    other = scenario.model_copy(
+        update={"topology": scenario.topology.model_copy(update={"keyspace": f"run_{uuid.uuid4().hex[:12]}"})}
+    )
+    sharded = meterstorm.run(other, tmp_path / "run", endpoint=endpoint, shard_count=2)
+    assert sharded.digest == results.digest
+    assert sharded.verdict is Verdict.PASS, sharded.reasons
+    for name in operations_of(scenario):
+        assert sharded.operations[name].ok == results.operations[name].ok > 0, name
+    assert sharded.audit is not None and results.audit is not None
+    assert sharded.back_office is not None and results.back_office is not None
+    exports = 99 * (
+        sharded.back_office.exported - results.back_office.exported
+    )  # which it gets round to is its own pace
+    assert sharded.audit.acknowledged == sharded.audit.verified == results.audit.acknowledged + exports > 0
+
+
+EVERYTHING = """
+title = "A little of everything"
+[estate]
+premises = 300
+fuels = ["electricity", "gas"]
+upload_window_h = 9.0
+schedule_changes = [{{ to = "half_hourly", share = 0.1, from_h = 2.0, until_h = 20.0 }}]
+[estate.read_schedules]
+daily = 0.839
+half_hourly = 0.1
+monthly = 0.06
+ten_second = 0.001
+[estate.meter_types]
+register_only = 0.1
+profile = 0.8
+ten_second = 0.05
+import_export = 0.05
+[reads]
+gap_share = 0.01
+duplicate_share = 0.02
+settlement_runs = [{{ name = "sf", after_days = 1, share = 0.01 }}]
+[alerts]
+per_hub_day = 0.3
+[traffic]
+bill_per_premises_day = 0.2
+ihd_refresh_per_premises_day = 0.2
+comparison_per_premises_day = 0.2
+[[campaigns]]
+name = "price"
+kind = "update_price"
+share = 0.3
+at_h = 1.0
+over_h = 4.0
+effective_h = 12.0
+success = 0.95
+refusal = 0.02
+duplicate = 0.1
+timeout_s = 120.0
+backoff_s = 60.0
+attempts_max = 3
+[topology]
+keyspace = "{keyspace}"
+dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 20
+warm_up_s = 1
+[run.validity]
+late_p99_ms_max = 5000
+stalled_share_max = 1.0
+"""
+
+
+def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_path: Path) -> None:
+    scenario = parse_scenario(EVERYTHING.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"), "everything")
+    results = meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+    assert results.verdict is Verdict.PASS, results.reasons
+    sent = set(operations_of(scenario)) | {
+        Operation.CREATE_COMMAND,
+        Operation.SEND_COMMAND,
+        Operation.END_COMMAND,
+        Operation.POLL_INBOX,
+        Operation.FIND_DUE,
+    }
+    for operation in sent:
+        assert results.operations[operation].ok > 0, operation
+    assert results.audit is not None and results.audit.acknowledged == results.audit.verified > 50_000
+    for table in ("ten_seconds_by_home", "alerts_by_home", "preferences_by_home"):
+        assert results.audit.tables[table].verified > 0
+    assert {rule.faults for rule in results.audit.rules} == {0} and all(rule.counted for rule in results.audit.rules)
+    # the devices' draws decide how each command ends: the store must have it so
+    simulated = simulate(scenario).campaigns[0]
+    assert results.commands is not None
+    names = {state.name: count for state, count in simulated.states.items() if count}
+    assert {state: count for state, count in results.commands.states.items() if count} == names
+    assert results.commands.attempts == simulated.attempts > simulated.targets
+
+
+ALTERATIONS = {
+    "events_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+    "intervals_by_home": ("UPDATE {t} SET values_wh = [1]", "DELETE FROM {t}"),
+    "usage_by_fuel": ("UPDATE {t} SET usage_wh = 1", "DELETE FROM {t}"),
+    "billing_by_home": ("UPDATE {t} SET cost_upence = 1", "DELETE FROM {t}"),
+    "latest_by_home": ("UPDATE {t} SET register_wh = 1", "DELETE FROM {t}"),
+}
+
+
+@pytest.mark.parametrize("table", ALTERATIONS)
+def test_a_row_altered_or_deleted_by_hand_is_found_and_named(
+    recorded: tuple[Path, Scenario, Results], hand: Any, endpoint: Endpoint, table: str
+) -> None:
+    folder, scenario, _ = recorded
+    name = f"{scenario.topology.keyspace}.{table}"
+    alter, delete = (statement.format(t=name) for statement in ALTERATIONS[table])
+    key = [
+        column.name for column in hand.cluster.metadata.keyspaces[scenario.topology.keyspace].tables[table].primary_key
+    ]
+    altered, deleted = list(hand.execute(f"SELECT * FROM {name} LIMIT 2"))
+    for statement, row in ((alter, altered), (delete, deleted)):
+        where = " AND ".join(f"{column} = %s" for column in key)
+        hand.execute(f"{statement} WHERE {where}", [getattr(row, column) for column in key])
+    audited = meterstorm.audit(folder, endpoint=endpoint, settle_s=0)
+    assert audited.verdict is Verdict.FAIL
+    assert audited.audit is not None
+    kinds = {example.kind for example in audited.audit.examples if example.table == table}
+    assert "lost" in kinds and kinds & {"wrong", "phantom"}
+    lost = next(example for example in audited.audit.examples if example.table == table and example.kind == "lost")
+    homes = premises_of_mpxn(np.array([lost.mpxn]))[0].tolist()
+    assert homes[0] in (deleted.premises, altered.premises)
+    assert lost.slot is not None and lost.slot_start is not None
+
+
+def test_a_folder_that_holds_a_run_is_refused(recorded: tuple[Path, Scenario, Results], endpoint: Endpoint) -> None:
+    folder, scenario, _ = recorded
+    with pytest.raises(ScenarioError, match="already holds something; name a new folder"):
+        meterstorm.run(scenario, folder, endpoint=endpoint)
+
+
+def test_a_keyspace_with_rows_is_refused(
+    recorded: tuple[Path, Scenario, Results], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    _, scenario, _ = recorded
+    with pytest.raises(HarnessError, match=r"already holds rows.*name a new keyspace"):
+        meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+
+
+def test_dcs_that_the_cluster_lacks_are_named(endpoint: Endpoint, tmp_path: Path) -> None:
+    scenario = small_scenario()
+    dcs = tuple(dc.model_copy(update={"name": f"{dc.name}_x"}) for dc in scenario.topology.dcs)
+    other = scenario.model_copy(update={"topology": scenario.topology.model_copy(update={"dcs": dcs})})
+    with pytest.raises(HarnessError, match="north_x"):
+        meterstorm.run(other, tmp_path / "run", endpoint=dataclasses.replace(endpoint, local_dc="north_x"))
+
+
+def command(*arguments: str, cwd: Path, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "meterstorm.cli.app", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(meterstorm.__file__).parent.parent)},
+        **options,
+    )
+
+
+def nodes_below(folder: Path) -> list[psutil.Process]:
+    """JVMs and senders whose command line or working files lie in the folder."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ()) and process.pid != os.getpid()
+    ]
+
+
+def await_line(process: subprocess.Popen[str], words: str, timeout_s: float) -> None:
+    assert process.stderr is not None
+    deadline = time.monotonic() + timeout_s
+    for line in process.stderr:
+        if words in line:
+            return
+        assert time.monotonic() < deadline, f"no {words!r} within {timeout_s} s"
+    raise AssertionError(f"the command ended without {words!r}")
+
+
+def await_none_below(folder: Path, timeout_s: float = 40) -> None:
+    deadline = time.monotonic() + timeout_s
+    while left := nodes_below(folder):
+        assert time.monotonic() < deadline, f"left running: {left}"
+        time.sleep(0.2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)  # four starts of two nodes, on whatever machine
+def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
+    """The tale of the README: run --keep, a row altered by hand while the nodes are up, audit finds it and exits 1."""
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm"))
+    run = command("run", "small.toml", "--out", "kept", "--keep", "--json", "--quiet", cwd=tmp_path)
+    out, errors = run.communicate(timeout=400)
+    assert run.returncode == 0, errors
+    assert json.loads(out)["verdict"] == "pass"
+    await_none_below(tmp_path)
+
+    again = command("audit", "kept", "--json", cwd=tmp_path)
+    out, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    assert json.loads(out)["audit"]["verified"] == json.loads(out)["audit"]["acknowledged"]
+    assert (tmp_path / "kept" / "audits" / "0002.json").exists()
+
+    with LocalCluster.restart(tmp_path / "kept" / "cluster") as cluster:
+        driver, session = connect(cluster.endpoint())
+        row = session.execute("SELECT * FROM meterstorm.intervals_by_home LIMIT 1").one()
+        session.execute(
+            "DELETE FROM meterstorm.intervals_by_home WHERE premises = %s AND month = %s AND fuel = %s "
+            "AND interval_start = %s AND slot_count = %s",
+            [row.premises, row.month, row.fuel, row.interval_start, row.slot_count],
+        )
+        driver.shutdown()
+    altered = command("audit", "kept", "--settle-s", "0", cwd=tmp_path)
+    out, errors = altered.communicate(timeout=300)
+    assert altered.returncode == 1, errors
+    mpxn = (mpan_of, mprn_of)[row.fuel](np.array([row.premises]))[0]
+    assert f"meter {mpxn}" in out and "lost" in out
+    await_none_below(tmp_path)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm").replace("wall_s = 8", "wall_s = 60"))
+    run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
+    await_line(run, "60 s:", 200)
+    time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
+    run.send_signal(how)
+    run.communicate(timeout=300)
+    await_none_below(tmp_path)
+    if how is signal.SIGINT:
+        assert run.returncode == 4
+        results = load_results(tmp_path / "out")
+        assert results.verdict is Verdict.INCONCLUSIVE
+        assert any("interrupted" in reason for reason in results.reasons)
+        assert results.audit is not None and results.audit.acknowledged > 0 and results.audit.lost == 0

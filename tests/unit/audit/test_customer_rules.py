@@ -1,0 +1,352 @@
+"""Each check of the customers' side passes what is right, finds each planted fault, and has no verdict on nothing."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loadtests.audit.rules.customers import (
+    EXAMPLES_MAX,
+    Displays,
+    MeterDays,
+    Registers,
+    check_bills,
+    check_displays,
+    check_registers,
+    check_views,
+)
+from loadtests.audit.rules.customers_read import prices_to_show
+from scenarios.domain import DAY_US, SLOT_US, TariffKind
+from store.customers.bills import Charges, day_start_us, make_bill
+from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
+from store.ports import DayBill
+from store.readings.verify import Difference
+from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, day_totals, price_at
+
+JANUARY, FEBRUARY = 202601, 202602
+START_US = day_start_us(JANUARY, 10)
+SECOND = PriceList(
+    version=2,
+    effective_us=START_US + DAY_US + 46 * SLOT_US,  # within the second of the days
+    upence_per_wh=tuple(
+        tuple(
+            (low + 7, standard + 7, peak + 7) if low > 0 else (low, standard, peak) for low, standard, peak in by_fuel
+        )
+        for by_fuel in FIRST_PRICES.upence_per_wh
+    ),
+    standing_upence=(60_000_000, 40_000_000, 0),
+)
+PRICES = (FIRST_PRICES, SECOND)
+
+
+# -- registers -----------------------------------------------------------------------------------------------------------------
+
+
+def registers(*told: tuple[int, int, int, int]) -> Registers:
+    """(home, fuel, half-hour, register) of each reading."""
+    home, fuel, slot, register = np.array(told, np.int64).reshape(-1, 4).T
+    return Registers(premises=home, fuel=fuel, end_us=START_US + slot * SLOT_US, register_wh=register)
+
+
+def change(slot: float, after_wh: int = 0, fuel: int = 0) -> RegisterChange:
+    return RegisterChange(
+        fuel=fuel,
+        changed_us=int(START_US + slot * SLOT_US),
+        kind=RegisterChangeKind.EXCHANGED,
+        before_wh=900,
+        after_wh=after_wh,
+    )
+
+
+RISING = ((1, 0, 2, 800), (1, 0, 1, 500), (2, 0, 1, 100), (1, 1, 3, 5), (1, 0, 3, 800))
+FALLING = (*RISING, (1, 0, 4, 50), (1, 0, 5, 60))
+
+
+def test_registers_that_rise_are_right() -> None:
+    checked = check_registers(registers(*RISING), [])
+    assert (checked.is_right, checked.counted, checked.faults) == (True, 5, 0)
+
+
+@pytest.mark.parametrize("slot", [3, 3.5])
+def test_a_logged_exchange_explains_a_fall(slot: float) -> None:
+    assert check_registers(registers(*FALLING), [(1, change(slot))]).is_right is True
+
+
+@pytest.mark.parametrize(
+    "logged",
+    [
+        [],
+        [(2, change(3))],  # of another home
+        [(1, change(3, fuel=1))],  # of another meter
+        [(1, change(4))],  # after the fall
+        [(1, change(2))],  # before the reading that is higher
+        [(1, change(3, after_wh=51))],  # the new counter began above what it showed then
+    ],
+)
+def test_a_fall_that_nothing_explains_is_found(logged: list[Any]) -> None:
+    checked = check_registers(registers(*FALLING), logged)
+    assert (checked.is_right, checked.faults) == (False, 1)
+    assert checked.examples[0].startswith("home 1, fuel 0: 800 Wh at ")
+
+
+def test_one_exchange_explains_one_fall() -> None:
+    checked = check_registers(registers(*FALLING, (1, 0, 6, 55)), [(1, change(3))])
+    assert checked.faults == 1
+
+
+def test_without_registers_there_is_no_verdict() -> None:
+    assert check_registers(registers(), []).is_right is None
+
+
+# -- displays ------------------------------------------------------------------------------------------------------------------
+
+
+def displays(prices: tuple[PriceList, ...] = PRICES) -> Displays:
+    """Every half-hour of three days, by three tariffs and all fuels in turn, as `price_at` has it."""
+    at_us = START_US + np.arange(144) * SLOT_US + 1_000
+    fuel, tariff = np.arange(144) % 3, (np.arange(144) // 3 % 3).astype(np.uint8)
+    shown = [price_at(prices, TariffKind(int(tariff[at])), int(fuel[at]), int(at_us[at])) for at in range(len(at_us))]
+    return Displays(
+        premises=np.arange(144),
+        fuel=fuel,
+        at_us=at_us,
+        tariff=tariff,
+        version=np.array([one.version for one in shown]),
+        upence_per_wh=np.array([one.upence_per_wh for one in shown]),
+    )
+
+
+def changed(column: np.ndarray, at: int, value: int) -> np.ndarray:
+    copy = column.copy()
+    copy[at] = value
+    return copy
+
+
+def test_displays_that_show_the_price_in_force_are_right() -> None:
+    checked = check_displays(displays(), PRICES)
+    assert (checked.is_right, checked.counted) == (True, 144)
+    assert set(displays().version) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        ("upence_per_wh", 5, 24_501),
+        ("version", 93, 2),  # the half-hour before the second prices
+        ("version", 94, 1),  # their first half-hour
+        ("at_us", 94, START_US + 94 * SLOT_US - 1),
+        ("tariff", 33, 0),  # 16:30 by another tariff
+        ("fuel", 0, 1),
+    ],
+)
+def test_a_display_of_another_price_is_found(name: str, at: int, value: int) -> None:
+    right = displays()
+    checked = check_displays(replace(right, **{name: changed(getattr(right, name), at, value)}), PRICES)
+    assert (checked.is_right, checked.faults) == (False, 1)
+    assert checked.examples[0].startswith(f"home {at}, fuel ")
+
+
+@pytest.mark.parametrize(
+    ("published", "is_closed", "right"),
+    [
+        ({1, 2}, True, PRICES),
+        ({1}, True, PRICES),  # the office worked to its end, and did not publish what it should have
+        ({1}, False, (FIRST_PRICES,)),  # it died before it could: nobody's display is to blame
+        ({1, 2}, False, PRICES),  # it died after it had
+    ],
+)
+def test_displays_are_judged_by_what_a_dead_office_had_published(
+    published: set[int], is_closed: bool, right: tuple[PriceList, ...]
+) -> None:
+    judged_by = prices_to_show(PRICES, published, is_closed=is_closed)
+    assert check_displays(displays(right), judged_by).is_right
+    other = (FIRST_PRICES,) if right == PRICES else PRICES
+    assert not check_displays(displays(other), judged_by).is_right
+
+
+def test_a_display_before_any_price_is_found() -> None:
+    one = displays()
+    early = replace(one, at_us=changed(one.at_us, 0, SECOND.effective_us - 1))
+    assert check_displays(early, (SECOND,)).faults > 0
+
+
+def test_without_displays_there_is_no_verdict() -> None:
+    none = np.zeros(0, np.int64)
+    assert (
+        check_displays(
+            Displays(
+                premises=none, fuel=none, at_us=none, tariff=none.astype(np.uint8), version=none, upence_per_wh=none
+            ),
+            PRICES,
+        ).is_right
+        is None
+    )
+
+
+# -- bills ---------------------------------------------------------------------------------------------------------------------
+
+
+def days(homes: int = 3) -> MeterDays:
+    """Three days of homes, electricity and what they export; the last day up to noon, with a half-hour lost."""
+    n = homes * 2 * 3
+    at = np.arange(n)
+    values = (np.random.default_rng(5).integers(0, 900, (n, 48))).astype(np.int32)
+    values[at % 3 == 2, 3] = MISSING_WH
+    return MeterDays(
+        premises=at // 6,
+        fuel=np.where(at // 3 % 2 == 0, ELECTRICITY, EXPORT),
+        day_start_us=START_US + at % 3 * DAY_US,
+        slot_count=np.where(at % 3 == 2, 24, 48),
+        values_wh=values,
+        tariff=(at // 6 % 3).astype(np.uint8),
+    )
+
+
+def view_of(held: MeterDays, home: int) -> list[DayBill]:
+    totals = day_totals(
+        PRICES,
+        day_start_us=held.day_start_us,
+        values_wh=held.values_wh,
+        slot_count=held.slot_count,
+        kind=held.tariff,
+        fuel=held.fuel.astype(np.int8),
+    )
+    return [
+        DayBill(
+            day=int((held.day_start_us[at] - day_start_us(JANUARY, 1)) // DAY_US) + 1,
+            fuel=int(held.fuel[at]),
+            tariff_version=int(totals.tariff_version[at]),
+            low_wh=int(totals.low_wh[at]),
+            standard_wh=int(totals.standard_wh[at]),
+            peak_wh=int(totals.peak_wh[at]),
+            cost_upence=int(totals.cost_upence[at]),
+            through_us=int(held.day_start_us[at] + held.slot_count[at] * SLOT_US),
+        )
+        for at in np.flatnonzero(held.premises == home).tolist()
+    ]
+
+
+def next_bill(held: MeterDays, home: int, month: int, earlier: list[Bill]) -> Bill:
+    charges = Charges(
+        months={JANUARY: view_of(held, home), FEBRUARY: []},
+        prices=PRICES,
+        tariff_on=lambda _: TariffKind(home % 3),
+        supplied={ELECTRICITY: range(10, 13), GAS: range(10, 13)},
+    )
+    return make_bill(charges, earlier, premises=home, month=month, issued_us=START_US)
+
+
+def billed() -> tuple[list[Bill], MeterDays]:
+    """Three homes with a bill each; home 1 was corrected and has an adjusting one."""
+    before = days()
+    bills = [next_bill(before, home, JANUARY, []) for home in range(3)]
+    after = replace(before, values_wh=before.values_wh.copy())
+    after.values_wh[6, 10:13] = (0, 1, 899)
+    bills.append(next_bill(after, 1, FEBRUARY, bills[1:2]))
+    return bills, after
+
+
+def test_bills_that_add_up_are_right() -> None:
+    bills, held = billed()
+    checked = check_bills(bills, held, PRICES)
+    assert (checked.examples, checked.is_right, checked.counted) == ((), True, 4)
+    assert any(line.kind is LineKind.ADJUSTMENT for line in bills[3].lines)
+
+
+def line_changed(bill: Bill, at: int, **fields: Any) -> Bill:
+    lines = list(bill.lines)
+    lines[at] = replace(lines[at], **fields)
+    return bill_with(bill, lines)
+
+
+def bill_with(bill: Bill, lines: list[Line]) -> Bill:
+    return replace(bill, lines=tuple(lines), total_upence=sum(line.cost_upence for line in lines))
+
+
+def standing_at(bill: Bill) -> int:
+    return next(at for at, line in enumerate(bill.lines) if line.kind is LineKind.STANDING)
+
+
+PLANTED: dict[str, Any] = {
+    "a penny's millionth too much": lambda bill: line_changed(bill, 0, cost_upence=bill.lines[0].cost_upence + 1),
+    "a Wh at another rate": lambda bill: line_changed(
+        bill, 0, low_wh=bill.lines[0].low_wh - 1, standard_wh=bill.lines[0].standard_wh + 1
+    ),
+    "a line of another month": lambda bill: line_changed(bill, 0, month=FEBRUARY),
+    "a line of another version": lambda bill: line_changed(bill, 0, tariff_version=9),
+    "a line of another fuel": lambda bill: line_changed(bill, 0, fuel=GAS),
+    "a line twice": lambda bill: bill_with(bill, [bill.lines[0], *bill.lines]),
+    "a line less": lambda bill: bill_with(bill, list(bill.lines[1:])),
+    "a total that is not its lines'": lambda bill: replace(bill, total_upence=bill.total_upence + 1),
+    "a number left out": lambda bill: replace(bill, number=2),
+    "a standing charge of another price": lambda bill: line_changed(bill, standing_at(bill), cost_upence=5),
+    "a standing charge of an unknown version": lambda bill: line_changed(bill, standing_at(bill), tariff_version=9),
+    "more days than the month has": lambda bill: line_changed(
+        bill, standing_at(bill), days=32, cost_upence=32 * FIRST_PRICES.standing_upence[0], tariff_version=1
+    ),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
+def test_a_wrong_bill_is_found(plant: Any) -> None:
+    bills, held = billed()
+    checked = check_bills([*bills[:2], plant(bills[2]), bills[3]], held, PRICES)
+    assert checked.is_right is False
+    assert all(example.startswith("home 2") for example in checked.examples)
+
+
+def test_a_standing_charge_is_due_once() -> None:
+    bills, held = billed()
+    twice = replace(bills[3], lines=bills[3].lines + bills[1].lines[-1:])
+    checked = check_bills([*bills[:3], bill_with(twice, list(twice.lines))], held, PRICES)
+    assert checked.examples == (f"home 1, bill 2, standing charge of {JANUARY}, fuel 1: bill 1 had it already",)
+
+
+def test_a_correction_that_no_bill_has_is_found() -> None:
+    bills, held = billed()
+    assert check_bills(bills[:3], held, PRICES).faults == 1
+
+
+def test_a_day_that_no_bill_has_is_found() -> None:
+    bills, held = billed()
+    more = {name: np.concatenate([getattr(held, name), getattr(held, name)[:1]]) for name in MeterDays.__slots__}
+    more["day_start_us"][-1] += 5 * DAY_US
+    assert check_bills(bills, MeterDays(**more), PRICES).is_right is False
+    more["day_start_us"][-1] = day_start_us(FEBRUARY, 3)  # of a month that was not billed to home 0
+    assert check_bills(bills, MeterDays(**more), PRICES).is_right is True
+
+
+def test_without_bills_there_is_no_verdict() -> None:
+    assert check_bills([], days(), PRICES).is_right is None
+
+
+# -- views ---------------------------------------------------------------------------------------------------------------------
+
+
+def difference(expected: Any, found: Any) -> Difference:
+    return Difference(view="usage_by_fuel", key={"premises": 7}, expected=expected, found=found)
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (difference({"usage_wh": 5}, None), "not in the view"),
+        (difference(None, {"usage_wh": 5}), "not in the log"),
+        (difference({"usage_wh": 5}, {"usage_wh": 6}), "differs"),
+    ],
+)
+def test_a_view_that_differs_is_found(one: Difference, told: str) -> None:
+    checked = check_views("usage_by_fuel", 12, iter([one]))
+    assert (checked.is_right, checked.faults) == (False, 1)
+    assert told in checked.examples[0] and checked.check == "usage_by_fuel is the fold of its log"
+
+
+def test_a_view_that_is_its_fold_is_right_and_an_empty_one_tells_nothing() -> None:
+    assert check_views("usage_by_fuel", 12, []).is_right is True
+    assert check_views("usage_by_fuel", 0, []).is_right is None
+
+
+def test_examples_have_a_limit() -> None:
+    checked = check_views("usage_by_fuel", 12, [difference(None, {})] * 40)
+    assert (checked.faults, len(checked.examples)) == (40, EXAMPLES_MAX)

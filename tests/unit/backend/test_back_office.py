@@ -1,0 +1,231 @@
+"""The back office over the days of a small estate, on dictionaries: what it leaves passes its checks and changes no fact."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from loadtests.audit.rules.back_office import check_raw_forms
+from loadtests.audit.rules.back_office_read import check_projections, check_refusals
+from loadtests.backend.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, Patience
+from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
+from loadtests.workload.deliveries import readings_of, registers_of
+from loadtests.workload.operations import planes_of
+from loadtests.workload.prices import book_of, price_lists_of
+from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
+from scenarios.spec import Scenario
+from sim.estate.lookup import meter_types_of, schedules_on
+from sim.estate.model import EstateModel, build_estate
+from store.customers.memory import MemoryOnce
+from store.ports import Event, StoreError, Values
+from store.readings.fold import FOLDS
+from store.readings.store import HomeReadings
+from store.schemas import SCHEMAS
+from store.tariffs import EXPORT
+
+HOMES, DAYS, ROUNDS, MONTH = 48, 2, 24, 202601
+SCENARIO = Scenario.model_validate(
+    {
+        "title": "office",
+        "estate": {
+            "premises": HOMES,
+            "regions": [{"name": "one", "share": 1.0}],
+            "fuels": ("electricity", "gas"),
+            "meter_types": {"register_only": 0.2, "profile": 0.3, "ten_second": 0.2, "import_export": 0.3},
+            "read_schedules": {"daily": 0.8, "half_hourly": 0.2},
+        },
+        "reads": {"gap_share": 0.01},
+        "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+        "run": {"days": DAYS, "wall_s": 60, "seed": 9},
+    }
+)
+
+
+def stormed(folder: Path, statements: type[MemoryOnce] = MemoryOnce) -> tuple[EstateModel, HomeReadings, Ledger]:
+    """A store that has all of the estate's deliveries, and the ledger that says so."""
+    estate = build_estate(SCENARIO)
+    runner = statements(SCHEMAS["home_months"])
+    store = HomeReadings(runner, runner, book_of(estate))
+    ledger = Ledger.create(folder, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
+    meter = np.arange(estate.meter_count)
+    types = meter_types_of(estate, meter)
+    for day in range(DAYS):
+        first = np.full(len(meter), day * SLOTS_PER_DAY, np.int32)
+        schedule = schedules_on(estate, meter, first)
+        for one in meter.tolist():
+            if types[one] == MeterType.REGISTER_ONLY:
+                store.append_register(registers_of(estate, meter=meter[[one]], first_slot=first[[one]]))
+                mark(ledger, Operation.INGEST_REGISTER, one, (day + 1) * SLOTS_PER_DAY - 1, 1)
+            elif schedule[one] == ReadSchedule.DAILY:
+                store.append(readings_of(estate, meter=meter[[one]], first_slot=first[[one]], slot_count=SLOTS_PER_DAY))
+                mark(ledger, Operation.INGEST_READING, one, day * SLOTS_PER_DAY, SLOTS_PER_DAY)
+            else:
+                for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+                    pushed = readings_of(
+                        estate, meter=meter[[one]], first_slot=np.array([slot], np.int32), slot_count=1
+                    )
+                    if pushed.values_wh[0, 0] >= 0:
+                        store.append(pushed)
+                        mark(ledger, Operation.INGEST_READING, one, slot, 1)
+    return estate, store, ledger
+
+
+def mark(ledger: Ledger, plane: Operation, meter: int, first: int, count: int) -> None:
+    mark_run(ledger.states, ledger.plane_of(plane), meter, first, count, int(SlotState.ACKNOWLEDGED))
+
+
+T = TypeVar("T")
+Left = tuple[EstateModel, HomeReadings, Ledger, BackOffice, list[list[Event]]]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """What an office has left, and the log before it began."""
+    estate, store, ledger = stormed(tmp_path_factory.mktemp("office") / "ledger")
+    before = [store.events(home, MONTH) for home in range(HOMES)]
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office.open()
+    for step in range(ROUNDS):
+        office.work(step * SCENARIO.span_us // (ROUNDS - 1))
+    office.close(SCENARIO.span_us - 1)
+    return estate, store, ledger, office, before
+
+
+def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left) -> None:
+    estate, store, ledger, office, before = left
+    assert office.done.delivered > 100 and office.done.faulty == office.done.bills == office.done.rounds == ROUNDS
+    after = [store.events(home, MONTH) for home in range(HOMES)]
+    assert [[one for one in of_home if one.fuel != EXPORT] for of_home in after] == before
+    exported = [(home, one) for home, of_home in enumerate(after) for one in of_home if one.fuel == EXPORT]
+    assert len(exported) == office.done.exported > 10
+    assert check_raw_forms(estate, exported).is_right and check_raw_forms(estate, exported).counted == len(exported)
+    held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
+    assert (held == SlotState.ACKNOWLEDGED).sum() == len(exported) * SLOTS_PER_DAY == held.astype(bool).sum()
+    assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
+    checks = {
+        one.check: one for one in [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
+    }
+    assert len(checks) == 5 and all(one.is_right for one in checks.values()), checks
+    assert checks["settlement_by_date is the fold of the log"].counted > 20
+    assert checks["each delivered day is in settlement_by_date"].counted > 20
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "check"),
+    [
+        ("settlement_by_date", "estimated_count", "settlement_by_date is the fold of the log"),
+        ("receipts_by_hour", "known_count", "receipts_by_hour has what the log received"),
+        ("insights_by_cohort", "home_count", "each cohort's mean is that of its homes"),
+        ("rejected_by_day", "reason", "each faulty delivery is recorded with its reason"),
+        ("settlement_by_date", "all of it", "each delivered day is in settlement_by_date"),
+    ],
+)
+def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: str, check: str) -> None:
+    estate, store, ledger, _, _ = left
+
+    def judged() -> dict[str, bool | None]:
+        checks = [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
+        return {one.check: one.is_right for one in checks}
+
+    rows = next(iter(store.runner._tables[table].partitions.values()))  # type: ignore[attr-defined]
+    key = next(iter(rows))
+    held = dict(rows[key])
+    if column in held:
+        rows[key][column] = (held[column][0], 7)
+    else:  # of the key, or the whole row
+        del rows[key]
+    assert judged()[check] is False
+    rows[key] = held
+    assert judged()[check] is True
+
+
+class Unsteady(MemoryOnce):
+    """Each request may go unanswered, done or not; reads and compare-and-sets alike."""
+
+    share = 0.0
+    random = np.random.default_rng(5)
+
+    def run(self, operation: Operation, values: Values) -> list[Any]:
+        return self._unsteady(lambda: super(Unsteady, self).run(operation, values))
+
+    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+        return self._unsteady(lambda: super(Unsteady, self).run_if(operation, values))
+
+    def _unsteady(self, request: Callable[[], T]) -> T:
+        chance = self.random.random()
+        answer = request() if chance >= self.share / 2 else None
+        if chance < self.share:
+            raise StoreError("no answer")
+        assert answer is not None
+        return answer
+
+
+def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
+    """A third of its rounds meet a time-out; what it leaves passes every check all the same."""
+    estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
+    before = [store.events(home, MONTH) for home in range(HOMES)]
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    patience = Patience(office.done)
+    Unsteady.share = 0.002
+    for step in range(4 * ROUNDS):
+        with patience:
+            office.work(min(step, ROUNDS - 1) * SCENARIO.span_us // (ROUNDS - 1))
+    Unsteady.share = 1.0
+    with patience:
+        office.close(SCENARIO.span_us - 1)
+    Unsteady.share = 0.0
+    office.close(SCENARIO.span_us - 1)
+    assert office.done.setbacks > ROUNDS / 2 and office.done.bills > ROUNDS
+    checks = [check_refusals(store, estate, office.done.faulty), *check_projections(store, estate, ledger)]
+    assert len(checks) >= 5 and all(one.is_right for one in checks), [one for one in checks if not one.is_right]
+    after = [[one for one in store.events(home, MONTH) if one.fuel != EXPORT] for home in range(HOMES)]
+    assert after == before
+
+
+def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    Unsteady.share = 1.0
+    with Patience(office.done):
+        office.work(0)
+    Unsteady.share = 0.0
+    office.close(SCENARIO.span_us - 1)
+    published = {one.version for one in office._customers.price_lists()}
+    assert published == {one.version for one in price_lists_of(estate)}
+
+
+def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> None:
+    done = BackOfficeResult()
+    patience = Patience(done)
+    for _ in range(SETBACKS_MAX - 1):
+        with patience:
+            raise StoreError("no answer")
+    with patience:
+        pass  # one that succeeded, and all is forgiven
+    for _ in range(SETBACKS_MAX - 1):
+        with patience:
+            raise StoreError("no answer")
+    with pytest.raises(StoreError), patience:
+        raise StoreError("no answer")
+    assert done.setbacks == 2 * SETBACKS_MAX - 1
+    with pytest.raises(ValueError), patience:  # a fault of ours
+        raise ValueError
+
+
+def test_an_export_that_may_not_have_come_stays_in_doubt(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office.open()
+
+    def fails(_: object) -> None:
+        raise StoreError("no answer")
+
+    office._projector.deliver = fails  # type: ignore[method-assign]
+    chosen = np.flatnonzero(meter_types_of(estate, np.arange(estate.meter_count)) == MeterType.IMPORT_EXPORT)
+    with pytest.raises(StoreError):
+        for readings in office._exports(chosen, SCENARIO.span_us - 1):
+            office._projector.deliver([readings])
+    held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
+    assert set(held.ravel().tolist()) == {SlotState.NONE, SlotState.INTENT} and office.done.exported == 0

@@ -1,0 +1,218 @@
+"""From raw measurements to results.json and its page: worked by hand."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from loadtests.matrix.cells import Cell, Plan, Room, plan_matrix
+from loadtests.matrix.group import Loaded, Measured
+from loadtests.matrix.outage import Down, Outage, Outcomes
+from loadtests.matrix.visit import Visit
+from loadtests.monitoring.staleness import Probe
+from loadtests.recording.histograms import counts_of
+from meterstorm.display.matrix import print_matrix
+from meterstorm.outcomes.matrix import cell_results, refused_cells, staleness_of
+from reports.matrix.page import (
+    estimate_text,
+    matrix_html,
+    matrix_picture,
+    may_be_as_high,
+    notes_of,
+    write_matrix_report,
+)
+from reports.matrix.results import MatrixResults, figure_of, load_matrix
+from reports.results_file import Machine, Verdict, schema_text
+from scenarios.domain import ConsistencyLevel
+from scenarios.spec import Validity
+
+LEVEL = ConsistencyLevel.EACH_QUORUM
+CELL = Cell(dcs=2, rf=1, level=LEVEL)
+PLAN = plan_matrix((1, 9), (LEVEL,), (1, 2), Room(processors=2, memory_mib=24_000))
+ALL_OK = Outcomes(ok=10, unavailable=0, timed_out=0, other=0)
+
+
+def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **given: float) -> Visit:
+    sound = Visit(
+        cell=cell,
+        repeat=repeat,
+        throughput_per_s=throughput_per_s,
+        cpu_us_per_operation=400.0,
+        wan_bytes_per_operation=560.0,
+        write_response=counts_of([1_000] * 99 + [50_000]),
+        read_response=counts_of([]),
+        offered=100,
+        ok=100,
+        errors={"write_timeout": 2},
+        late_p99_ms=1.0,
+        stalled_share=0.0,
+        cpu_share=0.2,
+        probes=(Probe(acknowledged_us=1_000, readable_us=3_000, missed_us=2_000, asked=4, asking_us=3_000),),
+    )
+    return replace(sound, **given)  # type: ignore[arg-type]
+
+
+def measured_of(*visits: Visit) -> Measured:
+    return Measured(
+        loaded=[Loaded(cell=CELL, operations=30, writes=20, disk_bytes=10_000)],
+        visits=list(visits),
+        outages=[
+            Outage(
+                cell=CELL,
+                down=Down.DC,
+                after=None,
+                writes=Outcomes(ok=0, unavailable=8, timed_out=1, other=1),
+                reads=ALL_OK,
+            ),
+            Outage(cell=CELL, down=Down.NOTHING, after=Down.DC, writes=ALL_OK, reads=ALL_OK),
+        ],
+        cassandra="5.0",
+    )
+
+
+def results_of(
+    measured: Measured, *, plan: Plan = PLAN, is_partial: bool = False, rate_per_s: float = 500.0
+) -> MatrixResults:
+    return MatrixResults(
+        scenario="A <b>bold</b> title",
+        seed=1,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        finished=datetime(2026, 1, 1, 0, 5, tzinfo=UTC),
+        versions={"meterstorm": "0"},
+        machine=Machine(cpu="x", cpu_count=2, memory_bytes=1, system="Linux"),
+        rate_per_s=rate_per_s,
+        seconds=5,
+        repeats=2,
+        in_flight=256,
+        heap_mib=512,
+        is_partial=is_partial,
+        trouble=("The matrix was interrupted.",) if is_partial else (),
+        cells=cell_results(plan, measured, rate_per_s=rate_per_s, validity=Validity()),
+        refused=refused_cells(plan),
+    )
+
+
+def test_the_cell_of_two_visits_has_means_with_student_intervals() -> None:
+    (cell,) = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0, repeat=1))).cells
+    assert cell.throughput_per_s is not None and cell.throughput_per_s.mean == 1_100
+    # two values: 12.706 (t, one degree of freedom) x 141.42 / sqrt(2)
+    assert cell.throughput_per_s.high == pytest.approx(1_100 + 1_270.6, rel=1e-4)
+    assert cell.write_p50_ms is not None and cell.write_p50_ms.mean == pytest.approx(1.0, rel=1e-3)
+    assert cell.write_p999_ms is not None and cell.write_p999_ms.mean == pytest.approx(50.0, rel=1e-3)
+    assert cell.read_p50_ms is None  # nothing was read
+    assert (cell.write_level, cell.read_level) == ("EACH_QUORUM", "LOCAL_QUORUM")
+    assert cell.disk_bytes_per_write == 500
+    assert cell.errors == {"write_timeout": 4}
+    (outage,) = cell.outages
+    assert (outage.down, outage.writes.unavailable, outage.writes.count, outage.writes_after.ok) == ("dc", 8, 10, 10)
+
+
+def test_one_visit_has_no_interval_and_none_no_figure() -> None:
+    assert figure_of([]) is None
+    one = figure_of([5.0])
+    assert one is not None and one.low is None and estimate_text(one) == "5.00"
+
+
+def test_an_outage_without_its_end_is_left_out() -> None:
+    measured = measured_of(visit_of(1_000.0))
+    measured.outages.pop()
+    assert results_of(measured).cells[0].outages == ()
+
+
+def test_cells_that_were_never_loaded_are_not_told() -> None:
+    assert results_of(Measured()).cells == ()
+
+
+def test_staleness_counts_from_the_acknowledgement() -> None:
+    found = staleness_of(
+        [
+            Probe(acknowledged_us=1_000, readable_us=3_500, missed_us=3_000, asked=3, asking_us=3_000),
+            # the question that missed it was on its way when the write was acknowledged: that proves nothing
+            Probe(acknowledged_us=2_000, readable_us=3_000, missed_us=1_900, asked=1, asking_us=500),
+            Probe(acknowledged_us=9_000, readable_us=2_000, missed_us=None, asked=0, asking_us=500),
+            Probe(
+                acknowledged_us=None, readable_us=2_000, missed_us=None, asked=1, asking_us=1_000
+            ),  # refused, yet there
+            Probe(acknowledged_us=500, readable_us=None, missed_us=5_000, asked=5, asking_us=5_000),
+        ]
+    )
+    assert found is not None and found.stale_ms is not None
+    assert (found.probes, found.unseen) == (5, 2) and found.stale_share == pytest.approx(1 / 3)
+    assert found.stale_ms.p50 == 0 and found.stale_ms.max == pytest.approx(2.0, rel=1e-3)
+    assert found.resolution_ms == 1.0
+    assert staleness_of([]) is None
+
+
+def test_an_overload_and_a_late_generator_are_in_doubt() -> None:
+    over = results_of(measured_of(visit_of(400.0)))
+    assert "more than the cell carries (400/s)" in over.cells[0].doubts[0] and over.verdict is Verdict.INCONCLUSIVE
+    late = results_of(measured_of(visit_of(1_000.0), visit_of(1_000.0, late_p99_ms=101.0)))
+    assert "was late: p99 101 ms, 100 ms allowed" in late.cells[0].doubts[0] and late.verdict is Verdict.INCONCLUSIVE
+    stalled = results_of(measured_of(visit_of(1_000.0, stalled_share=0.11)))
+    assert (
+        "stood still for 11.0 % of the time" in stalled.cells[0].doubts[0] and stalled.verdict is Verdict.INCONCLUSIVE
+    )
+    busy = results_of(measured_of(visit_of(1_000.0, cpu_share=0.91)))
+    assert "took 91.0 % of a core" in busy.cells[0].doubts[0] and busy.verdict is Verdict.INCONCLUSIVE
+    failing = results_of(measured_of(visit_of(1_000.0, ok=98)))
+    assert "2.00 % of the open loop's operations were not acknowledged" in failing.cells[0].doubts[0]
+    assert failing.verdict is Verdict.INCONCLUSIVE
+    assert results_of(measured_of(visit_of(1_000.0))).verdict is Verdict.PASS
+    assert results_of(measured_of(visit_of(1_000.0)), is_partial=True).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    results = results_of(measured_of(visit_of(1_000.0)))
+    results.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert load_matrix(tmp_path) == results
+
+
+def test_the_page_has_every_part_and_escapes_what_is_given(tmp_path: Path) -> None:
+    results = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0)), is_partial=True)
+    results.write(tmp_path)
+    write_matrix_report(tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "&lt;b&gt;bold" in text and "<b>bold" not in text
+    assert "2 DC · RF 1 · EACH_QUORUM" in text
+    assert "8 unavailable, 1 timed out, 1 otherwise failed" in text
+    assert "reads of such a cell are at LOCAL_QUORUM" in text
+    assert "This is a part of what was asked for" in text
+    assert "RF 9 needs 9 nodes a DC, and 18 nodes are too many" in text
+    assert "<svg" in text and "http://" not in text.replace("http://www.w3.org", "")
+    assert (tmp_path / "figures" / "matrix.svg").exists()
+
+
+def test_a_page_without_any_visit_still_stands() -> None:
+    results = results_of(measured_of())
+    assert matrix_picture(results) is None
+    assert "not measured: it takes two data centres" in matrix_html(results, None)
+
+
+def test_notes_tell_of_single_visits_and_of_the_loopback() -> None:
+    results = results_of(measured_of(visit_of(1_000.0))).model_copy(update={"repeats": 1})
+    notes = notes_of(results)
+    assert any("no distance between them is emulated" in note for note in notes)
+    assert any("visited once" in note for note in notes)
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published = (Path(__file__).parents[3] / "docs" / "matrix.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(MatrixResults), "uv run python -m reports.matrix.results > docs/matrix.schema.json"
+
+
+def test_the_terminal_table_has_the_cells_and_the_refused() -> None:
+    console = Console(record=True, width=200)
+    print_matrix(console, results_of(measured_of(visit_of(1_000.0))), "r.html")
+    text = console.export_text()
+    assert "2 DC · RF 1 · EACH_QUORUM" in text and "8 unavailable" in text and "not hosted: 1 DC · RF 9" in text
+    assert "errors: 2 DC · RF 1 · EACH_QUORUM: 2 write_timeout" in text
+
+
+def test_a_cell_has_the_most_only_where_its_interval_stands_apart() -> None:
+    best, near, far, once = (figure_of(values) for values in ([900, 1_100], [800, 1_000], [10, 11], [700]))
+    assert may_be_as_high(best, near) and may_be_as_high(best, once)
+    narrow = figure_of([1_000, 1_001])
+    assert not may_be_as_high(narrow, far) and not may_be_as_high(narrow, None)

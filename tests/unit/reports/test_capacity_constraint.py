@@ -1,0 +1,58 @@
+"""What is named as binding, and on which evidence."""
+
+import pytest
+
+from loadtests.recording.history import NodeSample
+from reports.capacity.constraint import Resource, Use, binding, evidence_of
+
+
+def node(name: str = "north-1", **given: float) -> NodeSample:
+    fields = {"cpu_share": 0.2, "gc_pause_ms": 5.0, "gc_count": 1, "compactions_pending": 0} | given
+    return NodeSample(second=1, node=name, dc="north", rss_bytes=1, disk_bytes=1, **fields)  # type: ignore[arg-type]
+
+
+def use(*nodes: NodeSample, **given: object) -> Use:
+    fields: dict[str, object] = {
+        "client_cpu_share": 0.1,
+        "is_client_limited": False,
+        "machine_cpu_share": 0.3,
+        "disk_busy_share": 0.1,
+        "cores": 2,
+        "nodes": nodes or (node(),),
+    }
+    return Use(**(fields | given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("measured", "resource"),
+    [
+        (use(), Resource.UNKNOWN),
+        (use(node(cpu_share=0.9), node("south-1", cpu_share=0.9), machine_cpu_share=0.99), Resource.NODE_CPU),
+        (use(machine_cpu_share=0.99), Resource.MACHINE_CPU),
+        (use(node(gc_pause_ms=300.0)), Resource.GC),
+        (use(disk_busy_share=0.95), Resource.DISK),
+        (use(node(compactions_pending=40)), Resource.COMPACTION),
+        (use(is_client_limited=True, client_cpu_share=0.97), Resource.CLIENT_CPU),
+    ],
+)
+def test_what_has_reached_its_limit_binds(measured: Use, resource: Resource) -> None:
+    assert binding(evidence_of(measured)) is resource
+
+
+def test_a_busy_sender_that_kept_time_does_not_bind() -> None:
+    assert binding(evidence_of(use(client_cpu_share=0.95))) is Resource.UNKNOWN
+
+
+def test_what_cannot_be_looked_into_is_not_guessed() -> None:
+    evidence = {each.resource: each for each in evidence_of(use(nodes=(), disk_busy_share=None))}
+    for resource in (Resource.NODE_CPU, Resource.GC, Resource.COMPACTION, Resource.DISK):
+        assert evidence[resource].of_limit is None and "Not measured" in evidence[resource].sentence
+    assert evidence[Resource.WAN].of_limit is None
+
+
+def test_figures_are_means_over_the_seconds_by_node_and_told() -> None:
+    samples = (node(gc_pause_ms=0.0), node(gc_pause_ms=400.0), node("south-1"))
+    evidence = {each.resource: each for each in evidence_of(use(*samples))}
+    assert evidence[Resource.GC].of_limit == pytest.approx(2.0)
+    assert "20.0 % of the time north-1 paused" in evidence[Resource.GC].sentence
+    assert "at most 400 ms" in evidence[Resource.GC].sentence

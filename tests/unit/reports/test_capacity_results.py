@@ -1,0 +1,182 @@
+"""A search's results.json: its published schema, its kind, its verdict in sentences, its page."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from loadtests.capacity.search import Ending, Found, Purpose
+from loadtests.capacity.step import StepVerdict
+from loadtests.stats.sequential import Answer
+from reports.capacity.constraint import Resource
+from reports.capacity.page import capacity_html
+from reports.capacity.results import (
+    CapacityResults,
+    ConstraintResult,
+    EvidenceResult,
+    Interval,
+    ObjectiveStep,
+    RateResult,
+    RecoveryResult,
+    StepResult,
+    load_capacity,
+)
+from reports.capacity.verdict import judge_search
+from reports.results_file import Kind, Machine, TopologyResult, Verdict, kind_of, schema_text
+from reports.run.results import load_results
+from scenarios.spec import Dc, ScenarioError
+
+REPOSITORY = Path(__file__).parents[3]
+RATE = RateResult(rate_per_s=1_500, high_per_s=1_600, confidence=0.95, delivery_share=0.8)
+CONSTRAINT = ConstraintResult(
+    binding=Resource.GC,
+    at_per_s=1_600,
+    evidence=(EvidenceResult(resource=Resource.GC, of_limit=1.5, sentence="15 % of the time north-1 paused."),),
+)
+RECOVERY = RecoveryResult(rate_per_s=1_500, overload_per_s=2_400, overload_s=10, watched_s=60, after_s=7)
+FOUND = Found(ending=Ending.FOUND, low_per_s=1_500, high_per_s=1_600)
+
+
+def step(verdict: StepVerdict, rate_per_s: float, response_ms: float | None) -> StepResult:
+    return StepResult(
+        rate_per_s=rate_per_s,
+        purpose=Purpose.BRACKET,
+        verdict=verdict,
+        reason="<because>",
+        length_s=60,
+        warm_up_s=5,
+        kept_s=55,
+        offered_per_s=rate_per_s,
+        completed_per_s=rate_per_s,
+        mean_response_ms=response_ms,
+        growth=None,
+        late_p99_ms=1.0,
+        cpu_share=0.1,
+        objectives=(
+            ObjectiveStep(
+                operation="ingest_reading",
+                percentile=99.0,
+                response_ms_max=50.0,
+                answer=Answer.UNDECIDED,
+                slower_share=None if response_ms is None else 0.01,
+                response_ms=None
+                if response_ms is None
+                else Interval(value=response_ms, low=0.9 * response_ms, high=1.2 * response_ms, confidence=0.95),
+                response_count=1_000,
+                effective_count=100.0,
+                error_share=0.0,
+                error_share_max=0.0,
+            ),
+        ),
+    )
+
+
+def results(**given: object) -> CapacityResults:
+    fields: dict[str, object] = {
+        "ending": Ending.FOUND,
+        "scenario": "A <scenario>",
+        "seed": 1,
+        "started": datetime(2026, 1, 1, tzinfo=UTC),
+        "finished": datetime(2026, 1, 1, 0, 9, tzinfo=UTC),
+        "versions": {"meterstorm": "0"},
+        "machine": Machine(cpu="x", cpu_count=2, memory_bytes=1, system="y"),
+        "topology": TopologyResult(dcs=(Dc(name="north", nodes=1, rf=1),)),
+        "dc_down": None,
+        "verdict": Verdict.PASS,
+        "reasons": ("A reason.",),
+        "rate": RATE,
+        "meters": {},
+        "mix": {"ingest_reading": 0.8, "read_state": 0.2},
+        "pool_count": 1_000,
+        "steps": tuple(step(verdict, 100.0 * i, 10.0 * i) for i, verdict in enumerate(StepVerdict, start=1)),
+        "constraint": CONSTRAINT,
+        "queue_curve": None,
+        "scalability": None,
+        "recovery": RECOVERY,
+        "methods": {"warm_up": "MSER-5"},
+    }
+    return CapacityResults.model_validate(fields | given)
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published = (REPOSITORY / "docs" / "find-max.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(CapacityResults), (
+        "uv run python -m reports.capacity.results > docs/find-max.schema.json"
+    )
+
+
+def test_it_is_read_as_it_was_written_and_not_taken_for_a_run(tmp_path: Path) -> None:
+    results().write(tmp_path)
+    assert kind_of(tmp_path) is Kind.CAPACITY
+    assert load_capacity(tmp_path) == results()
+    with pytest.raises(ScenarioError, match="is a search's; name the folder of a run"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("found", "recovery", "verdict", "told"),
+    [
+        (FOUND, RECOVERY, Verdict.PASS, "hold at 1,500 operations/s and no longer at 1,600/s"),
+        (FOUND, RECOVERY.model_copy(update={"after_s": None}), Verdict.FAIL, "did not hold again within 1 min 0 s"),
+        (Found(ending=Ending.HIGH_HELD, low_per_s=1_500, high_per_s=None), None, Verdict.PASS, "lies above it"),
+        (Found(ending=Ending.NONE_HELD, low_per_s=None, high_per_s=1), None, Verdict.FAIL, "hold at no rate"),
+        (
+            Found(ending=Ending.CLIENT_LIMITED, low_per_s=1_500, high_per_s=None),
+            None,
+            Verdict.INCONCLUSIVE,
+            "the load generator itself is the limit",
+        ),
+        (Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None), None, Verdict.INCONCLUSIVE, "no step told"),
+        (Found(ending=Ending.OUT_OF_STEPS, low_per_s=1, high_per_s=9), None, Verdict.INCONCLUSIVE, "--steps"),
+    ],
+)
+def test_each_ending_has_its_verdict(
+    found: Found, recovery: RecoveryResult | None, verdict: Verdict, told: str
+) -> None:
+    rate = RATE if found.low_per_s is not None else None
+    judged = judge_search(
+        found, rate, CONSTRAINT, recovery, is_interrupted=False, last_step="20 operations/s: no steady state"
+    )
+    tells_last = found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED)
+    assert ("The last step, 20 operations/s: no steady state." in judged.reasons) == tells_last
+    assert judged.verdict is verdict
+    assert told in " ".join(judged.reasons)
+
+
+def test_what_was_not_seen_to_its_end_is_no_pass() -> None:
+    stopped = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=True)
+    assert (
+        stopped.verdict is Verdict.INCONCLUSIVE and "recovery from an overload was interrupted" in stopped.reasons[-1]
+    )
+    dead = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=False, trouble=["Node north-1 is gone."])
+    assert dead.verdict is Verdict.INCONCLUSIVE and dead.reasons[-1] == "Node north-1 is gone."
+    late = RECOVERY.model_copy(update={"after_s": None, "client_trouble": "the load generator was late"})
+    own_fault = judge_search(FOUND, RATE, CONSTRAINT, late, is_interrupted=False)
+    assert own_fault.verdict is Verdict.INCONCLUSIVE and "but the load generator was late" in own_fault.reasons[-1]
+    nothing = Found(ending=Ending.NONE_HELD, low_per_s=None, high_per_s=10)
+    assert judge_search(nothing, None, CONSTRAINT, None, is_interrupted=True).verdict is Verdict.FAIL
+
+
+def test_what_binds_is_told_with_its_evidence() -> None:
+    reasons = judge_search(FOUND, RATE, CONSTRAINT, RECOVERY, is_interrupted=False).reasons
+    assert reasons[1] == "At 1,600/s what binds is garbage collection: 15 % of the time north-1 paused."
+    assert reasons[2] == "After 10 s of overload at 2,400/s, 1,500/s held again after 7 s."
+    unknown = CONSTRAINT.model_copy(update={"binding": Resource.UNKNOWN})
+    assert "inside the cluster" in judge_search(FOUND, RATE, unknown, None, is_interrupted=False).reasons[1]
+
+
+def test_the_page_shows_every_step_and_escapes_what_is_not_its_own() -> None:
+    text = capacity_html(results(), "title = '<x>'")
+    assert "A &lt;scenario&gt;" in text and "<scenario>" not in text and "&lt;because&gt;" in text
+    for word in ("held", "broke", "undecided", "client limited"):
+        assert f" {word}\n" in text or f" {word}<" in text, word
+    assert "1,500" in text and "held again after 7 s" in text
+
+
+def test_a_search_without_a_step_has_a_page_too() -> None:
+    bare = results(steps=(), rate=None, constraint=None, recovery=None, ending=Ending.INTERRUPTED)
+    assert "No step was made" in capacity_html(bare, "")
+
+
+def test_steps_without_any_answer_can_be_drawn() -> None:
+    assert "<svg" in capacity_html(results(steps=(step(StepVerdict.BROKE, 100.0, None),)), "")

@@ -1,0 +1,225 @@
+"""report.html and junit.xml: self-contained, readable without sight of colour, and true to results.json."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from loadtests.recording.history import HistoryWriter
+from reports import write_comparison, write_report
+from reports.comparison.page import distinct_names
+from reports.drawing.palette import INKS
+from reports.results_file import Verdict
+from reports.run.gallery import Gallery, run_gallery
+from reports.run.page import read_run, report_html
+from reports.run.results import Results, load_results
+from scenarios.spec import ScenarioError
+from tests.support.synthetic_run import Story, write_synthetic_run
+
+VOID = {"meta", "br", "path", "circle", "use", "rect"}
+
+
+class Outline(HTMLParser):
+    """Elements in order, whether tags are balanced, and the text between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "failed"
+    write_synthetic_run(folder, story=Story.LOST, wall_s=20, nodes_per_dc=2)
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(failed: Path) -> str:
+    return (failed / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
+    parsed = outline(page)
+    assert {tag for tag, _ in parsed.elements} & {"script", "link", "img", "iframe", "object"} == set()
+    for tag, attributes in parsed.elements:
+        for name in ("href", "xlink:href", "src"):
+            target = attributes.get(name)
+            assert target is None or target.startswith("#"), f"<{tag} {name}={target}>"
+    assert "@import" not in page
+    assert set(re.findall(r"url\((.)", page)) <= {"#"}
+
+
+def test_verdict_and_reasons_stand_before_any_figure(failed: Path, page: str) -> None:
+    results = load_results(failed)
+    first_figure = page.index('<svg class="figure"')
+    assert results.verdict is Verdict.FAIL
+    assert page.index(">Fail<") < first_figure
+    text = outline(page[:first_figure].rsplit("<figure>", 1)[0] + "</section></main></body></html>").text
+    for reason in results.reasons:
+        assert reason in text
+
+
+def test_it_says_what_the_results_say(failed: Path, page: str) -> None:
+    results = load_results(failed)
+    text = outline(page).text
+    for operation in results.operations.values():
+        assert f"{operation.ok:,}" in text
+    assert results.audit is not None
+    for example in results.audit.examples:
+        assert str(example.mpxn) in text
+    assert results.digest in text
+    for check in results.checks:
+        assert check.sentence in text
+
+
+def test_figures_have_words_and_tables_have_headers(page: str) -> None:
+    parsed = outline(page)
+    figures = [
+        attributes for tag, attributes in parsed.elements if tag == "svg" and attributes.get("class") == "figure"
+    ]
+    assert len(figures) == 2 + 2 + 7 + 1 + 4  # load and curves twice (for phones), operations, lateness, nodes
+    assert all(each["role"] == "img" and len(each["aria-label"] or "") > 40 for each in figures)
+    headers = [attributes for tag, attributes in parsed.elements if tag == "th"]
+    assert headers
+    assert all("scope" in each for each in headers)
+
+
+def test_identifiers_are_unique_and_found(page: str) -> None:
+    identifiers = [attributes["id"] for _, attributes in outline(page).elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    targets = set(re.findall(r'href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert targets <= set(identifiers)
+
+
+def test_figures_take_their_colours_from_the_page(page: str) -> None:
+    drawings = re.findall(r'<svg class="figure".*?</svg>', page, flags=re.DOTALL)
+    for drawing in drawings:
+        assert re.findall(r"#[0-9a-f]{6}\b", drawing) == []
+        assert "DejaVu" not in drawing
+    used = set(re.findall(r"var\(--([a-z0-9-]+)\)", page))
+    assert used - {"tone", "tint"} <= set(INKS)
+
+
+def test_every_ink_of_a_figure_is_its_own() -> None:
+    assert len({ink.light for ink in INKS.values()}) == len(INKS)
+
+
+def test_figures_lie_beside_the_report(failed: Path) -> None:
+    names = {path.stem for path in (failed / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (failed / "figures").glob("*.png")}
+    assert {"load", "percentiles", "response-ingest_reading", "lateness", "nodes-cpu", "nodes-disk"} <= names
+    for path in (failed / "figures").glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_same_run_gives_the_same_page(failed: Path, page: str) -> None:
+    run = read_run(failed)
+    assert report_html(run, run_gallery(run.history, run.scenario)) == page
+
+
+def test_what_a_user_named_is_escaped(failed: Path, tmp_path: Path) -> None:
+    run = read_run(failed)
+    results = run.results.model_copy(update={"scenario": "<script>alert(1)</script>"})
+    shutil.copytree(failed, tmp_path / "run")
+    results.write(tmp_path / "run")
+    nothing_drawn = Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
+    page = report_html(read_run(tmp_path / "run"), nothing_drawn)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_run_that_recorded_nothing_still_gets_a_report(failed: Path, tmp_path: Path) -> None:
+    results = load_results(failed).model_copy(update={"audit": None, "operations": {}, "objectives": (), "checks": ()})
+    shutil.copy(failed / "scenario.resolved.toml", tmp_path)
+    results.write(tmp_path)
+    HistoryWriter(tmp_path / "history", []).close()
+    write_report(tmp_path)
+    assert "Nothing was read back" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("missing", ["results.json", "scenario.resolved.toml", "history"])
+def test_what_a_folder_lacks_is_named(failed: Path, tmp_path: Path, missing: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(failed, folder)
+    if missing == "history":
+        shutil.rmtree(folder / missing)
+    else:
+        (folder / missing).unlink()
+    with pytest.raises(ScenarioError, match=re.escape(missing)):
+        write_report(folder)
+
+
+def test_junit_has_a_case_a_check(failed: Path) -> None:
+    results = load_results(failed)
+    root = ElementTree.parse(failed / "junit.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == (str(len(results.checks)), "3", "0")
+    assert {suite.get("name") for suite in root} == {"meterstorm.objectives", "meterstorm.audit", "meterstorm.validity"}
+    failures = {
+        case.get("name"): case.find("failure") for case in root.iter("testcase") if case.find("failure") is not None
+    }
+    assert set(failures) == {"lost", "wrong", "ingest_reading_p99"}
+    lost = failures["lost"]
+    assert lost is not None
+    assert (lost.get("message") or "").startswith("2 facts are lost")
+
+
+def test_junit_calls_inconclusive_an_error(tmp_path: Path) -> None:
+    results: Results = write_synthetic_run(tmp_path, story=Story.LATE, wall_s=20)
+    from reports.run.junit import junit_xml
+
+    root = ElementTree.fromstring(junit_xml(results))
+    errors = {case.get("name") for case in root.iter("testcase") if case.find("error") is not None}
+    assert errors == {"lateness", "cpu"}
+    assert (root.get("failures"), root.get("errors")) == ("0", "2")
+
+
+def test_several_runs_side_by_side(failed: Path, tmp_path: Path) -> None:
+    write_synthetic_run(tmp_path / "calm", wall_s=10)
+    write_comparison([tmp_path / "calm", failed], tmp_path / "compare.html")
+    page = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    text = outline(page).text
+    assert "All replayed the same trace" in text
+    assert "Their topologies or consistency levels differ." in text
+    assert text.count("calm") > 3
+    assert "×" in text  # ingest_reading of the failed run is many times as slow
+    identifiers = [attributes["id"] for _, attributes in outline(page).elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_one_run_is_no_comparison(failed: Path, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="2 to 8"):
+        write_comparison([failed], tmp_path / "compare.html")
+
+
+def test_runs_of_the_same_folder_name_are_told_apart(tmp_path: Path) -> None:
+    assert distinct_names([tmp_path / "monday" / "run", tmp_path / "tuesday" / "run"]) == ["monday/run", "tuesday/run"]
+    assert distinct_names([tmp_path / "run", tmp_path / "run"]) == ["1: run", "2: run"]

@@ -1,0 +1,106 @@
+"""From a small history to figures, worked by hand: what the warm-up leaves out, and what it must not."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtests.recording.history import ErrorCount, HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
+from reports.run.summary import second_due_last, summarise_generator, summarise_objectives, summarise_operations
+from scenarios.spec import Scenario, parse_scenario
+
+SCENARIO: Scenario = parse_scenario(
+    """
+    title = "small"
+    estate = { premises = 10 }
+    topology = { dcs = [{ name = "north", nodes = 1, rf = 1 }] }
+    run = { wall_s = 30, warm_up_s = 1, validity = { late_p99_ms_max = 10, cpu_share_max = 0.9 } }
+    slo = [
+        { operation = "ingest_reading", percentile = 50, response_ms_max = 100, error_share_max = 0.5 },
+        { operation = "read_state", percentile = 99, response_ms_max = 100 },
+    ]
+    """,
+    "test",
+)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> RunHistory:
+    """Second 0 is warm-up, load falls due in seconds 0 to 2, second 3 is the drain."""
+    with HistoryWriter(tmp_path, ["ingest_reading"]) as writer:
+        rows = [
+            (0, SecondCounts(10, 10, 10, 0, 0, 0), [1_000_000] * 10, [50_000]),
+            (1, SecondCounts(10, 8, 8, 0, 0, 0), [1_000] * 8, [1_000]),
+            (2, SecondCounts(10, 9, 6, 1, 2, 4), [2_000] * 9, [2_000]),
+            (3, SecondCounts(0, 3, 3, 0, 0, 0), [500_000] * 3, []),
+        ]
+        for second, counts, response_us, late_us in rows:
+            histogram = counts_of(response_us)
+            writer.write_second(
+                second,
+                {"ingest_reading": counts},
+                {"ingest_reading": histogram},
+                {"ingest_reading": histogram},
+                counts_of(late_us),
+            )
+        writer.write_errors(
+            [
+                ErrorCount(operation="ingest_reading", outcome="failed", kind="Unavailable", count=1),
+                ErrorCount(operation="ingest_reading", outcome="indeterminate", kind="client_timeout", count=2),
+            ]
+        )
+    return read_history(tmp_path)
+
+
+def test_counts_are_of_the_whole_run_times_are_not(history: RunHistory) -> None:
+    result = summarise_operations(history, SCENARIO)["ingest_reading"]
+    assert (result.offered, result.attempted, result.ok) == (30, 30, 27)
+    assert (result.failed, result.indeterminate, result.retries) == (1, 2, 4)
+    assert result.response_ms is not None
+    assert result.response_ms.p50 == 2.0  # of 20 values: 8 of 1 ms, 9 of 2 ms, 3 of 500 ms
+    assert result.response_ms.max == pytest.approx(500, rel=1e-3)
+    assert result.errors == {"client_timeout": 2, "Unavailable": 1}
+
+
+def test_rate_is_of_the_seconds_in_which_load_fell_due(history: RunHistory) -> None:
+    assert second_due_last(history) == 2
+    assert summarise_operations(history, SCENARIO)["ingest_reading"].rate_per_s == 7.0  # (8 + 6) / 2, not the drain
+
+
+def test_objectives(history: RunHistory) -> None:
+    append, read = summarise_objectives(history, SCENARIO)
+    assert (append.response_ms, append.response_count) == (2.0, 20)
+    assert append.error_share == pytest.approx(3 / 30)
+    assert (read.response_ms, read.response_count, read.error_share) == (None, 0, None)
+
+
+def test_generator(history: RunHistory) -> None:
+    result = summarise_generator(
+        history, SCENARIO, scheduling="nice", blocked=3, cpu_s=0.5, cpu_share=0.2, sender_count=2
+    )
+    assert result.valid
+    assert result.late_ms is not None
+    assert (result.late_ms.p50, result.late_ms.max) == (1.0, 2.0)  # the 50 ms were in the warm-up
+    assert (result.scheduling, result.blocked, result.sender_count, result.ops_per_cpu_s) == ("nice", 3, 2, 60.0)
+
+
+def test_a_saturated_sender_is_not_valid(history: RunHistory) -> None:
+    assert not summarise_generator(history, SCENARIO, scheduling="plain", blocked=0, cpu_s=1, cpu_share=0.95).valid
+
+
+def test_a_late_sender_is_not_valid(history: RunHistory) -> None:
+    strict = SCENARIO.model_copy(
+        update={
+            "run": SCENARIO.run.model_copy(
+                update={"validity": SCENARIO.run.validity.model_copy(update={"late_p99_ms_max": 1.5})}
+            )
+        }
+    )
+    assert not summarise_generator(history, strict, scheduling="plain", blocked=0, cpu_s=1, cpu_share=None).valid
+
+
+def test_an_empty_history_has_no_figures(tmp_path: Path) -> None:
+    HistoryWriter(tmp_path, ["ingest_reading"]).close()
+    empty = read_history(tmp_path)
+    assert summarise_operations(empty, SCENARIO) == {}
+    result = summarise_generator(empty, SCENARIO, scheduling="plain", blocked=0, cpu_s=0, cpu_share=None)
+    assert (result.valid, result.late_ms, result.ops_per_cpu_s) == (False, None, None)

@@ -1,0 +1,335 @@
+"""The verdict: a history for each verdict and each reason, and faults that must not be talked away."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reports.results_file import Verdict
+from reports.run.results import (
+    AuditExample,
+    AuditResult,
+    DcAudit,
+    GeneratorResult,
+    Lateness,
+    ObjectiveResult,
+    OperationResult,
+    RuleCheck,
+    TableAudit,
+)
+from reports.run.verdict import Judgement, judge
+from scenarios.spec import Scenario, parse_scenario
+
+SCENARIO: Scenario = parse_scenario(
+    """
+    title = "two data centres"
+    [estate]
+    premises = 10
+    [topology]
+    dcs = [
+        { name = "north", role = "business", nodes = 1, rf = 1 },
+        { name = "south", role = "analytics", nodes = 1, rf = 1 },
+    ]
+    [run]
+    wall_s = 30
+    [run.validity]
+    late_p99_ms_max = 100
+    cpu_share_max = 0.9
+    """,
+    "test",
+)
+
+
+def operation(**changes: object) -> OperationResult:
+    fields = {
+        "offered": 1_000,
+        "attempted": 1_000,
+        "ok": 1_000,
+        "failed": 0,
+        "indeterminate": 0,
+        "retries": 0,
+        "rate_per_s": 40.0,
+        "response_ms": None,
+        "service_ms": None,
+    }
+    return OperationResult.model_validate(fields | changes)
+
+
+def objective(**changes: object) -> ObjectiveResult:
+    fields = {
+        "operation": "ingest_reading",
+        "percentile": 99.0,
+        "response_ms_max": 1_000.0,
+        "response_ms": 12.3,
+        "response_count": 1_000,
+        "error_share_max": 0.0,
+        "error_share": 0.0,
+    }
+    return ObjectiveResult.model_validate(fields | changes)
+
+
+def generator(**changes: object) -> GeneratorResult:
+    fields = {
+        "valid": True,
+        "scheduling": "SCHED_RR",
+        "late_ms": Lateness(p50=0.1, p99=0.9, max=3.0),
+        "blocked": 0,
+        "cpu_s": 2.0,
+        "cpu_share": 0.4,
+        "ops_per_cpu_s": 500.0,
+    }
+    return GeneratorResult.model_validate(fields | changes)
+
+
+SOUND = {"acknowledged": 48_000, "verified": 48_000, "lost": 0, "wrong": 0, "phantom": 0, "duplicate": 0}
+
+
+def audit(*, south: dict[str, int] | None = None, **changes: object) -> AuditResult:
+    fields = {
+        **SOUND,
+        "attempted": 48_000,
+        "indeterminate": 0,
+        "per_dc": {
+            "north": DcAudit.model_validate({**SOUND, "coordinated": 48_000, "settled_s": 1.5}),
+            "south": DcAudit.model_validate({**SOUND, "coordinated": 0, **(south or {})}),
+        },
+    }
+    return AuditResult.model_validate(fields | changes)
+
+
+def judged(**changes: object) -> Judgement:
+    parts = {
+        "operations": {"ingest_reading": operation()},
+        "objectives": (objective(),),
+        "generator": generator(),
+        "audit": audit(),
+        "scenario": SCENARIO,
+    }
+    return judge(**(parts | changes))  # type: ignore[arg-type]
+
+
+def the_reason(judgement: Judgement) -> str:
+    assert len(judgement.reasons) == 1, judgement.reasons
+    return judgement.reasons[0]
+
+
+def test_what_gateways_and_back_office_ask_is_no_load_of_the_trace() -> None:
+    operations = {
+        "ingest_reading": operation(),
+        "refold_day": operation(offered=50, attempted=50, ok=50, is_open_loop=False),
+    }
+    reasons = judged(operations=operations).reasons
+    assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in reasons
+
+
+def test_pass_says_what_was_proved() -> None:
+    result = judged()
+    assert result.verdict is Verdict.PASS
+    assert result.reasons[0] == (
+        "All 48,000 acknowledged facts were read back from north and south, each there once and with its exact value."
+    )
+    assert (
+        "ingest_reading: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
+    )
+    assert "The load generator kept time: p99 of its lateness 0.900 ms, 100 ms allowed." in result.reasons
+    assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in result.reasons
+    assert len(result.reasons) == 4
+    assert all(check.outcome is Verdict.PASS for check in result.checks)
+    sentences = [check.sentence for check in result.checks]
+    assert "DC north answered for 48,000 acknowledged facts, after 1.50 s of waiting for it to catch up." in sentences
+
+
+@pytest.mark.parametrize("kind", ["lost", "wrong", "phantom", "duplicate"])
+def test_each_kind_of_fault_is_a_fail(kind: str) -> None:
+    result = judged(audit=audit(south={kind: 3}, **{kind: 3}))
+    assert result.verdict is Verdict.FAIL
+    assert result.reasons[0].startswith(f"3 facts are {kind} (")
+    assert ": 3 in south." in result.reasons[0]
+
+
+def test_a_broken_rule_is_a_fail_and_one_with_nothing_to_hold_is_inconclusive() -> None:
+    rules = (
+        RuleCheck(rule="bills add up", counted=7, faults=2, examples=("home 3: 1 Wh missing",)),
+        RuleCheck(rule="registers never fall", counted=9, faults=0),
+    )
+    assert the_reason(judged(audit=audit(rules=rules))) == (
+        "bills add up: 2 faults among 7 cases. For example home 3: 1 Wh missing."
+    )
+    nothing = judged(audit=audit(rules=(RuleCheck(rule="bills add up", counted=0, faults=0),)))
+    assert nothing.verdict is Verdict.INCONCLUSIVE and "nothing was there" in the_reason(nothing)
+    assert judged(audit=audit(rules=rules[1:])).verdict is Verdict.PASS
+
+
+def test_a_fault_names_its_meter_and_slot() -> None:
+    example = AuditExample(
+        kind="lost",
+        table="intervals_by_meter_day",
+        dc="south",
+        mpxn=1_000_000_000_017,
+        slot=17,
+        slot_start=datetime(2026, 1, 15, 8, 30, tzinfo=UTC),
+        expected=214,
+        found=None,
+    )
+    reason = the_reason(judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999, examples=(example,))))
+    assert reason == (
+        "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, slot 17 "
+        "(2026-01-15 08:30 UTC) in intervals_by_meter_day of south: expected 214, found nothing."
+    )
+
+
+def test_a_fault_of_one_part_fails_though_the_total_hides_it() -> None:
+    assert judged(audit=audit(south={"wrong": 1})).verdict is Verdict.FAIL
+    table = TableAudit.model_validate({**SOUND, "duplicate": 2})
+    assert judged(audit=audit(tables={"events_by_meter": table})).verdict is Verdict.FAIL
+
+
+def test_lost_data_is_a_fail_even_when_the_generator_was_late() -> None:
+    late = generator(valid=False, late_ms=Lateness(p50=80, p99=400, max=900))
+    result = judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999), generator=late)
+    assert result.verdict is Verdict.FAIL
+    assert result.reasons[0].startswith("1 fact is lost")
+    assert result.reasons[1].startswith("The load generator was late")
+
+
+def test_a_slow_operation_is_a_fail() -> None:
+    result = judged(objectives=(objective(response_ms=1_234.5),))
+    assert result.verdict is Verdict.FAIL
+    assert the_reason(result) == (
+        "ingest_reading: p99 response time 1,234 ms is above the 1,000 ms allowed, over 1,000 responses."
+    )
+
+
+def test_at_the_limit_is_within_it() -> None:
+    assert judged(objectives=(objective(response_ms=1_000.0),)).verdict is Verdict.PASS
+
+
+def test_too_many_errors_are_a_fail() -> None:
+    result = judged(objectives=(objective(error_share=0.0125, error_share_max=0.01),))
+    assert result.verdict is Verdict.FAIL
+    assert the_reason(result) == (
+        "ingest_reading: 1.25 % of the operations failed or have an unknown outcome, 1.00 % allowed."
+    )
+
+
+def test_a_slow_operation_under_a_late_generator_is_inconclusive() -> None:
+    late = generator(valid=False, late_ms=Lateness(p50=80, p99=400, max=900))
+    result = judged(objectives=(objective(response_ms=1_234.5),), generator=late)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "may be its own doing" in result.reasons[0]
+
+
+def test_a_late_generator_is_inconclusive() -> None:
+    result = judged(generator=generator(valid=False, late_ms=Lateness(p50=80, p99=400, max=900)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("The load generator was late: p99 of its lateness 400 ms, 100 ms allowed.")
+
+
+def test_a_saturated_generator_is_inconclusive() -> None:
+    result = judged(generator=generator(valid=False, cpu_share=0.97))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "the busiest sender took 97.0 % of a core, 90.0 % allowed" in the_reason(result)
+
+
+def test_a_generator_without_a_measured_lateness_is_inconclusive() -> None:
+    result = judged(generator=generator(late_ms=None))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "lateness is not known" in the_reason(result)
+
+
+def test_a_generator_that_says_it_was_not_valid_is_believed() -> None:
+    result = judged(generator=generator(valid=False))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "The load generator says it was not valid."
+
+
+def test_nothing_acknowledged_is_inconclusive() -> None:
+    nothing = {"acknowledged": 0, "verified": 0}
+    per_dc = {name: DcAudit.model_validate({**SOUND, **nothing, "coordinated": 0}) for name in ("north", "south")}
+    result = judged(
+        operations={"ingest_reading": operation(ok=0, failed=1_000)},
+        objectives=(),
+        audit=audit(per_dc=per_dc, **nothing),
+    )
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "Nothing was acknowledged: 0 of 1,000 operations that fell due." in result.reasons
+    assert "No fact was acknowledged, so there was nothing to read back and nothing is proved." in result.reasons
+
+
+def test_no_operation_at_all_is_inconclusive() -> None:
+    result = judged(operations={}, objectives=())
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "Nothing was acknowledged: 0 of 0 operations that fell due."
+
+
+def test_everything_refused_breaks_the_objective() -> None:
+    result = judged(
+        operations={"ingest_reading": operation(ok=0, failed=1_000)},
+        objectives=(objective(response_ms=None, response_count=0, error_share=1.0),),
+    )
+    assert result.verdict is Verdict.FAIL
+    assert result.reasons[0].startswith("ingest_reading: 100 % of the operations failed")
+
+
+def test_no_audit_is_inconclusive() -> None:
+    result = judged(audit=None)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("Nothing was read back")
+
+
+def test_a_partial_read_back_is_inconclusive() -> None:
+    result = judged(audit=audit(verified=47_000))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("1,000 of 48,000 acknowledged facts could not be read back")
+
+
+def test_a_dc_that_was_not_read_back_is_inconclusive() -> None:
+    north = DcAudit.model_validate({**SOUND, "coordinated": 48_000})
+    result = judged(audit=audit(per_dc={"north": north}))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "DC south was not read back, so nothing is proved about it."
+
+
+def test_a_dc_that_holds_nothing_is_inconclusive() -> None:
+    result = judged(audit=audit(south={"acknowledged": 0, "verified": 0}))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "DC south holds no acknowledged fact, so nothing is proved about it."
+
+
+def test_a_business_dc_that_coordinated_nothing_is_inconclusive() -> None:
+    idle = {name: DcAudit.model_validate({**SOUND, "coordinated": 0}) for name in ("north", "south")}
+    result = judged(audit=audit(per_dc=idle))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("DC north has role business, but coordinated no acknowledged fact")
+
+
+def test_an_objective_without_a_response_is_inconclusive() -> None:
+    result = judged(objectives=(objective(response_ms=None, response_count=0, error_share=None),))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("ingest_reading: no response was measured after the warm-up")
+
+
+def test_operations_that_were_never_sent_are_inconclusive() -> None:
+    result = judged(operations={"ingest_reading": operation(offered=1_200)})
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "200 of 1,200 operations that fell due were never sent."
+
+
+def test_books_that_do_not_balance_are_inconclusive() -> None:
+    result = judged(operations={"ingest_reading": operation(ok=990)})
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "The books don't balance: 1,000 operations sent, 990 outcomes recorded."
+
+
+def test_trouble_in_the_bench_is_inconclusive() -> None:
+    result = judged(trouble=["The run was interrupted at second 12."])
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result) == "The run was interrupted at second 12."
+
+
+def test_indeterminate_slots_are_counted_not_judged() -> None:
+    assert judged(audit=audit(indeterminate=500)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.PASS, 0), (Verdict.FAIL, 1), (Verdict.INCONCLUSIVE, 4)])
+def test_exit_codes(verdict: Verdict, code: int) -> None:
+    assert verdict.exit_code == code
