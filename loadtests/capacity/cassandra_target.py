@@ -1,15 +1,13 @@
 """A Cassandra as a target of steps: its statements prepared, its ring known, the scenario's mix encoded."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from loadtests.capacity.target import StepTarget
 from loadtests.cluster.connect import Endpoint
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
-from loadtests.storm.messages import ShardPlan
 from loadtests.workload.operations import lanes_of, operations_of
 from loadtests.workload.poisson_source import POOL_OPERATIONS_MAX, pool_of, shard_count_of
-from loadtests.workload.trace_source import Workload
+from loadtests.workload.trace_source import TraceSource
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from store.schemas import SCHEMAS
@@ -31,7 +29,7 @@ def cassandra_target(
     shard_count = shard_count_of(estate.meter_count)
     pool = pool_of(
         (
-            Workload(_plan(scenario, estate, endpoint, schema, shard, shard_count), templates)
+            TraceSource(scenario, estate, templates, shard=shard, shard_count=shard_count)
             for shard in range(shard_count)
         ),
         POOL_OPERATIONS_MAX,
@@ -54,20 +52,4 @@ def cassandra_target(
         ),
         pool=pool,
         seed=scenario.run.seed,
-    )
-
-
-def _plan(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, shard: int, shard_count: int
-) -> ShardPlan:
-    """What a workload asks of a plan; nothing of it is in a ledger or a live count."""
-    return ShardPlan(
-        scenario=scenario,
-        estate=estate,
-        schema=schema,
-        endpoint=endpoint,
-        shard=shard,
-        shard_count=shard_count,
-        ledger_folder=Path(),
-        live_path=Path(),
     )

@@ -27,7 +27,7 @@ from loadtests.wire.engine import Engine, WireOperation
 from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
 from loadtests.wire.ring import RingTable
 from loadtests.workload.operations import lanes_of, operations_of
-from loadtests.workload.trace_source import Templates, Workload
+from loadtests.workload.trace_source import Templates, TraceSource
 from store.cassandra import warming_keyspace
 from store.schemas import SCHEMAS
 
@@ -45,7 +45,7 @@ def run_shard(connection: Connection) -> None:
         _warm_nodes(plan)
     keyspace = plan.scenario.topology.keyspace
     templates, ring = _prepare(plan, keyspace)
-    source = Workload(plan, templates)
+    source = _source_of(plan, templates)
     source.prime()
     names = [str(lane.operation) for lane in lanes_of(plan.scenario)]
     engine = _engine(
@@ -74,6 +74,10 @@ def _prepare(plan: ShardPlan, keyspace: str) -> tuple[Templates, RingTable]:
     return prepare_templates(plan.scenario, plan.endpoint, SCHEMAS[plan.schema], keyspace, dcs)
 
 
+def _source_of(plan: ShardPlan, templates: Templates) -> TraceSource:
+    return TraceSource(plan.scenario, plan.estate, templates, shard=plan.shard, shard_count=plan.shard_count)
+
+
 def _warm_nodes(plan: ShardPlan) -> None:
     """Let the nodes' JIT compilers see the load before the clock starts: a cold JVM is ten times slower than a warm one.
 
@@ -87,7 +91,7 @@ def _warm_nodes(plan: ShardPlan) -> None:
         timer = threading.Timer(plan.scenario.run.warm_nodes_s, engine.stop)
         timer.daemon = True
         timer.start()
-        report = engine.run(Workload(plan, templates), closed_in_flight=in_flight)
+        report = engine.run(_source_of(plan, templates), closed_in_flight=in_flight)
         timer.cancel()
     log.info("warmed ok=%d indeterminate=%d late_answers=%d", report.ok, report.indeterminate, report.late_answers)
 

@@ -6,15 +6,12 @@ ones. The second time round each write replaces a row by itself: writes are idem
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.cluster.connect import Endpoint
-from loadtests.storm.messages import ShardPlan
 from loadtests.wire.block import OperationBlock
-from loadtests.workload.trace_source import Workload, make_templates
+from loadtests.workload.trace_source import TraceSource, make_templates
 from scenarios.domain import PARTITION_COUNT, Operation
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel
@@ -34,10 +31,8 @@ def sample_of(
     statement and level. Of a large estate they are all operations of some homes. Commands are left out.
     Raises ScenarioError for a scenario that sends nothing.
     """
-    source = Workload(
-        _plan_of(scenario, estate, schema, shard_count(estate)),
-        make_templates(scenario, SCHEMAS[schema], prepared_ids),
-    )
+    templates = make_templates(scenario, SCHEMAS[schema], prepared_ids)
+    source = TraceSource(scenario, estate, templates, shard=0, shard_count=shard_count(estate))
     rows, frames, size = [], [], 0
     while (block := source.next_block()) is not None:
         part = block.rows.copy()
@@ -59,18 +54,3 @@ def shard_count(estate: EstateModel) -> int:
     parts = 64
     counted = sum(len(block.due_us) for block in trace_blocks(estate, shard=0, shard_count=parts))
     return min(max(counted * parts // SAMPLE_MAX, 1), PARTITION_COUNT)
-
-
-def _plan_of(scenario: Scenario, estate: EstateModel, schema: str, shards: int) -> ShardPlan:
-    """What a Workload is made from; it sends from this process, and keeps no ledger."""
-    nowhere = Endpoint(contact_points=(), local_dc="")
-    return ShardPlan(
-        scenario=scenario,
-        estate=estate,
-        schema=schema,
-        endpoint=nowhere,
-        shard=0,
-        shard_count=shards,
-        ledger_folder=Path(),
-        live_path=Path(),
-    )

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.storm.messages import ShardPlan
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.frames import FrameTemplate
 from loadtests.workload.deliveries import (
@@ -28,6 +27,7 @@ from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import cohorts_of, split_meter, start_us_of
+from sim.estate.model import EstateModel
 from sim.trace.blocks import MessageBlock, MessageKind, trace_blocks
 from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
 from store.tables import CqlType, Schema
@@ -56,22 +56,23 @@ def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Ope
     return templates
 
 
-class Workload:
+class TraceSource:
     """One shard's operations in due order: the source that a `loadtests.wire.engine.Engine` runs."""
 
-    def __init__(self, plan: ShardPlan, templates: Templates) -> None:
-        estate = plan.estate
+    def __init__(
+        self, scenario: Scenario, estate: EstateModel, templates: Templates, *, shard: int, shard_count: int
+    ) -> None:
         self._estate = estate
-        self._lanes = lanes_of(plan.scenario)
+        self._lanes = lanes_of(scenario)
         self._templates = templates
-        self._pace = plan.scenario.pace
+        self._pace = scenario.pace
         self._first: OperationBlock | None = None
         self._messages: Iterator[MessageBlock] = trace_blocks(
             estate,
-            shard=plan.shard,
-            shard_count=plan.shard_count,
+            shard=shard,
+            shard_count=shard_count,
             block_size_max=MESSAGES_PER_BLOCK,
-            from_us=plan.scenario.replay_from_us,
+            from_us=scenario.replay_from_us,
         )
 
     def prime(self) -> None:

@@ -1,13 +1,9 @@
 """The storm's clock starts at `run.replay_from_h`: what is due before is left out, the rest keeps its pace and its order."""
 
-from pathlib import Path
-
 import numpy as np
 
-from loadtests.cluster.connect import Endpoint
-from loadtests.storm.messages import ShardPlan
 from loadtests.workload.operations import operations_of
-from loadtests.workload.trace_source import Workload, make_templates
+from loadtests.workload.trace_source import TraceSource, make_templates
 from scenarios.pace import Shape
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
@@ -28,43 +24,34 @@ def scenario_of(replay_from_h: float) -> Scenario:
     )
 
 
-def due_s_of(scenario: Scenario, tmp_path: Path) -> np.ndarray:
+def due_s_of(scenario: Scenario) -> np.ndarray:
     """When each operation of the workload is due, in wall time."""
     schema = SCHEMAS["home_months"]
-    plan = ShardPlan(
-        scenario=scenario,
-        estate=build_estate(scenario),
-        schema="home_months",
-        endpoint=Endpoint(contact_points=("127.0.0.1",), local_dc="one"),
-        shard=0,
-        shard_count=1,
-        ledger_folder=tmp_path,
-        live_path=tmp_path / "live",
-    )
-    workload = Workload(plan, make_templates(scenario, schema, dict.fromkeys(operations_of(scenario), bytes(16))))
+    templates = make_templates(scenario, schema, dict.fromkeys(operations_of(scenario), bytes(16)))
+    source = TraceSource(scenario, build_estate(scenario), templates, shard=0, shard_count=1)
     blocks = []
-    while (block := workload.next_block()) is not None:
+    while (block := source.next_block()) is not None:
         blocks.append(block.rows["due_us"] / 1e6)
     return np.concatenate(blocks)
 
 
-def test_what_is_due_before_is_left_out_and_the_rest_takes_the_whole_wall_time(tmp_path: Path) -> None:
+def test_what_is_due_before_is_left_out_and_the_rest_takes_the_whole_wall_time() -> None:
     scenario = scenario_of(24.0)
     messages = list(trace_blocks(build_estate(scenario)))
     due_h = np.concatenate([block.due_us for block in messages]) / 3.6e9
     expected = ((due_h - 24.0) / 24.0 * WALL_S)[due_h >= 24.0]
-    found = due_s_of(scenario, tmp_path)
+    found = due_s_of(scenario)
     assert 0 < len(found) == len(expected) < len(due_h)
     assert np.abs(np.sort(found) - np.sort(expected)).max() < 2e-6  # whole microseconds of wall time
     assert 0 <= found.min() < WALL_S / 10 and WALL_S * 9 / 10 < found.max() < WALL_S
     assert (np.diff(found) >= 0).all()
     assert scenario.speed_up == 24 * 3_600 / WALL_S
-    assert len(due_s_of(scenario_of(0.0), tmp_path)) == len(due_h)
+    assert len(due_s_of(scenario_of(0.0))) == len(due_h)
 
 
-def test_a_shape_moves_when_operations_are_due_and_loses_none(tmp_path: Path) -> None:
+def test_a_shape_moves_when_operations_are_due_and_loses_none() -> None:
     even, spiked = scenario_of(24.0), scenario_of(24.0).with_shape(Shape.SPIKE)
-    due_s, moved_s = due_s_of(even, tmp_path), due_s_of(spiked, tmp_path)
+    due_s, moved_s = due_s_of(even), due_s_of(spiked)
     simulated_us = even.replay_from_us + due_s / WALL_S * (even.span_us - even.replay_from_us)
     expected_s = spiked.pace.wall_us_of(simulated_us.astype(np.int64)) / 1e6
     assert len(moved_s) == len(due_s) and np.abs(moved_s - expected_s).max() < 1e-5
