@@ -10,9 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scenarios import spec
-from scenarios.spec import Scenario, ScenarioError, with_seed
+from scenarios.printable import shortened
+from scenarios.spec import Scenario, ScenarioError, value_text, with_seed
 
 Place = tuple[str | int, ...]  # names of fields, and indices of lists
+
+NAME_READ_MAX = 64  # a longer one is near to no field, and to find that out takes long
 
 _NAME_PATTERN = "^[a-z][a-z0-9_]{0,30}$"
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {  # by pydantic's type of error, from its context
@@ -62,9 +65,8 @@ def load_scenario(path: Path) -> Scenario:
         if not isinstance(error.__cause__, ValidationError):
             raise
         faults = error.__cause__.errors()
-        raise ScenarioError(
-            "\n".join(f"{path}: {_told(each)}" for each in faults if not _follows(each, faults))
-        ) from error
+        told = [f"{path}: {_told(each)}" for each in faults if not _follows(each, faults)]
+        raise ScenarioError(spec.one_a_line(told)) from error
 
 
 def _shipped(name: Path) -> Path:
@@ -72,8 +74,10 @@ def _shipped(name: Path) -> Path:
     folder = Path(spec.__file__).parent
     path = folder / f"{name.name}.toml"
     if not path.exists():
-        names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
-        raise ScenarioError(f"{name}: no such scenario file, and none that ships; those are {names}")
+        names = sorted(each.stem for each in folder.glob("*.toml"))
+        close = get_close_matches(name.name.removesuffix(".toml")[:NAME_READ_MAX], names, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise ScenarioError(f"{name}: no such scenario file, and none that ships; {meant}those are {', '.join(names)}")
     return path
 
 
@@ -95,13 +99,13 @@ def _told(fault: Any) -> str:
     words = _WORDS[kind](fault.get("ctx", {})) if kind in _WORDS else str(fault["msg"])
     if kind in _WITHOUT_VALUE or isinstance(value, dict | list):
         return f"{field_path(place)}: {words}"
-    return f"{field_path(place)} = {_toml(value)}: {words}"
+    return f"{field_path(place)} = {value_text(value)}: {words}"
 
 
 def field_path(place: Place) -> str:
     """('campaigns', 0, 'at_h') -> 'campaigns[0].at_h'."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return path.removeprefix(".") or "the scenario"
+    return shortened(path.removeprefix(".")) or "the scenario"
 
 
 def _instead(place: Place) -> str:
@@ -111,7 +115,7 @@ def _instead(place: Place) -> str:
         if isinstance(part, str):
             model = _model_in(model.model_fields[part].annotation)
     fields = list(model.model_fields)
-    close = get_close_matches(str(place[-1]), fields, n=1)
+    close = get_close_matches(str(place[-1])[:NAME_READ_MAX], fields, n=1)
     return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(fields)} (docs/scenarios.md)"
 
 
@@ -128,7 +132,3 @@ def _choices(expected: str) -> str:
 
 def _number(bound: Any) -> str:
     return f"{bound:,}".removesuffix(".0") if isinstance(bound, int | float) else str(bound)
-
-
-def _toml(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

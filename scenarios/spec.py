@@ -2,20 +2,37 @@
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
+from scenarios.keyspaces import require_own_keyspace
 from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Name, Part, Share
+from scenarios.printable import is_printable, shortened
+
+FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
+FAULTS_TOLD_MAX = 20
+INTEGER_BITS_SHOWN_MAX = 1_024
 
 
 class ScenarioError(Exception):
     """The user's scenario or input can't be used; the message names the thing and the mend."""
+
+
+def _require_line(text: str) -> str:
+    if not is_printable(text):
+        raise ValueError("must be one line of text, without control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_require_line)]
+"""Text that people read in pages, in XML and on terminals."""
 
 
 class Burst(Part):
@@ -89,6 +106,12 @@ class Topology(Part):
         if isinstance(data, dict) and "wan" in data:
             raise ValueError("wan: distance between data centres can't be emulated yet; leave it out")
         return data
+
+    @field_validator("keyspace")
+    @classmethod
+    def _is_ours_to_fill(cls, keyspace: str) -> str:
+        require_own_keyspace(keyspace)
+        return keyspace
 
     @model_validator(mode="after")
     def _serves(self) -> Self:
@@ -203,8 +226,8 @@ class Objective(Part):
 class Scenario(Part):
     """The whole scenario file."""
 
-    title: str = Field(min_length=1, max_length=120)
-    question: str = Field(default="", max_length=500, description="which question a run of it answers")
+    title: Line = Field(min_length=1, max_length=120)
+    question: Line = Field(default="", max_length=500, description="which question a run of it answers")
     estate: Estate
     wan: Wan = Wan()
     reads: Reads = Reads()
@@ -308,23 +331,48 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     """Read a scenario from TOML text. Raises ScenarioError naming `origin`, the field, its value and what is allowed."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{origin}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ScenarioError(f"{origin}: not a scenario: its lists and tables are nested too deeply") from None
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
+        raise ScenarioError(f"{origin}: not valid TOML: {shortened(str(error), 200)}") from error
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError("\n".join(_sentence(origin, detail) for detail in _causes(error.errors()))) from error
+        raise ScenarioError(one_a_line([_sentence(origin, detail) for detail in _causes(error.errors())])) from error
+
+
+def one_a_line(faults: Sequence[str]) -> str:
+    """The first faults of a file, and how many more there are."""
+    more = len(faults) - FAULTS_TOLD_MAX
+    return "\n".join([*faults[:FAULTS_TOLD_MAX], *([f"and {more:,} more faults like these"] if more > 0 else [])])
 
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario file. Raises ScenarioError for a missing, unreadable or wrong file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
+            raise ScenarioError(
+                f"{path}: not a scenario: it has more than {FILE_BYTES_MAX:,} bytes; a scenario is a page of TOML"
+            )
+        text = content.decode("utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
         raise ScenarioError(f"{path}: no such scenario file; `ls {path.parent}` shows what is there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: can't be read as a scenario: {error}") from error
     return parse_scenario(text, str(path))
+
+
+def value_text(value: object) -> str:
+    """A value of a scenario file as it may stand in a sentence: as TOML has it, in one line, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):  # of a number with thousands of digits Python writes none in tens
+        return shortened(str(value) if value.bit_length() < INTEGER_BITS_SHOWN_MAX else f"{value:#x}")
+    if isinstance(value, str):
+        return f'"{shortened(value)}"'
+    return shortened(str(value))
 
 
 def _causes(details: list[Any]) -> list[Any]:
@@ -338,7 +386,7 @@ def _causes(details: list[Any]) -> list[Any]:
 
 
 def _sentence(origin: str, detail: Any) -> str:
-    field = ".".join(str(part) for part in detail["loc"]) or "the scenario"
+    field = shortened(".".join(str(part) for part in detail["loc"])) or "the scenario"
     message = str(detail["msg"]).removeprefix("Value error, ")
     match detail["type"]:
         case "extra_forbidden":
@@ -347,7 +395,11 @@ def _sentence(origin: str, detail: Any) -> str:
             return f"{origin}: {field}: is missing and has no default"
         case "value_error":
             return f"{origin}: {field}: {message}"
-    return f"{origin}: {field} = {detail['input']!r}: {message}"
+    if isinstance(detail["input"], dict | list):
+        return f"{origin}: {field}: {message}"
+    value = detail["input"]
+    shown = f"'{shortened(value)}'" if isinstance(value, str) else value_text(value)
+    return f"{origin}: {field} = {shown}: {message}"
 
 
 def with_seed(scenario: Scenario, seed: int) -> Scenario:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
 from meterstorm.jobs.run_folder import CLUSTER_NAME, claim_folder, read_resolved
+from meterstorm.terminal import PlainConsole
 from scenarios.file import resolve_scenario
 from scenarios.pace import Shape
+from scenarios.printable import printable
 from scenarios.spec import Scenario, ScenarioError
 from store.ports import StoreError
 
@@ -262,7 +263,7 @@ def simulate_command(
         repeated = Replications(count=replications, against=other, against_folder=against.parent if against else None)
     elif against is not None:
         raise ScenarioError("--against goes with --replications, which says how many pairs to simulate")
-    console = Console(stderr=True, quiet=quiet)
+    console = PlainConsole(stderr=True, quiet=quiet)
     done = simulate(
         resolve_scenario(scenario, seed),
         console,
@@ -273,7 +274,7 @@ def simulate_command(
         profile_folder=scenario.parent,
         replications=repeated,
     )
-    told = console if as_json else Console(markup=False)  # a title may hold brackets
+    told = console if as_json else PlainConsole()
     print(done.results.model_dump_json(indent=2)) if as_json else print_simulation(told, done.results)
     if done.exported is not None:
         told.print(f"exported: {done.exported:,} events to {export}", highlight=False, soft_wrap=True)
@@ -346,7 +347,7 @@ def find_max_command(
         if as_json:
             print(results.model_dump_json(indent=2))
         else:
-            print_capacity(Console(), results, str(folder / "report.html"))
+            print_capacity(PlainConsole(), results, str(folder / "report.html"))
         if open_report:
             webbrowser.open((folder / "report.html").absolute().as_uri())
         return results
@@ -398,7 +399,7 @@ def matrix_command(
             resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
         )
         page = folder / "report.html"
-        print(results.model_dump_json(indent=2)) if as_json else print_matrix(Console(), results, str(page))
+        print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
         if open_report:
             webbrowser.open(page.absolute().as_uri())
         return results
@@ -464,7 +465,7 @@ def doctor_command(
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=2))
     else:
-        print_checks(Console(), checks, only_trouble=quiet)
+        print_checks(PlainConsole(), checks, only_trouble=quiet)
     if any(check.grade is Grade.FAIL for check in checks):
         raise typer.Exit(ExitCode.HARNESS)
 
@@ -517,14 +518,14 @@ def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = Fal
 def _lines(quiet: bool) -> Callable[[str], None]:
     from meterstorm.display.run import Display
 
-    return (lambda _: None) if quiet else Display(Console(stderr=True)).detail
+    return (lambda _: None) if quiet else Display(PlainConsole(stderr=True)).detail
 
 
 def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None:
     if as_json:
         print(state.model_dump_json(indent=2))
         return
-    print(f"cluster {folder}: {state.phase.value} {state.message}".rstrip())
+    print(f"cluster {folder}: {state.phase.value} {printable(state.message)}".rstrip())
     for node in state.nodes:
         print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")
 
@@ -564,7 +565,7 @@ def _exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults | Capa
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
 
-    display = Display(Console(stderr=True))
+    display = Display(PlainConsole(stderr=True))
     try:
         results = job(Silent() if quiet else display)
     finally:
@@ -578,7 +579,7 @@ def _tell(results: "Results", folder: Path, *, as_json: bool) -> None:
     if as_json:
         print(results.model_dump_json(indent=2))
     else:
-        print_results(Console(), results, str(folder / "report.html"))
+        print_results(PlainConsole(), results, str(folder / "report.html"))
 
 
 def _endpoint(
@@ -640,7 +641,7 @@ def _fail(error: BaseException) -> NoReturn:
             code = ExitCode.HARNESS
         case _:
             message, code = str(error), ExitCode.HARNESS
-    Console(stderr=True).print(f"meterstorm: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    PlainConsole(stderr=True).print(f"meterstorm: {message}", style="red", highlight=False, soft_wrap=True)
     sys.exit(code)
 
 

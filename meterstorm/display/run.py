@@ -14,6 +14,7 @@ from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
 from reports.results_file import Verdict
 from reports.run.results import CommandsResult, Results
+from scenarios.printable import printable
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 GRADE_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
@@ -32,10 +33,10 @@ class Display:
 
     def phase(self, name: str) -> None:
         self.close()
-        self._console.print(Text.assemble((f"{time.monotonic() - self._started:6.1f} s  ", "dim"), name))
+        self._console.print(Text.assemble((f"{time.monotonic() - self._started:6.1f} s  ", "dim"), printable(name)))
 
     def detail(self, text: str) -> None:
-        self._console.print(Text(f"          {text}", "dim"))
+        self._console.print(Text(f"          {printable(text)}", "dim"))
 
     def live(self, live: Live, wall_s: float) -> None:
         if not self._console.is_terminal:

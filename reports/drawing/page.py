@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.drawing.palette import css_variables
+from reports.run.page import _shown
 from scenarios import wording
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -28,6 +29,7 @@ def page(template: str, **context: object) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

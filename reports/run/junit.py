@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.results_file import Check, Verdict
 from reports.run.results import Results
+from scenarios.printable import printable
 
 SUITES = {"objective": "objectives", "audit": "audit", "validity": "validity"}
 
@@ -25,6 +26,13 @@ def junit_xml(results: Results) -> str:
             _count(suite, checks)
             for check in checks:
                 _case(suite, check, name)
+    for (
+        element
+    ) in root.iter():  # a server's words may hold what XML has no place for, and then nobody can read the file
+        for name, value in element.items():
+            element.set(name, printable(value))
+        if element.text is not None:
+            element.text = printable(element.text, keep="\n")
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
 
