@@ -1,6 +1,8 @@
 """FOLDER/results.json of a run, a simulation, a search or a matrix: told apart, read, written whole; and its JSON Schema.
 
-Unknown fields are kept when a file is read and written again: results of a newer version survive an older reader.
+Every file says its `kind` and `schema_version`. Files of before November 2026 say neither: there the kind is known by a field.
+Unknown fields are kept when a file is read and written again: a field that a newer version added survives an older reader. A
+file whose schema version is newer is refused, as its known fields may mean something else.
 """
 
 import json
@@ -9,28 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from scenarios.spec import ScenarioError, Topology
 
 RESULTS_NAME = "results.json"
+SCHEMA_VERSION = 1
 
 
 class Part(BaseModel):
     """A part of the results."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-
-
-class ResultsFile(Part):
-    """All of a results.json."""
-
-    def write(self, folder: Path) -> None:
-        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
-        path = folder / RESULTS_NAME
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
 
 
 class Kind(StrEnum):
@@ -42,9 +34,25 @@ class Kind(StrEnum):
     MATRIX = "matrix"
 
 
+class ResultsFile(Part):
+    """All of a results.json. Each kind of results narrows `kind` to its own."""
+
+    kind: Kind
+    schema_version: PositiveInt = Field(
+        default=SCHEMA_VERSION, le=SCHEMA_VERSION, description="grows when a known field changes its meaning or goes"
+    )
+
+    def write(self, folder: Path) -> None:
+        """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
+        path = folder / RESULTS_NAME
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
 File = TypeVar("File", bound=ResultsFile)
 
-# The first that is there: a search has a verdict too.
+# Of files that don't say their kind: the first that is there, as a search has a verdict too.
 _FIELD_OF_KIND = {
     "ending": Kind.CAPACITY,
     "cells": Kind.MATRIX,
@@ -55,7 +63,8 @@ _FIELD_OF_KIND = {
 
 def kind_of(folder: Path) -> Kind:
     """Whose results a folder holds. Raises ScenarioError when it holds none, or nobody's."""
-    kind = _kind(_text(folder, "run, a simulation, a search or a matrix"))
+    text = _text(folder, "run, a simulation, a search or a matrix")
+    kind = _kind(text)
     if kind is None:
         raise ScenarioError(
             f"{folder / RESULTS_NAME}: is no run's, simulation's, search's or matrix's; was it cut short or edited?"
@@ -73,6 +82,11 @@ def load(folder: Path, model: type[File], kind: Kind) -> File:
         if found not in (kind, None):
             raise ScenarioError(f"{path}: is a {found}'s; name the folder of a {kind}") from error
         detail = error.errors()[0]
+        if detail["loc"] == ("schema_version",) and detail["type"] == "less_than_equal":
+            raise ScenarioError(
+                f"{path}: has schema version {detail['input']}, and this meterstorm knows {SCHEMA_VERSION} at most: "
+                "read it with the newer one that wrote it"
+            ) from error
         field = ".".join(str(part) for part in detail["loc"]) or "the file"
         raise ScenarioError(f"{path}: {field}: {detail['msg']}; was it made by a {kind} of this version?") from error
 
@@ -88,8 +102,11 @@ def _kind(text: str) -> Kind | None:
         fields = json.loads(text)
     except ValueError:
         return None
-    has = fields.keys() if isinstance(fields, dict) else ()
-    return next((kind for field, kind in _FIELD_OF_KIND.items() if field in has), None)
+    if not isinstance(fields, dict):
+        return None
+    if "kind" in fields:
+        return next((kind for kind in Kind if kind == fields["kind"]), None)
+    return next((kind for field, kind in _FIELD_OF_KIND.items() if field in fields), None)
 
 
 def _text(folder: Path, of: str) -> str:

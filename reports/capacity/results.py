@@ -6,6 +6,7 @@ zero. Regenerate the schema after a change: `uv run python -m reports.capacity.r
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
@@ -139,6 +140,7 @@ class RecoveryResult(Part):
 class CapacityResults(ResultsFile):
     """Everything that a search answers."""
 
+    kind: Literal[Kind.CAPACITY] = Kind.CAPACITY
     ending: Ending
     scenario: str
     seed: NonNegativeInt

@@ -107,6 +107,7 @@ class RefusedCell(Part):
 class MatrixResults(ResultsFile):
     """Everything that a matrix answers."""
 
+    kind: Literal[Kind.MATRIX] = Kind.MATRIX
     scenario: str
     seed: NonNegativeInt
     started: AwareDatetime

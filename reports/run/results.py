@@ -217,6 +217,7 @@ class ProfileImport(Part):
 class Results(ResultsFile):
     """Everything that a run answers."""
 
+    kind: Literal[Kind.RUN] = Kind.RUN
     scenario: str = Field(description="the scenario's title")
     seed: NonNegativeInt
     digest: str = Field(description="of the trace: equal digests are the same load")

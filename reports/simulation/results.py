@@ -7,6 +7,7 @@ Regenerate the schema after a change: `uv run python -m reports.simulation.resul
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
@@ -125,6 +126,7 @@ class SimulationResults(ResultsFile):
     Operations are named as the kinds of the trace's messages.
     """
 
+    kind: Literal[Kind.SIMULATION] = Kind.SIMULATION
     scenario: str = Field(description="the scenario's title")
     seed: NonNegativeInt
     digest: str = Field(description="of the trace: equal digests are the same messages and values")

@@ -80,7 +80,35 @@ def test_the_other_kinds_results_are_named_so(run: tuple[Path, Results], tmp_pat
         load_simulation(run[0])
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", '["verdict"]', "", "{"])
+def test_a_file_says_its_kind_and_version_first(run: tuple[Path, Results]) -> None:
+    written = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8"))
+    assert list(written)[:2] == ["kind", "schema_version"]
+    assert (written["kind"], written["schema_version"]) == ("run", 1)
+
+
+def test_a_kind_that_is_said_is_believed_before_any_field(tmp_path: Path) -> None:
+    (tmp_path / RESULTS_NAME).write_text('{"kind": "search", "verdict": "pass", "cells": []}', encoding="utf-8")
+    assert kind_of(tmp_path) is Kind.CAPACITY
+    with pytest.raises(ScenarioError, match=r"is a search's; name the folder of a run"):
+        load_results(tmp_path)
+
+
+def test_an_older_file_without_kind_is_still_read(run: tuple[Path, Results], tmp_path: Path) -> None:
+    older = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8"))
+    del older["kind"], older["schema_version"]
+    (tmp_path / RESULTS_NAME).write_text(json.dumps(older), encoding="utf-8")
+    assert kind_of(tmp_path) is Kind.RUN
+    assert load_results(tmp_path).verdict is run[1].verdict
+
+
+def test_a_newer_schema_is_refused_by_its_version(run: tuple[Path, Results], tmp_path: Path) -> None:
+    newer = json.loads((run[0] / RESULTS_NAME).read_text(encoding="utf-8")) | {"schema_version": 2}
+    (tmp_path / RESULTS_NAME).write_text(json.dumps(newer), encoding="utf-8")
+    with pytest.raises(ScenarioError, match="has schema version 2, and this meterstorm knows 1 at most"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '["verdict"]', '{"kind": "diary", "verdict": "pass"}', "", "{"])
 def test_what_nobody_made_is_of_neither_kind(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULTS_NAME).write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError, match=r"results\.json: is no run's, simulation's, search's or matrix's"):
