@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
-from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Hours, Outage, Reads, Wan
+from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
 from scenarios.keyspaces import require_own_keyspace
+from scenarios.operations import measured_operations_of
 from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Name, Part, Share
 from scenarios.printable import is_printable, shortened
+from scenarios.traffic import Burst, Traffic
 
 FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
 FAULTS_TOLD_MAX = 20
@@ -33,36 +35,6 @@ def _require_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_require_line)]
 """Text that people read in pages, in XML and on terminals."""
-
-
-class Burst(Part):
-    """News, a price announcement say: `share` of all premises' customers look at their usage within `over_h`."""
-
-    at_h: Hours
-    share: Share
-    over_h: float = Field(strict=True, default=1.0, gt=0, le=150)
-
-
-class Traffic(Part):
-    """What customers ask, a premises and day; zero switches a query off."""
-
-    usage_month_per_premises_day: float = Field(strict=True, default=0.2, ge=0, le=100)
-    intervals_day_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
-    state_per_premises_day: float = Field(strict=True, default=0.1, ge=0, le=100)
-    comparison_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
-    bill_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
-    ihd_refresh_per_premises_day: float = Field(strict=True, default=0.0, ge=0, le=100)
-    bursts: tuple[Burst, ...] = Field(default=(), max_length=8)
-    customer_pause_s: float = Field(
-        strict=True,
-        default=20.0,
-        gt=0,
-        le=86_400,
-        description="wall time between two visits of a Locust customer, mean",
-    )
-    customer_think_s: float = Field(
-        strict=True, default=2.0, ge=0, le=3_600, description="wall time between two pages of a visit, mean"
-    )
 
 
 class Dc(Part):
@@ -271,14 +243,12 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _asks_what_is_sent(self) -> Self:
-        silent = {
-            Operation.READ_USAGE_MONTH: self.traffic.usage_month_per_premises_day,
-            Operation.READ_INTERVALS_DAY: self.traffic.intervals_day_per_premises_day,
-            Operation.READ_STATE: self.traffic.state_per_premises_day,
-        }
+        sent = measured_operations_of(self)
         for objective in self.slo:
-            if silent.get(objective.operation) == 0:
-                raise ValueError(f"slo names {objective.operation}, whose rate in [traffic] is 0")
+            if objective.operation not in sent:
+                raise ValueError(
+                    f"slo names {objective.operation}, which this scenario never sends; it sends {', '.join(sent)}"
+                )
         if self.replay_from_us >= self.span_us:
             raise ValueError(
                 f"run.replay_from_h {self.run.replay_from_h:g} is beyond the end of the span, {self.span_us / 3.6e9:g} h"

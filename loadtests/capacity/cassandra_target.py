@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from loadtests.capacity.target import StepTarget
 from loadtests.cluster.connect import Endpoint
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
-from loadtests.workload.operations import lanes_of, operations_of
+from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import POOL_OPERATIONS_MAX, pool_of, shard_count_of
 from loadtests.workload.trace_source import TraceSource
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from store.schemas import SCHEMAS

@@ -41,7 +41,8 @@ from loadtests.monitoring.live import RecentSeconds
 from loadtests.recording.ledger import Ledger
 from loadtests.storm.coordinator import READY_S_MAX
 from loadtests.storm.messages import Done
-from loadtests.workload.operations import operations_of, planes_of
+from loadtests.workload.operations import planes_of
+from scenarios.operations import operations_of
 from sim.estate.model import EstateModel
 
 log = logging.getLogger(__name__)

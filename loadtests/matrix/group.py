@@ -14,9 +14,10 @@ from loadtests.matrix.visit import CellLoad, Visit, send, visit
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
 from loadtests.wire.ring import ring_of_metadata
-from loadtests.workload.operations import lanes_of, operations_of
+from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
 from loadtests.workload.sample import sample_of
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra import create_schema, one_after_the_other, prepare

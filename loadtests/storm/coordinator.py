@@ -28,7 +28,7 @@ from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Troubl
 from loadtests.storm.shard_process import dense, new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from loadtests.wire.recorder import LiveField
-from loadtests.workload.operations import operations_of
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 

@@ -6,8 +6,8 @@ from loadtests.cluster.connect import Endpoint, connect, tls_context
 from loadtests.wire.connection import Access, Credentials
 from loadtests.wire.engine import EngineSettings
 from loadtests.wire.ring import RingTable, ring_of_metadata
-from loadtests.workload.operations import operations_of
 from loadtests.workload.trace_source import Templates, make_templates
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from store.cassandra import prepare
 from store.tables import Schema

@@ -26,8 +26,9 @@ from loadtests.storm.messages import Done, Ready, ShardPlan, Stop, Trouble
 from loadtests.wire.engine import Engine, WireOperation
 from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
 from loadtests.wire.ring import RingTable
-from loadtests.workload.operations import lanes_of, operations_of
+from loadtests.workload.operations import lanes_of
 from loadtests.workload.trace_source import Templates, TraceSource
+from scenarios.operations import operations_of
 from store.cassandra import warming_keyspace
 from store.schemas import SCHEMAS
 

@@ -14,8 +14,8 @@ from loadtests.backend.timed_statements import RequestLog
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.recording.ledger import Ledger
-from loadtests.workload.operations import operations_of
 from scenarios.domain import Operation
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from store.ports import StoreError

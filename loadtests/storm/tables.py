@@ -4,8 +4,8 @@ from cassandra.cluster import Session
 
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.errors import HarnessError
-from loadtests.workload.operations import operations_of
 from loadtests.workload.prices import price_lists_of
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel

@@ -23,8 +23,9 @@ from loadtests.workload.deliveries import (
     revisions_of,
     ten_second_columns,
 )
-from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes_of, operations_of
+from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes_of
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.lookup import cohorts_of, split_meter, start_us_of
 from sim.estate.model import EstateModel

@@ -16,12 +16,12 @@ from loadtests.backend.back_office import has_summaries, summarise
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.recording.ledger import Ledger
 from loadtests.storm.refold import fold_days_anew
-from loadtests.workload.operations import operations_of
 from loadtests.workload.prices import book_of
 from meterstorm.display.progress import Progress
 from meterstorm.outcomes.run import audit_result
 from reports.run.results import AuditResult, Results
 from scenarios.domain import Operation
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel

@@ -20,7 +20,6 @@ from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.quiescence import require_rest
 from loadtests.monitoring.resources import SampleNodes
 from loadtests.storm.tables import publish_prices
-from loadtests.workload.operations import operations_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.audit import SCHEMA
 from meterstorm.jobs.run_folder import CLUSTER_NAME, PROFILE_NAME, new_folder, write_resolved
@@ -28,6 +27,7 @@ from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
 from reports.capacity.page import write_capacity_report
 from reports.capacity.results import CapacityResults
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import write_profile

@@ -12,7 +12,6 @@ from loadtests.cluster.machine import fingerprint
 from loadtests.fleet.journeys import Page
 from loadtests.recording.history import read_history
 from loadtests.storm.coordinator import StormResult
-from loadtests.workload.operations import operations_of
 from reports.results_file import Machine, TopologyResult, Verdict
 from reports.run.results import (
     AuditExample,
@@ -29,6 +28,7 @@ from reports.run.results import (
 )
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.run.verdict import judge
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 

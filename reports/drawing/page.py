@@ -7,8 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.drawing.palette import css_variables
-from reports.run.page import _shown
 from scenarios import wording
+from scenarios.printable import printable
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -50,3 +50,10 @@ def page(template: str, **context: object) -> str:
         css_dark=Markup(css_variables("dark")),
         **context,
     )
+
+
+def _shown(value: object) -> object:
+    """A value as a page may hold it: a server's words without control characters."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return printable(value, keep="\n\t")

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from markupsafe import Markup
-
 from loadtests.recording.history import RunHistory, read_history
 from reports.drawing.page import Tile, page
 from reports.results_file import Verdict
@@ -18,7 +16,6 @@ from reports.run.setting import setting_of
 from reports.run.terms import TERMS
 from reports.run.verdict import headline, objective_check
 from scenarios import wording
-from scenarios.printable import printable
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 SCENARIO_NAME = "scenario.resolved.toml"
@@ -107,13 +104,6 @@ def report_html(run: Run, gallery: Gallery) -> str:
         setting=setting_of(results, run.scenario),
         terms=TERMS,
     )
-
-
-def _shown(value: object) -> object:
-    """A value as a page may hold it: a server's words without control characters."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return printable(value, keep="\n\t")
 
 
 def _tiles(run: Run) -> list[Tile]:

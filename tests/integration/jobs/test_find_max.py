@@ -129,8 +129,8 @@ def test_a_search_that_is_interrupted_is_reported_and_inconclusive(
     [
         (("[[slo]]", "[[slo_]]"), None, None),
         (('"ingest_reading"', '"read_bill"'), None, None),
-        (('"ingest_reading"', '"record_alert"'), {}, "slo names record_alert, which this scenario's load lacks"),
-        (('"ingest_reading"', '"create_command"'), {}, "slo names create_command, which this scenario's load lacks"),
+        (('"ingest_reading"', '"record_alert"'), {}, "slo names record_alert, which this scenario never sends"),
+        (('"ingest_reading"', '"create_command"'), {}, "slo names create_command, which this scenario never sends"),
         (("", ""), {"low_per_s": 50.0, "high_per_s": 10.0}, "--low 50 is above --high 10"),
         (("", ""), {"high_per_s": 1e7}, "--high 10,000,000/s is more than one sender can send"),
         (("", ""), {"step_s": 19}, "--step-s 19 is too short for a steady state; 20 is the least"),

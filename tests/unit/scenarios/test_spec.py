@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, export_mpan_of, mpan_of, mprn_of, premises_of_mpxn
+from scenarios.domain import (
+    RUN_OPERATIONS,
+    ConsistencyLevel,
+    Operation,
+    export_mpan_of,
+    mpan_of,
+    mprn_of,
+    premises_of_mpxn,
+)
+from scenarios.operations import GATEWAY_OPERATIONS, measured_operations_of
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +67,7 @@ def test_a_shipped_scenario_is_sound_and_says_what_it_asks(path: Path) -> None:
                 "[run]",
                 "[traffic]\nstate_per_premises_day = 0\n[[slo]]\noperation = 'read_state'\nresponse_ms_max = 5\n[run]",
             ),
-            "slo names read_state, whose rate in .traffic. is 0",
+            "slo names read_state, which this scenario never sends; it sends ingest_reading, read_usage_month",
         ),
         (("wall_s = 60", "wall_s = 60\nreplay_from_h = 48.0"), "replay_from_h 48 is beyond the end of the span, 27 h"),
     ],
@@ -68,6 +77,26 @@ def test_what_is_wrong_is_named(change: tuple[str, str], said: str) -> None:
     assert text != MINIMAL
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(text, "small")
+
+
+@pytest.mark.parametrize("operation", RUN_OPERATIONS)
+def test_an_objective_is_taken_on_what_is_sent_and_on_nothing_else(operation: Operation) -> None:
+    objective = f"[[slo]]\noperation = '{operation}'\nresponse_ms_max = 5\n[run]"
+    text = MINIMAL.replace("[run]", objective)
+    if operation in measured_operations_of(parse_scenario(MINIMAL, "small")):
+        assert parse_scenario(text, "small").slo[0].operation is operation
+    else:
+        with pytest.raises(
+            ScenarioError, match=f"slo names {operation}, which this scenario never sends; it sends ing"
+        ):
+            parse_scenario(text, "small")
+
+
+def test_a_campaign_brings_the_gateways_operations() -> None:
+    small = parse_scenario(MINIMAL, "small")
+    assert not set(GATEWAY_OPERATIONS) & set(measured_operations_of(small))
+    commanded = parse_scenario(MINIMAL.replace("[run]", CAMPAIGN + "'top_up'\n[run]"), "small")
+    assert set(GATEWAY_OPERATIONS) <= set(measured_operations_of(commanded))
 
 
 CAMPAIGN = "[[campaigns]]\nname = 'one'\nat_h = 1.0\nkind = "

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from loadtests.workload.operations import operations_of
 from loadtests.workload.trace_source import TraceSource, make_templates
+from scenarios.operations import operations_of
 from scenarios.pace import Shape
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate

@@ -15,10 +15,11 @@ from loadtests.wire.block import OPERATION, OperationBlock
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.wire.ring import NO_NODE, ring_of_nodes
 from loadtests.workload import sample as mix
-from loadtests.workload.operations import lanes_of, operations_of
+from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
 from loadtests.workload.sample import sample_of
 from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario, parse_scenario
 from sim.estate.model import build_estate
 from store.schemas import SCHEMAS
