@@ -4,7 +4,6 @@ Rules that hold here: no node outlives the process that started it, however that
 or is interrupted leaves nothing running; the data of a kept folder is never deleted.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -252,7 +251,7 @@ def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:
             f"the disk of {folder} has {free_mib} MiB free and {node_count} nodes need {needed_mib} MiB; make room, or "
             "name a folder on another disk with --out"
         )
-    cores = os.cpu_count() or 1
+    cores = machine.processor_count()
     if record.heap_mib is not None:
         return NodeSize(heap_mib=record.heap_mib, stage_threads=stage_threads(node_count, cores))
     return size_nodes(node_count, machine.available_memory_mib(), core_count=cores)

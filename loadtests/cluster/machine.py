@@ -1,5 +1,6 @@
 """What this machine has free: memory, processors, disk."""
 
+import math
 import os
 import platform
 import shutil
@@ -7,24 +8,21 @@ from pathlib import Path
 
 import psutil
 
-_CGROUP = Path("/sys/fs/cgroup")
+from loadtests.cluster import cgroups
 
 
 def available_memory_mib() -> int:
-    """Memory that programs may still take [MiB]: the kernel's estimate, or what a container's limit leaves if less."""
+    """Memory that programs may still take [MiB]: the kernel's estimate, or what a container's limits leave if less."""
     available = int(psutil.virtual_memory().available)
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())  # "max" where there is no limit
-        used = int((_CGROUP / "memory.current").read_text())
-        available = min(available, limit - used)
-    except (OSError, ValueError):
-        pass
-    return max(0, available // 2**20)
+    left = cgroups.memory_left_bytes()
+    return (available if left is None else min(available, left)) // 2**20
 
 
 def processor_count() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may use: those that it may run on, or what a container's quota comes to if less."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    granted = cgroups.processors_granted()
+    return count if granted is None else max(1, min(count, math.ceil(granted)))
 
 
 def free_disk_mib(folder: Path) -> int:
@@ -38,7 +36,7 @@ def fingerprint() -> dict[str, str | int]:
     """This machine: cpu, cpu_count (that this process may use), memory_bytes, system."""
     return {
         "cpu": _cpu_name(),
-        "cpu_count": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cpu_count": processor_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }

@@ -1,7 +1,6 @@
 """`meterstorm find-max`: the highest rate at which a scenario's objectives hold, on a cluster made for it or an existing one."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from loadtests.capacity.step import StepRules
 from loadtests.capacity.target import StepTarget
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
-from loadtests.cluster.machine import fingerprint
+from loadtests.cluster.machine import fingerprint, processor_count
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.quiescence import require_rest
@@ -97,7 +96,7 @@ def find_max(
             endpoint = cluster.endpoint(dcs[0])
         sample_nodes = cleanup.enter_context(_sampler(cluster))
         progress.phase("Waiting for the cluster to be at rest")
-        require_rest(endpoint, os.cpu_count() or 1, sample_nodes=sample_nodes if cluster is not None else None)
+        require_rest(endpoint, processor_count(), sample_nodes=sample_nodes if cluster is not None else None)
         progress.phase("Encoding the scenario's mix")
         target = cassandra_target(scenario, estate, endpoint, schema=SCHEMA, dcs=dcs)
         rules = rules_of(scenario, options)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from meterstorm.display.run import Display, print_results
-from meterstorm.terminal import PlainConsole
+from meterstorm.display.terminal import PlainConsole
 from reports.results_file import Check, Verdict
 from reports.run.page import write_report
 from reports.run.results import load_results
