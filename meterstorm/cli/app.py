@@ -19,8 +19,8 @@ import typer
 from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
-from meterstorm.jobs.run_folder import CLUSTER_NAME, claim_folder, read_resolved
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import CLUSTER_NAME, claim_folder, read_resolved
 from scenarios.file import resolve_scenario
 from scenarios.pace import Shape
 from scenarios.printable import printable
