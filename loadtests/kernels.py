@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from sim.kernels import ARE_KEPT  # which also chooses the folder, and it must be one that can be written
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -56,8 +58,8 @@ def unlocked_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    dispatcher = njit(cache=True, **options)(function)
-    if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
+    dispatcher = njit(cache=ARE_KEPT, **options)(function)
+    if ARE_KEPT and dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
         cache_file = dispatcher._cache._cache_file
         cache_file._source_stamp = (cache_file._source_stamp, SOURCES_STAMP)
     return dispatcher

@@ -8,6 +8,7 @@ The wrappers keep a kernel's Python signature, so that mypy checks its callers.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -16,15 +17,19 @@ from typing import ParamSpec, TypeVar, cast
 
 from numba import config, njit
 
+from sim.kernel_cache import choose_cache
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 CACHES_KEPT = 4  # of some 5 MB: a few branches of the code side by side
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that reads and writes arrays; it releases the GIL while it runs."""
-    return cast(Callable[P, R], njit(cache=True, nogil=True)(function))
+    return cast(Callable[P, R], njit(cache=ARE_KEPT, nogil=True)(function))
 
 
 def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,11 +39,11 @@ def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
     times what the leaf computes (145 ns against 14 ns for a schedule, two cores, November 2026). A leaf borrows its arrays:
     nothing is counted.
     """
-    return cast(Callable[P, R], njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast(Callable[P, R], njit(cache=ARE_KEPT, nogil=True, _nrt=False)(function))
 
 
-def _choose_cache() -> str:
-    """Keep compiled kernels in a folder of their own for each state of this package's kernels.
+def _choose_cache() -> tuple[str, bool]:
+    """The state of this package's kernels, and whether they are kept on disk: in a folder of their own for each state.
 
     Numba notices a change of a kernel's own file, but not of a leaf that was compiled into it from another file: after an
     update it would go on with the old leaf, and recompute other values than it should.
@@ -46,13 +51,18 @@ def _choose_cache() -> str:
     package = Path(__file__).parent
     sources = [source.read_bytes() for source in sorted(package.rglob("*.py"))]
     state = hashlib.sha256(b"\0".join(source for source in sources if b"kernel" in source)).hexdigest()[:16]
-    platform = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meterstorm"
-    caches = Path(config.CACHE_DIR or os.environ.get("METERSTORM_CACHE") or platform) / "kernels"
-    if not (caches / state).exists():
-        for old in sorted(caches.glob("*"), key=_made_at)[: -CACHES_KEPT + 1]:
-            shutil.rmtree(old, ignore_errors=True)
-    config.CACHE_DIR = str(caches / state)
-    return state
+    cache = choose_cache(config.CACHE_DIR or None, state)
+    if cache.trouble is not None:
+        log.warning("%s", cache.trouble)
+    if cache.folder is None:
+        return state, False
+    if cache.is_passing:
+        os.environ["NUMBA_CACHE_DIR"] = str(cache.folder.parents[1])  # of our children, so that they need not compile
+    others = [other for other in cache.folder.parent.glob("*") if other != cache.folder]
+    for old in sorted(others, key=_made_at)[: -CACHES_KEPT + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+    config.CACHE_DIR = str(cache.folder)
+    return state, True
 
 
 def _made_at(cache: Path) -> float:
@@ -62,5 +72,5 @@ def _made_at(cache: Path) -> float:
         return 0.0
 
 
-KERNELS_STATE = _choose_cache()
-"""Names this state of the kernels: workers with another one could make other values."""
+KERNELS_STATE, ARE_KEPT = _choose_cache()
+"""What names this state of the kernels (workers with another one could make other values); whether Numba may cache."""

@@ -17,6 +17,7 @@ from loadtests.cluster.jars import cache_folder, locked_jars, missing_jars
 from loadtests.cluster.java import find_java
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, RESERVED_MIB, size_nodes
 from loadtests.errors import HarnessError
+from sim.kernel_cache import lasting_folder, why_not_lasting
 
 OPEN_FILES_MIN = 10_000  # a node holds some 200 open, more by the table; the generator one a connection
 PROBE_S_MAX = 10.0
@@ -48,6 +49,7 @@ def examine(node_count: int = 2, folder: Path | None = None) -> tuple[Check, ...
         lambda: _disk(node_count, where),
         _java,
         _jars,
+        _kernels,
         lambda: _addresses(node_count),
         _open_files,
         _real_time,
@@ -97,7 +99,11 @@ def _java() -> Check:
 
 
 def _jars() -> Check:
-    missing = missing_jars(locked_jars())
+    try:
+        missing = missing_jars(locked_jars())
+    except HarnessError as error:
+        finding, _, mend = str(error).partition("; ")
+        return Check(name="jars", grade=Grade.FAIL, finding=finding, mend=mend)
     if not missing:
         return Check(name="jars", grade=Grade.OK, finding=f"all of Cassandra is in {cache_folder()}")
     size_mb = sum(jar.size for jar in missing) / 1e6
@@ -105,7 +111,23 @@ def _jars() -> Check:
         name="jars",
         grade=Grade.WARN,
         finding=f"{len(missing)} jars ({size_mb:.0f} MB) are not in {cache_folder()} yet",
-        mend="nothing to do with a network: the first run fetches them from Maven Central",
+        mend="nothing to do with a network: the first run fetches them from Maven Central; METERSTORM_CACHE names another "
+        "folder",
+    )
+
+
+def _kernels() -> Check:
+    folder = lasting_folder(os.environ.get("NUMBA_CACHE_DIR"))
+    why = why_not_lasting(folder)
+    if why is None:
+        return Check(
+            name="kernels", grade=Grade.OK, finding=f"compiled kernels are kept in {folder} (METERSTORM_CACHE)"
+        )
+    return Check(
+        name="kernels",
+        grade=Grade.WARN,
+        finding=f"compiled kernels can't be kept: {why}; each command compiles them anew, for a minute or two",
+        mend="name a folder that can be written in METERSTORM_CACHE",
     )
 
 

@@ -57,12 +57,20 @@ class Jar:
 
 
 def cache_folder() -> Path:
-    """Where jars are kept between runs: `$METERSTORM_CACHE`, else the platform's cache folder."""
+    """Where jars are kept between runs: `$METERSTORM_CACHE`, else the platform's cache folder.
+
+    Raises HarnessError for a user without a home, as in some containers.
+    """
     if named := os.environ.get("METERSTORM_CACHE"):
         return Path(named).expanduser().absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "meterstorm"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meterstorm"
+    try:
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "meterstorm"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meterstorm"
+    except RuntimeError:
+        raise HarnessError(
+            "this user has no home folder to keep Cassandra's jars in; name a folder in METERSTORM_CACHE"
+        ) from None
 
 
 def parse_lock(text: str) -> tuple[Jar, ...]:

@@ -1,7 +1,6 @@
 """One node as a child process: written out, launched on its tether, watched, stopped."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from loadtests.cluster import node_config
 from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.sizing import NodeSize
-from loadtests.errors import HarnessError
+from loadtests.errors import HarnessError, how_it_ended
 
 TETHER = Path(__file__).with_name("die_with_parent.py")
 DRAIN_S_MAX = 60.0
@@ -102,8 +101,7 @@ class NodeProcess:
         """Raise HarnessError, with the last errors of its log, when the node is gone."""
         if self.is_alive:
             return
-        code = self._process.returncode
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = how_it_ended(self._process.returncode)
         errors = self.last_errors()
         said = f", saying: {' | '.join(errors)}" if errors else ""
         raise HarnessError(f"node {self.spec.name} died ({how}){said}; its logs are in {self.folder}")

@@ -24,7 +24,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.cluster.process import DRAIN_S_MAX, KILL_S_MAX
 from loadtests.cluster.record import ClusterRecord
-from loadtests.errors import HarnessError
+from loadtests.errors import HarnessError, how_it_ended, last_words
 from scenarios.spec import Topology
 
 STATE_FILE = "supervisor.json"
@@ -172,7 +172,10 @@ def _await_serving(supervisor: subprocess.Popen[bytes], folder: Path, progress: 
                 supervisor.wait(DOWN_S_MAX)
                 raise HarnessError(state.message)
             if ended:
-                raise HarnessError(f"the supervisor ended (exit code {supervisor.returncode}); see {folder / LOG_FILE}")
+                words = last_words(folder / LOG_FILE)
+                said = f", saying: {words}" if words else ""
+                how = how_it_ended(supervisor.returncode)
+                raise HarnessError(f"the supervisor ended ({how}){said}; see {folder / LOG_FILE}")
             time.sleep(POLL_S)
 
 

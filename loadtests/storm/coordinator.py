@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.cluster.connect import Endpoint
-from loadtests.errors import HarnessError
+from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
@@ -138,7 +138,10 @@ class _Shards:
         process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
-        connection.send(plan)
+        try:
+            connection.send(plan)
+        except ConnectionError:
+            raise self._ended(plan.shard) from None
 
     def __enter__(self) -> Self:
         return self
@@ -234,14 +237,18 @@ class _Shards:
         try:
             message = connection.recv()
         except (EOFError, ConnectionError):
-            shard = self._connections.index(connection)
-            code = self._processes[shard].wait()
-            raise HarnessError(
-                f"sender {shard} ended with status {code} before the trace did; see {self._folder / 'logs'}"
-            ) from None
+            raise self._ended(self._connections.index(connection)) from None
         if isinstance(message, Trouble):
             raise HarnessError(message.message)
         return message
+
+    def _ended(self, shard: int) -> HarnessError:
+        """What to say of a sender that is gone, in its own words: the system's are that a pipe is broken."""
+        how = how_it_ended(self._processes[shard].wait())
+        log_path = self._folder / "logs" / f"shard-{shard}.log"
+        words = last_words(log_path)
+        said = f", saying: {words}" if words else ""
+        return HarnessError(f"sender {shard} ended ({how}) before the trace did{said}; see {log_path}")
 
     def _take(self, shard: int, message: object) -> None:
         match message:
