@@ -172,8 +172,8 @@ def _await_serving(supervisor: subprocess.Popen[bytes], folder: Path, progress: 
                 supervisor.wait(DOWN_S_MAX)
                 raise HarnessError(state.message)
             if ended:
-                words = last_words(folder / LOG_FILE)
-                said = f", saying: {words}" if words else ""
+                last = last_words(folder / LOG_FILE)
+                said = f", saying: {last}" if last else ""
                 how = how_it_ended(supervisor.returncode)
                 raise HarnessError(f"the supervisor ended ({how}){said}; see {folder / LOG_FILE}")
             time.sleep(POLL_S)
