@@ -13,6 +13,8 @@ from scenarios import spec
 from scenarios.printable import shortened
 from scenarios.spec import Scenario, ScenarioError, value_text, with_seed
 
+_FOLDER = Path(spec.__file__).parent
+
 Place = tuple[str | int, ...]  # names of fields, and indices of lists
 
 NAME_READ_MAX = 64  # a longer one is near to no field, and to find that out takes long
@@ -69,12 +71,25 @@ def load_scenario(path: Path) -> Scenario:
         raise ScenarioError(spec.one_a_line(told)) from error
 
 
+def shipped_scenarios() -> dict[str, Scenario]:
+    """The scenarios that ship, by name, in alphabetical order."""
+    return {path.stem: load_scenario(path) for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def new_scenario_text(name: str, shipped: str | None = None) -> str:
+    """The text of a new scenario file: commented, and valid as it is; or that of a shipped one. Raises ScenarioError."""
+    if shipped is not None:
+        return _shipped(Path(shipped)).read_text(encoding="utf-8")
+    text = (_FOLDER / "templates" / "new.toml").read_text(encoding="utf-8")
+    shown = "".join(letter for letter in name if letter.isprintable() and letter not in '"\\')[:NAME_READ_MAX]
+    return text.replace("NAME", shown or "mine")
+
+
 def _shipped(name: Path) -> Path:
     """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
-    folder = Path(spec.__file__).parent
-    path = folder / f"{name.name}.toml"
+    path = _FOLDER / f"{name.name}.toml"
     if not path.exists():
-        names = sorted(each.stem for each in folder.glob("*.toml"))
+        names = sorted(each.stem for each in _FOLDER.glob("*.toml"))
         close = get_close_matches(name.name.removesuffix(".toml")[:NAME_READ_MAX], names, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
         raise ScenarioError(f"{name}: no such scenario file, and none that ships; {meant}those are {', '.join(names)}")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -19,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from loadtests.errors import HarnessError
+from meterstorm.cli import scenarios
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import CLUSTER_NAME, claim_folder, read_resolved
 from scenarios.file import resolve_scenario
@@ -63,6 +65,12 @@ class _Commands(TyperGroup):
             _fail(HarnessError(f"{type(error).__name__}: {error}; this is a defect of meterstorm: please report it"))
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"meterstorm {version('meterstorm')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -74,6 +82,18 @@ app = typer.Typer(
     epilog="Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 environment or harness error, 4 inconclusive, "
     "130 interrupted.",
 )
+
+
+@app.callback()
+def _of_all(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What goes before a subcommand."""
+
+
+scenarios.add_to(app)
 cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: up, status, down.")
 app.add_typer(cluster_app, name="cluster")
 

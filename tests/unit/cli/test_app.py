@@ -5,15 +5,21 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
 from reports.results_file import EXIT_CODES, Verdict
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("run", "audit", "simulate", "report", "doctor", "cluster up", "cluster status", "cluster down")
+OPTIONS_LEFT_OUT = {  # what has no sense there
+    "audit": {"--out"},
+    "scenarios": {"--out", "--quiet"},
+    "new-scenario": {"--out", "--json", "--quiet"},
+}
 SMALL = """
 title = "small"
 [estate]
@@ -36,13 +42,26 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+def commands(group: Any = None, before: str = "") -> list[str]:
+    """Every subcommand of the app, as a user types it."""
+    found = []
+    for name, command in (group or get_command(cli.app)).commands.items():
+        inner = hasattr(command, "commands")
+        found += commands(command, f"{before}{name} ") if inner else [f"{before}{name}"]
+    return found
+
+
+def test_the_list_of_commands_is_the_apps_own() -> None:
+    assert {"run", "find-max", "matrix", "cluster up", "scenarios"} <= set(commands())
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = invoke(*command.split(), "--help")
     assert result.exit_code == 0
     assert command == "" or "Example" in result.output
     for option in ("--out", "--json", "--quiet") if command else ():
-        assert option in result.output or (command == "audit" and option == "--out")
+        assert (option in result.output) != (option in OPTIONS_LEFT_OUT.get(command, ()))
 
 
 def test_the_readme_names_the_exit_codes_as_they_are() -> None:
