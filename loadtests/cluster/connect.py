@@ -4,7 +4,7 @@ The driver serves topology, prepares, logins and audits; the load itself goes th
 """
 
 import logging
-import socket
+import re
 import ssl
 import stat
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +20,7 @@ from cassandra.connection import DefaultEndPoint
 from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinPolicy, TokenAwarePolicy
 
 from loadtests.cluster.layout import NATIVE_PORT
+from loadtests.cluster.tls import NodeContext, compare_names, require_answer, tls_context
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
 from store.session import FAILURES
@@ -31,6 +32,7 @@ REQUEST_TIMEOUT_S = (
 )
 SCHEMA_AGREEMENT_S_MAX = 60
 RETRIES_MAX = 2
+_SERVER_WORDS = re.compile(r'message="(.*)"', re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ class Endpoint:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca: Path | None = None  # PEM of the authority that signed the nodes' certificates; None is no TLS
+    cert: Path | None = None  # PEM of our own certificate, for nodes that ask for one
+    key: Path | None = None  # PEM of its private key; None: it is in the same file
+    verify_hostname: bool | None = None  # whether certificates must hold nodes' names; None: where they hold any
 
 
 class IdempotentRetryPolicy(RetryPolicy):
@@ -91,23 +96,19 @@ def connect_to_every_node(endpoint: Endpoint) -> tuple[Cluster, Session]:
     return _connect(endpoint, RoundRobinPolicy(), ConsistencyLevel.LOCAL_ONE)
 
 
-def tls_context(ca: Path) -> ssl.SSLContext:
-    """Trust nodes whose certificate `ca` (PEM) signed. Raises HarnessError for a missing or wrong file.
+def secure(endpoint: Endpoint) -> NodeContext | None:
+    """The TLS that the nodes are spoken to with, after a first contact; None for a cluster that is spoken to in the clear.
 
-    Names are not compared: nodes are met at the addresses that gossip tells, which their certificates seldom hold.
+    Certificates' names are compared unless the endpoint says not to; by default, only where the contact point's has any.
+    Raises HarnessError, one sentence.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    try:
-        context.load_verify_locations(cafile=ca)
-    except FileNotFoundError:
-        raise HarnessError(
-            f"CA file {ca} does not exist; name the PEM file of the cluster's authority with --ca"
-        ) from None
-    except (OSError, ssl.SSLError) as error:
-        raise HarnessError(
-            f"CA file {ca} holds no PEM certificate that can be read: {error}; give another with --ca"
-        ) from error
+    if endpoint.ca is None:
+        return None
+    context = tls_context(endpoint.ca, endpoint.cert, endpoint.key)
+    names = require_answer(endpoint.contact_points, endpoint.port, context)
+    if endpoint.verify_hostname is not False:
+        is_asked = endpoint.verify_hostname is True
+        compare_names(context, endpoint.contact_points, endpoint.port, names or [], is_asked=is_asked)
     return context
 
 
@@ -137,7 +138,7 @@ class LivenessWatch:
         """addresses: of the nodes to hear. Raises HarnessError when one does not answer."""
         self._down: dict[str, set[str]] = {address: set() for address in addresses}
         self._connections: list[Any] = []
-        context = tls_context(endpoint.ca) if endpoint.ca else None
+        context = secure(endpoint)
         driver = _driver(endpoint, context, RoundRobinPolicy(), ConsistencyLevel.LOCAL_ONE)
         driver.connection_class.initialize_reactor()
         try:
@@ -178,8 +179,9 @@ class LivenessWatch:
 
 
 def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Cluster, Session]:
-    context = tls_context(endpoint.ca) if endpoint.ca else None
-    _require_answer(endpoint, context)
+    context = secure(endpoint)
+    if context is None:
+        require_answer(endpoint.contact_points, endpoint.port)
     cluster = _driver(endpoint, context, balancing, consistency)
     try:
         session = cluster.connect(wait_for_all_pools=True)  # else only the first node that answered can be asked
@@ -194,7 +196,28 @@ def _connect(endpoint: Endpoint, balancing: Any, consistency: int) -> tuple[Clus
         dcs = _dcs(cluster)
         cluster.shutdown()
         raise HarnessError(_unknown_dc(endpoint, dcs))
+    try:
+        _require_names(cluster, endpoint, context)
+    except HarnessError:
+        cluster.shutdown()
+        raise
     return cluster, session
+
+
+def _require_names(cluster: Cluster, endpoint: Endpoint, context: NodeContext | None) -> None:
+    """Say it when nodes that gossip tells of are not taken because their certificates hold other names.
+
+    The driver just takes them for down. A node that is down indeed is for others to find.
+    """
+    if context is None or not context.check_hostname:
+        return
+    for host in cluster.metadata.all_hosts():
+        if not host.is_up:
+            try:
+                require_answer([str(host.endpoint.address)], endpoint.port, context)
+            except HarnessError as error:
+                if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                    raise
 
 
 def _driver(endpoint: Endpoint, context: ssl.SSLContext | None, balancing: Any, consistency: int) -> Cluster:
@@ -220,32 +243,6 @@ def _driver(endpoint: Endpoint, context: ssl.SSLContext | None, balancing: Any, 
     )
 
 
-def _require_answer(endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
-    """Shake hands with a contact point before the driver does, since it words every failure alike."""
-    reasons = []
-    for host in endpoint.contact_points:
-        try:
-            with socket.create_connection((host, endpoint.port), CONNECT_TIMEOUT_S) as plain:
-                if context is not None:
-                    context.wrap_socket(plain, server_hostname=host).close()
-                return
-        except ssl.SSLCertVerificationError as error:
-            raise HarnessError(
-                f"the certificate of {host}:{endpoint.port} is not signed by the CA in {endpoint.ca} "
-                f"({error.verify_message}); give the right file with --ca"
-            ) from error
-        except ssl.SSLError as error:
-            raise HarnessError(
-                f"{host}:{endpoint.port} does not speak TLS ({error.reason}); leave --ca out, or use the cluster's TLS port"
-            ) from error
-        except OSError as error:
-            reasons.append(f"{host}:{endpoint.port}: {error.strerror or error}")
-    raise HarnessError(
-        f"no contact point answers ({'; '.join(reasons)}); check --contact-points, that Cassandra runs there, and that "
-        "its port is open to this machine"
-    )
-
-
 def _why_not(endpoint: Endpoint, dcs: list[str], error: NoHostAvailable) -> str:
     """What kept the driver from a cluster whose contact point does answer, and the mend."""
     where = ", ".join(endpoint.contact_points)
@@ -254,12 +251,22 @@ def _why_not(endpoint: Endpoint, dcs: list[str], error: NoHostAvailable) -> str:
         if isinstance(cause, AuthenticationFailed):
             if endpoint.username is None:
                 return f"{where} asks for a login; give --username and --password-file"
-            return f"{where} refused the login of user '{endpoint.username}'; check --username and --password-file"
+            return _why_no_login(where, endpoint.username, str(cause))
     if dcs and endpoint.local_dc not in dcs:
         return _unknown_dc(endpoint, dcs)
     tls = "" if endpoint.ca else " (if it speaks TLS only, give --ca)"
     said = "; ".join(str(cause) for cause in causes) or str(error)
     return f"{where} answers, but not as a Cassandra that can be used{tls}: {said}; check --contact-points and the port"
+
+
+def _why_no_login(where: str, username: str, said: str) -> str:
+    """In the server's words, which are not always about the password."""
+    quoted = _SERVER_WORDS.search(said)
+    words = quoted[1] if quoted else said
+    mend = "check --username and --password-file"
+    if "onsistency level" in words or "Unable to perform" in words:
+        mend = "it may be right: see that the nodes which hold the keyspace system_auth are up"
+    return f"{where} refused the login of user '{username}': {words}; {mend}"
 
 
 def _unknown_dc(endpoint: Endpoint, dcs: list[str]) -> str:

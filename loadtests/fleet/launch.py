@@ -109,6 +109,10 @@ def _command(
         command += ["--username", endpoint.username, "--password-file", str(password)]
     if endpoint.ca is not None:
         command += ["--ca", str(endpoint.ca)]
+        command += ["--cert", str(endpoint.cert)] if endpoint.cert is not None else []
+        command += ["--key", str(endpoint.key)] if endpoint.key is not None else []
+        if endpoint.verify_hostname is not None:
+            command += ["--verify-hostname", "yes" if endpoint.verify_hostname else "no"]
     command += ["--shards", str(plan.worker_count)]
     if plan.listen is not None:
         host, port = plan.listen

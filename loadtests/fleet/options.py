@@ -61,6 +61,14 @@ def add_arguments(parser: Any) -> None:
     add("--username", default="", help="Log in to the cluster.")
     add("--password-file", default="", metavar="FILE", help="Its first line is the password.")
     add("--ca", default="", metavar="FILE", help="Speak TLS; trust what this PEM file's authority signed.")
+    add("--cert", default="", metavar="FILE", help="Show nodes that ask for one this certificate (PEM).")
+    add("--key", default="", metavar="FILE", help="Its private key (PEM), if it is not in the same file.")
+    add(
+        "--verify-hostname",
+        default="",
+        choices=("yes", "no", ""),
+        help="Whether nodes' certificates must hold their names or addresses; default: where they hold any.",
+    )
     add("--shards", type=int, default=0, metavar="N", help="Sender processes over all workers; default one a worker.")
     add("--closed", type=int, default=0, metavar="N", help="Closed loop for saturation: always N requests in flight.")
     add(
@@ -85,6 +93,10 @@ def fleet_options(given: Namespace) -> FleetOptions:
         raise ScenarioError(f"--closed {given.closed}: must be at least 1 for each of {shard_count} shards")
     if bool(given.username) != bool(given.password_file):
         raise ScenarioError("--username and --password-file go together")
+    if not given.ca and (given.cert or given.key or given.verify_hostname):
+        raise ScenarioError("--cert, --key and --verify-hostname go with --ca, which makes connections speak TLS")
+    if given.key and not given.cert:
+        raise ScenarioError("--key goes with --cert")
     hosts = tuple(host.strip() for host in given.contact_points.split(",") if host.strip())
     if not hosts:
         raise ScenarioError("--contact-points names no host")
@@ -99,6 +111,9 @@ def fleet_options(given: Namespace) -> FleetOptions:
             username=given.username or None,
             password=read_password_file(Path(given.password_file)) if given.password_file else None,
             ca=Path(given.ca) if given.ca else None,
+            cert=Path(given.cert) if given.cert else None,
+            key=Path(given.key) if given.key else None,
+            verify_hostname=given.verify_hostname == "yes" if given.verify_hostname else None,
         ),
         out=Path(given.out or f"runs/locust-{time.strftime('%Y%m%d-%H%M%S')}").absolute(),
         shard_count=shard_count,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loadtests.cluster.connect import Endpoint, connect, tls_context
+from loadtests.cluster.connect import Endpoint, connect, secure
 from loadtests.wire.connection import Access, Credentials
 from loadtests.wire.engine import EngineSettings
 from loadtests.wire.ring import RingTable, ring_of_metadata
@@ -46,5 +46,5 @@ def engine_settings(
         operation_timeout_s=scenario.run.operation_timeout_s,
         attempts_max=scenario.run.attempts_max,
         drain_s_max=drain_s_max,
-        access=Access(credentials=login, tls=tls_context(endpoint.ca) if endpoint.ca else None),
+        access=Access(credentials=login, tls=secure(endpoint)),
     )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -122,9 +122,38 @@ PasswordFile = Annotated[
 CaFile = Annotated[
     Path | None, typer.Option("--ca", metavar="FILE", help="Speak TLS; trust what this PEM file's authority signed.")
 ]
+CertFile = Annotated[
+    Path | None, typer.Option("--cert", metavar="FILE", help="Show nodes that ask for one this certificate (PEM).")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Its private key (PEM), if it is not in the same file.")
+]
+VerifyHostname = Annotated[
+    bool | None,
+    typer.Option(
+        "--verify-hostname/--no-verify-hostname",
+        help="Whether nodes' certificates must hold their names or addresses; default: where they hold any.",
+    ),
+]
 SettleS = Annotated[
     float, typer.Option("--settle-s", min=0, max=3600, help="How long to wait for a DC that lags behind.")
 ]
+
+
+class TlsOptions(NamedTuple):
+    """How an existing cluster is spoken to by TLS, as the options say; the fields are those of an Endpoint."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify_hostname: bool | None = None
+
+    def require_whole(self) -> None:
+        """Raises ScenarioError for options without those that they go with."""
+        if self.ca is None and self != TlsOptions():
+            raise ScenarioError("--cert, --key and --verify-hostname go with --ca, which makes connections speak TLS")
+        if self.key is not None and self.cert is None:
+            raise ScenarioError("--key goes with --cert")
 
 
 @app.command("run", epilog="Example: `meterstorm run scenarios/smoke.toml --out runs/first --keep`")
@@ -156,6 +185,9 @@ def run_command(
     username: Username = None,
     password_file: PasswordFile = None,
     ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+    verify_hostname: VerifyHostname = None,
     settle_s: SettleS = 30.0,
 ) -> None:
     """The main job: cluster, schema, simulate, storm, drain, audit, report."""
@@ -166,7 +198,8 @@ def run_command(
         if shape is not None:
             resolved = resolved.with_shape(shape)
         folder = out or default_out(scenario)
-        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
+        tls = TlsOptions(ca=ca, cert=cert, key=key, verify_hostname=verify_hostname)
+        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, tls)
         results = run(
             resolved,
             folder,
@@ -197,13 +230,17 @@ def audit_command(
     username: Username = None,
     password_file: PasswordFile = None,
     ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+    verify_hostname: VerifyHostname = None,
     settle_s: SettleS = 5.0,
 ) -> None:
     """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
     from meterstorm.jobs.run import audit_again
 
     def job(progress: "Progress") -> "Results":
-        endpoint = _endpoint(read_resolved(run), contact_points, port, local_dc, username, password_file, ca)
+        tls = TlsOptions(ca=ca, cert=cert, key=key, verify_hostname=verify_hostname)
+        endpoint = _endpoint(read_resolved(run), contact_points, port, local_dc, username, password_file, tls)
         results = audit_again(run, endpoint=endpoint, settle_s=settle_s, progress=progress)
         _tell(results, run, as_json=as_json)
         return results
@@ -344,6 +381,9 @@ def find_max_command(
     username: Username = None,
     password_file: PasswordFile = None,
     ca: CaFile = None,
+    cert: CertFile = None,
+    key: KeyFile = None,
+    verify_hostname: VerifyHostname = None,
 ) -> None:
     """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
     from meterstorm.display.capacity import print_capacity
@@ -352,7 +392,8 @@ def find_max_command(
     def job(progress: "Progress") -> "CapacityResults":
         resolved = resolve_scenario(scenario, seed)
         folder = out or default_out(scenario)
-        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, ca)
+        tls = TlsOptions(ca=ca, cert=cert, key=key, verify_hostname=verify_hostname)
+        endpoint = _endpoint(resolved, contact_points, port, local_dc, username, password_file, tls)
         options = SearchOptions(
             low_per_s=low,
             high_per_s=high,
@@ -609,15 +650,19 @@ def _endpoint(
     local_dc: str | None,
     username: str | None,
     password_file: Path | None,
-    ca: Path | None,
+    tls: TlsOptions,
 ) -> "Endpoint | None":
     """The existing cluster that the options name, or None for a local one. Raises ScenarioError for half a login."""
     from loadtests.cluster.connect import Endpoint, read_password_file
 
     if contact_points is None:
-        if username or password_file or ca or local_dc or port != PORT_DEFAULT:
-            raise ScenarioError("--port, --local-dc, --username, --password-file and --ca go with --contact-points")
+        if username or password_file or local_dc or port != PORT_DEFAULT or tls != TlsOptions():
+            raise ScenarioError(
+                "--port, --local-dc, --username, --password-file, --ca, --cert, --key and --verify-hostname go with "
+                "--contact-points"
+            )
         return None
+    tls.require_whole()
     if (username is None) != (password_file is None):
         raise ScenarioError("--username and --password-file go together")
     hosts = tuple(host.strip() for host in contact_points.split(",") if host.strip())
@@ -629,7 +674,7 @@ def _endpoint(
         port=port,
         username=username,
         password=read_password_file(password_file) if password_file else None,
-        ca=ca,
+        **tls._asdict(),
     )
 
 

@@ -98,7 +98,8 @@ def test_a_wrong_password_is_told_without_telling_it(guarded: LocalCluster) -> N
         connect(replace(guarded.endpoint(), password="guess"))
 
     message = str(refusal.value)
-    assert "refused the login of user 'cassandra'; check --username and --password-file" in message
+    words = "Provided username cassandra and/or password are incorrect"
+    assert f"refused the login of user 'cassandra': {words}; check --username and --password-file" in message
     assert "guess" not in message
 
 

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from cassandra.policies import RetryPolicy
 
-from loadtests.cluster.connect import Endpoint, IdempotentRetryPolicy, connect, read_password_file, tls_context
+from loadtests.cluster.connect import Endpoint, IdempotentRetryPolicy, connect, read_password_file
+from loadtests.cluster.tls import tls_context
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
 
