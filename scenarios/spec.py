@@ -132,6 +132,25 @@ class Validity(Part):
     )
 
 
+class Evidence(Part):
+    """How much a run must have brought before it is judged, and what may fail where no objective says so."""
+
+    acknowledged_min: int = Field(
+        strict=True,
+        default=5,
+        ge=0,
+        le=1_000_000,
+        description="of each operation of meters and customers that fell due",
+    )
+    # With none slower in 3 / (1 - p) responses the percentile p is below its limit at 95 %: the rule of three.
+    beyond_percentile_min: int = Field(
+        strict=True, default=3, ge=1, le=1_000, description="responses to be expected beyond an objective's percentile"
+    )
+    error_share_max: Share = Field(
+        default=0.01, description="failed and in doubt, of any operation that has no objective of its own"
+    )
+
+
 class Run(Part):
     """How long, how fast and from which seed."""
 
@@ -165,6 +184,7 @@ class Run(Part):
         strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
     )
     validity: Validity = Validity()
+    evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
     def _has_one_shape(self) -> Self:

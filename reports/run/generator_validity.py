@@ -26,7 +26,6 @@ class _Limit:
     measured: Callable[[GeneratorResult], float | None]
     bound: Callable[[Validity], float]
     unknown: str
-    unknown_is_doubt: bool
     good: str
     bad: str
     measure: str
@@ -41,7 +40,6 @@ LIMITS = (
         measured=lambda it: None if it.late_ms is None else it.late_ms.p99,
         bound=lambda it: it.late_p99_ms_max,
         unknown="No send was measured after the warm-up, so the generator's lateness is not known.",
-        unknown_is_doubt=True,
         good="The load generator kept time",
         bad="The load generator was late",
         measure="p99 of its lateness {}",
@@ -54,7 +52,6 @@ LIMITS = (
         measured=lambda it: it.cpu_share,
         bound=lambda it: it.cpu_share_max,
         unknown="The senders' share of a core was not measured.",
-        unknown_is_doubt=False,
         good="The load generator had room",
         bad="The load generator was saturated",
         measure="the busiest sender took {} of a core",
@@ -67,7 +64,6 @@ LIMITS = (
         measured=lambda it: it.stalled_share,
         bound=lambda it: it.stalled_share_max,
         unknown="The senders' stalls were not measured.",
-        unknown_is_doubt=False,
         good="The load generator kept its beat",
         bad="The load generator was kept from its beat",
         measure="a sender stood still for {} of the time",
@@ -80,7 +76,6 @@ LIMITS = (
         measured=lambda it: it.queued_share,
         bound=lambda it: it.queued_share_max,
         unknown="Queueing for the in-flight window was not measured.",
-        unknown_is_doubt=False,
         good="The load generator's window had room",
         bad="The load generator's window was full",
         measure="{} of the operations waited for a place in it",
@@ -93,7 +88,6 @@ LIMITS = (
         measured=lambda it: it.network_error_share,
         bound=lambda it: it.network_error_share_max,
         unknown="Network errors were not measured.",
-        unknown_is_doubt=False,
         good="The network held",
         bad="Connections were lost",
         measure="attempts that met a lost connection or none came to {} of the operations",
@@ -103,7 +97,7 @@ LIMITS = (
 
 
 def certify(generator: GeneratorResult, validity: Validity) -> tuple[CertificateRow, ...]:
-    """Every limit with what was measured. A figure that was not measured is no ground for doubt, but for the lateness."""
+    """Every limit with what was measured. What was not measured is in doubt."""
     return tuple(_row(limit, generator, validity) for limit in LIMITS)
 
 
@@ -126,8 +120,7 @@ def figure_text(row: CertificateRow, value: float | None) -> str:
 def _row(limit: _Limit, generator: GeneratorResult, validity: Validity) -> CertificateRow:
     measured, bound = limit.measured(generator), limit.bound(validity)
     if measured is None:
-        outcome = Verdict.INCONCLUSIVE if limit.unknown_is_doubt else Verdict.PASS
-        sentence = limit.unknown
+        outcome, sentence = Verdict.INCONCLUSIVE, limit.unknown
     else:
         outcome = Verdict.PASS if measured <= bound else Verdict.INCONCLUSIVE
         said = f"{limit.measure.format(_text(limit.unit, measured))}, {_text(limit.unit, bound)} allowed."

@@ -11,10 +11,11 @@ from reports.run.gallery import Gallery, run_gallery
 from reports.run.generator_validity import certify, figure_text
 from reports.run.junit import junit_xml
 from reports.run.nodes import node_totals
+from reports.run.objectives import doubt_of_run, objective_check
 from reports.run.results import ObjectiveResult, Results, load_results
 from reports.run.setting import setting_of
 from reports.run.terms import TERMS
-from reports.run.verdict import headline, objective_check
+from reports.run.verdict import headline
 from scenarios import wording
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
@@ -93,7 +94,7 @@ def report_html(run: Run, gallery: Gallery) -> str:
         headline=headline(results.verdict, results.checks),
         took_s=(results.finished - results.started).total_seconds(),
         tiles=_tiles(run),
-        objectives=_objectives(results),
+        objectives=_objectives(run),
         totals=_totals(results),
         errors=_errors(results),
         examples=examples[:EXAMPLES_SHOWN_MAX],
@@ -137,7 +138,7 @@ def _tiles(run: Run) -> list[Tile]:
 
 def _response_tile(run: Run) -> Tile:
     """The objective that came nearest to its limit; without objectives the slowest p99."""
-    judged = [each for each in _objectives(run.results) if each.share_of_limit is not None]
+    judged = [each for each in _objectives(run) if each.share_of_limit is not None]
     if judged:
         tightest = max(judged, key=lambda each: each.share_of_limit or 0)
         value, unit = wording.milliseconds(tightest.result.response_ms).rsplit(" ", 1)
@@ -160,11 +161,13 @@ def _response_tile(run: Run) -> Tile:
     return Tile(name="p99 response time", value=value, unit=unit, note=f"{name}, the slowest; no objective set")
 
 
-def _objectives(results: Results) -> list[JudgedObjective]:
+def _objectives(run: Run) -> list[JudgedObjective]:
+    results, evidence = run.results, run.scenario.run.evidence
+    doubt = doubt_of_run(results.generator, results.undone)
     return [
         JudgedObjective(
             result=each,
-            outcome=objective_check(each, results.generator.valid).outcome,
+            outcome=objective_check(each, evidence, doubt).outcome,
             share_of_limit=None if each.response_ms is None else each.response_ms / each.response_ms_max,
         )
         for each in results.objectives

@@ -4,12 +4,20 @@ Field names end in their units. `None` means that a figure does not exist (nothi
 Regenerate the schema after a change: `uv run python -m reports.run.results > docs/results.schema.json`.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.results_file import Check, Kind, Machine, Part, ResultsFile, TopologyResult, Verdict, load, schema_text
+
+
+class Undone(StrEnum):
+    """What the bench itself has left undone, so that the cluster can't be judged by it."""
+
+    STORM = "storm"  # cut off before all was sent and answered: Ctrl-C, or the run's own death
+    FOLD = "fold"  # days that revisions touched are not folded anew yet; `meterstorm audit` does it
 
 
 class Percentiles(Part):
@@ -39,6 +47,9 @@ class OperationResult(Part):
     failed: NonNegativeInt = Field(description="certainly not applied")
     indeterminate: NonNegativeInt = Field(description="may or may not have been applied: time-outs, lost connections")
     retries: NonNegativeInt
+    cut_off: NonNegativeInt = Field(
+        default=0, description="of failed and indeterminate: ended by the bench before the cluster had answered"
+    )
     is_open_loop: bool = Field(
         default=True,
         description="of meters and customers, due by the trace; else of gateways and back office, due when sent",
@@ -50,6 +61,21 @@ class OperationResult(Part):
     response_ms: Percentiles | None = Field(description="from the due time to the last response")
     service_ms: Percentiles | None = Field(description="from the send of an attempt to its response")
 
+    @property
+    def judged(self) -> int:
+        """Operations whose outcome is the cluster's own."""
+        return self.attempted - self.cut_off
+
+    @property
+    def bad(self) -> int:
+        """Those of them that failed or are in doubt."""
+        return self.failed + self.indeterminate - self.cut_off
+
+    @property
+    def error_share(self) -> float | None:
+        """bad of judged; None when the cluster was left no time to answer any."""
+        return self.bad / self.judged if self.judged > 0 else None
+
 
 class ObjectiveResult(Part):
     """A service level objective of the scenario, and what was measured against it."""
@@ -60,7 +86,9 @@ class ObjectiveResult(Part):
     response_ms: NonNegativeFloat | None
     response_count: NonNegativeInt = Field(description="responses measured after the warm-up")
     error_share_max: float
-    error_share: NonNegativeFloat | None = Field(description="failed and indeterminate of attempted, whole run")
+    error_share: NonNegativeFloat | None = Field(
+        description="failed and indeterminate of attempted, whole run, without what the bench cut off"
+    )
 
 
 class CertificateRow(Part):
@@ -229,6 +257,7 @@ class Results(ResultsFile):
     verdict: Verdict
     reasons: tuple[str, ...]
     trouble: tuple[str, ...] = Field(default=(), description="sentences of what went wrong in the bench itself")
+    undone: tuple[Undone, ...] = Field(default=(), description="what the bench itself has left undone")
     checks: tuple[Check, ...] = ()
     operations: dict[str, OperationResult]
     objectives: tuple[ObjectiveResult, ...] = ()

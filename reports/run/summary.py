@@ -1,7 +1,8 @@
 """From a recorded history to the figures of results.json: operations, objectives, generator. Reads files, judges nothing.
 
 Latencies and rates leave out the warm-up: seconds in which responses came before `run.warm_up_s` was over. Counts of
-operations and errors are of the whole run: an acknowledged write of the warm-up must be kept like any other.
+operations and errors are of the whole run: an acknowledged write of the warm-up must be kept like any other. What the bench
+cut off is counted with its time until then, as the response would have taken longer, but is in no share of errors.
 """
 
 import math
@@ -16,6 +17,8 @@ from reports.run.generator_validity import certify, timing_is_valid
 from reports.run.latency import percentiles_ms, total_counts
 from reports.run.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult
 from scenarios.spec import Scenario
+
+CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
 
 
 def warm_up_seconds(scenario: Scenario) -> int:
@@ -47,10 +50,7 @@ def _operation(
 ) -> OperationResult:
     counts = history.counts[name]
     totals = {column: int(values.sum()) for column, values in counts.items()}
-    errors: Counter[str] = Counter()
-    for error in history.errors:
-        if error.operation == name:
-            errors[error.kind] += error.count
+    errors = _errors_of(history, name)
     length_s = second_last + 1 - second_first
     measured = counts["ok"][second_first : second_last + 1]
     return OperationResult(
@@ -60,12 +60,44 @@ def _operation(
         failed=totals["failed"],
         indeterminate=totals["indeterminate"],
         retries=totals["retries"],
+        cut_off=_cut_off(history, name),
         is_open_loop=is_open_loop,
         rate_per_s=int(measured.sum()) / length_s if length_s > 0 else None,
         errors=dict(errors.most_common()),
         response_ms=percentiles_ms(total_counts(history.response_counts(name), second_first)),
         service_ms=percentiles_ms(total_counts(history.service_counts(name), second_first)),
     )
+
+
+def _errors_of(history: RunHistory, name: str) -> Counter[str]:
+    """How many operations of a kind ended in each kind of error."""
+    errors: Counter[str] = Counter()
+    for error in history.errors:
+        if error.operation == name:
+            errors[error.kind] += error.count
+    return errors
+
+
+def _cut_off(history: RunHistory, name: str) -> int:
+    """How many operations the bench itself ended: those that say so, and pages that the storm's end took from a customer,
+    which are in doubt without an error and without a response time."""
+    errors = _errors_of(history, name)
+    by_kind = sum(errors[kind] for kind in CUT_OFF_KINDS)
+    counts = history.counts[name]
+    unexplained = int(counts["failed"].sum() + counts["indeterminate"].sum()) - errors.total()
+    if unexplained <= 0:
+        return by_kind
+    unanswered = int(counts["attempted"].sum()) - int(total_counts(history.response_counts(name)).sum())
+    return by_kind + max(min(unexplained, unanswered), 0)
+
+
+def _error_share(history: RunHistory, name: str) -> float | None:
+    """Failed and in doubt of all whose outcome is the cluster's own; None when there is none of these."""
+    failed, indeterminate, attempted = (
+        int(history.counts[name][column].sum()) for column in ("failed", "indeterminate", "attempted")
+    )
+    cut_off = _cut_off(history, name)
+    return (failed + indeterminate - cut_off) / (attempted - cut_off) if attempted > cut_off else None
 
 
 def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[ObjectiveResult, ...]:
@@ -75,8 +107,6 @@ def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[Objec
         name = str(objective.operation)
         known = name in history.operations
         counts = total_counts(history.response_counts(name) if known else (), warm_up_seconds(scenario))
-        totals = {column: int(values.sum()) for column, values in history.counts[name].items()} if known else {}
-        attempted = totals.get("attempted", 0)
         results.append(
             ObjectiveResult(
                 operation=name,
@@ -85,7 +115,7 @@ def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[Objec
                 response_ms=_percentile_ms(counts, objective.percentile),
                 response_count=int(counts.sum()),
                 error_share_max=objective.error_share_max,
-                error_share=(totals["failed"] + totals["indeterminate"]) / attempted if attempted else None,
+                error_share=_error_share(history, name) if known else None,
             )
         )
     return tuple(results)

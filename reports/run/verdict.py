@@ -12,11 +12,12 @@ Rules that hold here:
 - Indeterminate facts are counted, not judged: the cluster made no promise about them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reports.results_file import Check, Verdict
 from reports.run.generator_validity import certify, check_of, timing_is_valid
+from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from reports.run.results import (
     AuditCounts,
     AuditExample,
@@ -25,9 +26,10 @@ from reports.run.results import (
     ObjectiveResult,
     OperationResult,
     RuleCheck,
+    Undone,
 )
 from scenarios.spec import Scenario
-from scenarios.wording import count, counted, duration, listed, milliseconds, percent, percentile_name
+from scenarios.wording import count, counted, duration, listed, percent
 
 FAULTS: Mapping[str, str] = {
     "lost": "acknowledged and not there",
@@ -56,10 +58,12 @@ def judge(
     audit: AuditResult | None,
     scenario: Scenario,
     trouble: Sequence[str] = (),
+    undone: Collection[Undone] = (),
 ) -> Judgement:
     """Judge a run.
 
     trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
+    undone: what the bench left undone; the cluster isn't judged by it.
     """
     certificate = certify(generator, scenario.run.validity)
     timing_valid = timing_is_valid(certificate)
@@ -68,11 +72,14 @@ def judge(
         timing_valid = False
         sentence = "The load generator says it was not valid."
         generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
+    evidence, doubt = scenario.run.evidence, doubt_of(timing_valid, undone)
     checks = [
         *audit_checks(audit, scenario),
-        *(objective_check(objective, timing_valid) for objective in objectives),
+        *(objective_check(objective, evidence, doubt) for objective in objectives),
+        *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
         *_load_checks(operations),
+        *evidence_checks(operations, evidence),
         *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
     ]
     verdict = overall(checks)
@@ -87,7 +94,7 @@ def overall(checks: Iterable[Check]) -> Verdict:
 
 def headline(verdict: Verdict, checks: Sequence[Check]) -> str:
     """The verdict in one plain sentence, for whoever reads no further."""
-    groups = {check.group for check in checks if check.outcome is verdict}
+    groups = {check.group for check in checks if check.outcome is verdict and check.name != ERRORS}
     if verdict is Verdict.PASS:
         kept = "every reading that it acknowledged was found again, once and exact"
         return f"The cluster met every objective, and {kept}." if "objective" in groups else f"In this cluster {kept}."
@@ -109,48 +116,6 @@ def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
 
 def _check(name: str, group: str, outcome: Verdict, sentence: str) -> Check:
     return Check.model_validate({"name": name, "group": group, "outcome": outcome, "sentence": sentence})
-
-
-# --- objectives -------------------------------------------------------------------------------------------------------
-
-
-def objective_check(objective: ObjectiveResult, timing_valid: bool) -> Check:
-    """Did the operation answer soon enough, with few enough errors?"""
-    name = f"{objective.operation}_{percentile_name(objective.percentile)}"
-    broken = _objective_faults(objective)
-    if broken and timing_valid:
-        return _check(name, "objective", Verdict.FAIL, f"{objective.operation}: {'; '.join(broken)}.")
-    if broken:
-        sentence = (
-            f"{objective.operation}: {'; '.join(broken)}; but the generator was not valid, so it may be its own doing."
-        )
-        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
-    if objective.response_ms is None:
-        sentence = (
-            f"{objective.operation}: no response was measured after the warm-up, so its objective can't be judged."
-        )
-        return _check(name, "objective", Verdict.INCONCLUSIVE, sentence)
-    sentence = (
-        f"{objective.operation}: {percentile_name(objective.percentile)} response time "
-        f"{milliseconds(objective.response_ms)} of at most {milliseconds(objective.response_ms_max)} allowed, "
-        f"over {counted(objective.response_count, 'response')}."
-    )
-    return _check(name, "objective", Verdict.PASS, sentence)
-
-
-def _objective_faults(objective: ObjectiveResult) -> list[str]:
-    faults = []
-    if objective.response_ms is not None and objective.response_ms > objective.response_ms_max:
-        faults.append(
-            f"{percentile_name(objective.percentile)} response time {milliseconds(objective.response_ms)} is above the "
-            f"{milliseconds(objective.response_ms_max)} allowed, over {counted(objective.response_count, 'response')}"
-        )
-    if objective.error_share is not None and objective.error_share > objective.error_share_max:
-        faults.append(
-            f"{percent(objective.error_share)} of the operations failed or have an unknown outcome, "
-            f"{percent(objective.error_share_max)} allowed"
-        )
-    return faults
 
 
 # --- the audit --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from loadtests.recording.history import (
 )
 from reports.results_file import Machine, TopologyResult
 from reports.run.results import AuditExample, AuditResult, DcAudit, ProfileFault, ProfileImport, Results, TableAudit
-from reports.run.summary import summarise_generator, summarise_objectives, summarise_operations
+from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.run.verdict import judge
 from scenarios.domain import mpan_of
 from scenarios.spec import Scenario, parse_scenario
@@ -119,6 +119,8 @@ def write_synthetic_run(
         blocked=1_804 if story is Story.LOST else 0,
         cpu_s=attempted / 141_000,
         cpu_share=0.96 if story is Story.LATE else 0.31,
+        stalls=Stalls(count=3, share=0.001, ms_max=14.0),
+        network_errors=0,
     )
     audit = _audit(story)
     judgement = judge(operations=operations, objectives=objectives, generator=generator, audit=audit, scenario=scenario)

@@ -11,76 +11,18 @@ from reports.run.results import (
     DcAudit,
     GeneratorResult,
     Lateness,
-    ObjectiveResult,
-    OperationResult,
     RuleCheck,
     TableAudit,
 )
 from reports.run.verdict import Judgement, judge
 from scenarios.spec import Scenario, parse_scenario
+from tests.support.judged_run import GENERATOR, SCENARIO_TOML, SOUND, objective, operation
 
-SCENARIO: Scenario = parse_scenario(
-    """
-    title = "two data centres"
-    [estate]
-    premises = 10
-    [topology]
-    dcs = [
-        { name = "north", role = "business", nodes = 1, rf = 1 },
-        { name = "south", role = "analytics", nodes = 1, rf = 1 },
-    ]
-    [run]
-    wall_s = 30
-    [run.validity]
-    late_p99_ms_max = 100
-    cpu_share_max = 0.9
-    """,
-    "test",
-)
-
-
-def operation(**changes: object) -> OperationResult:
-    fields = {
-        "offered": 1_000,
-        "attempted": 1_000,
-        "ok": 1_000,
-        "failed": 0,
-        "indeterminate": 0,
-        "retries": 0,
-        "rate_per_s": 40.0,
-        "response_ms": None,
-        "service_ms": None,
-    }
-    return OperationResult.model_validate(fields | changes)
-
-
-def objective(**changes: object) -> ObjectiveResult:
-    fields = {
-        "operation": "ingest_reading",
-        "percentile": 99.0,
-        "response_ms_max": 1_000.0,
-        "response_ms": 12.3,
-        "response_count": 1_000,
-        "error_share_max": 0.0,
-        "error_share": 0.0,
-    }
-    return ObjectiveResult.model_validate(fields | changes)
+SCENARIO: Scenario = parse_scenario(SCENARIO_TOML, "test")
 
 
 def generator(**changes: object) -> GeneratorResult:
-    fields = {
-        "valid": True,
-        "scheduling": "SCHED_RR",
-        "late_ms": Lateness(p50=0.1, p99=0.9, max=3.0),
-        "blocked": 0,
-        "cpu_s": 2.0,
-        "cpu_share": 0.4,
-        "ops_per_cpu_s": 500.0,
-    }
-    return GeneratorResult.model_validate(fields | changes)
-
-
-SOUND = {"acknowledged": 48_000, "verified": 48_000, "lost": 0, "wrong": 0, "phantom": 0, "duplicate": 0}
+    return GENERATOR.model_copy(update=changes)
 
 
 def audit(*, south: dict[str, int] | None = None, **changes: object) -> AuditResult:
@@ -128,7 +70,8 @@ def test_pass_says_what_was_proved() -> None:
         "All 48,000 acknowledged facts were read back from north and south, each there once and with its exact value."
     )
     assert (
-        "ingest_reading: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses." in result.reasons
+        "ingest_reading: p99 response time 12.3 ms of at most 1,000 ms allowed, over 1,000 responses of at least 300."
+        in result.reasons
     )
     assert "The load generator kept time: p99 of its lateness 0.900 ms, 100 ms allowed." in result.reasons
     assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in result.reasons
@@ -242,7 +185,7 @@ def test_a_generator_that_says_it_was_not_valid_is_believed() -> None:
     assert the_reason(result) == "The load generator says it was not valid."
 
 
-def test_nothing_acknowledged_is_inconclusive() -> None:
+def test_nothing_acknowledged_proves_nothing_of_the_data_and_breaks_the_limit_of_errors() -> None:
     nothing = {"acknowledged": 0, "verified": 0}
     per_dc = {name: DcAudit.model_validate({**SOUND, **nothing, "coordinated": 0}) for name in ("north", "south")}
     result = judged(
@@ -250,7 +193,8 @@ def test_nothing_acknowledged_is_inconclusive() -> None:
         objectives=(),
         audit=audit(per_dc=per_dc, **nothing),
     )
-    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.verdict is Verdict.FAIL
+    assert result.reasons[0].startswith("ingest_reading: 100 % of 1,000 operations failed")
     assert "Nothing was acknowledged: 0 of 1,000 operations that fell due." in result.reasons
     assert "No fact was acknowledged, so there was nothing to read back and nothing is proved." in result.reasons
 
