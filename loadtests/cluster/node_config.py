@@ -123,12 +123,12 @@ def rack_properties(node: NodeSpec) -> str:
 
 
 def logback_xml() -> str:
-    """Log to ${{meterstorm.jobs.run_folder}}/system.log, flushed at each event, bounded in size and number of old files."""
+    """Log to ${{meterstorm.folder}}/system.log, flushed at each event, bounded in size and number of old files."""
     return f"""<configuration>
   <appender name="file" class="ch.qos.logback.core.rolling.RollingFileAppender">
-    <file>${{meterstorm.jobs.run_folder}}/system.log</file>
+    <file>${{meterstorm.folder}}/system.log</file>
     <rollingPolicy class="ch.qos.logback.core.rolling.FixedWindowRollingPolicy">
-      <fileNamePattern>${{meterstorm.jobs.run_folder}}/system.log.%i</fileNamePattern>
+      <fileNamePattern>${{meterstorm.folder}}/system.log.%i</fileNamePattern>
       <minIndex>1</minIndex>
       <maxIndex>{LOG_COUNT_MAX - 1}</maxIndex>
     </rollingPolicy>
