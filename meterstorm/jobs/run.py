@@ -22,6 +22,7 @@ from loadtests.workload.operations import planes_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.audit import SCHEMA
+from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -43,8 +44,6 @@ from store.ports import StoreError
 from store.session import FAILURES
 
 log = logging.getLogger(__name__)
-
-SETTLE_S = 30.0
 
 
 def run(

@@ -12,7 +12,9 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
+from meterstorm.cli.exits import ExitCode
 from reports.results_file import EXIT_CODES, Verdict
+from scenarios.file import resolve_scenario
 
 ROOT = Path(__file__).parents[3]
 OPTIONS_LEFT_OUT = {  # what has no sense there
@@ -70,9 +72,9 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
     assert stated[EXIT_CODES[Verdict.PASS]] == "pass"
     assert stated[EXIT_CODES[Verdict.FAIL]] == "fail"
     assert stated[EXIT_CODES[Verdict.INCONCLUSIVE]] == "inconclusive"
-    assert stated[cli.ExitCode.USAGE] == "wrong"
-    assert stated[cli.ExitCode.HARNESS] == "environment"
-    assert stated[cli.ExitCode.INTERRUPTED] == "interrupted"
+    assert stated[ExitCode.USAGE] == "wrong"
+    assert stated[ExitCode.HARNESS] == "environment"
+    assert stated[ExitCode.INTERRUPTED] == "interrupted"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_simulate_prints_json_that_is_the_same_for_the_same_seed(scenario: Path,
 
 
 def test_a_shipped_scenario_is_found_by_its_name() -> None:
-    assert cli.resolve_scenario(Path("smoke"), 7).run.seed == 7
+    assert resolve_scenario(Path("smoke"), 7).run.seed == 7
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, scenario: Path, tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""`meterstorm cluster`: the local cluster alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterstorm.cli.exits import ExitCode
+from meterstorm.cli.options import AsJson, Quiet
+from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import CLUSTER_NAME, read_resolved
+from scenarios.file import resolve_scenario
+from scenarios.printable import printable
+
+if TYPE_CHECKING:
+    from loadtests.cluster.supervisor import SupervisorState
+
+
+ClusterOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The cluster's folder.")]
+CLUSTER_FOLDER = Path("runs") / "cluster"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the three to the command's list."""
+    cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: up, status, down.")
+    app.add_typer(cluster_app, name="cluster")
+    cluster_app.command("up", epilog="Examples: `meterstorm cluster up smoke`, `meterstorm cluster up runs/first`")(
+        cluster_up_command
+    )
+    cluster_app.command("status", epilog="Example: `meterstorm cluster status --out runs/first/cluster`")(
+        cluster_status_command
+    )
+    cluster_app.command("down", epilog="Example: `meterstorm cluster down --out runs/first/cluster`")(
+        cluster_down_command
+    )
+
+
+def cluster_up_command(
+    scenario: Annotated[
+        Path, typer.Argument(metavar="[SCENARIO|RUN]", help="Whose topology; of a run with --keep, its nodes and data.")
+    ] = Path("smoke"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The cluster's folder; default runs/cluster, or the run's."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Start a local cluster in the background; it serves until `cluster down`."""
+    from loadtests.cluster import supervisor
+
+    is_run = scenario.is_dir()
+    topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
+    folder = out or (scenario / CLUSTER_NAME if is_run else CLUSTER_FOLDER)
+    _tell_cluster(supervisor.up(topology, folder, _lines(quiet)), folder, as_json)
+
+
+def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """How a background cluster stands; exit code 0 when it serves, else 3."""
+    from loadtests.cluster import supervisor
+
+    state = supervisor.status(out)
+    if not quiet or as_json:
+        _tell_cluster(state, out, as_json)
+    if state.phase is not supervisor.Phase.SERVING:
+        raise typer.Exit(ExitCode.HARNESS)
+
+
+def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Stop a background cluster; its data stays in its folder."""
+    from loadtests.cluster import supervisor
+
+    _tell_cluster(supervisor.down(out, _lines(quiet)), out, as_json)
+
+
+def _lines(quiet: bool) -> Callable[[str], None]:
+    from meterstorm.display.run import Display
+
+    return (lambda _: None) if quiet else Display(PlainConsole(stderr=True)).detail
+
+
+def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None:
+    if as_json:
+        print(state.model_dump_json(indent=2))
+        return
+    print(f"cluster {folder}: {state.phase.value} {printable(state.message)}".rstrip())
+    for node in state.nodes:
+        print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")

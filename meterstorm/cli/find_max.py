@@ -1,0 +1,95 @@
+"""`meterstorm find-max`: the highest rate that holds the objectives."""
+
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.options import (
+    AsJson,
+    ConnectionOptions,
+    Out,
+    Quiet,
+    ScenarioPath,
+    Seed,
+    default_out,
+    takes_connection,
+)
+from meterstorm.display.terminal import PlainConsole
+from scenarios.file import resolve_scenario
+
+if TYPE_CHECKING:
+    from meterstorm.display.progress import Progress
+    from reports.capacity.results import CapacityResults
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add it to the command's list."""
+    app.command(
+        "find-max",
+        epilog="Examples: `meterstorm find-max smoke --out runs/max`, `meterstorm find-max smoke --with-dc-down --precision 0.1`",
+    )(find_max_command)
+
+
+@takes_connection
+def find_max_command(
+    scenario: ScenarioPath,
+    out: Out = None,
+    low: Annotated[
+        float | None,
+        typer.Option(
+            "--low", min=0.1, metavar="PER_S", help="The first rate; default a quarter of what warming reaches."
+        ),
+    ] = None,
+    high: Annotated[
+        float | None, typer.Option("--high", min=0.1, metavar="PER_S", help="Try no rate above it; default any.")
+    ] = None,
+    precision: Annotated[
+        float, typer.Option("--precision", min=0.01, max=0.5, help="Rates nearer than this share are one.")
+    ] = 0.03,
+    step_s: Annotated[
+        int, typer.Option("--step-s", min=20, max=3600, help="How long a step may last [s]; what is clear ends sooner.")
+    ] = 120,
+    steps: Annotated[int, typer.Option("--steps", min=3, max=500, help="Steps at most.")] = 40,
+    with_dc_down: Annotated[
+        bool,
+        typer.Option(
+            "--with-dc-down", help="With the first business DC's nodes stopped, its traffic sent to the next."
+        ),
+    ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
+    from meterstorm.display.capacity import print_capacity
+    from meterstorm.jobs.find_max import SearchOptions, find_max
+
+    def job(progress: "Progress") -> "CapacityResults":
+        resolved = resolve_scenario(scenario, seed)
+        folder = out or default_out(scenario)
+        endpoint = connection.endpoint(resolved)
+        options = SearchOptions(
+            low_per_s=low,
+            high_per_s=high,
+            precision=precision,
+            step_s=step_s,
+            steps_max=steps,
+            dc_down=with_dc_down,
+        )
+        results = find_max(
+            resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress
+        )
+        if as_json:
+            print(results.model_dump_json(indent=2))
+        else:
+            print_capacity(PlainConsole(), results, str(folder / "report.html"))
+        if open_report:
+            webbrowser.open((folder / "report.html").absolute().as_uri())
+        return results
+
+    exit_with_verdict(job, quiet)

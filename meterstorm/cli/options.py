@@ -1,0 +1,130 @@
+"""The options that several subcommands have, once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
+
+import typer
+
+from scenarios.spec import Scenario, ScenarioError
+
+if TYPE_CHECKING:
+    from loadtests.cluster.connect import Endpoint
+
+
+ScenarioPath = Annotated[
+    Path,
+    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one (smoke, first_utility)."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; default runs/NAME-TIME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout; progress stays on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Instead of the scenario's seed.")]
+SettleS = Annotated[
+    float, typer.Option("--settle-s", min=0, max=3600, help="How long to wait for a DC that lags behind.")
+]
+
+
+class ConnectionOptions(NamedTuple):
+    """How to reach an existing cluster; without `contact_points` a local one is started."""
+
+    contact_points: Annotated[
+        str | None,
+        typer.Option("--contact-points", metavar="HOST[,HOST]", help="Use an existing cluster instead of a local one."),
+    ] = None
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The existing cluster's CQL port.")] = 9042
+    local_dc: Annotated[
+        str | None,
+        typer.Option("--local-dc", metavar="NAME", help="The DC to connect to; default the first business DC."),
+    ] = None
+    username: Annotated[str | None, typer.Option("--username", help="Log in to the existing cluster.")] = None
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", metavar="FILE", help="Its first line is the password.")
+    ] = None
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="Speak TLS; trust what this PEM file's authority signed."),
+    ] = None
+    cert: Annotated[
+        Path | None, typer.Option("--cert", metavar="FILE", help="Show nodes that ask for one this certificate (PEM).")
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Its private key (PEM), if it is not in the same file.")
+    ] = None
+    verify_hostname: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify-hostname/--no-verify-hostname",
+            help="Whether nodes' certificates must hold their names or addresses; default: where they hold any.",
+        ),
+    ] = None
+
+    def endpoint(self, scenario: Scenario) -> "Endpoint | None":
+        """The existing cluster that the options name, or None for a local one. Raises ScenarioError for half a login."""
+        from loadtests.cluster.connect import Endpoint, read_password_file
+
+        if self.contact_points is None:
+            if self != ConnectionOptions():
+                raise ScenarioError(
+                    "--port, --local-dc, --username, --password-file, --ca, --cert, --key and --verify-hostname go with "
+                    "--contact-points"
+                )
+            return None
+        self._require_whole()
+        if (self.username is None) != (self.password_file is None):
+            raise ScenarioError("--username and --password-file go together")
+        hosts = tuple(host.strip() for host in self.contact_points.split(",") if host.strip())
+        if not hosts:
+            raise ScenarioError("--contact-points names no host")
+        return Endpoint(
+            contact_points=hosts,
+            local_dc=self.local_dc or scenario.topology.business_dcs[0].name,
+            port=self.port,
+            username=self.username,
+            password=read_password_file(self.password_file) if self.password_file else None,
+            ca=self.ca,
+            cert=self.cert,
+            key=self.key,
+            verify_hostname=self.verify_hostname,
+        )
+
+    def _require_whole(self) -> None:
+        """Raises ScenarioError for options without those that they go with."""
+        if self.ca is None and (self.cert, self.key, self.verify_hostname) != (None, None, None):
+            raise ScenarioError("--cert, --key and --verify-hostname go with --ca, which makes connections speak TLS")
+        if self.key is not None and self.cert is None:
+            raise ScenarioError("--key goes with --cert")
+
+
+def takes_connection(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a subcommand the options of `ConnectionOptions`, and hand it what was given as its one argument `connection`."""
+    own = inspect.signature(function)
+    hints = get_type_hints(ConnectionOptions, include_extras=True)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=ConnectionOptions._field_defaults[name],
+            annotation=hints[name],
+        )
+        for name in ConnectionOptions._fields
+    ]
+    kept = [parameter for name, parameter in own.parameters.items() if name != "connection"]
+
+    @functools.wraps(function)
+    def command(**given: object) -> None:
+        connection = ConnectionOptions(**{name: given.pop(name) for name in ConnectionOptions._fields})  # type: ignore[arg-type]
+        function(**given, connection=connection)
+
+    command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *options]}
+    return command
+
+
+def default_out(scenario: Path) -> Path:
+    """runs/NAME-TIME, new each second."""
+    return Path("runs") / f"{scenario.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

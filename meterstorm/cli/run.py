@@ -1,0 +1,116 @@
+"""`meterstorm run`: the main job."""
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.options import (
+    AsJson,
+    ConnectionOptions,
+    Out,
+    Quiet,
+    ScenarioPath,
+    Seed,
+    SettleS,
+    default_out,
+    takes_connection,
+)
+from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.defaults import SETTLE_S
+from scenarios.file import resolve_scenario
+from scenarios.pace import Shape
+from scenarios.spec import ScenarioError
+
+if TYPE_CHECKING:
+    from loadtests.fleet.launch import FleetPlan
+    from meterstorm.display.progress import Progress
+    from reports.run.results import Results
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add it to the command's list."""
+    app.command("run", epilog="Example: `meterstorm run scenarios/smoke.toml --out runs/first --keep`")(run_command)
+
+
+@takes_connection
+def run_command(
+    scenario: ScenarioPath,
+    out: Out = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
+    shape: Annotated[
+        Shape | None,
+        typer.Option("--shape", help="Instead of the scenario's: the trace squeezed and stretched to a ramp, say."),
+    ] = None,
+    shards: Annotated[int, typer.Option("--shards", min=1, max=64, help="Sender processes.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Send by so many Locust workers (docs/locust.md).")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Wait here for workers on other machines.")
+    ] = None,
+    customers: Annotated[
+        int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
+    ] = 0,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    settle_s: SettleS = SETTLE_S,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """The main job: cluster, schema, simulate, storm, drain, audit, report."""
+    from meterstorm.jobs.run import run
+
+    def job(progress: "Progress") -> "Results":
+        resolved = resolve_scenario(scenario, seed)
+        if shape is not None:
+            resolved = resolved.with_shape(shape)
+        folder = out or default_out(scenario)
+        endpoint = connection.endpoint(resolved)
+        results = run(
+            resolved,
+            folder,
+            keep=keep,
+            endpoint=endpoint,
+            shard_count=shards,
+            fleet=fleet_of(workers, listen, customers),
+            settle_s=settle_s,
+            profile_folder=scenario.parent,
+            progress=progress,
+        )
+        tell_results(results, folder, as_json=as_json)
+        if open_report:
+            webbrowser.open((folder / "report.html").absolute().as_uri())
+        return results
+
+    exit_with_verdict(job, quiet)
+
+
+def fleet_of(workers: int | None, listen: str | None, customers: int) -> "FleetPlan | None":
+    """The Locust workers that the options ask for, or None. Raises ScenarioError for options that go with --workers."""
+    from loadtests.fleet.launch import FleetPlan
+
+    if workers is None:
+        if listen or customers:
+            raise ScenarioError("--listen and --customers go with --workers")
+        return None
+    where = None
+    if listen is not None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ScenarioError(f"--listen {listen}: must be HOST:PORT, 0.0.0.0:5557 say")
+        where = host, int(port)
+    return FleetPlan(worker_count=workers, customer_count=customers, listen=where)
+
+
+def tell_results(results: "Results", folder: Path, *, as_json: bool) -> None:
+    from meterstorm.display.run import print_results
+
+    if as_json:
+        print(results.model_dump_json(indent=2))
+    else:
+        print_results(PlainConsole(), results, str(folder / "report.html"))
