@@ -36,12 +36,19 @@ class Execute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back. Frames are cut into `pieces` sends when that is more than 1."""
+    """A frame that is sent back. flags: of its header; what they announce must stand at the beginning of `body`."""
 
     opcode: int = Opcode.RESULT
     body: bytes = VOID
     after_s: float = 0.0
     flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """Bytes that are sent as they are: half a frame, or what is none."""
+
+    data: bytes
 
 
 def error_answer(code: int, message: str = "by plan", extra: bytes = b"") -> Answer:
@@ -66,7 +73,7 @@ class _Client:
 class StubServer:
     """A node on a loopback address; a context manager. Attributes may be changed while it runs.
 
-    answer: Execute -> Answer, or None for no answer at all, ever. service_time_s: added to each answer's `after_s`.
+    answer: Execute -> Answer or RawAnswer, or None for no answer at all, ever. service_time_s: added to each answer's `after_s`.
     credentials: (username, password) that it asks for. tls: a server context. address, port: 0 takes a free port.
     `executes` holds what was received (nothing with `keeps_executes` off: for long loads), `prepared` the CQL by
     statement id.
@@ -77,7 +84,7 @@ class StubServer:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        answer: Callable[[Execute], Answer | None] = lambda _: Answer(),
+        answer: Callable[[Execute], Answer | RawAnswer | None] = lambda _: Answer(),
         service_time_s: float = 0.0,
         credentials: tuple[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
@@ -241,15 +248,21 @@ class StubServer:
         self.execute_count += 1
         if self._keeps_executes:
             self.executes.append(execute)
-        if (answer := self.answer(execute)) is not None:
+        answer = self.answer(execute)
+        if isinstance(answer, RawAnswer):
+            self._send_after(client, self.service_time_s, answer.data)
+        elif answer is not None:
             self._reply(client, stream, answer)
 
     def _reply(self, client: _Client, stream: int, answer: Answer) -> None:
         frame = bytearray(build_frame(answer.opcode, answer.body, stream=stream, version=VERSION_RESPONSE))
         frame[1] = answer.flags
         after_s = answer.after_s + (self.service_time_s if answer.opcode == Opcode.RESULT else 0.0)
+        self._send_after(client, after_s, bytes(frame))
+
+    def _send_after(self, client: _Client, after_s: float, data: bytes) -> None:
         self._due_count += 1
-        heapq.heappush(self._due, (time.monotonic() + after_s, self._due_count, client.number, bytes(frame)))
+        heapq.heappush(self._due, (time.monotonic() + after_s, self._due_count, client.number, data))
 
     def _answer_due(self) -> None:
         now_s = time.monotonic()

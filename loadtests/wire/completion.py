@@ -150,9 +150,10 @@ def _abandon_stream(state: WireState, link: int, stream: int) -> None:
 def expire(state: WireState, now_us: int) -> None:
     """End every attempt that has waited longer than the client's time-out; its stream stays taken.
 
-    A link that owes answers and said nothing at all for `SILENCE_US` is given up, as is one with more than a quarter of
-    its streams taken so.
+    A link that owes answers and sent no byte for `SILENCE_US` is given up, as is one with more than a quarter of its
+    streams taken so.
     """
+    _give_up_silent(state, now_us)
     oldest_us = now_us - state.limits[Limit.TIMEOUT_US]
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
@@ -160,10 +161,22 @@ def expire(state: WireState, now_us: int) -> None:
             continue
         link = row["link"]
         _abandon_stream(state, link, row["stream"])
-        is_silent = now_us - state.links[link, LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]
-        if is_silent or state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
+        if state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
             state.links[link, LinkField.STATUS] = LinkStatus.LOST
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)
+
+
+@borrowing_kernel
+def _give_up_silent(state: WireState, now_us: int) -> None:
+    """Mark as LOST every open link that owes answers, overdue ones too, and sent nothing for `SILENCE_US`.
+
+    By link and not by operation: all that it still owes may be overdue, and nothing is sent to it any more.
+    """
+    for link in range(state.links.shape[0]):
+        row = state.links[link]
+        if row[LinkField.STATUS] == LinkStatus.OPEN and row[LinkField.IN_FLIGHT] + row[LinkField.ABANDONED] > 0:
+            if now_us - row[LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]:
+                row[LinkField.STATUS] = LinkStatus.LOST
 
 
 @borrowing_kernel

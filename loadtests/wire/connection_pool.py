@@ -185,7 +185,8 @@ class Links:
         connection = self._sockets[link]
         address = self._addresses[link]
         assert connection is not None and address is not None
-        _LOG.warning("link=%d node=%s:%d lost, opening again", link, *address)
+        why = "sent what breaks the protocol" if self._table[link, LinkField.HAS_BROKEN] else "lost"
+        _LOG.warning("link=%d node=%s:%d %s, opening again", link, *address, why)
         self._poll.unregister(connection)
         del self._by_fd[connection.fileno()]
         self._unpolled.discard(link)

@@ -28,6 +28,7 @@ class Opcode(IntEnum):
     RESULT = 0x08
     PREPARE = 0x09
     EXECUTE = 0x0A
+    EVENT = 0x0C
     AUTH_CHALLENGE = 0x0E
     AUTH_RESPONSE = 0x0F
     AUTH_SUCCESS = 0x10

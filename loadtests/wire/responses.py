@@ -6,7 +6,15 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel, copy_bytes
 from loadtests.wire.completion import acknowledge, count_value, end_attempt, release_stream
 from loadtests.wire.outcomes import ErrorKind, kind_of_code
-from loadtests.wire.protocol import CONTROL_STREAM, HEADER_SIZE, HeaderFlag, Opcode, ResultKind
+from loadtests.wire.protocol import (
+    CONTROL_STREAM,
+    FRAME_BYTES_MAX,
+    HEADER_SIZE,
+    VERSION_RESPONSE,
+    HeaderFlag,
+    Opcode,
+    ResultKind,
+)
 from loadtests.wire.state import (
     ERROR_SAMPLE_SIZE,
     STREAM_ABANDONED,
@@ -18,56 +26,88 @@ from loadtests.wire.state import (
 )
 
 ANSWERED = -1  # `classify` says: as an EXECUTE should be
+BROKEN = -2  # `classify` says: a frame that the protocol does not allow here
+
+# What may stand before a response's body. Compression was not asked for, so a compressed frame breaks the protocol.
+_UNKNOWN_FLAGS = 0xFF & ~(HeaderFlag.TRACING | HeaderFlag.CUSTOM_PAYLOAD | HeaderFlag.WARNING)
+_EVENT_STREAM = 0xFFFF  # -1
 
 
 @borrowing_kernel
 def scan_responses(state: WireState, now_us: int) -> int:
     """Account every whole frame in the links' in buffers, and keep what is left of a partial one.
 
-    now_us: when the bytes were received [us since the start]. Returns the number of answers.
+    now_us: when the bytes were received [us since the start]. Returns the number of answers. A link with bytes that
+    break the protocol is LOST: what it said before them counts, what it owes is in doubt, as of any link that is lost.
     """
     answer_count = 0
     for link in range(state.links.shape[0]):
         end = state.links[link, LinkField.IN_END]
-        if end == 0:
-            continue
+        if end == state.links[link, LinkField.IN_SCANNED]:
+            continue  # nothing came: a partial frame that lies there is no sign of life
         state.links[link, LinkField.HEARD_US] = now_us
         data = state.in_bytes[link]
-        position = min(state.links[link, LinkField.SKIP], end)
-        state.links[link, LinkField.SKIP] -= position
+        position = 0
+        if state.links[link, LinkField.SKIP] > 0:
+            position = min(state.links[link, LinkField.SKIP], end)
+            state.links[link, LinkField.SKIP] -= position
+            if state.links[link, LinkField.SKIP] == 0:
+                _answer_skipped(state, link, now_us)
+                answer_count += 1
         while end - position >= HEADER_SIZE:
-            stream = short_at(data, position + 2)
-            frame_size = HEADER_SIZE + int_at(data, position + 5)
-            if data[position] & 0x80 == 0 or frame_size < HEADER_SIZE:
-                state.links[link, LinkField.STATUS] = LinkStatus.LOST  # not a response: the bytes are out of step
-                position = end
+            body_size = int_at(data, position + 5)
+            if (
+                data[position] != VERSION_RESPONSE
+                or data[position + 1] & _UNKNOWN_FLAGS != 0
+                or body_size < 0
+                or body_size > FRAME_BYTES_MAX
+            ):
+                _break_link(state, link)
                 break
+            stream = short_at(data, position + 2)
+            frame_size = HEADER_SIZE + body_size
             if frame_size > end - position:
                 if frame_size <= data.size or end < data.size:
                     break
                 # Larger than the buffer: its kind stands at its beginning, the rest of it is passed over as it comes.
+                frame = data[position:end]
                 state.links[link, LinkField.SKIP] = frame_size - (end - position)
-                frame_size = end - position
-            _answer(state, link, stream, data[position : position + frame_size], now_us)
+                state.links[link, LinkField.SKIP_STREAM] = stream
+                state.links[link, LinkField.SKIP_KIND] = _kind_on(stream, frame, frame_size)
+                if state.links[link, LinkField.SKIP_KIND] >= 0:
+                    _keep_sample(state, state.links[link, LinkField.SKIP_KIND], frame)
+                position = end
+                break
+            frame = data[position : position + frame_size]
+            _answer(state, link, stream, _kind_on(stream, frame, frame_size), frame, now_us)
             answer_count += 1
             position += frame_size
+            if state.links[link, LinkField.STATUS] == LinkStatus.LOST:
+                break
         copy_bytes(data, position, data, 0, end - position)
         state.links[link, LinkField.IN_END] = end - position
+        state.links[link, LinkField.IN_SCANNED] = end - position
     return answer_count
 
 
 @borrowing_kernel
-def classify(frame: NDArray[np.uint8]) -> int:
-    """ANSWERED for a RESULT that is void or rows, else the ErrorKind. frame: uint8[size], a response or its beginning."""
+def classify(frame: NDArray[np.uint8], frame_size: int) -> int:
+    """ANSWERED for a RESULT that is void or rows, the ErrorKind of an ERROR, and BROKEN for what no EXECUTE of ours is answered with.
+
+    frame: uint8[size], a response of `frame_size` bytes, or its beginning.
+    """
     opcode = frame[4]
+    if opcode != Opcode.RESULT and opcode != Opcode.ERROR:
+        return BROKEN
     body = body_start(frame)
-    if opcode == Opcode.RESULT and body + 4 <= frame.size:
-        result = int_at(frame, body)
-        if result == ResultKind.VOID or result == ResultKind.ROWS:
-            return ANSWERED
-    elif opcode == Opcode.ERROR and body + 4 <= frame.size:
+    if body + 4 > frame.size:
+        return BROKEN
+    if opcode == Opcode.ERROR:
         return int(kind_of_code(int_at(frame, body)))
-    return ErrorKind.UNEXPECTED_ANSWER
+    result = int_at(frame, body)
+    if result == ResultKind.ROWS or (result == ResultKind.VOID and body + 4 == frame_size):
+        return ANSWERED
+    return BROKEN
 
 
 @borrowing_kernel
@@ -109,34 +149,67 @@ def short_at(data: NDArray[np.uint8], position: int) -> int:
 
 
 @borrowing_kernel
-def _answer(state: WireState, link: int, stream: int, frame: NDArray[np.uint8], now_us: int) -> None:
-    """One response. frame: uint8[size], whole or the beginning of one that is larger than the buffer."""
+def _kind_on(stream: int, frame: NDArray[np.uint8], frame_size: int) -> int:
+    """What a frame says to the request of its stream: see `classify`; ANSWERED if it may stand on a stream without an EXECUTE."""
+    opcode = frame[4]
+    if stream < CONTROL_STREAM:
+        return classify(frame, frame_size)
     if stream == CONTROL_STREAM:
+        return ANSWERED if opcode == Opcode.RESULT or opcode == Opcode.ERROR else BROKEN
+    return ANSWERED if stream == _EVENT_STREAM and opcode == Opcode.EVENT else BROKEN
+
+
+@borrowing_kernel
+def _answer_skipped(state: WireState, link: int, now_us: int) -> None:
+    """The last byte of a frame that was larger than the buffer has come: only now is its request answered."""
+    row = state.links[link]
+    _answer(state, link, row[LinkField.SKIP_STREAM], row[LinkField.SKIP_KIND], state.in_bytes[link][:0], now_us)
+
+
+@borrowing_kernel
+def _answer(state: WireState, link: int, stream: int, kind: int, frame: NDArray[np.uint8], now_us: int) -> None:
+    """One response has come in whole. kind: ANSWERED, BROKEN or an ErrorKind. frame: uint8[size], empty if it was passed over."""
+    if stream >= CONTROL_STREAM:
+        state.totals[Total.STRAY_ANSWERS] += stream > CONTROL_STREAM  # an event: none was asked for
+        if kind == BROKEN:
+            _break_link(state, link)
         return
-    if stream >= state.stream_places.shape[1]:  # also an event, whose stream is -1: none was asked for
+    if stream >= state.stream_places.shape[1] or state.stream_places[link, stream] == STREAM_FREE:
+        # Nothing was asked there. Were it a second answer, the next could be taken for that of another operation.
         state.totals[Total.STRAY_ANSWERS] += 1
+        _break_link(state, link)
         return
     place = state.stream_places[link, stream]
     if place == STREAM_ABANDONED:
         state.totals[Total.LATE_ANSWERS] += 1
         state.links[link, LinkField.ABANDONED] -= 1
         release_stream(state, link, stream)
-        return
-    if place == STREAM_FREE:
-        state.totals[Total.STRAY_ANSWERS] += 1
+        if kind == BROKEN:
+            _break_link(state, link)
         return
     release_stream(state, link, stream)
     state.links[link, LinkField.IN_FLIGHT] -= 1
     row = state.places[place]
     count_value(state.recording.service[row["operation"]], now_us - row["sent_us"])
-    kind = classify(frame)
     if kind == ANSWERED:
         acknowledge(state, place, now_us)
         return
-    _keep_sample(state, kind, frame)
+    if kind == BROKEN:
+        _break_link(state, link)
+        end_attempt(state, place, ErrorKind.UNEXPECTED_ANSWER, now_us)
+        return
     if kind == ErrorKind.UNPREPARED:
         state.links[link, LinkField.NEEDS_PREPARE] = 1
+    if frame.size > 0:
+        _keep_sample(state, kind, frame)
     end_attempt(state, place, kind, now_us)
+
+
+@borrowing_kernel
+def _break_link(state: WireState, link: int) -> None:
+    """The other side broke the protocol: none of what follows can be believed."""
+    state.links[link, LinkField.STATUS] = LinkStatus.LOST
+    state.links[link, LinkField.HAS_BROKEN] = 1
 
 
 @borrowing_kernel

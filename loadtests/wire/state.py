@@ -67,11 +67,15 @@ class LinkField(IntEnum):
     FREE_COUNT = 4  # free streams on the stack
     OUT_START = 5  # unsent bytes of the out buffer
     OUT_END = 6
-    IN_END = 7  # received bytes that are not scanned yet
-    SKIP = 8  # bytes still to come of a frame that was larger than the buffer
-    HEARD_US = 9  # when bytes last came, or the first request after a lull left
-    NEEDS_PREPARE = 10  # the node has forgotten a statement
-    FD = 11  # of its socket, while it is open
+    IN_END = 7  # received bytes in the buffer
+    IN_SCANNED = 8  # of these, what the latest scan left: a frame that is not whole yet
+    SKIP = 9  # bytes still to come of a frame that was larger than the buffer
+    SKIP_STREAM = 10  # of that frame
+    SKIP_KIND = 11  # what it says, as `responses.classify` has it
+    HEARD_US = 12  # when bytes last came, or the first request after a lull left
+    NEEDS_PREPARE = 13  # the node has forgotten a statement
+    HAS_BROKEN = 14  # 1: it is LOST because what it sent breaks the protocol
+    FD = 15  # of its socket, while it is open
 
 
 class Limit(IntEnum):

@@ -45,10 +45,10 @@ def test_what_stands_before_the_body_is_passed_over() -> None:
     flags = HeaderFlag.TRACING | HeaderFlag.WARNING | HeaderFlag.CUSTOM_PAYLOAD
     void = struct.pack(">i", ResultKind.VOID)
     frame = response(1, tracing + warnings + payload + void, flags=flags)
-    assert classify(np.frombuffer(frame, dtype=np.uint8)) == ANSWERED
+    assert classify(np.frombuffer(frame, dtype=np.uint8), len(frame)) == ANSWERED
     null_payload = struct.pack(">HH", 1, 1) + b"k" + struct.pack(">i", -1)
     frame = response(1, null_payload + void, flags=HeaderFlag.CUSTOM_PAYLOAD)
-    assert classify(np.frombuffer(frame, dtype=np.uint8)) == ANSWERED
+    assert classify(np.frombuffer(frame, dtype=np.uint8), len(frame)) == ANSWERED
 
 
 @pytest.mark.parametrize(
@@ -86,27 +86,57 @@ def test_a_result_that_is_neither_void_nor_rows_is_no_acknowledgement() -> None:
     bench.answer(link, response(stream, struct.pack(">i", ResultKind.SCHEMA_CHANGE)), 5)
     assert bench.errors(Outcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1
     assert bench.ledger.slots(0, 0, 1)[0, 0] == 1
+    assert bench.link(link, LinkField.STATUS) == LinkStatus.LOST
 
 
-def test_an_answer_larger_than_the_buffer_is_passed_over() -> None:
-    bench, sent = sent_bench(8, in_bytes=100)
-    streams = [stream for link, stream, _ in sent if link == 0]
-    data = response(streams[0], ROWS + b"\xff" * 1_000) + response(streams[1])
+def receive_in_pieces(bench: Bench, data: bytes, in_bytes: int) -> None:
+    """Bytes on link 0 whose buffer holds `in_bytes`: a socket's bytes beyond it stay in the socket."""
     while data:
-        room = 100 - bench.link(0, LinkField.IN_END)  # a socket's bytes beyond it stay in the socket
+        room = in_bytes - bench.link(0, LinkField.IN_END)
         assert room > 0, "the scan left no room for what comes"
         bench.answer(0, data[: min(room, 60)], 5)
         data = data[min(room, 60) :]
+
+
+def test_an_answer_larger_than_the_buffer_counts_once_its_last_byte_has_come() -> None:
+    bench, sent = sent_bench(8, in_bytes=100)
+    streams = [stream for link, stream, _ in sent if link == 0]
+    large = response(streams[0], ROWS + b"\xff" * 1_000)
+    receive_in_pieces(bench, large[:-1], 100)
+    assert bench.total(Total.OK) == 0 and bench.link(0, LinkField.IN_FLIGHT) == 2
+    receive_in_pieces(bench, large[-1:] + response(streams[1]), 100)
     assert bench.total(Total.OK) == 2 and bench.link(0, LinkField.STATUS) == LinkStatus.OPEN
 
 
-@pytest.mark.parametrize("stream", [0xFFFF, 99, 50])
-def test_answers_to_nothing_are_counted_and_change_nothing(stream: int) -> None:
+def test_an_error_larger_than_the_buffer_keeps_its_kind_and_message() -> None:
+    bench, sent = sent_bench(4, in_bytes=100)
+    message = b"x" * 300
+    body = struct.pack(">iH", 0x1001, len(message)) + message
+    receive_in_pieces(bench, response(sent[0][1], body, opcode=Opcode.ERROR), 100)
+    assert bench.errors(Outcome.FAILED, ErrorKind.OVERLOADED) == 1
+    assert bench.state.error_samples[ErrorKind.OVERLOADED, :10].tobytes() == body[:10]
+
+
+@pytest.mark.parametrize("stream", [99, 50, 200])
+def test_an_answer_to_nothing_gives_the_link_up(stream: int) -> None:
+    """Were it a second answer to one request, the next could be taken for that of another operation."""
+    bench, [(link, *_), *_] = sent_bench(1)
+    bench.answer(link, response(stream), 5)
+    assert bench.total(Total.STRAY_ANSWERS) == 1 and bench.total(Total.OK) == 0
+    assert bench.link(link, LinkField.STATUS) == LinkStatus.LOST
+
+
+def test_a_second_answer_to_one_request_gives_the_link_up() -> None:
+    bench, [(link, stream, _), *_] = sent_bench(1)
+    bench.answer(link, response(stream) * 2, 5)
+    assert bench.total(Total.OK) == 1 and bench.link(link, LinkField.STATUS) == LinkStatus.LOST
+
+
+def test_an_event_is_counted_and_changes_nothing() -> None:
     bench, _ = sent_bench(1)
-    event = response(0) if stream != 0xFFFF else struct.pack(">BBhBI", 0x84, 0, -1, 0x0C, 0)
-    data = event if stream == 0xFFFF else response(stream)
-    bench.answer(5, data, 5)
+    bench.answer(5, response(-1, b"\0\1x", opcode=Opcode.EVENT), 5)
     assert bench.total(Total.STRAY_ANSWERS) == 1 and bench.total(Total.IN_FLIGHT) == 1
+    assert bench.link(5, LinkField.STATUS) == LinkStatus.OPEN
 
 
 def test_answers_to_control_frames_are_ignored() -> None:
