@@ -7,17 +7,17 @@ threading library that not every machine has, and may not be entered by two thre
 The wrappers keep a kernel's Python signature, so that mypy checks its callers.
 """
 
-import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import config, njit
 
 from sim.kernel_cache import choose_cache
+from sim.kernel_sources import imports, sources_of, stamp_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +29,7 @@ CACHES_KEPT = 4  # of some 5 MB: a few branches of the code side by side
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that reads and writes arrays; it releases the GIL while it runs."""
-    return cast(Callable[P, R], njit(cache=ARE_KEPT, nogil=True)(function))
+    return cast(Callable[P, R], stamped_kernel(function, nogil=True))
 
 
 def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -39,30 +39,47 @@ def leaf_kernel(function: Callable[P, R]) -> Callable[P, R]:
     times what the leaf computes (145 ns against 14 ns for a schedule, two cores, November 2026). A leaf borrows its arrays:
     nothing is counted.
     """
-    return cast(Callable[P, R], njit(cache=ARE_KEPT, nogil=True, _nrt=False)(function))
+    return cast(Callable[P, R], stamped_kernel(function, nogil=True, _nrt=False))
 
 
-def _choose_cache() -> tuple[str, bool]:
-    """The state of this package's kernels, and whether they are kept on disk: in a folder of their own for each state.
+def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a function by Numba's `options`, and keep it on disk under a stamp of all sources that it may depend on.
 
-    Numba notices a change of a kernel's own file, but not of a leaf that was compiled into it from another file: after an
-    update it would go on with the old leaf, and recompute other values than it should.
+    Numba notices a change of a kernel's own file, but not of a leaf or a constant that was compiled into it from another
+    file: after an update it would go on with the old one, and recompute other values than it should.
     """
-    package = Path(__file__).parent
-    sources = [source.read_bytes() for source in sorted(package.rglob("*.py"))]
-    state = hashlib.sha256(b"\0".join(source for source in sources if b"kernel" in source)).hexdigest()[:16]
+    dispatcher = njit(cache=ARE_KEPT, **options)(function)
+    if ARE_KEPT and dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
+        cache_file = dispatcher._cache._cache_file
+        sources = sources_of(Path(function.__code__.co_filename).resolve())
+        cache_file._source_stamp = (cache_file._source_stamp, stamp_of(sources))
+    return dispatcher
+
+
+def _kernel_files() -> list[Path]:
+    """The sources of this package that have kernels, and this one."""
+    here = Path(__file__)
+    return [here, *(source for source in here.parent.rglob("*.py") if imports(source, "sim.kernels"))]
+
+
+def _choose_cache() -> bool:
+    """Choose where kernels are kept on disk, a folder for each state of the files that hold them; False: nowhere.
+
+    Branches of the code side by side do not overwrite each other's then. What else a kernel depends on is in its stamp.
+    """
+    state = stamp_of(_kernel_files())[:16]
     cache = choose_cache(config.CACHE_DIR or None, state)
     if cache.trouble is not None:
         log.warning("%s", cache.trouble)
     if cache.folder is None:
-        return state, False
+        return False
     if cache.is_passing:
         os.environ["NUMBA_CACHE_DIR"] = str(cache.folder.parents[1])  # of our children, so that they need not compile
     others = [other for other in cache.folder.parent.glob("*") if other != cache.folder]
     for old in sorted(others, key=_made_at)[: -CACHES_KEPT + 1]:
         shutil.rmtree(old, ignore_errors=True)
     config.CACHE_DIR = str(cache.folder)
-    return state, True
+    return True
 
 
 def _made_at(cache: Path) -> float:
@@ -72,5 +89,8 @@ def _made_at(cache: Path) -> float:
         return 0.0
 
 
-KERNELS_STATE, ARE_KEPT = _choose_cache()
-"""What names this state of the kernels (workers with another one could make other values); whether Numba may cache."""
+ARE_KEPT = _choose_cache()
+"""May Numba keep compiled kernels on disk?"""
+
+KERNELS_STATE = stamp_of(set[Path]().union(*map(sources_of, _kernel_files())))[:16]
+"""Names this state of the kernels and of all that they depend on: workers with another one could make other values."""

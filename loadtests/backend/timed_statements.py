@@ -15,7 +15,7 @@ from cassandra.connection import ConnectionException
 from cassandra.query import BoundStatement
 from numpy.typing import NDArray
 
-from loadtests.recording.history import Counts, ErrorCount, HistoryWriter, SecondCounts, counts_of
+from loadtests.recording.history import Counts, ErrorCount, HistoryWriter, SecondCounts, counts_of, wall_s_of
 from scenarios.domain import Operation
 from scenarios.spec import Topology
 from store.session import Statements
@@ -82,7 +82,7 @@ class RequestLog:
         seconds = {name: (done_ns - zero_ns) // 1_000_000_000 for name, (done_ns, _, _) in columns.items()}
         operations = sorted(name for name, of_it in seconds.items() if (of_it >= 0).any())
         nothing = np.zeros(0, np.int64)
-        with HistoryWriter(folder, operations) as writer:
+        with HistoryWriter(folder, operations, started_at_s=wall_s_of(zero_ns)) as writer:
             for second in sorted({int(one) for name in operations for one in np.unique(seconds[name]) if one >= 0}):
                 counts, times = dict[str, SecondCounts](), dict[str, Counts]()
                 for name in operations:

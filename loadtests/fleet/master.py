@@ -167,7 +167,7 @@ class FleetMaster:
         shards = self.options.shard_count if self._roster is not None else 0
         self._recent = RecentSeconds(shards + (len(self._boots) if has_customers or not shards else 0))
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
-        self._zero_epoch_s = time.time() + START_DELAY_S
+        self._zero_epoch_s = self._record.started_at_s = time.time() + START_DELAY_S
         self._storm_record().write(self.options.out)
         for worker in self._boots:
             self._send(Begin(zero_ns=self._zero_ns), worker)

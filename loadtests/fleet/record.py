@@ -73,6 +73,7 @@ class RunRecord:
     def __init__(self, out: Path, ledger: Ledger) -> None:
         self.out = out
         self.ledger = ledger
+        self.started_at_s = 0.0  # the storm's wall start [s since the epoch]
         self.totals = np.zeros(4, np.int64)  # offered, ok, failed, indeterminate so far
         self._writers: dict[str, HistoryWriter] = {}
 
@@ -126,5 +127,7 @@ class RunRecord:
 
     def _writer(self, source: str, operations: tuple[str, ...]) -> HistoryWriter:
         if source not in self._writers:
-            self._writers[source] = HistoryWriter(self.out / "history" / source, operations)
+            self._writers[source] = HistoryWriter(
+                self.out / "history" / source, operations, started_at_s=self.started_at_s
+            )
         return self._writers[source]

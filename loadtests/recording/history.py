@@ -6,13 +6,17 @@ Rules that hold here:
 - Files are only ever added to, and flushed each second: a run that was killed leaves a history that can still be read,
   up to its last whole line. Rows of the same second and operation add up.
 - Latencies are histogram counts in microseconds (`loadtests.recording.histograms`, whose names are given on here).
+- A histogram log's stamps are those seconds. Its StartTime and BaseTime are the storm's wall start, so that the standard
+  log processors take a time window from there, and not from the first second in which an operation had any answer.
 - Nothing else of `loadtests` is imported here: `reports` reads histories through this module alone.
 """
 
 import csv
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
 from heapq import merge as merge_sorted
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +24,6 @@ from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
-from hdrh.log import HistogramLogWriter
 
 from loadtests.recording.histograms import (
     COUNTS_SIZE,
@@ -50,6 +53,7 @@ __all__ = [
     "merge_histories",
     "percentiles_us",
     "read_history",
+    "wall_s_of",
 ]
 
 
@@ -100,13 +104,15 @@ class HistoryWriter:
 
     Raises FileExistsError when the folder already holds a history: what was recorded is never written over.
     The sampler of the nodes has no operations: it keeps a folder with `operations=()`, and `merge_histories` adds it.
+    `started_at_s`: the storm's wall start [s since the epoch]; may be set until the first second is written. Without it
+    the histogram logs count from 1970, and time windows relative to their start are right all the same.
     """
 
-    def __init__(self, folder: Path, operations: Sequence[str]) -> None:
+    def __init__(self, folder: Path, operations: Sequence[str], *, started_at_s: float = 0.0) -> None:
         self.folder = folder
         self.operations = tuple(operations)
+        self.started_at_s = started_at_s
         self._files: dict[str, IO[str]] = {}
-        self._logs: dict[str, HistogramLogWriter] = {}
         self._second_last = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._csv("intervals.csv", ("second", "operation", *SecondCounts._fields))
@@ -155,7 +161,6 @@ class HistoryWriter:
             os.fsync(file.fileno())
             file.close()
         self._files.clear()
-        self._logs.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -180,21 +185,39 @@ class HistoryWriter:
     def _log_line(self, name: str, second: int, counts: Counts) -> None:
         if not counts.any():
             return  # a standard log has no line for an interval in which nothing was measured
-        if name not in self._logs:
-            self._logs[name] = _new_log(self._open(name))
-        _write_line(self._logs[name], second, counts)
+        if name not in self._files:
+            self._open(name).write(_log_header(self.started_at_s))
+        self._files[name].write(_log_line(second, counts))
 
 
-def _new_log(file: IO[str]) -> HistogramLogWriter:
-    log = HistogramLogWriter(file)
-    log.output_comment("[Values in microseconds; timestamps in seconds since the storm's wall start]")
-    log.output_log_format_version()
-    log.output_legend()
-    return log
+def wall_s_of(monotonic_ns: int) -> float:
+    """An instant of `time.monotonic_ns` on the wall clock [s since the epoch], as the two clocks stand now."""
+    return time.time() - (time.monotonic_ns() - monotonic_ns) / 1e9
 
 
-def _write_line(log: HistogramLogWriter, second: int, counts: Counts) -> None:
-    log.output_interval_histogram(histogram_of(counts), second, second + 1, max_value_unit_ratio=1_000.0)
+_START_TIME = "#[StartTime: "
+
+
+def _log_header(started_at_s: float) -> str:
+    """The lines before the first interval. Source: HdrHistogram's HistogramLogWriter, format 1.2.
+
+    The Python library's writer is not used: its `output_start_time` raises AttributeError, and it cuts each interval's
+    maximum down to whole milliseconds (hdrhistogram 0.10.8).
+    """
+    at = datetime.fromtimestamp(started_at_s, UTC).isoformat(sep=" ", timespec="milliseconds")
+    return (
+        "#[Values in microseconds; timestamps in seconds since the storm's wall start]\n"
+        "#[Histogram log format version 1.2]\n"
+        f"{_START_TIME}{started_at_s:.3f} (seconds since epoch), {at}]\n"
+        f"#[BaseTime: {started_at_s:.3f} (seconds since epoch)]\n"
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+    )
+
+
+def _log_line(second: int, counts: Counts) -> str:
+    """One interval of a second; its maximum in milliseconds."""
+    histogram = histogram_of(counts)
+    return f"{second:.3f},1.000,{histogram.get_max_value() / 1_000:.3f},{histogram.encode().decode()}\n"
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -333,19 +356,30 @@ def merge_histories(parts: Sequence[Path], folder: Path) -> None:
             writer.write_second(second, counts, {}, {}, np.zeros(0, dtype=np.int64))
         writer.write_nodes(sample for history in histories for sample in history.nodes)
         writer.write_errors(error for history in histories for error in history.errors)
-    for name in sorted({path.name for part in parts for path in part.glob("*.hlog")}):
-        _merge_log([part / name for part in parts if (part / name).exists()], folder / name)
+    logs = sorted({path for part in parts for path in part.glob("*.hlog")})
+    started_at_s = min((at for path in logs if (at := _start_time(path)) is not None), default=0.0)
+    for name in sorted({path.name for path in logs}):
+        _merge_log([path for path in logs if path.name == name], folder / name, started_at_s)
 
 
-def _merge_log(paths: Sequence[Path], merged: Path) -> None:
+def _merge_log(paths: Sequence[Path], merged: Path, started_at_s: float) -> None:
     with merged.open("x", encoding="utf-8", newline="") as file:
+        file.write(_log_header(started_at_s))
         if len(paths) == 1:
             # Decoding and encoding would take a millisecond for each second of each operation, and change nothing.
-            file.writelines(_whole_lines(paths[0]))
+            file.writelines(line for line in _whole_lines(paths[0]) if line[0].isdigit())
             return
-        log = _new_log(file)
-        for second, counts in _added_up([_read_log(path) for path in paths]):
-            _write_line(log, second, counts)
+        file.writelines(_log_line(second, counts) for second, counts in _added_up([_read_log(path) for path in paths]))
+
+
+def _start_time(log: Path) -> float | None:
+    """The StartTime of a histogram log [s since the epoch]; None of one that was cut off before it."""
+    for line in _whole_lines(log):
+        if line.startswith(_START_TIME):
+            return float(line.removeprefix(_START_TIME).split(maxsplit=1)[0])
+        if not line.startswith("#"):
+            return None
+    return None
 
 
 def _counts_in(histories: Iterable[RunHistory], operation: str, second: int) -> SecondCounts:

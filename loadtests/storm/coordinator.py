@@ -22,7 +22,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
-from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories
+from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories, wall_s_of
 from loadtests.recording.seconds import Second
 from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Trouble
 from loadtests.storm.shard_process import dense, new_live_counts, start_shard
@@ -165,6 +165,8 @@ class _Shards:
     ) -> StormResult:
         self._await_ready()
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
+        for writer in self._writers:
+            writer.started_at_s = wall_s_of(self._zero_ns)
         self._tell(Start(at_monotonic_ns=self._zero_ns))
         beside.start(self._zero_ns)
         is_interrupted = False

@@ -174,9 +174,9 @@ def _give_up_silent(state: WireState, now_us: int) -> None:
     """
     for link in range(state.links.shape[0]):
         row = state.links[link]
-        if row[LinkField.STATUS] == LinkStatus.OPEN and row[LinkField.IN_FLIGHT] + row[LinkField.ABANDONED] > 0:
-            if now_us - row[LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]:
-                row[LinkField.STATUS] = LinkStatus.LOST
+        owed = row[LinkField.IN_FLIGHT] + row[LinkField.ABANDONED] if row[LinkField.STATUS] == LinkStatus.OPEN else 0
+        if owed > 0 and now_us - row[LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]:
+            row[LinkField.STATUS] = LinkStatus.LOST
 
 
 @borrowing_kernel

@@ -92,7 +92,7 @@ def scan_responses(state: WireState, now_us: int) -> int:
 
 @borrowing_kernel
 def classify(frame: NDArray[np.uint8], frame_size: int) -> int:
-    """ANSWERED for a RESULT that is void or rows, the ErrorKind of an ERROR, and BROKEN for what no EXECUTE of ours is answered with.
+    """ANSWERED for a RESULT that is void or rows, the ErrorKind of an ERROR, BROKEN for what answers no EXECUTE of ours.
 
     frame: uint8[size], a response of `frame_size` bytes, or its beginning.
     """

@@ -1,11 +1,7 @@
 """When a stretch of beats ends, how long a beat sleeps, and the caches of the compiled beat."""
 
-from pathlib import Path
-
 import pytest
 
-from loadtests import kernels
-from loadtests.wire import event_loop as beat
 from loadtests.wire.event_loop import needs_python, wait_us
 from loadtests.wire.state import Limit, LinkField, LinkStatus, LiveField, Progress, Total
 from tests.support.wire_bench import TIMEOUT_US, Bench, new_bench, response
@@ -117,13 +113,3 @@ def test_the_time_before_the_start_and_a_closed_loop_know_no_stalls() -> None:
     bench.state.limits[Limit.IS_CLOSED_LOOP] = 1
     asks(bench, now_us=600_000)
     assert stalls(bench) == (0, 0, 0)
-
-
-def test_a_cached_kernel_is_stale_when_any_of_the_sources_changed(tmp_path: Path) -> None:
-    one, other = tmp_path / "one.py", tmp_path / "other.py"
-    one.write_text("a = 1")
-    other.write_text("b = 2")
-    before = kernels.stamp_of([one, other])
-    other.write_text("b = 3")
-    assert kernels.stamp_of([one, other]) != before
-    assert beat.run_stretch._cache._cache_file._source_stamp[1] == kernels.SOURCES_STAMP

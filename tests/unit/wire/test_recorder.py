@@ -1,16 +1,41 @@
 """What leaves the engine: seconds to the history, also after a stall; scheduling that falls back; blocks that come."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from loadtests.errors import HarnessError
 from loadtests.wire import scheduling as realtime
+from loadtests.wire.completion import lose_link
 from loadtests.wire.producer import Producer
-from loadtests.wire.recorder import IntervalSnapshot, Recorder
-from loadtests.wire.state import LiveField
-from tests.support.wire_bench import new_bench, response
+from loadtests.wire.recorder import EngineReport, IntervalSnapshot, Recorder, tally_errors
+from loadtests.wire.state import LinkField, LinkStatus, LiveField
+from tests.support.wire_bench import error, new_bench, response
+
+EMPTY_REPORT = EngineReport(
+    **dict.fromkeys(
+        (
+            "offered",
+            "attempted",
+            "ok",
+            "failed",
+            "indeterminate",
+            "retries",
+            "blocked",
+            "late_answers",
+            "stray_answers",
+        ),
+        0,
+    ),
+    **dict.fromkeys(("reopened", "stalls", "producer_starved"), 0),
+    **dict.fromkeys(("wall_s", "cpu_s", "stalled_s", "stall_ms_max", "late_p50_ms", "late_p99_ms", "late_max_ms"), 0.0),
+    was_stopped=False,
+    scheduling="plain",
+    errors=(),
+    error_messages={},
+)
 
 
 def test_each_second_is_handed_over_once_and_measurements_go_to_the_latest() -> None:
@@ -100,6 +125,25 @@ def test_a_producer_that_is_stopped_leaves_no_thread() -> None:
     producer.stop()
     assert producer.is_exhausted and producer.take() is None
     assert not [thread for thread in threading.enumerate() if thread.name == "wire-producer"]
+
+
+def test_connections_lost_and_connections_not_found_are_network_errors_counted_by_attempt() -> None:
+    """An operation that lost two connections and ended in doubt is two of them; other errors are none."""
+    bench = new_bench([0] * 3, attempts=2)
+    bench.submit(0)
+    (first, stream, _), *_ = bench.sent()
+    bench.answer(first, error(stream, 0x1001), 5)
+    for link in range(1, 3):
+        lose_link(bench.state, link, 10)
+    bench.state.links[:, LinkField.STATUS] = LinkStatus.CLOSED
+    bench.submit(50_000)
+    tallies = tally_errors(bench.state, ("ingest_reading",))
+    assert {tally.kind: tally.count for tally in tallies if tally.outcome is None} == {
+        "overloaded": 1,
+        "connection_lost": 2,
+        "no_connection": 3,
+    }
+    assert replace(EMPTY_REPORT, errors=tallies).network_errors == 5
 
 
 def test_the_layout_of_a_snapshot() -> None:
