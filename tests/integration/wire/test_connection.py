@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from loadtests.cluster.tls import tls_context
 from loadtests.errors import HarnessError
 from loadtests.stubs.scripted_node import Answer, Execute, StubServer
 from loadtests.wire.connection import Access, Credentials, open_connection
@@ -110,15 +111,9 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[StubServer, Path]]:
         yield server, ca
 
 
-def trusting(ca: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca))
-    context.check_hostname = False
-    return context
-
-
 def test_tls_carries_the_same_load(tls_server: tuple[StubServer, Path]) -> None:
     server, ca = tls_server
-    with new_engine(server, access=Access(tls=trusting(ca))) as engine:
+    with new_engine(server, access=Access(tls=tls_context(ca))) as engine:
         report = engine.run(SteadySource(1_000, 1_000))
     assert report.ok == 1_000 and report.retries == 0 and len(server.executes) == 1_000
 
@@ -126,7 +121,7 @@ def test_tls_carries_the_same_load(tls_server: tuple[StubServer, Path]) -> None:
 def test_a_lost_tls_connection_is_opened_again(tls_server: tuple[StubServer, Path]) -> None:
     server, ca = tls_server
     threading.Timer(0.3, server.drop_connections).start()
-    with new_engine(server, access=Access(tls=trusting(ca))) as engine:
+    with new_engine(server, access=Access(tls=tls_context(ca))) as engine:
         report = engine.run(SteadySource(1_000, 1_000))
     assert report.ok == 1_000 and report.reopened == 2
 
@@ -135,10 +130,11 @@ def test_another_ca_is_refused(tls_server: tuple[StubServer, Path], tmp_path: Pa
     server, _ = tls_server
     other, _ = certificate("other", tmp_path)
     with pytest.raises(HarnessError, match=r"no TLS connection.*--ca"):
-        new_engine(server, access=Access(tls=trusting(other))).open()
+        new_engine(server, access=Access(tls=tls_context(other))).open()
+    assert server.prepare_count == 0 and not server.executes  # nothing was said to a node that is not trusted
 
 
 def test_tls_to_a_plain_server_is_refused(tmp_path: Path) -> None:
     ca, _ = certificate("node", tmp_path)
     with StubServer() as server, pytest.raises(HarnessError, match="no TLS connection"):
-        new_engine(server, access=Access(tls=trusting(ca), timeout_s=2)).open()
+        new_engine(server, access=Access(tls=tls_context(ca), timeout_s=2)).open()
