@@ -22,7 +22,7 @@ from loadtests.errors import HarnessError
 from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
 from loadtests.fleet.messages import TO_MASTER, TO_WORKER, unpacked
 from loadtests.fleet.options import FleetOptions, add_arguments, fleet_options
-from loadtests.fleet.worker import SCHEMA, FleetWorker
+from loadtests.fleet.worker import FleetWorker
 from loadtests.storm.tables import prepare_tables
 from scenarios.spec import ScenarioError
 from sim.estate.model import EstateModel
@@ -106,7 +106,7 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
     runner.register_message(TO_MASTER, lambda environment, msg: master.hear(msg.node_id, unpacked(msg.data)))
     if not options.has_tables:
         log.info("creating the tables in keyspace %s", options.scenario.topology.keyspace)
-        prepare_tables(options.scenario, estate, options.endpoint, SCHEMA)
+        prepare_tables(options.scenario, estate, options.endpoint, options.scenario.store.schema_name)
 
     def start(**_: Any) -> None:
         if master.is_finished.is_set():  # the web UI has a button for it

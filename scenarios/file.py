@@ -128,10 +128,15 @@ def _instead(place: Place) -> str:
     model = Scenario
     for part in place[:-1]:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
-    fields = list(model.model_fields)
+            model = _model_in(_field_named(model, part).annotation)
+    fields = [field.alias or name for name, field in model.model_fields.items()]
     close = get_close_matches(str(place[-1])[:NAME_READ_MAX], fields, n=1)
     return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(fields)} (docs/scenarios.md)"
+
+
+def _field_named(model: Any, name: str) -> Any:
+    """The field of a model by its name in the file."""
+    return next(field for own, field in model.model_fields.items() if (field.alias or own) == name)
 
 
 def _model_in(annotation: Any) -> Any:

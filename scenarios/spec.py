@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
@@ -114,6 +114,15 @@ class Topology(Part):
     @property
     def replica_count(self) -> int:
         return sum(dc.rf for dc in self.dcs)
+
+
+class Store(Part):
+    """How the readings are stored."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    # pydantic's models have a method `schema`
+    schema_name: Name = Field(default="home_months", alias="schema", description="the table design, see store.schemas")
 
 
 class Validity(Part):
@@ -226,6 +235,7 @@ class Scenario(Part):
     alerts: Alerts = Alerts()
     campaigns: tuple[Campaign, ...] = Field(default=(), max_length=CAMPAIGNS_MAX)
     traffic: Traffic = Traffic()
+    store: Store = Store()
     topology: Topology
     run: Run
     slo: tuple[Objective, ...] = ()

@@ -59,7 +59,6 @@ log = logging.getLogger(__name__)
 HELLO_EVERY_S = 1.0
 LEDGER_PART_BYTES = 1 << 20
 STOP_S_MAX = 30.0  # beyond the scenario's own time-out of an operation
-SCHEMA = "home_months"
 
 
 @dataclass(slots=True)
@@ -82,7 +81,9 @@ class FleetWorker:
         self.is_welcome = Event()
         self.has_begun = Event()
         self.is_over = Event()
-        self.customers = CustomerDesk(options.scenario, self.estate, options.endpoint, SCHEMA)
+        self.customers = CustomerDesk(
+            options.scenario, self.estate, options.endpoint, options.scenario.store.schema_name
+        )
         self._visitors: list[_Visitor] = []
         self._environment = environment
         self._refused = refused
@@ -289,7 +290,7 @@ class _HostedShard:
         plan = ShardPlan(
             scenario=options.scenario,
             estate=estate,
-            schema=SCHEMA,
+            schema=options.scenario.store.schema_name,
             endpoint=options.endpoint,
             shard=self.given.shard,
             shard_count=self.given.shard_count,

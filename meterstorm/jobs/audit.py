@@ -26,9 +26,7 @@ from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
-from store.schemas import SCHEMAS
-
-SCHEMA = "home_months"
+from store.schemas import schema_of
 
 
 def has_revisions(scenario: Scenario) -> bool:
@@ -44,10 +42,10 @@ def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: 
             driver, session = connect(dataclasses.replace(endpoint, local_dc=dc.name))
             cleanup.callback(driver.shutdown)
             sessions.append(session)
-        fold_days_anew(sessions, estate, SCHEMAS[SCHEMA], scenario.topology, progress.detail)
+        fold_days_anew(sessions, estate, schema_of(scenario), scenario.topology, progress.detail)
         if has_summaries(scenario, estate):
             progress.detail("projecting cohorts and completeness again, from the folded days")
-            store = CassandraStore(sessions[0], SCHEMAS[SCHEMA], scenario.topology, book_of(estate))
+            store = CassandraStore(sessions[0], schema_of(scenario), scenario.topology, book_of(estate))
             summarise(estate, store, start_us_of(estate) + scenario.span_us)
             store.close()
 
@@ -85,7 +83,7 @@ def audit(
             sessions,
             estate=estate,
             ledger=ledger,
-            schema=SCHEMAS[SCHEMA],
+            schema=schema_of(scenario),
             topology=scenario.topology,
             settle_s=settle_s,
             progress=progress.detail,
@@ -98,7 +96,11 @@ def audit(
             report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
-            report.rules.extend(check_command_rules(scenario, estate, endpoint, schema=SCHEMA, is_complete=is_complete))
+            report.rules.extend(
+                check_command_rules(
+                    scenario, estate, endpoint, schema=scenario.store.schema_name, is_complete=is_complete
+                )
+            )
     result = audit_result(report, scenario)
     folder = run_folder / "audits"
     folder.mkdir(exist_ok=True)
@@ -122,7 +124,7 @@ def _rules(
             session,
             estate=estate,
             ledger=ledger,
-            schema=SCHEMAS[SCHEMA],
+            schema=schema_of(scenario),
             topology=scenario.topology,
             progress=progress.detail,
         )

@@ -20,7 +20,6 @@ from loadtests.monitoring.quiescence import require_rest
 from loadtests.monitoring.resources import SampleNodes
 from loadtests.storm.tables import publish_prices
 from meterstorm.display.progress import Progress, Silent
-from meterstorm.jobs.audit import SCHEMA
 from meterstorm.jobs.run_folder import CLUSTER_NAME, PROFILE_NAME, new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
@@ -31,7 +30,7 @@ from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import write_profile
 from store.cassandra import create_schema, drop_schema, first_table_with_rows
-from store.schemas import SCHEMAS
+from store.schemas import schema_of
 
 ALPHA = 0.025  # how often a step may be wrong to either side: both ends of the interval are right 95 times in 100
 STEP_S = 120
@@ -98,7 +97,7 @@ def find_max(
         progress.phase("Waiting for the cluster to be at rest")
         require_rest(endpoint, processor_count(), sample_nodes=sample_nodes if cluster is not None else None)
         progress.phase("Encoding the scenario's mix")
-        target = cassandra_target(scenario, estate, endpoint, schema=SCHEMA, dcs=dcs)
+        target = cassandra_target(scenario, estate, endpoint, schema=scenario.store.schema_name, dcs=dcs)
         rules = rules_of(scenario, options)
         plan = _plan(target, scenario, options, progress)
         progress.phase(f"Searching from {plan.low_per_s:,.0f}/s, in steps of at most {rules.length_s} s")
@@ -134,6 +133,7 @@ def find_max(
 
 def check_request(scenario: Scenario, options: SearchOptions, *, is_local: bool) -> None:
     """Raise ScenarioError, one sentence, for what can't be searched."""
+    schema_of(scenario)
     if not scenario.slo:
         raise ScenarioError("the scenario has no [[slo]], so no rate could break one; give it an objective to hold")
     sent = operations_of(scenario)
@@ -189,7 +189,7 @@ def _plan(target: StepTarget, scenario: Scenario, options: SearchOptions, progre
 @contextlib.contextmanager
 def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is_ours: bool) -> Iterator[str]:
     """The tables, for the time of the search; yields Cassandra's release. A local cluster takes its own along."""
-    schema, topology = SCHEMAS[SCHEMA], scenario.topology
+    schema, topology = schema_of(scenario), scenario.topology
     driver, session = connect(endpoint)
     try:
         create_schema(session, schema, topology)

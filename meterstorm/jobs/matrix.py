@@ -11,7 +11,6 @@ from loadtests.matrix.cells import Group, Plan, Room, group_order, plan_matrix
 from loadtests.matrix.group import Measured, Settings, measure_group
 from loadtests.matrix.visit import IN_FLIGHT
 from meterstorm.display.progress import Progress, Silent
-from meterstorm.jobs.audit import SCHEMA
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.matrix import cell_results, refused_cells
@@ -21,6 +20,7 @@ from reports.results_file import Machine
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario
 from store.ports import StoreError
+from store.schemas import schema_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ def matrix(
     be partial. A cluster that can't go on is told in `trouble`, and the next one is started. Raises ScenarioError for what
     the user can mend in the scenario or the arguments, HarnessError when nothing can be hosted or nothing could be measured.
     """
+    schema_of(scenario)  # refused before anything is started
     progress = progress or Silent()
     started = datetime.now(UTC)
     room = room or Room(processors=processor_count(), memory_mib=available_memory_mib())
@@ -62,7 +63,7 @@ def matrix(
             repeats=asked.repeats,
             seconds=asked.seconds,
             rate_per_s=asked.rate_per_s,
-            schema=SCHEMA,
+            schema=scenario.store.schema_name,
             heap_mib=plan.heap_mib,
         )
         measured, trouble = Measured(), list[str]()

@@ -21,7 +21,6 @@ from loadtests.storm.tables import prepare_tables
 from loadtests.workload.operations import planes_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
-from meterstorm.jobs.audit import SCHEMA
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import (
     CLUSTER_NAME,
@@ -41,6 +40,7 @@ from sim.profiles.stored import read_profile, write_profile
 from sim.virtual_time.tallies import trace_digest
 from store.cassandra import drop_warming_schema
 from store.ports import StoreError
+from store.schemas import schema_of
 from store.session import FAILURES
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def run(
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
     storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
+    schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
     phases = _Phases(progress or Silent())
     started = datetime.now(UTC)
@@ -86,7 +87,7 @@ def run(
             watch = _Watch(cluster)
             cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
-            release = prepare_tables(scenario, estate, reached, SCHEMA)
+            release = prepare_tables(scenario, estate, reached, scenario.store.schema_name)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
@@ -212,7 +213,7 @@ def _storm(
                     scenario,
                     senders,
                     estate=estate,
-                    schema=SCHEMA,
+                    schema=scenario.store.schema_name,
                     endpoint=endpoint,
                     run_folder=out,
                     scenario_path=out / RESOLVED_NAME,
@@ -224,7 +225,7 @@ def _storm(
             return storm(
                 scenario,
                 estate=estate,
-                schema=SCHEMA,
+                schema=scenario.store.schema_name,
                 endpoint=endpoint,
                 run_folder=out,
                 shard_count=senders,

@@ -1,6 +1,17 @@
 """Named table designs. A design is one module here with a `SCHEMA`; designs compete on the same trace."""
 
+from collections.abc import Mapping
+
+from scenarios.spec import Scenario, ScenarioError
 from store.schemas.home_months import SCHEMA as HOME_MONTHS
 from store.tables import Schema
 
-SCHEMAS: dict[str, Schema] = {schema.name: schema for schema in (HOME_MONTHS,)}
+SCHEMAS: Mapping[str, Schema] = {schema.name: schema for schema in (HOME_MONTHS,)}
+
+
+def schema_of(scenario: Scenario) -> Schema:
+    """The table design that a scenario names. Raises ScenarioError when there is none of that name."""
+    name = scenario.store.schema_name
+    if name not in SCHEMAS:
+        raise ScenarioError(f"store.schema = '{name}': there is no such schema; there are {', '.join(sorted(SCHEMAS))}")
+    return SCHEMAS[name]

@@ -83,6 +83,9 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
         ("run nowhere.toml", 2, "nowhere.toml: no such scenario file, and none that ships; those are .*smoke"),
         ("run {scenario} --seed -1", 2, "Invalid value for '--seed'"),
         ("run {scenario} --out {scenario}", 2, "already holds something"),
+        ("run {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema; there are home_months"),
+        ("find-max {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
+        ("matrix {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
         ("run {scenario} --ca ca.pem", 2, "go with --contact-points"),
         ("run {scenario} --contact-points 127.0.0.1 --username me", 2, "--username and --password-file go together"),
         ("run {scenario} --contact-points ,", 2, "names no host"),
@@ -95,7 +98,12 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
     ],
 )
 def test_what_goes_wrong_is_one_sentence(scenario: Path, tmp_path: Path, arguments: str, code: int, said: str) -> None:
-    result = invoke(*shlex.split(arguments.format(scenario=scenario, new=tmp_path / "new")))
+    other_schema = tmp_path / "other_schema.toml"
+    other_schema.write_text(
+        f"{SMALL}[store]\nschema = 'wide'\n[[slo]]\noperation = 'ingest_reading'\nresponse_ms_max = 5\n"
+    )
+    named = {"scenario": scenario, "other_schema": other_schema, "new": tmp_path / "new"}
+    result = invoke(*shlex.split(arguments.format(**named)))
     assert result.exit_code == code, result.output
     assert re.search(said, " ".join(result.output.split())), result.output
     assert "Traceback" not in result.output

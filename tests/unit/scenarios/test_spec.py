@@ -214,7 +214,7 @@ def test_one_wrong_dc_is_one_error() -> None:
 
 
 def fields_below(model: type[BaseModel]) -> set[str]:
-    names = set(model.model_fields)
+    names = {field.alias or name for name, field in model.model_fields.items()}
     for field in model.model_fields.values():
         for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
             if isinstance(part, type) and issubclass(part, BaseModel):
