@@ -188,6 +188,18 @@ RUN_OPERATIONS = (
 """What a run sends often enough to have an objective; the others are the library's."""
 
 
+class CommitLogSync(StrEnum):
+    """When a node's commit log is on its disk. An acknowledgement waits for that with `batch` and `group`.
+
+    `periodic` (Cassandra's default) acknowledges first: a killed process loses what it acknowledged in its last moments, a
+    machine without power up to ten seconds of it.
+    """
+
+    PERIODIC = "periodic"
+    BATCH = "batch"
+    GROUP = "group"
+
+
 class ConsistencyLevel(StrEnum):
     """Levels for plain reads and writes. ANY is left out: an acknowledgement that no replica holds proves nothing."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from scenarios.domain import RUN_OPERATIONS, ConsistencyLevel, DcRole, Operation
+from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
 from scenarios.keyspaces import require_own_keyspace
 from scenarios.operations import measured_operations_of
@@ -70,6 +70,9 @@ class Topology(Part):
     dcs: tuple[Dc, ...] = Field(min_length=1, max_length=8)
     consistency: Consistency = Consistency()
     keyspace: Name = "meterstorm"
+    commit_log_sync: CommitLogSync = Field(
+        default=CommitLogSync.PERIODIC, description="of local nodes; an existing cluster has its own"
+    )
 
     @model_validator(mode="before")
     @classmethod

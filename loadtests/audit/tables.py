@@ -27,6 +27,7 @@ from loadtests.audit.fact_classes import FactClass, fact_classes
 from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, phantoms_of
 from loadtests.audit.rules.customers import Checked
 from loadtests.audit.table_scan import NULL, Page, RawRowsHandler, read_pages, token_ranges
+from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation, export_mpan_of
 from scenarios.spec import Topology
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 SPLITS_PER_RANGE = 4
 RESCAN_WAIT_S = 3.0
+HINTS_LOOK_S = 1.0
 VALUES_SHOWN_MAX = 4
 
 
@@ -105,19 +107,21 @@ def audit(
     settle_s: float,
     progress: Callable[[str], None],
     sent: Mapping[Operation, Sent] | None = None,
+    hints_left: Callable[[], int] = lambda: 0,
 ) -> AuditReport:
     """Read every table back through each DC's session and judge every fact.
 
     sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A table of which a DC
     misses acknowledged facts is read again after a wait, until it has them or `settle_s` was waited in all: hints and
-    repair are allowed their time. `sent` is what became of the operations that the ledger has no plane for.
+    repair are allowed their time. While nodes hold `hints_left` [bytes] for others these are waited for besides, as long as their
+    delivery can take. `sent` is what became of the operations that the ledger has no plane for.
     Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
     facts_read, scan_s = 0, 0.0
     for session in sessions.values():
         session.client_protocol_handler = RawRowsHandler
-    patience = _Patience(settle_s)
+    patience = Patience(settle_s, hints_left, topology.node_count)
     for table in audited_tables(schema):
         judge = _TableJudge(
             estate=estate, ledger=ledger, schema=schema, table=table, topology=topology, examples=report.examples
@@ -199,17 +203,42 @@ def _worst(one: FactCounts, other: FactCounts) -> FactCounts:
     return over_dcs(other, min(one.verified, other.verified), (one, other))
 
 
-class _Patience:
+class Patience:
     """How long a lagging DC may still be waited for; all tables and DCs draw on the same time."""
 
-    def __init__(self, settle_s: float) -> None:
+    def __init__(
+        self,
+        settle_s: float,
+        hints_left: Callable[[], int] = lambda: 0,
+        node_count: int = 1,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._left_s = settle_s
+        self._hints_left = hints_left
+        self._node_count = node_count
+        self._hints_until_s: float | None = None
+        self._clock, self._sleep = clock, sleep
 
     def wait(self) -> float:
-        """Wait a little and return how long [s]; 0 when there is no time left."""
+        """Wait until hints have arrived, else a little, and return how long [s]; 0 when there is no time left."""
+        return self._wait_for_hints() or self._wait_a_little()
+
+    def _wait_for_hints(self) -> float:
+        started_s = self._clock()
+        while left_bytes := self._hints_left():
+            if self._hints_until_s is None:
+                self._hints_until_s = started_s + delivery_s_max(left_bytes, self._node_count)
+            if self._clock() >= self._hints_until_s:
+                break
+            self._sleep(HINTS_LOOK_S)
+        return self._clock() - started_s if self._clock() - started_s >= HINTS_LOOK_S else 0.0
+
+    def _wait_a_little(self) -> float:
         waited_s = min(RESCAN_WAIT_S, self._left_s)
         self._left_s -= waited_s
-        time.sleep(waited_s)
+        self._sleep(waited_s)
         return waited_s
 
 
@@ -240,7 +269,7 @@ class _TableJudge:
         self.facts_read = 0
         self.scan_s = 0.0
 
-    def judge_dc(self, dc: str, session: Session, patience: _Patience) -> DcCounts:
+    def judge_dc(self, dc: str, session: Session, patience: Patience) -> DcCounts:
         settled_s = 0.0
         while True:
             right = [bitmap.copy() for bitmap in self._right]

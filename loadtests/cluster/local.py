@@ -117,7 +117,12 @@ class LocalCluster:
         seeds = [process.spec.address for process in self._processes if process.spec.is_seed]
         for process in self._processes:
             process.write_files(
-                jars=jar_paths, seeds=seeds, size=size, processors=processors, security=self.record.security
+                jars=jar_paths,
+                seeds=seeds,
+                size=size,
+                processors=processors,
+                security=self.record.security,
+                sync=self.record.topology.commit_log_sync,
             )
         first, *rest = self._processes
         first.launch(java)
@@ -165,6 +170,11 @@ class LocalCluster:
         """Raise HarnessError, with the last errors of its log, when a node has died."""
         for process in self._processes:
             process.require_alive()
+
+    @property
+    def dead_dcs(self) -> set[str]:
+        """The DCs that have lost a node which was meant to run."""
+        return {process.spec.dc for process in self._processes if not process.is_alive}
 
     def stop(self, keep: bool | None = None) -> None:
         """End all nodes and wait till they are gone; a second call does nothing.

@@ -4,13 +4,15 @@ The settings are those of a small but honest node: what a write's acknowledgemen
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.cluster.hints import HINTS_KIB_PER_S
 from loadtests.cluster.layout import NATIVE_PORT, STORAGE_PORT, NodeSpec
 from loadtests.cluster.sizing import NodeSize
+from scenarios.domain import CommitLogSync
 
 CLUSTER_NAME = "meterstorm"
 RACK = "r1"
@@ -31,6 +33,16 @@ java.rmi/sun.rmi.transport.tcp jdk.management/com.sun.management.internal
 """
 
 
+# The verdict on lost data rests on it. With `periodic`, Cassandra's default, an acknowledged write is in a buffer of the process
+# and on the disk within the period: SIGKILL took the last 60 to 85 ms of them (5.0.9, docs/cassandra-facts.md). With the
+# other two the acknowledgement waits for the disk: each write for its own sync, or a group for one sync within the window.
+_COMMIT_LOG_SYNC: Mapping[CommitLogSync, Mapping[str, str]] = {
+    CommitLogSync.PERIODIC: {"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"},
+    CommitLogSync.BATCH: {"commitlog_sync": "batch"},
+    CommitLogSync.GROUP: {"commitlog_sync": "group", "commitlog_sync_group_window": "10ms"},
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSecurity:
     """How clients of a local cluster prove themselves and what they may see."""
@@ -41,7 +53,13 @@ class ClientSecurity:
 
 
 def cassandra_yaml(
-    node: NodeSpec, folder: Path, *, seeds: Sequence[str], size: NodeSize, security: ClientSecurity
+    node: NodeSpec,
+    folder: Path,
+    *,
+    seeds: Sequence[str],
+    size: NodeSize,
+    security: ClientSecurity,
+    sync: CommitLogSync = CommitLogSync.PERIODIC,
 ) -> str:
     """The node's cassandra.yaml, written as JSON, of which YAML is a superset."""
     config: dict[str, Any] = {
@@ -69,10 +87,7 @@ def cassandra_yaml(
         "authorizer": "AllowAllAuthorizer",
         "authenticator": "PasswordAuthenticator" if security.password_login else "AllowAllAuthenticator",
         **_tls(security),
-        # Cassandra's defaults, spelled out because the verdict on lost data rests on them: an acknowledged write is in
-        # the commit log's buffer, and on the disk within 10 s. It survives the death of the process, not of the machine.
-        "commitlog_sync": "periodic",
-        "commitlog_sync_period": "10000ms",
+        **_COMMIT_LOG_SYNC[sync],
         "commitlog_segment_size": "16MiB",
         "commitlog_total_space": f"{size.commitlog_mib}MiB",
         "memtable": {
@@ -95,6 +110,10 @@ def cassandra_yaml(
         # Every client of a local cluster has the same address, so the share of one address is the share of all.
         "native_transport_max_request_data_in_flight": f"{size.requests_mib}MiB",
         "native_transport_max_request_data_in_flight_per_ip": f"{size.requests_mib}MiB",
+        # Cassandra's defaults; the audit's patience with a DC that was away is reckoned from the rate (`hints.py`).
+        "hinted_handoff_enabled": True,
+        "max_hint_window": "3h",
+        "hinted_handoff_throttle": f"{HINTS_KIB_PER_S}KiB",
         "auto_snapshot": False,  # dropping a table here is meant
         # A node that can't write any more must be seen to be gone, not linger half alive.
         "disk_failure_policy": "die",

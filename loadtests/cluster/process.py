@@ -13,6 +13,7 @@ from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.sizing import NodeSize
 from loadtests.errors import HarnessError, how_it_ended
+from scenarios.domain import CommitLogSync
 
 TETHER = Path(__file__).with_name("die_with_parent.py")
 DRAIN_S_MAX = 60.0
@@ -41,13 +42,14 @@ class NodeProcess:
         size: NodeSize,
         processors: int,
         security: ClientSecurity,
+        sync: CommitLogSync = CommitLogSync.PERIODIC,
     ) -> None:
         """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full."""
         conf = self.folder / "conf"
         options = node_config.jvm_options(self.folder, jars, size=size, processors=processors)
         texts = {
             "cassandra.yaml": node_config.cassandra_yaml(
-                self.spec, self.folder, seeds=seeds, size=size, security=security
+                self.spec, self.folder, seeds=seeds, size=size, security=security, sync=sync
             ),
             "cassandra-rackdc.properties": node_config.rack_properties(self.spec),
             "logback.xml": node_config.logback_xml(),

@@ -186,6 +186,7 @@ def scenario_of(scenario: Scenario, group: Group, cell: Cell, reads: Sequence[Op
     """
     consistency = Consistency(default=cell.level, operations=dict.fromkeys(reads, cell.read_level))
     topology = Topology(
+        commit_log_sync=scenario.topology.commit_log_sync,
         dcs=tuple(Dc(name=name, nodes=group.nodes_per_dc, rf=cell.rf) for name in dc_names(scenario, cell.dcs)),
         consistency=consistency,
         keyspace=cell.keyspace,

@@ -14,10 +14,12 @@ from loadtests.audit.rules.customers_read import check_rules
 from loadtests.audit.tables import audit as audit_tables
 from loadtests.backend.back_office import has_summaries, summarise
 from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.hints import hints_left_bytes
 from loadtests.recording.ledger import Ledger
 from loadtests.storm.refold import fold_days_anew
 from loadtests.workload.prices import book_of
 from meterstorm.display.progress import Progress
+from meterstorm.jobs.run_folder import CLUSTER_NAME
 from meterstorm.outcomes.run import audit_result
 from reports.run.results import AuditResult, Results
 from scenarios.domain import Operation
@@ -88,6 +90,7 @@ def audit(
             settle_s=settle_s,
             progress=progress.detail,
             sent=sent_of(run_folder / "history"),
+            hints_left=partial(hints_left_bytes, run_folder / CLUSTER_NAME),
         )
         check_all = partial(check_rules, is_closed=is_closed)
         report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_all))

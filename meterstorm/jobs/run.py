@@ -10,6 +10,7 @@ from pathlib import Path
 from loadtests.backend.command_gateway import require_carried
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.durability import why_lost
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.fleet.launch import FleetPlan, storm_under_locust
@@ -316,7 +317,8 @@ class _Watch:
             try:
                 self._cluster.require_alive()
             except HarnessError as error:
-                self.trouble.append(f"In second {second} of the storm: {error}.")
+                cost = why_lost(self._cluster.record.topology, self._cluster.dead_dcs)
+                self.trouble.append(f"In second {second} of the storm: {error}.{f' {cost}.' if cost else ''}")
         return self._sampler.sample(second)
 
     def close(self) -> None:

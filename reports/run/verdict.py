@@ -219,6 +219,12 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
             outcome = Verdict.PASS
             settled = f", after {duration(dc.settled_s)} of waiting for it to catch up" if dc.settled_s else ""
             sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
+            if any(other.lost < dc.lost for other in audit.per_dc.values()):
+                sentence += (
+                    f" It lacks {counted(dc.lost, 'fact')}, more than another DC does, so it may still be behind: hints arrive "
+                    "at some 1 MiB/s, and those of an existing cluster can't be seen from here. `meterstorm audit` with a longer "
+                    "--settle-s tells; what is missing then is lost there until a repair."
+                )
         checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
     return checks
 
