@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
-from loadtests.monitoring.node_metrics import COMPACTIONS, folder_size
+from loadtests.monitoring.node_metrics import folder_size
+from loadtests.monitoring.quiescence import COMPACTIONS
 from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
 from loadtests.wire.connection import Access, open_connection
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
@@ -128,7 +129,7 @@ class Nodes:
         """Wait until memtables that flush by time are flushed and nothing is left to compact."""
         time.sleep(FLUSH_S * 2 + 1)
         for _ in range(SETTLE_S_MAX):
-            if not any(row.active_tasks + row.pending_tasks for row in self.session.execute(COMPACTIONS)):
+            if not self.session.execute(COMPACTIONS).all():
                 return
             time.sleep(1)
 

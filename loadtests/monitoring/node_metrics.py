@@ -1,6 +1,8 @@
-"""What the local nodes cost while they work: processor, memory, disk, GC pauses, waiting compactions, once a second.
+"""What the local nodes cost while they work: processor, memory, disk, SSTables, GC pauses, once a second.
 
-All but the compactions come from the process and its files, so a node that is too busy to answer is still measured.
+All of it comes from the process and its files, so a node that is too busy to answer is still measured. How many compactions
+wait is not among it: no table tells (`thread_pools` reads 1 active, 0 pending while 20 are due), so what they have left
+to do is counted where it lies, as SSTables.
 """
 
 import os
@@ -8,17 +10,13 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from loadtests.cluster.connect import connect_to_every_node
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.recording.history import NodeSample
-from store.session import FAILURES
 
-QUERY_TIMEOUT_S = 0.8  # a late answer is worth less than the beat
-COMPACTIONS = "SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'CompactionExecutor'"
+SSTABLE = "-Data.db"  # ends the name of each SSTable's file of rows
 _PAUSE = re.compile(rb"Pause .* (\d+\.\d+)ms$", re.MULTILINE)
 
 
@@ -51,19 +49,24 @@ class _Watched:
     gc: GcLog
     cpu_s: float
     at_s: float
-    compactions: int = 0
 
 
 def folder_size(folder: Path) -> int:
     """Bytes of all files below `folder`; files that vanish meanwhile, as compacted ones do, count as nothing."""
-    total = 0
+    return data_on_disk(folder)[0]
+
+
+def data_on_disk(folder: Path) -> tuple[int, int]:
+    """Bytes of all files below `folder`, and how many of them are an SSTable's rows."""
+    total, sstable_count = 0, 0
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
                 total += Path(parent, name).stat().st_size
             except OSError:
                 continue
-    return total
+            sstable_count += name.endswith(SSTABLE)
+    return total, sstable_count
 
 
 def _watch(node: Node) -> _Watched:
@@ -82,34 +85,30 @@ def _sample(watched: _Watched, second: int) -> NodeSample:
     now_s, cpu_s = time.monotonic(), _cpu_s(watched.process)
     span_s = max(now_s - watched.at_s, 1e-3)
     pauses_ms = watched.gc.new_pauses_ms()
+    disk_bytes, sstable_count = data_on_disk(watched.node.folder / "data")
     sample = NodeSample(
         second=second,
         node=watched.node.name,
         dc=watched.node.dc,
         cpu_share=round((cpu_s - watched.cpu_s) / span_s, 3),
         rss_bytes=watched.process.memory_info().rss,
-        disk_bytes=folder_size(watched.node.folder / "data"),
+        disk_bytes=disk_bytes,
         gc_pause_ms=round(sum(pauses_ms), 3),
         gc_count=len(pauses_ms),
-        compactions_pending=watched.compactions,
+        sstable_count=sstable_count,
     )
     watched.cpu_s, watched.at_s = cpu_s, now_s
     return sample
 
 
 class NodeSampler:
-    """Samples of the nodes of a local cluster, each of the time since the sample before. Close it after use."""
+    """Samples of the nodes of a local cluster, each of the time since the sample before."""
 
     def __init__(self, cluster: LocalCluster) -> None:
-        self._driver, self._session = connect_to_every_node(cluster.endpoint())
         self._watched = [_watch(node) for node in cluster.nodes]
 
     def sample(self, second: int) -> list[NodeSample]:
-        """One sample of each node that lives, under the name of `second`.
-
-        A node that does not answer, in time or at all, keeps the waiting compactions of its last answer.
-        """
-        self._ask_compactions()
+        """One sample of each node that lives, under the name of `second`."""
         samples = []
         for watched in self._watched:
             try:
@@ -118,21 +117,3 @@ class NodeSampler:
             except psutil.NoSuchProcess:
                 continue
         return samples
-
-    def _ask_compactions(self) -> None:
-        hosts = {host.address: host for host in self._driver.metadata.all_hosts()}
-        asked: list[tuple[_Watched, Any]] = []
-        for watched in self._watched:
-            host = hosts.get(watched.node.address)
-            if host is not None:
-                future = self._session.execute_async(COMPACTIONS, host=host, timeout=QUERY_TIMEOUT_S)
-                asked.append((watched, future))
-        for watched, future in asked:
-            try:
-                row = future.result().one()
-            except FAILURES:
-                continue
-            watched.compactions = row.active_tasks + row.pending_tasks
-
-    def close(self) -> None:
-        self._driver.shutdown()

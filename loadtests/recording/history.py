@@ -83,7 +83,7 @@ class NodeSample:
     disk_bytes: int
     gc_pause_ms: float
     gc_count: int
-    compactions_pending: int
+    sstable_count: int | None  # None: a run of before it was counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +310,7 @@ def _read_nodes(path: Path) -> list[NodeSample]:
             disk_bytes=int(row["disk_bytes"]),
             gc_pause_ms=float(row["gc_pause_ms"]),
             gc_count=int(row["gc_count"]),
-            compactions_pending=int(row["compactions_pending"]),
+            sstable_count=int(row["sstable_count"]) if row.get("sstable_count") else None,
         )
         for row in _read_csv(path)
     ]

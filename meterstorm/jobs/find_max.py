@@ -93,7 +93,7 @@ def find_max(
             progress.detail(f"stopping the nodes of DC {dc_down}; its traffic goes to {dcs[0]}")
             cluster.stop_dc(dc_down)
             endpoint = cluster.endpoint(dcs[0])
-        sample_nodes = cleanup.enter_context(_sampler(cluster))
+        sample_nodes = _sampler(cluster)
         progress.phase("Waiting for the cluster to be at rest")
         require_rest(endpoint, processor_count(), sample_nodes=sample_nodes if cluster is not None else None)
         progress.phase("Encoding the scenario's mix")
@@ -218,14 +218,6 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
                 driver.shutdown()
 
 
-@contextlib.contextmanager
-def _sampler(cluster: LocalCluster | None) -> Iterator[SampleNodes]:
+def _sampler(cluster: LocalCluster | None) -> SampleNodes:
     """Samples of local nodes; of an existing cluster's none."""
-    if cluster is None:
-        yield lambda _: ()
-        return
-    sampler = NodeSampler(cluster)
-    try:
-        yield sampler.sample
-    finally:
-        sampler.close()
+    return (lambda _: ()) if cluster is None else NodeSampler(cluster).sample

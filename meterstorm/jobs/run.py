@@ -86,7 +86,6 @@ def run(
                 )
             reached = endpoint or _endpoint_of(cluster)
             watch = _Watch(cluster)
-            cleanup.callback(watch.close)
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(scenario, estate, reached, scenario.store.schema_name)
         with phases.phase("digest", "Computing the digest of the trace"):
@@ -320,7 +319,3 @@ class _Watch:
                 cost = why_lost(self._cluster.record.topology, self._cluster.dead_dcs)
                 self.trouble.append(f"In second {second} of the storm: {error}.{f' {cost}.' if cost else ''}")
         return self._sampler.sample(second)
-
-    def close(self) -> None:
-        if self._sampler is not None:
-            self._sampler.close()

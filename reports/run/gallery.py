@@ -213,20 +213,22 @@ def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
     panels: tuple[tuple[str, str, str, Callable[[NodeCourse], Floats]], ...] = (
         ("cpu", "CPU", "cores", lambda course: course.cpu_cores),
         ("gc", "Garbage collection", "ms stopped a second", lambda course: course.gc_pause_ms_per_s),
-        ("compactions", "Compactions pending", "tasks", lambda course: course.compactions_pending),
+        ("sstables", "SSTables on disk, which compaction merges", "SSTables", lambda course: course.sstable_count),
         ("disk", "Data on disk", disk_unit, lambda course: course.disk_bytes / disk_factor),
     )
     for name, title, unit, values in panels:
         rows = [
             NamedCourse(group=course.dc, group_index=dcs.index(course.dc), values=values(course)) for course in courses
         ]
-        most = max(rows, key=lambda row: float(np.nanmax(row.values)))
+        if all(np.isnan(row.values).all() for row in rows):  # a run of before it was measured
+            continue
+        most = max(rows, key=lambda row: float(np.nanmax(row.values, initial=-np.inf)))
         highest = float(np.nanmax(most.values))
         finding = (
-            f"At most {count(int(highest)) if name == 'compactions' else significant(highest)} {unit}, in {most.group}."
+            f"At most {count(int(highest)) if name == 'sstables' else significant(highest)} {unit}, in {most.group}."
         )
         alt = f"{title} of {counted(len(rows), 'node')} over time. {finding}"
-        figure = draw_courses(rows, bins, span, label=unit, whole=name == "compactions")
+        figure = draw_courses(rows, bins, span, label=unit, whole=name == "sstables")
         yield picture(figure, name=f"nodes-{name}", title=title, caption=finding, alt=alt)
 
 

@@ -17,7 +17,7 @@ class NodeCourse:
     dc: str
     cpu_cores: Floats
     gc_pause_ms_per_s: Floats
-    compactions_pending: Floats
+    sstable_count: Floats
     disk_bytes: Floats
 
 
@@ -34,7 +34,7 @@ class NodeTotals:
     disk_bytes_grown: int
     gc_count: int
     gc_share: float
-    compactions_pending_max: int
+    sstable_count_max: int | None
 
 
 def by_node(samples: Sequence[NodeSample]) -> dict[str, list[NodeSample]]:
@@ -46,7 +46,7 @@ def by_node(samples: Sequence[NodeSample]) -> dict[str, list[NodeSample]]:
 
 
 def node_courses(samples: Sequence[NodeSample], bins: TimeBins) -> list[NodeCourse]:
-    """CPU as the mean of a bin, GC pauses as stopped ms a second, pending compactions as the bin's most, disk as its last."""
+    """CPU as the mean of a bin, GC pauses as stopped ms a second, SSTables as the bin's most, disk as its last."""
     return [_course(node, rows, bins) for node, rows in by_node(samples).items()]
 
 
@@ -61,7 +61,7 @@ def _course(node: str, rows: Sequence[NodeSample], bins: TimeBins) -> NodeCourse
         )
 
     most = np.full(bins.count, np.nan)
-    np.fmax.at(most, index, np.array([row.compactions_pending for row in rows], dtype=np.float64))
+    np.fmax.at(most, index, np.array([row.sstable_count for row in rows], dtype=np.float64))
     disk = np.full(bins.count, np.nan)
     disk[index] = [row.disk_bytes for row in rows]  # of several in one bin, the last one stays
     return NodeCourse(
@@ -69,7 +69,7 @@ def _course(node: str, rows: Sequence[NodeSample], bins: TimeBins) -> NodeCourse
         dc=rows[0].dc,
         cpu_cores=mean([row.cpu_share for row in rows]),
         gc_pause_ms_per_s=mean([row.gc_pause_ms for row in rows]) / _seconds_between(rows),
-        compactions_pending=most,
+        sstable_count=most,
         disk_bytes=disk,
     )
 
@@ -91,7 +91,7 @@ def _totals(node: str, rows: Sequence[NodeSample]) -> NodeTotals:
         disk_bytes_grown=rows[-1].disk_bytes - rows[0].disk_bytes,
         gc_count=sum(row.gc_count for row in rows),
         gc_share=stopped_ms / 1_000 / (len(rows) * _seconds_between(rows)),
-        compactions_pending_max=max(row.compactions_pending for row in rows),
+        sstable_count_max=max((row.sstable_count for row in rows if row.sstable_count is not None), default=None),
     )
 
 

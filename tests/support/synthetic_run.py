@@ -225,7 +225,7 @@ def _node_samples(scenario: Scenario, shape: NDArray[np.float64], random: np.ran
                         disk_bytes=int(disk[dc.name] * (0.97 + 0.02 * node)),
                         gc_pause_ms=float(collections * random.uniform(4, 22)),
                         gc_count=collections,
-                        compactions_pending=int(random.poisson(load / 3_000)),
+                        sstable_count=40 + int(random.poisson(load / 3_000)),
                     )
                 )
     return samples

@@ -167,7 +167,6 @@ def test_the_nodes_that_are_left_know_which_are_gone(tmp_path: Path) -> None:
         assert {sample.node for sample in sampler.sample(0)} == {"north-1", "south-1"}
         cluster.stop_nodes(["north-1"])
         assert {sample.node for sample in sampler.sample(1)} == {"south-1"}  # and it does not stumble over the other
-        sampler.close()
         with pytest.raises(NoHostAvailable, match="Cannot achieve consistency level EACH_QUORUM in DC north"):
             session.execute(write)
         cluster.start_nodes(["north-1"])

@@ -81,7 +81,6 @@ def test_samples_tell_each_nodes_figures_every_second(two_dc_cluster: LocalClust
         while time.monotonic() < until:
             session.execute(f"INSERT INTO {table} (name, value) VALUES ('beat', {second})")
         taken.append(sampler.sample(second))
-    sampler.close()
 
     assert [sample.second for sample in taken[0]] == [1, 1]
     assert [(sample.node, sample.dc) for sample in taken[1]] == [("north-1", "north"), ("south-1", "south")]

@@ -185,7 +185,7 @@ def _impatient(*given: object, **named: object) -> None:
     [
         (NodeRest(node="a", requests_per_s=5, compactions=0, cpu_cores=0.1), None),
         (NodeRest(node="a", requests_per_s=900, compactions=0), "a answers 900 requests/s of others, 50 allowed"),
-        (NodeRest(node="a", requests_per_s=0, compactions=9), "9 compactions wait or run on a, 4 allowed"),
+        (NodeRest(node="a", requests_per_s=0, compactions=9), "a compacts its tables (9 run, and more may wait)"),
         (
             NodeRest(node="a", requests_per_s=0, compactions=0, cpu_cores=1.4),
             "its nodes take 1.4 cores of 2, 0.6 allowed",

@@ -42,7 +42,7 @@ def sample(node: str, cores: float) -> NodeSample:
         disk_bytes=0,
         gc_pause_ms=0,
         gc_count=0,
-        compactions_pending=0,
+        sstable_count=0,
     )
 
 

@@ -1,12 +1,9 @@
 from pathlib import Path
 from typing import cast
 
-import pytest
-
 from loadtests.cluster.local import LocalCluster
-from loadtests.monitoring import node_metrics as metrics
-from loadtests.monitoring.node_metrics import GcLog, NodeSampler, folder_size
-from tests.support.cql_node import IS_BOOTSTRAPPING, OVERLOADED, SERVER_ERROR, Frame, TwoNodes, refusal, rows
+from loadtests.monitoring.node_metrics import GcLog, NodeSampler, data_on_disk, folder_size
+from tests.support.two_nodes import TwoNodes
 
 HEAD = "[2026-11-24T06:47:26.191+0000][0.010s] Using Serial\n"
 YOUNG = "[2026-11-24T06:47:32.724+0000][6.542s] GC(2) Pause Young (Allocation Failure) 118M->29M(371M) 32.443ms\n"
@@ -57,39 +54,23 @@ def test_a_folders_size_is_that_of_all_files_below(tmp_path: Path) -> None:
     assert folder_size(tmp_path / "none") == 0
 
 
-def compactions(count: int) -> Frame:
-    return rows({"active_tasks": 1, "pending_tasks": count - 1})
+def test_what_compaction_has_left_to_do_is_counted_on_the_disk(tmp_path: Path) -> None:
+    table = tmp_path / "data" / "meterstorm" / "events-1"
+    table.mkdir(parents=True)
+    for generation in (1, 2):
+        for part in ("Data", "Index", "Statistics"):
+            (table / f"da-{generation}-bti-{part}.db").write_bytes(b"12345")
 
-
-@pytest.mark.parametrize(
-    "answer",
-    [None, refusal(OVERLOADED), refusal(IS_BOOTSTRAPPING), refusal(SERVER_ERROR)],
-    ids=["shuts its connection", "is overloaded", "is bootstrapping", "has an error"],
-)
-def test_a_node_that_does_not_tell_its_compactions_is_sampled_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Frame | None
-) -> None:
-    """It keeps those of its last answer, as one that is late, and the other node's are told as ever."""
-    monkeypatch.setattr(metrics, "QUERY_TIMEOUT_S", 60.0)
-    told: dict[str, Frame | None] = {"north": compactions(2), "south": compactions(3)}
-    with TwoNodes(lambda dc, _: told[dc], tmp_path) as nodes:
-        sampler = NodeSampler(cast(LocalCluster, nodes))
-        before = [(sample.node, sample.compactions_pending) for sample in sampler.sample(0)]
-        told |= {"north": compactions(9), "south": answer}
-        after = [[(sample.node, sample.compactions_pending) for sample in sampler.sample(second)] for second in (1, 2)]
-        sampler.close()
-    assert before == [("north-1", 2), ("south-1", 3)]
-    assert after == [[("north-1", 9), ("south-1", 3)]] * 2
+    assert data_on_disk(tmp_path / "data") == (30, 2)
 
 
 def test_a_node_that_has_died_is_not_sampled_whoever_knows_of_it(tmp_path: Path) -> None:
     """A process that has ended stays to be seen, at no cost and without memory, until its parent asks for its exit code."""
-    with TwoNodes(lambda *_: compactions(1), tmp_path) as nodes:
+    with TwoNodes(tmp_path) as nodes:
         sampler = NodeSampler(cast(LocalCluster, nodes))
         living = [[sample.node for sample in sampler.sample(0)]]
         nodes.kill("south")
         living.append([sample.node for sample in sampler.sample(1)])
         nodes.collect("south")
         living.append([sample.node for sample in sampler.sample(2)])
-        sampler.close()
     assert living == [["north-1", "south-1"], ["north-1"], ["north-1"]]

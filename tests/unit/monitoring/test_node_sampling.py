@@ -17,7 +17,7 @@ from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.monitoring.resources import ResourceWatch
 from loadtests.recording.history import HistoryWriter, NodeSample
-from tests.support.cql_node import TwoNodes, rows
+from tests.support.two_nodes import TwoNodes
 
 BEFORE, ROUNDS = 2, 5  # looks of both nodes, and of all
 BOTH, LEFT = ["north-1", "south-1"], ["north-1"]
@@ -25,20 +25,15 @@ WAIT_S_MAX = 30.0
 
 
 class Dying:
-    """Samples two nodes, of which `south` is killed after the look number BEFORE, and shuts its connection on being asked."""
+    """Samples two nodes, of which `south` is killed after the look number BEFORE."""
 
     def __init__(self, folder: Path) -> None:
-        self.nodes = TwoNodes(
-            lambda dc, _: None if dc == "south" and self.has_died else rows({"active_tasks": 1, "pending_tasks": 1}),
-            folder,
-        )
-        self.has_died = False
+        self.nodes = TwoNodes(folder)
         self.looks: list[list[NodeSample]] = []
         self.is_enough = threading.Event()
 
     def sample(self, second: int) -> list[NodeSample]:
         if len(self.looks) == BEFORE:
-            self.has_died = True
             self.nodes.kill("south")
         self.looks.append(self.sampler.sample(second))
         if len(self.looks) == ROUNDS + 1:  # what was made of the look before is done
@@ -51,7 +46,6 @@ class Dying:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.sampler.close()
         self.nodes.__exit__()
 
 

@@ -23,7 +23,7 @@ def made(rate_per_s: float, verdict: StepVerdict, *, node_cores: float = 0.1) ->
         disk_bytes=1,
         gc_pause_ms=0.0,
         gc_count=0,
-        compactions_pending=0,
+        sstable_count=0,
     )
     outcome = StepOutcome(
         rate_per_s=rate_per_s,

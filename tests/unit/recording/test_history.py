@@ -46,7 +46,7 @@ def node_sample(second: int) -> NodeSample:
         disk_bytes=12_345,
         gc_pause_ms=4.5,
         gc_count=1,
-        compactions_pending=2,
+        sstable_count=2,
     )
 
 

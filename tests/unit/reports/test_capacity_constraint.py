@@ -7,7 +7,7 @@ from reports.capacity.constraint import Resource, Use, binding, evidence_of
 
 
 def node(name: str = "north-1", **given: float) -> NodeSample:
-    fields = {"cpu_share": 0.2, "gc_pause_ms": 5.0, "gc_count": 1, "compactions_pending": 0} | given
+    fields = {"cpu_share": 0.2, "gc_pause_ms": 5.0, "gc_count": 1, "sstable_count": 0} | given
     return NodeSample(second=1, node=name, dc="north", rss_bytes=1, disk_bytes=1, **fields)  # type: ignore[arg-type]
 
 
@@ -31,7 +31,7 @@ def use(*nodes: NodeSample, **given: object) -> Use:
         (use(machine_cpu_share=0.99), Resource.MACHINE_CPU),
         (use(node(gc_pause_ms=300.0)), Resource.GC),
         (use(disk_busy_share=0.95), Resource.DISK),
-        (use(node(compactions_pending=40)), Resource.COMPACTION),
+        (use(node(sstable_count=4_000)), Resource.UNKNOWN),
         (use(is_client_limited=True, client_cpu_share=0.97), Resource.CLIENT_CPU),
     ],
 )
@@ -45,7 +45,7 @@ def test_a_busy_sender_that_kept_time_does_not_bind() -> None:
 
 def test_what_cannot_be_looked_into_is_not_guessed() -> None:
     evidence = {each.resource: each for each in evidence_of(use(nodes=(), disk_busy_share=None))}
-    for resource in (Resource.NODE_CPU, Resource.GC, Resource.COMPACTION, Resource.DISK):
+    for resource in (Resource.NODE_CPU, Resource.GC, Resource.DISK):
         assert evidence[resource].of_limit is None and "Not measured" in evidence[resource].sentence
     assert evidence[Resource.WAN].of_limit is None
 
@@ -56,3 +56,13 @@ def test_figures_are_means_over_the_seconds_by_node_and_told() -> None:
     assert evidence[Resource.GC].of_limit == pytest.approx(2.0)
     assert "20.0 % of the time north-1 paused" in evidence[Resource.GC].sentence
     assert "at most 400 ms" in evidence[Resource.GC].sentence
+
+
+def test_compaction_is_told_and_not_judged() -> None:
+    """`thread_pools` reads 1 active, 0 pending while 20 are due, so "16 waiting compactions" could never bind."""
+    evidence = {
+        each.resource: each for each in evidence_of(use(node(sstable_count=7), node("south-1", sstable_count=4_000)))
+    }
+    told = evidence[Resource.COMPACTION]
+    assert told.of_limit is None
+    assert "Not judged" in told.sentence and "south-1 had 4000 SSTables" in told.sentence
