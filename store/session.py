@@ -37,7 +37,7 @@ def prepare(session: Session, statement: Statement, keyspace: str, level: Consis
     names = [bind.name for bind in statement.binds]
     prepared.routing_key_indexes = [names.index(name) for name in statement.partition_key]
     if statement.is_conditional:
-        local = level in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
+        local = statement.has_home_dc and level in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
         prepared.serial_consistency_level = DriverLevel.LOCAL_SERIAL if local else DriverLevel.SERIAL
     return prepared
 

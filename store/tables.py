@@ -48,6 +48,9 @@ class Statement:
     is_write: bool
     is_idempotent: bool = True
     is_conditional: bool = False  # a compare-and-set: a time-out is in doubt, and it is never retried
+    # The DC in which a compare-and-set must be made: agreements of two DCs at LOCAL_SERIAL don't know of each other. What
+    # is of no home is agreed on by all DCs, which takes most replicas of all of them together.
+    has_home_dc: bool = True
 
     def __post_init__(self) -> None:
         assert set(self.partition_key) <= {bind.name for bind in self.binds}, "a part of the key is not bound"

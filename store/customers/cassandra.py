@@ -9,7 +9,10 @@ from store.tables import Schema
 
 
 class CassandraCustomers(HomeCustomers):
-    """Implements `store.customers.port.CustomerStore`. Of two who publish or issue at once, in one DC, one is told so."""
+    """Implements `store.customers.port.CustomerStore`. Of two who publish at once, in any DC, one is told so.
+
+    Of two who issue a bill only in one DC: it must be issued through a session of its home's DC.
+    """
 
     def __init__(self, session: Session, schema: Schema, topology: Topology) -> None:
         super().__init__(Statements(session, schema, topology))

@@ -1,7 +1,8 @@
 """What customers choose, what prices are, what was billed, and when a counter began again.
 
 None of it is a fold of readings. Preferences and register changes are logs of their own; price lists and bills are written
-once and never changed, by a compare-and-set in the home DC: of two writers one wins, and the other is told so.
+once and never changed, by a compare-and-set: of two writers one wins, and the other is told so. Bills are agreed on in
+the home's DC, through which alone they must be issued; price lists, which are of no home, by all DCs.
 """
 
 from scenarios.domain import Operation
@@ -106,7 +107,7 @@ BILLS_BY_HOME = Table(
     ),
     partition=Bound(rows=BILLS_MAX, bytes_max=BILLS_MAX * BILL_LINES_MAX * 120),
     reason="A bill is one row, written once: seen whole or not at all. Numbers count a home's bills, so that two who issue "
-    "at once can't both adjust for the same correction. Read together: levelled. No TTL: bills are kept.",
+    "at once in its home's DC can't both adjust for the same correction. Read together: levelled. No TTL: bills are kept.",
 )
 
 REGISTER_CHANGES_BY_HOME = Table(
@@ -140,7 +141,7 @@ REGISTER_CHANGES_BY_HOME = Table(
 )
 
 
-def _insert_once(operation: Operation, table: Table) -> Write:
+def _insert_once(operation: Operation, table: Table, *, has_home_dc: bool) -> Write:
     """A row that is written only where there is none: its own timestamp is the compare-and-set's."""
     statement = Statement(
         operation=operation,
@@ -150,6 +151,7 @@ def _insert_once(operation: Operation, table: Table) -> Write:
         is_write=True,
         is_idempotent=False,
         is_conditional=True,
+        has_home_dc=has_home_dc,
     )
     return Write(statement=statement, tables=(table,))
 
@@ -157,7 +159,7 @@ def _insert_once(operation: Operation, table: Table) -> Write:
 TABLES = (PREFERENCES_BY_HOME, PRICE_LISTS, BILLS_BY_HOME, REGISTER_CHANGES_BY_HOME)
 WRITES = (
     write_of(Operation.CHANGE_PREFERENCE, PREFERENCES_BY_HOME),
-    _insert_once(Operation.WRITE_TARIFF, PRICE_LISTS),
-    _insert_once(Operation.ISSUE_BILL, BILLS_BY_HOME),
+    _insert_once(Operation.WRITE_TARIFF, PRICE_LISTS, has_home_dc=False),
+    _insert_once(Operation.ISSUE_BILL, BILLS_BY_HOME, has_home_dc=True),
     write_of(Operation.RECORD_REGISTER_CHANGE, REGISTER_CHANGES_BY_HOME),
 )

@@ -1,16 +1,19 @@
 """Requests that are not answered in time: a stub session, as a real one can't be made to lose just the second answer."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from cassandra import ConsistencyLevel as DriverLevel
 from cassandra import OperationTimedOut, Unavailable
+from cassandra.cluster import Session
 from cassandra.query import BoundStatement
 
-from scenarios.domain import Operation
+from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.ports import StoreError
 from store.schemas import SCHEMAS
-from store.session import ATTEMPTS_MAX, Statements
+from store.session import ATTEMPTS_MAX, Statements, prepare
 
 TOPOLOGY = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 
@@ -96,3 +99,27 @@ def test_a_part_of_a_schema_has_what_its_operations_need_and_no_more() -> None:
     assert {table.name for table in part.tables} == {"events_by_home", "intervals_by_home", "latest_by_home"}
     assert part.statement(Operation.INGEST_REVISION) == SCHEMAS["home_months"].statement(Operation.INGEST_REVISION)
     assert part.tables_of(Operation.INGEST_READING) == ()
+
+
+class Preparing:
+    """A session that prepares: what it was told stays in the statement."""
+
+    def prepare(self, cql: str) -> Any:
+        return SimpleNamespace(query_string=cql)
+
+
+@pytest.mark.parametrize(
+    ("operation", "serial"),
+    [
+        (Operation.ISSUE_BILL, DriverLevel.LOCAL_SERIAL),  # through its home's DC alone
+        (Operation.END_COMMAND, DriverLevel.LOCAL_SERIAL),
+        (
+            Operation.WRITE_TARIFF,
+            DriverLevel.SERIAL,
+        ),  # a price list has no home: LOCAL_SERIAL let two DCs publish one each
+    ],
+)
+def test_what_has_no_home_is_agreed_on_by_all_dcs(operation: Operation, serial: int) -> None:
+    statement = SCHEMAS["home_months"].statement(operation)
+    prepared = prepare(cast(Session, Preparing()), statement, "k", ConsistencyLevel.LOCAL_QUORUM)
+    assert prepared.serial_consistency_level == serial
