@@ -85,6 +85,7 @@ def storm_under_locust(
         stalled_share=record.stalled_share,
         stall_ms_max=record.stall_ms_max,
         network_errors=record.network_errors,
+        down_at_start=record.down_at_start,
         wall_s=record.wall_s,
         shard_count=record.shard_count,
         is_interrupted=is_interrupted or record.is_interrupted,

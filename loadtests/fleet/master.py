@@ -328,6 +328,7 @@ class FleetMaster:
             stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
             stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
             network_errors=sum(report.network_errors for report in reports),
+            down_at_start=tuple(sorted({node for report in reports for node in report.down_at_start})),
             wall_s=max((report.wall_s for report in reports), default=0.0),
             offered=offered,
             ok=ok,

@@ -184,6 +184,7 @@ def unpacked_done(data: Mapping[str, Any]) -> Done:
     """The inverse of `packed_done`."""
     report = dict(data["report"])
     report["errors"] = tuple(ErrorTally(**error) for error in report["errors"])
+    report["down_at_start"] = tuple(report["down_at_start"])
     return Done(report=EngineReport(**report), cpu_s=data["cpu_s"])
 
 

@@ -40,6 +40,7 @@ class StormRecord:
     stalled_share: float = 0.0
     stall_ms_max: float = 0.0
     network_errors: int = 0
+    down_at_start: tuple[str, ...] = ()  # nodes (host:port)
     wall_s: float = 0.0
     offered: int = 0
     ok: int = 0
@@ -64,6 +65,7 @@ class StormRecord:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         seconds = tuple(ClosedSecond(**second) for second in values.pop("seconds"))
         trouble, lacks = tuple(values.pop("trouble")), tuple(values.pop("lacks"))
+        values["down_at_start"] = tuple(values["down_at_start"])
         return StormRecord(**values, seconds=seconds, trouble=trouble, lacks=lacks)
 
 

@@ -71,6 +71,7 @@ class StormResult:
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
     office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
+    down_at_start: tuple[str, ...] = ()  # nodes (host:port) that a sender found down, and went without
 
 
 def storm(
@@ -192,6 +193,7 @@ class _Shards:
             stalled_share=max((report.stalled_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
             stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
             network_errors=sum(report.network_errors for report in reports),
+            down_at_start=tuple(sorted({node for report in reports for node in report.down_at_start})),
             commands=beside.commands(),
             office=beside.office(),
             trouble=beside.trouble,

@@ -46,5 +46,6 @@ def engine_settings(
         operation_timeout_s=scenario.run.operation_timeout_s,
         attempts_max=scenario.run.attempts_max,
         drain_s_max=drain_s_max,
+        levels=frozenset(scenario.topology.consistency.of(operation) for operation in operations_of(scenario)),
         access=Access(credentials=login, tls=secure(endpoint)),
     )

@@ -2,19 +2,22 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtests.errors import HarnessError
 from loadtests.wire.protocol import (
     CONTROL_STREAM,
-    FRAME_BYTES_MAX,
     HEADER_SIZE,
+    FrameError,
     Header,
     Opcode,
+    body_proper,
     build_plain_login,
     build_prepare,
     build_startup,
+    check_response,
     parse_error,
     parse_header,
     parse_prepared_id,
@@ -46,13 +49,18 @@ class Access:
     timeout_s: float = 10.0  # of each step of opening a connection
 
 
+class NodeUnreachable(HarnessError):
+    """A node does not answer: it may be down, and others may do without it."""
+
+
 def open_connection(
     address: tuple[str, int], access: Access, statements: Sequence[str]
 ) -> tuple[socket.socket, list[bytes]]:
     """A connection that is ready for EXECUTE, non-blocking, and the ids of `statements` (CQL, keyspace-qualified).
 
     Statements are prepared on every new connection: a node that was restarted, or joined, may not know them.
-    Raises HarnessError for a refused login, an unreachable node, bad TLS, or a statement that the node refuses.
+    Raises NodeUnreachable for a node that does not answer, HarnessError for a refused login, bad TLS, a statement that
+    the node refuses, or answers that are no CQL frames.
     """
     where = f"{address[0]}:{address[1]}"
     opened: socket.socket | None = None
@@ -65,12 +73,14 @@ def open_connection(
         _start_session(connection, where, access.credentials)
         prepared_ids = [_prepare(connection, where, cql) for cql in statements]
         connection.setblocking(False)
-    except (OSError, HarnessError) as error:
+    except (OSError, FrameError, HarnessError) as error:
         if opened is not None:
             opened.close()
         if isinstance(error, HarnessError):
             raise
-        raise HarnessError(
+        if isinstance(error, FrameError):
+            raise HarnessError(f"{where}: no connection: {error}; is this a node's CQL port?") from error
+        raise NodeUnreachable(
             f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?"
         ) from error
     return connection, prepared_ids
@@ -111,16 +121,26 @@ def _prepare(connection: socket.socket, where: str, cql: str) -> bytes:
 
 
 def _ask(connection: socket.socket, frame: bytes) -> tuple[Header, bytes]:
-    connection.sendall(frame)
-    header = parse_header(_receive(connection, HEADER_SIZE))
-    if header.version & 0x80 == 0 or header.body_size > FRAME_BYTES_MAX:
-        raise ConnectionError("the answer is no CQL frame")
-    return header, _receive(connection, header.body_size)
+    """One request and its answer, without warnings and the like. The socket's time-out holds for both together."""
+    limit_s = connection.gettimeout()
+    assert limit_s is not None
+    deadline_s = time.monotonic() + limit_s
+    try:
+        connection.sendall(frame)
+        header = parse_header(_receive(connection, HEADER_SIZE, deadline_s))
+        check_response(header)
+        return header, body_proper(header, _receive(connection, header.body_size, deadline_s))
+    finally:
+        connection.settimeout(limit_s)
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def _receive(connection: socket.socket, size: int, deadline_s: float) -> bytes:
     data = bytearray()
     while len(data) < size:
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:  # a peer that sends a byte now and then is none that answers
+            raise TimeoutError("timed out")
+        connection.settimeout(left_s)
         part = connection.recv(size - len(data))
         if not part:
             raise ConnectionError("the other side closed the connection")

@@ -11,12 +11,12 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from loadtests.errors import HarnessError
 from loadtests.wire.completion import lose_link
-from loadtests.wire.connection import Access, open_connection
+from loadtests.wire.connection import Access, NodeUnreachable, open_connection
 from loadtests.wire.protocol import CONTROL_STREAM, build_prepare
 from loadtests.wire.state import LinkField, LinkStatus, Total, WireState
 
@@ -65,22 +65,45 @@ class Links:
         self._openers: list[threading.Thread] = []
         self._is_closing = threading.Event()
 
-    def open_all(self) -> None:
-        """Open every link, in parallel. Raises HarnessError, naming the first node that can't be reached."""
+    def open_all(self, unserved: Callable[[Collection[int]], str | None]) -> tuple[str, ...]:
+        """Open every link, in parallel; the nodes (host:port) that were down and are tried again from now on.
+
+        unserved: given the links that could not be opened, says in words what can't be served without them, or None.
+        Raises NodeUnreachable with these words and the first node that is missed, and HarnessError for a node that
+        answers and can't be used all the same.
+        """
         wanted = [(link, address) for link, address in enumerate(self._addresses) if address is not None]
         with ThreadPoolExecutor(max_workers=_OPENERS_MAX) as pool:
             futures = [
                 (link, pool.submit(open_connection, address, self._access, self._statements))
                 for link, address in wanted
             ]
-        failures = [future.exception() for _, future in futures]
+        failures = {link: error for link, future in futures if (error := future.exception()) is not None}
         for link, future in futures:
-            if future.exception() is None:
+            if link not in failures:
                 self._adopt(link, future.result()[0], now_us=0)
-        for failure in failures:
-            if failure is not None:
-                self.close()
+        try:
+            self._accept_failures(failures, unserved)
+        except BaseException:
+            self.close()
+            raise
+        for link, address in wanted:
+            if link in failures:
+                self._begin_opening(link, address)
+        return tuple(sorted({f"{host}:{port}" for link, (host, port) in wanted if link in failures}))
+
+    @staticmethod
+    def _accept_failures(
+        failures: Mapping[int, BaseException], unserved: Callable[[Collection[int]], str | None]
+    ) -> None:
+        for failure in failures.values():
+            if not isinstance(failure, NodeUnreachable):
                 raise failure
+        if failures and (why := unserved(failures.keys())) is not None:
+            first = next(iter(failures.values()))
+            raise NodeUnreachable(f"{first}; without it {why}")
+        for failure in failures.values():
+            _LOG.warning("%s; the storm goes on without it", failure)
 
     def receive(self) -> None:
         """Read what has come on every link into its in buffer."""
@@ -193,6 +216,9 @@ class Links:
         connection.close()
         self._sockets[link] = None
         lose_link(state, link, now_us)
+        self._begin_opening(link, address)
+
+    def _begin_opening(self, link: int, address: tuple[str, int]) -> None:
         self.opening_count += 1
         self._openers = [opener for opener in self._openers if opener.is_alive()]
         opener = threading.Thread(target=self._reopen, args=(link, address), name=f"open-link-{link}", daemon=True)

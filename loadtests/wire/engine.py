@@ -14,7 +14,7 @@ Rules that hold here:
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,8 +29,9 @@ from loadtests.wire.engine_run import Pace, Storm
 from loadtests.wire.producer import Producer
 from loadtests.wire.protocol import STREAM_COUNT_MAX
 from loadtests.wire.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
-from loadtests.wire.ring import NO_NODE, RingTable
+from loadtests.wire.ring import NO_NODE, RingTable, unserved
 from loadtests.wire.state import LIVE_SIZE, Limit, Sizes, Total, WireState, new_state
+from scenarios.domain import ConsistencyLevel
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
 _IN_BYTES = 1024 * 1024  # of received answers a link
@@ -58,6 +59,7 @@ class EngineSettings:
     backoff_ms_max: float = 2_000.0
     drain_s_max: float = 60.0
     links_per_node: int = 2
+    levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
     beat_us: int = 500
     access: Access = field(default_factory=Access)
 
@@ -101,6 +103,8 @@ class Engine:
             statements,
         )
         self._recorder = Recorder(self._state, on_interval)
+        self._ring = ring
+        self._down_at_start: tuple[str, ...] = ()
         self._is_stopped = False
         self._storm: Storm | None = None
         self._kernels: Kernels | None = None
@@ -113,9 +117,17 @@ class Engine:
         self.close()
 
     def open(self) -> None:
-        """Compile the kernels and open every connection. Raises HarnessError for a node that can't be used."""
+        """Compile the kernels and open every connection.
+
+        A node that does not answer is gone without, and tried again during the run, as long as the others can serve
+        every level. Raises HarnessError when they can't, and for a node that answers and can't be used.
+        """
         self._kernels = compile_kernels(self._state, is_native=self._links.is_native)
-        self._links.open_all()
+        self._down_at_start = self._links.open_all(self._unserved)
+
+    def _unserved(self, links: Collection[int]) -> str | None:
+        """What can't be served without the nodes of these links."""
+        return unserved(self._ring, {link // self.settings.links_per_node for link in links}, self.settings.levels)
 
     def close(self) -> None:
         """Close every connection. Closing twice is harmless."""
@@ -180,6 +192,7 @@ class Engine:
             late_answers=int(totals[Total.LATE_ANSWERS]),
             stray_answers=int(totals[Total.STRAY_ANSWERS]),
             reopened=int(totals[Total.REOPENED]),
+            down_at_start=self._down_at_start,
             was_stopped=self._is_stopped,
             wall_s=storm.wall_s,
             cpu_s=cpu_s,

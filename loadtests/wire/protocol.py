@@ -44,6 +44,10 @@ class ResultKind(IntEnum):
     SCHEMA_CHANGE = 5
 
 
+class FrameError(ValueError):
+    """Bytes that are no frame of the protocol, or one that may not stand where it stands."""
+
+
 class HeaderFlag(IntEnum):
     """What stands before the body proper of a response, in this order."""
 
@@ -75,6 +79,35 @@ def parse_header(data: bytes) -> Header:
     return Header(version=version, flags=flags, stream=stream, opcode=opcode, body_size=body_size)
 
 
+def check_response(header: Header) -> None:
+    """Raises FrameError for the header of what is no uncompressed response of version 4 and of a possible size."""
+    known = HeaderFlag.TRACING | HeaderFlag.CUSTOM_PAYLOAD | HeaderFlag.WARNING
+    if header.version != VERSION_RESPONSE or header.flags & ~known or header.body_size > FRAME_BYTES_MAX:
+        raise FrameError("the answer is no CQL frame")
+
+
+def body_proper(header: Header, body: bytes) -> bytes:
+    """A response's body without the tracing id, the warnings and the payload before it. Raises FrameError when it is cut off."""
+    at = 16 if header.flags & HeaderFlag.TRACING else 0
+    try:
+        if header.flags & HeaderFlag.WARNING:
+            (count,) = struct.unpack_from(">H", body, at)
+            at += 2
+            for _ in range(count):
+                at += 2 + struct.unpack_from(">H", body, at)[0]
+        if header.flags & HeaderFlag.CUSTOM_PAYLOAD:
+            (count,) = struct.unpack_from(">H", body, at)
+            at += 2
+            for _ in range(count):
+                at += 2 + struct.unpack_from(">H", body, at)[0]
+                at += 4 + max(struct.unpack_from(">i", body, at)[0], 0)
+    except struct.error:
+        at = len(body) + 1
+    if at > len(body):
+        raise FrameError("the answer ends within what stands before its body")
+    return body[at:]
+
+
 def build_frame(opcode: int, body: bytes, *, stream: int = 0, version: int = VERSION_REQUEST) -> bytes:
     """One whole frame, uncompressed and without flags."""
     return struct.pack(">BBhBI", version, 0, stream, opcode, len(body)) + body
@@ -100,20 +133,25 @@ def build_prepare(cql: str, *, stream: int = 0) -> bytes:
 
 
 def parse_error(body: bytes) -> tuple[int, str]:
-    """The [int] code and the [string] message of an ERROR body."""
+    """The [int] code and the [string] message of an ERROR body. Raises FrameError for a body that holds neither."""
+    if len(body) < 6:
+        raise FrameError("an ERROR without code and message")
     code, size = struct.unpack_from(">iH", body)
     return code, body[6 : 6 + size].decode(errors="replace")
 
 
 def parse_prepared_id(body: bytes) -> bytes:
-    """The statement id [short bytes] of a RESULT body of kind PREPARED."""
-    kind, size = struct.unpack_from(">iH", body)
-    assert kind == ResultKind.PREPARED, f"a RESULT of kind {kind} is no answer to PREPARE"
+    """The statement id [short bytes] of a RESULT body of kind PREPARED. Raises FrameError for any other body."""
+    if len(body) < 6 or int.from_bytes(body[:4]) != ResultKind.PREPARED:
+        raise FrameError("PREPARE was answered with something else")
+    _, size = struct.unpack_from(">iH", body)
     return body[6 : 6 + size]
 
 
 def parse_string(body: bytes) -> str:
-    """The [string] that a body begins with (AUTHENTICATE: the authenticator's class)."""
+    """The [string] that a body begins with (AUTHENTICATE: the authenticator's class). Raises FrameError without any."""
+    if len(body) < 2:
+        raise FrameError("a [string] without a length")
     (size,) = struct.unpack_from(">H", body)
     return body[2 : 2 + size].decode(errors="replace")
 

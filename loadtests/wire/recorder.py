@@ -64,7 +64,7 @@ class EngineReport:
     blocked: int  # operations that waited for room in the window; the wait is in their response times
     late_answers: int
     stray_answers: int
-    reopened: int  # connections
+    reopened: int  # connections, those to a node that was down at the start among them
     was_stopped: bool
     wall_s: float  # from the start to the last answer
     cpu_s: float  # of the sender thread
@@ -78,6 +78,7 @@ class EngineReport:
     scheduling: str
     errors: tuple[ErrorTally, ...]  # final, and of attempts
     error_messages: dict[str, str]  # kind -> the first message of a server
+    down_at_start: tuple[str, ...] = ()  # nodes (host:port) that did not answer when the engine was opened
 
     @property
     def network_errors(self) -> int:

@@ -1,6 +1,6 @@
 """The token ring as arrays: which nodes hold the replicas of a token, in each data centre."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
+from scenarios.domain import ConsistencyLevel
 
 NO_NODE = -1
 
@@ -31,6 +32,35 @@ class RingTable:
         """Node indices of a token's replicas in one data centre; the kernels do the same."""
         entry = int(np.searchsorted(self.ends, token, side="left")) % len(self.ends)
         return [int(node) for node in self.replicas[entry, dc] if node != NO_NODE]
+
+
+def unserved(ring: RingTable, down: Collection[int], levels: Collection[ConsistencyLevel]) -> str | None:
+    """What can't be served without the nodes `down` (indices into `ring.addresses`), in words; None when all can.
+
+    Every data centre needs a node to coordinate, and each token range as many replicas as each of `levels` asks for. Of
+    levels across data centres only those of the ring count, which is enough for them if the others' nodes are up.
+    """
+    for dc, name in enumerate(ring.dcs):
+        if set(np.flatnonzero(ring.node_dcs == dc).tolist()) <= set(down):
+            return f"no node of '{name}' is up"
+    held = ring.replicas != NO_NODE
+    rf = held.sum(axis=2)  # int64[ranges, dcs]
+    up = (held & ~np.isin(ring.replicas, list(down))).sum(axis=2)
+    for level in sorted(levels):
+        if level in (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.EACH_QUORUM):
+            needed = np.minimum(rf, 1) if level is ConsistencyLevel.LOCAL_ONE else rf // 2 + (rf > 0)
+            is_short = (up < needed).any(axis=0)
+            if is_short.any():
+                return f"{level} can't be met in '{ring.dcs[int(np.argmax(is_short))]}'"
+            continue
+        rf_all = rf.sum(axis=1)
+        fixed = {ConsistencyLevel.ONE: 1, ConsistencyLevel.TWO: 2, ConsistencyLevel.THREE: 3}
+        needed = rf_all // 2 + 1 if level is ConsistencyLevel.QUORUM else rf_all
+        if level in fixed:
+            needed = np.full(len(rf_all), fixed[level])
+        if (up.sum(axis=1) < needed).any():
+            return f"{level} can't be met"
+    return None
 
 
 def ring_of_metadata(metadata: Any, keyspace: str, dcs: Sequence[str]) -> RingTable:

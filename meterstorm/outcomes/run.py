@@ -140,6 +140,7 @@ def assemble_results(
             sender_count=stormed.shard_count,
             stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
             network_errors=stormed.network_errors,
+            down_at_start=stormed.down_at_start,
         ),
         audit=None,
         commands=commands_result(stormed.commands),

@@ -122,6 +122,9 @@ class GeneratorResult(Part):
     network_errors: NonNegativeInt | None = Field(
         default=None, description="attempts whose connection was lost, or that found none"
     )
+    down_at_start: tuple[str, ...] = Field(
+        default=(), description="nodes that did not answer when the storm began, and were gone without"
+    )
     network_error_share: NonNegativeFloat | None = Field(default=None, description="network errors by operation sent")
     certificate: tuple[CertificateRow, ...] = Field(
         default=(), description="each limit, and what was measured against it"

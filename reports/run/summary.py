@@ -141,11 +141,13 @@ def summarise_generator(
     sender_count: int = 1,
     stalls: Stalls | None = None,
     network_errors: int | None = None,
+    down_at_start: tuple[str, ...] = (),
 ) -> GeneratorResult:
     """How the generator did.
 
     scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
     senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
+    down_at_start: nodes (host:port).
     """
     counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
     late_ms = None
@@ -168,6 +170,7 @@ def summarise_generator(
         stall_ms_max=None if stalls is None else stalls.ms_max,
         queued_share=blocked / offered if offered else None,
         network_errors=network_errors,
+        down_at_start=down_at_start,
         network_error_share=network_errors / attempted if network_errors is not None and attempted else None,
     )
     certificate = certify(measured, scenario.run.validity)

@@ -39,7 +39,8 @@ FAULTS: Mapping[str, str] = {
 }
 READ_BACK = "read_back"
 # A pass is told by its objectives and these: that all was read back with its exact value says that no fault was found.
-TOLD_OF_A_PASS = (READ_BACK, "lateness", "load")
+NODES_AT_START = "nodes_at_start"
+TOLD_OF_A_PASS = (READ_BACK, "lateness", "load", NODES_AT_START)
 
 
 class Judgement(NamedTuple):
@@ -78,6 +79,7 @@ def judge(
         *(objective_check(objective, evidence, doubt) for objective in objectives),
         *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
+        *_node_checks(generator),
         *_load_checks(operations),
         *evidence_checks(operations, evidence),
         *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
@@ -116,6 +118,15 @@ def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
 
 def _check(name: str, group: str, outcome: Verdict, sentence: str) -> Check:
     return Check.model_validate({"name": name, "group": group, "outcome": outcome, "sentence": sentence})
+
+
+def _node_checks(generator: GeneratorResult) -> list[Check]:
+    """That a storm began without some nodes is told, and is no fault: the others served every level."""
+    if not generator.down_at_start:
+        return []
+    which = ", ".join(generator.down_at_start)
+    sentence = f"The storm began without {which}, which did not answer; the others could serve every level."
+    return [_check(NODES_AT_START, "validity", Verdict.PASS, sentence)]
 
 
 # --- the audit --------------------------------------------------------------------------------------------------------

@@ -63,6 +63,15 @@ def test_what_gateways_and_back_office_ask_is_no_load_of_the_trace() -> None:
     assert "1,000 of 1,000 operations of meters and customers (100 %) were acknowledged." in reasons
 
 
+def test_a_pass_says_which_nodes_the_storm_began_without() -> None:
+    result = judged(generator=generator(down_at_start=("10.0.0.3:9042",)))
+    assert result.verdict is Verdict.PASS
+    assert (
+        "The storm began without 10.0.0.3:9042, which did not answer; the others could serve every level."
+        in result.reasons
+    )
+
+
 def test_pass_says_what_was_proved() -> None:
     result = judged()
     assert result.verdict is Verdict.PASS
