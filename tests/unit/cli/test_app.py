@@ -87,6 +87,13 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
         ("find-max {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
         ("matrix {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
         ("run {scenario} --ca ca.pem", 2, "go with --contact-points"),
+        ("run {scenario} --no-verify-hostname", 2, "go with --contact-points"),
+        (
+            "run {scenario} --contact-points 127.0.0.1 --cert a.pem",
+            2,
+            "--cert, --key and --verify-hostname go with --ca",
+        ),
+        ("run {scenario} --contact-points 127.0.0.1 --ca a.pem --key k.pem", 2, "--key goes with --cert"),
         ("run {scenario} --contact-points 127.0.0.1 --username me", 2, "--username and --password-file go together"),
         ("run {scenario} --contact-points ,", 2, "names no host"),
         ("run {scenario} --contact-points 127.0.0.1 --port 1 --out {new}", 3, "no contact point answers"),

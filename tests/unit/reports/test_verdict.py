@@ -286,3 +286,14 @@ def test_indeterminate_slots_are_counted_not_judged() -> None:
 @pytest.mark.parametrize(("verdict", "code"), [(Verdict.PASS, 0), (Verdict.FAIL, 1), (Verdict.INCONCLUSIVE, 4)])
 def test_exit_codes(verdict: Verdict, code: int) -> None:
     assert verdict.exit_code == code
+
+
+def test_a_dc_that_lacks_what_another_holds_may_still_be_behind() -> None:
+    """Hints take a second a MiB, and those of an existing cluster can't be seen: a fixed wait can call them lost."""
+    behind = judged(audit=audit(lost=48, verified=47_952, south={"lost": 48, "verified": 47_952}))
+    sentences = {check.name: check.sentence for check in behind.checks}
+    assert "It lacks 48 facts" in sentences["dc_south"] and "may still be behind" in sentences["dc_south"]
+    assert "behind" not in sentences["dc_north"]
+    both = {name: DcAudit.model_validate({**SOUND, "coordinated": 1, "lost": 48}) for name in ("north", "south")}
+    lost_everywhere = judged(audit=audit(lost=48, per_dc=both))
+    assert not any("may still be behind" in check.sentence for check in lost_everywhere.checks)
