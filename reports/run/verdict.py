@@ -231,6 +231,7 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
             settled = f", after {duration(dc.settled_s)} of waiting for it to catch up" if dc.settled_s else ""
             sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
             if any(other.lost < dc.lost for other in audit.per_dc.values()):
+                outcome = Verdict.INCONCLUSIVE  # told beside the loss, which it may explain
                 sentence += (
                     f" It lacks {counted(dc.lost, 'fact')}, more than another DC does, so it may still be behind: hints arrive "
                     "at some 1 MiB/s, and those of an existing cluster can't be seen from here. `meterstorm audit` with a longer "

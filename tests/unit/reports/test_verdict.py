@@ -122,7 +122,8 @@ def test_a_fault_names_its_meter_and_slot() -> None:
         expected=214,
         found=None,
     )
-    reason = the_reason(judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999, examples=(example,))))
+    reason, behind = judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999, examples=(example,))).reasons
+    assert behind.startswith("DC south answered for ") and "may still be behind" in behind
     assert reason == (
         "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, slot 17 "
         "(2026-01-15 08:30 UTC) in intervals_by_meter_day of south: expected 214, found nothing."
@@ -140,7 +141,7 @@ def test_lost_data_is_a_fail_even_when_the_generator_was_late() -> None:
     result = judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999), generator=late)
     assert result.verdict is Verdict.FAIL
     assert result.reasons[0].startswith("1 fact is lost")
-    assert result.reasons[1].startswith("The load generator was late")
+    assert any(reason.startswith("The load generator was late") for reason in result.reasons[1:])
 
 
 def test_a_slow_operation_is_a_fail() -> None:
@@ -294,6 +295,7 @@ def test_a_dc_that_lacks_what_another_holds_may_still_be_behind() -> None:
     sentences = {check.name: check.sentence for check in behind.checks}
     assert "It lacks 48 facts" in sentences["dc_south"] and "may still be behind" in sentences["dc_south"]
     assert "behind" not in sentences["dc_north"]
+    assert behind.verdict is Verdict.FAIL and sentences["dc_south"] in behind.reasons
     both = {name: DcAudit.model_validate({**SOUND, "coordinated": 1, "lost": 48}) for name in ("north", "south")}
     lost_everywhere = judged(audit=audit(lost=48, per_dc=both))
     assert not any("may still be behind" in check.sentence for check in lost_everywhere.checks)
