@@ -55,7 +55,7 @@ def run_shard(connection: Connection) -> None:
         ring,
         Ledger.open(plan.ledger_folder, is_writable=True),
         live=_live_counts(plan.live_path),
-        on_interval=lambda snapshot: connection.send(_second_of(snapshot, names)),
+        on_interval=lambda snapshot: connection.send(second_of(snapshot, names)),
     )
     with engine:
         connection.send(Ready())
@@ -150,8 +150,8 @@ def _live_counts(path: Path) -> NDArray[np.int64]:
         return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
 
 
-def _second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
-    """names: the operation of each lane; lanes of one operation are added up."""
+def second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
+    """A second as the parent is told of it. names: the operation of each lane; lanes of one operation are added up."""
     counts: dict[str, SecondCounts] = {}
     response: dict[str, NDArray[np.int64]] = {}
     service: dict[str, NDArray[np.int64]] = {}

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from dataclasses import fields
 from hashlib import sha256
 
 import numpy as np
@@ -23,7 +24,7 @@ from sim.estate.build import QUERIES_BY_LOCAL_HOUR
 from sim.estate.commands import displayed_us, is_target, run_command
 from sim.estate.homes import joined_us, region_index
 from sim.estate.model import EstateModel, build_estate
-from sim.trace.blocks import MessageKind, trace_blocks
+from sim.trace.blocks import MessageBlock, MessageKind, trace_blocks
 from sim.trace.digest import empty_tiles, hash_of_day, merkle_root, new_scratch, tiles_of_blocks
 from sim.virtual_time.summary import simulate
 from sim.virtual_time.tallies import trace_digest, walk
@@ -45,6 +46,40 @@ def scenario_of(premises: int = PREMISES, days: int = DAYS, seed: int = 1, start
             "topology": {"dcs": [{"name": name, "nodes": 1, "rf": 1} for name in ("north", "south")]},
             "run": {"start": start, "days": days, "wall_s": 60, "seed": seed},
         }
+    )
+
+
+MESSAGES_WITH_VALUES = (
+    MessageKind.PUSH_HALF_HOUR,
+    MessageKind.UPLOAD_DAY,
+    MessageKind.READ_REGISTER,
+    MessageKind.PUSH_TEN_SECOND,
+    MessageKind.ESTIMATE,
+    MessageKind.CORRECT,
+)
+
+
+def everything_read():
+    """Few homes, in which meters are read in every way, lose half-hours and are corrected later."""
+    return Scenario.model_validate(
+        {
+            "title": "every kind of reading",
+            "estate": {
+                "premises": 60,
+                "read_schedules": {"daily": 0.4, "half_hourly": 0.3, "monthly": 0.2, "ten_second": 0.1},
+                "meter_types": {"register_only": 0.25, "profile": 0.4, "ten_second": 0.3, "import_export": 0.05},
+            },
+            "reads": {"gap_share": 0.05, "settlement_runs": [{"name": "sf", "after_days": 1, "share": 0.05}]},
+            "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
+            "run": {"start": "2026-01-31", "days": 2, "wall_s": 60},
+        }
+    )
+
+
+def of_kind(block, kind):
+    """Only the messages of one kind."""
+    return MessageBlock(
+        **{field.name: getattr(block, field.name)[block.kind == kind] for field in fields(MessageBlock)}
     )
 
 
@@ -159,6 +194,19 @@ def test_digest_sees_one_watt_hour(estate):
     changed.packed.annual_knots_wh[:] = tables
     assert trace_digest(changed) != trace_digest(estate)
     assert trace_digest(build_estate(scenario_of(seed=2))) != trace_digest(estate)
+
+
+@pytest.mark.parametrize("kind", list(MESSAGES_WITH_VALUES))
+def test_digest_sees_the_values_of_every_kind_of_message(kind):
+    """The same messages with other energy in them: what a kind's hash leaves out could change without a word."""
+    scenario = everything_read()
+    estate, other = build_estate(scenario), build_estate(scenario)
+    other.packed.annual_knots_wh[:] = estate.packed.annual_knots_wh * 2
+    blocks = [of_kind(block, kind) for block in trace_blocks(estate) if (block.kind == kind).any()]
+    assert blocks
+    tiles, others = (tiles_of_blocks(one, blocks) for one in (estate, other))
+    sent = tiles.any(axis=2)
+    assert sent.any() and (tiles[sent] != others[sent]).all()
 
 
 def test_merkle_root_worked_by_hand():

@@ -69,6 +69,16 @@ def test_a_rate_within_the_limit_held() -> None:
     assert outcome.completed_per_s == RATE and outcome.mean_response_ms == pytest.approx(5.0, rel=0.02)
 
 
+def test_responses_that_hang_together_are_fewer_than_they_are_many() -> None:
+    """Each second is as fast or slow as its neighbours: 60,000 responses say little more than the seconds do."""
+    random = keyed_generator(5, 0)
+    levels = np.exp(np.convolve(random.normal(0, 0.8, 64), np.ones(5) / np.sqrt(5), "valid"))
+    (together,) = judged([second(i, random.exponential(3.0 * levels[i], RATE)) for i in range(60)]).objectives
+    (apart,) = judged([second(i, random.exponential(3.0 * levels, 60).repeat(16)) for i in range(60)]).objectives
+    assert together.effective_count < 0.01 * together.response_count
+    assert apart.effective_count > 10 * together.effective_count
+
+
 def test_a_rate_beyond_the_limit_broke() -> None:
     outcome = judged(steady(lambda _: 15.0))
     assert outcome.verdict is StepVerdict.BROKE and outcome.reason.startswith("ingest_reading: 3.")

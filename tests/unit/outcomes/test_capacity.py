@@ -1,14 +1,22 @@
-"""Which step "what binds" is told of, and what it is told from."""
+"""Which rate is told, which step "what binds" is told of, and what it is told from."""
 
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
 import pytest
 
 from loadtests.capacity.search import Ending, Found, Purpose
-from loadtests.capacity.search_loop import MadeStep
-from loadtests.capacity.step import StepOutcome, StepVerdict
+from loadtests.capacity.search_loop import MadeStep, Search
+from loadtests.capacity.step import StepOutcome, StepRules, StepVerdict
+from loadtests.capacity.target import StepTarget
 from loadtests.monitoring.resources import ResourceSample
 from loadtests.recording.history import NodeSample
-from meterstorm.outcomes.capacity import constraint_of
+from loadtests.wire.block import OPERATION
+from loadtests.workload.poisson_source import OperationPool
+from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity, constraint_of
 from reports.capacity.constraint import Resource
+from scenarios.spec import Scenario, Validity
 
 HELD, BROKE, LIMITED = StepVerdict.HELD, StepVerdict.BROKE, StepVerdict.CLIENT_LIMITED
 
@@ -43,6 +51,40 @@ def made(rate_per_s: float, verdict: StepVerdict, *, node_cores: float = 0.1) ->
     )
     sample = ResourceSample(second=3, cpu_share=0.2, disk_busy_share=0.1, nodes=(node,))
     return MadeStep(purpose=Purpose.BRACKET, outcome=outcome, resources=(sample,))
+
+
+def setting() -> SearchSetting:
+    """Three deliveries and a question of every four operations."""
+    rows = np.zeros(4, OPERATION)
+    rows["operation"] = [0, 0, 0, 1]
+    scenario = Scenario.model_validate(
+        {
+            "title": "t",
+            "estate": {"premises": 10},
+            "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
+            "run": {"wall_s": 10},
+        }
+    )
+    nowhere: Any = None  # nothing is sent
+    target = StepTarget(
+        operations=("ingest_reading", "read_state"),
+        idempotent=(True, True),
+        statements=("", ""),
+        ring=nowhere,
+        settings=nowhere,
+        pool=OperationPool(rows=rows, frames=np.zeros(0, np.uint8)),
+        seed=1,
+    )
+    return SearchSetting(
+        scenario=scenario,
+        target=target,
+        rules=StepRules(objectives=(), validity=Validity(), length_s=60, alpha=0.025),
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        versions={},
+        where="nowhere",
+        machine={"cpu": "c", "cpu_count": 2, "memory_bytes": 1, "system": "s"},
+        dc_down=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,3 +123,15 @@ def test_its_evidence_is_of_that_step_alone() -> None:
     constraint = constraint_of(steps, found, cores=2)
     assert constraint is not None and constraint.binding is Resource.NODE_CPU
     assert constraint_of([], found, cores=2) is None
+
+
+def test_the_rate_that_is_told_is_the_one_that_held_and_its_bracket_ends_where_it_broke() -> None:
+    """A number that a planner builds on: the cluster was seen to hold it, and the meters are counted from it."""
+    found = Found(ending=Ending.FOUND, low_per_s=1_500.0, high_per_s=1_800.0)
+    results = assemble_capacity(Search(steps=[made(1_500, HELD), made(1_800, BROKE)], found=found), setting())
+    assert results.rate is not None
+    assert (results.rate.rate_per_s, results.rate.high_per_s) == (1_500.0, 1_800.0)
+    assert results.rate.confidence == pytest.approx(0.95)
+    assert results.rate.delivery_share == 0.75
+    half_hourly = results.meters["half_hourly"]
+    assert (half_hourly.meters, half_hourly.meters_high) == (1_500 * 0.75 * 1_800, 1_800 * 0.75 * 1_800)
