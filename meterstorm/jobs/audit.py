@@ -22,18 +22,11 @@ from meterstorm.display.progress import Progress
 from meterstorm.jobs.run_folder import CLUSTER_NAME
 from meterstorm.outcomes.run import audit_result
 from reports.run.results import AuditResult, Results
-from scenarios.domain import Operation
-from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
 from store.schemas import schema_of
-
-
-def has_revisions(scenario: Scenario) -> bool:
-    """Are there days to be folded anew when the storm is over?"""
-    return Operation.INGEST_REVISION in operations_of(scenario)
 
 
 def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress) -> None:

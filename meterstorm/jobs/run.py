@@ -34,7 +34,7 @@ from meterstorm.jobs.run_folder import (
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from reports import write_report
-from reports.run.results import AuditResult, FleetResult, Results, load_results
+from reports.run.results import AuditResult, FleetResult, Results, Undone, load_results
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -45,6 +45,8 @@ from store.schemas import schema_of
 from store.session import FAILURES
 
 log = logging.getLogger(__name__)
+
+FOLDING = "Folding the days that estimates and corrections have touched"
 
 
 def run(
@@ -106,7 +108,11 @@ def run(
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
-        trouble = _fold_or_trouble(scenario, estate, reached, phases)
+        trouble: list[str] = []
+        if Undone.FOLD in results.undone:
+            with phases.phase("fold", FOLDING):
+                results, trouble = _fold_or_trouble(results, scenario, estate, reached, phases.progress)
+            results.write(out)
         audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases, results)
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
@@ -128,7 +134,8 @@ def audit_again(
 ) -> Results:
     """Audit a recorded run afresh, on its kept local nodes or on the `endpoint` that it ran against.
 
-    The verdict is judged anew from the recorded history and the fresh audit, and results and report are written again.
+    What the run left undone of its own is done first: days that revisions touched are folded, once. The verdict is judged anew
+    from the recorded history and the fresh audit, and results and report are written again.
     Raises ScenarioError when the folder holds no finished run, HarnessError when its nodes can't be started.
     """
     progress = progress or Silent()
@@ -142,6 +149,11 @@ def audit_again(
             progress.phase("Starting the kept cluster")
             cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
             endpoint = cluster.endpoint()
+        trouble: list[str] = []
+        if Undone.FOLD in recorded.undone:
+            progress.phase(FOLDING)
+            recorded, trouble = _fold_or_trouble(recorded, scenario, estate, endpoint, progress)
+            recorded.write(run_folder)
         progress.phase("Reading back what was acknowledged, from each data centre")
         is_complete = proof.are_commands_complete(recorded)
         audit = proof.audit(
@@ -152,10 +164,10 @@ def audit_again(
             settle_s,
             progress,
             is_complete=is_complete,
-            is_closed=not recorded.trouble,
+            is_closed=_is_closed(recorded),
             refused_count=recorded.back_office.faulty if recorded.back_office else 0,
         )
-    results = judge_again(recorded, scenario, audit, ())
+    results = judge_again(recorded, scenario, audit, trouble)
     results.write(run_folder)
     progress.phase("Writing the report")
     write_report(run_folder)
@@ -246,16 +258,20 @@ def _call_for_workers(count: int, listen: tuple[str, int], endpoint: Endpoint) -
     )
 
 
-def _fold_or_trouble(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, phases: "_Phases") -> list[str]:
-    """Fold the revised days of a scenario that has revisions; returns the sentence why it could not be done, if so."""
-    if not proof.has_revisions(scenario):
-        return []
-    with phases.phase("fold", "Folding the days that estimates and corrections have touched"):
-        try:
-            proof.fold(scenario, estate, endpoint, phases.progress)
-        except (HarnessError, StoreError, *FAILURES) as error:
-            return [f"The revised days could not be folded: {error}; their views are behind the log."]
-    return []
+def _fold_or_trouble(
+    results: Results, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress
+) -> tuple[Results, list[str]]:
+    """Fold the revised days. Returns the results without that among what is undone, or the sentence why it still is."""
+    try:
+        proof.fold(scenario, estate, endpoint, progress)
+    except (HarnessError, StoreError, *FAILURES) as error:
+        return results, [f"The revised days could not be folded: {error}; their views are behind the log."]
+    return results.model_copy(update={"undone": tuple(each for each in results.undone if each is not Undone.FOLD)}), []
+
+
+def _is_closed(results: Results) -> bool:
+    """Did all that publishes prices and projects views work to its end?"""
+    return not results.trouble and Undone.FOLD not in results.undone
 
 
 def _audit_or_trouble(
@@ -279,7 +295,7 @@ def _audit_or_trouble(
                 settle_s,
                 phases.progress,
                 is_complete=is_complete,
-                is_closed=not results.trouble,
+                is_closed=_is_closed(results),
                 refused_count=results.back_office.faulty if results.back_office else 0,
             )
             return audit, []

@@ -12,6 +12,7 @@ from loadtests.cluster.machine import fingerprint
 from loadtests.fleet.journeys import Page
 from loadtests.recording.history import read_history
 from loadtests.storm.coordinator import StormResult
+from loadtests.storm.refold import DAY_VIEWS
 from reports.results_file import Machine, TopologyResult, Verdict
 from reports.run.results import (
     AuditExample,
@@ -25,9 +26,11 @@ from reports.run.results import (
     Results,
     RuleCheck,
     TableAudit,
+    Undone,
 )
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.run.verdict import judge
+from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
@@ -148,8 +151,15 @@ def assemble_results(
         fleet=fleet,
         profile=profile,
         trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
+        undone=undone_after(scenario, is_storm_whole=not stormed.is_interrupted),
     )
     return judge_again(results, scenario, None, ())
+
+
+def undone_after(scenario: Scenario, *, is_storm_whole: bool) -> tuple[Undone, ...]:
+    """What is left undone when a storm has ended: revised days are folded next."""
+    has_revisions = Operation.INGEST_REVISION in operations_of(scenario)
+    return (*([] if is_storm_whole else [Undone.STORM]), *([Undone.FOLD] if has_revisions else []))
 
 
 def judge_again(
@@ -163,6 +173,8 @@ def judge_again(
         audit=audit,
         scenario=scenario,
         trouble=(*recorded.trouble, *trouble_of_audit),
+        undone=recorded.undone,
+        unfolded=DAY_VIEWS,
     )
     return recorded.model_copy(
         update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}

@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.results_file import Check, Kind, Machine, Part, ResultsFile, TopologyResult, Verdict, load, schema_text
 
+CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
+
 
 class Undone(StrEnum):
     """What the bench itself has left undone, so that the cluster can't be judged by it."""

@@ -15,10 +15,8 @@ import numpy as np
 from loadtests.recording.history import Counts, RunHistory, percentiles_us
 from reports.run.generator_validity import certify, timing_is_valid
 from reports.run.latency import percentiles_ms, total_counts
-from reports.run.results import GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from reports.run.results import CUT_OFF_KINDS, GeneratorResult, Lateness, ObjectiveResult, OperationResult
 from scenarios.spec import Scenario
-
-CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
 
 
 def warm_up_seconds(scenario: Scenario) -> int:

@@ -2,11 +2,13 @@
 
 Rules that hold here:
 - An audit fault (lost, wrong, phantom or duplicate fact) is a fail, whatever else happened: the generator's own trouble
-  can't make a cluster lose what it acknowledged.
+  can't make a cluster lose what it acknowledged. Tables that the bench has yet to fold are not judged at all.
 - A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
   and the run is inconclusive.
 - A load that the generator did not offer as the scenario says (`reports.run.generator_validity`: its window was full, connections
   were lost) is inconclusive, but leaves a broken objective broken.
+- What the bench itself left undone is not the cluster's: an objective that was missed in a storm that was cut off is in
+  doubt, and operations that the bench ended make a run inconclusive.
 - A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
   and so never a pass.
 - Indeterminate facts are counted, not judged: the cluster made no promise about them.
@@ -19,6 +21,7 @@ from reports.results_file import Check, Verdict
 from reports.run.generator_validity import certify, check_of, timing_is_valid
 from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from reports.run.results import (
+    CUT_OFF_KINDS,
     AuditCounts,
     AuditExample,
     AuditResult,
@@ -38,6 +41,7 @@ FAULTS: Mapping[str, str] = {
     "duplicate": "there more than once",
 }
 READ_BACK = "read_back"
+RULE = "rule_"
 # A pass is told by its objectives and these: that all was read back with its exact value says that no fault was found.
 NODES_AT_START = "nodes_at_start"
 TOLD_OF_A_PASS = (READ_BACK, "lateness", "load", NODES_AT_START)
@@ -60,11 +64,12 @@ def judge(
     scenario: Scenario,
     trouble: Sequence[str] = (),
     undone: Collection[Undone] = (),
+    unfolded: Collection[str] = (),
 ) -> Judgement:
     """Judge a run.
 
     trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
-    undone: what the bench left undone; the cluster isn't judged by it.
+    undone: what the bench left undone; unfolded: tables that can't be judged before it has folded the revised days.
     """
     certificate = certify(generator, scenario.run.validity)
     timing_valid = timing_is_valid(certificate)
@@ -75,12 +80,13 @@ def judge(
         generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
     evidence, doubt = scenario.run.evidence, doubt_of(timing_valid, undone)
     checks = [
-        *audit_checks(audit, scenario),
+        *audit_checks(audit, scenario, unfolded if Undone.FOLD in undone else ()),
         *(objective_check(objective, evidence, doubt) for objective in objectives),
         *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
         *_node_checks(generator),
         *_load_checks(operations),
+        *_cut_off_checks(operations, undone),
         *evidence_checks(operations, evidence),
         *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
     ]
@@ -132,8 +138,11 @@ def _node_checks(generator: GeneratorResult) -> list[Check]:
 # --- the audit --------------------------------------------------------------------------------------------------------
 
 
-def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
-    """Is every acknowledged fact there, once, with its exact value, in every DC?"""
+def audit_checks(audit: AuditResult | None, scenario: Scenario, unfolded: Collection[str] = ()) -> list[Check]:
+    """Is every acknowledged fact there, once, with its exact value, in every DC? unfolded: see `judge`."""
+    if unfolded:
+        folded = [] if audit is None else audit_checks(_without(audit, unfolded), scenario)
+        return [*map(_in_doubt_before_fold, folded), _fold_check(unfolded)]
     if audit is None:
         sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
         return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
@@ -145,8 +154,36 @@ def audit_checks(audit: AuditResult | None, scenario: Scenario) -> list[Check]:
     ]
 
 
+def _without(audit: AuditResult, unfolded: Collection[str]) -> AuditResult:
+    """An audit of the other tables alone. What a DC holds is not known by table: it has no more faults than these have."""
+    tables = {name: counts for name, counts in audit.tables.items() if name not in unfolded}
+    totals = {name: sum(_fault_count(counts, name) for counts in tables.values()) for name in AuditCounts.model_fields}
+    per_dc = {
+        dc: counts.model_copy(update={kind: min(_fault_count(counts, kind), totals[kind]) for kind in FAULTS})
+        for dc, counts in audit.per_dc.items()
+    }
+    examples = tuple(each for each in audit.examples if each.table not in unfolded)
+    return audit.model_copy(update={**totals, "tables": tables, "per_dc": per_dc, "examples": examples})
+
+
+def _in_doubt_before_fold(check: Check) -> Check:
+    """Rules rest on views, and a view that is behind its log breaks them."""
+    if check.outcome is Verdict.FAIL and check.name.startswith(RULE):
+        sentence = f"{check.sentence} Revised days are not folded yet, which may be the reason."
+        return check.model_copy(update={"outcome": Verdict.INCONCLUSIVE, "sentence": sentence})
+    return check
+
+
+def _fold_check(unfolded: Collection[str]) -> Check:
+    sentence = (
+        f"The days that estimates and corrections have touched are not folded anew, so {listed(list(unfolded))} can't be "
+        "judged; `meterstorm audit` on the run's folder folds them and judges again."
+    )
+    return _check("fold", "audit", Verdict.INCONCLUSIVE, sentence)
+
+
 def _rule_check(number: int, rule: RuleCheck) -> Check:
-    name = f"rule_{number}"
+    name = f"{RULE}{number}"
     if rule.faults:
         example = f" For example {rule.examples[0]}." if rule.examples else ""
         sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {counted(rule.counted, 'case')}.{example}"
@@ -270,3 +307,18 @@ def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
         sentence = "Every operation that fell due was sent and has an outcome."
         books = _check("books", "validity", Verdict.PASS, sentence)
     return [load, books]
+
+
+def _cut_off_checks(operations: Mapping[str, OperationResult], undone: Collection[Undone]) -> list[Check]:
+    """Operations that the bench itself has ended; none of customers, whose last page the storm's end may take."""
+    ended = {name: sum(each.errors.get(kind, 0) for kind in CUT_OFF_KINDS) for name, each in operations.items()}
+    whole = sum(ended.values())
+    if not whole:
+        return []
+    most = max(ended, key=lambda name: ended[name])
+    mend = "" if Undone.STORM in undone else " Raise run.drain_s_max, or lower the rate."
+    sentence = (
+        f"The bench ended with {counted(whole, 'operation')} unanswered or unsent, most of them {most}: what would have "
+        f"become of them is not known.{mend}"
+    )
+    return [_check("drain", "validity", Verdict.INCONCLUSIVE, sentence)]
