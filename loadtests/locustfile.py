@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 import locust.runners
+from flask import jsonify, request
 from gevent.event import Event
 from locust import User, events, task
 from locust.exception import StopUser
@@ -20,8 +21,9 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 # isort: split
 from loadtests.errors import HarnessError
 from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
-from loadtests.fleet.messages import TO_MASTER, TO_WORKER, unpacked
+from loadtests.fleet.messages import TO_MASTER, TO_WORKER
 from loadtests.fleet.options import FleetOptions, add_arguments, fleet_options
+from loadtests.fleet.runners import install
 from loadtests.fleet.worker import FleetWorker
 from loadtests.storm.tables import prepare_tables
 from scenarios.spec import ScenarioError
@@ -34,6 +36,8 @@ log = logging.getLogger("meterstorm")
 # worker that only was slow has still sent all: its shards are processes of their own.
 locust.runners.HEARTBEAT_LIVENESS = 10
 
+
+install()  # their gate and their sockets, before Locust makes its runner
 
 IS_BUILT = Event()  # the worker's side: the master may send users while the estate is still being built
 
@@ -72,7 +76,7 @@ def _on_parser(parser: Any, **_: Any) -> None:
 
 
 @events.init.add_listener
-def _on_init(environment: Any, runner: Any, **_: Any) -> None:
+def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
     """Make this process a master, a worker, or with Locust's local runner both."""
     try:
         options = fleet_options(environment.parsed_options)
@@ -80,6 +84,8 @@ def _on_init(environment: Any, runner: Any, **_: Any) -> None:
         estate = gevent.get_hub().threadpool.apply(options.estate)
         if isinstance(runner, MasterRunner | LocalRunner):
             _become_master(environment, runner, options, estate)
+            if web_ui is not None:
+                _refuse_on_the_page(web_ui.app, runner)
         if isinstance(runner, WorkerRunner | LocalRunner):
             _become_worker(environment, runner, options, estate)
     except (ScenarioError, HarnessError, StoreError, OSError) as error:
@@ -101,19 +107,16 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
         )
     if given.spawn_rate is None:
         given.spawn_rate = min(given.num_users, 100)
-    master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
-    # Before the tables, which take half a minute: workers that are there already say hello once a second.
-    runner.register_message(TO_MASTER, lambda environment, msg: master.hear(msg.node_id, unpacked(msg.data)))
     if not options.has_tables:
         log.info("creating the tables in keyspace %s", options.scenario.topology.keyspace)
         prepare_tables(options.scenario, estate, options.endpoint, options.scenario.store.schema_name)
+    # After the tables, which may be refused: then no folder is left. Workers say hello once a second until they are heard.
+    master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
+    runner.refusal = lambda: master.refusal
+    runner.register_message(TO_MASTER, lambda environment, msg: master.listen(msg.node_id, msg.data))
 
     def start(**_: Any) -> None:
-        if master.is_finished.is_set():  # the web UI has a button for it
-            log.error("this storm was sent: start Locust again, with another keyspace or with empty tables")
-            gevent.spawn(runner.stop)
-        else:
-            gevent.spawn(master.watch)
+        gevent.spawn(master.watch)
 
     def finish(**_: Any) -> None:
         environment.process_exit_code = master.finish()
@@ -126,6 +129,15 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
     environment.events.test_start.add_listener(start)
     environment.events.test_stopping.add_listener(stop)
     environment.events.quitting.add_listener(finish)
+
+
+def _refuse_on_the_page(app: Any, runner: Any) -> None:
+    """What the runner refuses is told by the web UI, whose own answer to *Start* is success whatever becomes of it."""
+
+    @app.before_request
+    def refuse() -> Any:
+        why = runner.refusal() if request.method == "POST" and request.path.endswith("/swarm") else None
+        return None if why is None else jsonify({"success": False, "message": why})
 
 
 def _end(environment: Any, runner: Any) -> None:
@@ -143,7 +155,7 @@ def _become_worker(environment: Any, runner: Any, options: FleetOptions, estate:
         gevent.spawn(runner.quit)
 
     worker = environment.fleet_worker = FleetWorker(environment, options, estate, refused)
-    runner.register_message(TO_WORKER, lambda environment, msg: worker.hear(unpacked(msg.data)))
+    runner.register_message(TO_WORKER, lambda environment, msg: worker.listen(msg.data))
     environment.events.quitting.add_listener(lambda **_: worker.stop())
     IS_BUILT.set()
     gevent.spawn(worker.greet)

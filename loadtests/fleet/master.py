@@ -3,15 +3,18 @@
 With Locust's local runner master and worker are one process, and their messages are plain calls.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 import gevent
+import numpy as np
 from gevent.event import Event
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
 
+from loadtests.errors import HarnessError
 from loadtests.fleet.customers import CUSTOMER_OPERATIONS
 from loadtests.fleet.messages import (
     TO_WORKER,
@@ -24,19 +27,23 @@ from loadtests.fleet.messages import (
     LedgerPart,
     Measured,
     Message,
+    MessageError,
     Refused,
     ShardDone,
     ShardReady,
     ShardTrouble,
     Welcome,
     packed,
+    unpacked,
     unpacked_done,
     unpacked_second,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
 from loadtests.fleet.record import RunRecord, StormRecord
 from loadtests.fleet.roster import Roster
+from loadtests.fleet.runners import FleetMasterRunner
 from loadtests.fleet.tables import add_second
+from loadtests.folders import make_folder
 from loadtests.monitoring.live import RecentSeconds
 from loadtests.recording.ledger import Ledger
 from loadtests.storm.coordinator import READY_S_MAX
@@ -52,6 +59,8 @@ WATCH_EVERY_S = 0.5
 # What the start waits for: on a machine's first run the shards compile their kernels for a minute or two.
 TELL_EVERY_S = 10.0
 HALT_S_MAX = 45.0  # beyond the scenario's own time-out of an operation
+AHEAD_S_MAX = 30  # by which a worker's second may be ahead of the master's clock, which is known to half a round trip
+WORKERS_MAX = 1_000
 
 EXIT_WHOLE, EXIT_USAGE, EXIT_TROUBLE, EXIT_INCONCLUSIVE = 0, 2, 3, 4
 
@@ -74,12 +83,20 @@ class FleetMaster:
         self._digest = options.digest(estate)
         self._roster = Roster(options.shard_count) if has_fleet else None
         self._shard_operations = tuple(str(operation) for operation in operations_of(options.scenario))
-        options.out.mkdir(parents=True, exist_ok=True)
-        ledger = Ledger.create(
-            options.out / "ledger", planes_of(options.scenario), estate.meter_count, estate.slot_count
-        )
-        self._record = RunRecord(options.out, ledger)
+        self._estate = estate
+        self.out = options.out or make_folder("locust").absolute()
+        try:
+            ledger = Ledger.create(
+                self.out / "ledger", planes_of(options.scenario), estate.meter_count, estate.slot_count
+            )
+        except HarnessError:
+            with contextlib.suppress(OSError):  # not empty
+                self.out.rmdir()
+            raise
+        self._record = RunRecord(self.out, ledger)
         self._boots: dict[str, str] = {}  # of the workers that are welcome
+        self._numbers: dict[str, int] = {}  # of the workers that were ever welcome: names of ours for their files
+        self._misheard: set[str] = set()
         self._halted: set[str] = set()
         self._done: dict[int, Done] = {}
         self._far: set[int] = set()  # shards with a ledger of their own
@@ -96,12 +113,30 @@ class FleetMaster:
 
     # --- the workers' word --------------------------------------------------------------------------------------------
 
-    def hear(self, worker: str, message: Message) -> None:
-        """Take what a worker says; never waits."""
+    def listen(self, worker: str, data: object) -> None:
+        """Take what a peer has sent, whoever it is and whatever it sent; never waits.
+
+        Only a worker that is welcome is heard, and of a shard only its owner. Whatever else comes is dropped and logged; from a
+        worker that is welcome it leaves a hole in the record, so the run lacks something.
+        """
+        try:
+            self._hear(worker, unpacked(data))
+        except MessageError as error:
+            log.warning("worker %s is not heard: %s", worker, error)
+            if worker in self._boots and worker not in self._misheard:
+                self._misheard.add(worker)
+                self._lacks.append(f"Something that worker {worker} sent was not taken: {error}")
+        except OSError as error:
+            self._trouble.append(f"what was measured could not be written: {error}")
+            self._end()
+
+    def _hear(self, worker: str, message: Message) -> None:
+        if not isinstance(message, Hello) and worker not in self._boots:
+            raise MessageError(f"it said {type(message).__name__} and is not welcome, or was lost")
         match message:
             case Hello():
                 self._meet(worker, message)
-            case Claim() if worker in self._boots and self._roster is not None and not self._is_finishing:
+            case Claim() if self._roster is not None and not self._is_finishing:
                 shard = self._roster.claim(worker)
                 if shard is not None:
                     self._give(shard, worker)
@@ -109,19 +144,28 @@ class FleetMaster:
                 if self._roster.ready(message.shard, worker) and not self._roster.has_begun:
                     self._roster.begin()
                     self._begin()
-            case Measured():
-                self._take(message)
-            case LedgerPart():
-                self._record.add_ledger(message)
-            case ShardDone() if self._roster is not None:
+            case Measured() if message.shard is None or self._owns(worker, message.shard):
+                self._take(worker, message)
+            case LedgerPart() if self._owns(worker, message.shard) and message.shard in self._far:
+                self._record.add_ledger(message, self._is_of_shard(message.shard))
+            case ShardDone() if self._owns(worker, message.shard):
                 self._end_shard(message)
-            case ShardTrouble():
+            case ShardTrouble() if self._owns(worker, message.shard):
                 self._trouble.append(message.sentence)
                 self._end()
             case Halted():
                 self._halted.add(worker)
             case _:
                 log.warning("worker %s said %s out of turn", worker, type(message).__name__)
+
+    def _owns(self, worker: str, shard: int) -> bool:
+        return self._roster is not None and self._roster.owns(worker, shard)
+
+    def _is_of_shard(self, shard: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """bool[meters]: as `sim.trace` shares partitions out."""
+        partition = self._estate.partition_of(np.arange(self._estate.meter_count))
+        of_shard: np.ndarray[Any, np.dtype[np.bool_]] = partition % self.options.shard_count == shard
+        return of_shard
 
     def _meet(self, worker: str, hello: Hello) -> None:
         refusal = None
@@ -132,29 +176,30 @@ class FleetMaster:
                 f"its scenario has the digest {hello.digest} and the master's {self._digest}: start both with the same "
                 "--scenario file (and the same profile)"
             )
+        elif len(self._boots) >= WORKERS_MAX:
+            refusal = f"the master has {WORKERS_MAX} workers already"
         if refusal is not None:
             log.error("worker %s is refused: %s", worker, refusal)
             self._send(Refused(sentence=refusal), worker)
-            self._forget(worker)
             return
         self._boots[worker] = hello.boot
-        self._send(Welcome(asked_ns=hello.asked_ns, master_ns=time.monotonic_ns(), zero_ns=self._zero_ns), worker)
-
-    def _forget(self, worker: str) -> None:
-        """Before the users are given out, a refused worker must not count as one: Locust ends when its last worker quits."""
+        self._numbers.setdefault(worker, len(self._numbers))
         runner = self._environment.runner
-        if self._started_s is None and isinstance(runner, MasterRunner) and worker in runner.clients:
-            del runner.clients[worker]
+        if isinstance(runner, FleetMasterRunner):
+            runner.admit(worker)
+        self._send(Welcome(asked_ns=hello.asked_ns, master_ns=time.monotonic_ns(), zero_ns=self._zero_ns), worker)
 
     def _give(self, shard: int, worker: str) -> None:
         closed, shares = self.options.closed_in_flight, self.options.shard_count
-        is_near = bool(boot_id()) and self._boots[worker] == boot_id() and not self.options.keeps_own_ledger
+        is_here = bool(boot_id()) and self._boots[worker] == boot_id()
+        # Without a secret neither side knows who the other is: no file of this machine is named to a stranger.
+        is_near = is_here and self._environment.runner.is_sealed and not self.options.keeps_own_ledger
         given = Given(
             shard=shard,
             shard_count=shares,
             closed_in_flight=None if closed is None else closed // shares,
             has_customers=self._environment.runner.target_user_count > shares,
-            ledger_folder=str(self.options.out / "ledger") if is_near else None,
+            ledger_folder=str(self.out / "ledger") if is_near else None,
         )
         self._far.discard(shard)
         if not is_near:
@@ -168,25 +213,30 @@ class FleetMaster:
         self._recent = RecentSeconds(shards + (len(self._boots) if has_customers or not shards else 0))
         self._zero_ns = time.monotonic_ns() + int(START_DELAY_S * 1e9)
         self._zero_epoch_s = self._record.started_at_s = time.time() + START_DELAY_S
-        self._storm_record().write(self.options.out)
+        self._storm_record().write(self.out)
         for worker in self._boots:
             self._send(Begin(zero_ns=self._zero_ns), worker)
         log.info("every shard is ready: the storm of %g s begins", self.options.scenario.run.wall_s)
 
-    def _take(self, message: Measured) -> None:
+    def _take(self, worker: str, message: Measured) -> None:
         """A second goes into the record, and into Locust's tables: here and not on the workers, whose last report may be late."""
+        if self._zero_ns is None or self._record.is_closed:
+            raise MessageError("it measured something outside the storm")
+        if message.second.second > (time.monotonic_ns() - self._zero_ns) / 1e9 + AHEAD_S_MAX:
+            raise MessageError(f"it measured second {message.second.second}, which has not been yet")
         second = unpacked_second(message.second)
-        is_shard = message.source.startswith("shard-")
+        is_shard = message.shard is not None
+        source = f"shard-{message.shard}" if is_shard else f"customers-{self._numbers[worker]}"
         names = self._shard_operations if is_shard else CUSTOMER_OPERATIONS
-        self._record.add_second(message.source, names, second)
+        self._record.add_second(source, names, second)
         self._recent.add(second)
         add_second(self._environment.stats, second, int(self._zero_epoch_s) + second.second)
 
     def _end_shard(self, message: ShardDone) -> None:
         assert self._roster is not None
         done = unpacked_done(message.report)
-        self._done[message.shard] = done
         self._record.add_errors(f"shard-{message.shard}", self._shard_operations, done)
+        self._done[message.shard] = done
         if self._roster.done(message.shard):
             self._end()
 
@@ -200,13 +250,13 @@ class FleetMaster:
                 self._lose(worker)
             self._see_to_the_time()
             if self._zero_ns is not None:
-                self._storm_record().write(self.options.out)
+                self._storm_record().write(self.out)
             gevent.sleep(WATCH_EVERY_S)
 
     def _missing(self) -> set[str]:
         """Workers that own a shard, and that Locust does not hear of any more."""
         runner = self._environment.runner
-        if self._roster is None or not isinstance(runner, MasterRunner):
+        if self._roster is None or not isinstance(runner, FleetMasterRunner):
             return set()
         alive = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
         return self._roster.owners - alive
@@ -255,17 +305,29 @@ class FleetMaster:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
+    @property
+    def refusal(self) -> str | None:
+        """Why Locust can't start this storm now; None when it can."""
+        if self._started_s is None or self._environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
+            return None
+        return "this storm was sent: start Locust again, with another keyspace or with empty tables"
+
     def finish(self) -> int:
         """Stop what still runs, take what it says last, and write the record; returns the exit code. Twice is harmless."""
         if not self._is_finishing:
             self._is_finishing = True
+            if self._started_s is None:
+                self._leave_nothing()
+                self._trouble.append("Locust ended before a storm was started")
+                self.is_finished.set()
+                return self.exit_code
             self._halt()
             self._judge()
             try:
                 self._record.close()
             except OSError as error:
                 self._trouble.append(f"the history could not be written: {error}")
-            self._storm_record(has_ended=True).write(self.options.out)
+            self._storm_record(has_ended=True).write(self.out)
             self._tell()
             self.is_finished.set()
         self.is_finished.wait()
@@ -276,6 +338,12 @@ class FleetMaster:
         if self._trouble:
             return EXIT_TROUBLE
         return EXIT_INCONCLUSIVE if self._lacks or self.is_interrupted else EXIT_WHOLE
+
+    def _leave_nothing(self) -> None:
+        """Locust ends without a start: there is no run, and no folder of one."""
+        self._record.discard()
+        with contextlib.suppress(OSError):  # not empty
+            self.out.rmdir()
 
     def _halt(self) -> None:
         """Tell every worker to stop, and wait for those that are there."""
@@ -291,7 +359,7 @@ class FleetMaster:
 
     def _present(self) -> set[str]:
         runner = self._environment.runner
-        if not isinstance(runner, MasterRunner):
+        if not isinstance(runner, FleetMasterRunner):
             return set(self._boots)
         return {client.id for client in runner.clients.all if client.state != STATE_MISSING}
 
@@ -346,7 +414,7 @@ class FleetMaster:
         if self.exit_code == EXIT_INCONCLUSIVE:
             why = "it was stopped before its end" if self.is_interrupted else "not all of it was sent"
             log.error("The run is inconclusive: %s.", why)
-        log.info("history/ and ledger/ are in %s; durability is not judged: no audit was made here.", self.options.out)
+        log.info("history/ and ledger/ are in %s; durability is not judged: no audit was made here.", self.out)
 
     def _send(self, message: Message, worker: str) -> None:
         self._environment.runner.send_message(TO_WORKER, packed(message), worker)

@@ -4,16 +4,23 @@ A worker says `Hello` and is made `Welcome` or `Refused`. Each of its fleet user
 is `ShardReady` once its process is. `Begin` names the start; then come `Measured` seconds, `LedgerPart`s of a worker that has
 no ledger in common with the master, and `ShardDone`. `Halt` ends it, and is answered by `Halted`; `ShardTrouble` says why a
 shard can't go on.
+
+Rules that hold here: a message is what its class says or it is refused with a MessageError, whoever sent it: no field more,
+every number and text within its bounds, nothing inflated beyond them. None names a file of the master's.
 """
 
+import math
+import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
-from loadtests.recording.history import SecondCounts
+from loadtests.recording.history import COUNTS_SIZE, SecondCounts
 from loadtests.recording.seconds import Second, Sparse
 from loadtests.storm.messages import Done
 from loadtests.wire.recorder import EngineReport, ErrorTally
@@ -21,101 +28,145 @@ from loadtests.wire.recorder import EngineReport, ErrorTally
 TO_MASTER = "meterstorm_to_master"
 TO_WORKER = "meterstorm_to_worker"
 
+SHARDS_MAX = 64
+LEDGER_PART_BYTES = 1 << 20  # before it is compressed
+SENTENCE_SIZE_MAX = 1_000
+_COUNT_MAX = 2**48  # of operations in a second: sums of them stay far from what an int64 holds
+_NAMES_MAX = 256  # operations, kinds of errors
+_CELL_BYTES = 12  # of a sparse histogram: an int32 index and an int64 count
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_CHECKED = ConfigDict(extra="forbid", strict=True)
+_CHECKED_PART = ConfigDict(
+    extra="forbid", strict=False
+)  # it comes as a dictionary; its fields are strict by themselves
+
+
+class MessageError(Exception):
+    """What was heard is no message of ours, or not within its bounds."""
+
+
+def _one_line(text: str) -> str:
+    """Text from elsewhere as one line of bounded length, for a log, a page and a terminal."""
+    return _CONTROL.sub(" ", text)[:SENTENCE_SIZE_MAX]
+
+
+Instant = Annotated[int, Field(ge=-(2**62), le=2**62)]  # of a monotonic clock [ns]
+Shard = Annotated[int, Field(ge=0, lt=SHARDS_MAX)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_COUNT_MAX)]
+Word = Annotated[str, Field(strict=True, max_length=128, pattern=r"^[\w.+-]*$")]  # a version, a digest, an operation
+Sentence = Annotated[str, AfterValidator(_one_line)]
+Packed = Annotated[bytes, Field(strict=True, max_length=COUNTS_SIZE * _CELL_BYTES)]
+
+
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Hello:
     """Who the worker is. `boot` tells whether it runs on the master's machine; `asked_ns` is its clock, sent back."""
 
-    version: str
-    digest: str
-    boot: str
-    asked_ns: int
+    version: Word
+    digest: Word
+    boot: Word
+    asked_ns: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Welcome:
     """`master_ns`: the master's monotonic clock when it answered; `zero_ns`: the storm's start on it, when it has begun."""
 
-    asked_ns: int
-    master_ns: int
-    zero_ns: int | None
+    asked_ns: Instant
+    master_ns: Instant
+    zero_ns: Instant | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Refused:
     """Why the worker may not take part: one sentence."""
 
-    sentence: str
+    sentence: Sentence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Claim:
     """A fleet user has started and would host a shard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Given:
     """The worker owns this shard now. `ledger_folder`: of the master, when both are on one machine; None: its own."""
 
-    shard: int
-    shard_count: int
-    closed_in_flight: int | None  # of this shard; None is open loop
+    shard: Shard
+    shard_count: Annotated[int, Field(ge=1, le=SHARDS_MAX)]
+    closed_in_flight: Count | None  # of this shard; None is open loop
     has_customers: bool  # so the worker must be ready for some before it says that it is
-    ledger_folder: str | None
+    ledger_folder: Annotated[str, Field(max_length=4096)] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class ShardReady:
-    shard: int
+    shard: Shard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Begin:
     """The storm's wall clock is zero at this instant of the master's monotonic clock [ns]."""
 
-    zero_ns: int
+    zero_ns: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Halt:
     """Send nothing more, drain, and be done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Halted:
     """Nothing runs on this worker any more, and everything that it measured is on its way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED_PART, frozen=True, slots=True, kw_only=True)
+class PackedSecond:
+    """A `Second` without loss; about 2 kB an operation that is busy. By operation: SecondCounts, and packed histograms."""
+
+    second: Count
+    counts: Annotated[
+        dict[Word, Annotated[list[Count], Field(min_length=6, max_length=6)]], Field(max_length=_NAMES_MAX)
+    ]
+    response: Annotated[dict[Word, Packed], Field(max_length=_NAMES_MAX)]
+    service: Annotated[dict[Word, Packed], Field(max_length=_NAMES_MAX)]
+    lateness: Packed
+
+
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A second of one source (a shard, or a worker's customers), packed by `packed_second`."""
+    """A second of one of the sender's shards, or of its customers (None), packed by `packed_second`."""
 
-    source: str
-    second: dict[str, Any]
+    shard: Shard | None
+    second: PackedSecond
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class LedgerPart:
-    """Compressed bytes of the ledger's file, from `offset` on; all other bits of the shard's meters are unset."""
+    """Compressed bytes of the ledger's file, from `offset` on: marks of the shard's meters, and of no others."""
 
-    offset: int
-    data: bytes
+    shard: Shard
+    offset: Count
+    data: Annotated[bytes, Field(max_length=LEDGER_PART_BYTES + 1024)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class ShardDone:
     """A shard has ended; its `report` is packed by `packed_done`."""
 
-    shard: int
-    report: dict[str, Any]
+    shard: Shard
+    report: dict[Word, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
 class ShardTrouble:
     """Why a shard can't go on: one sentence."""
 
-    shard: int
-    sentence: str
+    shard: Shard
+    sentence: Sentence
 
 
 Message = (
@@ -138,40 +189,49 @@ _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Message.__arg
 
 def packed(message: Message) -> dict[str, Any]:
     """A message as a dictionary."""
-    return {"kind": type(message).__name__} | {
-        field.name: getattr(message, field.name) for field in fields(type(message))
-    }
+    return {"kind": type(message).__name__} | asdict(message)
 
 
-def unpacked(data: Mapping[str, Any]) -> Message:
-    """The message that `packed` took apart. Raises KeyError or TypeError for what another version has sent."""
-    values = dict(data)
-    message: Message = _KINDS[values.pop("kind")](**values)
+def unpacked(data: object) -> Message:
+    """The message that `packed` took apart. Raises MessageError for anything else, whatever it is."""
+    kind = _KINDS.get(data["kind"]) if isinstance(data, dict) and isinstance(data.get("kind"), str) else None
+    if kind is None or not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
+        raise MessageError("it is of no kind that this meterstorm knows")
+    try:
+        message: Message = kind(**{name: value for name, value in data.items() if name != "kind"})
+    except ValidationError as error:
+        raise MessageError(f"a {kind.__name__} that is none: {_first(error)}") from error
     return message
+
+
+def _first(error: ValidationError) -> str:
+    """Where the first error lies, without the value: it may be large, and is somebody else's."""
+    detail = error.errors(include_input=False, include_url=False)[0]
+    return _one_line(f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}")[:200]
 
 
 # --- what was measured ------------------------------------------------------------------------------------------------
 
 
-def packed_second(second: Second) -> dict[str, Any]:
-    """A second without loss; about 2 kB an operation that is busy."""
-    return {
-        "second": second.second,
-        "counts": {name: list(counts) for name, counts in second.counts.items()},
-        "response": {name: _packed_sparse(sparse) for name, sparse in second.response.items()},
-        "service": {name: _packed_sparse(sparse) for name, sparse in second.service.items()},
-        "lateness": _packed_sparse(second.lateness),
-    }
+def packed_second(second: Second) -> PackedSecond:
+    """A second without loss."""
+    return PackedSecond(
+        second=second.second,
+        counts={name: list(counts) for name, counts in second.counts.items()},
+        response={name: _packed_sparse(sparse) for name, sparse in second.response.items()},
+        service={name: _packed_sparse(sparse) for name, sparse in second.service.items()},
+        lateness=_packed_sparse(second.lateness),
+    )
 
 
-def unpacked_second(data: Mapping[str, Any]) -> Second:
-    """The inverse of `packed_second`."""
+def unpacked_second(data: PackedSecond) -> Second:
+    """The inverse of `packed_second`. Raises MessageError for histograms that are none."""
     return Second(
-        second=data["second"],
-        counts={name: SecondCounts(*counts) for name, counts in data["counts"].items()},
-        response={name: _unpacked_sparse(sparse) for name, sparse in data["response"].items()},
-        service={name: _unpacked_sparse(sparse) for name, sparse in data["service"].items()},
-        lateness=_unpacked_sparse(data["lateness"]),
+        second=data.second,
+        counts={name: SecondCounts(*counts) for name, counts in data.counts.items()},
+        response={name: _unpacked_sparse(sparse) for name, sparse in data.response.items()},
+        service={name: _unpacked_sparse(sparse) for name, sparse in data.service.items()},
+        lateness=_unpacked_sparse(data.lateness),
     )
 
 
@@ -180,12 +240,48 @@ def packed_done(done: Done) -> dict[str, Any]:
     return {"cpu_s": done.cpu_s, "report": asdict(done.report)}
 
 
+_REPORT = TypeAdapter(EngineReport)
+
+
 def unpacked_done(data: Mapping[str, Any]) -> Done:
-    """The inverse of `packed_done`."""
-    report = dict(data["report"])
-    report["errors"] = tuple(ErrorTally(**error) for error in report["errors"])
-    report["down_at_start"] = tuple(report["down_at_start"])
-    return Done(report=EngineReport(**report), cpu_s=data["cpu_s"])
+    """The inverse of `packed_done`. Raises MessageError for a report that is none."""
+    try:
+        report = _REPORT.validate_python(data.get("report"))
+    except ValidationError as error:
+        raise MessageError(f"a report that is none: {_first(error)}") from error
+    cpu_s = data.get("cpu_s")
+    numbers = [value for value in asdict(report).values() if isinstance(value, int | float)]
+    if not isinstance(cpu_s, float) or not all(
+        math.isfinite(each) and 0 <= each <= _COUNT_MAX for each in (cpu_s, *numbers)
+    ):
+        raise MessageError("a report with a number that nobody can have measured")
+    if max(len(report.errors), len(report.error_messages)) > _NAMES_MAX:
+        raise MessageError("a report of more errors than there are kinds of")
+    return Done(report=replace(report, **_bounded_words(report)), cpu_s=cpu_s)
+
+
+def _bounded_words(report: EngineReport) -> dict[str, Any]:
+    """The fields of a report that hold words, each as one line."""
+    return {
+        "scheduling": _one_line(report.scheduling),
+        "errors": tuple(
+            ErrorTally(operation=each.operation, outcome=each.outcome, kind=_one_line(each.kind), count=each.count)
+            for each in report.errors
+        ),
+        "error_messages": {_one_line(kind): _one_line(text) for kind, text in report.error_messages.items()},
+    }
+
+
+def inflated(data: bytes, size_max: int) -> bytes:
+    """What zlib made small. Raises MessageError for more than `size_max` bytes, before they are made, and for other data."""
+    inflater = zlib.decompressobj()
+    try:
+        raw = inflater.decompress(data, size_max + 1)
+    except zlib.error as error:
+        raise MessageError(f"compressed data that is none: {error}") from error
+    if len(raw) > size_max or not inflater.eof or inflater.unused_data:
+        raise MessageError(f"compressed data of more than {size_max} bytes, or cut short")
+    return raw
 
 
 def _packed_sparse(sparse: Sparse) -> bytes:
@@ -194,9 +290,14 @@ def _packed_sparse(sparse: Sparse) -> bytes:
 
 
 def _unpacked_sparse(data: bytes) -> Sparse:
-    raw = zlib.decompress(data)
-    count = len(raw) // 12
-    return (
-        np.frombuffer(raw, "<i4", count).astype(np.int32),
-        np.frombuffer(raw, "<i8", count, offset=4 * count).astype(np.int64),
-    )
+    raw = inflated(data, COUNTS_SIZE * _CELL_BYTES)
+    if len(raw) % _CELL_BYTES:
+        raise MessageError("a histogram that ends in the middle of a count")
+    size = len(raw) // _CELL_BYTES
+    index = np.frombuffer(raw, "<i4", size).astype(np.int32)
+    count = np.frombuffer(raw, "<i8", size, offset=4 * size).astype(np.int64)
+    if size and (index[0] < 0 or index[-1] >= COUNTS_SIZE or (np.diff(index) <= 0).any()):
+        raise MessageError("a histogram with a value outside its range, or twice")
+    if size and not 0 < count.min() <= count.max() <= _COUNT_MAX:
+        raise MessageError("a histogram with a count that nobody can have counted")
+    return index, count

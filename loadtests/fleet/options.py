@@ -1,7 +1,6 @@
 """The options of `loadtests/locustfile.py`, beside Locust's own, and what they mean for master and worker."""
 
 import hashlib
-import time
 from argparse import Namespace
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,12 +9,13 @@ from typing import Any
 
 from loadtests.cluster.connect import Endpoint, read_password_file
 from loadtests.cluster.layout import NATIVE_PORT
+from loadtests.fleet.messages import SHARDS_MAX
+from loadtests.fleet.secret import SECRET_VARIABLE
 from scenarios import spec
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 
-SHARDS_MAX = 64
 LOOPBACK = "127.0.0.1"
 
 
@@ -27,7 +27,7 @@ class FleetOptions:
     scenario_folder: Path
     stored_profile: Path | None
     endpoint: Endpoint
-    out: Path
+    out: Path | None  # None: a new one below runs/
     shard_count: int
     closed_in_flight: int | None  # of the whole fleet
     has_tables: bool
@@ -76,6 +76,12 @@ def add_arguments(parser: Any) -> None:
     )
     add("--tables-exist", action="store_true", help="Don't create the tables, nor see that they are empty.")
     add("--own-ledger", action="store_true", help="Of a worker: keep a ledger and send it, as another machine does.")
+    add(
+        "--secret-file",
+        default="",
+        metavar="FILE",
+        help=f"Its first line is the secret of master and workers; or {SECRET_VARIABLE}. Needed beyond loopback.",
+    )
     add("--stored-profile", default="", metavar="FILE", help="The profile.csv of a run's folder, for that same run.")
 
 
@@ -115,7 +121,7 @@ def fleet_options(given: Namespace) -> FleetOptions:
             key=Path(given.key) if given.key else None,
             verify_hostname=given.verify_hostname == "yes" if given.verify_hostname else None,
         ),
-        out=Path(given.out or f"runs/locust-{time.strftime('%Y%m%d-%H%M%S')}").absolute(),
+        out=Path(given.out).absolute() if given.out else None,
         shard_count=shard_count,
         closed_in_flight=given.closed or None,
         has_tables=given.tables_exist,

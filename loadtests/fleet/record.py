@@ -2,14 +2,14 @@
 
 import json
 import shutil
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from loadtests.fleet.messages import LedgerPart
+from loadtests.fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
 from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
 from loadtests.recording.ledger import Ledger, SlotState
@@ -18,6 +18,7 @@ from loadtests.storm.messages import Done
 from loadtests.storm.shard_process import dense
 
 STORM_NAME = "storm.json"
+_OUTCOMES = ("failed", "indeterminate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +79,20 @@ class RunRecord:
         self.started_at_s = 0.0  # the storm's wall start [s since the epoch]
         self.totals = np.zeros(4, np.int64)  # offered, ok, failed, indeterminate so far
         self._writers: dict[str, HistoryWriter] = {}
+        self._second_last: dict[str, int] = {}
+        self.is_closed = False
 
     def add_second(self, source: str, operations: tuple[str, ...], second: Second) -> None:
-        """Write one second of a source. `operations`: all that it may ever name."""
+        """Write one second of a source, whose name is ours. `operations`: all that it may ever name.
+
+        Raises MessageError when it names others, or when its seconds go back.
+        """
+        strange = {*second.counts, *second.response, *second.service} - set(operations)
+        if strange:
+            raise MessageError(f"a second with {len(strange)} operations that {source} does not have")
+        if second.second < self._second_last.get(source, 0):
+            raise MessageError(f"second {second.second} of {source} after {self._second_last[source]}")
+        self._second_last[source] = second.second
         self._writer(source, operations).write_second(
             second.second,
             second.counts,
@@ -92,18 +104,31 @@ class RunRecord:
             self.totals += (counts.offered, counts.ok, counts.failed, counts.indeterminate)
 
     def add_errors(self, source: str, operations: tuple[str, ...], done: Done) -> None:
-        """Write why operations of a shard have failed."""
+        """Write why operations of a shard have failed. Raises MessageError when it names operations or outcomes that are none."""
+        # of whole operations; single attempts that were retried are not
+        ended = [error for error in done.report.errors if error.outcome is not None]
+        if any(error.operation not in operations or error.outcome not in _OUTCOMES for error in ended):
+            raise MessageError(f"errors of operations or outcomes that {source} does not have")
         self._writer(source, operations).write_errors(
-            ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
-            for error in done.report.errors
-            if error.outcome is not None  # of whole operations; single attempts that were retried are not
+            ErrorCount(operation=error.operation, outcome=str(error.outcome), kind=error.kind, count=error.count)
+            for error in ended
         )
 
-    def add_ledger(self, part: LedgerPart) -> None:
-        """Add a part of a worker's own ledger: no two shards have a meter in common, so nothing is overwritten."""
+    def add_ledger(self, part: LedgerPart, is_of_shard: NDArray[np.bool_]) -> None:
+        """Add a part of a worker's own ledger: no two shards have a meter in common, so nothing is overwritten.
+
+        is_of_shard: bool[meters], the meters that the worker may speak of. Raises MessageError for marks of others.
+        """
+        data = np.frombuffer(inflated(part.data, LEDGER_PART_BYTES), np.uint8)
         states = self.ledger.states.reshape(-1)
-        data = np.frombuffer(zlib.decompress(part.data), np.uint8)
-        states[part.offset : part.offset + len(data)] |= data
+        end = part.offset + len(data)
+        if end > len(states):
+            raise MessageError(f"a part of the ledger up to byte {end} of {len(states)}")
+        _, meter_count, byte_count = self.ledger.states.shape
+        marked = part.offset + np.flatnonzero(data)
+        if not is_of_shard[marked // byte_count % meter_count].all():
+            raise MessageError("a part of the ledger with marks of meters that are another shard's")
+        states[part.offset : end] |= data
 
     def distrust_ledger(self) -> None:
         """A worker took its ledger with it: what has no mark may have been sent all the same, so it is marked INTENT.
@@ -118,14 +143,22 @@ class RunRecord:
 
     def close(self) -> None:
         """Add the sources up into `history/`. Closing twice is harmless."""
-        if (self.out / "history" / "intervals.csv").exists():
+        if self.is_closed:
             return
+        self.is_closed = True
         for writer in self._writers.values():
             writer.close()
         parts = [writer.folder for writer in self._writers.values()]
         merge_histories(parts, self.out / "history")
         for part in parts:
             shutil.rmtree(part)
+
+    def discard(self) -> None:
+        """Take away the ledger of a storm that was never started."""
+        assert not self._writers, "something was measured"
+        self.is_closed = True
+        if self.ledger.folder is not None:
+            shutil.rmtree(self.ledger.folder)
 
     def _writer(self, source: str, operations: tuple[str, ...]) -> HistoryWriter:
         if source not in self._writers:

@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+WAITING_MAX = 1_000  # claims that are kept in mind; each is a user of Locust's, and users may be moved
+
 
 class Phase(Enum):
     FREE = "free"
@@ -47,15 +49,21 @@ class Roster:
             if shard.phase is Phase.FREE:
                 shard.owner, shard.phase = worker, Phase.STARTING
                 return number
-        if not self.has_begun:
+        if not self.has_begun and len(self._waiting) < WAITING_MAX:
             self._waiting.append(worker)
         return None
 
+    def owns(self, worker: str, number: int) -> bool:
+        """Whether the shard is the worker's, and not over: only then does its word about it count."""
+        if not 0 <= number < self.shard_count:
+            return False
+        shard = self._shards[number]
+        return shard.owner == worker and shard.phase not in (Phase.DONE, Phase.LOST)
+
     def ready(self, number: int, worker: str) -> bool:
         """Note that a shard's process is ready; whether all are. A worker that lost the shard meanwhile is not heard."""
-        shard = self._shards[number]
-        if shard.owner == worker and shard.phase is Phase.STARTING:
-            shard.phase = Phase.READY
+        if self.owns(worker, number) and self._shards[number].phase is Phase.STARTING:
+            self._shards[number].phase = Phase.READY
         return all(each.phase is Phase.READY for each in self._shards)
 
     def begin(self) -> None:

@@ -26,6 +26,7 @@ from loadtests.errors import HarnessError
 from loadtests.fleet.customers import CustomerDesk
 from loadtests.fleet.journeys import turns_of
 from loadtests.fleet.messages import (
+    LEDGER_PART_BYTES,
     TO_MASTER,
     Begin,
     Claim,
@@ -36,6 +37,7 @@ from loadtests.fleet.messages import (
     LedgerPart,
     Measured,
     Message,
+    MessageError,
     Refused,
     ShardDone,
     ShardReady,
@@ -44,6 +46,7 @@ from loadtests.fleet.messages import (
     packed,
     packed_done,
     packed_second,
+    unpacked,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
 from loadtests.recording.ledger import Ledger
@@ -57,7 +60,6 @@ from store.ports import StoreError
 log = logging.getLogger(__name__)
 
 HELLO_EVERY_S = 1.0
-LEDGER_PART_BYTES = 1 << 20
 STOP_S_MAX = 30.0  # beyond the scenario's own time-out of an operation
 
 
@@ -105,8 +107,14 @@ class FleetWorker:
             )
             self.is_welcome.wait(HELLO_EVERY_S)
 
-    def hear(self, message: Message) -> None:
-        """Do what the master says."""
+    def listen(self, data: object) -> None:
+        """Do what the master says; what is no message of ours is dropped and logged."""
+        try:
+            self._hear(unpacked(data))
+        except MessageError as error:
+            log.warning("the master is not heard: %s", error)
+
+    def _hear(self, message: Message) -> None:
         match message:
             case Welcome():
                 self._set_clock(message)
@@ -116,14 +124,14 @@ class FleetWorker:
             case Refused():
                 self.is_over.set()
                 self._refused(message.sentence)
-            case Given():
+            case Given() if self._may_host(message):
                 gevent.spawn(self._host, message)
             case Begin():
                 self._begin(message.zero_ns)
             case Halt():
                 gevent.spawn(self._halt)
             case _:
-                log.error("the master said %s, which is not for a worker", type(message).__name__)
+                raise MessageError(f"it said {type(message).__name__}, which is not for this worker, or not now")
 
     def claim(self) -> None:
         """A fleet user has started: ask for a shard."""
@@ -133,9 +141,9 @@ class FleetWorker:
     def send(self, message: Message) -> None:
         self._environment.runner.send_message(TO_MASTER, packed(message))
 
-    def measured(self, source: str, second: Second) -> None:
-        """Send a second that was measured here."""
-        self.send(Measured(source=source, second=packed_second(second)))
+    def measured(self, shard: int | None, second: Second) -> None:
+        """Send a second that was measured here, by a shard or by customers (None)."""
+        self.send(Measured(shard=shard, second=packed_second(second)))
 
     @property
     def zero_ns(self) -> int:
@@ -158,6 +166,11 @@ class FleetWorker:
             shard.tell(Start(at_monotonic_ns=self.zero_ns))
 
     # --- its shards ---------------------------------------------------------------------------------------------------
+
+    def _may_host(self, given: Given) -> bool:
+        """Once each, of a fleet that it is of; and files of this machine are only written for a master that is known."""
+        is_known = given.ledger_folder is None or self._environment.runner.is_sealed
+        return given.shard < given.shard_count and given.shard not in self._shards and is_known
 
     def _host(self, given: Given) -> None:
         """Start a shard's process and pass on what it says, to its end."""
@@ -185,10 +198,10 @@ class FleetWorker:
                 shard.is_ready = True
                 self.send(ShardReady(shard=number))
             case Second():
-                self.measured(f"shard-{number}", message)
+                self.measured(number, message)
             case Done():
                 for offset, data in shard.ledger_parts():
-                    self.send(LedgerPart(offset=offset, data=data))
+                    self.send(LedgerPart(shard=number, offset=offset, data=data))
                 shard.is_done = True
                 self.send(ShardDone(shard=number, report=packed_done(message)))
             case Trouble():
@@ -237,7 +250,7 @@ class FleetWorker:
 
     def _send_customers(self, before_s: float) -> None:
         for second in self.customers.log.take(before_s):
-            self.measured(f"customers-{self._environment.runner.client_id}", second)
+            self.measured(None, second)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

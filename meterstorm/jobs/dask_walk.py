@@ -1,20 +1,23 @@
 """One estate in virtual time on several processes, of this machine or of many: Dask hands out the shards.
 
 A shard owns partitions of the estate; its tallies are integers that are added up, so the result is that of one process, to the
-last bit. See docs/decisions/0007 for why Dask. Processes of this machine listen on loopback alone.
+last bit. See docs/decisions/0007 for why Dask. Whoever reaches a port of Dask's can have code run there, so processes of this
+machine speak TLS, on loopback alone, with a certificate that is made for the one walk and kept in memory.
 """
 
 import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # read when it is imported, here and in its workers
 
-from distributed import Client, Future, LocalCluster, wait
+from distributed import Client, Future, LocalCluster, Security, wait
 
 from loadtests.errors import HarnessError
-from scenarios.spec import Scenario
+from loadtests.fleet.secret import is_loopback
+from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel, build_estate
 from sim.kernels import KERNELS_STATE
 from sim.profiles.demand import DemandProfile
@@ -36,10 +39,13 @@ def walk_on_workers(
 ) -> Tallies:
     """The tallies of a whole estate, each shard walked by one thread of a worker.
 
-    scheduler: address of a running Dask scheduler, tcp://HOST:PORT, whose workers have this version of meterstorm;
-    None starts `process_count` processes here and ends them. Raises HarnessError when the workers can't be reached, have
-    other kernels, or die.
+    scheduler: address of a running Dask scheduler, tls://HOST:PORT, whose workers have this version of meterstorm, with the
+    certificates of Dask's own configuration; on this machine tcp:// will do. None starts `process_count` processes here and
+    ends them. Raises ScenarioError for an address that is none or has no TLS, HarnessError when the workers can't be reached,
+    have other kernels, or die.
     """
+    if scheduler is not None:
+        _require_tls(scheduler)
     total = empty_tallies(estate)
     with _client(process_count, scheduler) as client:
         states = client.run(_kernels_state)
@@ -74,23 +80,38 @@ def walk_on_workers(
 def _client(process_count: int, scheduler: str | None) -> Iterator[Client]:
     with contextlib.ExitStack() as cleanup:
         try:
+            security = Security()  # as Dask's configuration says
             if scheduler is None:
+                security = Security.temporary()
                 scheduler = cleanup.enter_context(
                     LocalCluster(
                         n_workers=process_count,
                         threads_per_worker=1,
                         processes=True,
-                        host="127.0.0.1",
+                        host="tls://127.0.0.1",
+                        security=security,
                         dashboard_address="127.0.0.1:0",  # health and metrics on any free port: 8787 may be taken
                         silence_logs=40,
                     )
                 )
-            client = cleanup.enter_context(Client(scheduler, timeout=CONNECT_TIMEOUT_S))
+            client = cleanup.enter_context(Client(scheduler, security=security, timeout=CONNECT_TIMEOUT_S))
         except (OSError, TimeoutError) as error:
             raise HarnessError(
                 f"no Dask scheduler answers at {scheduler}: {error}; start one: dask scheduler"
             ) from error
         yield client
+
+
+def _require_tls(scheduler: str) -> None:
+    """Raises ScenarioError for a scheduler that everybody on its network could give code to."""
+    address = urlsplit(scheduler)
+    if address.scheme not in ("tcp", "tls") or not address.hostname:
+        raise ScenarioError(f"--scheduler {scheduler}: must be tls://HOST:PORT, or tcp://HOST:PORT on this machine")
+    if address.scheme == "tcp" and not is_loopback(address.hostname):
+        raise ScenarioError(
+            f"--scheduler {scheduler}: Dask runs whatever code it is sent, by everybody who reaches it; beyond this machine "
+            "give tls://HOST:PORT, with the certificates in Dask's configuration (docs/simulation.md)"
+        )
 
 
 def _finished(client: Client, waiting: set[Future]) -> list[Future]:

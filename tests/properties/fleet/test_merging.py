@@ -46,7 +46,7 @@ def dense(value: Sparse) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def carried(second: Second) -> Second:
     """Over the wire and back, as Locust does it."""
-    message = packed(Measured(source="shard-0", second=packed_second(second)))
+    message = packed(Measured(shard=0, second=packed_second(second)))
     heard = unpacked(msgpack.loads(msgpack.dumps(message), raw=False, strict_map_key=False))
     assert isinstance(heard, Measured)
     return unpacked_second(heard.second)
@@ -91,7 +91,8 @@ def test_ledgers_of_workers_elsewhere_become_one(data: st.DataObject) -> None:
     for worker in (0, 1):
         part = np.where(np.array(owner)[:, np.newaxis] == worker, whole.states[0], 0).astype(np.uint8).reshape(-1)
         for at in range(0, len(part), 10):
-            merged.add_ledger(LedgerPart(offset=at, data=zlib.compress(part[at : at + 10].tobytes())))
+            data = zlib.compress(part[at : at + 10].tobytes())
+            merged.add_ledger(LedgerPart(shard=worker, offset=at, data=data), np.array(owner) == worker)
     assert np.array_equal(merged.ledger.states, whole.states)
 
 
