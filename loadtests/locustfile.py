@@ -112,7 +112,7 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
         prepare_tables(options.scenario, estate, options.endpoint, options.scenario.store.schema_name)
     # After the tables, which may be refused: then no folder is left. Workers say hello once a second until they are heard.
     master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
-    runner.refusal = lambda: master.refusal
+    runner.storm_refusal = lambda: master.refusal
     runner.register_message(TO_MASTER, lambda environment, msg: master.listen(msg.node_id, msg.data))
 
     def start(**_: Any) -> None:

@@ -37,9 +37,13 @@ def install() -> None:
 
 
 class _OneStorm:
-    """Refuses another start. `refusal`: None, or why there is none any more, one sentence."""
+    """Refuses a start that can't be. `storm_refusal`: None, or why the master's storm can't be started any more."""
 
-    refusal: Callable[[], str | None] = staticmethod(lambda: None)
+    storm_refusal: Callable[[], str | None] = staticmethod(lambda: None)
+
+    def refusal(self) -> str | None:
+        """Why the storm can't be started now, one sentence; None when it can."""
+        return self.storm_refusal()
 
     def start(
         self, user_count: int, spawn_rate: float, wait: bool = False, user_classes: list[Any] | None = None
@@ -85,6 +89,12 @@ class FleetMasterRunner(_OneStorm, MasterRunner):
                 listener(environment=self.environment, msg=msg)
         elif msg.type == "quit":
             self._ready.pop(client_id, None)
+
+    def refusal(self) -> str | None:
+        """As above; Locust itself only logs that it has no workers."""
+        if not self.worker_count:
+            return "no worker is here yet: wait for them, or see their logs"
+        return super().refusal()
 
     def admit(self, worker: str) -> None:
         """The worker is welcome: from now on it is one of Locust's."""

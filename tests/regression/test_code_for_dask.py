@@ -1,8 +1,10 @@
 """Dask runs the code that it is sent: on loopback a local user could send it some, and on a network everybody."""
 
-import psutil
+import socket
+import ssl
+
 import pytest
-from distributed import Client
+from distributed import default_client
 
 from meterstorm.jobs.dask_walk import walk_on_workers
 from scenarios.spec import Scenario, ScenarioError
@@ -18,31 +20,40 @@ SCENARIO = Scenario.model_validate(
 )
 
 
-def test_nobody_else_is_served_by_the_processes_of_a_simulation() -> None:
-    tried: dict[int, str] = {}
+def test_nobody_without_the_certificate_is_served_by_the_processes_of_a_simulation() -> None:
+    answers: dict[str, tuple[bool, bool]] = {}
 
     def try_every_port(_share: float) -> None:
-        if tried:
+        if answers:
             return
-        own = psutil.Process()
-        for process in (own, *own.children(recursive=True)):
-            for each in process.net_connections():
-                if each.status == psutil.CONN_LISTEN:
-                    assert each.laddr.ip == "127.0.0.1"
-                    tried[each.laddr.port] = answer_of(each.laddr.port)
+        client = default_client()
+        info = client.scheduler_info(n_workers=-1)
+        for address in (
+            client.scheduler.address,
+            *info["workers"],
+            *(each["nanny"] for each in info["workers"].values()),
+        ):
+            answers[address] = (is_answered(address, has_tls=False), is_answered(address, has_tls=True))
 
     walk_on_workers(build_estate(SCENARIO), SCENARIO, process_count=1, progress=try_every_port)
-    assert len(tried) >= 2  # scheduler and worker at the least
-    assert set(tried.values()) == {"refused"}
+    assert len(answers) == 3  # scheduler, worker and the worker's nanny
+    assert all(address.startswith("tls://127.0.0.1:") for address in answers)
+    assert set(answers.values()) == {(False, False)}
 
 
-def answer_of(port: int) -> str:
-    """What a client of another user gets, who knows no certificate."""
+def is_answered(address: str, *, has_tls: bool) -> bool:
+    """Whether a stranger's connection is spoken to, plain or with TLS but no certificate of the walk's."""
+    host, _, port = address.removeprefix("tls://").removeprefix("tcp://").rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with Client(f"tcp://127.0.0.1:{port}", timeout=1, set_as_default=False) as client:
-            return str(client.scheduler_info(n_workers=0)["type"])
-    except (OSError, TimeoutError):
-        return "refused"
+        with socket.create_connection((host, int(port)), timeout=20) as plain:
+            connection = context.wrap_socket(plain) if has_tls else plain
+            if not has_tls:
+                connection.sendall(bytes(64))  # no handshake of TLS: its alert (21) is no answer, Dask's first word is
+            return connection.recv(1) not in (b"", b"\x15")
+    except (ssl.SSLError, ConnectionError):
+        return False
 
 
 @pytest.mark.parametrize(

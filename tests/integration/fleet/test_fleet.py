@@ -219,13 +219,38 @@ def test_ctrl_c_leaves_nothing_behind(locust: Locust, has_workers: bool) -> None
 def test_a_worker_of_another_scenario_is_refused(locust: Locust) -> None:
     port = free_port()
     master = locust("--master", "--expect-workers", "1", "--master-bind-port", port, name="master")
+    # whichever of the two is there first: the stranger's coming and going is nothing to the master
     stranger = locust("--worker", "--master-port", port, name="stranger", wall_s=6)
     assert stranger.end() == 2
     refusals = [line for line in stranger.text().splitlines() if "the master refuses this worker" in line]
     assert len(refusals) == 1 and "start both with the same --scenario file" in refusals[0]
+    assert master.process.poll() is None, master.text()
     friend = locust("--worker", "--master-port", port, name="friend")
     assert (friend.end(), master.end()) == (0, 0), master.text()
     assert master.record().worker_count == 1
+    assert "last worker" not in master.text().partition("every shard is ready")[0]
+
+
+def test_beyond_loopback_only_who_knows_the_secret_is_heard(locust: Locust, tmp_path: Path) -> None:
+    secret, another = tmp_path / "secret", tmp_path / "another"
+    for path in (secret, another):
+        path.touch(mode=0o600)
+        path.write_text(f"of {path.name}, and long enough\n")
+    port = free_port()
+    bare = locust("--master", "--expect-workers", "1", "--master-bind-host", "0.0.0.0", name="bare")
+    assert bare.end() == 2 and "share a secret" in bare.text() and not bare.out.exists()
+    here = ("--master", "--expect-workers", "1", "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    master = locust(*here, "--secret-file", str(secret), name="master")
+    there = ("--worker", "--master-port", port)
+    strangers = [locust(*there, name="nobody"), locust(*there, "--secret-file", str(another), name="guesser")]
+    friend = locust(*there, "--secret-file", str(secret), name="friend")
+    assert (friend.end(), master.end()) == (0, 0), master.text()
+    assert master.record().worker_count == 1
+    for stranger in strangers:
+        assert stranger.process.poll() is None  # it still looks for the master
+        assert "welcomed" not in stranger.text()
+    said = "".join(run.text() for run in (master, friend))
+    assert "and long enough" not in said and "and long enough" not in (master.out / "storm.json").read_text()
 
 
 ANOTHER_CLOCK = ("unshare", "--time", "--fork", "--kill-child", "--monotonic", "5000")
@@ -255,14 +280,14 @@ def test_the_web_ui_starts_and_ends_one_storm(locust: Locust) -> None:
     run = locust("--processes", "2", "--web-port", page.rpartition(":")[2], has_page=True)
     run.until(lambda: is_served(page))
     assert {each.laddr.ip for each in listening(run)} == {"127.0.0.1"}  # unless somebody asks for more
-    asked(f"{page}/swarm", "user_count=2&spawn_rate=2")
+    run.until(lambda: bool(started(page)["success"]))  # while no worker is welcome it says so, and is asked again
     run.until(lambda: (record := StormRecord.read(run.out)) is not None and record.has_ended)
     run.until(lambda: json.loads(asked(f"{page}/stats/requests"))["state"] == "stopped")
-    shown = {row["name"]: row["num_requests"] for row in json.loads(asked(f"{page}/stats/requests"))["stats"]}
-    assert shown["Aggregated"] == run.record().ok > 0
-    asked(f"{page}/swarm", "user_count=2&spawn_rate=2")
-    run.until(lambda: "this storm was sent: start Locust again" in run.text())
-    run.until(lambda: json.loads(asked(f"{page}/stats/requests"))["state"] == "stopped")
+    shown = json.loads(asked(f"{page}/stats/requests"))["stats"]
+    assert {row["name"]: row["num_requests"] for row in shown}["Aggregated"] == run.record().ok > 0
+    again = started(page)
+    assert not again["success"] and "this storm was sent: start Locust again" in again["message"]
+    assert json.loads(asked(f"{page}/stats/requests"))["stats"] == shown  # and not cleared
     run.process.send_signal(signal.SIGTERM)
     assert run.end() == 0, run.text()
     assert run.left_behind() == []
@@ -271,6 +296,10 @@ def test_the_web_ui_starts_and_ends_one_storm(locust: Locust) -> None:
 def asked(url: str, form: str | None = None) -> str:
     with urllib.request.urlopen(url, form.encode() if form else None, timeout=30) as answer:
         return str(answer.read().decode())
+
+
+def started(page: str) -> Any:
+    return json.loads(asked(f"{page}/swarm", "user_count=2&spawn_rate=2"))
 
 
 def is_served(page: str) -> bool:
