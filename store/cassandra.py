@@ -4,6 +4,7 @@ The bulk of a storm's traffic does not come through here but over the wire engin
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from store.tables import Schema, Table
 
 AGREEMENT_S_MAX = 60
 DDL_TIMEOUT_S = 60
+LOOK_EVERY_S = 0.2
 
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version (name text PRIMARY KEY, version int, to_rebuild text)"
@@ -62,8 +64,7 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
         raise StoreError(f"the nodes don't agree on schema {schema.name} after {AGREEMENT_S_MAX} s: is a node down?")
     session.cluster.refresh_schema_metadata()
-    for table in schema.tables:
-        _check_columns(session, topology.keyspace, table)
+    _check_columns(session, topology, schema.tables)
     if version is None or way:  # last: a crash before it begins all of it again
         to_rebuild = views_to_rebuild(version, way) if version else ()
         _write_version(session, schema, topology, to_rebuild)
@@ -182,11 +183,38 @@ def _check_replication(keyspace: str, held: str, wanted: Mapping[str, str]) -> N
         )
 
 
-def _check_columns(session: Session, keyspace: str, table: Table) -> None:
-    held = session.cluster.metadata.keyspaces[keyspace].tables[table.name].columns
-    for column in table.columns:
-        if column.name not in held or held[column.name].cql_type != column.type.value:
+def _check_columns(session: Session, topology: Topology, tables: Sequence[Table]) -> None:
+    """Whether the tables have the columns that they should have, asked of a node.
+
+    Not of the driver's metadata: an event of the new keyspace, heard late, puts one without tables over what a refresh has
+    just read (cassandra-driver 3.30, `Metadata._update_keyspace`).
+    """
+    wanted = {(table.name, column.name): column.type.value for table in tables for column in table.columns}
+    held = _held_columns(session, topology, {table.name for table in tables})
+    for (table, column), cql_type in wanted.items():
+        if held.get((table, column)) != cql_type:
             raise StoreError(
-                f"table {keyspace}.{table.name} is there already with other columns ({column.name} should be "
-                f"{column.type.value}): name another keyspace in [topology] keyspace"
+                f"table {topology.keyspace}.{table} is there already with other columns ({column} should be {cql_type}): "
+                "name another keyspace in [topology] keyspace"
             )
+
+
+def _held_columns(session: Session, topology: Topology, tables: Collection[str]) -> dict[tuple[str, str], str]:
+    """(table, column) -> CQL type, once the node that is asked shows every table: one that was away may be behind."""
+    deadline = time.monotonic() + AGREEMENT_S_MAX
+    cql = f"SELECT table_name, column_name, type FROM system_schema.columns WHERE keyspace_name = '{topology.keyspace}'"
+    statement = SimpleStatement(cql, consistency_level=DriverLevel.ONE, is_idempotent=True)
+    while True:
+        try:
+            rows = list(session.execute(statement))
+        except FAILURES as error:
+            raise StoreError(f"system_schema.columns at ONE: {error}") from error
+        missing = set(tables) - {row.table_name for row in rows}
+        if not missing:
+            return {(row.table_name, row.column_name): row.type for row in rows}
+        if time.monotonic() > deadline:
+            raise StoreError(
+                f"a node does not show table {topology.keyspace}.{min(missing)} after {AGREEMENT_S_MAX} s: was it away when the "
+                "schema was created?"
+            )
+        time.sleep(LOOK_EVERY_S)
