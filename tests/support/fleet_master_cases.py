@@ -1,0 +1,195 @@
+"""Cases of `tests/regression/test_peers_of_the_fleet.py`, which runs them in a process that Locust has patched from its start."""
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from locust.stats import RequestStats
+
+from loadtests.cluster.connect import Endpoint
+from loadtests.fleet.master import FleetMaster
+from loadtests.fleet.messages import (
+    LEDGER_PART_BYTES,
+    Claim,
+    Hello,
+    LedgerPart,
+    Measured,
+    Message,
+    ShardDone,
+    ShardReady,
+    ShardTrouble,
+    packed,
+    packed_second,
+)
+from loadtests.fleet.options import FleetOptions, own_version
+from loadtests.fleet.sockets import seal_of
+from loadtests.recording.history import COUNTS_SIZE, SecondCounts, read_history
+from loadtests.recording.ledger import SlotState
+from loadtests.recording.seconds import Second
+from scenarios.spec import parse_scenario
+from sim.estate.model import build_estate
+
+TEXT = """
+title = "t"
+[estate]
+premises = 20
+fuels = ["electricity"]
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+wall_s = 8
+"""
+SCENARIO = parse_scenario(TEXT, "test")
+ESTATE = build_estate(SCENARIO)
+NOTHING = (np.zeros(0, np.int32), np.zeros(0, np.int64))
+SECOND = Second(
+    second=0,
+    counts={"ingest_reading": SecondCounts(1, 1, 1, 0, 0, 0)},
+    response={},
+    service={},
+    lateness=NOTHING,
+)
+
+
+class Bench:
+    """A master of two shards, in this process, and what it has sent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "run"
+        options = FleetOptions(
+            scenario=SCENARIO,
+            scenario_folder=folder,
+            stored_profile=None,
+            endpoint=Endpoint(contact_points=("127.0.0.1",), local_dc="north", port=9042),
+            out=self.out,
+            shard_count=2,
+            closed_in_flight=None,
+            has_tables=True,
+            keeps_own_ledger=True,
+        )
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        runner = SimpleNamespace(send_message=self._send, target_user_count=2, is_sealed=True, state="running")
+        environment = SimpleNamespace(runner=runner, stats=RequestStats())
+        self.master = FleetMaster(environment, options, ESTATE, has_fleet=True, over=lambda: None)
+        self.digest = options.digest(ESTATE)
+
+    def _send(self, _kind: str, data: dict[str, Any], worker: str) -> None:
+        self.sent.append((worker, data))
+
+    def say(self, worker: str, message: Message) -> None:
+        self.master.listen(worker, msgpack.unpackb(msgpack.packb(packed(message)), strict_map_key=False))
+
+    def meet(self, worker: str, digest: str | None = None) -> str:
+        self.say(worker, Hello(version=own_version(), digest=digest or self.digest, boot="", asked_ns=0))
+        return str(self.sent[-1][1]["kind"])
+
+    def begin(self) -> None:
+        for shard, worker in enumerate(("ann", "bob")):
+            assert self.meet(worker) == "Welcome"
+            self.say(worker, Claim())
+            self.say(worker, ShardReady(shard=shard))
+        assert self.sent[-1][1]["kind"] == "Begin"
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.out.parent)) for path in self.out.parent.rglob("*") if path.is_file()}
+
+    @property
+    def lacks(self) -> list[str]:
+        return self.master._lacks
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_no_message_names_a_file(bench: Bench, tmp_path: Path) -> None:
+    bench.begin()
+    before = bench.files()
+    for source in (str(tmp_path / "victim"), "../../victim", "shard-0/../../victim"):
+        data = packed(Measured(shard=0, second=packed_second(SECOND))) | {"source": source}
+        bench.master.listen("ann", data)
+        bench.master.listen("ann", {name: value for name, value in data.items() if name != "shard"})
+    assert bench.files() == before
+    bench.say("ann", Measured(shard=None, second=packed_second(replace(SECOND, counts={}))))
+    assert {Path(name).parent.name for name in bench.files() - before} == {"customers-0"}
+
+
+@pytest.mark.parametrize("who", ["carl", "bob"])  # who is not welcome; who is, and owns another shard
+def test_only_its_owner_is_heard_of_a_shard(bench: Bench, who: str) -> None:
+    bench.begin()
+    before = bench.files()
+    part = LedgerPart(shard=0, offset=0, data=zlib.compress(b"\x55"))
+    report = {"cpu_s": 1.0, "report": {}}
+    for message in (
+        Measured(shard=0, second=packed_second(SECOND)),
+        part,
+        ShardDone(shard=0, report=report),
+        ShardTrouble(shard=0, sentence="I want it to end"),
+    ):
+        bench.say(who, message)
+    assert bench.files() == before
+    assert not bench.master._trouble and not bench.master._done and not bench.master._is_finishing
+    assert bench.master._record.ledger.counts(0)[SlotState.INTENT] == 0
+
+
+def test_who_is_refused_counts_for_nothing(bench: Bench) -> None:
+    assert bench.meet("carl", digest="another") == "Refused"
+    bench.say("carl", Claim())
+    bench.say("carl", Measured(shard=None, second=packed_second(SECOND)))
+    assert len(bench.sent) == 1 and not bench.lacks
+    assert bench.master._storm_record().worker_count == 0
+
+
+def test_what_a_welcome_worker_sends_is_bounded_and_its_hole_is_told(bench: Bench) -> None:
+    bench.begin()
+    before = bench.files()
+    cells = np.array([COUNTS_SIZE], "<i4").tobytes() + np.ones(1, "<i8").tobytes()
+    for change in (
+        {"second": 10**9},  # years ahead: adding up would go through each
+        {"second": 2**80},
+        {"counts": {"../evil": [1, 1, 1, 0, 0, 0]}},
+        {"counts": {"no_such_operation": [1, 1, 1, 0, 0, 0]}},
+        {"counts": {"ingest_reading": [2**62, 0, 0, 0, 0, 0]}},
+        {"lateness": zlib.compress(bytes(1 << 24))},
+        {"lateness": zlib.compress(cells)},  # beyond the histogram's end
+        {"lateness": b"no zlib"},
+    ):
+        data = packed(Measured(shard=0, second=packed_second(SECOND)))
+        bench.master.listen("ann", data | {"second": data["second"] | change})
+    for offset, raw in ((10**9, b"\x55"), (0, bytes(LEDGER_PART_BYTES + 1)), (0, b"\x55" * 200)):
+        bench.say("ann", LedgerPart(shard=0, offset=offset, data=zlib.compress(raw)))
+    assert bench.files() == before
+    assert bench.master._record.totals.sum() == 0 == bench.master._record.ledger.states.sum()
+    assert len(bench.lacks) == 1 and "worker ann sent was not taken" in bench.lacks[0]
+
+
+def test_marks_of_another_shards_meters_are_refused(bench: Bench) -> None:
+    bench.begin()
+    states = bench.master._record.ledger.states
+    of_shard = ESTATE.partition_of(np.arange(ESTATE.meter_count)) % 2
+    for meter in range(ESTATE.meter_count):
+        part = LedgerPart(shard=0, offset=meter * states.shape[2], data=zlib.compress(b"\x55"))
+        bench.say("ann", part)
+        assert bool(states[0, meter, 0]) == (of_shard[meter] == 0)
+
+
+def test_a_second_that_goes_back_ends_nothing(bench: Bench) -> None:
+    bench.begin()
+    for second in (3, 2, 3):
+        bench.say("ann", Measured(shard=0, second=packed_second(replace(SECOND, second=second))))
+    bench.master._record.close()
+    history = read_history(bench.out / "history")
+    assert history.counts["ingest_reading"]["ok"].tolist() == [0, 0, 0, 2]
+    assert len(bench.lacks) == 1
+
+
+def test_a_seal_is_the_secrets_own_and_is_never_printed() -> None:
+    one, other = seal_of("long enough to be one"), seal_of("long enough to be another")
+    assert one == seal_of("long enough to be one") != other
+    assert one.private.decode() not in repr(one)
