@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.cluster import die_with_parent as tether
@@ -34,11 +34,15 @@ LOG_LINES = 3  # of Locust's log, in the sentence when it has died
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlan:
-    """Locust's workers: so many on this machine, or with `listen` (host, port) waited for from others; and customers."""
+    """Locust's workers: so many on this machine, or with `listen` (host, port) waited for from others; and customers.
+
+    secret: what workers from elsewhere must know, see `loadtests.fleet.secret`; those of this machine share one by themselves.
+    """
 
     worker_count: int
     customer_count: int = 0
     listen: tuple[str, int] | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 def storm_under_locust(
@@ -104,10 +108,10 @@ def _command(
     command += ["--contact-points", ",".join(endpoint.contact_points), "--port", str(endpoint.port)]
     command += ["--local-dc", endpoint.local_dc, "--out", str(run_folder / FOLDER_NAME)]
     if endpoint.username is not None:
-        password = secrets / "password"
-        password.touch(mode=0o600)
-        password.write_text(f"{endpoint.password}\n", encoding="utf-8")
+        password = _private(secrets / "password", str(endpoint.password))
         command += ["--username", endpoint.username, "--password-file", str(password)]
+    if plan.secret is not None:
+        command += ["--secret-file", str(_private(secrets / "secret", plan.secret))]
     if endpoint.ca is not None:
         command += ["--ca", str(endpoint.ca)]
         command += ["--cert", str(endpoint.cert)] if endpoint.cert is not None else []
@@ -122,6 +126,13 @@ def _command(
     local_port = str(_free_port())
     command += ["--processes", str(plan.worker_count), "--master-bind-host", "127.0.0.1"]
     return [*command, "--master-bind-port", local_port, "--master-port", local_port]
+
+
+def _private(path: Path, text: str) -> Path:
+    """Write a line for this user's eyes alone, and nobody's command line."""
+    path.touch(mode=0o600)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return path
 
 
 def _start(command: list[str], run_folder: Path) -> "subprocess.Popen[bytes]":

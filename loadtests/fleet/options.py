@@ -1,7 +1,7 @@
 """The options of `loadtests/locustfile.py`, beside Locust's own, and what they mean for master and worker."""
 
 import hashlib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -137,3 +137,9 @@ def boot_id() -> str:
     """What tells this machine, since it started, from others; empty where the system does not say."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
+
+if __name__ == "__main__":  # Locust's own --help is printed before it has read a locustfile, so it can't list these
+    own = ArgumentParser(prog="locust -f loadtests/locustfile.py", usage="%(prog)s [options]", add_help=False)
+    add_arguments(own)
+    own.print_help()

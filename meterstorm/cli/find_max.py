@@ -13,10 +13,10 @@ from meterstorm.cli.options import (
     Quiet,
     ScenarioPath,
     Seed,
-    default_out,
     takes_connection,
 )
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -71,25 +71,25 @@ def find_max_command(
 
     def job(progress: "Progress") -> "CapacityResults":
         resolved = resolve_scenario(scenario, seed)
-        folder = out or default_out(scenario)
-        endpoint = connection.endpoint(resolved)
-        options = SearchOptions(
-            low_per_s=low,
-            high_per_s=high,
-            precision=precision,
-            step_s=step_s,
-            steps_max=steps,
-            dc_down=with_dc_down,
-        )
-        results = find_max(
-            resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress
-        )
-        if as_json:
-            print(results.model_dump_json(indent=2))
-        else:
-            print_capacity(PlainConsole(), results, str(folder / "report.html"))
-        if open_report:
-            webbrowser.open((folder / "report.html").absolute().as_uri())
-        return results
+        with named_folder(out, scenario.stem) as folder:
+            endpoint = connection.endpoint(resolved)
+            options = SearchOptions(
+                low_per_s=low,
+                high_per_s=high,
+                precision=precision,
+                step_s=step_s,
+                steps_max=steps,
+                dc_down=with_dc_down,
+            )
+            results = find_max(
+                resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress
+            )
+            if as_json:
+                print(results.model_dump_json(indent=2))
+            else:
+                print_capacity(PlainConsole(), results, str(folder / "report.html"))
+            if open_report:
+                webbrowser.open((folder / "report.html").absolute().as_uri())
+            return results
 
     exit_with_verdict(job, quiet)

@@ -1,14 +1,14 @@
 """`meterstorm matrix`: replication factors, levels and data centres side by side."""
 
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meterstorm.cli.exits import exit_with_verdict
-from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed, default_out
+from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
 
@@ -60,16 +60,16 @@ def matrix_command(
         seconds=seconds,
         rate_per_s=rate,
     )
-    folder = out or default_out(Path(f"{scenario.stem}-matrix"))
 
     def job(progress: "Progress") -> "MatrixResults":
-        results = matrix(
-            resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
-        )
-        page = folder / "report.html"
-        print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
-        if open_report:
-            webbrowser.open(page.absolute().as_uri())
-        return results
+        with named_folder(out, f"{scenario.stem}-matrix") as folder:
+            results = matrix(
+                resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
+            )
+            page = folder / "report.html"
+            print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
+            if open_report:
+                webbrowser.open(page.absolute().as_uri())
+            return results
 
     exit_with_verdict(job, quiet)

@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
@@ -123,8 +122,3 @@ def takes_connection(function: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *options]}
     return command
-
-
-def default_out(scenario: Path) -> Path:
-    """runs/NAME-TIME, new each second."""
-    return Path("runs") / f"{scenario.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

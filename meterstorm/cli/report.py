@@ -1,6 +1,5 @@
 """`meterstorm report`: a report written again, or several runs side by side."""
 
-import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +9,8 @@ import typer
 from meterstorm.cli.options import (
     AsJson,
     Quiet,
-    default_out,
 )
-from meterstorm.jobs.run_folder import claim_folder
+from meterstorm.jobs.run_folder import named_folder, new_folder
 from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
@@ -52,14 +50,9 @@ def report_command(
         write_report(runs[0])
         page = runs[0] / "report.html"
     else:
-        folder = claim_folder(out or default_out(Path("comparison")))
-        page = folder / "comparison.html"
-        try:
+        with named_folder(out, "comparison") as named, new_folder(named) as folder:
+            page = folder / "comparison.html"
             write_comparison(runs, page)
-        except ScenarioError:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # empty, as it was claimed
-            raise
     if as_json:
         print(json.dumps({"report": str(page)}))
     elif not quiet:

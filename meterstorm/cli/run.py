@@ -15,11 +15,11 @@ from meterstorm.cli.options import (
     ScenarioPath,
     Seed,
     SettleS,
-    default_out,
     takes_connection,
 )
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.defaults import SETTLE_S
+from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
 from scenarios.pace import Shape
 from scenarios.spec import ScenarioError
@@ -51,6 +51,12 @@ def run_command(
     listen: Annotated[
         str | None, typer.Option("--listen", metavar="HOST:PORT", help="Wait here for workers on other machines.")
     ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret-file", metavar="FILE", help="With --listen: its first line is the secret of the workers."
+        ),
+    ] = None,
     customers: Annotated[
         int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
     ] = 0,
@@ -69,42 +75,52 @@ def run_command(
         resolved = resolve_scenario(scenario, seed)
         if shape is not None:
             resolved = resolved.with_shape(shape)
-        folder = out or default_out(scenario)
+        fleet = fleet_of(workers, listen, customers, secret_file)
         endpoint = connection.endpoint(resolved)
-        results = run(
-            resolved,
-            folder,
-            keep=keep,
-            endpoint=endpoint,
-            shard_count=shards,
-            fleet=fleet_of(workers, listen, customers),
-            settle_s=settle_s,
-            profile_folder=scenario.parent,
-            progress=progress,
-        )
-        tell_results(results, folder, as_json=as_json)
-        if open_report:
-            webbrowser.open((folder / "report.html").absolute().as_uri())
-        return results
+        with named_folder(out, scenario.stem) as folder:
+            results = run(
+                resolved,
+                folder,
+                keep=keep,
+                endpoint=endpoint,
+                shard_count=shards,
+                fleet=fleet,
+                settle_s=settle_s,
+                profile_folder=scenario.parent,
+                progress=progress,
+            )
+            tell_results(results, folder, as_json=as_json)
+            if open_report:
+                webbrowser.open((folder / "report.html").absolute().as_uri())
+            return results
 
     exit_with_verdict(job, quiet)
 
 
-def fleet_of(workers: int | None, listen: str | None, customers: int) -> "FleetPlan | None":
-    """The Locust workers that the options ask for, or None. Raises ScenarioError for options that go with --workers."""
-    from loadtests.fleet.launch import FleetPlan
+def fleet_of(
+    workers: int | None, listen: str | None, customers: int, secret_file: Path | None = None
+) -> "FleetPlan | None":
+    """The Locust workers that the options ask for, or None.
 
+    Raises ScenarioError for options that go with others, and for a place that needs a secret and has none.
+    """
+    from loadtests.fleet.launch import FleetPlan
+    from loadtests.fleet.secret import read_secret, require_secret
+
+    if workers is None and (listen or customers):
+        raise ScenarioError("--listen and --customers go with --workers")
+    if listen is None and secret_file is not None:
+        raise ScenarioError("--secret-file goes with --listen; workers of this machine share a secret by themselves")
     if workers is None:
-        if listen or customers:
-            raise ScenarioError("--listen and --customers go with --workers")
         return None
-    where = None
+    where, secret = None, None
     if listen is not None:
         host, _, port = listen.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
             raise ScenarioError(f"--listen {listen}: must be HOST:PORT, 0.0.0.0:5557 say")
-        where = host, int(port)
-    return FleetPlan(worker_count=workers, customer_count=customers, listen=where)
+        where, secret = (host, int(port)), read_secret(secret_file)
+        require_secret(secret, host, "--listen")
+    return FleetPlan(worker_count=workers, customer_count=customers, listen=where, secret=secret)
 
 
 def tell_results(results: "Results", folder: Path, *, as_json: bool) -> None:

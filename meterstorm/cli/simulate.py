@@ -51,7 +51,7 @@ def simulate_command(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="The workers of a running Dask scheduler instead."),
+        typer.Option("--scheduler", metavar="tls://HOST:PORT", help="The workers of a running Dask scheduler instead."),
     ] = None,
     replications: Annotated[
         int | None,

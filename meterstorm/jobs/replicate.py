@@ -16,7 +16,7 @@ Tell = Callable[[float], None]  # told the share done, 0 .. 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """Where shards are walked: processes of this machine, or the workers of a Dask scheduler at tcp://HOST:PORT."""
+    """Where shards are walked: processes of this machine, or the workers of a Dask scheduler at tls://HOST:PORT."""
 
     process_count: int = 2
     scheduler: str | None = None

@@ -220,7 +220,7 @@ def _storm(
         try:
             if isinstance(senders, FleetPlan):
                 if senders.listen is not None:
-                    phases.progress.detail(_call_for_workers(senders.worker_count, senders.listen, endpoint))
+                    phases.progress.detail(_call_for_workers(senders, endpoint))
                 return storm_under_locust(
                     scenario,
                     senders,
@@ -248,13 +248,15 @@ def _storm(
             _drop_warming(scenario, endpoint)
 
 
-def _call_for_workers(count: int, listen: tuple[str, int], endpoint: Endpoint) -> str:
+def _call_for_workers(plan: FleetPlan, endpoint: Endpoint) -> str:
     """What the user has to do on the other machines."""
-    host, port = listen
+    assert plan.listen is not None
+    host, port = plan.listen
+    secret = " --secret-file SECRET" if plan.secret is not None else ""
     return (
-        f"waiting on {host}:{port} for {count} workers; start each with: uv run locust -f loadtests/locustfile.py --worker "
-        f"--master-host HOST --master-port {port} --contact-points {','.join(endpoint.contact_points)} --scenario FILE, where "
-        f"FILE is a copy of this run's {RESOLVED_NAME}"
+        f"waiting on {host}:{port} for {plan.worker_count} workers; start each with: uv run locust -f loadtests/locustfile.py "
+        f"--worker --master-host HOST --master-port {port}{secret} --contact-points {','.join(endpoint.contact_points)} "
+        f"--scenario FILE, where FILE is a copy of this run's {RESOLVED_NAME}"
     )
 
 

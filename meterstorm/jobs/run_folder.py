@@ -8,36 +8,68 @@ from pathlib import Path
 import tomli_w
 
 from loadtests.errors import HarnessError
+from loadtests.folders import make_folder
 from reports.results_file import RESULTS_NAME
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 RESOLVED_NAME = "scenario.resolved.toml"
 PROFILE_NAME = "profile.csv"  # the electricity profile, so that an audit needs no file of the user's
 CLUSTER_NAME = "cluster"  # the local nodes: logs, and with --keep their data
+CLAIM_NAME = ".claimed"  # while a folder has nothing else in it that says so
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 
 
 def claim_folder(out: Path) -> Path:
-    """Make `out` a new run's folder, as an absolute path.
+    """Make `out` a new run's folder, as an absolute path; of several processes that claim it one gets it. See `release`.
 
     Raises ScenarioError when it is in use or can't be made, HarnessError when its disk is nearly full.
     """
     out = out.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ScenarioError(f"--out {out} already holds something; name a new folder, or remove that one first")
+    if out.exists() and not out.is_dir():
+        raise ScenarioError(f"--out {out} is a file; name a new folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise FileExistsError
+        (out / CLAIM_NAME).touch(exist_ok=False)
+        if len(list(out.iterdir())) > 1:  # whoever had claimed it was done between our look and our claim
+            release(out)
+            raise FileExistsError
         free = shutil.disk_usage(out).free
+    except FileExistsError as error:
+        raise ScenarioError(
+            f"--out {out} already holds something; name a new folder, or remove that one first"
+        ) from error
     except OSError as error:
         raise ScenarioError(
             f"--out {out} can't be made: {error.strerror}; name a folder that you may write to"
         ) from error
     if free < DISK_FREE_BYTES_MIN:
+        release(out)
         raise HarnessError(
             f"the disk of {out} has {free // 2**20:,} MiB free and a run needs at least "
             f"{DISK_FREE_BYTES_MIN // 2**20:,}: free some, or name a folder on another disk with --out"
         )
     return out
+
+
+def release(out: Path) -> None:
+    """Take the mark of `claim_folder` away: what the folder holds by now says itself that it is in use."""
+    (out / CLAIM_NAME).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named_folder(out: Path | None, stem: str) -> Iterator[Path]:
+    """`out`; or where none was named a new runs/STEM-TIME of this process's own, taken away again when it stays empty."""
+    if out is not None:
+        yield out
+        return
+    folder = make_folder(stem)
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # not empty, or gone already
+            folder.rmdir()
 
 
 def write_resolved(scenario: Scenario, out: Path) -> None:
@@ -56,7 +88,9 @@ def new_folder(out: Path) -> Iterator[Path]:
     out = claim_folder(out)
     try:
         yield out
+        release(out)
     except BaseException as error:
+        release(out)
         if not _holds_measurements(out):
             if isinstance(error, KeyboardInterrupt):
                 shutil.rmtree(out, ignore_errors=True)

@@ -30,7 +30,7 @@ from meterstorm.jobs.replicate import (
     replication_seeds,
     walk,
 )
-from meterstorm.jobs.run_folder import RESOLVED_NAME, claim_folder, write_resolved
+from meterstorm.jobs.run_folder import RESOLVED_NAME, claim_folder, release, write_resolved
 from meterstorm.outcomes.simulation import results_of
 from reports.results_file import RESULTS_NAME
 from reports.simulation.page import REPORT_NAME, write_simulation_report
@@ -197,7 +197,9 @@ def _new_folder(out: Path) -> Iterator[Path]:
     folder = claim_folder(out)
     try:
         yield folder
+        release(folder)
     except BaseException:
+        release(folder)
         for name in _WRITTEN:
             (folder / name).unlink(missing_ok=True)
         if not was_there:
