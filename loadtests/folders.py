@@ -20,8 +20,7 @@ def make_folder(stem: str, parent: Path = RUNS) -> Path:
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            if not folder.is_dir():  # `parent` itself is a file
-                raise ScenarioError(f"{parent} is no folder; name one with --out") from None
+            continue
         except OSError as error:
             raise ScenarioError(f"{folder} can't be made: {error.strerror}; name a folder with --out") from error
         else:

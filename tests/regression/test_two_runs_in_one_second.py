@@ -72,5 +72,5 @@ def test_a_folder_stays_claimed_until_something_in_it_says_so(tmp_path: Path) ->
 
 def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     Path("runs").write_text("a file")
-    with pytest.raises(ScenarioError, match="runs is no folder"), named_folder(None, "smoke"):
+    with pytest.raises(ScenarioError, match="can't be made: Not a directory"), named_folder(None, "smoke"):
         pytest.fail("it was named")

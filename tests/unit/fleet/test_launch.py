@@ -7,7 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests.cluster.connect import Endpoint
 from loadtests.fleet import launch
+from loadtests.fleet.secret import SECRET_VARIABLE, read_secret
+from meterstorm.cli.run import fleet_of
+from scenarios.spec import ScenarioError
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -39,3 +43,31 @@ def test_what_does_not_hear_ctrl_c_is_killed_with_its_workers(
     assert process.returncode is not None
     _, alive = psutil.wait_procs([worker], timeout=10)
     assert alive == []
+
+
+def test_the_secret_is_in_a_file_of_ours_and_not_on_the_command_line(tmp_path: Path) -> None:
+    secret = "known to nobody else"
+    plan = launch.FleetPlan(worker_count=2, listen=("0.0.0.0", 5557), secret=secret)
+    endpoint = Endpoint(contact_points=("127.0.0.1",), local_dc="north", port=9042)
+    command = launch._command(plan, endpoint, tmp_path, tmp_path / "s.toml", tmp_path / "p.csv", tmp_path)
+    assert secret not in " ".join(command) and secret not in repr(plan)
+    path = Path(command[command.index("--secret-file") + 1])
+    assert read_secret(path) == secret  # which refuses one that others may read
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:5557", "10.0.0.5:5557", "[::]:5557"])
+def test_listening_beyond_loopback_needs_a_secret(listen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    with pytest.raises(ScenarioError, match="share a secret"):
+        fleet_of(2, listen, 0)
+    monkeypatch.setenv(SECRET_VARIABLE, "long enough to be one")
+    plan = fleet_of(2, listen, 0)
+    assert plan is not None and plan.secret == "long enough to be one"
+
+
+def test_on_loopback_it_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    plan = fleet_of(2, "127.0.0.1:5557", 0)
+    assert plan is not None and plan.secret is None
+    with pytest.raises(ScenarioError, match="goes with --listen"):
+        fleet_of(2, None, 0, Path("secret"))
