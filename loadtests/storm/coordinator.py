@@ -34,8 +34,8 @@ from sim.estate.model import EstateModel
 
 log = logging.getLogger(__name__)
 
-# Beyond the warming of the nodes: the first run on a machine compiles the kernels, which took two shards more than 240 s on 2 cores
-# at a load of 13 (2026-11-28). A shard that dies is told at once; this bounds one that hangs.
+# Beyond the warming of the nodes: the first run on a machine compiles the kernels, which took two shards more than 240 s
+# on 2 cores at a load of 13 (2026-11-28). A shard that dies is told at once; this bounds one that hangs.
 READY_S_MAX = 900.0
 START_DELAY_S = 0.5  # from the last Ready to the storm's zero: every shard has time to hear of it
 STOP_S_MAX = 30.0

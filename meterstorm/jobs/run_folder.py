@@ -25,9 +25,9 @@ def claim_folder(out: Path) -> Path:
     Raises ScenarioError when it is in use or can't be made, HarnessError when its disk is nearly full.
     """
     out = out.absolute()
-    if out.exists() and not out.is_dir():
-        raise ScenarioError(f"--out {out} is a file; name a new folder")
     try:
+        if out.exists() and not out.is_dir():
+            raise FileExistsError
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise FileExistsError

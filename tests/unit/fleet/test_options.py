@@ -22,5 +22,5 @@ def test_the_page_and_the_command_list_every_option() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "loadtests.fleet.options"], capture_output=True, text=True, check=True, timeout=120
     )
-    assert options == set(re.findall(r"(?<![\w-])--[a-z-]+", done.stdout.partition("options:")[2])) & options
+    assert options <= set(re.findall(r"--[a-z-]+", done.stdout))
     assert "--secret-file FILE" in done.stdout
