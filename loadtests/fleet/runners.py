@@ -15,6 +15,7 @@ from typing import Any
 import locust.env
 import locust.runners
 from locust.argument_parser import get_parser
+from locust.exception import RPCSendError
 from locust.rpc.protocol import Message
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
@@ -25,7 +26,7 @@ from scenarios.spec import ScenarioError
 
 log = logging.getLogger(__name__)
 
-EXIT_USAGE = 2
+EXIT_USAGE, EXIT_TROUBLE = 2, 3
 READY_MAX = 1_000  # peers that are ready and not yet welcome; more are not heard until some have gone
 
 
@@ -112,6 +113,18 @@ class FleetWorkerRunner(WorkerRunner):
         self.is_sealed = seal is not None
         _use_sockets(seal)
         super().__init__(environment, master_host, master_port)
+
+    def connect_to_master(self) -> None:
+        """As Locust's; a master that drops the connection each time, as one with another secret does, is no traceback."""
+        try:
+            super().connect_to_master()
+        except RPCSendError:
+            log.error(
+                "the master at %s:%s takes nothing from this worker: have both the same secret (--secret-file), or none?",
+                self.master_host,
+                self.master_port,
+            )
+            sys.exit(EXIT_TROUBLE)
 
 
 def _secret(options: Any) -> str | None:
