@@ -14,7 +14,6 @@ from scenarios.wording import duration, percent, significant
 
 BAR_WIDTH = 40
 LOAD_LINES_MAX = 48
-FAULT_LINES_SHOWN_MAX = 5
 _STEPS_H = (1, 2, 3, 6, 12, 24, 48, 168, 336)
 
 
@@ -32,9 +31,8 @@ def print_simulation(console: Console, results: SimulationResults) -> None:
     console.print(_energy(results))
     if results.replications is not None:
         _print_replications(console, results, results.replications)
-    for name, fault in results.profile_faults.items():
-        lines = ", ".join(map(str, fault.lines[:FAULT_LINES_SHOWN_MAX]))
-        console.print(f"profile {results.profile}: {fault.count:,} x {name}, first in line {lines}", highlight=False)
+    for note in results.profile_notes:
+        console.print(f"profile {results.profile}: {note}", highlight=False, soft_wrap=True)
     for sentence in results.warnings:
         console.print(f"note: {sentence}", highlight=False, soft_wrap=True)
     console.print(f"digest: {results.digest}", highlight=False, soft_wrap=True)

@@ -34,6 +34,7 @@ from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
+from sim.profiles.faults import ImportReport, handling_of
 
 
 def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
@@ -91,6 +92,14 @@ def office_result(done: BackOfficeResult | None) -> OfficeResult | None:
     )
 
 
+def profile_faults(report: ImportReport) -> dict[str, ProfileFault]:
+    """What was wrong in a profile file, by kind of fault, and what became of the rows."""
+    return {
+        each.fault.value: ProfileFault(count=each.count, handling=handling_of(each.fault), lines=each.lines)
+        for each in report.faults
+    }
+
+
 def profile_import(estate: EstateModel) -> ProfileImport | None:
     """What was found in the user's profile file; None for the profile that ships."""
     report = estate.profile_report
@@ -100,7 +109,8 @@ def profile_import(estate: EstateModel) -> ProfileImport | None:
         source=f"{report.path} ({report.layout})",
         rows_read=report.rows_read,
         rows_used=report.rows_used,
-        faults={fault.fault.value: ProfileFault(count=fault.count, lines=fault.lines) for fault in report.faults},
+        faults=profile_faults(report),
+        notes=report.notes,
     )
 
 

@@ -6,8 +6,9 @@ from importlib.metadata import version
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
+from meterstorm.outcomes.run import profile_faults
 from reports.results_file import Machine
-from reports.run.results import ProfileFault
+from reports.run.setting import fault_pairs
 from reports.simulation.results import (
     BacklogResult,
     CampaignResult,
@@ -37,7 +38,7 @@ def operation_name(kind: MessageKind) -> str:
 
 def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
     """What a simulation answers, as `results.json` has it."""
-    faults = () if simulation.profile_report is None else simulation.profile_report.faults
+    imported = simulation.profile_report
     results = SimulationResults(
         scenario=scenario.title,
         seed=scenario.run.seed,
@@ -69,7 +70,8 @@ def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
             for region, fuels in simulation.energy_by_region_wh.items()
         },
         profile=simulation.profile_name,
-        profile_faults={fault.fault.value: ProfileFault(count=fault.count, lines=fault.lines) for fault in faults},
+        profile_faults={} if imported is None else profile_faults(imported),
+        profile_notes=() if imported is None else imported.notes,
         courses=_courses(scenario, simulation),
     )
     return results.model_copy(update={"warnings": tuple(_warnings(results))})
@@ -173,6 +175,7 @@ def _warnings(results: SimulationResults) -> list[str]:
         sentences.append(
             f"A span of more than four days is counted by {results.offered_bin_s} s: a peak a second is that bin's mean."
         )
-    for kind, fault in results.profile_faults.items():
-        sentences.append(f"The demand profile's file has {fault.count:,} x {kind}; those rows were left out.")
+    sentences.extend(
+        f"The demand profile's file: {kind.lower()}: {told}." for kind, told in fault_pairs(results.profile_faults)
+    )
     return sentences

@@ -232,19 +232,24 @@ class AuditResult(AuditCounts):
 
 
 class ProfileFault(Part):
-    """One kind of fault in the demand profile's file: how many rows, and the line numbers of the first."""
+    """One kind of fault in the demand profile's file: how many rows, what became of them, the line numbers of the first."""
 
     count: NonNegativeInt
+    handling: Literal["put right", "counted", "left out"] | None = Field(
+        default=None,
+        description="rows put right are used; what is missing is counted; None: an older record does not tell",
+    )
     lines: tuple[int, ...]
 
 
 class ProfileImport(Part):
-    """Where the demand profile came from; rows with faults were left out and counted."""
+    """Where the demand profile came from, what was found in it, and what of it was taken for what."""
 
     source: str
     rows_read: NonNegativeInt
     rows_used: NonNegativeInt
     faults: dict[str, ProfileFault] = Field(default_factory=dict)
+    notes: tuple[str, ...] = Field(default=(), description="what was taken for what, in sentences")
 
 
 class Results(ResultsFile):

@@ -82,13 +82,19 @@ def _profile(profile: ProfileImport | None) -> list[tuple[str, str]]:
         ("Source", profile.source),
         ("Rows used", f"{wording.count(profile.rows_used)} of {wording.count(profile.rows_read)}"),
     ]
-    return pairs + fault_pairs(profile.faults)
+    return pairs + fault_pairs(profile.faults) + [("Taken", note) for note in profile.notes]
 
 
 def fault_pairs(faults: Mapping[str, ProfileFault]) -> list[tuple[str, str]]:
-    """The faults of a demand profile's file, by kind."""
+    """The faults of a demand profile's file, by kind: what was put right, counted or left out."""
     pairs = []
     for kind, fault in faults.items():
         lines = f" (first in line {wording.listed([str(line) for line in fault.lines])})" if fault.lines else ""
-        pairs.append((kind.capitalize(), f"{wording.counted(fault.count, 'row')} left out{lines}"))
+        what = fault.handling or "found"
+        told = (
+            f"{wording.count(fault.count)} counted"
+            if what == "counted"
+            else f"{wording.counted(fault.count, 'row')} {what}"
+        )
+        pairs.append((kind[0].upper() + kind[1:], f"{told}{lines}"))
     return pairs

@@ -213,6 +213,9 @@ def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
         PairGroup("Scenario", estate),
         PairGroup("Machine", machine_pairs(results.machine)),
         PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        PairGroup("Demand profile's faults", fault_pairs(results.profile_faults)),
+        PairGroup(
+            "Demand profile's file",
+            [*fault_pairs(results.profile_faults), *(("Taken", note) for note in results.profile_notes)],
+        ),
     ]
     return [group for group in groups if group.pairs]

@@ -150,6 +150,7 @@ class SimulationResults(ResultsFile):
     energy_by_region_wh: dict[str, dict[str, NonNegativeInt]]
     profile: str = Field(description="the demand profile of electricity")
     profile_faults: dict[str, ProfileFault] = Field(default_factory=dict)
+    profile_notes: tuple[str, ...] = Field(default=(), description="what of the profile's file was taken for what")
     replications: ReplicationsResult | None = None
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know, a sentence each")
     courses: CoursesResult

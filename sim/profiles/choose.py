@@ -1,13 +1,29 @@
 """Finds the profile that a scenario names: the built-in one, or a file whose layout its header tells."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from scenarios.spec import ScenarioError
-from sim.profiles import bdew, elexon, london_trial
+from sim.profiles import bdew, elexon, london_trial, plain_year
 from sim.profiles.demand import DemandProfile
 from sim.profiles.faults import ImportReport
-from sim.profiles.lines import header_of
+from sim.profiles.lines import first_line_shown, opened
+
+
+class _Layout(NamedTuple):
+    name: str
+    mend: str
+    is_header: Callable[[list[str]], bool]
+    read: Callable[[Path, date, int], tuple[DemandProfile, ImportReport]]
+
+
+_LAYOUTS = (
+    _Layout(london_trial.LAYOUT, london_trial.MEND, london_trial.is_header, london_trial.read_london_trial),
+    _Layout(elexon.LAYOUT, elexon.MEND, elexon.is_header, elexon.read_elexon),
+    _Layout(plain_year.LAYOUT, plain_year.MEND, plain_year.is_header, plain_year.read_plain_year),
+)
 
 
 def profile_named(
@@ -21,15 +37,11 @@ def profile_named(
     if name == bdew.NAME:
         return bdew.bdew_household(start, day_count), None
     path = _found(name, folder)
-    names = header_of(path)
-    if london_trial.columns_of(names) is not None:
-        return london_trial.read_london_trial(path, start, day_count)
-    if elexon.is_header(names):
-        return elexon.read_elexon(path, start, day_count)
-    raise ScenarioError(
-        f"{path}: line 1 is the header of neither profile layout; "
-        f"{london_trial.LAYOUT}: {london_trial.MEND}; {elexon.LAYOUT}: {elexon.MEND}"
-    )
+    for layout in _LAYOUTS:
+        if opened(path, layout.is_header) is not None:
+            return layout.read(path, start, day_count)
+    mends = "; ".join(f"{layout.name}: {layout.mend}" for layout in _LAYOUTS)
+    raise ScenarioError(f"{path}: {first_line_shown(path)} is the header of no profile layout; {mends}")
 
 
 def _found(name: str, folder: Path | None) -> Path:

@@ -11,17 +11,19 @@ import numpy as np
 
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import local_of
+from scenarios.spec import ScenarioError
 from sim.units import DAY_BITS, YEAR_BITS, IntArray
 
 YEAR_ONE = 1 << YEAR_BITS
+NO_USE = "every half-hour of the profile is zero: without any use there is nothing to share out over the year"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandProfile:
     """Relative demand of the days from `start`.
 
-    `share` is int64[day_count + 1, 48]: a half-hour's share of a year's energy [2^-36]. The day after the span is there
-    so that the values of the last day do not change when the span is made longer.
+    `share` is int64[day_count + 1, 48]: a half-hour's share of a year's energy [2^-36]; a day may be without any. The day
+    after the span is there so that the values of the last day do not change when the span is made longer.
     """
 
     name: str
@@ -32,7 +34,6 @@ class DemandProfile:
         assert self.share.ndim == 2 and self.share.shape[1] == SLOTS_PER_DAY, "a profile has 48 half-hours a day"
         assert self.share.shape[0] >= 2, "a profile has a day and the day after"
         assert bool((self.share >= 0).all()), "demand is never negative"
-        assert bool((self.share.sum(axis=1) > 0).all()), "a day has some demand"
         self.share.setflags(write=False)  # the built-in profiles are kept and shared
         assert int(self.share.sum()) < 2 * YEAR_ONE, "a span of at most 500 days has less than two years' energy"
 
@@ -73,7 +74,10 @@ def tables_of(profile: DemandProfile) -> DemandTables:
 
 def _rescaled(before: IntArray, days: IntArray) -> IntArray:
     """int64[day, 49] cumulative shares of a year to shares of their day [2^-32]; exact in Python integers."""
-    exact = (before.astype(object) << DAY_BITS) // days.astype(object)[:, None]
+    idle = days == 0  # its energy is zero however it is shared out: evenly, so that shares still run from none to all
+    even = np.arange(SLOTS_PER_DAY + 1, dtype=np.int64)
+    before = np.where(idle[:, None], even, before)
+    exact = (before.astype(object) << DAY_BITS) // np.where(idle, SLOTS_PER_DAY, days).astype(object)[:, None]
     return np.asarray(exact, np.int64)
 
 
@@ -83,13 +87,28 @@ def profile_by_local_time(
     """The profile of `day_count` UTC days from `start`, for demand that follows local time.
 
     `weight(day, slot)` is the demand of a half-hour (0..47) of a local day, in any unit; `year_weight` is that of a year,
-    or else the sum over the year in which the span starts.
+    or else the sum over the year in which the span starts. Raises ScenarioError for one in which nothing is used, and for
+    a span that holds two years' use or more (all of it in one season that the span has twice).
     """
     if year_weight is None:
         year = [date(start.year, 1, 1) + timedelta(days=row) for row in range(365)]
         year_weight = sum(weight(day, slot) for day in year for slot in range(SLOTS_PER_DAY))
+    if year_weight == 0:
+        raise ScenarioError(f"estate.profile {name}: {NO_USE}")
     share = np.zeros((day_count + 1, SLOTS_PER_DAY), np.int64)
     for row in range(day_count + 1):
         for slot in range(SLOTS_PER_DAY):
             share[row, slot] = weight(*local_of(start + timedelta(days=row), slot)) * YEAR_ONE // year_weight
+    return checked_profile(name, start, share)
+
+
+def checked_profile(name: str, start: date, share: IntArray) -> DemandProfile:
+    """A profile of a user's making: int64[day_count + 1, 48], shares of a year [2^-36].
+
+    Raises ScenarioError for a span that holds two years' use or more.
+    """
+    if int(share.sum()) >= 2 * YEAR_ONE:
+        raise ScenarioError(
+            f"estate.profile {name}: the days from {start} on hold two years' use or more; make run.days smaller"
+        )
     return DemandProfile(name=name, start=start, share=share)

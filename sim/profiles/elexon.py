@@ -3,18 +3,21 @@
     Time,Aut Wd,Aut Sat,Aut Sun,Hsr Wd,...,Wtr Sun
     1,0.28,0.31,0.30,0.24,...,0.33
 
-`Time` is the settlement period 1..48, or the half-hour's end as HH:MM (its start, where a row says 00:00 first).
+`Time` is the settlement period 1..48, or a half-hour's start or end as HH:MM or HH:MM:SS. Which of them is decided from all
+rows together: 24:00 is an end; 00:00 is a start where the rows run up from it, an end where they run up to it. What can't be
+decided is refused.
 """
 
 from datetime import date, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import summer_time
 from scenarios.spec import ScenarioError
-from sim.profiles.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
 from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
-from sim.profiles.lines import fields_of, header_of, lines_of
+from sim.profiles.lines import fields_of, opened
 
 LAYOUT = "Elexon profile-class CSV"
 MEND = "a row is a settlement period 1..48 and 15 numbers [kW], under the header Time,Aut Wd,Aut Sat,Aut Sun,Hsr Wd,..."
@@ -39,31 +42,37 @@ def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile,
     All 48 half-hours must be there: with one left out the day's shape is not known. Raises ScenarioError naming file,
     line and mend. Ignores public holidays, which Elexon treats as Sundays.
     """
-    names = header_of(path)
-    if not is_header(names):
-        raise ScenarioError(f"{path}: line 1 is not the header of an {LAYOUT}; {MEND}")
+    text = opened(path, is_header)
+    if text is None:
+        raise ScenarioError(f"{path}: holds no header of an {LAYOUT}; {MEND}")
     tally = FaultTally()
-    slots: dict[int, Values] = {}
+    rows: list[tuple[int, int, Values]] = []  # line, label, values
     rows_read = 0
-    times_are_starts = False
-    for number, line in enumerate(lines_of(path), start=1):
-        if number == 1 or not line.strip():
-            continue
-        line = line.rstrip(b"\r")
+    for number, line in text.rows():
         rows_read += 1
-        if any(text != text.strip() for text in line.split(b",")):
+        if any(field != field.strip() for field in line.split(b",")):
             tally.add(Fault.STRAY_SPACES, number)
-        fields = fields_of(line)
-        if rows_read == 1:
-            times_are_starts = fields[0] in (b"00:00", b"0:00")
-        row = _row_of(fields, names, times_are_starts)
-        if isinstance(row, Fault) or row[0] in slots:
-            tally.add(row if isinstance(row, Fault) else Fault.DUPLICATE, number)
+        row = _row_of(fields_of(line), text.names)
+        if isinstance(row, Fault):
+            tally.add(row, number)
         else:
-            slots[row[0]] = row[1]
+            rows.append((number, *row))
+    times = _times_of(path, [label for _, label, _ in rows])
+    slots: dict[int, Values] = {}
+    for number, label, values in rows:
+        slot = times.slot_of(label)
+        if slot in slots:
+            tally.add(Fault.DUPLICATE, number)
+        else:
+            slots[slot] = values
     missing = sorted(set(range(SLOTS_PER_DAY)) - slots.keys())
     report = ImportReport(
-        path=str(path), layout=LAYOUT, rows_read=rows_read, rows_used=len(slots), faults=tally.result(), notes=()
+        path=str(path),
+        layout=LAYOUT,
+        rows_read=rows_read,
+        rows_used=len(slots),
+        faults=tally.result(),
+        notes=(*text.notes, times.value),
     )
     refuse_if_unusable(report, MEND)
     if missing:
@@ -72,6 +81,9 @@ def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile,
             f"{path}: settlement periods {', '.join(str(slot + 1) for slot in missing)} are missing or can't be used"
             f"{f' ({faults})' if faults else ''}; a profile class needs all 48"
         )
+
+    if not any(value for values in slots.values() for value in values.values()):
+        raise ScenarioError(f"{path}: {NO_USE}")
 
     def weight(day: date, slot: int) -> int:
         return slots[slot][f"{season_of(day)} {DAY_KINDS[max(day.weekday() - 4, 0)]}"]
@@ -98,30 +110,74 @@ def season_of(day: date) -> str:
     return "hsr" if day <= bank_holiday + timedelta(days=6) else "aut"
 
 
-def _row_of(fields: list[bytes], names: list[str], times_are_starts: bool) -> tuple[int, Values] | Fault:
-    """A row's half-hour of day and values, or what is wrong with it."""
+class _Times(StrEnum):
+    """What the rows' labels are, in the sentence in which it is told."""
+
+    PERIODS = "times are taken as settlement periods 1 to 48"
+    STARTS = "times are taken as the starts of half-hours, in local time"
+    ENDS = "times are taken as the ends of half-hours, in local time"
+
+    def slot_of(self, label: int) -> int:
+        """The half-hour of day 0..47 of a label."""
+        if self is _Times.PERIODS:
+            return -label - 1
+        return (label if self is _Times.STARTS else label - 1) % SLOTS_PER_DAY
+
+
+def _times_of(path: Path, labels: list[int]) -> _Times:
+    """What the labels of all rows are. Raises ScenarioError where they can be two things."""
+    clock = [label for label in labels if label >= 0]
+    if not clock:
+        return _Times.PERIODS
+    if len(clock) < len(labels):
+        raise ScenarioError(
+            f"{path}: some times are settlement periods and some are of a clock; use one of them; {MEND}"
+        )
+    runs_up_from_midnight = clock == sorted(clock)
+    until_midnight = [label or SLOTS_PER_DAY for label in clock]
+    if SLOTS_PER_DAY in clock:
+        if 0 not in clock:
+            return _Times.ENDS
+        raise ScenarioError(
+            f"{path}: both 00:00 and 24:00 are there: half-hours can't be told by start and by end; {MEND}"
+        )
+    if 0 not in clock:
+        raise ScenarioError(
+            f"{path}: neither 00:00 nor 24:00 is there: whether times are starts or ends can't be told; a profile class "
+            "needs all 48 half-hours"
+        )
+    if runs_up_from_midnight:
+        return _Times.STARTS
+    if until_midnight == sorted(until_midnight):
+        return _Times.ENDS
+    raise ScenarioError(
+        f"{path}: whether times are the starts or the ends of half-hours can't be told, as the rows are in no order: "
+        "sort them, with 00:00 first where times are starts and 00:00 or 24:00 last where they are ends"
+    )
+
+
+def _row_of(fields: list[bytes], names: list[str]) -> tuple[int, Values] | Fault:
+    """A row's label and values, or what is wrong with it."""
     if len(fields) != len(names):
         return Fault.WRONG_COLUMNS
-    slot = _slot_of(fields[0], times_are_starts)
-    if isinstance(slot, Fault):
-        return slot
+    label = _label_of(fields[0])
+    if isinstance(label, Fault):
+        return label
     values = _values_of(fields[1:], names[1:])
-    return values if isinstance(values, Fault) else (slot, values)
+    return values if isinstance(values, Fault) else (label, values)
 
 
-def _slot_of(time: bytes, is_start: bool) -> int | Fault:
-    """The half-hour of day 0..47 of a settlement period or a time."""
-    hour, colon, minute = time.partition(b":")
-    if not (hour.isdigit() and (minute[:2].isdigit() if colon else True)):
+def _label_of(time: bytes) -> int | Fault:
+    """A time of the clock in half-hours from midnight, 0..48; minus the number of a settlement period."""
+    hour, *rest = time.split(b":")
+    if not all(part.isdigit() for part in (hour, *rest)) or len(rest) > 2:
         return Fault.BAD_TIME
-    if not colon:
-        return int(hour) - 1 if 1 <= int(hour) <= SLOTS_PER_DAY else Fault.BAD_TIME
-    if minute not in (b"00", b"30", b"00:00", b"30:00"):
+    if not rest:
+        return -int(hour) if 1 <= int(hour) <= SLOTS_PER_DAY else Fault.BAD_TIME
+    if rest[0] not in (b"00", b"30") or rest[1:] not in ([], [b"00"]):
         return Fault.OFF_GRID
-    slot = int(hour) * 2 + (minute[:2] == b"30")
-    if slot > SLOTS_PER_DAY:
-        return Fault.BAD_TIME
-    return (slot if is_start else slot - 1) % SLOTS_PER_DAY
+    label = int(hour) * 2 + (rest[0] == b"30")
+    return label if label <= SLOTS_PER_DAY else Fault.BAD_TIME
 
 
 def _values_of(fields: list[bytes], names: list[str]) -> Values | Fault:

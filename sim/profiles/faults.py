@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,14 @@ class Fault(StrEnum):
     GAP = "missing half-hour"
 
 
-_NOT_SKIPPED = (Fault.STRAY_SPACES, Fault.GAP)
+Handling = Literal["put right", "counted", "left out"]
+
+
+def handling_of(fault: Fault) -> Handling:
+    """What becomes of a row with that fault: it is put right and used, only counted, or left out."""
+    if fault is Fault.STRAY_SPACES:
+        return "put right"
+    return "counted" if fault is Fault.GAP else "left out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +88,7 @@ class FaultTally:
 
 def refuse_if_unusable(report: ImportReport, mend: str) -> None:
     """Raise ScenarioError if no row could be used, or more than `FAULT_SHARE_MAX` of them could not."""
-    skipped = [fault for fault in report.faults if fault.fault not in _NOT_SKIPPED]
+    skipped = [fault for fault in report.faults if handling_of(fault.fault) == "left out"]
     if report.rows_used and report.rows_used >= (1 - FAULT_SHARE_MAX) * report.rows_read:
         return
     if not report.rows_read:

@@ -17,13 +17,14 @@ import numpy as np
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
-from sim.profiles.demand import DemandProfile, profile_by_local_time
+from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
 from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
 from sim.profiles.households import Calendar, Means, Met, account, nothing_met
-from sim.profiles.lines import blocks_of, header_of
+from sim.profiles.lines import opened
 from sim.profiles.rows import BLANK, CODES, MICRO, USABLE, YEAR_MAX, YEAR_MIN, Columns, parse_rows
 
 LAYOUT = "Low Carbon London CSV"
+TIMES_TAKEN = "times are taken as the starts of half-hours, and as GMT all year where they carry no offset"
 MEND = "a row is LCLid,stdorToU,DateTime,KWH/hh, as in: MAC000002,Std,2012-10-12 00:30:00.0000000,0.143"
 
 _DAY_KINDS = 3  # working day, Saturday, Sunday
@@ -41,16 +42,22 @@ def columns_of(names: list[str]) -> Columns | None:
     return Columns(household[0], time[0], kwh[0], len(names))
 
 
+def is_header(names: list[str]) -> bool:
+    return columns_of(names) is not None
+
+
 def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandProfile, ImportReport]:
     """The mean household of a file, as the demand of `day_count` days from `start`.
 
-    Time stamps are the starts of half-hours in GMT all year. Raises ScenarioError naming file, line and mend.
+    Time stamps are the starts of half-hours, in GMT all year where they carry no offset from UTC. Raises
+    ScenarioError naming file, line and mend.
     """
-    columns = columns_of(header_of(path))
-    if columns is None:
-        raise ScenarioError(f"{path}: line 1 is not the header of a {LAYOUT}; {MEND}")
-    reader = _Reader.empty()
-    for block in blocks_of(path):
+    text = opened(path, is_header)
+    columns = columns_of(text.names) if text is not None else None
+    if text is None or columns is None:
+        raise ScenarioError(f"{path}: holds no header of a {LAYOUT}; {MEND}")
+    reader = _Reader.empty(text.header_line)
+    for block in text.blocks():
         reader.read(block, columns)
     table = _Table(reader.means)
     report = ImportReport(
@@ -59,7 +66,7 @@ def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandPr
         rows_read=reader.rows_read,
         rows_used=reader.rows_used,
         faults=reader.tally.result(),
-        notes=(*reader.notes(), *table.notes()),
+        notes=(*text.notes, TIMES_TAKEN, *reader.notes(), *table.notes()),
     )
     refuse_if_unusable(report, MEND)
     missing = table.missing_slot()
@@ -68,6 +75,8 @@ def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandPr
             f"{path}: no household has a reading at {missing // 2:02d}:{missing % 2 * 30:02d} local time in the whole "
             "file; a profile needs every half-hour of the day"
         )
+    if not table.total.any():
+        raise ScenarioError(f"{path}: {NO_USE}")
     return profile_by_local_time(path.name, start, day_count, table.mean), report
 
 
@@ -79,26 +88,28 @@ class _Reader:
     met: Met
     means: Means
     tally: FaultTally
+    header_line: int
     lines_read: int = 0
     rows_read: int = 0
     rows_used: int = 0
     forgotten: int = 0
 
     @classmethod
-    def empty(cls) -> "_Reader":
+    def empty(cls, header_line: int) -> "_Reader":
         cells = 12 * _CELLS_PER_MONTH
         return cls(
             calendar=_calendar(),
             met=nothing_met(),
             means=Means(np.zeros(cells, np.int64), np.zeros(cells, np.int64)),
             tally=FaultTally(),
+            header_line=header_line,
         )
 
     def read(self, block: bytes, columns: Columns) -> None:
         text = np.frombuffer(block, np.uint8)
         rows = parse_rows(text, block.count(b"\n") + (not block.endswith(b"\n")), columns)
-        if self.lines_read == 0:
-            rows.fault[0], rows.slot[0], rows.spaces[0] = BLANK, -1, False  # the header
+        before_rows = max(self.header_line - self.lines_read, 0)  # the header, and what stands before it
+        rows.fault[:before_rows], rows.slot[:before_rows], rows.spaces[:before_rows] = BLANK, -1, False
         gaps = np.zeros(len(rows.slot), np.int64)
         self.forgotten += account(rows, self.lines_read, self.calendar, self.met, self.means, gaps)
         first = self.lines_read + 1

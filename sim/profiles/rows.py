@@ -27,9 +27,10 @@ MICRO = 1_000_000
 _DIGITS_MAX = 12  # of a whole number; more are no part of a time or exponent
 _MANTISSA_MAX = 10**15
 _EXPONENT_MAX = 30
+_NO_OFFSET = 10_000  # minutes; no offset from UTC is as large
 
 _COMMA, _NEWLINE, _RETURN, _SPACE, _TAB, _QUOTE = (ord(sign) for sign in ',\n\r \t"')
-_ZERO, _NINE, _DOT, _DASH, _COLON, _PLUS, _E, _BIG_E = (ord(sign) for sign in "09.-:+eE")
+_ZERO, _NINE, _DOT, _DASH, _COLON, _PLUS, _E, _BIG_E, _T, _Z = (ord(sign) for sign in "09.-:+eETZ")
 _NULL_WORD, _LOWER_CASE = tuple(b"null"), 0x20
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
@@ -161,8 +162,13 @@ def _whole(text: Text, first: int, end: int) -> int:
 
 @leaf_kernel
 def _slot_of(text: Text, first: int, end: int) -> int:
-    """The half-hour of `YYYY-MM-DD HH:MM:SS[.fraction]`, from 1970 UTC; the negative code of a fault."""
-    if end - first < 19 or text[first + 4] != _DASH or text[first + 7] != _DASH or text[first + 10] != _SPACE:
+    """The half-hour of `YYYY-MM-DD HH:MM:SS[.fraction][offset]`, from 1970 UTC; the negative code of a fault.
+
+    The offset from UTC is Z, or hours and minutes as in +01:00 and +0100; a time without one is UTC. T may stand for the space.
+    """
+    if end - first < 19 or text[first + 4] != _DASH or text[first + 7] != _DASH:
+        return -_BAD_TIME
+    if text[first + 10] != _SPACE and text[first + 10] != _T:
         return -_BAD_TIME
     if text[first + 13] != _COLON or text[first + 16] != _COLON:
         return -_BAD_TIME
@@ -173,6 +179,9 @@ def _slot_of(text: Text, first: int, end: int) -> int:
     )
     hour, minute = _whole(text, first + 11, first + 13), _whole(text, first + 14, first + 16)
     second = _whole(text, first + 17, first + 19)
+    end, offset_minutes = _offset_of(text, first + 19, end)
+    if offset_minutes == _NO_OFFSET:
+        return -_BAD_TIME
     fraction = 0
     if end - first > 19:
         fraction = _whole(text, first + 20, end) if text[first + 19] == _DOT else -1
@@ -180,9 +189,30 @@ def _slot_of(text: Text, first: int, end: int) -> int:
         return -_BAD_TIME
     if not (YEAR_MIN <= year <= YEAR_MAX and 1 <= month <= 12 and 1 <= day <= _days_of(year, month)):
         return -_BAD_TIME
-    if minute % 30 != 0 or second != 0 or fraction != 0:
+    if minute % 30 != 0 or second != 0 or fraction != 0 or offset_minutes % 30 != 0:
         return -_OFF_GRID
-    return _day_number(year, month, day) * 48 + hour * 2 + minute // 30
+    slot = _day_number(year, month, day) * 48 + hour * 2 + (minute - offset_minutes) // 30
+    # An offset may carry a stamp over the edge of the years that are taken.
+    return slot if _day_number(YEAR_MIN, 1, 1) * 48 <= slot < _day_number(YEAR_MAX + 1, 1, 1) * 48 else -_BAD_TIME
+
+
+@leaf_kernel
+def _offset_of(text: Text, first: int, end: int) -> tuple[int, int]:
+    """Where a time's offset from UTC begins, and the offset [minutes]: 0 where there is none, _NO_OFFSET for a wrong one."""
+    at = first
+    while at < end and text[at] != _PLUS and text[at] != _DASH and text[at] != _Z:
+        at += 1
+    if at == end:
+        return end, 0
+    if text[at] == _Z:
+        return at, 0 if at + 1 == end else _NO_OFFSET
+    with_colon = end - at == 6 and text[at + 3] == _COLON
+    if not with_colon and end - at != 5:
+        return at, _NO_OFFSET
+    hours, minutes = _whole(text, at + 1, at + 3), _whole(text, end - 2, end)
+    if hours < 0 or minutes < 0 or hours > 14 or minutes > 59:
+        return at, _NO_OFFSET
+    return at, hours * 60 + minutes if text[at] == _PLUS else -(hours * 60 + minutes)
 
 
 @leaf_kernel

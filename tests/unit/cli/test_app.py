@@ -155,4 +155,4 @@ def test_simulate_tells_the_faults_of_a_profile(scenario: Path, tmp_path: Path) 
     (tmp_path / "home.csv").write_text("LCLid,stdorToU,DateTime,KWH/hh (per half hour) \n" + "\n".join(rows) + "\n")
     scenario.write_text(SMALL.replace("premises = 50", 'premises = 50\nprofile = "home.csv"'))
     told = json.loads(invoke("simulate", str(scenario), "--json", "--quiet").stdout)
-    assert told["profile_faults"]["Null or empty value"] == {"count": 1, "lines": [5]}
+    assert told["profile_faults"]["Null or empty value"] == {"count": 1, "handling": "left out", "lines": [5]}

@@ -37,6 +37,13 @@ def test_tables_of_two_days_worked_by_hand():
     assert tables.slot_spread[1, :5].tolist() == [0, 0, one // 4, 0, 0]
 
 
+def test_a_day_without_use_has_no_energy_and_shares_that_run_from_none_to_all():
+    tables = tables_of(profile_of(day_of(40), day_of(), day_of(100)))
+    assert tables.day_share.tolist() == [0, 40, 40]
+    assert tables.day_spread.tolist() == [0, 0, 0]
+    assert tables.slot_share[1, [0, 24, 48]].tolist() == [0, 2**31, 2**32]
+
+
 def test_every_day_starts_with_none_of_its_energy_and_ends_with_all():
     tables = tables_of(bdew_household(START, 3))
     assert tables.slot_share.shape == (3, 49)
@@ -46,7 +53,7 @@ def test_every_day_starts_with_none_of_its_energy_and_ends_with_all():
 
 
 @pytest.mark.parametrize(
-    "share", [np.ones((1, 48)), np.ones((2, 47)), np.zeros((2, 48)), np.full((2, 48), -1), np.full((2, 48), YEAR_ONE)]
+    "share", [np.ones((1, 48)), np.ones((2, 47)), np.full((2, 48), -1), np.full((2, 48), YEAR_ONE)]
 )
 def test_a_profile_that_is_none_is_refused(share):
     with pytest.raises(AssertionError):
