@@ -1,4 +1,4 @@
-"""The queue of `sim.queues` again, as SimPy processes: a second opinion that shares no line with the kernel.
+"""The queue of `tests.oracles.fifo_queue` again, as SimPy processes: a second opinion that shares no line with the kernel.
 
 It is the oracle of the tests and some hundred times slower. Time is an integer, so both give the same instants, not
 nearly the same.
@@ -16,8 +16,8 @@ from sim.units import IntArray
 def simulate_fifo(arrival_us: IntArray, service_us: IntArray, free_at_us: IntArray) -> tuple[IntArray, IntArray]:
     """When each customer is taken up and when it leaves, by discrete events.
 
-    Arguments and results are those of `sim.queues.fifo_departures`, but that instants are 0 or more and `free_at_us` is
-    read only: a server that isn't free at 0 is held until then by somebody who came before everybody.
+    Arguments and results are those of `tests.oracles.fifo_queue.fifo_departures`, but that instants are 0 or more and
+    `free_at_us` is read only: a server that is not free at 0 is held until then by somebody who came before everybody.
     """
     env = simpy.Environment()
     servers = simpy.Resource(env, capacity=len(free_at_us))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loadtests.stats.estimates import batch_means, mser5, of_replications, paired_difference
-from sim.queues import fifo_departures
+from tests.oracles.fifo_queue import fifo_departures
 from tests.support.queue_draws import GAP, SERVICE, STATE, exponentials, uniforms, whole_us
 
 SERVICE_US = 1_000_000

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from loadtests.stats.estimates import Estimate, of_replications
-from sim.queues import fifo_departures, queue_accounts
+from tests.oracles.fifo_queue import fifo_departures, queue_accounts
 from tests.support.queue_draws import GAP, SERVICE, exponentials, uniforms, whole_us
 
 SEED = 20_261

