@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 from cassandra import ConsistencyLevel as DriverLevel
@@ -122,6 +123,9 @@ def audit(
     for session in sessions.values():
         session.client_protocol_handler = RawRowsHandler
     patience = Patience(settle_s, hints_left, topology.node_count)
+    if left_bytes := hints_left():  # some DC is behind for sure: to read it now would be for nothing
+        progress(f"audit: waiting for {left_bytes / 2**20:.1f} MiB of hints, what nodes missed while they were away")
+        patience.wait_for_hints()
     for table in audited_tables(schema):
         judge = _TableJudge(
             estate=estate, ledger=ledger, schema=schema, table=table, topology=topology, examples=report.examples
@@ -142,11 +146,13 @@ def audit(
             for dc, session in sessions.items():
                 progress(f"audit: {table.name} as {dc} holds it")
                 started = time.monotonic()
-                rows = count_rows(session, estate, table, topology, dc)
-                scan_s += time.monotonic() - started
+                counted = partial(count_rows, session, estate, table, topology, dc)
+                rows, settled_s = count_settled(counted, became, patience)
+                scan_s += time.monotonic() - started - settled_s
                 facts_read += rows.right + rows.wrong + rows.phantom
                 of_dc = _counted(became, rows)
                 report.per_dc[dc].add(of_dc)
+                report.per_dc[dc].settled_s += settled_s
                 report.tables[table.name] = _worst(report.tables[table.name], of_dc)
             report.totals.add(report.tables[table.name])
     return AuditReport(
@@ -157,6 +163,17 @@ def audit(
         facts_read=facts_read,
         scan_s=scan_s,
     )
+
+
+def count_settled(count: Callable[[], RowCounts], became: Sent, patience: "Patience") -> tuple[RowCounts, float]:
+    """A counted table's rows, counted again after each wait while acknowledged ones are missing; how long was waited [s]."""
+    settled_s = 0.0
+    while True:
+        rows = count()
+        waited_s = patience.wait() if lost_of(became, rows) else 0.0
+        if waited_s == 0:
+            return rows, settled_s
+        settled_s += waited_s
 
 
 def audited_tables(schema: Schema) -> tuple[Table, ...]:
@@ -223,9 +240,10 @@ class Patience:
 
     def wait(self) -> float:
         """Wait until hints have arrived, else a little, and return how long [s]; 0 when there is no time left."""
-        return self._wait_for_hints() or self._wait_a_little()
+        return self.wait_for_hints() or self._wait_a_little()
 
-    def _wait_for_hints(self) -> float:
+    def wait_for_hints(self) -> float:
+        """Wait until nodes hold no hints for others, within what their delivery can take, and return how long [s]."""
         started_s = self._clock()
         while left_bytes := self._hints_left():
             if self._hints_until_s is None:

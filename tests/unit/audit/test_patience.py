@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from loadtests.audit.tables import HINTS_LOOK_S, RESCAN_WAIT_S, Patience
+from loadtests.audit.row_counts import RowCounts, Sent
+from loadtests.audit.tables import HINTS_LOOK_S, RESCAN_WAIT_S, Patience, count_settled
 from loadtests.cluster.hints import delivery_s_max, hints_left_bytes
 
 MIB = 2**20
@@ -62,3 +63,21 @@ def test_hints_are_counted_in_every_node_of_a_clusters_folder(tmp_path: Path) ->
         (folder / "a-1-2.hints").write_bytes(bytes(size))
         (folder / "a-1-2.crc32").write_bytes(bytes(8))
     assert hints_left_bytes(tmp_path) == 12
+
+
+def test_a_table_that_is_held_in_sum_is_waited_for_too() -> None:
+    """A DC that lags behind had its ten-second readings and alerts called lost at the first look."""
+    sent = Sent(attempted=10, acknowledged=10, indeterminate=0)
+    looks = iter([4, 9, 10, 10])
+
+    def count() -> RowCounts:
+        return RowCounts(right=next(looks), wrong=0, phantom=0)
+
+    rows, settled_s = count_settled(count, sent, patience(30.0, Time()))
+    assert (rows.right, settled_s) == (10, 2 * RESCAN_WAIT_S)
+
+
+def test_what_never_arrives_is_told_when_the_time_is_over() -> None:
+    sent = Sent(attempted=10, acknowledged=10, indeterminate=0)
+    rows, settled_s = count_settled(lambda: RowCounts(right=4, wrong=0, phantom=0), sent, patience(5.0, Time()))
+    assert (rows.right, settled_s) == (4, 5.0)
