@@ -49,8 +49,17 @@ class _MemoryTable:
         key = primary_key(table)
         assert key[: len(table.partition_key)] == table.partition_key, f"{table.name}: another partition key"
         self.clustering = key[len(table.partition_key) :]
+        self.list_names = {one.name for one in table.columns if one.type is CqlType.INT_LIST}
         self.instants = {column.name for column in table.columns if column.type is CqlType.TIMESTAMP}
         self.partitions: dict[Key, dict[Key, dict[str, Cell]]] = {}
+        self.deleted_us: dict[
+            tuple[Key, Key], int
+        ] = {}  # of rows: what was written by then stays unseen, as on the server
+
+    def key(self, values: Values) -> tuple[Key, Key]:
+        names = (self.table.partition_key, self.clustering)
+        partition, clustering = (tuple(values[name] for name in each) for each in names)
+        return partition, clustering
 
     def row(self, values: Values) -> dict[str, Cell]:
         partition = self.partitions.setdefault(tuple(values[name] for name in self.table.partition_key), {})
@@ -63,16 +72,17 @@ class _MemoryTable:
             del self.partitions[partition]
 
     def rows_with_time(self, partition: Key) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows of a partition with the write timestamp of their first cell."""
+        """The rows of a partition with the greatest write timestamp of their cells; NULL where there is none."""
         for key, cells in sorted(self.partitions.get(partition, {}).items()):
             values = dict(zip(self.table.partition_key + self.clustering, partition + key, strict=True))
-            first = next(column.name for column in self.table.columns if column.name not in values)
-            yield cells[first][0], values | {name: cell[1] for name, cell in cells.items()}
+            held_us = max((write_us for write_us, _ in cells.values()), default=NULL)
+            yield held_us, values | {name: cell[1] for name, cell in cells.items()}
 
     def rows(self, partition: Key) -> Iterator[dict[str, Any]]:
         """The rows of a partition in clustering order, as column -> value."""
+        absent = {column.name: None for column in self.table.columns}
         for _, values in self.rows_with_time(partition):
-            yield values
+            yield absent | values
 
 
 class MemoryStatements:
@@ -102,7 +112,7 @@ class MemoryStatements:
     def pieces(self) -> Sequence[Piece]:
         return (Piece(after=-1, through=_TOKENS // 2), Piece(after=_TOKENS // 2, through=_TOKENS))
 
-    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece, *, with_times: bool = False) -> Iterator[Page]:
         held = self._tables[table.name]
         found = sorted((_token(key), key) for key in held.partitions)
         rows = [
@@ -112,16 +122,18 @@ class MemoryStatements:
             for row in held.rows_with_time(key)
         ]
         for at in range(0, len(rows), PAGE_ROWS):
-            yield _page(rows[at : at + PAGE_ROWS], columns)
+            yield _page(rows[at : at + PAGE_ROWS], columns, held.list_names, with_times=with_times)
 
     def insert(self, table: Table, rows: Page) -> None:
         for values in dicts_of(rows):
             self._insert(self._tables[table.name], values)
 
     def delete(self, table: Table, rows: Page) -> None:
-        """A deletion wins over cells of its own timestamp. Unlike the server, it is forgotten once it is done."""
+        """A deletion wins over cells of its own timestamp, also over those that come later. It is never forgotten."""
         held = self._tables[table.name]
         for values in dicts_of(rows):
+            key = held.key(values)
+            held.deleted_us[key] = max(values["write_us"], held.deleted_us.get(key, values["write_us"]))
             cells = held.row(values)
             for name in [name for name, (write_us, _) in cells.items() if write_us <= values["write_us"]]:
                 del cells[name]
@@ -131,6 +143,7 @@ class MemoryStatements:
     def truncate(self, table: Table) -> None:
         """Forget every row of a table."""
         self._tables[table.name].partitions.clear()
+        self._tables[table.name].deleted_us.clear()
 
     def all_rows(self, table: Table) -> list[dict[str, Any]]:
         """Every row of a table, as column -> value; instants in ms."""
@@ -138,7 +151,7 @@ class MemoryStatements:
         return [row for partition in sorted(held.partitions) for row in held.rows(partition)]
 
     def put(self, table: Table, row: Values, write_us: int) -> None:
-        """Write a row past all statements: to plant a fault."""
+        """Write a row, or some of its cells, past all statements: to plant a fault."""
         self._insert(self._tables[table.name], {**row, "write_us": write_us})
 
     def forget(self, table: Table, row: Values) -> None:
@@ -146,9 +159,11 @@ class MemoryStatements:
         self._tables[table.name].remove(row)
 
     def _insert(self, held: _MemoryTable, bound: dict[str, Any]) -> None:
+        if bound["write_us"] <= held.deleted_us.get(held.key(bound), NULL):
+            return
         cells = held.row(bound)
         for column in held.table.columns:
-            if column.name in held.table.partition_key or column.name in held.clustering:
+            if column.name in held.table.partition_key or column.name in held.clustering or column.name not in bound:
                 continue
             offered = (bound["write_us"], bound[column.name])
             if column.name not in cells or _order(offered) >= _order(cells[column.name]):
@@ -194,14 +209,15 @@ def _token(key: Key) -> int:
     return zlib.crc32(repr(key).encode()) % (_TOKENS + 1)
 
 
-def _page(rows: Sequence[tuple[int, int, dict[str, Any]]], columns: Sequence[str]) -> Page:
-    page: dict[str, Column] = {
-        "token": np.array([token for token, _, _ in rows], np.int64),
-        "held_us": np.array([held_us for _, held_us, _ in rows], np.int64),
-    }
+def _page(
+    rows: Sequence[tuple[int, int, dict[str, Any]]], columns: Sequence[str], list_names: set[str], *, with_times: bool
+) -> Page:
+    page: dict[str, Column] = {"token": np.array([token for token, _, _ in rows], np.int64)}
+    if with_times:
+        page["held_us"] = np.array([held_us for _, held_us, _ in rows], np.int64)
     for name in columns:
         cells = [values.get(name) for _, _, values in rows]
-        if any(isinstance(cell, list) for cell in cells):
+        if name in list_names:
             page[name] = lists_of([cell or [] for cell in cells])
         else:
             page[name] = np.array([NULL if cell is None else cell for cell in cells], np.int64)

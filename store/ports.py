@@ -42,8 +42,12 @@ class Bulk(Protocol):
     def pieces(self) -> Sequence[Piece]:
         """The ring in pieces that don't overlap."""
 
-    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
-        """The rows of a piece, in the order of the partitions' tokens, which is the same for every table of one key."""
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece, *, with_times: bool = False) -> Iterator[Page]:
+        """The rows of a piece, in the order of the partitions' tokens, which is the same for every table of one key.
+
+        with_times: each row has `held_us` too, the greatest write time over all its cells [us], columns that are not asked
+        for included; NULL for a row that has a key and nothing else.
+        """
 
     def insert(self, table: Table, rows: Page) -> None:
         """Write rows that have every column of the table, and the timestamp of each as `write_us`."""

@@ -4,6 +4,7 @@ A reading brings its day's sums with it; a revision of one half-hour can't, as i
 projector follows the log for this; a run does it once, when its storm is over.
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 from cassandra.cluster import Session
@@ -42,8 +43,10 @@ def fold_days_anew(
         try:
             for view in DAY_VIEWS:
                 progress(f"folding {view} from the log, in {topology.business_dcs[dc].name}")
-                done = rebuild(bulk, schema, view, book_of(estate), is_chosen=is_home)
-                progress(f"folded {view}: {done.rows:,} days, {done.written:,} mended")
+                now_us = time.time_ns() // 1_000
+                done = rebuild(bulk, schema, view, book_of(estate), now_us, is_chosen=is_home)
+                left = f", {done.left:,} can't be mended" if done.left else ""
+                progress(f"folded {view}: {done.rows:,} days, {done.written:,} mended{left}")
                 mended[view].add(done)
         finally:
             bulk.close()

@@ -5,6 +5,7 @@ digest, a sum over its rows that does not ask for their order: once from the log
 differ are rows compared. Memory holds two numbers a partition, and the rows of PARTITIONS_AT_ONCE of them.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -120,20 +121,54 @@ def verify_across(store: HomeReadings, view: str, projection: Projection, since_
 
 
 def rebuild_across(store: HomeReadings, view: str, projection: Projection, since_us: int = 0) -> Rebuilt:
-    """Mend all differences of a view across homes. Raises StoreError; then it may be begun again."""
+    """Mend all differences of a view across homes, see `store.readings.verify`. Raises StoreError; then it may be begun again.
+
+    Memory holds the key of each row that was mended.
+    """
     table = _table(store, view)
-    done = Rebuilt()
+    now_us = time.time_ns() // 1_000
+    key = primary_key(table)
+    mended: dict[_Key, bool] = {}  # whether it was written, else removed
     for found in _differing(store, table, projection, since_us):
-        if found.expected is None:
-            assert found.held is not None
-            store.bulk.delete(table, _page_of(table, {**found.held, "write_us": found.held["held_us"]}))
-            done.removed += 1
-        else:
-            held_us = found.held["held_us"] if found.held else 0
-            write_us = max(found.expected["write_us"], held_us) + 1
-            store.bulk.insert(table, _page_of(table, {**found.expected, "write_us": write_us}))
-            done.written += 1
-    return done
+        _mend(store, table, found, 0, now_us)
+        mended[_key_of(found, key)] = found.expected is not None
+    left = _still_differing(store, table, projection, since_us, mended)
+    if left:
+        for found in left:
+            _mend(store, table, found, now_us, now_us)
+        left = _still_differing(store, table, projection, since_us, mended)
+    standing = [is_written for one, is_written in mended.items() if one not in {_key_of(found, key) for found in left}]
+    return Rebuilt(written=sum(standing), removed=len(standing) - sum(standing), left=len(left))
+
+
+def _mend(store: HomeReadings, table: Table, found: "_Found", unseen_us: int, now_us: int) -> None:
+    """Write or remove one row above what it has, and above `unseen_us` where a deletion may hide what is there."""
+    held = found.held or {}
+    held_us = held.get("held_us")
+    if found.expected is None:
+        write_us = max(now_us if held_us is None else held_us, unseen_us)
+        of_key = {name: np.array([held[name]], np.int64) for name in primary_key(table)}
+        store.bulk.delete(table, {**of_key, "write_us": np.array([write_us], np.int64)})
+        return
+    is_whole = bool(held) and all(held[column.name] not in (None, []) for column in table.columns)
+    above_us = max(held_us or 0, 0 if is_whole else unseen_us)
+    write_us = max(found.expected["write_us"], above_us) + 1
+    store.bulk.insert(table, _page_of(table, {**found.expected, "write_us": write_us}))
+
+
+def _still_differing(
+    store: HomeReadings, table: Table, projection: Projection, since_us: int, mended: Mapping["_Key", bool]
+) -> list["_Found"]:
+    if not mended:
+        return []
+    key = primary_key(table)
+    return [found for found in _differing(store, table, projection, since_us) if _key_of(found, key) in mended]
+
+
+def _key_of(found: "_Found", key: Sequence[str]) -> "_Key":
+    row = found.expected or found.held
+    assert row is not None
+    return tuple(row[name] for name in key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +257,7 @@ def _is_first(row: Values, log: Page, days: Sequence[MeterDay]) -> bool:
 def _held(store: HomeReadings, table: Table, since_us: int) -> Iterator[dict[str, Any]]:
     names = [column.name for column in table.columns]
     for piece in store.bulk.pieces():
-        for page in store.bulk.scan(table, names, piece):
+        for page in store.bulk.scan(table, names, piece, with_times=True):
             for row in dicts_of(page) if row_count(page) else ():
                 if _is_wanted(row, since_us):
                     yield row

@@ -77,12 +77,12 @@ class CassandraBulk:
             pieces += [Piece(after=a, through=b) for a, b in itertools.pairwise(cuts) if a < b]
         return pieces
 
-    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece, *, with_times: bool = False) -> Iterator[Page]:
         """See `store.ports.Bulk`. The next page is asked for while this one is worked on."""
-        layout = Layout(table, columns)
+        layout = Layout(table, columns, with_times=with_times)
         key = ", ".join(table.partition_key)
         cql = (
-            f"SELECT token({key}), writetime({layout.written}), {', '.join(layout.names[2:])} "
+            f"SELECT {', '.join((f'token({key})', *layout.selected))} "
             f"FROM {self._keyspace}.{table.name} WHERE token({key}) > ? AND token({key}) <= ?"
         )
         try:

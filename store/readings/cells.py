@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import NULL, Column, Lists, Page
+from store.columns import NULL, Column, Lists, Page, integers
 from store.tables import CqlType, Table, primary_key
 
 WIDTH = {
@@ -25,16 +25,20 @@ WIDTH = {
 class Layout:
     """How the cells of a scanned row lie: all of one width, but for the list, which is the last."""
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+    def __init__(self, table: Table, columns: Sequence[str], *, with_times: bool = False) -> None:
         types = {column.name: column.type for column in table.columns}
         key = primary_key(table)
-        self.written = next(column.name for column in table.columns if column.name not in key)
+        # a cell can be altered alone: only all of a row's write times say what a mending has to win over
+        self.timed = tuple(one.name for one in table.columns if one.name not in key) if with_times else ()
+        self.with_times = with_times
         fixed = [name for name in columns if types[name] is not CqlType.INT_LIST]
         listed = [name for name in columns if types[name] is CqlType.INT_LIST]
         assert len(listed) <= 1, "two lists in a scan"
         self.list_name = listed[0] if listed else None
-        self.names = ["token", "held_us", *fixed, *listed]
-        widths = [8, 8, *(WIDTH[types[name]] for name in fixed)]
+        times = [f"{name}_written_us" for name in self.timed]
+        self.selected = [f"writetime({name})" for name in self.timed] + fixed + listed
+        self.names = ["token", *times, *fixed, *listed]
+        widths = [8, *(8 for _ in times), *(WIDTH[types[name]] for name in fixed)]
         self.fixed_names = self.names[: len(widths)]
         fields = [
             field
@@ -45,7 +49,20 @@ class Layout:
         self.row = np.dtype(fields)
 
     def decode(self, count: int, body: bytes) -> Page:
-        """The columns of a page; a page with a cell that is null is taken apart cell by cell."""
+        """The columns of a page; a page with a cell that is null is taken apart cell by cell.
+
+        With times `held_us` is the greatest write time of a row's cells [us], NULL where it has none but its key.
+        """
+        columns = dict(self._decode(count, body))
+        if self.with_times:
+            held_us = np.full(count, NULL, np.int64)
+            for name in self.timed:
+                held_us = np.maximum(held_us, integers(columns, f"{name}_written_us"))
+                del columns[f"{name}_written_us"]
+            columns["held_us"] = held_us
+        return columns
+
+    def _decode(self, count: int, body: bytes) -> Page:
         try:
             starts, sizes = self._starts(count, body)
         except IndexError:

@@ -1,5 +1,6 @@
 """The reading store over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -177,7 +178,7 @@ class HomeReadings:
 
     def rebuild(self, view: str) -> Rebuilt:
         """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing. Raises StoreError."""
-        return rebuild(self.bulk, self.runner.schema, view, self.book)
+        return rebuild(self.bulk, self.runner.schema, view, self.book, now_us=time.time_ns() // 1_000)
 
     def _write(self, operation: Operation, readings: Readings) -> None:
         columns = reading_columns(operation, readings)

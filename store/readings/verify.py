@@ -1,7 +1,11 @@
 """Where a view differs from the fold of the log, and its mending: both tables read side by side, partition by partition.
 
-A row that is mended is written one step above both the timestamp that it would have been written with and the one that it
-has: it wins over what is there, and any later correction still wins over it (`store.rows.REVISION_STEP_US`).
+A row that is mended is written one step above both the timestamp that it would have been written with and the greatest that
+its cells have: it wins over what is there. Over a row that has the data's own time any later correction still wins
+(`store.rows.REVISION_STEP_US`). What can't be seen is a deletion: of a row that was removed here, or by hand. So all that was
+mended is compared once more, and what a deletion still hides is written above the present, of which a deletion by hand is no
+later. What comes later for a row that was altered or removed at the clock's time is in the log at once, and in the view after
+the next rebuild: `verify` tells it.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from store.columns import (
+    NULL,
     Column,
     Integers,
     Lists,
     Mask,
     Page,
+    Piece,
     codes_of,
+    concat,
     dicts_of,
     integers,
     merge_by_token,
@@ -53,8 +60,9 @@ class Rebuilt:
 
     half_hours: int = 0  # in the log
     rows: int = 0  # of the fold
-    written: int = 0
-    removed: int = 0
+    written: int = 0  # and found to be as the log has them
+    removed: int = 0  # and found to be gone
+    left: int = 0  # still not as the log has them: altered or removed at an instant to come
 
     def add(self, other: "Rebuilt") -> None:
         """Add what was done of other homes."""
@@ -62,6 +70,7 @@ class Rebuilt:
         self.rows += other.rows
         self.written += other.written
         self.removed += other.removed
+        self.left += other.left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +84,7 @@ class _Compared:
     differing: Integers  # rows of the fold
     differing_held: Integers  # the rows of the view that have their keys
     half_hours: int
+    piece: Piece  # which partitions
 
 
 def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Difference]:
@@ -103,9 +113,12 @@ def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Differ
             )
 
 
-def rebuild(bulk: Bulk, schema: Schema, view: str, book: Book, *, is_chosen: Choice = every_home) -> Rebuilt:
+def rebuild(
+    bulk: Bulk, schema: Schema, view: str, book: Book, now_us: int, *, is_chosen: Choice = every_home
+) -> Rebuilt:
     """Mend all differences of a view, of the homes that are chosen. Raises StoreError; then it may be begun again.
 
+    now_us: the present [us since the Unix epoch], below which everything is that hides a row without being seen.
     In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
     there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
     """
@@ -113,52 +126,131 @@ def rebuild(bulk: Bulk, schema: Schema, view: str, book: Book, *, is_chosen: Cho
     done = Rebuilt()
     for compared in _compare(bulk, schema, table, book):
         done.half_hours += compared.half_hours
-        is_ours = is_chosen(integers(compared.fold, "premises"))
-        done.rows += int(is_ours.sum())
-        phantom = take(compared.held, compared.is_phantom & is_chosen(integers(compared.held, "premises")))
-        if row_count(phantom):
-            bulk.delete(table, {**phantom, "write_us": integers(phantom, "held_us")})
-            done.removed += row_count(phantom)
-        held_us = np.zeros(row_count(compared.fold), np.int64)
-        held_us[compared.differing] = integers(compared.held, "held_us")[compared.differing_held]
-        is_mended = compared.is_lacking.copy()
-        is_mended[compared.differing] = True
-        is_mended &= is_ours
-        if is_mended.any():
-            # Above a tombstone too, which may stand where the log has a row by now.
-            write_us = np.maximum(integers(compared.fold, "write_us"), held_us) + 1
-            mended = take({**compared.fold, "write_us": write_us}, is_mended)
-            bulk.insert(table, {name: mended[name] for name in (*(c.name for c in table.columns), "write_us")})
-            done.written += row_count(mended)
+        done.rows += int(is_chosen(integers(compared.fold, "premises")).sum())
+        faults = _faults_of(compared, is_chosen)
+        if faults.count == 0:
+            continue
+        _mend(bulk, table, faults, now_us, is_seen=True)
+        left = _left(bulk, schema, table, book, compared.piece, faults)
+        if left.count:
+            _mend(bulk, table, left, now_us, is_seen=False)
+            left = _left(bulk, schema, table, book, compared.piece, faults)
+        done.written += row_count(faults.to_write) - row_count(left.to_write)
+        done.removed += row_count(faults.to_remove) - row_count(left.to_remove)
+        done.left += left.count
     return done
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Faults:
+    """What of a few partitions is to be mended: rows of the fold, and keys of the view that the log knows nothing of."""
+
+    to_write: Page  # with `write_us` as of the fold, and `held_us` of the row in its place, 0 where there is none
+    is_whole: Mask  # of the rows to write: a row is in its place, and has a value in each column
+    to_remove: Page
+
+    @property
+    def count(self) -> int:
+        return row_count(self.to_write) + row_count(self.to_remove)
+
+
+def _faults_of(compared: _Compared, is_chosen: Choice) -> _Faults:
+    n = row_count(compared.fold)
+    held_us, is_whole = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    differing = take(compared.held, compared.differing_held)
+    held_us[compared.differing] = np.maximum(integers(differing, "held_us"), 0)
+    is_whole[compared.differing] = ~_has_null(differing)
+    is_faulty = compared.is_lacking.copy()
+    is_faulty[compared.differing] = True
+    is_faulty &= is_chosen(integers(compared.fold, "premises"))
+    is_stray = compared.is_phantom & is_chosen(integers(compared.held, "premises"))
+    return _Faults(
+        to_write=take({**compared.fold, "held_us": held_us}, is_faulty),
+        is_whole=is_whole[is_faulty],
+        to_remove=take({name: column for name, column in compared.held.items() if name != "token"}, is_stray),
+    )
+
+
+def _mend(bulk: Bulk, table: Table, faults: _Faults, now_us: int, *, is_seen: bool) -> None:
+    """Write and remove. is_seen: all that is in the way has a time that was read; else something else hides the rows."""
+    if row_count(faults.to_remove):
+        held_us = integers(faults.to_remove, "held_us")
+        held_us = np.where(held_us == NULL, now_us, held_us) if is_seen else np.maximum(held_us, now_us)
+        bulk.delete(table, {**faults.to_remove, "write_us": held_us})
+    if row_count(faults.to_write):
+        in_the_way_us = integers(faults.to_write, "held_us")
+        if not is_seen:
+            in_the_way_us = np.where(faults.is_whole, in_the_way_us, np.maximum(in_the_way_us, now_us))
+        write_us = np.maximum(integers(faults.to_write, "write_us"), in_the_way_us) + 1
+        mended = {**faults.to_write, "write_us": write_us}
+        bulk.insert(table, {name: mended[name] for name in (*(c.name for c in table.columns), "write_us")})
+
+
+def _left(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece, mended: _Faults) -> _Faults:
+    """Which of the rows that were mended still differ, after both tables are read again."""
+    key = primary_key(table)
+    parts: list[_Faults] = []
+    for compared in _compare_piece(bulk, schema, table, book, piece):
+        found = _faults_of(compared, every_home)
+        is_written = np.isin(*codes_of(found.to_write, mended.to_write, key))
+        is_removed = np.isin(*codes_of(found.to_remove, mended.to_remove, key))
+        parts.append(
+            _Faults(
+                to_write=take(found.to_write, is_written),
+                is_whole=found.is_whole[is_written],
+                to_remove=take(found.to_remove, is_removed),
+            )
+        )
+    return _Faults(
+        to_write=concat([one.to_write for one in parts]),
+        is_whole=np.concatenate([one.is_whole for one in parts]),
+        to_remove=concat([one.to_remove for one in parts]),
+    )
+
+
+def _has_null(rows: Page) -> Mask:
+    found = np.zeros(row_count(rows), np.bool_)
+    for column in rows.values():
+        found |= column.length == 0 if isinstance(column, Lists) else column == NULL
+    return found
+
+
 def _compare(bulk: Bulk, schema: Schema, table: Table, book: Book) -> Iterator[_Compared]:
+    for piece in bulk.pieces():
+        yield from _compare_piece(bulk, schema, table, book, piece)
+
+
+def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece) -> Iterator[_Compared]:
     log_columns, fold = FOLDS[table.name]
     key = primary_key(table)
     columns = [column.name for column in table.columns]
-    for piece in bulk.pieces():
-        pages = merge_by_token(bulk.scan(_table(schema, LOG), log_columns, piece), bulk.scan(table, columns, piece))
-        for log, held in pages:
-            folded = fold(_or_empty(log, log_columns), book)
-            held = _or_empty(held, [*columns, "held_us"])
-            fold_code, held_code = codes_of(folded, held, key)
-            _, in_fold, in_held = np.intersect1d(fold_code, held_code, assume_unique=True, return_indices=True)
-            is_lacking = np.ones(len(fold_code), np.bool_)
-            is_lacking[in_fold] = False
-            is_phantom = np.ones(len(held_code), np.bool_)
-            is_phantom[in_held] = False
-            left, right = take(folded, in_fold), take(held, in_held)
-            differs = ~np.logical_and.reduce([_equal(left[name], right[name]) for name in columns])
-            yield _Compared(
-                fold=folded,
-                held=held,
-                is_lacking=is_lacking,
-                is_phantom=is_phantom,
-                differing=in_fold[differs],
-                differing_held=in_held[differs],
-                half_hours=int(integers(log, "slot_count").sum()) if log else 0,
-            )
+    pages = merge_by_token(
+        bulk.scan(_table(schema, LOG), log_columns, piece), bulk.scan(table, columns, piece, with_times=True)
+    )
+    for log, held in pages:
+        tokens = [integers(page, "token") for page in (log, held) if page and row_count(page)]
+        folded = fold(_or_empty(log, log_columns), book)
+        held = _or_empty(held, [*columns, "held_us"])
+        fold_code, held_code = codes_of(folded, held, key)
+        _, in_fold, in_held = np.intersect1d(fold_code, held_code, assume_unique=True, return_indices=True)
+        is_lacking = np.ones(len(fold_code), np.bool_)
+        is_lacking[in_fold] = False
+        is_phantom = np.ones(len(held_code), np.bool_)
+        is_phantom[in_held] = False
+        left, right = take(folded, in_fold), take(held, in_held)
+        differs = ~np.logical_and.reduce([_equal(left[name], right[name]) for name in columns])
+        yield _Compared(
+            fold=folded,
+            held=held,
+            is_lacking=is_lacking,
+            is_phantom=is_phantom,
+            differing=in_fold[differs],
+            differing_held=in_held[differs],
+            half_hours=int(integers(log, "slot_count").sum()) if log else 0,
+            piece=Piece(after=min(one[0] for one in tokens) - 1, through=max(one[-1] for one in tokens))
+            if tokens
+            else piece,
+        )
 
 
 def _table(schema: Schema, name: str) -> Table:

@@ -285,7 +285,9 @@ def test_faults_of_every_view_are_found_and_mended(fresh: HomeReadings) -> None:
         assert list(fresh.verify(view)) == []
         table = next(table for table in SCHEMA.tables if table.name == view)
         key, names = primary_key(table), [column.name for column in table.columns]
-        pages = [page for piece in fresh.bulk.pieces() for page in fresh.bulk.scan(table, names, piece)]
+        pages = [
+            page for piece in fresh.bulk.pieces() for page in fresh.bulk.scan(table, names, piece, with_times=True)
+        ]
         held = concat([page for page in pages if row_count(page)])
         chosen = np.searchsorted(np.sort(integers(held, "premises")), [20, 40, 60])
         order = np.argsort(integers(held, "premises"), kind="stable")

@@ -191,7 +191,7 @@ def test_only_chosen_homes_are_mended(view: str) -> None:
     for row in rows:
         store.statements.forget(table, row)
         store.statements.put(table, row | {"premises": row["premises"] + HOMES}, 2**61)  # a phantom for each
-    done = rebuild(store.bulk, SCHEMA, view, BOOK, is_chosen=lambda premises: np.isin(premises, [1, HOMES + 1]))
+    done = rebuild(store.bulk, SCHEMA, view, BOOK, 1, is_chosen=lambda premises: np.isin(premises, [1, HOMES + 1]))
     assert (done.rows, done.written, done.removed) == (1, 1, 1)
     left = {row["premises"] for row in store.statements.all_rows(table)}
     assert left == {1, HOMES, HOMES + 2}
