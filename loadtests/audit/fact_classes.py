@@ -10,13 +10,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState
+from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState, strengthen
 from scenarios.domain import SLOTS_PER_DAY, Operation
 from sim.estate.model import EstateModel
-from sim.kernels import kernel
 from store.tables import Schema, Table
-
-_LOW_BITS = 0x55
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +83,10 @@ def combined(planes: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         return planes[0]
     out = planes[0].copy()
     for plane in planes[1:]:
-        _combine(out, plane)
+        strengthen(out.reshape(-1), plane.reshape(-1))
     return out
 
 
 def _operation_of(plane: str) -> Operation:
     name = plane.rsplit("_", 1)[0] if plane.startswith(f"{Operation.INGEST_REVISION}_") else plane
     return Operation(name)
-
-
-@kernel
-def _combine(out: NDArray[np.uint8], plane: NDArray[np.uint8]) -> None:
-    """By bytes of four slots; INTENT 1, FAILED 2, ACKNOWLEDGED 3."""
-    for meter in range(out.shape[0]):
-        for byte in range(out.shape[1]):
-            one, other = np.int64(out[meter, byte]), np.int64(plane[meter, byte])
-            both_known = (one & (one >> 1) & _LOW_BITS) | (other & (other >> 1) & _LOW_BITS)
-            in_doubt = ((one & ~(one >> 1)) | (other & ~(other >> 1))) & _LOW_BITS
-            failed = (((one >> 1) & ~one) | ((other >> 1) & ~other)) & _LOW_BITS
-            failed &= ~in_doubt
-            low = both_known | (in_doubt & ~both_known)
-            high = both_known | (failed & ~both_known)
-            out[meter, byte] = np.uint8(low | (high << 1))

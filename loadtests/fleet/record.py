@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from loadtests.fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
 from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
-from loadtests.recording.ledger import Ledger, SlotState
+from loadtests.recording.ledger import Ledger, SlotState, strengthen
 from loadtests.recording.seconds import Second
 from loadtests.storm.messages import Done
 from loadtests.storm.shard_process import dense
@@ -115,7 +115,7 @@ class RunRecord:
         )
 
     def add_ledger(self, part: LedgerPart, is_of_shard: NDArray[np.bool_]) -> None:
-        """Add a part of a worker's own ledger: no two shards have a meter in common, so nothing is overwritten.
+        """Add a part of a worker's own ledger: of what the two say of a slot the stronger stays.
 
         is_of_shard: bool[meters], the meters that the worker may speak of. Raises MessageError for marks of others.
         """
@@ -128,7 +128,7 @@ class RunRecord:
         marked = part.offset + np.flatnonzero(data)
         if not is_of_shard[marked // byte_count % meter_count].all():
             raise MessageError("a part of the ledger with marks of meters that are another shard's")
-        states[part.offset : end] |= data
+        strengthen(states[part.offset : end], data)
 
     def distrust_ledger(self) -> None:
         """A worker took its ledger with it: what has no mark may have been sent all the same, so it is marked INTENT.

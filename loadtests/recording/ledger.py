@@ -1,6 +1,8 @@
 """What the generator promised and what the store acknowledged: two bits for each (write operation, meter, slot).
 
-A slot's state only ever gets stronger: an acknowledgement is final, and a repeated send does not take it back.
+A slot's state only ever gets stronger, NONE < FAILED < INTENT < ACKNOWLEDGED: an acknowledgement is final, and what may have
+been applied stays in doubt whatever became of another copy of it. The one step down is that of the last operation on a slot
+of which nobody knows: refused, it leaves the slot FAILED (`refuse_run`).
 The intent stands in the ledger before the request leaves, the acknowledgement only after the answer was read. So after
 any crash of the generator the ledger says INTENT for all that may or may not have been applied, never less.
 The file is mapped, not written: a killed process loses none of it, as its pages are the kernel's.
@@ -123,23 +125,85 @@ def _allocate(path: Path, size: int) -> None:
 
 
 @borrowing_kernel
+def _wanted(byte: int, first: int, last: int) -> int:
+    """The bits of a byte that belong to slots `first` ... `last`."""
+    wanted = 0xFF
+    if byte == first // SLOTS_PER_BYTE:
+        wanted &= 0xFF << (2 * (first % SLOTS_PER_BYTE))
+    if byte == last // SLOTS_PER_BYTE:
+        wanted &= 0xFF >> (2 * (SLOTS_PER_BYTE - 1 - last % SLOTS_PER_BYTE))
+    return wanted & 0xFF
+
+
+@borrowing_kernel
 def mark_run(states: NDArray[np.uint8], plane: int, meter: int, first: int, count: int, state: int) -> None:
-    """Set slots `first` ... `first + count - 1` of a meter to `state`, except where they are ACKNOWLEDGED already.
+    """Set slots `first` ... `first + count - 1` of a meter to `state`, except where theirs is as strong or stronger.
 
     states: uint8[planes, meters, bytes], changed in place. Works on four slots at a time: 48 slots are twelve steps.
     """
     row = states[plane, meter]
     last = first + count - 1
     for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
-        wanted = 0xFF
-        if byte == first // SLOTS_PER_BYTE:
-            wanted &= 0xFF << (2 * (first % SLOTS_PER_BYTE))
-        if byte == last // SLOTS_PER_BYTE:
-            wanted &= 0xFF >> (2 * (SLOTS_PER_BYTE - 1 - last % SLOTS_PER_BYTE))
         old = np.int64(row[byte])
-        acknowledged = old & (old >> 1) & _LOW_BITS  # low bits of the slots that hold 3
-        free = wanted & ~(acknowledged * 3) & 0xFF
+        low, high = old & _LOW_BITS, (old >> 1) & _LOW_BITS
+        weaker = _LOW_BITS  # low bits of the slots that hold less than `state`
+        if state == SlotState.INTENT:
+            weaker = ~low & _LOW_BITS
+        elif state != SlotState.ACKNOWLEDGED:
+            weaker = ~(low | high) & _LOW_BITS
+        free = _wanted(byte, first, last) & (weaker * 3)
         row[byte] = np.uint8((old & ~free) | (state * _LOW_BITS & free))
+
+
+@borrowing_kernel
+def intend_run(
+    states: NDArray[np.uint8], unresolved: NDArray[np.uint8], plane: int, meter: int, first: int, count: int
+) -> None:
+    """An operation on slots of a meter is about to be sent: mark its intent, and count it as unresolved.
+
+    unresolved: uint8 like `states`, of each slot how many operations are in flight or ended in doubt: 0, 1, 2, or 3 for more,
+    which never goes down again. It lives in the sender's memory: no two senders have a meter in common, and what an earlier
+    process left in doubt is seen in `states`.
+    """
+    row = unresolved[plane, meter]
+    last = first + count - 1
+    for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
+        old, state = np.int64(row[byte]), np.int64(states[plane, meter, byte])
+        low, high = old & _LOW_BITS, (old >> 1) & _LOW_BITS
+        was_in_doubt = ~(low | high) & state & ~(state >> 1) & _LOW_BITS  # by somebody that nobody counted
+        new_low = ((~low | high) & ~was_in_doubt) & _LOW_BITS
+        new_high = (low | high | was_in_doubt) & _LOW_BITS
+        free = _wanted(byte, first, last)
+        row[byte] = np.uint8((old & ~free) | ((new_low | (new_high << 1)) & free))
+    mark_run(states, plane, meter, first, count, SlotState.INTENT)
+
+
+@borrowing_kernel
+def refuse_run(
+    states: NDArray[np.uint8], unresolved: NDArray[np.uint8], plane: int, meter: int, first: int, count: int
+) -> None:
+    """An operation that `intend_run` has marked was refused for good: its slots are FAILED where no other is unresolved."""
+    row = unresolved[plane, meter]
+    last = first + count - 1
+    for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
+        old, state = np.int64(row[byte]), np.int64(states[plane, meter, byte])
+        low, high = old & _LOW_BITS, (old >> 1) & _LOW_BITS
+        free = _wanted(byte, first, last)
+        row[byte] = np.uint8((old & ~free) | ((high | ((high & low) << 1)) & free))
+        is_last = ~high & state & ~(state >> 1) & _LOW_BITS  # it was 1 and is 0, and the slot is INTENT
+        free &= is_last * 3
+        states[plane, meter, byte] = np.uint8((state & ~free) | (SlotState.FAILED * _LOW_BITS & free))
+
+
+@unlocked_kernel
+def strengthen(states: NDArray[np.uint8], others: NDArray[np.uint8]) -> None:
+    """Give each slot the stronger of its two states: uint8[n] of packed slots twice, the first changed in place."""
+    for byte in range(states.size):
+        one, other = np.int64(states[byte]), np.int64(others[byte])
+        acknowledged = (one & (one >> 1) | other & (other >> 1)) & _LOW_BITS
+        in_doubt = (one | other) & _LOW_BITS  # or acknowledged
+        failed = ((one | other) >> 1) & ~in_doubt & _LOW_BITS
+        states[byte] = np.uint8(in_doubt | ((acknowledged | failed) << 1))
 
 
 @unlocked_kernel

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel
 from loadtests.recording.histograms import HALF_BUCKET_BITS, VALUE_US_MAX
-from loadtests.recording.ledger import SlotState, mark_run
+from loadtests.recording.ledger import SlotState, intend_run, mark_run, refuse_run
 from loadtests.wire.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, Outcome
 from loadtests.wire.state import (
     PLACE_FREE,
@@ -48,15 +48,33 @@ def count_in_second(state: WireState, at_us: int, operation: int, column: int) -
 
 
 @borrowing_kernel
-def mark_ledger(state: WireState, operation: int, meter: int, first_slot: int, slot_count: int, mark: int) -> None:
-    """Set the slots of one write in its operation's plane; operations without a plane are not in the ledger."""
+def _first_marked(state: WireState, operation: int, first_slot: int, slot_count: int) -> int:
+    """The first slot of a write that the ledger marks: some operations are known by their last slot alone."""
+    return int(first_slot + slot_count - 1 if state.planes[operation, 1] == 1 else first_slot)
+
+
+@borrowing_kernel
+def intend_in_ledger(state: WireState, operation: int, meter: int, first_slot: int, slot_count: int) -> None:
+    """Mark a write that is about to be sent; operations without a plane are not in the ledger."""
     plane = state.planes[operation, 0]
+    if plane >= 0:
+        first = _first_marked(state, operation, first_slot, slot_count)
+        intend_run(state.ledger, state.unresolved, plane, meter, first, first_slot + slot_count - first)
+
+
+@borrowing_kernel
+def _end_in_ledger(state: WireState, place: int, mark: int) -> None:
+    """Mark what became of a place's write: ACKNOWLEDGED or FAILED; in doubt it stays as it is."""
+    row = state.places[place]
+    plane = state.planes[row["operation"], 0]
     if plane < 0:
         return
-    if state.planes[operation, 1] == 1:
-        mark_run(state.ledger, plane, meter, first_slot + slot_count - 1, 1, mark)
+    first = _first_marked(state, row["operation"], row["first_slot"], row["slot_count"])
+    count = row["first_slot"] + row["slot_count"] - first
+    if mark == SlotState.ACKNOWLEDGED:
+        mark_run(state.ledger, plane, row["meter"], first, count, mark)
     else:
-        mark_run(state.ledger, plane, meter, first_slot, slot_count, mark)
+        refuse_run(state.ledger, state.unresolved, plane, row["meter"], first, count)
 
 
 @borrowing_kernel
@@ -71,10 +89,7 @@ def release_stream(state: WireState, link: int, stream: int) -> None:
 @borrowing_kernel
 def acknowledge(state: WireState, place: int, now_us: int) -> None:
     """The operation of a place was answered as it should be: it is ok, whatever its earlier attempts were."""
-    row = state.places[place]
-    operation = row["operation"]
-    if state.planes[operation, 0] >= 0:
-        mark_ledger(state, operation, row["meter"], row["first_slot"], row["slot_count"], SlotState.ACKNOWLEDGED)
+    _end_in_ledger(state, place, SlotState.ACKNOWLEDGED)
     _finish(state, place, Outcome.OK, CountColumn.OK, Total.OK, now_us)
 
 
@@ -109,7 +124,7 @@ def _give_up(state: WireState, place: int, kind: int, now_us: int) -> None:
         _finish(state, place, Outcome.INDETERMINATE, CountColumn.INDETERMINATE, Total.INDETERMINATE, now_us)
     else:
         state.final_errors[operation, Outcome.FAILED, kind] += 1
-        mark_ledger(state, operation, row["meter"], row["first_slot"], row["slot_count"], SlotState.FAILED)
+        _end_in_ledger(state, place, SlotState.FAILED)
         _finish(state, place, Outcome.FAILED, CountColumn.FAILED, Total.FAILED, now_us)
 
 

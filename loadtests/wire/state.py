@@ -181,7 +181,7 @@ class WireState(NamedTuple):
     free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
-    ledger: uint8[planes, meters, bytes]. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
+    ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
     timespec: int64[2], for the clock's calls. live: int64[LIVE_SIZE], for a display in any process.
@@ -203,6 +203,7 @@ class WireState(NamedTuple):
     is_idempotent: NDArray[np.uint8]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
+    unresolved: NDArray[np.uint8]
     second_counts: NDArray[np.int64]
     recording: Recording
     attempt_errors: NDArray[np.int64]
@@ -286,6 +287,7 @@ def new_state(
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,
+        unresolved=np.zeros(ledger.shape, dtype=np.uint8),
         second_counts=np.zeros((SECOND_ROWS, sizes.operations, len(CountColumn)), dtype=np.int64),
         recording=new_recording(sizes.operations),
         attempt_errors=np.zeros((sizes.operations, KIND_COUNT), dtype=np.int64),

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel, copy_bytes
-from loadtests.recording.ledger import SlotState
-from loadtests.wire.completion import count_in_second, count_value, end_attempt, mark_ledger
+from loadtests.wire.completion import count_in_second, count_value, end_attempt, intend_in_ledger
 from loadtests.wire.outcomes import ErrorKind, Outcome
 from loadtests.wire.state import (
     PLACE_IN_FLIGHT,
@@ -193,7 +192,7 @@ def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_u
     held["attempt_count"] = 0
     held["may_be_applied"] = 0
     copy_bytes(frames, row["frame_offset"], state.place_frames[place], 0, row["frame_size"])
-    mark_ledger(state, row["operation"], row["meter"], row["first_slot"], row["slot_count"], SlotState.INTENT)
+    intend_in_ledger(state, row["operation"], row["meter"], row["first_slot"], row["slot_count"])
     totals[Total.ATTEMPTED] += 1
     count_in_second(state, now_us, row["operation"], CountColumn.ATTEMPTED)
     return int(place)

@@ -3,6 +3,7 @@
 import tempfile
 import zlib
 from pathlib import Path
+from random import Random
 
 import msgpack
 import numpy as np
@@ -94,6 +95,26 @@ def test_ledgers_of_workers_elsewhere_become_one(data: st.DataObject) -> None:
             data = zlib.compress(part[at : at + 10].tobytes())
             merged.add_ledger(LedgerPart(shard=worker, offset=at, data=data), np.array(owner) == worker)
     assert np.array_equal(merged.ledger.states, whole.states)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 255), min_size=9, max_size=9), min_size=1, max_size=4), st.randoms())
+def test_what_several_ledgers_say_of_one_slot_is_merged_to_the_strongest_in_any_order(
+    drawn: list[list[int]], random: Random
+) -> None:
+    strength = [SlotState.NONE, SlotState.FAILED, SlotState.INTENT, SlotState.ACKNOWLEDGED]
+    ledgers = [Ledger.create(None, ("ingest_reading",), 3, 12) for _ in drawn]
+    for ledger, values in zip(ledgers, drawn, strict=True):
+        ledger.states[0] = np.array(values, np.uint8).reshape(3, 3)
+    expected = [
+        max(states, key=strength.index)
+        for states in zip(*(ledger.slots(0, 0, 3).reshape(-1).tolist() for ledger in ledgers), strict=True)
+    ]
+    random.shuffle(ledgers)
+    merged = RunRecord(Path(), Ledger.create(None, ("ingest_reading",), 3, 12))
+    for ledger in (*ledgers, ledgers[0]):  # a part that comes again changes nothing
+        merged.add_ledger(LedgerPart(offset=0, data=zlib.compress(ledger.states.tobytes())))
+    assert merged.ledger.slots(0, 0, 3).reshape(-1).tolist() == expected
 
 
 @settings(max_examples=25, deadline=None)

@@ -27,16 +27,17 @@ def test_a_run_is_marked_and_its_neighbours_are_not() -> None:
     }
 
 
-def test_an_acknowledgement_is_final_and_a_failure_is_not() -> None:
+def test_a_state_only_gets_stronger() -> None:
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=1, slot_count=4)
-    mark_run(ledger.states, 0, 0, 0, 2, SlotState.INTENT)
-    mark_run(ledger.states, 0, 0, 0, 1, SlotState.ACKNOWLEDGED)
-    mark_run(ledger.states, 0, 0, 1, 1, SlotState.FAILED)
-    mark_run(ledger.states, 0, 0, 0, 3, SlotState.INTENT)
-    mark_run(ledger.states, 0, 0, 0, 1, SlotState.FAILED)
-    assert ledger.slots(0, 0, 1)[0].tolist() == [3, 1, 1, 0]
+    mark_run(ledger.states, 0, 0, 0, 4, SlotState.FAILED)
+    mark_run(ledger.states, 0, 0, 1, 3, SlotState.INTENT)
+    mark_run(ledger.states, 0, 0, 2, 1, SlotState.ACKNOWLEDGED)
+    for weaker in (SlotState.FAILED, SlotState.INTENT, SlotState.NONE):
+        mark_run(ledger.states, 0, 0, 1, 3, weaker)
+    assert ledger.slots(0, 0, 1)[0].tolist() == [2, 1, 3, 1]
 
 
+STRENGTH = [SlotState.NONE, SlotState.FAILED, SlotState.INTENT, SlotState.ACKNOWLEDGED]
 runs = st.tuples(st.integers(0, 2), st.integers(0, SLOTS - 1), st.integers(1, SLOTS), st.integers(1, 3))
 
 
@@ -49,8 +50,7 @@ def test_four_slots_at_a_time_is_the_same_as_one_at_a_time(marks: list[tuple[int
         count = min(count, SLOTS - first)
         mark_run(ledger.states, 0, meter, first, count, state)
         for slot in range(first, first + count):
-            if naive[meter, slot] != SlotState.ACKNOWLEDGED:
-                naive[meter, slot] = state
+            naive[meter, slot] = max(naive[meter, slot], state, key=STRENGTH.index)
     assert (ledger.slots(0, 0, 3) == naive).all()
     assert ledger.counts(0) == {state: int((naive == state).sum()) for state in SlotState}
 
