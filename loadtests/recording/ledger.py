@@ -146,7 +146,7 @@ def mark_run(states: NDArray[np.uint8], plane: int, meter: int, first: int, coun
     for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
         old = np.int64(row[byte])
         low, high = old & _LOW_BITS, (old >> 1) & _LOW_BITS
-        weaker = _LOW_BITS  # low bits of the slots that hold less than `state`
+        weaker = np.int64(_LOW_BITS)  # low bits of the slots that hold less than `state`
         if state == SlotState.INTENT:
             weaker = ~low & _LOW_BITS
         elif state != SlotState.ACKNOWLEDGED:
@@ -191,8 +191,8 @@ def refuse_run(
         free = _wanted(byte, first, last)
         row[byte] = np.uint8((old & ~free) | ((high | ((high & low) << 1)) & free))
         is_last = ~high & state & ~(state >> 1) & _LOW_BITS  # it was 1 and is 0, and the slot is INTENT
-        free &= is_last * 3
-        states[plane, meter, byte] = np.uint8((state & ~free) | (SlotState.FAILED * _LOW_BITS & free))
+        failed = free & (is_last * 3)
+        states[plane, meter, byte] = np.uint8((state & ~failed) | (SlotState.FAILED * _LOW_BITS & failed))
 
 
 @unlocked_kernel

@@ -181,7 +181,8 @@ class WireState(NamedTuple):
     free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
-    ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`. second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
+    ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
+    second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
     timespec: int64[2], for the clock's calls. live: int64[LIVE_SIZE], for a display in any process.
