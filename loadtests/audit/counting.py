@@ -29,7 +29,7 @@ class Fault(IntEnum):
     DUPLICATE = 3
 
 
-VERIFIED, IN_DOUBT_FOUND, COUNT_SIZE = 4, 5, 6
+VERIFIED, IN_DOUBT_FOUND, NOT_JUDGED, COUNT_SIZE = 4, 5, 6, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,7 @@ class Tally:
             messages.slot_count,
             compared.is_row_right,
             compared.is_value_right,
+            compared.is_unjudged,
             claim,
             self._seen,
             self._right,
@@ -169,10 +170,11 @@ def _count_page(
     run_slots: NDArray[np.int32],  # [rows]
     is_row_right: NDArray[np.bool_],  # [rows]
     is_value_right: NDArray[np.bool_],  # [rows, 48]
+    is_unjudged: NDArray[np.bool_],  # [rows]
     claim: NDArray[np.uint8],  # [rows] 0: not of these facts, 1: of them, 2: a later revision in their place
     seen: NDArray[np.uint8],  # [meters, unit bytes]
     right: NDArray[np.uint8],  # [meters, unit bytes]
-    counts: NDArray[np.int64],  # [6]
+    counts: NDArray[np.int64],  # [7]
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
 ) -> None:
@@ -206,7 +208,7 @@ def _count_page(
                 continue
             seen[m, unit >> 3] |= bit
             is_right = is_row_right[row] and (not by_slot or is_value_right[row, slot - first_slot[row]])
-            if not is_right:
+            if not is_right and not is_unjudged[row]:
                 counts[1] += 1
                 _add_example(examples, noted, 1, m, slot, row)
                 continue
@@ -220,6 +222,8 @@ def _count_page(
             if newer >= 0:
                 counts[0] += 1
                 _add_example(examples, noted, 0, m, newer, row)
+            elif is_acknowledged and is_unjudged[row]:
+                counts[6] += 1
             elif is_acknowledged:
                 counts[4] += 1
                 right[m, unit >> 3] |= bit

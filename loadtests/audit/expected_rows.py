@@ -11,19 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.audit.fact_classes import FactClass, slots_in
-from loadtests.audit.table_scan import NULL, Page
+from loadtests.audit.doubtful_days import Fit, fit_doubtful_days
+from loadtests.audit.fact_classes import FactClass, revision_planes, slots_in
+from loadtests.audit.table_scan import Page
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
 from loadtests.workload.raw_deliveries import exported_days
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
+from scenarios.london import local_text
 from sim.estate.lookup import again_us_of, meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
 from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
-from store.tables import Table
+from store.tables import CqlType, Table
 from store.tariffs import EXPORT, GAS, MISSING_WH
 
 DAY_TABLES = ("usage_by_fuel", "billing_by_home")
+VALUES_SHOWN_MAX = 4
+VALUES = "values_wh"  # the column of half-hours, a list
+SIZES = {CqlType.BIGINT: 8, CqlType.TIMESTAMP: 8, CqlType.INT: 4, CqlType.SMALLINT: 2, CqlType.TINYINT: 1}  # [bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class Compared:
     messages: Messages
     is_row_right: NDArray[np.bool_]  # [rows] all columns but the values
     is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
+    is_unjudged: NDArray[np.bool_]  # [rows] too much is in doubt to say what the row must be
 
 
 def audited_columns(table: Table) -> tuple[str, ...]:
@@ -52,16 +58,25 @@ def audited_columns(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns)
 
 
+def held_integers(table: Table, page: Page) -> dict[str, NDArray[np.int64]]:
+    """The columns of a page of `table`, read as `audited_columns`, that are not lists: int64[rows] each."""
+    return {
+        column.name: page.integers(index, SIZES[column.type])
+        for index, column in enumerate(table.columns)
+        if column.type in SIZES
+    }
+
+
 def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) -> Compared:
     """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one."""
-    names = audited_columns(table)
-    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
-    has_values = "values_wh" in names
+    lengths = page.list_lengths(audited_columns(table).index(VALUES)) if VALUES in audited_columns(table) else None
+    held = held_integers(table, page)
     messages = _messages(estate, ledger, table, held)
     compared = Compared(
         messages=messages,
         is_row_right=np.zeros(page.row_count, np.bool_),
         is_value_right=np.ones((page.row_count, SLOTS_PER_DAY), np.bool_),
+        is_unjudged=np.zeros(page.row_count, np.bool_),
     )
     for rows in _alike(messages):
         expected = _expected(estate, ledger, table, messages, rows)
@@ -70,12 +85,20 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) 
             right &= _is_right(estate, messages, rows, name, values[rows], expected)
         if table.name in DAY_TABLES and not right.all() and not messages.is_export[rows[0]]:
             right |= _is_folded(estate, ledger, messages, rows, held)
+            others = rows[~right]
+            of_others = {name: values[others] for name, values in held.items()}
+            fits = fit_doubtful_days(estate, ledger, messages.meter[others], messages.first_slot[others], of_others)
+            right[~right] = fits == Fit.YES
+            compared.is_unjudged[others] = fits == Fit.UNKNOWN
         compared.is_row_right[rows] = right
-        if has_values:
-            wanted = expected["values_wh"]
+        if lengths is not None:
+            wanted = expected[VALUES]
             length = wanted.shape[1]
-            if length:
-                compared.is_value_right[rows, :length] = page.lists(names.index("values_wh"), rows, length) == wanted
+            is_whole = lengths[rows] == length
+            compared.is_row_right[rows] &= is_whole
+            whole = rows[is_whole]
+            found = page.lists(audited_columns(table).index(VALUES), whole, length)
+            compared.is_value_right[whole, :length] = found == wanted[is_whole]
     return compared
 
 
@@ -111,18 +134,37 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
 def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
     """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
     names = audited_columns(table)
-    held = {name: page.integers(index) for index, name in enumerate(names) if name != "values_wh"}
+    held = held_integers(table, page)
     messages = _messages(estate, ledger, table, held)
     rows = np.array([row])
     expected = _expected(estate, ledger, table, messages, rows)
     for name, values in held.items():
         if not _is_right(estate, messages, rows, name, values[rows], expected)[0]:
-            found = "null" if values[row] == NULL else str(values[row])
-            return f"{name} = {expected[name][0]}", f"{name} = {found}"
+            return f"{name} = {expected[name][0]}", f"{name} = {cell_text(table, page, row, names.index(name))}"
+    wanted = expected[VALUES]
+    at = names.index(VALUES)
+    if page.list_lengths(at)[row] != wanted.shape[1]:
+        return f"{VALUES} of {wanted.shape[1]} half-hours", f"{VALUES} = {cell_text(table, page, row, at)}"
     step = slot - int(messages.first_slot[row])
-    wanted = expected["values_wh"]
-    found_wh = page.lists(names.index("values_wh"), rows, wanted.shape[1])[0, step]
-    return f"{wanted[0, step]} Wh", f"{found_wh} Wh"
+    return f"{wanted[0, step]} Wh", f"{page.lists(at, rows, wanted.shape[1])[0, step]} Wh"
+
+
+def cell_text(table: Table, page: Page, row: int, column: int) -> str:
+    """A cell as a person would write it: a list by its first values, an instant in local time."""
+    kind, size = table.columns[column].type, int(page.size[row, column])
+    if size < 0:
+        return "null"
+    if kind in SIZES:
+        if size != SIZES[kind]:
+            return f"{size} bytes, not {SIZES[kind]}"
+        value = int(page.integers(column, size)[row])
+        return local_text(value * 1_000) if kind is CqlType.TIMESTAMP else str(value)
+    length = int(page.list_lengths(column)[row])
+    if length < 0:
+        return f"{size} bytes that are no list"
+    values = page.lists(column, np.array([row]), length)[0].tolist()
+    rest = f", ... {length} values" if length > VALUES_SHOWN_MAX else ""
+    return f"[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]"
 
 
 def _alike(messages: Messages) -> list[NDArray[np.int64]]:
@@ -162,19 +204,16 @@ def _is_folded(
     rows: NDArray[np.int64],
     held: Mapping[str, NDArray[np.int64]],
 ) -> NDArray[np.bool_]:
-    """Which days are what a fold of the log comes to, and not what their last delivery said.
+    """Which days are what a fold of the acknowledged log comes to, and not what their last delivery said.
 
     A day whose half-hours did not all arrive may have been folded, by the back office or after the storm: then it holds
-    what was acknowledged. With a half-hour in doubt nobody can say what the fold saw.
+    what was acknowledged, and what was in doubt and came (`loadtests.audit.doubtful_days`).
     """
     meter, first_slot = messages.meter[rows], messages.first_slot[rows]
     expected = _expected_days(estate, ledger, meter, first_slot, int(messages.slot_count[rows[0]]), is_folded=True)
     folded = np.ones(len(rows), np.bool_)
     for name, values in held.items():
         folded &= _is_right(estate, messages, rows, name, values[rows], expected)
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
-    for plane in (Operation.INGEST_READING, *_revision_planes(ledger)):
-        folded |= slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1)
     return folded
 
 
@@ -194,7 +233,7 @@ def _expected_days(
     """
     day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
-    revisions = _revision_planes(ledger)
+    revisions = revision_planes(ledger)
     revised_in = {plane: slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions}
     if revisions:
         is_touched = np.any([slots.any(axis=1) for slots in revised_in.values()], axis=0)
@@ -217,12 +256,6 @@ def _expected_days(
         "day": (start_us - _month_start_us(start_us)) // DAY_US + 1,
         "through": (start_us + count * SLOT_US) // 1_000,
     }
-
-
-def _revision_planes(ledger: Ledger) -> dict[str, int]:
-    """The ledger's planes of revisions, in their order, with their numbers."""
-    prefix = f"{Operation.INGEST_REVISION}_"
-    return {plane: int(plane.removeprefix(prefix)) for plane in ledger.planes if plane.startswith(prefix)}
 
 
 def _fuel_codes(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.int64]:

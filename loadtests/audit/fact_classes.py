@@ -64,6 +64,12 @@ def month_starts(estate: EstateModel) -> NDArray[np.int64]:
     return np.array([*firsts, estate.day_count], np.int64) * SLOTS_PER_DAY
 
 
+def revision_planes(ledger: Ledger) -> dict[str, int]:
+    """The ledger's planes of revisions, in their order, with their numbers."""
+    prefix = f"{Operation.INGEST_REVISION}_"
+    return {plane: int(plane.removeprefix(prefix)) for plane in ledger.planes if plane.startswith(prefix)}
+
+
 def slots_in(
     ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32], state: SlotState
 ) -> NDArray[np.bool_]:

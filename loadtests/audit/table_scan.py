@@ -27,10 +27,11 @@ ATTEMPTS_MAX = 4
 
 TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 NULL = np.iinfo(np.int64).min
+NO_LIST = -1
 
 
 class _RawRowsMessage(ResultMessage):
-    """A RESULT message whose rows stay bytes: `parsed_rows` is the pair (bytes of all cells, number of rows)."""
+    """A RESULT message whose rows stay bytes: `parsed_rows` is (bytes of all cells, number of rows, number of columns)."""
 
     def recv_results_rows(
         self, f: Any, protocol_version: int, user_type_map: Any, result_metadata: Any, column_encryption_policy: Any
@@ -40,7 +41,7 @@ class _RawRowsMessage(ResultMessage):
         self.column_names = [column[2] for column in described]
         self.column_types = [column[3] for column in described]
         row_count = read_int(f)
-        self.parsed_rows = (f.read(), row_count)
+        self.parsed_rows = (f.read(), row_count, len(described))
 
 
 class RawRowsHandler(_ProtocolHandler):
@@ -49,7 +50,11 @@ class RawRowsHandler(_ProtocolHandler):
     message_types_by_opcode = {**_ProtocolHandler.message_types_by_opcode, ResultMessage.opcode: _RawRowsMessage}  # noqa: RUF012
 
 
-def _keep_raw(_names: Sequence[str], rows: tuple[bytes, int]) -> tuple[bytes, int]:
+RawRows = tuple[bytes, int, int]
+"""The bytes of all cells, the number of rows and the number of columns."""
+
+
+def _keep_raw(_names: Sequence[str], rows: RawRows) -> RawRows:
     return rows
 
 
@@ -65,16 +70,17 @@ class Page:
     def row_count(self) -> int:
         return len(self.offset)
 
-    def integers(self, column: int) -> NDArray[np.int64]:
-        """A column of tinyint, smallint, int, bigint or timestamp: int64[rows], NULL where the cell is null."""
-        return _decode_integers(self.cells, self.offset[:, column], self.size[:, column])
+    def integers(self, column: int, size: int) -> NDArray[np.int64]:
+        """A column of integers or timestamps of `size` bytes: int64[rows], NULL where the cell is null or of another size."""
+        return _decode_integers(self.cells, self.offset[:, column], self.size[:, column], size)
 
     def list_lengths(self, column: int) -> NDArray[np.int64]:
-        """Elements of each list<int> cell: int64[rows], -1 where the cell is null."""
+        """Elements of each list<int> cell: int64[rows], NO_LIST where the cell is null or no list of ints to its last byte."""
         return _list_lengths(self.cells, self.offset[:, column], self.size[:, column])
 
     def lists(self, column: int, rows: NDArray[np.int64], length: int) -> NDArray[np.int32]:
         """The list<int> cells of some rows that all have `length` elements: int32[len(rows), length]."""
+        assert (self.list_lengths(column)[rows] == length).all(), "lists of other lengths"
         return _decode_lists(self.cells, self.offset[rows, column], length)
 
 
@@ -188,33 +194,39 @@ class _Scan:
         return True
 
 
-def _split(rows: tuple[bytes, int] | list[Any]) -> Page:
-    body, row_count = rows if isinstance(rows, tuple) else (b"", 0)
+def _split(rows: RawRows | list[Any]) -> Page:
+    """A page's cells. Raises HarnessError when they are not just those that its rows and columns must have."""
+    body, row_count, column_count = rows if isinstance(rows, tuple) else (b"", 0, 0)
     cells = np.frombuffer(body, np.uint8)
-    if row_count == 0:
-        return Page(cells=cells, offset=np.zeros((0, 0), np.int64), size=np.zeros((0, 0), np.int32))
-    offset, size = _split_cells(cells, row_count)
-    return Page(cells=cells, offset=offset.reshape(row_count, -1), size=size.reshape(row_count, -1))
+    offset, size, end = _split_cells(cells, row_count * column_count)
+    if end != len(cells):
+        raise HarnessError(
+            f"a page of {row_count} rows of {column_count} columns has {len(cells)} bytes that are not its cells: "
+            "no CQL server answers so; is something between it and the audit?"
+        )
+    shape = (row_count, column_count)
+    return Page(cells=cells, offset=offset.reshape(shape), size=size.reshape(shape))
 
 
 @kernel
-def _split_cells(cells: NDArray[np.uint8], row_count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Where each cell is: uint8[bytes] of [int length, bytes]* -> (int64[cells], int32[cells]); a length of -1 is null."""
-    cell_count = 0
-    position = 0
-    while position < cells.size:
-        size = _int_at(cells, position, 4)
-        position += 4 + max(size, 0)
-        cell_count += 1
-    offset = np.empty(cell_count, np.int64)
-    sizes = np.empty(cell_count, np.int32)
+def _split_cells(cells: NDArray[np.uint8], cell_count: int) -> tuple[NDArray[np.int64], NDArray[np.int32], int]:
+    """Where each cell is: uint8[bytes] of [int length, bytes]* -> (int64[cells], int32[cells], where the last one ends).
+
+    A length below 0 is null. The end is -1 where a cell would reach beyond the bytes.
+    """
+    offset = np.zeros(cell_count, np.int64)
+    sizes = np.full(cell_count, -1, np.int32)
     position = 0
     for cell in range(cell_count):
+        if position + 4 > cells.size:
+            return offset, sizes, -1
         size = _int_at(cells, position, 4)
         offset[cell] = position + 4
         sizes[cell] = size
         position += 4 + max(size, 0)
-    return offset, sizes
+        if position > cells.size:
+            return offset, sizes, -1
+    return offset, sizes, position
 
 
 @kernel
@@ -227,24 +239,36 @@ def _int_at(cells: NDArray[np.uint8], position: int, size: int) -> int:
 
 
 @kernel
-def _decode_integers(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
+def _decode_integers(
+    cells: NDArray[np.uint8], offset: NDArray[np.int64], sizes: NDArray[np.int32], size: int
+) -> NDArray[np.int64]:
     out = np.empty(offset.size, np.int64)
     for row in range(offset.size):
-        out[row] = _int_at(cells, offset[row], size[row]) if 0 < size[row] <= 8 else NULL
+        out[row] = _int_at(cells, offset[row], size) if sizes[row] == size else NULL
     return out
 
 
 @kernel
 def _list_lengths(cells: NDArray[np.uint8], offset: NDArray[np.int64], size: NDArray[np.int32]) -> NDArray[np.int64]:
-    out = np.empty(offset.size, np.int64)
+    """A list is [int count][int 4, value]*, to the cell's last byte; a null element can't occur in one."""
+    out = np.full(offset.size, NO_LIST, np.int64)
     for row in range(offset.size):
-        out[row] = _int_at(cells, offset[row], 4) if size[row] >= 4 else -1
+        if size[row] < 4:
+            continue
+        length = _int_at(cells, offset[row], 4)
+        is_list = length >= 0 and 4 + 8 * length == size[row]
+        element = 0
+        while is_list and element < length:
+            is_list = _int_at(cells, offset[row] + 4 + 8 * element, 4) == 4
+            element += 1
+        if is_list:
+            out[row] = length
     return out
 
 
 @kernel
 def _decode_lists(cells: NDArray[np.uint8], offset: NDArray[np.int64], length: int) -> NDArray[np.int32]:
-    """Lists of `length` ints: element k is [int 4][value] at 4 + 8 k. A null element can't occur in a list."""
+    """Lists of `length` ints: element k is [int 4][value] at 4 + 8 k."""
     out = np.empty((offset.size, length), np.int32)
     for row in range(offset.size):
         for k in range(length):

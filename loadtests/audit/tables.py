@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from loadtests.audit.counting import (
     IN_DOUBT_FOUND,
+    NOT_JUDGED,
     VERIFIED,
-    Example,
     Fault,
     Tally,
     count_acknowledged_by,
@@ -23,16 +22,17 @@ from loadtests.audit.counting import (
     count_verified,
     unit_bitmap,
 )
-from loadtests.audit.expected_rows import audited_columns, compare_page, rows_of_class, wrong_column
-from loadtests.audit.fact_classes import FactClass, fact_classes
-from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, phantoms_of
+from loadtests.audit.expected_rows import audited_columns, compare_page, rows_of_class
+from loadtests.audit.fact_classes import fact_classes
+from loadtests.audit.fault_examples import FaultExample, lost_example, row_example, together
+from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, not_judged_of, phantoms_of
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.table_scan import NULL, Page, RawRowsHandler, read_pages, token_ranges
+from loadtests.audit.table_scan import RawRowsHandler, read_pages, token_ranges
 from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
-from scenarios.domain import Operation, export_mpan_of
+from scenarios.domain import Operation
 from scenarios.spec import Topology
-from sim.estate.lookup import mpxn_of, split_meter, start_us_of
+from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
 from store.tables import Schema, Table
 
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 SPLITS_PER_RANGE = 4
 RESCAN_WAIT_S = 3.0
 HINTS_LOOK_S = 1.0
-VALUES_SHOWN_MAX = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +55,7 @@ class FactCounts:
     phantom: int = 0
     duplicate: int = 0
     indeterminate: int = 0
+    not_judged: int = 0  # of the acknowledged ones: too much beside them is in doubt
 
     def add(self, other: "FactCounts") -> None:
         for name, count in asdict(other).items():
@@ -69,20 +69,6 @@ class DcCounts(FactCounts):
     coordinated: int = 0
     in_doubt_found: int = 0
     settled_s: float = 0.0  # how long it was waited for, until it held every acknowledged fact or patience ended
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultExample:
-    """One fault, named so that a person can look it up: the row's meter and the half-hour's start."""
-
-    table: str
-    dc: str
-    kind: str
-    mpxn: int | None
-    slot: int | None
-    slot_start: str | None
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +145,7 @@ def audit(
         totals=report.totals,
         per_dc=report.per_dc,
         tables=report.tables,
-        examples=report.examples,
+        examples=together(report.examples),
         facts_read=facts_read,
         scan_s=scan_s,
     )
@@ -185,16 +171,19 @@ def over_dcs(sent: FactCounts, verified: int, by_dc: Sequence[FactCounts]) -> Fa
     """A table over all DCs. A fact is verified when every DC has it right; one that two DCs have lost is one lost fact.
 
     Which facts it is that two DCs both have wrong is not known, only how many at most: what is neither verified nor wrong
-    in the worst DC is lost.
+    nor left unjudged in the worst DC is lost.
     """
     wrong = max((one.wrong for one in by_dc), default=0)
     most_lost = max((one.lost for one in by_dc), default=0)
+    rest = max(sent.acknowledged - verified - wrong, 0)
+    lost = max(rest - sum(one.not_judged for one in by_dc), most_lost)
     return FactCounts(
         attempted=sent.attempted,
         acknowledged=sent.acknowledged,
         indeterminate=sent.indeterminate,
         verified=verified,
-        lost=max(sent.acknowledged - verified - wrong, most_lost),
+        lost=lost,
+        not_judged=max(rest - lost, 0),
         wrong=wrong,
         phantom=max((one.phantom for one in by_dc), default=0),
         duplicate=max((one.duplicate for one in by_dc), default=0),
@@ -202,14 +191,16 @@ def over_dcs(sent: FactCounts, verified: int, by_dc: Sequence[FactCounts]) -> Fa
 
 
 def _counted(sent: Sent, rows: RowCounts) -> FactCounts:
+    not_judged = not_judged_of(sent, rows)
     return FactCounts(
         attempted=sent.attempted,
         acknowledged=sent.acknowledged,
-        verified=min(rows.right, sent.acknowledged),
+        verified=max(min(rows.right, sent.acknowledged) - not_judged, 0),
         lost=lost_of(sent, rows),
         wrong=rows.wrong,
         phantom=phantoms_of(sent, rows),
         indeterminate=sent.indeterminate,
+        not_judged=not_judged,
     )
 
 
@@ -305,6 +296,7 @@ class _TableJudge:
             wrong=int(counts[Fault.WRONG]),
             phantom=int(counts[Fault.PHANTOM]),
             duplicate=int(counts[Fault.DUPLICATE]),
+            not_judged=int(counts[NOT_JUDGED]),
         )
         self._by_dc.append(faults)
         return DcCounts(
@@ -316,6 +308,7 @@ class _TableJudge:
             wrong=faults.wrong,
             phantom=faults.phantom,
             duplicate=faults.duplicate,
+            not_judged=faults.not_judged,
             in_doubt_found=int(counts[IN_DOUBT_FOUND]),
             settled_s=round(settled_s, 3),
         )
@@ -359,53 +352,13 @@ class _TableJudge:
             compared = compare_page(self._estate, self._ledger, self._table, page)
             for one, tally in zip(self._classes, tallies, strict=True):
                 claim = rows_of_class(self._estate, self._table, compared, one)
-                examples += [self._explained(one, example, dc, page) for example in tally.add(compared, claim)]
+                examples += [
+                    row_example(self._estate, self._ledger, self._table, one, example, dc, page)
+                    for example in tally.add(compared, claim)
+                ]
         for one, tally in zip(self._classes, tallies, strict=True):
             self.facts_read += int(tally.counts[Fault.WRONG :].sum())
-            examples += [
-                self._named(one, example, dc, "an acknowledged reading", "no row") for example in tally.finish()
-            ]
+            examples += [lost_example(self._estate, self._table, one, example, dc) for example in tally.finish()]
         self.scan_s += time.monotonic() - started
         counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)
         return counts, examples
-
-    def _explained(self, of: FactClass, example: Example, dc: str, page: Page) -> FaultExample:
-        """A fault that a row shows."""
-        expected, found = "no such row", self._row_text(page, example.row)
-        if example.fault is Fault.WRONG:
-            expected, found = wrong_column(self._estate, self._ledger, self._table, page, example.row, example.slot)
-        elif example.fault is Fault.LOST:
-            expected = "the row of this half-hour, which was acknowledged after it"
-        elif example.fault is Fault.DUPLICATE:
-            expected = "this half-hour in one row only"
-        return self._named(of, example, dc, expected, found)
-
-    def _named(self, of: FactClass, example: Example, dc: str, expected: str, found: str) -> FaultExample:
-        is_known = example.meter >= 0
-        meter = np.array([example.meter])
-        mpxn = export_mpan_of(split_meter(self._estate, meter)[0]) if of.is_export else mpxn_of(self._estate, meter)
-        start = datetime.fromtimestamp(start_us_of(self._estate) / 1e6, UTC)
-        return FaultExample(
-            table=self._table.name,
-            dc=dc,
-            kind=example.fault.name.lower(),
-            mpxn=int(mpxn[0]) if is_known else None,
-            slot=example.slot if is_known else None,
-            slot_start=(start + timedelta(minutes=30 * example.slot)).isoformat() if is_known else None,
-            expected=expected,
-            found=found,
-        )
-
-    def _row_text(self, page: Page, row: int) -> str:
-        """The row's columns as a person would write them, lists by their first values."""
-        texts = []
-        for index, name in enumerate(audited_columns(self._table)):
-            if name == "values_wh":
-                length = int(page.list_lengths(index)[row])
-                values = page.lists(index, np.array([row]), length)[0].tolist() if length > 0 else []
-                rest = f", ... {length} values" if length > VALUES_SHOWN_MAX else ""
-                texts.append(f"{name}=[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]")
-            else:
-                value = int(page.integers(index)[row])
-                texts.append(f"{name}={'null' if value == NULL else value}")
-        return ", ".join(texts)

@@ -13,6 +13,7 @@ from loadtests.cluster.doctor import Check, Grade
 from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
 from reports.results_file import Verdict
+from reports.run.faults import fault_line, held_against
 from reports.run.results import CommandsResult, Results
 from scenarios.printable import printable
 
@@ -71,17 +72,12 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if results.audit is not None:
         console.print(_audit_table(results))
         for rule in results.audit.rules:
-            outcome = f"true of {rule.counted:,}" if rule.counted else "not checked, nothing was there"
+            outcome = f"true of {held_against(rule)}" if rule.counted else "not checked, nothing was there"
             if rule.faults:
-                outcome = f"{rule.faults:,} faults in {rule.counted:,}"
+                outcome = f"{rule.faults:,} faults in {held_against(rule)}"
             console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
-            console.print(
-                f"  {example.kind}: meter {example.mpxn}, half-hour {example.slot_start} in {example.table} of "
-                f"{example.dc}: expected {example.expected}, found {example.found}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            console.print(f"  {example.kind}: {fault_line(example)}", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
@@ -152,9 +148,10 @@ def _audit_table(results: Results) -> Table:
     title = "Audit (facts read back from each data centre)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("held by", no_wrap=True)
-    for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate"):
+    for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate", "not judged"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, counts in (*results.audit.per_dc.items(), ("every DC", results.audit)):
-        cells = (counts.acknowledged, counts.verified, counts.lost, counts.wrong, counts.phantom, counts.duplicate)
+        faults = (counts.lost, counts.wrong, counts.phantom, counts.duplicate)
+        cells = (counts.acknowledged, counts.verified, *faults, counts.not_judged)
         table.add_row(name, *(f"{cell:,}" for cell in cells))
     return table

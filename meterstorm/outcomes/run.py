@@ -43,9 +43,17 @@ def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
         **asdict(report.totals),
         per_dc={dc: DcAudit(**asdict(counts)) for dc, counts in report.per_dc.items()},
         tables={table: TableAudit(**asdict(counts)) for table, counts in report.tables.items()},
-        examples=tuple(AuditExample.model_validate(asdict(example)) for example in report.examples),
+        examples=tuple(
+            AuditExample.model_validate(asdict(example) | {"dc": example.dcs[0]}) for example in report.examples
+        ),
         rules=tuple(
-            RuleCheck(rule=rule.check, counted=rule.counted, faults=rule.faults, examples=rule.examples)
+            RuleCheck(
+                rule=rule.check,
+                counted=rule.counted,
+                faults=rule.faults,
+                examples=rule.examples,
+                sample=rule.sample,
+            )
             for rule in report.rules
         ),
         consistency=str(scenario.topology.consistency.audit),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from loadtests.recording.history import RunHistory, read_history
 from reports.drawing.page import Tile, page
 from reports.results_file import Verdict
+from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.generator_validity import certify, figure_text
 from reports.run.junit import junit_xml
@@ -98,6 +99,8 @@ def report_html(run: Run, gallery: Gallery) -> str:
         totals=_totals(results),
         errors=_errors(results),
         examples=examples[:EXAMPLES_SHOWN_MAX],
+        start_text=start_text,
+        dcs_text=dcs_text,
         examples_note=_examples_note(len(examples)),
         certificate=certify(results.generator, run.scenario.run.validity),
         figure_text=figure_text,

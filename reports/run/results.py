@@ -143,6 +143,9 @@ class AuditCounts(Part):
     wrong: NonNegativeInt = Field(description="acknowledged, and there with another value")
     phantom: NonNegativeInt = Field(description="there, though never sent, or certainly refused")
     duplicate: NonNegativeInt = Field(description="there more than once")
+    not_judged: NonNegativeInt = Field(
+        default=0, description="acknowledged, and too much beside them is in doubt to say what became of them"
+    )
 
 
 class DcAudit(AuditCounts):
@@ -167,9 +170,10 @@ class AuditExample(Part):
 
     kind: Literal["lost", "wrong", "phantom", "duplicate"]
     table: str
-    dc: str
+    dc: str = Field(description="the first data centre in which it was seen")
+    dcs: tuple[str, ...] = Field(default=(), description="all of them")
     mpxn: int | None = Field(description="the meter's metering point; None for a row of no meter of the estate")
-    slot: int | None = Field(description="half-hours since the scenario's start")
+    slot: int | None = Field(description="half-hours since the scenario's start; None outside its span")
     slot_start: AwareDatetime | None
     expected: int | str | None
     found: int | str | None
@@ -182,6 +186,7 @@ class RuleCheck(Part):
     counted: NonNegativeInt
     faults: NonNegativeInt
     examples: tuple[str, ...] = Field(default=(), description="of the faults, for people; not all of them")
+    sample: str | None = Field(default=None, description="what was looked at of how much; None: all there is")
 
 
 class CommandsResult(Part):

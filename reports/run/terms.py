@@ -30,7 +30,13 @@ TERMS = (
     ),
     (
         "Acknowledged, verified",
-        "The cluster said that it has the fact; it was read back afterwards with its exact value.",
+        "The cluster said that it has the fact; it was read back afterwards with its exact value. The interval table keeps of a "
+        "half-hour the latest revision alone: an earlier one counts as verified when the later one is there in its place.",
+    ),
+    (
+        "Not judged",
+        "Acknowledged, and too much beside it is in doubt to say what became of it: a row in doubt that came may stand in a "
+        "sum for one that is lost, and a day with many half-hours in doubt may add up to anything.",
     ),
     ("Lost, wrong", "Acknowledged and not there; acknowledged and there with another value."),
     ("Phantom, duplicate", "There although it was never sent or was certainly refused; there more than once."),

@@ -18,12 +18,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reports.results_file import Check, Verdict
+from reports.run.faults import fault_line, held_against
 from reports.run.generator_validity import certify, check_of, timing_is_valid
 from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from reports.run.results import (
     CUT_OFF_KINDS,
     AuditCounts,
-    AuditExample,
     AuditResult,
     GeneratorResult,
     ObjectiveResult,
@@ -118,7 +118,13 @@ def _reasons(verdict: Verdict, checks: Sequence[Check]) -> tuple[str, ...]:
     if verdict is not Verdict.PASS:
         causes_first = sorted(checks, key=lambda check: not check.name.startswith("trouble_"))
         order = (Verdict.FAIL, Verdict.INCONCLUSIVE)
-        return tuple(check.sentence for outcome in order for check in causes_first if check.outcome is outcome)
+        return tuple(
+            check.sentence
+            for outcome in order
+            for check in causes_first
+            if check.outcome is outcome
+            and (check.name, outcome) != (READ_BACK, Verdict.FAIL)  # lost and wrong say it all
+        )
     return tuple(check.sentence for check in checks if check.group == "objective" or check.name in TOLD_OF_A_PASS)
 
 
@@ -186,11 +192,11 @@ def _rule_check(number: int, rule: RuleCheck) -> Check:
     name = f"{RULE}{number}"
     if rule.faults:
         example = f" For example {rule.examples[0]}." if rule.examples else ""
-        sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {counted(rule.counted, 'case')}.{example}"
+        sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {held_against(rule)}.{example}"
         return _check(name, "audit", Verdict.FAIL, sentence)
     if rule.counted == 0:
         return _check(name, "audit", Verdict.INCONCLUSIVE, f"{rule.rule}: nothing was there to be checked.")
-    return _check(name, "audit", Verdict.PASS, f"{rule.rule}: true of {counted(rule.counted, 'case')}.")
+    return _check(name, "audit", Verdict.PASS, f"{rule.rule}: true of {held_against(rule)}.")
 
 
 def _fault_check(audit: AuditResult, kind: str) -> Check:
@@ -204,7 +210,7 @@ def _fault_check(audit: AuditResult, kind: str) -> Check:
     ]
     where = f": {listed(by_dc)}" if by_dc else ""
     verb = "is" if worst == 1 else "are"
-    example = next((_example_sentence(example) for example in audit.examples if example.kind == kind), "")
+    example = next((f" For example {fault_line(one)}." for one in audit.examples if one.kind == kind), "")
     sentence = f"{counted(worst, 'fact')} {verb} {kind} ({FAULTS[kind]}){where}.{example}"
     return _check(kind, "audit", Verdict.FAIL, sentence)
 
@@ -213,36 +219,30 @@ def _fault_count(counts: AuditCounts, kind: str) -> int:
     return int(getattr(counts, kind))
 
 
-def _example_sentence(example: AuditExample) -> str:
-    def shown(value: int | str | None) -> str:
-        return "nothing" if value is None else str(value)
-
-    if example.slot_start is None:
-        return (
-            f" For example in {example.table} of {example.dc}, of no meter of the estate: found {shown(example.found)}."
-        )
-    return (
-        f" For example meter {example.mpxn}, slot {example.slot} ({example.slot_start:%Y-%m-%d %H:%M} UTC) in "
-        f"{example.table} of {example.dc}: expected {shown(example.expected)}, found {shown(example.found)}."
-    )
-
-
 def _read_back_check(audit: AuditResult) -> Check:
     if audit.acknowledged == 0:
         sentence = "No fact was acknowledged, so there was nothing to read back and nothing is proved."
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
-    missing = audit.acknowledged - audit.verified - audit.lost - audit.wrong
+    missing = audit.acknowledged - audit.verified - audit.lost - audit.wrong - audit.not_judged
     if missing > 0:
         sentence = (
             f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged fact')} could not be read back, "
             "so nothing is known about them; `meterstorm audit` on the run's folder tries again."
         )
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
-    if audit.verified < audit.acknowledged:
+    if audit.verified + audit.not_judged < audit.acknowledged:
         sentence = (
-            f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back, with the faults named above."
+            f"Of {counted(audit.acknowledged, 'acknowledged fact')} {count(audit.verified)} were read back with their exact "
+            "value; the others are lost or wrong."
         )
-        return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+        return _check(READ_BACK, "audit", Verdict.FAIL, sentence)
+    if audit.not_judged:
+        sentence = (
+            f"{count(audit.not_judged)} of {counted(audit.acknowledged, 'acknowledged fact')} can't be judged: operations whose "
+            f"outcome is unknown may have hidden what became of them. The other {count(audit.verified)} were read back with "
+            "their exact value."
+        )
+        return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
     dcs = listed(list(audit.per_dc)) if audit.per_dc else "the cluster"
     sentence = (
         f"All {counted(audit.acknowledged, 'acknowledged fact')} were read back from {dcs}, "

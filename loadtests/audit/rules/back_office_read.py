@@ -1,6 +1,7 @@
 """What the back office has left in the store, read back for `loadtests.audit.rules.back_office`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from loadtests.audit.rules.back_office import (
     check_settled,
 )
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.rules.customers_read import settled_homes
+from loadtests.audit.rules.customers_read import sample_text, settled_homes
 from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, months_of, projection_of
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.prices import book_of
@@ -75,23 +76,27 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
     """Views across homes. Homes with a half-hour in doubt are left out."""
     is_settled = settled_homes(estate, ledger)
     days = _days_us(estate)
-    settled = [
-        row
-        for row in _rows(store, "settlement_by_date")
-        if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])
-    ][:ACROSS_ROWS_MAX]
+    rows = _rows(store, "settlement_by_date")
+    settled = [row for row in rows if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])]
+    sample = _sample(len(settled), len(rows))
+    settled = settled[:ACROSS_ROWS_MAX]
     checks = [
-        check_settled(
-            settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+        replace(
+            check_settled(
+                settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+            ),
+            sample=sample,
         )
     ]
     checks.append(_present(estate, store, is_settled))
     received = _rows(store, "receipts_by_hour")
     premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
     home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
-    received = [row for row in received if is_settled(home_of[row["mpxn"]])][:ACROSS_ROWS_MAX]
+    rows, received = received, [row for row in received if is_settled(home_of[row["mpxn"]])]
+    sample = _sample(len(received), len(rows))
+    received = received[:ACROSS_ROWS_MAX]
     logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
-    checks.append(check_received(received, logs, home_of))
+    checks.append(replace(check_received(received, logs, home_of), sample=sample))
     if estate.meter_count <= SUMMARISED_METERS_MAX:
         checks += [_cohorts(estate, store, month) for month in months_of(estate)]
     return [one for one in checks if one.counted or one.faults]
@@ -117,7 +122,15 @@ def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int
         for date, shard in keys
         for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRun.LATEST, shard)
     }
-    return check_present([(row["settlement_date"], row["mpxn"]) for row in wanted], held)
+    checked = check_present([(row["settlement_date"], row["mpxn"]) for row in wanted], held)
+    return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))
+
+
+def _sample(settled_count: int, row_count: int) -> str | None:
+    """Of the rows of settled homes the first are held against the log; of a large view not all rows were read."""
+    if row_count >= ACROSS_ROWS_READ:
+        return f"{min(settled_count, ACROSS_ROWS_MAX):,} rows of at least {row_count:,}"
+    return sample_text(ACROSS_ROWS_MAX, settled_count, "rows")
 
 
 def _days_us(estate: EstateModel) -> list[int]:

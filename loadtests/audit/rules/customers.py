@@ -4,13 +4,15 @@ A check counts what it looked at and what is wrong with it; it has no verdict wh
 right is computed here anew from half-hours and price lists, not with the code that made the bills.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from scenarios.london import local_text
 from store.customers.port import Bill, LineKind, RegisterChange
 from store.readings.verify import Difference
 from store.rows import month_of
@@ -29,6 +31,7 @@ class Checked:
     counted: int
     faults: int
     examples: tuple[str, ...]  # at most EXAMPLES_MAX of the faults, for people
+    sample: str | None = None  # what was looked at of how much, for people; None: all there is
 
     @property
     def is_right(self) -> bool | None:
@@ -74,7 +77,8 @@ def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterC
         before_us, after_us, after_wh = int(end_us[at]), int(end_us[at + 1]), int(register_wh[at + 1])
         if not any(before_us <= one.changed_us < after_us and one.after_wh <= after_wh for one in logged.get(key, ())):
             faults.append(
-                f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {before_us} us, then {after_wh} Wh at {after_us} us, "
+                f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {local_text(before_us)}, "
+                f"then {after_wh} Wh at {local_text(after_us)}, "
                 "and nothing was logged"
             )
     return checked("registers never fall", len(register_wh), faults)
@@ -104,7 +108,7 @@ def check_displays(displays: Displays, prices: Sequence[PriceList]) -> Checked:
     version = np.array([one.version for one in prices], np.int64)[index]
     is_wrong = (index < 0) | (displays.upence_per_wh != expected) | (displays.version != version)
     faults = (
-        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {displays.at_us[at]} us: "
+        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
         f"{displays.upence_per_wh[at]} upence of version {displays.version[at]}, not {expected[at]} of {version[at]}"
         for at in np.flatnonzero(is_wrong).tolist()
     )
@@ -232,9 +236,33 @@ def _table(prices: Sequence[PriceList]) -> Ints:
 
 def check_views(view: str, row_count: int, differences: Iterable[Difference]) -> Checked:
     """Is a view what its log folds to? row_count: rows of the fold; differences: as `store.readings.verify` tells them."""
+
+    def where(one: Difference) -> str:
+        if one.found is None:
+            return "not in the view"
+        return "not in the log" if one.expected is None else "differs"
+
     faults = (
-        f"{one.key}: {'not in the view' if one.found is None else 'not in the log' if one.expected is None else 'differs'}, "
-        f"expected {one.expected}, found {one.found}"
+        f"{_told(one.key)}: {where(one)}, expected {_told(one.expected)}, found {_told(one.found)}"
         for one in differences
     )
     return checked(f"{view} is the fold of its log", row_count, faults)
+
+
+INSTANTS = (
+    "interval_start",
+    "through",
+    "read_through",
+    "received_at",
+)  # columns of instants, as the tables have them [ms]
+
+
+def _told(columns: Mapping[str, Any] | None) -> str:
+    """Columns of a row as a person would write them."""
+    if columns is None:
+        return "no row"
+    texts = (
+        f"{name}={local_text(value * 1_000) if name in INSTANTS and isinstance(value, int) else value}"
+        for name, value in columns.items()
+    )
+    return ", ".join(texts)

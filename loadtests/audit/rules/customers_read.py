@@ -5,6 +5,7 @@ answers them, so they also try that library on what a storm has left.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -72,17 +73,24 @@ def check_rules(
     }
     published = {one.version for one in customers.price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
+    of_homes = sample_text(len(homes), estate.premises_count, "homes")
     checks = [_displays(estate, homes, kinds, desks, prices)]
-    if any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes))):
+    is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
+    if is_any_read:
         checks += [
             check_registers(_registers(events), []),
             check_raw_forms(
                 estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
             ),
             _bills(estate, homes, kinds, desks, events, months),
-            *_views(session, estate, schema, topology, progress),
         ]
-    return checks
+    checks = [replace(one, sample=of_homes) for one in checks]
+    return checks + (_views(session, estate, schema, topology, progress) if is_any_read else [])
+
+
+def sample_text(looked_at: int, of: int, what: str) -> str | None:
+    """How much of what there is a rule was held against, in words; None for all of it."""
+    return None if looked_at >= of else f"{looked_at:,} of {of:,} {what}"
 
 
 def sampled_homes(estate: EstateModel, ledger: Ledger) -> list[int]:
@@ -213,6 +221,9 @@ class _PartOfTheRing(CassandraBulk):
         pieces = super().pieces()
         return pieces[:: max(int(1 / self._share), 1)]
 
+    def sample(self) -> str | None:
+        return sample_text(len(self.pieces()), len(super().pieces()), "parts of the ring")
+
 
 def _views(
     session: Session, estate: EstateModel, schema: Schema, topology: Topology, progress: Callable[[str], None]
@@ -229,7 +240,12 @@ def _views(
                 for piece in bulk.pieces()
                 for page in bulk.scan(table, ["premises"], piece)
             )
-            checks.append(check_views(view, rows, verify(bulk, schema, view, book_of(estate))))
+            checks.append(
+                replace(
+                    check_views(view, rows, verify(bulk, schema, view, book_of(estate))),
+                    sample=bulk.sample(),
+                )
+            )
         return [one for one in checks if one.counted or one.faults]  # of registers alone there are no intervals, ...
     finally:
         bulk.close()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from loadtests.audit.row_counts import RowCounts, Sent, judged, lost_of, phantoms_of
+from loadtests.audit.row_counts import RowCounts, Sent, judged, lost_of, not_judged_of, phantoms_of
+from loadtests.audit.tables import FactCounts, _counted, _worst
 from loadtests.workload.deliveries import alert_columns, preference_columns, ten_second_columns
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
@@ -101,3 +102,36 @@ def test_lost_and_surplus_rows_are_told_by_the_sums() -> None:
     assert lost_of(sent, RowCounts(right=86, wrong=1, phantom=4)) == 3
     assert phantoms_of(sent, RowCounts(right=96, wrong=0, phantom=0)) == 0
     assert phantoms_of(sent, RowCounts(right=97, wrong=1, phantom=4)) == 6
+
+
+@pytest.mark.parametrize("acknowledged_there", range(6))
+@pytest.mark.parametrize("in_doubt_there", range(4))
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_row_in_doubt_may_hide_a_lost_one_and_is_told(
+    acknowledged_there: int, in_doubt_there: int, wrong: int
+) -> None:
+    """All that can have happened to 5 acknowledged rows and 3 in doubt: what is lost lies within what is told."""
+    sent = Sent(attempted=8, acknowledged=5, indeterminate=3)
+    there = acknowledged_there + in_doubt_there
+    if there < wrong:
+        return
+    rows = RowCounts(right=there - wrong, wrong=wrong, phantom=0)
+    lost, not_judged = lost_of(sent, rows), not_judged_of(sent, rows)
+    assert lost <= 5 - acknowledged_there <= lost + not_judged
+    can_be_lost = {5 - there + doubts for doubts in range(4) if 0 <= there - doubts <= 5}
+    assert (lost, lost + not_judged) == (min(can_be_lost), max(can_be_lost))
+    counts = _counted(sent, rows)
+    assert counts.verified <= acknowledged_there
+    assert counts.verified + counts.wrong + counts.lost + counts.not_judged >= sent.acknowledged
+
+
+def test_of_two_dcs_the_worse_one_tells_what_is_held() -> None:
+    """A loss in either is a loss, whichever comes first; nothing is said of a table before a DC was read."""
+    whole = FactCounts(attempted=9, acknowledged=9, verified=9)
+    worse = FactCounts(attempted=9, acknowledged=9, verified=6, lost=2, wrong=1, phantom=4)
+    hidden = FactCounts(attempted=9, acknowledged=9, verified=7, not_judged=2)
+    assert _worst(FactCounts(), whole) == whole
+    assert _worst(whole, worse) == _worst(worse, whole) == worse
+    assert _worst(whole, hidden) == _worst(hidden, whole) == hidden
+    both = _worst(hidden, worse)
+    assert (both.verified, both.lost, both.wrong, both.phantom) == (6, 2, 1, 4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loadtests.audit.counting import Example, Fault, Tally, count_units, count_verified, unit_bitmap
-from loadtests.audit.expected_rows import audited_columns, compare_page, rows_of_class, wrong_column
+from loadtests.audit.expected_rows import audited_columns, compare_page, held_integers, rows_of_class, wrong_column
 from loadtests.audit.fact_classes import combined, fact_classes, month_starts
 from loadtests.audit.table_scan import NULL, Page, _split
 from loadtests.audit.tables import FactCounts, audited_tables, over_dcs
@@ -215,7 +215,7 @@ def page_of(table: Table, rows: list[Row]) -> Page:
             else:
                 cell = struct.pack(f">{widths[types[name]]}", value)
             body += struct.pack(">i", len(cell)) + cell
-    return _split((body, len(rows)))
+    return _split((body, len(rows), len(audited_columns(table))))
 
 
 def with_states(ledger: Ledger, state: SlotState) -> Ledger:
@@ -232,7 +232,7 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
     """Faults by name, how many units were verified and found in doubt, and the examples."""
     table = TABLES[name]
     found, examples = FactCounts(), []
-    in_doubt = 0
+    in_doubt = not_judged = 0
     for one in fact_classes(estate, ledger, SCHEMA, table):
         right = unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True)
         tally = Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=right)
@@ -248,7 +248,8 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
             )
         )
         in_doubt += int(tally.counts[5])
-    counts = {"in_doubt_found": in_doubt} | {
+        not_judged += int(tally.counts[6])
+    counts = {"in_doubt_found": in_doubt, "not_judged": not_judged} | {
         key: getattr(found, key) for key in ("attempted", "acknowledged", "indeterminate", "verified")
     }
     counts |= {fault.name.lower(): getattr(found, fault.name.lower()) for fault in Fault}
@@ -502,9 +503,10 @@ def test_cells_are_split_and_decoded_to_the_last_bit() -> None:
     }
     page = page_of(table, [row, row])
     at = {name: index for index, name in enumerate(audited_columns(table))}
+    held = held_integers(table, page)
     for name in set(at) - {"register_wh", "values_wh"}:
-        assert page.integers(at[name]).tolist() == [row[name]] * 2
-    assert page.integers(at["register_wh"]).tolist() == [NULL] * 2
+        assert held[name].tolist() == [row[name]] * 2
+    assert held["register_wh"].tolist() == [NULL] * 2
     assert page.list_lengths(at["values_wh"]).tolist() == [3, 3]
     assert page.lists(at["values_wh"], np.array([1]), 3).tolist() == [[0, -1, 2**31 - 1]]
     assert SLOT_US == 1_800_000_000
@@ -561,3 +563,63 @@ def test_a_day_that_did_not_arrive_whole_may_hold_the_fold_of_what_did(estate: E
     assert set(faults(judge(estate, "usage_by_fuel", rows, ledger)[0])) == {"wrong"}
     rows[at]["usage_wh"] -= 1
     assert set(faults(judge(estate, "usage_by_fuel", rows, lacking)[0])) == {"wrong"}
+
+
+def with_doubt(ledger: Ledger, meter: int, slots: list[int]) -> Ledger:
+    """The same ledger with some half-hours of a meter in doubt."""
+    other = with_states(ledger, SlotState.ACKNOWLEDGED)
+    plane = ledger.plane_of("ingest_reading")
+    for slot in slots:
+        pair = np.uint8(3 << 2 * (slot % 4))
+        other.states[plane, meter, slot // 4] &= ~pair
+        mark_run(other.states, plane, meter, slot, 1, int(SlotState.INTENT))
+    return other
+
+
+def pushing_meter(estate: EstateModel, ledger: Ledger) -> int:
+    """A meter that pushes, all of whose half-hours of the last day came, and none of them revised."""
+    meter = np.arange(estate.meter_count)
+    last = np.full(len(meter), estate.slot_count - 1, np.int32)
+    came = ledger.slots(ledger.plane_of("ingest_reading"), 0, estate.meter_count)[:, -48:] == SlotState.ACKNOWLEDGED
+    is_it = sends_runs(estate, meter, last, np.ones(len(meter), int)) & came.all(axis=1)
+    return next(one for one in np.flatnonzero(is_it).tolist() if not _is_revised(ledger, one))
+
+
+def day_row(estate: EstateModel, rows: list[Row], meter: int) -> Row:
+    premises, is_gas = split_meter(estate, np.array([meter]))
+    own = [row for row in rows if (row["premises"], row["fuel"]) == (premises[0], int(is_gas[0]))]
+    return max(own, key=lambda row: row["through"])
+
+
+@pytest.mark.parametrize("name", ["usage_by_fuel", "billing_by_home"])
+def test_one_half_hour_in_doubt_does_not_excuse_the_day(estate: EstateModel, whole: Whole, name: str) -> None:
+    tables, ledger = whole
+    meter = pushing_meter(estate, ledger)
+    doubted = with_doubt(ledger, meter, [estate.slot_count - 9])
+    right, _ = judge(estate, name, tables[name], doubted)
+    assert faults(right) == {} and right["not_judged"] == 0
+    assert right["verified"] == right["acknowledged"] == judge(estate, name, tables[name], ledger)[0]["verified"]
+    rows = [dict(row) for row in tables[name]]
+    day_row(estate, rows, meter)["usage_wh" if name == "usage_by_fuel" else "cost_upence"] += 1
+    counts, _ = judge(estate, name, rows, doubted)
+    assert faults(counts) == {"wrong": 1}
+
+
+def test_what_cannot_be_judged_is_counted_so_and_not_as_verified(estate: EstateModel, whole: Whole) -> None:
+    tables, ledger = whole
+    meter = pushing_meter(estate, ledger)
+    doubted = with_doubt(ledger, meter, list(range(estate.slot_count - 20, estate.slot_count - 2)))
+    rows = [dict(row) for row in tables["usage_by_fuel"]]
+    day_row(estate, rows, meter)["usage_wh"] += 1
+    counts, _ = judge(estate, "usage_by_fuel", rows, doubted)
+    assert faults(counts) == {} and counts["not_judged"] == 1
+    assert counts["verified"] == counts["acknowledged"] - 1
+
+
+def test_a_fact_that_one_dc_could_not_judge_is_not_lost() -> None:
+    sent = FactCounts(attempted=100, acknowledged=100)
+    apart = over_dcs(sent, 98, [FactCounts(not_judged=1), FactCounts(not_judged=1)])
+    assert (apart.verified, apart.lost, apart.not_judged) == (98, 0, 2)
+    beside = over_dcs(sent, 95, [FactCounts(not_judged=2, lost=1), FactCounts(wrong=2)])
+    assert (beside.lost, beside.wrong, beside.not_judged) == (1, 2, 2)
+    assert over_dcs(sent, 100, [FactCounts(not_judged=0)]).not_judged == 0

@@ -115,18 +115,44 @@ def test_a_fault_names_its_meter_and_slot() -> None:
     example = AuditExample(
         kind="lost",
         table="intervals_by_meter_day",
-        dc="south",
+        dc="north",
+        dcs=("north", "south"),
         mpxn=1_000_000_000_017,
         slot=17,
-        slot_start=datetime(2026, 1, 15, 8, 30, tzinfo=UTC),
+        slot_start=datetime(2026, 7, 15, 8, 30, tzinfo=UTC),
         expected=214,
         found=None,
     )
     reason, behind = judged(audit=audit(south={"lost": 1}, lost=1, verified=47_999, examples=(example,))).reasons
     assert behind.startswith("DC south answered for ") and "may still be behind" in behind
     assert reason == (
-        "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, slot 17 "
-        "(2026-01-15 08:30 UTC) in intervals_by_meter_day of south: expected 214, found nothing."
+        "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, half-hour from "
+        "2026-07-15 09:30 BST, in intervals_by_meter_day of north and south: expected 214, found nothing."
+    )
+
+
+def test_what_was_read_back_does_not_pass_beside_lost_facts() -> None:
+    result = judged(audit=audit(south={"lost": 49}, lost=49, verified=47_951))
+    (read_back,) = (check for check in result.checks if check.name == "read_back")
+    assert read_back.outcome is Verdict.FAIL
+    assert read_back.sentence == (
+        "Of 48,000 acknowledged facts 47,951 were read back with their exact value; the others are lost or wrong."
+    )
+
+
+def test_facts_that_could_not_be_judged_are_no_pass() -> None:
+    result = judged(audit=audit(verified=47_997, not_judged=3))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert the_reason(result).startswith("3 of 48,000 acknowledged facts can't be judged: ")
+
+
+def test_a_rule_that_was_held_against_a_sample_says_so() -> None:
+    rule = RuleCheck(
+        rule="usage_by_fuel is the fold of its log", counted=1_291, faults=0, sample="2 of 96 parts of the ring"
+    )
+    (check,) = (check for check in judged(audit=audit(rules=(rule,))).checks if check.name == "rule_1")
+    assert check.sentence == (
+        "usage_by_fuel is the fold of its log: true of 1,291 cases (a sample: 2 of 96 parts of the ring)."
     )
 
 
