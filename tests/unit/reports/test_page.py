@@ -186,7 +186,7 @@ def test_junit_has_a_case_a_check(failed: Path) -> None:
     failures = {
         case.get("name"): case.find("failure") for case in root.iter("testcase") if case.find("failure") is not None
     }
-    assert set(failures) == {"lost", "wrong", "ingest_reading_p99"}
+    assert set(failures) == {"lost", "wrong", "read_back", "ingest_reading_p99"}
     lost = failures["lost"]
     assert lost is not None
     assert (lost.get("message") or "").startswith("2 facts are lost")
