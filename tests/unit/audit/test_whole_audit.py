@@ -1,0 +1,182 @@
+"""The audit from every DC: what one DC lacks is lost, it is waited for, and it is read at the scenario's level."""
+
+import re
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cassandra import ConsistencyLevel as DriverLevel
+
+from loadtests.audit import row_counts, tables
+from loadtests.audit.row_counts import RowCounts, Sent
+from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
+from loadtests.audit.table_scan import Page, RawRowsHandler
+from loadtests.audit.tables import AuditReport, audit
+from loadtests.recording.ledger import Ledger, SlotState, mark_run
+from scenarios.domain import Operation
+from scenarios.spec import Topology
+from sim.estate.model import EstateModel, build_estate
+from store.schemas import SCHEMAS
+from tests.unit.audit.test_tables import PREMISES, TABLES, Row, page_of, scenario, tables_of
+
+TOPOLOGY = Topology.model_validate(
+    {
+        "dcs": [{"name": "north", "nodes": 1, "rf": 1}, {"name": "south", "nodes": 1, "rf": 1}],
+    }
+)
+Held = dict[str, list[Row]]
+
+
+class Session:
+    """A DC's session: its tables as they are at each reading of them, the last one from then on."""
+
+    def __init__(self, *held: Held) -> None:
+        self.held = held
+        self.reads: dict[str, int] = {}
+        self.prepared: list[Any] = []
+        self.client_protocol_handler: object = None
+
+    def prepare(self, cql: str) -> Any:
+        self.prepared.append(SimpleNamespace(cql=cql, consistency_level=None, is_idempotent=None))
+        return self.prepared[-1]
+
+    def pages(self, select: Any) -> Iterator[Page]:
+        assert self.client_protocol_handler is RawRowsHandler
+        (name,) = re.findall(r"FROM meterstorm\.(\w+) WHERE token", select.cql)
+        number = self.reads.get(name, 0)
+        self.reads[name] = number + 1
+        rows = self.held[min(number, len(self.held) - 1)][name]
+        for at in range(0, len(rows), 500):
+            yield page_of(TABLES[name], rows[at : at + 500])
+
+
+@pytest.fixture(scope="module")
+def estate() -> EstateModel:
+    return build_estate(scenario())
+
+
+@pytest.fixture(scope="module")
+def whole(estate: EstateModel) -> tuple[Held, Ledger]:
+    return tables_of(estate)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waits: list[float] = []
+    monkeypatch.setattr(tables.time, "sleep", waits.append)
+    monkeypatch.setattr(tables, "token_ranges", lambda *_: [])
+    monkeypatch.setattr(tables, "read_pages", lambda session, select, _: session.pages(select))
+    monkeypatch.setattr(row_counts, "token_ranges", lambda *_: [])
+    monkeypatch.setattr(row_counts, "read_pages", lambda session, select, _: iter(()))
+    return waits
+
+
+def audited(
+    estate: EstateModel,
+    ledger: Ledger,
+    *,
+    north: Session,
+    south: Session,
+    settle_s: float = 0.0,
+    sent: dict[Operation, Sent] | None = None,
+    topology: Topology = TOPOLOGY,
+) -> AuditReport:
+    return audit(
+        {"north": north, "south": south},  # type: ignore[dict-item]
+        estate=estate,
+        ledger=ledger,
+        schema=SCHEMAS["home_months"],
+        topology=topology,
+        settle_s=settle_s,
+        progress=lambda _: None,
+        sent=sent,
+    )
+
+
+def without_latest(held: Held) -> Held:
+    return held | {"latest_by_home": held["latest_by_home"][1:]}
+
+
+@pytest.mark.parametrize("lacking", ["north", "south"])
+def test_what_either_dc_lacks_is_lost_in_all(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float], lacking: str
+) -> None:
+    held, ledger = whole
+    sessions = {dc: Session(without_latest(held) if dc == lacking else held) for dc in ("north", "south")}
+    report = audited(estate, ledger, north=sessions["north"], south=sessions["south"])
+    other = "south" if lacking == "north" else "north"
+    assert (report.per_dc[lacking].lost, report.per_dc[other].lost) == (1, 0)
+    assert report.per_dc[lacking].verified == report.per_dc[other].verified - 1
+    assert (report.totals.lost, report.tables["latest_by_home"].lost) == (1, 1)
+    assert report.totals.verified == report.totals.acknowledged - 1
+    assert [example.dcs for example in report.examples] == [(lacking,)]
+    assert slept == [0.0]  # no patience, no wait
+
+
+def test_what_both_dcs_lack_is_one_lost_fact_and_one_example(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]
+) -> None:
+    held, ledger = whole
+    report = audited(estate, ledger, north=Session(without_latest(held)), south=Session(without_latest(held)))
+    assert report.totals.lost == 1
+    assert [example.dcs for example in report.examples] == [("north", "south")]
+
+
+def test_a_dc_that_lags_is_waited_for_and_the_wait_is_told(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]
+) -> None:
+    held, ledger = whole
+    south = Session(without_latest(held), without_latest(held), held)
+    report = audited(estate, ledger, north=Session(held), south=south, settle_s=10.0)
+    assert slept == [3.0, 3.0]
+    assert (report.per_dc["south"].settled_s, report.per_dc["north"].settled_s) == (6.0, 0.0)
+    assert report.totals.lost == 0 and report.totals.verified == report.totals.acknowledged
+
+
+def test_all_tables_draw_on_one_wait(estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]) -> None:
+    held, ledger = whole
+    empty = Session({name: [] for name in held})
+    report = audited(estate, ledger, north=empty, south=Session(held), settle_s=7.0)
+    assert [one for one in slept if one] == [3.0, 3.0, 1.0]
+    assert empty.reads == dict.fromkeys(held, 1) | {next(iter(TABLES)): 4}
+    assert report.totals.verified == 0 and report.totals.lost == report.totals.acknowledged
+
+
+@pytest.mark.parametrize("level", ["LOCAL_QUORUM", "LOCAL_ONE"])
+def test_every_table_is_read_at_the_level_of_the_audit(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float], level: str
+) -> None:
+    held, ledger = whole
+    north = Session(held)
+    sent = {Operation.RECORD_ALERT: Sent(attempted=0, acknowledged=0, indeterminate=0)}
+    topology = Topology.model_validate(TOPOLOGY.model_dump() | {"consistency": {"audit": level}})
+    audited(estate, ledger, north=north, south=Session(held), sent=sent, topology=topology)
+    assert len(north.prepared) == len(TABLES) + 1
+    wanted = DriverLevel.name_to_value[level]
+    assert {(one.consistency_level, one.is_idempotent) for one in north.prepared} == {(wanted, True)}
+
+
+def test_a_counted_table_is_no_better_than_its_worse_dc(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, ledger = whole
+    counts = {"north": RowCounts(right=10, wrong=0, phantom=0), "south": RowCounts(right=7, wrong=1, phantom=2)}
+    monkeypatch.setattr(tables, "count_rows", lambda *arguments: counts[arguments[-1]])
+    sent = {Operation.RECORD_ALERT: Sent(attempted=10, acknowledged=10, indeterminate=0)}
+    report = audited(estate, ledger, north=Session(held), south=Session(held), sent=sent)
+    alerts = report.tables["alerts_by_home"]
+    assert (alerts.verified, alerts.lost, alerts.wrong, alerts.phantom) == (7, 2, 1, 2)
+    assert report.totals.lost == 2
+
+
+@pytest.mark.parametrize("state", [SlotState.INTENT, SlotState.FAILED, SlotState.ACKNOWLEDGED])
+def test_a_home_with_a_half_hour_in_doubt_or_refused_is_in_no_sample(estate: EstateModel, state: SlotState) -> None:
+    ledger = Ledger.create(None, ["ingest_reading", "ingest_revision_1"], estate.meter_count, estate.slot_count)
+    fuels = len(estate.fuels)
+    mark_run(ledger.states, 1, 7 * fuels + fuels - 1, estate.slot_count - 1, 1, int(state))
+    is_settled = state is SlotState.ACKNOWLEDGED
+    assert settled_homes(estate, ledger)(7) is is_settled
+    assert sampled_homes(estate, ledger) == [home for home in range(PREMISES) if home != 7 or is_settled]
+    assert np.count_nonzero(ledger.states) == 1
