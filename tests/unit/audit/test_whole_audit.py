@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from loadtests.audit import row_counts, tables
 from loadtests.audit.row_counts import RowCounts, Sent
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
 from loadtests.audit.table_scan import Page, RawRowsHandler
-from loadtests.audit.tables import AuditReport, audit
+from loadtests.audit.tables import AuditReport, Patience, audit
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from scenarios.domain import Operation
 from scenarios.spec import Topology
@@ -65,7 +66,7 @@ def whole(estate: EstateModel) -> tuple[Held, Ledger]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    monkeypatch.setattr(tables.time, "sleep", waits.append)
+    monkeypatch.setattr(tables, "Patience", partial(Patience, sleep=waits.append))
     monkeypatch.setattr(tables, "token_ranges", lambda *_: [])
     monkeypatch.setattr(tables, "read_pages", lambda session, select, _: session.pages(select))
     monkeypatch.setattr(row_counts, "token_ranges", lambda *_: [])
