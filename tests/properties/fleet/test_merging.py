@@ -113,7 +113,9 @@ def test_what_several_ledgers_say_of_one_slot_is_merged_to_the_strongest_in_any_
     random.shuffle(ledgers)
     merged = RunRecord(Path(), Ledger.create(None, ("ingest_reading",), 3, 12))
     for ledger in (*ledgers, ledgers[0]):  # a part that comes again changes nothing
-        merged.add_ledger(LedgerPart(offset=0, data=zlib.compress(ledger.states.tobytes())), np.ones(3, np.bool_))
+        merged.add_ledger(
+            LedgerPart(shard=0, offset=0, data=zlib.compress(ledger.states.tobytes())), np.ones(3, np.bool_)
+        )
     assert merged.ledger.slots(0, 0, 3).reshape(-1).tolist() == expected
 
 
