@@ -40,6 +40,7 @@ class Sent:
     attempted: int
     acknowledged: int
     indeterminate: int
+    is_whole: bool = True  # False: a history that was cut off, so that more may have been sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,8 @@ def not_judged_of(sent: Sent, rows: RowCounts) -> int:
 
 def phantoms_of(sent: Sent, rows: RowCounts) -> int:
     """Rows that nothing sent, and rows beyond all that may have been applied."""
+    if not sent.is_whole:
+        return rows.phantom
     return rows.phantom + max(rows.right + rows.wrong - sent.acknowledged - sent.indeterminate, 0)
 
 

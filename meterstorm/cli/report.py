@@ -42,8 +42,11 @@ def report_command(
 
     Of several runs: one page with them side by side.
     """
+    from meterstorm.jobs.recover import recover
     from reports import write_comparison, write_report
 
+    for run in runs:
+        recover(run)
     if len(runs) == 1:
         if out is not None:
             raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")

@@ -61,11 +61,12 @@ def audit(
     is_complete: bool,
     is_closed: bool,
     refused_count: int,
+    is_history_whole: bool = True,
 ) -> AuditResult:
     """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
 
     is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office; refused_count: how many
-    faulty deliveries it sent at least.
+    faulty deliveries it sent at least. is_history_whole: False of a run that died, which may have sent more than it recorded.
     Raises HarnessError, StoreError, and what the driver raises.
     """
     with contextlib.ExitStack() as cleanup:
@@ -82,7 +83,10 @@ def audit(
             topology=scenario.topology,
             settle_s=settle_s,
             progress=progress.detail,
-            sent=sent_of(run_folder / "history"),
+            sent={
+                operation: dataclasses.replace(one, is_whole=is_history_whole)
+                for operation, one in sent_of(run_folder / "history").items()
+            },
             hints_left=partial(hints_left_bytes, run_folder / CLUSTER_NAME),
         )
         check_all = partial(check_rules, is_closed=is_closed)

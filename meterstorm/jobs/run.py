@@ -23,6 +23,7 @@ from loadtests.workload.operations import planes_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.defaults import SETTLE_S
+from meterstorm.jobs.recover import DIED, RunStart, recover, this_process
 from meterstorm.jobs.run_folder import (
     CLUSTER_NAME,
     PROFILE_NAME,
@@ -92,6 +93,20 @@ def run(
             release = prepare_tables(scenario, estate, reached, scenario.store.schema_name)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
+        pid, pid_created_s = this_process()
+        start = RunStart(
+            pid=pid,
+            pid_created_s=pid_created_s,
+            started=started,
+            digest=digest,
+            versions=versions(cassandra=release),
+            where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
+            nodes_die_with_it=endpoint is None,
+            profile=profile_import(estate),
+            fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
+        )
+        start.write(out)
+        cleanup.callback(start.model_copy(update={"nodes_die_with_it": False}).write, out)
         stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
@@ -99,11 +114,11 @@ def run(
             stormed=stormed,
             digest=digest,
             started=started,
-            versions=versions(cassandra=release),
-            where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
-            profile=profile_import(estate),
+            versions=start.versions,
+            where=start.where,
+            profile=start.profile,
             trouble=watch.trouble,
-            fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
+            fleet=start.fleet,
         )
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
@@ -136,9 +151,11 @@ def audit_again(
 
     What the run left undone of its own is done first: days that revisions touched are folded, once. The verdict is judged anew
     from the recorded history and the fresh audit, and results and report are written again.
-    Raises ScenarioError when the folder holds no finished run, HarnessError when its nodes can't be started.
+    A run that died is audited for what its ledger says was acknowledged.
+    Raises ScenarioError when the folder holds no run that has ended, HarnessError when its nodes can't be started.
     """
     progress = progress or Silent()
+    recover(run_folder)
     recorded = load_results(run_folder)
     scenario = read_resolved(run_folder)
     estate = build_estate(scenario, read_profile(run_folder / PROFILE_NAME))
@@ -166,6 +183,7 @@ def audit_again(
             is_complete=is_complete,
             is_closed=_is_closed(recorded),
             refused_count=recorded.back_office.faulty if recorded.back_office else 0,
+            is_history_whole=DIED not in recorded.trouble,
         )
     results = judge_again(recorded, scenario, audit, trouble)
     results.write(run_folder)

@@ -14,6 +14,7 @@ from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 RESOLVED_NAME = "scenario.resolved.toml"
 PROFILE_NAME = "profile.csv"  # the electricity profile, so that an audit needs no file of the user's
+START_NAME = "start.json"  # what was known before the storm: the results of a run that dies are made of it
 CLUSTER_NAME = "cluster"  # the local nodes: logs, and with --keep their data
 CLAIM_NAME = ".claimed"  # while a folder has nothing else in it that says so
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
@@ -94,7 +95,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         if not _holds_measurements(out):
             if isinstance(error, KeyboardInterrupt):
                 shutil.rmtree(out, ignore_errors=True)
-            for name in (RESOLVED_NAME, PROFILE_NAME):
+            for name in (RESOLVED_NAME, PROFILE_NAME, START_NAME):
                 (out / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty
                 out.rmdir()

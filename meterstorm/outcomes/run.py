@@ -10,7 +10,7 @@ from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.cluster.machine import fingerprint
 from loadtests.fleet.journeys import Page
-from loadtests.recording.history import read_history
+from loadtests.recording.history import RunHistory, read_history
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import DAY_VIEWS
 from reports.results_file import Machine, TopologyResult, Verdict
@@ -20,6 +20,7 @@ from reports.run.results import (
     CommandsResult,
     DcAudit,
     FleetResult,
+    GeneratorResult,
     OfficeResult,
     ProfileFault,
     ProfileImport,
@@ -126,7 +127,7 @@ def assemble_results(
     scenario: Scenario,
     run_folder: Path,
     *,
-    stormed: StormResult,
+    stormed: StormResult | None,
     digest: str,
     started: datetime,
     versions: dict[str, str],
@@ -134,10 +135,16 @@ def assemble_results(
     profile: ProfileImport | None,
     trouble: Sequence[str],
     fleet: FleetResult | None = None,
+    are_nodes_killed: bool = False,
 ) -> Results:
-    """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one."""
+    """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one.
+
+    stormed: None of a run that died, of which nobody knows how its generator did. are_nodes_killed: its nodes died with it.
+    """
     history = read_history(run_folder / "history")
-    interrupted = f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."
+    undone = undone_after(scenario, is_storm_whole=stormed is not None and not stormed.is_interrupted)
+    if stormed is not None and stormed.is_interrupted:
+        trouble = [*trouble, f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."]
     results = Results(
         scenario=scenario.title,
         seed=scenario.run.seed,
@@ -151,27 +158,33 @@ def assemble_results(
         reasons=(),
         operations=summarise_operations(history, scenario, closed_loop_of(history.operations, scenario)),
         objectives=summarise_objectives(history, scenario),
-        generator=summarise_generator(
-            history,
-            scenario,
-            scheduling=stormed.scheduling,
-            blocked=stormed.blocked,
-            cpu_s=stormed.cpu_s,
-            cpu_share=stormed.cpu_share,
-            sender_count=stormed.shard_count,
-            stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
-            network_errors=stormed.network_errors,
-            down_at_start=stormed.down_at_start,
-        ),
+        generator=_generator(history, scenario, stormed),
         audit=None,
-        commands=commands_result(stormed.commands),
-        back_office=office_result(stormed.office),
+        commands=commands_result(stormed.commands) if stormed else None,
+        back_office=office_result(stormed.office) if stormed else None,
         fleet=fleet,
         profile=profile,
-        trouble=(*trouble, *stormed.trouble, *([interrupted] if stormed.is_interrupted else [])),
-        undone=undone_after(scenario, is_storm_whole=not stormed.is_interrupted),
+        trouble=(*trouble, *(stormed.trouble if stormed else ())),
+        undone=(*undone, Undone.NODES) if are_nodes_killed else undone,
     )
     return judge_again(results, scenario, None, ())
+
+
+def _generator(history: RunHistory, scenario: Scenario, stormed: StormResult | None) -> GeneratorResult:
+    if stormed is None:
+        return summarise_generator(history, scenario, scheduling="not known", blocked=None, cpu_s=0.0, cpu_share=None)
+    return summarise_generator(
+        history,
+        scenario,
+        scheduling=stormed.scheduling,
+        blocked=stormed.blocked,
+        cpu_s=stormed.cpu_s,
+        cpu_share=stormed.cpu_share,
+        sender_count=stormed.shard_count,
+        stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
+        network_errors=stormed.network_errors,
+        down_at_start=stormed.down_at_start,
+    )
 
 
 def undone_after(scenario: Scenario, *, is_storm_whole: bool) -> tuple[Undone, ...]:

@@ -80,7 +80,7 @@ def judge(
         generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
     evidence, doubt = scenario.run.evidence, doubt_of(timing_valid, undone)
     checks = [
-        *audit_checks(audit, scenario, unfolded if Undone.FOLD in undone else ()),
+        *_judged_with(undone, audit_checks(audit, scenario, unfolded if Undone.FOLD in undone else ())),
         *(objective_check(objective, evidence, doubt) for objective in objectives),
         *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
@@ -148,7 +148,7 @@ def audit_checks(audit: AuditResult | None, scenario: Scenario, unfolded: Collec
     """Is every acknowledged fact there, once, with its exact value, in every DC? unfolded: see `judge`."""
     if unfolded:
         folded = [] if audit is None else audit_checks(_without(audit, unfolded), scenario)
-        return [*map(_in_doubt_before_fold, folded), _fold_check(unfolded)]
+        return [*folded, _fold_check(unfolded)]
     if audit is None:
         sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
         return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
@@ -172,12 +172,24 @@ def _without(audit: AuditResult, unfolded: Collection[str]) -> AuditResult:
     return audit.model_copy(update={**totals, "tables": tables, "per_dc": per_dc, "examples": examples})
 
 
-def _in_doubt_before_fold(check: Check) -> Check:
-    """Rules rest on views, and a view that is behind its log breaks them."""
-    if check.outcome is Verdict.FAIL and check.name.startswith(RULE):
-        sentence = f"{check.sentence} Revised days are not folded yet, which may be the reason."
-        return check.model_copy(update={"outcome": Verdict.INCONCLUSIVE, "sentence": sentence})
-    return check
+def _judged_with(undone: Collection[Undone], checks: list[Check]) -> list[Check]:
+    """Nodes that the bench killed lose what they acknowledged and had not yet synced: faults but phantoms may be of that.
+
+    Rules rest on views, and a view that is behind its log breaks them.
+    """
+    if Undone.NODES in undone:
+        why = "The bench killed its nodes with the run before their commit logs were synced, which may be the reason."
+        return [_in_doubt(check, why) if check.name not in ("phantom", "duplicate") else check for check in checks]
+    if Undone.FOLD in undone:
+        why = "Revised days are not folded yet, which may be the reason."
+        return [_in_doubt(check, why) if check.name.startswith(RULE) else check for check in checks]
+    return checks
+
+
+def _in_doubt(check: Check, why: str) -> Check:
+    if check.outcome is not Verdict.FAIL:
+        return check
+    return check.model_copy(update={"outcome": Verdict.INCONCLUSIVE, "sentence": f"{check.sentence} {why}"})
 
 
 def _fold_check(unfolded: Collection[str]) -> Check:

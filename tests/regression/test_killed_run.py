@@ -1,0 +1,148 @@
+"""A run that was killed: what it had acknowledged is audited, and its report is written, from what was on the disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+import meterstorm
+from loadtests.audit.row_counts import RowCounts, Sent, phantoms_of
+from loadtests.cluster.local import LocalCluster
+from meterstorm.cli.app import app
+from meterstorm.jobs.recover import DIED, RunStart, recover
+from reports.results_file import Verdict
+from reports.run.results import Results, Undone, load_results
+from scenarios.spec import ScenarioError
+from tests.support.synthetic_run import write_synthetic_run
+
+SMALL = """
+title = "A small day"
+[estate]
+premises = 400
+upload_window_h = 9.0
+[estate.read_schedules]
+daily = 0.5
+half_hourly = 0.5
+[topology]
+keyspace = "{keyspace}"
+dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
+[run]
+wall_s = 60
+warm_up_s = 1
+warm_nodes_s = 0
+"""
+
+
+def started_by(pid: int, created_s: float, **changes: object) -> RunStart:
+    fields = {
+        "pid": pid,
+        "pid_created_s": created_s,
+        "started": datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+        "digest": "5e1f",
+        "versions": {"cassandra": "5.0.9"},
+        "where": "local nodes",
+        "nodes_die_with_it": True,
+        "profile": None,
+        "fleet": None,
+    }
+    return RunStart.model_validate(fields | changes)
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> tuple[Path, Results]:
+    """A folder as SIGKILL of the parent leaves it, and the results that it would have had."""
+    folder = tmp_path / "run"
+    results = write_synthetic_run(folder, wall_s=16)
+    (folder / "results.json").unlink()
+    parts = folder / "history" / "shard-0"
+    parts.mkdir()
+    for path in [path for path in (folder / "history").iterdir() if path.is_file()]:
+        path.rename(parts / path.name)
+    started_by(os.getpid(), 1.0).write(folder)  # the number is another process's by now
+    return folder, results
+
+
+def test_the_report_of_a_killed_run_is_written_from_its_history(dead: tuple[Path, Results]) -> None:
+    folder, whole = dead
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert (folder / "report.html").stat().st_size > 0 and not (folder / "history" / "shard-0").exists()
+    recovered = load_results(folder)
+    assert recovered.verdict is Verdict.INCONCLUSIVE and recovered.reasons[0] == DIED
+    assert set(recovered.undone) == {Undone.STORM, Undone.NODES}
+    assert {name: each.ok for name, each in recovered.operations.items()} == {
+        name: each.ok for name, each in whole.operations.items()
+    }
+    assert (recovered.generator.queued_share, recovered.generator.network_error_share) == (None, None)
+
+
+def test_a_merge_that_was_cut_off_is_made_again(dead: tuple[Path, Results]) -> None:
+    folder, whole = dead
+    (folder / "history" / "intervals.csv").write_text(
+        "second,operation,offered,attempted,ok,failed,indeterminate,retries\n"
+    )
+    recover(folder)
+    assert sum(each.ok for each in load_results(folder).operations.values()) == sum(
+        each.ok for each in whole.operations.values()
+    )
+
+
+def test_a_run_that_goes_on_is_left_alone(dead: tuple[Path, Results]) -> None:
+    folder, _ = dead
+    started_by(os.getpid(), psutil.Process().create_time()).write(folder)
+    with pytest.raises(ScenarioError, match="still going on"):
+        meterstorm.audit(folder)
+    assert (folder / "history" / "shard-0").exists()
+
+
+def test_a_run_that_died_before_its_storm_says_so(dead: tuple[Path, Results]) -> None:
+    folder, _ = dead
+    (folder / "history" / "shard-0").rename(folder / "elsewhere")
+    with pytest.raises(ScenarioError, match="died before it sent anything"):
+        meterstorm.audit(folder)
+
+
+def test_rows_of_which_a_cut_history_does_not_know_are_no_phantoms() -> None:
+    rows = RowCounts(right=120, wrong=0, phantom=2)
+    assert phantoms_of(Sent(attempted=100, acknowledged=100, indeterminate=5), rows) == 17
+    assert phantoms_of(Sent(attempted=100, acknowledged=100, indeterminate=5, is_whole=False), rows) == 2
+
+
+@pytest.mark.timeout(600)
+def test_what_a_killed_run_had_acknowledged_is_audited(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:
+    endpoint = two_dc_cluster.endpoint("north")
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"))
+    run = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "meterstorm.cli.app", "run", "small.toml", "--out", "out", "--local-dc", "north"),
+            *("--contact-points", ",".join(endpoint.contact_points), "--port", str(endpoint.port)),
+        ],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(meterstorm.__file__).parent.parent)},
+    )
+    folder, parts = tmp_path / "out", tmp_path / "out" / "history" / "shard-0" / "ingest_reading.response.hlog"
+    deadline = time.monotonic() + 300
+    while not parts.exists() or len(parts.read_text().splitlines()) < 8:
+        assert run.poll() is None and time.monotonic() < deadline, run.stderr and run.stderr.read()
+        time.sleep(0.2)
+    senders = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    psutil.wait_procs(senders, timeout=30)
+    assert not (folder / "results.json").exists()
+    audited = meterstorm.audit(folder, endpoint=endpoint, settle_s=5)
+    assert audited.verdict is Verdict.INCONCLUSIVE, audited.reasons
+    assert audited.audit is not None and audited.audit.acknowledged > 0
+    assert (audited.audit.lost, audited.audit.wrong, audited.audit.phantom) == (0, 0, 0)
+    assert audited.audit.verified == audited.audit.acknowledged
+    assert (folder / "report.html").stat().st_size > 0
