@@ -20,7 +20,8 @@ from meterstorm.jobs.run_folder import START_NAME, read_resolved
 from meterstorm.outcomes.run import assemble_results
 from reports.results_file import RESULTS_NAME
 from reports.run.results import FleetResult, ProfileImport
-from scenarios.spec import CommitLogSync, ScenarioError
+from scenarios.domain import CommitLogSync
+from scenarios.spec import ScenarioError
 
 _FIRST_PART = "shard-0"  # the first that a finished merge removes
 _INTERVALS = "intervals.csv"
