@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from meterstorm.cli import app as cli
+from meterstorm.cli.exits import ExitCode
 from scenarios.file import load_scenario
 from scenarios.spec import ScenarioError, parse_scenario
 
@@ -42,7 +43,7 @@ def test_an_absurd_file_is_wrong_usage_told_in_one_line(text: str, tmp_path: Pat
     path = tmp_path / "absurd.toml"
     path.write_text(text)
     result = CliRunner().invoke(cli.app, ["simulate", str(path)])
-    assert result.exit_code == cli.ExitCode.USAGE, result.output[:500]
+    assert result.exit_code == ExitCode.USAGE, result.output[:500]
     assert len(result.output.splitlines()) == 1 and len(result.output) < 500 + len(str(path)), result.output[:500]
     assert "\x1b" not in result.output and "defect" not in result.output
     with pytest.raises(ScenarioError):
@@ -86,5 +87,5 @@ def test_a_text_may_be_of_any_language() -> None:
 )
 def test_a_misspelt_scenario_is_asked_for(name: str, meant: str) -> None:
     result = CliRunner().invoke(cli.app, ["run", name])
-    assert result.exit_code == cli.ExitCode.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert f"did you mean {meant}?" in " ".join(result.output.split())
