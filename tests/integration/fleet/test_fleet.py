@@ -115,6 +115,7 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
         wall_s: int = 5,
         to: BulkStub = stub,
         has_page: bool = False,
+        has_tables: bool = True,
         under: Sequence[str] = (),
     ) -> Run:
         scenario = tmp_path / f"{name}.toml"
@@ -123,7 +124,8 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
         if "--processes" in options:
             port = free_port()
             options = (*options, "--master-bind-port", port, "--master-port", port)
-        given = ["--scenario", str(scenario), "--port", str(to.port), "--tables-exist", "--out", str(out), *options]
+        given = ["--scenario", str(scenario), "--port", str(to.port), "--out", str(out), *options]
+        given += ["--tables-exist"] if has_tables else []
         shown = [] if has_page else ["--headless", "--only-summary"]
         command = [*under, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *shown, *given]
         with (tmp_path / f"{name}.log").open("w") as log:
@@ -230,6 +232,12 @@ def test_a_worker_of_another_scenario_is_refused(locust: Locust) -> None:
     assert (friend.end(), master.end()) == (0, 0), master.text()
     assert master.record().worker_count == 1
     assert "last worker" not in master.text().partition("every shard is ready")[0]
+
+
+def test_a_start_that_is_refused_leaves_no_folder(locust: Locust) -> None:
+    run = locust("--port", free_port(), has_tables=False)  # where no node is
+    assert run.end() == 3
+    assert not run.out.exists()
 
 
 def test_beyond_loopback_only_who_knows_the_secret_is_heard(locust: Locust, tmp_path: Path) -> None:
