@@ -6,6 +6,7 @@
 Locust is imported before cassandra-driver: it patches sockets and threads, and the driver must see them patched.
 """
 
+import atexit
 import logging
 import sys
 from typing import Any
@@ -129,6 +130,7 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
     environment.events.test_start.add_listener(start)
     environment.events.test_stopping.add_listener(stop)
     environment.events.quitting.add_listener(finish)
+    atexit.register(master.abandon)
 
 
 def _refuse_on_the_page(app: Any, runner: Any) -> None:

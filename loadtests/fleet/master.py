@@ -339,6 +339,11 @@ class FleetMaster:
             return EXIT_TROUBLE
         return EXIT_INCONCLUSIVE if self._lacks or self.is_interrupted else EXIT_WHOLE
 
+    def abandon(self) -> None:
+        """The process ends: Ctrl-C while Locust waits for workers ends it without an event."""
+        if self._started_s is None:
+            self.finish()
+
     def _leave_nothing(self) -> None:
         """Locust ends without a start: there is no run, and no folder of one."""
         self._record.discard()

@@ -240,6 +240,14 @@ def test_a_start_that_is_refused_leaves_no_folder(locust: Locust) -> None:
     assert not run.out.exists()
 
 
+def test_ctrl_c_before_the_start_leaves_no_folder(locust: Locust) -> None:
+    run = locust("--master", "--expect-workers", "1", "--master-bind-port", free_port())
+    run.until(run.out.exists)
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() != 0
+    assert not run.out.exists()
+
+
 def test_beyond_loopback_only_who_knows_the_secret_is_heard(locust: Locust, tmp_path: Path) -> None:
     secret, another = tmp_path / "secret", tmp_path / "another"
     for path in (secret, another):
