@@ -7,7 +7,7 @@ deliveries are known to be good and go over the wire engine.
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality
 from store.parsing import Delivery, Meters, parse
-from store.ports import Event, MeterState, Rejected
+from store.ports import Event, Rejected
 from store.readings.fold import Book
-from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
-from store.rows import Readings, month_of
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Refused, Rejection
+from store.rows import UNKNOWN_WH, Readings, month_of
 from store.tariffs import MISSING_WH, DayTotals, day_totals
-from store.validation import UNKNOWN_WH, Context, judge, no_context, rejections
+from store.validation import Context, judge, no_context, rejections
 
 DELIVERY_ROWS_MAX = 10_000
 
@@ -34,7 +34,6 @@ class ReadingLog(Protocol):
     def refold(self, premises: int, fuel: int, day_start_us: int) -> None: ...
     def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
     def events(self, premises: int, month: int) -> list[Event]: ...
-    def state(self, premises: int, month: int) -> list[MeterState]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +59,10 @@ class Ingested:
     """What came of a delivery."""
 
     accepted: Readings
+    # half-hours whose register was in doubt, and is told in `rejected`: they are kept without it (UNKNOWN_WH)
+    without_register: Readings
+    # rows whose register could not be checked: no earlier one of that meter is known in its month and the month before
+    unchecked: tuple[int, ...]
     rejected: list[Rejection]
     refolded: tuple[MeterDay, ...]  # days that were corrected, or whose half-hours came late
 
@@ -72,7 +75,7 @@ class _Register(NamedTuple):
 class _Meter(NamedTuple):
     """What the log holds of one meter in a month."""
 
-    registers: list[_Register]  # measured ones, by their end
+    registers: list[_Register]  # measured ones as they were corrected last, by their end
     register_of: dict[tuple[int, int], int]  # (end, revision) -> [Wh]
     run_of: dict[tuple[int, int, int], tuple[int, ...]]  # (start, slot count, revision) -> [Wh]
     value_of: dict[tuple[int, int], int]  # (half-hour, revision) -> [Wh]
@@ -84,7 +87,8 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     """Write what is good of a delivery and record the rest. Repeating it changes nothing.
 
     A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
-    days are folded anew. Raises StoreError; Refused for a delivery of more than DELIVERY_ROWS_MAX rows, before any write.
+    days are folded anew. Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or
+    whose columns differ in length.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
         raise Refused(
@@ -92,27 +96,37 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
         )
     parsed = parse(delivery, known.meters)
     readings = parsed.readings
-    months = month_of(readings.interval_start_us - (delivery.slot_count == 0))
-    rows = np.flatnonzero(parsed.reason == Reason.ACCEPTED)
+    is_register_alone = readings.values_wh.shape[1] == 0
+    months = month_of(readings.interval_start_us - is_register_alone)
+    rows = np.flatnonzero((parsed.reason == Reason.ACCEPTED) | parsed.is_register_odd)
     homes = {
         key: _meters(store.events(*key))
         for key in sorted({(int(readings.premises[row]), int(months[row])) for row in rows})
     }
-    reason = judge(parsed, _context(store, readings, months, rows, homes, known.exchanges_us))
-    rejected = rejections(parsed, reason)
+    judged = judge(parsed, _context(store, readings, months, rows, homes, known))
+    rejected = rejections(parsed, judged)
     store.record_rejected(_as_recorded(rejected))
-    accepted = select(readings, np.flatnonzero(reason == Reason.ACCEPTED))
-    is_first = accepted.revision == 0
-    if delivery.slot_count == 0:
+    accepted = select(readings, np.flatnonzero(judged.reason == Reason.ACCEPTED))
+    in_doubt = select(readings, np.flatnonzero(judged.keeps_half_hours))
+    without_register = replace(in_doubt, register_wh=np.full(len(in_doubt.mpxn), UNKNOWN_WH))
+    days: tuple[MeterDay, ...] = ()
+    if is_register_alone:
         store.append_register(accepted)
-        return Ingested(accepted=accepted, rejected=rejected, refolded=())
-    first = select(accepted, np.flatnonzero(is_first))
-    store.append(replace(first, day=_day_totals(first, accepted, homes, known)))
-    store.append_revision(select(accepted, np.flatnonzero(~is_first)))
-    days = _to_refold(accepted, homes)
-    for day in days:
-        store.refold(*day)
-    return Ingested(accepted=accepted, rejected=rejected, refolded=days)
+    else:
+        kept = _joined(accepted, without_register)
+        first = select(kept, np.flatnonzero(kept.revision == 0))
+        store.append(replace(first, day=_day_totals(first, kept, homes, known)))
+        store.append_revision(select(kept, np.flatnonzero(kept.revision != 0)))
+        days = _to_refold(kept, homes)
+        for day in days:
+            store.refold(*day)
+    return Ingested(
+        accepted=accepted,
+        without_register=without_register,
+        unchecked=tuple(np.flatnonzero(judged.is_unchecked).tolist()),
+        rejected=rejected,
+        refolded=days,
+    )
 
 
 def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
@@ -132,17 +146,30 @@ def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
     )
 
 
+def _joined(one: Readings, other: Readings) -> Readings:
+    """The deliveries of both, without what their days add up to."""
+    names = [field.name for field in fields(Readings) if field.name != "day"]
+    return Readings(**{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}, day=None)
+
+
 # -- what is known ---------------------------------------------------------------------------------------------------------
 
 
 def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
     """A month of a home's log, by fuel."""
     meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}, {}, {}))
+    told_last: dict[int, dict[int, tuple[int, bool, int]]] = defaultdict(
+        dict
+    )  # fuel -> end -> revision, measured, [Wh]
+    measured: set[tuple[int, int]] = set()  # (fuel, end) of first deliveries
     for event in events:
         meter = meters[event.fuel]
         end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
-        if event.quality == Quality.ACTUAL and event.revision == 0:
-            meter.registers.append(_Register(end_us, event.register_wh))
+        if event.revision >= 0:
+            told = event.revision, event.quality == Quality.ACTUAL, event.register_wh
+            told_last[event.fuel][end_us] = max(told, told_last[event.fuel].get(end_us, told))
+            if event.revision == 0 and event.quality == Quality.ACTUAL:
+                measured.add((event.fuel, end_us))
         meter.register_of[end_us, event.revision] = event.register_wh
         meter.run_of[event.interval_start_us, len(event.values_wh), event.revision] = event.values_wh
         for slot, value in enumerate(event.values_wh):
@@ -153,6 +180,11 @@ def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
         if event.values_wh:
             day_us = event.interval_start_us // DAY_US * DAY_US
             meter.through_us[day_us] = max(end_us, meter.through_us.get(day_us, 0))
+    for fuel, end_us in measured:
+        # a correction takes a register out of the way; it takes its place only where it was measured too
+        _, is_actual, register_wh = told_last[fuel][end_us]
+        if is_actual and register_wh != UNKNOWN_WH:
+            meters[fuel].registers.append(_Register(end_us, register_wh))
     for meter in meters.values():
         meter.registers.sort()
     return meters
@@ -170,7 +202,7 @@ def _context(
     months: NDArray[np.int32],
     rows: NDArray[np.int64],
     homes: Mapping[tuple[int, int], dict[int, _Meter]],
-    exchanges_us: Mapping[tuple[int, int], Sequence[int]],
+    known: Known,
 ) -> Context:
     """What the log says of each of `rows`; of the others nothing."""
     n, k = readings.values_wh.shape
@@ -179,7 +211,8 @@ def _context(
     has_run, run_wh = empty.has_run.copy(), empty.run_wh.copy()
     before_wh, before_us, after_wh = empty.before_wh.copy(), empty.before_us.copy(), empty.after_wh.copy()
     meter_number = empty.meter_number.copy()
-    states: dict[tuple[int, int], list[MeterState]] = {}
+    start_wh, start_at_us = empty.start_wh.copy(), empty.start_us.copy()
+    months_before: dict[tuple[int, int], dict[int, _Meter]] = {}
     for row in rows.tolist():
         premises, fuel, revision = int(readings.premises[row]), int(readings.fuel[row]), int(readings.revision[row])
         start_us, end_us = int(readings.interval_start_us[row]), int(readings.interval_end_us[row])
@@ -191,22 +224,26 @@ def _context(
         if run is not None:
             has_run[row], run_wh[row] = True, run
         held_register_wh[row] = meter.register_of.get((end_us, revision), UNKNOWN_WH)
-        exchanges = exchanges_us.get((premises, fuel), ())
+        exchanges = known.exchanges_us.get((premises, fuel), ())
         meter_number[row] = number = bisect_left(
             exchanges, end_us
         )  # a reading that ends at the exchange is the old meter's
         since_us = exchanges[number - 1] if number else -1
         until_us = exchanges[number] if number < len(exchanges) else None
         at = bisect_right(meter.registers, end_us, key=lambda one: one.end_us)
-        if at and meter.registers[at - 1].end_us > since_us:
-            before_us[row], before_wh[row] = meter.registers[at - 1]
-        elif not at:
+        registers = meter.registers
+        if not bisect_right(meter.registers, start_us, key=lambda one: one.end_us):
             key = premises, _month_before(month)
-            if key not in states:
-                states[key] = store.state(*key)
-            for state in states[key]:
-                if state.fuel == fuel and since_us < state.read_through_us <= end_us:
-                    before_us[row], before_wh[row] = state.read_through_us, state.register_wh
+            if key not in months_before:
+                months_before[key] = homes[key] if key in homes else _meters(store.events(*key))
+            if fuel in months_before[key]:
+                registers = [*months_before[key][fuel].registers, *registers]
+        before = _last_register(registers, since_us, end_us)
+        start = _last_register(registers, since_us, start_us)
+        if before is not None:
+            before_us[row], before_wh[row] = before
+        if start is not None:
+            start_at_us[row], start_wh[row] = start
         if at < len(meter.registers) and (until_us is None or meter.registers[at].end_us <= until_us):
             after_wh[row] = meter.registers[at].register_wh
     return Context(
@@ -217,8 +254,17 @@ def _context(
         before_wh=before_wh,
         before_us=before_us,
         after_wh=after_wh,
+        start_wh=start_wh,
+        start_us=start_at_us,
         meter_number=meter_number,
+        priced_from_us=known.book.prices[0].effective_us if known.book.prices else INSTANT_MAX_US + 1,
     )
+
+
+def _last_register(registers: Sequence[_Register], since_us: int, until_us: int) -> _Register | None:
+    """The last of registers, by their end, that was read after one instant and up to another."""
+    at = bisect_right(registers, until_us, key=lambda one: one.end_us)
+    return registers[at - 1] if at and registers[at - 1].end_us > since_us else None
 
 
 def _month_before(month: int) -> int:

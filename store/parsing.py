@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, Source, premises_of_mpxn
-from store.rejections import DETAIL_CHARS_MAX, SLOT_WH_MAX, Reason
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, Refused
 from store.rows import ESTIMATE_REVISION, Readings
 from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
@@ -20,6 +20,8 @@ TEXT_CHARS_MAX = 64  # of a number that comes as text
 REVISIONS_MAX = 8  # what a partition of the log is sized for
 CLOCK_TOLERANCE_US = 10_000_000  # a meter's clock is within 10 s of UTC (SMETS2, 5.4)
 REGISTER_WH_MAX = 1 << 40  # a 38 kWh half-hour for 1,600 years
+REGISTER_NOT_READ = 0xFFFF_FFFF  # all bits set: what a meter sends of a register that it could not read
+NUMBER_BOUND = 2**62  # half of the range, so that sums of an instant and a day stay numbers
 
 Column = Sequence[Any] | NDArray[Any]
 
@@ -28,10 +30,11 @@ Column = Sequence[Any] | NDArray[Any]
 class Delivery:
     """n rows as a gateway took them, one column a field; nothing in it is trusted but when it came.
 
-    A cell is an int, a float or text that stands for a whole number; None in `values_wh` is a half-hour that was lost.
+    A cell is an int, a float or text that stands for a whole number. In `values_wh` None, or a masked cell of NumPy's, is a
+    half-hour that was lost; a masked cell elsewhere is no number.
     """
 
-    slot_count: int  # 0 .. 48 half-hours a row; 0 is a register alone
+    slot_count: int  # 0 .. 48 half-hours a row; 0 is a register alone; of any other number each row has the wrong shape
     mpxn: Column  # [n]
     interval_start_us: Column  # [n] [us since the Unix epoch]
     values_wh: Sequence[Column] | NDArray[Any]  # [n, slot_count] [Wh]
@@ -68,19 +71,36 @@ class Parsed:
     readings: Readings
     reason: NDArray[np.uint8]  # [n] Reason
     detail: dict[int, str]  # row -> what could not be read
+    is_register_odd: NDArray[np.bool_]  # [n] is the register all that is wrong? Then `reason` is about it
 
 
 def parse(delivery: Delivery, meters: Meters) -> Parsed:
-    """Rows as numbers, and what can be said of each without any other."""
-    n, k = len(delivery.received_at_us), delivery.slot_count
-    assert 0 <= k <= SLOTS_PER_DAY, "a delivery is of one day"
+    """Rows as numbers, and what can be said of each without any other.
+
+    Raises Refused where columns differ in length: nobody could say which cells are one row.
+    """
+    n = len(delivery.received_at_us)
+    is_day = isinstance(delivery.slot_count, int | np.integer) and 0 <= delivery.slot_count <= SLOTS_PER_DAY
+    k = int(delivery.slot_count) if is_day else 0
     reason, detail = np.zeros(n, np.uint8), dict[int, str]()
     numbers: dict[str, NDArray[np.int64]] = {}
     for name in ("mpxn", "interval_start_us", "register_wh", "revision", "source", "quality"):
         column = getattr(delivery, name)
-        assert len(column) == n, f"column {name} has another length"
+        _check_length(name, column, n)
         numbers[name] = _numbers(column, name, reason, detail)
-    values, is_missing = _values(delivery, reason, detail)
+    received_us = _numbers(delivery.received_at_us, "received_at_us", reason, detail)
+    _check_length("values_wh", delivery.values_wh, n)
+    if is_day:
+        values, is_missing = _values(delivery.values_wh, k, reason, detail)
+    else:
+        values, is_missing = np.zeros((n, 0), np.int64), np.zeros((n, 0), np.bool_)
+        for row in range(n):
+            text = f"{_shown(delivery.slot_count)} half-hours a row: it is of one UTC day, 0 .. {SLOTS_PER_DAY}"
+            _tell(row, Reason.WRONG_SHAPE, text, reason, detail)
+    for row in np.flatnonzero((received_us < 0) | (received_us > INSTANT_MAX_US - CLOCK_TOLERANCE_US)).tolist():
+        why = Reason.MISALIGNED if received_us[row] < 0 else Reason.IN_FUTURE
+        _tell(row, why, f"received_at_us = {received_us[row]}: not in the years 1970 .. 9999", reason, detail)
+    received_us = received_us.clip(0, INSTANT_MAX_US)
     premises, fuel = meters.find(numbers["mpxn"])
     start_us, end_us = numbers["interval_start_us"], numbers["interval_start_us"] + k * SLOT_US
     slot_max = np.array(SLOT_WH_MAX)[fuel]
@@ -88,14 +108,15 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
         (Reason.UNKNOWN_METER, premises < 0),
         (Reason.UNKNOWN_CODE, _is_unknown_code(numbers)),
         (Reason.MISALIGNED, _is_misaligned(start_us, k)),
-        (Reason.IN_FUTURE, end_us > delivery.received_at_us + CLOCK_TOLERANCE_US),
-        (Reason.NEGATIVE, (values < 0).any(axis=1) | (numbers["register_wh"] < 0)),
-        (
-            Reason.IMPLAUSIBLE,
-            (values > slot_max[:, np.newaxis]).any(axis=1) | (numbers["register_wh"] > REGISTER_WH_MAX),
-        ),
+        (Reason.IN_FUTURE, end_us > received_us + CLOCK_TOLERANCE_US),
+        (Reason.NEGATIVE, (values < 0).any(axis=1)),
+        (Reason.IMPLAUSIBLE, (values > slot_max[:, np.newaxis]).any(axis=1)),
     ):
         reason[(reason == Reason.ACCEPTED) & is_so] = one
+    register = numbers["register_wh"]
+    is_unread = (register > REGISTER_WH_MAX) | (register == REGISTER_NOT_READ)
+    is_register_odd = (reason == Reason.ACCEPTED) & ((register < 0) | is_unread)
+    reason[is_register_odd] = np.where(register < 0, Reason.NEGATIVE, Reason.IMPLAUSIBLE)[is_register_odd]
     fits = np.iinfo(np.int32)
     readings = Readings(
         mpxn=numbers["mpxn"],
@@ -103,14 +124,14 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
         fuel=fuel,
         interval_start_us=start_us,
         values_wh=np.where(is_missing, MISSING_WH, values.clip(fits.min, fits.max)).astype(np.int32),
-        register_wh=numbers["register_wh"],
+        register_wh=register,
         day=None,
-        received_at_us=delivery.received_at_us,
+        received_at_us=received_us,
         revision=numbers["revision"].clip(fits.min, fits.max).astype(np.int32),
         source=numbers["source"].clip(0, 127).astype(np.int8),
         quality=numbers["quality"].clip(0, 127).astype(np.int8),
     )
-    return Parsed(readings=readings, reason=reason, detail=detail)
+    return Parsed(readings=readings, reason=reason, detail=detail, is_register_odd=is_register_odd)
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------------
@@ -118,8 +139,10 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
 
 def _numbers(column: Column, name: str, reason: NDArray[np.uint8], detail: dict[int, str]) -> NDArray[np.int64]:
     """A column as int64[n]; rows that can't be get their reason and detail, and 0."""
-    if isinstance(column, np.ndarray) and column.dtype.kind == "i":
-        return column.astype(np.int64)
+    if isinstance(column, np.ndarray) and not isinstance(column, np.ma.MaskedArray) and column.dtype.kind == "i":
+        whole = column.astype(np.int64)
+        if not (_is_beyond(whole)).any():
+            return whole
     out = np.zeros(len(column), np.int64)
     for row, cell in enumerate(column):
         number, why = _number(cell)
@@ -129,27 +152,42 @@ def _numbers(column: Column, name: str, reason: NDArray[np.uint8], detail: dict[
     return out
 
 
+def _check_length(name: str, column: Sequence[Any] | NDArray[Any], row_count: int) -> None:
+    if len(column) != row_count:
+        raise Refused(f"{len(column)} cells of {name} in a delivery of {row_count} rows: give one a row")
+
+
+def _is_beyond(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (numbers <= -NUMBER_BOUND) | (numbers >= NUMBER_BOUND)
+
+
 def _values(
-    delivery: Delivery, reason: NDArray[np.uint8], detail: dict[int, str]
+    rows: Sequence[Column] | NDArray[Any], k: int, reason: NDArray[np.uint8], detail: dict[int, str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The half-hours as int64[n, k], and which of them were lost, bool[n, k]; those hold 0."""
-    rows, k = delivery.values_wh, delivery.slot_count
-    assert len(rows) == len(reason), "a row of values a row"
     if isinstance(rows, np.ndarray) and rows.dtype.kind == "i" and rows.shape == (len(reason), k):
-        return rows.astype(np.int64), np.zeros(rows.shape, np.bool_)
+        is_masked = np.ma.getmaskarray(rows)
+        whole = np.where(is_masked, 0, np.ma.getdata(rows)).astype(np.int64)
+        if not _is_beyond(whole).any():
+            return whole, is_masked
     out, is_lost = np.zeros((len(reason), k), np.int64), np.zeros((len(reason), k), np.bool_)
     for row, cells in enumerate(rows):
-        if not isinstance(cells, list | tuple | np.ndarray) or len(cells) != k:
+        if not _is_row(cells) or len(cells) != k:
             _tell(row, Reason.WRONG_SHAPE, f"values_wh = {_shown(cells)}, not {k} half-hours", reason, detail)
             continue
         for slot, cell in enumerate(cells):
-            if cell is None:
+            if cell is None or cell is np.ma.masked:
                 is_lost[row, slot] = True
                 continue
             out[row, slot], why = _number(cell)
             if why != Reason.ACCEPTED:
                 _tell(row, why, f"values_wh[{slot}] = {_shown(cell)}", reason, detail)
     return out, is_lost
+
+
+def _is_row(cells: Any) -> bool:
+    """Is it a row of cells? An array without a dimension is one number, and masked is such an array."""
+    return isinstance(cells, list | tuple) or (isinstance(cells, np.ndarray) and cells.ndim > 0)
 
 
 def _number(cell: Any) -> tuple[int, Reason]:
@@ -165,11 +203,10 @@ def _number(cell: Any) -> tuple[int, Reason]:
         if not np.isfinite(cell) or cell != int(cell):
             return 0, Reason.NOT_A_NUMBER
         cell = int(cell)
-    if isinstance(cell, bool | np.bool_) or not isinstance(cell, int | np.integer):
+    if isinstance(cell, bool | np.bool_ | np.timedelta64) or not isinstance(cell, int | np.integer):
         return 0, Reason.NOT_A_NUMBER
     number = int(cell)
-    # half of the range, so that sums of an instant and a day stay numbers
-    return (number, Reason.ACCEPTED) if abs(number) < 2**62 else (0, Reason.IMPLAUSIBLE)
+    return (number, Reason.ACCEPTED) if abs(number) < NUMBER_BOUND else (0, Reason.IMPLAUSIBLE)
 
 
 def _tell(row: int, why: Reason, text: str, reason: NDArray[np.uint8], detail: dict[int, str]) -> None:
@@ -182,7 +219,9 @@ def _shown(cell: Any) -> str:
     """A cell for people. Only the start of it is ever made into text's repr: it may be of any length."""
     if isinstance(cell, str):
         return repr(cell[:TEXT_CHARS_MAX]) + ("…" if len(cell) > TEXT_CHARS_MAX else "")
-    if isinstance(cell, list | tuple | np.ndarray):
+    if cell is np.ma.masked:
+        return "a masked cell"
+    if _is_row(cell):
         return f"{type(cell).__name__} of {len(cell)}"
     if isinstance(cell, int):
         return str(cell) if abs(cell) < 2**200 else "an integer of more than 60 digits"

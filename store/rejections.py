@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 DETAIL_CHARS_MAX = 200
+INSTANT_MAX_US = 253_402_300_799_000_000  # the end of the year 9999, the last that a driver can write
 
 
 class Refused(Exception):
@@ -28,6 +29,7 @@ class Reason(IntEnum):
     PARTS_DISAGREE = 10  # half-hours that add up to something else than their counter
     REGISTER_FELL = 11
     DUPLICATE_DIFFERS = 12  # the key and revision of another reading, with another value
+    BEFORE_PRICES = 13  # half-hours of a time at which no price list was in force yet
 
     @property
     def text(self) -> str:

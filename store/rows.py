@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, Operation
+from scenarios.domain import DAY_US, SLOT_US, Operation, Quality
 from store.tariffs import DayTotals
 
 ESTIMATE_REVISION = -1
 """What a head-end has estimated: whatever was measured, however late it comes, beats it."""
+
+UNKNOWN_WH = -1
+"""Stands for a register that is not known: it was in doubt, and its half-hours were kept without it."""
 
 REVISION_STEP_US = 1_000
 """Between the write timestamps of a row and of its correction; what is written to mend a row fits in between."""
@@ -35,7 +38,7 @@ class Readings:
     fuel: NDArray[np.int8]  # [n] 0 electricity, 1 gas, 2 what the home gave to the network
     interval_start_us: NDArray[np.int64]  # [n] of the first half-hour [us since the Unix epoch]
     values_wh: NDArray[np.int32]  # [n, k] [Wh], MISSING_WH where the meter has lost it; k 0: a register alone
-    register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh]
+    register_wh: NDArray[np.int64]  # [n] the meter's register at the end of the last half-hour [Wh], or UNKNOWN_WH
     day: DayTotals | None  # [n] from 00:00 UTC to the end of the last half-hour; None where only the log is told
     received_at_us: NDArray[np.int64]  # [n] [us since the Unix epoch]
     revision: NDArray[np.int32]  # [n] 0 as measured, from 1 as corrected, ESTIMATE_REVISION
@@ -45,6 +48,13 @@ class Readings:
     @property
     def interval_end_us(self) -> NDArray[np.int64]:
         return self.interval_start_us + np.int64(self.values_wh.shape[1] * SLOT_US)
+
+
+def is_latest_state(readings: Readings) -> NDArray[np.bool_]:
+    """Whose register may be a meter's latest state: bool[n]. Not of an estimate or a correction, and not one in doubt."""
+    is_measured: NDArray[np.bool_] = (readings.revision == 0) & (readings.quality == Quality.ACTUAL)
+    is_measured &= readings.register_wh != UNKNOWN_WH
+    return is_measured
 
 
 def month_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -82,7 +92,10 @@ def reading_columns(operation: Operation, readings: Readings) -> Columns:
         "quality": readings.quality,
         "register_wh": readings.register_wh,
         "values_wh": readings.values_wh,
-        "write_us": end_us + readings.revision.astype(np.int64) * REVISION_STEP_US,
+        # a row without its register loses to the same row with it, whatever order they come in
+        "write_us": end_us
+        + readings.revision.astype(np.int64) * REVISION_STEP_US
+        - (readings.register_wh == UNKNOWN_WH),
     }
     if operation in (Operation.INGEST_READING, Operation.INGEST_REGISTER):
         columns["read_through"] = end_us // 1_000

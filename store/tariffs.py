@@ -22,6 +22,9 @@ ELECTRICITY, GAS, EXPORT = 0, 1, 2
 """Fuel codes. What a home gives to the network is a third one: a register, half-hours and prices of its own."""
 FUEL_CODES = (ELECTRICITY, GAS, EXPORT)
 
+NO_PRICES = 0
+"""Stands for the version of a price list before the first one."""
+
 UPENCE_PER_WH_MAX = 1_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
 STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day; an int of the table holds it
 
@@ -75,7 +78,7 @@ class DayTotals:
     standard_wh: NDArray[np.int64]  # [n]
     peak_wh: NDArray[np.int64]  # [n] low, standard and peak add up to usage_wh
     cost_upence: NDArray[np.int64]  # [n] without the standing charge
-    tariff_version: NDArray[np.int32]  # [n] in force at the start of the last half-hour
+    tariff_version: NDArray[np.int32]  # [n] in force at the start of the last half-hour, or NO_PRICES
 
 
 def in_force(prices: Sequence[PriceList], instant_us: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -97,18 +100,25 @@ def day_totals(
 
     day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], MISSING_WH where lost;
     slot_count: int64[n], 1 .. 48; kind: uint8[n] TariffKind; fuel: int8[n] code.
+    What was used before the first price list costs nothing: its tariff version is NO_PRICES.
     """
     slots = np.arange(SLOTS_PER_DAY)
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)
     rate = RATE_OF_SLOT[kind]
     by_rate = [np.where(rate == one, known_wh, 0).sum(axis=1) for one in Rate]
-    table = np.array([one.upence_per_wh for one in prices], np.int64)  # [version, kind, fuel, rate]
+    shape = (
+        -1,
+        len(TariffKind),
+        len(FUEL_CODES),
+        len(Rate),
+    )  # [version, kind, fuel, rate]; the first is before all lists
+    free = np.zeros(shape[1:], np.int64)
+    table = np.array([free, *(one.upence_per_wh for one in prices)], np.int64).reshape(shape)
     assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
-    version = in_force(prices, (day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()).reshape(-1, SLOTS_PER_DAY)
-    assert (version >= 0).all(), "a day before the first price list"
+    version = 1 + in_force(prices, (day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()).reshape(-1, SLOTS_PER_DAY)
     price = table[version, kind[:, np.newaxis], fuel[:, np.newaxis], rate]
-    numbers = np.array([one.version for one in prices], np.int32)
+    numbers = np.array([NO_PRICES, *(one.version for one in prices)], np.int32)
     return DayTotals(
         usage_wh=known_wh.sum(axis=1),
         low_wh=by_rate[Rate.LOW],

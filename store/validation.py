@@ -4,6 +4,7 @@ Rows that `store.parsing` could read are held against what is known already and 
 `Reason`; the rest of the delivery goes on without it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,11 @@ from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US, Quality
 from store.parsing import Parsed
-from store.rejections import DETAIL_CHARS_MAX, SLOT_WH_MAX, Reason, Rejection
-from store.rows import Readings
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, Rejection
+from store.rows import UNKNOWN_WH, Readings
 from store.tariffs import MISSING_WH
 
-UNKNOWN_WH = -1  # no register is known
-INSTANT_MAX_US = 253_402_300_799_000_000  # the end of the year 9999, the last that a driver can write
+WH_PER_KWH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,12 @@ class Context:
     ]  # [n] the latest register up to the row's end since the meter was put in, or UNKNOWN_WH
     before_us: NDArray[np.int64]  # [n] when that was
     after_wh: NDArray[np.int64]  # [n] the earliest register after the row's end until the meter goes, or UNKNOWN_WH
+    start_wh: NDArray[
+        np.int64
+    ]  # [n] the latest register up to the row's start since the meter was put in, or UNKNOWN_WH
+    start_us: NDArray[np.int64]  # [n] when that was
     meter_number: NDArray[np.int64]  # [n] counts exchanges: registers of two meters are not compared
+    priced_from_us: int = 0  # when the first price list takes effect [us since the Unix epoch]
 
 
 def no_context(row_count: int, slot_count: int) -> Context:
@@ -47,31 +52,69 @@ def no_context(row_count: int, slot_count: int) -> Context:
         before_wh=unknown,
         before_us=zeros,
         after_wh=unknown,
+        start_wh=unknown,
+        start_us=zeros,
         meter_number=zeros,
     )
 
 
-def judge(parsed: Parsed, context: Context) -> NDArray[np.uint8]:
-    """Each row's Reason, held against what is known and against the rows before it: uint8[n]."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What became of n rows."""
+
+    reason: NDArray[np.uint8]  # [n] Reason
+    # [n] is the register alone in doubt? `reason` says why; the half-hours are kept without it
+    keeps_half_hours: NDArray[np.bool_]
+    is_unchecked: NDArray[np.bool_]  # [n] accepted, but no earlier register of the meter was there to hold it against
+
+
+def judge(parsed: Parsed, context: Context) -> Judged:
+    """Each row held against what is known and against the rows before it."""
+    readings = parsed.readings
     reason = parsed.reason.copy()
+    is_in_doubt = parsed.is_register_odd.copy()
     for one, is_so in (
-        (Reason.DUPLICATE_DIFFERS, _differs_from_held(parsed.readings, context)),
-        (Reason.IMPLAUSIBLE, _jumps(parsed.readings, context)),
-        (Reason.REGISTER_FELL, _falls(parsed.readings, context)),
+        (Reason.BEFORE_PRICES, (readings.interval_start_us < context.priced_from_us) & _has_half_hours(readings)),
+        (Reason.DUPLICATE_DIFFERS, _differs_from_held(readings, context, is_in_doubt)),
     ):
-        reason[(reason == Reason.ACCEPTED) & is_so] = one
+        is_hit = ((reason == Reason.ACCEPTED) | is_in_doubt) & is_so
+        reason[is_hit] = one
+        is_in_doubt &= ~is_hit
+    # what the log has of this very row already is judged no more: a repeated delivery heals, whatever came meanwhile
+    is_open = ~(context.has_run & (context.held_register_wh == readings.register_wh))
+    for one, is_so in (
+        (Reason.IMPLAUSIBLE, _jumps(readings, context)),
+        (Reason.REGISTER_FELL, _falls(readings, context)),
+        (Reason.PARTS_DISAGREE, _disagrees(readings, context)),
+    ):
+        reason[(reason == Reason.ACCEPTED) & is_so & is_open] = one
     # among the rows themselves, of those that are good so far
-    _reject_duplicates(parsed.readings, reason)
-    _reject_odd_registers(parsed.readings, context.meter_number, reason)
-    return reason
+    good = np.flatnonzero(reason == Reason.ACCEPTED)
+    reason[_contradicting(readings, good)] = Reason.DUPLICATE_DIFFERS
+    is_followed = _reject_odd_registers(readings, context.meter_number, reason)
+    is_in_doubt |= (parsed.reason == Reason.ACCEPTED) & np.isin(reason, (Reason.IMPLAUSIBLE, Reason.REGISTER_FELL))
+    is_in_doubt &= _has_half_hours(readings)
+    good = np.flatnonzero(reason == Reason.ACCEPTED)
+    is_in_doubt[_contradicting(readings, good, np.flatnonzero(is_in_doubt))] = False
+    return Judged(
+        reason=reason,
+        keeps_half_hours=is_in_doubt,
+        is_unchecked=_is_measured(readings)
+        & (reason == Reason.ACCEPTED)
+        & (context.before_wh == UNKNOWN_WH)
+        & ~is_followed,
+    )
 
 
-def rejections(parsed: Parsed, reason: NDArray[np.uint8]) -> list[Rejection]:
-    """What is recorded of the rows that were refused, in their order."""
+def rejections(parsed: Parsed, judged: Judged) -> list[Rejection]:
+    """What is recorded of the rows that were refused, or whose register was, in their order."""
     readings = parsed.readings
     told = []
-    for row in np.flatnonzero(reason != Reason.ACCEPTED).tolist():
-        why, start_us = Reason(int(reason[row])), int(readings.interval_start_us[row])
+    for row in np.flatnonzero(judged.reason != Reason.ACCEPTED).tolist():
+        why, start_us = Reason(int(judged.reason[row])), int(readings.interval_start_us[row])
+        detail = parsed.detail.get(row, _detail(readings, row))
+        if judged.keeps_half_hours[row]:
+            detail = f"the half-hours are kept without the register: {detail}"
         told.append(
             Rejection(
                 row=row,
@@ -79,7 +122,7 @@ def rejections(parsed: Parsed, reason: NDArray[np.uint8]) -> list[Rejection]:
                 mpxn=int(readings.mpxn[row]),
                 interval_start_us=start_us if 0 <= start_us <= INSTANT_MAX_US else 0,
                 reason=why,
-                detail=parsed.detail.get(row, _detail(readings, row))[:DETAIL_CHARS_MAX],
+                detail=detail[:DETAIL_CHARS_MAX],
             )
         )
     return told
@@ -115,30 +158,79 @@ def _jumps(readings: Readings, context: Context) -> NDArray[np.bool_]:
 
 def _falls(readings: Readings, context: Context) -> NDArray[np.bool_]:
     """Is the register below the one before, or above the one after?"""
-    below: NDArray[np.bool_] = (context.before_wh != UNKNOWN_WH) & (readings.register_wh < context.before_wh)
-    above: NDArray[np.bool_] = (context.after_wh != UNKNOWN_WH) & (readings.register_wh > context.after_wh)
+    below = (context.before_wh != UNKNOWN_WH) & has_fallen(context.before_wh, readings.register_wh)
+    above = (context.after_wh != UNKNOWN_WH) & has_fallen(readings.register_wh, context.after_wh)
     falls: NDArray[np.bool_] = _is_measured(readings) & (below | above)
     return falls
 
 
-def _differs_from_held(readings: Readings, context: Context) -> NDArray[np.bool_]:
+def has_fallen(earlier_wh: NDArray[np.int64], later_wh: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Is the later register below the earlier one? A display of whole kWh shows up to 999 Wh less than was counted."""
+    fallen: NDArray[np.bool_] = later_wh < earlier_wh - _cut_off_wh(later_wh)
+    return fallen
+
+
+def _cut_off_wh(register_wh: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The most that the display may have left out: int64[n]."""
+    return np.where(register_wh % WH_PER_KWH == 0, WH_PER_KWH - 1, 0)
+
+
+def _disagrees(readings: Readings, context: Context) -> NDArray[np.bool_]:
+    disagrees: NDArray[np.bool_] = (context.start_wh != UNKNOWN_WH) & parts_disagree(
+        readings, np.arange(len(readings.mpxn)), context.start_us, context.start_wh
+    )
+    return disagrees
+
+
+def parts_disagree(
+    readings: Readings, rows: NDArray[np.int64], since_us: NDArray[np.int64], since_wh: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Do half-hours of `rows` add up to something else than their register rose by since an earlier one: bool[m].
+
+    since_us, since_wh: that register, int64[m], not after the row's start. What was lost, and what lies between, may be as much
+    as the fuse lets through. A half-hour may be rounded by 1 Wh, and a display of whole kWh leaves out what makes none.
+    """
+    values = readings.values_wh[rows]
+    is_known = values != MISSING_WH
+    register_wh = readings.register_wh[rows]
+    excess_wh = register_wh - since_wh - np.where(is_known, values, 0).sum(axis=1, dtype=np.int64)
+    unseen_slots = (~is_known).sum(axis=1) + -(-(readings.interval_start_us[rows] - since_us) // SLOT_US)
+    slack_wh = is_known.sum(axis=1) + np.maximum(_cut_off_wh(register_wh), _cut_off_wh(since_wh))
+    is_odd = (excess_wh < -slack_wh) | (
+        excess_wh > unseen_slots * np.array(SLOT_WH_MAX)[readings.fuel[rows]] + slack_wh
+    )
+    disagrees: NDArray[np.bool_] = is_odd & _is_measured(readings)[rows] & _has_half_hours(readings)[rows]
+    return disagrees
+
+
+def _has_half_hours(readings: Readings) -> NDArray[np.bool_]:
+    return np.full(len(readings.mpxn), readings.values_wh.shape[1] > 0)
+
+
+def _differs_from_held(readings: Readings, context: Context, is_register_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
     is_both: NDArray[np.bool_] = (context.held_wh != MISSING_WH) & (readings.values_wh != MISSING_WH)
     differs: NDArray[np.bool_] = (is_both & (context.held_wh != readings.values_wh)).any(axis=1)
     differs |= context.has_run & (context.run_wh != readings.values_wh).any(axis=1)
-    is_held = context.held_register_wh != UNKNOWN_WH
+    is_held = (context.held_register_wh != UNKNOWN_WH) & ~is_register_odd
     differs |= is_held & (context.held_register_wh != readings.register_wh)
     return differs
 
 
-def _reject_duplicates(readings: Readings, reason: NDArray[np.uint8]) -> None:
-    """A row that says otherwise of a half-hour, or of its register, than a good row before it.
+def _contradicting(
+    readings: Readings, rows: NDArray[np.int64], in_doubt: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Those of `rows` that say otherwise of a half-hour, or of their register, than one before; then those of `in_doubt`.
 
+    Of `in_doubt`, if they are given, the half-hours alone are compared, and only they are returned.
     Only rows that share a half-hour with another one are looked at one by one: a delivery has few.
     """
     values: dict[tuple[int, int, int], int] = {}  # (metering point, revision, half-hour) -> [Wh]
     registers: dict[tuple[int, int, int], int] = {}
     runs: dict[tuple[int, int, int], list[int]] = {}
-    for row in _overlapping(readings, np.flatnonzero(reason == Reason.ACCEPTED)).tolist():
+    doubtful = set() if in_doubt is None else set(in_doubt.tolist())
+    both = rows if in_doubt is None else np.concatenate([rows, in_doubt])
+    found = []
+    for row in _overlapping(readings, both).tolist():
         mpxn, revision, start_us = (
             int(readings.mpxn[row]),
             int(readings.revision[row]),
@@ -149,12 +241,16 @@ def _reject_duplicates(readings: Readings, reason: NDArray[np.uint8]) -> None:
             (mpxn, revision, start_us + slot * SLOT_US): value for slot, value in enumerate(run) if value != MISSING_WH
         }
         first, end = (mpxn, revision, start_us), (mpxn, revision, int(readings.interval_end_us[row]))
-        is_other = runs.get(first, run) != run or registers.get(end, register) != register
+        is_other = runs.get(first, run) != run
+        is_other |= row not in doubtful and registers.get(end, register) != register
         if is_other or any(values.get(key, value) != value for key, value in told.items()):
-            reason[row] = Reason.DUPLICATE_DIFFERS
+            found.append(row)
             continue
         values |= told
-        registers[end], runs[first] = register, run
+        runs[first] = run
+        if row not in doubtful:
+            registers[end] = register
+    return np.array([row for row in found if in_doubt is None or row in doubtful], np.int64)
 
 
 def _overlapping(readings: Readings, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -169,27 +265,53 @@ def _overlapping(readings: Readings, rows: NDArray[np.int64]) -> NDArray[np.int6
     return rows[is_shared]
 
 
-def _reject_odd_registers(readings: Readings, meter_number: NDArray[np.int64], reason: NDArray[np.uint8]) -> None:
-    """A measured register that fell, or rose by too much, since the last good row of that meter in the delivery.
+def _reject_odd_registers(
+    readings: Readings, meter_number: NDArray[np.int64], reason: NDArray[np.uint8]
+) -> NDArray[np.bool_]:
+    """A measured register that fell, or rose by too much or otherwise than its half-hours, since the last good row of its meter.
 
-    Only meters with such a step are gone through row by row.
+    Returns which rows had a good one before them to be held against, bool[n]. Only meters with an odd step are gone through
+    row by row.
     """
     good = np.flatnonzero((reason == Reason.ACCEPTED) & _is_measured(readings))
     rows = good[np.lexsort((readings.interval_end_us[good], meter_number[good], readings.mpxn[good]))]
     mpxn, number, end_us = readings.mpxn[rows], meter_number[rows], readings.interval_end_us[rows]
+    register_wh, later = readings.register_wh[rows], rows[1:]
     is_same = (np.diff(mpxn) == 0) & (np.diff(number) == 0)
-    limit_wh = -(-np.diff(end_us) // SLOT_US) * np.array(SLOT_WH_MAX)[readings.fuel[rows[1:]]]
-    step_wh = np.diff(readings.register_wh[rows])
-    for meter in np.unique(mpxn[1:][is_same & ((step_wh < 0) | (step_wh > limit_wh))]).tolist():
-        last: tuple[int, int, int] | None = None  # meter number, end, register of the last good row
-        for at in np.flatnonzero(mpxn == meter).tolist():
-            now = int(number[at]), int(end_us[at]), int(readings.register_wh[rows[at]])
-            if last is not None and last[0] == now[0]:
-                slots = -(-(now[1] - last[1]) // SLOT_US)
-                if now[2] < last[2]:
-                    reason[rows[at]] = Reason.REGISTER_FELL
-                    continue
-                if now[2] - last[2] > slots * SLOT_WH_MAX[int(readings.fuel[rows[at]])]:
-                    reason[rows[at]] = Reason.IMPLAUSIBLE
-                    continue
-            last = now
+    is_followed = np.zeros(len(reason), np.bool_)
+    is_followed[later[is_same]] = True
+    limit_wh = -(-np.diff(end_us) // SLOT_US) * np.array(SLOT_WH_MAX)[readings.fuel[later]]
+    is_odd = has_fallen(register_wh[:-1], register_wh[1:]) | (np.diff(register_wh) > limit_wh)
+    is_odd |= readings.interval_start_us[later] < end_us[:-1]  # they overlap: which one to hold it against?
+    is_odd |= parts_disagree(readings, later, end_us[:-1], register_wh[:-1])
+    for meter in np.unique(mpxn[1:][is_same & is_odd]).tolist():
+        of_meter = np.flatnonzero(mpxn == meter)
+        for one in np.unique(number[of_meter]).tolist():
+            _reject_odd_steps(readings, rows[of_meter[number[of_meter] == one]], reason)
+    return is_followed
+
+
+def _reject_odd_steps(readings: Readings, rows: NDArray[np.int64], reason: NDArray[np.uint8]) -> None:
+    """The rows of one meter, by their end, each held against the last good one."""
+    ends: list[int] = []
+    kept: list[int] = []
+    slot_max = SLOT_WH_MAX[int(readings.fuel[rows[0]])]
+    for row in rows.tolist():
+        end_us, start_us = int(readings.interval_end_us[row]), int(readings.interval_start_us[row])
+        if kept:
+            last = kept[-1:]
+            risen_wh = int(readings.register_wh[row] - readings.register_wh[kept[-1]])
+            if has_fallen(readings.register_wh[last], readings.register_wh[[row]]).any():
+                reason[row] = Reason.REGISTER_FELL
+                continue
+            if risen_wh > -(-(end_us - ends[-1]) // SLOT_US) * slot_max:
+                reason[row] = Reason.IMPLAUSIBLE
+                continue
+        before = bisect_right(ends, start_us) - 1
+        if before >= 0:
+            since_us, since_wh = np.array(ends[before : before + 1]), readings.register_wh[kept[before : before + 1]]
+            if parts_disagree(readings, np.array([row]), since_us, since_wh).any():
+                reason[row] = Reason.PARTS_DISAGREE
+                continue
+        ends.append(end_us)
+        kept.append(row)

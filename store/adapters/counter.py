@@ -1,7 +1,8 @@
 """Counters of eight digits: what they counted between two looks, and the register without end that they stand for.
 
-A counter never runs backwards. A display below the one before is a rollover where what was then counted fits through the
-meter in the time, and a register that fell where it does not.
+A counter never runs backwards. A display below the one before is a rollover where the one before was near the top of the
+range, this one is near its bottom, and what was then counted fits through the meter in the time; else a register that fell:
+the meter was exchanged or misread. A display from before the anchor comes late: it is counted back from there.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from store.rejections import Reason
 
 DISPLAY_RANGE = 100_000_000
 """Eight digits: 99,999.999 kWh, or m3 of gas, and then 0 again."""
+
+NEAR_END = DISPLAY_RANGE // 10
+"""So near to its range's top is a counter that may roll over: 10 MWh, some four years of a home's electricity."""
 
 IntArray = NDArray[np.int64]
 
@@ -32,15 +36,18 @@ class Counter:
 
     before: Anchor
     display: IntArray  # [n, m]
-    slots_apart: IntArray  # [n] half-hours between two displays, and between the anchor and the first
+    # [n] half-hours between two displays, and between the anchor and the first; 0 or less of one display alone that comes
+    # late or again: so far before the anchor
+    slots_apart: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """What n counters counted, in the meter's unit."""
 
-    steps: IntArray  # [n, m] between each display and the one before
+    steps: IntArray  # [n, m] between each display and the one before; negative where is_late
     has_rolled_over: NDArray[np.bool_]  # [n]
+    is_late: NDArray[np.bool_]  # [n] not after the anchor, which stays where it is
     reason: NDArray[np.uint8]  # [n] Reason
 
     @property
@@ -54,25 +61,41 @@ def anchor(display: IntArray, register_wh: IntArray) -> Anchor:
     return Anchor(display=display, register_wh=register_wh, rest=np.zeros_like(register_wh))
 
 
-def moved_on(before: Anchor, reason: NDArray[np.uint8], now: Anchor) -> Anchor:
-    """The anchor after a delivery: a refused one leaves it where it was."""
-    is_good = reason == Reason.ACCEPTED
+def moved_on(before: Anchor, result: Counted, reason: NDArray[np.uint8], now: Anchor) -> Anchor:
+    """The anchor after a delivery: one that was refused, or is of a time before the anchor, leaves it where it was."""
+    is_newer = (reason == Reason.ACCEPTED) & ~result.is_late
     return Anchor(
-        display=np.where(is_good, now.display, before.display),
-        register_wh=np.where(is_good, now.register_wh, before.register_wh),
-        rest=np.where(is_good, now.rest, before.rest),
+        display=np.where(is_newer, now.display, before.display),
+        register_wh=np.where(is_newer, now.register_wh, before.register_wh),
+        rest=np.where(is_newer, now.rest, before.rest),
     )
 
 
 def counted(counter: Counter, slot_max: int) -> Counted:
-    """The differences of a counter's displays modulo its range; `slot_max` is the most in a half-hour [meter's unit]."""
+    """What counters counted between their displays; `slot_max` is the most in a half-hour [meter's unit]."""
     shown = np.concatenate([counter.before.display[:, np.newaxis], counter.display], axis=1)
-    steps = np.diff(shown, axis=1) % DISPLAY_RANGE
-    is_lower = np.diff(shown, axis=1) < 0
-    is_too_much = steps > slot_max * counter.slots_apart[:, np.newaxis]
-    outside = ((shown < 0) | (shown >= DISPLAY_RANGE)).any(axis=1)
-    reason = np.zeros(len(steps), np.uint8)
-    reason[(is_too_much & is_lower).any(axis=1)] = Reason.REGISTER_FELL
-    reason[(is_too_much & ~is_lower).any(axis=1) | outside] = Reason.IMPLAUSIBLE
+    outside = (shown < 0) | (shown >= DISPLAY_RANGE)
+    within = np.where(outside, 0, shown)
+    is_late = counter.slots_apart <= 0
+    sign = np.where(is_late, -1, 1)[:, np.newaxis]
+    earlier = np.where(is_late[:, np.newaxis], within[:, 1:], within[:, :-1])
+    later = np.where(is_late[:, np.newaxis], within[:, :-1], within[:, 1:])
+    counted_on = (later - earlier) % DISPLAY_RANGE
+    is_lower = later < earlier
+    is_rollover = is_lower & (earlier >= DISPLAY_RANGE - NEAR_END) & (later < NEAR_END)
+    # more half-hours than a counter needs for its whole range need not be told apart
+    apart = np.abs(np.clip(counter.slots_apart, -DISPLAY_RANGE, DISPLAY_RANGE))
+    is_too_much = counted_on > slot_max * apart[:, np.newaxis]
+    reason = np.zeros(len(shown), np.uint8)
+    reason[(is_lower & (is_too_much | ~is_rollover)).any(axis=1)] = Reason.REGISTER_FELL
+    reason[(is_too_much & ~is_lower).any(axis=1) | outside.any(axis=1)] = Reason.IMPLAUSIBLE
     reason[(shown < 0).any(axis=1)] = Reason.NEGATIVE
-    return Counted(steps=steps, has_rolled_over=is_lower.any(axis=1) & (reason == Reason.ACCEPTED), reason=reason)
+    if counter.display.shape[1] > 1:
+        reason[is_late] = Reason.WRONG_SHAPE  # several displays begin after the anchor
+    is_good = reason == Reason.ACCEPTED
+    return Counted(
+        steps=sign * counted_on,
+        has_rolled_over=is_lower.any(axis=1) & is_good & ~is_late,
+        is_late=is_late,
+        reason=reason,
+    )

@@ -61,6 +61,7 @@ def channels(form: GasVolume) -> tuple[Channel, ...]:
             before=form.counter.before,
             after=moved_on(
                 form.counter.before,
+                result,
                 reason,
                 Anchor(display=form.counter.display[:, -1], register_wh=register_wh, rest=passed[:, -1] % PARTS_PER_WH),
             ),

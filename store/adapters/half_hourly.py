@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counted, Counter, anchor, counted, moved_on
-from store.rejections import SLOT_WH_MAX, Reason
+from store.rejections import SLOT_WH_MAX, Reason, Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 
 
@@ -25,7 +25,8 @@ def channels(form: HalfHourly) -> tuple[Channel, ...]:
 
 def channel(form: HalfHourly, fuel: int) -> Channel:
     """Half-hours as they are; the register is the counter's. They must not disagree."""
-    assert form.counter.display.shape[1] == 1, "one display a delivery"
+    if form.counter.display.shape[1] != 1:
+        raise Refused(f"{form.counter.display.shape[1]} displays a delivery of half-hours: give the one after the last")
     result = counted(form.counter, SLOT_WH_MAX[fuel])
     reason = agree(result, form.intervals_wh, form.counter.slots_apart, SLOT_WH_MAX[fuel])
     register_wh = form.counter.before.register_wh + result.total
@@ -36,7 +37,7 @@ def channel(form: HalfHourly, fuel: int) -> Channel:
         has_rolled_over=result.has_rolled_over & (reason == Reason.ACCEPTED),
         reason=reason,
         before=form.counter.before,
-        after=moved_on(form.counter.before, reason, anchor(form.counter.display[:, -1], register_wh)),
+        after=moved_on(form.counter.before, result, reason, anchor(form.counter.display[:, -1], register_wh)),
     )
 
 
@@ -46,7 +47,7 @@ def agree(
     """The Reason of each delivery: int64[n, k] half-hours in the counter's unit -> uint8[n].
 
     What is known of the half-hours can't be more than the counter counted, and is all of it when no half-hour is missing
-    and none lies between the anchor and the first.
+    and none lies between the anchor and the first. Of a late delivery the display before is not known: nothing can be said.
     """
     is_known = intervals != MISSING_WH
     known = np.where(is_known, intervals, 0)
@@ -54,7 +55,8 @@ def agree(
     total = known.sum(axis=1)
     reason = result.reason.copy()
     is_good = reason == Reason.ACCEPTED
-    reason[is_good & ((total > result.total) | (is_whole & (total != result.total)))] = Reason.PARTS_DISAGREE
+    disagrees = (total > result.total) | (is_whole & (total != result.total))
+    reason[is_good & ~result.is_late & disagrees] = Reason.PARTS_DISAGREE
     reason[(known > slot_max).any(axis=1)] = Reason.IMPLAUSIBLE
     reason[(known < 0).any(axis=1)] = Reason.NEGATIVE
     return reason

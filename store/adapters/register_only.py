@@ -6,7 +6,7 @@ import numpy as np
 
 from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counter, anchor, counted, moved_on
-from store.rejections import SLOT_WH_MAX
+from store.rejections import SLOT_WH_MAX, Reason
 from store.tariffs import ELECTRICITY
 
 
@@ -21,19 +21,19 @@ class RegisterOnly:
 def channels(form: RegisterOnly) -> tuple[Channel, ...]:
     """The differences of two displays are the half-hours; displays at other times give the register alone."""
     result = counted(form.counter, SLOT_WH_MAX[ELECTRICITY])
-    assert not form.is_half_hourly or (form.counter.slots_apart == 1).all(), (
-        "half-hourly displays are a half-hour apart"
-    )
+    reason = result.reason.copy()
+    if form.is_half_hourly:
+        reason[form.counter.slots_apart != 1] = Reason.WRONG_SHAPE
     register_wh = form.counter.before.register_wh + result.total
     return (
         Channel(
             fuel=ELECTRICITY,
             values_wh=(result.steps if form.is_half_hourly else result.steps[:, :0]).astype(np.int32),
             register_wh=register_wh,
-            has_rolled_over=result.has_rolled_over,
-            reason=result.reason,
+            has_rolled_over=result.has_rolled_over & (reason == Reason.ACCEPTED),
+            reason=reason,
             before=form.counter.before,
-            after=moved_on(form.counter.before, result.reason, anchor(form.counter.display[:, -1], register_wh)),
+            after=moved_on(form.counter.before, result, reason, anchor(form.counter.display[:, -1], register_wh)),
         ),
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.columns import Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
-from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, day_of_month
+from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
 from store.tariffs import FIRST_PRICES, MISSING_WH, PriceList, day_totals
 
 
@@ -134,10 +134,11 @@ def fold_intervals(log: Page) -> Page:
 def fold_latest(log: Page) -> Page:
     """Of each meter and month the latest register that it sent: the columns of the latest state, and `write_us`.
 
-    Estimates and corrections say nothing of a register. Of two deliveries that end at one instant each column has the larger
-    value, as two writes with one timestamp leave it.
+    Estimates and corrections, by revision or by quality, say nothing of it, nor does a register in doubt. Of two deliveries
+    that end at one instant each column has the larger value, as two writes with one timestamp leave it.
     """
-    sent = take(log, integers(log, "revision") == 0)
+    is_measured = (integers(log, "revision") == 0) & (integers(log, "quality") == Quality.ACTUAL)
+    sent = take(log, is_measured & (integers(log, "register_wh") != UNKNOWN_WH))
     end_us = integers(sent, "interval_start") * 1_000 + integers(sent, "slot_count") * SLOT_US
     heads = starts_of(*(integers(sent, name) for name in ("premises", "month", "fuel")))
     if not len(heads):
@@ -183,6 +184,7 @@ FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
             "interval_start",
             "slot_count",
             "revision",
+            "quality",
             "received_at",
             "register_wh",
         ),

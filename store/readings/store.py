@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, Operation
 from store.columns import Column, Page, dicts_of
@@ -22,8 +23,8 @@ from store.ports import (
     Values,
 )
 from store.readings.fold import Book, fold_totals, lists_of
-from store.readings.verify import Difference, Rebuilt, rebuild, verify
-from store.rows import Readings, home_columns, month_of, reading_columns, us_of, values_of
+from store.readings.verify import LOG, Difference, Rebuilt, rebuild, table_of, verify
+from store.rows import Readings, home_columns, is_latest_state, month_of, reading_columns, us_of, values_of
 
 TICK_US = 10_000_000
 REJECTED_SHARD_COUNT = 16
@@ -40,15 +41,23 @@ class HomeReadings:
 
     def append(self, readings: Readings) -> None:
         assert (readings.revision == 0).all(), "a correction goes to append_revision"
-        self._write(Operation.INGEST_READING, readings)
+        is_latest = is_latest_state(readings)
+        self._write(Operation.INGEST_READING, readings, np.flatnonzero(is_latest))
+        others = np.flatnonzero(~is_latest)
+        self._write(Operation.INGEST_REVISION, readings, others)
+        day_us = readings.interval_start_us // DAY_US * DAY_US
+        for day in {(int(readings.premises[i]), int(readings.fuel[i]), int(day_us[i])) for i in others}:
+            self.refold(*day)
 
     def append_revision(self, readings: Readings) -> None:
         assert (readings.revision != 0).all(), "a first delivery goes to append"
-        self._write(Operation.INGEST_REVISION, readings)
+        self._write(Operation.INGEST_REVISION, readings, np.arange(len(readings.mpxn)))
 
     def append_register(self, readings: Readings) -> None:
         assert readings.values_wh.shape[1] == 0, "half-hours go to append"
-        self._write(Operation.INGEST_REGISTER, readings)
+        is_latest = is_latest_state(readings)
+        self._write(Operation.INGEST_REGISTER, readings, np.flatnonzero(is_latest))
+        self._write_log_alone(readings, np.flatnonzero(~is_latest))
 
     def events(self, premises: int, month: int) -> list[Event]:
         rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
@@ -180,9 +189,21 @@ class HomeReadings:
         """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing. Raises StoreError."""
         return rebuild(self.bulk, self.runner.schema, view, self.book, now_us=time.time_ns() // 1_000)
 
-    def _write(self, operation: Operation, readings: Readings) -> None:
-        columns = reading_columns(operation, readings)
-        self.runner.run_many(operation, [values_of(columns, i) for i in range(len(readings.mpxn))])
+    def _write(self, operation: Operation, readings: Readings, rows: NDArray[np.intp]) -> None:
+        if len(rows):
+            columns = reading_columns(operation, readings)
+            self.runner.run_many(operation, [values_of(columns, i) for i in rows.tolist()])
+
+    def _write_log_alone(self, readings: Readings, rows: NDArray[np.intp]) -> None:
+        """Registers that say nothing of a meter's latest state: no view has them."""
+        columns = reading_columns(Operation.INGEST_REVISION, readings)
+        ordered = rows[np.lexsort((columns["month"][rows], columns["premises"][rows]))]  # partition by partition
+        page: dict[str, Column] = {
+            name: column[ordered].astype(np.int64) for name, column in columns.items() if name != "values_wh"
+        }
+        page["values_wh"] = lists_of([()] * len(ordered))
+        if len(ordered):
+            self.bulk.insert(table_of(self.runner.schema, LOG), page)
 
     def _of_day(self, premises: int, fuel: int, day_start_us: int) -> dict[str, Any]:
         columns = home_columns(np.array([premises]), np.array([fuel], np.int8), np.array([day_start_us]))

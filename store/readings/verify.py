@@ -89,7 +89,7 @@ class _Compared:
 
 def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Difference]:
     """The differences of a view, in the order of the ring. Raises StoreError, or KeyError for a view that has no fold."""
-    table = _table(schema, view)
+    table = table_of(schema, view)
     key = primary_key(table)
     for compared in _compare(bulk, schema, table, book):
         for is_in, page in ((compared.is_lacking, compared.fold), (compared.is_phantom, compared.held)):
@@ -122,7 +122,7 @@ def rebuild(
     In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
     there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
     """
-    table = _table(schema, view)
+    table = table_of(schema, view)
     done = Rebuilt()
     for compared in _compare(bulk, schema, table, book):
         done.half_hours += compared.half_hours
@@ -225,7 +225,7 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
     key = primary_key(table)
     columns = [column.name for column in table.columns]
     pages = merge_by_token(
-        bulk.scan(_table(schema, LOG), log_columns, piece), bulk.scan(table, columns, piece, with_times=True)
+        bulk.scan(table_of(schema, LOG), log_columns, piece), bulk.scan(table, columns, piece, with_times=True)
     )
     for log, held in pages:
         tokens = [integers(page, "token") for page in (log, held) if page and row_count(page)]
@@ -253,7 +253,7 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
         )
 
 
-def _table(schema: Schema, name: str) -> Table:
+def table_of(schema: Schema, name: str) -> Table:
     for table in schema.tables:
         if table.name == name:
             return table

@@ -99,8 +99,8 @@ def test_a_half_hour_that_comes_late_counts_in_its_day(store: MemoryStore) -> No
 
 
 def test_a_register_that_falls_against_the_log_is_refused(store: MemoryStore) -> None:
-    ingest(store, rows((0, 4, [100], 1_000)), known())
-    result = ingest(store, rows((0, 5, [10], 999), (0, 2, [10], 1_001), (0, 6, [5], 1_005), (0, 3, [5], 900)), known())
+    ingest(store, rows((0, 4, [100], 1_007)), known())
+    result = ingest(store, rows((0, 5, [10], 999), (0, 2, [10], 1_008), (0, 6, [5], 1_012), (0, 3, [5], 900)), known())
     assert told(result) == [(0, Reason.REGISTER_FELL), (1, Reason.REGISTER_FELL)]
 
 

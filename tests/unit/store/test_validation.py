@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, Quality, export_mpan_of, mpan_of, mprn_of
 from store.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
-from store.rejections import DETAIL_CHARS_MAX, Reason
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason
 from store.tariffs import MISSING_WH
-from store.validation import INSTANT_MAX_US, Context, judge, no_context, rejections
+from store.validation import Context, judge, no_context, rejections
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 HOMES = NumberedHomes(count=10)
@@ -46,7 +46,7 @@ def delivery(*rows: Row, slot_count: int = 1, **fields: Any) -> Delivery:
 def reasons(*rows: Row, context: Context | None = None, slot_count: int = 1, **fields: Any) -> list[Reason]:
     parsed = parse(delivery(*rows, slot_count=slot_count, **fields), HOMES)
     judged = judge(parsed, context or no_context(len(rows), slot_count))
-    return [Reason(int(one)) for one in judged]
+    return [Reason(int(one)) for one in judged.reason]
 
 
 OK = Reason.ACCEPTED
@@ -218,7 +218,7 @@ def test_a_duplicate_of_a_refused_row_is_no_duplicate() -> None:
 
 
 def test_a_register_falls_within_a_delivery_in_whatever_order() -> None:
-    rows = row(slot=2, register=300), row(slot=0, register=100), row(slot=1, register=90), row(slot=3, register=310)
+    rows = row(slot=2, register=300), row(slot=0, register=100), row(slot=1, register=90), row(slot=3, register=400)
     assert reasons(*rows) == [OK, OK, Reason.REGISTER_FELL, OK]
     assert reasons(*rows[::-1]) == [OK, Reason.REGISTER_FELL, OK, OK]
 
@@ -282,6 +282,6 @@ def test_no_cell_can_stop_a_delivery(cells: list[Any], values: Any) -> None:
     odd = row() | dict(zip(names, cells, strict=True)) | {"values_wh": values}
     parsed = parse(delivery(row(home=1), odd, row(home=2)), HOMES)
     judged = judge(parsed, no_context(3, 1))
-    assert judged[[0, 2]].tolist() == [OK, OK]
+    assert judged.reason[[0, 2]].tolist() == [OK, OK]
     for told in rejections(parsed, judged):
         assert told.row == 1 and len(told.detail) <= DETAIL_CHARS_MAX
