@@ -88,10 +88,15 @@ def judge(parsed: Parsed, context: Context) -> Judged:
         (Reason.PARTS_DISAGREE, _disagrees(readings, context)),
     ):
         reason[(reason == Reason.ACCEPTED) & is_so & is_open] = one
-    # among the rows themselves, of those that are good so far
-    good = np.flatnonzero(reason == Reason.ACCEPTED)
-    reason[_contradicting(readings, good)] = Reason.DUPLICATE_DIFFERS
-    is_followed = _reject_odd_registers(readings, context.meter_number, reason)
+    # among the rows themselves, of those that are good so far: what contradicts a row whose register is odd is none the worse
+    by_itself, others = reason, np.zeros(0, np.int64)
+    while True:
+        by_itself[others] = Reason.DUPLICATE_DIFFERS
+        reason = by_itself.copy()
+        is_followed = _reject_odd_registers(readings, context.meter_number, reason)
+        others = _contradicting(readings, np.flatnonzero(reason == Reason.ACCEPTED))
+        if not len(others):
+            break
     is_in_doubt |= (parsed.reason == Reason.ACCEPTED) & np.isin(reason, (Reason.IMPLAUSIBLE, Reason.REGISTER_FELL))
     is_in_doubt &= _has_half_hours(readings)
     good = np.flatnonzero(reason == Reason.ACCEPTED)
@@ -300,6 +305,9 @@ def _reject_odd_steps(readings: Readings, rows: NDArray[np.int64], reason: NDArr
         end_us, start_us = int(readings.interval_end_us[row]), int(readings.interval_start_us[row])
         if kept:
             last = kept[-1:]
+            if end_us == ends[-1] and readings.register_wh[row] != readings.register_wh[kept[-1]]:
+                reason[row] = Reason.DUPLICATE_DIFFERS
+                continue
             risen_wh = int(readings.register_wh[row] - readings.register_wh[kept[-1]])
             if has_fallen(readings.register_wh[last], readings.register_wh[[row]]).any():
                 reason[row] = Reason.REGISTER_FELL

@@ -152,6 +152,14 @@ def test_half_hours_and_their_register_are_held_against_each_other(
     assert reasons(take(MemoryStore(SCHEMAS["home_months"], Book()), second, first)) == expected
 
 
+def test_a_row_is_none_the_worse_for_a_wrong_one_of_its_half_hour(store: MemoryStore) -> None:
+    """The first of two rows for one day has a register that fell: the second, which is right, is no duplicate of it."""
+    result = take(store, day(0, 912_734), day(1, 500_001), day(1, 917_534))
+    assert [(one.row, one.reason.text) for one in result.rejected] == [(1, "register_fell")]
+    assert [one.register_wh for one in store.events(5, JANUARY)] == [912_734, 917_534]
+    assert_views_are_folds(store)
+
+
 def test_a_display_of_whole_kwh_has_not_fallen(store: MemoryStore) -> None:
     take(store, day(0, 912_734))
     assert reasons(take(store, day(2, 912_000, values=()))) == []
