@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -197,6 +197,20 @@ class Run(Part):
     )
     validity: Validity = Validity()
     evidence: Evidence = Evidence()
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _is_of_utc(cls, start: object) -> object:
+        """A day begins at 00:00 UTC here; an offset is another instant, and often another day."""
+        try:
+            instant = datetime.fromisoformat(start) if isinstance(start, str) else start
+        except ValueError:
+            return start  # no date at all: told as such
+        if isinstance(instant, datetime) and instant.utcoffset() not in (None, timedelta(0)):
+            raise ValueError(
+                "has an offset: the simulated span begins at 00:00 UTC of a day, give that day (2026-01-15)"
+            )
+        return start
 
     @model_validator(mode="after")
     def _has_one_shape(self) -> Self:
