@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reports.comparison.page import Comparison
 
 
 def write_report(folder: Path) -> None:
@@ -27,8 +31,8 @@ def write_report(folder: Path) -> None:
             write_matrix_report(folder)
 
 
-def write_comparison(run_folders: Sequence[Path], page: Path) -> None:
+def write_comparison(run_folders: Sequence[Path], page: Path) -> "Comparison":
     """Write one HTML page that shows several runs side by side. Raises ScenarioError naming a folder that lacks something."""
     from reports.comparison.page import write_comparison as write
 
-    write(run_folders, page)
+    return write(run_folders, page)

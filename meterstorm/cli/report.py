@@ -47,6 +47,7 @@ def report_command(
 
     for run in runs:
         recover(run)
+    told: dict[str, object] = {}
     if len(runs) == 1:
         if out is not None:
             raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")
@@ -55,8 +56,8 @@ def report_command(
     else:
         with named_folder(out, "comparison") as named, new_folder(named) as folder:
             page = folder / "comparison.html"
-            write_comparison(runs, page)
+            told |= write_comparison(runs, page).as_json()
     if as_json:
-        print(json.dumps({"report": str(page)}))
+        print(json.dumps({"report": str(page), **told}))
     elif not quiet:
         print(f"report: {page}")

@@ -1,6 +1,6 @@
 """Several runs side by side on one self-contained page: the same figures, one colour and dash pattern a run.
 
-It shows differences and judges none: two single runs differ by chance too, and the gate is what tells chance from change.
+It shows differences and judges none: two single runs differ by chance too.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,45 @@ class NamedRun:
         return self.run.results.verdict
 
 
-def write_comparison(run_folders: Sequence[Path], page_path: Path) -> None:
-    """Write the page. Raises ScenarioError for too many runs, or naming a folder that lacks something."""
+class ComparedOperation(NamedTuple):
+    """One operation of one run, as the page has it; None: not measured. Times in ms."""
+
+    run: str
+    rate_per_s: float | None
+    failed: int
+    indeterminate: int
+    p50_ms: float | None
+    p99_ms: float | None
+    p99_change: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What the page shows, for machines: the same rows, cells and sentences."""
+
+    runs: list[str]
+    verdicts: list[str]
+    sameness: list[str]
+    rows: dict[str, list[str]]
+    operations: dict[str, list[ComparedOperation | None]]
+
+    def as_json(self) -> dict[str, object]:
+        """Of lists, texts and numbers alone."""
+        operations = {
+            name: [None if cell is None else cell._asdict() for cell in cells]
+            for name, cells in self.operations.items()
+        }
+        return {
+            "runs": self.runs,
+            "verdicts": self.verdicts,
+            "sameness": self.sameness,
+            "rows": self.rows,
+            "operations": operations,
+        }
+
+
+def write_comparison(run_folders: Sequence[Path], page_path: Path) -> Comparison:
+    """Write the page; what it shows. Raises ScenarioError for too many runs, or naming a folder that lacks something."""
     if not 2 <= len(run_folders) <= RUN_COUNT_MAX:
         raise ScenarioError(
             f"{len(run_folders)} runs can't be shown side by side; name 2 to {RUN_COUNT_MAX} run folders"
@@ -61,6 +98,7 @@ def write_comparison(run_folders: Sequence[Path], page_path: Path) -> None:
     names = distinct_names(run_folders)
     runs = [NamedRun(name=name, run=read_run(folder)) for name, folder in zip(names, run_folders, strict=True)]
     page_path.write_text(comparison_html(runs), encoding="utf-8")
+    return compared(runs)
 
 
 def comparison_html(runs: Sequence[NamedRun]) -> str:
@@ -74,6 +112,37 @@ def comparison_html(runs: Sequence[NamedRun]) -> str:
         operations={name: _operation(runs, name) for name in operations},
         load=_load(runs),
         curves=[picture for name in operations if (picture := _curves(runs, name)) is not None],
+    )
+
+
+def compared(runs: Sequence[NamedRun]) -> Comparison:
+    """The page's rows, cells and sentences."""
+    names = list(dict.fromkeys(name for each in runs for name in each.run.results.operations))
+    return Comparison(
+        runs=[each.name for each in runs],
+        verdicts=[each.verdict.value for each in runs],
+        sameness=sameness(runs),
+        rows={row.name: row.values for row in _rows(runs)},
+        operations={
+            name: [_compared(each.name, cells) for each, cells in zip(runs, _operation(runs, name), strict=True)]
+            for name in names
+        },
+    )
+
+
+def _compared(run: str, cells: OperationCells) -> ComparedOperation | None:
+    result = cells.result
+    if result is None:
+        return None
+    response = result.response_ms
+    return ComparedOperation(
+        run=run,
+        rate_per_s=result.rate_per_s,
+        failed=result.failed,
+        indeterminate=result.indeterminate,
+        p50_ms=response.p50 if response else None,
+        p99_ms=response.p99 if response else None,
+        p99_change=cells.change,
     )
 
 
@@ -105,7 +174,9 @@ def sameness(runs: Sequence[NamedRun]) -> list[str]:
     names = sorted({name for each in results for name in each.versions})
     differing = [name for name in names if len({each.versions.get(name) for each in results}) > 1]
     sentences += [f"Their versions of {name} differ." for name in differing]
-    sentences.append("A difference between two single runs may be chance; the gate tells chance from change.")
+    sentences.append(
+        "A difference between two single runs may be chance: repeat each several times before you believe it."
+    )
     return sentences
 
 
@@ -114,7 +185,10 @@ def _rows(runs: Sequence[NamedRun]) -> list[Row]:
     audits = [each.audit for each in every]
     sound = [False] * len(every)
     late = [each.generator.late_ms for each in every]
-    rates = [[o.rate_per_s for o in each.operations.values() if o.rate_per_s is not None] for each in every]
+    rates = [
+        [o.rate_per_s for o in each.operations.values() if o.is_open_loop and o.rate_per_s is not None]
+        for each in every
+    ]
     lost = [None if audit is None else audit.lost for audit in audits]
     others = [None if audit is None else audit.wrong + audit.phantom + audit.duplicate for audit in audits]
     return [
@@ -125,7 +199,9 @@ def _rows(runs: Sequence[NamedRun]) -> list[Row]:
         Row("Readings lost", [wording.count(each) for each in lost], [bool(each) for each in lost]),
         Row("Wrong, phantom or duplicate", [wording.count(each) for each in others], [bool(each) for each in others]),
         Row(
-            "Acknowledged rate [operations/s]", [wording.rate(sum(each) if each else None, "") for each in rates], sound
+            "Acknowledged rate, meters and customers [operations/s]",
+            [wording.rate(sum(each) if each else None, "") for each in rates],
+            sound,
         ),
         Row("Generator lateness p99", [wording.milliseconds(each.p99 if each else None) for each in late], sound),
         Row("Cassandra", [each.versions.get("cassandra", wording.NO_FIGURE) for each in every], sound),

@@ -14,6 +14,7 @@ Rules that hold here:
 - Indeterminate facts are counted, not judged: the cluster made no promise about them.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -155,7 +156,7 @@ def audit_checks(audit: AuditResult | None, scenario: Scenario, unfolded: Collec
     return [
         *(_fault_check(audit, kind) for kind in FAULTS),
         _read_back_check(audit),
-        *(_rule_check(number, rule) for number, rule in enumerate(audit.rules, start=1)),
+        *(_rule_check(rule) for rule in audit.rules),
         *_dc_checks(audit, scenario),
     ]
 
@@ -192,6 +193,11 @@ def _in_doubt(check: Check, why: str) -> Check:
     return check.model_copy(update={"outcome": Verdict.INCONCLUSIVE, "sentence": f"{check.sentence} {why}"})
 
 
+def rule_name(rule: RuleCheck) -> str:
+    """The name of a rule's check, which says what the rule is: CI shows names alone, and compares them from run to run."""
+    return RULE + "_".join(re.findall(r"[a-z0-9]+", rule.rule.lower()))
+
+
 def _fold_check(unfolded: Collection[str]) -> Check:
     sentence = (
         f"The days that estimates and corrections have touched are not folded anew, so {listed(list(unfolded))} can't be "
@@ -200,8 +206,8 @@ def _fold_check(unfolded: Collection[str]) -> Check:
     return _check("fold", "audit", Verdict.INCONCLUSIVE, sentence)
 
 
-def _rule_check(number: int, rule: RuleCheck) -> Check:
-    name = f"{RULE}{number}"
+def _rule_check(rule: RuleCheck) -> Check:
+    name = rule_name(rule)
     if rule.faults:
         example = f" For example {rule.examples[0]}." if rule.examples else ""
         sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {held_against(rule)}.{example}"
