@@ -16,6 +16,10 @@ def described(schema: Schema) -> str:
         "",
         "Made from the schema by `uv run python -m store.describe > docs/tables.md`. The bound is that of one partition.",
         "",
+        "Units: `_wh` Wh (of a gas counter's changes dm³); `_us` microseconds; `_upence` millionths of a penny, so 24.5 p a kWh "
+        "are 24,500 upence a Wh and 100,000,000 upence a pound; `timestamp` is UTC in milliseconds; `epoch_day` and `epoch_hour` "
+        "count from 1970-01-01 UTC; `month` is yyyymm in UTC. In `values_wh` -1 is a half-hour that the meter has lost.",
+        "",
     ]
     for table in schema.tables:
         lines += _table(schema, table)
@@ -26,12 +30,14 @@ def _table(schema: Schema, table: Table) -> list[str]:
     key = ", ".join(name for name in primary_key(table) if name not in table.partition_key)
     written = ", ".join(f"`{operation}`" for operation in schema.writers_of(table)) or "-"
     asked = ", ".join(f"`{query.operation}`" for query in table.queries) or "-"
+    columns = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
     return [
         f"## `{table.name}`",
         "",
         f"Serves {table.serves}.",
         "",
         f"- Key: (({', '.join(table.partition_key)}){', ' + key if key else ''})",
+        f"- Columns: {columns}",
         f"- At most {table.partition.rows:,} rows, {table.partition.bytes_max / _KB:,.1f} kB",
         f"- Written by {written}; asked by {asked}",
         f"- Stored so: {table.reason}",

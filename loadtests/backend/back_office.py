@@ -366,7 +366,9 @@ def summarise(estate: EstateModel, store: HomeReadings, as_of_us: int) -> None:
     """Project cohorts and completeness of all months of an estate. as_of_us: since the Unix epoch. Raises StoreError."""
     for month in months_of(estate):
         _project_cohorts(estate, store, month, as_of_us)
-        project_completeness(store, month, projection_of(estate).region_of, expected_of(estate), as_of_us)
+        project_completeness(
+            store, month, projection_of(estate).region_of, expected_of(estate), as_of_us, start_us_of(estate)
+        )
 
 
 def _project_cohorts(estate: EstateModel, store: HomeReadings, month: int, as_of_us: int) -> None:

@@ -21,10 +21,15 @@ HOMES_MIN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insight:
-    """What the homes of a cohort used in a day of a month, or in the month up to now (day 0)."""
+    """What the homes of a cohort used in a day of a month, or in the month up to now (day 0).
+
+    Homes have unequal numbers of days: they move in, and meters lose some. So the month's figures are what each home would
+    have used in all `day_count` days, had it stood to the others on each of them as it did on its own.
+    """
 
     day: int
     fuel: int
+    day_count: int  # of a month those that HOMES_MIN homes have or more; of a day 1
     home_count: int
     mean_wh: int
     percentiles_wh: tuple[int, ...]  # 101 of them
@@ -36,7 +41,7 @@ class Insight:
         return round(min((below + through) / 2, 100))
 
 
-def insight_of(day: int, fuel: int, used_wh: Integers) -> Insight | None:
+def insight_of(day: int, fuel: int, used_wh: Integers, day_count: int = 1) -> Insight | None:
     """Of what each home of a cohort used: int64[homes] [Wh]; None for fewer than HOMES_MIN."""
     if len(used_wh) < HOMES_MIN:
         return None
@@ -44,6 +49,7 @@ def insight_of(day: int, fuel: int, used_wh: Integers) -> Insight | None:
     return Insight(
         day=day,
         fuel=fuel,
+        day_count=day_count,
         home_count=len(used_wh),
         mean_wh=round(int(used_wh.sum()) / len(used_wh)),
         percentiles_wh=tuple(percentiles.tolist()),
@@ -59,16 +65,33 @@ def insights(
         found[one] = []
         for one_fuel in np.unique(fuel[cohort == one]).tolist():
             chosen = (cohort == one) & (fuel == one_fuel)
-            homes, index = np.unique(home[chosen], return_inverse=True)
-            month_wh = np.zeros(len(homes), np.int64)
-            np.add.at(month_wh, index, used_wh[chosen])
-            told = [insight_of(0, one_fuel, month_wh)]
-            told += [
+            days = [
                 insight_of(one_day, one_fuel, used_wh[chosen & (day == one_day)])
                 for one_day in np.unique(day[chosen]).tolist()
             ]
-            found[one] += [insight for insight in told if insight is not None]
+            told = [insight for insight in days if insight is not None]
+            mean_wh = {insight.day: insight.mean_wh for insight in told}
+            is_told = chosen & np.isin(day, list(mean_wh))
+            month = insight_of(0, one_fuel, month_wh(day[is_told], home[is_told], used_wh[is_told], mean_wh), len(told))
+            found[one] += [*([month] if month else []), *told]
     return found
+
+
+def month_wh(day: Integers, home: Integers, used_wh: Integers, mean_wh: Mapping[int, int]) -> Integers:
+    """What each home would have used in all days: int64[n] each, a home's use of a day -> int64[homes], in order of homes.
+
+    mean_wh: day -> what the cohort's homes used on it in the mean. A home's use is scaled by what the mean home used in all
+    days over what it used in the home's own: 300 kWh of 30 days and 10 kWh of one are alike.
+    """
+    homes, index = np.unique(home, return_inverse=True)
+    own_wh, of_same_days_wh = np.zeros(len(homes), np.int64), np.zeros(len(homes), np.int64)
+    np.add.at(own_wh, index, used_wh)
+    np.add.at(of_same_days_wh, index, np.array([mean_wh[one] for one in day.tolist()], np.int64))
+    all_wh = sum(mean_wh.values())
+    # of days on which nobody used anything there is nothing to scale by
+    scale = all_wh / np.where(of_same_days_wh > 0, of_same_days_wh, 1)
+    in_all_wh: Integers = np.rint(own_wh * scale).astype(np.int64)
+    return in_all_wh
 
 
 def count_known(days: Days, region: Integers) -> Mapping[tuple[int, int, int], NDArray[np.int64]]:

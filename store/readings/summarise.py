@@ -3,11 +3,12 @@
 Memory holds a number for each home and day of the month (cohorts), or a few for each region and day (completeness).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from scenarios.domain import DAY_US, Operation
+from scenarios.domain import DAY_US, SLOTS_PER_DAY, Operation
 from store.columns import Integers, integers, merge_by_token, row_count, take
 from store.ports import Runner, Values
 from store.readings.fold import DAY_COLUMNS, fold_days
@@ -54,15 +55,18 @@ def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Intege
 
 def comparison(runner: Runner, cohort: int, month: int) -> list[Insight]:
     """What the homes of a cohort used, by day (0: the month) and fuel. Raises StoreError."""
+    rows = runner.run(Operation.READ_COMPARISON, {"cohort": cohort, "month": month})
+    days = Counter(row.fuel for row in rows if row.day)  # of the month: each of its days that can be told has a row
     return [
         Insight(
             day=row.day,
             fuel=row.fuel,
+            day_count=1 if row.day else days[row.fuel],
             home_count=row.home_count,
             mean_wh=row.mean_wh,
             percentiles_wh=tuple(row.percentiles_wh),
         )
-        for row in runner.run(Operation.READ_COMPARISON, {"cohort": cohort, "month": month})
+        for row in rows
     ]
 
 
@@ -72,11 +76,12 @@ def project_completeness(
     region_of: Callable[[Integers], Integers],
     expected: Mapping[tuple[int, int], int],
     as_of_us: int,
+    since_us: int = 0,
 ) -> int:
-    """Write how complete each day of a UTC month is, of all that have a reading; how many rows. Raises StoreError.
+    """Write how complete each UTC day of a month is that has begun, also of whom nothing came; how many rows. Raises StoreError.
 
-    region_of: premises int64[n] -> int64[n]; expected: (region, fuel) -> meters that should send half-hours;
-    as_of_us: when it is projected: a later projection wins over it [us].
+    region_of: premises int64[n] -> int64[n]; expected: (region, fuel) -> meters that should send half-hours, from
+    `since_us` on; as_of_us: when it is projected: a later projection wins over it [us].
     """
     table = _table(store, "events_by_home")
     counts: dict[tuple[int, int, int], Integers] = {}
@@ -91,6 +96,11 @@ def project_completeness(
     assert all(month_of(np.array([day_us]))[0] == month for day_us, _, _ in counts), (
         "a day in another month's partition"
     )
+    for day_us in range(max(_month_start_us(month), since_us // DAY_US * DAY_US), as_of_us, DAY_US):
+        if int(month_of(np.array([day_us]))[0]) != month:
+            break
+        for region, fuel in expected:
+            counts.setdefault((day_us, region, fuel), np.zeros(SLOTS_PER_DAY, np.int64))
     rows: list[Values] = [
         {
             "epoch_day": day_us // DAY_US,
@@ -110,6 +120,10 @@ def completeness(runner: Runner, day_start_us: int) -> dict[tuple[int, int], tup
     """(region, fuel) -> how many readings each half-hour of a UTC day should have, and how many it has. Raises StoreError."""
     rows = runner.run(Operation.READ_COMPLETENESS, {"epoch_day": day_start_us // DAY_US})
     return {(row.region, row.fuel): (row.expected, tuple(row.known_counts)) for row in rows}
+
+
+def _month_start_us(month: int) -> int:
+    return int(np.datetime64(f"{month // 100:04}-{month % 100:02}", "us").astype(np.int64))
 
 
 def _write(runner: Runner, operation: Operation, rows: list[Values]) -> None:

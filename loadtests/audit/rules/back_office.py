@@ -17,7 +17,7 @@ from store.columns import Page, dicts_of, integers, lists
 from store.ports import Event, Rejected
 from store.readings.receipts import HOUR_US
 from store.readings.settlement import settle
-from store.readings.summaries import Insight
+from store.readings.summaries import Insight, month_wh
 from store.rows import Readings
 from store.tariffs import EXPORT, GAS, MISSING_WH
 
@@ -133,15 +133,23 @@ def check_received(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], 
 
 
 def check_cohorts(usage: Page, cohort: Ints, told: Mapping[int, Sequence[Insight]]) -> Checked:
-    """Do the months of cohorts count their homes and add up to them? usage: rows of one month, with the `cohort` of each."""
+    """Do the insights of cohorts count their homes and add up to them? usage: rows of one month, with the `cohort` of each."""
     faults, count = [], 0
     home, fuel, used = integers(usage, "premises"), integers(usage, "fuel"), integers(usage, "usage_wh")
+    day = integers(usage, "day")
     for one, insights in told.items():
-        for insight in (insight for insight in insights if insight.day == 0):
+        for insight in insights:
             count += 1
             is_of = (cohort == one) & (fuel == insight.fuel)
+            if insight.day:
+                is_of &= day == insight.day
+                of_homes = used[is_of]
+            else:
+                of_day = {other.day: other.mean_wh for other in insights if other.day and other.fuel == insight.fuel}
+                is_of &= np.isin(day, list(of_day))
+                of_homes = month_wh(day[is_of], home[is_of], used[is_of], of_day)
             homes = len(np.unique(home[is_of]))
-            mean = round(int(used[is_of].sum()) / max(homes, 1))
+            mean = round(int(of_homes.sum()) / max(homes, 1))
             if (insight.home_count, insight.mean_wh) != (homes, mean):
                 faults.append(
                     f"cohort {one}, fuel {insight.fuel}: {insight.home_count} homes of {insight.mean_wh} Wh, and their usage "

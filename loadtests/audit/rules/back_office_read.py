@@ -142,7 +142,7 @@ def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
     pages = [
         take(page, integers(page, "month") == month)
         for piece in store.bulk.pieces()
-        for page in store.bulk.scan(table, ("premises", "month", "fuel", "usage_wh"), piece)
+        for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece)
     ]
     usage = concat(pages)
     cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)

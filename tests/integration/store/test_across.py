@@ -174,7 +174,7 @@ def test_completeness_counts_what_is_known_of_each_half_hour(store: HomeReadings
     store.append(run_of(701, day_us + 3 * SLOT_US, [5]))
     store.append_revision(run_of(700, day_us + 10 * SLOT_US, [6], revision=-1))
     expected = {(0, 0): 3, (1, 0): 1}
-    assert project_completeness(store, 202405, PROJECTION.region_of, expected, day_us + 2 * DAY_US) == 2
+    assert project_completeness(store, 202405, PROJECTION.region_of, expected, day_us + DAY_US, day_us) == 2
     told = completeness(store.runner, day_us)
     assert told == {(0, 0): (3, (2,) * 48), (1, 0): (1, (0, 0, 0, 1) + (0,) * 44)}
     assert completeness(store.runner, day_us + DAY_US) == {}

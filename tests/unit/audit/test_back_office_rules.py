@@ -196,9 +196,9 @@ def test_a_cohort_that_is_not_its_homes_is_found() -> None:
     day, fuel = np.tile([1, 2], 30), np.zeros(60, np.int64)
     used = np.arange(60) * 10
     cohort = home % 2
-    usage: Page = {"premises": home, "fuel": fuel, "usage_wh": used}
+    usage: Page = {"premises": home, "day": day, "fuel": fuel, "usage_wh": used}
     told = dict(insights(cohort, day, fuel, home, used))
     right = check_cohorts(usage, cohort, told)
-    assert (right.counted, right.faults) == (2, 0)
-    assert check_cohorts({**usage, "usage_wh": used + (home == 4) * SLOT_US}, cohort, told).faults == 1
-    assert check_cohorts(usage, np.where(home == 4, 1, cohort), told).faults == 2
+    assert (right.counted, right.faults) == (6, 0)  # two days and the month, of two cohorts
+    assert check_cohorts({**usage, "usage_wh": used + (home == 4) * SLOT_US}, cohort, told).faults == 3
+    assert check_cohorts(usage, np.where(home == 4, 1, cohort), told).faults == 6
