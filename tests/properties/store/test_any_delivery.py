@@ -1,5 +1,6 @@
 """Any integers in any field, in any order and of any age: each row is accepted or recorded, and costs no other."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import FOLDS, Book
 from store.schemas import SCHEMAS
+from store.tariffs import FIRST_PRICES
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 NOW_US = START_US + 40 * DAY_US
 GOOD = int(mpan_of(np.array([3]))[0])
 POINTS = [int(of(np.arange(1))[0]) for of in (mpan_of, mprn_of, export_mpan_of)]
-KNOWN = Known(meters=NumberedHomes(count=4), book=Book(), exchanges_us={(0, 0): [START_US + 9 * SLOT_US]})
+BOOK = Book(prices=(replace(FIRST_PRICES, effective_us=START_US - 10 * DAY_US),))  # many rows are about an earlier time
+KNOWN = Known(meters=NumberedHomes(count=4), book=BOOK, exchanges_us={(0, 0): [START_US + 9 * SLOT_US]})
 
 numbers = (
     st.integers() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from((-1, 0, 2**31, 2**32 - 1, 2**62, 2**63 - 1))
@@ -66,7 +69,7 @@ def deliveries(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
 @settings(deadline=None, max_examples=120)
 @given(told=st.lists(deliveries(), min_size=1, max_size=3))
 def test_each_row_is_accepted_or_recorded_and_costs_no_other(told: list[tuple[dict[str, Any], int]]) -> None:
-    store = MemoryStore(SCHEMAS["home_months"])
+    store = MemoryStore(SCHEMAS["home_months"], BOOK)
     for columns, good in told:
         result = ingest(store, Delivery(**columns), KNOWN)
         refused = {one.row for one in result.rejected}
@@ -95,6 +98,6 @@ def test_arrays_of_any_integers_cost_their_row(column: str, odd: int) -> None:
     delivery = Delivery(
         slot_count=1, values_wh=np.array([[100], [100]]), received_at_us=np.array([NOW_US, NOW_US]), **arrays
     )
-    result = ingest(MemoryStore(SCHEMAS["home_months"]), delivery, KNOWN)
+    result = ingest(MemoryStore(SCHEMAS["home_months"], BOOK), delivery, KNOWN)
     assert 0 not in {one.row for one in result.rejected}
     assert len(result.accepted.mpxn) + len(result.rejected) == 2
