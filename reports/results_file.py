@@ -13,13 +13,13 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from loadtests.recording.run_folder import RESULTS_NAME, RunFolder
 from scenarios.spec import ScenarioError, Topology
 
-RESULTS_NAME = "results.json"
 SCHEMA_VERSION = 1
 
 
-class Part(BaseModel):
+class ResultsPart(BaseModel):
     """A part of the results."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
@@ -34,7 +34,7 @@ class Kind(StrEnum):
     MATRIX = "matrix"
 
 
-class ResultsFile(Part):
+class ResultsFile(ResultsPart):
     """All of a results.json. Each kind of results narrows `kind` to its own."""
 
     kind: Kind
@@ -44,7 +44,7 @@ class ResultsFile(Part):
 
     def write(self, folder: Path) -> None:
         """Write FOLDER/results.json whole or not at all: a reader never sees half a file."""
-        path = folder / RESULTS_NAME
+        path = RunFolder(folder).results
         partial = path.with_suffix(".json.partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial.replace(path)
@@ -67,14 +67,14 @@ def kind_of(folder: Path) -> Kind:
     kind = _kind(text)
     if kind is None:
         raise ScenarioError(
-            f"{folder / RESULTS_NAME}: is no run's, simulation's, search's or matrix's; was it cut short or edited?"
+            f"{RunFolder(folder).results}: is no run's, simulation's, search's or matrix's; was it cut short or edited?"
         )
     return kind
 
 
 def load(folder: Path, model: type[File], kind: Kind) -> File:
     """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't the kind's."""
-    path, text = folder / RESULTS_NAME, _text(folder, kind)
+    path, text = RunFolder(folder).results, _text(folder, kind)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
@@ -110,7 +110,7 @@ def _kind(text: str) -> Kind | None:
 
 
 def _text(folder: Path, of: str) -> str:
-    path = folder / RESULTS_NAME
+    path = RunFolder(folder).results
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +135,7 @@ class Verdict(StrEnum):
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 4}
 
 
-class Check(Part):
+class Check(ResultsPart):
     """One thing that was judged. The sentence says with its numbers why it came out as it did."""
 
     name: str
@@ -144,7 +144,7 @@ class Check(Part):
     sentence: str
 
 
-class Machine(Part):
+class Machine(ResultsPart):
     """The machine that ran the bench (and the nodes too, when the cluster is local)."""
 
     cpu: str

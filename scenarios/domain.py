@@ -93,7 +93,7 @@ class Source(IntEnum):
     ALERT = 2
 
 
-class SettlementRun(IntEnum):
+class SettlementRunCode(IntEnum):
     """When what is known of a settlement date is settled; LATEST is no run, but what is known now."""
 
     LATEST = 0
@@ -106,7 +106,10 @@ class SettlementRun(IntEnum):
 
 
 class Operation(StrEnum):
-    """Every operation that a run can send to the store; results, SLOs and consistency levels are keyed by these."""
+    """What is asked of the store from outside; results, objectives and consistency levels are keyed by these.
+
+    What the store does beside it for itself is in `store.operations`.
+    """
 
     INGEST_READING = "ingest_reading"  # half-hours of a meter: the log and all views of the home, in one mutation
     INGEST_REVISION = "ingest_revision"  # one half-hour, estimated or corrected: the log and the interval view
@@ -122,22 +125,12 @@ class Operation(StrEnum):
     READ_TEN_SECOND = "read_ten_second"
     READ_ALERTS = "read_alerts"
     READ_REJECTED = "read_rejected"
-    REFOLD_DAY = "refold_day"  # usage and billing of a day, folded anew from the log
 
-    WRITE_SETTLEMENT = "write_settlement"
     READ_SETTLEMENT = "read_settlement"
-    RECORD_RECEIPT = "record_receipt"  # by a row a delivery ...
     READ_RECEIPTS = "read_receipts"
-    COUNT_RECEIPT = "count_receipt"  # ... or by a counter
     READ_RECEIPT_COUNT = "read_receipt_count"
-    WRITE_COHORT = "write_cohort"
     READ_COMPARISON = "read_comparison"
-    WRITE_COMPLETENESS = "write_completeness"
     READ_COMPLETENESS = "read_completeness"
-    JOURNAL_BATCH = "journal_batch"  # what a batch of deliveries touches, before the log is written
-    READ_JOURNAL = "read_journal"
-    MOVE_WATERMARK = "move_watermark"  # all batches below it are projected
-    READ_WATERMARK = "read_watermark"
 
     CHANGE_PREFERENCE = "change_preference"
     READ_PREFERENCES = "read_preferences"
@@ -146,23 +139,13 @@ class Operation(StrEnum):
     REFRESH_IHD = "refresh_ihd"
     ISSUE_BILL = "issue_bill"
     READ_BILLS = "read_bills"
-    RECORD_REGISTER_CHANGE = "record_register_change"  # a counter rolled over, or a meter was exchanged
-    READ_REGISTER_CHANGES = "read_register_changes"
 
     CREATE_COMMAND = "create_command"
     SEND_COMMAND = "send_command"
-    WAIT_COMMAND = "wait_command"  # an attempt has timed out, or waits to be sent again
     POLL_INBOX = "poll_inbox"
     ANSWER_COMMAND = "answer_command"
     END_COMMAND = "end_command"  # the one terminal state, by compare-and-set
-    READ_COMMAND = "read_command"
-    READ_ATTEMPTS = "read_attempts"
-    SCHEDULE_DUE = "schedule_due"
     FIND_DUE = "find_due"
-    CLEAR_DUE = "clear_due"  # all that is due before an instant has been handled
-    READ_DUE_CLEARED = "read_due_cleared"
-    REPORT_STATE = "report_state"
-    READ_METER_STATE = "read_meter_state"
 
 
 RUN_OPERATIONS = (

@@ -4,6 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -60,8 +61,9 @@ class Consistency(Part):
     audit: Literal[ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE] = ConsistencyLevel.LOCAL_QUORUM
     operations: dict[Operation, ConsistencyLevel] = Field(default_factory=dict)
 
-    def of(self, operation: Operation) -> ConsistencyLevel:
-        return self.operations.get(operation, self.default)
+    def of(self, operation: StrEnum) -> ConsistencyLevel:
+        """The level of an operation; those that are the store's own have the default."""
+        return self.operations.get(operation, self.default) if isinstance(operation, Operation) else self.default
 
 
 class Topology(Part):

@@ -13,9 +13,9 @@ from cassandra.cluster import Session
 from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
-from scenarios.domain import Operation
 from scenarios.spec import Topology
 from store.migrations import HeldVersion, migrations_to, views_to_rebuild
+from store.operations import AnyOperation
 from store.ports import StoreError
 from store.readings.cassandra import CassandraBulk
 from store.readings.fold import Book
@@ -87,7 +87,7 @@ def warming_keyspace(topology: Topology) -> str:
 
 
 def create_warming_schema(
-    session: Session, schema: Schema, topology: Topology, operations: Collection[Operation]
+    session: Session, schema: Schema, topology: Topology, operations: Collection[AnyOperation]
 ) -> None:
     """Create the tables that the nodes are warmed with: those of `operations`. Raises StoreError as `create_schema` does."""
     schema = schema.only(operations)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality
 from store.parsing import Delivery, Meters, parse
-from store.ports import Event, Rejected
+from store.ports import LogEvent, Rejected
 from store.readings.fold import Book
-from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Refused, Rejection
-from store.rows import UNKNOWN_WH, Readings, month_of
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, RefusedRequest, Rejection
+from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
 from store.tariffs import MISSING_WH, DayTotals, day_totals
 from store.validation import Context, judge, no_context, rejections
 
@@ -33,7 +33,7 @@ class ReadingLog(Protocol):
     def append_register(self, readings: Readings) -> None: ...
     def refold(self, premises: int, fuel: int, day_start_us: int) -> None: ...
     def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
-    def events(self, premises: int, month: int) -> list[Event]: ...
+    def events(self, premises: int, month: int) -> list[LogEvent]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,6 @@ class Known:
     book: Book  # as the store folds by
     # (premises, fuel) -> when that meter was exchanged, in order [us]; see `store.customers.registers.exchanges_us`
     exchanges_us: Mapping[tuple[int, int], Sequence[int]]
-
-
-class MeterDay(NamedTuple):
-    """A UTC day of one meter."""
-
-    premises: int
-    fuel: int
-    day_start_us: int  # [us since the Unix epoch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +83,7 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     whose columns differ in length.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
-        raise Refused(
+        raise RefusedRequest(
             f"a delivery of {len(delivery.received_at_us)} rows: at most {DELIVERY_ROWS_MAX}, send it in parts"
         )
     parsed = parse(delivery, known.meters)
@@ -155,7 +147,7 @@ def _joined(one: Readings, other: Readings) -> Readings:
 # -- what is known ---------------------------------------------------------------------------------------------------------
 
 
-def _meters(events: Sequence[Event]) -> dict[int, _Meter]:
+def _meters(events: Sequence[LogEvent]) -> dict[int, _Meter]:
     """A month of a home's log, by fuel."""
     meters: dict[int, _Meter] = defaultdict(lambda: _Meter([], {}, {}, {}, {}, {}))
     told_last: dict[int, dict[int, tuple[int, bool, int]]] = defaultdict(

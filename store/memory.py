@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.domain import Operation
 from store.columns import NULL, Column, Page, Piece, dicts_of
+from store.operations import AnyOperation
 from store.ports import Values
 from store.readings.fold import Book, lists_of
 from store.readings.store import HomeReadings
@@ -91,9 +91,9 @@ class MemoryStatements:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._tables = {table.name: _MemoryTable(table) for table in schema.tables}
-        self._writes: dict[Operation, Write] = {write.statement.operation: write for write in schema.writes}
+        self._writes: dict[AnyOperation, Write] = {write.statement.operation: write for write in schema.writes}
 
-    def run(self, operation: Operation, values: Values) -> list[Any]:
+    def run(self, operation: AnyOperation, values: Values) -> list[Any]:
         statement = self.schema.statement(operation)
         bound = {bind.name: _plain(values[bind.name]) for bind in statement.binds}
         write = self._writes.get(operation)
@@ -106,7 +106,7 @@ class MemoryStatements:
                 self._insert(self._tables[table.name], bound)
         return []
 
-    def run_many(self, operation: Operation, rows: list[Values]) -> list[list[Any]]:
+    def run_many(self, operation: AnyOperation, rows: list[Values]) -> list[list[Any]]:
         return [self.run(operation, values) for values in rows]
 
     def pieces(self) -> Sequence[Piece]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scenarios.domain import Operation
 from store.columns import Page, Piece
+from store.operations import AnyOperation
 from store.rows import Readings
 from store.tables import Schema, Table
 
@@ -29,10 +29,10 @@ class Runner(Protocol):
     @property
     def schema(self) -> Schema: ...
 
-    def run(self, operation: Operation, values: Values) -> list[Any]:
+    def run(self, operation: AnyOperation, values: Values) -> list[Any]:
         """All rows of the answer, with an attribute a column. Raises StoreError."""
 
-    def run_many(self, operation: Operation, rows: list[Values]) -> list[list[Any]]:
+    def run_many(self, operation: AnyOperation, rows: list[Values]) -> list[list[Any]]:
         """The answers to many requests, in their order, with a bounded number in flight. Raises StoreError at a failure."""
 
 
@@ -57,7 +57,7 @@ class Bulk(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class LogEvent:
     """One delivery in the event log."""
 
     fuel: int
@@ -157,7 +157,7 @@ class ReadingStore(Protocol):
     def append_register(self, readings: Readings) -> None:
         """Registers alone (k = 0): the log and the latest state."""
 
-    def events(self, premises: int, month: int) -> list[Event]:
+    def events(self, premises: int, month: int) -> list[LogEvent]:
         """The log of a home and UTC month (yyyymm), by fuel, interval start, slot count, revision."""
 
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:

@@ -8,12 +8,13 @@ the instant that the row is about plus a step for each revision, so that time-wi
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, Operation, Quality
+from store.operations import AnyOperation
 from store.tariffs import DayTotals
 
 ESTIMATE_REVISION = -1
@@ -27,6 +28,14 @@ REVISION_STEP_US = 1_000
 
 Columns = Mapping[str, NDArray[np.generic]]
 """Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
+
+
+class MeterDay(NamedTuple):
+    """A UTC day of one meter."""
+
+    premises: int
+    fuel: int
+    day_start_us: int  # [us since the Unix epoch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +84,7 @@ def epoch_day_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
     return (instant_us // DAY_US).astype(np.int32)
 
 
-def reading_columns(operation: Operation, readings: Readings) -> Columns:
+def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
     """The bind columns of INGEST_READING, INGEST_REVISION or INGEST_REGISTER for n deliveries."""
     start_us, end_us = readings.interval_start_us, readings.interval_end_us
     columns: dict[str, NDArray[np.generic]] = {

@@ -14,8 +14,9 @@ from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 from cassandra.query import BoundStatement, PreparedStatement
 
-from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Topology
+from store.operations import AnyOperation
 from store.ports import StoreError, Values
 from store.rows import us_of as us_of
 from store.tables import Bind, CqlType, Schema, Statement
@@ -49,13 +50,13 @@ class Statements:
         self.session = session
         self.schema = schema
         self.topology = topology
-        self._prepared: dict[Operation, tuple[PreparedStatement, tuple[Bind, ...]]] = {}
+        self._prepared: dict[AnyOperation, tuple[PreparedStatement, tuple[Bind, ...]]] = {}
 
-    def start(self, operation: Operation, bound: BoundStatement) -> Any:
+    def start(self, operation: AnyOperation, bound: BoundStatement) -> Any:
         """Send one request: a future of the driver. All requests but scans pass here, so that they can be measured."""
         return self.session.execute_async(bound)
 
-    def run(self, operation: Operation, values: Values) -> list[Any]:
+    def run(self, operation: AnyOperation, values: Values) -> list[Any]:
         """All rows of the answer, page by page. Raises StoreError, which names operation, tables and consistency level."""
         try:
             bound = self._bound(operation, values)
@@ -63,7 +64,7 @@ class Statements:
         except FAILURES as error:
             raise self._named(operation, error) from error
 
-    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+    def run_if(self, operation: AnyOperation, values: Values) -> tuple[bool, Any]:
         """A compare-and-set: whether it was applied, and the row that was in its way. Raises StoreError: then it is in doubt."""
         try:
             result: ResultSet = self.start(operation, self._bound(operation, values)).result()
@@ -71,7 +72,7 @@ class Statements:
         except FAILURES as error:
             raise self._named(operation, error) from error
 
-    def run_many(self, operation: Operation, rows: list[Values], in_flight_max: int = 64) -> list[list[Any]]:
+    def run_many(self, operation: AnyOperation, rows: list[Values], in_flight_max: int = 64) -> list[list[Any]]:
         """The answers to many requests, in their order, `in_flight_max` at a time. Raises StoreError at the first failure."""
         waiting: deque[tuple[BoundStatement, Any]] = deque()
         answers: list[list[Any]] = []
@@ -87,7 +88,7 @@ class Statements:
         return answers
 
     def run_many_if(
-        self, operation: Operation, rows: list[Values], in_flight_max: int = 32
+        self, operation: AnyOperation, rows: list[Values], in_flight_max: int = 32
     ) -> list[tuple[bool, Any] | StoreError]:
         """Many compare-and-sets, as `run_if`, in their order. An error stands in its place: that one is in doubt."""
         answers: list[tuple[bool, Any] | StoreError] = []
@@ -102,7 +103,7 @@ class Statements:
                     answers.append(self._named(operation, error))
         return answers
 
-    def run_serial(self, operation: Operation, values: Values) -> list[Any]:
+    def run_serial(self, operation: AnyOperation, values: Values) -> list[Any]:
         """A read that first completes or rules out compare-and-sets in doubt. Raises StoreError."""
         bound = self._bound(operation, values)
         local = self.topology.consistency.of(operation) in (ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.LOCAL_ONE)
@@ -112,7 +113,7 @@ class Statements:
         except FAILURES as error:
             raise self._named(operation, error) from error
 
-    def _answer(self, operation: Operation, bound: BoundStatement, future: Any) -> Any:
+    def _answer(self, operation: AnyOperation, bound: BoundStatement, future: Any) -> Any:
         """The answer to a request that was sent. One that only got no answer in time is sent again, if that changes nothing.
 
         What a server refuses is not asked again here: the session's retry policy has seen it.
@@ -126,7 +127,7 @@ class Statements:
                 future = self.start(operation, bound)
         return future.result()
 
-    def _bound(self, operation: Operation, values: Values) -> BoundStatement:
+    def _bound(self, operation: AnyOperation, values: Values) -> BoundStatement:
         if operation not in self._prepared:
             statement = self.schema.statement(operation)
             level = self.topology.consistency.of(operation)
@@ -137,7 +138,7 @@ class Statements:
         prepared, binds = self._prepared[operation]
         return prepared.bind([driver_value(bind.type, values[bind.name]) for bind in binds])
 
-    def _named(self, operation: Operation, error: Exception) -> StoreError:
+    def _named(self, operation: AnyOperation, error: Exception) -> StoreError:
         tables = ", ".join(table.name for table in self.schema.tables_of(operation))
         return StoreError(f"{operation} on {tables} at {self.topology.consistency.of(operation)}: {error}")
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scenarios.domain import Operation
+from store.operations import AnyOperation
 
 
 class CqlType(StrEnum):
@@ -41,7 +41,7 @@ class Statement:
     A bind may occur more than once, in a batch for one partition: its value is the same each time.
     """
 
-    operation: Operation
+    operation: AnyOperation
     cql: str  # with {keyspace} to be filled in
     binds: tuple[Bind, ...]
     partition_key: tuple[str, ...]
@@ -107,7 +107,7 @@ class Write:
     tables: tuple[Table, ...]
 
 
-def write_of(operation: Operation, *tables: Table) -> Write:
+def write_of(operation: AnyOperation, *tables: Table) -> Write:
     """A row in one table, or one in each of several with the same partition key.
 
     Those of several are one unlogged batch for one partition. Cassandra makes it one mutation: written whole or not at all
@@ -145,17 +145,17 @@ class Schema:
             *(query for table in self.tables for query in table.queries),
         )
 
-    def statement(self, operation: Operation) -> Statement:
+    def statement(self, operation: AnyOperation) -> Statement:
         return next(statement for statement in self.statements if statement.operation is operation)
 
-    def tables_of(self, operation: Operation) -> tuple[Table, ...]:
+    def tables_of(self, operation: AnyOperation) -> tuple[Table, ...]:
         """The tables that an operation writes or asks, the log first."""
         for write in self.writes:
             if write.statement.operation is operation:
                 return write.tables
         return tuple(table for table in self.tables if any(query.operation is operation for query in table.queries))
 
-    def only(self, operations: Collection[Operation]) -> "Schema":
+    def only(self, operations: Collection[AnyOperation]) -> "Schema":
         """The part of the schema that serves some operations: their statements, and the tables of these."""
         names = {table.name for operation in operations for table in self.tables_of(operation)}
         return Schema(
@@ -165,6 +165,6 @@ class Schema:
             writes=tuple(write for write in self.writes if write.statement.operation in operations),
         )
 
-    def writers_of(self, table: Table) -> tuple[Operation, ...]:
+    def writers_of(self, table: Table) -> tuple[AnyOperation, ...]:
         """The operations that write rows of a table."""
         return tuple(write.statement.operation for write in self.writes if table in write.tables)

@@ -20,7 +20,7 @@ NONE, INTENT, ACKNOWLEDGED = int(SlotState.NONE), int(SlotState.INTENT), int(Slo
 FAILED = int(SlotState.FAILED)
 
 
-class Fault(IntEnum):
+class FactFault(IntEnum):
     """What can be wrong with a fact; also the index of its count."""
 
     LOST = 0
@@ -36,7 +36,7 @@ VERIFIED, IN_DOUBT_FOUND, NOT_JUDGED, COUNT_SIZE = 4, 5, 6, 7
 class Example:
     """One fault, named; of neighbouring half-hours with the same fault the first. `row` is the place in its page."""
 
-    fault: Fault
+    fault: FactFault
     meter: int
     slot: int
     row: int
@@ -55,8 +55,8 @@ class Tally:
         self._seen = np.zeros_like(right_everywhere)
         self._right = np.zeros_like(right_everywhere)
         self.counts = np.zeros(COUNT_SIZE, np.int64)
-        self._examples = np.zeros((len(Fault), EXAMPLES_PER_FAULT_MAX, 3), np.int64)
-        self._noted = np.full((len(Fault), 3), -2, np.int64)
+        self._examples = np.zeros((len(FactFault), EXAMPLES_PER_FAULT_MAX, 3), np.int64)
+        self._noted = np.full((len(FactFault), 3), -2, np.int64)
         self._noted[:, 0] = 0
 
     def add(self, compared: Compared, claim: NDArray[np.uint8]) -> list[Example]:
@@ -101,7 +101,7 @@ class Tally:
     def _examples_from(self, before: NDArray[np.int64]) -> list[Example]:
         return [
             Example(fault=fault, meter=meter, slot=slot, row=row)
-            for fault in Fault
+            for fault in FactFault
             for meter, slot, row in self._examples[fault, before[fault] : self._noted[fault, 0]].tolist()
         ]
 

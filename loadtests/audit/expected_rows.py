@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from loadtests.audit.doubtful_days import Fit, fit_doubtful_days
 from loadtests.audit.fact_classes import FactClass, revision_planes, slots_in
-from loadtests.audit.table_scan import Page
+from loadtests.audit.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
 from loadtests.workload.raw_deliveries import exported_days
@@ -58,7 +58,7 @@ def audited_columns(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns)
 
 
-def held_integers(table: Table, page: Page) -> dict[str, NDArray[np.int64]]:
+def held_integers(table: Table, page: TablePage) -> dict[str, NDArray[np.int64]]:
     """The columns of a page of `table`, read as `audited_columns`, that are not lists: int64[rows] each."""
     return {
         column.name: page.integers(index, SIZES[column.type])
@@ -67,7 +67,7 @@ def held_integers(table: Table, page: Page) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: Page) -> Compared:
+def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: TablePage) -> Compared:
     """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one."""
     lengths = page.list_lengths(audited_columns(table).index(VALUES)) if VALUES in audited_columns(table) else None
     held = held_integers(table, page)
@@ -131,7 +131,9 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
     return claim
 
 
-def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, row: int, slot: int) -> tuple[str, str]:
+def wrong_column(
+    estate: EstateModel, ledger: Ledger, table: Table, page: TablePage, row: int, slot: int
+) -> tuple[str, str]:
     """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
     names = audited_columns(table)
     held = held_integers(table, page)
@@ -149,7 +151,7 @@ def wrong_column(estate: EstateModel, ledger: Ledger, table: Table, page: Page, 
     return f"{wanted[0, step]} Wh", f"{page.lists(at, rows, wanted.shape[1])[0, step]} Wh"
 
 
-def cell_text(table: Table, page: Page, row: int, column: int) -> str:
+def cell_text(table: Table, page: TablePage, row: int, column: int) -> str:
     """A cell as a person would write it: a list by its first values, an instant in local time."""
     kind, size = table.columns[column].type, int(page.size[row, column])
     if size < 0:

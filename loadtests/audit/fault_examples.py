@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from loadtests.audit.counting import Example, Fault
+from loadtests.audit.counting import Example, FactFault
 from loadtests.audit.expected_rows import audited_columns, cell_text, held_integers, wrong_column
 from loadtests.audit.fact_classes import FactClass
-from loadtests.audit.table_scan import NULL, Page
+from loadtests.audit.table_scan import NULL, TablePage
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import SLOT_US, export_mpan_of
 from scenarios.london import local_text
@@ -41,17 +41,17 @@ def lost_example(estate: EstateModel, table: Table, of: FactClass, example: Exam
 
 
 def row_example(
-    estate: EstateModel, ledger: Ledger, table: Table, of: FactClass, example: Example, dc: str, page: Page
+    estate: EstateModel, ledger: Ledger, table: Table, of: FactClass, example: Example, dc: str, page: TablePage
 ) -> FaultExample:
     """A fault that a row of a page shows."""
     if example.meter < 0:
         return _stray_row(estate, table, example, dc, page)
     expected, found = "no such row", row_text(table, page, example.row)
-    if example.fault is Fault.WRONG:
+    if example.fault is FactFault.WRONG:
         expected, found = wrong_column(estate, ledger, table, page, example.row, example.slot)
-    elif example.fault is Fault.LOST:
+    elif example.fault is FactFault.LOST:
         expected = "the row of this half-hour, which was acknowledged after it"
-    elif example.fault is Fault.DUPLICATE:
+    elif example.fault is FactFault.DUPLICATE:
         expected = "this half-hour in one row only"
     return _named(estate, table, of, example, dc, expected, found)
 
@@ -65,7 +65,7 @@ def together(examples: Iterable[FaultExample]) -> list[FaultExample]:
     return [replace(fault, dcs=dcs) for fault, dcs in merged.items()]
 
 
-def row_text(table: Table, page: Page, row: int) -> str:
+def row_text(table: Table, page: TablePage, row: int) -> str:
     """A row's columns as a person would write them."""
     names = audited_columns(table)
     return ", ".join(f"{name}={cell_text(table, page, row, index)}" for index, name in enumerate(names))
@@ -88,7 +88,7 @@ def _named(
     )
 
 
-def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, page: Page) -> FaultExample:
+def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, page: TablePage) -> FaultExample:
     """A row that no message of the estate writes: named by what it says itself, and by why it can't be."""
     held = {name: int(values[example.row]) for name, values in held_integers(table, page).items()}
     premises, fuel = np.array([held["premises"]]), held["fuel"]

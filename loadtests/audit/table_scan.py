@@ -59,7 +59,7 @@ def _keep_raw(_names: Sequence[str], rows: RawRows) -> RawRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class TablePage:
     """Some rows of a table, undecoded."""
 
     cells: NDArray[np.uint8]  # the bytes of all cells, each without its length
@@ -116,7 +116,7 @@ def token_ranges(session: Session, keyspace: str, dc: str, split: int) -> list[T
     return pieces
 
 
-def read_pages(session: Session, select: PreparedStatement, ranges: Sequence[TokenRange]) -> Iterator[Page]:
+def read_pages(session: Session, select: PreparedStatement, ranges: Sequence[TokenRange]) -> Iterator[TablePage]:
     """Every page of every range, a few ranges in flight, each row once whatever is retried.
 
     `select` takes (after, through). The next page of a range is asked for when its last one is taken, so memory holds at
@@ -194,7 +194,7 @@ class _Scan:
         return True
 
 
-def _split(rows: RawRows | list[Any]) -> Page:
+def _split(rows: RawRows | list[Any]) -> TablePage:
     """A page's cells. Raises HarnessError when they are not just those that its rows and columns must have."""
     body, row_count, column_count = rows if isinstance(rows, tuple) else (b"", 0, 0)
     cells = np.frombuffer(body, np.uint8)
@@ -205,7 +205,7 @@ def _split(rows: RawRows | list[Any]) -> Page:
             "no CQL server answers so; is something between it and the audit?"
         )
     shape = (row_count, column_count)
-    return Page(cells=cells, offset=offset.reshape(shape), size=size.reshape(shape))
+    return TablePage(cells=cells, offset=offset.reshape(shape), size=size.reshape(shape))
 
 
 @kernel

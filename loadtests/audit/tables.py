@@ -15,7 +15,7 @@ from loadtests.audit.counting import (
     IN_DOUBT_FOUND,
     NOT_JUDGED,
     VERIFIED,
-    Fault,
+    FactFault,
     Tally,
     count_acknowledged_by,
     count_units,
@@ -108,7 +108,7 @@ def audit(
     facts_read, scan_s = 0, 0.0
     for session in sessions.values():
         session.client_protocol_handler = RawRowsHandler
-    patience = Patience(settle_s, hints_left, topology.node_count)
+    patience = SettleTime(settle_s, hints_left, topology.node_count)
     if left_bytes := hints_left():  # some DC is behind for sure: to read it now would be for nothing
         progress(f"audit: waiting for {left_bytes / 2**20:.1f} MiB of hints, what nodes missed while they were away")
         patience.wait_for_hints()
@@ -151,7 +151,7 @@ def audit(
     )
 
 
-def count_settled(count: Callable[[], RowCounts], became: Sent, patience: "Patience") -> tuple[RowCounts, float]:
+def count_settled(count: Callable[[], RowCounts], became: Sent, patience: "SettleTime") -> tuple[RowCounts, float]:
     """A counted table's rows, counted again after each wait while acknowledged ones are missing; how long was waited [s]."""
     settled_s = 0.0
     while True:
@@ -211,7 +211,7 @@ def _worst(one: FactCounts, other: FactCounts) -> FactCounts:
     return over_dcs(other, min(one.verified, other.verified), (one, other))
 
 
-class Patience:
+class SettleTime:
     """How long a lagging DC may still be waited for; all tables and DCs draw on the same time."""
 
     def __init__(
@@ -278,12 +278,12 @@ class _TableJudge:
         self.facts_read = 0
         self.scan_s = 0.0
 
-    def judge_dc(self, dc: str, session: Session, patience: Patience) -> DcCounts:
+    def judge_dc(self, dc: str, session: Session, patience: SettleTime) -> DcCounts:
         settled_s = 0.0
         while True:
             right = [bitmap.copy() for bitmap in self._right]
             counts, examples = self._pass(session, dc, right)
-            lost = int(counts[Fault.LOST])
+            lost = int(counts[FactFault.LOST])
             waited_s = patience.wait() if lost else 0.0
             if waited_s == 0:
                 break
@@ -293,9 +293,9 @@ class _TableJudge:
         self._examples += examples
         faults = FactCounts(
             lost=lost,
-            wrong=int(counts[Fault.WRONG]),
-            phantom=int(counts[Fault.PHANTOM]),
-            duplicate=int(counts[Fault.DUPLICATE]),
+            wrong=int(counts[FactFault.WRONG]),
+            phantom=int(counts[FactFault.PHANTOM]),
+            duplicate=int(counts[FactFault.DUPLICATE]),
             not_judged=int(counts[NOT_JUDGED]),
         )
         self._by_dc.append(faults)
@@ -357,7 +357,7 @@ class _TableJudge:
                     for example in tally.add(compared, claim)
                 ]
         for one, tally in zip(self._classes, tallies, strict=True):
-            self.facts_read += int(tally.counts[Fault.WRONG :].sum())
+            self.facts_read += int(tally.counts[FactFault.WRONG :].sum())
             examples += [lost_example(self._estate, self._table, one, example, dc) for example in tally.finish()]
         self.scan_s += time.monotonic() - started
         counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)

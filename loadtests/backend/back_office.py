@@ -31,7 +31,7 @@ from scenarios.domain import (
     MeterType,
     Operation,
     ReadSchedule,
-    SettlementRun,
+    SettlementRunCode,
     TariffKind,
 )
 from scenarios.spec import Scenario
@@ -112,7 +112,7 @@ def run_back_office(
     try:
         runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
-        pace, patience = scenario.pace, Patience(office.done)
+        pace, patience = scenario.pace, FailureBudget(office.done)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         while not over.is_set():
             ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
@@ -133,7 +133,7 @@ def run_back_office(
         driver.shutdown()
 
 
-class Patience:
+class FailureBudget:
     """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row."""
 
     def __init__(self, done: BackOfficeResult) -> None:
@@ -330,7 +330,7 @@ class BackOffice:
             counted.half_hours(one.region, one.received_at_us // HOUR_US)
         if is_settled(int(readings.fuel[0])) and one.slot_count:
             for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US):
-                read_settlement(self._runner, settlement_date, SettlementRun.LATEST, shard_of(one.mpxn))
+                read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard_of(one.mpxn))
 
     def _refuse(self, number: int) -> None:
         """One faulty delivery: nothing of it may reach the log."""

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from loadtests.backend.command_plan import Plan
+from loadtests.backend.command_plan import CommandPlan
 from sim.control.closed_loop import AnswerBatch, CommandBatch, Responder
 from sim.estate.commands import ANSWER_US_MIN
-from store.commands.machine import Event
-from store.commands.port import Answer, CommandId, Due, DueKind, Effect
-from store.commands.store import Attempt, CommandStore, Drift, Retries
+from store.commands.machine import CommandEvent
+from store.commands.port import CommandId, DeviceAnswer, Due, DueKind, Effect
+from store.commands.store import CommandStore, Drift, RecordedAttempt, Retries
 
 NO_COMMANDS = CommandBatch(
     command_id=np.empty(0, np.int64),
@@ -26,7 +26,7 @@ NO_COMMANDS = CommandBatch(
     sent_us=np.empty(0, np.int64),
 )
 _IS_ANSWER, _IS_DUE = 0, 1  # of one instant: an answer has arrived before what falls due
-Work = tuple[int, int, int, Answer | Due]
+Work = tuple[int, int, int, DeviceAnswer | Due]
 """Instant [us since the Unix epoch], _IS_ANSWER or _IS_DUE, a number in order of arrival, and what happens."""
 
 
@@ -38,7 +38,7 @@ class StoreControl:
     until none is returned. In windows of at most `ANSWER_US_MIN` nothing is ever left.
     """
 
-    def __init__(self, store: CommandStore, plan: Plan) -> None:
+    def __init__(self, store: CommandStore, plan: CommandPlan) -> None:
         self._store = store
         self._plan = plan
         self._read_us = self._seen_us = self._done_us = self._cleared_us = store.cleared_us()
@@ -95,18 +95,18 @@ class StoreControl:
             self._push(due.due_us, _IS_DUE, due)
         self._read_us = end
 
-    def _push(self, at_us: int, kind: int, what: Answer | Due) -> None:
+    def _push(self, at_us: int, kind: int, what: DeviceAnswer | Due) -> None:
         self._arrivals += 1
         heapq.heappush(self._work, (at_us, kind, self._arrivals, what))
 
-    def _work_off(self, until: int) -> list[Attempt]:
+    def _work_off(self, until: int) -> list[RecordedAttempt]:
         """Do what happens before an instant, by rounds: in each, one thing of every command that has one."""
         queues: dict[CommandId, list[Work]] = {}
         while self._work and self._work[0][0] < until:
             work = heapq.heappop(self._work)
             queues.setdefault(work[3].id, []).append(work)  # in order, so a heap
         horizon: dict[CommandId, int] = {}
-        attempts: list[Attempt] = []
+        attempts: list[RecordedAttempt] = []
         while queues:
             answers, dues = self._next_round(queues, horizon, until)
             self._take(answers)
@@ -133,9 +133,9 @@ class StoreControl:
 
     def _next_round(
         self, queues: dict[CommandId, list[Work]], horizon: dict[CommandId, int], until: int
-    ) -> tuple[list[Answer], list[Due]]:
+    ) -> tuple[list[DeviceAnswer], list[Due]]:
         """Take the next of each command, up to where the answer to its next attempt could arrive; the rest waits."""
-        answers: list[Answer] = []
+        answers: list[DeviceAnswer] = []
         dues: list[Due] = []
         for id_, queue in list(queues.items()):
             if queue[0][0] < min(until, horizon.get(id_, until)):
@@ -152,7 +152,7 @@ class StoreControl:
                 del queues[id_]
         return answers, dues
 
-    def _take(self, answers: Sequence[Answer]) -> None:
+    def _take(self, answers: Sequence[DeviceAnswer]) -> None:
         """Record answers; a device that has applied a command so reports its state."""
         if not answers:
             return
@@ -160,7 +160,7 @@ class StoreControl:
         ended = [one for one, effect in zip(answers, effects, strict=True) if effect is Effect.ENDED]
         self.ended += len(ended)
         self._over.update(one.id for one in ended)
-        applied = [one for one in ended if one.step.event is Event.APPLY]
+        applied = [one for one in ended if one.step.event is CommandEvent.APPLY]
         self._store.report_states([state for one in applied if (state := self._plan.reported(one)) is not None])
 
 

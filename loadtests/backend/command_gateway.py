@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
-from loadtests.backend.command_plan import Plan, Registry
+from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.cluster.connect import Endpoint, connect
 from scenarios.domain import DAY_US
@@ -106,13 +106,13 @@ def due_index(scenario: Scenario, dc: int) -> DueIndex:
     return DueIndex(first_shard=dc * SHARDS, shard_count=SHARDS, bucket_us=max(MINUTE_US, _stride_us(scenario)))
 
 
-def plan_of(scenario: Scenario, estate: EstateModel, dc: int) -> Plan:
+def plan_of(scenario: Scenario, estate: EstateModel, dc: int) -> CommandPlan:
     """The commands to a business DC's homes, without those that fall due before the replay starts."""
     commands = [one for one in commands_of(estate.packed) if one.first_us >= scenario.replay_from_us]
     premises = np.array([one.meter // len(estate.fuels) for one in commands], np.int64)
     home = estate.home_dc_of(premises).tolist()
     mine = [one for one, at in zip(commands, home, strict=True) if at == dc]
-    return Plan(scenario, estate, mine)
+    return CommandPlan(scenario, estate, mine)
 
 
 def _serve(
@@ -174,7 +174,7 @@ def _drain(control: StoreControl, meters: SimulatedMeters, scenario: Scenario, s
         work_stride(control, meters, control.next_us + stride_us)
 
 
-def _reconcile(control: StoreControl, plan: Plan, scenario: Scenario, stop: threading.Event) -> int:
+def _reconcile(control: StoreControl, plan: CommandPlan, scenario: Scenario, stop: threading.Event) -> int:
     """Compare all devices that were commanded; returns how many drifts there were."""
     devices = sorted({id_.target for id_ in plan.ids()})
     drifts = 0
@@ -184,7 +184,7 @@ def _reconcile(control: StoreControl, plan: Plan, scenario: Scenario, stop: thre
     return drifts
 
 
-def read_result(store: CommandStore, plan: Plan) -> GatewayResult:
+def read_result(store: CommandStore, plan: CommandPlan) -> GatewayResult:
     """What the store holds of a plan's commands."""
     result, ids = GatewayResult(), plan.ids()
     for start in range(0, len(ids), CHUNK):

@@ -13,12 +13,12 @@ from loadtests.workload.prices import price_lists_of
 from scenarios.domain import CommandKind, Fuel
 from scenarios.spec import Scenario
 from sim.control.closed_loop import AnswerBatch, CommandBatch
-from sim.control.plane import Command as SimulatedCommand
+from sim.control.plane import SimulatedCommand as SimulatedCommand
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
-from store.commands.machine import Event, Step
-from store.commands.port import ASPECT_OF, Answer, CommandId, Device, MeterState, Request, Standing
-from store.commands.store import Attempt
+from store.commands.machine import CommandEvent, Step
+from store.commands.port import ASPECT_OF, CommandId, Device, DeviceAnswer, DeviceState, Request, Standing
+from store.commands.store import RecordedAttempt
 
 OUI = 0x00_1D_B7 << 40  # of all devices' EUI-64: their meter's number follows it
 SUPPLIER = OUI + 0xFF_FF_00_00_00
@@ -81,7 +81,7 @@ class Wire(NamedTuple):
     offset: int
 
 
-class Plan:
+class CommandPlan:
     """The campaigns' commands as requests, and which of the simulator's commands each of the store's is."""
 
     def __init__(self, scenario: Scenario, estate: EstateModel, commands: Iterable[SimulatedCommand]) -> None:
@@ -139,7 +139,7 @@ class Plan:
         asked = (request.kind, request.value)
         return next(one for one in self._asked[meter] if (self._kinds[one], self._values[one]) == asked)
 
-    def batch(self, attempts: Sequence[Attempt]) -> CommandBatch:
+    def batch(self, attempts: Sequence[RecordedAttempt]) -> CommandBatch:
         wires = [self.wire(one.command.request) for one in attempts]
         return CommandBatch(
             command_id=np.array([one.sim_id for one in wires], np.int64),
@@ -149,22 +149,22 @@ class Plan:
             sent_us=np.array([one.sent_us - self.start_us for one in attempts], np.int64),
         )
 
-    def answers(self, batch: AnswerBatch) -> list[Answer]:
+    def answers(self, batch: AnswerBatch) -> list[DeviceAnswer]:
         columns = (batch.command_id, batch.attempt, batch.is_refusal, batch.at_us)
         found = []
         for sim_id, attempt, is_refusal, at_us in zip(*(column.tolist() for column in columns), strict=True):
             id_, wire = self._ids[sim_id]
-            event = Event.REFUSE if is_refusal else Event.APPLY
-            found.append(Answer(id_, Step(self.start_us + at_us, event, attempt - wire.offset)))
+            event = CommandEvent.REFUSE if is_refusal else CommandEvent.APPLY
+            found.append(DeviceAnswer(id_, Step(self.start_us + at_us, event, attempt - wire.offset)))
         return found
 
-    def reported(self, answer: Answer) -> MeterState | None:
+    def reported(self, answer: DeviceAnswer) -> DeviceState | None:
         """What a device that has applied a command says of itself; None where the command leaves nothing behind."""
         wire = self._wires[answer.id]
         aspect = ASPECT_OF.get(self._kinds[wire.campaign])
         if aspect is None:
             return None
-        return MeterState(
+        return DeviceState(
             device=answer.id.target,
             aspect=aspect,
             standing=Standing.REPORTED,

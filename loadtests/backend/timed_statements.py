@@ -16,8 +16,8 @@ from cassandra.query import BoundStatement
 from numpy.typing import NDArray
 
 from loadtests.recording.history import Counts, ErrorCount, HistoryWriter, SecondCounts, counts_of, wall_s_of
-from scenarios.domain import Operation
 from scenarios.spec import Topology
+from store.operations import AnyOperation
 from store.session import Statements
 from store.tables import Schema
 
@@ -44,11 +44,11 @@ class RequestLog:
     """Requests by operation in order of completion, of any number of sessions and threads."""
 
     def __init__(self) -> None:
-        self._requests: dict[Operation, _Requests] = {}
-        self._errors: Counter[tuple[Operation, str, str]] = Counter()
+        self._requests: dict[AnyOperation, _Requests] = {}
+        self._errors: Counter[tuple[AnyOperation, str, str]] = Counter()
         self._lock = threading.Lock()
 
-    def record(self, operation: Operation, outcome: str, *, done_ns: int, took_ns: int, error: str = "") -> None:
+    def record(self, operation: AnyOperation, outcome: str, *, done_ns: int, took_ns: int, error: str = "") -> None:
         """Note one request: its end [monotonic], how long it took, and what became of it."""
         with self._lock:
             of_it = self._requests.setdefault(operation, _Requests())
@@ -58,7 +58,7 @@ class RequestLog:
             if outcome != OK:
                 self._errors[operation, outcome, error] += 1
 
-    def counts(self) -> dict[Operation, dict[str, int]]:
+    def counts(self) -> dict[AnyOperation, dict[str, int]]:
         """By operation: how many ended ok, failed and indeterminate."""
         with self._lock:
             return {
@@ -66,7 +66,7 @@ class RequestLog:
                 for operation, of_it in self._requests.items()
             }
 
-    def write(self, folder: Path, zero_ns: int, left_out: Collection[Operation] = ()) -> None:
+    def write(self, folder: Path, zero_ns: int, left_out: Collection[AnyOperation] = ()) -> None:
         """As a part of a history, for `merge_histories`; `zero_ns` is the storm's wall start [monotonic].
 
         A request is due when it is sent: this is a closed loop, so response and service time are the same. What was done
@@ -104,7 +104,7 @@ class MeasuredStatements(Statements):
         super().__init__(session, schema, topology)
         self._log = log
 
-    def start(self, operation: Operation, bound: BoundStatement) -> Any:
+    def start(self, operation: AnyOperation, bound: BoundStatement) -> Any:
         sent_ns = time.monotonic_ns()
         future = super().start(operation, bound)
         future.add_callbacks(
@@ -113,7 +113,7 @@ class MeasuredStatements(Statements):
         )
         return future
 
-    def _done(self, operation: Operation, sent_ns: int, outcome: str, error: str) -> None:
+    def _done(self, operation: AnyOperation, sent_ns: int, outcome: str, error: str) -> None:
         now_ns = time.monotonic_ns()
         self._log.record(operation, outcome, done_ns=now_ns, took_ns=now_ns - sent_ns, error=error)
 

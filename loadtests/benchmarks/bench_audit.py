@@ -31,7 +31,7 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedEstate:
     """An estate whose days are in the cluster, all acknowledged."""
 
     scenario: Scenario
@@ -66,7 +66,7 @@ def scenario_of(premises: int) -> Scenario:
     )
 
 
-def load(cluster: LocalCluster, folder: Path, premises: int) -> Loaded:
+def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
     """Send an estate's days as fast as the nodes take them."""
     scenario = scenario_of(premises)
     estate = build_estate(scenario)
@@ -85,10 +85,10 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> Loaded:
         sample_nodes=lambda _: (),
         live=lambda _: None,
     )
-    return Loaded(scenario=scenario, estate=estate, ledger=ledger)
+    return LoadedEstate(scenario=scenario, estate=estate, ledger=ledger)
 
 
-def audit_once(cluster: LocalCluster, loaded: Loaded) -> AuditReport:
+def audit_once(cluster: LocalCluster, loaded: LoadedEstate) -> AuditReport:
     with contextlib.ExitStack() as cleanup:
         sessions = {}
         for dc in loaded.scenario.topology.dcs:

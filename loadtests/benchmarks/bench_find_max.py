@@ -15,7 +15,8 @@ from loadtests.capacity.search_loop import Search, search_rate
 from loadtests.capacity.step import StepRules
 from loadtests.cluster.machine import fingerprint
 from loadtests.stubs import queueing_node as stub_queue
-from loadtests.stubs.target import INSERT, stub_target
+from loadtests.stubs.target import stub_target
+from scenarios.domain import Operation
 from scenarios.spec import Objective, Validity
 
 SERVERS = 16
@@ -29,7 +30,7 @@ SEARCHES = 2
 
 
 def rules() -> StepRules:
-    objective = Objective(operation=INSERT.operation, percentile=PERCENTILE, response_ms_max=LIMIT_MS)
+    objective = Objective(operation=Operation.INGEST_READING, percentile=PERCENTILE, response_ms_max=LIMIT_MS)
     return StepRules(objectives=(objective,), validity=Validity(), length_s=STEP_S, alpha=0.025)
 
 

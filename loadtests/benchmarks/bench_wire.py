@@ -66,7 +66,7 @@ pub async fn run(ctx, i) {{
 
 
 @dataclass
-class Spent:
+class ClientCost:
     """What a client did in its rounds: operations a CPU second, operations a second of wall time."""
 
     per_cpu_s: list[float] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Spent:
         }
 
 
-def ratio(one: Spent, other: Spent) -> float:
+def ratio(one: ClientCost, other: ClientCost) -> float:
     return round(statistics.median(one.per_cpu_s) / statistics.median(other.per_cpu_s), 2)
 
 
@@ -153,11 +153,11 @@ class Target:
         assert report.ok == report.offered > 0, f"not every operation was acknowledged: {report.errors}"
         return report, cpu_s
 
-    def storm_into(self, spent: Spent, count: int, in_flight: int) -> None:
+    def storm_into(self, spent: ClientCost, count: int, in_flight: int) -> None:
         report, cpu_s = self.storm(Inserts(self.template, count), in_flight)
         spent.add(report.ok, cpu_s, report.wall_s)
 
-    def latte_into(self, spent: Spent, latte: str, count: int, in_flight: int) -> None:
+    def latte_into(self, spent: ClientCost, latte: str, count: int, in_flight: int) -> None:
         """latte, one thread; operations and CPU time as latte reports them for its main phase."""
         workload, result = self.folder / "insert.rn", self.folder / "latte.json"
         workload.write_text(LATTE_WORKLOAD, encoding="utf-8")
@@ -170,7 +170,7 @@ class Target:
         assert measured["error_count"] == 0
         spent.add(measured["cycle_count"], measured["cpu_time_s"], measured["elapsed_time_s"])
 
-    def locust_into(self, spent: Spent) -> None:
+    def locust_into(self, spent: ClientCost) -> None:
         given = [self.contact_point, self.local_dc, CQL, str(LOCUST_USERS), str(LOCUST_S)]
         command = [sys.executable, "-m", "loadtests.benchmarks.locust_baseline", *given]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=300)
@@ -218,7 +218,7 @@ def test_wire_against_latte(benchmark: Any, target: Target, in_flight: int, coun
     latte = shutil.which("latte")
     if latte is None:
         pytest.skip("latte is not on PATH: cargo install latte-cli")
-    wire, rival = Spent(), Spent()
+    wire, rival = ClientCost(), ClientCost()
     benchmark.pedantic(
         lambda: target.storm_into(wire, count, in_flight),
         setup=lambda: target.latte_into(rival, latte, count, in_flight),
@@ -236,7 +236,7 @@ def test_wire_against_latte(benchmark: Any, target: Target, in_flight: int, coun
 
 def test_wire_against_locust(benchmark: Any, target: Target) -> None:
     """Operations per CPU second with 512 in flight, against Locust users on cassandra-driver."""
-    wire, rival = Spent(), Spent()
+    wire, rival = ClientCost(), ClientCost()
     benchmark.pedantic(
         lambda: target.storm_into(wire, OPERATIONS_512, 512), setup=lambda: target.locust_into(rival), rounds=3
     )
@@ -252,7 +252,7 @@ def test_wire_against_locust(benchmark: Any, target: Target) -> None:
 
 def test_open_loop_is_on_time(benchmark: Any, target: Target) -> None:
     """Send lateness at half of the saturation rate, which is measured just before."""
-    saturated = Spent()
+    saturated = ClientCost()
     for _ in range(2):
         target.storm_into(saturated, OPERATIONS_512, 512)
     rate_per_s = saturated.per_s[-1] / 2

@@ -24,7 +24,7 @@ SHRINKINGS_MAX = 8  # how often the first rate is divided by GROWTH before the s
 DECIMALS = 3  # rates are compared by their value: rounded once, where they are made
 
 
-class Purpose(StrEnum):
+class StepPurpose(StrEnum):
     """Why a rate is tried."""
 
     BRACKET = "bracket"
@@ -76,7 +76,7 @@ class Try:
     """The next step to make."""
 
     rate_per_s: float
-    purpose: Purpose
+    purpose: StepPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
     low, high, ceiling = _bounds(rates)
     again = next((each for each in rates if each.client == 1 and not each.held and not each.broke), None)
     if again is not None:
-        return Try(rate_per_s=again.rate_per_s, purpose=Purpose.BRACKET)
+        return Try(rate_per_s=again.rate_per_s, purpose=StepPurpose.BRACKET)
     if not rates:
         return _bracket(plan.low_per_s)
     if low is None:
@@ -138,11 +138,11 @@ def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
             return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
     widest = _widest_gap(rates, low, high if high is not None else ceiling)
     if widest is not None and widest[1] / widest[0] > 1 + plan.precision:
-        return Try(rate_per_s=round((widest[0] * widest[1]) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
+        return Try(rate_per_s=round((widest[0] * widest[1]) ** 0.5, DECIMALS), purpose=StepPurpose.NARROW)
     if high is not None and -_held_net(rates, high) < 1 + plan.confirmations:
-        return Try(rate_per_s=high, purpose=Purpose.CONFIRM)
+        return Try(rate_per_s=high, purpose=StepPurpose.CONFIRM)
     if _held_net(rates, low) < 1 + plan.confirmations:
-        return Try(rate_per_s=low, purpose=Purpose.CONFIRM)
+        return Try(rate_per_s=low, purpose=StepPurpose.CONFIRM)
     ending = Ending.FOUND
     if high is None and ceiling is not None:
         ending = Ending.CLIENT_LIMITED
@@ -163,7 +163,7 @@ def _first_that_stands(
     below = [each.rate_per_s for each in rates if high is not None and each.rate_per_s < high]
     if high is not None and below and high / below[-1] > GROWTH**0.5:
         # Below what fell no step told: where there are more operations, one may.
-        return Try(rate_per_s=round((below[-1] * high) ** 0.5, DECIMALS), purpose=Purpose.NARROW)
+        return Try(rate_per_s=round((below[-1] * high) ** 0.5, DECIMALS), purpose=StepPurpose.NARROW)
     # Counted from the first rate: halving what was rounded would drift past the floor.
     shrinkings = round(math.log(plan.low_per_s / rates[0].rate_per_s, GROWTH)) + 1
     if shrinkings <= SHRINKINGS_MAX:
@@ -181,7 +181,7 @@ def so_far(tried: Sequence[Tried]) -> Found:
 
 
 def _bracket(rate_per_s: float) -> Try:
-    return Try(rate_per_s=round(rate_per_s, DECIMALS), purpose=Purpose.BRACKET)
+    return Try(rate_per_s=round(rate_per_s, DECIMALS), purpose=StepPurpose.BRACKET)
 
 
 def _rates(tried: Iterable[Tried]) -> list[_Rate]:

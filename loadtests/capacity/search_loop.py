@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.capacity.recovery import Recovery, recovery_of
-from loadtests.capacity.search import Ending, Found, Purpose, SearchPlan, Tried, Try, next_step, so_far
+from loadtests.capacity.search import Ending, Found, SearchPlan, StepPurpose, Tried, Try, next_step, so_far
 from loadtests.capacity.step import SECONDS_MIN, StepOutcome, StepRules, StepSecond, StepVerdict, judge_step
 from loadtests.capacity.target import StepTarget
 from loadtests.errors import HarnessError
 from loadtests.monitoring.resources import ResourceSample, ResourceWatch, SampleNodes
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
-from loadtests.workload.poisson_source import Phase
+from loadtests.workload.poisson_source import LoadPhase
 
 PAUSE_S = 1.0  # between steps
 PAUSE_AFTER_BREAK_S = 4.0  # what an overload has left in the cluster's own queues shall not burden the next step
@@ -33,7 +33,7 @@ ENDS_EARLY = (StepVerdict.HELD, StepVerdict.BROKE)
 class MadeStep:
     """A step that was sent, what it says, and what the machine and the nodes did in the seconds that count."""
 
-    purpose: Purpose
+    purpose: StepPurpose
     outcome: StepOutcome
     resources: tuple[ResourceSample, ...]
 
@@ -114,7 +114,7 @@ def _make_step(target: StepTarget, rules: StepRules, todo: Try, number: int, sam
         return bool(conclusive)
 
     with ResourceWatch(sample_nodes) as watch:
-        report = target.send(number, [Phase(rate_per_s=todo.rate_per_s, length_s=rules.length_s)], on_second)
+        report = target.send(number, [LoadPhase(rate_per_s=todo.rate_per_s, length_s=rules.length_s)], on_second)
     # A load so small that its last seconds are empty ends before its time.
     seconds += [_silent(second) for second in range(len(seconds), SECONDS_MIN)]
     outcome = judge_step(
@@ -140,8 +140,8 @@ def _recover(target: StepTarget, rules: StepRules, rate_per_s: float, overload_p
         return False
 
     phases = [
-        Phase(rate_per_s=overload_per_s, length_s=OVERLOAD_S),
-        Phase(rate_per_s=rate_per_s, length_s=watch_s),
+        LoadPhase(rate_per_s=overload_per_s, length_s=OVERLOAD_S),
+        LoadPhase(rate_per_s=rate_per_s, length_s=watch_s),
     ]
     target.send(number, phases, on_second)
     return recovery_of(

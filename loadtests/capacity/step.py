@@ -23,7 +23,7 @@ from scipy import stats
 from loadtests.recording.histograms import UPPER_EDGES_US, percentiles_us
 from loadtests.stats.dependent_series import binned_quantile_interval, effective_count_of_batches
 from loadtests.stats.estimates import MSER_BATCH_SIZE, Estimate, Floats, mser5
-from loadtests.stats.sequential import Answer, SequentialTest, ShareEvidence, share_evidence
+from loadtests.stats.sequential import SequentialAnswer, SequentialTest, ShareEvidence, share_evidence
 from scenarios.spec import Objective, Validity
 from scenarios.wording import milliseconds, percent, percentile_name
 
@@ -70,7 +70,7 @@ class ObjectiveOutcome:
     """One objective at one rate. response_ms: its percentile with a 95 % interval, None when too little was measured."""
 
     objective: Objective
-    answer: Answer
+    answer: SequentialAnswer
     slower_share: float | None  # of the responses, and of what is overdue without one
     response_ms: Estimate | None
     response_count: int
@@ -250,12 +250,12 @@ def _judge_objective(
     if len(batches) > 1:
         evidence = share_evidence(slower, counted, share_max, effective)
     answer = rules.test.answer(look, evidence)
-    if answer is Answer.YES and slower_share is not None and overdue and slower_share > share_max:
-        answer = Answer.UNDECIDED  # the answers that came were fast; those that have not come are not
+    if answer is SequentialAnswer.YES and slower_share is not None and overdue and slower_share > share_max:
+        answer = SequentialAnswer.UNDECIDED  # the answers that came were fast; those that have not come are not
     completed = sum(second.completed.get(name, 0) for second in kept)
     error_share = sum(second.bad.get(name, 0) for second in kept) / completed if completed else None
     if error_share is not None and error_share > objective.error_share_max:
-        answer = Answer.NO
+        answer = SequentialAnswer.NO
     return ObjectiveOutcome(
         objective=objective,
         answer=answer,
@@ -335,12 +335,12 @@ def _verdict(
 ) -> tuple[StepVerdict, str]:
     if client is not None:
         return StepVerdict.CLIENT_LIMITED, client
-    broken = [outcome for outcome in outcomes if outcome.answer is Answer.NO]
+    broken = [outcome for outcome in outcomes if outcome.answer is SequentialAnswer.NO]
     if broken:
         return StepVerdict.BROKE, "; ".join(_told(outcome) for outcome in broken)
     if unsteady is not None:
         return StepVerdict.UNDECIDED, unsteady
-    open_ones = [outcome for outcome in outcomes if outcome.answer is Answer.UNDECIDED]
+    open_ones = [outcome for outcome in outcomes if outcome.answer is SequentialAnswer.UNDECIDED]
     if open_ones:
         return StepVerdict.UNDECIDED, "; ".join(_told(outcome) for outcome in open_ones)
     return StepVerdict.HELD, "; ".join(_told(outcome) for outcome in outcomes)

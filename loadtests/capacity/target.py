@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.wire.ring import RingTable
-from loadtests.workload.poisson_source import OperationPool, Phase, RateSource
+from loadtests.workload.poisson_source import LoadPhase, OperationPool, RateSource
 
 OnSecond = Callable[[IntervalSnapshot], bool]
 """Told each second of a step; says whether the step may end."""
@@ -31,7 +31,7 @@ class StepTarget:
     pool: OperationPool
     seed: int
 
-    def send(self, step: int, phases: Sequence[Phase], on_second: OnSecond) -> EngineReport:
+    def send(self, step: int, phases: Sequence[LoadPhase], on_second: OnSecond) -> EngineReport:
         """Send the load of `phases` and wait for its answers. step: the key of what is drawn, another for each step.
 
         Raises HarnessError when a node can't be reached.
@@ -53,7 +53,7 @@ class StepTarget:
 
     def warm(self, length_s: float, in_flight: int) -> EngineReport:
         """Send closed loop for a while: a JVM that has not yet seen the load is ten times slower than one that has."""
-        phase = Phase(rate_per_s=1e6, length_s=3_600.0)  # the loop is closed: due times are not looked at
+        phase = LoadPhase(rate_per_s=1e6, length_s=3_600.0)  # the loop is closed: due times are not looked at
         engine = Engine(
             operations=[WireOperation(name=name) for name in self.operations],
             statements=self.statements,

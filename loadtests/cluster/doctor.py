@@ -31,7 +31,7 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class MachineCheck:
     """One look: what was found, and for anything but OK, what to do about it."""
 
     name: str
@@ -40,10 +40,10 @@ class Check:
     mend: str = ""
 
 
-def examine(node_count: int = 2, folder: Path | None = None) -> tuple[Check, ...]:
+def examine(node_count: int = 2, folder: Path | None = None) -> tuple[MachineCheck, ...]:
     """Look at all that `node_count` nodes, with their data in `folder` (default: here), ask of this machine."""
     where = folder or Path.cwd()
-    looks: list[Callable[[], Check]] = [
+    looks: list[Callable[[], MachineCheck]] = [
         lambda: _memory(node_count),
         lambda: _processors(node_count),
         lambda: _disk(node_count, where),
@@ -58,22 +58,26 @@ def examine(node_count: int = 2, folder: Path | None = None) -> tuple[Check, ...
     return tuple(look() for look in looks)
 
 
-def _memory(node_count: int) -> Check:
+def _memory(node_count: int) -> MachineCheck:
     available_mib = machine.available_memory_mib()
     try:
         size = size_nodes(node_count, available_mib)
     except HarnessError as error:
         finding, _, mend = str(error).partition("; ")
-        return Check(name="memory", grade=Grade.FAIL, finding=finding, mend=mend)
+        return MachineCheck(name="memory", grade=Grade.FAIL, finding=finding, mend=mend)
     finding = f"{available_mib} MiB free: {node_count} nodes get a heap of {size.heap_mib} MiB each"
-    return Check(name="memory", grade=Grade.OK, finding=f"{finding}, {RESERVED_MIB} MiB are left for the generator")
+    return MachineCheck(
+        name="memory", grade=Grade.OK, finding=f"{finding}, {RESERVED_MIB} MiB are left for the generator"
+    )
 
 
-def _processors(node_count: int) -> Check:
+def _processors(node_count: int) -> MachineCheck:
     count = machine.processor_count()
     if count >= node_count:
-        return Check(name="processors", grade=Grade.OK, finding=f"{count} for {node_count} nodes and the generator")
-    return Check(
+        return MachineCheck(
+            name="processors", grade=Grade.OK, finding=f"{count} for {node_count} nodes and the generator"
+        )
+    return MachineCheck(
         name="processors",
         grade=Grade.WARN,
         finding=f"{count} for {node_count} nodes and the generator: starts are slow and rates are those of a shared machine",
@@ -81,33 +85,35 @@ def _processors(node_count: int) -> Check:
     )
 
 
-def _disk(node_count: int, folder: Path) -> Check:
+def _disk(node_count: int, folder: Path) -> MachineCheck:
     free_mib, needed_mib = machine.free_disk_mib(folder), node_count * DISK_MIB_PER_NODE
     finding = f"{free_mib} MiB free for {folder}, {needed_mib} MiB needed to start"
     if free_mib >= needed_mib:
-        return Check(name="disk", grade=Grade.OK, finding=finding)
-    return Check(name="disk", grade=Grade.FAIL, finding=finding, mend="make room, or name another disk with --out")
+        return MachineCheck(name="disk", grade=Grade.OK, finding=finding)
+    return MachineCheck(
+        name="disk", grade=Grade.FAIL, finding=finding, mend="make room, or name another disk with --out"
+    )
 
 
-def _java() -> Check:
+def _java() -> MachineCheck:
     try:
         java = find_java()
     except HarnessError as error:
         finding, _, mend = str(error).partition("; ")
-        return Check(name="java", grade=Grade.FAIL, finding=finding, mend=mend)
-    return Check(name="java", grade=Grade.OK, finding=f"Java {java.version} from {java.origin} ({java.path})")
+        return MachineCheck(name="java", grade=Grade.FAIL, finding=finding, mend=mend)
+    return MachineCheck(name="java", grade=Grade.OK, finding=f"Java {java.version} from {java.origin} ({java.path})")
 
 
-def _jars() -> Check:
+def _jars() -> MachineCheck:
     try:
         missing = missing_jars(locked_jars())
     except HarnessError as error:
         finding, _, mend = str(error).partition("; ")
-        return Check(name="jars", grade=Grade.FAIL, finding=finding, mend=mend)
+        return MachineCheck(name="jars", grade=Grade.FAIL, finding=finding, mend=mend)
     if not missing:
-        return Check(name="jars", grade=Grade.OK, finding=f"all of Cassandra is in {cache_folder()}")
+        return MachineCheck(name="jars", grade=Grade.OK, finding=f"all of Cassandra is in {cache_folder()}")
     size_mb = sum(jar.size for jar in missing) / 1e6
-    return Check(
+    return MachineCheck(
         name="jars",
         grade=Grade.WARN,
         finding=f"{len(missing)} jars ({size_mb:.0f} MB) are not in {cache_folder()} yet",
@@ -116,14 +122,14 @@ def _jars() -> Check:
     )
 
 
-def _kernels() -> Check:
+def _kernels() -> MachineCheck:
     folder = lasting_folder(os.environ.get("NUMBA_CACHE_DIR"))
     why = why_not_lasting(folder)
     if why is None:
-        return Check(
+        return MachineCheck(
             name="kernels", grade=Grade.OK, finding=f"compiled kernels are kept in {folder} (METERSTORM_CACHE)"
         )
-    return Check(
+    return MachineCheck(
         name="kernels",
         grade=Grade.WARN,
         finding=f"compiled kernels can't be kept: {why}; each command compiles them anew, for a minute or two",
@@ -131,21 +137,23 @@ def _kernels() -> Check:
     )
 
 
-def _addresses(node_count: int) -> Check:
+def _addresses(node_count: int) -> MachineCheck:
     try:
         with claim_free_block(node_count) as block:
             finding = f"loopback addresses 127.42.{block.block}.* and their ports are free"
-            return Check(name="addresses", grade=Grade.OK, finding=finding)
+            return MachineCheck(name="addresses", grade=Grade.OK, finding=finding)
     except HarnessError as error:
         finding, _, mend = str(error).partition("; ")
-        return Check(name="addresses", grade=Grade.FAIL, finding=finding, mend=mend)
+        return MachineCheck(name="addresses", grade=Grade.FAIL, finding=finding, mend=mend)
 
 
-def _open_files() -> Check:
+def _open_files() -> MachineCheck:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # Java and the generator raise their soft limit to it
     if hard == resource.RLIM_INFINITY or hard >= OPEN_FILES_MIN:
-        return Check(name="open files", grade=Grade.OK, finding="as many as asked" if hard < 0 else f"up to {hard}")
-    return Check(
+        return MachineCheck(
+            name="open files", grade=Grade.OK, finding="as many as asked" if hard < 0 else f"up to {hard}"
+        )
+    return MachineCheck(
         name="open files",
         grade=Grade.WARN,
         finding=f"up to {hard} a process; {OPEN_FILES_MIN} are advised",
@@ -153,10 +161,10 @@ def _open_files() -> Check:
     )
 
 
-def _real_time() -> Check:
+def _real_time() -> MachineCheck:
     if _may_run_real_time():
-        return Check(name="real-time scheduling", grade=Grade.OK, finding="allowed: requests leave on time")
-    return Check(
+        return MachineCheck(name="real-time scheduling", grade=Grade.OK, finding="allowed: requests leave on time")
+    return MachineCheck(
         name="real-time scheduling",
         grade=Grade.WARN,
         finding="not allowed: at high rates requests leave late, which the run measures and may call inconclusive",
@@ -184,10 +192,10 @@ def _may_run_real_time() -> bool:
     return bool(granted)
 
 
-def _wan() -> Check:
+def _wan() -> MachineCheck:
     """Can each DC get a network of its own, with a WAN in between? Tried in a namespace that ends with the try."""
     if not _LINUX or not _runs("unshare", "--net", "true"):
-        return Check(
+        return MachineCheck(
             name="WAN between DCs",
             grade=Grade.WARN,
             finding="network namespaces can't be made: DCs are loopback addresses, with no distance between them",
@@ -196,13 +204,13 @@ def _wan() -> Check:
     netem = _runs("unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
     tun = Path("/dev/net/tun").exists()
     if not netem and not tun:
-        return Check(
+        return MachineCheck(
             name="WAN between DCs",
             grade=Grade.WARN,
             finding="namespaces can be made, but neither netem nor /dev/net/tun is there to put distance between DCs",
             mend="load the kernel module tun (modprobe tun), or sch_netem and install iproute2",
         )
-    return Check(
+    return MachineCheck(
         name="WAN between DCs",
         grade=Grade.OK,
         finding=f"namespaces can be made, and {'netem' if netem else 'a TUN device'} can put distance between DCs",

@@ -36,7 +36,7 @@ DOWN_S_MAX = DRAIN_S_MAX + KILL_S_MAX + 10.0
 Progress = Callable[[str], None]
 
 
-class Phase(StrEnum):
+class ClusterPhase(StrEnum):
     """Where a background cluster stands."""
 
     STARTING = "starting"
@@ -51,7 +51,7 @@ class SupervisorState(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    phase: Phase
+    phase: ClusterPhase
     topology: Topology
     pid: int = 0
     started_at: float = 0.0  # of the process [s since the epoch], since a process id alone may have been used again
@@ -106,7 +106,7 @@ def up(topology: Topology, folder: Path, progress: Progress = lambda _: None) ->
         raise HarnessError(f"{folder} holds a cluster of another topology; remove it or name another folder with --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        SupervisorState(phase=Phase.STARTING, topology=topology).write(folder)
+        SupervisorState(phase=ClusterPhase.STARTING, topology=topology).write(folder)
         log = (folder / LOG_FILE).open("wb")
     except OSError as error:
         raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
@@ -133,9 +133,9 @@ def up(topology: Topology, folder: Path, progress: Progress = lambda _: None) ->
 def status(folder: Path) -> SupervisorState:
     """How the background cluster in `folder` stands. Raises HarnessError when there never was one."""
     state = SupervisorState.read(folder.absolute())
-    if state.phase in (Phase.STARTING, Phase.SERVING) and not state.is_running():
+    if state.phase in (ClusterPhase.STARTING, ClusterPhase.SERVING) and not state.is_running():
         return state.model_copy(
-            update={"phase": Phase.GONE, "message": "the supervisor was killed, and its nodes with it"}
+            update={"phase": ClusterPhase.GONE, "message": "the supervisor was killed, and its nodes with it"}
         )
     return state
 
@@ -166,9 +166,9 @@ def _await_serving(supervisor: subprocess.Popen[bytes], folder: Path, progress: 
             for line in words:
                 progress(line.rstrip())
             state = SupervisorState.read(folder)
-            if state.phase is Phase.SERVING:
+            if state.phase is ClusterPhase.SERVING:
                 return state
-            if state.phase is Phase.FAILED:
+            if state.phase is ClusterPhase.FAILED:
                 supervisor.wait(DOWN_S_MAX)
                 raise HarnessError(state.message)
             if ended:
@@ -193,15 +193,15 @@ def _supervise(folder: Path) -> None:
         else:
             cluster = LocalCluster.start(state.topology, folder, _say, keep=True)
         with cluster:
-            state = state.model_copy(update={"phase": Phase.SERVING, "nodes": cluster.nodes})
+            state = state.model_copy(update={"phase": ClusterPhase.SERVING, "nodes": cluster.nodes})
             state.write(folder)
             while True:
                 time.sleep(NODE_CHECK_S)
                 cluster.require_alive()
     except HarnessError as error:
-        state.model_copy(update={"phase": Phase.FAILED, "message": str(error), "nodes": ()}).write(folder)
+        state.model_copy(update={"phase": ClusterPhase.FAILED, "message": str(error), "nodes": ()}).write(folder)
     except SystemExit:
-        state.model_copy(update={"phase": Phase.STOPPED, "nodes": ()}).write(folder)
+        state.model_copy(update={"phase": ClusterPhase.STOPPED, "nodes": ()}).write(folder)
 
 
 def _leave_with_starter() -> None:

@@ -19,7 +19,7 @@ from gevent.lock import BoundedSemaphore
 
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.errors import HarnessError
-from loadtests.fleet.journeys import DayShape, Page, Turn
+from loadtests.fleet.journeys import DayShape, JourneyPage, Turn
 from loadtests.recording.history import SecondCounts, counts_of
 from loadtests.recording.seconds import Second, Sparse
 from loadtests.workload.deliveries import preference_columns
@@ -33,11 +33,11 @@ from store.customers.desk import Desk
 from store.customers.port import Preference, PreferenceChange
 from store.ports import StoreError
 from store.readings.summarise import comparison
-from store.rejections import Refused
+from store.rejections import RefusedRequest
 from store.rows import month_of
 from store.schemas import SCHEMAS
 
-CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in Page)
+CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in JourneyPage)
 _OPEN = (Timeout, OperationTimedOut, WriteFailure, ConnectionException)
 
 
@@ -61,7 +61,7 @@ class CustomerLog:
         self._late_us: dict[int, list[int]] = defaultdict(list)
         self._next = 0
 
-    def record(self, page: Page, outcome: str, *, due_s: float, asked_s: float, done_s: float) -> None:
+    def record(self, page: JourneyPage, outcome: str, *, due_s: float, asked_s: float, done_s: float) -> None:
         """Note a page; instants since the storm's start [s]. What was due in a second that is handed over counts in the next."""
         second = max(int(done_s), self._next)
         self._offered[max(int(due_s), self._next)][page.value] += 1
@@ -71,7 +71,7 @@ class CustomerLog:
         pages.service_us.append(round((done_s - asked_s) * 1e6))
         self._late_us[second].append(round((asked_s - due_s) * 1e6))
 
-    def give_up(self, page: Page, *, due_s: float, now_s: float) -> None:
+    def give_up(self, page: JourneyPage, *, due_s: float, now_s: float) -> None:
         """Note a page that was wanted and that the storm's end overtook, asked for or not: what became of it is unknown."""
         self._offered[max(int(due_s), self._next)][page.value] += 1
         self._done[max(int(now_s), self._next)][page.value].indeterminate += 1
@@ -142,7 +142,7 @@ class CustomerDesk:
         pool.apply(preference_columns, (self.estate, home))
         pool.apply(tariff_kinds_of, (self.estate, home))
         for ask in self._pages().values():
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(RefusedRequest):
                 ask(0, start_us_of(self.estate) - 1)  # before any choice, so that nothing is written
 
     def close(self) -> None:
@@ -163,26 +163,26 @@ class CustomerDesk:
     def _ask(self, turn: Turn, now_us: int) -> str:
         try:
             self._pages()[turn.page](turn.premises, now_us)
-        except Refused:
+        except RefusedRequest:
             return "ok"  # it was answered: that what was asked is not to be had, before the first price say
         except StoreError as error:
             return "indeterminate" if isinstance(error.__cause__, _OPEN) else "failed"
         return "ok"
 
-    def _pages(self) -> dict[Page, Callable[[int, int], object]]:
+    def _pages(self) -> dict[JourneyPage, Callable[[int, int], object]]:
         assert self._readings is not None and self._desk is not None, "the desk is not open"
         readings, desk = self._readings, self._desk
         fuels = [FUEL_CODES[fuel] for fuel in self.estate.fuels]
         return {
-            Page.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of_us(now_us)),
-            Page.DAY: lambda premises, now_us: readings.intervals(premises, fuels[0], now_us // DAY_US * DAY_US),
-            Page.COMPARISON: lambda premises, now_us: comparison(
+            JourneyPage.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of_us(now_us)),
+            JourneyPage.DAY: lambda premises, now_us: readings.intervals(premises, fuels[0], now_us // DAY_US * DAY_US),
+            JourneyPage.COMPARISON: lambda premises, now_us: comparison(
                 readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of_us(now_us)
             ),
-            Page.BILL: lambda premises, now_us: readings.billing(premises, month_of_us(now_us)),
-            Page.DISPLAY: lambda premises, now_us: self._display(premises, fuels, now_us),
-            Page.PREFERENCE: self._prefer,
-            Page.TARIFF: lambda _premises, _now_us: desk.customers.price_lists(),
+            JourneyPage.BILL: lambda premises, now_us: readings.billing(premises, month_of_us(now_us)),
+            JourneyPage.DISPLAY: lambda premises, now_us: self._display(premises, fuels, now_us),
+            JourneyPage.PREFERENCE: self._prefer,
+            JourneyPage.TARIFF: lambda _premises, _now_us: desk.customers.price_lists(),
         }
 
     def _display(self, premises: int, fuels: Sequence[int], now_us: int) -> object:

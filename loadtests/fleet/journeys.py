@@ -21,7 +21,7 @@ HOUR_US = DAY_US // HOURS_PER_DAY
 TARIFF_SHARE = 0.1  # of the usage views, that many look the tariff up; the scenario does not tell
 
 
-class Page(StrEnum):
+class JourneyPage(StrEnum):
     """One answer that a customer waits for: what is measured, under these names."""
 
     USAGE = "customer_usage"
@@ -33,13 +33,13 @@ class Page(StrEnum):
     TARIFF = "customer_tariff"
 
 
-JOURNEYS: tuple[tuple[Page, ...], ...] = (
-    (Page.USAGE, Page.DAY),
-    (Page.USAGE, Page.COMPARISON),
-    (Page.BILL, Page.TARIFF),
-    (Page.DISPLAY,),
-    (Page.PREFERENCE,),
-    (Page.TARIFF,),
+JOURNEYS: tuple[tuple[JourneyPage, ...], ...] = (
+    (JourneyPage.USAGE, JourneyPage.DAY),
+    (JourneyPage.USAGE, JourneyPage.COMPARISON),
+    (JourneyPage.BILL, JourneyPage.TARIFF),
+    (JourneyPage.DISPLAY,),
+    (JourneyPage.PREFERENCE,),
+    (JourneyPage.TARIFF,),
 )
 
 
@@ -48,11 +48,11 @@ class Turn:
     """A page that a customer of home `premises` wants at `due_s`."""
 
     due_s: float
-    page: Page
+    page: JourneyPage
     premises: int
 
 
-def journey_weights(scenario: Scenario) -> Mapping[tuple[Page, ...], float]:
+def journey_weights(scenario: Scenario) -> Mapping[tuple[JourneyPage, ...], float]:
     """How often each journey is taken, a premises and day, as the scenario has its questions; zeros are left out."""
     traffic = scenario.traffic
     weights = (

@@ -20,6 +20,7 @@ from loadtests.fleet.record import StormRecord
 from loadtests.monitoring.live import Recent, cores_of
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import HistoryWriter, NodeSample, merge_histories
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import Live, StormResult
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from scenarios.spec import Scenario
@@ -66,10 +67,10 @@ def storm_under_locust(
     with tempfile.TemporaryDirectory(prefix="meterstorm-locust-") as secrets:
         command = _command(plan, endpoint, run_folder, scenario_path, profile_path, Path(secrets))
         process = _start(command, run_folder)
-        history = run_folder / FOLDER_NAME / "history"
+        history = RunFolder(run_folder / FOLDER_NAME).history
         nodes = HistoryWriter(history / "nodes", ())
         try:
-            ledger = run_folder / FOLDER_NAME / "ledger"
+            ledger = RunFolder(run_folder / FOLDER_NAME).ledger
             with BesideStorm(scenario, estate, endpoint, schema, ledger, history) as beside:
                 is_interrupted = _follow(process, beside, run_folder, sample_nodes, nodes, live)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
@@ -136,9 +137,9 @@ def _private(path: Path, text: str) -> Path:
 
 
 def _start(command: list[str], run_folder: Path) -> "subprocess.Popen[bytes]":
-    (run_folder / "logs").mkdir(exist_ok=True)
+    RunFolder(run_folder).logs.mkdir(exist_ok=True)
     tied = [sys.executable, str(tether.__file__), str(os.getpid()), *command]
-    with (run_folder / "logs" / "locust.log").open("ab") as log_file:
+    with (RunFolder(run_folder).logs / "locust.log").open("ab") as log_file:
         return subprocess.Popen(
             tied,
             stdin=subprocess.PIPE,  # whose end the tether hears where the kernel does not tell it of our death
@@ -222,21 +223,21 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _bring_together(run_folder: Path, record: StormRecord | None) -> None:
     """What Locust recorded, what the nodes did and what the gateway asked become one history; the ledger is the run's."""
     of_locust = run_folder / FOLDER_NAME
-    history = of_locust / "history"
+    history = RunFolder(of_locust).history
     if record is None or record.zero_ns is None:
         shutil.rmtree(of_locust)  # nothing was sent
         return
     whole = [history] if (history / "intervals.csv").exists() else []
-    merge_histories([*whole, history / "nodes", *histories_beside(history)], run_folder / "history")
+    merge_histories([*whole, history / "nodes", *histories_beside(history)], RunFolder(run_folder).history)
     shutil.rmtree(history)
-    if (of_locust / "ledger").exists():
-        shutil.move(of_locust / "ledger", run_folder / "ledger")
+    if RunFolder(of_locust).ledger.exists():
+        shutil.move(RunFolder(of_locust).ledger, RunFolder(run_folder).ledger)
 
 
 def _why(record: StormRecord | None, run_folder: Path) -> str:
     if record is not None and record.trouble:
         return record.trouble[0]
-    path = run_folder / "logs" / "locust.log"
+    path = RunFolder(run_folder).logs / "locust.log"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     return f"Locust ended before the storm did ({' / '.join(lines)}); see {path}"
 

@@ -25,14 +25,14 @@ from loadtests.fleet.messages import (
     Halted,
     Hello,
     LedgerPart,
-    Measured,
+    MeasuredSecond,
     Message,
     MessageError,
-    Refused,
     ShardDone,
     ShardReady,
     ShardTrouble,
     Welcome,
+    WorkerRefused,
     packed,
     unpacked,
     unpacked_done,
@@ -46,8 +46,9 @@ from loadtests.fleet.tables import add_second
 from loadtests.folders import make_folder
 from loadtests.monitoring.live import RecentSeconds
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import READY_S_MAX
-from loadtests.storm.messages import Done
+from loadtests.storm.messages import ShardReport
 from loadtests.workload.operations import planes_of
 from scenarios.operations import operations_of
 from sim.estate.model import EstateModel
@@ -87,7 +88,7 @@ class FleetMaster:
         self.out = options.out or make_folder("locust").absolute()
         try:
             ledger = Ledger.create(
-                self.out / "ledger", planes_of(options.scenario), estate.meter_count, estate.slot_count
+                RunFolder(self.out).ledger, planes_of(options.scenario), estate.meter_count, estate.slot_count
             )
         except HarnessError:
             with contextlib.suppress(OSError):  # not empty
@@ -98,7 +99,7 @@ class FleetMaster:
         self._numbers: dict[str, int] = {}  # of the workers that were ever welcome: names of ours for their files
         self._misheard: set[str] = set()
         self._halted: set[str] = set()
-        self._done: dict[int, Done] = {}
+        self._done: dict[int, ShardReport] = {}
         self._far: set[int] = set()  # shards with a ledger of their own
         self._trouble: list[str] = []
         self._lacks: list[str] = []
@@ -144,7 +145,7 @@ class FleetMaster:
                 if self._roster.ready(message.shard, worker) and not self._roster.has_begun:
                     self._roster.begin()
                     self._begin()
-            case Measured() if message.shard is None or self._owns(worker, message.shard):
+            case MeasuredSecond() if message.shard is None or self._owns(worker, message.shard):
                 self._take(worker, message)
             case LedgerPart() if self._owns(worker, message.shard) and message.shard in self._far:
                 self._record.add_ledger(message, self._is_of_shard(message.shard))
@@ -180,7 +181,7 @@ class FleetMaster:
             refusal = f"the master has {WORKERS_MAX} workers already"
         if refusal is not None:
             log.error("worker %s is refused: %s", worker, refusal)
-            self._send(Refused(sentence=refusal), worker)
+            self._send(WorkerRefused(sentence=refusal), worker)
             return
         self._boots[worker] = hello.boot
         self._numbers.setdefault(worker, len(self._numbers))
@@ -199,7 +200,7 @@ class FleetMaster:
             shard_count=shares,
             closed_in_flight=None if closed is None else closed // shares,
             has_customers=self._environment.runner.target_user_count > shares,
-            ledger_folder=str(self.out / "ledger") if is_near else None,
+            ledger_folder=str(RunFolder(self.out).ledger) if is_near else None,
         )
         self._far.discard(shard)
         if not is_near:
@@ -218,7 +219,7 @@ class FleetMaster:
             self._send(Begin(zero_ns=self._zero_ns), worker)
         log.info("every shard is ready: the storm of %g s begins", self.options.scenario.run.wall_s)
 
-    def _take(self, worker: str, message: Measured) -> None:
+    def _take(self, worker: str, message: MeasuredSecond) -> None:
         """A second goes into the record, and into Locust's tables: here and not on the workers, whose last report may be late."""
         if self._zero_ns is None or self._record.is_closed:
             raise MessageError("it measured something outside the storm")

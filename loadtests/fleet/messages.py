@@ -1,9 +1,9 @@
 """What the master and its workers say to each other, as plain dictionaries that Locust can carry (msgpack).
 
-A worker says `Hello` and is made `Welcome` or `Refused`. Each of its fleet users says `Claim` and gets a `Given` shard, which
-is `ShardReady` once its process is. `Begin` names the start; then come `Measured` seconds, `LedgerPart`s of a worker that has
-no ledger in common with the master, and `ShardDone`. `Halt` ends it, and is answered by `Halted`; `ShardTrouble` says why a
-shard can't go on.
+A worker says `Hello` and is made `Welcome` or `WorkerRefused`. Each of its fleet users says `Claim` and gets a `Given`
+shard, which is `ShardReady` once its process is. `Begin` names the start; then come `MeasuredSecond` seconds,
+`LedgerPart`s of a worker that has no ledger in common with the master, and `ShardDone`. `Halt` ends it, and is
+answered by `Halted`; `ShardTrouble` says why a shard can't go on.
 
 Rules that hold here: a message is what its class says or it is refused with a MessageError, whoever sent it: no field more,
 every number and text within its bounds, nothing inflated beyond them. None names a file of the master's.
@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts
 from loadtests.recording.seconds import Second, Sparse
-from loadtests.storm.messages import Done
+from loadtests.storm.messages import ShardReport
 from loadtests.wire.recorder import EngineReport, ErrorTally
 
 TO_MASTER = "meterstorm_to_master"
@@ -79,7 +79,7 @@ class Welcome:
 
 
 @dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
-class Refused:
+class WorkerRefused:
     """Why the worker may not take part: one sentence."""
 
     sentence: Sentence
@@ -137,7 +137,7 @@ class PackedSecond:
 
 
 @dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredSecond:
     """A second of one of the sender's shards, or of its customers (None), packed by `packed_second`."""
 
     shard: Shard | None
@@ -172,14 +172,14 @@ class ShardTrouble:
 Message = (
     Hello
     | Welcome
-    | Refused
+    | WorkerRefused
     | Claim
     | Given
     | ShardReady
     | Begin
     | Halt
     | Halted
-    | Measured
+    | MeasuredSecond
     | LedgerPart
     | ShardDone
     | ShardTrouble
@@ -235,7 +235,7 @@ def unpacked_second(data: PackedSecond) -> Second:
     )
 
 
-def packed_done(done: Done) -> dict[str, Any]:
+def packed_done(done: ShardReport) -> dict[str, Any]:
     """How a shard went."""
     return {"cpu_s": done.cpu_s, "report": asdict(done.report)}
 
@@ -243,7 +243,7 @@ def packed_done(done: Done) -> dict[str, Any]:
 _REPORT = TypeAdapter(EngineReport)
 
 
-def unpacked_done(data: Mapping[str, Any]) -> Done:
+def unpacked_done(data: Mapping[str, Any]) -> ShardReport:
     """The inverse of `packed_done`. Raises MessageError for a report that is none."""
     try:
         report = _REPORT.validate_python(data.get("report"))
@@ -257,7 +257,7 @@ def unpacked_done(data: Mapping[str, Any]) -> Done:
         raise MessageError("a report with a number that nobody can have measured")
     if max(len(report.errors), len(report.error_messages)) > _NAMES_MAX:
         raise MessageError("a report of more errors than there are kinds of")
-    return Done(report=replace(report, **_bounded_words(report)), cpu_s=cpu_s)
+    return ShardReport(report=replace(report, **_bounded_words(report)), cpu_s=cpu_s)
 
 
 def _bounded_words(report: EngineReport) -> dict[str, Any]:

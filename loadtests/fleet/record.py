@@ -13,8 +13,9 @@ from loadtests.fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError
 from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
 from loadtests.recording.ledger import Ledger, SlotState, strengthen
+from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second
-from loadtests.storm.messages import Done
+from loadtests.storm.messages import ShardReport
 from loadtests.storm.shard_process import dense
 
 STORM_NAME = "storm.json"
@@ -103,7 +104,7 @@ class RunRecord:
         for counts in second.counts.values():
             self.totals += (counts.offered, counts.ok, counts.failed, counts.indeterminate)
 
-    def add_errors(self, source: str, operations: tuple[str, ...], done: Done) -> None:
+    def add_errors(self, source: str, operations: tuple[str, ...], done: ShardReport) -> None:
         """Write why operations of a shard have failed. Raises MessageError when it names operations or outcomes that are none."""
         # of whole operations; single attempts that were retried are not
         ended = [error for error in done.report.errors if error.outcome is not None]
@@ -149,7 +150,7 @@ class RunRecord:
         for writer in self._writers.values():
             writer.close()
         parts = [writer.folder for writer in self._writers.values()]
-        merge_histories(parts, self.out / "history")
+        merge_histories(parts, RunFolder(self.out).history)
         for part in parts:
             shutil.rmtree(part)
 
@@ -163,6 +164,6 @@ class RunRecord:
     def _writer(self, source: str, operations: tuple[str, ...]) -> HistoryWriter:
         if source not in self._writers:
             self._writers[source] = HistoryWriter(
-                self.out / "history" / source, operations, started_at_s=self.started_at_s
+                RunFolder(self.out).history / source, operations, started_at_s=self.started_at_s
             )
         return self._writers[source]

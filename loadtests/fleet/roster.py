@@ -15,7 +15,7 @@ from enum import Enum
 WAITING_MAX = 1_000  # claims that are kept in mind; each is a user of Locust's, and users may be moved
 
 
-class Phase(Enum):
+class WorkerPhase(Enum):
     FREE = "free"
     STARTING = "starting"
     READY = "ready"
@@ -27,7 +27,7 @@ class Phase(Enum):
 @dataclass(slots=True)
 class _Shard:
     owner: str | None = None
-    phase: Phase = Phase.FREE
+    phase: WorkerPhase = WorkerPhase.FREE
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Roster:
     def claim(self, worker: str) -> int | None:
         """Give the worker the first free shard, or None: then it is kept in mind until the start."""
         for number, shard in enumerate(self._shards):
-            if shard.phase is Phase.FREE:
-                shard.owner, shard.phase = worker, Phase.STARTING
+            if shard.phase is WorkerPhase.FREE:
+                shard.owner, shard.phase = worker, WorkerPhase.STARTING
                 return number
         if not self.has_begun and len(self._waiting) < WAITING_MAX:
             self._waiting.append(worker)
@@ -58,26 +58,26 @@ class Roster:
         if not 0 <= number < self.shard_count:
             return False
         shard = self._shards[number]
-        return shard.owner == worker and shard.phase not in (Phase.DONE, Phase.LOST)
+        return shard.owner == worker and shard.phase not in (WorkerPhase.DONE, WorkerPhase.LOST)
 
     def ready(self, number: int, worker: str) -> bool:
         """Note that a shard's process is ready; whether all are. A worker that lost the shard meanwhile is not heard."""
-        if self.owns(worker, number) and self._shards[number].phase is Phase.STARTING:
-            self._shards[number].phase = Phase.READY
-        return all(each.phase is Phase.READY for each in self._shards)
+        if self.owns(worker, number) and self._shards[number].phase is WorkerPhase.STARTING:
+            self._shards[number].phase = WorkerPhase.READY
+        return all(each.phase is WorkerPhase.READY for each in self._shards)
 
     def begin(self) -> None:
         """Every shard runs from now on."""
-        assert all(each.phase is Phase.READY for each in self._shards), "a shard is not ready"
+        assert all(each.phase is WorkerPhase.READY for each in self._shards), "a shard is not ready"
         self.has_begun = True
         self._waiting.clear()
         for shard in self._shards:
-            shard.phase = Phase.RUNNING
+            shard.phase = WorkerPhase.RUNNING
 
     def done(self, number: int) -> bool:
         """Note that a shard has ended; whether none is left that runs."""
-        if self._shards[number].phase is Phase.RUNNING:
-            self._shards[number].phase = Phase.DONE
+        if self._shards[number].phase is WorkerPhase.RUNNING:
+            self._shards[number].phase = WorkerPhase.DONE
         return self.is_over
 
     def lose(self, worker: str) -> tuple[list[int], list[tuple[int, str]]]:
@@ -88,12 +88,12 @@ class Roster:
         for number, shard in enumerate(self._shards):
             if shard.owner != worker:
                 continue
-            if shard.phase is Phase.RUNNING:
-                shard.phase = Phase.LOST
+            if shard.phase is WorkerPhase.RUNNING:
+                shard.phase = WorkerPhase.LOST
                 lost.append(number)
-            elif shard.phase in (Phase.STARTING, Phase.READY):
-                shard.owner, shard.phase = None, Phase.FREE
-        while self._waiting and any(shard.phase is Phase.FREE for shard in self._shards):
+            elif shard.phase in (WorkerPhase.STARTING, WorkerPhase.READY):
+                shard.owner, shard.phase = None, WorkerPhase.FREE
+        while self._waiting and any(shard.phase is WorkerPhase.FREE for shard in self._shards):
             heir = self._waiting.popleft()
             number_given = self.claim(heir)
             assert number_given is not None
@@ -103,13 +103,13 @@ class Roster:
     @property
     def owners(self) -> set[str]:
         """The workers on which something depends: they own a shard that is not over."""
-        over = (Phase.DONE, Phase.LOST)
+        over = (WorkerPhase.DONE, WorkerPhase.LOST)
         return {shard.owner for shard in self._shards if shard.owner is not None and shard.phase not in over}
 
     @property
     def is_over(self) -> bool:
         """Nothing runs any more, and something did."""
-        return self.has_begun and all(shard.phase in (Phase.DONE, Phase.LOST) for shard in self._shards)
+        return self.has_begun and all(shard.phase in (WorkerPhase.DONE, WorkerPhase.LOST) for shard in self._shards)
 
-    def phases(self) -> list[Phase]:
+    def phases(self) -> list[WorkerPhase]:
         return [shard.phase for shard in self._shards]

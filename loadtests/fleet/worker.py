@@ -35,14 +35,14 @@ from loadtests.fleet.messages import (
     Halted,
     Hello,
     LedgerPart,
-    Measured,
+    MeasuredSecond,
     Message,
     MessageError,
-    Refused,
     ShardDone,
     ShardReady,
     ShardTrouble,
     Welcome,
+    WorkerRefused,
     packed,
     packed_done,
     packed_second,
@@ -50,8 +50,9 @@ from loadtests.fleet.messages import (
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second
-from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Trouble
+from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import new_live_counts, start_shard
 from loadtests.workload.operations import planes_of
 from sim.estate.model import EstateModel
@@ -121,7 +122,7 @@ class FleetWorker:
                 if message.zero_ns is not None:
                     self._begin(message.zero_ns)
                 self.is_welcome.set()
-            case Refused():
+            case WorkerRefused():
                 self.is_over.set()
                 self._refused(message.sentence)
             case Given() if self._may_host(message):
@@ -143,7 +144,7 @@ class FleetWorker:
 
     def measured(self, shard: int | None, second: Second) -> None:
         """Send a second that was measured here, by a shard or by customers (None)."""
-        self.send(Measured(shard=shard, second=packed_second(second)))
+        self.send(MeasuredSecond(shard=shard, second=packed_second(second)))
 
     @property
     def zero_ns(self) -> int:
@@ -199,7 +200,7 @@ class FleetWorker:
                 self.send(ShardReady(shard=number))
             case Second():
                 self.measured(number, message)
-            case Done():
+            case ShardReport():
                 for offset, data in shard.ledger_parts():
                     self.send(LedgerPart(shard=number, offset=offset, data=data))
                 shard.is_done = True
@@ -287,7 +288,7 @@ class _HostedShard:
         self.process: Any = None
         self._connection: Connection | None = None
         self._folder = folder / f"shard-{given.shard}"
-        near = Path(given.ledger_folder).parent / "logs" if given.ledger_folder else self._folder
+        near = RunFolder(Path(given.ledger_folder).parent).logs if given.ledger_folder else self._folder
         self._log_path = near / f"shard-{given.shard}.log"
         self._own_ledger: Path | None = None
 
@@ -298,7 +299,7 @@ class _HostedShard:
         live_path = self._folder / "live"
         new_live_counts(live_path)
         if self.given.ledger_folder is None:
-            self._own_ledger = self._folder / "ledger"
+            self._own_ledger = RunFolder(self._folder).ledger
             Ledger.create(self._own_ledger, planes_of(options.scenario), estate.meter_count, estate.slot_count)
         plan = ShardPlan(
             scenario=options.scenario,

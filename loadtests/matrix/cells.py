@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class UnfitCell:
     """A cell that can't be hosted here, and why: half a sentence."""
 
     cell: Cell
@@ -86,11 +86,11 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MatrixPlan:
     """heap_mib: of every node of every group, so that groups differ in nothing but what is asked for."""
 
     groups: tuple[Group, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[UnfitCell, ...]
     heap_mib: int
 
 
@@ -131,7 +131,9 @@ def _require_once(values: Sequence[object], option: str, text: str) -> None:
             raise ScenarioError(f"{option} {text}: names {value} twice; --repeats says how often each is measured")
 
 
-def plan_matrix(rfs: Sequence[int], levels: Sequence[ConsistencyLevel], dc_counts: Sequence[int], room: Room) -> Plan:
+def plan_matrix(
+    rfs: Sequence[int], levels: Sequence[ConsistencyLevel], dc_counts: Sequence[int], room: Room
+) -> MatrixPlan:
     """The groups that the machine can host, and each cell that it can't with the reason.
 
     The nodes of a DC are as many as the greatest hosted replication factor needs, so that cells of other factors differ
@@ -148,13 +150,15 @@ def plan_matrix(rfs: Sequence[int], levels: Sequence[ConsistencyLevel], dc_count
                 if reason is None:
                     cells.append(cell)
                 else:
-                    refused.append(Refused(cell=cell, reason=reason))
+                    refused.append(UnfitCell(cell=cell, reason=reason))
         if cells:
             groups.append(Group(dcs=dcs, nodes_per_dc=nodes_per_dc, cells=tuple(cells)))
     if not groups:
         raise HarnessError(f"this machine can host none of the cells: {refused[0].reason}")
     node_count = max(group.dcs * group.nodes_per_dc for group in groups)
-    return Plan(groups=tuple(groups), refused=tuple(refused), heap_mib=size_nodes(node_count, room.memory_mib).heap_mib)
+    return MatrixPlan(
+        groups=tuple(groups), refused=tuple(refused), heap_mib=size_nodes(node_count, room.memory_mib).heap_mib
+    )
 
 
 def _reason_against(cell: Cell, room: Room) -> str | None:
@@ -167,7 +171,7 @@ def _reason_against(cell: Cell, room: Room) -> str | None:
     return f"RF {cell.rf} needs {cell.rf} {'node' if cell.rf == 1 else 'nodes'} a DC, and {refusal}"
 
 
-def group_order(plan: Plan, seed: int) -> tuple[Group, ...]:
+def group_order(plan: MatrixPlan, seed: int) -> tuple[Group, ...]:
     """The groups in the order in which their clusters are started, drawn from the seed."""
     order = np.random.default_rng([_ORDER_DRAW, seed]).permutation(len(plan.groups))
     return tuple(plan.groups[index] for index in order)

@@ -9,7 +9,7 @@ from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
-from loadtests.matrix.outage import Outage, outages_of, suffer
+from loadtests.matrix.outage import OutageEffect, outages_of, suffer
 from loadtests.matrix.visit import CellLoad, Visit, send, visit
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedCell:
     """What a cell's tables hold once every operation of the sample was sent once. disk_bytes: on all nodes, flushed."""
 
     cell: Cell
@@ -41,12 +41,12 @@ class Loaded:
 
 
 @dataclass(slots=True, kw_only=True)
-class Measured:
+class MatrixMeasurements:
     """What was measured so far, of all groups; added to as it comes, so that an interrupt loses no more than one visit."""
 
-    loaded: list[Loaded] = field(default_factory=list)
+    loaded: list[LoadedCell] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
-    outages: list[Outage] = field(default_factory=list)
+    outages: list[OutageEffect] = field(default_factory=list)
     nodes_per_dc: dict[int, int] = field(default_factory=dict)  # by number of DCs
     cassandra: str = ""
 
@@ -67,7 +67,7 @@ def measure_group(
     scenario: Scenario,
     folder: Path,
     settings: Settings,
-    measured: Measured,
+    measured: MatrixMeasurements,
     progress: Progress,
     profile_folder: Path | None = None,
 ) -> None:
@@ -75,7 +75,8 @@ def measure_group(
 
     Raises HarnessError, or StoreError, when the machine or a node can't go on.
     """
-    reads = [one.operation for one in SCHEMAS[settings.schema].statements if not one.is_write]
+    schema = SCHEMAS[settings.schema]
+    reads = [one for one in operations_of(scenario) if not schema.statement(one).is_write]
     scenarios = {cell: scenario_of(scenario, group, cell, reads) for cell in group.cells}
     topology = next(iter(scenarios.values())).topology
     estate = build_estate(scenarios[group.cells[0]], folder=profile_folder)
@@ -120,7 +121,7 @@ def _make_loads(
                     f"{keyspace}.{name}"
                     for name in dict.fromkeys(table.name for one in schema.writes for table in one.tables)
                 ),
-                writes=frozenset(one.operation for one in schema.statements if one.is_write),
+                writes=frozenset(one for one in operations if schema.statement(one).is_write),
                 statements=tuple(schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations),
                 ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
             )
@@ -129,7 +130,9 @@ def _make_loads(
     return loads
 
 
-def _load(loads: dict[Cell, CellLoad], counters: NodeCounters, measured: Measured, progress: Progress) -> None:
+def _load(
+    loads: dict[Cell, CellLoad], counters: NodeCounters, measured: MatrixMeasurements, progress: Progress
+) -> None:
     """Send the whole sample to each cell once: reads then find rows, the nodes are warm, and bytes on disk can be told."""
     for load in loads.values():
         progress(f"loading {load.cell.name} with {len(load.sample):,} operations")
@@ -138,7 +141,7 @@ def _load(loads: dict[Cell, CellLoad], counters: NodeCounters, measured: Measure
     with _flushed(loads, counters):
         for load in loads.values():
             measured.loaded.append(
-                Loaded(
+                LoadedCell(
                     cell=load.cell,
                     operations=len(load.sample),
                     writes=load.write_count,
@@ -182,7 +185,7 @@ def _visit_all(
     counters: NodeCounters,
     settings: Settings,
     seed: int,
-    measured: Measured,
+    measured: MatrixMeasurements,
     progress: Progress,
 ) -> None:
     """Every block; one connection pair of each cell for its staleness."""

@@ -42,7 +42,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
+class OutageEffect:
     """What became of a cell's operations while something was down, and of the same ones after `down` had returned."""
 
     cell: Cell
@@ -64,7 +64,7 @@ def outages_of(group: Group, nodes: Sequence[Node]) -> Mapping[Down, tuple[str, 
     return found
 
 
-def suffer(cluster: LocalCluster, loads: Sequence[CellLoad], down: Down, names: Sequence[str]) -> list[Outage]:
+def suffer(cluster: LocalCluster, loads: Sequence[CellLoad], down: Down, names: Sequence[str]) -> list[OutageEffect]:
     """Stop the nodes, send some of each cell's operations, start the nodes again, and send them once more.
 
     Raises HarnessError when a node can't be stopped or started.
@@ -91,7 +91,7 @@ def without(load: CellLoad, gone: set[str]) -> CellLoad:
     return replace(load, ring=left_ring, sample=replace(sample, rows=rows))
 
 
-def _outage(load: CellLoad, down: Down, after: Down | None) -> Outage:
+def _outage(load: CellLoad, down: Down, after: Down | None) -> OutageEffect:
     seconds = Seconds()
     source = SteadySource(load.sample, first=0, count=OPERATIONS)
     # While nodes are down each is sent once, so that every refusal counts; after their return as often as in any run.
@@ -108,7 +108,7 @@ def _outage(load: CellLoad, down: Down, after: Down | None) -> Outage:
         if error.outcome is not None:
             key = (error.operation in load.writes, error.kind)
             errors[key] = errors.get(key, 0) + error.count
-    return Outage(
+    return OutageEffect(
         cell=load.cell,
         down=down,
         after=after,

@@ -31,14 +31,14 @@ POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class ResourceCounters:
     """Sums over all nodes since their start."""
 
     cpu_s: float
     wan_bytes: int
 
-    def since(self, before: "Spent") -> "Spent":
-        return Spent(cpu_s=self.cpu_s - before.cpu_s, wan_bytes=self.wan_bytes - before.wan_bytes)
+    def since(self, before: "ResourceCounters") -> "ResourceCounters":
+        return ResourceCounters(cpu_s=self.cpu_s - before.cpu_s, wan_bytes=self.wan_bytes - before.wan_bytes)
 
 
 class NodeCounters:
@@ -54,11 +54,11 @@ class NodeCounters:
     def __exit__(self, *_: object) -> None:
         self._driver.shutdown()
 
-    def read(self) -> Spent:
+    def read(self) -> ResourceCounters:
         """The counters now."""
         times = [psutil.Process(node.pid).cpu_times() for node in self._cluster.nodes]
         sent = sum(row.sent_bytes for node, rows in self._of_nodes(OUTBOUND) for row in rows if row.dc != node.dc)
-        return Spent(cpu_s=sum(one.user + one.system for one in times), wan_bytes=int(sent))
+        return ResourceCounters(cpu_s=sum(one.user + one.system for one in times), wan_bytes=int(sent))
 
     def settle(self) -> None:
         """Wait until no node has an operation or a message before it: what is acknowledged early is done late."""

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 _GRID = 801  # points of the density between looks; twice as many change a level by less than 1e-4 of it
 
 
-class Answer(StrEnum):
+class SequentialAnswer(StrEnum):
     """What a sequential test says of "is the share at most so much?"."""
 
     YES = "yes"
@@ -155,9 +155,9 @@ class SequentialTest:
         """The significance level of each look."""
         return nominal_levels(self.alpha, self.fractions)
 
-    def answer(self, look: int, evidence: ShareEvidence) -> Answer:
+    def answer(self, look: int, evidence: ShareEvidence) -> SequentialAnswer:
         """What may be said at look number `look`, 0 for the first."""
         level = self.levels()[look]
         if evidence.below <= level:
-            return Answer.YES
-        return Answer.NO if evidence.above <= level else Answer.UNDECIDED
+            return SequentialAnswer.YES
+        return SequentialAnswer.NO if evidence.above <= level else SequentialAnswer.UNDECIDED

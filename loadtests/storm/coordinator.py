@@ -23,8 +23,9 @@ from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories, wall_s_of
+from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second
-from loadtests.storm.messages import Done, Ready, ShardPlan, Start, Stop, Trouble
+from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import dense, new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from loadtests.wire.recorder import LiveField
@@ -96,8 +97,8 @@ def storm(
     with _Shards(scenario, run_folder, shard_count) as shards:
         try:
             shards.launch(estate, schema, endpoint)
-            history = run_folder / "history"
-            with BesideStorm(scenario, estate, endpoint, schema, run_folder / "ledger", history) as beside:
+            history = RunFolder(run_folder).history
+            with BesideStorm(scenario, estate, endpoint, schema, RunFolder(run_folder).ledger, history) as beside:
                 return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
@@ -112,18 +113,18 @@ class _Shards:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
         self._lives: list[NDArray[np.int64]] = []
-        self._done: dict[int, Done] = {}
-        self._parts = [run_folder / "history" / f"shard-{shard}" for shard in range(shard_count)]
+        self._done: dict[int, ShardReport] = {}
+        self._parts = [RunFolder(run_folder).history / f"shard-{shard}" for shard in range(shard_count)]
         self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
-        self._nodes = HistoryWriter(run_folder / "history" / "nodes", ())
+        self._nodes = HistoryWriter(RunFolder(run_folder).history / "nodes", ())
         self._zero_ns = 0
         self._recent = RecentSeconds(shard_count)
 
     def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
         """Start every shard's process and give it its plan."""
-        (self._folder / "logs").mkdir(exist_ok=True)
+        RunFolder(self._folder).logs.mkdir(exist_ok=True)
         for shard in range(len(self._parts)):
-            live_path = self._folder / "logs" / f"shard-{shard}.live"
+            live_path = RunFolder(self._folder).logs / f"shard-{shard}.live"
             self._lives.append(new_live_counts(live_path))
             plan = ShardPlan(
                 scenario=self._scenario,
@@ -132,13 +133,13 @@ class _Shards:
                 endpoint=endpoint,
                 shard=shard,
                 shard_count=len(self._parts),
-                ledger_folder=self._folder / "ledger",
+                ledger_folder=RunFolder(self._folder).ledger,
                 live_path=live_path,
             )
             self._launch(plan)
 
     def _launch(self, plan: ShardPlan) -> None:
-        process, connection = start_shard(self._folder / "logs" / f"shard-{plan.shard}.log")
+        process, connection = start_shard(RunFolder(self._folder).logs / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
         try:
@@ -160,7 +161,7 @@ class _Shards:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for path in (self._folder / "logs").glob("shard-*.live"):
+        for path in RunFolder(self._folder).logs.glob("shard-*.live"):
             path.unlink()
 
     def run(
@@ -205,8 +206,8 @@ class _Shards:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder / "history")]
-        merge_histories(parts, self._folder / "history")
+        parts = [*self._parts, self._nodes.folder, *histories_beside(RunFolder(self._folder).history)]
+        merge_histories(parts, RunFolder(self._folder).history)
         for part in parts:
             shutil.rmtree(part)
 
@@ -251,7 +252,7 @@ class _Shards:
     def _ended(self, shard: int) -> HarnessError:
         """What to say of a sender that is gone, in its own words: the system's are that a pipe is broken."""
         how = how_it_ended(self._processes[shard].wait())
-        log_path = self._folder / "logs" / f"shard-{shard}.log"
+        log_path = RunFolder(self._folder).logs / f"shard-{shard}.log"
         words = last_words(log_path)
         said = f", saying: {words}" if words else ""
         return HarnessError(f"sender {shard} ended ({how}) before the trace did{said}; see {log_path}")
@@ -267,7 +268,7 @@ class _Shards:
                     {name: dense(*sparse) for name, sparse in message.service.items()},
                     dense(*message.lateness),
                 )
-            case Done():
+            case ShardReport():
                 self._done[shard] = message
                 self._writers[shard].write_errors(
                     ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)

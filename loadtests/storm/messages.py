@@ -45,7 +45,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class ShardReport:
     """How it went; `cpu_s` is of the whole process, `report.cpu_s` of the thread that keeps the beat."""
 
     report: EngineReport

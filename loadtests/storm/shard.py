@@ -1,7 +1,7 @@
 """One shard of the storm as a process of its own: a sender on its beat, with nothing else in its way.
 
 Spoken to by `loadtests.storm.coordinator` over one socket, pickled: it is given a `ShardPlan`, says `Ready`, is told
-the instant to start, reports each `Second`, and ends with `Done` or `Trouble`. Secrets come in the plan, never on the
+the instant to start, reports each `Second`, and ends with `ShardReport` or `Trouble`. Secrets come in the plan, never on the
 command line.
 """
 
@@ -22,7 +22,7 @@ from loadtests.recording.history import NO_COUNTS, SecondCounts
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.seconds import Second, Sparse
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
-from loadtests.storm.messages import Done, Ready, ShardPlan, Stop, Trouble
+from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Stop, Trouble
 from loadtests.wire.engine import Engine, WireOperation
 from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
 from loadtests.wire.ring import RingTable
@@ -39,7 +39,7 @@ WARM_IN_FLIGHT = 128  # over all shards: enough to keep the nodes busy, and few 
 
 
 def run_shard(connection: Connection) -> None:
-    """Serve one plan, from the first message to `Done`."""
+    """Serve one plan, from the first message to `ShardReport`."""
     plan = connection.recv()
     assert isinstance(plan, ShardPlan)
     if plan.scenario.run.warm_nodes_s:
@@ -67,7 +67,7 @@ def run_shard(connection: Connection) -> None:
         report = engine.run(
             source, start_ns=start.at_monotonic_ns, end_us=end_us, closed_in_flight=plan.closed_in_flight
         )
-    connection.send(Done(report=report, cpu_s=sum(os.times()[:2])))
+    connection.send(ShardReport(report=report, cpu_s=sum(os.times()[:2])))
 
 
 def _prepare(plan: ShardPlan, keyspace: str) -> tuple[Templates, RingTable]:

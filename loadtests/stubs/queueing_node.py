@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.optimize import brentq
 
-from loadtests.stubs.scripted_node import Answer, Execute, StubServer
+from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer
 
 _DRAWS = 65_536
 _STREAM = 2**63  # of services: arrivals of the same seed must not be drawn alike
@@ -143,8 +143,8 @@ def main() -> None:
         given.servers, given.service_ms / 1e3, is_exponential=given.kind == "exponential", seed=given.seed
     )
 
-    def answer(execute: Execute) -> Answer:
-        return Answer(after_s=station.stay_s(execute.at_s))
+    def answer(execute: Execute) -> ScriptedAnswer:
+        return ScriptedAnswer(after_s=station.stay_s(execute.at_s))
 
     with StubServer(answer=answer, keeps_executes=False) as server:
         print(server.address[1], flush=True)

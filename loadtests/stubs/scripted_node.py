@@ -35,7 +35,7 @@ class Execute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ScriptedAnswer:
     """A frame that is sent back. flags: of its header; what they announce must stand at the beginning of `body`."""
 
     opcode: int = Opcode.RESULT
@@ -51,13 +51,13 @@ class RawAnswer:
     data: bytes
 
 
-def error_answer(code: int, message: str = "by plan", extra: bytes = b"") -> Answer:
+def error_answer(code: int, message: str = "by plan", extra: bytes = b"") -> ScriptedAnswer:
     """An ERROR with the protocol's code; extra: what the code's own fields are."""
     text = message.encode()
-    return Answer(opcode=Opcode.ERROR, body=struct.pack(">iH", code, len(text)) + text + extra)
+    return ScriptedAnswer(opcode=Opcode.ERROR, body=struct.pack(">iH", code, len(text)) + text + extra)
 
 
-def unprepared_answer(prepared_id: bytes) -> Answer:
+def unprepared_answer(prepared_id: bytes) -> ScriptedAnswer:
     return error_answer(0x2500, "no such statement", struct.pack(">H", len(prepared_id)) + prepared_id)
 
 
@@ -84,7 +84,7 @@ class StubServer:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        answer: Callable[[Execute], Answer | RawAnswer | None] = lambda _: Answer(),
+        answer: Callable[[Execute], ScriptedAnswer | RawAnswer | None] = lambda _: ScriptedAnswer(),
         service_time_s: float = 0.0,
         credentials: tuple[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
@@ -210,16 +210,16 @@ class StubServer:
         elif opcode == Opcode.STARTUP:
             if self.credentials is None:
                 client.is_logged_in = True
-                self._reply(client, stream, Answer(opcode=Opcode.READY, body=b""))
+                self._reply(client, stream, ScriptedAnswer(opcode=Opcode.READY, body=b""))
             else:
                 name = b"org.apache.cassandra.auth.PasswordAuthenticator"
                 self._reply(
-                    client, stream, Answer(opcode=Opcode.AUTHENTICATE, body=struct.pack(">H", len(name)) + name)
+                    client, stream, ScriptedAnswer(opcode=Opcode.AUTHENTICATE, body=struct.pack(">H", len(name)) + name)
                 )
         elif opcode == Opcode.AUTH_RESPONSE:
             _, username, password = body[4:].split(b"\0")
             client.is_logged_in = (username.decode(), password.decode()) == self.credentials
-            accepted = Answer(opcode=Opcode.AUTH_SUCCESS, body=struct.pack(">i", -1))
+            accepted = ScriptedAnswer(opcode=Opcode.AUTH_SUCCESS, body=struct.pack(">i", -1))
             refused = error_answer(0x0100, "Provided username and/or password are incorrect")
             self._reply(client, stream, accepted if client.is_logged_in else refused)
         elif opcode == Opcode.PREPARE:
@@ -230,7 +230,9 @@ class StubServer:
             # No bound variables and no result columns are described: the engine does not read them.
             metadata = struct.pack(">iii", 0, 0, 0) + struct.pack(">ii", 0, 0)
             self._reply(
-                client, stream, Answer(body=struct.pack(">iH", ResultKind.PREPARED, 16) + prepared_id + metadata)
+                client,
+                stream,
+                ScriptedAnswer(body=struct.pack(">iH", ResultKind.PREPARED, 16) + prepared_id + metadata),
             )
         else:
             self._reply(client, stream, error_answer(0x000A, f"opcode 0x{opcode:02x} is not served"))
@@ -254,7 +256,7 @@ class StubServer:
         elif answer is not None:
             self._reply(client, stream, answer)
 
-    def _reply(self, client: _Client, stream: int, answer: Answer) -> None:
+    def _reply(self, client: _Client, stream: int, answer: ScriptedAnswer) -> None:
         frame = bytearray(build_frame(answer.opcode, answer.body, stream=stream, version=VERSION_RESPONSE))
         frame[1] = answer.flags
         after_s = answer.after_s + (self.service_time_s if answer.opcode == Opcode.RESULT else 0.0)

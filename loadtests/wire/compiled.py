@@ -10,7 +10,7 @@ from loadtests.wire.block import OPERATION
 from loadtests.wire.completion import end_all, lose_link, update_live
 from loadtests.wire.event_loop import needs_python, run_stretch, wait_us
 from loadtests.wire.responses import scan_responses
-from loadtests.wire.state import LinkField, LinkStatus, Progress, WireState
+from loadtests.wire.state import BlockProgress, LinkField, LinkStatus, WireState
 from loadtests.wire.submit import hold_back, refuse_unsent, submit_due
 
 NO_ROWS = np.zeros(0, dtype=OPERATION)
@@ -19,7 +19,7 @@ NO_FRAMES = np.zeros(0, dtype=np.uint8)
 
 def no_progress() -> NDArray[np.int64]:
     """The progress of a block that nothing was done of: int64[Progress]."""
-    return np.zeros(len(Progress), dtype=np.int64)
+    return np.zeros(len(BlockProgress), dtype=np.int64)
 
 
 class Kernels(NamedTuple):

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel
 from loadtests.recording.histograms import HALF_BUCKET_BITS, VALUE_US_MAX
 from loadtests.recording.ledger import SlotState, intend_run, mark_run, refuse_run
-from loadtests.wire.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, Outcome
+from loadtests.wire.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, RequestOutcome
 from loadtests.wire.state import (
     PLACE_FREE,
     PLACE_IN_FLIGHT,
@@ -15,7 +15,7 @@ from loadtests.wire.state import (
     STREAM_ABANDONED,
     STREAM_FREE,
     CountColumn,
-    Limit,
+    EngineLimit,
     LinkField,
     LinkStatus,
     LiveField,
@@ -90,7 +90,7 @@ def release_stream(state: WireState, link: int, stream: int) -> None:
 def acknowledge(state: WireState, place: int, now_us: int) -> None:
     """The operation of a place was answered as it should be: it is ok, whatever its earlier attempts were."""
     _end_in_ledger(state, place, SlotState.ACKNOWLEDGED)
-    _finish(state, place, Outcome.OK, CountColumn.OK, Total.OK, now_us)
+    _finish(state, place, RequestOutcome.OK, CountColumn.OK, Total.OK, now_us)
 
 
 @borrowing_kernel
@@ -99,13 +99,13 @@ def end_attempt(state: WireState, place: int, kind: int, now_us: int) -> None:
     row = state.places[place]
     operation = row["operation"]
     state.attempt_errors[operation, kind] += 1
-    is_indeterminate = OUTCOME_BY_KIND[kind] == Outcome.INDETERMINATE
+    is_indeterminate = OUTCOME_BY_KIND[kind] == RequestOutcome.INDETERMINATE
     if is_indeterminate:
         row["may_be_applied"] = 1
     # What may have been applied must not be sent twice, unless the statement says that this changes nothing.
     may_repeat = state.is_idempotent[operation] == 1 or row["may_be_applied"] == 0
-    has_attempts_left = row["attempt_count"] < state.limits[Limit.ATTEMPTS]
-    if may_repeat and has_attempts_left and not IS_HOPELESS[kind] and state.limits[Limit.IS_STOPPING] == 0:
+    has_attempts_left = row["attempt_count"] < state.limits[EngineLimit.ATTEMPTS]
+    if may_repeat and has_attempts_left and not IS_HOPELESS[kind] and state.limits[EngineLimit.IS_STOPPING] == 0:
         row["status"] = PLACE_WAITING
         row["last_kind"] = kind
         row["sent_us"] = now_us + _backoff_us(state, row["meter"], row["attempt_count"])
@@ -120,19 +120,20 @@ def _give_up(state: WireState, place: int, kind: int, now_us: int) -> None:
     row = state.places[place]
     operation = row["operation"]
     if row["may_be_applied"] == 1:
-        state.final_errors[operation, Outcome.INDETERMINATE, kind] += 1
-        _finish(state, place, Outcome.INDETERMINATE, CountColumn.INDETERMINATE, Total.INDETERMINATE, now_us)
+        state.final_errors[operation, RequestOutcome.INDETERMINATE, kind] += 1
+        _finish(state, place, RequestOutcome.INDETERMINATE, CountColumn.INDETERMINATE, Total.INDETERMINATE, now_us)
     else:
-        state.final_errors[operation, Outcome.FAILED, kind] += 1
+        state.final_errors[operation, RequestOutcome.FAILED, kind] += 1
         _end_in_ledger(state, place, SlotState.FAILED)
-        _finish(state, place, Outcome.FAILED, CountColumn.FAILED, Total.FAILED, now_us)
+        _finish(state, place, RequestOutcome.FAILED, CountColumn.FAILED, Total.FAILED, now_us)
 
 
 @borrowing_kernel
 def _backoff_us(state: WireState, meter: int, attempt_count: int) -> int:
     """Doubles with each attempt up to its maximum; a half of it depends on the meter, so that retries spread."""
     longest = min(
-        state.limits[Limit.BACKOFF_US] << min(max(attempt_count - 1, 0), 20), state.limits[Limit.BACKOFF_US_MAX]
+        state.limits[EngineLimit.BACKOFF_US] << min(max(attempt_count - 1, 0), 20),
+        state.limits[EngineLimit.BACKOFF_US_MAX],
     )
     mixed = (meter * 2_654_435_761 + attempt_count * 40_503) & 0xFFFF
     return int(longest // 2 + (longest // 2 * mixed >> 16))
@@ -169,7 +170,7 @@ def expire(state: WireState, now_us: int) -> None:
     streams taken so.
     """
     _give_up_silent(state, now_us)
-    oldest_us = now_us - state.limits[Limit.TIMEOUT_US]
+    oldest_us = now_us - state.limits[EngineLimit.TIMEOUT_US]
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
         if row["status"] != PLACE_IN_FLIGHT or row["sent_us"] > oldest_us:
@@ -190,7 +191,7 @@ def _give_up_silent(state: WireState, now_us: int) -> None:
     for link in range(state.links.shape[0]):
         row = state.links[link]
         owed = row[LinkField.IN_FLIGHT] + row[LinkField.ABANDONED] if row[LinkField.STATUS] == LinkStatus.OPEN else 0
-        if owed > 0 and now_us - row[LinkField.HEARD_US] >= state.limits[Limit.SILENCE_US]:
+        if owed > 0 and now_us - row[LinkField.HEARD_US] >= state.limits[EngineLimit.SILENCE_US]:
             row[LinkField.STATUS] = LinkStatus.LOST
 
 
@@ -234,7 +235,7 @@ def lose_link(state: WireState, link: int, now_us: int) -> None:
 @borrowing_kernel
 def end_all(state: WireState, now_us: int) -> None:
     """The run is over: what is unanswered is indeterminate, what waits for a retry ends as its attempts so far say."""
-    state.limits[Limit.IS_STOPPING] = 1
+    state.limits[EngineLimit.IS_STOPPING] = 1
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
         if row["status"] == PLACE_IN_FLIGHT:

@@ -25,12 +25,12 @@ from loadtests.wire.block import OperationSource
 from loadtests.wire.compiled import Kernels, compile_kernels
 from loadtests.wire.connection import Access
 from loadtests.wire.connection_pool import Links
-from loadtests.wire.engine_run import Pace, Storm
+from loadtests.wire.engine_run import EngineRun, EngineTimes
 from loadtests.wire.producer import Producer
 from loadtests.wire.protocol import STREAM_COUNT_MAX
 from loadtests.wire.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
 from loadtests.wire.ring import NO_NODE, RingTable, unserved
-from loadtests.wire.state import LIVE_SIZE, Limit, Sizes, Total, WireState, new_state
+from loadtests.wire.state import LIVE_SIZE, EngineLimit, Sizes, Total, WireState, new_state
 from scenarios.domain import ConsistencyLevel
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
@@ -106,7 +106,7 @@ class Engine:
         self._ring = ring
         self._down_at_start: tuple[str, ...] = ()
         self._is_stopped = False
-        self._storm: Storm | None = None
+        self._storm: EngineRun | None = None
         self._kernels: Kernels | None = None
 
     def __enter__(self) -> "Engine":
@@ -157,11 +157,11 @@ class Engine:
         """
         assert self._kernels is not None, "the engine is not open"
         limits = self._state.limits
-        limits[Limit.IS_CLOSED_LOOP] = int(closed_in_flight is not None)
+        limits[EngineLimit.IS_CLOSED_LOOP] = int(closed_in_flight is not None)
         if closed_in_flight is not None:
             assert closed_in_flight <= self.settings.in_flight_max, "more in flight than there are places"
-            limits[Limit.IN_FLIGHT] = closed_in_flight
-        self._storm = storm = Storm(
+            limits[EngineLimit.IN_FLIGHT] = closed_in_flight
+        self._storm = storm = EngineRun(
             state=self._state,
             kernels=self._kernels,
             links=self._links,
@@ -175,10 +175,10 @@ class Engine:
         storm.run(start_ns)
         return self._report(storm, (time.thread_time_ns() - cpu_start_ns) / 1e9)
 
-    def _pace(self, end_us: int | None) -> Pace:
-        return Pace(drain_us_max=int(self.settings.drain_s_max * 1e6), end_us=end_us)
+    def _pace(self, end_us: int | None) -> EngineTimes:
+        return EngineTimes(drain_us_max=int(self.settings.drain_s_max * 1e6), end_us=end_us)
 
-    def _report(self, storm: Storm, cpu_s: float) -> EngineReport:
+    def _report(self, storm: EngineRun, cpu_s: float) -> EngineReport:
         totals = self._state.totals
         late_p50_ms, late_p99_ms, late_max_ms = lateness_ms(self._recorder.lateness)
         return EngineReport(
@@ -227,13 +227,13 @@ def _new_state(
         in_bytes=_IN_BYTES,
     )
     state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger, live)
-    state.limits[Limit.IN_FLIGHT] = settings.in_flight_max
-    state.limits[Limit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
-    state.limits[Limit.BEAT_US] = settings.beat_us
-    state.limits[Limit.SILENCE_US] = int(settings.silence_s_max * 1e6)
-    state.limits[Limit.ATTEMPTS] = settings.attempts_max
-    state.limits[Limit.BACKOFF_US] = int(settings.backoff_ms * 1e3)
-    state.limits[Limit.BACKOFF_US_MAX] = int(settings.backoff_ms_max * 1e3)
+    state.limits[EngineLimit.IN_FLIGHT] = settings.in_flight_max
+    state.limits[EngineLimit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
+    state.limits[EngineLimit.BEAT_US] = settings.beat_us
+    state.limits[EngineLimit.SILENCE_US] = int(settings.silence_s_max * 1e6)
+    state.limits[EngineLimit.ATTEMPTS] = settings.attempts_max
+    state.limits[EngineLimit.BACKOFF_US] = int(settings.backoff_ms * 1e3)
+    state.limits[EngineLimit.BACKOFF_US_MAX] = int(settings.backoff_ms_max * 1e3)
     for index, operation in enumerate(operations):
         state.is_idempotent[index] = operation.is_idempotent
         if operation.ledger_plane is not None:

@@ -14,7 +14,7 @@ from loadtests.wire.connection_pool import Links
 from loadtests.wire.producer import Producer
 from loadtests.wire.recorder import Recorder
 from loadtests.wire.scheduling import on_time
-from loadtests.wire.state import Limit, LiveField, Progress, Total, WireState, with_frame_size
+from loadtests.wire.state import BlockProgress, EngineLimit, LiveField, Total, WireState, with_frame_size
 from loadtests.wire.submit import FAR_US, hold_back, refuse_unsent
 
 _FIRST_BLOCK_S_MAX = 300.0
@@ -24,11 +24,11 @@ _LINE_US = 1_000  # between two looks at what falls due behind a block that wait
 _STOP_DRAIN_US = 2_000_000
 _HELD_BLOCKS_MAX = 16  # blocks that may stand in line while the window is full, so that offered load is counted in time
 
-_TAKEN_UP, _NOTICED = int(Progress.TAKEN_UP), int(Progress.NOTICED)
+_TAKEN_UP, _NOTICED = int(BlockProgress.TAKEN_UP), int(BlockProgress.NOTICED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class EngineTimes:
     """Times of a run [us]. end_us: when the last operation falls due, None where that is not known beforehand."""
 
     drain_us_max: int
@@ -50,7 +50,7 @@ class _HeldBlock:
         return int(self.progress[_NOTICED]) == len(self.rows)
 
 
-class Storm:
+class EngineRun:
     """One run. `stop` may be called from any thread; all else belongs to the thread that calls `run`."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Storm:
         links: Links,
         recorder: Recorder,
         producer: Producer,
-        pace: Pace,
+        pace: EngineTimes,
     ) -> None:
         self.scheduling = "plain"
         self.starved_count = 0
@@ -81,7 +81,7 @@ class Storm:
 
     def stop(self) -> None:
         """Send no more, and end within about 2 s."""
-        self._state.limits[Limit.STOP_ASKED] = 1
+        self._state.limits[EngineLimit.STOP_ASKED] = 1
 
     def run(self, start_ns: int | None) -> None:
         """Run from `start_ns` (None: from now) to the end. Raises what the source or the history's writer raises."""
@@ -91,7 +91,7 @@ class Storm:
             first = self._producer.take(timeout_s=_FIRST_BLOCK_S_MAX)
             if first is not None:
                 self._hold(first)
-            is_open_loop = not self._state.limits[Limit.IS_CLOSED_LOOP]
+            is_open_loop = not self._state.limits[EngineLimit.IS_CLOSED_LOOP]
             with on_time(is_open_loop=is_open_loop) as self.scheduling:
                 self._start_ns = time.perf_counter_ns() if start_ns is None else start_ns
                 while not self._is_over(self._now_us()):
@@ -188,9 +188,9 @@ class Storm:
     def _is_over(self, now_us: int) -> bool:
         """Is all answered, or is it time to end without?"""
         limits, totals = self._state.limits, self._state.totals
-        if limits[Limit.STOP_ASKED]:
+        if limits[EngineLimit.STOP_ASKED]:
             if self._stopped_at_us == FAR_US:
-                limits[Limit.IS_STOPPING] = 1
+                limits[EngineLimit.IS_STOPPING] = 1
                 self._stopped_at_us = now_us
                 self._deadline_us = now_us + _STOP_DRAIN_US
             return bool(totals[Total.IN_FLIGHT] == totals[Total.WAITING]) or now_us >= self._deadline_us

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel, unlocked_borrowing_kernel
 from loadtests.wire.completion import expire, update_live
 from loadtests.wire.responses import scan_responses
-from loadtests.wire.state import STALL_US, Limit, LinkField, LinkStatus, Progress, Total, WireState
+from loadtests.wire.state import STALL_US, BlockProgress, EngineLimit, LinkField, LinkStatus, Total, WireState
 from loadtests.wire.submit import submit_due
 from loadtests.wire.syscalls import now_us, receive_all, send_all, sleep_us
 
@@ -38,7 +38,7 @@ def run_stretch(
 
     rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on.
     """
-    was_all_due = progress[Progress.NOTICED] == len(rows)
+    was_all_due = progress[BlockProgress.NOTICED] == len(rows)
     while True:
         begin_us = now_us(state, start_ns)
         receive_all(state)
@@ -66,14 +66,14 @@ def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], 
     for link in range(state.links.shape[0]):
         if state.links[link, LinkField.STATUS] == LinkStatus.LOST or state.links[link, LinkField.NEEDS_PREPARE] == 1:
             return True
-    is_stopping = limits[Limit.IS_STOPPING]
-    if limits[Limit.STOP_ASKED] != is_stopping:
+    is_stopping = limits[EngineLimit.IS_STOPPING]
+    if limits[EngineLimit.STOP_ASKED] != is_stopping:
         return True
     unanswered = totals[Total.IN_FLIGHT] - totals[Total.WAITING] * is_stopping
-    if progress[Progress.TAKEN_UP] == row_count:
+    if progress[BlockProgress.TAKEN_UP] == row_count:
         return row_count > 0 or unanswered == 0
-    is_all_due = progress[Progress.NOTICED] == row_count
-    return limits[Limit.IS_CLOSED_LOOP] == 0 and is_all_due and not was_all_due  # what follows it falls due too
+    is_all_due = progress[BlockProgress.NOTICED] == row_count
+    return limits[EngineLimit.IS_CLOSED_LOOP] == 0 and is_all_due and not was_all_due  # what follows it falls due too
 
 
 @borrowing_kernel
@@ -84,7 +84,7 @@ def count_stall(state: WireState, now_us: int) -> None:
     """
     totals = state.totals
     gap_us = now_us - totals[Total.BEAT_ENDED_US]
-    if totals[Total.BEAT_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[Limit.IS_CLOSED_LOOP] == 0:
+    if totals[Total.BEAT_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[EngineLimit.IS_CLOSED_LOOP] == 0:
         totals[Total.STALLS] += 1
         totals[Total.STALLED_US] += gap_us
         totals[Total.STALL_US_MAX] = max(totals[Total.STALL_US_MAX], gap_us)
@@ -94,10 +94,10 @@ def count_stall(state: WireState, now_us: int) -> None:
 @borrowing_kernel
 def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: int) -> int:
     """How long to sleep [us] after a beat that took `spent_us`; the next operation is due in `until_due_us`."""
-    if state.limits[Limit.IS_CLOSED_LOOP] == 1:
+    if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
         wait = _closed_beat_us(state, answer_count) - spent_us
     else:
-        wait = state.limits[Limit.BEAT_US] - spent_us
+        wait = state.limits[EngineLimit.BEAT_US] - spent_us
         if state.totals[Total.IN_FLIGHT] == 0:
             wait = min(max(wait, until_due_us), _IDLE_US_MAX)
     return int(max(wait, _SLEEP_US_MIN))
@@ -107,7 +107,7 @@ def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: in
 def _closed_beat_us(state: WireState, answer_count: int) -> int:
     """Lengthen or shorten the beat of a closed loop by a tenth, towards its share of the window a beat."""
     beat_us = state.totals[Total.CLOSED_BEAT_US]
-    if answer_count * 100 < state.limits[Limit.IN_FLIGHT] * _CLOSED_SHARE_PERCENT:
+    if answer_count * 100 < state.limits[EngineLimit.IN_FLIGHT] * _CLOSED_SHARE_PERCENT:
         beat_us += beat_us // 10
     else:
         beat_us -= beat_us // 10

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel
 
 
-class Outcome(IntEnum):
+class RequestOutcome(IntEnum):
     """Of an attempt, and in the end of an operation."""
 
     OK = 0
@@ -62,35 +62,35 @@ class ErrorKind(IntEnum):
 # mutation on; a WRITE_FAILURE may have been applied by the replicas that did not fail: both are indeterminate.
 # A read changes nothing, so that its time-outs and failures say "no answer", which for a read is indeterminate too.
 _SERVER_CODES = (
-    (0x0000, ErrorKind.SERVER_ERROR, Outcome.INDETERMINATE),
-    (0x000A, ErrorKind.PROTOCOL_ERROR, Outcome.FAILED),
-    (0x0100, ErrorKind.BAD_CREDENTIALS, Outcome.FAILED),
-    (0x1000, ErrorKind.UNAVAILABLE, Outcome.FAILED),
-    (0x1001, ErrorKind.OVERLOADED, Outcome.FAILED),
-    (0x1002, ErrorKind.IS_BOOTSTRAPPING, Outcome.FAILED),
-    (0x1003, ErrorKind.TRUNCATE_ERROR, Outcome.FAILED),
-    (0x1100, ErrorKind.WRITE_TIMEOUT, Outcome.INDETERMINATE),
-    (0x1200, ErrorKind.READ_TIMEOUT, Outcome.INDETERMINATE),
-    (0x1300, ErrorKind.READ_FAILURE, Outcome.INDETERMINATE),
-    (0x1400, ErrorKind.FUNCTION_FAILURE, Outcome.FAILED),
-    (0x1500, ErrorKind.WRITE_FAILURE, Outcome.INDETERMINATE),
-    (0x1600, ErrorKind.CDC_WRITE_FAILURE, Outcome.INDETERMINATE),
-    (0x1700, ErrorKind.CAS_WRITE_UNKNOWN, Outcome.INDETERMINATE),
-    (0x2000, ErrorKind.SYNTAX_ERROR, Outcome.FAILED),
-    (0x2100, ErrorKind.UNAUTHORIZED, Outcome.FAILED),
-    (0x2200, ErrorKind.INVALID, Outcome.FAILED),
-    (0x2300, ErrorKind.CONFIG_ERROR, Outcome.FAILED),
-    (0x2400, ErrorKind.ALREADY_EXISTS, Outcome.FAILED),
-    (0x2500, ErrorKind.UNPREPARED, Outcome.FAILED),
+    (0x0000, ErrorKind.SERVER_ERROR, RequestOutcome.INDETERMINATE),
+    (0x000A, ErrorKind.PROTOCOL_ERROR, RequestOutcome.FAILED),
+    (0x0100, ErrorKind.BAD_CREDENTIALS, RequestOutcome.FAILED),
+    (0x1000, ErrorKind.UNAVAILABLE, RequestOutcome.FAILED),
+    (0x1001, ErrorKind.OVERLOADED, RequestOutcome.FAILED),
+    (0x1002, ErrorKind.IS_BOOTSTRAPPING, RequestOutcome.FAILED),
+    (0x1003, ErrorKind.TRUNCATE_ERROR, RequestOutcome.FAILED),
+    (0x1100, ErrorKind.WRITE_TIMEOUT, RequestOutcome.INDETERMINATE),
+    (0x1200, ErrorKind.READ_TIMEOUT, RequestOutcome.INDETERMINATE),
+    (0x1300, ErrorKind.READ_FAILURE, RequestOutcome.INDETERMINATE),
+    (0x1400, ErrorKind.FUNCTION_FAILURE, RequestOutcome.FAILED),
+    (0x1500, ErrorKind.WRITE_FAILURE, RequestOutcome.INDETERMINATE),
+    (0x1600, ErrorKind.CDC_WRITE_FAILURE, RequestOutcome.INDETERMINATE),
+    (0x1700, ErrorKind.CAS_WRITE_UNKNOWN, RequestOutcome.INDETERMINATE),
+    (0x2000, ErrorKind.SYNTAX_ERROR, RequestOutcome.FAILED),
+    (0x2100, ErrorKind.UNAUTHORIZED, RequestOutcome.FAILED),
+    (0x2200, ErrorKind.INVALID, RequestOutcome.FAILED),
+    (0x2300, ErrorKind.CONFIG_ERROR, RequestOutcome.FAILED),
+    (0x2400, ErrorKind.ALREADY_EXISTS, RequestOutcome.FAILED),
+    (0x2500, ErrorKind.UNPREPARED, RequestOutcome.FAILED),
 )
 _CLIENT_OUTCOMES = {
-    ErrorKind.UNKNOWN_CODE: Outcome.INDETERMINATE,
-    ErrorKind.CLIENT_TIMEOUT: Outcome.INDETERMINATE,
-    ErrorKind.CONNECTION_LOST: Outcome.INDETERMINATE,
-    ErrorKind.NO_CONNECTION: Outcome.FAILED,
-    ErrorKind.NOT_DRAINED: Outcome.INDETERMINATE,
-    ErrorKind.NOT_SENT: Outcome.FAILED,
-    ErrorKind.UNEXPECTED_ANSWER: Outcome.INDETERMINATE,
+    ErrorKind.UNKNOWN_CODE: RequestOutcome.INDETERMINATE,
+    ErrorKind.CLIENT_TIMEOUT: RequestOutcome.INDETERMINATE,
+    ErrorKind.CONNECTION_LOST: RequestOutcome.INDETERMINATE,
+    ErrorKind.NO_CONNECTION: RequestOutcome.FAILED,
+    ErrorKind.NOT_DRAINED: RequestOutcome.INDETERMINATE,
+    ErrorKind.NOT_SENT: RequestOutcome.FAILED,
+    ErrorKind.UNEXPECTED_ANSWER: RequestOutcome.INDETERMINATE,
 }
 # Sending the same request again can't mend these: they are answered the same each time.
 _HOPELESS = frozenset(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from loadtests.errors import HarnessError
 from loadtests.recording.histograms import COUNTS_SIZE, percentiles_us
 from loadtests.recording.history import SecondCounts
-from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
 from loadtests.wire.protocol import parse_error
 from loadtests.wire.scheduling import favour_thread
 from loadtests.wire.state import LIVE_SIZE, SECOND_ROWS, LiveField, Recording, Total, WireState, new_recording
@@ -172,7 +172,7 @@ def tally_errors(state: WireState, operations: tuple[str, ...]) -> tuple[ErrorTa
     final = [
         ErrorTally(operation=operation, outcome=outcome.name.lower(), kind=kind.label, count=count)
         for index, operation in enumerate(operations)
-        for outcome in (Outcome.FAILED, Outcome.INDETERMINATE)
+        for outcome in (RequestOutcome.FAILED, RequestOutcome.INDETERMINATE)
         for kind in ErrorKind
         if (count := int(state.final_errors[index, outcome, kind]))
     ]

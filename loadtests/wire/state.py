@@ -78,7 +78,7 @@ class LinkField(IntEnum):
     FD = 15  # of its socket, while it is open
 
 
-class Limit(IntEnum):
+class EngineLimit(IntEnum):
     """Entries of `WireState.limits`, fixed for a run except where said."""
 
     IN_FLIGHT = 0  # operations that may hold a place
@@ -121,7 +121,7 @@ class Total(IntEnum):
     STALL_US_MAX = 21
 
 
-class Progress(IntEnum):
+class BlockProgress(IntEnum):
     """Entries of a block's progress: int64[Progress], counts of its rows."""
 
     TAKEN_UP = 0  # hold or held a place
@@ -262,8 +262,8 @@ def new_state(
     links = np.zeros((link_count, len(LinkField)), dtype=np.int64)
     links[:, LinkField.NODE] = np.arange(link_count) // sizes.links_per_node
     links[:, LinkField.FREE_COUNT] = sizes.streams
-    limits = np.zeros(len(Limit), dtype=np.int64)
-    limits[Limit.LINKS_PER_NODE] = sizes.links_per_node
+    limits = np.zeros(len(EngineLimit), dtype=np.int64)
+    limits[EngineLimit.LINKS_PER_NODE] = sizes.links_per_node
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
     totals[Total.BLOCKED_AT_US] = -1

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel, copy_bytes
 from loadtests.wire.completion import count_in_second, count_value, end_attempt, intend_in_ledger
-from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
 from loadtests.wire.state import (
     PLACE_IN_FLIGHT,
     PLACE_WAITING,
+    BlockProgress,
     CountColumn,
-    Limit,
+    EngineLimit,
     LinkField,
     LinkStatus,
-    Progress,
     Total,
     WireState,
 )
@@ -36,31 +36,33 @@ def submit_due(
     rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on. Returns when the next row is due
     [us], or FAR_US when no row is left that is not due yet.
     """
-    if state.limits[Limit.IS_STOPPING] == 1:
+    if state.limits[EngineLimit.IS_STOPPING] == 1:
         return FAR_US
     if state.totals[Total.WAITING] > 0:
         _resend(state, now_us)
-    if state.limits[Limit.IS_CLOSED_LOOP] == 1:
+    if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
         _submit_closed(state, rows, frames, progress, now_us)
         return FAR_US
-    noticed_before = progress[Progress.NOTICED]
+    noticed_before = progress[BlockProgress.NOTICED]
     next_due_us = notice_due(state, rows, progress, now_us)
-    while progress[Progress.TAKEN_UP] < progress[Progress.NOTICED]:
-        row = rows[progress[Progress.TAKEN_UP]]
+    while progress[BlockProgress.TAKEN_UP] < progress[BlockProgress.NOTICED]:
+        row = rows[progress[BlockProgress.TAKEN_UP]]
         if not _take_up(state, row, frames, row["due_us"], now_us):
             state.totals[Total.BLOCKED_AT_US] = now_us
             break
-        progress[Progress.TAKEN_UP] += 1
-    state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - max(noticed_before, progress[Progress.TAKEN_UP])
+        progress[BlockProgress.TAKEN_UP] += 1
+    state.totals[Total.BLOCKED] += progress[BlockProgress.NOTICED] - max(
+        noticed_before, progress[BlockProgress.TAKEN_UP]
+    )
     return int(next_due_us)
 
 
 @borrowing_kernel
 def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
     """Notice what is due of a block that stands in line behind another one; its operations are blocked."""
-    noticed_before = progress[Progress.NOTICED]
+    noticed_before = progress[BlockProgress.NOTICED]
     notice_due(state, rows, progress, now_us)
-    state.totals[Total.BLOCKED] += progress[Progress.NOTICED] - noticed_before
+    state.totals[Total.BLOCKED] += progress[BlockProgress.NOTICED] - noticed_before
 
 
 @borrowing_kernel
@@ -70,15 +72,15 @@ def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.in
     Returns when the next row is due [us], FAR_US after the last one. An operation that fell due while others stood in
     line is not late, whenever it was looked at: it waits for room, and so does its response time.
     """
-    noticed = progress[Progress.NOTICED]
+    noticed = progress[BlockProgress.NOTICED]
     blocked_at_us = state.totals[Total.BLOCKED_AT_US]
     while noticed < len(rows) and rows[noticed]["due_us"] <= now_us:
         due_us = rows[noticed]["due_us"]
         count_value(state.recording.lateness, now_us - due_us if due_us > blocked_at_us else 0)
         count_in_second(state, due_us, rows[noticed]["operation"], CountColumn.OFFERED)
         noticed += 1
-    state.totals[Total.OFFERED] += noticed - progress[Progress.NOTICED]
-    progress[Progress.NOTICED] = noticed
+    state.totals[Total.OFFERED] += noticed - progress[BlockProgress.NOTICED]
+    progress[BlockProgress.NOTICED] = noticed
     return int(rows[noticed]["due_us"]) if noticed < len(rows) else FAR_US
 
 
@@ -86,16 +88,16 @@ def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.in
 def refuse_unsent(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
     """The run is over: rows (OPERATION[n]) that fell due and were never sent are failed operations (NOT_SENT)."""
     notice_due(state, rows, progress, now_us)
-    for index in range(progress[Progress.TAKEN_UP], progress[Progress.NOTICED]):
+    for index in range(progress[BlockProgress.TAKEN_UP], progress[BlockProgress.NOTICED]):
         operation = rows[index]["operation"]
         state.attempt_errors[operation, ErrorKind.NOT_SENT] += 1
-        state.final_errors[operation, Outcome.FAILED, ErrorKind.NOT_SENT] += 1
+        state.final_errors[operation, RequestOutcome.FAILED, ErrorKind.NOT_SENT] += 1
         state.totals[Total.ATTEMPTED] += 1
         state.totals[Total.FAILED] += 1
         count_value(state.recording.response[operation], now_us - rows[index]["due_us"])
         count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
         count_in_second(state, now_us, operation, CountColumn.FAILED)
-    progress[Progress.TAKEN_UP] = progress[Progress.NOTICED]
+    progress[BlockProgress.TAKEN_UP] = progress[BlockProgress.NOTICED]
 
 
 @borrowing_kernel
@@ -103,21 +105,21 @@ def _submit_closed(
     state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
 ) -> None:
     """Closed loop: each row is due at the moment that there is room for it."""
-    while progress[Progress.TAKEN_UP] < len(rows):
-        row = rows[progress[Progress.TAKEN_UP]]
+    while progress[BlockProgress.TAKEN_UP] < len(rows):
+        row = rows[progress[BlockProgress.TAKEN_UP]]
         if not _take_up(state, row, frames, now_us, now_us):
             break
-        progress[Progress.TAKEN_UP] += 1
+        progress[BlockProgress.TAKEN_UP] += 1
         state.totals[Total.OFFERED] += 1
         count_value(state.recording.lateness, 0)
         count_in_second(state, now_us, row["operation"], CountColumn.OFFERED)
-    progress[Progress.NOTICED] = progress[Progress.TAKEN_UP]
+    progress[BlockProgress.NOTICED] = progress[BlockProgress.TAKEN_UP]
 
 
 @borrowing_kernel
 def _take_up(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: int, now_us: int) -> bool:
     """Send an operation (OPERATION) for the first time; False, and nothing is done, when there is no room for it."""
-    if state.totals[Total.IN_FLIGHT] >= state.limits[Limit.IN_FLIGHT]:
+    if state.totals[Total.IN_FLIGHT] >= state.limits[EngineLimit.IN_FLIGHT]:
         return False
     link = choose_link(state, row["token"], row["dc"], row["frame_size"])
     if link == ALL_FULL:
@@ -156,7 +158,7 @@ def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
 @borrowing_kernel
 def _least_loaded(state: WireState, node: int, frame_size: int, best: int, best_load: int) -> tuple[int, int]:
     """The better of `best` and the open links of `node`, with its load [requests]."""
-    per_node = state.limits[Limit.LINKS_PER_NODE]
+    per_node = state.limits[EngineLimit.LINKS_PER_NODE]
     for link in range(node * per_node, (node + 1) * per_node):
         row = state.links[link]
         if row[LinkField.STATUS] != LinkStatus.OPEN:

@@ -69,7 +69,7 @@ def shard_count_of(meter_count: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
+class LoadPhase:
     """A stretch of load: Poisson arrivals of mean `rate_per_s` for `length_s`."""
 
     rate_per_s: float
@@ -85,7 +85,7 @@ class RateSource:
     def __init__(
         self,
         pool: OperationPool,
-        phases: Sequence[Phase],
+        phases: Sequence[LoadPhase],
         *,
         seed: int,
         step: int,
@@ -94,7 +94,7 @@ class RateSource:
         self._pool = pool
         self._random = np.random.Generator(np.random.Philox(key=np.array([seed, step], dtype=np.uint64)))
         self._phases = iter(phases)
-        self._phase: Phase | None = next(self._phases, None)
+        self._phase: LoadPhase | None = next(self._phases, None)
         self._phase_start_us = 0.0
         self._now_us = 0.0
         self._is_over = is_over
@@ -110,7 +110,7 @@ class RateSource:
                 return OperationBlock(rows=rows, frames=self._pool.frames)
         return None
 
-    def _arrivals(self, phase: Phase) -> NDArray[np.int64]:
+    def _arrivals(self, phase: LoadPhase) -> NDArray[np.int64]:
         """The next arrivals of the phase [us]; after its last ones the next phase begins."""
         end_us = self._phase_start_us + phase.length_s * 1e6
         # at most half a second ahead, so that a step that is ended early has little in store

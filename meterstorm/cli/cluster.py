@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
 from meterstorm.cli.options import AsJson, Quiet
 from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import CLUSTER_NAME, read_resolved
+from meterstorm.jobs.run_folder import read_resolved
 from scenarios.file import resolve_scenario
 from scenarios.printable import printable
 
@@ -52,7 +53,7 @@ def cluster_up_command(
 
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
-    folder = out or (scenario / CLUSTER_NAME if is_run else CLUSTER_FOLDER)
+    folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     _tell_cluster(supervisor.up(topology, folder, _lines(quiet)), folder, as_json)
 
 
@@ -63,7 +64,7 @@ def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = F
     state = supervisor.status(out)
     if not quiet or as_json:
         _tell_cluster(state, out, as_json)
-    if state.phase is not supervisor.Phase.SERVING:
+    if state.phase is not supervisor.ClusterPhase.SERVING:
         raise typer.Exit(ExitCode.HARNESS)
 
 

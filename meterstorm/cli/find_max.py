@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import exit_with_verdict
 from meterstorm.cli.options import (
     AsJson,
@@ -87,9 +88,9 @@ def find_max_command(
             if as_json:
                 print(results.model_dump_json(indent=2))
             else:
-                print_capacity(PlainConsole(), results, str(folder / "report.html"))
+                print_capacity(PlainConsole(), results, str(RunFolder(folder).report))
             if open_report:
-                webbrowser.open((folder / "report.html").absolute().as_uri())
+                webbrowser.open(RunFolder(folder).report.absolute().as_uri())
             return results
 
     exit_with_verdict(job, quiet)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import exit_with_verdict
 from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed
 from meterstorm.display.terminal import PlainConsole
@@ -66,7 +67,7 @@ def matrix_command(
             results = matrix(
                 resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
             )
-            page = folder / "report.html"
+            page = RunFolder(folder).report
             print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
             if open_report:
                 webbrowser.open(page.absolute().as_uri())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.options import (
     AsJson,
     Quiet,
@@ -52,7 +53,7 @@ def report_command(
         if out is not None:
             raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")
         write_report(runs[0])
-        page = runs[0] / "report.html"
+        page = RunFolder(runs[0]).report
     else:
         with named_folder(out, "comparison") as named, new_folder(named) as folder:
             page = folder / "comparison.html"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import exit_with_verdict
 from meterstorm.cli.options import (
     AsJson,
@@ -91,7 +92,7 @@ def run_command(
             )
             tell_results(results, folder, as_json=as_json)
             if open_report:
-                webbrowser.open((folder / "report.html").absolute().as_uri())
+                webbrowser.open(RunFolder(folder).report.absolute().as_uri())
             return results
 
     exit_with_verdict(job, quiet)
@@ -129,4 +130,4 @@ def tell_results(results: "Results", folder: Path, *, as_json: bool) -> None:
     if as_json:
         print(results.model_dump_json(indent=2))
     else:
-        print_results(PlainConsole(), results, str(folder / "report.html"))
+        print_results(PlainConsole(), results, str(RunFolder(folder).report))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.options import AsJson, Quiet, ScenarioPath, Seed
 from meterstorm.display.terminal import PlainConsole
 from scenarios.file import resolve_scenario
@@ -77,7 +78,6 @@ def simulate_command(
     from meterstorm.display.simulation import print_simulation
     from meterstorm.jobs.replicate import Replications, Workers
     from meterstorm.jobs.simulate import Export, simulate
-    from reports.simulation.page import REPORT_NAME
 
     if export is None and (from_h is not None or until_h is not None or meter is not None):
         raise ScenarioError("--from-h, --until-h and --meter go with --export")
@@ -107,7 +107,7 @@ def simulate_command(
     if done.exported is not None:
         told.print(f"exported: {done.exported:,} events to {export}", highlight=False, soft_wrap=True)
     if out is not None:
-        page = out / REPORT_NAME
+        page = RunFolder(out).report
         told.print(f"report: {page}", highlight=False, soft_wrap=True)
         if open_report:
             webbrowser.open(page.absolute().as_uri())

@@ -9,7 +9,7 @@ from rich.live import Live as View
 from rich.table import Table
 from rich.text import Text
 
-from loadtests.cluster.doctor import Check, Grade
+from loadtests.cluster.doctor import Grade, MachineCheck
 from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
 from reports.results_file import Verdict
@@ -81,7 +81,7 @@ def print_results(console: Console, results: Results, report: str) -> None:
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
-def print_checks(console: Console, checks: Sequence[Check], *, only_trouble: bool) -> None:
+def print_checks(console: Console, checks: Sequence[MachineCheck], *, only_trouble: bool) -> None:
     """What the doctor found, and the mend of what is wrong."""
     for check in checks:
         if only_trouble and check.grade is Grade.OK:

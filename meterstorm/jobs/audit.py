@@ -16,10 +16,10 @@ from loadtests.backend.back_office import has_summaries, summarise
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.hints import hints_left_bytes
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.refold import fold_days_anew
 from loadtests.workload.prices import book_of
 from meterstorm.display.progress import Progress
-from meterstorm.jobs.run_folder import CLUSTER_NAME
 from meterstorm.outcomes.run import audit_result
 from reports.run.results import AuditResult, Results
 from scenarios.spec import Scenario
@@ -74,7 +74,7 @@ def audit(
         for dc in scenario.topology.dcs:
             driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
             cleanup.callback(driver.shutdown)
-        ledger = Ledger.open(run_folder / "ledger")
+        ledger = Ledger.open(RunFolder(run_folder).ledger)
         report = audit_tables(
             sessions,
             estate=estate,
@@ -85,9 +85,9 @@ def audit(
             progress=progress.detail,
             sent={
                 operation: dataclasses.replace(one, is_whole=is_history_whole)
-                for operation, one in sent_of(run_folder / "history").items()
+                for operation, one in sent_of(RunFolder(run_folder).history).items()
             },
-            hints_left=partial(hints_left_bytes, run_folder / CLUSTER_NAME),
+            hints_left=partial(hints_left_bytes, RunFolder(run_folder).cluster),
         )
         check_all = partial(check_rules, is_closed=is_closed)
         report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_all))
@@ -102,7 +102,7 @@ def audit(
                 )
             )
     result = audit_result(report, scenario)
-    folder = run_folder / "audits"
+    folder = RunFolder(run_folder).audits
     folder.mkdir(exist_ok=True)
     path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
     path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")

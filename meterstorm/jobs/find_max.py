@@ -18,9 +18,10 @@ from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.quiescence import require_rest
 from loadtests.monitoring.resources import SampleNodes
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.tables import publish_prices
 from meterstorm.display.progress import Progress, Silent
-from meterstorm.jobs.run_folder import CLUSTER_NAME, PROFILE_NAME, new_folder, write_resolved
+from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
 from reports.capacity.page import write_capacity_report
@@ -81,7 +82,9 @@ def find_max(
         progress.phase("Starting the cluster" if endpoint is None else "Connecting to the cluster")
         cluster = None
         if endpoint is None:
-            cluster = cleanup.enter_context(LocalCluster.start(scenario.topology, out / CLUSTER_NAME, progress.detail))
+            cluster = cleanup.enter_context(
+                LocalCluster.start(scenario.topology, RunFolder(out).cluster, progress.detail)
+            )
             endpoint = cluster.endpoint()
         progress.phase("Creating the schema")
         release = cleanup.enter_context(_keyspace(scenario, estate, endpoint, is_ours=cluster is not None))
@@ -123,7 +126,7 @@ def find_max(
             ),
         )
         write_resolved(scenario, out)
-        write_profile(estate.profile, out / PROFILE_NAME)
+        write_profile(estate.profile, RunFolder(out).profile)
         results.write(out)
         progress.phase("Stopping the cluster" if cluster is not None else "Removing the search's keyspace")
     progress.phase("Writing the report")

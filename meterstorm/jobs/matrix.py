@@ -7,8 +7,8 @@ from pathlib import Path
 
 from loadtests.cluster.machine import available_memory_mib, fingerprint, processor_count
 from loadtests.errors import HarnessError
-from loadtests.matrix.cells import Group, Plan, Room, group_order, plan_matrix
-from loadtests.matrix.group import Measured, Settings, measure_group
+from loadtests.matrix.cells import Group, MatrixPlan, Room, group_order, plan_matrix
+from loadtests.matrix.group import MatrixMeasurements, Settings, measure_group
 from loadtests.matrix.visit import IN_FLIGHT
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
@@ -66,7 +66,7 @@ def matrix(
             schema=scenario.store.schema_name,
             heap_mib=plan.heap_mib,
         )
-        measured, trouble = Measured(), list[str]()
+        measured, trouble = MatrixMeasurements(), list[str]()
 
         def results(*, is_partial: bool) -> MatrixResults:
             return _results(scenario, asked, plan, measured, started, trouble, is_partial=is_partial)
@@ -103,8 +103,8 @@ def _told(group: Group) -> str:
 def _results(
     scenario: Scenario,
     asked: Asked,
-    plan: Plan,
-    measured: Measured,
+    plan: MatrixPlan,
+    measured: MatrixMeasurements,
     started: datetime,
     trouble: Sequence[str],
     *,

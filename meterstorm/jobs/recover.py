@@ -16,9 +16,9 @@ import psutil
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from loadtests.recording.history import merge_histories
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.jobs.run_folder import START_NAME, read_resolved
 from meterstorm.outcomes.run import assemble_results
-from reports.results_file import RESULTS_NAME
 from reports.run.results import FleetResult, ProfileImport
 from scenarios.domain import CommitLogSync
 from scenarios.spec import ScenarioError
@@ -75,18 +75,18 @@ def recover(run_folder: Path) -> None:
 
     Raises ScenarioError when the run is still going on, or died before anything was sent.
     """
-    if (run_folder / RESULTS_NAME).exists() or not (run_folder / START_NAME).exists():
+    if RunFolder(run_folder).results.exists() or not (run_folder / START_NAME).exists():
         return
     start = RunStart.read(run_folder)
     if start.is_running:
         raise ScenarioError(f"{run_folder}: its run is still going on, as process {start.pid}; wait until it has ended")
-    if start.fleet is not None and not (run_folder / "history").exists():
+    if start.fleet is not None and not RunFolder(run_folder).history.exists():
         raise ScenarioError(
             f"{run_folder}: its storm was Locust's and died with it; what its workers recorded is below locust/ and is not "
             "brought together, so it can't be judged"
         )
-    _merge_parts(run_folder / "history")
-    if not (run_folder / "history" / _INTERVALS).exists():
+    _merge_parts(RunFolder(run_folder).history)
+    if not (RunFolder(run_folder).history / _INTERVALS).exists():
         raise ScenarioError(f"{run_folder}: the run died before it sent anything, so there is nothing to judge")
     scenario = read_resolved(run_folder)
     results = assemble_results(

@@ -17,6 +17,7 @@ from loadtests.fleet.launch import FleetPlan, storm_under_locust
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.recording.history import NodeSample
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
 from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
 from loadtests.workload.operations import planes_of
@@ -24,14 +25,7 @@ from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.recover import DIED, RunStart, recover, this_process
-from meterstorm.jobs.run_folder import (
-    CLUSTER_NAME,
-    PROFILE_NAME,
-    RESOLVED_NAME,
-    new_folder,
-    read_resolved,
-    write_resolved,
-)
+from meterstorm.jobs.run_folder import new_folder, read_resolved, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from reports import write_report
@@ -79,11 +73,11 @@ def run(
     with contextlib.ExitStack() as cleanup:
         out = cleanup.enter_context(new_folder(out))
         write_resolved(scenario, out)
-        write_profile(estate.profile, out / PROFILE_NAME)
+        write_profile(estate.profile, RunFolder(out).profile)
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:
-                folder = out / CLUSTER_NAME
+                folder = RunFolder(out).cluster
                 cluster = cleanup.enter_context(
                     LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
                 )
@@ -158,13 +152,13 @@ def audit_again(
     recover(run_folder)
     recorded = load_results(run_folder)
     scenario = read_resolved(run_folder)
-    estate = build_estate(scenario, read_profile(run_folder / PROFILE_NAME))
+    estate = build_estate(scenario, read_profile(RunFolder(run_folder).profile))
     with contextlib.ExitStack() as cleanup:
         if endpoint is None:
-            endpoint = _endpoint_in_background(run_folder / CLUSTER_NAME)
+            endpoint = _endpoint_in_background(RunFolder(run_folder).cluster)
         if endpoint is None:
             progress.phase("Starting the kept cluster")
-            cluster = cleanup.enter_context(LocalCluster.restart(run_folder / CLUSTER_NAME, progress.detail))
+            cluster = cleanup.enter_context(LocalCluster.restart(RunFolder(run_folder).cluster, progress.detail))
             endpoint = cluster.endpoint()
         trouble: list[str] = []
         if Undone.FOLD in recorded.undone:
@@ -197,7 +191,7 @@ def _endpoint_in_background(folder: Path) -> Endpoint | None:
     if not (folder / supervisor.STATE_FILE).exists():
         return None
     state = supervisor.status(folder)
-    return state.endpoint if state.phase is supervisor.Phase.SERVING else None
+    return state.endpoint if state.phase is supervisor.ClusterPhase.SERVING else None
 
 
 class _Phases:
@@ -246,12 +240,12 @@ def _storm(
                     schema=scenario.store.schema_name,
                     endpoint=endpoint,
                     run_folder=out,
-                    scenario_path=out / RESOLVED_NAME,
-                    profile_path=out / PROFILE_NAME,
+                    scenario_path=RunFolder(out).scenario,
+                    profile_path=RunFolder(out).profile,
                     sample_nodes=watch.sample,
                     live=lambda live: phases.progress.live(live, scenario.run.wall_s),
                 )
-            Ledger.create(out / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
+            Ledger.create(RunFolder(out).ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
             return storm(
                 scenario,
                 estate=estate,

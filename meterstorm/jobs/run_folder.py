@@ -9,13 +9,10 @@ import tomli_w
 
 from loadtests.errors import HarnessError
 from loadtests.folders import make_folder
-from reports.results_file import RESULTS_NAME
+from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
-RESOLVED_NAME = "scenario.resolved.toml"
-PROFILE_NAME = "profile.csv"  # the electricity profile, so that an audit needs no file of the user's
 START_NAME = "start.json"  # what was known before the storm: the results of a run that dies are made of it
-CLUSTER_NAME = "cluster"  # the local nodes: logs, and with --keep their data
 CLAIM_NAME = ".claimed"  # while a folder has nothing else in it that says so
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 
@@ -76,7 +73,7 @@ def named_folder(out: Path | None, stem: str) -> Iterator[Path]:
 def write_resolved(scenario: Scenario, out: Path) -> None:
     """Keep the scenario as it was run, defaults and overrides filled in."""
     text = tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
-    (out / RESOLVED_NAME).write_text(text, encoding="utf-8")
+    RunFolder(out).scenario.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -103,13 +100,13 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _holds_measurements(out: Path) -> bool:
-    return (out / RESULTS_NAME).exists() or any((out / "history").rglob("*.hlog"))
+    return RunFolder(out).results.exists() or any(RunFolder(out).history.rglob("*.hlog"))
 
 
 def read_resolved(out: Path) -> Scenario:
     """The scenario of a recorded run. Raises ScenarioError when the folder holds none."""
-    if not (out / RESOLVED_NAME).is_file():
+    if not RunFolder(out).scenario.is_file():
         raise ScenarioError(
             f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made"
         )
-    return load_scenario(out / RESOLVED_NAME)
+    return load_scenario(RunFolder(out).scenario)

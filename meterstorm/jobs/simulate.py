@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from loadtests.cluster.machine import available_memory_mib, processor_count
 from loadtests.errors import HarnessError
+from loadtests.recording.run_folder import REPORT_NAME, RESOLVED_NAME, RESULTS_NAME
 from meterstorm.jobs.export import choose_events, export_events, write_offered
 from meterstorm.jobs.replicate import (
     Built,
@@ -30,10 +31,9 @@ from meterstorm.jobs.replicate import (
     replication_seeds,
     walk,
 )
-from meterstorm.jobs.run_folder import RESOLVED_NAME, claim_folder, release, write_resolved
+from meterstorm.jobs.run_folder import claim_folder, release, write_resolved
 from meterstorm.outcomes.simulation import results_of
-from reports.results_file import RESULTS_NAME
-from reports.simulation.page import REPORT_NAME, write_simulation_report
+from reports.simulation.page import write_simulation_report
 from reports.simulation.results import SimulationResults
 from scenarios.spec import Scenario, ScenarioError
 from sim.virtual_time.summary import memory_needed_bytes
@@ -63,7 +63,7 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class SimulationDone:
     """What a simulation answers, and how many events were exported; None without an export."""
 
     results: SimulationResults
@@ -80,7 +80,7 @@ def simulate(
     workers: Workers | None = None,
     profile_folder: Path | None = None,
     replications: Replications | None = None,
-) -> Done:
+) -> SimulationDone:
     """Simulate a scenario, with progress on `console`; write into the new folder `out`, and an export.
 
     thread_count: by default the processors that this process may use. workers: None for threads of this process; a worker
@@ -116,7 +116,7 @@ def simulate(
         if export is not None and choice is not None:
             path = export.path
             exported = _step(bar, "exporting", lambda tell: export_events(built.estate, scenario, choice, path, tell))
-    return Done(results=results, exported=exported)
+    return SimulationDone(results=results, exported=exported)
 
 
 def require_memory(scenario: Scenario, thread_count: int) -> None:

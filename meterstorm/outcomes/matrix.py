@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from loadtests.matrix.cells import Cell, Plan
-from loadtests.matrix.group import Measured
-from loadtests.matrix.outage import Down, Outage
+from loadtests.matrix.cells import Cell, MatrixPlan
+from loadtests.matrix.group import MatrixMeasurements
+from loadtests.matrix.outage import Down, OutageEffect
 from loadtests.matrix.visit import Visit
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import Counts, counts_of, percentiles_us
@@ -27,7 +27,9 @@ from scenarios.wording import milliseconds, percent, rate
 FAILED_SHARE_MAX = 0.01  # of a cell's open loop: more, and its percentiles are those of another load
 
 
-def cell_results(plan: Plan, measured: Measured, *, rate_per_s: float, validity: Validity) -> tuple[CellResult, ...]:
+def cell_results(
+    plan: MatrixPlan, measured: MatrixMeasurements, *, rate_per_s: float, validity: Validity
+) -> tuple[CellResult, ...]:
     """Every cell of which anything was measured, in the order in which cells were asked for."""
     planned = [(group.nodes_per_dc, cell) for group in plan.groups for cell in group.cells]
     return tuple(
@@ -37,14 +39,16 @@ def cell_results(plan: Plan, measured: Measured, *, rate_per_s: float, validity:
     )
 
 
-def refused_cells(plan: Plan) -> tuple[RefusedCell, ...]:
+def refused_cells(plan: MatrixPlan) -> tuple[RefusedCell, ...]:
     """The cells that can't be hosted."""
     return tuple(
         RefusedCell(dcs=one.cell.dcs, rf=one.cell.rf, level=one.cell.level, reason=one.reason) for one in plan.refused
     )
 
 
-def _cell(cell: Cell, nodes_per_dc: int, measured: Measured, rate_per_s: float, validity: Validity) -> CellResult:
+def _cell(
+    cell: Cell, nodes_per_dc: int, measured: MatrixMeasurements, rate_per_s: float, validity: Validity
+) -> CellResult:
     visits = [each for each in measured.visits if each.cell == cell]
     loaded = next(each for each in measured.loaded if each.cell == cell)
     errors: dict[str, int] = {}
@@ -104,7 +108,7 @@ def staleness_of(probes: Sequence[Probe]) -> StalenessResult | None:
     )
 
 
-def _outages(outages: Sequence[Outage]) -> tuple[OutageResult, ...]:
+def _outages(outages: Sequence[OutageEffect]) -> tuple[OutageResult, ...]:
     """Each outage with its aftermath; one that was not seen to its end is left out."""
     found = []
     for outage in outages:

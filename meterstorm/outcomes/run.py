@@ -9,8 +9,9 @@ from loadtests.audit.tables import AuditReport
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.cluster.machine import fingerprint
-from loadtests.fleet.journeys import Page
+from loadtests.fleet.journeys import JourneyPage
 from loadtests.recording.history import RunHistory, read_history
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import DAY_VIEWS
 from reports.results_file import Machine, TopologyResult, Verdict
@@ -82,7 +83,7 @@ def commands_result(done: GatewayResult | None) -> CommandsResult | None:
 
 def closed_loop_of(operations: Sequence[str], scenario: Scenario) -> set[str]:
     """The operations of a history that neither the trace nor a customer makes due."""
-    due = {str(operation) for operation in operations_of(scenario)} | {page.value for page in Page}
+    due = {str(operation) for operation in operations_of(scenario)} | {page.value for page in JourneyPage}
     return set(operations) - due
 
 
@@ -141,7 +142,7 @@ def assemble_results(
 
     stormed: None of a run that died, of which nobody knows how its generator did. are_nodes_killed: its nodes died with it.
     """
-    history = read_history(run_folder / "history")
+    history = read_history(RunFolder(run_folder).history)
     undone = undone_after(scenario, is_storm_whole=stormed is not None and not stormed.is_interrupted)
     if stormed is not None and stormed.is_interrupted:
         trouble = [*trouble, f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."]

@@ -49,7 +49,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ResourceEvidence:
     """One resource. of_limit: its use over its limit, 1 or more binds; None when not measured."""
 
     resource: Resource
@@ -57,7 +57,7 @@ class Evidence:
     sentence: str
 
 
-def evidence_of(use: Use) -> tuple[Evidence, ...]:
+def evidence_of(use: Use) -> tuple[ResourceEvidence, ...]:
     """Every resource's use, in the order in which a tie is told."""
     return (
         _client(use),
@@ -68,13 +68,13 @@ def evidence_of(use: Use) -> tuple[Evidence, ...]:
             Resource.DISK, use.disk_busy_share, DISK_LIMIT, "of the time this machine's busiest disk was at work"
         ),
         _compaction(use),
-        Evidence(
+        ResourceEvidence(
             resource=Resource.WAN, of_limit=None, sentence="No WAN is emulated: data centres are on one local network."
         ),
     )
 
 
-def binding(evidence: Sequence[Evidence]) -> Resource:
+def binding(evidence: Sequence[ResourceEvidence]) -> Resource:
     """The resource farthest beyond its limit; unknown when none has reached it.
 
     A machine that is busy all over says less than what keeps it busy: nodes or sender at their limit are named first.
@@ -84,22 +84,22 @@ def binding(evidence: Sequence[Evidence]) -> Resource:
     return max(named, key=lambda each: each.of_limit or 0.0).resource if named else Resource.UNKNOWN
 
 
-def _client(use: Use) -> Evidence:
+def _client(use: Use) -> ResourceEvidence:
     share = use.client_cpu_share
     told = "was not measured" if share is None else f"took {percent(share)} of a core"
     if use.is_client_limited:
         sentence = f"The load generator could not send this rate in time; it {told}."
-        return Evidence(resource=Resource.CLIENT_CPU, of_limit=1.0, sentence=sentence)
+        return ResourceEvidence(resource=Resource.CLIENT_CPU, of_limit=1.0, sentence=sentence)
     of_limit = None if share is None else min(share / CLIENT_CPU_LIMIT, 0.99)  # it kept time, so it does not bind
-    return Evidence(
+    return ResourceEvidence(
         resource=Resource.CLIENT_CPU, of_limit=of_limit, sentence=f"The load generator kept time; it {told}."
     )
 
 
-def _measured(resource: Resource, share: float | None, limit: float, told: str) -> Evidence:
+def _measured(resource: Resource, share: float | None, limit: float, told: str) -> ResourceEvidence:
     if share is None:
-        return Evidence(resource=resource, of_limit=None, sentence=f"Not measured: what share {told}.")
-    return Evidence(
+        return ResourceEvidence(resource=resource, of_limit=None, sentence=f"Not measured: what share {told}.")
+    return ResourceEvidence(
         resource=resource, of_limit=share / limit, sentence=f"{percent(share)} {told}; {percent(limit)} would bind."
     )
 
@@ -111,35 +111,37 @@ def _by_node(use: Use, field: str) -> dict[str, float]:
     }
 
 
-def _node_cpu(use: Use) -> Evidence:
+def _node_cpu(use: Use) -> ResourceEvidence:
     by_node = _by_node(use, "cpu_share")
     if not by_node:
-        return Evidence(resource=Resource.NODE_CPU, of_limit=None, sentence="Not measured: the nodes' processors.")
+        return ResourceEvidence(
+            resource=Resource.NODE_CPU, of_limit=None, sentence="Not measured: the nodes' processors."
+        )
     total = sum(by_node.values())
     sentence = (
         f"The nodes took {significant(total)} of {use.cores} cores together; "
         f"{significant(NODE_CPU_LIMIT * use.cores)} would bind."
     )
-    return Evidence(resource=Resource.NODE_CPU, of_limit=total / use.cores / NODE_CPU_LIMIT, sentence=sentence)
+    return ResourceEvidence(resource=Resource.NODE_CPU, of_limit=total / use.cores / NODE_CPU_LIMIT, sentence=sentence)
 
 
-def _gc(use: Use) -> Evidence:
+def _gc(use: Use) -> ResourceEvidence:
     by_node = _by_node(use, "gc_pause_ms")
     if not by_node:
-        return Evidence(resource=Resource.GC, of_limit=None, sentence="Not measured: garbage collections.")
+        return ResourceEvidence(resource=Resource.GC, of_limit=None, sentence="Not measured: garbage collections.")
     node, pause_ms = max(by_node.items(), key=lambda each: each[1])
     longest_ms = max(sample.gc_pause_ms for sample in use.nodes)
     sentence = (
         f"{percent(pause_ms / 1e3)} of the time {node} paused for garbage collection, at most {significant(longest_ms)} ms "
         f"in a second; {percent(GC_LIMIT)} would bind."
     )
-    return Evidence(resource=Resource.GC, of_limit=pause_ms / 1e3 / GC_LIMIT, sentence=sentence)
+    return ResourceEvidence(resource=Resource.GC, of_limit=pause_ms / 1e3 / GC_LIMIT, sentence=sentence)
 
 
-def _compaction(use: Use) -> Evidence:
+def _compaction(use: Use) -> ResourceEvidence:
     counts = {sample.node: sample.sstable_count for sample in use.nodes if sample.sstable_count is not None}
     sentence = "Not judged: no table of Cassandra tells how many compactions wait"
     if counts:
         node, count = max(counts.items(), key=lambda each: each[1])
         sentence += f"; {node} had {count} SSTables at the end of the step"
-    return Evidence(resource=Resource.COMPACTION, of_limit=None, sentence=f"{sentence}.")
+    return ResourceEvidence(resource=Resource.COMPACTION, of_limit=None, sentence=f"{sentence}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from loadtests.capacity.step import StepVerdict
+from loadtests.recording.run_folder import RunFolder
 from loadtests.stats.curves import QueueCurve
 from reports.capacity.figures import (
     FittedLine,
@@ -21,11 +22,9 @@ from reports.capacity.verdict import BINDING_NAMES
 from reports.drawing.page import Tile, page
 from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
-from reports.run.page import SCENARIO_NAME
 from reports.run.setting import PairGroup, machine_pairs
 from scenarios import wording
 
-REPORT_NAME = "report.html"
 CURVE_POINTS = 200
 
 CAPACITY_TERMS = (
@@ -73,8 +72,8 @@ class CapacityGallery:
 def write_capacity_report(folder: Path) -> None:
     """Write FOLDER/report.html from its results.json. Raises ScenarioError naming what it lacks."""
     results = load_capacity(folder)
-    text = (folder / SCENARIO_NAME).read_text(encoding="utf-8") if (folder / SCENARIO_NAME).is_file() else ""
-    (folder / REPORT_NAME).write_text(capacity_html(results, text), encoding="utf-8")
+    text = RunFolder(folder).scenario.read_text(encoding="utf-8") if RunFolder(folder).scenario.is_file() else ""
+    RunFolder(folder).report.write_text(capacity_html(results, text), encoding="utf-8")
 
 
 def capacity_html(results: CapacityResults, scenario_text: str) -> str:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
-from loadtests.capacity.search import Ending, Purpose
+from loadtests.capacity.search import Ending, StepPurpose
 from loadtests.capacity.step import StepVerdict
-from loadtests.stats.sequential import Answer
+from loadtests.stats.sequential import SequentialAnswer
 from reports.capacity.constraint import Resource
-from reports.results_file import Kind, Machine, Part, ResultsFile, TopologyResult, Verdict, load, schema_text
+from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, TopologyResult, Verdict, load, schema_text
 
 SECONDS_PER_DELIVERY: Mapping[str, float] = {
     "ten_second": 10.0,
@@ -24,7 +24,7 @@ SECONDS_PER_DELIVERY: Mapping[str, float] = {
 }
 
 
-class Interval(Part):
+class Interval(ResultsPart):
     """A measured value with its interval."""
 
     value: float
@@ -33,13 +33,13 @@ class Interval(Part):
     confidence: float
 
 
-class ObjectiveStep(Part):
+class ObjectiveStep(ResultsPart):
     """One objective at one rate."""
 
     operation: str
     percentile: float
     response_ms_max: float
-    answer: Answer = Field(description="is the percentile within its limit, by the sequential test?")
+    answer: SequentialAnswer = Field(description="is the percentile within its limit, by the sequential test?")
     slower_share: NonNegativeFloat | None = Field(description="of the responses, slower than the limit")
     response_ms: Interval | None = Field(description="the percentile, corrected for what depends on each other")
     response_count: NonNegativeInt
@@ -48,11 +48,11 @@ class ObjectiveStep(Part):
     error_share_max: float
 
 
-class StepResult(Part):
+class StepResult(ResultsPart):
     """One step of the search: a rate that was sent for a while, judged after its warm-up."""
 
     rate_per_s: NonNegativeFloat
-    purpose: Purpose
+    purpose: StepPurpose
     verdict: StepVerdict
     reason: str
     length_s: NonNegativeInt
@@ -67,7 +67,7 @@ class StepResult(Part):
     objectives: tuple[ObjectiveStep, ...]
 
 
-class RateResult(Part):
+class RateResult(ResultsPart):
     """The highest rate that holds [operations/s], and the lowest that was shown not to."""
 
     rate_per_s: NonNegativeFloat = Field(description="held, and held again when it was confirmed")
@@ -76,7 +76,7 @@ class RateResult(Part):
     delivery_share: NonNegativeFloat = Field(description="of the mix that are deliveries of readings")
 
 
-class MetersResult(Part):
+class MetersResult(ResultsPart):
     """As many meters of one read frequency make the rate: deliveries a second times seconds a delivery."""
 
     seconds_per_delivery: NonNegativeFloat
@@ -84,7 +84,7 @@ class MetersResult(Part):
     meters_high: NonNegativeInt | None
 
 
-class EvidenceResult(Part):
+class EvidenceResult(ResultsPart):
     """One resource at the limit. of_limit: 1 or more binds; None when not measured."""
 
     resource: Resource
@@ -92,7 +92,7 @@ class EvidenceResult(Part):
     sentence: str
 
 
-class ConstraintResult(Part):
+class ConstraintResult(ResultsPart):
     """What keeps the rate from being higher. at_per_s: the rate of the step that the evidence is of."""
 
     binding: Resource
@@ -100,7 +100,7 @@ class ConstraintResult(Part):
     evidence: tuple[EvidenceResult, ...]
 
 
-class QueueFit(Part):
+class QueueFit(ResultsPart):
     """R(x) = service + wait u / (1 - u), u = x / capacity; residuals: measured over fitted, less 1, by point."""
 
     service_ms: float
@@ -112,7 +112,7 @@ class QueueFit(Part):
     residuals: tuple[float, ...]
 
 
-class ScalabilityFit(Part):
+class ScalabilityFit(ResultsPart):
     """The Universal Scalability Law through throughput by operations in the system (rate times response time)."""
 
     scale_per_s: float
@@ -124,7 +124,7 @@ class ScalabilityFit(Part):
     residuals: tuple[float, ...]
 
 
-class RecoveryResult(Part):
+class RecoveryResult(ResultsPart):
     """An overload, and how long after it the rate held again; None if it did not while it was watched."""
 
     rate_per_s: NonNegativeFloat

@@ -15,7 +15,7 @@ from reports.results_file import Verdict
 from reports.run.figures import NamedCourse, NamedCurve, Span, draw_courses, draw_percentile_curves
 from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts
-from reports.run.page import Run, read_run
+from reports.run.page import RecordedRun, read_run
 from reports.run.results import OperationResult
 from reports.run.summary import warm_up_seconds
 from scenarios import wording
@@ -44,7 +44,7 @@ class NamedRun:
     """A run under the name that tells it from the others."""
 
     name: str
-    run: Run
+    run: RecordedRun
 
     @property
     def verdict(self) -> Verdict:

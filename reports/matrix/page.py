@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import page
 from reports.drawing.svg import render
 from reports.matrix.figures import Panel, draw_matrix
@@ -13,8 +14,6 @@ from reports.run.figures import NARROW, WIDE
 from reports.run.gallery import Picture, picture
 from reports.run.setting import PairGroup, machine_pairs
 from scenarios import wording
-
-REPORT_NAME = "report.html"
 
 MATRIX_TERMS = (
     ("Cell", "One number of data centres, one replication factor in each of them, one consistency level."),
@@ -73,9 +72,9 @@ def write_matrix_report(folder: Path) -> None:
     results = load_matrix(folder)
     figure = matrix_picture(results)
     if figure is not None:
-        (folder / "figures").mkdir(exist_ok=True)
-        figure.rendered.write(folder / "figures")
-    (folder / REPORT_NAME).write_text(matrix_html(results, figure), encoding="utf-8")
+        RunFolder(folder).figures.mkdir(exist_ok=True)
+        figure.rendered.write(RunFolder(folder).figures)
+    RunFolder(folder).report.write_text(matrix_html(results, figure), encoding="utf-8")
 
 
 def matrix_html(results: MatrixResults, figure: Picture | None) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from loadtests.stats.estimates import of_replications
-from reports.results_file import Kind, Machine, Part, ResultsFile, Verdict, load, schema_text
+from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, Verdict, load, schema_text
 from reports.run.results import Percentiles
 
 
-class Figure(Part):
+class Figure(ResultsPart):
     """The mean of a cell's visits with its 95 % interval; without one where there was a single visit."""
 
     mean: float
@@ -25,7 +25,7 @@ class Figure(Part):
     values: tuple[float, ...] = Field(description="of each visit, in the order of the blocks")
 
 
-class OutcomeCounts(Part):
+class OutcomeCounts(ResultsPart):
     """How operations ended: after one attempt while nodes were down, after as many as the scenario allows else."""
 
     ok: NonNegativeInt
@@ -38,7 +38,7 @@ class OutcomeCounts(Part):
         return self.ok + self.unavailable + self.timed_out + self.other
 
 
-class OutageResult(Part):
+class OutageResult(ResultsPart):
     """Operations sent while nodes were stopped, and the same ones after they had returned."""
 
     down: Literal["node", "dc"] = Field(description="one node of the last DC, or all of it")
@@ -48,7 +48,7 @@ class OutageResult(Part):
     reads_after: OutcomeCounts
 
 
-class StalenessResult(Part):
+class StalenessResult(ResultsPart):
     """Rows written in the first DC and asked for in the last one, at LOCAL_ONE, until they were there; of all visits."""
 
     probes: NonNegativeInt
@@ -65,7 +65,7 @@ class StalenessResult(Part):
     )
 
 
-class CellResult(Part):
+class CellResult(ResultsPart):
     """One number of DCs, replication factor and level. Figures that were not measured are None."""
 
     dcs: int
@@ -95,7 +95,7 @@ class CellResult(Part):
         return f"{self.dcs} DC · RF {self.rf} · {self.write_level}"
 
 
-class RefusedCell(Part):
+class RefusedCell(ResultsPart):
     """A cell that this machine can't host."""
 
     dcs: int

@@ -56,7 +56,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class ObjectiveLimit:
     """An objective: at most `response_ms_max` at `percentile`."""
 
     percentile: float
@@ -70,7 +70,7 @@ class NamedCurve:
     name: str
     index: int
     curve: PercentileCurve
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[ObjectiveLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def draw_latency_over_time(
     span: Span,
     *,
     label: str,
-    limits: Sequence[Limit] = (),
+    limits: Sequence[ObjectiveLimit] = (),
     range_ms: tuple[float, float] | None = None,
     size: Size = PANEL,
 ) -> Figure:
@@ -182,7 +182,7 @@ def draw_courses(
         return figure_of(axes)
 
 
-def _limit_line(axes: Axes, limit: Limit) -> None:
+def _limit_line(axes: Axes, limit: ObjectiveLimit) -> None:
     axes.axhline(limit.response_ms_max, color=light("limit"), linewidth=1.3, dashes=(5, 2))
     axes.annotate(
         f"{percentile_name(limit.percentile)} limit {limit.response_ms_max:,.10g} ms",

@@ -14,10 +14,10 @@ from reports.drawing.svg import Rendered, render
 from reports.run.figures import (
     NARROW,
     WIDE,
-    Limit,
     Load,
     NamedCourse,
     NamedCurve,
+    ObjectiveLimit,
     Span,
     draw_courses,
     draw_latency_over_time,
@@ -106,10 +106,10 @@ def figured_operations(history: RunHistory, scenario: Scenario) -> list[str]:
     return [name for name in history.operations if name in chosen]
 
 
-def limits_of(scenario: Scenario, operation: str) -> tuple[Limit, ...]:
+def limits_of(scenario: Scenario, operation: str) -> tuple[ObjectiveLimit, ...]:
     """The objectives of an operation, as figures draw them."""
     return tuple(
-        Limit(percentile=objective.percentile, response_ms_max=objective.response_ms_max)
+        ObjectiveLimit(percentile=objective.percentile, response_ms_max=objective.response_ms_max)
         for objective in scenario.slo
         if objective.operation == operation
     )
@@ -182,7 +182,7 @@ def _responses(responses: Mapping[str, LatencyOverTime], scenario: Scenario, spa
         yield picture(figure, name=f"response-{slug(name)}", title=name, caption=finding, alt=alt)
 
 
-def _shared_range_ms(courses: Iterable[LatencyOverTime], limits: Sequence[Limit]) -> tuple[float, float]:
+def _shared_range_ms(courses: Iterable[LatencyOverTime], limits: Sequence[ObjectiveLimit]) -> tuple[float, float]:
     """One scale for all operations, so that they can be compared at a glance; it holds the limits too."""
     courses = list(courses)
     low = min((float(np.nanmin(course.p50)) for course in courses), default=1.0)
@@ -194,7 +194,7 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
     course = latency_over_time(history.lateness_counts(), bins)
     if not np.isfinite(course.max).any():
         return None
-    limit = Limit(percentile=99, response_ms_max=scenario.run.validity.late_p99_ms_max)
+    limit = ObjectiveLimit(percentile=99, response_ms_max=scenario.run.validity.late_p99_ms_max)
     worst = int(np.nanargmax(course.p99))
     finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}, the warm-up included."
     low, high = _shared_range_ms([course], [limit])

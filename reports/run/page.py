@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loadtests.recording.history import RunHistory, read_history
+from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results_file import Verdict
 from reports.run.faults import dcs_text, start_text
@@ -20,7 +21,6 @@ from reports.run.verdict import headline
 from scenarios import wording
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
-SCENARIO_NAME = "scenario.resolved.toml"
 EXAMPLES_SHOWN_MAX = 20
 
 
@@ -48,7 +48,7 @@ class ErrorRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RecordedRun:
     """A run folder, read."""
 
     folder: Path
@@ -58,16 +58,16 @@ class Run:
     history: RunHistory
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RecordedRun:
     """Read what a run recorded. Raises ScenarioError naming what the folder lacks."""
     results = load_results(folder)
-    scenario = load_scenario(folder / SCENARIO_NAME)
+    scenario = load_scenario(RunFolder(folder).scenario)
     try:
-        history = read_history(folder / "history")
+        history = read_history(RunFolder(folder).history)
     except FileNotFoundError:
         raise ScenarioError(f"{folder}: holds no history/intervals.csv; name the folder of a finished run") from None
-    text = (folder / SCENARIO_NAME).read_text(encoding="utf-8")
-    return Run(folder=folder, results=results, scenario=scenario, scenario_text=text, history=history)
+    text = RunFolder(folder).scenario.read_text(encoding="utf-8")
+    return RecordedRun(folder=folder, results=results, scenario=scenario, scenario_text=text, history=history)
 
 
 def write_report(run_folder: Path) -> None:
@@ -77,12 +77,12 @@ def write_report(run_folder: Path) -> None:
     """
     run = read_run(run_folder)
     gallery = run_gallery(run.history, run.scenario)
-    gallery.write(run_folder / "figures")
-    (run_folder / "junit.xml").write_text(junit_xml(run.results), encoding="utf-8")
-    (run_folder / "report.html").write_text(report_html(run, gallery), encoding="utf-8")
+    gallery.write(RunFolder(run_folder).figures)
+    RunFolder(run_folder).junit.write_text(junit_xml(run.results), encoding="utf-8")
+    RunFolder(run_folder).report.write_text(report_html(run, gallery), encoding="utf-8")
 
 
-def report_html(run: Run, gallery: Gallery) -> str:
+def report_html(run: RecordedRun, gallery: Gallery) -> str:
     """The page's text."""
     results = run.results
     examples = results.audit.examples if results.audit else ()
@@ -110,7 +110,7 @@ def report_html(run: Run, gallery: Gallery) -> str:
     )
 
 
-def _tiles(run: Run) -> list[Tile]:
+def _tiles(run: RecordedRun) -> list[Tile]:
     results, audit = run.results, run.results.audit
     lost = None if audit is None else audit.lost
     faults = 0 if audit is None else audit.wrong + audit.phantom + audit.duplicate
@@ -139,7 +139,7 @@ def _tiles(run: Run) -> list[Tile]:
     return [*tiles, _response_tile(run)]
 
 
-def _response_tile(run: Run) -> Tile:
+def _response_tile(run: RecordedRun) -> Tile:
     """The objective that came nearest to its limit; without objectives the slowest p99."""
     judged = [each for each in _objectives(run) if each.share_of_limit is not None]
     if judged:
@@ -164,7 +164,7 @@ def _response_tile(run: Run) -> Tile:
     return Tile(name="p99 response time", value=value, unit=unit, note=f"{name}, the slowest; no objective set")
 
 
-def _objectives(run: Run) -> list[JudgedObjective]:
+def _objectives(run: RecordedRun) -> list[JudgedObjective]:
     results, evidence = run.results, run.scenario.run.evidence
     doubt = doubt_of_run(results.generator, results.undone)
     return [

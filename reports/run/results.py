@@ -10,7 +10,17 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results_file import Check, Kind, Machine, Part, ResultsFile, TopologyResult, Verdict, load, schema_text
+from reports.results_file import (
+    Check,
+    Kind,
+    Machine,
+    ResultsFile,
+    ResultsPart,
+    TopologyResult,
+    Verdict,
+    load,
+    schema_text,
+)
 
 CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
 
@@ -23,7 +33,7 @@ class Undone(StrEnum):
     FOLD = "fold"  # days that revisions touched are not folded anew yet; `meterstorm audit` does it
 
 
-class Percentiles(Part):
+class Percentiles(ResultsPart):
     """A latency distribution [ms]. A percentile is null when too few responses were measured for one to lie above it."""
 
     p50: NonNegativeFloat
@@ -33,7 +43,7 @@ class Percentiles(Part):
     max: NonNegativeFloat
 
 
-class Lateness(Part):
+class Lateness(ResultsPart):
     """How long after its due time the generator got to an operation [ms]."""
 
     p50: NonNegativeFloat
@@ -41,7 +51,7 @@ class Lateness(Part):
     max: NonNegativeFloat
 
 
-class OperationResult(Part):
+class OperationResult(ResultsPart):
     """One kind of operation over the whole run; latencies and the rate leave the warm-up out."""
 
     offered: NonNegativeInt = Field(description="operations that fell due")
@@ -80,7 +90,7 @@ class OperationResult(Part):
         return self.bad / self.judged if self.judged > 0 else None
 
 
-class ObjectiveResult(Part):
+class ObjectiveResult(ResultsPart):
     """A service level objective of the scenario, and what was measured against it."""
 
     operation: str
@@ -94,7 +104,7 @@ class ObjectiveResult(Part):
     )
 
 
-class CertificateRow(Part):
+class CertificateRow(ResultsPart):
     """One limit of the generator's validity. Inconclusive: beyond it."""
 
     name: str
@@ -105,7 +115,7 @@ class CertificateRow(Part):
     sentence: str
 
 
-class GeneratorResult(Part):
+class GeneratorResult(ResultsPart):
     """How the load generator did; `valid` says whether its own trouble may have shown in the figures."""
 
     valid: bool
@@ -134,7 +144,7 @@ class GeneratorResult(Part):
     )
 
 
-class AuditCounts(Part):
+class AuditCounts(ResultsPart):
     """Facts by what was found when they were read back. A fact is a half-hour in the log and the interval table, a meter's day
     in the usage and billing views, a meter's month in the latest state, a row of what is only counted."""
 
@@ -166,7 +176,7 @@ class TableAudit(AuditCounts):
     indeterminate: NonNegativeInt | None = None
 
 
-class AuditExample(Part):
+class AuditExample(ResultsPart):
     """One fault, named so that somebody can go and look at it."""
 
     kind: Literal["lost", "wrong", "phantom", "duplicate"]
@@ -180,7 +190,7 @@ class AuditExample(Part):
     found: int | str | None
 
 
-class RuleCheck(Part):
+class RuleCheck(ResultsPart):
     """A rule that what was read back must keep: how many things it was held against, and which break it."""
 
     rule: str
@@ -190,7 +200,7 @@ class RuleCheck(Part):
     sample: str | None = Field(default=None, description="what was looked at of how much; None: all there is")
 
 
-class CommandsResult(Part):
+class CommandsResult(ResultsPart):
     """What became of the commands, as the store has it at the end."""
 
     states: dict[str, NonNegativeInt] = Field(description="commands of campaigns by state")
@@ -204,7 +214,7 @@ class CommandsResult(Part):
     wall_s: NonNegativeFloat = Field(description="until all had ended")
 
 
-class OfficeResult(Part):
+class OfficeResult(ResultsPart):
     """What the back office did beside the storm."""
 
     rounds: NonNegativeInt
@@ -216,7 +226,7 @@ class OfficeResult(Part):
     behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
 
 
-class FleetResult(Part):
+class FleetResult(ResultsPart):
     """Locust's part: what `--workers` and `--customers` were."""
 
     workers: NonNegativeInt
@@ -237,7 +247,7 @@ class AuditResult(AuditCounts):
     finished: AwareDatetime | None = None
 
 
-class ProfileFault(Part):
+class ProfileFault(ResultsPart):
     """One kind of fault in the demand profile's file: how many rows, what became of them, the line numbers of the first."""
 
     count: NonNegativeInt
@@ -248,7 +258,7 @@ class ProfileFault(Part):
     lines: tuple[int, ...]
 
 
-class ProfileImport(Part):
+class ProfileImport(ResultsPart):
     """Where the demand profile came from, what was found in it, and what of it was taken for what."""
 
     source: str

@@ -5,16 +5,14 @@ from typing import NamedTuple
 
 import tomli_w
 
+from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
-from reports.run.page import SCENARIO_NAME
 from reports.run.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation.gallery import instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
 from scenarios import wording
 from scenarios.spec import Scenario, load_scenario
-
-REPORT_NAME = "report.html"
 
 SIMULATION_TERMS = (
     ("Message", "What the head-end gets or sends: a delivery of readings, a customer's query, an alert, a command."),
@@ -82,13 +80,13 @@ class DisplayRow(NamedTuple):
 
 def write_simulation_report(folder: Path, results: SimulationResults, scenario: Scenario) -> None:
     """Write FOLDER/report.html."""
-    (folder / REPORT_NAME).write_text(simulation_html(results, scenario), encoding="utf-8")
+    RunFolder(folder).report.write_text(simulation_html(results, scenario), encoding="utf-8")
 
 
 def rewrite_simulation_report(folder: Path) -> None:
     """Write FOLDER/report.html again, from its results.json and resolved scenario. Raises ScenarioError naming what it lacks."""
     results = load_simulation(folder)
-    write_simulation_report(folder, results, load_scenario(folder / SCENARIO_NAME))
+    write_simulation_report(folder, results, load_scenario(RunFolder(folder).scenario))
 
 
 def simulation_html(results: SimulationResults, scenario: Scenario) -> str:

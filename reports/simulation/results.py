@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results_file import Kind, Machine, Part, ResultsFile, load, schema_text
+from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, load, schema_text
 from reports.run.results import ProfileFault
 from scenarios.domain import CommandKind
 
 
-class OfferedResult(Part):
+class OfferedResult(ResultsPart):
     """The load that one operation offers over the span; all zero when the estate has none of it."""
 
     count: NonNegativeInt
@@ -25,7 +25,7 @@ class OfferedResult(Part):
     mean_per_s: NonNegativeFloat = Field(description="over the whole span")
 
 
-class CampaignResult(Part):
+class CampaignResult(ResultsPart):
     """The commands of one campaign by the state that they stand in at the span's end; the states add up to `targets`."""
 
     kind: CommandKind
@@ -39,7 +39,7 @@ class CampaignResult(Part):
     repeated_answers: NonNegativeInt = Field(description="answers beyond the first of a command")
 
 
-class IhdResult(Part):
+class IhdResult(ResultsPart):
     """The in-home displays that wait for the tariff or price of one campaign."""
 
     effective_s: NonNegativeInt = Field(description="when the tariff comes into force")
@@ -49,7 +49,7 @@ class IhdResult(Part):
     correct_at_end: NonNegativeInt = Field(description="displays that have it when the span ends")
 
 
-class BacklogResult(Part):
+class BacklogResult(ResultsPart):
     """What a region's hubs hold or have on the way: messages that are sent and have not arrived, by the minute."""
 
     sent: NonNegativeInt
@@ -62,7 +62,7 @@ class BacklogResult(Part):
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
 
 
-class CampaignCourse(Part):
+class CampaignCourse(ResultsPart):
     """What became of one campaign's commands and displays so far, at each of the minutes since the start.
 
     From before its start until after its last change; of a long one, not each minute.
@@ -77,7 +77,7 @@ class CampaignCourse(Part):
     )
 
 
-class CoursesResult(Part):
+class CoursesResult(ResultsPart):
     """What the figures of report.html show, in bins of the whole span; the last bin may be shorter."""
 
     bin_s: NonNegativeInt
@@ -88,7 +88,7 @@ class CoursesResult(Part):
     campaigns: dict[str, CampaignCourse]
 
 
-class FigureEstimate(Part):
+class FigureEstimate(ResultsPart):
     """One figure over the replications: its mean, with Student's t interval. Null when a replication has no such figure."""
 
     values: tuple[float | None, ...] = Field(
@@ -99,7 +99,7 @@ class FigureEstimate(Part):
     high: float | None
 
 
-class AgainstResult(Part):
+class AgainstResult(ResultsPart):
     """Another scenario, replicated with the same seeds: common random numbers."""
 
     scenario: str = Field(description="its title")
@@ -110,7 +110,7 @@ class AgainstResult(Part):
     )
 
 
-class ReplicationsResult(Part):
+class ReplicationsResult(ResultsPart):
     """The scenario with several seeds. Figures are named by their path in this file, `backlog.south.peak` say."""
 
     seeds: tuple[NonNegativeInt, ...] = Field(description="the first is that of everything else in this file")

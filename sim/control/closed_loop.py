@@ -21,7 +21,7 @@ import simpy
 from numpy.typing import NDArray
 
 from scenarios.domain import PARTITION_COUNT
-from sim.control.plane import Answer, Command, CommandRecord, ControlPlane
+from sim.control.plane import CommandAnswer, CommandRecord, ControlPlane, SimulatedCommand
 from sim.draws.streams import below, word_of
 from sim.estate.commands import ANSWER_US_MIN, attempt
 from sim.estate.homes import NEVER_US, premises_words, region_of_words
@@ -288,7 +288,7 @@ class SimulatedControl:
     Raises ScenarioError for more events than `sim.control.plane.EVENTS_MAX`.
     """
 
-    def __init__(self, p: KernelParameters, commands: Iterable[Command]) -> None:
+    def __init__(self, p: KernelParameters, commands: Iterable[SimulatedCommand]) -> None:
         self._env = simpy.Environment()
         self._sent: list[tuple[int, int, int, int, int]] = []
         self._plane = ControlPlane(self._env, p.campaigns, self._transmit)
@@ -316,7 +316,7 @@ class SimulatedControl:
     def give_answers(self, answers: AnswerBatch) -> None:
         columns = (answers.command_id, answers.attempt, answers.is_refusal, answers.is_repeat, answers.at_us)
         for command_id, number, is_refusal, is_repeat, at_us in zip(*(c.tolist() for c in columns), strict=True):
-            self._plane.expect(command_id, Answer(number, is_refusal, is_repeat, at_us))
+            self._plane.expect(command_id, CommandAnswer(number, is_refusal, is_repeat, at_us))
 
-    def _transmit(self, command: Command, number: int, sent_us: int) -> None:
+    def _transmit(self, command: SimulatedCommand, number: int, sent_us: int) -> None:
         self._sent.append((command.id, command.meter, command.campaign, number, sent_us))

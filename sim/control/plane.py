@@ -14,7 +14,15 @@ import simpy
 
 from scenarios.domain import CommandState
 from scenarios.spec import ScenarioError
-from sim.estate.commands import ANSWER_US_MIN, Attempt, Outcome, attempt, backoff_after_us, first_sent_us, is_target
+from sim.estate.commands import (
+    ANSWER_US_MIN,
+    CommandOutcome,
+    SimulatedAttempt,
+    attempt,
+    backoff_after_us,
+    first_sent_us,
+    is_target,
+)
 from sim.estate.homes import NEVER_US, region_index
 from sim.estate.parameters import KernelParameters, Records
 
@@ -22,7 +30,7 @@ EVENTS_MAX = 2_000_000  # some 20 s and 2 GB of SimPy; a nation's campaign is in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class SimulatedCommand:
     """One command to one meter. `campaign` is an index into the scenario's; `first_us` is when it is sent first [us]."""
 
     id: int
@@ -31,7 +39,7 @@ class Command:
     first_us: int
 
 
-class Answer(NamedTuple):
+class CommandAnswer(NamedTuple):
     """An acknowledgement or a refusal of one attempt (from 1), and when it arrives."""
 
     attempt: int
@@ -52,10 +60,10 @@ class Policy(NamedTuple):
 class CommandRecord:
     """All that the control plane knows of a command: its attempts, the answers in order of arrival, and how it stands."""
 
-    command: Command
+    command: SimulatedCommand
     policy: Policy
     sent_us: list[int] = field(default_factory=list)  # of each attempt
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[CommandAnswer] = field(default_factory=list)
     state: CommandState = CommandState.IN_FLIGHT
     ended_us: int = NEVER_US
     applied_us: int = NEVER_US
@@ -70,9 +78,9 @@ class CommandRecord:
         """Answers that changed nothing: beyond the one that ended the command, or any to one that is EXHAUSTED."""
         return len(self.answers) - int(self.state in (CommandState.APPLIED, CommandState.REJECTED))
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CommandOutcome:
         """The command in the terms of the array form, as far as it has come."""
-        return Outcome(
+        return CommandOutcome(
             int(self.state), self.ended_us, len(self.sent_us), self.applied_us, self.is_late, max(self.repeats, 0)
         )
 
@@ -81,7 +89,7 @@ class CommandRecord:
         self.state, self.ended_us = state, at_us
 
 
-Transmit = Callable[[Command, int, int], None]
+Transmit = Callable[[SimulatedCommand, int, int], None]
 """Takes an attempt on its way: the command, the attempt's number from 1, and when it is sent [us]."""
 
 
@@ -101,7 +109,7 @@ class ControlPlane:
         self.records: dict[int, CommandRecord] = {}
         self.event_count = 0
 
-    def start(self, command: Command) -> None:
+    def start(self, command: SimulatedCommand) -> None:
         """Begin to pursue a command; it is sent at its own instant, now or later."""
         assert command.id not in self.records, "a command's id names one command"
         record = CommandRecord(command=command, policy=self._policies[command.campaign])
@@ -109,7 +117,7 @@ class ControlPlane:
         self._answered[command.id] = self._env.event()
         self._env.process(self._pursue(record))
 
-    def expect(self, command_id: int, answer: Answer) -> None:
+    def expect(self, command_id: int, answer: CommandAnswer) -> None:
         """Let an answer arrive at its instant, before whatever else falls to it."""
         self._count_event()
         arrival = self._env.event()
@@ -133,7 +141,7 @@ class ControlPlane:
             if answered.triggered:
                 return
 
-    def _take(self, record: CommandRecord, answer: Answer) -> None:
+    def _take(self, record: CommandRecord, answer: CommandAnswer) -> None:
         assert 1 <= answer.attempt <= len(record.sent_us), "an answer to an attempt that was not made"
         sent_us = record.sent_us[answer.attempt - 1]
         record.answers.append(answer)
@@ -158,7 +166,7 @@ class ControlPlane:
             )
 
 
-def commands_of(p: KernelParameters) -> list[Command]:
+def commands_of(p: KernelParameters) -> list[SimulatedCommand]:
     """The commands of all campaigns of an estate, numbered by campaign and meter.
 
     Raises ScenarioError for an estate with more candidates than SimPy is for.
@@ -176,26 +184,28 @@ def commands_of(p: KernelParameters) -> list[Command]:
             if is_target(p, campaign, premises, region, meter):
                 found.append((campaign, meter))
     return [
-        Command(id=index, campaign=campaign, meter=meter, first_us=first_sent_us(p, campaign, meter))
+        SimulatedCommand(id=index, campaign=campaign, meter=meter, first_us=first_sent_us(p, campaign, meter))
         for index, (campaign, meter) in enumerate(sorted(found))
     ]
 
 
-def answers_of(number: int, one: Attempt) -> list[Answer]:
+def answers_of(number: int, one: SimulatedAttempt) -> list[CommandAnswer]:
     """The answers to attempt `number`, none to two, from what becomes of it."""
     instants = ((False, one.answer_us), (True, one.repeat_us))
-    return [Answer(number, one.is_refused, is_repeat, at_us) for is_repeat, at_us in instants if at_us < NEVER_US]
+    return [
+        CommandAnswer(number, one.is_refused, is_repeat, at_us) for is_repeat, at_us in instants if at_us < NEVER_US
+    ]
 
 
 def simulate_commands(
-    p: KernelParameters, commands: Iterable[Command], *, until_us: int | None = None
+    p: KernelParameters, commands: Iterable[SimulatedCommand], *, until_us: int | None = None
 ) -> list[CommandRecord]:
     """Pursue commands to the end, or as far as they come before `until_us` [us]; the devices answer by the keyed draws.
 
     Raises ScenarioError for more events than `EVENTS_MAX`.
     """
 
-    def transmit(command: Command, number: int, sent_us: int) -> None:
+    def transmit(command: SimulatedCommand, number: int, sent_us: int) -> None:
         premises = command.meter // p.fuel_count
         region = region_index(p, premises)
         one = attempt(p, command.campaign, premises, region, command.meter, number, sent_us)

@@ -33,7 +33,7 @@ _KNOT_BITS = 24  # of a word, below its knot
 _KNOT_UNIT_BITS = 20
 
 
-class Attempt(NamedTuple):
+class SimulatedAttempt(NamedTuple):
     """One attempt. `answer_us` and `repeat_us` are NEVER_US when there is none."""
 
     is_delivered: bool
@@ -42,7 +42,7 @@ class Attempt(NamedTuple):
     repeat_us: int
 
 
-class Outcome(NamedTuple):
+class CommandOutcome(NamedTuple):
     """How a command ended. Instants in us; NEVER_US for what did not happen."""
 
     state: int  # a CommandState; IN_FLIGHT is for the reader of a span to decide
@@ -94,19 +94,19 @@ def is_silent(p: KernelParameters, campaign: int, meter: int) -> bool:
 @leaf_kernel
 def attempt(
     p: KernelParameters, campaign: int, premises: int, region: int, meter: int, number: int, sent_us: int
-) -> Attempt:
+) -> SimulatedAttempt:
     """What becomes of attempt `number` (from 1) that is sent at an instant."""
     c = p.campaigns[campaign]
     four = words(p.seed, _ATTEMPT, meter, campaign, number)
     is_refused = word_of(words(p.seed, _COMMAND, meter, campaign, 0), 3) < c.refusal_below
     is_delivered = word_of(four, 0) < c.success_below and has_wan(p, premises, region, sent_us)
     if not is_delivered or is_silent(p, campaign, meter):
-        return Attempt(False, is_refused, NEVER_US, NEVER_US)
+        return SimulatedAttempt(False, is_refused, NEVER_US, NEVER_US)
     mean_us = int(c.ack_mean_us) - ANSWER_US_MIN
     answer_us = sent_us + ANSWER_US_MIN + exponential_us(p.exponential, max(mean_us, 0), word_of(four, 1))
     if word_of(four, 2) >= c.duplicate_below:
-        return Attempt(True, is_refused, answer_us, NEVER_US)
-    return Attempt(True, is_refused, answer_us, answer_us + 1 + below(word_of(four, 3), REPEAT_US_MAX))
+        return SimulatedAttempt(True, is_refused, answer_us, NEVER_US)
+    return SimulatedAttempt(True, is_refused, answer_us, answer_us + 1 + below(word_of(four, 3), REPEAT_US_MAX))
 
 
 @leaf_kernel
@@ -125,7 +125,7 @@ def backoff_after_us(backoff_us: int, number: int) -> int:
 @leaf_kernel
 def run_command(
     p: KernelParameters, campaign: int, premises: int, region: int, meter: int, sent_us: IntArray, answers_us: IntArray
-) -> Outcome:
+) -> CommandOutcome:
     """A command from its first attempt to its end.
 
     Writes into `sent_us` int64[attempts_max] when each attempt was sent, and into `answers_us` int64[attempts_max, 2] when
@@ -151,13 +151,13 @@ def run_command(
         if number == c.attempts_max:
             exhausted_us = at_us + int(c.timeout_us)
             if answered_us > exhausted_us:
-                return Outcome(_EXHAUSTED, exhausted_us, count, applied_us, False, answer_count)
+                return CommandOutcome(_EXHAUSTED, exhausted_us, count, applied_us, False, answer_count)
             break
         at_us = next_sent_us(p, campaign, number, at_us)
         if answered_us <= at_us:
             break
     state = _REJECTED if is_refused else _APPLIED
-    return Outcome(state, answered_us, count, applied_us, answered_us > timed_out_us, answer_count - 1)
+    return CommandOutcome(state, answered_us, count, applied_us, answered_us > timed_out_us, answer_count - 1)
 
 
 @leaf_kernel

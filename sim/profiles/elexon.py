@@ -16,7 +16,7 @@ from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import summer_time
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
-from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
+from sim.profiles.faults import FaultTally, ImportReport, RowFault, refuse_if_unusable
 from sim.profiles.lines import fields_of, opened
 
 LAYOUT = "Elexon profile-class CSV"
@@ -51,9 +51,9 @@ def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile,
     for number, line in text.rows():
         rows_read += 1
         if any(field != field.strip() for field in line.split(b",")):
-            tally.add(Fault.STRAY_SPACES, number)
+            tally.add(RowFault.STRAY_SPACES, number)
         row = _row_of(fields_of(line), text.names)
-        if isinstance(row, Fault):
+        if isinstance(row, RowFault):
             tally.add(row, number)
         else:
             rows.append((number, *row))
@@ -62,7 +62,7 @@ def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile,
     for number, label, values in rows:
         slot = times.slot_of(label)
         if slot in slots:
-            tally.add(Fault.DUPLICATE, number)
+            tally.add(RowFault.DUPLICATE, number)
         else:
             slots[slot] = values
     missing = sorted(set(range(SLOTS_PER_DAY)) - slots.keys())
@@ -156,38 +156,38 @@ def _times_of(path: Path, labels: list[int]) -> _Times:
     )
 
 
-def _row_of(fields: list[bytes], names: list[str]) -> tuple[int, Values] | Fault:
+def _row_of(fields: list[bytes], names: list[str]) -> tuple[int, Values] | RowFault:
     """A row's label and values, or what is wrong with it."""
     if len(fields) != len(names):
-        return Fault.WRONG_COLUMNS
+        return RowFault.WRONG_COLUMNS
     label = _label_of(fields[0])
-    if isinstance(label, Fault):
+    if isinstance(label, RowFault):
         return label
     values = _values_of(fields[1:], names[1:])
-    return values if isinstance(values, Fault) else (label, values)
+    return values if isinstance(values, RowFault) else (label, values)
 
 
-def _label_of(time: bytes) -> int | Fault:
+def _label_of(time: bytes) -> int | RowFault:
     """A time of the clock in half-hours from midnight, 0..48; minus the number of a settlement period."""
     hour, *rest = time.split(b":")
     if not all(part.isdigit() for part in (hour, *rest)) or len(rest) > 2:
-        return Fault.BAD_TIME
+        return RowFault.BAD_TIME
     if not rest:
-        return -int(hour) if 1 <= int(hour) <= SLOTS_PER_DAY else Fault.BAD_TIME
+        return -int(hour) if 1 <= int(hour) <= SLOTS_PER_DAY else RowFault.BAD_TIME
     if rest[0] not in (b"00", b"30") or rest[1:] not in ([], [b"00"]):
-        return Fault.OFF_GRID
+        return RowFault.OFF_GRID
     label = int(hour) * 2 + (rest[0] == b"30")
-    return label if label <= SLOTS_PER_DAY else Fault.BAD_TIME
+    return label if label <= SLOTS_PER_DAY else RowFault.BAD_TIME
 
 
-def _values_of(fields: list[bytes], names: list[str]) -> Values | Fault:
+def _values_of(fields: list[bytes], names: list[str]) -> Values | RowFault:
     values: Values = {}
     for name, text in zip(names, fields, strict=True):
         if text.lower() in (b"", b"null"):
-            return Fault.NULL
+            return RowFault.NULL
         value = _number_of(text)
         if value is None:
-            return Fault.BAD_NUMBER
+            return RowFault.BAD_NUMBER
         values[name] = round(value * _MICRO)
     return values
 

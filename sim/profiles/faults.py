@@ -13,7 +13,7 @@ FAULT_SHARE_MAX = 0.25  # more skipped rows than this: the file is not what it i
 LINES_KEPT_MAX = 20
 
 
-class Fault(StrEnum):
+class RowFault(StrEnum):
     """Stray spaces are put right and gaps are left out of the means; rows with any other fault are skipped."""
 
     STRAY_SPACES = "stray spaces"
@@ -29,18 +29,18 @@ class Fault(StrEnum):
 Handling = Literal["put right", "counted", "left out"]
 
 
-def handling_of(fault: Fault) -> Handling:
+def handling_of(fault: RowFault) -> Handling:
     """What becomes of a row with that fault: it is put right and used, only counted, or left out."""
-    if fault is Fault.STRAY_SPACES:
+    if fault is RowFault.STRAY_SPACES:
         return "put right"
-    return "counted" if fault is Fault.GAP else "left out"
+    return "counted" if fault is RowFault.GAP else "left out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultCount:
     """How often a fault occurred, and the first lines where it did (the header is line 1)."""
 
-    fault: Fault
+    fault: RowFault
     count: int
     lines: tuple[int, ...]
 
@@ -61,16 +61,16 @@ class ImportReport:
 class FaultTally:
     """Counts faults while a file is read. Bounded: it keeps the first line numbers of each kind only."""
 
-    counts: dict[Fault, int] = field(default_factory=dict)
-    lines: dict[Fault, list[int]] = field(default_factory=dict)
+    counts: dict[RowFault, int] = field(default_factory=dict)
+    lines: dict[RowFault, list[int]] = field(default_factory=dict)
 
-    def add(self, fault: Fault, line: int, count: int = 1) -> None:
+    def add(self, fault: RowFault, line: int, count: int = 1) -> None:
         self.counts[fault] = self.counts.get(fault, 0) + count
         kept = self.lines.setdefault(fault, [])
         if len(kept) < LINES_KEPT_MAX:
             kept.append(line)
 
-    def add_all(self, fault: Fault, first_line: int, counts: NDArray[np.generic]) -> None:
+    def add_all(self, fault: RowFault, first_line: int, counts: NDArray[np.generic]) -> None:
         """Add the faults of consecutive lines: bool[n] or int64[n], how many each line has."""
         at = np.flatnonzero(counts)
         if len(at):
@@ -81,7 +81,7 @@ class FaultTally:
     def result(self) -> tuple[FaultCount, ...]:
         return tuple(
             FaultCount(fault=fault, count=self.counts[fault], lines=tuple(self.lines[fault]))
-            for fault in Fault
+            for fault in RowFault
             if fault in self.counts
         )
 

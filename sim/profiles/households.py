@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY
 from sim.kernels import kernel, leaf_kernel
-from sim.profiles.faults import Fault
+from sim.profiles.faults import RowFault
 from sim.profiles.rows import CODES, USABLE, Rows
 from sim.units import IntArray
 
@@ -19,7 +19,7 @@ HOUSEHOLD_YEARS_KEPT_MAX = 65_536
 HOUSEHOLDS_KEPT_MAX = 262_144
 _WAYS = 8
 _YEAR_BYTES = 366 * SLOTS_PER_DAY // 8
-_DUPLICATE = CODES[Fault.DUPLICATE]
+_DUPLICATE = CODES[RowFault.DUPLICATE]
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, near 2^64 / golden ratio: neighbouring keys fall into distant sets
 _SHIFT = np.uint64(40)
 

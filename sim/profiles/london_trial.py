@@ -18,7 +18,7 @@ from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
-from sim.profiles.faults import Fault, FaultTally, ImportReport, refuse_if_unusable
+from sim.profiles.faults import FaultTally, ImportReport, RowFault, refuse_if_unusable
 from sim.profiles.households import Calendar, Means, Met, account, nothing_met
 from sim.profiles.lines import opened
 from sim.profiles.rows import BLANK, CODES, MICRO, USABLE, YEAR_MAX, YEAR_MIN, Columns, parse_rows
@@ -113,8 +113,8 @@ class _Reader:
         gaps = np.zeros(len(rows.slot), np.int64)
         self.forgotten += account(rows, self.lines_read, self.calendar, self.met, self.means, gaps)
         first = self.lines_read + 1
-        self.tally.add_all(Fault.STRAY_SPACES, first, rows.spaces)
-        self.tally.add_all(Fault.GAP, first, gaps)
+        self.tally.add_all(RowFault.STRAY_SPACES, first, rows.spaces)
+        self.tally.add_all(RowFault.GAP, first, gaps)
         for fault, code in CODES.items():
             self.tally.add_all(fault, first, rows.fault == code)
         self.lines_read += len(rows.slot)

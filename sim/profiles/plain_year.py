@@ -19,7 +19,7 @@ import numpy as np
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, YEAR_ONE, DemandProfile, checked_profile
-from sim.profiles.faults import Fault, FaultTally, ImportReport
+from sim.profiles.faults import FaultTally, ImportReport, RowFault
 from sim.profiles.lines import ProfileText, fields_of, opened
 from sim.profiles.rows import YEAR_MAX, YEAR_MIN
 from sim.units import IntArray
@@ -89,14 +89,20 @@ def _rows_of(text: ProfileText, has_times: bool, tally: FaultTally) -> list[_Row
     rows: list[_Row] = []
     for number, line in text.rows():
         if any(field != field.strip() for field in line.split(b",")):
-            tally.add(Fault.STRAY_SPACES, number)
+            tally.add(RowFault.STRAY_SPACES, number)
         if len(rows) == _ROWS_MAX:
             raise ScenarioError(f"{text.path}: has more rows than a year has minutes; {MEND}")
         fields = fields_of(line)
         place = (_minute_of(fields[0]) if has_times else _index_of(fields[0])) if len(fields) == 2 else None
         micro = _micro_of(fields[1]) if len(fields) == 2 else None
         if place is None or micro is None:
-            what = Fault.WRONG_COLUMNS if len(fields) != 2 else Fault.BAD_TIME if place is None else Fault.BAD_NUMBER
+            what = (
+                RowFault.WRONG_COLUMNS
+                if len(fields) != 2
+                else RowFault.BAD_TIME
+                if place is None
+                else RowFault.BAD_NUMBER
+            )
             shown = line.decode("utf-8", "replace").strip()[:80]
             raise ScenarioError(f"{text.path}: line {number} can't be used ({what}): {shown!r}; {MEND}")
         rows.append(_Row(line=number, place=place, micro=micro))

@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels import kernel, leaf_kernel
-from sim.profiles.faults import Fault
+from sim.profiles.faults import RowFault
 from sim.units import IntArray
 
 Text = NDArray[np.uint8]
 
-# Codes of `Rows.fault`; any other is a fault's place in `Fault`, counted from 1.
+# Codes of `Rows.fault`; any other is a fault's place in `RowFault`, counted from 1.
 USABLE = 0
 BLANK = 255
-CODES = {fault: code for code, fault in enumerate(Fault, start=1)}
-_WRONG_COLUMNS = CODES[Fault.WRONG_COLUMNS]
-_BAD_TIME = CODES[Fault.BAD_TIME]
-_OFF_GRID = CODES[Fault.OFF_GRID]
-_NULL = CODES[Fault.NULL]
-_BAD_NUMBER = CODES[Fault.BAD_NUMBER]
+CODES = {fault: code for code, fault in enumerate(RowFault, start=1)}
+_WRONG_COLUMNS = CODES[RowFault.WRONG_COLUMNS]
+_BAD_TIME = CODES[RowFault.BAD_TIME]
+_OFF_GRID = CODES[RowFault.OFF_GRID]
+_NULL = CODES[RowFault.NULL]
+_BAD_NUMBER = CODES[RowFault.BAD_NUMBER]
 
 YEAR_MIN, YEAR_MAX = 2000, 2059
 KWH_MAX = 100  # in a half-hour: a three-phase service of 100 A carries a third of it

@@ -9,20 +9,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.domain import CommandKind, Operation
-from store.commands.machine import End, Event, State, Step
+from store.commands.machine import CommandEvent, End, State, Step
 from store.commands.port import (
-    Answer,
     Aspect,
     Command,
     CommandId,
+    DeviceAnswer,
+    DeviceState,
     Due,
     DueKind,
-    MeterState,
     Place,
     Request,
     Standing,
 )
 from store.commands.stamps import state_write_us, step_write_us
+from store.operations import StoreOperation
 from store.ports import StoreError, Values
 from store.session import Statements
 
@@ -39,7 +40,7 @@ class CassandraCommandTables:
 
     def schedule(self, dues: Sequence[tuple[Place, Due]]) -> None:
         rows: list[Values] = [due_values(place, due) for place, due in dues]
-        self._statements.run_many(Operation.SCHEDULE_DUE, rows)
+        self._statements.run_many(StoreOperation.SCHEDULE_DUE, rows)
 
     def due(self, places: Sequence[Place], from_us: int, until_us: int) -> list[Due]:
         rows: list[Values] = [
@@ -53,10 +54,10 @@ class CassandraCommandTables:
 
     def clear(self, shards: Sequence[int], through_us: int) -> None:
         rows: list[Values] = [{"shard": shard, "through_us": through_us, "write_us": through_us} for shard in shards]
-        self._statements.run_many(Operation.CLEAR_DUE, rows)
+        self._statements.run_many(StoreOperation.CLEAR_DUE, rows)
 
     def cleared(self, shards: Sequence[int]) -> list[int | None]:
-        answers = self._statements.run_many(Operation.READ_DUE_CLEARED, [{"shard": shard} for shard in shards])
+        answers = self._statements.run_many(StoreOperation.READ_DUE_CLEARED, [{"shard": shard} for shard in shards])
         return [answer[0].through_us if answer else None for answer in answers]
 
     def create(self, commands: Sequence[tuple[Request, Aspect]]) -> None:
@@ -64,7 +65,7 @@ class CassandraCommandTables:
 
     def send(self, commands: Sequence[Command]) -> None:
         rows: list[Values] = [
-            {**_step(one.id, Step(one.sent_us, Event.SEND, one.attempt), one.open_state), "sent_us": one.sent_us}
+            {**_step(one.id, Step(one.sent_us, CommandEvent.SEND, one.attempt), one.open_state), "sent_us": one.sent_us}
             for one in commands
         ]
         self._statements.run_many(Operation.SEND_COMMAND, rows)
@@ -74,9 +75,9 @@ class CassandraCommandTables:
             {**_step(one.id, step, one.open_state), "send_us": one.send_us}
             for one, step in zip(commands, steps, strict=True)
         ]
-        self._statements.run_many(Operation.WAIT_COMMAND, rows)
+        self._statements.run_many(StoreOperation.WAIT_COMMAND, rows)
 
-    def answer(self, answers: Sequence[Answer], states: Sequence[State]) -> None:
+    def answer(self, answers: Sequence[DeviceAnswer], states: Sequence[State]) -> None:
         rows: list[Values] = [_step(one.id, one.step, state) for one, state in zip(answers, states, strict=True)]
         self._statements.run_many(Operation.ANSWER_COMMAND, rows)
 
@@ -117,13 +118,13 @@ class CassandraCommandTables:
         """The command's row, after what was in doubt is done or ruled out. Raises StoreError when that can't be had either."""
         for _ in range(RESOLVE_MAX - 1):
             try:
-                return self._statements.run_serial(Operation.READ_COMMAND, values)
+                return self._statements.run_serial(StoreOperation.READ_COMMAND, values)
             except StoreError:
                 time.sleep(RESOLVE_WAIT_S)
-        return self._statements.run_serial(Operation.READ_COMMAND, values)
+        return self._statements.run_serial(StoreOperation.READ_COMMAND, values)
 
     def read(self, ids: Sequence[CommandId]) -> list[Command | None]:
-        answers = self._statements.run_many(Operation.READ_COMMAND, [_id(id_) for id_ in ids])
+        answers = self._statements.run_many(StoreOperation.READ_COMMAND, [_id(id_) for id_ in ids])
         return [next((_command(row) for row in answer if row.kind is not None), None) for answer in answers]
 
     def poll(self, devices: Sequence[int]) -> list[list[Command]]:
@@ -131,10 +132,10 @@ class CassandraCommandTables:
         return [[_command(row) for row in answer if row.kind is not None] for answer in answers]
 
     def steps(self, ids: Sequence[CommandId]) -> list[list[Step]]:
-        answers = self._statements.run_many(Operation.READ_ATTEMPTS, [_id(id_) for id_ in ids])
-        return [[Step(row.at_us, Event(row.event), row.attempt) for row in answer] for answer in answers]
+        answers = self._statements.run_many(StoreOperation.READ_ATTEMPTS, [_id(id_) for id_ in ids])
+        return [[Step(row.at_us, CommandEvent(row.event), row.attempt) for row in answer] for answer in answers]
 
-    def write_states(self, states: Sequence[MeterState]) -> None:
+    def write_states(self, states: Sequence[DeviceState]) -> None:
         rows: list[Values] = [
             {
                 "device": one.device,
@@ -149,10 +150,10 @@ class CassandraCommandTables:
             }
             for one in states
         ]
-        self._statements.run_many(Operation.REPORT_STATE, rows)
+        self._statements.run_many(StoreOperation.REPORT_STATE, rows)
 
-    def states(self, devices: Sequence[int]) -> list[list[MeterState]]:
-        answers = self._statements.run_many(Operation.READ_METER_STATE, [{"device": device} for device in devices])
+    def states(self, devices: Sequence[int]) -> list[list[DeviceState]]:
+        answers = self._statements.run_many(StoreOperation.READ_METER_STATE, [{"device": device} for device in devices])
         return [[_state(row) for row in answer] for answer in answers]
 
 
@@ -186,7 +187,7 @@ def due_values(place: Place, due: Due) -> Values:
 
 def created_values(request: Request, aspect: Aspect) -> Values:
     """What CREATE_COMMAND binds."""
-    step = Step(request.created_us, Event.CREATE, 0)
+    step = Step(request.created_us, CommandEvent.CREATE, 0)
     return {
         **_step(request.id, step, State.CREATED),
         "kind": KINDS.index(request.kind),
@@ -236,8 +237,8 @@ def _end(row: Any) -> End | None:
     return End(State(row.end_state), row.ended_us, row.end_attempt, row.end_reason)
 
 
-def _state(row: Any) -> MeterState:
-    return MeterState(
+def _state(row: Any) -> DeviceState:
+    return DeviceState(
         device=row.device,
         aspect=Aspect(row.aspect),
         standing=Standing(row.standing),

@@ -32,7 +32,7 @@ class State(IntEnum):
     SUPERSEDED = 11
 
 
-class Event(IntEnum):
+class CommandEvent(IntEnum):
     """What happens to a command, in the order that events of one instant have: an answer has arrived before a time-out."""
 
     CREATE = 0
@@ -49,46 +49,51 @@ class Event(IntEnum):
     SEND = 11
 
 
-ANSWERS = frozenset({Event.REACH_HUB, Event.ACKNOWLEDGE, Event.APPLY, Event.REFUSE})
+ANSWERS = frozenset({CommandEvent.REACH_HUB, CommandEvent.ACKNOWLEDGE, CommandEvent.APPLY, CommandEvent.REFUSE})
 """What comes from outside: never illegal, for a device may say anything at any time after it was asked."""
 
-ENDED_BY: Mapping[State, Event] = {
-    State.APPLIED: Event.APPLY,
-    State.REJECTED: Event.REFUSE,
-    State.EXHAUSTED: Event.EXHAUST,
-    State.EXPIRED: Event.EXPIRE,
-    State.CANCELLED: Event.CANCEL,
-    State.SUPERSEDED: Event.SUPERSEDE,
+ENDED_BY: Mapping[State, CommandEvent] = {
+    State.APPLIED: CommandEvent.APPLY,
+    State.REJECTED: CommandEvent.REFUSE,
+    State.EXHAUSTED: CommandEvent.EXHAUST,
+    State.EXPIRED: CommandEvent.EXPIRE,
+    State.CANCELLED: CommandEvent.CANCEL,
+    State.SUPERSEDED: CommandEvent.SUPERSEDE,
 }
 TERMINAL = frozenset(ENDED_BY)
 
-_ANSWERED = {Event.APPLY: State.APPLIED, Event.REFUSE: State.REJECTED}
-_ACKNOWLEDGED = {Event.ACKNOWLEDGE: State.ACKNOWLEDGED}  # not once it has timed out: nobody waits for the rest then
-_GIVEN_UP = {Event.EXPIRE: State.EXPIRED, Event.CANCEL: State.CANCELLED}  # only while no attempt is on its way
-_SUPERSEDED = {Event.SUPERSEDE: State.SUPERSEDED}  # at any time: the newer command's effect is what counts
+_ANSWERED = {CommandEvent.APPLY: State.APPLIED, CommandEvent.REFUSE: State.REJECTED}
+_ACKNOWLEDGED = {
+    CommandEvent.ACKNOWLEDGE: State.ACKNOWLEDGED
+}  # not once it has timed out: nobody waits for the rest then
+_GIVEN_UP = {
+    CommandEvent.EXPIRE: State.EXPIRED,
+    CommandEvent.CANCEL: State.CANCELLED,
+}  # only while no attempt is on its way
+_SUPERSEDED = {CommandEvent.SUPERSEDE: State.SUPERSEDED}  # at any time: the newer command's effect is what counts
 
-_BY_STATE: Mapping[State, Mapping[Event, State]] = {
+_BY_STATE: Mapping[State, Mapping[CommandEvent, State]] = {
     # REFUSE of a command that was never sent is the platform's: it is illegal for its device
-    State.CREATED: {Event.SEND: State.SENT, Event.REFUSE: State.REJECTED, **_GIVEN_UP, **_SUPERSEDED},
+    State.CREATED: {CommandEvent.SEND: State.SENT, CommandEvent.REFUSE: State.REJECTED, **_GIVEN_UP, **_SUPERSEDED},
     State.SENT: {
-        Event.REACH_HUB: State.DELIVERED_TO_HUB,
-        Event.TIME_OUT: State.TIMED_OUT,
+        CommandEvent.REACH_HUB: State.DELIVERED_TO_HUB,
+        CommandEvent.TIME_OUT: State.TIMED_OUT,
         **_ACKNOWLEDGED,
         **_ANSWERED,
         **_SUPERSEDED,
     },
-    State.DELIVERED_TO_HUB: {Event.TIME_OUT: State.TIMED_OUT, **_ACKNOWLEDGED, **_ANSWERED, **_SUPERSEDED},
-    State.ACKNOWLEDGED: {Event.TIME_OUT: State.TIMED_OUT, **_ANSWERED, **_SUPERSEDED},
+    State.DELIVERED_TO_HUB: {CommandEvent.TIME_OUT: State.TIMED_OUT, **_ACKNOWLEDGED, **_ANSWERED, **_SUPERSEDED},
+    State.ACKNOWLEDGED: {CommandEvent.TIME_OUT: State.TIMED_OUT, **_ANSWERED, **_SUPERSEDED},
     State.TIMED_OUT: {
-        Event.BACK_OFF: State.RETRY_WAIT,
-        Event.EXHAUST: State.EXHAUSTED,
+        CommandEvent.BACK_OFF: State.RETRY_WAIT,
+        CommandEvent.EXHAUST: State.EXHAUSTED,
         **_ANSWERED,
         **_GIVEN_UP,
         **_SUPERSEDED,
     },
-    State.RETRY_WAIT: {Event.SEND: State.SENT, **_ANSWERED, **_GIVEN_UP, **_SUPERSEDED},
+    State.RETRY_WAIT: {CommandEvent.SEND: State.SENT, **_ANSWERED, **_GIVEN_UP, **_SUPERSEDED},
 }
-TRANSITIONS: Mapping[tuple[State, Event], State] = {
+TRANSITIONS: Mapping[tuple[State, CommandEvent], State] = {
     (state, event): to for state, row in _BY_STATE.items() for event, to in row.items()
 }
 """(state, event) -> state. What is not here is either without effect or illegal."""
@@ -98,7 +103,7 @@ class IllegalTransition(Exception):
     """The command can't do this in its state; the message names both."""
 
 
-def next_state(state: State, event: Event) -> State:
+def next_state(state: State, event: CommandEvent) -> State:
     """The state after an event; the same state for an answer that has no effect. Raises IllegalTransition."""
     to = TRANSITIONS.get((state, event))
     if to is not None:
@@ -108,7 +113,7 @@ def next_state(state: State, event: Event) -> State:
     raise IllegalTransition(f"{event.name} of a command that is {state.name}")
 
 
-def has_no_effect(state: State, event: Event) -> bool:
+def has_no_effect(state: State, event: CommandEvent) -> bool:
     """Is the event an answer that is late or repeated, and so changes nothing? CREATED has had no attempt to be answered."""
     return event in ANSWERS and state is not State.CREATED and (state, event) not in TRANSITIONS
 
@@ -122,7 +127,7 @@ class Step(NamedTuple):
     """One event of a command's log. `at_us` first and then the event: the order of a log."""
 
     at_us: int
-    event: Event
+    event: CommandEvent
     attempt: int  # from 1; 0 for CREATE
 
 
@@ -157,17 +162,17 @@ def fold(steps: Iterable[Step], end: End | None, *, timeout_us: int) -> Course:
     illegal: list[str] = []
     last = None if end is None else Step(end.at_us, ENDED_BY[end.state], end.attempt)
     for step in sorted([*steps, *([] if last is None else [last])]):
-        if step.event is Event.CREATE:
+        if step.event is CommandEvent.CREATE:
             continue
         is_end = step is last
-        if step.event is Event.SEND:
+        if step.event is CommandEvent.SEND:
             attempts += 1
             sent_us[step.attempt] = step.at_us
             if step.attempt != attempts:
                 illegal.append(f"attempt {step.attempt} is the {attempts}. to be sent")
         elif step.event in ANSWERS and step.attempt not in sent_us and step.attempt > 0:  # 0: refused by the platform
             illegal.append(f"{step.event.name} of attempt {step.attempt}, which was not sent")
-        if step.event in (Event.APPLY, Event.REFUSE) and not is_end:
+        if step.event in (CommandEvent.APPLY, CommandEvent.REFUSE) and not is_end:
             repeats += 1
             continue
         repeats += has_no_effect(state, step.event)

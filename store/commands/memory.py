@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from store.commands.machine import End, Event, State, Step
+from store.commands.machine import CommandEvent, End, State, Step
 from store.commands.port import (
-    Answer,
     Aspect,
     Command,
     CommandId,
+    DeviceAnswer,
+    DeviceState,
     Due,
-    MeterState,
     Place,
     Request,
     Standing,
@@ -29,7 +29,7 @@ class MemoryCommandTables:
         self._steps: dict[CommandId, set[Step]] = {}
         self._dues: dict[Place, set[Due]] = {}
         self._cleared: dict[int, int] = {}
-        self._states: dict[int, dict[tuple[Aspect, Standing], MeterState]] = {}
+        self._states: dict[int, dict[tuple[Aspect, Standing], DeviceState]] = {}
 
     def schedule(self, dues: Sequence[tuple[Place, Due]]) -> None:
         for place, due in dues:
@@ -48,12 +48,12 @@ class MemoryCommandTables:
     def create(self, commands: Sequence[tuple[Request, Aspect]]) -> None:
         for request, aspect in commands:
             self._requests.setdefault(request.id.target, {})[request.id] = request
-            first = Step(request.created_us, Event.CREATE, 0)
+            first = Step(request.created_us, CommandEvent.CREATE, 0)
             self._take(request.id, first, State.CREATED)
             self._wait(request.id, first, request.send_us)
             self.write_states(
                 [
-                    MeterState(
+                    DeviceState(
                         device=request.id.target,
                         aspect=aspect,
                         standing=Standing.DESIRED,
@@ -66,7 +66,7 @@ class MemoryCommandTables:
 
     def send(self, commands: Sequence[Command]) -> None:
         for one in commands:
-            step = Step(one.sent_us, Event.SEND, one.attempt)
+            step = Step(one.sent_us, CommandEvent.SEND, one.attempt)
             self._take(one.id, step, one.open_state)
             sent = (step_write_us(step), one.attempt, one.sent_us)
             self._sent[one.id] = max(sent, self._sent.get(one.id, sent))
@@ -76,7 +76,7 @@ class MemoryCommandTables:
             self._take(one.id, step, one.open_state)
             self._wait(one.id, step, one.send_us)
 
-    def answer(self, answers: Sequence[Answer], states: Sequence[State]) -> None:
+    def answer(self, answers: Sequence[DeviceAnswer], states: Sequence[State]) -> None:
         for one, state in zip(answers, states, strict=True):
             self._take(one.id, one.step, state)
 
@@ -97,14 +97,14 @@ class MemoryCommandTables:
     def steps(self, ids: Sequence[CommandId]) -> list[list[Step]]:
         return [sorted(self._steps.get(id_, ())) for id_ in ids]
 
-    def write_states(self, states: Sequence[MeterState]) -> None:
+    def write_states(self, states: Sequence[DeviceState]) -> None:
         for one in states:
             held = self._states.setdefault(one.device, {})
             before = held.get((one.aspect, one.standing))
             if before is None or state_write_us(one) >= state_write_us(before):
                 held[one.aspect, one.standing] = one
 
-    def states(self, devices: Sequence[int]) -> list[list[MeterState]]:
+    def states(self, devices: Sequence[int]) -> list[list[DeviceState]]:
         return [[one for _, one in sorted(self._states.get(device, {}).items())] for device in devices]
 
     def _take(self, id_: CommandId, step: Step, state: State) -> None:

@@ -155,7 +155,7 @@ class DueIndex:
         return [Place(shard, bucket) for bucket in buckets for shard in self.shards]
 
 
-class Answer(NamedTuple):
+class DeviceAnswer(NamedTuple):
     """What a device said: `step.event` is one of `machine.ANSWERS`."""
 
     id: CommandId
@@ -180,7 +180,7 @@ class Standing(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterState:
+class DeviceState:
     """One aspect of a device: as desired, as reported, or as it was found to have drifted."""
 
     device: int
@@ -219,7 +219,7 @@ class CommandTables(Protocol):
     def advance(self, commands: Sequence[Command], steps: Sequence[Step]) -> None:
         """A time-out or a backoff: its step and the row's `open_state` and `send_us`, both or neither."""
 
-    def answer(self, answers: Sequence[Answer], states: Sequence[State]) -> None:
+    def answer(self, answers: Sequence[DeviceAnswer], states: Sequence[State]) -> None:
         """An answer's step, and the open state that it leads to, both or neither."""
 
     def end(self, ends: Sequence[tuple[CommandId, End]]) -> list[End | None]:
@@ -238,8 +238,8 @@ class CommandTables(Protocol):
     def steps(self, ids: Sequence[CommandId]) -> list[list[Step]]:
         """The logs of commands, in order."""
 
-    def write_states(self, states: Sequence[MeterState]) -> None:
+    def write_states(self, states: Sequence[DeviceState]) -> None:
         """The latest `at_us` of a device, aspect and standing wins."""
 
-    def states(self, devices: Sequence[int]) -> list[list[MeterState]]:
+    def states(self, devices: Sequence[int]) -> list[list[DeviceState]]:
         """All that is desired and reported of devices, by aspect and standing."""

@@ -3,16 +3,16 @@
 So a write that is repeated after a crash, however late, can't undo what came after it, whatever the clocks say.
 """
 
-from store.commands.machine import Event, Step
-from store.commands.port import MeterState
+from store.commands.machine import CommandEvent, Step
+from store.commands.port import DeviceState
 
 # A time-out, the backoff that follows from it and, after a backoff of 0, the next attempt can be of one instant.
-_RANK = {Event.BACK_OFF: 1, Event.SEND: 2}
+_RANK = {CommandEvent.BACK_OFF: 1, CommandEvent.SEND: 2}
 
 
 def step_write_us(step: Step) -> int:
     return step.at_us + _RANK.get(step.event, 0)
 
 
-def state_write_us(state: MeterState) -> int:
+def state_write_us(state: DeviceState) -> int:
     return state.at_us

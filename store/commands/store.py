@@ -13,9 +13,9 @@ from scenarios.domain import CommandKind, Fuel
 from store.commands.machine import (
     TERMINAL,
     TRANSITIONS,
+    CommandEvent,
     Course,
     End,
-    Event,
     State,
     Step,
     backoff_us,
@@ -26,18 +26,18 @@ from store.commands.machine import (
 from store.commands.port import (
     ASPECT_OF,
     TEXT_MAX,
-    Answer,
     Aspect,
     Command,
     CommandId,
     CommandRefused,
     CommandTables,
     Device,
+    DeviceAnswer,
+    DeviceState,
     Due,
     DueIndex,
     DueKind,
     Effect,
-    MeterState,
     Request,
     Standing,
 )
@@ -46,7 +46,7 @@ MENDS_MAX = 3  # of one desired value: then a person must look
 RECONCILER = 0x00_1D_B7_FF_FF_00_00_01  # the originator of mending commands
 
 
-class Attempt(NamedTuple):
+class RecordedAttempt(NamedTuple):
     """An attempt that is recorded, and so may be transmitted. Transmitting it again is harmless."""
 
     command: Command
@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
 class Pursuit:
     """What came of due entries."""
 
-    attempts: list[Attempt]  # to be transmitted now
+    attempts: list[RecordedAttempt]  # to be transmitted now
     scheduled: list[Due]  # new entries, for a gateway that goes on before it reads the index again
     ended: list[CommandId]
     stale: int
@@ -76,8 +76,8 @@ class Retries:
 class Drift(NamedTuple):
     """A difference that reconciliation found; `mending` is None where enough commands were issued for it already."""
 
-    desired: MeterState
-    reported: MeterState | None
+    desired: DeviceState
+    reported: DeviceState | None
     mending: Request | None
     mends: int  # commands issued for it, this one included
 
@@ -166,7 +166,7 @@ class CommandStore:
             next((one for one in inbox if one.id == due.id), None) for due, inbox in zip(dues, inboxes, strict=True)
         ]
         known = [(due, one) for due, one in zip(dues, commands, strict=True) if one is not None]
-        again = [Attempt(one, due.attempt, due.due_us) for due, one in known if _is_sent_for(due, one)]
+        again = [RecordedAttempt(one, due.attempt, due.due_us) for due, one in known if _is_sent_for(due, one)]
         live = [(due, one) for due, one in known if one.end is None]
         sends = [(one, due.due_us) for due, one in live if _is_to_send(due, one)]
         late = [(due, one) for due, one in live if _is_overdue(due, one)]
@@ -179,18 +179,18 @@ class CommandStore:
             stale=len(dues) - len(again) - len(sends) - len(late),
         )
 
-    def _send(self, sends: Sequence[tuple[Command, int]]) -> tuple[list[Attempt], list[Due], list[CommandId]]:
+    def _send(self, sends: Sequence[tuple[Command, int]]) -> tuple[list[RecordedAttempt], list[Due], list[CommandId]]:
         expired = [(one, at_us) for one, at_us in sends if at_us >= one.request.expires_us]
-        ended = self._give_up([(one, Event.EXPIRE, at_us, "its time ran out") for one, at_us in expired])
+        ended = self._give_up([(one, CommandEvent.EXPIRE, at_us, "its time ran out") for one, at_us in expired])
         sent = [_sent(one, at_us) for one, at_us in sends if at_us < one.request.expires_us]
         return self.record_attempts(sent), [deadline_due(one) for one in sent], ended
 
-    def record_attempts(self, commands: Sequence[Command]) -> list[Attempt]:
+    def record_attempts(self, commands: Sequence[Command]) -> list[RecordedAttempt]:
         """Record attempts `command.attempt` at `command.sent_us`, and when their answers are due, before they are transmitted."""
         assert all(one.attempt <= one.request.attempts_max for one in commands), "more attempts than the limit"
         self._schedule([deadline_due(one) for one in commands])
         self.tables.send(commands)
-        return [Attempt(one, one.attempt, one.sent_us) for one in commands]
+        return [RecordedAttempt(one, one.attempt, one.sent_us) for one in commands]
 
     def _time_out(self, overdue: Sequence[tuple[Due, Command]]) -> tuple[list[Due], list[CommandId]]:
         """The answers of attempts are overdue: wait for the next attempt, or end what has had its last."""
@@ -198,21 +198,21 @@ class CommandStore:
         backing_off = [(_backed_off(one), due) for one, due in timed_out if one.attempt < one.request.attempts_max]
         scheduled = [Due(one.send_us, one.id, one.attempt + 1, DueKind.SEND) for one, _ in backing_off]
         self._schedule(scheduled)
-        self._advance(timed_out, Event.TIME_OUT)
-        self._advance(backing_off, Event.BACK_OFF)
+        self._advance(timed_out, CommandEvent.TIME_OUT)
+        self._advance(backing_off, CommandEvent.BACK_OFF)
         spent = [(one, due) for one, due in timed_out if one.attempt == one.request.attempts_max]
         exhausted = self._give_up(
-            [(one, Event.EXHAUST, due.due_us, f"no answer to {one.attempt} attempts") for one, due in spent]
+            [(one, CommandEvent.EXHAUST, due.due_us, f"no answer to {one.attempt} attempts") for one, due in spent]
         )
         return scheduled, exhausted
 
-    def _advance(self, commands: Sequence[tuple[Command, Due]], event: Event) -> None:
+    def _advance(self, commands: Sequence[tuple[Command, Due]], event: CommandEvent) -> None:
         steps = [Step(due.due_us, event, one.attempt) for one, due in commands]
         self.tables.advance([one for one, _ in commands], steps)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def record_answers(self, answers: Sequence[Answer]) -> list[Effect]:
+    def record_answers(self, answers: Sequence[DeviceAnswer]) -> list[Effect]:
         """Record what devices said, in order of arrival; what ends its command does so here. Repeating an answer changes nothing.
 
         An answer to what was never sent is REFUSED; the others of the call are recorded all the same.
@@ -220,7 +220,7 @@ class CommandStore:
         effects: dict[int, Effect] = {}
         waiting = list(enumerate(answers))
         while waiting:
-            first: dict[CommandId, tuple[int, Answer]] = {}
+            first: dict[CommandId, tuple[int, DeviceAnswer]] = {}
             for row, answer in waiting:
                 first.setdefault(answer.id, (row, answer))
             now = dict(first.values())
@@ -228,10 +228,12 @@ class CommandStore:
             waiting = [(row, answer) for row, answer in waiting if row not in now]
         return [effects[row] for row in range(len(answers))]
 
-    def _record_one_each(self, answers: Sequence[Answer]) -> list[Effect]:
+    def _record_one_each(self, answers: Sequence[DeviceAnswer]) -> list[Effect]:
         """Answers to different commands: those that end one and those that say how far it is."""
         effects = dict.fromkeys(answers, Effect.NO_EFFECT)
-        final = {one: _end_by(one.step) for one in answers if one.step.event in (Event.APPLY, Event.REFUSE)}
+        final = {
+            one: _end_by(one.step) for one in answers if one.step.event in (CommandEvent.APPLY, CommandEvent.REFUSE)
+        }
         stands = self.tables.end([(one.id, end) for one, end in final.items()])
         for (answer, end), stand in zip(final.items(), stands, strict=True):
             if stand is None:
@@ -255,17 +257,17 @@ class CommandStore:
 
     def cancel(self, command_id: CommandId, at_us: int, reason: str) -> Command:
         """Raises CommandRefused when it is unknown, has ended, or an attempt is on its way; StoreError."""
-        return self._decide(command_id, Event.CANCEL, at_us, reason)
+        return self._decide(command_id, CommandEvent.CANCEL, at_us, reason)
 
     def expire(self, command_id: CommandId, at_us: int) -> Command:
         """As `cancel`, because its time ran out."""
-        return self._decide(command_id, Event.EXPIRE, at_us, "its time ran out")
+        return self._decide(command_id, CommandEvent.EXPIRE, at_us, "its time ran out")
 
     def supersede(self, command_id: CommandId, at_us: int, by: CommandId) -> Command:
         """A newer command takes its place, whatever its attempts do. Raises CommandRefused when it is unknown or has ended."""
-        return self._decide(command_id, Event.SUPERSEDE, at_us, f"superseded by {by}")
+        return self._decide(command_id, CommandEvent.SUPERSEDE, at_us, f"superseded by {by}")
 
-    def _decide(self, command_id: CommandId, event: Event, at_us: int, reason: str) -> Command:
+    def _decide(self, command_id: CommandId, event: CommandEvent, at_us: int, reason: str) -> Command:
         command = self.tables.read([command_id])[0]
         if command is None:
             raise CommandRefused(f"there is no command {command_id}")
@@ -278,7 +280,7 @@ class CommandStore:
             raise CommandRefused(f"{command_id}: no {event.name} of a command that is {stands.state.name}")
         return replace(command, end=stands)
 
-    def _give_up(self, commands: Sequence[tuple[Command, Event, int, str]]) -> list[CommandId]:
+    def _give_up(self, commands: Sequence[tuple[Command, CommandEvent, int, str]]) -> list[CommandId]:
         ends = [
             (one.id, End(next_state(one.open_state, event), at_us, one.attempt, reason))
             for one, event, at_us, reason in commands
@@ -288,7 +290,7 @@ class CommandStore:
 
     # -- reconciliation ----------------------------------------------------------------------------------------------
 
-    def report_states(self, states: Sequence[MeterState]) -> None:
+    def report_states(self, states: Sequence[DeviceState]) -> None:
         """What devices say of themselves; the latest of a device and aspect wins."""
         assert all(one.standing is Standing.REPORTED for one in states), "devices report, they do not desire"
         self.tables.write_states(states)
@@ -378,7 +380,7 @@ def _is_overdue(due: Due, command: Command) -> bool:
 
 
 def _sent(command: Command, at_us: int) -> Command:
-    state = next_state(command.open_state, Event.SEND)
+    state = next_state(command.open_state, CommandEvent.SEND)
     return replace(command, open_state=state, attempt=command.attempt + 1, sent_us=at_us)
 
 
@@ -388,10 +390,10 @@ def _backed_off(command: Command) -> Command:
 
 
 def _end_by(answer: Step) -> End:
-    return End(State.APPLIED if answer.event is Event.APPLY else State.REJECTED, answer.at_us, answer.attempt)
+    return End(State.APPLIED if answer.event is CommandEvent.APPLY else State.REJECTED, answer.at_us, answer.attempt)
 
 
-def _differs(held: Mapping[tuple[Aspect, Standing], MeterState], one: MeterState) -> bool:
+def _differs(held: Mapping[tuple[Aspect, Standing], DeviceState], one: DeviceState) -> bool:
     """Is this what is desired of a device, and something else reported, or nothing?"""
     reported = held.get((one.aspect, Standing.REPORTED))
     is_desired = one.standing is Standing.DESIRED and one.aspect is not Aspect.NONE
@@ -399,9 +401,9 @@ def _differs(held: Mapping[tuple[Aspect, Standing], MeterState], one: MeterState
 
 
 def _drift(
-    desired: MeterState,
-    reported: MeterState | None,
-    before: MeterState | None,
+    desired: DeviceState,
+    reported: DeviceState | None,
+    before: DeviceState | None,
     command: Command,
     now_us: int,
     retries: Retries,
@@ -425,9 +427,9 @@ def _drift(
     return Drift(desired, reported, mending, issued + 1)
 
 
-def _drift_row(drift: Drift, now_us: int) -> MeterState:
+def _drift_row(drift: Drift, now_us: int) -> DeviceState:
     """What is kept of a drift: the value that was reported, -1 for none, and the command that mends it."""
-    return MeterState(
+    return DeviceState(
         device=drift.desired.device,
         aspect=drift.desired.aspect,
         standing=Standing.DRIFT,

@@ -13,7 +13,7 @@ import numpy as np
 from scenarios.domain import DAY_US, TariffKind
 from store.customers.port import Bill, FuelDisplay, Line, LineKind
 from store.ports import DayBill
-from store.rejections import Refused
+from store.rejections import RefusedRequest
 from store.tariffs import PriceList, price_at, standing_of
 
 ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months after it
@@ -235,4 +235,6 @@ def display(
 def check_lines(bill: Bill, lines_max: int) -> None:
     """Raises Refused for a bill that its row can't hold."""
     if len(bill.lines) > lines_max:
-        raise Refused(f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {lines_max}")
+        raise RefusedRequest(
+            f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {lines_max}"
+        )

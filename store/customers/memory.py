@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from scenarios.domain import Operation
 from store.customers.store import HomeCustomers
 from store.memory import MemoryStatements
+from store.operations import AnyOperation
 from store.ports import Values
 from store.tables import Schema
 
@@ -14,7 +14,7 @@ _ONCE_US = 1  # the server takes the instant of the compare-and-set; nothing els
 class MemoryOnce(MemoryStatements):
     """Implements `store.customers.port.OnceRunner`."""
 
-    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+    def run_if(self, operation: AnyOperation, values: Values) -> tuple[bool, Any]:
         statement = self.schema.statement(operation)
         assert statement.cql.endswith("IF NOT EXISTS"), f"{operation} is no row that is written once"
         (table,) = self._writes[operation].tables

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from scenarios.domain import Operation, TariffKind
+from scenarios.domain import TariffKind
+from store.operations import AnyOperation
 from store.ports import Runner, Values
 from store.tariffs import Price, PriceList
 
@@ -105,7 +106,7 @@ class RegisterChange:
 class OnceRunner(Runner, Protocol):
     """A runner that can also write a row only where there is none."""
 
-    def run_if(self, operation: Operation, values: Values) -> tuple[bool, Any]:
+    def run_if(self, operation: AnyOperation, values: Values) -> tuple[bool, Any]:
         """Whether it was written, and else the row in its way. Raises StoreError: then it is in doubt."""
 
 

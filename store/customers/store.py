@@ -12,7 +12,8 @@ from store.customers.port import (
     RegisterChange,
     RegisterChangeKind,
 )
-from store.rejections import Refused
+from store.operations import StoreOperation
+from store.rejections import RefusedRequest
 from store.rows import us_of
 from store.schemas.home_months.customers import (
     BILL_LINES_MAX,
@@ -38,7 +39,7 @@ class HomeCustomers:
         if change in held:
             return
         if len(held) >= PREFERENCE_CHANGES_MAX:
-            raise Refused(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
+            raise RefusedRequest(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
         values = {
             "premises": premises,
             "preference": int(change.preference),
@@ -66,7 +67,7 @@ class HomeCustomers:
             return
         check_next(held, prices, now_us)
         if len(held) >= PRICE_LISTS_MAX:
-            raise Refused(f"the book has {len(held)} price lists: no more are taken")
+            raise RefusedRequest(f"the book has {len(held)} price lists: no more are taken")
         values = {
             "book": BOOK,
             "version": prices.version,
@@ -76,7 +77,7 @@ class HomeCustomers:
         }
         was_written, _ = self.runner.run_if(Operation.WRITE_TARIFF, values)
         if not was_written and not _publishes(self.price_lists(), prices):
-            raise Refused(
+            raise RefusedRequest(
                 f"price list {prices.version} was published by another just now: {prices.version + 1} is next"
             )
 
@@ -97,7 +98,7 @@ class HomeCustomers:
         if bill.number <= len(held):
             return held[bill.number - 1]
         if bill.number != len(held) + 1 or bill.number > BILLS_MAX:
-            raise Refused(
+            raise RefusedRequest(
                 f"bill {bill.number} of home {bill.premises}: {len(held) + 1} is next, and {BILLS_MAX} the last"
             )
         values = {
@@ -129,7 +130,7 @@ class HomeCustomers:
         if change in held:
             return
         if len(held) >= REGISTER_CHANGES_MAX:
-            raise Refused(f"the counters of home {premises} began again {len(held)} times: no more are taken")
+            raise RefusedRequest(f"the counters of home {premises} began again {len(held)} times: no more are taken")
         values = {
             "premises": premises,
             "fuel": change.fuel,
@@ -139,7 +140,7 @@ class HomeCustomers:
             "after_wh": change.after_wh,
             "write_us": change.changed_us,
         }
-        self.runner.run(Operation.RECORD_REGISTER_CHANGE, values)
+        self.runner.run(StoreOperation.RECORD_REGISTER_CHANGE, values)
 
     def register_changes(self, premises: int) -> list[RegisterChange]:
         return [
@@ -150,7 +151,7 @@ class HomeCustomers:
                 before_wh=row.before_wh,
                 after_wh=row.after_wh,
             )
-            for row in self.runner.run(Operation.READ_REGISTER_CHANGES, {"premises": premises})
+            for row in self.runner.run(StoreOperation.READ_REGISTER_CHANGES, {"premises": premises})
         ]
 
 

@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from scenarios.domain import DAY_US, Operation, SettlementRun
+from scenarios.domain import DAY_US, Operation, SettlementRunCode
 from store.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
+from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.fold import Book, fold_totals, lists_of
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
 from store.readings.store import HomeReadings, log_of
 from store.readings.verify import Difference, Rebuilt
-from store.rows import month_of
+from store.rows import MeterDay, month_of
 from store.tables import Table, primary_key
 from store.tariffs import MISSING_WH
 
@@ -30,19 +31,11 @@ _EPOCH = date(1970, 1, 1)
 LOG = "events_by_home"
 LOG_COLUMNS = ("premises", "month", "fuel", "interval_start", "slot_count")
 
-VIEWS: Mapping[str, Operation] = {
-    "settlement_by_date": Operation.WRITE_SETTLEMENT,
-    "receipts_by_hour": Operation.RECORD_RECEIPT,
+VIEWS: Mapping[str, AnyOperation] = {
+    "settlement_by_date": StoreOperation.WRITE_SETTLEMENT,
+    "receipts_by_hour": StoreOperation.RECORD_RECEIPT,
 }
 """View -> the operation that writes it."""
-
-
-class MeterDay(NamedTuple):
-    """A UTC day of one meter."""
-
-    premises: int
-    fuel: int
-    day_start_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +45,7 @@ class Projection:
     region_of: Callable[[Integers], Integers]  # premises int64[n] -> int64[n]
 
 
-Rows = Mapping[Operation, list[Values]]
+Rows = Mapping[AnyOperation, list[Values]]
 
 
 def rows_of(log: Page, days: Sequence[MeterDay], book: Book, projection: Projection) -> Rows:
@@ -71,10 +64,10 @@ def rows_of(log: Page, days: Sequence[MeterDay], book: Book, projection: Project
     }
     latest = [(one, settle(one, log, fuel, None)) for one, fuel in sorted(settled)]
     return {
-        Operation.REFOLD_DAY: list(dicts_of(fold_totals(part, book))),
-        Operation.RECORD_RECEIPT: _receipts(part, projection),
-        Operation.WRITE_SETTLEMENT: [
-            settlement_values(one, SettlementRun.LATEST, *row) for one, row in latest if row is not None
+        StoreOperation.REFOLD_DAY: list(dicts_of(fold_totals(part, book))),
+        StoreOperation.RECORD_RECEIPT: _receipts(part, projection),
+        StoreOperation.WRITE_SETTLEMENT: [
+            settlement_values(one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None
         ],
     }
 
@@ -266,7 +259,7 @@ def _held(store: HomeReadings, table: Table, since_us: int) -> Iterator[dict[str
 def _is_wanted(row: Mapping[str, Any], since_us: int) -> bool:
     """Frozen runs don't follow the log, and expired receipts are gone."""
     if "run" in row:
-        return bool(row["run"] == SettlementRun.LATEST)
+        return bool(row["run"] == SettlementRunCode.LATEST)
     return bool(row["epoch_hour"] * 3_600_000_000 >= since_us)
 
 

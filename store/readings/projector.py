@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from scenarios.domain import DAY_US, Operation, SettlementRun
+from scenarios.domain import DAY_US, Operation, SettlementRunCode
+from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
-from store.readings.across import MeterDay, Projection, days_needed, logs_of, rows_of
+from store.readings.across import Projection, days_needed, logs_of, rows_of
 from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
 from store.readings.store import HomeReadings
-from store.rows import Readings, us_of
+from store.rows import MeterDay, Readings, us_of
 from store.schemas.home_months.aggregates import BUCKET_BATCHES
 from store.tariffs import FUEL_CODES
 
@@ -71,7 +72,7 @@ class Projector:
         assert len(touched) <= METERS_PER_BATCH_MAX, f"a batch of {len(touched)} meters' days"
         batch, self._next_batch = self._next_batch, None  # until this one is through
         self._batch_floor = batch + 1
-        self._run(Operation.JOURNAL_BATCH, self._journal_values(batch, touched))
+        self._run(StoreOperation.JOURNAL_BATCH, self._journal_values(batch, touched))
         for readings in deliveries:
             self._write(readings)
         self.project(touched)
@@ -91,20 +92,22 @@ class Projector:
                 for operation, rows in rows_of(logs[premises], days, self._store.book, self._projection).items():
                     self._run_many(operation, rows)
 
-    def settle(self, settlement_date: date, run: SettlementRun, known_at_us: int, shard: int) -> int:
+    def settle(self, settlement_date: date, run: SettlementRunCode, known_at_us: int, shard: int) -> int:
         """Freeze what was known of a shard's meters at an instant as a settlement run; how many meters. Raises StoreError.
 
         The meters are those that the latest view has. Repeating it changes nothing, however much is known by then.
         """
-        assert run is not SettlementRun.LATEST, "what is known now is not frozen"
-        meters = read_settlement(self._runner, settlement_date, SettlementRun.LATEST, shard)
+        assert run is not SettlementRunCode.LATEST, "what is known now is not frozen"
+        meters = read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
         count = 0
         for at in range(0, len(meters), HOMES_AT_ONCE):
             chunk = meters[at : at + HOMES_AT_ONCE]
             logs = logs_of(self._runner, {one.premises: set(days_of(settlement_date)) for one in chunk})
             rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us) for one in chunk]
             known = [row for row in rows if row is not None]
-            self._run_many(Operation.WRITE_SETTLEMENT, [settlement_values(settlement_date, run, *row) for row in known])
+            self._run_many(
+                StoreOperation.WRITE_SETTLEMENT, [settlement_values(settlement_date, run, *row) for row in known]
+            )
             count += len(known)
         return count
 
@@ -117,14 +120,14 @@ class Projector:
             self._store.append_revision(readings)
 
     def _watermark(self) -> int:
-        rows = self._runner.run(Operation.READ_WATERMARK, {"writer": self._writer})
+        rows = self._runner.run(StoreOperation.READ_WATERMARK, {"writer": self._writer})
         return int(rows[0].batch_number) if rows else 0
 
     def _journal(self, batch: int) -> Sequence[Any]:
         """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
         for bucket in (batch // BUCKET_BATCHES, batch // BUCKET_BATCHES + 1):
             values = {"writer": self._writer, "bucket": bucket, "batch_number": batch}
-            if rows := self._runner.run(Operation.READ_JOURNAL, values):
+            if rows := self._runner.run(StoreOperation.READ_JOURNAL, values):
                 return rows
         return []
 
@@ -140,12 +143,12 @@ class Projector:
         }
 
     def _move_watermark(self, batch: int) -> None:
-        self._run(Operation.MOVE_WATERMARK, {"writer": self._writer, "batch_number": batch, "write_us": batch})
+        self._run(StoreOperation.MOVE_WATERMARK, {"writer": self._writer, "batch_number": batch, "write_us": batch})
 
-    def _run(self, operation: Operation, values: Values) -> None:
+    def _run(self, operation: AnyOperation, values: Values) -> None:
         self._runner.run(operation, values)
 
-    def _run_many(self, operation: Operation, rows: list[Values]) -> None:
+    def _run_many(self, operation: AnyOperation, rows: list[Values]) -> None:
         if rows:
             self._runner.run_many(operation, rows)
 
@@ -161,7 +164,7 @@ def days_touched(readings: Readings) -> set[MeterDay]:
     }
 
 
-def read_settlement(runner: Runner, settlement_date: date, run: SettlementRun, shard: int) -> list[SettledMeter]:
+def read_settlement(runner: Runner, settlement_date: date, run: SettlementRunCode, shard: int) -> list[SettledMeter]:
     """The meters of a shard on a settlement date, as a run has frozen them or as they are known now. Raises StoreError."""
     key = {"settlement_date": epoch_days_of(settlement_date), "run": int(run), "shard": shard}
     return [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from scenarios.domain import Operation
+from store.operations import StoreOperation
 from store.ports import Runner, Values
 from store.schemas.home_months.aggregates import RECEIPT_SHARD_COUNT
 
@@ -61,7 +62,7 @@ class RowReceipts:
         self._runner = runner
 
     def record(self, receipts: Sequence[Receipt]) -> None:
-        self._runner.run_many(Operation.RECORD_RECEIPT, [receipt_values(one) for one in receipts])
+        self._runner.run_many(StoreOperation.RECORD_RECEIPT, [receipt_values(one) for one in receipts])
 
     def half_hours(self, region: int, epoch_hour: int) -> int:
         shards: list[Values] = [
@@ -89,7 +90,7 @@ class CounterReceipts:
                 "epoch_day": epoch_hour // HOURS_PER_DAY,
                 "epoch_hour": epoch_hour,
             }
-            self._runner.run(Operation.COUNT_RECEIPT, values)
+            self._runner.run(StoreOperation.COUNT_RECEIPT, values)
 
     def half_hours(self, region: int, epoch_hour: int) -> int:
         values = {"region": region, "epoch_day": epoch_hour // HOURS_PER_DAY}

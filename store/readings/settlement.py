@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, SettlementRun
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, SettlementRunCode
 from scenarios.settlement import half_hour_of, period_count, settlement_of
 from store.columns import Page, integers, take
 from store.ports import Values
@@ -100,7 +100,7 @@ def settle(settlement_date: date, log: Page, fuel: int, known_at_us: int | None)
     return settled, settled.known_at_us + knowledge * REVISION_STEP_US
 
 
-def settlement_values(settlement_date: date, run: SettlementRun, meter: SettledMeter, write_us: int) -> Values:
+def settlement_values(settlement_date: date, run: SettlementRunCode, meter: SettledMeter, write_us: int) -> Values:
     """The bind values of WRITE_SETTLEMENT."""
     return {
         "settlement_date": epoch_days_of(settlement_date),

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, Operation
 from store.columns import Column, Page, dicts_of
+from store.operations import AnyOperation, StoreOperation
 from store.ports import (
     Alert,
     Bulk,
     DayBill,
     DayUsage,
-    Event,
     IntervalRun,
+    LogEvent,
     MeterState,
     Rejected,
     Runner,
@@ -59,7 +60,7 @@ class HomeReadings:
         self._write(Operation.INGEST_REGISTER, readings, np.flatnonzero(is_latest))
         self._write_log_alone(readings, np.flatnonzero(~is_latest))
 
-    def events(self, premises: int, month: int) -> list[Event]:
+    def events(self, premises: int, month: int) -> list[LogEvent]:
         rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
         return [event_of(row) for row in rows]
 
@@ -179,7 +180,7 @@ class HomeReadings:
         of_day = [row for row in rows if row.fuel == fuel and 0 <= us_of(row.interval_start) - day_start_us < DAY_US]
         totals = fold_totals(log_of(premises, month, of_day), self.book)
         for values in dicts_of(totals):
-            self.runner.run(Operation.REFOLD_DAY, values)
+            self.runner.run(StoreOperation.REFOLD_DAY, values)
 
     def verify(self, view: str) -> Iterator[Difference]:
         """Where a view differs from the fold of the log, as it is found; memory holds a few pages. Raises StoreError."""
@@ -189,7 +190,7 @@ class HomeReadings:
         """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing. Raises StoreError."""
         return rebuild(self.bulk, self.runner.schema, view, self.book, now_us=time.time_ns() // 1_000)
 
-    def _write(self, operation: Operation, readings: Readings, rows: NDArray[np.intp]) -> None:
+    def _write(self, operation: AnyOperation, readings: Readings, rows: NDArray[np.intp]) -> None:
         if len(rows):
             columns = reading_columns(operation, readings)
             self.runner.run_many(operation, [values_of(columns, i) for i in rows.tolist()])
@@ -223,9 +224,9 @@ def log_of(premises: int, month: int, rows: Sequence[Any]) -> Page:
     return page | {"values_wh": lists_of([row.values_wh for row in rows])}
 
 
-def event_of(row: Any) -> Event:
+def event_of(row: Any) -> LogEvent:
     """A row of the log."""
-    return Event(
+    return LogEvent(
         fuel=row.fuel,
         interval_start_us=us_of(row.interval_start),
         slot_count=row.slot_count,

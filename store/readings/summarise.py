@@ -10,6 +10,7 @@ import numpy as np
 
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Operation
 from store.columns import Integers, integers, merge_by_token, row_count, take
+from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.fold import DAY_COLUMNS, fold_days
 from store.readings.store import HomeReadings
@@ -49,7 +50,7 @@ def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Intege
         for cohort, told in insights(cohort_of(home), day, fuel, home, used_wh).items()
         for one in told
     ]
-    _write(store.runner, Operation.WRITE_COHORT, rows)
+    _write(store.runner, StoreOperation.WRITE_COHORT, rows)
     return len(rows)
 
 
@@ -112,7 +113,7 @@ def project_completeness(
         }
         for (day_us, region, fuel), known in sorted(counts.items())
     ]
-    _write(store.runner, Operation.WRITE_COMPLETENESS, rows)
+    _write(store.runner, StoreOperation.WRITE_COMPLETENESS, rows)
     return len(rows)
 
 
@@ -126,7 +127,7 @@ def _month_start_us(month: int) -> int:
     return int(np.datetime64(f"{month // 100:04}-{month % 100:02}", "us").astype(np.int64))
 
 
-def _write(runner: Runner, operation: Operation, rows: list[Values]) -> None:
+def _write(runner: Runner, operation: AnyOperation, rows: list[Values]) -> None:
     for at in range(0, len(rows), ROWS_AT_ONCE):
         runner.run_many(operation, rows[at : at + ROWS_AT_ONCE])
 

@@ -13,7 +13,7 @@ import simpy
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, ReadSchedule
 from scenarios.spec import ScenarioError
-from sim.control.plane import Answer, Command, ControlPlane
+from sim.control.plane import CommandAnswer, ControlPlane, SimulatedCommand
 from sim.draws.streams import Purpose, below
 from sim.estate.arrivals import (
     TEN_SECONDS_PER_SLOT,
@@ -284,9 +284,9 @@ class _Twin:
                 is_meant = is_meant and is_prepayment(p, one.index)
             if is_meant and one.joined_us <= first_us:
                 identity = index * p.premises_count * p.fuel_count + meter
-                self.plane.start(Command(id=identity, campaign=index, meter=meter, first_us=first_us))
+                self.plane.start(SimulatedCommand(id=identity, campaign=index, meter=meter, first_us=first_us))
 
-    def _command_device(self, command: Command, number: int, sent_us: int) -> None:
+    def _command_device(self, command: SimulatedCommand, number: int, sent_us: int) -> None:
         """An attempt on its way: the device answers when its hub has WAN and the attempt is not lost."""
         p, campaign = self.p, self.p.campaigns[command.campaign]
         premises, fuel = divmod(command.meter, p.fuel_count)
@@ -302,9 +302,11 @@ class _Twin:
             self.env.process(self._obey(meter, command.campaign))
         mean_us = max(int(campaign["ack_mean_us"]) - ANSWER_US_MIN, 0)
         at_us = sent_us + ANSWER_US_MIN + exponential_us(p.exponential, mean_us, when)
-        self.plane.expect(command.id, Answer(number, is_refusal, False, at_us))
+        self.plane.expect(command.id, CommandAnswer(number, is_refusal, False, at_us))
         if twice < campaign["duplicate_below"]:
-            self.plane.expect(command.id, Answer(number, is_refusal, True, at_us + 1 + below(later, REPEAT_US_MAX)))
+            self.plane.expect(
+                command.id, CommandAnswer(number, is_refusal, True, at_us + 1 + below(later, REPEAT_US_MAX))
+            )
 
     def _obey(self, meter: Meter, index: int) -> Process:
         """The device does what it is told, when it has come the shortest way."""

@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.stubs.scripted_node import Execute, RawAnswer, StubServer
 from loadtests.wire.completion import expire, lose_link
-from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
 from loadtests.wire.protocol import CONTROL_STREAM, FRAME_BYTES_MAX, HeaderFlag, Opcode, ResultKind
 from loadtests.wire.state import LinkField, LinkStatus, Total
 from tests.support.wire_bench import TIMEOUT_US, VOID, new_bench, response
@@ -96,7 +96,7 @@ def test_a_link_all_of_whose_answers_are_overdue_is_given_up_without_another_req
     bench.submit(0)
     [(link, *_)] = bench.sent()
     expire(bench.state, TIMEOUT_US)
-    assert bench.errors(Outcome.INDETERMINATE, ErrorKind.CLIENT_TIMEOUT) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.CLIENT_TIMEOUT) == 1
     assert bench.link(link, LinkField.STATUS) == LinkStatus.OPEN
     expire(bench.state, 3 * TIMEOUT_US)
     assert bench.link(link, LinkField.STATUS) == LinkStatus.LOST

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loadtests.audit.expected_rows import VALUES, audited_columns, cell_text, compare_page, held_integers, wrong_column
-from loadtests.audit.table_scan import NO_LIST, NULL, Page, _split
+from loadtests.audit.table_scan import NO_LIST, NULL, TablePage, _split
 from loadtests.errors import HarnessError
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.deliveries import readings_of, registers_of
@@ -60,7 +60,7 @@ def body_of(rows: list[Cells]) -> bytes:
     )
 
 
-def page_of(rows: list[Cells]) -> Page:
+def page_of(rows: list[Cells]) -> TablePage:
     return _split((body_of(rows), len(rows), len(TABLE.columns)))
 
 
@@ -147,7 +147,7 @@ def test_an_integer_of_another_size_is_no_integer(estate: EstateModel, size: int
         assert compared.is_row_right.tolist() == [False, True], of.name
 
 
-def whole_pages(rows: tuple[bytes, int, int]) -> list[Page]:
+def whole_pages(rows: tuple[bytes, int, int]) -> list[TablePage]:
     """The page as it is, and as it is read from among other bytes of memory: none, or one that can't be split."""
     try:
         page = _split(rows)
@@ -158,11 +158,11 @@ def whole_pages(rows: tuple[bytes, int, int]) -> list[Page]:
     for around in (0x00, 0xFF):
         memory = np.full(len(body) + 1_024, around, np.uint8)
         memory[512:-512] = body
-        pages.append(Page(cells=memory[512:-512], offset=page.offset, size=page.size))
+        pages.append(TablePage(cells=memory[512:-512], offset=page.offset, size=page.size))
     return pages
 
 
-def seen(estate: EstateModel, ledger: Ledger, table: Table, page: Page) -> tuple[Any, ...]:
+def seen(estate: EstateModel, ledger: Ledger, table: Table, page: TablePage) -> tuple[Any, ...]:
     compared = compare_page(estate, ledger, table, page)
     lists = [(one.tolist(), length) for one, length in ((page.list_lengths(AT), NO_LIST),)]
     texts = [

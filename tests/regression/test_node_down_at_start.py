@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from loadtests.errors import HarnessError
-from loadtests.stubs.scripted_node import Answer, Execute, StubServer, unprepared_answer
+from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, unprepared_answer
 from loadtests.wire.connection import Access, Credentials, NodeUnreachable, open_connection
 from loadtests.wire.engine import Engine, EngineSettings, WireOperation
 from loadtests.wire.protocol import HeaderFlag, Opcode, ResultKind
@@ -90,9 +90,9 @@ def test_a_node_that_is_restarted_in_mid_storm_is_taught_its_statements_again() 
     """The new process knows no prepared statement, and says so to whoever executes one."""
     restarted: list[StubServer] = []
 
-    def forgetful(execute: Execute) -> Answer:
+    def forgetful(execute: Execute) -> ScriptedAnswer:
         known = restarted[0].prepared if restarted else {}
-        return Answer() if execute.prepared_id in known else unprepared_answer(execute.prepared_id)
+        return ScriptedAnswer() if execute.prepared_id in known else unprepared_answer(execute.prepared_id)
 
     first = StubServer().__enter__()
 

@@ -16,7 +16,7 @@ from loadtests.fleet.messages import (
     Claim,
     Hello,
     LedgerPart,
-    Measured,
+    MeasuredSecond,
     MessageError,
     ShardDone,
     ShardReady,
@@ -60,7 +60,7 @@ values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 MESSAGES = [
-    Measured(shard=0, second=packed_second(SECOND)),
+    MeasuredSecond(shard=0, second=packed_second(SECOND)),
     Hello(version="1", digest="2", boot="3", asked_ns=4),
     LedgerPart(shard=0, offset=0, data=b""),
     ShardDone(shard=0, report={"cpu_s": 1.0, "report": {}}),

@@ -7,8 +7,8 @@ import simpy
 from scenarios.domain import CommandState
 from scenarios.spec import ScenarioError
 from sim.control import plane as control
-from sim.control.plane import Answer, Command, ControlPlane, commands_of, simulate_commands
-from sim.estate.commands import Outcome
+from sim.control.plane import CommandAnswer, ControlPlane, SimulatedCommand, commands_of, simulate_commands
+from sim.estate.commands import CommandOutcome
 from sim.estate.homes import NEVER_US
 from sim.estate.parameters import CAMPAIGN
 from tests.support.twin_estates import TARIFF, array_command, estate_of, record_of
@@ -66,10 +66,10 @@ def pursue(answers, attempts_max=3, timeout_us=100, backoff_us=50):
     def transmit(command, number, sent_us):
         for answer in answers:
             if answer[0] == number:
-                plane.expect(command.id, Answer(*answer))
+                plane.expect(command.id, CommandAnswer(*answer))
 
     plane = ControlPlane(env, policy, transmit)
-    plane.start(Command(id=7, campaign=0, meter=3, first_us=1_000))
+    plane.start(SimulatedCommand(id=7, campaign=0, meter=3, first_us=1_000))
     env.run()
     return plane.records[7]
 
@@ -109,7 +109,7 @@ def test_a_command_worked_by_hand(answers, expected):
 def test_a_command_without_backoff_is_sent_again_at_the_time_out():
     record = pursue([(2, False, False, 1_100)], backoff_us=0)
     assert record.sent_us == [1_000, 1_100]
-    assert record.outcome() == Outcome(DONE, 1_100, 2, 1_100 + HALF, False, 0)
+    assert record.outcome() == CommandOutcome(DONE, 1_100, 2, 1_100 + HALF, False, 0)
 
 
 def test_more_events_than_simpy_is_for_are_refused(monkeypatch):
@@ -125,9 +125,9 @@ def test_more_events_than_simpy_is_for_are_refused(monkeypatch):
 def test_an_answer_to_nothing_and_a_second_command_of_one_id_are_our_faults():
     env = simpy.Environment()
     plane = ControlPlane(env, np.zeros(1, CAMPAIGN), lambda *_: None)
-    plane.start(Command(id=1, campaign=0, meter=3, first_us=10))
+    plane.start(SimulatedCommand(id=1, campaign=0, meter=3, first_us=10))
     with pytest.raises(AssertionError, match="names one command"):
-        plane.start(Command(id=1, campaign=0, meter=3, first_us=10))
-    plane.expect(1, Answer(1, False, False, 5))
+        plane.start(SimulatedCommand(id=1, campaign=0, meter=3, first_us=10))
+    plane.expect(1, CommandAnswer(1, False, False, 5))
     with pytest.raises(AssertionError, match="not made"):
         env.run()

@@ -6,7 +6,7 @@ from scipy import stats
 
 from loadtests.stats.bootstrap import keyed_generator
 from loadtests.stats.dependent_series import effective_count_of_batches
-from loadtests.stats.sequential import Answer, SequentialTest, nominal_levels, share_evidence, spent
+from loadtests.stats.sequential import SequentialAnswer, SequentialTest, nominal_levels, share_evidence, spent
 from tests.support.queue_stays import stays
 
 ALPHA = 0.025
@@ -36,19 +36,19 @@ def test_looking_again_and_again_errs_as_often_as_looking_once() -> None:
     assert (z > stats.norm.isf(ALPHA)).any(axis=1).mean() > 1.7 * ALPHA
 
 
-def answers(share: float, share_max: float, seed: int, *, rate: int, dependence: float) -> list[Answer]:
+def answers(share: float, share_max: float, seed: int, *, rate: int, dependence: float) -> list[SequentialAnswer]:
     """What 1,000 tests say of steps of 30 s; exceedances come in clumps that last as long as a batch's tenth.
 
     dependence: the relative standard deviation of each second's share, beyond chance.
     """
     random = keyed_generator(seed, 0)
-    given: list[Answer] = []
+    given: list[SequentialAnswer] = []
     test = SequentialTest(alpha=ALPHA, fractions=LOOKS)
     for _ in range(1_000):
         counted = random.poisson(rate, 30)
         shares = np.minimum(share * random.gamma(1 / dependence**2, dependence**2, 30), 1.0)
         exceeded = random.binomial(counted, shares)
-        answer = Answer.UNDECIDED
+        answer = SequentialAnswer.UNDECIDED
         for look, fraction in enumerate(LOOKS):
             seconds = round(30 * fraction)
             batches = min(seconds // 2, 20)
@@ -56,7 +56,7 @@ def answers(share: float, share_max: float, seed: int, *, rate: int, dependence:
             cut = seconds - size * batches
             parts = [each[cut:seconds].reshape(batches, size).sum(axis=1) for each in (exceeded, counted)]
             answer = test.answer(look, share_evidence(parts[0], parts[1], share_max))
-            if answer is not Answer.UNDECIDED:
+            if answer is not SequentialAnswer.UNDECIDED:
                 break
         given.append(answer)
     return given
@@ -70,11 +70,11 @@ def test_a_share_at_the_limit_is_seldom_called_either(rate: int, dependence: flo
     not known here, which in a step sets bounds beside (`test_a_queue_at_its_threshold_is_seldom_said_to_hold`).
     """
     given = answers(0.01, 0.01, 2, rate=rate, dependence=dependence)
-    assert given.count(Answer.YES) <= 70
-    assert given.count(Answer.NO) <= 35
+    assert given.count(SequentialAnswer.YES) <= 70
+    assert given.count(SequentialAnswer.NO) <= 35
 
 
-def queue_answers(load_of_threshold: float, repetitions: int) -> list[Answer]:
+def queue_answers(load_of_threshold: float, repetitions: int) -> list[SequentialAnswer]:
     """What tests of 120 s say of M/M/1 queues whose p99 meets its limit exactly at the threshold, 0.92 of capacity."""
     mu, limit_s, length_s, looks = 2_000.0, 0.03, 120, (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
     rate = (
@@ -92,7 +92,7 @@ def queue_answers(load_of_threshold: float, repetitions: int) -> list[Answer]:
     return given
 
 
-def _first_answer(test: SequentialTest, columns: list[np.ndarray]) -> Answer:
+def _first_answer(test: SequentialTest, columns: list[np.ndarray]) -> SequentialAnswer:
     for look, fraction in enumerate(test.fractions):
         length = round(len(columns[0]) * fraction)
         counted, slower, sums, squares = (column[:length] for column in columns)
@@ -102,27 +102,27 @@ def _first_answer(test: SequentialTest, columns: list[np.ndarray]) -> Answer:
         cut, size = length % batches, length // batches
         parts = [each[cut:].reshape(batches, size).sum(axis=1) for each in (slower, counted)]
         answer = test.answer(look, share_evidence(parts[0], parts[1], 0.01, effective))
-        if answer is not Answer.UNDECIDED:
+        if answer is not SequentialAnswer.UNDECIDED:
             return answer
-    return Answer.UNDECIDED
+    return SequentialAnswer.UNDECIDED
 
 
 def test_a_queue_at_its_threshold_is_seldom_said_to_hold() -> None:
     """Slow responses come in clumps, once in a minute: taken for independent, 44 in 100 steps of 30 s would say that it holds."""
     given = queue_answers(1.0, 100)
-    assert given.count(Answer.YES) <= 6 and given.count(Answer.NO) <= 6
+    assert given.count(SequentialAnswer.YES) <= 6 and given.count(SequentialAnswer.NO) <= 6
 
 
 def test_a_queue_off_its_threshold_is_told() -> None:
     below, above = queue_answers(0.92, 40), queue_answers(1.04, 40)
-    assert below.count(Answer.YES) >= 32 and below.count(Answer.NO) == 0
-    assert above.count(Answer.NO) >= 36 and above.count(Answer.YES) == 0
+    assert below.count(SequentialAnswer.YES) >= 32 and below.count(SequentialAnswer.NO) == 0
+    assert above.count(SequentialAnswer.NO) >= 36 and above.count(SequentialAnswer.YES) == 0
 
 
 def test_shares_clearly_off_the_limit_are_told() -> None:
     below, above = (answers(share, 0.01, 3, rate=1_000, dependence=0.5) for share in (0.001, 0.05))
-    assert below.count(Answer.YES) >= 990 and below.count(Answer.NO) == 0
-    assert above.count(Answer.NO) >= 990 and above.count(Answer.YES) == 0
+    assert below.count(SequentialAnswer.YES) >= 990 and below.count(SequentialAnswer.NO) == 0
+    assert above.count(SequentialAnswer.NO) >= 990 and above.count(SequentialAnswer.YES) == 0
 
 
 def test_too_few_observations_prove_nothing_even_when_all_are_well() -> None:

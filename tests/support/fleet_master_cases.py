@@ -18,7 +18,7 @@ from loadtests.fleet.messages import (
     Claim,
     Hello,
     LedgerPart,
-    Measured,
+    MeasuredSecond,
     Message,
     ShardDone,
     ShardReady,
@@ -112,11 +112,11 @@ def test_no_message_names_a_file(bench: Bench, tmp_path: Path) -> None:
     bench.begin()
     before = bench.files()
     for source in (str(tmp_path / "victim"), "../../victim", "shard-0/../../victim"):
-        data = packed(Measured(shard=0, second=packed_second(SECOND))) | {"source": source}
+        data = packed(MeasuredSecond(shard=0, second=packed_second(SECOND))) | {"source": source}
         bench.master.listen("ann", data)
         bench.master.listen("ann", {name: value for name, value in data.items() if name != "shard"})
     assert bench.files() == before
-    bench.say("ann", Measured(shard=None, second=packed_second(replace(SECOND, counts={}))))
+    bench.say("ann", MeasuredSecond(shard=None, second=packed_second(replace(SECOND, counts={}))))
     assert {Path(name).parent.name for name in bench.files() - before} == {"customers-0"}
 
 
@@ -127,7 +127,7 @@ def test_only_its_owner_is_heard_of_a_shard(bench: Bench, who: str) -> None:
     part = LedgerPart(shard=0, offset=0, data=zlib.compress(b"\x55"))
     report = {"cpu_s": 1.0, "report": {}}
     for message in (
-        Measured(shard=0, second=packed_second(SECOND)),
+        MeasuredSecond(shard=0, second=packed_second(SECOND)),
         part,
         ShardDone(shard=0, report=report),
         ShardTrouble(shard=0, sentence="I want it to end"),
@@ -141,7 +141,7 @@ def test_only_its_owner_is_heard_of_a_shard(bench: Bench, who: str) -> None:
 def test_who_is_refused_counts_for_nothing(bench: Bench) -> None:
     assert bench.meet("carl", digest="another") == "Refused"
     bench.say("carl", Claim())
-    bench.say("carl", Measured(shard=None, second=packed_second(SECOND)))
+    bench.say("carl", MeasuredSecond(shard=None, second=packed_second(SECOND)))
     assert len(bench.sent) == 1 and not bench.lacks
     assert bench.master._storm_record().worker_count == 0
 
@@ -160,7 +160,7 @@ def test_what_a_welcome_worker_sends_is_bounded_and_its_hole_is_told(bench: Benc
         {"lateness": zlib.compress(cells)},  # beyond the histogram's end
         {"lateness": b"no zlib"},
     ):
-        data = packed(Measured(shard=0, second=packed_second(SECOND)))
+        data = packed(MeasuredSecond(shard=0, second=packed_second(SECOND)))
         bench.master.listen("ann", data | {"second": data["second"] | change})
     for offset, raw in ((10**9, b"\x55"), (0, bytes(LEDGER_PART_BYTES + 1)), (0, b"\x55" * 200)):
         bench.say("ann", LedgerPart(shard=0, offset=offset, data=zlib.compress(raw)))
@@ -182,7 +182,7 @@ def test_marks_of_another_shards_meters_are_refused(bench: Bench) -> None:
 def test_a_second_that_goes_back_ends_nothing(bench: Bench) -> None:
     bench.begin()
     for second in (3, 2, 3):
-        bench.say("ann", Measured(shard=0, second=packed_second(replace(SECOND, second=second))))
+        bench.say("ann", MeasuredSecond(shard=0, second=packed_second(replace(SECOND, second=second))))
     bench.master._record.close()
     history = read_history(bench.out / "history")
     assert history.counts["ingest_reading"]["ok"].tolist() == [0, 0, 0, 2]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
-from store.ports import Event
+from store.ports import LogEvent
 from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.rows import ESTIMATE_REVISION, Readings
@@ -112,7 +112,7 @@ def send(store: HomeReadings, one: Delivery) -> None:
         store.append_register(one.readings())
 
 
-def known_half_hours(events: list[Event]) -> dict[tuple[int, int], int]:
+def known_half_hours(events: list[LogEvent]) -> dict[tuple[int, int], int]:
     """(fuel, start) -> Wh of every half-hour of a log: event by event, half-hour by half-hour."""
     best: dict[tuple[int, int], tuple[tuple[int, int], int]] = {}
     for event in events:

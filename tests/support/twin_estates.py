@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scenarios.spec import Scenario
-from sim.control.plane import Answer, Command, CommandRecord
+from sim.control.plane import CommandAnswer, CommandRecord, SimulatedCommand
 from sim.draws.streams import Purpose, words
-from sim.estate.commands import Outcome, run_command
+from sim.estate.commands import CommandOutcome, run_command
 from sim.estate.homes import NEVER_US, region_index
 from sim.estate.model import EstateModel, build_estate
 from sim.estate.parameters import KernelParameters
@@ -93,12 +93,12 @@ TRAFFIC: dict[str, Any] = {
 class ArrayCommand(NamedTuple):
     """A command by the array form: its outcome, the instants of its attempts, and its answers in order of arrival."""
 
-    outcome: Outcome
+    outcome: CommandOutcome
     sent_us: list[int]
-    answers: list[Answer]
+    answers: list[CommandAnswer]
 
 
-def array_command(p: KernelParameters, command: Command) -> ArrayCommand:
+def array_command(p: KernelParameters, command: SimulatedCommand) -> ArrayCommand:
     """What `sim.estate.commands.run_command` says of a command; an answer is a refusal when the command is refused."""
     sent_us, answers_us = np.empty(31, np.int64), np.empty((31, 2), np.int64)
     premises = command.meter // p.fuel_count
@@ -107,7 +107,7 @@ def array_command(p: KernelParameters, command: Command) -> ArrayCommand:
     refusal = words(p.seed, int(Purpose.COMMAND), command.meter, command.campaign, 0)[3]
     is_refused = bool(refusal < p.campaigns[command.campaign]["refusal_below"])
     answers = [
-        Answer(number + 1, is_refused, bool(again), int(answers_us[number, again]))
+        CommandAnswer(number + 1, is_refused, bool(again), int(answers_us[number, again]))
         for number in range(outcome.attempts)
         for again in range(2)
         if answers_us[number, again] < NEVER_US
@@ -115,7 +115,7 @@ def array_command(p: KernelParameters, command: Command) -> ArrayCommand:
     return ArrayCommand(outcome, sent_us[: outcome.attempts].tolist(), in_order(answers))
 
 
-def in_order(answers: list[Answer]) -> list[Answer]:
+def in_order(answers: list[CommandAnswer]) -> list[CommandAnswer]:
     return sorted(answers, key=lambda one: (one.at_us, one.attempt, one.is_repeat))
 
 

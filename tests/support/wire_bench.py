@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from loadtests.recording.ledger import Ledger
 from loadtests.wire.block import OPERATION
-from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
 from loadtests.wire.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
 from loadtests.wire.responses import scan_responses
 from loadtests.wire.ring import RingTable, ring_of_nodes
 from loadtests.wire.state import (
     LIVE_SIZE,
+    BlockProgress,
     CountColumn,
-    Limit,
+    EngineLimit,
     LinkField,
     LinkStatus,
-    Progress,
     Sizes,
     Total,
     WireState,
@@ -42,7 +42,7 @@ class Bench:
     ledger: Ledger
     rows: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, dtype=OPERATION))
     frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
-    progress: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Progress), dtype=np.int64))
+    progress: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(BlockProgress), dtype=np.int64))
 
     def submit(self, now_us: int) -> int:
         return submit_due(self.state, self.rows, self.frames, self.progress, now_us)
@@ -72,7 +72,7 @@ class Bench:
     def second(self, second: int, column: CountColumn) -> int:
         return int(self.state.second_counts[second, :, column].sum())
 
-    def errors(self, outcome: Outcome, kind: ErrorKind) -> int:
+    def errors(self, outcome: RequestOutcome, kind: ErrorKind) -> int:
         return int(self.state.final_errors[:, outcome, kind].sum())
 
     def link(self, link: int, column: LinkField) -> int:
@@ -108,12 +108,12 @@ def new_bench(
         sizes, ring.ends, ring.replicas, ring.node_dcs, ledger.states, np.zeros(LIVE_SIZE, dtype=np.int64)
     )
     state.links[:, LinkField.STATUS] = LinkStatus.OPEN
-    state.limits[Limit.IN_FLIGHT] = in_flight
-    state.limits[Limit.TIMEOUT_US] = TIMEOUT_US
-    state.limits[Limit.SILENCE_US] = 3 * TIMEOUT_US
-    state.limits[Limit.ATTEMPTS] = attempts
-    state.limits[Limit.BACKOFF_US] = 2_000
-    state.limits[Limit.BACKOFF_US_MAX] = 2_000
+    state.limits[EngineLimit.IN_FLIGHT] = in_flight
+    state.limits[EngineLimit.TIMEOUT_US] = TIMEOUT_US
+    state.limits[EngineLimit.SILENCE_US] = 3 * TIMEOUT_US
+    state.limits[EngineLimit.ATTEMPTS] = attempts
+    state.limits[EngineLimit.BACKOFF_US] = 2_000
+    state.limits[EngineLimit.BACKOFF_US_MAX] = 2_000
     state.planes[0] = 0, 0
     rows = np.zeros(len(due_us), dtype=OPERATION)
     index = np.arange(len(due_us))

@@ -14,7 +14,7 @@ from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
 from sim.estate.lookup import meter_of, start_us_of
 from sim.estate.model import EstateModel
 from store.columns import Page, dicts_of, integers, lists
-from store.ports import Event, Rejected
+from store.ports import LogEvent, Rejected
 from store.readings.receipts import HOUR_US
 from store.readings.settlement import settle
 from store.readings.summaries import Insight, month_wh
@@ -24,7 +24,7 @@ from store.tariffs import EXPORT, GAS, MISSING_WH
 EPOCH = date(1970, 1, 1)
 
 
-def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, Event]]) -> Checked:
+def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, LogEvent]]) -> Checked:
     """Is every measured row of the log, (home, row), what its meter's own adapter makes of the meter's raw form?
 
     Left out: uploads whose half-hours may lie one Wh off (`loadtests.workload.raw_deliveries.are_exact`).

@@ -21,16 +21,18 @@ from loadtests.audit.rules.customers_read import sample_text, settled_homes
 from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, months_of, projection_of
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.prices import book_of
-from scenarios.domain import DAY_US, Operation, SettlementRun, premises_of_mpxn
+from scenarios.domain import DAY_US, SettlementRunCode, premises_of_mpxn
 from scenarios.spec import Topology
 from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
 from store.columns import concat, dicts_of, integers, row_count, take
-from store.readings.across import MeterDay, days_needed, logs_of, rows_of
+from store.operations import StoreOperation
+from store.readings.across import days_needed, logs_of, rows_of
 from store.readings.cassandra import CassandraBulk
 from store.readings.projector import Projector, read_settlement
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison
+from store.rows import MeterDay
 from store.session import Statements
 from store.tables import Schema, Table
 
@@ -77,7 +79,7 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
     is_settled = settled_homes(estate, ledger)
     days = _days_us(estate)
     rows = _rows(store, "settlement_by_date")
-    settled = [row for row in rows if row["run"] == SettlementRun.LATEST and is_settled(row["premises"])]
+    settled = [row for row in rows if row["run"] == SettlementRunCode.LATEST and is_settled(row["premises"])]
     sample = _sample(len(settled), len(rows))
     settled = settled[:ACROSS_ROWS_MAX]
     checks = [
@@ -114,13 +116,13 @@ def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, store.book, projection)[Operation.WRITE_SETTLEMENT]
+        for row in rows_of(logs[home], of_it, store.book, projection)[StoreOperation.WRITE_SETTLEMENT]
     ]
     keys = sorted({(row["settlement_date"], row["shard"]) for row in wanted})
     held = {
         (date, meter.mpxn)
         for date, shard in keys
-        for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRun.LATEST, shard)
+        for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRunCode.LATEST, shard)
     }
     checked = check_present([(row["settlement_date"], row["mpxn"]) for row in wanted], held)
     return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scenarios.domain import CommandState
 from store.commands.machine import TERMINAL, State, Step, fold, simulated
-from store.commands.port import ASPECT_OF, Aspect, Command, CommandId, MeterState, Standing
+from store.commands.port import ASPECT_OF, Aspect, Command, CommandId, DeviceState, Standing
 from store.commands.store import RECONCILER
 
 EXAMPLES_MAX = 20
@@ -24,7 +24,7 @@ class Read(NamedTuple):
     steps: Sequence[Step]
 
 
-class Outcome(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     """What the draws say must become of a command."""
 
     state: CommandState
@@ -61,8 +61,8 @@ class CommandAudit:
 
 def audit_commands(
     reads: Sequence[Read],
-    states: Sequence[MeterState],
-    expected: Mapping[CommandId, Outcome],
+    states: Sequence[DeviceState],
+    expected: Mapping[CommandId, ExpectedOutcome],
     *,
     is_complete: bool,
 ) -> CommandAudit:
@@ -79,7 +79,9 @@ def audit_commands(
     return result
 
 
-def check_recorded(reads: Sequence[Read], expected: Mapping[CommandId, Outcome], *, is_complete: bool) -> list[Finding]:
+def check_recorded(
+    reads: Sequence[Read], expected: Mapping[CommandId, ExpectedOutcome], *, is_complete: bool
+) -> list[Finding]:
     """Is every command of the campaigns recorded, once, and none that nobody issued?"""
     counts = Counter(read.command.id for read in reads)
     missing = [id_ for id_ in expected if id_ not in counts] if is_complete else []
@@ -132,12 +134,12 @@ def check_limit(read: Read) -> list[Finding]:
     return findings
 
 
-def check_outcome(read: Read, expected: Outcome) -> list[Finding]:
+def check_outcome(read: Read, expected: ExpectedOutcome) -> list[Finding]:
     """Did it end as the simulated device's draws say, after as many attempts? An open command is judged elsewhere."""
     command = read.command
     if command.end is None:
         return []
-    found = Outcome(simulated(command.end.state), command.attempt)
+    found = ExpectedOutcome(simulated(command.end.state), command.attempt)
     if found == expected:
         return []
     return [
@@ -150,7 +152,7 @@ def check_outcome(read: Read, expected: Outcome) -> list[Finding]:
     ]
 
 
-def check_reported(reads: Sequence[Read], states: Sequence[MeterState]) -> list[Finding]:
+def check_reported(reads: Sequence[Read], states: Sequence[DeviceState]) -> list[Finding]:
     """Is the reported state of each device what it applied last, and the desired what it was asked last? So for prices shown."""
     applied: dict[tuple[int, Aspect], Command] = {}
     asked: dict[tuple[int, Aspect], Command] = {}
@@ -167,7 +169,7 @@ def check_reported(reads: Sequence[Read], states: Sequence[MeterState]) -> list[
                 applied[key] = command
         if key not in asked or command.request.created_us >= asked[key].request.created_us:
             asked[key] = command
-    held: dict[tuple[int, Aspect, Standing], MeterState] = {
+    held: dict[tuple[int, Aspect, Standing], DeviceState] = {
         (one.device, one.aspect, one.standing): one for one in states if one.aspect is not Aspect.NONE
     }
     findings = []

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from loadtests.audit.rules.commands import CommandAudit, Outcome, Read, audit_commands
+from loadtests.audit.rules.commands import CommandAudit, ExpectedOutcome, Read, audit_commands
 from loadtests.audit.rules.customers import Checked
 from loadtests.backend.command_gateway import plan_of
-from loadtests.backend.command_plan import Plan
+from loadtests.backend.command_plan import CommandPlan
 from loadtests.cluster.connect import Endpoint, connect
 from scenarios.domain import CommandState
 from scenarios.spec import Scenario
@@ -16,7 +16,7 @@ from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.model import EstateModel
 from store.commands.cassandra import CassandraCommandTables
-from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, MeterState
+from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, DeviceState
 from store.schemas import SCHEMAS
 from store.session import Statements
 
@@ -28,8 +28,8 @@ def audit_stored_commands(
 ) -> CommandAudit:
     """Read the commands of every business DC's homes through it and judge them. Raises HarnessError, StoreError."""
     reads: list[Read] = []
-    states: list[MeterState] = []
-    expected: dict[CommandId, Outcome] = {}
+    states: list[DeviceState] = []
+    expected: dict[CommandId, ExpectedOutcome] = {}
     for number, dc in enumerate(scenario.topology.business_dcs):
         plan = plan_of(scenario, estate, number)
         expected |= expected_outcomes(plan, estate)
@@ -44,10 +44,10 @@ def audit_stored_commands(
     return audit_commands(reads, states, expected, is_complete=is_complete)
 
 
-def read_commands(tables: CommandTables, devices: Sequence[int]) -> tuple[list[Read], list[MeterState]]:
+def read_commands(tables: CommandTables, devices: Sequence[int]) -> tuple[list[Read], list[DeviceState]]:
     """All commands of devices with their logs, and all that is desired and reported of the devices."""
     reads: list[Read] = []
-    states: list[MeterState] = []
+    states: list[DeviceState] = []
     for start in range(0, len(devices), CHUNK):
         part = devices[start : start + CHUNK]
         commands = [command for inbox in tables.poll(part) for command in inbox]
@@ -57,7 +57,7 @@ def read_commands(tables: CommandTables, devices: Sequence[int]) -> tuple[list[R
     return reads, states
 
 
-def expected_outcomes(plan: Plan, estate: EstateModel) -> dict[CommandId, Outcome]:
+def expected_outcomes(plan: CommandPlan, estate: EstateModel) -> dict[CommandId, ExpectedOutcome]:
     """What becomes of each command of a plan, by the array form of the simulator."""
     p = estate.packed
     room = np.empty(ATTEMPTS_MAX, np.int64), np.empty((ATTEMPTS_MAX, 2), np.int64)
@@ -66,7 +66,7 @@ def expected_outcomes(plan: Plan, estate: EstateModel) -> dict[CommandId, Outcom
         premises = command.meter // p.fuel_count
         region = region_index(p, premises)
         end = run_command(p, command.campaign, premises, region, command.meter, *room)
-        found[plan.id_of(command)] = Outcome(CommandState(end.state), int(end.attempts))
+        found[plan.id_of(command)] = ExpectedOutcome(CommandState(end.state), int(end.attempts))
     return found
 
 

@@ -34,7 +34,7 @@ from store.columns import Piece
 from store.customers.cassandra import CassandraCustomers
 from store.customers.desk import Desk
 from store.customers.port import Bill
-from store.ports import Event
+from store.ports import LogEvent
 from store.readings.cassandra import CassandraBulk
 from store.readings.verify import verify
 from store.rows import month_of
@@ -115,7 +115,7 @@ def _day_starts_us(estate: EstateModel) -> NDArray[np.int64]:
     return start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
 
 
-def _registers(events: dict[int, list[tuple[int, Event]]]) -> Registers:
+def _registers(events: dict[int, list[tuple[int, LogEvent]]]) -> Registers:
     """Registers as they were measured: estimates and corrections say nothing of them."""
     measured = [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
     return Registers(
@@ -168,7 +168,7 @@ def _bills(
     homes: Sequence[int],
     kinds: dict[int, int],
     desks: dict[int, Desk],
-    events: dict[int, list[tuple[int, Event]]],
+    events: dict[int, list[tuple[int, LogEvent]]],
     months: Sequence[int],
 ) -> Checked:
     """Issue the months' bills, and hold them against the half-hours of the log, added up one by one."""

@@ -5,6 +5,7 @@ batch of deliveries touches before the log is written; the watermark follows whe
 """
 
 from scenarios.domain import Operation
+from store.operations import StoreOperation
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 SETTLEMENT_SHARD_COUNT = 512
@@ -165,7 +166,7 @@ RECEIPT_COUNTS = Table(
 
 COUNT_RECEIPT = Write(
     statement=Statement(
-        operation=Operation.COUNT_RECEIPT,
+        operation=StoreOperation.COUNT_RECEIPT,
         cql="UPDATE {keyspace}.receipt_counts SET half_hours = half_hours + ? "
         "WHERE region = ? AND epoch_day = ? AND epoch_hour = ?",
         binds=(
@@ -234,7 +235,7 @@ JOURNAL_BY_WRITER = Table(
     partition_key=("writer", "bucket"),
     queries=(
         Statement(
-            operation=Operation.READ_JOURNAL,
+            operation=StoreOperation.READ_JOURNAL,
             cql="SELECT batch_number, meters, epoch_days FROM {keyspace}.journal_by_writer "
             "WHERE writer = ? AND bucket = ? AND batch_number >= ?",
             binds=(_WRITER, _BUCKET, _BATCH),
@@ -257,7 +258,7 @@ WATERMARK_BY_WRITER = Table(
     partition_key=("writer",),
     queries=(
         Statement(
-            operation=Operation.READ_WATERMARK,
+            operation=StoreOperation.READ_WATERMARK,
             cql="SELECT batch_number FROM {keyspace}.watermark_by_writer WHERE writer = ?",
             binds=(_WRITER,),
             partition_key=("writer",),
@@ -278,11 +279,11 @@ TABLES = (
     WATERMARK_BY_WRITER,
 )
 WRITES = (
-    write_of(Operation.WRITE_SETTLEMENT, SETTLEMENT_BY_DATE),
-    write_of(Operation.WRITE_COHORT, INSIGHTS_BY_COHORT),
-    write_of(Operation.RECORD_RECEIPT, RECEIPTS_BY_HOUR),
+    write_of(StoreOperation.WRITE_SETTLEMENT, SETTLEMENT_BY_DATE),
+    write_of(StoreOperation.WRITE_COHORT, INSIGHTS_BY_COHORT),
+    write_of(StoreOperation.RECORD_RECEIPT, RECEIPTS_BY_HOUR),
     COUNT_RECEIPT,
-    write_of(Operation.WRITE_COMPLETENESS, COMPLETENESS_BY_DAY),
-    write_of(Operation.JOURNAL_BATCH, JOURNAL_BY_WRITER),
-    write_of(Operation.MOVE_WATERMARK, WATERMARK_BY_WRITER),
+    write_of(StoreOperation.WRITE_COMPLETENESS, COMPLETENESS_BY_DAY),
+    write_of(StoreOperation.JOURNAL_BATCH, JOURNAL_BY_WRITER),
+    write_of(StoreOperation.MOVE_WATERMARK, WATERMARK_BY_WRITER),
 )

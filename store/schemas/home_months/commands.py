@@ -6,6 +6,7 @@ timestamps: the two never meet in one cell. Instants are bigint [us since the Un
 """
 
 from scenarios.domain import Operation
+from store.operations import AnyOperation, StoreOperation
 from store.tables import WRITE_US, Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 _TIERED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}}"
@@ -74,7 +75,7 @@ COMMANDS_BY_DEVICE = Table(
             is_write=False,
         ),
         Statement(
-            operation=Operation.READ_COMMAND,
+            operation=StoreOperation.READ_COMMAND,
             cql=f"{_READ_COMMAND} AND originator = ? AND counter = ?",
             binds=_ID,
             partition_key=("device",),
@@ -97,7 +98,7 @@ COMMAND_STEPS_BY_DEVICE = Table(
     partition_key=("device",),
     queries=(
         Statement(
-            operation=Operation.READ_ATTEMPTS,
+            operation=StoreOperation.READ_ATTEMPTS,
             cql="SELECT at_us, event, attempt FROM {keyspace}.command_steps_by_device "
             "WHERE device = ? AND originator = ? AND counter = ?",
             binds=_ID,
@@ -121,7 +122,7 @@ METER_STATE_BY_DEVICE = Table(
     partition_key=("device",),
     queries=(
         Statement(
-            operation=Operation.READ_METER_STATE,
+            operation=StoreOperation.READ_METER_STATE,
             cql="SELECT device, aspect, standing, value, at_us, originator, counter, mends "
             "FROM {keyspace}.meter_state_by_device WHERE device = ?",
             binds=(DEVICE,),
@@ -179,7 +180,7 @@ DUE_CLEARED = Table(
     partition_key=("shard",),
     queries=(
         Statement(
-            operation=Operation.READ_DUE_CLEARED,
+            operation=StoreOperation.READ_DUE_CLEARED,
             cql="SELECT through_us FROM {keyspace}.due_cleared WHERE shard = ?",
             binds=(_SHARD,),
             partition_key=("shard",),
@@ -191,7 +192,7 @@ DUE_CLEARED = Table(
 )
 
 
-def _step_of(operation: Operation, *row: Bind) -> Write:
+def _step_of(operation: AnyOperation, *row: Bind) -> Write:
     """A step, and columns of the command's row: one mutation of the device's partition."""
     columns = (*_ID, *row)
     names = ", ".join(column.name for column in columns)
@@ -229,10 +230,10 @@ TABLES = (COMMANDS_BY_DEVICE, COMMAND_STEPS_BY_DEVICE, METER_STATE_BY_DEVICE, DU
 WRITES = (
     write_of(Operation.CREATE_COMMAND, COMMANDS_BY_DEVICE, COMMAND_STEPS_BY_DEVICE, METER_STATE_BY_DEVICE),
     _step_of(Operation.SEND_COMMAND, _OPEN_STATE, _ATTEMPT, _SENT_US),
-    _step_of(Operation.WAIT_COMMAND, _OPEN_STATE, _SEND_US),
+    _step_of(StoreOperation.WAIT_COMMAND, _OPEN_STATE, _SEND_US),
     _step_of(Operation.ANSWER_COMMAND, _OPEN_STATE),
     _END,
-    write_of(Operation.REPORT_STATE, METER_STATE_BY_DEVICE),
-    write_of(Operation.SCHEDULE_DUE, DUE_BY_BUCKET),
-    write_of(Operation.CLEAR_DUE, DUE_CLEARED),
+    write_of(StoreOperation.REPORT_STATE, METER_STATE_BY_DEVICE),
+    write_of(StoreOperation.SCHEDULE_DUE, DUE_BY_BUCKET),
+    write_of(StoreOperation.CLEAR_DUE, DUE_CLEARED),
 )

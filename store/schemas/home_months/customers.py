@@ -6,6 +6,7 @@ the home's DC, through which alone they must be issued; price lists, which are o
 """
 
 from scenarios.domain import Operation
+from store.operations import AnyOperation, StoreOperation
 from store.schemas.home_months.readings import PREMISES
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
@@ -128,7 +129,7 @@ REGISTER_CHANGES_BY_HOME = Table(
     partition_key=_HOME,
     queries=(
         Statement(
-            operation=Operation.READ_REGISTER_CHANGES,
+            operation=StoreOperation.READ_REGISTER_CHANGES,
             cql="SELECT fuel, changed_at, kind, before_wh, after_wh FROM {keyspace}.register_changes_by_home "
             "WHERE premises = ?",
             binds=(PREMISES,),
@@ -141,7 +142,7 @@ REGISTER_CHANGES_BY_HOME = Table(
 )
 
 
-def _insert_once(operation: Operation, table: Table, *, has_home_dc: bool) -> Write:
+def _insert_once(operation: AnyOperation, table: Table, *, has_home_dc: bool) -> Write:
     """A row that is written only where there is none: its own timestamp is the compare-and-set's."""
     statement = Statement(
         operation=operation,
@@ -161,5 +162,5 @@ WRITES = (
     write_of(Operation.CHANGE_PREFERENCE, PREFERENCES_BY_HOME),
     _insert_once(Operation.WRITE_TARIFF, PRICE_LISTS, has_home_dc=False),
     _insert_once(Operation.ISSUE_BILL, BILLS_BY_HOME, has_home_dc=True),
-    write_of(Operation.RECORD_REGISTER_CHANGE, REGISTER_CHANGES_BY_HOME),
+    write_of(StoreOperation.RECORD_REGISTER_CHANGE, REGISTER_CHANGES_BY_HOME),
 )

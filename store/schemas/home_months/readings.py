@@ -5,6 +5,7 @@ daily upload of 48 half-hours is one row, a half-hourly push a row of one: one c
 """
 
 from scenarios.domain import Operation
+from store.operations import StoreOperation
 from store.tables import Bind, Bound, CqlType, Statement, Table, write_of
 
 _FUELS = 3  # electricity, gas, and what is given to the network
@@ -284,7 +285,7 @@ WRITES = (
     write_of(Operation.INGEST_READING, EVENTS_BY_HOME, *HOME_VIEWS),
     write_of(Operation.INGEST_REVISION, EVENTS_BY_HOME, INTERVALS_BY_HOME),
     write_of(Operation.INGEST_REGISTER, EVENTS_BY_HOME, LATEST_BY_HOME),
-    write_of(Operation.REFOLD_DAY, USAGE_BY_FUEL, BILLING_BY_HOME),
+    write_of(StoreOperation.REFOLD_DAY, USAGE_BY_FUEL, BILLING_BY_HOME),
     write_of(Operation.INGEST_TEN_SECOND, TEN_SECONDS_BY_HOME),
     write_of(Operation.RECORD_REJECTED, REJECTED_BY_DAY),
     write_of(Operation.RECORD_ALERT, ALERTS_BY_HOME),

@@ -21,6 +21,7 @@ from sim.estate.model import build_estate
 from store.cassandra import create_schema
 from store.commands.cassandra import CassandraCommandTables
 from store.commands.store import CommandStore
+from store.operations import StoreOperation
 from store.schemas import SCHEMAS
 from store.session import Statements
 
@@ -42,18 +43,18 @@ SILENT = PRICE | {"name": "firmware", "kind": "update_firmware", "effective_h": 
 COMMAND_OPERATIONS = {
     Operation.CREATE_COMMAND,
     Operation.SEND_COMMAND,
-    Operation.WAIT_COMMAND,
+    StoreOperation.WAIT_COMMAND,
     Operation.POLL_INBOX,
     Operation.ANSWER_COMMAND,
     Operation.END_COMMAND,
-    Operation.READ_COMMAND,
-    Operation.READ_ATTEMPTS,
-    Operation.SCHEDULE_DUE,
+    StoreOperation.READ_COMMAND,
+    StoreOperation.READ_ATTEMPTS,
+    StoreOperation.SCHEDULE_DUE,
     Operation.FIND_DUE,
-    Operation.CLEAR_DUE,
-    Operation.READ_DUE_CLEARED,
-    Operation.REPORT_STATE,
-    Operation.READ_METER_STATE,
+    StoreOperation.CLEAR_DUE,
+    StoreOperation.READ_DUE_CLEARED,
+    StoreOperation.REPORT_STATE,
+    StoreOperation.READ_METER_STATE,
 }
 
 

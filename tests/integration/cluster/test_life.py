@@ -19,7 +19,7 @@ from loadtests.cluster import supervisor
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.record import ClusterRecord
-from loadtests.cluster.supervisor import Phase, SupervisorState
+from loadtests.cluster.supervisor import ClusterPhase, SupervisorState
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
 from scenarios.spec import Dc, Topology
@@ -119,10 +119,10 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
     words: list[str] = []
     state = supervisor.up(ONE_NODE, tmp_path, words.append)
     try:
-        assert state.phase is Phase.SERVING
+        assert state.phase is ClusterPhase.SERVING
         assert any("serves CQL" in line for line in words)
         assert [process.pid for process in jvms_of(tmp_path)] == [state.nodes[0].pid]
-        assert supervisor.status(tmp_path).phase is Phase.SERVING
+        assert supervisor.status(tmp_path).phase is ClusterPhase.SERVING
         with pytest.raises(HarnessError, match="already runs; stop it with: meterstorm cluster down"):
             supervisor.up(ONE_NODE, tmp_path)
         driver, session = connect(state.endpoint)
@@ -132,7 +132,7 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
         driver.shutdown()
     finally:
         state = supervisor.down(tmp_path)
-    assert state.phase is Phase.STOPPED
+    assert state.phase is ClusterPhase.STOPPED
     assert jvms_of(tmp_path) == []
 
     block = ClusterRecord.read(tmp_path).block
@@ -185,8 +185,8 @@ def test_a_start_in_the_background_that_fails_is_told_and_leaves_nothing(tmp_pat
     with pytest.raises(HarnessError, match="256 nodes need"):
         supervisor.up(many, tmp_path)
 
-    assert supervisor.status(tmp_path).phase is Phase.FAILED
-    assert supervisor.down(tmp_path).phase is Phase.FAILED
+    assert supervisor.status(tmp_path).phase is ClusterPhase.FAILED
+    assert supervisor.down(tmp_path).phase is ClusterPhase.FAILED
 
 
 def test_a_folder_without_a_cluster_is_told(tmp_path: Path) -> None:
@@ -219,12 +219,12 @@ def test_an_up_that_is_killed_before_its_cluster_serves_leaves_nothing(tmp_path:
 
     wait_until("no node is left", lambda: not jvms_of(tmp_path))
     wait_until("the supervisor has ended", lambda: not supervisor.status(tmp_path).is_running())
-    assert supervisor.status(tmp_path).phase is Phase.STOPPED
+    assert supervisor.status(tmp_path).phase is ClusterPhase.STOPPED
 
 
 def test_a_killed_supervisor_is_told(tmp_path: Path) -> None:
-    killed = SupervisorState(phase=Phase.SERVING, topology=ONE_NODE, pid=psutil.Process().pid, started_at=1.0)
+    killed = SupervisorState(phase=ClusterPhase.SERVING, topology=ONE_NODE, pid=psutil.Process().pid, started_at=1.0)
     killed.write(tmp_path)
 
-    assert supervisor.status(tmp_path).phase is Phase.GONE  # the process id is another's now
-    assert supervisor.down(tmp_path).phase is Phase.GONE
+    assert supervisor.status(tmp_path).phase is ClusterPhase.GONE  # the process id is another's now
+    assert supervisor.down(tmp_path).phase is ClusterPhase.GONE

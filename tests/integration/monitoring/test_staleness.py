@@ -8,25 +8,27 @@ import pytest
 
 from loadtests.errors import HarnessError
 from loadtests.monitoring.staleness import Prober, Probing
-from loadtests.stubs.scripted_node import Answer, Execute, StubServer, error_answer
+from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, error_answer
 from loadtests.wire.protocol import ResultKind
 from scenarios.domain import ConsistencyLevel
 
 NO_METADATA = 4
 
 
-def rows(count: int, after_s: float = 0.0) -> Answer:
+def rows(count: int, after_s: float = 0.0) -> ScriptedAnswer:
     body = struct.pack(">iiii", ResultKind.ROWS, NO_METADATA, 1, count) + struct.pack(">iq", 8, 7) * count
-    return Answer(body=body, after_s=after_s)
+    return ScriptedAnswer(body=body, after_s=after_s)
 
 
-def there_from(question: int, after_s: float = 0.001) -> Callable[[Execute], Answer]:
+def there_from(question: int, after_s: float = 0.001) -> Callable[[Execute], ScriptedAnswer]:
     """The row is there from the n-th question on, counted from 0."""
     return lambda execute: rows(int(execute.number >= question), after_s)
 
 
 @contextmanager
-def probed(write: Callable[[Execute], Answer | None], read: Callable[[Execute], Answer | None]) -> Iterator[Prober]:
+def probed(
+    write: Callable[[Execute], ScriptedAnswer | None], read: Callable[[Execute], ScriptedAnswer | None]
+) -> Iterator[Prober]:
     with StubServer(answer=write) as writer, StubServer(answer=read) as reader:
         prober = Prober("stub", ConsistencyLevel.EACH_QUORUM, writer.address, reader.address)
         yield prober
@@ -34,7 +36,7 @@ def probed(write: Callable[[Execute], Answer | None], read: Callable[[Execute], 
 
 
 def test_a_row_that_a_question_after_the_acknowledgement_missed_was_stale() -> None:
-    with probed(lambda _: Answer(), there_from(9, after_s=0.01)) as prober:
+    with probed(lambda _: ScriptedAnswer(), there_from(9, after_s=0.01)) as prober:
         probe = prober.probe(7)
     assert probe.asked == 10
     assert probe.acknowledged_us is not None and probe.missed_us is not None and probe.readable_us is not None
@@ -42,7 +44,7 @@ def test_a_row_that_a_question_after_the_acknowledgement_missed_was_stale() -> N
 
 
 def test_questions_missed_before_the_acknowledgement_prove_nothing() -> None:
-    with probed(lambda _: Answer(after_s=0.5), there_from(3)) as prober:
+    with probed(lambda _: ScriptedAnswer(after_s=0.5), there_from(3)) as prober:
         probe = prober.probe(7)
     assert probe.acknowledged_us is not None and probe.missed_us is not None and probe.readable_us is not None
     assert probe.missed_us < probe.readable_us < probe.acknowledged_us
@@ -50,14 +52,14 @@ def test_questions_missed_before_the_acknowledgement_prove_nothing() -> None:
 
 
 def test_a_row_that_the_first_question_found_was_never_missed() -> None:
-    with probed(lambda _: Answer(), there_from(0)) as prober:
+    with probed(lambda _: ScriptedAnswer(), there_from(0)) as prober:
         assert prober.probe(7).missed_us is None
 
 
 def test_a_refused_write_has_no_acknowledgement_and_a_failed_read_found_nothing() -> None:
     unavailable = error_answer(0x1000, extra=struct.pack(">Hii", 7, 2, 1))
 
-    def read(execute: Execute) -> Answer:
+    def read(execute: Execute) -> ScriptedAnswer:
         return unavailable if execute.number == 0 else rows(1)
 
     with probed(lambda _: unavailable, read) as prober:
@@ -69,7 +71,7 @@ def test_ids_go_on_and_levels_are_the_cells_own_and_local_one() -> None:
     sent: list[Execute] = []
     asked: list[Execute] = []
     with probed(
-        lambda execute: sent.append(execute) or Answer(),  # type: ignore[func-returns-value]
+        lambda execute: sent.append(execute) or ScriptedAnswer(),  # type: ignore[func-returns-value]
         lambda execute: asked.append(execute) or rows(1),  # type: ignore[func-returns-value]
     ) as prober:
         probing = Probing(prober, first_number=40, every_s=0.001)
@@ -85,7 +87,7 @@ def test_ids_go_on_and_levels_are_the_cells_own_and_local_one() -> None:
 
 
 def test_a_node_that_goes_away_is_told_when_the_probing_ends() -> None:
-    with probed(lambda _: Answer(), lambda _: None) as prober:
+    with probed(lambda _: ScriptedAnswer(), lambda _: None) as prober:
         probing = Probing(prober, first_number=0, every_s=0.001)
         probing.start()
         prober._reader.socket.shutdown(2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenarios.domain import DAY_US, SLOT_US, SettlementRun
+from scenarios.domain import DAY_US, SLOT_US, SettlementRunCode
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
 from store.memory import MemoryStore
@@ -103,7 +103,7 @@ def test_a_settlement_date_is_a_local_day(
         projector.deliver([run_of(home, day_us, [100 * (number or first == 100) + slot for slot in range(48)])])
     (meter,) = [
         one
-        for one in read_settlement(store.runner, settlement_date, SettlementRun.LATEST, shard_of(mpxn_of(home)))
+        for one in read_settlement(store.runner, settlement_date, SettlementRunCode.LATEST, shard_of(mpxn_of(home)))
         if one.premises == home
     ]
     assert len(meter.values_wh) == periods
@@ -119,7 +119,7 @@ def test_a_settlement_run_freezes_what_was_known(store: HomeReadings) -> None:
     shard = shard_of(mpxn_of(home))
     projector = projector_of(store, writer=1)
 
-    def settled(run: SettlementRun) -> list[tuple[int, ...]]:
+    def settled(run: SettlementRunCode) -> list[tuple[int, ...]]:
         meters = read_settlement(store.runner, settlement_date, run, shard)
         return [(one.values_wh[4], one.values_wh[9], one.estimated_count) for one in meters if one.premises == home]
 
@@ -127,15 +127,15 @@ def test_a_settlement_run_freezes_what_was_known(store: HomeReadings) -> None:
     projector.deliver([run_of(home, day_us, upload)])
     projector.deliver([run_of(home, day_us + 4 * SLOT_US, [33], revision=-1, received_us=day_us + 2 * DAY_US)])
     known_ii, known_sf = day_us + 5 * DAY_US, day_us + 16 * DAY_US
-    assert projector.settle(settlement_date, SettlementRun.II, known_ii, shard) == 1
+    assert projector.settle(settlement_date, SettlementRunCode.II, known_ii, shard) == 1
     projector.deliver([run_of(home, day_us + 9 * SLOT_US, [4], revision=1, received_us=day_us + 9 * DAY_US)])
-    assert settled(SettlementRun.II) == [(33, 10, 1)]
-    assert settled(SettlementRun.LATEST) == [(33, 4, 1)]
-    assert projector.settle(settlement_date, SettlementRun.SF, known_sf, shard) == 1
-    assert projector.settle(settlement_date, SettlementRun.II, known_ii, shard) == 1  # again, and later
-    assert settled(SettlementRun.II) == [(33, 10, 1)]
-    assert settled(SettlementRun.SF) == [(33, 4, 1)]
-    assert settled(SettlementRun.RF) == []
+    assert settled(SettlementRunCode.II) == [(33, 10, 1)]
+    assert settled(SettlementRunCode.LATEST) == [(33, 4, 1)]
+    assert projector.settle(settlement_date, SettlementRunCode.SF, known_sf, shard) == 1
+    assert projector.settle(settlement_date, SettlementRunCode.II, known_ii, shard) == 1  # again, and later
+    assert settled(SettlementRunCode.II) == [(33, 10, 1)]
+    assert settled(SettlementRunCode.SF) == [(33, 4, 1)]
+    assert settled(SettlementRunCode.RF) == []
 
 
 def test_gas_is_not_settled_by_the_half_hour(store: HomeReadings) -> None:
@@ -143,7 +143,7 @@ def test_gas_is_not_settled_by_the_half_hour(store: HomeReadings) -> None:
     projector_of(store, writer=2).deliver([run_of(home, day_us, [9] * 48, fuel=1)])
     assert store.usage(home, 1, 202502)[0].usage_wh == 432
     shard = shard_of(mpxn_of(home, 1))
-    assert read_settlement(store.runner, date(2025, 2, 11), SettlementRun.LATEST, shard) == []
+    assert read_settlement(store.runner, date(2025, 2, 11), SettlementRunCode.LATEST, shard) == []
 
 
 def test_a_home_is_compared_with_its_cohort(store: HomeReadings) -> None:

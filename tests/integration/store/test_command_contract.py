@@ -10,20 +10,20 @@ from scenarios.domain import CommandKind, Fuel
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
 from store.commands.cassandra import CassandraCommandTables
-from store.commands.machine import End, Event, State, Step
+from store.commands.machine import CommandEvent, End, State, Step
 from store.commands.memory import MemoryCommandTables
 from store.commands.port import (
-    Answer,
     Aspect,
     CommandId,
     CommandRefused,
     CommandTables,
     Device,
+    DeviceAnswer,
+    DeviceState,
     Due,
     DueIndex,
     DueKind,
     Effect,
-    MeterState,
     Request,
     Standing,
 )
@@ -89,8 +89,10 @@ def request_of(counter: int = 1, *, target: int = ELECTRICITY, **changes: object
     return replace(request, **changes)
 
 
-def answer_of(request: Request, after_us: int, *, attempt: int = 1, event: Event = Event.APPLY) -> Answer:
-    return Answer(request.id, Step(request.send_us + after_us, event, attempt))
+def answer_of(
+    request: Request, after_us: int, *, attempt: int = 1, event: CommandEvent = CommandEvent.APPLY
+) -> DeviceAnswer:
+    return DeviceAnswer(request.id, Step(request.send_us + after_us, event, attempt))
 
 
 def pursue_until(store: CommandStore, until_us: int) -> list[tuple[int, int]]:
@@ -174,7 +176,7 @@ def test_late_and_repeated_answers_change_nothing(store):
     answers = [
         answer_of(request, 5 * SECOND_US),
         answer_of(request, 6 * SECOND_US),
-        answer_of(request, 7 * SECOND_US, event=Event.REFUSE),
+        answer_of(request, 7 * SECOND_US, event=CommandEvent.REFUSE),
     ]
     assert store.record_answers(answers) == [Effect.ENDED, Effect.NO_EFFECT, Effect.NO_EFFECT]
     assert store.record_answers(answers) == [Effect.ENDED, Effect.NO_EFFECT, Effect.NO_EFFECT]
@@ -216,13 +218,13 @@ def test_the_hub_and_the_device_may_say_in_between_how_far_it_is(store):
     request = request_of()
     store.create([request])
     store.pursue([first_due(request)])
-    at_hub = answer_of(request, SECOND_US, event=Event.REACH_HUB)
-    acknowledged = answer_of(request, 2 * SECOND_US, event=Event.ACKNOWLEDGE)
+    at_hub = answer_of(request, SECOND_US, event=CommandEvent.REACH_HUB)
+    acknowledged = answer_of(request, 2 * SECOND_US, event=CommandEvent.ACKNOWLEDGE)
     assert store.record_answers([at_hub, acknowledged]) == [Effect.ADVANCED, Effect.ADVANCED]
     assert state_of(store, request) is State.ACKNOWLEDGED
     assert store.record_answers([at_hub]) == [Effect.NO_EFFECT]
     assert state_of(store, request) is State.ACKNOWLEDGED
-    assert store.record_answers([answer_of(request, 3 * SECOND_US, event=Event.REFUSE)]) == [Effect.ENDED]
+    assert store.record_answers([answer_of(request, 3 * SECOND_US, event=CommandEvent.REFUSE)]) == [Effect.ENDED]
     assert state_of(store, request) is State.REJECTED
 
 
@@ -336,8 +338,8 @@ def test_an_earlier_clearing_does_not_undo_a_later_one(store):
     assert store.cleared_us() == START_US + 2
 
 
-def reported(value: int, at_us: int, cause: CommandId) -> MeterState:
-    return MeterState(
+def reported(value: int, at_us: int, cause: CommandId) -> DeviceState:
+    return DeviceState(
         device=cause.target, aspect=Aspect.PRICE, standing=Standing.REPORTED, value=value, at_us=at_us, cause=cause
     )
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from loadtests.cluster.tls import tls_context
 from loadtests.errors import HarnessError
-from loadtests.stubs.scripted_node import Answer, Execute, StubServer
+from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer
 from loadtests.wire.connection import Access, Credentials, open_connection
 from tests.support.wire_source import SteadySource, new_engine
 
@@ -104,8 +104,8 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[StubServer, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ca, key)
 
-    def rows(_: Execute) -> Answer:
-        return Answer(body=b"\0\0\0\2" + bytes(3_000))
+    def rows(_: Execute) -> ScriptedAnswer:
+        return ScriptedAnswer(body=b"\0\0\0\2" + bytes(3_000))
 
     with StubServer(tls=context, answer=rows) as server:
         yield server, ca

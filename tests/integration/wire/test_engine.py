@@ -11,7 +11,7 @@ import pytest
 from loadtests.errors import HarnessError
 from loadtests.recording.histograms import UPPER_EDGES_US
 from loadtests.recording.ledger import Ledger, SlotState
-from loadtests.stubs.scripted_node import Answer, Execute, StubServer, error_answer, unprepared_answer
+from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, error_answer, unprepared_answer
 from loadtests.wire.block import OperationBlock
 from loadtests.wire.recorder import LIVE_SIZE, EngineReport, LiveField
 from tests.support.wire_source import Snapshots, SteadySource, new_engine
@@ -97,11 +97,11 @@ def test_a_pause_of_the_server_shows_in_the_response_time_of_every_operation_due
 
 
 def test_errors_are_retried_until_acknowledged() -> None:
-    def answer(execute: Execute) -> Answer:
+    def answer(execute: Execute) -> ScriptedAnswer:
         is_first = sum(seen.body == execute.body for seen in server.executes) == 1
         if is_first and execute.body[-1] % 4 == 0:
             return error_answer(OVERLOADED if execute.body[-1] % 8 else WRITE_TIMEOUT)
-        return Answer()
+        return ScriptedAnswer()
 
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=5)
     with StubServer(answer=answer) as server, new_engine(server, ledger=ledger) as engine:
@@ -120,13 +120,13 @@ def test_errors_are_retried_until_acknowledged() -> None:
 def test_refused_and_unanswered_operations_end_as_what_they_are() -> None:
     """Of 300: a third is always refused (failed), a third never answered (indeterminate), a third ok."""
 
-    def answer(execute: Execute) -> Answer | None:
+    def answer(execute: Execute) -> ScriptedAnswer | None:
         match int.from_bytes(execute.body[-4:]) % 3:
             case 0:
                 return error_answer(OVERLOADED)
             case 1:
                 return None
-        return Answer()
+        return ScriptedAnswer()
 
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=3)
     with (
@@ -201,11 +201,11 @@ def test_a_forgotten_statement_is_prepared_again() -> None:
     forgets_at = 50
     prepares_known: set[int] = set()
 
-    def answer(execute: Execute) -> Answer:
+    def answer(execute: Execute) -> ScriptedAnswer:
         if execute.number >= forgets_at and server.prepare_count == prepared_at_start:
             prepares_known.add(execute.connection)
             return unprepared_answer(execute.prepared_id)
-        return Answer()
+        return ScriptedAnswer()
 
     with StubServer(answer=answer) as server, new_engine(server) as engine:
         prepared_at_start = server.prepare_count

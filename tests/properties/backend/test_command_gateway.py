@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
-from loadtests.backend.command_plan import Plan, Registry
+from loadtests.backend.command_plan import CommandPlan, Registry
 from scenarios.spec import Scenario
 from sim.control.closed_loop import Responder, run_closed_loop
 from sim.control.plane import commands_of
@@ -80,7 +80,7 @@ class World:
         self.estate = estate_of(scenario.model_dump_json())
         self.tables = tables or MemoryCommandTables()
         self.commands = commands_of(self.estate.packed)
-        self.plan = Plan(scenario, self.estate, self.commands)
+        self.plan = CommandPlan(scenario, self.estate, self.commands)
         self.meters = SimulatedMeters(Responder(parameters=self.estate.packed))
 
     def store(self, tables=None, bucket_us=60 * SECOND_US):

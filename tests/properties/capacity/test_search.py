@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadtests.capacity.search import Ending, Found, Purpose, SearchPlan, Tried, Try, next_step, so_far
+from loadtests.capacity.search import Ending, Found, SearchPlan, StepPurpose, Tried, Try, next_step, so_far
 from loadtests.capacity.step import StepVerdict
 from loadtests.stats.bootstrap import keyed_generator
 
@@ -104,11 +104,11 @@ def test_a_confirmation_that_contradicts_takes_the_bound_back() -> None:
     plan = SearchPlan(low_per_s=100.0, precision=0.5)
     tried = [Tried(rate_per_s=100.0, verdict=HELD), Tried(rate_per_s=200.0, verdict=BROKE)]
     tried.append(Tried(rate_per_s=141.421, verdict=HELD))
-    assert next_step(tried, plan) == Try(rate_per_s=200.0, purpose=Purpose.CONFIRM)
+    assert next_step(tried, plan) == Try(rate_per_s=200.0, purpose=StepPurpose.CONFIRM)
     tried.append(Tried(rate_per_s=200.0, verdict=BROKE))
-    assert next_step(tried, plan) == Try(rate_per_s=141.421, purpose=Purpose.CONFIRM)
+    assert next_step(tried, plan) == Try(rate_per_s=141.421, purpose=StepPurpose.CONFIRM)
     tried += [Tried(rate_per_s=141.421, verdict=BROKE)]  # neither stands nor falls
-    assert next_step(tried, plan) == Try(rate_per_s=100.0, purpose=Purpose.CONFIRM)
+    assert next_step(tried, plan) == Try(rate_per_s=100.0, purpose=StepPurpose.CONFIRM)
     tried += [Tried(rate_per_s=100.0, verdict=HELD)]
     assert next_step(tried, plan) == Found(ending=Ending.FOUND, low_per_s=100.0, high_per_s=200.0)
 
@@ -125,9 +125,9 @@ def test_a_rate_that_the_client_cannot_send_is_tried_again_and_then_the_end_of_k
 def test_a_client_that_is_late_once_does_not_end_the_search() -> None:
     tried = [Tried(rate_per_s=100.0, verdict=CLIENT)]
     plan = SearchPlan(low_per_s=100.0)
-    assert next_step(tried, plan) == Try(rate_per_s=100.0, purpose=Purpose.BRACKET)
+    assert next_step(tried, plan) == Try(rate_per_s=100.0, purpose=StepPurpose.BRACKET)
     tried += [Tried(rate_per_s=100.0, verdict=HELD)]
-    assert next_step(tried, plan) == Try(rate_per_s=200.0, purpose=Purpose.BRACKET)
+    assert next_step(tried, plan) == Try(rate_per_s=200.0, purpose=StepPurpose.BRACKET)
 
 
 def test_the_highest_rate_asked_for_may_hold() -> None:
@@ -172,7 +172,7 @@ def test_steps_that_do_not_tell_are_no_proof_that_nothing_holds() -> None:
     tried = [Tried(rate_per_s=rate, verdict=UNDECIDED) for rate in (1_000.0, 2_000.0)]
     tried.append(Tried(rate_per_s=4_000.0, verdict=BROKE))
     plan = SearchPlan(low_per_s=1_000.0)
-    assert next_step(tried, plan) == Try(rate_per_s=2_828.427, purpose=Purpose.NARROW)
+    assert next_step(tried, plan) == Try(rate_per_s=2_828.427, purpose=StepPurpose.NARROW)
     while isinstance(todo := next_step(tried, plan), Try):
         tried.append(Tried(rate_per_s=todo.rate_per_s, verdict=UNDECIDED))
     assert todo.ending is Ending.UNDECIDED

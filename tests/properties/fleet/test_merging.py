@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.fleet.messages import LedgerPart, Measured, packed, packed_second, unpacked, unpacked_second
+from loadtests.fleet.messages import LedgerPart, MeasuredSecond, packed, packed_second, unpacked, unpacked_second
 from loadtests.fleet.record import RunRecord
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts, read_history
 from loadtests.recording.ledger import Ledger, SlotState
@@ -47,9 +47,9 @@ def dense(value: Sparse) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def carried(second: Second) -> Second:
     """Over the wire and back, as Locust does it."""
-    message = packed(Measured(shard=0, second=packed_second(second)))
+    message = packed(MeasuredSecond(shard=0, second=packed_second(second)))
     heard = unpacked(msgpack.loads(msgpack.dumps(message), raw=False, strict_map_key=False))
-    assert isinstance(heard, Measured)
+    assert isinstance(heard, MeasuredSecond)
     return unpacked_second(heard.second)
 
 

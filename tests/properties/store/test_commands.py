@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from loadtests.audit.rules.commands import Read, check_legal, check_limit, check_one_end
 from scenarios.domain import CommandKind, Fuel
-from store.commands.machine import ANSWERS, TERMINAL, Event, Step
+from store.commands.machine import ANSWERS, TERMINAL, CommandEvent, Step
 from store.commands.memory import MemoryCommandTables
-from store.commands.port import Answer, CommandId, CommandRefused, Device, DueIndex, Effect, Request
+from store.commands.port import CommandId, CommandRefused, Device, DeviceAnswer, DueIndex, Effect, Request
 from store.commands.store import CommandStore
 
 START_US = 1_768_435_200_000_000
@@ -110,7 +110,7 @@ class Desk:
         return count
 
     def _answer(self, id_, event, attempt):
-        [effect] = self.store.record_answers([Answer(id_, Step(self.now_us, event, attempt))])
+        [effect] = self.store.record_answers([DeviceAnswer(id_, Step(self.now_us, event, attempt))])
         return effect
 
     def _cancel(self, id_):
@@ -164,7 +164,7 @@ def test_an_answer_that_comes_again_says_the_same(script, again):
     for action, *arguments in script:
         if action == "answer":
             id_, event, attempt = arguments
-            answers.append((Answer(id_, Step(desk.now_us + 1, event, attempt)), len(desk.log)))
+            answers.append((DeviceAnswer(id_, Step(desk.now_us + 1, event, attempt)), len(desk.log)))
         desk.do(action, *arguments)
     taken = [(answer, row) for answer, row in answers if desk.log[row] is not Effect.REFUSED]
     for at in again:
@@ -182,7 +182,7 @@ def test_an_end_that_does_not_last_is_seen():
             ("create", IDS[0]),
             ("create", IDS[2]),
             ("pass", 40),
-            ("answer", IDS[0], Event.APPLY, 1),
-            ("answer", IDS[2], Event.APPLY, 1),
+            ("answer", IDS[0], CommandEvent.APPLY, 1),
+            ("answer", IDS[2], CommandEvent.APPLY, 1),
         ):
             desk.do(*action)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.wire.completion import end_all, expire, lose_link
-from loadtests.wire.state import Limit, LinkField, LinkStatus, Total
+from loadtests.wire.state import EngineLimit, LinkField, LinkStatus, Total
 from tests.support.wire_bench import TIMEOUT_US, VOID, Bench, error, new_bench, response
 
 IN_BYTES = 256
@@ -120,7 +120,7 @@ def receive(bench: Bench, link: int, data: bytes, sizes: list[int], now_us: int)
 )
 def test_damaged_answers(kinds: list[str], damage: list[tuple[str, int, int | bytes]], sizes: list[int]) -> None:
     bench = new_bench([0] * (4 * len(kinds)), attempts=1, in_bytes=IN_BYTES)  # as many on each of four links
-    bench.state.limits[Limit.SILENCE_US] = SILENCE_US
+    bench.state.limits[EngineLimit.SILENCE_US] = SILENCE_US
     bench.submit(0)
     streams = [stream for link, stream, _ in bench.sent() if link == 0]
     data = b"".join(frame_of(kind, stream) for kind, stream in zip(kinds, streams, strict=True))

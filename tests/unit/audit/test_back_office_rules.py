@@ -25,7 +25,7 @@ from store.columns import Page
 from store.ingest import Known, ingest
 from store.memory import MemoryStore
 from store.parsing import NumberedHomes
-from store.ports import Event, Rejected
+from store.ports import LogEvent, Rejected
 from store.readings.fold import Book
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import settle, settlement_values
@@ -50,11 +50,11 @@ def estate() -> EstateModel:
     )
 
 
-def events_of(readings: Readings) -> list[tuple[int, Event]]:
+def events_of(readings: Readings) -> list[tuple[int, LogEvent]]:
     return [
         (
             int(readings.premises[at]),
-            Event(
+            LogEvent(
                 fuel=int(readings.fuel[at]),
                 interval_start_us=int(readings.interval_start_us[at]),
                 slot_count=readings.values_wh.shape[1],
@@ -71,7 +71,7 @@ def events_of(readings: Readings) -> list[tuple[int, Event]]:
     ]
 
 
-def measured_of(estate: EstateModel) -> list[tuple[int, Event]]:
+def measured_of(estate: EstateModel) -> list[tuple[int, LogEvent]]:
     everyone = np.arange(estate.meter_count)
     found = []
     for meter_type, rows in of_types(estate, everyone).items():
@@ -131,7 +131,7 @@ def log_of_home(estate: EstateModel, home: int) -> Page:
     one = readings_of(estate, meter=meter, first_slot=np.zeros(1, np.int32), slot_count=SLOTS_PER_DAY)
 
     class Row:
-        def __init__(self, event: Event) -> None:
+        def __init__(self, event: LogEvent) -> None:
             vars(self).update({name: getattr(event, name) for name in ("fuel", "slot_count", "revision", "mpxn")})
             vars(self).update({name: getattr(event, name) for name in ("source", "quality", "register_wh")})
             self.values_wh = event.values_wh
@@ -144,12 +144,12 @@ def log_of_home(estate: EstateModel, home: int) -> Page:
 def settled_row(log: Page) -> dict[str, Any]:
     from datetime import date
 
-    from scenarios.domain import SettlementRun
+    from scenarios.domain import SettlementRunCode
 
     day = date(2026, 1, 15)
     found = settle(day, log, 0, None)
     assert found is not None
-    return dict(settlement_values(day, SettlementRun.LATEST, *found))
+    return dict(settlement_values(day, SettlementRunCode.LATEST, *found))
 
 
 def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> None:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.audit.rules.commands import Outcome, Read, audit_commands
+from loadtests.audit.rules.commands import ExpectedOutcome, Read, audit_commands
 from scenarios.domain import CommandKind, CommandState
-from store.commands.machine import End, Event, State, Step
-from store.commands.port import Aspect, Command, CommandId, MeterState, Request, Standing
+from store.commands.machine import CommandEvent, End, State, Step
+from store.commands.port import Aspect, Command, CommandId, DeviceState, Request, Standing
 from store.commands.store import RECONCILER
 
 SUPPLIER, ONE, TWO, THREE = 7, 100, 101, 102
@@ -27,14 +27,14 @@ def request_of(target, originator=SUPPLIER, **changes):
     return replace(request, **changes)
 
 
-FIRST = [Step(1_000, Event.CREATE, 0), Step(1_000, Event.SEND, 1)]
+FIRST = [Step(1_000, CommandEvent.CREATE, 0), Step(1_000, CommandEvent.SEND, 1)]
 SECOND = [
     *FIRST,
-    Step(101_000, Event.TIME_OUT, 1),
-    Step(101_000, Event.BACK_OFF, 1),
-    Step(151_000, Event.SEND, 2),
+    Step(101_000, CommandEvent.TIME_OUT, 1),
+    Step(101_000, CommandEvent.BACK_OFF, 1),
+    Step(151_000, CommandEvent.SEND, 2),
 ]
-SPENT = [*SECOND, Step(251_000, Event.TIME_OUT, 2)]
+SPENT = [*SECOND, Step(251_000, CommandEvent.TIME_OUT, 2)]
 
 
 def read_of(target, steps, end, *, attempt, open_state=State.SENT, **changes):
@@ -50,7 +50,7 @@ def read_of(target, steps, end, *, attempt, open_state=State.SENT, **changes):
 
 
 def state_of(target, value=5, standing=Standing.REPORTED):
-    return MeterState(
+    return DeviceState(
         device=target,
         aspect=Aspect.PRICE,
         standing=standing,
@@ -60,14 +60,14 @@ def state_of(target, value=5, standing=Standing.REPORTED):
     )
 
 
-APPLIED = read_of(ONE, [*FIRST, Step(70_000, Event.APPLY, 1)], End(State.APPLIED, 60_000, 1), attempt=1)
+APPLIED = read_of(ONE, [*FIRST, Step(70_000, CommandEvent.APPLY, 1)], End(State.APPLIED, 60_000, 1), attempt=1)
 EXHAUSTED = read_of(TWO, SPENT, End(State.EXHAUSTED, 251_000, 2), attempt=2, open_state=State.TIMED_OUT)
 REFUSED = read_of(THREE, FIRST, End(State.REJECTED, 60_000, 1), attempt=1)
 STATES = [state_of(ONE)] + [state_of(device, standing=Standing.DESIRED) for device in (ONE, TWO, THREE)]
 EXPECTED = {
-    APPLIED.command.id: Outcome(CommandState.APPLIED, 1),
-    EXHAUSTED.command.id: Outcome(CommandState.EXHAUSTED, 2),
-    REFUSED.command.id: Outcome(CommandState.REJECTED, 1),
+    APPLIED.command.id: ExpectedOutcome(CommandState.APPLIED, 1),
+    EXHAUSTED.command.id: ExpectedOutcome(CommandState.EXHAUSTED, 2),
+    REFUSED.command.id: ExpectedOutcome(CommandState.REJECTED, 1),
 }
 SOUND = [APPLIED, EXHAUSTED, REFUSED]
 
@@ -111,8 +111,8 @@ def test_an_open_command_is_a_fault_of_a_complete_run_alone():
         ([APPLIED, EXHAUSTED, changed(REFUSED, end=End(State.RETRY_WAIT, 60_000, 1))], "one_end"),
         ([APPLIED, changed(EXHAUSTED, open_state=State.APPLIED), REFUSED], "one_end"),
         ([APPLIED, Read(EXHAUSTED.command, SPENT[:-1]), REFUSED], "legal"),
-        ([Read(APPLIED.command, [*FIRST, Step(70_000, Event.TIME_OUT, 1)]), EXHAUSTED, REFUSED], "legal"),
-        ([Read(APPLIED.command, [*FIRST, Step(70_000, Event.APPLY, 2)]), EXHAUSTED, REFUSED], "legal"),
+        ([Read(APPLIED.command, [*FIRST, Step(70_000, CommandEvent.TIME_OUT, 1)]), EXHAUSTED, REFUSED], "legal"),
+        ([Read(APPLIED.command, [*FIRST, Step(70_000, CommandEvent.APPLY, 2)]), EXHAUSTED, REFUSED], "legal"),
         ([Read(APPLIED.command, SECOND), EXHAUSTED, REFUSED], "legal"),
         ([APPLIED, changed(EXHAUSTED, request=request_of(TWO, attempts_max=1)), REFUSED], "limit"),
         ([APPLIED, changed(EXHAUSTED, attempt=1), REFUSED], "limit"),
@@ -142,7 +142,7 @@ def test_a_price_that_is_not_the_one_applied_last_is_found(states):
 def test_of_two_prices_the_one_applied_later_is_reported():
     later = read_of(ONE, FIRST, End(State.APPLIED, 90_000, 1), attempt=1, value=6, created_us=999)
     later = Read(replace(later.command, request=replace(later.command.request, id=CommandId(SUPPLIER, ONE, 2))), FIRST)
-    expected = EXPECTED | {later.command.id: Outcome(CommandState.APPLIED, 1)}
+    expected = EXPECTED | {later.command.id: ExpectedOutcome(CommandState.APPLIED, 1)}
     assert faults_of([*SOUND, later], expected=expected) == {"reported"}
     assert not faults_of([*SOUND, later], [state_of(ONE, value=6), *STATES[1:]], expected)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.counting import Example, Fault
+from loadtests.audit.counting import Example, FactFault
 from loadtests.audit.fact_classes import FactClass, fact_classes
 from loadtests.audit.fault_examples import FaultExample, lost_example, row_example, together
 from loadtests.audit.tables import AuditReport, FactCounts
@@ -49,7 +49,7 @@ def class_of(estate: EstateModel) -> FactClass:
 
 
 def stray(estate: EstateModel, cells: Cells, dc: str = "north") -> FaultExample:
-    example = Example(fault=Fault.PHANTOM, meter=-1, slot=-1, row=0)
+    example = Example(fault=FactFault.PHANTOM, meter=-1, slot=-1, row=0)
     return row_example(estate, ledger_of(estate), TABLE, class_of(estate), example, dc, page_of([cells]))
 
 
@@ -100,10 +100,10 @@ def test_an_instant_that_no_calendar_has_is_told_all_the_same(estate: EstateMode
 
 
 def test_one_fault_of_two_dcs_is_one_line(estate: EstateModel) -> None:
-    example = Example(fault=Fault.LOST, meter=3, slot=17, row=-1)
+    example = Example(fault=FactFault.LOST, meter=3, slot=17, row=-1)
     of = class_of(estate)
     seen = [lost_example(estate, TABLE, of, example, dc) for dc in ("north", "south", "south")]
-    other = lost_example(estate, TABLE, of, Example(fault=Fault.LOST, meter=4, slot=17, row=-1), "south")
+    other = lost_example(estate, TABLE, of, Example(fault=FactFault.LOST, meter=4, slot=17, row=-1), "south")
     merged = together([*seen, other])
     assert [one.dcs for one in merged] == [("north", "south"), ("south",)]
     assert line(merged[0]) == (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loadtests.audit.row_counts import RowCounts, Sent
-from loadtests.audit.tables import HINTS_LOOK_S, RESCAN_WAIT_S, Patience, count_settled
+from loadtests.audit.tables import HINTS_LOOK_S, RESCAN_WAIT_S, SettleTime, count_settled
 from loadtests.cluster.hints import delivery_s_max, hints_left_bytes
 
 MIB = 2**20
@@ -23,8 +23,8 @@ class Time:
         return max(self._hints_bytes - round((self.now_s - 100.0) * self._per_s), 0)
 
 
-def patience(settle_s: float, time: Time, node_count: int = 2) -> Patience:
-    return Patience(settle_s, time.hints_left, node_count, clock=lambda: time.now_s, sleep=time.sleep)
+def patience(settle_s: float, time: Time, node_count: int = 2) -> SettleTime:
+    return SettleTime(settle_s, time.hints_left, node_count, clock=lambda: time.now_s, sleep=time.sleep)
 
 
 def test_hints_are_waited_for_beyond_the_time_that_is_given() -> None:

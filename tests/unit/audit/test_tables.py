@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.counting import Example, Fault, Tally, count_units, count_verified, unit_bitmap
+from loadtests.audit.counting import Example, FactFault, Tally, count_units, count_verified, unit_bitmap
 from loadtests.audit.expected_rows import audited_columns, compare_page, held_integers, rows_of_class, wrong_column
 from loadtests.audit.fact_classes import combined, fact_classes, month_starts
-from loadtests.audit.table_scan import NULL, Page, _split
+from loadtests.audit.table_scan import NULL, TablePage, _split
 from loadtests.audit.tables import FactCounts, audited_tables, over_dcs
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
@@ -193,7 +193,7 @@ def whole(estate: EstateModel) -> tuple[dict[str, list[Row]], Ledger]:
     return tables_of(estate)
 
 
-def page_of(table: Table, rows: list[Row]) -> Page:
+def page_of(table: Table, rows: list[Row]) -> TablePage:
     """The rows as the cells of a RESULT frame."""
     widths = {
         CqlType.BIGINT: "q",
@@ -242,7 +242,7 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
         examples += tally.finish()
         found.add(
             FactCounts(
-                **{fault.name.lower(): int(tally.counts[fault]) for fault in Fault},
+                **{fault.name.lower(): int(tally.counts[fault]) for fault in FactFault},
                 verified=count_verified(one.plane, one.unit_starts, right),
                 **count_units(one.plane, one.unit_starts),
             )
@@ -252,12 +252,12 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
     counts = {"in_doubt_found": in_doubt, "not_judged": not_judged} | {
         key: getattr(found, key) for key in ("attempted", "acknowledged", "indeterminate", "verified")
     }
-    counts |= {fault.name.lower(): getattr(found, fault.name.lower()) for fault in Fault}
+    counts |= {fault.name.lower(): getattr(found, fault.name.lower()) for fault in FactFault}
     return counts, examples
 
 
 def faults(counts: dict[str, int]) -> dict[str, int]:
-    return {fault.name.lower(): counts[fault.name.lower()] for fault in Fault if counts[fault.name.lower()]}
+    return {fault.name.lower(): counts[fault.name.lower()] for fault in FactFault if counts[fault.name.lower()]}
 
 
 Whole = tuple[dict[str, list[Row]], Ledger]
@@ -318,8 +318,8 @@ def test_a_changed_column_is_wrong_whichever_it_is(estate: EstateModel, whole: W
             counts, examples = judge(estate, name, rows, ledger)
             assert counts["wrong"] + counts["phantom"] >= 1, column
             assert counts["duplicate"] == 0
-            named = next(example for example in examples if example.fault in (Fault.WRONG, Fault.PHANTOM))
-            if named.fault is Fault.WRONG:
+            named = next(example for example in examples if example.fault in (FactFault.WRONG, FactFault.PHANTOM))
+            if named.fault is FactFault.WRONG:
                 page = page_of(TABLES[name], rows[at : at + 1])
                 expected, found = wrong_column(estate, ledger, TABLES[name], page, 0, named.slot)
                 assert expected != found

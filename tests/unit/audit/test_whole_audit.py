@@ -13,8 +13,8 @@ from cassandra import ConsistencyLevel as DriverLevel
 from loadtests.audit import row_counts, tables
 from loadtests.audit.row_counts import RowCounts, Sent
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
-from loadtests.audit.table_scan import Page, RawRowsHandler
-from loadtests.audit.tables import AuditReport, Patience, audit
+from loadtests.audit.table_scan import RawRowsHandler, TablePage
+from loadtests.audit.tables import AuditReport, SettleTime, audit
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from scenarios.domain import Operation
 from scenarios.spec import Topology
@@ -43,7 +43,7 @@ class Session:
         self.prepared.append(SimpleNamespace(cql=cql, consistency_level=None, is_idempotent=None))
         return self.prepared[-1]
 
-    def pages(self, select: Any) -> Iterator[Page]:
+    def pages(self, select: Any) -> Iterator[TablePage]:
         assert self.client_protocol_handler is RawRowsHandler
         (name,) = re.findall(r"FROM meterstorm\.(\w+) WHERE token", select.cql)
         number = self.reads.get(name, 0)
@@ -66,7 +66,7 @@ def whole(estate: EstateModel) -> tuple[Held, Ledger]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    monkeypatch.setattr(tables, "Patience", partial(Patience, sleep=waits.append))
+    monkeypatch.setattr(tables, "Patience", partial(SettleTime, sleep=waits.append))
     monkeypatch.setattr(tables, "token_ranges", lambda *_: [])
     monkeypatch.setattr(tables, "read_pages", lambda session, select, _: session.pages(select))
     monkeypatch.setattr(row_counts, "token_ranges", lambda *_: [])

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
-from loadtests.backend.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, Patience
+from loadtests.backend.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, FailureBudget
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of, registers_of
 from loadtests.workload.operations import planes_of
@@ -19,7 +19,7 @@ from scenarios.spec import Scenario
 from sim.estate.lookup import meter_types_of, schedules_on
 from sim.estate.model import EstateModel, build_estate
 from store.customers.memory import MemoryOnce
-from store.ports import Event, StoreError, Values
+from store.ports import LogEvent, StoreError, Values
 from store.readings.fold import FOLDS
 from store.readings.store import HomeReadings
 from store.schemas import SCHEMAS
@@ -77,7 +77,7 @@ def mark(ledger: Ledger, plane: Operation, meter: int, first: int, count: int) -
 
 
 T = TypeVar("T")
-Left = tuple[EstateModel, HomeReadings, Ledger, BackOffice, list[list[Event]]]
+Left = tuple[EstateModel, HomeReadings, Ledger, BackOffice, list[list[LogEvent]]]
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
     estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
     before = [store.events(home, MONTH) for home in range(HOMES)]
     office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
-    patience = Patience(office.done)
+    patience = FailureBudget(office.done)
     Unsteady.share = 0.002
     for step in range(4 * ROUNDS):
         with patience:
@@ -188,7 +188,7 @@ def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_pa
     estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
     office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
     Unsteady.share = 1.0
-    with Patience(office.done):
+    with FailureBudget(office.done):
         office.work(0)
     Unsteady.share = 0.0
     office.close(SCENARIO.span_us - 1)
@@ -198,7 +198,7 @@ def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_pa
 
 def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> None:
     done = BackOfficeResult()
-    patience = Patience(done)
+    patience = FailureBudget(done)
     for _ in range(SETBACKS_MAX - 1):
         with patience:
             raise StoreError("no answer")

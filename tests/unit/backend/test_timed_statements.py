@@ -6,10 +6,11 @@ from loadtests.backend.timed_statements import FAILED, INDETERMINATE, OK, Reques
 from loadtests.recording.histograms import UPPER_EDGES_US
 from loadtests.recording.history import ErrorCount, read_history
 from scenarios.domain import Operation
+from store.operations import StoreOperation
 
 S, MS = 1_000_000_000, 1_000_000
 ZERO_NS = 50 * S
-READ, WRITE, SENT = Operation.READ_STATE, Operation.REFOLD_DAY, Operation.INGEST_READING
+READ, WRITE, SENT = Operation.READ_STATE, StoreOperation.REFOLD_DAY, Operation.INGEST_READING
 
 
 def log_of_a_few() -> RequestLog:

@@ -18,7 +18,7 @@ from loadtests.capacity.step import (
 )
 from loadtests.recording.histograms import counts_of
 from loadtests.stats.bootstrap import keyed_generator
-from loadtests.stats.sequential import Answer
+from loadtests.stats.sequential import SequentialAnswer
 from scenarios.domain import Operation
 from scenarios.spec import Objective, Validity
 
@@ -63,7 +63,7 @@ def test_a_rate_within_the_limit_held() -> None:
     assert outcome.verdict is StepVerdict.HELD
     assert "slower than 50.0 ms" in outcome.reason
     (objective,) = outcome.objectives
-    assert objective.answer is Answer.YES
+    assert objective.answer is SequentialAnswer.YES
     assert objective.response_ms is not None and objective.response_ms.covers(5.0 * np.log(100))
     assert objective.effective_count > 0.3 * objective.response_count  # independent, up to the estimate's noise
     assert outcome.completed_per_s == RATE and outcome.mean_response_ms == pytest.approx(5.0, rel=0.02)

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from loadtests.cluster import doctor
-from loadtests.cluster.doctor import Check, Grade, examine
+from loadtests.cluster.doctor import Grade, MachineCheck, examine
 
 
-def looked_at(name: str, checks: tuple[Check, ...]) -> Check:
+def looked_at(name: str, checks: tuple[MachineCheck, ...]) -> MachineCheck:
     return next(check for check in checks if check.name == name)
 
 

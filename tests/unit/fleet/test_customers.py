@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loadtests.fleet.customers import CustomerLog
-from loadtests.fleet.journeys import DayShape, Page, journey_weights, turns_of
+from loadtests.fleet.journeys import DayShape, JourneyPage, journey_weights, turns_of
 from loadtests.recording.history import UPPER_EDGES_US, SecondCounts
 from scenarios.pace import Shape
 from scenarios.spec import parse_scenario
@@ -34,9 +34,9 @@ SCENARIO = parse_scenario(TEXT, "test")
 def test_only_what_the_scenario_asks_is_asked() -> None:
     weights = journey_weights(SCENARIO)
     assert weights == {
-        (Page.USAGE, Page.DAY): 0.4,
-        (Page.DISPLAY,): 0.1,
-        (Page.TARIFF,): pytest.approx(0.04),
+        (JourneyPage.USAGE, JourneyPage.DAY): 0.4,
+        (JourneyPage.DISPLAY,): 0.1,
+        (JourneyPage.TARIFF,): pytest.approx(0.04),
     }
 
 
@@ -46,7 +46,7 @@ def test_a_course_is_the_same_for_the_same_customer_and_follows_the_day() -> Non
     turns = list(turns_of(SCENARIO, estate, shape, 7))
     assert turns == list(turns_of(SCENARIO, estate, shape, 7))
     assert turns[:5] != list(islice(turns_of(SCENARIO, estate, shape, 8), 5))
-    visits = [turn.due_s for turn in turns if turn.page in (Page.USAGE, Page.DISPLAY, Page.TARIFF)]
+    visits = [turn.due_s for turn in turns if turn.page in (JourneyPage.USAGE, JourneyPage.DISPLAY, JourneyPage.TARIFF)]
     assert len(visits) == pytest.approx(240 / 0.05, rel=0.1)
     assert min(visits) >= 0 and max(visits) <= 240
     hour_s = 240 * 3.6e9 / estate.span_us
@@ -83,8 +83,8 @@ def test_customers_take_part_in_a_spike_as_the_trace_does() -> None:
 
 def test_a_page_counts_from_when_it_was_wanted() -> None:
     log = CustomerLog()
-    log.record(Page.USAGE, "ok", due_s=0.9, asked_s=2.1, done_s=2.4)
-    log.record(Page.USAGE, "failed", due_s=2.2, asked_s=2.2, done_s=2.3)
+    log.record(JourneyPage.USAGE, "ok", due_s=0.9, asked_s=2.1, done_s=2.4)
+    log.record(JourneyPage.USAGE, "failed", due_s=2.2, asked_s=2.2, done_s=2.3)
     assert [second.second for second in log.take(2.9)] == [0]
     (second,) = log.take(3.0)
     assert second.counts == {"customer_usage": SecondCounts(1, 2, 1, 1, 0, 0)}
@@ -96,24 +96,30 @@ def test_a_page_counts_from_when_it_was_wanted() -> None:
 
 def test_what_comes_for_a_second_that_was_handed_over_counts_in_the_next() -> None:
     log = CustomerLog()
-    log.record(Page.BILL, "ok", due_s=0.1, asked_s=0.1, done_s=0.2)
+    log.record(JourneyPage.BILL, "ok", due_s=0.1, asked_s=0.1, done_s=0.2)
     log.take(1.0)
-    log.record(Page.BILL, "ok", due_s=0.5, asked_s=0.5, done_s=1.5)
+    log.record(JourneyPage.BILL, "ok", due_s=0.5, asked_s=0.5, done_s=1.5)
     (second,) = log.take(2.0)
     assert (second.second, second.counts["customer_bill"]) == (1, SecondCounts(1, 1, 1, 0, 0, 0))
 
 
 def test_pages_that_the_end_overtakes_are_wanted_and_without_an_answer() -> None:
     log = CustomerLog()
-    log.record(Page.USAGE, "ok", due_s=0.2, asked_s=0.2, done_s=0.4)
+    log.record(JourneyPage.USAGE, "ok", due_s=0.2, asked_s=0.2, done_s=0.4)
     assert [second.second for second in log.take(1.0)] == [0]
-    log.give_up(Page.USAGE, due_s=0.9, now_s=5.5)
-    log.give_up(Page.BILL, due_s=3.1, now_s=5.5)
+    log.give_up(JourneyPage.USAGE, due_s=0.9, now_s=5.5)
+    log.give_up(JourneyPage.BILL, due_s=3.1, now_s=5.5)
     seconds = log.take(float("inf"))
     offered = {(second.second, name): counts.offered for second in seconds for name, counts in second.counts.items()}
     unknown = {
         (second.second, name): counts.indeterminate for second in seconds for name, counts in second.counts.items()
     }
-    assert {key for key, count in offered.items() if count} == {(1, Page.USAGE.value), (3, Page.BILL.value)}
-    assert {key for key, count in unknown.items() if count} == {(5, Page.USAGE.value), (5, Page.BILL.value)}
+    assert {key for key, count in offered.items() if count} == {
+        (1, JourneyPage.USAGE.value),
+        (3, JourneyPage.BILL.value),
+    }
+    assert {key for key, count in unknown.items() if count} == {
+        (5, JourneyPage.USAGE.value),
+        (5, JourneyPage.BILL.value),
+    }
     assert all(not len(index) for second in seconds for index, _ in second.response.values())

@@ -1,6 +1,6 @@
 """Who owns which shard: small histories of claims, starts and losses."""
 
-from loadtests.fleet.roster import Phase, Roster
+from loadtests.fleet.roster import Roster, WorkerPhase
 
 
 def begun(*workers: str) -> Roster:
@@ -34,7 +34,7 @@ def test_a_shard_that_nobody_waits_for_is_free_for_the_next_who_claims() -> None
     roster = Roster(1)
     roster.claim("a")
     assert roster.lose("a") == ([], [])
-    assert roster.phases() == [Phase.FREE]
+    assert roster.phases() == [WorkerPhase.FREE]
     assert roster.claim("b") == 0
 
 
@@ -44,7 +44,7 @@ def test_a_worker_lost_during_the_storm_is_not_replaced() -> None:
     assert roster.lose("a") == ([0], [])
     assert not roster.is_over
     assert roster.done(1)
-    assert roster.phases() == [Phase.LOST, Phase.DONE]
+    assert roster.phases() == [WorkerPhase.LOST, WorkerPhase.DONE]
 
 
 def test_a_worker_whose_shards_are_done_may_go() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from loadtests.errors import HarnessError
-from meterstorm.jobs.run_folder import RESOLVED_NAME, claim_folder, new_folder
+from loadtests.recording.run_folder import RESOLVED_NAME
+from meterstorm.jobs.run_folder import claim_folder, new_folder
 from scenarios.spec import ScenarioError
 
 

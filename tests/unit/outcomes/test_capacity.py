@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.capacity.search import Ending, Found, Purpose
+from loadtests.capacity.search import Ending, Found, StepPurpose
 from loadtests.capacity.search_loop import MadeStep, Search
 from loadtests.capacity.step import StepOutcome, StepRules, StepVerdict
 from loadtests.capacity.target import StepTarget
@@ -50,7 +50,7 @@ def made(rate_per_s: float, verdict: StepVerdict, *, node_cores: float = 0.1) ->
         objectives=(),
     )
     sample = ResourceSample(second=3, cpu_share=0.2, disk_busy_share=0.1, nodes=(node,))
-    return MadeStep(purpose=Purpose.BRACKET, outcome=outcome, resources=(sample,))
+    return MadeStep(purpose=StepPurpose.BRACKET, outcome=outcome, resources=(sample,))
 
 
 def setting() -> SearchSetting:

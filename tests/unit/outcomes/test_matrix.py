@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from loadtests.matrix.cells import Cell, Plan, Room, plan_matrix
-from loadtests.matrix.group import Loaded, Measured
-from loadtests.matrix.outage import Down, Outage, Outcomes
+from loadtests.matrix.cells import Cell, MatrixPlan, Room, plan_matrix
+from loadtests.matrix.group import LoadedCell, MatrixMeasurements
+from loadtests.matrix.outage import Down, OutageEffect, Outcomes
 from loadtests.matrix.visit import Visit
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import counts_of
@@ -54,26 +54,26 @@ def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **g
     return replace(sound, **given)  # type: ignore[arg-type]
 
 
-def measured_of(*visits: Visit) -> Measured:
-    return Measured(
-        loaded=[Loaded(cell=CELL, operations=30, writes=20, disk_bytes=10_000)],
+def measured_of(*visits: Visit) -> MatrixMeasurements:
+    return MatrixMeasurements(
+        loaded=[LoadedCell(cell=CELL, operations=30, writes=20, disk_bytes=10_000)],
         visits=list(visits),
         outages=[
-            Outage(
+            OutageEffect(
                 cell=CELL,
                 down=Down.DC,
                 after=None,
                 writes=Outcomes(ok=0, unavailable=8, timed_out=1, other=1),
                 reads=ALL_OK,
             ),
-            Outage(cell=CELL, down=Down.NOTHING, after=Down.DC, writes=ALL_OK, reads=ALL_OK),
+            OutageEffect(cell=CELL, down=Down.NOTHING, after=Down.DC, writes=ALL_OK, reads=ALL_OK),
         ],
         cassandra="5.0",
     )
 
 
 def results_of(
-    measured: Measured, *, plan: Plan = PLAN, is_partial: bool = False, rate_per_s: float = 500.0
+    measured: MatrixMeasurements, *, plan: MatrixPlan = PLAN, is_partial: bool = False, rate_per_s: float = 500.0
 ) -> MatrixResults:
     return MatrixResults(
         scenario="A <b>bold</b> title",
@@ -122,7 +122,7 @@ def test_an_outage_without_its_end_is_left_out() -> None:
 
 
 def test_cells_that_were_never_loaded_are_not_told() -> None:
-    assert results_of(Measured()).cells == ()
+    assert results_of(MatrixMeasurements()).cells == ()
 
 
 def test_staleness_counts_from_the_acknowledgement() -> None:

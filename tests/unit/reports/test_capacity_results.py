@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.capacity.search import Ending, Found, Purpose
+from loadtests.capacity.search import Ending, Found, StepPurpose
 from loadtests.capacity.step import StepVerdict
-from loadtests.stats.sequential import Answer
+from loadtests.stats.sequential import SequentialAnswer
 from reports.capacity.constraint import Resource
 from reports.capacity.page import capacity_html
 from reports.capacity.results import (
@@ -40,7 +40,7 @@ FOUND = Found(ending=Ending.FOUND, low_per_s=1_500, high_per_s=1_600)
 def step(verdict: StepVerdict, rate_per_s: float, response_ms: float | None) -> StepResult:
     return StepResult(
         rate_per_s=rate_per_s,
-        purpose=Purpose.BRACKET,
+        purpose=StepPurpose.BRACKET,
         verdict=verdict,
         reason="<because>",
         length_s=60,
@@ -57,7 +57,7 @@ def step(verdict: StepVerdict, rate_per_s: float, response_ms: float | None) -> 
                 operation="ingest_reading",
                 percentile=99.0,
                 response_ms_max=50.0,
-                answer=Answer.UNDECIDED,
+                answer=SequentialAnswer.UNDECIDED,
                 slower_share=None if response_ms is None else 0.01,
                 response_ms=None
                 if response_ms is None

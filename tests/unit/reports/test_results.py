@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.results_file import RESULTS_NAME, Kind, Verdict, kind_of, schema_text
+from loadtests.recording.run_folder import RESULTS_NAME
+from reports.results_file import Kind, Verdict, kind_of, schema_text
 from reports.run.results import Results, load_results
 from reports.simulation.results import load_simulation
 from scenarios.spec import ScenarioError

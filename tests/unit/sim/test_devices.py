@@ -8,7 +8,7 @@ import pytest
 from scenarios.domain import CommandState, ReadSchedule
 from scenarios.spec import Scenario
 from sim.energy.raw_forms import raw_readings
-from sim.estate.commands import Outcome, done_us, run_command
+from sim.estate.commands import CommandOutcome, done_us, run_command
 from sim.estate.devices import firmware_at
 from sim.estate.homes import NEVER_US
 from sim.estate.model import EstateModel, build_estate
@@ -113,7 +113,7 @@ HOMES = 2_000
 CALLED = sets("half_hourly", 10.0, attempts_max=3, timeout_s=60.0, backoff_s=30.0, ack_mean_s=1.0)
 
 
-def ended_of(estate: EstateModel, campaign: int = 0) -> list[Outcome]:
+def ended_of(estate: EstateModel, campaign: int = 0) -> list[CommandOutcome]:
     """How the command to each home's electricity meter ended; the answers of those EXHAUSTED must be none."""
     found = []
     for premises in range(estate.premises_count):
@@ -134,9 +134,9 @@ def test_a_silent_device_is_sent_to_as_often_as_allowed_and_does_nothing():
     silent = silent_of(estate)
     assert len(silent) == pytest.approx(0.2 * HOMES, abs=5 * (HOMES * 0.2 * 0.8) ** 0.5)
     end_us = 10 * HOUR_US + (90 + 120 + 60) * SECOND_US
-    exhausted = Outcome(int(CommandState.EXHAUSTED), end_us, 3, NEVER_US, False, 0)
+    exhausted = CommandOutcome(int(CommandState.EXHAUSTED), end_us, 3, NEVER_US, False, 0)
     done = 10 * HOUR_US + SECOND_US // 2
-    applied = Outcome(int(CommandState.APPLIED), 10 * HOUR_US + SECOND_US, 1, done, False, 0)
+    applied = CommandOutcome(int(CommandState.APPLIED), 10 * HOUR_US + SECOND_US, 1, done, False, 0)
     assert ended == [exhausted if index in silent else applied for index in range(HOMES)]
     meters = np.arange(0, 2 * HOMES, 2)
     assert estate.schedule_of(meters, 1).tolist() == [D if index in silent else H for index in range(HOMES)]

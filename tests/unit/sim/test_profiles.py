@@ -12,7 +12,7 @@ from sim.profiles.bdew import bdew_household
 from sim.profiles.choose import profile_named
 from sim.profiles.demand import YEAR_ONE
 from sim.profiles.elexon import COLUMNS, read_elexon, season_of
-from sim.profiles.faults import LINES_KEPT_MAX, Fault
+from sim.profiles.faults import LINES_KEPT_MAX, RowFault
 from sim.profiles.london_trial import _calendar, read_london_trial
 from sim.profiles.rows import BLANK, CODES, USABLE, Columns, parse_rows
 from sim.profiles.stored import read_profile, write_profile
@@ -66,23 +66,23 @@ def test_numbers_are_read_in_millionths(kwh, micro_kwh):
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ("A,Std,2012-10-15 00:30:00", Fault.WRONG_COLUMNS),
-        ("A,Std,2012-10-15 00:30:00,0.1,9", Fault.WRONG_COLUMNS),
-        ("A,Std,15/10/2012 00:30,0.1", Fault.BAD_TIME),
-        ("A,Std,2012-13-15 00:30:00,0.1", Fault.BAD_TIME),
-        ("A,Std,2013-02-29 00:30:00,0.1", Fault.BAD_TIME),
-        ("A,Std,2012-10-15 24:00:00,0.1", Fault.BAD_TIME),
-        ("A,Std,1999-10-15 00:30:00,0.1", Fault.BAD_TIME),
-        ("A,Std,2012-10-15 00:30:00.x,0.1", Fault.BAD_TIME),
-        ("A,Std,,0.1", Fault.BAD_TIME),
-        ("A,Std,2012-12-18 15:13:41.0000000,Null", Fault.OFF_GRID),
-        ("A,Std,2012-10-15 00:30:00.0000001,0.1", Fault.OFF_GRID),
-        ("A,Std,2012-10-15 00:15:00,0.1", Fault.OFF_GRID),
-        ("A,Std,2012-10-15 00:30:00,Null", Fault.NULL),
-        ("A,Std,2012-10-15 00:30:00, NULL ", Fault.NULL),
-        ("A,Std,2012-10-15 00:30:00,", Fault.NULL),
+        ("A,Std,2012-10-15 00:30:00", RowFault.WRONG_COLUMNS),
+        ("A,Std,2012-10-15 00:30:00,0.1,9", RowFault.WRONG_COLUMNS),
+        ("A,Std,15/10/2012 00:30,0.1", RowFault.BAD_TIME),
+        ("A,Std,2012-13-15 00:30:00,0.1", RowFault.BAD_TIME),
+        ("A,Std,2013-02-29 00:30:00,0.1", RowFault.BAD_TIME),
+        ("A,Std,2012-10-15 24:00:00,0.1", RowFault.BAD_TIME),
+        ("A,Std,1999-10-15 00:30:00,0.1", RowFault.BAD_TIME),
+        ("A,Std,2012-10-15 00:30:00.x,0.1", RowFault.BAD_TIME),
+        ("A,Std,,0.1", RowFault.BAD_TIME),
+        ("A,Std,2012-12-18 15:13:41.0000000,Null", RowFault.OFF_GRID),
+        ("A,Std,2012-10-15 00:30:00.0000001,0.1", RowFault.OFF_GRID),
+        ("A,Std,2012-10-15 00:15:00,0.1", RowFault.OFF_GRID),
+        ("A,Std,2012-10-15 00:30:00,Null", RowFault.NULL),
+        ("A,Std,2012-10-15 00:30:00, NULL ", RowFault.NULL),
+        ("A,Std,2012-10-15 00:30:00,", RowFault.NULL),
         *(
-            (f"A,Std,2012-10-15 00:30:00,{kwh}", Fault.BAD_NUMBER)
+            (f"A,Std,2012-10-15 00:30:00,{kwh}", RowFault.BAD_NUMBER)
             for kwh in (
                 "-0.1",
                 "nan",
@@ -150,12 +150,12 @@ def test_a_dirty_file_is_reported_by_line_and_used_where_it_can_be(tmp_path):
     path = write(tmp_path / "lcl.csv", TRIAL_HEADER, *rows, "", *day_rows(household="MAC000003", skip=(7, 8, 9)))
     profile, report = read_london_trial(path, START, 1)
     assert faults_of(report) == {
-        Fault.STRAY_SPACES: (1, (5,)),
-        Fault.DUPLICATE: (1, (12,)),
-        Fault.NULL: (1, (22,)),
-        Fault.BAD_NUMBER: (1, (27,)),
-        Fault.OFF_GRID: (1, (32,)),
-        Fault.GAP: (4, (33, 59)),  # what is off the grid is not a half-hour; and three of the other household
+        RowFault.STRAY_SPACES: (1, (5,)),
+        RowFault.DUPLICATE: (1, (12,)),
+        RowFault.NULL: (1, (22,)),
+        RowFault.BAD_NUMBER: (1, (27,)),
+        RowFault.OFF_GRID: (1, (32,)),
+        RowFault.GAP: (4, (33, 59)),  # what is off the grid is not a half-hour; and three of the other household
     }
     assert (report.rows_read, report.rows_used) == (94, 90)
     assert profile.share.min() == profile.share.max()  # all usable readings are 0.5
@@ -169,14 +169,14 @@ def test_the_first_of_two_readings_counts(tmp_path):
         read_london_trial(write(tmp_path / "lcl.csv", TRIAL_HEADER, *rows), START, 1)
     path = write(tmp_path / "lcl.csv", TRIAL_HEADER, *rows[:50])
     profile, report = read_london_trial(path, START, 1)
-    assert faults_of(report)[Fault.DUPLICATE] == (2, (50, 51))
+    assert faults_of(report)[RowFault.DUPLICATE] == (2, (50, 51))
     assert profile.share.min() == profile.share.max()
 
 
 def test_only_the_first_lines_of_a_fault_are_kept(tmp_path):
     rows = [row + " " for row in day_rows()]
     _, report = read_london_trial(write(tmp_path / "lcl.csv", TRIAL_HEADER, *rows), START, 1)
-    assert faults_of(report) == {Fault.STRAY_SPACES: (48, tuple(range(2, 2 + LINES_KEPT_MAX)))}
+    assert faults_of(report) == {RowFault.STRAY_SPACES: (48, tuple(range(2, 2 + LINES_KEPT_MAX)))}
 
 
 def test_blocks_do_not_show(tmp_path, monkeypatch):
@@ -212,7 +212,7 @@ def test_households_beyond_the_bound_are_forgotten_oldest_first_and_said_so(tmp_
     rows = [row for name in names for row in day_rows(household=name)]
     rows += [day_rows(household="MAC0")[0], day_rows(household="MAC8")[0]]
     _, report = read_london_trial(write(tmp_path / "lcl.csv", TRIAL_HEADER, *rows), START, 1)
-    assert faults_of(report)[Fault.DUPLICATE] == (1, (len(rows) + 1,))  # MAC8's; MAC0 was forgotten
+    assert faults_of(report)[RowFault.DUPLICATE] == (1, (len(rows) + 1,))  # MAC8's; MAC0 was forgotten
     assert any("within the 8 household-years last met; 2 earlier ones were forgotten" in note for note in report.notes)
 
 

@@ -9,6 +9,7 @@ from store.commands import cassandra
 from store.commands.cassandra import CassandraCommandTables
 from store.commands.machine import End, State
 from store.commands.port import CommandId
+from store.operations import StoreOperation
 from store.ports import StoreError
 
 ID = CommandId(1, 2, 3)
@@ -38,7 +39,7 @@ class DoubtfulStatements:
         return StoreError("timed out") if is_lost else (is_applied, None)
 
     def run_serial(self, operation, values):
-        assert operation is Operation.READ_COMMAND
+        assert operation is StoreOperation.READ_COMMAND
         self.asked.append("read")
         if self.unreadable:
             self.unreadable -= 1

@@ -11,8 +11,8 @@ from store.commands.machine import (
     BACKOFF_US_MAX,
     TERMINAL,
     TRANSITIONS,
+    CommandEvent,
     End,
-    Event,
     IllegalTransition,
     State,
     Step,
@@ -24,8 +24,13 @@ from store.commands.machine import (
 )
 
 DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
-SENT = [Step(0, Event.CREATE, 0), Step(10, Event.SEND, 1)]
-REPLAYED = [*SENT, Step(110, Event.TIME_OUT, 1), Step(110, Event.BACK_OFF, 1), Step(150, Event.SEND, 2)]
+SENT = [Step(0, CommandEvent.CREATE, 0), Step(10, CommandEvent.SEND, 1)]
+REPLAYED = [
+    *SENT,
+    Step(110, CommandEvent.TIME_OUT, 1),
+    Step(110, CommandEvent.BACK_OFF, 1),
+    Step(150, CommandEvent.SEND, 2),
+]
 
 
 def walked(*events):
@@ -39,17 +44,20 @@ def walked(*events):
     ("events", "state"),
     [
         ([], State.CREATED),
-        ([Event.SEND, Event.REACH_HUB, Event.ACKNOWLEDGE, Event.APPLY], State.APPLIED),
-        ([Event.SEND, Event.REFUSE], State.REJECTED),
-        ([Event.REFUSE], State.REJECTED),
-        ([Event.SEND, Event.TIME_OUT, Event.BACK_OFF, Event.SEND], State.SENT),
-        ([Event.SEND, Event.TIME_OUT, Event.BACK_OFF, Event.APPLY], State.APPLIED),
-        ([Event.SEND, Event.TIME_OUT, Event.EXHAUST], State.EXHAUSTED),
-        ([Event.SEND, Event.TIME_OUT, Event.EXHAUST, Event.APPLY, Event.REFUSE], State.EXHAUSTED),
-        ([Event.CANCEL], State.CANCELLED),
-        ([Event.SEND, Event.SUPERSEDE, Event.ACKNOWLEDGE], State.SUPERSEDED),
-        ([Event.EXPIRE], State.EXPIRED),
-        ([Event.SEND, Event.TIME_OUT, Event.BACK_OFF, Event.ACKNOWLEDGE], State.RETRY_WAIT),
+        ([CommandEvent.SEND, CommandEvent.REACH_HUB, CommandEvent.ACKNOWLEDGE, CommandEvent.APPLY], State.APPLIED),
+        ([CommandEvent.SEND, CommandEvent.REFUSE], State.REJECTED),
+        ([CommandEvent.REFUSE], State.REJECTED),
+        ([CommandEvent.SEND, CommandEvent.TIME_OUT, CommandEvent.BACK_OFF, CommandEvent.SEND], State.SENT),
+        ([CommandEvent.SEND, CommandEvent.TIME_OUT, CommandEvent.BACK_OFF, CommandEvent.APPLY], State.APPLIED),
+        ([CommandEvent.SEND, CommandEvent.TIME_OUT, CommandEvent.EXHAUST], State.EXHAUSTED),
+        (
+            [CommandEvent.SEND, CommandEvent.TIME_OUT, CommandEvent.EXHAUST, CommandEvent.APPLY, CommandEvent.REFUSE],
+            State.EXHAUSTED,
+        ),
+        ([CommandEvent.CANCEL], State.CANCELLED),
+        ([CommandEvent.SEND, CommandEvent.SUPERSEDE, CommandEvent.ACKNOWLEDGE], State.SUPERSEDED),
+        ([CommandEvent.EXPIRE], State.EXPIRED),
+        ([CommandEvent.SEND, CommandEvent.TIME_OUT, CommandEvent.BACK_OFF, CommandEvent.ACKNOWLEDGE], State.RETRY_WAIT),
     ],
 )
 def test_ways_through_the_table(events, state):
@@ -59,16 +67,16 @@ def test_ways_through_the_table(events, state):
 @pytest.mark.parametrize(
     "events",
     [
-        [Event.APPLY],
-        [Event.ACKNOWLEDGE],
-        [Event.TIME_OUT],
-        [Event.EXHAUST],
-        [Event.SEND, Event.SEND],
-        [Event.SEND, Event.CANCEL],
-        [Event.SEND, Event.EXHAUST],
-        [Event.SEND, Event.APPLY, Event.SEND],
-        [Event.SEND, Event.APPLY, Event.CANCEL],
-        [Event.CANCEL, Event.SUPERSEDE],
+        [CommandEvent.APPLY],
+        [CommandEvent.ACKNOWLEDGE],
+        [CommandEvent.TIME_OUT],
+        [CommandEvent.EXHAUST],
+        [CommandEvent.SEND, CommandEvent.SEND],
+        [CommandEvent.SEND, CommandEvent.CANCEL],
+        [CommandEvent.SEND, CommandEvent.EXHAUST],
+        [CommandEvent.SEND, CommandEvent.APPLY, CommandEvent.SEND],
+        [CommandEvent.SEND, CommandEvent.APPLY, CommandEvent.CANCEL],
+        [CommandEvent.CANCEL, CommandEvent.SUPERSEDE],
     ],
 )
 def test_what_the_table_does_not_have_is_illegal(events):
@@ -88,7 +96,7 @@ def test_every_state_is_reached_and_every_open_one_can_end():
         reached |= {to for (state, _), to in TRANSITIONS.items() if state in reached}
     assert reached == set(State)
     for state in set(State) - TERMINAL:
-        assert (state, Event.SUPERSEDE) in TRANSITIONS
+        assert (state, CommandEvent.SUPERSEDE) in TRANSITIONS
 
 
 def test_backoff_doubles_to_a_bound():
@@ -99,7 +107,7 @@ def test_backoff_doubles_to_a_bound():
 
 def test_fold_of_a_command_that_was_replayed_and_answered_late():
     end = End(State.APPLIED, 160, 1)
-    late_refusal = Step(170, Event.REFUSE, 2)
+    late_refusal = Step(170, CommandEvent.REFUSE, 2)
     course = fold([*REPLAYED, late_refusal], end, timeout_us=100)
     assert (course.state, course.attempts, course.ended_us, course.is_late, course.repeats, course.illegal) == (
         State.APPLIED,
@@ -119,14 +127,22 @@ def test_fold_of_an_open_command():
 @pytest.mark.parametrize(
     ("steps", "end", "said"),
     [
-        ([*SENT, Step(20, Event.SEND, 2)], None, "SEND of a command that is SENT"),
-        ([*SENT, Step(30, Event.TIME_OUT, 1)], End(State.APPLIED, 20, 1), "TIME_OUT of a command that is APPLIED"),
+        ([*SENT, Step(20, CommandEvent.SEND, 2)], None, "SEND of a command that is SENT"),
+        (
+            [*SENT, Step(30, CommandEvent.TIME_OUT, 1)],
+            End(State.APPLIED, 20, 1),
+            "TIME_OUT of a command that is APPLIED",
+        ),
         (SENT, End(State.EXHAUSTED, 20, 1), "EXHAUST of a command that is SENT"),
         (SENT, End(State.APPLIED, 20, 2), "APPLY of attempt 2, which was not sent"),
         (SENT[:1], End(State.APPLIED, 20, 1), "APPLY of attempt 1, which was not sent"),
-        ([*SENT, Step(20, Event.REFUSE, 3)], None, "REFUSE of attempt 3, which was not sent"),
-        ([SENT[0], Step(10, Event.SEND, 2)], None, "attempt 2 is the 1. to be sent"),
-        ([*REPLAYED, Step(160, Event.SEND, 3)], End(State.CANCELLED, 155, 2), "CANCEL of a command that is SENT"),
+        ([*SENT, Step(20, CommandEvent.REFUSE, 3)], None, "REFUSE of attempt 3, which was not sent"),
+        ([SENT[0], Step(10, CommandEvent.SEND, 2)], None, "attempt 2 is the 1. to be sent"),
+        (
+            [*REPLAYED, Step(160, CommandEvent.SEND, 3)],
+            End(State.CANCELLED, 155, 2),
+            "CANCEL of a command that is SENT",
+        ),
     ],
 )
 def test_fold_finds_what_is_illegal(steps, end, said):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of
-from store.ingest import DELIVERY_ROWS_MAX, Ingested, Known, MeterDay, ingest
+from store.ingest import DELIVERY_ROWS_MAX, Ingested, Known, ingest
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book
-from store.rejections import Reason, Refused
+from store.rejections import Reason, RefusedRequest
+from store.rows import MeterDay
 from store.schemas import SCHEMAS
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
@@ -172,6 +173,6 @@ def test_registers_alone(store: MemoryStore) -> None:
 
 def test_a_delivery_has_a_limit(store: MemoryStore) -> None:
     too_many = rows(*[(0, 0, [1], 1)] * (DELIVERY_ROWS_MAX + 1))
-    with pytest.raises(Refused, match="10001 rows: at most 10000"):
+    with pytest.raises(RefusedRequest, match="10001 rows: at most 10000"):
         ingest(store, too_many, known())
     assert store.events(0, JANUARY) == []

@@ -11,6 +11,7 @@ from cassandra.query import BoundStatement
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
+from store.operations import StoreOperation
 from store.ports import StoreError
 from store.schemas import SCHEMAS
 from store.session import ATTEMPTS_MAX, Statements, prepare
@@ -70,7 +71,7 @@ def test_there_is_a_limit_and_the_error_names_the_table() -> None:
 def test_what_is_not_idempotent_is_never_sent_again() -> None:
     statements = Scripted([late(), ["row"]], is_idempotent=False)
     with pytest.raises(StoreError, match="count_receipt"):
-        statements.run(Operation.COUNT_RECEIPT, {})
+        statements.run(StoreOperation.COUNT_RECEIPT, {})
     assert statements.sent == 1
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from loadtests.recording.histograms import COUNTS_SIZE, counts_of
 from loadtests.recording.ledger import SlotState
 from loadtests.wire.completion import count_in_second, count_value, end_all, expire, lose_link
-from loadtests.wire.outcomes import ErrorKind, Outcome
-from loadtests.wire.state import SECOND_ROWS, CountColumn, Limit, LinkField, LinkStatus, Total
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
+from loadtests.wire.state import SECOND_ROWS, CountColumn, EngineLimit, LinkField, LinkStatus, Total
 from tests.support.wire_bench import TIMEOUT_US, Bench, error, new_bench, response
 
 OVERLOADED, WRITE_TIMEOUT, INVALID = 0x1001, 0x1100, 0x2200
@@ -34,23 +34,27 @@ def play(bench: Bench, answers: list[int]) -> list[int]:
 @pytest.mark.parametrize(
     ("answers", "outcome", "slot"),
     [
-        ([OK], Outcome.OK, SlotState.ACKNOWLEDGED),
-        ([OVERLOADED, OK], Outcome.OK, SlotState.ACKNOWLEDGED),
-        ([WRITE_TIMEOUT, OVERLOADED, OK], Outcome.OK, SlotState.ACKNOWLEDGED),
-        ([OVERLOADED] * 3, Outcome.FAILED, SlotState.FAILED),
-        ([WRITE_TIMEOUT] * 3, Outcome.INDETERMINATE, SlotState.INTENT),
-        ([WRITE_TIMEOUT, OVERLOADED, OVERLOADED], Outcome.INDETERMINATE, SlotState.INTENT),
-        ([OVERLOADED, OVERLOADED, WRITE_TIMEOUT], Outcome.INDETERMINATE, SlotState.INTENT),
-        ([INVALID], Outcome.FAILED, SlotState.FAILED),
-        ([WRITE_TIMEOUT, INVALID], Outcome.INDETERMINATE, SlotState.INTENT),
+        ([OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([OVERLOADED, OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([WRITE_TIMEOUT, OVERLOADED, OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([OVERLOADED] * 3, RequestOutcome.FAILED, SlotState.FAILED),
+        ([WRITE_TIMEOUT] * 3, RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([WRITE_TIMEOUT, OVERLOADED, OVERLOADED], RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([OVERLOADED, OVERLOADED, WRITE_TIMEOUT], RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([INVALID], RequestOutcome.FAILED, SlotState.FAILED),
+        ([WRITE_TIMEOUT, INVALID], RequestOutcome.INDETERMINATE, SlotState.INTENT),
     ],
 )
 def test_the_outcome_of_an_operation_is_that_of_all_its_attempts(
-    answers: list[int], outcome: Outcome, slot: SlotState
+    answers: list[int], outcome: RequestOutcome, slot: SlotState
 ) -> None:
     bench = new_bench([0], attempts=3)
     assert play(bench, answers) == [1] * len(answers)  # a retry sends the very same bytes
-    totals = {Outcome.OK: Total.OK, Outcome.FAILED: Total.FAILED, Outcome.INDETERMINATE: Total.INDETERMINATE}
+    totals = {
+        RequestOutcome.OK: Total.OK,
+        RequestOutcome.FAILED: Total.FAILED,
+        RequestOutcome.INDETERMINATE: Total.INDETERMINATE,
+    }
     assert [bench.total(total) for total in totals.values()] == [int(o is outcome) for o in totals]
     assert bench.ledger.slots(0, 0, 1)[0, 0] == slot
     assert bench.total(Total.RETRIES) == len(answers) - 1 and bench.total(Total.ATTEMPTED) == 1
@@ -61,13 +65,13 @@ def test_what_must_not_be_applied_twice_is_not_repeated_once_it_may_have_been() 
     bench = new_bench([0], attempts=3)
     bench.state.is_idempotent[0] = 0
     play(bench, [OVERLOADED, WRITE_TIMEOUT])
-    assert bench.errors(Outcome.INDETERMINATE, ErrorKind.WRITE_TIMEOUT) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.WRITE_TIMEOUT) == 1
 
 
 def test_a_retry_waits_longer_each_time_up_to_the_maximum() -> None:
     bench = new_bench([0], attempts=4)
-    bench.state.limits[Limit.BACKOFF_US] = 100_000
-    bench.state.limits[Limit.BACKOFF_US_MAX] = 250_000
+    bench.state.limits[EngineLimit.BACKOFF_US] = 100_000
+    bench.state.limits[EngineLimit.BACKOFF_US_MAX] = 250_000
     now_us = 0
     waits = []
     for _ in range(3):
@@ -104,7 +108,7 @@ def test_a_time_out_is_retried_and_its_late_answer_only_frees_the_stream() -> No
 
 def test_a_link_that_owes_answers_and_says_nothing_is_given_up() -> None:
     bench = new_bench([0, 100], attempts=1)
-    bench.state.limits[Limit.TIMEOUT_US] = 3 * TIMEOUT_US
+    bench.state.limits[EngineLimit.TIMEOUT_US] = 3 * TIMEOUT_US
     bench.submit(100)
     (silent, *_), (alive, *_) = bench.sent()
     bench.state.links[alive, LinkField.HEARD_US] = 200
@@ -147,8 +151,8 @@ def test_the_end_of_a_run_leaves_nothing_without_an_outcome() -> None:
     (link, stream, _), _ = bench.sent()
     bench.answer(link, error(stream, OVERLOADED), 5)
     end_all(bench.state, 100)
-    assert bench.errors(Outcome.FAILED, ErrorKind.OVERLOADED) == 1
-    assert bench.errors(Outcome.INDETERMINATE, ErrorKind.NOT_DRAINED) == 1
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.OVERLOADED) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.NOT_DRAINED) == 1
     assert bench.total(Total.IN_FLIGHT) == bench.total(Total.WAITING) == 0
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from loadtests.wire.event_loop import needs_python, wait_us
-from loadtests.wire.state import Limit, LinkField, LinkStatus, LiveField, Progress, Total
+from loadtests.wire.state import BlockProgress, EngineLimit, LinkField, LinkStatus, LiveField, Total
 from tests.support.wire_bench import TIMEOUT_US, Bench, new_bench, response
 
 
@@ -26,7 +26,7 @@ def test_it_ends_with_the_block() -> None:
 def test_it_ends_once_when_the_whole_block_is_due_and_waits_for_room() -> None:
     bench = new_bench([0, 100], in_flight=1)
     bench.submit(100)
-    assert bench.progress[Progress.NOTICED] == 2 and bench.progress[Progress.TAKEN_UP] == 1
+    assert bench.progress[BlockProgress.NOTICED] == 2 and bench.progress[BlockProgress.TAKEN_UP] == 1
     assert asks(bench) and not asks(bench, was_all_due=True)
 
 
@@ -50,9 +50,9 @@ def test_without_a_block_it_ends_when_all_is_answered() -> None:
 def test_it_ends_when_told_to_stop_and_then_when_nothing_is_in_flight_but_retries() -> None:
     bench = new_bench([0, 100])
     bench.submit(0)
-    bench.state.limits[Limit.STOP_ASKED] = 1
+    bench.state.limits[EngineLimit.STOP_ASKED] = 1
     assert asks(bench)
-    bench.state.limits[Limit.IS_STOPPING] = 1
+    bench.state.limits[EngineLimit.IS_STOPPING] = 1
     bench.rows, bench.progress = bench.rows[:0], bench.progress * 0
     assert not asks(bench)
     bench.state.totals[Total.WAITING] = 1
@@ -73,7 +73,7 @@ def test_it_looks_for_time_outs_and_tells_the_display_every_100_ms() -> None:
 
 def test_an_open_loop_sleeps_for_the_rest_of_its_beat_and_longer_when_idle() -> None:
     bench = new_bench([0])
-    bench.state.limits[Limit.BEAT_US] = 500
+    bench.state.limits[EngineLimit.BEAT_US] = 500
     assert wait_us(bench.state, 100, 10**9, 0) == 2_000  # nothing is in flight and nothing due: no more than 2 ms
     assert wait_us(bench.state, 100, 1_500, 0) == 1_500
     assert wait_us(bench.state, 100, 50, 0) == 400
@@ -84,7 +84,7 @@ def test_an_open_loop_sleeps_for_the_rest_of_its_beat_and_longer_when_idle() -> 
 
 def test_a_closed_loop_finds_the_beat_in_which_three_quarters_of_its_window_are_answered() -> None:
     bench = new_bench([0])
-    bench.state.limits[[Limit.IS_CLOSED_LOOP, Limit.IN_FLIGHT]] = 1, 64
+    bench.state.limits[[EngineLimit.IS_CLOSED_LOOP, EngineLimit.IN_FLIGHT]] = 1, 64
     beat_us, per_ms = 1_000, 10
     for _ in range(200):
         beat_us = wait_us(bench.state, 0, 0, beat_us * per_ms // 1_000)
@@ -110,6 +110,6 @@ def test_the_time_before_the_start_and_a_closed_loop_know_no_stalls() -> None:
     for now_us in (-500_000, -1, 5_000):
         asks(bench, now_us=now_us)
     assert stalls(bench) == (0, 0, 0)
-    bench.state.limits[Limit.IS_CLOSED_LOOP] = 1
+    bench.state.limits[EngineLimit.IS_CLOSED_LOOP] = 1
     asks(bench, now_us=600_000)
     assert stalls(bench) == (0, 0, 0)

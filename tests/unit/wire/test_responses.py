@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.wire.outcomes import ErrorKind, Outcome, kind_of_code
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome, kind_of_code
 from loadtests.wire.protocol import CONTROL_STREAM, HeaderFlag, Opcode, ResultKind
 from loadtests.wire.responses import ANSWERED, classify
 from loadtests.wire.state import LinkField, LinkStatus, Total
@@ -34,7 +34,7 @@ def test_wherever_the_bytes_are_cut_the_answers_are_the_same(kinds: list[str], d
     pieces = [stream_of_bytes[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream_of_bytes)], strict=True)]
     assert sum(bench.answer(0, piece, 5) for piece in pieces) == len(kinds)
     assert bench.total(Total.OK) == len([kind for kind in kinds if kind != "error"])
-    assert bench.errors(Outcome.FAILED, ErrorKind.OVERLOADED) == kinds.count("error")
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.OVERLOADED) == kinds.count("error")
     assert bench.link(0, LinkField.IN_END) == 0
 
 
@@ -54,21 +54,21 @@ def test_what_stands_before_the_body_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "outcome"),
     [
-        (0x0000, ErrorKind.SERVER_ERROR, Outcome.INDETERMINATE),
-        (0x1000, ErrorKind.UNAVAILABLE, Outcome.FAILED),
-        (0x1001, ErrorKind.OVERLOADED, Outcome.FAILED),
-        (0x1002, ErrorKind.IS_BOOTSTRAPPING, Outcome.FAILED),
-        (0x1100, ErrorKind.WRITE_TIMEOUT, Outcome.INDETERMINATE),
-        (0x1200, ErrorKind.READ_TIMEOUT, Outcome.INDETERMINATE),
-        (0x1300, ErrorKind.READ_FAILURE, Outcome.INDETERMINATE),
-        (0x1500, ErrorKind.WRITE_FAILURE, Outcome.INDETERMINATE),
-        (0x2200, ErrorKind.INVALID, Outcome.FAILED),
-        (0x2500, ErrorKind.UNPREPARED, Outcome.FAILED),
-        (0x7777, ErrorKind.UNKNOWN_CODE, Outcome.INDETERMINATE),
-        (-1, ErrorKind.UNKNOWN_CODE, Outcome.INDETERMINATE),
+        (0x0000, ErrorKind.SERVER_ERROR, RequestOutcome.INDETERMINATE),
+        (0x1000, ErrorKind.UNAVAILABLE, RequestOutcome.FAILED),
+        (0x1001, ErrorKind.OVERLOADED, RequestOutcome.FAILED),
+        (0x1002, ErrorKind.IS_BOOTSTRAPPING, RequestOutcome.FAILED),
+        (0x1100, ErrorKind.WRITE_TIMEOUT, RequestOutcome.INDETERMINATE),
+        (0x1200, ErrorKind.READ_TIMEOUT, RequestOutcome.INDETERMINATE),
+        (0x1300, ErrorKind.READ_FAILURE, RequestOutcome.INDETERMINATE),
+        (0x1500, ErrorKind.WRITE_FAILURE, RequestOutcome.INDETERMINATE),
+        (0x2200, ErrorKind.INVALID, RequestOutcome.FAILED),
+        (0x2500, ErrorKind.UNPREPARED, RequestOutcome.FAILED),
+        (0x7777, ErrorKind.UNKNOWN_CODE, RequestOutcome.INDETERMINATE),
+        (-1, ErrorKind.UNKNOWN_CODE, RequestOutcome.INDETERMINATE),
     ],
 )
-def test_error_codes(code: int, kind: ErrorKind, outcome: Outcome) -> None:
+def test_error_codes(code: int, kind: ErrorKind, outcome: RequestOutcome) -> None:
     bench, [(link, stream, _), *_] = sent_bench(1)
     bench.answer(link, error(stream, code), 5)
     assert kind_of_code(code) == kind and bench.errors(outcome, kind) == 1
@@ -84,7 +84,7 @@ def test_the_first_message_of_each_kind_is_kept() -> None:
 def test_a_result_that_is_neither_void_nor_rows_is_no_acknowledgement() -> None:
     bench, [(link, stream, _), *_] = sent_bench(1)
     bench.answer(link, response(stream, struct.pack(">i", ResultKind.SCHEMA_CHANGE)), 5)
-    assert bench.errors(Outcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1
     assert bench.ledger.slots(0, 0, 1)[0, 0] == 1
     assert bench.link(link, LinkField.STATUS) == LinkStatus.LOST
 
@@ -113,7 +113,7 @@ def test_an_error_larger_than_the_buffer_keeps_its_kind_and_message() -> None:
     message = b"x" * 300
     body = struct.pack(">iH", 0x1001, len(message)) + message
     receive_in_pieces(bench, response(sent[0][1], body, opcode=Opcode.ERROR), 100)
-    assert bench.errors(Outcome.FAILED, ErrorKind.OVERLOADED) == 1
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.OVERLOADED) == 1
     assert bench.state.error_samples[ErrorKind.OVERLOADED, :10].tobytes() == body[:10]
 
 
@@ -160,4 +160,4 @@ def test_an_unprepared_statement_asks_for_a_prepare_and_is_retried() -> None:
 def test_an_opcode_that_is_no_answer() -> None:
     bench, [(link, stream, _), *_] = sent_bench(1)
     bench.answer(link, response(stream, b"", opcode=Opcode.READY), 5)
-    assert bench.errors(Outcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from loadtests.recording.ledger import SlotState
-from loadtests.wire.outcomes import ErrorKind, Outcome
+from loadtests.wire.outcomes import ErrorKind, RequestOutcome
 from loadtests.wire.ring import NO_NODE, RingTable
-from loadtests.wire.state import CountColumn, Limit, LinkField, LinkStatus, Progress, Total
+from loadtests.wire.state import BlockProgress, CountColumn, EngineLimit, LinkField, LinkStatus, Total
 from loadtests.wire.submit import ALL_FULL, FAR_US, NONE_OPEN, choose_link, hold_back, refuse_unsent
 from tests.support.wire_bench import FRAME_SIZE, THREE_NODES, new_bench, response
 
@@ -38,7 +38,7 @@ def test_a_full_window_keeps_operations_in_line_and_counts_each_once() -> None:
         bench.answer(link, response(stream), 30)
     bench.submit(30)
     assert [label for *_, label in sorted(bench.sent())] == [3, 4]
-    assert bench.total(Total.BLOCKED) == 3 and bench.progress[Progress.TAKEN_UP] == 4
+    assert bench.total(Total.BLOCKED) == 3 and bench.progress[BlockProgress.TAKEN_UP] == 4
 
 
 def test_response_times_run_from_the_due_time_of_those_that_waited() -> None:
@@ -109,7 +109,7 @@ def test_without_any_connection_an_operation_fails_after_its_attempts() -> None:
     bench.submit(0)
     assert bench.total(Total.WAITING) == 1 and bench.ledger.slots(0, 0, 1)[0, 0] == SlotState.INTENT
     bench.submit(10_000)
-    assert bench.errors(Outcome.FAILED, ErrorKind.NO_CONNECTION) == 1
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.NO_CONNECTION) == 1
     assert bench.total(Total.IN_FLIGHT) == bench.total(Total.WAITING) == 0
     assert bench.ledger.slots(0, 0, 1)[0, :3].tolist() == [SlotState.FAILED, SlotState.FAILED, SlotState.NONE]
 
@@ -132,7 +132,7 @@ def test_some_planes_hold_the_last_slot_of_a_run_alone() -> None:
 
 def test_in_a_closed_loop_operations_are_due_when_there_is_room() -> None:
     bench = new_bench([0] * 5, in_flight=2)
-    bench.state.limits[Limit.IS_CLOSED_LOOP] = 1
+    bench.state.limits[EngineLimit.IS_CLOSED_LOOP] = 1
     bench.submit(1_000)
     assert bench.total(Total.OFFERED) == 2 and bench.total(Total.BLOCKED) == 0
     for link, stream, _ in bench.sent():
@@ -146,7 +146,7 @@ def test_what_was_due_and_never_sent_fails_at_the_end() -> None:
     bench = new_bench([0, 5, 6, 100], in_flight=1)
     bench.submit(10)
     refuse_unsent(bench.state, bench.rows, bench.progress, 50)
-    assert bench.errors(Outcome.FAILED, ErrorKind.NOT_SENT) == 2 and bench.total(Total.OFFERED) == 3
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.NOT_SENT) == 2 and bench.total(Total.OFFERED) == 3
     assert bench.total(Total.ATTEMPTED) == 3 and not bench.ledger.slots(0, 1, 4).any()
     # They were waited for as well: percentiles without them would be those of a load that was served.
     assert np.flatnonzero(bench.state.recording.response[0]).tolist() == [44, 45]

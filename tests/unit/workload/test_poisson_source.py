@@ -5,7 +5,7 @@ import pytest
 
 from loadtests.stubs.target import stub_target
 from loadtests.wire.block import OPERATION, OperationBlock
-from loadtests.workload.poisson_source import OperationPool, Phase, RateSource, pool_of
+from loadtests.workload.poisson_source import LoadPhase, OperationPool, RateSource, pool_of
 
 
 def pool(count: int = 1_000, frame: int = 8) -> OperationPool:
@@ -17,7 +17,7 @@ def pool(count: int = 1_000, frame: int = 8) -> OperationPool:
     return OperationPool(rows=rows, frames=np.repeat(np.arange(count), frame).astype(np.uint8))
 
 
-def rows_of(*phases: Phase, seed: int = 1, step: int = 1, of: OperationPool | None = None) -> np.ndarray:
+def rows_of(*phases: LoadPhase, seed: int = 1, step: int = 1, of: OperationPool | None = None) -> np.ndarray:
     source = RateSource(of or pool(), phases, seed=seed, step=step)
     blocks = []
     while (block := source.next_block()) is not None:
@@ -26,7 +26,7 @@ def rows_of(*phases: Phase, seed: int = 1, step: int = 1, of: OperationPool | No
 
 
 def test_arrivals_are_poisson_at_the_rate() -> None:
-    due_us = rows_of(Phase(rate_per_s=2_000, length_s=100))["due_us"]
+    due_us = rows_of(LoadPhase(rate_per_s=2_000, length_s=100))["due_us"]
     assert len(due_us) == pytest.approx(200_000, abs=5 * np.sqrt(200_000))
     assert (np.diff(due_us) >= 0).all() and due_us[0] >= 0 and due_us[-1] < 100e6
     per_second = np.bincount(due_us // 1_000_000)
@@ -34,14 +34,14 @@ def test_arrivals_are_poisson_at_the_rate() -> None:
 
 
 def test_phases_follow_one_another() -> None:
-    due_us = rows_of(Phase(rate_per_s=5_000, length_s=10), Phase(rate_per_s=500, length_s=20))["due_us"]
+    due_us = rows_of(LoadPhase(rate_per_s=5_000, length_s=10), LoadPhase(rate_per_s=500, length_s=20))["due_us"]
     assert (due_us < 10e6).sum() == pytest.approx(50_000, rel=0.03)
     assert (due_us >= 10e6).sum() == pytest.approx(10_000, rel=0.05)
     assert due_us.max() < 30e6
 
 
 def test_the_same_key_is_the_same_load_and_another_is_another() -> None:
-    phase = Phase(rate_per_s=300, length_s=5)
+    phase = LoadPhase(rate_per_s=300, length_s=5)
     once, again = rows_of(phase), rows_of(phase)
     assert (once == again).all()
     assert not np.array_equal(once["due_us"][:100], rows_of(phase, step=2)["due_us"][:100])
@@ -49,14 +49,14 @@ def test_the_same_key_is_the_same_load_and_another_is_another() -> None:
 
 
 def test_each_pass_through_the_pool_has_every_operation_once_in_another_order() -> None:
-    meters = rows_of(Phase(rate_per_s=1_000, length_s=10))["meter"]
+    meters = rows_of(LoadPhase(rate_per_s=1_000, length_s=10))["meter"]
     first, second = meters[:1_000], meters[1_000:2_000]
     assert sorted(first) == sorted(second) == list(range(1_000))
     assert not np.array_equal(first, second) and not np.array_equal(first, np.sort(first))
 
 
 def test_a_load_that_may_end_ends_at_once() -> None:
-    source = RateSource(pool(), [Phase(rate_per_s=10, length_s=1e6)], seed=1, step=1, is_over=lambda: True)
+    source = RateSource(pool(), [LoadPhase(rate_per_s=10, length_s=1e6)], seed=1, step=1, is_over=lambda: True)
     assert source.next_block() is None
 
 

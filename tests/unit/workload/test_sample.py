@@ -10,7 +10,7 @@ from loadtests.matrix import visit as visits
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.outage import without
 from loadtests.matrix.visit import CellLoad, Seconds, visit
-from loadtests.monitoring.node_counters import NodeCounters, Spent
+from loadtests.monitoring.node_counters import NodeCounters, ResourceCounters
 from loadtests.wire.block import OPERATION, OperationBlock
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.wire.ring import NO_NODE, ring_of_nodes
@@ -146,8 +146,8 @@ class SlowToSettle:
         self.spent_cpu_s += self.backlog_cpu_s
         self.backlog_cpu_s = 0.0
 
-    def read(self) -> Spent:
-        return Spent(cpu_s=self.spent_cpu_s, wan_bytes=0)
+    def read(self) -> ResourceCounters:
+        return ResourceCounters(cpu_s=self.spent_cpu_s, wan_bytes=0)
 
 
 def test_a_visit_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
