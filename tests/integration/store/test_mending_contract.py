@@ -53,7 +53,7 @@ class Hands:
     def rows(self, table: Table) -> list[dict[str, Any]]:
         names = [column.name for column in table.columns]
         pages = [page for piece in self.store.bulk.pieces() for page in self.store.bulk.scan(table, names, piece)]
-        return [row for page in pages if row_count(page) for row in dicts_of(page)]
+        return [{name: row[name] for name in names} for page in pages if row_count(page) for row in dicts_of(page)]
 
 
 @pytest.fixture(params=["memory", "cassandra"])
