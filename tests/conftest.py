@@ -4,6 +4,7 @@ The whole suite runs in two processes: one has every test that starts nodes, sen
 share the cluster and measure time; the other has the rest. What is named on the command line runs in one process, as ever.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,14 @@ WITH_NODES = Path(__file__).with_name("integration")
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Two processes for the whole suite, unless -n says otherwise."""
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if is_whole and config.option.numprocesses is None and not config.option.usepdb and not config.option.collectonly:
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # one of the two, which would start two of its own
+    if (
+        is_whole
+        and not is_worker
+        and config.option.numprocesses is None
+        and not config.option.usepdb
+        and not config.option.collectonly
+    ):
         config.option.numprocesses = 2
         config.option.dist = "loadgroup"
 
