@@ -1,34 +1,210 @@
 """meterstorm as a library: all that the command does, as functions.
 
-from pathlib import Path
 import meterstorm
 
-scenario = meterstorm.load_scenario(Path("scenarios/smoke.toml"))
-results = meterstorm.run(scenario, Path("runs/mine"), keep=True)
-results = meterstorm.audit(Path("runs/mine"))
+results = meterstorm.run("smoke", "runs/mine", keep=True)      # a shipped name, a file or a Scenario
+results = meterstorm.audit("runs/mine")
+answers = meterstorm.simulate("regional_outage")
+highest = meterstorm.find_max("smoke", "runs/max", precision=0.1)
+meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
+
+Each function returns what the command writes as results.json, and raises what the command tells in a sentence: ScenarioError for
+what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for the rest.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scenarios.file import load_scenario
+from meterstorm.jobs.defaults import SETTLE_S
+from scenarios.domain import ConsistencyLevel
+from scenarios.file import resolve_scenario
 from scenarios.spec import Scenario, ScenarioError
 
-if TYPE_CHECKING:
-    from meterstorm.jobs.run import audit_again as audit
-    from meterstorm.jobs.run import run
+if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loads what it needs
+    from loadtests.cluster.connect import Endpoint
+    from loadtests.fleet.launch import FleetPlan
+    from meterstorm.display.progress import Progress
+    from reports.capacity.results import CapacityResults
+    from reports.matrix.results import MatrixResults
+    from reports.run.results import Results
+    from reports.simulation.results import SimulationResults
 
 __version__ = version("meterstorm")
-_JOBS = {"run": "run", "audit": "audit_again"}
+
+Place = str | Path
+"""A folder or a file."""
 
 
-def __getattr__(name: str) -> Any:
-    """The jobs, loaded when they are first asked for: their drivers and kernels take seconds, `--help` should not."""
-    if name not in _JOBS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from meterstorm.jobs import run as job
-
-    return getattr(job, _JOBS[name])
+def load_scenario(scenario: Place, *, seed: int | None = None) -> Scenario:
+    """The scenario of a file, or a shipped one by its name; `seed` replaces its own. Raises ScenarioError."""
+    return resolve_scenario(Path(scenario), seed)
 
 
-__all__ = ["Scenario", "ScenarioError", "__version__", "audit", "load_scenario", "run"]
+def run(
+    scenario: Scenario | Place,
+    out: Place,
+    *,
+    keep: bool = False,
+    endpoint: "Endpoint | None" = None,
+    shard_count: int = 1,
+    fleet: "FleetPlan | None" = None,
+    settle_s: float = SETTLE_S,
+    progress: "Progress | None" = None,
+) -> "Results":
+    """Simulate, storm, audit and report into the new folder `out`; see `meterstorm.jobs.run.run`."""
+    from meterstorm.jobs.run import run as job
+
+    return job(
+        _scenario_of(scenario),
+        Path(out),
+        keep=keep,
+        endpoint=endpoint,
+        shard_count=shard_count,
+        fleet=fleet,
+        settle_s=settle_s,
+        profile_folder=_folder_of(scenario),
+        progress=progress,
+    )
+
+
+def audit(
+    run_folder: Place,
+    *,
+    endpoint: "Endpoint | None" = None,
+    settle_s: float = SETTLE_S,
+    progress: "Progress | None" = None,
+) -> "Results":
+    """Audit a recorded run again, on its kept nodes or on `endpoint`; see `meterstorm.jobs.run.audit_again`."""
+    from meterstorm.jobs.run import audit_again
+
+    return audit_again(Path(run_folder), endpoint=endpoint, settle_s=settle_s, progress=progress)
+
+
+def simulate(
+    scenario: Scenario | Place,
+    *,
+    out: Place | None = None,
+    replications: int | None = None,
+    against: Scenario | Place | None = None,
+    thread_count: int | None = None,
+) -> "SimulationResults":
+    """Virtual time alone: what the estate sends, when, and the digest of the trace; `out` is a new folder for report and data.
+
+    replications: simulate so often, with the seeds from the scenario's on, for means with intervals; `against` is another
+    scenario that is replicated with the same seeds. Raises ScenarioError, HarnessError.
+    """
+    from rich.console import Console
+
+    from meterstorm.jobs.replicate import Replications
+    from meterstorm.jobs.simulate import simulate as job
+
+    repeated = None
+    if replications is not None:
+        other = None if against is None else _scenario_of(against)
+        repeated = Replications(
+            count=replications, against=other, against_folder=None if against is None else _folder_of(against)
+        )
+    elif against is not None:
+        raise ScenarioError("against goes with replications, which says how many pairs to simulate")
+    return job(
+        _scenario_of(scenario),
+        Console(stderr=True, quiet=True),
+        out=None if out is None else Path(out),
+        thread_count=thread_count,
+        profile_folder=_folder_of(scenario),
+        replications=repeated,
+    ).results
+
+
+def find_max(
+    scenario: Scenario | Place,
+    out: Place,
+    *,
+    low_per_s: float | None = None,
+    high_per_s: float | None = None,
+    precision: float = 0.03,
+    step_s: int = 120,
+    steps_max: int = 40,
+    dc_down: bool = False,
+    endpoint: "Endpoint | None" = None,
+    progress: "Progress | None" = None,
+) -> "CapacityResults":
+    """The highest rate that holds the scenario's objectives, into the new folder `out`; see `meterstorm.jobs.find_max`."""
+    from meterstorm.jobs.find_max import SearchOptions
+    from meterstorm.jobs.find_max import find_max as job
+
+    options = SearchOptions(
+        low_per_s=low_per_s,
+        high_per_s=high_per_s,
+        precision=precision,
+        step_s=step_s,
+        steps_max=steps_max,
+        dc_down=dc_down,
+    )
+    folder = _folder_of(scenario)
+    return job(_scenario_of(scenario), Path(out), options, endpoint=endpoint, profile_folder=folder, progress=progress)
+
+
+def matrix(
+    scenario: Scenario | Place,
+    out: Place,
+    *,
+    rfs: Sequence[int] = (1, 3),
+    levels: Sequence[ConsistencyLevel | str] = ("LOCAL_ONE", "LOCAL_QUORUM", "QUORUM", "EACH_QUORUM"),
+    dc_counts: Sequence[int] = (1, 2, 3),
+    repeats: int = 3,
+    seconds: float = 5.0,
+    rate_per_s: float = 500.0,
+    progress: "Progress | None" = None,
+) -> "MatrixResults":
+    """The same load on every replication factor, level and number of DCs; see `meterstorm.jobs.matrix`."""
+    from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
+    from meterstorm.jobs.matrix import Asked
+    from meterstorm.jobs.matrix import matrix as job
+
+    def listed(values: Sequence[object]) -> str:
+        return ",".join(str(value) for value in values)
+
+    asked = Asked(
+        rfs=numbers_of(listed(rfs), "rfs", RF_MAX),
+        levels=levels_of(listed(levels), "levels"),
+        dc_counts=numbers_of(listed(dc_counts), "dc_counts", DCS_MAX),
+        repeats=repeats,
+        seconds=seconds,
+        rate_per_s=rate_per_s,
+    )
+    return job(_scenario_of(scenario), asked, Path(out), profile_folder=_folder_of(scenario), progress=progress)
+
+
+def report(*runs: Place, out: Place | None = None) -> Path:
+    """Write the report of a recorded job again, or several runs side by side into the new folder `out`; returns the page."""
+    from meterstorm.jobs.report import report as job
+
+    if not runs:
+        raise ScenarioError("a report is of a run: name its folder")
+    return job([Path(run) for run in runs], None if out is None else Path(out)).page
+
+
+def _scenario_of(scenario: Scenario | Place) -> Scenario:
+    return scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+
+
+def _folder_of(scenario: Scenario | Place) -> Path | None:
+    """Where the scenario's own files are looked for."""
+    return None if isinstance(scenario, Scenario) else Path(scenario).parent
+
+
+__all__ = [
+    "Scenario",
+    "ScenarioError",
+    "__version__",
+    "audit",
+    "find_max",
+    "load_scenario",
+    "matrix",
+    "report",
+    "run",
+    "simulate",
+]

@@ -36,8 +36,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "loadgroup"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with nodes are one group, which one process has from its beginning to its end."""
+    """Tests with nodes are one group, which one process has from its beginning to its end. xdist reads the marks after this."""
     for item in items:
         if item.path.is_relative_to(WITH_NODES) or "two_dc_cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("nodes"))

@@ -77,7 +77,16 @@ def scan_responses(state: WireState, now_us: int) -> int:
                 if not is_whole and (frame_size <= data.size or end < data.size):
                     break
                 frame = data[position : min(position + frame_size, end)]
-                kind = _kind_on(stream, frame, frame_size)
+                # A bare RESULT void, which nearly every write gets, is told from its bytes here: the calls below cost a sender
+                # 3 to 4 % of its operations a CPU second (2026-11-28).
+                is_void = (
+                    body_size == 4
+                    and stream < CONTROL_STREAM
+                    and data[position + 1] == 0
+                    and data[position + 4] == Opcode.RESULT
+                    and int_at(data, position + HEADER_SIZE) == ResultKind.VOID
+                )
+                kind = ANSWERED if is_void else _kind_on(stream, frame, frame_size)
                 if kind >= 0:
                     _keep_sample(state, kind, frame)
                 position += frame.size

@@ -2,20 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.options import (
     AsJson,
     Quiet,
 )
-from meterstorm.jobs.run_folder import named_folder, new_folder
-from scenarios.spec import ScenarioError
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,22 +37,11 @@ def report_command(
 
     Of several runs: one page with them side by side.
     """
-    from meterstorm.jobs.recover import recover
-    from reports import write_comparison, write_report
+    from meterstorm.jobs.report import report
 
-    for run in runs:
-        recover(run)
-    told: dict[str, object] = {}
-    if len(runs) == 1:
-        if out is not None:
-            raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")
-        write_report(runs[0])
-        page = RunFolder(runs[0]).report
-    else:
-        with named_folder(out, "comparison") as named, new_folder(named) as folder:
-            page = folder / "comparison.html"
-            told |= write_comparison(runs, page).as_json()
+    done = report(runs, out)
     if as_json:
-        print(json.dumps({"report": str(page), **told}))
+        told = {} if done.comparison is None else done.comparison.as_json()
+        print(json.dumps({"report": str(done.page), **told}))
     elif not quiet:
-        print(f"report: {page}")
+        print(f"report: {done.page}")
