@@ -101,10 +101,11 @@ def audit(
                     scenario, estate, endpoint, schema=scenario.store.schema_name, is_complete=is_complete
                 )
             )
-    result = audit_result(report, scenario)
     folder = RunFolder(run_folder).audits
     folder.mkdir(exist_ok=True)
-    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
+    number = len(list(folder.glob("*.json"))) + 1
+    result = audit_result(report, scenario, number)
+    path = folder / f"{number:04d}.json"
     path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return result
 

@@ -39,8 +39,8 @@ from sim.estate.model import EstateModel
 from sim.profiles.faults import ImportReport, handling_of
 
 
-def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
-    """The audit as results.json has it."""
+def audit_result(report: AuditReport, scenario: Scenario, number: int) -> AuditResult:
+    """The audit as results.json has it; number: of the run's audits, from 1."""
     return AuditResult(
         **asdict(report.totals),
         per_dc={dc: DcAudit(**asdict(counts)) for dc, counts in report.per_dc.items()},
@@ -61,6 +61,7 @@ def audit_result(report: AuditReport, scenario: Scenario) -> AuditResult:
         consistency=str(scenario.topology.consistency.audit),
         slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
         finished=datetime.now(UTC),
+        number=number,
     )
 
 

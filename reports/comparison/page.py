@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from reports.drawing.axes import Size
 from reports.drawing.page import page
 from reports.drawing.svg import render
@@ -225,15 +227,18 @@ def _load(runs: Sequence[NamedRun]) -> Picture | None:
     courses = []
     for index, each in enumerate(runs):
         history = each.run.history
+        due = [name for name in history.operations if name not in each.run.results.closed_loop]
         if history.seconds.size:
-            courses.append(NamedCourse(group=each.name, group_index=index, values=load_of(history, bins).ok))
+            courses.append(NamedCourse(group=each.name, group_index=index, values=load_of(history, bins, due).ok))
+    if not any(np.nansum(course.values) > 0 for course in courses):
+        return None
     first = runs[0].run.scenario
     span = Span(length_s=length_s, warm_up_s=0, pace=first.pace)
     return wide_picture(
         lambda size: draw_courses(courses, bins, span, label="acknowledged operations/s", size=size),
         name="load",
         title="Achieved load",
-        caption="Acknowledged operations a second, from each run's own start.",
+        caption="Acknowledged operations of meters and customers a second, from each run's own start.",
         alt=f"Line chart of the acknowledged load over time of {wording.counted(len(runs), 'run')}.",
     )
 

@@ -1,7 +1,7 @@
 """Which figures a run's report has: computes what each shows, has it drawn, and puts it into words."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,8 +74,8 @@ class Gallery:
             each.rendered.write(folder)
 
 
-def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
-    """Draw everything that a history holds."""
+def run_gallery(history: RunHistory, scenario: Scenario, closed_loop: Collection[str] = ()) -> Gallery:
+    """Draw everything that a history holds. closed_loop: operations of gateways and back office, which are no load."""
     if history.seconds.size == 0:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
     bins = bins_of(len(history.seconds))
@@ -89,7 +89,7 @@ def run_gallery(history: RunHistory, scenario: Scenario) -> Gallery:
     names = figured_operations(history, scenario)
     responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in names}
     return Gallery(
-        load=_load(history, bins, span),
+        load=_load(history, bins, span, closed_loop),
         curves=_curves(responses, scenario, left_out=len(history.operations) - len(names)),
         responses=tuple(_responses(responses, scenario, span)),
         lateness=_lateness(history, scenario, bins, span),
@@ -115,12 +115,13 @@ def limits_of(scenario: Scenario, operation: str) -> tuple[ObjectiveLimit, ...]:
     )
 
 
-def load_of(history: RunHistory, bins: TimeBins) -> Load:
-    """All operations together, a second, by bin."""
+def load_of(history: RunHistory, bins: TimeBins, operations: Iterable[str]) -> Load:
+    """These operations together, a second, by bin."""
+    names = list(operations)
 
     def mean_per_s(*columns: str) -> Floats:
         values = np.zeros_like(history.seconds)
-        for name in history.operations:
+        for name in names:
             for column in columns:
                 values = values + history.counts[name][column]
         return bins.per_second(values)
@@ -130,21 +131,30 @@ def load_of(history: RunHistory, bins: TimeBins) -> Load:
     )
 
 
-def _load(history: RunHistory, bins: TimeBins, span: Span) -> Picture:
-    load = load_of(history, bins)
+def _load(history: RunHistory, bins: TimeBins, span: Span, closed_loop: Collection[str]) -> Picture | None:
+    """The load is what falls due by the clock; None when nothing did."""
+    due = [name for name in history.operations if name not in closed_loop]
+    offered, ok = (sum(int(history.counts[name][column].sum()) for name in due) for column in ("offered", "ok"))
+    more = sum(int(history.counts[name]["offered"].sum()) for name in history.operations if name in closed_loop)
+    if not offered:
+        return None
+    load = load_of(history, bins, due)
     peak = int(load.offered.argmax())
-    offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
-    ok = sum(int(history.counts[name]["ok"].sum()) for name in history.operations)
     resolution = "second" if bins.width_s == 1 else f"{bins.width_s} s"
     sentence = (
         f"Offered load peaked at {rate(float(load.offered[peak]))} at {clock(peak * bins.width_s)}; "
-        f"{percent(ok / offered if offered else None)} of {counted(offered, 'operation')} were acknowledged."
+        f"{percent(ok / offered)} of {counted(offered, 'operation')} of meters and customers were acknowledged."
+    )
+    rest = (
+        f" {counted(more, 'operation')} of gateways and back office, in closed loop, are not in this figure."
+        if more
+        else ""
     )
     return wide_picture(
         lambda size: draw_load(load, span, size),
         name="load",
         title="Offered and achieved load",
-        caption=f"{sentence} One step is the mean of one {resolution}.",
+        caption=f"{sentence} One step is the mean of one {resolution}.{rest}",
         alt=f"Line chart of load over time. {sentence}",
     )
 

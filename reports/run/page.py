@@ -76,10 +76,24 @@ def write_report(run_folder: Path) -> None:
     Raises ScenarioError naming what the folder lacks.
     """
     run = read_run(run_folder)
-    gallery = run_gallery(run.history, run.scenario)
+    gallery = run_gallery(run.history, run.scenario, run.results.closed_loop)
     gallery.write(RunFolder(run_folder).figures)
     RunFolder(run_folder).junit.write_text(junit_xml(run.results), encoding="utf-8")
     RunFolder(run_folder).report.write_text(report_html(run, gallery), encoding="utf-8")
+
+
+def audit_told(results: Results) -> str | None:
+    """That the page is of a later audit than the run's own, which one and when; None of the run's own."""
+    audit = results.audit
+    if audit is None or audit.finished is None:
+        return None
+    if audit.finished <= results.finished and (audit.number or 1) == 1:
+        return None
+    which = "a later audit of this run" if audit.number is None else f"audit {audit.number} of this run"
+    return (
+        f"What is told of the data is of {which}, made {wording.moment(audit.finished)}, after the run had ended; each audit "
+        "lies in audits/."
+    )
 
 
 def report_html(run: RecordedRun, gallery: Gallery) -> str:
@@ -93,6 +107,7 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         scenario_text=run.scenario_text,
         gallery=gallery,
         headline=headline(results.verdict, results.checks),
+        audit_told=audit_told(results),
         took_s=(results.finished - results.started).total_seconds(),
         tiles=_tiles(run),
         objectives=_objectives(run),

@@ -245,6 +245,9 @@ class AuditResult(AuditCounts):
     consistency: str | None = None
     slots_per_s: NonNegativeFloat | None = None
     finished: AwareDatetime | None = None
+    number: NonNegativeInt | None = Field(
+        default=None, description="of the run's audits, from 1; None: an older record does not tell"
+    )
 
 
 class ProfileFault(ResultsPart):
@@ -294,6 +297,11 @@ class Results(ResultsFile):
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
+
+    @property
+    def closed_loop(self) -> frozenset[str]:
+        """The operations of gateways and back office."""
+        return frozenset(name for name, each in self.operations.items() if not each.is_open_loop)
 
 
 def load_results(run_folder: Path) -> Results:

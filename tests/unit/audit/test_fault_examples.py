@@ -55,7 +55,7 @@ def stray(estate: EstateModel, cells: Cells, dc: str = "north") -> FaultExample:
 
 def line(example: FaultExample) -> str:
     report = AuditReport(totals=FactCounts(), per_dc={}, tables={}, examples=[example])
-    return fault_line(audit_result(report, scenario()).examples[0])
+    return fault_line(audit_result(report, scenario(), 1).examples[0])
 
 
 def test_a_row_outside_of_the_span_is_named_by_its_own_meter_and_time(estate: EstateModel) -> None:
