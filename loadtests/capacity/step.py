@@ -49,6 +49,14 @@ class StepVerdict(StrEnum):
     CLIENT_LIMITED = "client_limited"
 
 
+class Doubt(StrEnum):
+    """Why an undecided step does not tell; each has another mend."""
+
+    UNSTEADY = "unsteady"  # the warm-up did not end, or response times grew
+    TOO_FEW = "too_few"  # responses: had all been fast, it would have proved nothing
+    NEAR = "near"  # the share of slow responses can't be told from the one that is allowed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSecond:
     """What one second of a step brought. By operation name: outcomes, and the responses' histogram.
@@ -96,6 +104,7 @@ class StepOutcome:
     late_p99_ms: float | None
     cpu_share: float | None
     objectives: tuple[ObjectiveOutcome, ...]
+    doubt: Doubt | None = None  # of an undecided step alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +159,12 @@ def judge_step(
         outcomes,
         client=_client_trouble(rules, rate_per_s, offered_per_s, late_p99_ms, cpu_share),
         unsteady=unsteady,
+        alpha=rules.alpha,
     )
     completed = sum(sum(second.completed.values()) for second in kept)
+    doubt = None
+    if verdict is StepVerdict.UNDECIDED:
+        doubt = Doubt.UNSTEADY if unsteady is not None else _doubt_of(outcomes, rules.alpha)
     return StepOutcome(
         rate_per_s=rate_per_s,
         verdict=verdict,
@@ -167,7 +180,16 @@ def judge_step(
         late_p99_ms=late_p99_ms,
         cpu_share=cpu_share,
         objectives=outcomes,
+        doubt=doubt,
     )
+
+
+def responses_min(percentile: float, alpha: float) -> int:
+    """Of so many independent responses, all fast, the test can say that the percentile is within its limit; of fewer never.
+
+    None of n is slow by chance in (percentile / 100)^n of cases, which must be `alpha` at most.
+    """
+    return math.ceil(math.log(alpha) / math.log(percentile / 100))
 
 
 def mean_response_ms(seconds: Sequence[StepSecond]) -> Floats:
@@ -331,7 +353,7 @@ def _unsteady(warm_up_s: int, length_s: int, growth: float | None) -> str | None
 
 
 def _verdict(
-    outcomes: Sequence[ObjectiveOutcome], *, client: str | None, unsteady: str | None
+    outcomes: Sequence[ObjectiveOutcome], *, client: str | None, unsteady: str | None, alpha: float
 ) -> tuple[StepVerdict, str]:
     if client is not None:
         return StepVerdict.CLIENT_LIMITED, client
@@ -342,8 +364,22 @@ def _verdict(
         return StepVerdict.UNDECIDED, unsteady
     open_ones = [outcome for outcome in outcomes if outcome.answer is SequentialAnswer.UNDECIDED]
     if open_ones:
-        return StepVerdict.UNDECIDED, "; ".join(_told(outcome) for outcome in open_ones)
+        return StepVerdict.UNDECIDED, "; ".join(_told(outcome) + _too_few(outcome, alpha) for outcome in open_ones)
     return StepVerdict.HELD, "; ".join(_told(outcome) for outcome in outcomes)
+
+
+def _doubt_of(outcomes: Sequence[ObjectiveOutcome], alpha: float) -> Doubt:
+    """Of a step in a steady state that does not tell."""
+    open_ones = [outcome for outcome in outcomes if outcome.answer is SequentialAnswer.UNDECIDED]
+    return Doubt.TOO_FEW if any(_too_few(outcome, alpha) for outcome in open_ones) else Doubt.NEAR
+
+
+def _too_few(outcome: ObjectiveOutcome, alpha: float) -> str:
+    """The end of the sentence about too few responses; empty when there were enough."""
+    least = responses_min(outcome.objective.percentile, alpha)
+    if outcome.effective_count >= least:
+        return ""
+    return f" (as many as {outcome.effective_count:,.0f} independent responses; with fewer than {least:,} nothing is proved)"
 
 
 def _told(outcome: ObjectiveOutcome) -> str:

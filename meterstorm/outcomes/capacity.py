@@ -70,14 +70,13 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     rate = _rate(found, mix, setting.rules)
     constraint = constraint_of(search.steps, found, int(setting.machine["cpu_count"]))
     recovery = None if search.recovery is None else _recovery(search)
-    last = search.steps[-1].outcome if search.steps else None
     judged = judge_search(
         found,
         rate,
         constraint,
         recovery,
         is_interrupted=search.is_interrupted,
-        last_step=None if last is None else f"{last.rate_per_s:,.0f} operations/s: {last.reason}",
+        steps=[made.outcome for made in search.steps],
         trouble=search.trouble,
     )
     return CapacityResults(

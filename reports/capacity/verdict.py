@@ -1,13 +1,15 @@
 """What a search says, in sentences with their numbers. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from loadtests.capacity.search import Ending, Found
+from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from reports.capacity.constraint import Resource
 from reports.capacity.results import ConstraintResult, RateResult, RecoveryResult
 from reports.results_file import Verdict
-from scenarios.wording import count, duration, percent
+from scenarios.wording import count, counted, duration, listed, percent
 
 BINDING_NAMES = {
     Resource.CLIENT_CPU: "the load generator",
@@ -18,6 +20,22 @@ BINDING_NAMES = {
     Resource.COMPACTION: "compaction",
     Resource.WAN: "the WAN",
     Resource.UNKNOWN: "none of the resources that were measured",
+}
+
+
+STEP_SENTENCES = {
+    StepVerdict.HELD: "held",
+    StepVerdict.BROKE: "broke an objective",
+    StepVerdict.CLIENT_LIMITED: "met the load generator's limit",
+    Doubt.UNSTEADY: "had no steady state",
+    Doubt.TOO_FEW: "had too few responses to prove anything",
+    Doubt.NEAR: "could not tell the share of slow responses from the allowed one",
+}
+MENDS = {
+    StepVerdict.CLIENT_LIMITED: "give the load generator a freer or a larger machine",
+    Doubt.UNSTEADY: "keep the machine free of other work, or allow longer steps (--step-s)",
+    Doubt.TOO_FEW: "allow higher rates, or longer steps (--step-s)",
+    Doubt.NEAR: "allow longer steps (--step-s)",
 }
 
 
@@ -35,17 +53,17 @@ def judge_search(
     recovery: RecoveryResult | None,
     *,
     is_interrupted: bool,
-    last_step: str | None = None,
+    steps: Sequence[StepOutcome],
     trouble: Sequence[str] = (),
 ) -> SearchJudgement:
     """Pass: a rate was found, or even the highest asked for holds. Fail: none holds, or the cluster does not come back after an
     overload. Else inconclusive: the load generator, too few steps, Ctrl-C or a lost node (`trouble`, sentences) ended it.
 
-    last_step: its rate and what it said, for an end that is told by nothing else.
+    steps: all that were made; an answer that is none is told from them.
     """
-    reasons = [_answer(found, rate)]
-    if last_step is not None and found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED):
-        reasons.append(f"The last step, {last_step}.")
+    reasons = [_answer(found, rate, steps)]
+    if steps and found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED):
+        reasons.append(f"The last step, {count(int(steps[-1].rate_per_s))} operations/s: {steps[-1].reason}.")
     if constraint is not None and found.ending in (Ending.FOUND, Ending.NONE_HELD, Ending.CLIENT_LIMITED):
         reasons.append(_binding(constraint))
     if recovery is not None:
@@ -65,7 +83,7 @@ def judge_search(
     return SearchJudgement(verdict, tuple(reasons))
 
 
-def _answer(found: Found, rate: RateResult | None) -> str:
+def _answer(found: Found, rate: RateResult | None, steps: Sequence[StepOutcome]) -> str:
     held = "nothing was found to hold" if rate is None else f"{count(int(rate.rate_per_s))} operations/s held"
     match found.ending:
         case Ending.FOUND:
@@ -79,18 +97,37 @@ def _answer(found: Found, rate: RateResult | None) -> str:
         case Ending.NONE_HELD:
             return "The objectives hold at no rate that was tried, down to a small share of the first."
         case Ending.CLIENT_LIMITED:
-            return (
-                f"Inconclusive: {held}, and above that the load generator itself is the limit; give it a freer or a larger "
-                "machine."
-            )
+            where = ", and above that" if rate is not None else ", since at every rate"
+            return f"Inconclusive: {held}{where} the load generator itself is the limit: {MENDS[StepVerdict.CLIENT_LIMITED]}."
         case Ending.OUT_OF_STEPS:
-            return f"Inconclusive: {held} when the steps were used up; allow more with --steps, or longer ones with --step-s."
+            return (
+                f"Inconclusive: {held} when the steps were used up; {_what_steps_said(steps)}: allow more of them (--steps), and "
+                f"{_mend(steps)}."
+            )
         case Ending.UNDECIDED:
-            if rate is not None:
-                return f"Inconclusive: {held}, and above that no step told: allow longer steps (--step-s)."
-            return "Inconclusive: no step told; so few operations prove nothing: allow higher rates, or longer steps (--step-s)."
+            above = [step for step in steps if rate is None or step.rate_per_s > rate.rate_per_s]
+            where = "" if rate is None else ", and no rate above it was decided"
+            return f"Inconclusive: {held}{where}; {_what_steps_said(above)}: {_mend(above)}."
         case Ending.INTERRUPTED:
             return f"Inconclusive: cut short; {held} so far."
+
+
+def _said(steps: Sequence[StepOutcome]) -> Counter[StepVerdict | Doubt]:
+    """How many steps said what; an undecided one counts by its doubt."""
+    return Counter(step.doubt if step.doubt is not None else step.verdict for step in steps)
+
+
+def _what_steps_said(steps: Sequence[StepOutcome]) -> str:
+    """The most frequent first."""
+    if not steps:
+        return "no step was made"
+    parts = listed([f"{many} {STEP_SENTENCES[said]}" for said, many in _said(steps).most_common()])
+    return f"of {counted(len(steps), 'step')} {parts}"
+
+
+def _mend(steps: Sequence[StepOutcome]) -> str:
+    """What helps against the most frequent reason why a step did not tell; where all told, they contradicted each other."""
+    return next((MENDS[said] for said, _ in _said(steps).most_common() if said in MENDS), MENDS[Doubt.NEAR])
 
 
 def _binding(constraint: ConstraintResult) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.capacity.search import Ending, Found, StepPurpose
-from loadtests.capacity.step import StepVerdict
+from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
 from reports.capacity.constraint import Resource
 from reports.capacity.page import capacity_html
@@ -34,6 +34,23 @@ CONSTRAINT = ConstraintResult(
     evidence=(EvidenceResult(resource=Resource.GC, of_limit=1.5, sentence="15 % of the time north-1 paused."),),
 )
 RECOVERY = RecoveryResult(rate_per_s=1_500, overload_per_s=2_400, overload_s=10, watched_s=60, after_s=7)
+LAST = StepOutcome(
+    rate_per_s=20,
+    verdict=StepVerdict.UNDECIDED,
+    reason="no steady state",
+    length_s=60,
+    warm_up_s=30,
+    kept_s=30,
+    offered_per_s=20,
+    completed_per_s=20,
+    mean_response_ms=1.0,
+    growth=None,
+    is_steady=False,
+    late_p99_ms=1.0,
+    cpu_share=0.1,
+    objectives=(),
+    doubt=Doubt.UNSTEADY,
+)
 FOUND = Found(ending=Ending.FOUND, low_per_s=1_500, high_per_s=1_600)
 
 
@@ -126,7 +143,12 @@ def test_it_is_read_as_it_was_written_and_not_taken_for_a_run(tmp_path: Path) ->
             Verdict.INCONCLUSIVE,
             "the load generator itself is the limit",
         ),
-        (Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None), None, Verdict.INCONCLUSIVE, "no step told"),
+        (
+            Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=None),
+            None,
+            Verdict.INCONCLUSIVE,
+            "1 had no steady state",
+        ),
         (Found(ending=Ending.OUT_OF_STEPS, low_per_s=1, high_per_s=9), None, Verdict.INCONCLUSIVE, "--steps"),
     ],
 )
@@ -134,9 +156,7 @@ def test_each_ending_has_its_verdict(
     found: Found, recovery: RecoveryResult | None, verdict: Verdict, told: str
 ) -> None:
     rate = RATE if found.low_per_s is not None else None
-    judged = judge_search(
-        found, rate, CONSTRAINT, recovery, is_interrupted=False, last_step="20 operations/s: no steady state"
-    )
+    judged = judge_search(found, rate, CONSTRAINT, recovery, is_interrupted=False, steps=[LAST])
     tells_last = found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED)
     assert ("The last step, 20 operations/s: no steady state." in judged.reasons) == tells_last
     assert judged.verdict is verdict
@@ -144,25 +164,27 @@ def test_each_ending_has_its_verdict(
 
 
 def test_what_was_not_seen_to_its_end_is_no_pass() -> None:
-    stopped = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=True)
+    stopped = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=True, steps=())
     assert (
         stopped.verdict is Verdict.INCONCLUSIVE and "recovery from an overload was interrupted" in stopped.reasons[-1]
     )
-    dead = judge_search(FOUND, RATE, CONSTRAINT, None, is_interrupted=False, trouble=["Node north-1 is gone."])
+    dead = judge_search(
+        FOUND, RATE, CONSTRAINT, None, is_interrupted=False, steps=(), trouble=["Node north-1 is gone."]
+    )
     assert dead.verdict is Verdict.INCONCLUSIVE and dead.reasons[-1] == "Node north-1 is gone."
     late = RECOVERY.model_copy(update={"after_s": None, "client_trouble": "the load generator was late"})
-    own_fault = judge_search(FOUND, RATE, CONSTRAINT, late, is_interrupted=False)
+    own_fault = judge_search(FOUND, RATE, CONSTRAINT, late, is_interrupted=False, steps=())
     assert own_fault.verdict is Verdict.INCONCLUSIVE and "but the load generator was late" in own_fault.reasons[-1]
     nothing = Found(ending=Ending.NONE_HELD, low_per_s=None, high_per_s=10)
-    assert judge_search(nothing, None, CONSTRAINT, None, is_interrupted=True).verdict is Verdict.FAIL
+    assert judge_search(nothing, None, CONSTRAINT, None, is_interrupted=True, steps=()).verdict is Verdict.FAIL
 
 
 def test_what_binds_is_told_with_its_evidence() -> None:
-    reasons = judge_search(FOUND, RATE, CONSTRAINT, RECOVERY, is_interrupted=False).reasons
+    reasons = judge_search(FOUND, RATE, CONSTRAINT, RECOVERY, is_interrupted=False, steps=()).reasons
     assert reasons[1] == "At 1,600/s what binds is garbage collection: 15 % of the time north-1 paused."
     assert reasons[2] == "After 10 s of overload at 2,400/s, 1,500/s held again after 7 s."
     unknown = CONSTRAINT.model_copy(update={"binding": Resource.UNKNOWN})
-    assert "inside the cluster" in judge_search(FOUND, RATE, unknown, None, is_interrupted=False).reasons[1]
+    assert "inside the cluster" in judge_search(FOUND, RATE, unknown, None, is_interrupted=False, steps=()).reasons[1]
 
 
 def test_the_page_shows_every_step_and_escapes_what_is_not_its_own() -> None:
