@@ -136,11 +136,13 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
 
 
 def estimate_text(figure: Figure | None) -> str:
-    """'1,234 ± 56'; without an interval the value alone."""
+    """'1,234 ± 56'; '2.81 (0 to 15.0)' where the interval ends at zero; without one the value alone."""
     if figure is None:
         return wording.NO_FIGURE
     if figure.high is None:
         return wording.significant(figure.mean)
+    if figure.low == 0 and figure.high > 0:
+        return f"{wording.significant(figure.mean)} (0 to {wording.significant(figure.high)})"
     return f"{wording.significant(figure.mean)} ± {wording.significant(figure.high - figure.mean)}"
 
 

@@ -133,13 +133,14 @@ class MatrixResults(ResultsFile):
 
 
 def figure_of(values: Sequence[float]) -> Figure | None:
-    """The figure of one value a visit; None of no visit."""
+    """The figure of one value a visit; None of no visit. None of these quantities can be below zero, so no interval is either:
+    it holds the true mean as surely."""
     if not values:
         return None
     if len(values) == 1:
         return Figure(mean=values[0], low=None, high=None, values=tuple(values))
     estimate = of_replications(np.asarray(values, np.float64))
-    return Figure(mean=estimate.mean, low=estimate.low, high=estimate.high, values=tuple(values))
+    return Figure(mean=estimate.mean, low=max(estimate.low, 0.0), high=estimate.high, values=tuple(values))
 
 
 def load_matrix(folder: Path) -> MatrixResults:
