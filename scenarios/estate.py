@@ -213,7 +213,10 @@ class Campaign(Part):
     # Source of success and mean: Energy Informatics 2022, calibration of a field AMI.
     success: Share = Field(default=0.982, description="of an attempt on a hub that has WAN")
     ack_mean_s: float = Field(strict=True, default=51.0, gt=0, le=3_600)
-    silent: Share = Field(default=0.0, description="of devices: they answer no attempt, e.g. out of order")
+    silent: Share = Field(default=0.0, description="of devices: no attempt reaches them, e.g. out of order")
+    silent_for_h: float | None = Field(
+        strict=True, default=None, gt=0, le=9_700, description="from a device's first attempt on; absent: for ever"
+    )
     refusal: Share = Field(default=0.002, description="of delivered commands: the device says no, and stays with it")
     duplicate: Share = Field(default=0.005, description="of acknowledgements that come twice")
 
@@ -227,6 +230,8 @@ class Campaign(Part):
             raise ValueError(f"{self.kind} needs `to`, the schedule that it sets: {', '.join(get_args(ScheduleName))}")
         if self.kind is not CommandKind.CHANGE_SCHEDULE and self.to is not None:
             raise ValueError(f"to goes with change_schedule, not {self.kind}")
+        if self.silent_for_h is not None and self.silent == 0:
+            raise ValueError("silent_for_h goes with silent, the share of the devices that are out of reach for so long")
         if self.waves > 1 and self.wave_every_h < self.over_h:
             raise ValueError(f"wave_every_h {self.wave_every_h:g} must be at least over_h {self.over_h:g}")
         return self

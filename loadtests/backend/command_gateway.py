@@ -115,6 +115,16 @@ def plan_of(scenario: Scenario, estate: EstateModel, dc: int) -> CommandPlan:
     return CommandPlan(scenario, estate, mine)
 
 
+def retries_of(scenario: Scenario) -> Retries:
+    """Mending commands are pursued as the first campaign's are."""
+    first = scenario.campaigns[0]
+    return Retries(
+        attempts_max=first.attempts_max,
+        timeout_us=round(first.timeout_s * 1e6),
+        backoff_us=round(first.backoff_s * 1e6),
+    )
+
+
 def _serve(
     scenario: Scenario,
     estate: EstateModel,
@@ -180,7 +190,7 @@ def _reconcile(control: StoreControl, plan: CommandPlan, scenario: Scenario, sto
     drifts = 0
     for start in range(0, len(devices), CHUNK):
         if not stop.is_set():
-            drifts += len(control.reconcile(devices[start : start + CHUNK], _retries(scenario)))
+            drifts += len(control.reconcile(devices[start : start + CHUNK], retries_of(scenario)))
     return drifts
 
 
@@ -208,13 +218,3 @@ def read_result(store: CommandStore, plan: CommandPlan) -> GatewayResult:
 def _stride_us(scenario: Scenario) -> int:
     """A quarter of a second of wall time at the mean speed, in whole seconds of the simulation."""
     return max(1, round(scenario.speed_up * STRIDE_S)) * 1_000_000
-
-
-def _retries(scenario: Scenario) -> Retries:
-    """Mending commands are pursued as the first campaign's are."""
-    first = scenario.campaigns[0]
-    return Retries(
-        attempts_max=first.attempts_max,
-        timeout_us=round(first.timeout_s * 1e6),
-        backoff_us=round(first.backoff_s * 1e6),
-    )

@@ -137,6 +137,8 @@ def _commands_table(commands: CommandsResult) -> Table:
         "late answers": commands.late,
         "repeated answers": commands.repeats,
         "drifts found": commands.drifts,
+        "of them mended": commands.mended,
+        "of them not mended": commands.unmended,
     }
     for name, count in sums.items():
         table.add_row(name, f"{count:,}")

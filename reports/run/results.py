@@ -21,6 +21,7 @@ from reports.results_file import (
     load,
     schema_text,
 )
+from scenarios.domain import CommandState
 
 CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
 
@@ -204,7 +205,9 @@ class CommandsResult(ResultsPart):
     """What became of the commands, as the store has it at the end."""
 
     states: dict[str, NonNegativeInt] = Field(description="commands of campaigns by state")
-    mending_states: dict[str, NonNegativeInt] = Field(description="commands that reconciliation issued, by state")
+    mending_states: dict[str, NonNegativeInt] = Field(
+        description="commands that reconciliation issued, by state: APPLIED ones have mended their device, no other has"
+    )
     attempts: NonNegativeInt
     replays: NonNegativeInt = Field(description="attempts beyond the first of a command")
     late: NonNegativeInt = Field(description="commands whose answer came after its attempt had timed out")
@@ -212,6 +215,16 @@ class CommandsResult(ResultsPart):
     drifts: NonNegativeInt = Field(description="devices whose reported state was not the desired one")
     behind_s_max: NonNegativeFloat = Field(description="wall time by which the gateway was late")
     wall_s: NonNegativeFloat = Field(description="until all had ended")
+
+    @property
+    def mended(self) -> int:
+        """Drifts that are no more: the device was reached again, and has what was desired."""
+        return self.mending_states.get(CommandState.APPLIED.name, 0)
+
+    @property
+    def unmended(self) -> int:
+        """Drifts that stay: the device refuses, is out of reach still, or was mended in vain often enough."""
+        return self.drifts - self.mended
 
 
 class OfficeResult(ResultsPart):

@@ -196,6 +196,7 @@ def _campaign(each: Campaign, estate: Estate, firmware: int) -> tuple[int, ...]:
         _word(each.success),
         round(each.ack_mean_s * 1e6),
         _word(each.silent),
+        -1 if each.silent_for_h is None else _us(each.silent_for_h),
         _word(each.refusal),
         _word(each.duplicate),
         -1 if each.to is None else ReadSchedule[each.to.upper()],

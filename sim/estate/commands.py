@@ -2,9 +2,9 @@
 
 A command is sent, and sent again after time-out and backoff until an answer has come or the limit is spent. An attempt
 reaches the device when its hub has WAN and it is not lost; then the device answers once, or rarely twice. A device that
-refuses a command refuses each attempt; one that is silent, out of order say, is reached by none. An answer to any attempt
-ends the command, however late, unless it is EXHAUSTED: that is terminal, and a later answer is counted and changes
-nothing. `sim.control.plane` is the same as SimPy processes.
+refuses a command refuses each attempt; one that is silent, out of order say, is reached by none until it comes back, if it
+does. An answer to any attempt ends the command, however late, unless it is EXHAUSTED: that is terminal, and a later answer
+is counted and changes nothing. `sim.control.plane` is the same as SimPy processes.
 """
 
 from typing import NamedTuple
@@ -85,10 +85,16 @@ def first_sent_us(p: KernelParameters, campaign: int, meter: int) -> int:
 
 
 @leaf_kernel
-def is_silent(p: KernelParameters, campaign: int, meter: int) -> bool:
-    """Does no attempt of a campaign reach the meter? Of a campaign without such meters nothing is drawn."""
-    silent_below = int(p.campaigns[campaign].silent_below)
-    return silent_below > 0 and word_of(words(p.seed, _COMMAND, meter, campaign, _SILENCE_DRAW), 0) < silent_below
+def is_silent(p: KernelParameters, campaign: int, meter: int, sent_us: int) -> bool:
+    """Is the meter out of reach of what is sent at an instant? Of a campaign without such meters nothing is drawn.
+
+    The silence ends a fixed time after the campaign's first attempt on the meter, or never. What is sent for the campaign
+    later, by a reconciliation say, is held against the same end.
+    """
+    c = p.campaigns[campaign]
+    if c.silent_below == 0 or word_of(words(p.seed, _COMMAND, meter, campaign, _SILENCE_DRAW), 0) >= c.silent_below:
+        return False
+    return bool(c.silent_for_us < 0 or sent_us < first_sent_us(p, campaign, meter) + c.silent_for_us)
 
 
 @leaf_kernel
@@ -100,7 +106,7 @@ def attempt(
     four = words(p.seed, _ATTEMPT, meter, campaign, number)
     is_refused = word_of(words(p.seed, _COMMAND, meter, campaign, 0), 3) < c.refusal_below
     is_delivered = word_of(four, 0) < c.success_below and has_wan(p, premises, region, sent_us)
-    if not is_delivered or is_silent(p, campaign, meter):
+    if not is_delivered or is_silent(p, campaign, meter, sent_us):
         return SimulatedAttempt(False, is_refused, NEVER_US, NEVER_US)
     mean_us = int(c.ack_mean_us) - ANSWER_US_MIN
     answer_us = sent_us + ANSWER_US_MIN + exponential_us(p.exponential, max(mean_us, 0), word_of(four, 1))

@@ -63,6 +63,7 @@ CAMPAIGN = _integers(
     "success_below",  # [of 2^32]
     "ack_mean_us",
     "silent_below",  # [of 2^32]
+    "silent_for_us",  # from the first attempt on; -1 for ever
     "refusal_below",  # [of 2^32]
     "duplicate_below",  # [of 2^32]
     "schedule",  # the ReadSchedule that it sets; -1 for none

@@ -295,7 +295,9 @@ class _Twin:
         if arrives >= campaign["success_below"] or not meter.hub.has_wan:
             return
         if self._words(Purpose.COMMAND, command.meter, command.campaign, 1)[0] < campaign["silent_below"]:
-            return
+            silent_for_us = int(campaign["silent_for_us"])
+            if silent_for_us < 0 or sent_us - command.first_us < silent_for_us:
+                return
         is_refusal = bool(self._words(Purpose.COMMAND, command.meter, command.campaign)[3] < campaign["refusal_below"])
         if not is_refusal and command.campaign not in meter.obeyed:
             meter.obeyed.add(command.campaign)

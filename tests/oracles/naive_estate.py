@@ -288,12 +288,14 @@ class NaiveEstate:
         )
         if not is_target:
             return
-        is_silent = self.words(COMMAND, meter, number, 1)[0] < campaign.silent_below
+        is_out = self.words(COMMAND, meter, number, 1)[0] < campaign.silent_below
+        back_at = NEVER if campaign.silent_for_us < 0 else at + campaign.silent_for_us
         answered = NEVER
         for attempt in range(1, campaign.attempts_max + 1):
             if answered <= at:
                 return
             success = self.words(ATTEMPT, meter, number, attempt)[0]
+            is_silent = is_out and at < back_at
             is_delivered = not is_silent and success < campaign.success_below and self.has_wan(premises, at)
             yield attempt, at, is_delivered
             if is_delivered:

@@ -20,9 +20,10 @@ QUICK = TARIFF | {
     "success": 0.6,
     "refusal": 0.1,
 }
+BACK = {"silent": 0.5, "silent_for_h": 2.5 / 3_600}  # before the fourth attempt
 CAMPAIGNS = [
     QUICK | {"name": "quick"},
-    QUICK | {"name": "at_once", "fuel": "gas", "ack_mean_s": 1.0, "timeout_s": 1.0, "backoff_s": 0.0},
+    QUICK | {"name": "at_once", "fuel": "gas", "ack_mean_s": 1.0, "timeout_s": 1.0, "backoff_s": 0.0} | BACK,
     QUICK | {"name": "hasty", "over_h": 0.001, "timeout_s": 0.4, "backoff_s": 0.6, "attempts_max": 3},
 ]
 

@@ -53,6 +53,7 @@ def test_the_walk_of_switched_meters_is_that_of_their_blocks():
 @pytest.mark.parametrize("shard_count", [1, 3])
 def test_the_closed_loop_has_its_commands_done_when_the_readings_say(shard_count):
     quick = {"at_h": 0.0, "over_h": 20 / 3_600, "timeout_s": 4.0, "backoff_s": 2.0, "ack_mean_s": 5.0, "success": 0.6}
+    quick |= {"silent": 0.3, "silent_for_h": 5 / 3_600}  # back before the second attempt
     p = estate_of(estate={"premises": 60}, campaigns=[each | quick for each in [*SWITCHES, *FIRMWARE]], wan={}).packed
     port = SimulatedControl(p, commands_of(p))
     responders = [Responder(parameters=p, shard=shard, shard_count=shard_count) for shard in range(shard_count)]

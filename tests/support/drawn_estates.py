@@ -101,6 +101,7 @@ CAMPAIGNS = (
         "success": 0.5,
         "timeout_s": 20_000.0,
         "silent": 0.4,
+        "silent_for_h": 9.0,  # to before the third attempt
     },
     {
         "kind": "change_schedule",
@@ -116,7 +117,8 @@ CAMPAIGNS = (
     },
     {"kind": "change_schedule", "to": "ten_second", "at_h": 20.0, "over_h": 5.0, "share": 0.2, "refusal": 0.5},
     {"kind": "change_schedule", "to": "daily", "at_h": 22.0, "over_h": 20.0, "waves": 2, "success": 0.6},
-    {"kind": "enable_supply", "at_h": 3.0, "share": 0.6, "silent": 1.0, "timeout_s": 60.0, "backoff_s": 30.0},
+    {"kind": "enable_supply", "at_h": 3.0, "share": 0.6, "silent": 1.0, "timeout_s": 60.0, "backoff_s": 30.0}
+    | {"silent_for_h": 0.05},
     {"kind": "arm_supply", "at_h": 4.0, "success": 0.0, "timeout_s": 86_400.0, "attempts_max": 3, "ack_mean_s": 0.5},
 )
 RATES = ("usage_month", "intervals_day", "state", "comparison", "bill", "ihd_refresh")

@@ -15,7 +15,7 @@ from reports.drawing.palette import INKS
 from reports.results_file import Verdict
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
-from reports.run.results import Results, load_results
+from reports.run.results import CommandsResult, Results, load_results
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import Story, write_synthetic_run
 
@@ -65,6 +65,26 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(failed: Path) -> str:
     return (failed / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_tells_the_drifts_that_were_mended_from_those_that_were_not(failed: Path, tmp_path: Path) -> None:
+    commands = CommandsResult(
+        states={"APPLIED": 70, "EXHAUSTED": 21, "REJECTED": 12},
+        mending_states={"APPLIED": 10, "EXHAUSTED": 9, "REJECTED": 12},
+        attempts=200,
+        replays=97,
+        late=0,
+        repeats=0,
+        drifts=33,
+        behind_s_max=0.0,
+        wall_s=50.0,
+    )
+    assert (commands.mended, commands.unmended) == (10, 23)  # for two, mending commands were issued in vain too often
+    folder = tmp_path / "run"
+    shutil.copytree(failed, folder)
+    load_results(folder).model_copy(update={"commands": commands}).write(folder)
+    text = re.sub(r"\s+", " ", outline(report_html(read_run(folder))).text)
+    assert "drifts found by reconciliation33 of them mended10 of them not mended: refused again, or out of reach still23" in text
 
 
 def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:

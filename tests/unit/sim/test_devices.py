@@ -142,6 +142,33 @@ def test_a_silent_device_is_sent_to_as_often_as_allowed_and_does_nothing():
     assert estate.schedule_of(meters, 1).tolist() == [D if index in silent else H for index in range(HOMES)]
 
 
+@pytest.mark.parametrize(
+    ("silent_for_s", "attempts"),
+    [(90.0 - 1e-6, 2), (90.0, 2), (90.0 + 1e-6, 3), (209.0, 3), (210.0, 3), (210.0 + 1e-6, None)],
+)
+def test_a_silent_device_that_comes_back_is_reached_from_that_instant_on(silent_for_s, attempts):
+    """Sent at 10 h, and 90 s and 210 s after that; silence is counted from the first."""
+    estate = estate_of(CALLED | {"silent": 1.0, "silent_for_h": silent_for_s / 3_600}, premises=1)
+    (ended,) = ended_of(estate)
+    sent_us = 10 * HOUR_US + {2: 90, 3: 210, None: 270}[attempts] * SECOND_US
+    if attempts is None:
+        assert ended == CommandOutcome(int(CommandState.EXHAUSTED), sent_us, 3, NEVER_US, False, 0)
+    else:
+        done_at_us = sent_us + SECOND_US // 2
+        assert ended == CommandOutcome(
+            int(CommandState.APPLIED), sent_us + SECOND_US, attempts, done_at_us, False, 0
+        )
+        assert done_us(estate.packed, 0, 0, 0, 0) == done_at_us
+    assert estate.schedule_of(np.array([0]), 1).tolist() == [D if attempts is None else H]
+
+
+def test_who_comes_back_was_silent_and_the_others_are_as_they_were():
+    for_ever = silent_of(estate_of(CALLED | {"silent": 0.2}, premises=HOMES))
+    late = ended_of(estate_of(CALLED | {"silent": 0.2, "silent_for_h": 100 / 3_600}, premises=HOMES))
+    assert {index for index, one in enumerate(late) if one.attempts == 3} == for_ever
+    assert {one.attempts for one in late} == {1, 3}
+
+
 def test_who_is_silent_is_a_matter_of_the_meter_and_the_campaign_alone():
     few, more, refusing = ({"silent": 0.2}, {"silent": 0.3}, {"silent": 0.2, "refusal": 0.5})
     silent = silent_of(estate_of(CALLED | few, premises=HOMES))
