@@ -231,7 +231,9 @@ class Campaign(Part):
         if self.kind is not CommandKind.CHANGE_SCHEDULE and self.to is not None:
             raise ValueError(f"to goes with change_schedule, not {self.kind}")
         if self.silent_for_h is not None and self.silent == 0:
-            raise ValueError("silent_for_h goes with silent, the share of the devices that are out of reach for so long")
+            raise ValueError(
+                "silent_for_h goes with silent, the share of the devices that are out of reach for so long"
+            )
         if self.waves > 1 and self.wave_every_h < self.over_h:
             raise ValueError(f"wave_every_h {self.wave_every_h:g} must be at least over_h {self.over_h:g}")
         return self

@@ -16,7 +16,8 @@ from tests.support.twin_estates import TARIFF, array_command, estate_of, record_
 CAMPAIGNS = [
     TARIFF,
     # hasty: answers come after the time-out, and after further attempts, as a rule
-    TARIFF | {"name": "hasty", "fuel": "gas", "timeout_s": 20.0, "backoff_s": 5.0, "ack_mean_s": 90.0, "refusal": 0.2}
+    TARIFF
+    | {"name": "hasty", "fuel": "gas", "timeout_s": 20.0, "backoff_s": 5.0, "ack_mean_s": 90.0, "refusal": 0.2}
     | {"silent": 0.4, "silent_for_h": 30 / 3_600},  # and those that are silent come back before the third attempt
     # an answer takes exactly 1 s: it comes at the very instant of the time-out ...
     TARIFF | {"name": "at_timeout", "ack_mean_s": 1.0, "timeout_s": 1.0, "backoff_s": 0.0, "success": 0.5},

@@ -39,7 +39,8 @@ SWITCHES: list[dict[str, Any]] = [  # of read schedules, by commands that meet e
 ]
 FIRMWARE: list[dict[str, Any]] = [
     TARIFF | {"name": "new_meters", "kind": "update_firmware", "effective_h": None, "over_h": 30.0, "success": 0.4},
-    TARIFF | {"name": "newer_meters", "kind": "update_firmware", "effective_h": None, "at_h": 8.0, "over_h": 20.0}
+    TARIFF
+    | {"name": "newer_meters", "kind": "update_firmware", "effective_h": None, "at_h": 8.0, "over_h": 20.0}
     | {"silent": 0.4, "silent_for_h": 0.2},  # they come back before the third attempt
 ]
 

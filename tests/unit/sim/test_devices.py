@@ -155,9 +155,7 @@ def test_a_silent_device_that_comes_back_is_reached_from_that_instant_on(silent_
         assert ended == CommandOutcome(int(CommandState.EXHAUSTED), sent_us, 3, NEVER_US, False, 0)
     else:
         done_at_us = sent_us + SECOND_US // 2
-        assert ended == CommandOutcome(
-            int(CommandState.APPLIED), sent_us + SECOND_US, attempts, done_at_us, False, 0
-        )
+        assert ended == CommandOutcome(int(CommandState.APPLIED), sent_us + SECOND_US, attempts, done_at_us, False, 0)
         assert done_us(estate.packed, 0, 0, 0, 0) == done_at_us
     assert estate.schedule_of(np.array([0]), 1).tolist() == [D if attempts is None else H]
 
