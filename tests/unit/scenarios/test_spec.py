@@ -153,6 +153,7 @@ OUTAGES = "[[wan.outages]]\nregion = {}\nat_h = 1.0\nfor_h = 4.0\n[[wan.outages]
         (CAMPAIGN + "'top_up'\nfuel = 'gas'", "campaign 'one' is for gas, which estate.fuels lacks"),
         (CAMPAIGN + "'enable_supply'\nfuel = 'gas'", "enable_supply is illegal for gas: .* only be armed"),
         (CAMPAIGN + "'disable_supply'\nfuel = 'gas'", "disable_supply is illegal for gas"),
+        (CAMPAIGN + "'top_up'\nsilent_for_h = 9.0", "silent_for_h goes with silent"),
         (CAMPAIGN + "'update_firmware'\neffective_h = 9.0", "effective_h goes with .* not update_firmware"),
         (
             CAMPAIGN + "'change_schedule'",
