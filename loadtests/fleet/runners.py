@@ -116,6 +116,8 @@ class FleetWorkerRunner(WorkerRunner):
 
     def connect_to_master(self) -> None:
         """As Locust's; a master that drops the connection each time, as one with another secret does, is no traceback."""
+        retries = logging.getLogger("locust.util.exception_handler")
+        retries.addFilter(_without_traceback)
         try:
             super().connect_to_master()
         except RPCSendError:
@@ -125,6 +127,14 @@ class FleetWorkerRunner(WorkerRunner):
                 self.master_port,
             )
             sys.exit(EXIT_TROUBLE)
+        finally:
+            retries.removeFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Of each try to connect that failed, a line is enough."""
+    record.exc_info = None
+    return True
 
 
 def _secret(options: Any) -> str | None:

@@ -1,6 +1,7 @@
 """The scripts of examples/, run as their first lines say, against the cluster of the tests."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -22,7 +23,9 @@ def scenario(tmp_path: Path) -> Path:
 
 
 def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=os.environ | {"UV_NO_SYNC": "1"}
+    )
 
 
 def reached(cluster: LocalCluster) -> list[str]:

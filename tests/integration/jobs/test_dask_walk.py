@@ -80,7 +80,7 @@ def test_a_worker_that_dies_has_its_shard_walked_again() -> None:
 
 def test_workers_with_other_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("meterstorm.jobs.dask_walk.KERNELS_STATE", "another")
-    with pytest.raises(HarnessError, match=r"another version of meterstorm.*tcp://127.0.0.1"):
+    with pytest.raises(HarnessError, match=r"another version of meterstorm.*tls://127.0.0.1"):
         walk_on_workers(build_estate(SCENARIO), SCENARIO, process_count=1)
 
 
