@@ -66,7 +66,7 @@ def whole(estate: EstateModel) -> tuple[Held, Ledger]:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    monkeypatch.setattr(tables, "Patience", partial(SettleTime, sleep=waits.append))
+    monkeypatch.setattr(tables, "SettleTime", partial(SettleTime, sleep=waits.append))
     monkeypatch.setattr(tables, "token_ranges", lambda *_: [])
     monkeypatch.setattr(tables, "read_pages", lambda session, select, _: session.pages(select))
     monkeypatch.setattr(row_counts, "token_ranges", lambda *_: [])
