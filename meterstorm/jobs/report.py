@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from reports.comparison.page import Comparison
 
 
-class Reported(NamedTuple):
+class WrittenReport(NamedTuple):
     """Where the page is; of several runs, what it compares."""
 
     page: Path
     comparison: "Comparison | None"
 
 
-def report(runs: Sequence[Path], out: Path | None = None) -> Reported:
+def report(runs: Sequence[Path], out: Path | None = None) -> WrittenReport:
     """Write the report of one run, simulation, search or matrix again, or a comparison of several runs.
 
     out: the new folder of a comparison; by default one in runs/. A run that died gets its results first. Raises ScenarioError
@@ -34,7 +34,7 @@ def report(runs: Sequence[Path], out: Path | None = None) -> Reported:
         if out is not None:
             raise ScenarioError("--out goes with several runs; the report of one is written into its own folder")
         write_report(runs[0])
-        return Reported(RunFolder(runs[0]).report, None)
+        return WrittenReport(RunFolder(runs[0]).report, None)
     with named_folder(out, "comparison") as named, new_folder(named) as folder:
         page = folder / "comparison.html"
-        return Reported(page, write_comparison(runs, page))
+        return WrittenReport(page, write_comparison(runs, page))
