@@ -139,7 +139,7 @@ def test_only_its_owner_is_heard_of_a_shard(bench: Bench, who: str) -> None:
 
 
 def test_who_is_refused_counts_for_nothing(bench: Bench) -> None:
-    assert bench.meet("carl", digest="another") == "Refused"
+    assert bench.meet("carl", digest="another") == "WorkerRefused"
     bench.say("carl", Claim())
     bench.say("carl", MeasuredSecond(shard=None, second=packed_second(SECOND)))
     assert len(bench.sent) == 1 and not bench.lacks
