@@ -40,7 +40,7 @@ half_hourly = 0.1
 keyspace = "{keyspace}"
 dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
 [run]
-wall_s = 8
+wall_s = 16
 warm_up_s = 1
 [run.validity]
 late_p99_ms_max = 5000

@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,9 +121,17 @@ def test_tls_carries_the_same_load(tls_server: tuple[StubServer, Path]) -> None:
 
 def test_a_lost_tls_connection_is_opened_again(tls_server: tuple[StubServer, Path]) -> None:
     server, ca = tls_server
-    threading.Timer(0.3, server.drop_connections).start()
+
+    def drop_in_mid_storm() -> None:
+        while len(server.executes) < 300:
+            time.sleep(0.005)
+        server.drop_connections()
+
+    dropping = threading.Thread(target=drop_in_mid_storm, daemon=True)
     with new_engine(server, access=Access(tls=tls_context(ca))) as engine:
+        dropping.start()
         report = engine.run(SteadySource(1_000, 1_000))
+    dropping.join(5)
     assert report.ok == 1_000 and report.reopened == 2
 
 
