@@ -13,6 +13,7 @@ from loadtests.cluster.local import LocalCluster
 from tests.integration.jobs.test_run import SMALL
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long  # a whole run each
 
 
 @pytest.fixture

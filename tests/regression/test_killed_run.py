@@ -117,6 +117,7 @@ def test_rows_of_which_a_cut_history_does_not_know_are_no_phantoms() -> None:
 
 
 @pytest.mark.timeout(900)  # the kernels may be compiled first, on whatever machine
+@pytest.mark.long
 def test_what_a_killed_run_had_acknowledged_is_audited(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:
     endpoint = two_dc_cluster.endpoint("north")
     (tmp_path / "small.toml").write_text(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"))
