@@ -325,7 +325,7 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
-    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm").replace("wall_s = 8", "wall_s = 60"))
+    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm").replace("wall_s = 16", "wall_s = 60"))
     run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
     await_line(run, "60 s:", 200)
     time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
