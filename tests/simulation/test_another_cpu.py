@@ -11,8 +11,8 @@ from sim.virtual_time.tallies import trace_digest
 DIGEST = """
 import sys
 from scenarios.spec import Scenario
-from sim.estate import build_estate
-from sim.walk import trace_digest
+from sim.estate.model import build_estate
+from sim.virtual_time.tallies import trace_digest
 print(trace_digest(build_estate(Scenario.model_validate_json(sys.stdin.read()))))
 """
 
