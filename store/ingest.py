@@ -32,6 +32,7 @@ class ReadingLog(Protocol):
     def append_revision(self, readings: Readings) -> None: ...
     def append_register(self, readings: Readings) -> None: ...
     def refold(self, premises: int, fuel: int, day_start_us: int) -> None: ...
+    def check_can_price(self, days: Sequence[MeterDay]) -> None: ...
     def record_rejected(self, rejected: Sequence[Rejected]) -> None: ...
     def events(self, premises: int, month: int) -> list[LogEvent]: ...
 
@@ -80,7 +81,7 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
 
     A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
     days are folded anew. Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or
-    whose columns differ in length.
+    whose columns differ in length, or with a day to fold anew that the store can't price.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
         raise RefusedRequest(
@@ -97,19 +98,22 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     }
     judged = judge(parsed, _context(store, readings, months, rows, homes, known))
     rejected = rejections(parsed, judged)
-    store.record_rejected(_as_recorded(rejected))
     accepted = select(readings, np.flatnonzero(judged.reason == Reason.ACCEPTED))
     in_doubt = select(readings, np.flatnonzero(judged.keeps_half_hours))
     without_register = replace(in_doubt, register_wh=np.full(len(in_doubt.mpxn), UNKNOWN_WH))
     days: tuple[MeterDay, ...] = ()
     if is_register_alone:
+        store.record_rejected(_as_recorded(rejected))
         store.append_register(accepted)
     else:
         kept = _joined(accepted, without_register)
         first = select(kept, np.flatnonzero(kept.revision == 0))
-        store.append(replace(first, day=_day_totals(first, kept, homes, known)))
-        store.append_revision(select(kept, np.flatnonzero(kept.revision != 0)))
+        first = replace(first, day=_day_totals(first, kept, homes, known))
         days = _to_refold(kept, homes)
+        store.check_can_price(days)
+        store.record_rejected(_as_recorded(rejected))
+        store.append(first)
+        store.append_revision(select(kept, np.flatnonzero(kept.revision != 0)))
         for day in days:
             store.refold(*day)
     return Ingested(

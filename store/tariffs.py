@@ -22,6 +22,9 @@ ELECTRICITY, GAS, EXPORT = 0, 1, 2
 """Fuel codes. What a home gives to the network is a third one: a register, half-hours and prices of its own."""
 FUEL_CODES = (ELECTRICITY, GAS, EXPORT)
 
+UNKNOWN_TARIFF = 255
+"""Stands for the kind of tariff of a home of which nobody has said it."""
+
 NO_PRICES = 0
 """Stands for the version of a price list before the first one."""
 
@@ -101,7 +104,10 @@ def day_totals(
     day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], MISSING_WH where lost;
     slot_count: int64[n], 1 .. 48; kind: uint8[n] TariffKind; fuel: int8[n] code.
     What was used before the first price list costs nothing: its tariff version is NO_PRICES.
+    Raises Refused for an UNKNOWN_TARIFF.
     """
+    if (kind == UNKNOWN_TARIFF).any():
+        raise RefusedRequest("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
     slots = np.arange(SLOTS_PER_DAY)
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)

@@ -34,7 +34,7 @@ from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
 from store.columns import Lists, Page
 from store.readings.cassandra import CassandraBulk
-from store.readings.fold import FOLDS
+from store.readings.fold import FOLDS, Book
 from store.rows import Readings, home_columns, month_of, reading_columns
 from store.schemas import SCHEMAS
 from store.tables import CqlType, Schema, Statement, write_of
@@ -321,7 +321,7 @@ def test_a_rebuild_of_each_view(benchmark: Any, nodes: Nodes, slot_count: int) -
     name, homes = ("pushes", REBUILT_HOMES[1]) if slot_count == 1 else ("uploads", REBUILT_HOMES[SLOTS_PER_DAY])
     topology = nodes.make(replace(SCHEMA, tables=INGEST.tables, writes=(INGEST,)), f"rebuild_{name}")
     load_log(nodes, topology, homes, slot_count, days=30)
-    store = CassandraStore(nodes.session, SCHEMA, topology)
+    store = CassandraStore(nodes.session, SCHEMA, topology, Book())
     rates: dict[str, list[float]] = {view: [] for view in FOLDS}
 
     def rebuild(view: str, *, is_counted: bool = True) -> None:

@@ -1,6 +1,7 @@
 """The customers' tables over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from scenarios.domain import Operation, TariffKind
 from store.customers.bills import check_lines, packed, unpacked
@@ -51,15 +52,7 @@ class HomeCustomers:
         self.runner.run(Operation.CHANGE_PREFERENCE, values)
 
     def preferences(self, premises: int) -> list[PreferenceChange]:
-        return [
-            PreferenceChange(
-                preference=Preference(row.preference),
-                value=row.value,
-                effective_us=us_of(row.effective_at),
-                changed_us=us_of(row.changed_at),
-            )
-            for row in self.runner.run(Operation.READ_PREFERENCES, {"premises": premises})
-        ]
+        return [preference_of(row) for row in self.runner.run(Operation.READ_PREFERENCES, {"premises": premises})]
 
     def publish(self, prices: PriceList, now_us: int) -> None:
         held = self.price_lists()
@@ -82,15 +75,7 @@ class HomeCustomers:
             )
 
     def price_lists(self) -> tuple[PriceList, ...]:
-        return tuple(
-            PriceList(
-                version=row.version,
-                effective_us=us_of(row.effective_at),
-                upence_per_wh=_prices_of(row.upence_per_wh),
-                standing_upence=tuple(row.standing_upence),
-            )
-            for row in self.runner.run(Operation.READ_TARIFF, {"book": BOOK})
-        )
+        return tuple(price_list_of(row) for row in self.runner.run(Operation.READ_TARIFF, {"book": BOOK}))
 
     def issue(self, bill: Bill) -> Bill:
         check_lines(bill, BILL_LINES_MAX)
@@ -153,6 +138,26 @@ class HomeCustomers:
             )
             for row in self.runner.run(StoreOperation.READ_REGISTER_CHANGES, {"premises": premises})
         ]
+
+
+def preference_of(row: Any) -> PreferenceChange:
+    """A row of `preferences_by_home`."""
+    return PreferenceChange(
+        preference=Preference(row.preference),
+        value=row.value,
+        effective_us=us_of(row.effective_at),
+        changed_us=us_of(row.changed_at),
+    )
+
+
+def price_list_of(row: Any) -> PriceList:
+    """A row of `price_lists`."""
+    return PriceList(
+        version=row.version,
+        effective_us=us_of(row.effective_at),
+        upence_per_wh=_prices_of(row.upence_per_wh),
+        standing_upence=tuple(row.standing_upence),
+    )
 
 
 def _publishes(held: Sequence[PriceList], prices: PriceList) -> bool:

@@ -17,7 +17,7 @@ from scenarios.domain import DAY_US, Operation, SettlementRunCode
 from store.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
-from store.readings.fold import Book, fold_totals, lists_of
+from store.readings.fold import Book, check_priced, fold_totals, lists_of
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
 from store.readings.store import HomeReadings, log_of
@@ -48,14 +48,14 @@ class Projection:
 Rows = Mapping[AnyOperation, list[Values]]
 
 
-def rows_of(log: Page, days: Sequence[MeterDay], book: Book, projection: Projection) -> Rows:
-    """What touched days of one home come to in every view: pure. log: of the months that `days_needed` are in."""
-    wanted = {(one.fuel, one.day_start_us) for one in days}
-    start_us = integers(log, "interval_start") * 1_000
-    # A register alone is of the day that it ends.
-    day_us = (start_us - (integers(log, "slot_count") == 0)) // DAY_US * DAY_US
-    pairs = zip(integers(log, "fuel").tolist(), day_us.tolist(), strict=True)
-    part = take(log, np.array([pair in wanted for pair in pairs], np.bool_))
+def refolded(log: Page, days: Sequence[MeterDay], book: Book) -> Rows:
+    """What touched days of one home come to in its own views. Raises Refused for a day that can't be priced."""
+    totals = check_priced(fold_totals(_part_of(log, days), book))
+    return {StoreOperation.REFOLD_DAY: list(dicts_of(totals))}
+
+
+def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection) -> Rows:
+    """What touched days of one home come to in the views across homes: pure. log: of the months that `days_needed` are in."""
     settled = {
         (settlement_date, one.fuel)
         for one in days
@@ -64,12 +64,20 @@ def rows_of(log: Page, days: Sequence[MeterDay], book: Book, projection: Project
     }
     latest = [(one, settle(one, log, fuel, None)) for one, fuel in sorted(settled)]
     return {
-        StoreOperation.REFOLD_DAY: list(dicts_of(fold_totals(part, book))),
-        StoreOperation.RECORD_RECEIPT: _receipts(part, projection),
+        StoreOperation.RECORD_RECEIPT: _receipts(_part_of(log, days), projection),
         StoreOperation.WRITE_SETTLEMENT: [
             settlement_values(one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None
         ],
     }
+
+
+def _part_of(log: Page, days: Sequence[MeterDay]) -> Page:
+    """The log of those days alone. A register alone is of the day that it ends."""
+    wanted = {(one.fuel, one.day_start_us) for one in days}
+    start_us = integers(log, "interval_start") * 1_000
+    day_us = (start_us - (integers(log, "slot_count") == 0)) // DAY_US * DAY_US
+    pairs = zip(integers(log, "fuel").tolist(), day_us.tolist(), strict=True)
+    return take(log, np.array([pair in wanted for pair in pairs], np.bool_))
 
 
 def days_needed(days: Sequence[MeterDay]) -> set[int]:
@@ -209,7 +217,7 @@ def _expected(store: HomeReadings, table: Table, projection: Projection, since_u
             for of_home in _days_of_homes(log):
                 logs = logs_of(store.runner, {home: days_needed(days) for home, days in of_home.items()})
                 for home, days in of_home.items():
-                    rows = rows_of(logs[home], days, store.book, projection)[operation]
+                    rows = rows_of(logs[home], days, projection)[operation]
                     for row in rows:
                         if _is_wanted(row, since_us) and _is_first(row, logs[home], days):
                             yield dict(row)

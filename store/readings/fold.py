@@ -3,7 +3,8 @@
 A half-hour counts once, as the delivery with the highest revision has it; of equal revisions the shorter run wins. What a
 meter has lost is no value and wins over none.
 Folds take whole partitions as columns, in the table's own order, and give a view's rows with the timestamp that they would
-have been written with.
+have been written with. What a day costs is NULL where a book has no prices, or does not know the home's tariff: energy needs
+neither.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
-from store.columns import Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
+from store.columns import NULL, Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
+from store.rejections import RefusedRequest
 from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
-from store.tariffs import FIRST_PRICES, MISSING_WH, PriceList, day_totals
+from store.tariffs import FIRST_PRICES, MISSING_WH, UNKNOWN_TARIFF, PriceList, day_totals
 
 
 def _all_flat(premises: Integers, _: Integers) -> NDArray[np.uint8]:
@@ -26,8 +28,8 @@ def _all_flat(premises: Integers, _: Integers) -> NDArray[np.uint8]:
 class Book:
     """What a fold needs to know beside the log: all price lists, and the kind of tariff that each home is on."""
 
-    prices: Sequence[PriceList] = (FIRST_PRICES,)
-    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind
+    prices: Sequence[PriceList] = (FIRST_PRICES,)  # none: nothing can be priced
+    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind, or UNKNOWN_TARIFF
     kind_of: Callable[[Integers, Integers], NDArray[np.uint8]] = _all_flat
 
 
@@ -92,30 +94,67 @@ def fold_days(log: Page) -> Days:
     )
 
 
-def fold_totals(log: Page, book: Book) -> Page:
-    """Usage and billing of the days of the log: the columns of both views, and `write_us`."""
+PRICED = ("tariff_version", "low_wh", "standard_wh", "peak_wh", "cost_upence")
+"""The columns of the billing view that need a book: prices, or which rate a half-hour has."""
+
+
+def fold_usage(log: Page) -> Page:
+    """Usage of the days of the log: the columns of the view, and `write_us`. No book is asked."""
     days = fold_days(log)
+    return _keys_of(days) | {
+        "usage_wh": np.where(days.values_wh == MISSING_WH, 0, days.values_wh).sum(axis=1, dtype=np.int64),
+        "through": days.through_us // 1_000,
+        "write_us": days.write_us,
+    }
+
+
+def fold_totals(log: Page, book: Book) -> Page:
+    """Usage and billing of the days of the log: the columns of both views, and `write_us`. PRICED may be NULL."""
+    days = fold_days(log)
+    kind = book.kind_of(days.premises, days.start_us) if book.prices else np.full(len(days.fuel), UNKNOWN_TARIFF)
+    is_priced = kind != UNKNOWN_TARIFF
     totals = day_totals(
         book.prices,
         day_start_us=days.start_us,
         values_wh=days.values_wh,
         slot_count=(days.through_us - days.start_us) // SLOT_US,
-        kind=book.kind_of(days.premises, days.start_us),
+        kind=np.where(is_priced, kind, TariffKind.FLAT).astype(np.uint8),
         fuel=days.fuel.astype(np.int8),
     )
+    columns: dict[str, Column] = {
+        name: np.where(is_priced, getattr(totals, name), NULL).astype(np.int64) for name in PRICED
+    }
+    return (
+        _keys_of(days)
+        | columns
+        | {"usage_wh": totals.usage_wh, "through": days.through_us // 1_000, "write_us": days.write_us}
+    )
+
+
+def check_priced(totals: Page) -> Page:
+    """The same rows of billing. Raises Refused where the book could not price one of them."""
+    is_unpriced = integers(totals, "cost_upence") == NULL
+    if is_unpriced.any():
+        home = int(integers(totals, "premises")[is_unpriced][0])
+        raise RefusedRequest(
+            f"{int(is_unpriced.sum())} days can't be priced, one of home {home}: the keyspace has no price list or no tariff "
+            "that the home has chosen by then, and no Book was given that says both"
+        )
+    return totals
+
+
+def check_can_price(book: Book, premises: Integers, day_start_us: Integers) -> None:
+    """Raises Refused where a book can't price one of n days."""
+    kind = book.kind_of(premises, day_start_us) if book.prices else np.full(len(premises), UNKNOWN_TARIFF)
+    check_priced({"premises": premises, "cost_upence": np.where(kind == UNKNOWN_TARIFF, NULL, 0)})
+
+
+def _keys_of(days: Days) -> dict[str, Column]:
     return {
         "premises": days.premises,
         "month": days.month,
         "day": day_of_month(days.start_us).astype(np.int64),
         "fuel": days.fuel,
-        "usage_wh": totals.usage_wh,
-        "tariff_version": totals.tariff_version.astype(np.int64),
-        "low_wh": totals.low_wh,
-        "standard_wh": totals.standard_wh,
-        "peak_wh": totals.peak_wh,
-        "cost_upence": totals.cost_upence,
-        "through": days.through_us // 1_000,
-        "write_us": days.write_us,
     }
 
 
@@ -174,7 +213,7 @@ FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
         ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
         lambda log, _: fold_intervals(log),
     ),
-    "usage_by_fuel": (DAY_COLUMNS, fold_totals),
+    "usage_by_fuel": (DAY_COLUMNS, lambda log, _: fold_usage(log)),
     "billing_by_home": (DAY_COLUMNS, fold_totals),
     "latest_by_home": (
         (

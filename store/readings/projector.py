@@ -16,7 +16,7 @@ from typing import Any
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
-from store.readings.across import Projection, days_needed, logs_of, rows_of
+from store.readings.across import Projection, days_needed, logs_of, refolded, rows_of
 from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
 from store.readings.store import HomeReadings
 from store.rows import MeterDay, Readings, us_of
@@ -80,16 +80,21 @@ class Projector:
         self._next_batch = batch + 1
 
     def project(self, touched: Iterable[MeterDay]) -> None:
-        """Fold days of meters anew, from the log into every view. Repeating it changes nothing. Raises StoreError."""
+        """Fold days of meters anew, from the log into every view. Repeating it changes nothing.
+
+        Raises StoreError; Refused for a day that the store's book can't price.
+        """
         of_home: dict[int, list[MeterDay]] = {}
         for one in sorted(set(touched)):
             of_home.setdefault(one.premises, []).append(one)
         homes = sorted(of_home)
+        book = self._store.book
         for at in range(0, len(homes), HOMES_AT_ONCE):
             chunk = {premises: of_home[premises] for premises in homes[at : at + HOMES_AT_ONCE]}
             logs = logs_of(self._runner, {premises: days_needed(days) for premises, days in chunk.items()})
             for premises, days in chunk.items():
-                for operation, rows in rows_of(logs[premises], days, self._store.book, self._projection).items():
+                views = {**refolded(logs[premises], days, book), **rows_of(logs[premises], days, self._projection)}
+                for operation, rows in views.items():
                     self._run_many(operation, rows)
 
     def settle(self, settlement_date: date, run: SettlementRunCode, known_at_us: int, shard: int) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, Operation
 from store.columns import Column, Page, dicts_of
+from store.customers.held_book import held_book
 from store.operations import AnyOperation, StoreOperation
 from store.ports import (
     Alert,
@@ -23,9 +24,9 @@ from store.ports import (
     TenSeconds,
     Values,
 )
-from store.readings.fold import Book, fold_totals, lists_of
+from store.readings.fold import Book, check_can_price, check_priced, fold_totals, lists_of
 from store.readings.verify import LOG, Difference, Rebuilt, rebuild, table_of, verify
-from store.rows import Readings, home_columns, is_latest_state, month_of, reading_columns, us_of, values_of
+from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of, reading_columns, us_of, values_of
 
 TICK_US = 10_000_000
 REJECTED_SHARD_COUNT = 16
@@ -33,20 +34,35 @@ REJECTED_SHARD_COUNT = 16
 
 
 class HomeReadings:
-    """Implements `store.ports.ReadingStore` on a schema like `home_months`."""
+    """Implements `store.ports.ReadingStore` on a schema like `home_months`.
+
+    book: by which days are priced; without one each fold asks the keyspace, and refuses what it can't price. Energy needs none.
+    """
 
     def __init__(self, runner: Runner, bulk: Bulk, book: Book | None = None) -> None:
         self.runner = runner
         self.bulk = bulk
-        self.book = book or Book()
+        self._book = book
+
+    @property
+    def book(self) -> Book:
+        """The book that was given, or what the keyspace holds by now. Raises StoreError."""
+        return held_book(self.runner) if self._book is None else self._book
+
+    @book.setter
+    def book(self, book: Book) -> None:
+        self._book = book
 
     def append(self, readings: Readings) -> None:
         assert (readings.revision == 0).all(), "a correction goes to append_revision"
         is_latest = is_latest_state(readings)
-        self._write(Operation.INGEST_READING, readings, np.flatnonzero(is_latest))
         others = np.flatnonzero(~is_latest)
-        self._write(Operation.INGEST_REVISION, readings, others)
         day_us = readings.interval_start_us // DAY_US * DAY_US
+        self.check_can_price(
+            [MeterDay(int(readings.premises[i]), int(readings.fuel[i]), int(day_us[i])) for i in others]
+        )
+        self._write(Operation.INGEST_READING, readings, np.flatnonzero(is_latest))
+        self._write(Operation.INGEST_REVISION, readings, others)
         for day in {(int(readings.premises[i]), int(readings.fuel[i]), int(day_us[i])) for i in others}:
             self.refold(*day)
 
@@ -173,22 +189,41 @@ class HomeReadings:
             for row in rows
         ]
 
+    def check_can_price(self, days: Sequence[MeterDay]) -> None:
+        """Raises Refused where one of days that are to be folded anew can't be priced: before its log is written."""
+        if days:
+            premises, _, day_start_us = (np.array(column) for column in zip(*days, strict=True))
+            check_can_price(self.book, premises, day_start_us)
+
     def refold(self, premises: int, fuel: int, day_start_us: int) -> None:
-        """Fold usage and billing of a UTC day anew from the log, as after a revision. Repeating it changes nothing."""
+        """Fold usage and billing of a UTC day anew from the log, as after a revision. Repeating it changes nothing.
+
+        Raises Refused for a day that can't be priced.
+        """
         month = _month_of(day_start_us)
         rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
         of_day = [row for row in rows if row.fuel == fuel and 0 <= us_of(row.interval_start) - day_start_us < DAY_US]
-        totals = fold_totals(log_of(premises, month, of_day), self.book)
+        totals = check_priced(fold_totals(log_of(premises, month, of_day), self.book))
         for values in dicts_of(totals):
             self.runner.run(StoreOperation.REFOLD_DAY, values)
 
     def verify(self, view: str) -> Iterator[Difference]:
-        """Where a view differs from the fold of the log, as it is found; memory holds a few pages. Raises StoreError."""
-        return verify(self.bulk, self.runner.schema, view, self.book)
+        """Where a view differs from the fold of the log, as it is found; memory holds a few pages. Raises StoreError.
+
+        A day of billing that can't be priced is compared by its energy and by how far it goes.
+        """
+        return verify(self.bulk, self.runner.schema, view, self._book_of(view))
 
     def rebuild(self, view: str) -> Rebuilt:
-        """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing. Raises StoreError."""
-        return rebuild(self.bulk, self.runner.schema, view, self.book, now_us=time.time_ns() // 1_000)
+        """Fold a view anew from the log and mend every row that differs. Repeating it changes nothing.
+
+        Raises StoreError; Refused when a row is to be written that can't be priced.
+        """
+        return rebuild(self.bulk, self.runner.schema, view, self._book_of(view), now_us=time.time_ns() // 1_000)
+
+    def _book_of(self, view: str) -> Book:
+        """No other view than billing asks what anything costs, or needs the customers' tables."""
+        return self.book if view == "billing_by_home" else Book(prices=())
 
     def _write(self, operation: AnyOperation, readings: Readings, rows: NDArray[np.intp]) -> None:
         if len(rows):

@@ -6,6 +6,8 @@ its cells have: it wins over what is there. Over a row that has the data's own t
 mended is compared once more, and what a deletion still hides is written above the present, of which a deletion by hand is no
 later. What comes later for a row that was altered or removed at the clock's time is in the log at once, and in the view after
 the next rebuild: `verify` tells it.
+
+A row that the book can't price is compared by its energy and by how far it goes, and is not mended: that is refused.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +33,7 @@ from store.columns import (
     take,
 )
 from store.ports import Bulk
-from store.readings.fold import FOLDS, Book
+from store.readings.fold import FOLDS, PRICED, Book, check_priced
 from store.tables import Schema, Table, primary_key
 
 LOG = "events_by_home"
@@ -50,7 +52,8 @@ class Difference:
 
     view: str
     key: dict[str, Any]
-    expected: dict[str, Any] | None  # None: the log knows of no such row
+    # None: the log knows of no such row; a value that is None: it needs prices, and the book has none for this row
+    expected: dict[str, Any] | None
     found: dict[str, Any] | None  # None: the view has no such row
 
 
@@ -118,6 +121,7 @@ def rebuild(
 ) -> Rebuilt:
     """Mend all differences of a view, of the homes that are chosen. Raises StoreError; then it may be begun again.
 
+    Raises Refused for a row of billing that is to be written and that the book can't price, before it mends its neighbours.
     now_us: the present [us since the Unix epoch], below which everything is that hides a row without being seen.
     In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
     there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
@@ -130,6 +134,8 @@ def rebuild(
         faults = _faults_of(compared, is_chosen)
         if faults.count == 0:
             continue
+        if "cost_upence" in faults.to_write:
+            check_priced(faults.to_write)
         _mend(bulk, table, faults, now_us, is_seen=True)
         left = _left(bulk, schema, table, book, compared.piece, faults)
         if left.count:
@@ -237,8 +243,7 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
         is_lacking[in_fold] = False
         is_phantom = np.ones(len(held_code), np.bool_)
         is_phantom[in_held] = False
-        left, right = take(folded, in_fold), take(held, in_held)
-        differs = ~np.logical_and.reduce([_equal(left[name], right[name]) for name in columns])
+        differs = ~_matches(take(folded, in_fold), take(held, in_held), columns)
         yield _Compared(
             fold=folded,
             held=held,
@@ -262,6 +267,18 @@ def table_of(schema: Schema, name: str) -> Table:
 
 def _of_table(page: Page, table: Table) -> Page:
     return {column.name: page[column.name] for column in table.columns}
+
+
+def _matches(fold: Page, held: Page, columns: list[str]) -> Mask:
+    """Row by row: does the view hold what the fold says? Where the fold can't say a price, energy alone is compared."""
+    equal = {name: _equal(fold[name], held[name]) for name in columns}
+    if "cost_upence" in columns:
+        is_unpriced = integers(fold, "cost_upence") == NULL
+        held_wh = integers(held, "low_wh") + integers(held, "standard_wh") + integers(held, "peak_wh")
+        for name in PRICED:
+            equal[name] |= is_unpriced & (integers(held, name) != NULL) & (held_wh == integers(fold, "usage_wh"))
+    matches: Mask = np.logical_and.reduce(list(equal.values()))
+    return matches
 
 
 def _equal(left: Column, right: Column) -> Mask:

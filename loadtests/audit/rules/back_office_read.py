@@ -116,7 +116,7 @@ def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, store.book, projection)[StoreOperation.WRITE_SETTLEMENT]
+        for row in rows_of(logs[home], of_it, projection)[StoreOperation.WRITE_SETTLEMENT]
     ]
     keys = sorted({(row["settlement_date"], row["shard"]) for row in wanted})
     held = {

@@ -14,7 +14,7 @@ from store.cassandra import CassandraStore, create_schema
 from store.memory import MemoryStore
 from store.readings.across import VIEWS as ACROSS
 from store.readings.across import Projection, verify_across
-from store.readings.fold import FOLDS
+from store.readings.fold import FOLDS, Book
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, Receipts, RowReceipts
 from store.readings.settlement import period_totals, shard_of
@@ -39,7 +39,7 @@ def cassandra_store(session: Any) -> Iterator[HomeReadings]:
     dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
     topology = Topology(dcs=dcs, keyspace=keyspace)
     create_schema(session, SCHEMA, topology)
-    store = CassandraStore(session, SCHEMA, topology)
+    store = CassandraStore(session, SCHEMA, topology, Book())
     yield store
     store.close()
     session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
@@ -48,7 +48,7 @@ def cassandra_store(session: Any) -> Iterator[HomeReadings]:
 @pytest.fixture(params=["memory", "cassandra"])
 def store(request: pytest.FixtureRequest) -> HomeReadings:
     """Tests share a keyspace: each has months, homes and a writer of its own."""
-    return MemoryStore(SCHEMA) if request.param == "memory" else request.getfixturevalue("cassandra_store")
+    return MemoryStore(SCHEMA, Book()) if request.param == "memory" else request.getfixturevalue("cassandra_store")
 
 
 def run_of(
@@ -213,7 +213,7 @@ def test_a_writer_that_is_killed_heals(store: HomeReadings, step: int) -> None:
     """Before the log, between two deliveries, between log and views, before the watermark; see the property tests for all."""
     home, day_us, writer = 800 + step, us(2025, 6, 3), 20 + step
     mortal = MortalRunner(store.runner, 1 + step)  # the first statement reads the watermark, the second the journal
-    process = Projector(HomeReadings(mortal, store.bulk), PROJECTION, writer=writer, started_us=2_000_000)
+    process = Projector(HomeReadings(mortal, store.bulk, Book()), PROJECTION, writer=writer, started_us=2_000_000)
     batch = [
         run_of(home, day_us, [10] * 48),
         run_of(home, day_us + 5 * SLOT_US, [99], revision=1, received_us=day_us + 2 * DAY_US),

@@ -87,7 +87,7 @@ def assert_views_are_folds(store: HomeReadings) -> None:
 @settings(deadline=None, max_examples=60)
 @given(deliveries=deliveries)
 def test_views_are_folds_after_every_delivery(deliveries: list[list[Row]]) -> None:
-    store = MemoryStore(SCHEMA)
+    store = MemoryStore(SCHEMA, Book())
     for told in deliveries:
         result = ingest(store, delivery(told), KNOWN)
         assert len(result.accepted.mpxn) + len(result.rejected) == len(told)
@@ -97,13 +97,13 @@ def test_views_are_folds_after_every_delivery(deliveries: list[list[Row]]) -> No
 @settings(deadline=None, max_examples=20)
 @given(deliveries=deliveries)
 def test_a_writer_that_dies_anywhere_is_healed_by_sending_again(deliveries: list[list[Row]]) -> None:
-    whole = MemoryStore(SCHEMA)
+    whole = MemoryStore(SCHEMA, Book())
     for told in deliveries:
         ingest(whole, delivery(told), KNOWN)
     expected = [whole.events(home, month) for home in (0, 1) for month in (202601, 202602)]
     for writes_max in range(200):
-        store = MemoryStore(SCHEMA)
-        mortal = HomeReadings(Mortal(store.statements, writes_max), store.statements)
+        store = MemoryStore(SCHEMA, Book())
+        mortal = HomeReadings(Mortal(store.statements, writes_max), store.statements, Book())
         has_died = False
         for told in deliveries:
             try:

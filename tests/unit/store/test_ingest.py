@@ -48,7 +48,7 @@ def rows(*told: tuple[int, int, list[Any], Any], start_us: int = START_US, **fie
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore(SCHEMAS["home_months"])
+    return MemoryStore(SCHEMAS["home_months"], Book())
 
 
 def told(result: Ingested) -> list[tuple[int, Reason]]:
