@@ -114,6 +114,8 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
         )
         if any(figures := tuple(getattr(cell, name) for cell in cells))
     ]
+    if not panels:
+        return None
     names = [cell.name for cell in cells]
     sizes = [len(list(group)) for _, group in groupby(cells, key=lambda cell: (cell.dcs, cell.rf))]
     best = max(cells, key=lambda cell: cell.throughput_per_s.mean if cell.throughput_per_s else 0.0)

@@ -8,10 +8,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from reports.drawing.axes import (
     FONT_SMALL_PX,
     KEY_ROW_PX,
+    LABEL_GAP_PX,
+    PIXELS_PER_INCH,
     Margins,
     Size,
     end_labels,
@@ -19,6 +22,7 @@ from reports.drawing.axes import (
     key,
     key_area,
     key_line,
+    pushed_apart,
     sheet,
     simulated_axis,
     time_axis,
@@ -27,12 +31,13 @@ from reports.drawing.axes import (
 from reports.drawing.palette import dashes, light, series
 from reports.run.latency import Floats, LatencyOverTime, PercentileCurve, TimeBins
 from scenarios.pace import Pace
-from scenarios.wording import percentile_name
+from scenarios.wording import listed, percentile_name
 
 WIDE = Size(width_px=940, height_px=340)
 NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone
 PANEL = Size(width_px=425, height_px=238)
 BAD_DASHES = (3.0, 1.2)
+TRIANGLE_PX = 8
 KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
 
 
@@ -117,14 +122,14 @@ def draw_latency_over_time(
         axes.plot(middles, course.max, linestyle="none", marker=".", markersize=3.4, color=light("max"))
         for name, width in (("p50", 2.4), ("p95", 1.8), ("p99", 1.5)):
             axes.plot(middles, getattr(course, name), color=light(name), linewidth=width)
+            _lone_points(axes, middles, getattr(course, name), name)
         time_axis(axes, span.length_s, span.warm_up_s, size)
         value_axis(axes, f"{label} [ms], logarithmic", log=True)
         if range_ms is not None:
             axes.set_ylim(*range_ms)
         names = [(name, _last(getattr(course, name))) for name in ("p50", "p95", "p99", "max")]
         end_labels(axes, [(name, value, name) for name, value in names if value is not None], size)
-        for limit in limits:
-            _limit_line(axes, limit)
+        _limit_lines(axes, limits, size)
         return figure_of(axes)
 
 
@@ -136,10 +141,13 @@ def draw_percentile_curves(curves: Sequence[NamedCurve], *, label: str, size: Si
         for each in curves:
             ink = light(series(each.index))
             axes.plot(each.curve.nines, each.curve.value_ms, color=ink, dashes=dashes(each.index), linewidth=1.8)
-            for limit in each.limits:
-                at = (_nines(limit.percentile), limit.response_ms_max)
-                axes.plot(*at, marker="v", markersize=8, color=ink, markeredgecolor=light("page"), zorder=4)
-        nines_max = max(1.0, *(float(each.curve.nines[-1]) for each in curves))
+            if each.curve.nines[-1] == 0:  # one response is a point
+                axes.plot(each.curve.nines[-1:], each.curve.value_ms[-1:], "o", color=ink, markersize=5, clip_on=False)
+        nines_max = max(
+            1.0,
+            *(float(each.curve.nines[-1]) for each in curves),
+            *(_nines(limit.percentile) for each in curves for limit in each.limits),
+        )
         axes.set_xlim(0, nines_max)
         ticks = [0.0, _nines(50), *(float(nine) for nine in range(1, int(nines_max) + 1))]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -147,6 +155,7 @@ def draw_percentile_curves(curves: Sequence[NamedCurve], *, label: str, size: Si
         axes.grid(axis="x")
         axes.set_xlabel("percentile of operations [%], on a scale of nines")
         value_axis(axes, f"{label} [ms], logarithmic", log=True)
+        _triangles(axes, curves)
         entries = [key_line(each.name, series(each.index), dashes(each.index)) for each in curves]
         key(axes, entries, size, column_count=column_count)
         return figure_of(axes)
@@ -167,8 +176,10 @@ def draw_courses(
     row_count = 0 if beside else -(-len(groups) // 4)
     with sheet(size, Margins(top=28 + KEY_ROW_PX * row_count)) as axes:
         for course in courses:
+            middles = bins.starts_s + bins.width_s / 2
+            _lone_points(axes, middles, course.values, series(course.group_index))
             axes.plot(
-                bins.starts_s + bins.width_s / 2,
+                middles,
                 course.values,
                 color=light(series(course.group_index)),
                 dashes=dashes(course.group_index),
@@ -182,19 +193,91 @@ def draw_courses(
         return figure_of(axes)
 
 
-def _limit_line(axes: Axes, limit: ObjectiveLimit) -> None:
-    axes.axhline(limit.response_ms_max, color=light("limit"), linewidth=1.3, dashes=(5, 2))
-    axes.annotate(
-        f"{percentile_name(limit.percentile)} limit {limit.response_ms_max:,.10g} ms",
-        (1, limit.response_ms_max),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=FONT_SMALL_PX,
-        color=light("limit"),
-        bbox={"facecolor": light("page"), "edgecolor": "none", "pad": 1.0},  # readable across a line that crosses it
-    )
+def limit_texts(limits: Sequence[ObjectiveLimit]) -> dict[float, str]:
+    """What stands at each limit [ms], lowest first: of several objectives that share one, all their percentiles."""
+    at: dict[float, list[float]] = {}
+    for limit in limits:
+        at.setdefault(limit.response_ms_max, []).append(limit.percentile)
+    return {
+        value: f"{listed([percentile_name(each) for each in sorted(set(at[value]))])} limit {value:,.10g} ms"
+        for value in sorted(at)
+    }
+
+
+def side_by_side(points: Sequence[tuple[float, float]], apart: float) -> list[float]:
+    """How far to move each of these points along x so that none hides another: those nearer than `apart` both ways to the
+    first of their group stand `apart` from each other about their common middle."""
+    groups: list[list[int]] = []
+    for index, (x, y) in enumerate(points):
+        for group in groups:
+            first_x, first_y = points[group[0]]
+            if abs(x - first_x) < apart and abs(y - first_y) < apart:
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    moved = [0.0] * len(points)
+    for group in groups:
+        middle = sum(points[index][0] for index in group) / len(group)
+        for place, index in enumerate(group):
+            if len(group) > 1:
+                moved[index] = middle + (place - (len(group) - 1) / 2) * apart - points[index][0]
+    return moved
+
+
+def _triangles(axes: Axes, curves: Sequence[NamedCurve]) -> None:
+    """Objectives in the colours of their curves. Drawn last: what lies on one point depends on the axes."""
+    limits = [(each, _nines(limit.percentile), limit.response_ms_max) for each in curves for limit in each.limits]
+    if not limits:
+        return
+    axes.update_datalim([(nines, value_ms) for _, nines, value_ms in limits])
+    axes.autoscale_view(scalex=False)
+    drawn_at = [tuple(axes.transData.transform((nines, value_ms)).tolist()) for _, nines, value_ms in limits]
+    moved = side_by_side(drawn_at, TRIANGLE_PX + 1)
+    for (each, nines, value_ms), by in zip(limits, moved, strict=True):
+        axes.plot(
+            [nines],
+            [value_ms],
+            marker="v",
+            markersize=TRIANGLE_PX,
+            color=light(series(each.index)),
+            markeredgecolor=light("page"),
+            zorder=4,
+            transform=axes.transData + ScaledTranslation(by / PIXELS_PER_INCH, 0, figure_of(axes).dpi_scale_trans),
+        )
+
+
+def _lone_points(axes: Axes, at: Floats, values: Floats, role: str) -> None:
+    """A value without a neighbour has no line to either side: a dot shows it."""
+    is_there = np.isfinite(values)
+    has_neighbour = np.zeros_like(is_there)
+    has_neighbour[1:] |= is_there[:-1]
+    has_neighbour[:-1] |= is_there[1:]
+    lone = is_there & ~has_neighbour
+    if lone.any():
+        axes.plot(at[lone], values[lone], linestyle="none", marker="o", markersize=3.5, color=light(role))
+
+
+def _limit_lines(axes: Axes, limits: Sequence[ObjectiveLimit], size: Size) -> None:
+    """Each limit as a line with its words, which stand above it, or higher where the words of a lower one are."""
+    texts = limit_texts(limits)
+    height_px = axes.get_position().height * size.height_px
+    low_px = axes.transData.transform((0, axes.get_ylim()[0]))[1]
+    heights = [float(axes.transData.transform((0, value))[1] - low_px) for value in texts]
+    words_at = pushed_apart([height + 4 for height in heights], LABEL_GAP_PX, height_px)
+    for (value, text), height, words in zip(texts.items(), heights, words_at, strict=True):
+        axes.axhline(value, color=light("limit"), linewidth=1.3, dashes=(5, 2))
+        axes.annotate(
+            text,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, words - height),
+            textcoords="offset points",
+            ha="right",
+            fontsize=FONT_SMALL_PX,
+            color=light("limit"),
+            bbox={"facecolor": light("page"), "edgecolor": "none", "pad": 1.0},  # readable across a line that crosses
+        )
 
 
 def _stairs(bins: TimeBins, values: Floats) -> tuple[Floats, Floats]:

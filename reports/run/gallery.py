@@ -33,11 +33,12 @@ from reports.run.latency import (
     latency_over_time,
     percentile_curve,
 )
-from reports.run.nodes import NodeCourse, node_courses
+from reports.run.nodes import Gap, NodeCourse, gaps_of, node_courses, sampled_every_s
 from reports.run.summary import warm_up_seconds
 from scenarios.spec import Scenario
-from scenarios.wording import clock, count, counted, milliseconds, percent, rate, significant
+from scenarios.wording import clock, count, counted, listed, milliseconds, percent, rate, significant
 
+GAPS_TOLD_MAX = 4
 FIGURED_OPERATIONS_MAX = 8  # colours that can be told apart; the table has them all
 
 
@@ -169,7 +170,12 @@ def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario, *, lef
         return None
     slowest = max(curves, key=lambda each: float(each.curve.value_ms[-1]))
     finding = f"The slowest response: {slowest.name}, {milliseconds(float(slowest.curve.value_ms[-1]))}."
-    triangles = " A triangle is an objective: the curve of its colour must pass below it." if scenario.slo else ""
+    triangles = ""
+    if any(curve.limits for curve in curves):
+        triangles = (
+            " A triangle is an objective: the curve of its colour must pass below it; "
+            "those on one point stand side by side."
+        )
     rest = f" {counted(left_out, 'rarer operation')} stand in the table alone." if left_out else ""
     return wide_picture(
         lambda size: draw_percentile_curves(curves, label="response time", size=size),
@@ -182,6 +188,8 @@ def _curves(responses: Mapping[str, LatencyOverTime], scenario: Scenario, *, lef
 
 def _responses(responses: Mapping[str, LatencyOverTime], scenario: Scenario, span: Span) -> Iterator[Picture]:
     courses = {name: course for name, course in responses.items() if np.isfinite(course.max).any()}
+    if not courses:
+        return
     limits = {name: limits_of(scenario, name) for name in courses}
     range_ms = _shared_range_ms(courses.values(), [limit for each in limits.values() for limit in each])
     for name, course in courses.items():
@@ -214,7 +222,7 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
 
 
 def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
-    bins = bins_of(len(history.seconds), BIN_COUNT_COARSE)
+    bins = bins_of(len(history.seconds), BIN_COUNT_COARSE, sampled_every_s(history.nodes))
     courses = node_courses(history.nodes, bins)
     if not courses:
         return
@@ -230,16 +238,31 @@ def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
         rows = [
             NamedCourse(group=course.dc, group_index=dcs.index(course.dc), values=values(course)) for course in courses
         ]
-        if all(np.isnan(row.values).all() for row in rows):  # a run of before it was measured
+        if not any(np.nansum(row.values) > 0 for row in rows):  # not measured, or zero all along: the table says it
             continue
         most = max(rows, key=lambda row: float(np.nanmax(row.values, initial=-np.inf)))
         highest = float(np.nanmax(most.values))
         finding = (
             f"At most {count(int(highest)) if name == 'sstables' else significant(highest)} {unit}, in {most.group}."
         )
+        gaps = [gap for course in courses for gap in gaps_of(course.node, values(course), bins)]
         alt = f"{title} of {counted(len(rows), 'node')} over time. {finding}"
+        finding += gaps_told(gaps)
         figure = draw_courses(rows, bins, span, label=unit, whole=name == "sstables")
         yield picture(figure, name=f"nodes-{name}", title=title, caption=finding, alt=alt)
+
+
+def gaps_told(gaps: Sequence[Gap]) -> str:
+    """' No line where a node was not sampled: south-1 from 0:12 to 0:16.', to follow a sentence; '' without any."""
+    if not gaps:
+        return ""
+    told = [
+        f"{gap.node} from {clock(gap.from_s)} to {'the end' if gap.until_s is None else clock(gap.until_s)}"
+        for gap in gaps[:GAPS_TOLD_MAX]
+    ]
+    if len(gaps) > GAPS_TOLD_MAX:
+        told.append(counted(len(gaps) - GAPS_TOLD_MAX, "more gap"))
+    return f" No line where a node was not sampled: {listed(told)}."
 
 
 def _disk_unit(courses: Sequence[NodeCourse]) -> tuple[str, float]:

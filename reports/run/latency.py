@@ -68,10 +68,10 @@ class TimeBins:
         return means
 
 
-def bins_of(second_count: int, bin_count_max: int = BIN_COUNT_MAX) -> TimeBins:
-    """The finest bins that are not too many for a figure."""
+def bins_of(second_count: int, bin_count_max: int = BIN_COUNT_MAX, width_s_min: int = 1) -> TimeBins:
+    """The finest bins that are not too many for a figure, and no finer than what they show was measured."""
     for width_s in BIN_WIDTHS_S:
-        if second_count <= width_s * bin_count_max:
+        if second_count <= width_s * bin_count_max and width_s >= width_s_min:
             break
     return TimeBins(width_s=width_s, count=max(-(-second_count // width_s), 1))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,14 @@ class NodeCourse:
     gc_pause_ms_per_s: Floats
     sstable_count: Floats
     disk_bytes: Floats
+
+
+class Gap(NamedTuple):
+    """Wall time from and until which nothing is known of a node; until None: to the end."""
+
+    node: str
+    from_s: int
+    until_s: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,25 @@ def by_node(samples: Sequence[NodeSample]) -> dict[str, list[NodeSample]]:
 def node_courses(samples: Sequence[NodeSample], bins: TimeBins) -> list[NodeCourse]:
     """CPU as the mean of a bin, GC pauses as stopped ms a second, SSTables as the bin's most, disk as its last."""
     return [_course(node, rows, bins) for node, rows in by_node(samples).items()]
+
+
+def sampled_every_s(samples: Sequence[NodeSample]) -> int:
+    """The usual time between two samples of a node [s], of the node that was asked least often."""
+    return max((round(_seconds_between(rows)) for rows in by_node(samples).values()), default=1)
+
+
+def gaps_of(node: str, values: Floats, bins: TimeBins) -> list[Gap]:
+    """The bins of time in which a node has no value: float64[bins], NaN there. Bins that follow each other are one gap."""
+    gaps: list[Gap] = []
+    is_missing = [*np.isnan(values).tolist(), False]
+    first: int | None = None
+    for index, missing in enumerate(is_missing):
+        if missing and first is None:
+            first = index
+        elif not missing and first is not None:
+            gaps.append(Gap(node, first * bins.width_s, None if index == bins.count else index * bins.width_s))
+            first = None
+    return gaps
 
 
 def _course(node: str, rows: Sequence[NodeSample], bins: TimeBins) -> NodeCourse:
