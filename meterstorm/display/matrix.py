@@ -1,16 +1,48 @@
-"""A matrix's tables for people, on stdout. All numbers come from `MatrixResults`."""
+"""A matrix's tables for people, on stdout. All numbers come from `MatrixResults`.
+
+A cell's name and a number are never broken across lines: what is too wide for the terminal stands in two tables.
+"""
+
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from reports.matrix.page import errors_text, estimate_text, notes_of, outage_rows, stale_text
-from reports.matrix.results import MatrixResults
+from reports.matrix.results import CellResult, MatrixResults
+from scenarios.wording import NO_FIGURE
+
+WIDTH_MAX = 1_000
+
+Column = tuple[str, Callable[[CellResult], str]]
+
+RATES_AND_TIMES: tuple[Column, ...] = (
+    ("ok/s", lambda cell: estimate_text(cell.throughput_per_s)),
+    ("write\np99 ms", lambda cell: estimate_text(cell.write_p99_ms)),
+    ("read\np99 ms", lambda cell: estimate_text(cell.read_p99_ms)),
+)
+COSTS: tuple[Column, ...] = (
+    ("CPU\nµs/op", lambda cell: estimate_text(cell.cpu_us_per_operation)),
+    (
+        "disk\nB/write",
+        lambda cell: NO_FIGURE if cell.disk_bytes_per_write is None else f"{cell.disk_bytes_per_write:,.0f}",
+    ),
+    ("DC-DC\nB/op", lambda cell: estimate_text(cell.wan_bytes_per_operation)),
+    ("stale ms\np50 / p99", lambda cell: stale_text(cell.staleness)),
+)
 
 
 def print_matrix(console: Console, results: MatrixResults, report: str) -> None:
     """The cells, what was refused in outages, what can't be hosted, what a reader must know, and where the report is."""
-    console.print(_cells(results))
+    title = f"Cells (closed loop with {results.in_flight} in flight; open loop at {results.rate_per_s:g}/s)"
+    whole = _cells(results, title, (*RATES_AND_TIMES, *COSTS))
+    unbounded = console.options.update(width=WIDTH_MAX)  # else a measure is at most the terminal's width
+    if console.measure(whole, options=unbounded).maximum <= console.width:
+        console.print(whole)
+    else:
+        console.print(_cells(results, title, RATES_AND_TIMES))
+        console.print(_cells(results, "What an operation costs", COSTS))
     if any(cell.outages for cell in results.cells):
         console.print(_outages(results))
     for cell in results.cells:
@@ -29,30 +61,26 @@ def print_matrix(console: Console, results: MatrixResults, report: str) -> None:
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
-def _cells(results: MatrixResults) -> Table:
-    title = f"Cells (closed loop with {results.in_flight} in flight; open loop at {results.rate_per_s:g}/s)"
+def _table(title: str, results: MatrixResults) -> Table:
+    """With the column of names; on a very narrow terminal they go on in a new line between two words."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("cell", overflow="fold")
-    headings = ("ok/s", "write p99 ms", "read p99 ms", "CPU µs/op", "disk B/write", "DC-DC B/op", "stale p50/p99 ms")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    words = [word for cell in results.cells for word in cell.name.split()]
+    table.add_column("cell", min_width=max(map(len, words), default=0))
+    return table
+
+
+def _cells(results: MatrixResults, title: str, columns: Sequence[Column]) -> Table:
+    table = _table(title, results)
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
     for cell in results.cells:
-        table.add_row(
-            cell.name,
-            estimate_text(cell.throughput_per_s),
-            estimate_text(cell.write_p99_ms),
-            estimate_text(cell.read_p99_ms),
-            estimate_text(cell.cpu_us_per_operation),
-            "–" if cell.disk_bytes_per_write is None else f"{cell.disk_bytes_per_write:,.0f}",
-            estimate_text(cell.wan_bytes_per_operation),
-            stale_text(cell.staleness),
-        )
+        table.add_row(cell.name, *(text(cell) for _, text in columns))
     return table
 
 
 def _outages(results: MatrixResults) -> Table:
-    table = Table(title="While nodes are down", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("cell", "down", "writes", "reads", "after"):
+    table = _table("While nodes are down", results)
+    for heading in ("down", "writes", "reads", "after"):
         table.add_column(heading, overflow="fold")
     for row in outage_rows(results):
         table.add_row(row.name, row.down, row.writes, row.reads, row.after)

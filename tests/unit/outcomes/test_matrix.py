@@ -211,6 +211,35 @@ def test_the_terminal_table_has_the_cells_and_the_refused() -> None:
     assert "errors: 2 DC · RF 1 · EACH_QUORUM: 2 write_timeout" in text
 
 
+def test_no_name_and_no_number_is_broken_at_80_columns() -> None:
+    """`LOCAL_ONE` stood as `LOCAL_ON` and `E`."""
+    levels = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.EACH_QUORUM)
+    cells = [replace(CELL, level=level) for level in levels]
+    measured = measured_of(*(visit_of(rate, cell=cell) for cell in cells for rate in (12_345.0, 13_123.0)))
+    measured.loaded = [replace(measured.loaded[0], cell=cell, disk_bytes=1_234_567_890) for cell in cells]
+    measured.outages = [replace(outage, cell=cell) for cell in cells for outage in measured.outages]
+    results = results_of(measured, plan=plan_matrix((1,), levels, (2,), Room(processors=2, memory_mib=24_000)))
+    for width in (80, 200):
+        console = Console(record=True, width=width)
+        print_matrix(console, results, "r.html")
+        text = console.export_text()
+        assert max(map(len, text.split("errors:")[0].splitlines())) <= width and "…" not in text
+        for cell in results.cells:
+            for part in (cell.name, estimate_text(cell.throughput_per_s), estimate_text(cell.wan_bytes_per_operation)):
+                assert part in text, (width, part)
+            assert text.count(f" {cell.name} ") >= 2, (width, cell.name)  # in the cells' table and in the outages'
+        for word in ("unavailable", "61,728,394", " p99 ms ", " p50 / p99 ", " B/write "):
+            assert word in text, (width, word)
+
+
+def test_cells_without_any_figure_have_no_picture() -> None:
+    figures = ("throughput_per_s", "cpu_us_per_operation", "wan_bytes_per_operation", "write_p99_ms", "read_p99_ms")
+    nothing = dict.fromkeys(figures)
+    results = results_of(measured_of(visit_of(1_000.0)))
+    bare = results.model_copy(update={"cells": (results.cells[0].model_copy(update=nothing),)})
+    assert matrix_picture(bare) is None
+
+
 def test_a_cell_has_the_most_only_where_its_interval_stands_apart() -> None:
     best, near, far, once = (figure_of(values) for values in ([900, 1_100], [800, 1_000], [10, 11], [700]))
     assert may_be_as_high(best, near) and may_be_as_high(best, once)
