@@ -208,7 +208,16 @@ def _context(
     before_wh, before_us, after_wh = empty.before_wh.copy(), empty.before_us.copy(), empty.after_wh.copy()
     meter_number = empty.meter_number.copy()
     start_wh, start_at_us = empty.start_wh.copy(), empty.start_us.copy()
-    months_before: dict[tuple[int, int], dict[int, _Meter]] = {}
+    latest_us = int(readings.received_at_us[rows].max(initial=0))
+    others: dict[tuple[int, int], dict[int, _Meter]] = {}
+
+    def registers_in(premises: int, fuel: int, month: int) -> Sequence[_Register]:
+        """Of a month that no row is of."""
+        key = premises, month
+        if key not in others:
+            others[key] = homes[key] if key in homes else _meters(store.events(*key))
+        return others[key][fuel].registers if fuel in others[key] else ()
+
     for row in rows.tolist():
         premises, fuel, revision = int(readings.premises[row]), int(readings.fuel[row]), int(readings.revision[row])
         start_us, end_us = int(readings.interval_start_us[row]), int(readings.interval_end_us[row])
@@ -229,19 +238,18 @@ def _context(
         at = bisect_right(meter.registers, end_us, key=lambda one: one.end_us)
         registers = meter.registers
         if not bisect_right(meter.registers, start_us, key=lambda one: one.end_us):
-            key = premises, _month_before(month)
-            if key not in months_before:
-                months_before[key] = homes[key] if key in homes else _meters(store.events(*key))
-            if fuel in months_before[key]:
-                registers = [*months_before[key][fuel].registers, *registers]
+            registers = [*registers_in(premises, fuel, _month_before(month)), *registers]
         before = _last_register(registers, since_us, end_us)
         start = _last_register(registers, since_us, start_us)
         if before is not None:
             before_us[row], before_wh[row] = before
         if start is not None:
             start_at_us[row], start_wh[row] = start
-        if at < len(meter.registers) and (until_us is None or meter.registers[at].end_us <= until_us):
-            after_wh[row] = meter.registers[at].register_wh
+        later: Sequence[_Register] = meter.registers[at:]
+        if not later and _has_begun(_month_after(month), latest_us):
+            later = registers_in(premises, fuel, _month_after(month))
+        if later and (until_us is None or later[0].end_us <= until_us):
+            after_wh[row] = later[0].register_wh
     return Context(
         held_wh=held_wh,
         has_run=has_run,
@@ -265,6 +273,18 @@ def _last_register(registers: Sequence[_Register], since_us: int, until_us: int)
 
 def _month_before(month: int) -> int:
     return month - 1 if month % 100 > 1 else month - 89  # 202601 -> 202512
+
+
+def _month_after(month: int) -> int:
+    return month + 1 if month % 100 < 12 else month + 89
+
+
+def _has_begun(month: int, latest_us: int) -> bool:
+    """May the log hold anything of a month? The newest reading of all waits for no second look at its home's log.
+
+    latest_us: the latest instant at which a gateway received something; deliveries overtake each other by a day at most.
+    """
+    return bool(month_of(np.array([latest_us + DAY_US]))[0] >= month)
 
 
 def _day_totals(

@@ -193,3 +193,33 @@ def test_a_masked_cell_is_a_lost_half_hour_and_no_number_elsewhere(store: Memory
     result = ingest(store, delivery, Known(meters=NumberedHomes(count=10), book=Book(), exchanges_us={}))
     assert [(one.row, one.reason.text) for one in result.rejected] == [(1, "not_a_number")]
     assert result.accepted.values_wh.tolist() == [[7, -1]]
+
+
+def test_a_late_register_is_held_against_the_month_after(store: MemoryStore) -> None:
+    """Day 16 is 31 January: what was measured in February is above it, or it is the late one that is wrong."""
+    take(store, day(17, 930_000))
+    late_us = DAY_15_US + 19 * DAY_US
+    assert reasons(take(store, day(16, 9_230_000, received_at_us=late_us))) == ["register_fell"]
+    assert reasons(take(store, day(15, 9_225_000, values=(), received_at_us=late_us))) == ["register_fell"]
+    assert reasons(take(store, day(16, 925_200, received_at_us=late_us))) == []
+    assert_views_are_folds(store)
+
+
+def test_a_late_register_is_held_against_the_next_year(store: MemoryStore) -> None:
+    take(store, day(-14, 930_000))
+    late_us = DAY_15_US - 12 * DAY_US
+    assert reasons(take(store, day(-15, 9_230_000, received_at_us=late_us))) == ["register_fell"]
+
+
+def test_a_register_alone_that_was_too_high_holds_nothing_up_once_it_is_corrected(store: MemoryStore) -> None:
+    """Which of two registers is wrong neither says: the later, lower one is told with its value, and taken when sent again."""
+    take(store, day(0, 912_734, values=()))
+    take(store, day(10, 990_000, values=()))
+    kept_out = take(store, day(11, 960_000, values=()))
+    assert reasons(kept_out) == ["register_fell"]
+    assert "register 960000 Wh" in kept_out.rejected[0].detail
+    take(store, day(10, 955_200, values=(), revision=1, quality=2, received_at_us=DAY_15_US + 12 * DAY_US))
+    assert [one.register_wh for one in store.state(5, JANUARY)] == [990_000]  # as it was sent, until the next one
+    assert reasons(take(store, day(11, 960_000, values=()))) == []
+    assert [one.register_wh for one in store.state(5, JANUARY)] == [960_000]
+    assert_views_are_folds(store)
