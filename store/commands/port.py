@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol
 
-from scenarios.domain import CommandKind, Fuel
+from scenarios.domain import DAY_US, CommandKind, Fuel
 from store.commands.machine import End, State, Step
 
 NEVER_US = 1 << 62
 TEXT_MAX = 116  # characters that a display can show; GBCS, "Display Message"
 ATTEMPTS_MAX = 31
+WAIT_US_MAX = 34 * DAY_US  # until it is to be sent, or for an answer: an entry of the due index is kept for 35 days
 
 
 class CommandRefused(Exception):

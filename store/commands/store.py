@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from scenarios.domain import CommandKind, Fuel
+from scenarios.domain import DAY_US, CommandKind, Fuel
 from store.commands.machine import (
     TERMINAL,
     TRANSITIONS,
@@ -26,6 +26,7 @@ from store.commands.machine import (
 from store.commands.port import (
     ASPECT_OF,
     TEXT_MAX,
+    WAIT_US_MAX,
     Aspect,
     Command,
     CommandId,
@@ -136,6 +137,9 @@ class CommandStore:
             return f"{request.kind} is illegal for gas: a gas supply can only be armed from afar"
         if len(request.text) > TEXT_MAX:
             return f"text of {len(request.text)} characters; at most {TEXT_MAX} can be shown"
+        wait_us = max(request.send_us - request.created_us, request.timeout_us)
+        if wait_us > WAIT_US_MAX:
+            return f"it waits for {wait_us / DAY_US:.1f} days; at most {WAIT_US_MAX // DAY_US} are remembered: ask for it later"
         return ""
 
     # -- what is due -------------------------------------------------------------------------------------------------

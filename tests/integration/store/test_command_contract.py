@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.domain import CommandKind, Fuel
+from scenarios.domain import DAY_US, CommandKind, Fuel
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
 from store.commands.cassandra import CassandraCommandTables
@@ -236,6 +236,8 @@ def test_the_hub_and_the_device_may_say_in_between_how_far_it_is(store):
         ({"target": GAS, "kind": CommandKind.ENABLE_SUPPLY}, "illegal for gas"),
         ({"target": GAS, "kind": CommandKind.DISABLE_SUPPLY}, "illegal for gas"),
         ({"text": "x" * 117}, "text of 117 characters"),
+        ({"send_us": START_US + 40 * DAY_US}, "waits for 40.0 days; at most 34"),  # its due entry expires before that
+        ({"timeout_us": 35 * DAY_US}, "waits for 35.0 days"),
     ],
 )
 def test_what_is_illegal_is_recorded_as_rejected_and_what_is_legal_beside_it_is_not_lost(store, changes, reason):

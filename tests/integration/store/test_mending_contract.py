@@ -19,7 +19,7 @@ from store.readings.projector import Projector
 from store.readings.store import HomeReadings
 from store.schemas import SCHEMAS
 from store.tables import Table, primary_key
-from tests.support.store_deliveries import Delivery
+from tests.support.store_deliveries import START_US, Delivery
 
 SCHEMA = SCHEMAS["home_months"]
 BOOK = Book()
@@ -133,6 +133,19 @@ def test_what_comes_for_a_stray_row_that_was_removed_is_told_and_then_seen(hands
     assert (done.written, done.left) == (1, 0)
     assert list(hands.store.verify("usage_by_fuel")) == []
     assert [one.usage_wh for one in hands.store.usage(OTHER, 0, 202602)] == [sum(range(1, 49))]
+
+
+def test_what_comes_for_a_stray_row_of_the_datas_own_time_is_seen_at_once(hands: Hands) -> None:
+    """It is deleted at its own time, which is below that of what comes later."""
+    deliver(hands.store, day_of(HOME))
+    for view in ("usage_by_fuel", "billing_by_home", "latest_by_home"):
+        table = table_of(view)
+        (row,) = hands.rows(table)
+        stray = {name: np.array([value]) for name, value in (row | {"premises": OTHER}).items()}
+        hands.store.bulk.insert(table, stray | {"write_us": np.array([START_US + DAY_US])})
+        assert hands.store.rebuild(view).removed == 1
+    deliver(hands.store, day_of(OTHER, 1))
+    assert [list(hands.store.verify(view)) for view in FOLDS] == [[], [], [], []]
 
 
 def test_a_row_that_was_removed_by_hand_is_written_again(hands: Hands) -> None:
