@@ -1,8 +1,12 @@
 """The tables of a schema for people, as Markdown: what each serves, its key, its bound, and why it is stored as it is.
 
-Regenerate the page after a change: `uv run python -m store.describe > docs/tables.md`.
+Regenerate the page after a change: `uv run python -m store.describe > docs/tables.md`. Another schema's page is that of its name
+as argument.
 """
 
+import sys
+
+from scenarios.spec import Store
 from store.schemas import SCHEMAS
 from store.tables import Schema, Table, primary_key
 
@@ -36,6 +40,7 @@ def _table(schema: Schema, table: Table) -> list[str]:
         "",
         f"Serves {table.serves}.",
         "",
+        f"- Role: {', '.join(table.roles)}",
         f"- Key: (({', '.join(table.partition_key)}){', ' + key if key else ''})",
         f"- Columns: {columns}",
         f"- At most {table.partition.rows:,} rows, {table.partition.bytes_max / _KB:,.1f} kB",
@@ -46,4 +51,4 @@ def _table(schema: Schema, table: Table) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(described(SCHEMAS["home_months"]), end="")
+    print(described(SCHEMAS[sys.argv[1] if len(sys.argv) > 1 else Store().schema_name]), end="")

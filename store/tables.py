@@ -4,11 +4,12 @@ Pure declarations. A schema (`store/schemas/`) is a tuple of these tables; adapt
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from store.operations import AnyOperation
+from store.roles import TableRole
 
 
 class CqlType(StrEnum):
@@ -74,6 +75,7 @@ class Table:
     """A table, the questions it answers, its partition bound, and why it is stored as it is."""
 
     name: str
+    roles: tuple[TableRole, ...]
     serves: str
     create: str
     columns: tuple[Bind, ...]  # as an insert gives them
@@ -81,6 +83,10 @@ class Table:
     queries: tuple[Statement, ...]
     partition: Bound
     reason: str  # of the compaction and TTL choice
+
+    def has_role(self, *roles: TableRole) -> bool:
+        """Does it serve one of these roles?"""
+        return not set(roles).isdisjoint(self.roles)
 
     @property
     def insert(self) -> str:
@@ -126,7 +132,7 @@ def write_of(operation: AnyOperation, *tables: Table) -> Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """A named set of tables, in which each operation has at most one statement."""
+    """A named set of tables, in which each operation has at most one statement and each role at most one table."""
 
     name: str
     version: int  # counts migrations
@@ -137,6 +143,8 @@ class Schema:
         served = [statement.operation for statement in self.statements]
         assert len(served) == len(set(served)), f"schema {self.name} serves an operation twice"
         assert {table.name for write in self.writes for table in write.tables} <= {table.name for table in self.tables}
+        roles = [role for table in self.tables for role in table.roles]
+        assert len(roles) == len(set(roles)), f"schema {self.name} serves a role by two tables"
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -147,6 +155,22 @@ class Schema:
 
     def statement(self, operation: AnyOperation) -> Statement:
         return next(statement for statement in self.statements if statement.operation is operation)
+
+    def find(self, role: TableRole) -> Table | None:
+        """The table that serves a role, None when the schema has none."""
+        return next((table for table in self.tables if role in table.roles), None)
+
+    def table(self, role: TableRole) -> Table:
+        """The table that serves a role. Raises KeyError when the schema has none."""
+        table = self.find(role)
+        if table is None:
+            raise KeyError(f"schema {self.name} has no table for the {role}")
+        return table
+
+    def tables_with(self, roles: Iterable[TableRole]) -> tuple[Table, ...]:
+        """The tables that serve these roles, as far as the schema has them: each once, in the order of the roles."""
+        found = (self.find(role) for role in roles)
+        return tuple(dict.fromkeys(table for table in found if table is not None))
 
     def tables_of(self, operation: AnyOperation) -> tuple[Table, ...]:
         """The tables that an operation writes or asks, the log first."""

@@ -21,11 +21,11 @@ from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, Operatio
 from scenarios.london import local_text
 from sim.estate.lookup import again_us_of, meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
+from store.roles import DAY_VIEWS, HALF_HOUR_ROLES, TableRole
 from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
 from store.tables import CqlType, Table
 from store.tariffs import EXPORT, GAS, MISSING_WH
 
-DAY_TABLES = ("usage_by_fuel", "billing_by_home")
 VALUES_SHOWN_MAX = 4
 VALUES = "values_wh"  # the column of half-hours, a list
 SIZES = {CqlType.BIGINT: 8, CqlType.TIMESTAMP: 8, CqlType.INT: 4, CqlType.SMALLINT: 2, CqlType.TINYINT: 1}  # [bytes]
@@ -83,7 +83,7 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: TableP
         right = np.ones(len(rows), np.bool_)
         for name, values in held.items():
             right &= _is_right(estate, messages, rows, name, values[rows], expected)
-        if table.name in DAY_TABLES and not right.all() and not messages.is_export[rows[0]]:
+        if table.has_role(*DAY_VIEWS) and not right.all() and not messages.is_export[rows[0]]:
             right |= _is_folded(estate, ledger, messages, rows, held)
             others = rows[~right]
             of_others = {name: values[others] for name, values in held.items()}
@@ -110,7 +110,7 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
     messages = compared.messages
     if fact_class.is_export:
         return messages.is_export.astype(np.uint8)
-    if table.name not in ("events_by_home", "intervals_by_home"):
+    if not table.has_role(*HALF_HOUR_ROLES):
         return (~messages.is_export).astype(np.uint8)
     is_made = (messages.meter >= 0) & ~messages.is_export
     is_run = is_made & ~messages.is_register
@@ -125,7 +125,7 @@ def rows_of_class(estate: EstateModel, table: Table, compared: Compared, fact_cl
         later = (
             is_run & (messages.revision > fact_class.revision) & (messages.slot_count == 1) & (messages.revision != 0)
         )
-    if table.name == "events_by_home":  # each revision has a row of its own there
+    if table.has_role(TableRole.EVENT_LOG):  # each revision has a row of its own there
         later = np.zeros_like(later)
     claim: NDArray[np.uint8] = own.astype(np.uint8) + 2 * (later & ~own).astype(np.uint8)
     return claim
@@ -185,7 +185,7 @@ def _expected(
     if messages.is_export[rows[0]]:
         day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)  # a day's view is known by its last
         return reading_columns(Operation.INGEST_READING, exported_days(estate, meter, day_slot))
-    if table.name in DAY_TABLES:
+    if table.has_role(*DAY_VIEWS):
         return _expected_days(estate, ledger, meter, first_slot, length)
     readings: Readings
     if messages.is_register[rows[0]]:
@@ -302,18 +302,18 @@ def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str,
         meter = np.where(is_export & ~(exports & (EXPORT_PLANE in ledger.planes)), -1, meter)
     revision = held.get("revision", np.zeros(len(meter), np.int64))
     is_register = np.zeros(len(meter), np.bool_)
-    if table.name in ("events_by_home", "intervals_by_home"):
+    if table.has_role(*HALF_HOUR_ROLES):
         first_slot, is_aligned = _slot_of(held["interval_start"] * 1_000 - start_us)
         slot_count = held["slot_count"].copy()
         is_register = slot_count == 0
         first_slot = first_slot - is_register
         slot_count[is_register] = 1
     else:
-        through = held["read_through" if table.name == "latest_by_home" else "through"]
+        through = held["read_through" if table.has_role(TableRole.LATEST_REGISTER) else "through"]
         end_slot, is_aligned = _slot_of(through * 1_000 - start_us)
         slot_count = np.ones(len(meter), np.int64)
         first_slot = end_slot - 1
-        if table.name == "latest_by_home":
+        if table.has_role(TableRole.LATEST_REGISTER):
             is_register = ~is_export & ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
             # an upload is recomputed from the start of its day
             is_upload = ~is_register & (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
@@ -343,7 +343,7 @@ def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str,
 
 def _is_whole_day(table: Table, first_slot: NDArray[np.int64], slot_count: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Is the row that of a day's one delivery? A day's view is known by its last half-hour."""
-    if table.name in DAY_TABLES:
+    if table.has_role(*DAY_VIEWS):
         is_last: NDArray[np.bool_] = first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1
         return is_last
     is_whole: NDArray[np.bool_] = slot_count == SLOTS_PER_DAY

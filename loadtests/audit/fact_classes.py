@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState, strengthen
 from scenarios.domain import SLOTS_PER_DAY, Operation
 from sim.estate.model import EstateModel
+from store.roles import HALF_HOUR_ROLES, TableRole
 from store.tables import Schema, Table
 
 
@@ -34,7 +35,7 @@ def fact_classes(estate: EstateModel, ledger: Ledger, schema: Schema, table: Tab
     planes = [plane for plane in sent if _operation_of(plane) in schema.writers_of(table)]
     by_slot = np.arange(estate.slot_count + 1, dtype=np.int64)
     starts = by_slot
-    if table.name in ("events_by_home", "intervals_by_home"):
+    if table.has_role(*HALF_HOUR_ROLES):
         classes = [
             FactClass(
                 name=plane,
@@ -46,8 +47,9 @@ def fact_classes(estate: EstateModel, ledger: Ledger, schema: Schema, table: Tab
             for plane in planes
         ]
     else:
-        starts = month_starts(estate) if table.name == "latest_by_home" else by_slot[::SLOTS_PER_DAY]
-        if table.name != "latest_by_home":  # a revision of a half-hour is folded into its day
+        is_of_month = table.has_role(TableRole.LATEST_REGISTER)
+        starts = month_starts(estate) if is_of_month else by_slot[::SLOTS_PER_DAY]
+        if not is_of_month:  # a revision of a half-hour is folded into its day
             planes = [plane for plane in sent if plane != Operation.INGEST_REGISTER]
         together = combined([ledger.states[ledger.plane_of(plane)] for plane in planes])
         classes = [FactClass(name="view", plane=together, unit_starts=starts)]

@@ -23,6 +23,7 @@ from scenarios.spec import Topology
 from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
 from sim.estate.lookup import meter_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel
+from store.roles import TableRole
 from store.rows import Columns
 from store.tables import Table
 
@@ -77,14 +78,14 @@ def count_rows(session: Session, estate: EstateModel, table: Table, topology: To
     select.is_idempotent = True
     counts = np.zeros(3, np.int64)
     for page in read_pages(session, select, token_ranges(session, topology.keyspace, dc, 1)):
-        counts += judged(estate, table.name, held_integers(table, page))
+        counts += judged(estate, table, held_integers(table, page))
     right, wrong, phantom = counts.tolist()
     return RowCounts(right=right, wrong=wrong, phantom=phantom)
 
 
-def judged(estate: EstateModel, table: str, held: Held) -> NDArray[np.int64]:
+def judged(estate: EstateModel, table: Table, held: Held) -> NDArray[np.int64]:
     """How many rows are right, wrong and phantom: columns int64[n] -> int64[3]."""
-    exists, expected = COUNTED[table](estate, held)
+    exists, expected = next(COUNTED[role] for role in table.roles if role in COUNTED)(estate, held)
     right = exists.copy()
     for name, values in held.items():
         right &= values == expected[name]
@@ -147,9 +148,9 @@ def _preferences(estate: EstateModel, held: Held) -> Expected:
     return exists, chosen
 
 
-COUNTED: Mapping[str, Callable[[EstateModel, Held], Expected]] = {
-    "ten_seconds_by_home": _ten_seconds,
-    "alerts_by_home": _alerts,
-    "preferences_by_home": _preferences,
+COUNTED: Mapping[TableRole, Callable[[EstateModel, Held], Expected]] = {
+    TableRole.TEN_SECONDS: _ten_seconds,
+    TableRole.ALERTS: _alerts,
+    TableRole.PREFERENCES: _preferences,
 }
 COUNTED_OPERATIONS = (Operation.INGEST_TEN_SECOND, Operation.RECORD_ALERT, Operation.CHANGE_PREFERENCE)

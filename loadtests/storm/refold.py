@@ -15,9 +15,13 @@ from sim.estate.model import EstateModel
 from store.columns import Integers, Mask
 from store.readings.cassandra import CassandraBulk
 from store.readings.verify import Rebuilt, rebuild
+from store.roles import DAY_VIEWS
 from store.tables import Schema
 
-DAY_VIEWS = ("usage_by_fuel", "billing_by_home")
+
+def day_views(schema: Schema) -> tuple[str, ...]:
+    """The names of the tables that are folded anew."""
+    return tuple(table.name for table in schema.tables_with(DAY_VIEWS))
 
 
 def fold_days_anew(
@@ -32,7 +36,7 @@ def fold_days_anew(
     sessions: of the business DCs, in their order. What was acknowledged in a home's DC is all there; after an overload it
     may still be on its way to the others, by hints. Raises StoreError.
     """
-    mended = {view: Rebuilt() for view in DAY_VIEWS}
+    mended = {view: Rebuilt() for view in day_views(schema)}
     for dc, session in enumerate(sessions):
         bulk = CassandraBulk(session, topology)
 
@@ -41,7 +45,7 @@ def fold_days_anew(
             return is_its
 
         try:
-            for view in DAY_VIEWS:
+            for view in mended:
                 progress(f"folding {view} from the log, in {topology.business_dcs[dc].name}")
                 now_us = time.time_ns() // 1_000
                 done = rebuild(bulk, schema, view, book_of(estate), now_us, is_chosen=is_home)

@@ -13,7 +13,7 @@ from loadtests.fleet.journeys import JourneyPage
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
-from loadtests.storm.refold import DAY_VIEWS
+from loadtests.storm.refold import day_views
 from reports.results_file import Machine, TopologyResult, Verdict
 from reports.run.results import (
     AuditExample,
@@ -37,6 +37,7 @@ from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from sim.profiles.faults import ImportReport, handling_of
+from store.schemas import schema_of
 
 
 def audit_result(report: AuditReport, scenario: Scenario, number: int) -> AuditResult:
@@ -207,7 +208,7 @@ def judge_again(
         scenario=scenario,
         trouble=(*recorded.trouble, *trouble_of_audit),
         undone=recorded.undone,
-        unfolded=DAY_VIEWS,
+        unfolded=day_views(schema_of(scenario)),
     )
     return recorded.model_copy(
         update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}

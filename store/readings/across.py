@@ -22,20 +22,20 @@ from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
 from store.readings.store import HomeReadings, log_of
 from store.readings.verify import Difference, Rebuilt
+from store.roles import TableRole
 from store.rows import MeterDay, month_of
-from store.tables import Table, primary_key
+from store.tables import Schema, Table, primary_key
 from store.tariffs import MISSING_WH
 
 PARTITIONS_AT_ONCE = 64
 _EPOCH = date(1970, 1, 1)
-LOG = "events_by_home"
 LOG_COLUMNS = ("premises", "month", "fuel", "interval_start", "slot_count")
 
-VIEWS: Mapping[str, AnyOperation] = {
-    "settlement_by_date": StoreOperation.WRITE_SETTLEMENT,
-    "receipts_by_hour": StoreOperation.RECORD_RECEIPT,
+VIEWS: Mapping[TableRole, AnyOperation] = {
+    TableRole.SETTLEMENT: StoreOperation.WRITE_SETTLEMENT,
+    TableRole.RECEIPTS: StoreOperation.RECORD_RECEIPT,
 }
-"""View -> the operation that writes it."""
+"""Role of a view -> the operation that writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def logs_of(runner: Runner, days_of_home: Mapping[int, set[int]]) -> dict[int, P
 
 def verify_across(store: HomeReadings, view: str, projection: Projection, since_us: int = 0) -> Iterator[Difference]:
     """Where a view across homes differs from the log; receipts before `since_us` have expired. Raises StoreError."""
-    table = _table(store, view)
+    table = _view_of(store.runner.schema, view)
     key = primary_key(table)
     for found in _differing(store, table, projection, since_us):
         row = found.expected or found.held
@@ -126,7 +126,7 @@ def rebuild_across(store: HomeReadings, view: str, projection: Projection, since
 
     Memory holds the key of each row that was mended.
     """
-    table = _table(store, view)
+    table = _view_of(store.runner.schema, view)
     now_us = time.time_ns() // 1_000
     key = primary_key(table)
     mended: dict[_Key, bool] = {}  # whether it was written, else removed
@@ -208,9 +208,10 @@ def _differing(store: HomeReadings, table: Table, projection: Projection, since_
 
 def _expected(store: HomeReadings, table: Table, projection: Projection, since_us: int) -> Iterator[dict[str, Any]]:
     """The rows that the log comes to; one that two partitions of the log come to is told by the earlier month's."""
-    operation = VIEWS[table.name]
+    operation = next(VIEWS[role] for role in table.roles if role in VIEWS)
+    log_table = store.runner.schema.table(TableRole.EVENT_LOG)
     for piece in store.bulk.pieces():
-        scan = store.bulk.scan(_table(store, LOG), LOG_COLUMNS, piece)
+        scan = store.bulk.scan(log_table, LOG_COLUMNS, piece)
         for log, _ in merge_by_token(scan, iter(())):  # whole partitions
             if not log or not row_count(log):
                 continue
@@ -311,5 +312,10 @@ def _receipts(log: Page, projection: Projection) -> list[Values]:
     ]
 
 
-def _table(store: HomeReadings, name: str) -> Table:
-    return next(table for table in store.runner.schema.tables if table.name == name)
+def views_across(schema: Schema) -> tuple[str, ...]:
+    """The names of the views across homes that follow the log row by row."""
+    return tuple(table.name for table in schema.tables_with(VIEWS))
+
+
+def _view_of(schema: Schema, name: str) -> Table:
+    return next(table for table in schema.tables_with(VIEWS) if table.name == name)

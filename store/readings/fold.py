@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.columns import NULL, Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
 from store.rejections import RefusedRequest
+from store.roles import TableRole
 from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
 from store.tariffs import FIRST_PRICES, MISSING_WH, UNKNOWN_TARIFF, PriceList, day_totals
 
@@ -208,14 +209,14 @@ def lists_of(rows: Sequence[Sequence[int]]) -> Lists:
     return Lists(flat=np.array(flat, np.int32), length=np.array([len(row) for row in rows], np.int64))
 
 
-FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
-    "intervals_by_home": (
+FOLDS: Mapping[TableRole, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
+    TableRole.INTERVALS: (
         ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
         lambda log, _: fold_intervals(log),
     ),
-    "usage_by_fuel": (DAY_COLUMNS, lambda log, _: fold_usage(log)),
-    "billing_by_home": (DAY_COLUMNS, fold_totals),
-    "latest_by_home": (
+    TableRole.DAILY_USAGE: (DAY_COLUMNS, lambda log, _: fold_usage(log)),
+    TableRole.DAILY_BILLING: (DAY_COLUMNS, fold_totals),
+    TableRole.LATEST_REGISTER: (
         (
             "premises",
             "month",
@@ -230,4 +231,4 @@ FOLDS: Mapping[str, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
         lambda log, _: fold_latest(log),
     ),
 }
-"""View -> the columns of the log that its fold needs, and the fold."""
+"""Role of a view -> the columns of the log that its fold needs, and the fold."""

@@ -25,7 +25,8 @@ from store.ports import (
     Values,
 )
 from store.readings.fold import Book, check_can_price, check_priced, fold_totals, lists_of
-from store.readings.verify import LOG, Difference, Rebuilt, rebuild, table_of, verify
+from store.readings.verify import Difference, Rebuilt, rebuild, verify
+from store.roles import TableRole
 from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of, reading_columns, us_of, values_of
 
 TICK_US = 10_000_000
@@ -223,7 +224,8 @@ class HomeReadings:
 
     def _book_of(self, view: str) -> Book:
         """No other view than billing asks what anything costs, or needs the customers' tables."""
-        return self.book if view == "billing_by_home" else Book(prices=())
+        priced = self.runner.schema.tables_with((TableRole.DAILY_BILLING,))
+        return self.book if view in {table.name for table in priced} else Book(prices=())
 
     def _write(self, operation: AnyOperation, readings: Readings, rows: NDArray[np.intp]) -> None:
         if len(rows):
@@ -239,7 +241,7 @@ class HomeReadings:
         }
         page["values_wh"] = lists_of([()] * len(ordered))
         if len(ordered):
-            self.bulk.insert(table_of(self.runner.schema, LOG), page)
+            self.bulk.insert(self.runner.schema.table(TableRole.EVENT_LOG), page)
 
     def _of_day(self, premises: int, fuel: int, day_start_us: int) -> dict[str, Any]:
         columns = home_columns(np.array([premises]), np.array([fuel], np.int8), np.array([day_start_us]))

@@ -15,8 +15,8 @@ from store.ports import Runner, Values
 from store.readings.fold import DAY_COLUMNS, fold_days
 from store.readings.store import HomeReadings
 from store.readings.summaries import Insight, count_known, insights
+from store.roles import TableRole
 from store.rows import month_of
-from store.tables import Table
 
 ROWS_AT_ONCE = 1_000
 
@@ -26,7 +26,7 @@ def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Intege
 
     cohort_of: premises int64[n] -> int64[n]; as_of_us: when it is projected: a later projection wins over it [us].
     """
-    table = _table(store, "usage_by_fuel")
+    table = store.runner.schema.table(TableRole.DAILY_USAGE)
     parts: list[tuple[Integers, ...]] = []
     for piece in store.bulk.pieces():
         for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece):
@@ -84,7 +84,7 @@ def project_completeness(
     region_of: premises int64[n] -> int64[n]; expected: (region, fuel) -> meters that should send half-hours, from
     `since_us` on; as_of_us: when it is projected: a later projection wins over it [us].
     """
-    table = _table(store, "events_by_home")
+    table = store.runner.schema.table(TableRole.EVENT_LOG)
     counts: dict[tuple[int, int, int], Integers] = {}
     for piece in store.bulk.pieces():
         for log, _ in merge_by_token(store.bulk.scan(table, DAY_COLUMNS, piece), iter(())):  # whole partitions
@@ -130,7 +130,3 @@ def _month_start_us(month: int) -> int:
 def _write(runner: Runner, operation: AnyOperation, rows: list[Values]) -> None:
     for at in range(0, len(rows), ROWS_AT_ONCE):
         runner.run_many(operation, rows[at : at + ROWS_AT_ONCE])
-
-
-def _table(store: HomeReadings, name: str) -> Table:
-    return next(table for table in store.runner.schema.tables if table.name == name)

@@ -34,9 +34,8 @@ from store.columns import (
 )
 from store.ports import Bulk
 from store.readings.fold import FOLDS, PRICED, Book, check_priced
+from store.roles import TableRole
 from store.tables import Schema, Table, primary_key
-
-LOG = "events_by_home"
 
 Choice = Callable[[Integers], Mask]
 """Which homes: int64[n] of premises -> bool[n]."""
@@ -92,7 +91,7 @@ class _Compared:
 
 def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Difference]:
     """The differences of a view, in the order of the ring. Raises StoreError, or KeyError for a view that has no fold."""
-    table = table_of(schema, view)
+    table = _view_of(schema, view)
     key = primary_key(table)
     for compared in _compare(bulk, schema, table, book):
         for is_in, page in ((compared.is_lacking, compared.fold), (compared.is_phantom, compared.held)):
@@ -126,7 +125,7 @@ def rebuild(
     In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
     there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
     """
-    table = table_of(schema, view)
+    table = _view_of(schema, view)
     done = Rebuilt()
     for compared in _compare(bulk, schema, table, book):
         done.half_hours += compared.half_hours
@@ -227,11 +226,12 @@ def _compare(bulk: Bulk, schema: Schema, table: Table, book: Book) -> Iterator[_
 
 
 def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece) -> Iterator[_Compared]:
-    log_columns, fold = FOLDS[table.name]
+    log_columns, fold = next(FOLDS[role] for role in table.roles if role in FOLDS)
     key = primary_key(table)
     columns = [column.name for column in table.columns]
     pages = merge_by_token(
-        bulk.scan(table_of(schema, LOG), log_columns, piece), bulk.scan(table, columns, piece, with_times=True)
+        bulk.scan(schema.table(TableRole.EVENT_LOG), log_columns, piece),
+        bulk.scan(table, columns, piece, with_times=True),
     )
     for log, held in pages:
         tokens = [integers(page, "token") for page in (log, held) if page and row_count(page)]
@@ -258,11 +258,16 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
         )
 
 
-def table_of(schema: Schema, name: str) -> Table:
-    for table in schema.tables:
+def folded_views(schema: Schema) -> tuple[str, ...]:
+    """The names of the views that are folds of the log."""
+    return tuple(table.name for table in schema.tables_with(FOLDS))
+
+
+def _view_of(schema: Schema, name: str) -> Table:
+    for table in schema.tables_with(FOLDS):
         if table.name == name:
             return table
-    raise KeyError(f"no table {name}: views with a fold are {', '.join(FOLDS)}")
+    raise KeyError(f"no view {name}: views with a fold are {', '.join(folded_views(schema))}")
 
 
 def _of_table(page: Page, table: Table) -> Page:

@@ -8,16 +8,18 @@ import pytest
 import meterstorm
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
-from loadtests.storm.refold import DAY_VIEWS
+from loadtests.storm.refold import day_views
 from meterstorm.jobs import audit as proof
 from reports.results_file import Verdict
 from reports.run.results import AuditResult, DcAudit, Results, RuleCheck, TableAudit, Undone, load_results
 from reports.run.verdict import Judgement, judge
 from scenarios.spec import Scenario, parse_scenario
+from store.schemas import schema_of
 from tests.support.judged_run import AUDIT, GENERATOR, SCENARIO_TOML, SOUND, objective, operation
 from tests.support.synthetic_run import write_synthetic_run
 
 SCENARIO: Scenario = parse_scenario(SCENARIO_TOML, "test")
+DAY_VIEWS = day_views(schema_of(SCENARIO))
 
 
 def judged(**changes: Any) -> Judgement:

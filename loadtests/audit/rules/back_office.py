@@ -85,8 +85,8 @@ def check_refused(estate: EstateModel, recorded: Iterable[Rejected], sent_count:
     return checked("each faulty delivery is recorded with its reason", count, faults)
 
 
-def check_settled(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -> Checked:
-    """Is each row of the settlement view what the log of its home comes to? held: rows of `settlement_by_date`, latest run."""
+def check_settled(view: str, held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -> Checked:
+    """Is each row of the settlement view what the log of its home comes to? view: its name; held: its rows of the latest run."""
     faults = []
     for row in held:
         day = EPOCH + timedelta(days=row["settlement_date"])
@@ -98,20 +98,22 @@ def check_settled(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -
             made = one.mpxn, one.known_at_us, one.estimated_count, one.values_wh
         if found != made:
             faults.append(f"home {row['premises']} on {day}: {found}, and the log comes to {made}")
-    return checked("settlement_by_date is the fold of the log", len(held), faults)
+    return checked(f"{view} is the fold of the log", len(held), faults)
 
 
-def check_present(wanted: Sequence[tuple[int, int]], held: Container[tuple[int, int]]) -> Checked:
+def check_present(view: str, wanted: Sequence[tuple[int, int]], held: Container[tuple[int, int]]) -> Checked:
     """Is each (settlement date as days since 1970, metering point) that was projected in the view?"""
     faults = [
         f"metering point {mpxn} has no row on {EPOCH + timedelta(days=day)}"
         for day, mpxn in wanted
         if (day, mpxn) not in held
     ]
-    return checked("each delivered day is in settlement_by_date", len(wanted), faults)
+    return checked(f"each delivered day is in {view}", len(wanted), faults)
 
 
-def check_received(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], home_of: Mapping[int, int]) -> Checked:
+def check_received(
+    view: str, held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], home_of: Mapping[int, int]
+) -> Checked:
     """Has each receipt its row in the log? home_of: metering point -> home. The hour may be that of the other copy."""
     known = {
         home: {
@@ -129,7 +131,7 @@ def check_received(held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], 
         logged = known[home_of[row["mpxn"]]].get(key)
         if logged is None or logged[1] != row["known_count"] or row["epoch_hour"] > logged[0]:
             faults.append(f"receipt {dict(row)}, and the log has {logged}")
-    return checked("receipts_by_hour has what the log received", len(held), faults)
+    return checked(f"{view} has what the log received", len(held), faults)
 
 
 def check_cohorts(usage: Page, cohort: Ints, told: Mapping[int, Sequence[Insight]]) -> Checked:

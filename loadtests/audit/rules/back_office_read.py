@@ -32,6 +32,7 @@ from store.readings.cassandra import CassandraBulk
 from store.readings.projector import Projector, read_settlement
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison
+from store.roles import TableRole
 from store.rows import MeterDay
 from store.session import Statements
 from store.tables import Schema, Table
@@ -77,34 +78,40 @@ def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int)
 def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) -> list[Checked]:
     """Views across homes. Homes with a half-hour in doubt are left out."""
     is_settled = settled_homes(estate, ledger)
-    days = _days_us(estate)
-    rows = _rows(store, "settlement_by_date")
-    settled = [row for row in rows if row["run"] == SettlementRunCode.LATEST and is_settled(row["premises"])]
-    sample = _sample(len(settled), len(rows))
-    settled = settled[:ACROSS_ROWS_MAX]
-    checks = [
-        replace(
-            check_settled(
-                settled, logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
-            ),
-            sample=sample,
-        )
-    ]
-    checks.append(_present(estate, store, is_settled))
-    received = _rows(store, "receipts_by_hour")
-    premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
-    home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
-    rows, received = received, [row for row in received if is_settled(home_of[row["mpxn"]])]
-    sample = _sample(len(received), len(rows))
-    received = received[:ACROSS_ROWS_MAX]
-    logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
-    checks.append(replace(check_received(received, logs, home_of), sample=sample))
+    schema = store.runner.schema
+    checks: list[Checked] = []
+    if settlement := schema.find(TableRole.SETTLEMENT):
+        checks += [_settled(estate, store, settlement, is_settled), _present(estate, store, settlement, is_settled)]
+    if receipts := schema.find(TableRole.RECEIPTS):
+        checks.append(_received(estate, store, receipts, is_settled))
     if estate.meter_count <= SUMMARISED_METERS_MAX:
         checks += [_cohorts(estate, store, month) for month in months_of(estate)]
     return [one for one in checks if one.counted or one.faults]
 
 
-def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int], bool]) -> Checked:
+def _settled(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+    rows = _rows(store, view)
+    settled = [row for row in rows if row["run"] == SettlementRunCode.LATEST and is_settled(row["premises"])]
+    sample = _sample(len(settled), len(rows))
+    settled = settled[:ACROSS_ROWS_MAX]
+    days = _days_us(estate)
+    logs = logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+    return replace(check_settled(view.name, settled, logs), sample=sample)
+
+
+def _received(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+    received = _rows(store, view)
+    premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
+    home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
+    rows, received = received, [row for row in received if is_settled(home_of[row["mpxn"]])]
+    sample = _sample(len(received), len(rows))
+    received = received[:ACROSS_ROWS_MAX]
+    days = _days_us(estate)
+    logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
+    return replace(check_received(view.name, received, logs, home_of), sample=sample)
+
+
+def _present(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
     """Is each day that was journalled, of a sample, in the settlement view? A row that is missing shows in no view."""
     projection = projection_of(estate)
     journalled = sorted(set(Projector(store, projection, writer=WRITER, started_us=0).journalled()))
@@ -124,7 +131,7 @@ def _present(estate: EstateModel, store: HomeReadings, is_settled: Callable[[int
         for date, shard in keys
         for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRunCode.LATEST, shard)
     }
-    checked = check_present([(row["settlement_date"], row["mpxn"]) for row in wanted], held)
+    checked = check_present(view.name, [(row["settlement_date"], row["mpxn"]) for row in wanted], held)
     return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))
 
 
@@ -140,7 +147,7 @@ def _days_us(estate: EstateModel) -> list[int]:
 
 
 def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
-    table = _table(store, "usage_by_fuel")
+    table = store.runner.schema.table(TableRole.DAILY_USAGE)
     pages = [
         take(page, integers(page, "month") == month)
         for piece in store.bulk.pieces()
@@ -152,9 +159,8 @@ def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
     return check_cohorts(usage, cohort, told)
 
 
-def _rows(store: HomeReadings, name: str) -> list[dict[str, Any]]:
+def _rows(store: HomeReadings, table: Table) -> list[dict[str, Any]]:
     """The rows of up to ACROSS_ROWS_READ of a view across homes."""
-    table = _table(store, name)
     columns = [column.name for column in table.columns]
     rows: list[dict[str, Any]] = []
     for piece in store.bulk.pieces():
@@ -163,7 +169,3 @@ def _rows(store: HomeReadings, name: str) -> list[dict[str, Any]]:
             if len(rows) >= ACROSS_ROWS_READ:
                 return rows
     return rows
-
-
-def _table(store: HomeReadings, name: str) -> Table:
-    return next(table for table in store.runner.schema.tables if table.name == name)

@@ -6,6 +6,7 @@ batch of deliveries touches before the log is written; the watermark follows whe
 
 from scenarios.domain import Operation
 from store.operations import StoreOperation
+from store.roles import TableRole
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 SETTLEMENT_SHARD_COUNT = 512
@@ -31,6 +32,7 @@ _SETTLEMENT_KEY = ("settlement_date", "run", "shard")
 
 SETTLEMENT_BY_DATE = Table(
     name="settlement_by_date",
+    roles=(TableRole.SETTLEMENT,),
     serves="what each meter of a shard used in each settlement period of a settlement date, as a settlement run knew it",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.settlement_by_date (
         settlement_date int, run tinyint, shard smallint, mpxn bigint, fuel tinyint,
@@ -69,6 +71,7 @@ _MONTH = Bind(name="month", type=CqlType.INT)
 
 INSIGHTS_BY_COHORT = Table(
     name="insights_by_cohort",
+    roles=(TableRole.COHORT_INSIGHTS,),
     serves="what similar homes used on each UTC day of a month, and in the month (day 0): how many, the mean, percentiles",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.insights_by_cohort (
         cohort int, month int, day tinyint, fuel tinyint,
@@ -105,6 +108,7 @@ _RECEIPT_KEY = ("epoch_hour", "region", "shard")
 
 RECEIPTS_BY_HOUR = Table(
     name="receipts_by_hour",
+    roles=(TableRole.RECEIPTS,),
     serves="how much a region's meters delivered in an hour, a row a delivery: a duplicate of its key, counted on reading",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.receipts_by_hour (
         epoch_hour int, region smallint, shard smallint, mpxn bigint, interval_start timestamp, slot_count smallint,
@@ -139,6 +143,7 @@ RECEIPTS_BY_HOUR = Table(
 
 RECEIPT_COUNTS = Table(
     name="receipt_counts",
+    roles=(TableRole.RECEIPT_COUNTERS,),
     serves="the same by counters: one small row an hour and region, which counts a repeated delivery twice",
     create="""CREATE TABLE IF NOT EXISTS {keyspace}.receipt_counts (
         region smallint, epoch_day int, epoch_hour int, half_hours counter,
@@ -186,6 +191,7 @@ _EPOCH_DAY = Bind(name="epoch_day", type=CqlType.INT)
 
 COMPLETENESS_BY_DAY = Table(
     name="completeness_by_day",
+    roles=(TableRole.COMPLETENESS,),
     serves="of each half-hour of a UTC day, how many readings each region and fuel should have sent and how many are known",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.completeness_by_day (
         epoch_day int, region smallint, fuel tinyint, expected int, known_counts frozen<list<int>>,
@@ -218,6 +224,7 @@ _BATCH = Bind(name="batch_number", type=CqlType.BIGINT)
 
 JOURNAL_BY_WRITER = Table(
     name="journal_by_writer",
+    roles=(TableRole.JOURNAL,),
     serves="the days of meters that a writer's batches touch, in the order of the batches",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.journal_by_writer (
         writer smallint, bucket bigint, batch_number bigint, started_at timestamp,
@@ -249,6 +256,7 @@ JOURNAL_BY_WRITER = Table(
 
 WATERMARK_BY_WRITER = Table(
     name="watermark_by_writer",
+    roles=(TableRole.WATERMARK,),
     serves="the first batch of a writer that is not projected yet",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.watermark_by_writer (
         writer smallint, batch_number bigint,

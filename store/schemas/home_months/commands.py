@@ -7,6 +7,7 @@ timestamps: the two never meet in one cell. Instants are bigint [us since the Un
 
 from scenarios.domain import Operation
 from store.operations import AnyOperation, StoreOperation
+from store.roles import TableRole
 from store.tables import WRITE_US, Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 _TIERED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}}"
@@ -40,6 +41,7 @@ _READ_COMMAND = (
 
 COMMANDS_BY_DEVICE = Table(
     name="commands_by_device",
+    roles=(TableRole.COMMANDS,),
     serves="a device's inbox, and a command by its id: what was asked, how it stands, how it ended",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.commands_by_device (
         device bigint, originator bigint, counter bigint,
@@ -89,6 +91,7 @@ COMMANDS_BY_DEVICE = Table(
 
 COMMAND_STEPS_BY_DEVICE = Table(
     name="command_steps_by_device",
+    roles=(TableRole.COMMAND_STEPS,),
     serves="all that happened to a command, in order: its attempts, time-outs and answers",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.command_steps_by_device (
         device bigint, originator bigint, counter bigint, at_us bigint, event tinyint, attempt smallint,
@@ -112,6 +115,7 @@ COMMAND_STEPS_BY_DEVICE = Table(
 
 METER_STATE_BY_DEVICE = Table(
     name="meter_state_by_device",
+    roles=(TableRole.DEVICE_STATE,),
     serves="what is desired of a device and what it reports, by aspect, and the last drift between them",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.meter_state_by_device (
         device bigint, aspect tinyint, standing tinyint,
@@ -141,6 +145,7 @@ _KIND = Bind(name="kind", type=CqlType.TINYINT)
 
 DUE_BY_BUCKET = Table(
     name="due_by_bucket",
+    roles=(TableRole.DUE_INDEX,),
     serves="what is due in a span of time: attempts to be sent, and answers that are overdue; a shard of them at a time",
     create="""CREATE TABLE IF NOT EXISTS {keyspace}.due_by_bucket (
         shard smallint, bucket bigint, due_us bigint, device bigint, originator bigint, counter bigint,
@@ -172,6 +177,7 @@ DUE_BY_BUCKET = Table(
 
 DUE_CLEARED = Table(
     name="due_cleared",
+    roles=(TableRole.DUE_CLEARED,),
     serves="the instant before which all that was due in a shard has been handled: where a restarted gateway goes on",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.due_cleared (
         shard smallint, through_us bigint, PRIMARY KEY ((shard))

@@ -7,6 +7,7 @@ the home's DC, through which alone they must be issued; price lists, which are o
 
 from scenarios.domain import Operation
 from store.operations import AnyOperation, StoreOperation
+from store.roles import TableRole
 from store.schemas.home_months.readings import PREMISES
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
@@ -24,6 +25,7 @@ _BOOK = Bind(name="book", type=CqlType.SMALLINT)
 
 PREFERENCES_BY_HOME = Table(
     name="preferences_by_home",
+    roles=(TableRole.PREFERENCES,),
     serves="all that a home's customer has chosen: read frequency, consent and tariff, with when it takes effect",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.preferences_by_home (
         premises bigint, preference tinyint, effective_at timestamp, changed_at timestamp, value int,
@@ -53,6 +55,7 @@ PREFERENCES_BY_HOME = Table(
 
 PRICE_LISTS = Table(
     name="price_lists",
+    roles=(TableRole.PRICE_LISTS,),
     serves="all versions of a book of prices: which is in force at an instant, and what any old one said",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.price_lists (
         book smallint, version int, effective_at timestamp,
@@ -83,6 +86,7 @@ PRICE_LISTS = Table(
 
 BILLS_BY_HOME = Table(
     name="bills_by_home",
+    roles=(TableRole.BILLS,),
     serves="the bills of a home, in their order, each with all its lines",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.bills_by_home (
         premises bigint, number int, month int, issued_at timestamp, total_upence bigint, lines frozen<list<bigint>>,
@@ -113,6 +117,7 @@ BILLS_BY_HOME = Table(
 
 REGISTER_CHANGES_BY_HOME = Table(
     name="register_changes_by_home",
+    roles=(TableRole.REGISTER_CHANGES,),
     serves="when a counter of a home began again, by rolling over or with another meter: why a display may fall",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.register_changes_by_home (
         premises bigint, fuel tinyint, changed_at timestamp, kind tinyint, before_wh bigint, after_wh bigint,

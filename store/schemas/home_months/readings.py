@@ -6,6 +6,7 @@ daily upload of 48 half-hours is one row, a half-hourly push a row of one: one c
 
 from scenarios.domain import Operation
 from store.operations import StoreOperation
+from store.roles import TableRole
 from store.tables import Bind, Bound, CqlType, Statement, Table, write_of
 
 _FUELS = 3  # electricity, gas, and what is given to the network
@@ -30,6 +31,7 @@ _THROUGH = Bind(name="through", type=CqlType.TIMESTAMP)
 
 EVENTS_BY_HOME = Table(
     name="events_by_home",
+    roles=(TableRole.EVENT_LOG,),
     serves="the deliveries of a home's meters in one UTC month, in the order of what they are about: the event log",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.events_by_home (
         premises bigint, month int, fuel tinyint, interval_start timestamp, slot_count smallint, revision int,
@@ -68,6 +70,7 @@ EVENTS_BY_HOME = Table(
 
 INTERVALS_BY_HOME = Table(
     name="intervals_by_home",
+    roles=(TableRole.INTERVALS,),
     serves="the half-hours of one meter on one UTC day, or a month of them; of a run its latest revision",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.intervals_by_home (
         premises bigint, month int, fuel tinyint, interval_start timestamp, slot_count smallint,
@@ -98,6 +101,7 @@ INTERVALS_BY_HOME = Table(
 
 USAGE_BY_FUEL = Table(
     name="usage_by_fuel",
+    roles=(TableRole.DAILY_USAGE,),
     serves="what a home used of one fuel, or of each, on each UTC day of a month",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.usage_by_fuel (
         premises bigint, month int, fuel tinyint, day tinyint,
@@ -121,6 +125,7 @@ USAGE_BY_FUEL = Table(
 
 BILLING_BY_HOME = Table(
     name="billing_by_home",
+    roles=(TableRole.DAILY_BILLING,),
     serves="the billable quantities of a home on each UTC day of a month, by fuel and rate, and their cost; the display's "
     "today is its latest row",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.billing_by_home (
@@ -165,6 +170,7 @@ BILLING_BY_HOME = Table(
 
 LATEST_BY_HOME = Table(
     name="latest_by_home",
+    roles=(TableRole.LATEST_REGISTER,),
     serves="the latest register of each meter of a home in a month, and the instant up to which it is read",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.latest_by_home (
         premises bigint, month int, fuel tinyint, register_wh bigint, read_through timestamp, received_at timestamp,
@@ -191,6 +197,7 @@ _TICK = Bind(name="tick", type=CqlType.SMALLINT)
 
 TEN_SECONDS_BY_HOME = Table(
     name="ten_seconds_by_home",
+    roles=(TableRole.TEN_SECONDS,),
     serves="the 10-second consumption of a home on one UTC day",
     create="""CREATE TABLE IF NOT EXISTS {keyspace}.ten_seconds_by_home (
         premises bigint, epoch_day int, fuel tinyint, tick smallint, wh int,
@@ -221,6 +228,7 @@ TEN_SECONDS_BY_HOME = Table(
 
 REJECTED_BY_DAY = Table(
     name="rejected_by_day",
+    roles=(TableRole.REJECTIONS,),
     serves="the readings that were refused on a UTC day, with the reason; a shard of them at a time",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.rejected_by_day (
         epoch_day int, shard smallint, received_at timestamp, mpxn bigint, interval_start timestamp,
@@ -253,6 +261,7 @@ REJECTED_BY_DAY = Table(
 
 ALERTS_BY_HOME = Table(
     name="alerts_by_home",
+    roles=(TableRole.ALERTS,),
     serves="the alerts of a home in one UTC month",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.alerts_by_home (
         premises bigint, month int, raised_at timestamp, number int, received_at timestamp,

@@ -12,14 +12,14 @@ from scenarios.domain import DAY_US, SLOT_US, SettlementRunCode
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
 from store.memory import MemoryStore
-from store.readings.across import VIEWS as ACROSS
-from store.readings.across import Projection, verify_across
-from store.readings.fold import FOLDS, Book
+from store.readings.across import Projection, verify_across, views_across
+from store.readings.fold import Book
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, Receipts, RowReceipts
 from store.readings.settlement import period_totals, shard_of
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
+from store.readings.verify import folded_views
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from tests.support.store_deliveries import Delivery
@@ -222,9 +222,12 @@ def test_a_writer_that_is_killed_heals(store: HomeReadings, step: int) -> None:
         process.heal()
         process.deliver(batch)
     restarted = projector_of(store, writer, started_us=3_000_000)
-    assert [one for view in FOLDS for one in store.verify(view) if one.key["premises"] == home] == []
+    assert [one for view in folded_views(SCHEMA) for one in store.verify(view) if one.key["premises"] == home] == []
     assert [
-        one for view in ACROSS for one in verify_across(store, view, PROJECTION) if one.key["mpxn"] == mpxn_of(home)
+        one
+        for view in views_across(SCHEMA)
+        for one in verify_across(store, view, PROJECTION)
+        if one.key["mpxn"] == mpxn_of(home)
     ] == []
     restarted.deliver(batch)
     assert [day.usage_wh for day in store.usage(home, 0, 202506)] == [47 * 10 + 99]

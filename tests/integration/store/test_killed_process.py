@@ -12,10 +12,9 @@ import numpy as np
 
 from loadtests.cluster.local import LocalCluster
 from store.cassandra import CassandraStore, create_schema
-from store.readings.across import VIEWS as ACROSS
-from store.readings.across import verify_across
-from store.readings.fold import FOLDS
+from store.readings.across import verify_across, views_across
 from store.readings.projector import Projector
+from store.readings.verify import folded_views
 from tests.support.killed_writer import BATCHES, HOMES, PROJECTION, SCHEMA, topology_of
 from tests.support.store_deliveries import BOOK
 
@@ -66,8 +65,12 @@ def test_a_process_killed_anywhere_heals_on_its_next_start(session: Any, two_dc_
     last = start(two_dc_cluster, keyspace)
     out, _ = last.communicate(timeout=300)
     assert last.returncode == 0 and out.splitlines()[-1] == str(BATCHES - 1)
-    assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
-    assert {view: list(verify_across(store, view, PROJECTION)) for view in ACROSS} == {view: [] for view in ACROSS}
+    assert {view: list(store.verify(view)) for view in folded_views(SCHEMA)} == {
+        view: [] for view in folded_views(SCHEMA)
+    }
+    assert {view: list(verify_across(store, view, PROJECTION)) for view in views_across(SCHEMA)} == {
+        view: [] for view in views_across(SCHEMA)
+    }
     assert sum(len(store.events(home, 202601)) for home in range(HOMES)) > HOMES
     store.close()
     session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)

@@ -14,9 +14,10 @@ from store.cassandra import CassandraStore, create_schema
 from store.columns import dicts_of, row_count
 from store.memory import MemoryStore
 from store.readings.across import Projection, rebuild_across, verify_across
-from store.readings.fold import FOLDS, Book
+from store.readings.fold import Book
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings
+from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from store.tables import Table, primary_key
 from tests.support.store_deliveries import START_US, Delivery
@@ -91,7 +92,7 @@ def altered(column: str, row: dict[str, Any]) -> Any:
 
 def test_a_row_that_was_altered_in_any_one_column_is_mended(hands: Hands) -> None:
     deliver(hands.store, day_of(HOME), day_of(OTHER))
-    for view in FOLDS:
+    for view in folded_views(SCHEMA):
         table = table_of(view)
         key = primary_key(table)
         for column in (one.name for one in table.columns if one.name not in key):
@@ -105,7 +106,7 @@ def test_a_row_that_was_altered_in_any_one_column_is_mended(hands: Hands) -> Non
 def test_a_stray_row_is_removed_whatever_it_lacks(hands: Hands) -> None:
     """All columns; all but one; nothing but a key."""
     deliver(hands.store, day_of(HOME))
-    for view in FOLDS:
+    for view in folded_views(SCHEMA):
         table = table_of(view)
         key = primary_key(table)
         (row,) = hands.rows(table)
@@ -150,7 +151,7 @@ def test_what_comes_for_a_stray_row_of_the_datas_own_time_is_seen_at_once(hands:
 
 def test_a_row_that_was_removed_by_hand_is_written_again(hands: Hands) -> None:
     deliver(hands.store, day_of(HOME))
-    for view in FOLDS:
+    for view in folded_views(SCHEMA):
         table = table_of(view)
         (row,) = hands.rows(table)
         hands.remove(table, {name: row[name] for name in primary_key(table)})

@@ -10,7 +10,7 @@ from scenarios.domain import DAY_US
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema, held_version
 from store.ports import StoreError
-from store.readings.fold import FOLDS
+from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from store.schemas.home_months import readings
 from store.tables import Schema
@@ -82,7 +82,7 @@ def test_a_loaded_keyspace_of_version_1_is_brought_forward(session: Any, topolog
     assert [bill.through_us for bill in store.billing(7, 202601)] == [START_US + DAY_US // 48]
     send(store, Delivery(home=7, fuel=0, slot=1, values_wh=(5,)))  # and it works on
     assert store.finish_migration() == {}
-    assert {view: len(list(store.verify(view))) for view in FOLDS} == {
+    assert {view: len(list(store.verify(view))) for view in folded_views(SCHEMA)} == {
         "intervals_by_home": 0,
         "latest_by_home": 0,
         "billing_by_home": 1,  # of the sum that the delivery has brought, which the day's fold mends

@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US
 from store.memory import MemoryStatements
-from store.readings.across import VIEWS as ACROSS
-from store.readings.across import Projection, rebuild_across, verify_across
-from store.readings.fold import FOLDS
+from store.readings.across import Projection, rebuild_across, verify_across, views_across
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings
+from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from tests.support.store_deliveries import BOOK, DAYS, START_US, Delivery, deliveries
 from tests.support.store_faults import Killed, MortalRunner
@@ -50,8 +49,8 @@ def everything(statements: MemoryStatements) -> dict[str, object]:
 
 def faults(statements: MemoryStatements) -> list[object]:
     store = HomeReadings(statements, statements, BOOK)
-    found: list[object] = [one for view in FOLDS for one in store.verify(view)]
-    return found + [one for view in ACROSS for one in verify_across(store, view, PROJECTION)]
+    found: list[object] = [one for view in folded_views(SCHEMA) for one in store.verify(view)]
+    return found + [one for view in views_across(SCHEMA) for one in verify_across(store, view, PROJECTION)]
 
 
 def undisturbed(batches: list[list[Delivery]]) -> tuple[dict[str, object], int]:
@@ -123,7 +122,10 @@ def test_a_writer_without_a_journal_is_found_out() -> None:
     for one in FEW:
         process.projector._write(one.readings())
     found = faults(statements)
-    assert {getattr(one, "view", None) for one in found} >= set(ACROSS) | {"usage_by_fuel", "billing_by_home"}
+    assert {getattr(one, "view", None) for one in found} >= set(views_across(SCHEMA)) | {
+        "usage_by_fuel",
+        "billing_by_home",
+    }
 
 
 @given(deliveries(), st.data())
@@ -134,7 +136,7 @@ def test_planted_faults_across_homes_are_found_and_mended(sent: list[Delivery], 
     process.projector.heal()
     process.deliver(sent)
     before = everything(statements)
-    for view in ACROSS:
+    for view in views_across(SCHEMA):
         table = next(table for table in SCHEMA.tables if table.name == view)
         held = statements.all_rows(table)
         if not held:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from scenarios.domain import DAY_US, SLOT_US
 from store.memory import MemoryStore
 from store.ports import DayUsage
-from store.readings.fold import FOLDS
-from store.readings.verify import rebuild
+from store.readings.verify import folded_views, rebuild
 from store.rows import REVISION_STEP_US
 from store.schemas import SCHEMAS
 from store.tables import primary_key
@@ -28,7 +27,7 @@ from tests.support.store_deliveries import (
 )
 
 SCHEMA = SCHEMAS["home_months"]
-VIEWS = tuple(FOLDS)
+VIEWS = folded_views(SCHEMA)
 MONTHS = (202601, 202602)
 
 

@@ -155,7 +155,7 @@ def settled_row(log: Page) -> dict[str, Any]:
 def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> None:
     log = log_of_home(estate, 3)
     row = settled_row(log)
-    assert check_settled([row], {3: log}).is_right
+    assert check_settled("settlement", [row], {3: log}).is_right
     for wrong in (
         {"values_wh": [row["values_wh"][0] + 1, *row["values_wh"][1:]]},
         {"mpxn": 1},
@@ -163,14 +163,14 @@ def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> 
         {"known_at": row["known_at"] - 1},
         {"fuel": 1},
     ):
-        assert check_settled([row | wrong], {3: log}).faults == 1
+        assert check_settled("settlement", [row | wrong], {3: log}).faults == 1
 
 
 def test_a_settlement_row_that_is_missing_is_found() -> None:
     wanted = [(20_468, 1), (20_468, 2), (20_469, 1)]
-    assert check_present(wanted, set(wanted)).is_right
-    assert check_present(wanted, {*wanted[:2], (20_469, 2)}).faults == 1
-    assert check_present([], set()).is_right is None
+    assert check_present("settlement", wanted, set(wanted)).is_right
+    assert check_present("settlement", wanted, {*wanted[:2], (20_469, 2)}).faults == 1
+    assert check_present("settlement", [], set()).is_right is None
 
 
 def test_a_receipt_without_a_delivery_is_found(estate: EstateModel) -> None:
@@ -186,9 +186,9 @@ def test_a_receipt_without_a_delivery_is_found(estate: EstateModel) -> None:
         known_count=48,
     )
     row = dict(receipt_values(one))
-    assert check_received([row], {3: log}, {mpxn: 3}).is_right
+    assert check_received("receipts", [row], {3: log}, {mpxn: 3}).is_right
     for wrong in ({"known_count": 47}, {"revision": 1}, {"epoch_hour": row["epoch_hour"] + 1}, {"slot_count": 1}):
-        assert check_received([row | wrong], {3: log}, {mpxn: 3}).faults == 1
+        assert check_received("receipts", [row | wrong], {3: log}, {mpxn: 3}).faults == 1
 
 
 def test_a_cohort_that_is_not_its_homes_is_found() -> None:

@@ -10,6 +10,8 @@ from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from sim.trace.blocks import MessageKind, trace_blocks
 from store.rows import Columns
+from store.schemas import SCHEMAS
+from store.tables import Table
 
 TABLES = {
     "ten_seconds_by_home": MessageKind.PUSH_TEN_SECOND,
@@ -59,6 +61,10 @@ def columns_of(estate: EstateModel, table: str) -> Columns:
     return columns
 
 
+def table_named(name: str) -> Table:
+    return next(table for table in SCHEMAS["home_months"].tables if table.name == name)
+
+
 def held_of(columns: Columns) -> dict[str, np.ndarray]:
     return {name: np.asarray(values, np.int64) for name, values in columns.items() if name != "write_us"}
 
@@ -66,7 +72,7 @@ def held_of(columns: Columns) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("table", TABLES)
 def test_what_was_sent_is_right(estate: EstateModel, table: str) -> None:
     held = held_of(columns_of(estate, table))
-    assert judged(estate, table, held).tolist() == [len(held["premises"]), 0, 0]
+    assert judged(estate, table_named(table), held).tolist() == [len(held["premises"]), 0, 0]
     assert len(held["premises"]) > 20
 
 
@@ -78,7 +84,7 @@ def test_a_changed_column_is_wrong_or_a_phantom(estate: EstateModel, table: str)
             continue  # the place of another reading, whose value may be the same: then there is one too many in sum
         held = {column: values.copy() for column, values in columns.items()}
         held[name][5] += 1
-        right, wrong, phantom = judged(estate, table, held).tolist()
+        right, wrong, phantom = judged(estate, table_named(table), held).tolist()
         assert right == len(held[name]) - 1 and wrong + phantom == 1, name
 
 
@@ -86,14 +92,14 @@ def test_a_changed_column_is_wrong_or_a_phantom(estate: EstateModel, table: str)
 def test_rows_of_strangers_are_phantoms(estate: EstateModel, table: str) -> None:
     held = held_of(columns_of(estate, table))
     held["premises"][:3] = [-1, 40, 10**12]
-    assert judged(estate, table, held)[2] == 3
+    assert judged(estate, table_named(table), held)[2] == 3
 
 
 def test_ten_seconds_of_a_meter_that_sends_none_are_phantoms(estate: EstateModel) -> None:
     held = held_of(columns_of(estate, "ten_seconds_by_home"))
     others = set(range(40)) - set(held["premises"].tolist())
     held["premises"][0] = min(others)
-    assert judged(estate, "ten_seconds_by_home", held)[2] == 1
+    assert judged(estate, table_named("ten_seconds_by_home"), held)[2] == 1
 
 
 def test_lost_and_surplus_rows_are_told_by_the_sums() -> None:

@@ -20,8 +20,8 @@ from sim.estate.lookup import meter_types_of, schedules_on
 from sim.estate.model import EstateModel, build_estate
 from store.customers.memory import MemoryOnce
 from store.ports import LogEvent, StoreError, Values
-from store.readings.fold import FOLDS
 from store.readings.store import HomeReadings
+from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from store.tariffs import EXPORT
 
@@ -103,7 +103,9 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
     assert check_raw_forms(estate, exported).is_right and check_raw_forms(estate, exported).counted == len(exported)
     held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
     assert (held == SlotState.ACKNOWLEDGED).sum() == len(exported) * SLOTS_PER_DAY == held.astype(bool).sum()
-    assert {view: list(store.verify(view)) for view in FOLDS} == {view: [] for view in FOLDS}
+    assert {view: list(store.verify(view)) for view in folded_views(SCHEMAS["home_months"])} == {
+        view: [] for view in folded_views(SCHEMAS["home_months"])
+    }
     checks = {
         one.check: one for one in [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
     }

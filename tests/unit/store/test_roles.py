@@ -1,0 +1,72 @@
+"""Who asks for a table asks by role: nobody outside a schema knows its tables' names."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from store.roles import DAY_VIEWS, TableRole
+from store.schemas import SCHEMAS
+from store.tables import Schema
+
+ROOT = Path(__file__).parents[3]
+ROOMS = ("loadtests/audit", "loadtests/storm", "loadtests/backend", "store/readings")
+SCHEMA = SCHEMAS["home_months"]
+USAGE, BILLING = (SCHEMA.table(role) for role in DAY_VIEWS)
+
+
+def with_tables(**changed: tuple[TableRole, ...]) -> Schema:
+    """The shipped schema, some tables of which have other roles; a table without any role is left out."""
+    tables = [replace(table, roles=changed.get(table.name, table.roles)) for table in SCHEMA.tables]
+    return Schema(name="other", version=1, tables=tuple(one for one in tables if one.roles), writes=())
+
+
+def strings_of(tree: ast.Module) -> Iterator[ast.Constant]:
+    """All strings of a module that are no docstring: of an f-string its parts."""
+    told = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_module_knows_a_tables_name(room: str) -> None:
+    names = {table.name for schema in SCHEMAS.values() for table in schema.tables}
+    paths = list((ROOT / room).rglob("*.py"))
+    known = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for path in paths
+        for node in strings_of(ast.parse(path.read_text(encoding="utf-8")))
+        for name in sorted(names)
+        if name in str(node.value)
+    ]
+    assert paths and known == []
+
+
+def test_each_role_has_its_table_in_the_shipped_schema() -> None:
+    assert [SCHEMA.table(role).roles for role in TableRole] == [(role,) for role in TableRole]
+    assert (USAGE.name, BILLING.name) == ("usage_by_fuel", "billing_by_home")
+    assert USAGE.has_role(*DAY_VIEWS) and not USAGE.has_role(TableRole.EVENT_LOG, TableRole.DAILY_BILLING)
+
+
+def test_one_table_may_serve_two_roles() -> None:
+    schema = with_tables(usage_by_fuel=(), billing_by_home=DAY_VIEWS)
+    assert schema.table(TableRole.DAILY_USAGE).name == "billing_by_home"
+    assert [table.name for table in schema.tables_with(DAY_VIEWS)] == ["billing_by_home"]
+
+
+def test_a_schema_may_lack_a_role() -> None:
+    schema = with_tables(usage_by_fuel=())
+    assert schema.find(TableRole.DAILY_USAGE) is None
+    assert [table.name for table in schema.tables_with(DAY_VIEWS)] == ["billing_by_home"]
+    with pytest.raises(KeyError, match="schema other has no table for the daily usage of a home"):
+        schema.table(TableRole.DAILY_USAGE)
+
+
+def test_no_role_is_served_by_two_tables() -> None:
+    with pytest.raises(AssertionError, match="serves a role by two tables"):
+        with_tables(usage_by_fuel=(TableRole.DAILY_BILLING,))
