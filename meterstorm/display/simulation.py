@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from reports.simulation.gallery import instant, per_s, spoken
+from reports.simulation.gallery import drain_cell, instant, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import ReplicationsResult, SimulationResults
 from scenarios.wording import duration, percent, significant
@@ -80,13 +80,12 @@ def _backlog(results: SimulationResults) -> Table:
     table = _table("Backlog", "region", headings)
     for name, region in results.backlog.items():
         peak_at = instant(results.start, region.peak_at_s).removesuffix(" UTC") if region.peak else "-"
-        drain = "not by the end" if region.drain_s is None else duration(region.drain_s)
         table.add_row(
             name,
             f"{region.sent:,}",
             f"{region.peak:,}",
             peak_at,
-            drain if region.peak else "-",
+            drain_cell(region) if region.peak else "-",
             f"{region.in_flight:,}",
         )
     return table

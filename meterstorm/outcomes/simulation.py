@@ -63,7 +63,10 @@ def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
         },
         campaigns={each.name: _campaign(each) for each in simulation.campaigns},
         ihd={each.name: _ihd(each) for each in simulation.campaigns if each.effective_us is not None},
-        backlog={account.region: _backlog(account) for account in simulation.wan},
+        backlog={
+            account.region: _backlog(account, has_outage(scenario, account.region, simulation.span_us / SECOND_US))
+            for account in simulation.wan
+        },
         energy_wh={str(fuel): energy for fuel, energy in simulation.energy_wh.items()},
         energy_by_region_wh={
             region: {str(fuel): energy for fuel, energy in fuels.items()}
@@ -142,7 +145,13 @@ def _ihd(outcome: CampaignOutcome) -> IhdResult:
     )
 
 
-def _backlog(account: WanAccount) -> BacklogResult:
+def has_outage(scenario: Scenario, region: str, span_s: float) -> bool:
+    """Can anything wait in the hubs of a region within the span?"""
+    begun = [each for each in scenario.wan.outages if each.at_h * HOUR_S < span_s]
+    return scenario.wan.hub_outages_per_day > 0 or any(each.region in (None, region) for each in begun)
+
+
+def _backlog(account: WanAccount, region_has_outage: bool) -> BacklogResult:
     backlog = account.backlog
     peak, drain_us = int(backlog.argmax()), account.drain_us()
     return BacklogResult(
@@ -152,6 +161,7 @@ def _backlog(account: WanAccount) -> BacklogResult:
         peak_at_s=(peak + 1) * MINUTE_US // SECOND_US,
         drain_s=None if drain_us is None else drain_us // SECOND_US,
         in_flight=account.in_flight,
+        has_outage=region_has_outage,
     )
 
 

@@ -24,10 +24,10 @@ from reports.simulation.figures import (
     draw_offered,
     draw_operation,
 )
-from reports.simulation.results import CampaignCourse, IhdResult, OfferedResult, SimulationResults
+from reports.simulation.results import BacklogResult, CampaignCourse, IhdResult, OfferedResult, SimulationResults
 from reports.simulation.series import Binned, levels, mean_per_s
 from scenarios.spec import Scenario
-from scenarios.wording import count, counted, duration, percent, significant
+from scenarios.wording import NO_FIGURE, count, counted, duration, percent, significant
 
 REGIONS_DRAWN_MAX = 8  # more lines can't be told apart; the table has all
 OPERATIONS_DRAWN_MAX = 6  # in front of each other; each has a panel of its own
@@ -117,6 +117,22 @@ def _width(bins: Binned) -> str:
     return duration(round((bins.edges_h[1] - bins.edges_h[0]) * 3_600)).removesuffix(" 0 s").removesuffix(" 0 min")
 
 
+def drained_told(region: BacklogResult) -> str:
+    """'drained within 40 min', to follow a peak. Without an outage there is nothing to drain: all of it is on the way."""
+    if not region.has_outage:
+        return "all on the way, since no outage held any"
+    return "not drained by the end" if region.drain_s is None else f"drained within {duration(region.drain_s)}"
+
+
+def drain_cell(region: BacklogResult) -> str:
+    """The same in a table's column 'drained within'."""
+    if not region.peak:
+        return NO_FIGURE
+    if not region.has_outage:
+        return "nothing was held"
+    return "not by the end" if region.drain_s is None else duration(region.drain_s)
+
+
 def _backlog(results: SimulationResults, scenario: Scenario, clock: Clock) -> Picture | None:
     peaks = {name: region.peak for name, region in results.backlog.items() if region.peak > 0}
     if not peaks:
@@ -140,7 +156,7 @@ def _backlog(results: SimulationResults, scenario: Scenario, clock: Clock) -> Pi
     region = results.backlog[worst]
     finding = (
         f"Highest in {worst}: {counted(region.peak, 'message')} at {instant(results.start, region.peak_at_s)}, "
-        + ("not drained by the end." if region.drain_s is None else f"drained within {duration(region.drain_s)}.")
+        f"{drained_told(region)}."
     )
     rest = f" The {len(drawn)} highest of {len(peaks)} regions are drawn." if len(peaks) > len(drawn) else ""
     return wide_picture(

@@ -93,6 +93,8 @@ def _values(results: SimulationResults, headline: Headline) -> Iterator[tuple[st
         yield headline.field, getattr(results, headline.field)
         return
     for name, part in getattr(results, headline.section).items():
+        if headline.field == "drain_s" and not part.has_outage:  # nothing was held, so nothing is drained
+            continue
         yield f"{headline.section}.{name}.{headline.field}", getattr(part, headline.field)
 
 

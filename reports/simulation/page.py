@@ -8,7 +8,7 @@ import tomli_w
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.run.setting import PairGroup, fault_pairs, machine_pairs
-from reports.simulation.gallery import instant, per_s, simulation_gallery, spoken
+from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
 from scenarios import wording
@@ -97,7 +97,9 @@ def simulation_html(results: SimulationResults, scenario: Scenario) -> str:
         scenario=scenario,
         scenario_text=tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True)),
         gallery=simulation_gallery(results, scenario),
+        headline=headline(results),
         tiles=_tiles(results),
+        drain_cell=drain_cell,
         offered=[
             OfferedRow(spoken(name), each, instant(results.start, each.peak_at_s))
             for name, each in results.offered.items()
@@ -133,6 +135,35 @@ def _replications(results: SimulationResults) -> ReplicationsTable | None:
     )
 
 
+def headline(results: SimulationResults) -> str:
+    """What the simulation answers, in a few sentences for whoever reads no further."""
+    load = results.offered["all"]
+    told = [
+        f"{wording.counted(results.meters, 'meter')} offer at most {per_s(load.peak_per_s)} messages/s, "
+        f"at {instant(results.start, load.peak_at_s)}."
+    ]
+    held = {name: each for name, each in results.backlog.items() if each.has_outage and each.peak}
+    if held:
+        name, worst = max(held.items(), key=lambda each: each[1].peak)
+        told.append(
+            f"Without WAN {wording.counted(worst.peak, 'message')} pile up in the hubs of {name}, {drained_told(worst)}."
+        )
+    targets = sum(each.targets for each in results.campaigns.values())
+    if targets:
+        applied = sum(each.applied for each in results.campaigns.values())
+        told.append(f"Of {wording.counted(targets, 'command')} {wording.percent(applied / targets)} are applied.")
+    judged = [each for each in results.ihd.values() if each.share_at_effective is not None]
+    if judged:
+        displays, correct = (
+            sum(getattr(each, name) for each in judged) for name in ("displays", "correct_at_effective")
+        )
+        told.append(
+            f"{wording.percent(correct / displays)} of {wording.counted(displays, 'display')} have a new tariff when it "
+            "comes into force."
+        )
+    return " ".join(told)
+
+
 def _tiles(results: SimulationResults) -> list[Tile]:
     load = results.offered["all"]
     tiles = [
@@ -162,8 +193,7 @@ def _commands_tile(results: SimulationResults) -> Tile:
         note = f"of {wording.count(targets)}; {wording.count(exhausted)} exhausted"
         return Tile(name="Commands applied", value=value, unit=unit, note=note)
     name, worst = max(results.backlog.items(), key=lambda each: each[1].peak)
-    drained = "not drained by the end" if worst.drain_s is None else f"drained within {wording.duration(worst.drain_s)}"
-    note = f"{name}, {drained}" if worst.peak else "nothing waits in the hubs"
+    note = f"{name}, {drained_told(worst)}" if worst.peak else "nothing waits in the hubs"
     return Tile(
         name="Highest backlog", value=wording.count(worst.peak), unit="messages" if worst.peak else "", note=note
     )

@@ -1,0 +1,68 @@
+"""A simulation's page began with three footnotes, and told of regions without any outage that they "drained: not by the end"."""
+
+import pytest
+from rich.console import Console
+
+from meterstorm.display.simulation import print_simulation
+from meterstorm.outcomes.simulation import has_outage, results_of
+from reports.simulation.headlines import replication_of
+from reports.simulation.page import simulation_html
+from reports.simulation.results import SimulationResults
+from scenarios.spec import Scenario, parse_scenario
+from sim.virtual_time.summary import simulate
+from tests.unit.jobs.test_simulate import SCENARIO
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    """Messages of both regions pile up: those of the south are held, those of the north were on the way."""
+    text = SCENARIO.replace("premises = 2_000", "premises = 400").replace("for_h = 3.0", "for_h = 300.0")
+    slow = "[wan.long_range_radio]\ndelay_ms_min = 3_600_000\ndelay_ms_max = 3_600_000\n[[wan.outages]]"  # the north's hubs
+    return parse_scenario(text.replace("[[wan.outages]]", slow), "test")
+
+
+@pytest.fixture(scope="module")
+def results(scenario: Scenario) -> SimulationResults:
+    return results_of(scenario, simulate(scenario))
+
+
+def test_the_page_begins_with_its_answer(scenario: Scenario, results: SimulationResults) -> None:
+    assert len(results.warnings) >= 2
+    page = simulation_html(results, scenario)
+    headline, tiles, notes = (page.index(each) for each in ('class="headline"', 'class="tiles"', 'class="notes"'))
+    assert page.index("<h1>") < headline < tiles < notes
+    told = page[headline : page.index("</p>", headline)]
+    south = results.backlog["south"]
+    assert (
+        "meters offer at most" in told and "commands" in told and "have a new tariff when it comes into force" in told
+    )
+    assert f"Without WAN {south.peak:,} messages pile up in the hubs of south, not drained by the end." in told
+
+
+def test_of_a_region_without_an_outage_nothing_was_held(scenario: Scenario, results: SimulationResults) -> None:
+    console = Console(record=True, width=120)
+    print_simulation(console, results)
+    backlog = results.backlog
+    assert {name for name, each in backlog.items() if each.has_outage} == {"south"}
+    table = console.export_text().split("Backlog")[1].split("Commands")[0]
+    told = {line.split()[0]: line for line in table.splitlines() if line.split()}
+    page = simulation_html(results, scenario)
+    rows = {name: page.split(f'<tr><th scope="row">{name}</th>')[1].split("</tr>")[0] for name in backlog}
+    for name, each in backlog.items():
+        words = "not by the end" if name == "south" else "nothing was held"
+        assert each.peak > 0 and words in told[name] and words in rows[name]
+        assert ("not by the end" in told[name]) == (name == "south")
+    figures = replication_of(results).figures
+    assert [path for path in figures if path.endswith("drain_s")] == ["backlog.south.drain_s"]
+
+
+def test_what_can_hold_messages() -> None:
+    south = parse_scenario(SCENARIO, "test")
+    none = south.model_copy(update={"wan": south.wan.model_copy(update={"outages": ()})})
+    assert not has_outage(none, "south", 86_400)
+    hubs = none.wan.model_copy(update={"hub_outages_per_day": 0.1})
+    assert has_outage(none.model_copy(update={"wan": hubs}), "north", 86_400)
+    assert has_outage(south, "south", 86_400) and not has_outage(south, "north", 86_400)
+    assert not has_outage(south, "south", 3_600)  # begins when the span ends
+    everywhere = parse_scenario(SCENARIO.replace('region = "south"\n', ""), "test")
+    assert has_outage(everywhere, "north", 86_400)
