@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from loadtests.cluster.connect import Endpoint, connect_to_every_node
 from loadtests.errors import HarnessError
 from loadtests.recording.history import NodeSample
@@ -46,6 +48,22 @@ def why_loaded(rests: Sequence[NodeRest], cores: int) -> str | None:
     if known and sum(known) > CPU_OF_CORES_MAX * cores:
         return f"its nodes take {sum(known):.1f} cores of {cores}, {CPU_OF_CORES_MAX * cores:.1f} allowed"
     return None
+
+
+def why_machine_busy(busy_cores: float, cores: int) -> str | None:
+    """What a reader must know of a machine that others keep busy, a sentence; None when it is at rest. Pure."""
+    allowed = CPU_OF_CORES_MAX * cores
+    if busy_cores <= allowed:
+        return None
+    return (
+        f"This machine was busy before the first step: other programs took {busy_cores:.1f} of {cores} cores, "
+        f"{allowed:.1f} allowed; nodes and load generator lack what they take, so the rate may be too low."
+    )
+
+
+def machine_busy_cores(look_s: float = LOOK_S) -> float:
+    """How many cores of this machine are busy, over `look_s`, whoever keeps them so."""
+    return psutil.cpu_percent(look_s) / 100 * (psutil.cpu_count() or 1)
 
 
 def require_rest(

@@ -23,11 +23,11 @@ SampleNodes = Callable[[int], Sequence[NodeSample]]
 class ResourceSample:
     """One second of this machine, all that runs on it, and of the nodes (none when they can't be looked into).
 
-    cpu_share: of all its cores [0 to 1]. disk_busy_share: of the busiest disk's time; None where that is not counted.
+    busy_cores: of this machine. disk_busy_share: of the busiest disk's time; None where that is not counted.
     """
 
     second: int
-    cpu_share: float
+    busy_cores: float
     disk_busy_share: float | None
     nodes: tuple[NodeSample, ...]
 
@@ -62,7 +62,7 @@ class ResourceWatch:
             self.samples.append(
                 ResourceSample(
                     second=max(second, 0),
-                    cpu_share=psutil.cpu_percent() / 100,
+                    busy_cores=psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1),
                     disk_busy_share=_busiest_share(busy_ms, busy_now_ms, now_s - before_s),
                     nodes=tuple(self._sample_nodes(second)),
                 )

@@ -16,7 +16,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint, processor_count
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
-from loadtests.monitoring.quiescence import require_rest
+from loadtests.monitoring.quiescence import machine_busy_cores, require_rest, why_machine_busy
 from loadtests.monitoring.resources import SampleNodes
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.tables import publish_prices
@@ -79,6 +79,11 @@ def find_max(
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
         out = cleanup.enter_context(new_folder(out))
+        progress.phase("Looking at the machine")  # before it has nodes of ours
+        notes = []
+        if (busy := why_machine_busy(machine_busy_cores(), processor_count())) is not None:
+            progress.detail(f"warning: {busy}")
+            notes.append(busy)
         progress.phase("Starting the cluster" if endpoint is None else "Connecting to the cluster")
         cluster = None
         if endpoint is None:
@@ -123,6 +128,7 @@ def find_max(
                 where="local nodes on loopback addresses" if cluster else ", ".join(endpoint.contact_points),
                 machine=fingerprint(),
                 dc_down=dc_down,
+                notes=tuple(notes),
             ),
         )
         write_resolved(scenario, out)

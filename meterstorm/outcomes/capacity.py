@@ -60,6 +60,7 @@ class SearchSetting:
     where: str
     machine: dict[str, str | int]
     dc_down: str | None
+    notes: tuple[str, ...] = ()  # sentences for the reader, which change no verdict
 
 
 def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults:
@@ -78,6 +79,7 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
         is_interrupted=search.is_interrupted,
         steps=[made.outcome for made in search.steps],
         trouble=search.trouble,
+        notes=setting.notes,
     )
     return CapacityResults(
         ending=found.ending,
@@ -140,7 +142,7 @@ def _rate(found: Found, mix: dict[str, float], rules: StepRules) -> RateResult |
 
 
 def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> ConstraintResult | None:
-    """At the lowest rate that the cluster or the sender could not do; else at the highest that held."""
+    """At the lowest rate that the cluster or the sender could not do; else at the highest, where nothing is known to bind."""
     if not steps:
         return None
     above = [each for each in steps if each.outcome.rate_per_s > (found.low_per_s or 0.0)]  # a lower one was outvoted
@@ -154,7 +156,8 @@ def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> Constr
     )
     evidence = evidence_of(_use(made, cores))
     return ConstraintResult(
-        binding=binding(evidence),
+        is_limit=bool(limit),
+        binding=binding(evidence) if limit else None,
         at_per_s=made.outcome.rate_per_s,
         evidence=tuple(
             EvidenceResult(resource=each.resource, of_limit=each.of_limit, sentence=each.sentence) for each in evidence
@@ -167,7 +170,7 @@ def _use(made: MadeStep, cores: int) -> Use:
     return Use(
         client_cpu_share=made.outcome.cpu_share,
         is_client_limited=made.outcome.verdict is StepVerdict.CLIENT_LIMITED,
-        machine_cpu_share=float(np.mean([each.cpu_share for each in made.resources])) if made.resources else None,
+        machine_cores=float(np.mean([each.busy_cores for each in made.resources])) if made.resources else None,
         disk_busy_share=float(np.mean(busy)) if busy else None,
         cores=cores,
         nodes=tuple(node for each in made.resources for node in each.nodes),

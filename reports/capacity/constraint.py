@@ -2,8 +2,11 @@
 
 Rules that hold here:
 - The evidence is of the lowest rate that broke the objective, or of the highest that held when none did: at the limit.
-- A resource binds when its use reaches its limit; when none does, the answer is "unknown", with the same evidence. A queue
-  inside the cluster (a stage with few threads, a lock) looks like that.
+- A resource binds when its use reaches its limit, in a step that broke or that the generator could not send. When none does, none
+  is named, with the same evidence. A queue inside the cluster (a stage with few threads, a lock) looks like that, and so does a
+  machine that others keep busy.
+- Only what the nodes and the generator take themselves can bind: other programs' processors and the machine's disk, which may be
+  at work for anybody, are told and never named.
 - What was not measured is not guessed: an existing cluster's nodes can't be looked into from here.
 """
 
@@ -17,23 +20,20 @@ from loadtests.recording.history import NodeSample
 from scenarios.wording import percent, significant
 
 NODE_CPU_LIMIT = 0.8  # of the cores that nodes may use: from there on requests wait for a core more than they run
-MACHINE_CPU_LIMIT = 0.9
-DISK_LIMIT = 0.8
 GC_LIMIT = 0.1  # of the time in pauses: more than the 1 % that p99 leaves room for, many times over
 CLIENT_CPU_LIMIT = 0.9
 
 
 class Resource(StrEnum):
-    """What may bind."""
+    """What may bind, and what is told beside it: `OTHERS` are the processors that programs of others take."""
 
     CLIENT_CPU = "client_cpu"
     NODE_CPU = "node_cpu"
-    MACHINE_CPU = "machine_cpu"
+    OTHERS = "others"
     DISK = "disk"
     GC = "gc"
     COMPACTION = "compaction"
     WAN = "wan"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Use:
 
     client_cpu_share: float | None  # of one core, by the sender
     is_client_limited: bool  # the step was judged so
-    machine_cpu_share: float | None
+    machine_cores: float | None  # that were busy, whoever kept them so
     disk_busy_share: float | None
     cores: int
     nodes: tuple[NodeSample, ...]  # of all kept seconds
@@ -50,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceEvidence:
-    """One resource. of_limit: its use over its limit, 1 or more binds; None when not measured."""
+    """One resource. of_limit: its use over its limit, 1 or more binds; None when not measured, or never named."""
 
     resource: Resource
     of_limit: float | None
@@ -62,11 +62,9 @@ def evidence_of(use: Use) -> tuple[ResourceEvidence, ...]:
     return (
         _client(use),
         _node_cpu(use),
-        _measured(Resource.MACHINE_CPU, use.machine_cpu_share, MACHINE_CPU_LIMIT, "of this machine's cores were busy"),
+        _others(use),
         _gc(use),
-        _measured(
-            Resource.DISK, use.disk_busy_share, DISK_LIMIT, "of the time this machine's busiest disk was at work"
-        ),
+        _disk(use),
         _compaction(use),
         ResourceEvidence(
             resource=Resource.WAN, of_limit=None, sentence="No WAN is emulated: data centres are on one local network."
@@ -74,14 +72,10 @@ def evidence_of(use: Use) -> tuple[ResourceEvidence, ...]:
     )
 
 
-def binding(evidence: Sequence[ResourceEvidence]) -> Resource:
-    """The resource farthest beyond its limit; unknown when none has reached it.
-
-    A machine that is busy all over says less than what keeps it busy: nodes or sender at their limit are named first.
-    """
+def binding(evidence: Sequence[ResourceEvidence]) -> Resource | None:
+    """The resource farthest beyond its limit; None when none has reached it."""
     reached = [each for each in evidence if each.of_limit is not None and each.of_limit >= 1]
-    named = [each for each in reached if each.resource is not Resource.MACHINE_CPU] or reached
-    return max(named, key=lambda each: each.of_limit or 0.0).resource if named else Resource.UNKNOWN
+    return max(reached, key=lambda each: each.of_limit or 0.0).resource if reached else None
 
 
 def _client(use: Use) -> ResourceEvidence:
@@ -96,12 +90,28 @@ def _client(use: Use) -> ResourceEvidence:
     )
 
 
-def _measured(resource: Resource, share: float | None, limit: float, told: str) -> ResourceEvidence:
-    if share is None:
-        return ResourceEvidence(resource=resource, of_limit=None, sentence=f"Not measured: what share {told}.")
-    return ResourceEvidence(
-        resource=resource, of_limit=share / limit, sentence=f"{percent(share)} {told}; {percent(limit)} would bind."
+def _others(use: Use) -> ResourceEvidence:
+    """What was busy beyond nodes and sender; nodes elsewhere take none of it."""
+    nodes = sum(_by_node(use, "cpu_share").values())
+    if use.machine_cores is None or use.client_cpu_share is None:
+        sentence = "Not measured: the processors that other programs took."
+    else:
+        cores = max(use.machine_cores - nodes - use.client_cpu_share, 0.0)
+        sentence = (
+            f"Other programs took {significant(cores)} of this machine's cores; that never is the cluster's limit, though it may "
+            "be why a rate broke."
+        )
+    return ResourceEvidence(resource=Resource.OTHERS, of_limit=None, sentence=sentence)
+
+
+def _disk(use: Use) -> ResourceEvidence:
+    share = use.disk_busy_share
+    sentence = (
+        "Not measured: what share of the time this machine's busiest disk was at work."
+        if share is None
+        else f"Not judged: {percent(share)} of the time this machine's busiest disk was at work, for whomever."
     )
+    return ResourceEvidence(resource=Resource.DISK, of_limit=None, sentence=sentence)
 
 
 def _by_node(use: Use, field: str) -> dict[str, float]:

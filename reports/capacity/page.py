@@ -18,7 +18,7 @@ from reports.capacity.figures import (
     draw_search,
 )
 from reports.capacity.results import CapacityResults, ObjectiveStep, StepResult, load_capacity
-from reports.capacity.verdict import BINDING_NAMES
+from reports.capacity.verdict import BINDING_NAMES, binding_told
 from reports.drawing.page import Tile, page
 from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
@@ -85,6 +85,7 @@ def capacity_html(results: CapacityResults, scenario_text: str) -> str:
         gallery=capacity_gallery(results),
         tiles=_tiles(results),
         binding_names=BINDING_NAMES,
+        binding_told=binding_told,
         setting=_setting(results),
         terms=CAPACITY_TERMS,
     )
@@ -230,7 +231,8 @@ def _tiles(results: CapacityResults) -> list[Tile]:
     ]
     constraint = results.constraint
     if constraint is not None:
-        name = BINDING_NAMES[constraint.binding]
+        unnamed = "not known" if constraint.is_limit else "nothing: no rate broke"
+        name = unnamed if constraint.binding is None else BINDING_NAMES[constraint.binding]
         note = f"at {wording.count(int(constraint.at_per_s))}/s"
         tiles.append(Tile(name="What binds", value="", unit=name, note=note))
     return tiles

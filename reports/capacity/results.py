@@ -85,7 +85,7 @@ class MetersResult(ResultsPart):
 
 
 class EvidenceResult(ResultsPart):
-    """One resource at the limit. of_limit: 1 or more binds; None when not measured."""
+    """One resource at the limit. of_limit: 1 or more binds; None when not measured, or never named as what binds."""
 
     resource: Resource
     of_limit: NonNegativeFloat | None
@@ -95,7 +95,8 @@ class EvidenceResult(ResultsPart):
 class ConstraintResult(ResultsPart):
     """What keeps the rate from being higher. at_per_s: the rate of the step that the evidence is of."""
 
-    binding: Resource
+    is_limit: bool = Field(description="that rate broke, or the generator could not send it; else none did")
+    binding: Resource | None = Field(description="null when nothing can be named")
     at_per_s: NonNegativeFloat
     evidence: tuple[EvidenceResult, ...]
 

@@ -14,12 +14,11 @@ from scenarios.wording import count, counted, duration, listed, percent
 BINDING_NAMES = {
     Resource.CLIENT_CPU: "the load generator",
     Resource.NODE_CPU: "the nodes' processors",
-    Resource.MACHINE_CPU: "this machine's processors",
-    Resource.DISK: "the disk",
+    Resource.OTHERS: "other programs",
+    Resource.DISK: "this machine's disk",
     Resource.GC: "garbage collection",
     Resource.COMPACTION: "compaction",
     Resource.WAN: "the WAN",
-    Resource.UNKNOWN: "none of the resources that were measured",
 }
 
 
@@ -55,11 +54,12 @@ def judge_search(
     is_interrupted: bool,
     steps: Sequence[StepOutcome],
     trouble: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> SearchJudgement:
     """Pass: a rate was found, or even the highest asked for holds. Fail: none holds, or the cluster does not come back after an
     overload. Else inconclusive: the load generator, too few steps, Ctrl-C or a lost node (`trouble`, sentences) ended it.
 
-    steps: all that were made; an answer that is none is told from them.
+    steps: all that were made; an answer that is none is told from them. notes: sentences that change no verdict.
     """
     reasons = [_answer(found, rate, steps)]
     if steps and found.ending in (Ending.UNDECIDED, Ending.CLIENT_LIMITED):
@@ -70,7 +70,7 @@ def judge_search(
         reasons.append(_recovered(recovery))
     if is_interrupted and found.ending is not Ending.INTERRUPTED:
         reasons.append("The look at the recovery from an overload was interrupted.")
-    reasons.extend(trouble)
+    reasons.extend((*trouble, *notes))
     verdict = {
         Ending.FOUND: Verdict.PASS,
         Ending.HIGH_HELD: Verdict.PASS,
@@ -130,12 +130,22 @@ def _mend(steps: Sequence[StepOutcome]) -> str:
     return next((MENDS[said] for said, _ in _said(steps).most_common() if said in MENDS), MENDS[Doubt.NEAR])
 
 
+def binding_told(constraint: ConstraintResult) -> str:
+    """What binds, in a few words; why nothing is named where nothing is."""
+    if constraint.binding is not None:
+        return BINDING_NAMES[constraint.binding]
+    if not constraint.is_limit:
+        return "no rate broke, so nothing is known to bind"
+    return "what binds can't be named: neither nodes nor load generator were at a limit that was measured"
+
+
 def _binding(constraint: ConstraintResult) -> str:
     at = f"At {count(int(constraint.at_per_s))}/s"
-    if constraint.binding is Resource.UNKNOWN:
-        return f"{at} none of the resources that were measured was at its limit: what binds is inside the cluster."
-    told = next(each.sentence for each in constraint.evidence if each.resource is constraint.binding)
-    return f"{at} what binds is {BINDING_NAMES[constraint.binding]}: {told}"
+    resource = constraint.binding or Resource.OTHERS
+    told = "".join(f" {each.sentence}" for each in constraint.evidence if each.resource is resource)
+    if constraint.binding is None:
+        return f"{at} {binding_told(constraint)}.{told}"
+    return f"{at} what binds is {BINDING_NAMES[constraint.binding]}:{told}"
 
 
 def _recovered(recovery: RecoveryResult) -> str:

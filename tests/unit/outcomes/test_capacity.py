@@ -1,5 +1,6 @@
 """Which rate is told, which step "what binds" is told of, and what it is told from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +50,7 @@ def made(rate_per_s: float, verdict: StepVerdict, *, node_cores: float = 0.1) ->
         cpu_share=0.1,
         objectives=(),
     )
-    sample = ResourceSample(second=3, cpu_share=0.2, disk_busy_share=0.1, nodes=(node,))
+    sample = ResourceSample(second=3, busy_cores=0.4, disk_busy_share=0.1, nodes=(node,))
     return MadeStep(purpose=StepPurpose.BRACKET, outcome=outcome, resources=(sample,))
 
 
@@ -117,11 +118,24 @@ def test_what_binds_is_told_of_the_step_at_the_limit(steps: list[MadeStep], foun
     assert constraint is not None and constraint.at_per_s == at_per_s
 
 
+def test_where_no_rate_broke_nothing_binds_though_nodes_are_busy() -> None:
+    steps = [made(100, HELD), made(200, HELD, node_cores=1.9)]
+    constraint = constraint_of(steps, Found(ending=Ending.HIGH_HELD, low_per_s=200, high_per_s=None), cores=2)
+    assert constraint is not None and constraint.binding is None and not constraint.is_limit
+
+
+def test_a_note_is_told_and_changes_no_verdict() -> None:
+    found = Found(ending=Ending.HIGH_HELD, low_per_s=200, high_per_s=None)
+    search = Search(steps=[made(200, HELD)], found=found)
+    quiet, told = (assemble_capacity(search, replace(setting(), notes=notes)) for notes in ((), ("It was busy.",)))
+    assert quiet.verdict is told.verdict and told.reasons == (*quiet.reasons, "It was busy.")
+
+
 def test_its_evidence_is_of_that_step_alone() -> None:
     steps = [made(100, HELD, node_cores=0.2), made(200, BROKE, node_cores=1.9), made(400, BROKE, node_cores=0.3)]
     found = Found(ending=Ending.FOUND, low_per_s=100, high_per_s=200)
     constraint = constraint_of(steps, found, cores=2)
-    assert constraint is not None and constraint.binding is Resource.NODE_CPU
+    assert constraint is not None and constraint.binding is Resource.NODE_CPU and constraint.is_limit
     assert constraint_of([], found, cores=2) is None
 
 

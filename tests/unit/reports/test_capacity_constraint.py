@@ -15,7 +15,7 @@ def use(*nodes: NodeSample, **given: object) -> Use:
     fields: dict[str, object] = {
         "client_cpu_share": 0.1,
         "is_client_limited": False,
-        "machine_cpu_share": 0.3,
+        "machine_cores": 0.6,
         "disk_busy_share": 0.1,
         "cores": 2,
         "nodes": nodes or (node(),),
@@ -26,21 +26,21 @@ def use(*nodes: NodeSample, **given: object) -> Use:
 @pytest.mark.parametrize(
     ("measured", "resource"),
     [
-        (use(), Resource.UNKNOWN),
-        (use(node(cpu_share=0.9), node("south-1", cpu_share=0.9), machine_cpu_share=0.99), Resource.NODE_CPU),
-        (use(machine_cpu_share=0.99), Resource.MACHINE_CPU),
+        (use(), None),
+        (use(node(cpu_share=0.9), node("south-1", cpu_share=0.9), machine_cores=1.98), Resource.NODE_CPU),
+        (use(machine_cores=1.98), None),  # strangers' use
         (use(node(gc_pause_ms=300.0)), Resource.GC),
-        (use(disk_busy_share=0.95), Resource.DISK),
-        (use(node(sstable_count=4_000)), Resource.UNKNOWN),
+        (use(disk_busy_share=0.95), None),  # perhaps by strangers
+        (use(node(sstable_count=4_000)), None),
         (use(is_client_limited=True, client_cpu_share=0.97), Resource.CLIENT_CPU),
     ],
 )
-def test_what_has_reached_its_limit_binds(measured: Use, resource: Resource) -> None:
+def test_what_has_reached_its_limit_binds(measured: Use, resource: Resource | None) -> None:
     assert binding(evidence_of(measured)) is resource
 
 
 def test_a_busy_sender_that_kept_time_does_not_bind() -> None:
-    assert binding(evidence_of(use(client_cpu_share=0.95))) is Resource.UNKNOWN
+    assert binding(evidence_of(use(client_cpu_share=0.95))) is None
 
 
 def test_what_cannot_be_looked_into_is_not_guessed() -> None:
@@ -56,6 +56,16 @@ def test_figures_are_means_over_the_seconds_by_node_and_told() -> None:
     assert evidence[Resource.GC].of_limit == pytest.approx(2.0)
     assert "20.0 % of the time north-1 paused" in evidence[Resource.GC].sentence
     assert "at most 400 ms" in evidence[Resource.GC].sentence
+
+
+def test_what_others_took_is_told_without_nodes_and_sender() -> None:
+    samples = (node(cpu_share=0.4), node(cpu_share=0.6), node("south-1", cpu_share=0.3))
+    evidence = {each.resource: each for each in evidence_of(use(*samples, machine_cores=1.9, client_cpu_share=0.2))}
+    told = evidence[Resource.OTHERS]
+    assert told.of_limit is None
+    assert "Other programs took 0.900 of this machine's cores" in told.sentence  # 1.9 - (0.5 + 0.3) - 0.2
+    unknown = {each.resource: each for each in evidence_of(use(machine_cores=None))}[Resource.OTHERS]
+    assert "Not measured" in unknown.sentence
 
 
 def test_compaction_is_told_and_not_judged() -> None:

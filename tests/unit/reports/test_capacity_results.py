@@ -29,6 +29,7 @@ from scenarios.spec import Dc, ScenarioError
 REPOSITORY = Path(__file__).parents[3]
 RATE = RateResult(rate_per_s=1_500, high_per_s=1_600, confidence=0.95, delivery_share=0.8)
 CONSTRAINT = ConstraintResult(
+    is_limit=True,
     binding=Resource.GC,
     at_per_s=1_600,
     evidence=(EvidenceResult(resource=Resource.GC, of_limit=1.5, sentence="15 % of the time north-1 paused."),),
@@ -183,8 +184,18 @@ def test_what_binds_is_told_with_its_evidence() -> None:
     reasons = judge_search(FOUND, RATE, CONSTRAINT, RECOVERY, is_interrupted=False, steps=()).reasons
     assert reasons[1] == "At 1,600/s what binds is garbage collection: 15 % of the time north-1 paused."
     assert reasons[2] == "After 10 s of overload at 2,400/s, 1,500/s held again after 7 s."
-    unknown = CONSTRAINT.model_copy(update={"binding": Resource.UNKNOWN})
-    assert "inside the cluster" in judge_search(FOUND, RATE, unknown, None, is_interrupted=False, steps=()).reasons[1]
+
+
+def test_where_nothing_can_be_named_the_page_says_so_and_what_others_took() -> None:
+    others = EvidenceResult(resource=Resource.OTHERS, of_limit=None, sentence="Other programs took 1.20 cores.")
+    unnamed = CONSTRAINT.model_copy(update={"binding": None, "evidence": (*CONSTRAINT.evidence, others)})
+    told = judge_search(FOUND, RATE, unnamed, None, is_interrupted=False, steps=()).reasons[1]
+    assert told.startswith("At 1,600/s what binds can't be named") and told.endswith("Other programs took 1.20 cores.")
+    text = capacity_html(results(constraint=unnamed), "")
+    assert "what binds can&#39;t be named" in text and "not known" in text
+    none_broke = unnamed.model_copy(update={"is_limit": False})
+    text = capacity_html(results(constraint=none_broke), "")
+    assert "no rate broke, so nothing is known to bind" in text and "nothing: no rate broke" in text
 
 
 def test_the_page_shows_every_step_and_escapes_what_is_not_its_own() -> None:
