@@ -110,7 +110,7 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
         given.spawn_rate = min(given.num_users, 100)
     if not options.has_tables:
         log.info("creating the tables in keyspace %s", options.scenario.topology.keyspace)
-        prepare_tables(options.scenario, estate, options.endpoint, options.scenario.store.schema_name)
+        prepare_tables(options.experiment(estate))
     # After the tables, which may be refused: then no folder is left. Workers say hello once a second until they are heard.
     master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
     runner.storm_refusal = lambda: master.refusal

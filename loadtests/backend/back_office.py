@@ -11,7 +11,7 @@ which nobody else sends: those have a plane of the ledger that the back office a
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
-from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.connect import connect
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
 from loadtests.workload.prices import book_of, price_lists_of
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
@@ -60,7 +61,6 @@ from store.readings.settlement import dates_of, is_settled, shard_of
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
 from store.rows import Readings, month_of
-from store.schemas import SCHEMAS
 from store.tariffs import EXPORT, MISSING_WH
 
 ROUND_S = 0.5
@@ -91,11 +91,8 @@ def projection_of(estate: EstateModel) -> Projection:
 
 
 def run_back_office(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
+    experiment: Experiment,
     *,
-    schema: str,
     ledger: Ledger,
     zero_ns: int,
     log: RequestLog,
@@ -107,10 +104,11 @@ def run_back_office(
     over: the storm is: the last projections are made, and that is all; stop: nothing more is done, set after or with `over`.
     Raises HarnessError when the first business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
-    driver, session = connect(replace(endpoint, local_dc=scenario.topology.business_dcs[0].name))
+    scenario, estate = experiment.scenario, experiment.estate
+    driver, session = connect(experiment.through(scenario.topology.business_dcs[0].name).endpoint)
     bulk = CassandraBulk(session, scenario.topology)
     try:
-        runner = MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)
+        runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
         office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
         pace, patience = scenario.pace, FailureBudget(office.done)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))

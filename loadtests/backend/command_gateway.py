@@ -8,14 +8,14 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
-from loadtests.cluster.connect import Endpoint, connect
+from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
 from scenarios.spec import Scenario, ScenarioError
 from sim.control.closed_loop import Responder
@@ -24,7 +24,6 @@ from sim.estate.model import EstateModel
 from store.commands.cassandra import CassandraCommandTables
 from store.commands.port import DueIndex
 from store.commands.store import RECONCILER, CommandStore, Retries
-from store.schemas import SCHEMAS
 
 SHARDS = 4  # of the due index, a DC
 STRIDE_S = 0.25
@@ -67,16 +66,7 @@ def require_carried(scenario: Scenario) -> None:
         )
 
 
-def run_gateway(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
-    *,
-    schema: str,
-    zero_ns: int,
-    log: RequestLog,
-    stop: threading.Event,
-) -> GatewayResult:
+def run_gateway(experiment: Experiment, *, zero_ns: int, log: RequestLog, stop: threading.Event) -> GatewayResult:
     """Carry the scenario's campaigns out beside a storm; returns when all commands have ended.
 
     zero_ns: the wall start of the replay [monotonic]. log: is told every request. stop: when set, what is open stays open.
@@ -84,12 +74,10 @@ def run_gateway(
     Raises HarnessError when a DC can't be reached, StoreError when the store can't go on.
     """
     result = GatewayResult()
-    dcs = scenario.topology.business_dcs
+    dcs = experiment.topology.business_dcs
     with ThreadPoolExecutor(len(dcs), thread_name_prefix="gateway") as pool:
         serving = [
-            pool.submit(
-                _serve, scenario, estate, replace(endpoint, local_dc=dc.name), schema, number, zero_ns, log, stop
-            )
+            pool.submit(_serve, experiment.through(dc.name), number, zero_ns, log, stop)
             for number, dc in enumerate(dcs)
         ]
         try:
@@ -125,22 +113,13 @@ def retries_of(scenario: Scenario) -> Retries:
     )
 
 
-def _serve(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
-    schema: str,
-    dc: int,
-    zero_ns: int,
-    log: RequestLog,
-    stop: threading.Event,
-) -> GatewayResult:
+def _serve(experiment: Experiment, dc: int, zero_ns: int, log: RequestLog, stop: threading.Event) -> GatewayResult:
     """One DC's gateway."""
+    scenario, estate = experiment.scenario, experiment.estate
     plan = plan_of(scenario, estate, dc)
-    driver, session = connect(endpoint)
-    try:
+    with experiment.session() as session:
         store = CommandStore(
-            CassandraCommandTables(MeasuredStatements(session, SCHEMAS[schema], scenario.topology, log)),
+            CassandraCommandTables(MeasuredStatements(session, experiment.schema, scenario.topology, log)),
             find_device=Registry(estate),
             index=due_index(scenario, dc),
             since_us=plan.start_us + scenario.replay_from_us,
@@ -152,8 +131,6 @@ def _serve(
         _drain(control, meters, scenario, stop)
         control.finish()
         result = read_result(store, plan)
-    finally:
-        driver.shutdown()
     result.drifts, result.behind_s_max = drifts, behind_s
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result

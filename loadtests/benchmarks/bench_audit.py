@@ -18,7 +18,9 @@ from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import storm
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
@@ -76,11 +78,8 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
     folder.mkdir()
     ledger = Ledger.create(folder / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
     storm(
-        scenario,
-        estate=estate,
-        schema=SCHEMA,
-        endpoint=cluster.endpoint(),
-        run_folder=folder,
+        Experiment(scenario=scenario, estate=estate, endpoint=cluster.endpoint()),
+        RunFolder(folder),
         shard_count=1,
         sample_nodes=lambda _: (),
         live=lambda _: None,

@@ -3,30 +3,26 @@
 from collections.abc import Sequence
 
 from loadtests.capacity.target import StepTarget
-from loadtests.cluster.connect import Endpoint
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import POOL_OPERATIONS_MAX, pool_of, shard_count_of
 from loadtests.workload.trace_source import TraceSource
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario
-from sim.estate.model import EstateModel
-from store.schemas import SCHEMAS
 
 DRAIN_S_MAX = 10.0  # a step is judged by what was answered within it
 
 
-def cassandra_target(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, dcs: Sequence[str]
-) -> StepTarget:
+def cassandra_target(experiment: Experiment, *, dcs: Sequence[str]) -> StepTarget:
     """Reach the cluster and encode the mix; the keyspace of `scenario.topology` must be there.
 
     dcs: the business data centres that take operations. When they are not all of the scenario's, those of the others go to
     the first of them, as their gateways would turn to it.
     Raises HarnessError when the cluster can't be reached, StoreError when a statement can't be prepared.
     """
-    topology, tables = scenario.topology, SCHEMAS[schema]
-    templates, ring = prepare_templates(scenario, endpoint, tables, topology.keyspace, dcs)
+    scenario, estate, tables = experiment.scenario, experiment.estate, experiment.schema
+    topology = scenario.topology
+    templates, ring = prepare_templates(experiment, topology.keyspace, dcs)
     shard_count = shard_count_of(estate.meter_count)
     pool = pool_of(
         (
@@ -46,8 +42,7 @@ def cassandra_target(
         ),
         ring=ring,
         settings=engine_settings(
-            scenario,
-            endpoint,
+            experiment,
             in_flight_max=scenario.run.in_flight_max,
             drain_s_max=min(scenario.run.drain_s_max, DRAIN_S_MAX),
         ),

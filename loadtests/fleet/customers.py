@@ -17,16 +17,15 @@ from cassandra import OperationTimedOut, Timeout, WriteFailure
 from cassandra.connection import ConnectionException
 from gevent.lock import BoundedSemaphore
 
-from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.connect import connect
 from loadtests.errors import HarnessError
 from loadtests.fleet.journeys import DayShape, JourneyPage, Turn
 from loadtests.recording.history import SecondCounts, counts_of
 from loadtests.recording.seconds import Second, Sparse
 from loadtests.workload.deliveries import preference_columns
+from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US, TariffKind
-from scenarios.spec import Scenario
 from sim.estate.lookup import FUEL_CODES, cohorts_of, start_us_of, tariff_kinds_of
-from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
 from store.customers.cassandra import CassandraCustomers
 from store.customers.desk import Desk
@@ -35,7 +34,6 @@ from store.ports import StoreError
 from store.readings.summarise import comparison
 from store.rejections import RefusedRequest
 from store.rows import month_of
-from store.schemas import SCHEMAS
 
 CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in JourneyPage)
 _OPEN = (Timeout, OperationTimedOut, WriteFailure, ConnectionException)
@@ -108,13 +106,14 @@ class CustomerDesk:
     answer.
     """
 
-    def __init__(self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str) -> None:
+    def __init__(self, experiment: Experiment) -> None:
+        scenario, estate = experiment.scenario, experiment.estate
         self.log = CustomerLog()
         self.scenario = scenario
         self.estate = estate
         self.shape = DayShape.of(scenario, estate)
         self._pace = scenario.pace
-        self._endpoint, self._schema = endpoint, SCHEMAS[schema]
+        self._endpoint, self._schema = experiment.endpoint, experiment.schema
         self._lock = BoundedSemaphore()
         self._driver: Any = None
         self._desk: Desk | None = None

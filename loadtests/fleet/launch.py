@@ -23,8 +23,7 @@ from loadtests.recording.history import HistoryWriter, NodeSample, merge_histori
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import Live, StormResult
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
-from scenarios.spec import Scenario
-from sim.estate.model import EstateModel
+from loadtests.workload.experiment import Experiment
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 FOLDER_NAME = "locust"
@@ -47,40 +46,32 @@ class FleetPlan:
 
 
 def storm_under_locust(
-    scenario: Scenario,
+    experiment: Experiment,
+    folder: RunFolder,
     plan: FleetPlan,
     *,
-    estate: EstateModel,
-    schema: str,
-    endpoint: Endpoint,
-    run_folder: Path,
-    scenario_path: Path,
-    profile_path: Path,
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
 ) -> StormResult:
     """As `loadtests.storm.coordinator.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of
-    the run folder.
-
-    scenario_path, profile_path: the resolved scenario and the stored profile, which the workers read.
+    the run's `folder`, whose resolved scenario and profile the workers read.
     """
     with tempfile.TemporaryDirectory(prefix="meterstorm-locust-") as secrets:
-        command = _command(plan, endpoint, run_folder, scenario_path, profile_path, Path(secrets))
-        process = _start(command, run_folder)
-        history = RunFolder(run_folder / FOLDER_NAME).history
-        nodes = HistoryWriter(history / "nodes", ())
+        command = _command(plan, experiment.endpoint, folder, Path(secrets))
+        process = _start(command, folder)
+        of_locust = _of_locust(folder)
+        nodes = HistoryWriter(of_locust.history / "nodes", ())
         try:
-            ledger = RunFolder(run_folder / FOLDER_NAME).ledger
-            with BesideStorm(scenario, estate, endpoint, schema, ledger, history) as beside:
-                is_interrupted = _follow(process, beside, run_folder, sample_nodes, nodes, live)
+            with BesideStorm(experiment, of_locust) as beside:
+                is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
         finally:
             _end(process)
             nodes.close()
-            record = StormRecord.read(run_folder / FOLDER_NAME)
-            _bring_together(run_folder, record)
+            record = StormRecord.read(of_locust.path)
+            _bring_together(folder, record)
     if record is None or not record.has_ended or record.trouble:
-        raise HarnessError(_why(record, run_folder))
+        raise HarnessError(_why(record, folder))
     return StormResult(
         scheduling=record.scheduling,
         cpu_s=record.cpu_s,
@@ -100,14 +91,17 @@ def storm_under_locust(
     )
 
 
-def _command(
-    plan: FleetPlan, endpoint: Endpoint, run_folder: Path, scenario_path: Path, profile_path: Path, secrets: Path
-) -> list[str]:
+def _of_locust(folder: RunFolder) -> RunFolder:
+    """The folder in a run's in which Locust records."""
+    return RunFolder(folder.path / FOLDER_NAME)
+
+
+def _command(plan: FleetPlan, endpoint: Endpoint, folder: RunFolder, secrets: Path) -> list[str]:
     users = plan.worker_count + plan.customer_count
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "-u", str(users)]
-    command += ["--scenario", str(scenario_path), "--stored-profile", str(profile_path), "--tables-exist"]
+    command += ["--scenario", str(folder.scenario), "--stored-profile", str(folder.profile), "--tables-exist"]
     command += ["--contact-points", ",".join(endpoint.contact_points), "--port", str(endpoint.port)]
-    command += ["--local-dc", endpoint.local_dc, "--out", str(run_folder / FOLDER_NAME)]
+    command += ["--local-dc", endpoint.local_dc, "--out", str(_of_locust(folder).path)]
     if endpoint.username is not None:
         password = _private(secrets / "password", str(endpoint.password))
         command += ["--username", endpoint.username, "--password-file", str(password)]
@@ -136,10 +130,10 @@ def _private(path: Path, text: str) -> Path:
     return path
 
 
-def _start(command: list[str], run_folder: Path) -> "subprocess.Popen[bytes]":
-    RunFolder(run_folder).logs.mkdir(exist_ok=True)
+def _start(command: list[str], folder: RunFolder) -> "subprocess.Popen[bytes]":
+    folder.logs.mkdir(exist_ok=True)
     tied = [sys.executable, str(tether.__file__), str(os.getpid()), *command]
-    with (RunFolder(run_folder).logs / "locust.log").open("ab") as log_file:
+    with (folder.logs / "locust.log").open("ab") as log_file:
         return subprocess.Popen(
             tied,
             stdin=subprocess.PIPE,  # whose end the tether hears where the kernel does not tell it of our death
@@ -152,13 +146,13 @@ def _start(command: list[str], run_folder: Path) -> "subprocess.Popen[bytes]":
 def _follow(
     process: "subprocess.Popen[bytes]",
     beside: BesideStorm,
-    run_folder: Path,
+    folder: RunFolder,
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     nodes: HistoryWriter,
     live: Callable[[Live], None],
 ) -> bool:
     """Until Locust has ended; whether Ctrl-C has ended it. Before the start Ctrl-C is passed on: there is nothing to judge."""
-    record = _await_start(process, run_folder)
+    record = _await_start(process, folder)
     if record is None or record.zero_ns is None:
         return False
     beside.start(record.zero_ns)
@@ -172,7 +166,7 @@ def _follow(
         with NodeSampling(sample_nodes, nodes, record.zero_ns, told):
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                live(_live(StormRecord.read(run_folder / FOLDER_NAME) or record, node_cores))
+                live(_live(StormRecord.read(_of_locust(folder).path) or record, node_cores))
             beside.wait()
     except KeyboardInterrupt:
         beside.stop()
@@ -183,10 +177,10 @@ def _follow(
     return False
 
 
-def _await_start(process: "subprocess.Popen[bytes]", run_folder: Path) -> StormRecord | None:
+def _await_start(process: "subprocess.Popen[bytes]", folder: RunFolder) -> StormRecord | None:
     """The record once the storm's zero stands in it, or None when Locust ended before: it limits the wait itself."""
     while process.poll() is None:
-        record = StormRecord.read(run_folder / FOLDER_NAME)
+        record = StormRecord.read(_of_locust(folder).path)
         if record is not None and record.zero_ns is not None:
             return record
         time.sleep(LOOK_EVERY_S)
@@ -220,24 +214,24 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.stdin.close()
 
 
-def _bring_together(run_folder: Path, record: StormRecord | None) -> None:
+def _bring_together(folder: RunFolder, record: StormRecord | None) -> None:
     """What Locust recorded, what the nodes did and what the gateway asked become one history; the ledger is the run's."""
-    of_locust = run_folder / FOLDER_NAME
-    history = RunFolder(of_locust).history
+    of_locust = _of_locust(folder)
+    history = of_locust.history
     if record is None or record.zero_ns is None:
-        shutil.rmtree(of_locust)  # nothing was sent
+        shutil.rmtree(of_locust.path)  # nothing was sent
         return
     whole = [history] if (history / "intervals.csv").exists() else []
-    merge_histories([*whole, history / "nodes", *histories_beside(history)], RunFolder(run_folder).history)
+    merge_histories([*whole, history / "nodes", *histories_beside(history)], folder.history)
     shutil.rmtree(history)
-    if RunFolder(of_locust).ledger.exists():
-        shutil.move(RunFolder(of_locust).ledger, RunFolder(run_folder).ledger)
+    if of_locust.ledger.exists():
+        shutil.move(of_locust.ledger, folder.ledger)
 
 
-def _why(record: StormRecord | None, run_folder: Path) -> str:
+def _why(record: StormRecord | None, folder: RunFolder) -> str:
     if record is not None and record.trouble:
         return record.trouble[0]
-    path = RunFolder(run_folder).logs / "locust.log"
+    path = folder.logs / "locust.log"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     return f"Locust ended before the storm did ({' / '.join(lines)}); see {path}"
 

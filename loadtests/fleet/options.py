@@ -11,6 +11,7 @@ from loadtests.cluster.connect import Endpoint, read_password_file
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.fleet.messages import SHARDS_MAX
 from loadtests.fleet.secret import SECRET_VARIABLE
+from loadtests.workload.experiment import Experiment
 from scenarios import spec
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 from sim.estate.model import EstateModel, build_estate
@@ -38,6 +39,10 @@ class FleetOptions:
         if self.stored_profile is not None:
             return build_estate(self.scenario, read_profile(self.stored_profile))
         return build_estate(self.scenario, folder=self.scenario_folder)
+
+    def experiment(self, estate: EstateModel) -> Experiment:
+        """What all of the fleet take part in."""
+        return Experiment(scenario=self.scenario, estate=estate, endpoint=self.endpoint)
 
     def digest(self, estate: EstateModel) -> str:
         """What master and worker must have in common: the resolved scenario and the values of the profile."""

@@ -84,9 +84,7 @@ class FleetWorker:
         self.is_welcome = Event()
         self.has_begun = Event()
         self.is_over = Event()
-        self.customers = CustomerDesk(
-            options.scenario, self.estate, options.endpoint, options.scenario.store.schema_name
-        )
+        self.customers = CustomerDesk(options.experiment(self.estate))
         self._visitors: list[_Visitor] = []
         self._environment = environment
         self._refused = refused
@@ -302,10 +300,7 @@ class _HostedShard:
             self._own_ledger = RunFolder(self._folder).ledger
             Ledger.create(self._own_ledger, planes_of(options.scenario), estate.meter_count, estate.slot_count)
         plan = ShardPlan(
-            scenario=options.scenario,
-            estate=estate,
-            schema=options.scenario.store.schema_name,
-            endpoint=options.endpoint,
+            experiment=options.experiment(estate),
             shard=self.given.shard,
             shard_count=self.given.shard_count,
             ledger_folder=self._own_ledger or Path(str(self.given.ledger_folder)),

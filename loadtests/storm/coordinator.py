@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
-from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
@@ -29,9 +27,8 @@ from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop,
 from loadtests.storm.shard_process import dense, new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from loadtests.wire.recorder import LiveField
+from loadtests.workload.experiment import Experiment
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario
-from sim.estate.model import EstateModel
 
 log = logging.getLogger(__name__)
 
@@ -78,27 +75,23 @@ class StormResult:
 
 
 def storm(
-    scenario: Scenario,
+    experiment: Experiment,
+    folder: RunFolder,
     *,
-    estate: EstateModel,
-    schema: str,
-    endpoint: Endpoint,
-    run_folder: Path,
     shard_count: int,
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
 ) -> StormResult:
-    """Send the scenario's whole trace and write `history/` and `ledger/` of the run folder.
+    """Send the scenario's whole trace and write `history/` and `ledger/` of the run's `folder`.
 
     sample_nodes: asked once a second, with that second, for samples of the nodes. live: told a few times a second.
     Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
     what was recorded until then stays.
     """
-    with _Shards(scenario, run_folder, shard_count) as shards:
+    with _Shards(experiment, folder, shard_count) as shards:
         try:
-            shards.launch(estate, schema, endpoint)
-            history = RunFolder(run_folder).history
-            with BesideStorm(scenario, estate, endpoint, schema, RunFolder(run_folder).ledger, history) as beside:
+            shards.launch()
+            with BesideStorm(experiment, folder) as beside:
                 return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
@@ -107,39 +100,36 @@ def storm(
 class _Shards:
     """The child processes, one connection each, and the writers of what they report."""
 
-    def __init__(self, scenario: Scenario, run_folder: Path, shard_count: int) -> None:
-        self._folder = run_folder
-        self._scenario = scenario
+    def __init__(self, experiment: Experiment, folder: RunFolder, shard_count: int) -> None:
+        self._folder = folder
+        self._experiment = experiment
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
         self._lives: list[NDArray[np.int64]] = []
         self._done: dict[int, ShardReport] = {}
-        self._parts = [RunFolder(run_folder).history / f"shard-{shard}" for shard in range(shard_count)]
-        self._writers = [HistoryWriter(part, operations_of(scenario)) for part in self._parts]
-        self._nodes = HistoryWriter(RunFolder(run_folder).history / "nodes", ())
+        self._parts = [folder.history / f"shard-{shard}" for shard in range(shard_count)]
+        self._writers = [HistoryWriter(part, operations_of(experiment.scenario)) for part in self._parts]
+        self._nodes = HistoryWriter(folder.history / "nodes", ())
         self._zero_ns = 0
         self._recent = RecentSeconds(shard_count)
 
-    def launch(self, estate: EstateModel, schema: str, endpoint: Endpoint) -> None:
+    def launch(self) -> None:
         """Start every shard's process and give it its plan."""
-        RunFolder(self._folder).logs.mkdir(exist_ok=True)
+        self._folder.logs.mkdir(exist_ok=True)
         for shard in range(len(self._parts)):
-            live_path = RunFolder(self._folder).logs / f"shard-{shard}.live"
+            live_path = self._folder.logs / f"shard-{shard}.live"
             self._lives.append(new_live_counts(live_path))
             plan = ShardPlan(
-                scenario=self._scenario,
-                estate=estate,
-                schema=schema,
-                endpoint=endpoint,
+                experiment=self._experiment,
                 shard=shard,
                 shard_count=len(self._parts),
-                ledger_folder=RunFolder(self._folder).ledger,
+                ledger_folder=self._folder.ledger,
                 live_path=live_path,
             )
             self._launch(plan)
 
     def _launch(self, plan: ShardPlan) -> None:
-        process, connection = start_shard(RunFolder(self._folder).logs / f"shard-{plan.shard}.log")
+        process, connection = start_shard(self._folder.logs / f"shard-{plan.shard}.log")
         self._processes.append(process)
         self._connections.append(connection)
         try:
@@ -161,7 +151,7 @@ class _Shards:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for path in RunFolder(self._folder).logs.glob("shard-*.live"):
+        for path in self._folder.logs.glob("shard-*.live"):
             path.unlink()
 
     def run(
@@ -182,7 +172,7 @@ class _Shards:
                 is_interrupted = True
                 beside.stop()
                 self._tell(Stop())
-                self._watch(live, limit_s=STOP_S_MAX + self._scenario.run.operation_timeout_s)
+                self._watch(live, limit_s=STOP_S_MAX + self._experiment.scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
         return StormResult(
             scheduling=", ".join(sorted({report.scheduling for report in reports})),
@@ -206,24 +196,24 @@ class _Shards:
         """Close the parts and add them up into one history."""
         for writer in (*self._writers, self._nodes):
             writer.close()
-        parts = [*self._parts, self._nodes.folder, *histories_beside(RunFolder(self._folder).history)]
-        merge_histories(parts, RunFolder(self._folder).history)
+        parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder.history)]
+        merge_histories(parts, self._folder.history)
         for part in parts:
             shutil.rmtree(part)
 
     def _await_ready(self) -> None:
-        limit_s = READY_S_MAX + self._scenario.run.warm_nodes_s
+        limit_s = READY_S_MAX + self._experiment.scenario.run.warm_nodes_s
         deadline = time.monotonic() + limit_s
         waiting = list(self._connections)
         while waiting:
             heard = wait(waiting, timeout=max(deadline - time.monotonic(), 0))
             if not heard:
-                raise HarnessError(f"a sender was not ready within {limit_s:g} s; see {self._folder / 'logs'}")
+                raise HarnessError(f"a sender was not ready within {limit_s:g} s; see {self._folder.logs}")
             for connection in heard:
                 assert isinstance(connection, Connection)
                 message = self._receive(connection)
                 if not isinstance(message, Ready):
-                    raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder / 'logs'}")
+                    raise HarnessError(f"a sender said {message} instead of being ready; see {self._folder.logs}")
                 waiting.remove(connection)
 
     def _watch(self, live: Callable[[Live], None], limit_s: float | None = None) -> None:
@@ -231,7 +221,7 @@ class _Shards:
         started = time.monotonic()
         while len(self._done) < len(self._processes):
             if limit_s is not None and time.monotonic() - started > limit_s:
-                raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder / 'logs'}")
+                raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder.logs}")
             at_work = [each for shard, each in enumerate(self._connections) if shard not in self._done]
             heard = wait(at_work, timeout=0.2)
             with _no_interrupt():  # a message is taken whole or not at all
@@ -252,7 +242,7 @@ class _Shards:
     def _ended(self, shard: int) -> HarnessError:
         """What to say of a sender that is gone, in its own words: the system's are that a pipe is broken."""
         how = how_it_ended(self._processes[shard].wait())
-        log_path = RunFolder(self._folder).logs / f"shard-{shard}.log"
+        log_path = self._folder.logs / f"shard-{shard}.log"
         words = last_words(log_path)
         said = f", saying: {words}" if words else ""
         return HarnessError(f"sender {shard} ended ({how}) before the trace did{said}; see {log_path}")

@@ -2,43 +2,36 @@
 
 from collections.abc import Sequence
 
-from loadtests.cluster.connect import Endpoint, connect, secure
+from loadtests.cluster.connect import secure
 from loadtests.wire.connection import Access, Credentials
 from loadtests.wire.engine import EngineSettings
 from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.trace_source import Templates, make_templates
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario
 from store.cassandra import prepare
-from store.tables import Schema
 
 
-def prepare_templates(
-    scenario: Scenario, endpoint: Endpoint, schema: Schema, keyspace: str, dcs: Sequence[str]
-) -> tuple[Templates, RingTable]:
+def prepare_templates(experiment: Experiment, keyspace: str, dcs: Sequence[str]) -> tuple[Templates, RingTable]:
     """Have every statement of a scenario prepared on `keyspace`, and learn the ring of `dcs`, by cassandra-driver.
 
     Raises HarnessError when the cluster can't be reached, StoreError when a statement can't be prepared.
     """
-    driver, session = connect(endpoint)
-    try:
+    scenario, schema = experiment.scenario, experiment.schema
+    with experiment.session() as session:  # ended at once: its threads would only share the interpreter with the sender
         prepared_ids = {
             operation: prepare(
                 session, schema.statement(operation), keyspace, scenario.topology.consistency.of(operation)
             ).query_id
             for operation in operations_of(scenario)
         }
-        ring = ring_of_metadata(driver.metadata, keyspace, dcs)
-    finally:
-        driver.shutdown()  # its threads would only share the interpreter with the sender
+        ring = ring_of_metadata(session.cluster.metadata, keyspace, dcs)
     return make_templates(scenario, schema, prepared_ids), ring
 
 
-def engine_settings(
-    scenario: Scenario, endpoint: Endpoint, *, in_flight_max: int, drain_s_max: float
-) -> EngineSettings:
+def engine_settings(experiment: Experiment, *, in_flight_max: int, drain_s_max: float) -> EngineSettings:
     """The scenario's limits, and how the endpoint is logged in to. Raises HarnessError for an authority that can't be read."""
-    login = None
+    scenario, endpoint, login = experiment.scenario, experiment.endpoint, None
     if endpoint.username is not None:
         login = Credentials(username=endpoint.username, password=endpoint.password or "")
     return EngineSettings(

@@ -6,20 +6,15 @@ A module of its own, so that a message has one class whichever process made it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.cluster.connect import Endpoint
 from loadtests.wire.recorder import EngineReport
-from scenarios.spec import Scenario
-from sim.estate.model import EstateModel
+from loadtests.workload.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardPlan:
     """All that a shard needs to know."""
 
-    scenario: Scenario
-    estate: EstateModel
-    schema: str
-    endpoint: Endpoint
+    experiment: Experiment
     shard: int
     shard_count: int
     ledger_folder: Path

@@ -30,7 +30,6 @@ from loadtests.workload.operations import lanes_of
 from loadtests.workload.trace_source import Templates, TraceSource
 from scenarios.operations import operations_of
 from store.cassandra import warming_keyspace
-from store.schemas import SCHEMAS
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +41,13 @@ def run_shard(connection: Connection) -> None:
     """Serve one plan, from the first message to `ShardReport`."""
     plan = connection.recv()
     assert isinstance(plan, ShardPlan)
-    if plan.scenario.run.warm_nodes_s:
+    if plan.experiment.scenario.run.warm_nodes_s:
         _warm_nodes(plan)
-    keyspace = plan.scenario.topology.keyspace
+    keyspace = plan.experiment.scenario.topology.keyspace
     templates, ring = _prepare(plan, keyspace)
     source = _source_of(plan, templates)
     source.prime()
-    names = [str(lane.operation) for lane in lanes_of(plan.scenario)]
+    names = [str(lane.operation) for lane in lanes_of(plan.experiment.scenario)]
     engine = _engine(
         plan,
         keyspace,
@@ -63,7 +62,7 @@ def run_shard(connection: Connection) -> None:
         if isinstance(start, Stop):
             return
         threading.Thread(target=_heed, args=(connection, engine), daemon=True).start()
-        end_us = round(plan.scenario.run.wall_s * 1e6)
+        end_us = round(plan.experiment.scenario.run.wall_s * 1e6)
         report = engine.run(
             source, start_ns=start.at_monotonic_ns, end_us=end_us, closed_in_flight=plan.closed_in_flight
         )
@@ -71,12 +70,14 @@ def run_shard(connection: Connection) -> None:
 
 
 def _prepare(plan: ShardPlan, keyspace: str) -> tuple[Templates, RingTable]:
-    dcs = [dc.name for dc in plan.scenario.topology.business_dcs]
-    return prepare_templates(plan.scenario, plan.endpoint, SCHEMAS[plan.schema], keyspace, dcs)
+    dcs = [dc.name for dc in plan.experiment.scenario.topology.business_dcs]
+    return prepare_templates(plan.experiment, keyspace, dcs)
 
 
 def _source_of(plan: ShardPlan, templates: Templates) -> TraceSource:
-    return TraceSource(plan.scenario, plan.estate, templates, shard=plan.shard, shard_count=plan.shard_count)
+    return TraceSource(
+        plan.experiment.scenario, plan.experiment.estate, templates, shard=plan.shard, shard_count=plan.shard_count
+    )
 
 
 def _warm_nodes(plan: ShardPlan) -> None:
@@ -85,11 +86,11 @@ def _warm_nodes(plan: ShardPlan) -> None:
     The trace's first operations are sent closed loop to the tables of the warming keyspace: what the audit will read is
     not touched. Nothing of it is in the ledger or in the history.
     """
-    keyspace = warming_keyspace(plan.scenario.topology)
+    keyspace = warming_keyspace(plan.experiment.scenario.topology)
     templates, ring = _prepare(plan, keyspace)
     in_flight = max(min(WARM_IN_FLIGHT // plan.shard_count, _in_flight_max(plan)), 1)
     with _engine(plan, keyspace, ring, None, live=None, on_interval=None) as engine:
-        timer = threading.Timer(plan.scenario.run.warm_nodes_s, engine.stop)
+        timer = threading.Timer(plan.experiment.scenario.run.warm_nodes_s, engine.stop)
         timer.daemon = True
         timer.start()
         report = engine.run(_source_of(plan, templates), closed_in_flight=in_flight)
@@ -106,7 +107,7 @@ def _engine(
     live: NDArray[np.int64] | None,
     on_interval: OnInterval | None,
 ) -> Engine:
-    schema = SCHEMAS[plan.schema]
+    schema = plan.experiment.schema
     return Engine(
         operations=[
             WireOperation(
@@ -114,17 +115,17 @@ def _engine(
                 ledger_plane=ledger.plane_of(lane.plane) if ledger and lane.plane else None,
                 is_idempotent=schema.statement(lane.operation).is_idempotent,
             )
-            for lane in lanes_of(plan.scenario)
+            for lane in lanes_of(plan.experiment.scenario)
         ],
         statements=[
-            schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations_of(plan.scenario)
+            schema.statement(operation).cql.format(keyspace=keyspace)
+            for operation in operations_of(plan.experiment.scenario)
         ],
         ring=ring,
         settings=engine_settings(
-            plan.scenario,
-            plan.endpoint,
+            plan.experiment,
             in_flight_max=_in_flight_max(plan),
-            drain_s_max=plan.scenario.run.drain_s_max,
+            drain_s_max=plan.experiment.scenario.run.drain_s_max,
         ),
         ledger=ledger,
         live=live,
@@ -133,7 +134,7 @@ def _engine(
 
 
 def _in_flight_max(plan: ShardPlan) -> int:
-    return max(plan.scenario.run.in_flight_max // plan.shard_count, 1, plan.closed_in_flight or 0)
+    return max(plan.experiment.scenario.run.in_flight_max // plan.shard_count, 1, plan.closed_in_flight or 0)
 
 
 def _heed(connection: Connection, engine: Engine) -> None:

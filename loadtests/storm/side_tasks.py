@@ -11,13 +11,12 @@ from typing import Generic, Self, TypeVar
 from loadtests.backend.back_office import BackOfficeResult, compile_kernels, run_back_office
 from loadtests.backend.command_gateway import GatewayResult, run_gateway
 from loadtests.backend.timed_statements import RequestLog
-from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.run_folder import RunFolder
+from loadtests.workload.experiment import Experiment
 from scenarios.domain import Operation
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario
-from sim.estate.model import EstateModel
 from store.ports import StoreError
 
 STOP_S_MAX = 30.0
@@ -26,46 +25,37 @@ STOP_S_MAX = 30.0
 class BesideStorm:
     """The commands' gateway and the back office, each in a thread; nothing of what the scenario does not have.
 
-    ledger: the folder of the storm's ledger, looked at as it is marked. history: where each leaves a history of its own.
+    folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each.
     """
 
-    def __init__(
-        self, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema: str, ledger: Path, history: Path
-    ) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        scenario = experiment.scenario
+
         def carry_out(bench: _Bench) -> GatewayResult:
-            return run_gateway(
-                scenario,
-                estate,
-                endpoint,
-                schema=schema,
-                zero_ns=bench.zero_ns,
-                log=bench.log,
-                stop=bench.stop,
-            )
+            return run_gateway(experiment, zero_ns=bench.zero_ns, log=bench.log, stop=bench.stop)
 
         def keep_office(bench: _Bench) -> BackOfficeResult:
             return run_back_office(
-                scenario,
-                estate,
-                endpoint,
-                schema=schema,
-                ledger=Ledger.open(ledger, is_writable=True),
+                experiment,
+                ledger=Ledger.open(folder.ledger, is_writable=True),
                 zero_ns=bench.zero_ns,
                 log=bench.log,
                 over=bench.over,
                 stop=bench.stop,
             )
 
-        self._gateway = _Beside("commands' gateway", carry_out if scenario.campaigns else None, history / "gateway")
+        self._gateway = _Beside(
+            "commands' gateway", carry_out if scenario.campaigns else None, folder.history / "gateway"
+        )
         self._office = _Beside(
             "back office",
             keep_office if scenario.run.back_office else None,
-            history / "office",
+            folder.history / "office",
             left_out=operations_of(
                 scenario
             ),  # of these the senders' open loop is the measure, and its few dozen are none
         )
-        self._has_office, self._estate = scenario.run.back_office, estate
+        self._has_office, self._estate = scenario.run.back_office, experiment.estate
         self._open = ExitStack()
 
     def __enter__(self) -> Self:

@@ -2,27 +2,25 @@
 
 from cassandra.cluster import Session
 
-from loadtests.cluster.connect import Endpoint, connect
 from loadtests.errors import HarnessError
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.prices import price_lists_of
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario, Topology
+from scenarios.spec import Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra import create_schema, create_warming_schema, first_table_with_rows
 from store.customers.cassandra import CassandraCustomers
-from store.schemas import SCHEMAS
 from store.tables import Schema
 
 
-def prepare_tables(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, schema_name: str) -> str:
+def prepare_tables(experiment: Experiment) -> str:
     """Create the tables and see that they are empty; returns the release of Cassandra that serves them.
 
     Raises HarnessError for a keyspace that holds rows already, and for a cluster that can't be reached.
     """
-    schema = SCHEMAS[schema_name]
-    driver, session = connect(endpoint)
-    try:
+    scenario, schema = experiment.scenario, experiment.schema
+    with experiment.session() as session:
         create_schema(session, schema, scenario.topology)
         if scenario.run.warm_nodes_s:
             create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
@@ -32,10 +30,8 @@ def prepare_tables(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, 
                 f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
                 "name a new keyspace in [topology] keyspace, or drop that one"
             )
-        publish_prices(session, estate, schema, scenario.topology, announced=not scenario.run.back_office)
+        publish_prices(session, experiment.estate, schema, scenario.topology, announced=not scenario.run.back_office)
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
-    finally:
-        driver.shutdown()
 
 
 def publish_prices(

@@ -13,34 +13,30 @@ from loadtests.audit.rules.customers import Checked
 from loadtests.audit.rules.customers_read import check_rules
 from loadtests.audit.tables import audit as audit_tables
 from loadtests.backend.back_office import has_summaries, summarise
-from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.hints import hints_left_bytes
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.refold import fold_days_anew
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.prices import book_of
 from meterstorm.display.progress import Progress
 from meterstorm.outcomes.run import audit_result
 from reports.run.results import AuditResult, Results
-from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
-from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
-from store.schemas import schema_of
 
 
-def fold(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress) -> None:
+def fold(experiment: Experiment, progress: Progress) -> None:
     """Fold the days that revisions have touched. Raises HarnessError, StoreError."""
+    scenario, estate = experiment.scenario, experiment.estate
     with contextlib.ExitStack() as cleanup:
-        sessions = []
-        for dc in scenario.topology.business_dcs:
-            driver, session = connect(dataclasses.replace(endpoint, local_dc=dc.name))
-            cleanup.callback(driver.shutdown)
-            sessions.append(session)
-        fold_days_anew(sessions, estate, schema_of(scenario), scenario.topology, progress.detail)
+        sessions = [
+            cleanup.enter_context(experiment.through(dc.name).session()) for dc in scenario.topology.business_dcs
+        ]
+        fold_days_anew(sessions, estate, experiment.schema, scenario.topology, progress.detail)
         if has_summaries(scenario, estate):
             progress.detail("projecting cohorts and completeness again, from the folded days")
-            store = CassandraStore(sessions[0], schema_of(scenario), scenario.topology, book_of(estate))
+            store = CassandraStore(sessions[0], experiment.schema, scenario.topology, book_of(estate))
             summarise(estate, store, start_us_of(estate) + scenario.span_us)
             store.close()
 
@@ -51,9 +47,7 @@ def are_commands_complete(results: Results) -> bool:
 
 
 def audit(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
+    experiment: Experiment,
     run_folder: Path,
     settle_s: float,
     progress: Progress,
@@ -69,17 +63,17 @@ def audit(
     faulty deliveries it sent at least. is_history_whole: False of a run that died, which may have sent more than it recorded.
     Raises HarnessError, StoreError, and what the driver raises.
     """
+    scenario = experiment.scenario
     with contextlib.ExitStack() as cleanup:
-        sessions = {}
-        for dc in scenario.topology.dcs:
-            driver, sessions[dc.name] = connect(dataclasses.replace(endpoint, local_dc=dc.name))
-            cleanup.callback(driver.shutdown)
+        sessions = {
+            dc.name: cleanup.enter_context(experiment.through(dc.name).session()) for dc in scenario.topology.dcs
+        }
         ledger = Ledger.open(RunFolder(run_folder).ledger)
         report = audit_tables(
             sessions,
-            estate=estate,
+            estate=experiment.estate,
             ledger=ledger,
-            schema=schema_of(scenario),
+            schema=experiment.schema,
             topology=scenario.topology,
             settle_s=settle_s,
             progress=progress.detail,
@@ -90,17 +84,13 @@ def audit(
             hints_left=partial(hints_left_bytes, RunFolder(run_folder).cluster),
         )
         check_all = partial(check_rules, is_closed=is_closed)
-        report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check_all))
+        report.rules.extend(_rules(experiment, ledger, progress, check_all))
         if scenario.run.back_office:
             check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
-            report.rules.extend(_rules(scenario, estate, endpoint, ledger, progress, check))
+            report.rules.extend(_rules(experiment, ledger, progress, check))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
-            report.rules.extend(
-                check_command_rules(
-                    scenario, estate, endpoint, schema=scenario.store.schema_name, is_complete=is_complete
-                )
-            )
+            report.rules.extend(check_command_rules(experiment, is_complete=is_complete))
     folder = RunFolder(run_folder).audits
     folder.mkdir(exist_ok=True)
     number = len(list(folder.glob("*.json"))) + 1
@@ -111,23 +101,18 @@ def audit(
 
 
 def _rules(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
+    experiment: Experiment,
     ledger: Ledger,
     progress: Progress,
     check: Callable[..., list[Checked]],
 ) -> list[Checked]:
     """The rules, through a session of their own: the audit's have raw rows."""
-    driver, session = connect(endpoint)
-    try:
+    with experiment.session() as session:
         return check(
             session,
-            estate=estate,
+            estate=experiment.estate,
             ledger=ledger,
-            schema=schema_of(scenario),
-            topology=scenario.topology,
+            schema=experiment.schema,
+            topology=experiment.topology,
             progress=progress.detail,
         )
-    finally:
-        driver.shutdown()

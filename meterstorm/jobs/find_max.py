@@ -20,6 +20,7 @@ from loadtests.monitoring.quiescence import machine_busy_cores, require_rest, wh
 from loadtests.monitoring.resources import SampleNodes
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.tables import publish_prices
+from loadtests.workload.experiment import Experiment
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
@@ -105,7 +106,7 @@ def find_max(
         progress.phase("Waiting for the cluster to be at rest")
         require_rest(endpoint, processor_count(), sample_nodes=sample_nodes if cluster is not None else None)
         progress.phase("Encoding the scenario's mix")
-        target = cassandra_target(scenario, estate, endpoint, schema=scenario.store.schema_name, dcs=dcs)
+        target = cassandra_target(Experiment(scenario=scenario, estate=estate, endpoint=endpoint), dcs=dcs)
         rules = rules_of(scenario, options)
         plan = _plan(target, scenario, options, progress)
         progress.phase(f"Searching from {plan.low_per_s:,.0f}/s, in steps of at most {rules.length_s} s")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loadtests.backend.command_gateway import require_carried
 from loadtests.cluster import supervisor
-from loadtests.cluster.connect import Endpoint, connect
+from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.durability import why_lost
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
@@ -20,6 +20,7 @@ from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
 from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
+from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
@@ -31,7 +32,7 @@ from meterstorm.outcomes.run import assemble_results, judge_again, profile_impor
 from reports import write_report
 from reports.run.results import AuditResult, FleetResult, Results, Undone, load_results
 from scenarios.spec import Scenario
-from sim.estate.model import EstateModel, build_estate
+from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.virtual_time.tallies import trace_digest
 from store.cassandra import drop_warming_schema
@@ -81,10 +82,10 @@ def run(
                 cluster = cleanup.enter_context(
                     LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
                 )
-            reached = endpoint or _endpoint_of(cluster)
+            experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
             watch = _Watch(cluster)
         with phases.phase("schema", "Creating the schema"):
-            release = prepare_tables(scenario, estate, reached, scenario.store.schema_name)
+            release = prepare_tables(experiment)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         pid, pid_created_s = this_process()
@@ -101,7 +102,7 @@ def run(
         )
         start.write(out)
         cleanup.callback(start.model_copy(update={"nodes_die_with_it": False}).write, out)
-        stormed = _storm(scenario, estate, reached, out, fleet or shard_count, watch, phases)
+        stormed = _storm(experiment, RunFolder(out), fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
             out,
@@ -120,9 +121,9 @@ def run(
         trouble: list[str] = []
         if Undone.FOLD in results.undone:
             with phases.phase("fold", FOLDING):
-                results, trouble = _fold_or_trouble(results, scenario, estate, reached, phases.progress)
+                results, trouble = _fold_or_trouble(results, experiment, phases.progress)
             results.write(out)
-        audit, audit_trouble = _audit_or_trouble(scenario, estate, reached, out, settle_s, phases, results)
+        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results)
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
@@ -160,17 +161,16 @@ def audit_again(
             progress.phase("Starting the kept cluster")
             cluster = cleanup.enter_context(LocalCluster.restart(RunFolder(run_folder).cluster, progress.detail))
             endpoint = cluster.endpoint()
+        experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint)
         trouble: list[str] = []
         if Undone.FOLD in recorded.undone:
             progress.phase(FOLDING)
-            recorded, trouble = _fold_or_trouble(recorded, scenario, estate, endpoint, progress)
+            recorded, trouble = _fold_or_trouble(recorded, experiment, progress)
             recorded.write(run_folder)
         progress.phase("Reading back what was acknowledged, from each data centre")
         is_complete = proof.are_commands_complete(recorded)
         audit = proof.audit(
-            scenario,
-            estate,
-            endpoint,
+            experiment,
             run_folder,
             settle_s,
             progress,
@@ -217,47 +217,38 @@ def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
 
 
 def _storm(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
-    out: Path,
+    experiment: Experiment,
+    folder: RunFolder,
     senders: FleetPlan | int,
     watch: "_Watch",
     phases: "_Phases",
 ) -> StormResult:
     """Send the whole trace; fills `history/` and `ledger/`."""
+    scenario, estate = experiment.scenario, experiment.estate
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
         try:
             if isinstance(senders, FleetPlan):
                 if senders.listen is not None:
-                    phases.progress.detail(_call_for_workers(senders, endpoint))
+                    phases.progress.detail(_call_for_workers(senders, experiment.endpoint))
                 return storm_under_locust(
-                    scenario,
+                    experiment,
+                    folder,
                     senders,
-                    estate=estate,
-                    schema=scenario.store.schema_name,
-                    endpoint=endpoint,
-                    run_folder=out,
-                    scenario_path=RunFolder(out).scenario,
-                    profile_path=RunFolder(out).profile,
                     sample_nodes=watch.sample,
                     live=lambda live: phases.progress.live(live, scenario.run.wall_s),
                 )
-            Ledger.create(RunFolder(out).ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
+            Ledger.create(folder.ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
             return storm(
-                scenario,
-                estate=estate,
-                schema=scenario.store.schema_name,
-                endpoint=endpoint,
-                run_folder=out,
+                experiment,
+                folder,
                 shard_count=senders,
                 sample_nodes=watch.sample,
                 live=lambda live: phases.progress.live(live, scenario.run.wall_s),
             )
         finally:
-            _drop_warming(scenario, endpoint)
+            _drop_warming(experiment)
 
 
 def _call_for_workers(plan: FleetPlan, endpoint: Endpoint) -> str:
@@ -272,12 +263,10 @@ def _call_for_workers(plan: FleetPlan, endpoint: Endpoint) -> str:
     )
 
 
-def _fold_or_trouble(
-    results: Results, scenario: Scenario, estate: EstateModel, endpoint: Endpoint, progress: Progress
-) -> tuple[Results, list[str]]:
+def _fold_or_trouble(results: Results, experiment: Experiment, progress: Progress) -> tuple[Results, list[str]]:
     """Fold the revised days. Returns the results without that among what is undone, or the sentence why it still is."""
     try:
-        proof.fold(scenario, estate, endpoint, progress)
+        proof.fold(experiment, progress)
     except (HarnessError, StoreError, *FAILURES) as error:
         return results, [f"The revised days could not be folded: {error}; their views are behind the log."]
     return results.model_copy(update={"undone": tuple(each for each in results.undone if each is not Undone.FOLD)}), []
@@ -289,9 +278,7 @@ def _is_closed(results: Results) -> bool:
 
 
 def _audit_or_trouble(
-    scenario: Scenario,
-    estate: EstateModel,
-    endpoint: Endpoint,
+    experiment: Experiment,
     out: Path,
     settle_s: float,
     phases: "_Phases",
@@ -302,9 +289,7 @@ def _audit_or_trouble(
         try:
             is_complete = proof.are_commands_complete(results)
             audit = proof.audit(
-                scenario,
-                estate,
-                endpoint,
+                experiment,
                 out,
                 settle_s,
                 phases.progress,
@@ -317,16 +302,13 @@ def _audit_or_trouble(
             return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
 
 
-def _drop_warming(scenario: Scenario, endpoint: Endpoint) -> None:
+def _drop_warming(experiment: Experiment) -> None:
     """Remove the warming keyspace; one that can't be is told in the log, and is in nobody's way."""
-    if not scenario.run.warm_nodes_s:
+    if not experiment.scenario.run.warm_nodes_s:
         return
     try:
-        driver, session = connect(endpoint)
-        try:
-            drop_warming_schema(session, scenario.topology)
-        finally:
-            driver.shutdown()
+        with experiment.session() as session:
+            drop_warming_schema(session, experiment.topology)
     except (HarnessError, StoreError) as error:
         log.warning("the warming keyspace is left behind: %s", error)
 

@@ -1,7 +1,6 @@
 """A run's commands read back through their home DCs, beside what the simulator says must have become of each."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -9,36 +8,30 @@ from loadtests.audit.rules.commands import CommandAudit, ExpectedOutcome, Read, 
 from loadtests.audit.rules.customers import Checked
 from loadtests.backend.command_gateway import plan_of
 from loadtests.backend.command_plan import CommandPlan
-from loadtests.cluster.connect import Endpoint, connect
+from loadtests.workload.experiment import Experiment
 from scenarios.domain import CommandState
-from scenarios.spec import Scenario
 from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.model import EstateModel
 from store.commands.cassandra import CassandraCommandTables
 from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, DeviceState
-from store.schemas import SCHEMAS
 from store.session import Statements
 
 CHUNK = 500  # devices that are read at once
 
 
-def audit_stored_commands(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, is_complete: bool
-) -> CommandAudit:
+def audit_stored_commands(experiment: Experiment, *, is_complete: bool) -> CommandAudit:
     """Read the commands of every business DC's homes through it and judge them. Raises HarnessError, StoreError."""
+    scenario, estate = experiment.scenario, experiment.estate
     reads: list[Read] = []
     states: list[DeviceState] = []
     expected: dict[CommandId, ExpectedOutcome] = {}
     for number, dc in enumerate(scenario.topology.business_dcs):
         plan = plan_of(scenario, estate, number)
         expected |= expected_outcomes(plan, estate)
-        driver, session = connect(replace(endpoint, local_dc=dc.name))
-        try:
-            tables = CassandraCommandTables(Statements(session, SCHEMAS[schema], scenario.topology))
+        with experiment.through(dc.name).session() as session:
+            tables = CassandraCommandTables(Statements(session, experiment.schema, scenario.topology))
             some_reads, some_states = read_commands(tables, sorted({id_.target for id_ in plan.ids()}))
-        finally:
-            driver.shutdown()
         reads += some_reads
         states += some_states
     return audit_commands(reads, states, expected, is_complete=is_complete)
@@ -80,14 +73,12 @@ COMMAND_RULES = {
 }
 
 
-def check_command_rules(
-    scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, schema: str, is_complete: bool
-) -> list[Checked]:
+def check_command_rules(experiment: Experiment, *, is_complete: bool) -> list[Checked]:
     """Every command of the campaigns, from its home DC. is_complete: the storm was not stopped before they had ended.
 
     Raises HarnessError, StoreError.
     """
-    found = audit_stored_commands(scenario, estate, endpoint, schema=schema, is_complete=is_complete)
+    found = audit_stored_commands(experiment, is_complete=is_complete)
     return [
         Checked(
             check=said,

@@ -14,6 +14,7 @@ from loadtests.backend.command_plan import Registry
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.cluster.connect import connect
 from loadtests.recording.history import read_history
+from loadtests.workload.experiment import Experiment
 from scenarios.domain import Operation
 from scenarios.spec import Scenario
 from sim.control.closed_loop import Responder
@@ -83,8 +84,9 @@ def scenario(session):
 
 def test_a_run_of_campaigns_ends_every_command_in_one_state(scenario, two_dc_cluster, tmp_path):
     estate = build_estate(scenario)
-    endpoint, log, zero_ns = two_dc_cluster.endpoint(), RequestLog(), time.monotonic_ns()
-    result = run_gateway(scenario, estate, endpoint, schema=SCHEMA, zero_ns=zero_ns, log=log, stop=threading.Event())
+    experiment = Experiment(scenario=scenario, estate=estate, endpoint=two_dc_cluster.endpoint())
+    log, zero_ns = RequestLog(), time.monotonic_ns()
+    result = run_gateway(experiment, zero_ns=zero_ns, log=log, stop=threading.Event())
     expected = {}
     for dc in range(2):
         expected |= expected_outcomes(plan_of(scenario, estate, dc), estate)
@@ -93,7 +95,7 @@ def test_a_run_of_campaigns_ends_every_command_in_one_state(scenario, two_dc_clu
     assert result.drifts == result.mending_states.total() == result.states["REJECTED"] + result.states["EXHAUSTED"]
     assert result.replays > 0
     assert result.illegal == 0
-    audit = audit_stored_commands(scenario, estate, endpoint, schema=SCHEMA, is_complete=True)
+    audit = audit_stored_commands(experiment, is_complete=True)
     assert audit.examples == []
     assert audit.commands == len(expected) + result.drifts
     assert set(log.counts()) == COMMAND_OPERATIONS
@@ -128,17 +130,10 @@ def test_a_gateway_that_is_started_anew_every_hour_goes_on(scenario, two_dc_clus
 
 
 def test_a_gateway_that_is_stopped_leaves_open_what_is_open(scenario, two_dc_cluster):
-    estate, stop = build_estate(scenario), threading.Event()
+    experiment = Experiment(scenario=scenario, estate=build_estate(scenario), endpoint=two_dc_cluster.endpoint())
+    stop = threading.Event()
     stop.set()
-    result = run_gateway(
-        scenario,
-        estate,
-        two_dc_cluster.endpoint(),
-        schema=SCHEMA,
-        zero_ns=time.monotonic_ns(),
-        log=RequestLog(),
-        stop=stop,
-    )
+    result = run_gateway(experiment, zero_ns=time.monotonic_ns(), log=RequestLog(), stop=stop)
     assert result.states.total() == 0
-    audit = audit_stored_commands(scenario, estate, two_dc_cluster.endpoint(), schema=SCHEMA, is_complete=True)
+    audit = audit_stored_commands(experiment, is_complete=True)
     assert set(audit.faults) == {"recorded"}  # as it is, a run that was interrupted may not be judged as a whole one
