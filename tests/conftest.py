@@ -1,4 +1,8 @@
-"""What tests share: one real two-DC Cassandra for the whole test run, and a driver session on it."""
+"""What tests share: one real two-DC Cassandra for the whole test run, and a driver session on it.
+
+Tests run on up to four processors (pytest-xdist), a file at a time, in the order in which they were collected: those that start
+nodes come first. All files that ask for the shared cluster run on one worker, which is why they are named here.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -6,12 +10,25 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
+from loadtests.cluster.machine import processor_count
 from scenarios.spec import Dc, Topology
 
 TEST_HEAP_MIB = 384
+WORKERS_MAX = 4
+ON_SHARED_CLUSTER = (
+    "tests/integration/backend/",
+    "tests/integration/jobs/test_find_max.py",
+    "tests/integration/jobs/test_matrix.py",
+    "tests/integration/jobs/test_run.py",
+    "tests/integration/store/",
+    "tests/integration/test_examples.py",
+    "tests/integration/wire/test_cassandra.py",
+    "tests/regression/test_schema_metadata_behind.py",
+)
 
 # A first example compiles a kernel, and machines are shared: no test asserts a time.
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
@@ -22,9 +39,33 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class FileScheduling(LoadScopeScheduling):
+    """A file's tests run on one worker, one after another; those of the shared cluster are as one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the shared cluster" if file.startswith(ON_SHARED_CLUSTER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    config.option.loadscopereorder = False  # by the number of tests, the few that start nodes would come last
+    return FileScheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return min(processor_count(), WORKERS_MAX)
+
+
 @pytest.fixture(scope="session")
-def two_dc_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+def two_dc_cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[LocalCluster]:
     """Business DCs `north` and `south` of one node each, as in smoke.toml. Tests make keyspaces of their own in it."""
+    if worker_id != "master":
+        try:
+            (tmp_path_factory.getbasetemp().parent / "two_dc_cluster_of_this_test_run").touch(exist_ok=False)
+        except FileExistsError:
+            pytest.fail(
+                "another worker has the shared cluster: name this test's file in ON_SHARED_CLUSTER of conftest.py"
+            )
     topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))
     folder = tmp_path_factory.mktemp("two_dc_cluster")
     with LocalCluster.start(topology, folder, print, heap_mib=TEST_HEAP_MIB) as cluster:

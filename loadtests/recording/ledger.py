@@ -165,17 +165,22 @@ def intend_run(
     which never goes down again. It lives in the sender's memory: no two senders have a meter in common, and what an earlier
     process left in doubt is seen in `states`.
     """
-    row = unresolved[plane, meter]
+    row, marks = unresolved[plane, meter], states[plane, meter]
     last = first + count - 1
     for byte in range(first // SLOTS_PER_BYTE, last // SLOTS_PER_BYTE + 1):
-        old, state = np.int64(row[byte]), np.int64(states[plane, meter, byte])
+        old, state = np.int64(row[byte]), np.int64(marks[byte])
+        free = _wanted(byte, first, last)
+        if (old | state) & free == 0:  # nobody has sent these slots, as is so of nearly all
+            row[byte] = np.uint8(old | (_LOW_BITS & free))
+            marks[byte] = np.uint8(state | (SlotState.INTENT * _LOW_BITS & free))
+            continue
         low, high = old & _LOW_BITS, (old >> 1) & _LOW_BITS
         was_in_doubt = ~(low | high) & state & ~(state >> 1) & _LOW_BITS  # by somebody that nobody counted
         new_low = ((~low | high) & ~was_in_doubt) & _LOW_BITS
         new_high = (low | high | was_in_doubt) & _LOW_BITS
-        free = _wanted(byte, first, last)
         row[byte] = np.uint8((old & ~free) | ((new_low | (new_high << 1)) & free))
-    mark_run(states, plane, meter, first, count, SlotState.INTENT)
+        weaker = free & ((~state & _LOW_BITS) * 3)  # NONE or FAILED
+        marks[byte] = np.uint8((state & ~weaker) | (SlotState.INTENT * _LOW_BITS & weaker))
 
 
 @borrowing_kernel

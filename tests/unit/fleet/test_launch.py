@@ -10,6 +10,7 @@ import pytest
 from loadtests.cluster.connect import Endpoint
 from loadtests.fleet import launch
 from loadtests.fleet.secret import SECRET_VARIABLE, read_secret
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.run import fleet_of
 from scenarios.spec import ScenarioError
 
@@ -32,7 +33,7 @@ def test_what_does_not_hear_ctrl_c_is_killed_with_its_workers(
     monkeypatch.setattr(launch, "STOP_S_MAX", 0.5)
     program = tmp_path / "stubborn.py"
     program.write_text(STUBBORN.format(then=then))
-    process = launch._start([sys.executable, str(program)], tmp_path)
+    process = launch._start([sys.executable, str(program)], RunFolder(tmp_path))
     log = tmp_path / "logs" / "locust.log"
     deadline = time.monotonic() + 60
     while not log.read_text().strip():
@@ -49,7 +50,7 @@ def test_the_secret_is_in_a_file_of_ours_and_not_on_the_command_line(tmp_path: P
     secret = "known to nobody else"
     plan = launch.FleetPlan(worker_count=2, listen=("0.0.0.0", 5557), secret=secret)
     endpoint = Endpoint(contact_points=("127.0.0.1",), local_dc="north", port=9042)
-    command = launch._command(plan, endpoint, tmp_path, tmp_path / "s.toml", tmp_path / "p.csv", tmp_path)
+    command = launch._command(plan, endpoint, RunFolder(tmp_path), tmp_path)
     assert secret not in " ".join(command) and secret not in repr(plan)
     path = Path(command[command.index("--secret-file") + 1])
     assert read_secret(path) == secret  # which refuses one that others may read
