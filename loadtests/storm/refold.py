@@ -46,11 +46,11 @@ def fold_days_anew(
 
         try:
             for view in mended:
-                progress(f"folding {view} from the log, in {topology.business_dcs[dc].name}")
+                progress(f"computing {view} again from the event log, in {topology.business_dcs[dc].name}")
                 now_us = time.time_ns() // 1_000
                 done = rebuild(bulk, schema, view, book_of(estate), now_us, is_chosen=is_home)
                 left = f", {done.left:,} can't be mended" if done.left else ""
-                progress(f"folded {view}: {done.rows:,} days, {done.written:,} mended{left}")
+                progress(f"computed {view} again: {done.rows:,} days, {done.written:,} mended{left}")
                 mended[view].add(done)
         finally:
             bulk.close()

@@ -15,6 +15,7 @@ from meterstorm.display.live import live_lines, plain_line
 from reports.results_file import Verdict
 from reports.run.faults import fault_line, held_against
 from reports.run.results import CommandsResult, Results
+from reports.run.terms import fact_told
 from scenarios.printable import printable
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -66,6 +67,8 @@ def print_results(console: Console, results: Results, report: str) -> None:
     console.print(Text.assemble("verdict: ", (results.verdict.value, VERDICT_STYLES[results.verdict])))
     for reason in results.reasons:
         console.print(f"  - {reason}", highlight=False, soft_wrap=True)
+    if explained := fact_told(results.reasons):
+        console.print(f"    ({explained})", highlight=False, soft_wrap=True)
     console.print(_operations_table(results))
     if results.commands is not None:
         console.print(_commands_table(results.commands))

@@ -35,7 +35,9 @@ def fold(experiment: Experiment, progress: Progress) -> None:
         ]
         fold_days_anew(sessions, estate, experiment.schema, scenario.topology, progress.detail)
         if has_summaries(scenario, estate):
-            progress.detail("projecting cohorts and completeness again, from the folded days")
+            progress.detail(
+                "filling the views across homes again: cohorts and completeness, from the days as they are now"
+            )
             store = CassandraStore(sessions[0], experiment.schema, scenario.topology, book_of(estate))
             summarise(estate, store, start_us_of(estate) + scenario.span_us)
             store.close()

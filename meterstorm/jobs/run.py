@@ -42,7 +42,7 @@ from store.session import FAILURES
 
 log = logging.getLogger(__name__)
 
-FOLDING = "Folding the days that estimates and corrections have touched"
+FOLDING = "Computing the views of days that estimates and corrections have touched again from the event log"
 
 
 def run(
@@ -120,7 +120,7 @@ def run(
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
         trouble: list[str] = []
         if Undone.FOLD in results.undone:
-            with phases.phase("fold", FOLDING):
+            with phases.phase("revised_days", FOLDING):
                 results, trouble = _fold_or_trouble(results, experiment, phases.progress)
             results.write(out)
         audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results)
@@ -268,7 +268,9 @@ def _fold_or_trouble(results: Results, experiment: Experiment, progress: Progres
     try:
         proof.fold(experiment, progress)
     except (HarnessError, StoreError, *FAILURES) as error:
-        return results, [f"The revised days could not be folded: {error}; their views are behind the log."]
+        return results, [
+            f"The views of revised days could not be computed again: {error}; they are behind the event log."
+        ]
     return results.model_copy(update={"undone": tuple(each for each in results.undone if each is not Undone.FOLD)}), []
 
 

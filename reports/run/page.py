@@ -16,7 +16,7 @@ from reports.run.nodes import node_totals
 from reports.run.objectives import doubt_of_run, objective_check
 from reports.run.results import ObjectiveResult, Results, load_results
 from reports.run.setting import setting_of
-from reports.run.terms import TERMS
+from reports.run.terms import TERMS, fact_told
 from reports.run.verdict import headline
 from scenarios import wording
 from scenarios.spec import Scenario, ScenarioError, load_scenario
@@ -122,6 +122,7 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         node_totals=node_totals(run.history.nodes),
         setting=setting_of(results, run.scenario),
         terms=TERMS,
+        fact_told=fact_told(run.results.reasons),
     )
 
 

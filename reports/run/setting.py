@@ -24,7 +24,10 @@ def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
         PairGroup("Topology", _topology(results)),
         PairGroup("Machine", machine_pairs(results.machine)),
         PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        PairGroup("Phases", [(name.capitalize(), wording.duration(took)) for name, took in results.phases_s.items()]),
+        PairGroup(
+            "Phases",
+            [(name.replace("_", " ").capitalize(), wording.duration(took)) for name, took in results.phases_s.items()],
+        ),
         PairGroup("Demand profile", _profile(results.profile)),
     ]
     return [group for group in groups if group.pairs]

@@ -1,5 +1,13 @@
 """The report's terms, each in a sentence: what a reader needs who was not there."""
 
+import re
+from collections.abc import Sequence
+
+FACT_TOLD = (
+    "A fact is what one table must hold: a half-hour, a meter's day or month, or a row of what is only counted; "
+    "one delivery makes several."
+)
+
 TERMS = (
     ("Offered load", "The operations that fell due in a second, by the clock of the simulated meters and customers."),
     ("Response time", "From the moment an operation fell due to its last answer: what a meter or a customer feels."),
@@ -51,3 +59,8 @@ TERMS = (
     ),
     ("Inconclusive", "The bench itself was in trouble, or too little was sent or read back to tell; never a pass."),
 )
+
+
+def fact_told(reasons: Sequence[str]) -> str:
+    """What a fact is, for whoever meets the word in these reasons; empty where it isn't there."""
+    return FACT_TOLD if any(re.search(r"\bfacts?\b", reason) for reason in reasons) else ""

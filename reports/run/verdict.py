@@ -182,7 +182,7 @@ def _judged_with(undone: Collection[Undone], checks: list[Check]) -> list[Check]
         why = "The bench killed its nodes with the run before their commit logs were synced, which may be the reason."
         return [_in_doubt(check, why) if check.name not in ("phantom", "duplicate") else check for check in checks]
     if Undone.FOLD in undone:
-        why = "Revised days are not folded yet, which may be the reason."
+        why = "The views of revised days are not computed again yet, which may be the reason."
         return [_in_doubt(check, why) if check.name.startswith(RULE) else check for check in checks]
     return checks
 
@@ -200,10 +200,10 @@ def rule_name(rule: RuleCheck) -> str:
 
 def _fold_check(unfolded: Collection[str]) -> Check:
     sentence = (
-        f"The days that estimates and corrections have touched are not folded anew, so {listed(list(unfolded))} can't be "
-        "judged; `meterstorm audit` on the run's folder folds them and judges again."
+        "The views of days that estimates and corrections have touched are not computed again from the event log yet, so "
+        f"{listed(list(unfolded))} can't be judged; `meterstorm audit` on the run's folder does it and judges again."
     )
-    return _check("fold", "audit", Verdict.INCONCLUSIVE, sentence)
+    return _check("revised_days", "audit", Verdict.INCONCLUSIVE, sentence)
 
 
 def _rule_check(rule: RuleCheck) -> Check:
@@ -317,14 +317,17 @@ def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
         load = _check("load", "validity", Verdict.PASS, sentence)
     if attempted < offered:
         sentence = f"{count(offered - attempted)} of {counted(offered, 'operation')} that fell due were never sent."
-        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+        outcome = _check("every_outcome", "validity", Verdict.INCONCLUSIVE, sentence)
     elif outcomes != attempted:
-        sentence = f"The books don't balance: {count(attempted)} operations sent, {count(outcomes)} outcomes recorded."
-        books = _check("books", "validity", Verdict.INCONCLUSIVE, sentence)
+        sentence = (
+            f"The bench's own counts disagree: {count(attempted)} operations were sent, and {count(outcomes)} outcomes are "
+            "recorded."
+        )
+        outcome = _check("every_outcome", "validity", Verdict.INCONCLUSIVE, sentence)
     else:
         sentence = "Every operation that fell due was sent and has an outcome."
-        books = _check("books", "validity", Verdict.PASS, sentence)
-    return [load, books]
+        outcome = _check("every_outcome", "validity", Verdict.PASS, sentence)
+    return [load, outcome]
 
 
 def _cut_off_checks(operations: Mapping[str, OperationResult], undone: Collection[Undone]) -> list[Check]:

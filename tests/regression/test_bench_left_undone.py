@@ -55,8 +55,8 @@ def test_views_of_days_that_were_not_folded_say_nothing_of_the_cluster(view: str
     result = judged(audit=audit, undone=[Undone.FOLD], unfolded=DAY_VIEWS)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reasons == (
-        "The days that estimates and corrections have touched are not folded anew, so usage_by_fuel and billing_by_home "
-        "can't be judged; `meterstorm audit` on the run's folder folds them and judges again.",
+        "The views of days that estimates and corrections have touched are not computed again from the event log yet, so "
+        "usage_by_fuel and billing_by_home can't be judged; `meterstorm audit` on the run's folder does it and judges again.",
     )
 
 
@@ -71,7 +71,7 @@ def test_a_fact_lost_from_the_log_is_lost_whatever_was_not_folded() -> None:
 
 
 def test_rules_that_rest_on_views_are_in_doubt_before_the_fold() -> None:
-    rule = RuleCheck(rule="usage_by_fuel is the fold of the log", counted=7, faults=2)
+    rule = RuleCheck(rule="usage_by_fuel is what the event log comes to", counted=7, faults=2)
     audit = AUDIT.model_copy(update={"rules": (rule,)})
     assert judged(audit=audit).verdict is Verdict.FAIL
     assert judged(audit=audit, undone=[Undone.FOLD], unfolded=DAY_VIEWS).verdict is Verdict.INCONCLUSIVE
@@ -163,4 +163,7 @@ def test_a_fold_that_fails_again_stays_undone(unfolded: tuple[Path, Results], mo
     again, done = audited_again(monkeypatch, *unfolded, fold=fold)
     assert done == ["fold", "audit of what is not closed"]
     assert (again.verdict, again.undone) == (Verdict.INCONCLUSIVE, (Undone.FOLD,))
-    assert again.reasons[0] == "The revised days could not be folded: north-1 is down; their views are behind the log."
+    assert (
+        again.reasons[0]
+        == "The views of revised days could not be computed again: north-1 is down; they are behind the event log."
+    )

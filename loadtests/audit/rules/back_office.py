@@ -98,7 +98,7 @@ def check_settled(view: str, held: Sequence[Mapping[str, Any]], logs: Mapping[in
             made = one.mpxn, one.known_at_us, one.estimated_count, one.values_wh
         if found != made:
             faults.append(f"home {row['premises']} on {day}: {found}, and the log comes to {made}")
-    return checked(f"{view} is the fold of the log", len(held), faults)
+    return checked(f"{view} is what the event log comes to", len(held), faults)
 
 
 def check_present(view: str, wanted: Sequence[tuple[int, int]], held: Container[tuple[int, int]]) -> Checked:

@@ -109,7 +109,8 @@ def check_displays(displays: Displays, prices: Sequence[PriceList]) -> Checked:
     is_wrong = (index < 0) | (displays.upence_per_wh != expected) | (displays.version != version)
     faults = (
         f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
-        f"{displays.upence_per_wh[at]} upence of version {displays.version[at]}, not {expected[at]} of {version[at]}"
+        f"{displays.upence_per_wh[at]} {UPENCE} a Wh of version {displays.version[at]}, "
+        f"not {expected[at]} of {version[at]}"
         for at in np.flatnonzero(is_wrong).tolist()
     )
     return checked("displays show the price in force", len(index), faults)
@@ -131,6 +132,7 @@ class MeterDays:
 
 
 Key = tuple[int, int, int, int, int]  # premises, month, fuel, tariff, version
+UPENCE = "upence (millionths of a penny)"  # the tables' unit, explained where a fault is told
 _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 
 
@@ -148,7 +150,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
         months.add((bill.premises, bill.month))
         if bill.total_upence != sum(line.cost_upence for line in bill.lines):
             faults.append(
-                f"home {bill.premises}, bill {bill.number}: total {bill.total_upence} is not that of its lines"
+                f"home {bill.premises}, bill {bill.number}: total of {bill.total_upence} {UPENCE} is not that of its lines"
             )
         for line in bill.lines:
             if line.kind is not LineKind.STANDING:
@@ -165,7 +167,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
         if (is_billed != is_used).any():
             what = "home {}, month {}, fuel {}, tariff {}, version {}".format(*key)
             faults.append(
-                f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, upence]"
+                f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, {UPENCE}]"
             )
     return checked("bills add up to the half-hours", len(bills), faults)
 
@@ -214,7 +216,7 @@ def _standing_faults(bills: Sequence[Bill], prices: Sequence[PriceList]) -> list
             held = by_version.get(line.tariff_version)
             if held is None or line.cost_upence != line.days * held.standing_upence[line.fuel]:
                 faults.append(
-                    f"{where}: {line.cost_upence} upence for {line.days} days of version {line.tariff_version}"
+                    f"{where}: {line.cost_upence} {UPENCE} for {line.days} days of version {line.tariff_version}"
                 )
     return faults
 
@@ -246,7 +248,7 @@ def check_views(view: str, row_count: int, differences: Iterable[Difference]) ->
         f"{_told(one.key)}: {where(one)}, expected {_told(one.expected)}, found {_told(one.found)}"
         for one in differences
     )
-    return checked(f"{view} is the fold of its log", row_count, faults)
+    return checked(f"{view} is what its event log comes to", row_count, faults)
 
 
 INSTANTS = (

@@ -234,7 +234,7 @@ def _views(
         checks = []
         for table in schema.tables_with(HOME_VIEWS):
             view = table.name
-            progress(f"audit: {view} against the fold of its log, in {len(bulk.pieces())} parts of the ring")
+            progress(f"audit: {view} against what its event log comes to, in {len(bulk.pieces())} parts of the ring")
             rows = sum(
                 len(next(iter(page.values())))
                 for piece in bulk.pieces()

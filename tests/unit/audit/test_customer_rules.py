@@ -339,7 +339,7 @@ def difference(expected: Any, found: Any) -> Difference:
 def test_a_view_that_differs_is_found(one: Difference, told: str) -> None:
     checked = check_views("usage_by_fuel", 12, iter([one]))
     assert (checked.is_right, checked.faults) == (False, 1)
-    assert told in checked.examples[0] and checked.check == "usage_by_fuel is the fold of its log"
+    assert told in checked.examples[0] and checked.check == "usage_by_fuel is what its event log comes to"
 
 
 def test_a_view_that_is_its_fold_is_right_and_an_empty_one_tells_nothing() -> None:

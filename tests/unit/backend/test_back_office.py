@@ -110,14 +110,14 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
         one.check: one for one in [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
     }
     assert len(checks) == 5 and all(one.is_right for one in checks.values()), checks
-    assert checks["settlement_by_date is the fold of the log"].counted > 20
+    assert checks["settlement_by_date is what the event log comes to"].counted > 20
     assert checks["each delivered day is in settlement_by_date"].counted > 20
 
 
 @pytest.mark.parametrize(
     ("table", "column", "check"),
     [
-        ("settlement_by_date", "estimated_count", "settlement_by_date is the fold of the log"),
+        ("settlement_by_date", "estimated_count", "settlement_by_date is what the event log comes to"),
         ("receipts_by_hour", "known_count", "receipts_by_hour has what the log received"),
         ("insights_by_cohort", "home_count", "each cohort's mean is that of its homes"),
         ("rejected_by_day", "reason", "each faulty delivery is recorded with its reason"),

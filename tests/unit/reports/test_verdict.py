@@ -148,11 +148,11 @@ def test_facts_that_could_not_be_judged_are_no_pass() -> None:
 
 def test_a_rule_that_was_held_against_a_sample_says_so() -> None:
     rule = RuleCheck(
-        rule="usage_by_fuel is the fold of its log", counted=1_291, faults=0, sample="2 of 96 parts of the ring"
+        rule="usage_by_fuel is what its event log comes to", counted=1_291, faults=0, sample="2 of 96 parts of the ring"
     )
     (check,) = (check for check in judged(audit=audit(rules=(rule,))).checks if check.name.startswith("rule_"))
     assert check.sentence == (
-        "usage_by_fuel is the fold of its log: true of 1,291 cases (a sample: 2 of 96 parts of the ring)."
+        "usage_by_fuel is what its event log comes to: true of 1,291 cases (a sample: 2 of 96 parts of the ring)."
     )
 
 
@@ -294,10 +294,13 @@ def test_operations_that_were_never_sent_are_inconclusive() -> None:
     assert the_reason(result) == "200 of 1,200 operations that fell due were never sent."
 
 
-def test_books_that_do_not_balance_are_inconclusive() -> None:
+def test_counts_that_disagree_are_inconclusive() -> None:
     result = judged(operations={"ingest_reading": operation(ok=990)})
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert the_reason(result) == "The books don't balance: 1,000 operations sent, 990 outcomes recorded."
+    assert (
+        the_reason(result)
+        == "The bench's own counts disagree: 1,000 operations were sent, and 990 outcomes are recorded."
+    )
 
 
 def test_trouble_in_the_bench_is_inconclusive() -> None:
