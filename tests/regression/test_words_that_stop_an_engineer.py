@@ -57,6 +57,12 @@ def test_a_fact_is_explained_beside_the_reasons(run: tuple[Path, Results]) -> No
     assert FACT_TOLD in console.export_text().split("report:")[0]
 
 
+def test_verified_half_hours_that_their_table_no_longer_holds_are_explained_above_it(run: tuple[Path, Results]) -> None:
+    page = (run[0] / "report.html").read_text(encoding="utf-8")
+    caption = page[page.index("<caption>By table") : page.index("</caption>", page.index("<caption>By table"))]
+    assert "a revision of a half-hour that a later one has replaced is verified by the later one" in caption
+
+
 def test_where_no_fact_is_told_none_is_explained() -> None:
     assert fact_told(["p99 of read_state was 3 ms."]) == ""
     assert fact_told(["3 facts are lost."]) == fact_told(["1 fact is lost."]) == FACT_TOLD
