@@ -6,6 +6,7 @@ row must be that of the latest acknowledged slot of its unit, or of a later one 
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +21,33 @@ NONE, INTENT, ACKNOWLEDGED = int(SlotState.NONE), int(SlotState.INTENT), int(Slo
 FAILED = int(SlotState.FAILED)
 
 
-class FactFault(IntEnum):
-    """What can be wrong with a fact; also the index of its count."""
+class FactOutcome(IntEnum):
+    """What became of a fact; the index of its count."""
 
     LOST = 0
     WRONG = 1
     PHANTOM = 2
     DUPLICATE = 3
+    VERIFIED = 4
+    IN_DOUBT_FOUND = 5
+    NOT_JUDGED = 6
 
 
-VERIFIED, IN_DOUBT_FOUND, NOT_JUDGED, COUNT_SIZE = 4, 5, 6, 7
+class FactFault(IntEnum):
+    """The outcomes that are faults, of which there are examples."""
+
+    LOST = FactOutcome.LOST
+    WRONG = FactOutcome.WRONG
+    PHANTOM = FactOutcome.PHANTOM
+    DUPLICATE = FactOutcome.DUPLICATE
+
+
+class UnitCounts(NamedTuple):
+    """Units of a plane, as the ledger has them."""
+
+    attempted: int
+    acknowledged: int
+    indeterminate: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +72,7 @@ class Tally:
         self._right_everywhere = right_everywhere
         self._seen = np.zeros_like(right_everywhere)
         self._right = np.zeros_like(right_everywhere)
-        self.counts = np.zeros(COUNT_SIZE, np.int64)
+        self.counts = np.zeros(len(FactOutcome), np.int64)
         self._examples = np.zeros((len(FactFault), EXAMPLES_PER_FAULT_MAX, 3), np.int64)
         self._noted = np.full((len(FactFault), 3), -2, np.int64)
         self._noted[:, 0] = 0
@@ -111,11 +129,24 @@ def unit_bitmap(meter_count: int, unit_count: int, *, is_set: bool) -> NDArray[n
     return np.full((meter_count, -(-unit_count // 8)), 255 if is_set else 0, np.uint8)
 
 
-def count_units(plane: NDArray[np.uint8], unit_starts: NDArray[np.int64]) -> dict[str, int]:
+@kernel
+def count_units(plane: NDArray[np.uint8], unit_starts: NDArray[np.int64]) -> UnitCounts:
     """How many units of a plane were attempted, acknowledged, and left indeterminate."""
-    counts = np.zeros(3, np.int64)
-    _count_plane(plane, unit_starts, counts)
-    return {"attempted": int(counts[0]), "acknowledged": int(counts[1]), "indeterminate": int(counts[2])}
+    attempted = acknowledged = indeterminate = 0
+    for m in range(plane.shape[0]):
+        for unit in range(len(unit_starts) - 1):
+            is_attempted = False
+            is_acknowledged = False
+            is_in_doubt = False
+            for slot in range(unit_starts[unit], unit_starts[unit + 1]):
+                state = state_of(plane, m, slot)
+                is_attempted |= state != NONE
+                is_acknowledged |= state == ACKNOWLEDGED
+                is_in_doubt |= state == INTENT
+            attempted += is_attempted
+            acknowledged += is_acknowledged
+            indeterminate += is_in_doubt and not is_acknowledged
+    return UnitCounts(attempted, acknowledged, indeterminate)
 
 
 def count_acknowledged_by(
@@ -174,7 +205,7 @@ def _count_page(
     claim: NDArray[np.uint8],  # [rows] 0: not of these facts, 1: of them, 2: a later revision in their place
     seen: NDArray[np.uint8],  # [meters, unit bytes]
     right: NDArray[np.uint8],  # [meters, unit bytes]
-    counts: NDArray[np.int64],  # [7]
+    counts: NDArray[np.int64],  # [FactOutcome]
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
 ) -> None:
@@ -184,8 +215,8 @@ def _count_page(
             continue
         m = meter[row]
         if m < 0:
-            counts[2] += 1
-            _add_example(examples, noted, 2, -1, -1, row)
+            counts[FactOutcome.PHANTOM] += 1
+            _add_example(examples, noted, FactFault.PHANTOM, -1, -1, row)
             continue
         # a run's row claims each of its half-hours; a view's row claims its unit, as of its last half-hour
         last = first_slot[row] + run_slots[row] - 1
@@ -199,18 +230,18 @@ def _count_page(
             if state in (NONE, FAILED) and claim[row] == 2:
                 continue  # of a later revision: this fact's own row need never have been
             if state in (NONE, FAILED):
-                counts[2] += 1
-                _add_example(examples, noted, 2, m, slot, row)
+                counts[FactOutcome.PHANTOM] += 1
+                _add_example(examples, noted, FactFault.PHANTOM, m, slot, row)
                 continue
             if seen[m, unit >> 3] & bit:
-                counts[3] += 1
-                _add_example(examples, noted, 3, m, slot, row)
+                counts[FactOutcome.DUPLICATE] += 1
+                _add_example(examples, noted, FactFault.DUPLICATE, m, slot, row)
                 continue
             seen[m, unit >> 3] |= bit
             is_right = is_row_right[row] and (not by_slot or is_value_right[row, slot - first_slot[row]])
             if not is_right and not is_unjudged[row]:
-                counts[1] += 1
-                _add_example(examples, noted, 1, m, slot, row)
+                counts[FactOutcome.WRONG] += 1
+                _add_example(examples, noted, FactFault.WRONG, m, slot, row)
                 continue
             is_acknowledged = state == ACKNOWLEDGED
             newer = -1
@@ -220,15 +251,15 @@ def _count_page(
                     if other > slot:
                         newer = other
             if newer >= 0:
-                counts[0] += 1
-                _add_example(examples, noted, 0, m, newer, row)
+                counts[FactOutcome.LOST] += 1
+                _add_example(examples, noted, FactFault.LOST, m, newer, row)
             elif is_acknowledged and is_unjudged[row]:
-                counts[6] += 1
+                counts[FactOutcome.NOT_JUDGED] += 1
             elif is_acknowledged:
-                counts[4] += 1
+                counts[FactOutcome.VERIFIED] += 1
                 right[m, unit >> 3] |= bit
             else:
-                counts[5] += 1
+                counts[FactOutcome.IN_DOUBT_FOUND] += 1
 
 
 @kernel
@@ -236,7 +267,7 @@ def _count_lost(
     plane: NDArray[np.uint8],
     unit_starts: NDArray[np.int64],  # [units + 1] first slots, and the end
     seen: NDArray[np.uint8],
-    counts: NDArray[np.int64],
+    counts: NDArray[np.int64],  # [FactOutcome]
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
 ) -> None:
@@ -250,26 +281,8 @@ def _count_lost(
                 if state_of(plane, m, slot) == ACKNOWLEDGED:
                     latest = slot
             if latest >= 0:
-                counts[0] += 1
-                _add_example(examples, noted, 0, m, latest, -1)
-
-
-@kernel
-def _count_plane(plane: NDArray[np.uint8], unit_starts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-    unit_count = len(unit_starts) - 1
-    for m in range(plane.shape[0]):
-        for unit in range(unit_count):
-            is_attempted = False
-            is_acknowledged = False
-            is_in_doubt = False
-            for slot in range(unit_starts[unit], unit_starts[unit + 1]):
-                state = state_of(plane, m, slot)
-                is_attempted |= state != NONE
-                is_acknowledged |= state == ACKNOWLEDGED
-                is_in_doubt |= state == INTENT
-            counts[0] += is_attempted
-            counts[1] += is_acknowledged
-            counts[2] += is_in_doubt and not is_acknowledged
+                counts[FactOutcome.LOST] += 1
+                _add_example(examples, noted, FactFault.LOST, m, latest, -1)
 
 
 @kernel

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, ResponseFuture, Session
 from cassandra.pool import Host
-from cassandra.protocol import ResultMessage, _ProtocolHandler, read_int
 from cassandra.query import PreparedStatement
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from sim.kernels import kernel
+from store.readings.cassandra import RawRows
 
 PAGE_ROWS = 4_000
 RANGES_IN_FLIGHT_MAX = 8
@@ -28,30 +28,6 @@ ATTEMPTS_MAX = 4
 TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 NULL = np.iinfo(np.int64).min
 NO_LIST = -1
-
-
-class _RawRowsMessage(ResultMessage):
-    """A RESULT message whose rows stay bytes: `parsed_rows` is (bytes of all cells, number of rows, number of columns)."""
-
-    def recv_results_rows(
-        self, f: Any, protocol_version: int, user_type_map: Any, result_metadata: Any, column_encryption_policy: Any
-    ) -> None:
-        self.recv_results_metadata(f, user_type_map)
-        described = self.column_metadata or result_metadata
-        self.column_names = [column[2] for column in described]
-        self.column_types = [column[3] for column in described]
-        row_count = read_int(f)
-        self.parsed_rows = (f.read(), row_count, len(described))
-
-
-class RawRowsHandler(_ProtocolHandler):
-    """Set as the `client_protocol_handler` of a session that `read_pages` is to read through."""
-
-    message_types_by_opcode = {**_ProtocolHandler.message_types_by_opcode, ResultMessage.opcode: _RawRowsMessage}  # noqa: RUF012
-
-
-RawRows = tuple[bytes, int, int]
-"""The bytes of all cells, the number of rows and the number of columns."""
 
 
 def _keep_raw(_names: Sequence[str], rows: RawRows) -> RawRows:

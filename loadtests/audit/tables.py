@@ -12,10 +12,7 @@ from cassandra.cluster import Session
 from numpy.typing import NDArray
 
 from loadtests.audit.counting import (
-    IN_DOUBT_FOUND,
-    NOT_JUDGED,
-    VERIFIED,
-    FactFault,
+    FactOutcome,
     Tally,
     count_acknowledged_by,
     count_units,
@@ -27,13 +24,14 @@ from loadtests.audit.fact_classes import fact_classes
 from loadtests.audit.fault_examples import FaultExample, lost_example, row_example, together
 from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, not_judged_of, phantoms_of
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.table_scan import RawRowsHandler, read_pages, token_ranges
+from loadtests.audit.table_scan import read_pages, token_ranges
 from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
+from store.readings.cassandra import RawRowsHandler
 from store.tables import Schema, Table
 
 log = logging.getLogger(__name__)
@@ -274,7 +272,7 @@ class _TableJudge:
         self._by_dc: list[FactCounts] = []
         self._of_planes = FactCounts()
         for one in self._classes:
-            self._of_planes.add(FactCounts(**count_units(one.plane, one.unit_starts)))
+            self._of_planes.add(FactCounts(**count_units(one.plane, one.unit_starts)._asdict()))
         self.facts_read = 0
         self.scan_s = 0.0
 
@@ -283,7 +281,7 @@ class _TableJudge:
         while True:
             right = [bitmap.copy() for bitmap in self._right]
             counts, examples = self._pass(session, dc, right)
-            lost = int(counts[FactFault.LOST])
+            lost = int(counts[FactOutcome.LOST])
             waited_s = patience.wait() if lost else 0.0
             if waited_s == 0:
                 break
@@ -293,23 +291,23 @@ class _TableJudge:
         self._examples += examples
         faults = FactCounts(
             lost=lost,
-            wrong=int(counts[FactFault.WRONG]),
-            phantom=int(counts[FactFault.PHANTOM]),
-            duplicate=int(counts[FactFault.DUPLICATE]),
-            not_judged=int(counts[NOT_JUDGED]),
+            wrong=int(counts[FactOutcome.WRONG]),
+            phantom=int(counts[FactOutcome.PHANTOM]),
+            duplicate=int(counts[FactOutcome.DUPLICATE]),
+            not_judged=int(counts[FactOutcome.NOT_JUDGED]),
         )
         self._by_dc.append(faults)
         return DcCounts(
             attempted=self._of_planes.attempted,
             acknowledged=self._of_planes.acknowledged,
             indeterminate=self._of_planes.indeterminate,
-            verified=int(counts[VERIFIED]),
+            verified=int(counts[FactOutcome.VERIFIED]),
             lost=faults.lost,
             wrong=faults.wrong,
             phantom=faults.phantom,
             duplicate=faults.duplicate,
             not_judged=faults.not_judged,
-            in_doubt_found=int(counts[IN_DOUBT_FOUND]),
+            in_doubt_found=int(counts[FactOutcome.IN_DOUBT_FOUND]),
             settled_s=round(settled_s, 3),
         )
 
@@ -357,7 +355,7 @@ class _TableJudge:
                     for example in tally.add(compared, claim)
                 ]
         for one, tally in zip(self._classes, tallies, strict=True):
-            self.facts_read += int(tally.counts[FactFault.WRONG :].sum())
+            self.facts_read += int(tally.counts[FactOutcome.WRONG :].sum())
             examples += [lost_example(self._estate, self._table, one, example, dc) for example in tally.finish()]
         self.scan_s += time.monotonic() - started
         counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)

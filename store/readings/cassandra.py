@@ -37,12 +37,16 @@ alone. 192 take a fifth less of the nodes' CPU than 48, and 384 no less."""
 
 TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 
-_Rows = tuple[tuple[int, bytes], bytes | None]  # (rows, their bytes), paging state
+
+RawRows = tuple[bytes, int, int]
+"""The bytes of all cells, the number of rows and the number of columns."""
+
+_Rows = tuple[RawRows, bytes | None]  # and the paging state
 _Answer = Future[_Rows]
 
 
 class _RawRowsMessage(ResultMessage):
-    """A RESULT message whose rows stay bytes: `parsed_rows` is the pair (bytes of all cells, number of rows)."""
+    """A RESULT message whose rows stay bytes: `parsed_rows` is a RawRows."""
 
     def recv_results_rows(
         self, f: Any, protocol_version: int, user_type_map: Any, result_metadata: Any, column_encryption_policy: Any
@@ -51,10 +55,13 @@ class _RawRowsMessage(ResultMessage):
         described = self.column_metadata or result_metadata
         self.column_names = [column[2] for column in described]
         self.column_types = [column[3] for column in described]
-        self.parsed_rows = (read_int(f), f.read())
+        row_count = read_int(f)
+        self.parsed_rows = (f.read(), row_count, len(described))
 
 
-class _RawRowsHandler(_ProtocolHandler):
+class RawRowsHandler(_ProtocolHandler):
+    """Set as the `client_protocol_handler` of a session whose answers are RawRows."""
+
     message_types_by_opcode = {**_ProtocolHandler.message_types_by_opcode, ResultMessage.opcode: _RawRowsMessage}  # noqa: RUF012
 
 
@@ -91,7 +98,7 @@ class CassandraBulk:
             asked: bytes | None = None
             answer: _Answer | None = self._ask(bound, asked)
             while answer is not None:
-                (count, body), paging_state = self._page(bound, asked, answer)
+                (body, count, _), paging_state = self._page(bound, asked, answer)
                 asked = paging_state
                 answer = self._ask(bound, asked) if asked else None
                 yield layout.decode(count, body)
@@ -113,14 +120,14 @@ class CassandraBulk:
     def _ask(self, bound: BoundStatement, paging_state: bytes | None) -> _Answer:
         if self._scanning is None:
             self._scanning = self._session.cluster.connect()
-            self._scanning.client_protocol_handler = _RawRowsHandler
+            self._scanning.client_protocol_handler = RawRowsHandler
         profile = self._scanning.execution_profile_clone_update(
             EXEC_PROFILE_DEFAULT, row_factory=lambda _, rows: rows, consistency_level=self._wire_level
         )
         answer: _Answer = Future()
         asked = self._scanning.execute_async(bound, paging_state=paging_state, execution_profile=profile)
         asked.add_callbacks(
-            lambda rows: answer.set_result((rows or (0, b""), asked._paging_state)), answer.set_exception
+            lambda rows: answer.set_result((rows or (b"", 0, 0), asked._paging_state)), answer.set_exception
         )
         return answer
 

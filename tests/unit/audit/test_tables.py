@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.counting import Example, FactFault, Tally, count_units, count_verified, unit_bitmap
+from loadtests.audit.counting import Example, FactFault, FactOutcome, Tally, count_units, count_verified, unit_bitmap
 from loadtests.audit.expected_rows import audited_columns, compare_page, held_integers, rows_of_class, wrong_column
 from loadtests.audit.fact_classes import combined, fact_classes, month_starts
 from loadtests.audit.table_scan import NULL, TablePage, _split
@@ -244,11 +244,11 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
             FactCounts(
                 **{fault.name.lower(): int(tally.counts[fault]) for fault in FactFault},
                 verified=count_verified(one.plane, one.unit_starts, right),
-                **count_units(one.plane, one.unit_starts),
+                **count_units(one.plane, one.unit_starts)._asdict(),
             )
         )
-        in_doubt += int(tally.counts[5])
-        not_judged += int(tally.counts[6])
+        in_doubt += int(tally.counts[FactOutcome.IN_DOUBT_FOUND])
+        not_judged += int(tally.counts[FactOutcome.NOT_JUDGED])
     counts = {"in_doubt_found": in_doubt, "not_judged": not_judged} | {
         key: getattr(found, key) for key in ("attempted", "acknowledged", "indeterminate", "verified")
     }

@@ -13,12 +13,13 @@ from cassandra import ConsistencyLevel as DriverLevel
 from loadtests.audit import row_counts, tables
 from loadtests.audit.row_counts import RowCounts, Sent
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
-from loadtests.audit.table_scan import RawRowsHandler, TablePage
+from loadtests.audit.table_scan import TablePage
 from loadtests.audit.tables import AuditReport, SettleTime, audit
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate.model import EstateModel, build_estate
+from store.readings.cassandra import RawRowsHandler
 from store.schemas import SCHEMAS
 from tests.unit.audit.test_tables import PREMISES, TABLES, Row, page_of, scenario, tables_of
 
