@@ -1,20 +1,13 @@
-"""What the machine and its nodes do while a step goes on, once a second: the evidence of what binds.
+"""What the machine and its nodes do while a step goes on, once a second: the evidence of what binds."""
 
-In a thread of its own: a node that answers late must not hold up the load.
-"""
-
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import psutil
 
+from loadtests.monitoring.periodic import PeriodicSampling
 from loadtests.recording.history import NodeSample
-
-SAMPLE_EVERY_S = 1.0
 
 SampleNodes = Callable[[int], Sequence[NodeSample]]
 
@@ -32,31 +25,20 @@ class ResourceSample:
     nodes: tuple[NodeSample, ...]
 
 
-class ResourceWatch:
+class ResourceWatch(PeriodicSampling):
     """Samples from entering the block to leaving it; `samples` may be read meanwhile."""
 
     def __init__(self, sample_nodes: SampleNodes) -> None:
+        super().__init__("resource-watch")
         self.samples: list[ResourceSample] = []
         self._sample_nodes = sample_nodes
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="resource-watch", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
 
     def _run(self) -> None:
         started_s = before_s = time.monotonic()
         psutil.cpu_percent()  # of the time since the call before
         self._sample_nodes(0)  # likewise
         busy_ms = _disk_busy_ms()
-        while not self._over.wait(SAMPLE_EVERY_S - (time.monotonic() - started_s) % SAMPLE_EVERY_S):
+        while self._wait(started_s):
             now_s, busy_now_ms = time.monotonic(), _disk_busy_ms()
             second = int(now_s - started_s) - 1  # the one that has just ended
             self.samples.append(

@@ -10,8 +10,7 @@ from typing import cast
 import pytest
 
 from loadtests.cluster.local import LocalCluster
-from loadtests.monitoring import node_sampling
-from loadtests.monitoring import resources as resource_watch
+from loadtests.monitoring import periodic
 from loadtests.monitoring.live import RecentSeconds
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.node_sampling import NodeSampling
@@ -51,8 +50,7 @@ class Dying:
 
 @pytest.fixture
 def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dying]:
-    monkeypatch.setattr(node_sampling, "SAMPLE_EVERY_S", 0.01)
-    monkeypatch.setattr(resource_watch, "SAMPLE_EVERY_S", 0.01)
+    monkeypatch.setattr(periodic, "SAMPLE_EVERY_S", 0.01)
     with Dying(tmp_path) as one:
         yield one
 
