@@ -43,9 +43,9 @@ from loadtests.fleet.record import RunRecord, StormRecord
 from loadtests.fleet.roster import Roster
 from loadtests.fleet.runners import FleetMasterRunner
 from loadtests.fleet.tables import add_second
-from loadtests.folders import make_folder
 from loadtests.monitoring.live import RecentSeconds
 from loadtests.recording.ledger import Ledger
+from loadtests.recording.new_folder import make_folder
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import READY_S_MAX
 from loadtests.storm.messages import ShardReport

@@ -2,13 +2,13 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tomli_w
 
 from loadtests.errors import HarnessError
-from loadtests.folders import make_folder
+from loadtests.recording.new_folder import make_folder
 from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
@@ -57,6 +57,22 @@ def release(out: Path) -> None:
 
 
 @contextlib.contextmanager
+def claimed_folder(out: Path, undo: Callable[[Path, BaseException], None]) -> Iterator[Path]:
+    """A claimed folder. undo: what takes away from it, and of what error, when its making fails.
+
+    Raises what `claim_folder` does.
+    """
+    folder = claim_folder(out)
+    try:
+        yield folder
+        release(folder)
+    except BaseException as error:
+        release(folder)
+        undo(folder, error)
+        raise
+
+
+@contextlib.contextmanager
 def named_folder(out: Path | None, stem: str) -> Iterator[Path]:
     """`out`; or where none was named a new runs/STEM-TIME of this process's own, taken away again when it stays empty."""
     if out is not None:
@@ -83,20 +99,19 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     Raises what `claim_folder` does.
     """
-    out = claim_folder(out)
-    try:
-        yield out
-        release(out)
-    except BaseException as error:
-        release(out)
-        if not _holds_measurements(out):
-            if isinstance(error, KeyboardInterrupt):
-                shutil.rmtree(out, ignore_errors=True)
-            for name in (RESOLVED_NAME, PROFILE_NAME, START_NAME):
-                (out / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not empty
-                out.rmdir()
-        raise
+
+    def undo(out: Path, error: BaseException) -> None:
+        if _holds_measurements(out):
+            return
+        if isinstance(error, KeyboardInterrupt):
+            shutil.rmtree(out, ignore_errors=True)
+        for name in (RESOLVED_NAME, PROFILE_NAME, START_NAME):
+            (out / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty
+            out.rmdir()
+
+    with claimed_folder(out, undo) as folder:
+        yield folder
 
 
 def _holds_measurements(out: Path) -> bool:

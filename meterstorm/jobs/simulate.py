@@ -31,7 +31,7 @@ from meterstorm.jobs.replicate import (
     replication_seeds,
     walk,
 )
-from meterstorm.jobs.run_folder import claim_folder, release, write_resolved
+from meterstorm.jobs.run_folder import claimed_folder, write_resolved
 from meterstorm.outcomes.simulation import results_of
 from reports.simulation.page import write_simulation_report
 from reports.simulation.results import SimulationResults
@@ -194,18 +194,16 @@ def _progress(console: Console) -> Progress:
 def _new_folder(out: Path) -> Iterator[Path]:
     """A claimed folder, which is taken away again, with what was written in it, when its making fails."""
     was_there = out.exists()
-    folder = claim_folder(out)
-    try:
-        yield folder
-        release(folder)
-    except BaseException:
-        release(folder)
+
+    def undo(folder: Path, _: BaseException) -> None:
         for name in _WRITTEN:
             (folder / name).unlink(missing_ok=True)
         if not was_there:
             with contextlib.suppress(OSError):  # somebody else's file is in it by now
                 folder.rmdir()
-        raise
+
+    with claimed_folder(out, undo) as folder:
+        yield folder
 
 
 def _require_new(path: Path) -> None:
