@@ -18,7 +18,7 @@ from store.parsing import Delivery, Meters, parse
 from store.ports import LogEvent, Rejected
 from store.readings.fold import Book
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, RefusedRequest, Rejection
-from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
+from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of, month_of_us
 from store.tariffs import MISSING_WH, DayTotals, day_totals
 from store.validation import Context, judge, no_context, rejections
 
@@ -284,7 +284,7 @@ def _has_begun(month: int, latest_us: int) -> bool:
 
     latest_us: the latest instant at which a gateway received something; deliveries overtake each other by a day at most.
     """
-    return bool(month_of(np.array([latest_us + DAY_US]))[0] >= month)
+    return month_of_us(latest_us + DAY_US) >= month
 
 
 def _day_totals(

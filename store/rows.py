@@ -72,6 +72,16 @@ def month_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
     return ((months // 12 + 1970) * 100 + months % 12 + 1).astype(np.int32)
 
 
+def month_of_us(instant_us: int) -> int:
+    """The UTC month of one instant [us since the Unix epoch], as yyyymm."""
+    return int(month_of(np.array([instant_us]))[0])
+
+
+def month_start_us(month: int) -> int:
+    """00:00 UTC of the first day of a month (yyyymm) [us since the Unix epoch]."""
+    return int(np.datetime64(f"{month // 100:04d}-{month % 100:02d}", "us").astype(np.int64))
+
+
 def day_of_month(instant_us: NDArray[np.int64]) -> NDArray[np.int8]:
     """The UTC day of the month, from 1: int64[n] [us since the Unix epoch] -> int8[n]."""
     days = instant_us.astype("datetime64[us]").astype("datetime64[D]")

@@ -17,12 +17,12 @@ from loadtests.audit.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
 from loadtests.workload.raw_deliveries import exported_days
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
 from scenarios.london import local_text
 from sim.estate.lookup import again_us_of, meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
 from store.roles import DAY_VIEWS, HALF_HOUR_ROLES, TableRole
-from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, month_of, reading_columns
+from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, day_of_month, month_of, reading_columns
 from store.tables import CqlType, Table
 from store.tariffs import EXPORT, GAS, MISSING_WH
 
@@ -255,7 +255,7 @@ def _expected_days(
         "premises": meter // len(estate.fuels),
         "month": month_of(start_us),
         "fuel": _fuel_codes(estate, meter),
-        "day": (start_us - _month_start_us(start_us)) // DAY_US + 1,
+        "day": day_of_month(start_us),
         "through": (start_us + count * SLOT_US) // 1_000,
     }
 
@@ -330,7 +330,7 @@ def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str,
     if "month" in held:
         is_made &= held["month"] == month_of(instant_us)
     if "day" in held:
-        is_made &= held["day"] == (instant_us - _month_start_us(instant_us)) // DAY_US + 1
+        is_made &= held["day"] == day_of_month(instant_us)
     return Messages(
         meter=np.where(is_made, meter, -1),
         first_slot=np.where(is_made, first_slot, 0).astype(np.int32),
@@ -348,10 +348,6 @@ def _is_whole_day(table: Table, first_slot: NDArray[np.int64], slot_count: NDArr
         return is_last
     is_whole: NDArray[np.bool_] = slot_count == SLOTS_PER_DAY
     return is_whole
-
-
-def _month_start_us(instant_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    return instant_us.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
 
 
 def _slot_of(since_start_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

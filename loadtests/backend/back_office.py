@@ -60,7 +60,7 @@ from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceip
 from store.readings.settlement import dates_of, is_settled, shard_of
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
-from store.rows import Readings, month_of
+from store.rows import Readings, month_of, month_of_us
 from store.tariffs import EXPORT, MISSING_WH
 
 ROUND_S = 0.5
@@ -224,7 +224,7 @@ class BackOffice:
         self._serve(home, now_us)
         if now_us >= self._half_us and not self._has_cohorts:
             instant_us = self._start_us + now_us
-            _project_cohorts(self._estate, self._store, _month(instant_us), instant_us)
+            _project_cohorts(self._estate, self._store, month_of_us(instant_us), instant_us)
             self._has_cohorts = True
 
     def close(self, now_us: int) -> None:
@@ -236,7 +236,7 @@ class BackOffice:
         if self._is_summarised:
             summarise(self._estate, self._store, instant_us)
         completeness(self._runner, instant_us // DAY_US * DAY_US)
-        comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), _month(instant_us))
+        comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), month_of_us(instant_us))
 
     def _exports(self, meter: Integers, now_us: int) -> Iterator[Readings]:
         """The latest day that is over of what these meters gave to the network, of those that send half-hours at all.
@@ -343,14 +343,14 @@ class BackOffice:
         kind = TariffKind(int(tariff_kinds_of(self._estate, np.array([home]))[0]))
         desk = Desk(customers=self._customers, views=self._store, first_tariff=kind)
         desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
-        month = _month(instant_us)
+        month = month_of_us(instant_us)
         for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
             self._store.usage(home, fuel, month)
         self._store.alerts(home, month)
         self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
         self._store.rejected(self._start_us // DAY_US * DAY_US)
         self._customers.register_changes(home)
-        before = _month(self._start_us - DAY_US * 28)
+        before = month_of_us(self._start_us - DAY_US * 28)
         desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
         self.done.bills += 1
 
@@ -403,7 +403,3 @@ def _strides(count: int) -> Iterator[int]:
     while True:
         yield at
         at = (at + step) % count
-
-
-def _month(instant_us: int) -> int:
-    return int(month_of(np.array([instant_us]))[0])

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import pytest
 
-from loadtests.cluster.machine import fingerprint
+from loadtests.cluster.machine import fingerprint, processor_count
 from loadtests.fleet.launch import LOCUSTFILE
 from loadtests.fleet.record import StormRecord
 from loadtests.recording.history import read_history
@@ -110,7 +110,7 @@ def _await_start(out: Path, master: "subprocess.Popen[bytes]") -> None:
 
 def test_two_workers_against_one(benchmark: Any, tmp_path: Path) -> None:
     """What the second worker adds."""
-    if shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
+    if shutil.which("taskset") is None or processor_count() < 2:
         pytest.skip("taskset and two processors are needed to give each worker its own")
     pairs: list[tuple[float, float]] = []
     stub_shares: list[tuple[float, float]] = []

@@ -16,6 +16,7 @@ from loadtests.capacity.step import SECONDS_MIN, StepOutcome, StepRules, StepSec
 from loadtests.capacity.target import StepTarget
 from loadtests.errors import HarnessError
 from loadtests.monitoring.resources import ResourceSample, ResourceWatch, SampleNodes
+from loadtests.recording.seconds import sparse_of
 from loadtests.wire.recorder import EngineReport, IntervalSnapshot
 from loadtests.workload.poisson_source import LoadPhase
 
@@ -171,14 +172,9 @@ def step_second(snapshot: IntervalSnapshot, operations: Sequence[str]) -> StepSe
         offered=offered,
         completed=completed,
         bad=bad,
-        response={name: _sparse(counts) for name, counts in dense.items()},
-        lateness=_sparse(snapshot.lateness),
+        response={name: sparse_of(counts) for name, counts in dense.items()},
+        lateness=sparse_of(snapshot.lateness),
     )
-
-
-def _sparse(counts: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    at = np.flatnonzero(counts).astype(np.int32)
-    return at, counts[at]
 
 
 def _silent(second: int) -> StepSecond:

@@ -1,7 +1,6 @@
 """What this machine has free: memory, processors, disk."""
 
 import math
-import os
 import platform
 import shutil
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from loadtests.cluster import cgroups
+from sim.virtual_time.parallel import usable_processors
 
 
 def available_memory_mib() -> int:
@@ -20,8 +20,7 @@ def available_memory_mib() -> int:
 
 def processor_count() -> int:
     """Processors that this process may use: those that it may run on, or what a container's quota comes to if less."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    granted = cgroups.processors_granted()
+    count, granted = usable_processors(), cgroups.processors_granted()
     return count if granted is None else max(1, min(count, math.ceil(granted)))
 
 

@@ -21,7 +21,7 @@ from loadtests.cluster.connect import connect
 from loadtests.errors import HarnessError
 from loadtests.fleet.journeys import DayShape, JourneyPage, Turn
 from loadtests.recording.history import SecondCounts, counts_of
-from loadtests.recording.seconds import Second, Sparse
+from loadtests.recording.seconds import Second, Sparse, sparse_of
 from loadtests.workload.deliveries import preference_columns
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US, TariffKind
@@ -33,7 +33,7 @@ from store.customers.port import Preference, PreferenceChange
 from store.ports import StoreError
 from store.readings.summarise import comparison
 from store.rejections import RefusedRequest
-from store.rows import month_of
+from store.rows import month_of_us
 
 CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in JourneyPage)
 _OPEN = (Timeout, OperationTimedOut, WriteFailure, ConnectionException)
@@ -209,16 +209,9 @@ class CustomerDesk:
             self._desk.customers.preferences(premises)
 
 
-def month_of_us(instant_us: int) -> int:
-    """yyyymm of an instant [us since the Unix epoch]."""
-    return int(month_of(np.array([instant_us]))[0])
-
-
 def _since_s(zero_ns: int) -> float:
     return (time.monotonic_ns() - zero_ns) / 1e9
 
 
 def _sparse(values_us: list[int]) -> Sparse:
-    counts = counts_of(np.array(values_us, np.int64))
-    index = np.flatnonzero(counts).astype(np.int32)
-    return index, counts[index]
+    return sparse_of(counts_of(np.array(values_us, np.int64)))

@@ -14,9 +14,8 @@ from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
 from loadtests.recording.ledger import Ledger, SlotState, strengthen
 from loadtests.recording.run_folder import RunFolder
-from loadtests.recording.seconds import Second
+from loadtests.recording.seconds import Second, dense_of
 from loadtests.storm.messages import ShardReport
-from loadtests.storm.shard_process import dense
 
 STORM_NAME = "storm.json"
 _OUTCOMES = ("failed", "indeterminate")
@@ -97,9 +96,9 @@ class RunRecord:
         self._writer(source, operations).write_second(
             second.second,
             second.counts,
-            {name: dense(*sparse) for name, sparse in second.response.items()},
-            {name: dense(*sparse) for name, sparse in second.service.items()},
-            dense(*second.lateness),
+            {name: dense_of(sparse) for name, sparse in second.response.items()},
+            {name: dense_of(sparse) for name, sparse in second.service.items()},
+            dense_of(second.lateness),
         )
         for counts in second.counts.values():
             self.totals += (counts.offered, counts.ok, counts.failed, counts.indeterminate)

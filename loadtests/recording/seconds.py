@@ -5,10 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.history import SecondCounts
+from loadtests.recording.history import COUNTS_SIZE, Counts, SecondCounts
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int64]]
 """A histogram of the layout of `loadtests.recording.history`: the indices that were counted, and their counts."""
+
+
+def sparse_of(counts: Counts) -> Sparse:
+    """The same histogram as the indices that were counted."""
+    index = np.flatnonzero(counts).astype(np.int32)
+    return index, counts[index]
+
+
+def dense_of(sparse: Sparse) -> Counts:
+    """The same histogram as int64[COUNTS_SIZE]."""
+    index, count = sparse
+    counts = np.zeros(COUNTS_SIZE, np.int64)
+    counts[index] = count
+    return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,9 @@ from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories, wall_s_of
 from loadtests.recording.run_folder import RunFolder
-from loadtests.recording.seconds import Second
+from loadtests.recording.seconds import Second, dense_of
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
-from loadtests.storm.shard_process import dense, new_live_counts, start_shard
+from loadtests.storm.shard_process import new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from loadtests.wire.recorder import LiveField
 from loadtests.workload.experiment import Experiment
@@ -254,9 +254,9 @@ class _Shards:
                 self._writers[shard].write_second(
                     message.second,
                     message.counts,
-                    {name: dense(*sparse) for name, sparse in message.response.items()},
-                    {name: dense(*sparse) for name, sparse in message.service.items()},
-                    dense(*message.lateness),
+                    {name: dense_of(sparse) for name, sparse in message.response.items()},
+                    {name: dense_of(sparse) for name, sparse in message.service.items()},
+                    dense_of(message.lateness),
                 )
             case ShardReport():
                 self._done[shard] = message

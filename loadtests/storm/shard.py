@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from loadtests.errors import HarnessError
 from loadtests.recording.history import NO_COUNTS, SecondCounts
 from loadtests.recording.ledger import Ledger
-from loadtests.recording.seconds import Second, Sparse
+from loadtests.recording.seconds import Second, sparse_of
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Stop, Trouble
 from loadtests.wire.engine import Engine, WireOperation
@@ -164,15 +164,10 @@ def second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
     return Second(
         second=snapshot.second,
         counts=counts,
-        response={name: _sparse(values) for name, values in response.items()},
-        service={name: _sparse(values) for name, values in service.items()},
-        lateness=_sparse(snapshot.lateness),
+        response={name: sparse_of(values) for name, values in response.items()},
+        service={name: sparse_of(values) for name, values in service.items()},
+        lateness=sparse_of(snapshot.lateness),
     )
-
-
-def _sparse(counts: NDArray[np.int64]) -> Sparse:
-    index = np.flatnonzero(counts).astype(np.int32)
-    return index, counts[index]
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.history import COUNTS_SIZE, Counts
 from loadtests.wire.recorder import LIVE_SIZE
 
 
@@ -37,10 +36,3 @@ def new_live_counts(path: Path) -> NDArray[np.int64]:
     path.write_bytes(bytes(LIVE_SIZE * 8))
     with path.open("r+b") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
-
-
-def dense(index: NDArray[np.int32], count: NDArray[np.int64]) -> Counts:
-    """A sparse histogram as int64[COUNTS_SIZE]."""
-    counts = np.zeros(COUNTS_SIZE, np.int64)
-    counts[index] = count
-    return counts

@@ -17,7 +17,9 @@ from loadtests.wire.block import OPERATION, OperationBlock, OperationSource
 
 POOL_OPERATIONS_MAX = 200_000  # some 60 MB of frames; at 2,000/s an operation comes again after 100 s
 BLOCK_ROWS = 4_096
+SAMPLE_BLOCK_ROWS = 2_048
 SHARDS_MAX = 4_096  # the trace's partitions
+_ARRIVAL_DRAW = 0xA77
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class RateSource:
         end_us = self._phase_start_us + phase.length_s * 1e6
         # at most half a second ahead, so that a step that is ended early has little in store
         count = min(BLOCK_ROWS, max(1, round(phase.rate_per_s / 2)))
-        due_us = self._now_us + np.cumsum(self._random.exponential(1e6 / phase.rate_per_s, count))
+        due_us = _arrivals_us(self._random, self._now_us, phase.rate_per_s, count)
         self._now_us = float(due_us[-1])
         if self._now_us >= end_us:
             due_us = due_us[due_us < end_us]
@@ -129,10 +131,6 @@ class RateSource:
             self._order = np.concatenate([self._order, self._random.permutation(len(self._pool))])
         drawn, self._order = self._order[:count], self._order[count:]
         return drawn
-
-
-BLOCK_SIZE = 2_048
-_ARRIVAL_DRAW = 0xA77
 
 
 class SteadySource:
@@ -150,14 +148,19 @@ class SteadySource:
         self._made, self._now_us = 0, 0.0
 
     def next_block(self) -> OperationBlock | None:
-        size = min(BLOCK_SIZE, self._count - self._made)
+        size = min(SAMPLE_BLOCK_ROWS, self._count - self._made)
         if size == 0:
             return None
         index = (self._first + self._made + np.arange(size)) % len(self._sample)
         rows = self._sample.rows[index]
         if self._rate_per_s is not None:
-            due_us = self._now_us + np.cumsum(self._random.exponential(1e6 / self._rate_per_s, size))
+            due_us = _arrivals_us(self._random, self._now_us, self._rate_per_s, size)
             self._now_us = float(due_us[-1])
             rows["due_us"] = due_us.astype(np.int64)
         self._made += size
         return OperationBlock(rows=rows, frames=self._sample.frames)
+
+
+def _arrivals_us(random: np.random.Generator, after_us: float, rate_per_s: float, count: int) -> NDArray[np.float64]:
+    """The next `count` Poisson arrivals after an instant [us]."""
+    return after_us + np.cumsum(random.exponential(1e6 / rate_per_s, count))

@@ -17,6 +17,11 @@ Progress = Callable[[float], None]  # told the share done so far, 0 .. 1
 CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
 
 
+def usable_processors() -> int:
+    """Processors that this process may run on; a container's quota is `loadtests.cluster.machine.processor_count`'s to know."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def sweep(
     premises_count: int,
     work: Callable[[int, int, Arrays], None],
@@ -27,7 +32,7 @@ def sweep(
 ) -> Arrays:
     """The sums of what `work(first, end, total)` adds to its thread's arrays for each range of premises first .. end - 1."""
     starts = range(0, premises_count, CHUNK_SIZE)
-    threads = min(thread_count or os.cpu_count() or 1, len(starts))
+    threads = min(thread_count or usable_processors(), len(starts))
     lock = Lock()
     done = 0
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from scenarios.domain import DAY_US, TariffKind
 from store.customers.port import Bill, FuelDisplay, Line, LineKind
 from store.ports import DayBill
 from store.rejections import RefusedRequest
+from store.rows import month_start_us
 from store.tariffs import PriceList, price_at, standing_of
 
 ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months after it
@@ -154,8 +153,7 @@ def _standing_lines(charges: Charges, month: int) -> list[Line]:
 
 def day_start_us(month: int, day: int) -> int:
     """00:00 UTC of a day (from 1) of a month (yyyymm) [us since the Unix epoch]."""
-    first = np.datetime64(f"{month // 100:04d}-{month % 100:02d}-01", "us").astype(np.int64)
-    return int(first) + (day - 1) * DAY_US
+    return month_start_us(month) + (day - 1) * DAY_US
 
 
 # -- as the table has them -----------------------------------------------------------------------------------------------------

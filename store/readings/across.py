@@ -23,7 +23,7 @@ from store.readings.settlement import dates_of, days_of, is_settled, settle, set
 from store.readings.store import HomeReadings, log_of
 from store.readings.verify import Difference, Rebuilt
 from store.roles import TableRole
-from store.rows import MeterDay, month_of
+from store.rows import MeterDay, month_of, month_of_us
 from store.tables import Schema, Table, primary_key
 from store.tariffs import MISSING_WH
 
@@ -253,7 +253,7 @@ def _is_first(row: Values, log: Page, days: Sequence[MeterDay]) -> bool:
     start_us = integers(log, "interval_start")[is_of] * 1_000
     is_run = (integers(log, "slot_count")[is_of] > 0) & np.isin(start_us // DAY_US * DAY_US, wanted)
     first = int(months[is_run].min())
-    return any(int(month_of(np.array([one.day_start_us]))[0]) == first for one in days if one.day_start_us in wanted)
+    return any(month_of_us(one.day_start_us) == first for one in days if one.day_start_us in wanted)
 
 
 def _held(store: HomeReadings, table: Table, since_us: int) -> Iterator[dict[str, Any]]:

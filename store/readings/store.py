@@ -27,7 +27,7 @@ from store.ports import (
 from store.readings.fold import Book, check_can_price, check_priced, fold_totals, lists_of
 from store.readings.verify import Difference, Rebuilt, rebuild, verify
 from store.roles import TableRole
-from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of, reading_columns, us_of, values_of
+from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of_us, reading_columns, us_of, values_of
 
 TICK_US = 10_000_000
 REJECTED_SHARD_COUNT = 16
@@ -143,7 +143,7 @@ class HomeReadings:
     def record_alert(self, premises: int, alert: Alert) -> None:
         values = {
             "premises": premises,
-            "month": _month_of(alert.raised_at_us),
+            "month": month_of_us(alert.raised_at_us),
             "raised_at": alert.raised_at_us // 1_000,
             "number": alert.number,
             "received_at": alert.received_at_us // 1_000,
@@ -201,7 +201,7 @@ class HomeReadings:
 
         Raises Refused for a day that can't be priced.
         """
-        month = _month_of(day_start_us)
+        month = month_of_us(day_start_us)
         rows = self.runner.run(Operation.READ_EVENTS, {"premises": premises, "month": month})
         of_day = [row for row in rows if row.fuel == fuel and 0 <= us_of(row.interval_start) - day_start_us < DAY_US]
         totals = check_priced(fold_totals(log_of(premises, month, of_day), self.book))
@@ -288,7 +288,3 @@ def _bill_of(row: Any, day: int) -> DayBill:
         cost_upence=row.cost_upence,
         through_us=us_of(row.through),
     )
-
-
-def _month_of(instant_us: int) -> int:
-    return int(month_of(np.array([instant_us]))[0])

@@ -16,7 +16,7 @@ from store.readings.fold import DAY_COLUMNS, fold_days
 from store.readings.store import HomeReadings
 from store.readings.summaries import Insight, count_known, insights
 from store.roles import TableRole
-from store.rows import month_of
+from store.rows import month_of_us, month_start_us
 
 ROWS_AT_ONCE = 1_000
 
@@ -94,11 +94,9 @@ def project_completeness(
             if len(days.premises):
                 for key, known in count_known(days, region_of(days.premises)).items():
                     counts[key] = counts[key] + known if key in counts else known
-    assert all(month_of(np.array([day_us]))[0] == month for day_us, _, _ in counts), (
-        "a day in another month's partition"
-    )
-    for day_us in range(max(_month_start_us(month), since_us // DAY_US * DAY_US), as_of_us, DAY_US):
-        if int(month_of(np.array([day_us]))[0]) != month:
+    assert all(month_of_us(day_us) == month for day_us, _, _ in counts), "a day in another month's partition"
+    for day_us in range(max(month_start_us(month), since_us // DAY_US * DAY_US), as_of_us, DAY_US):
+        if month_of_us(day_us) != month:
             break
         for region, fuel in expected:
             counts.setdefault((day_us, region, fuel), np.zeros(SLOTS_PER_DAY, np.int64))
@@ -121,10 +119,6 @@ def completeness(runner: Runner, day_start_us: int) -> dict[tuple[int, int], tup
     """(region, fuel) -> how many readings each half-hour of a UTC day should have, and how many it has. Raises StoreError."""
     rows = runner.run(Operation.READ_COMPLETENESS, {"epoch_day": day_start_us // DAY_US})
     return {(row.region, row.fuel): (row.expected, tuple(row.known_counts)) for row in rows}
-
-
-def _month_start_us(month: int) -> int:
-    return int(np.datetime64(f"{month // 100:04}-{month % 100:02}", "us").astype(np.int64))
 
 
 def _write(runner: Runner, operation: AnyOperation, rows: list[Values]) -> None:

@@ -23,6 +23,7 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
+from loadtests.backend.back_office import months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
@@ -38,7 +39,6 @@ from store.ports import LogEvent
 from store.readings.cassandra import CassandraBulk
 from store.readings.verify import verify
 from store.roles import HOME_VIEWS
-from store.rows import month_of
 from store.tables import Schema
 from store.tariffs import MISSING_WH, PriceList
 
@@ -65,7 +65,7 @@ def check_rules(
     customers = CassandraCustomers(session, schema, topology)
     homes = sampled_homes(estate, ledger)
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
-    months = sorted({int(month) for month in month_of(_day_starts_us(estate))})
+    months = months_of(estate)
     events = {home: [(month, event) for month in months for event in readings.events(home, month)] for home in homes}
     kinds = dict(zip(homes, tariff_kinds_of(estate, np.array(homes, np.int64)).tolist(), strict=True))
     desks = {
