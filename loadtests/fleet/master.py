@@ -44,8 +44,8 @@ from loadtests.fleet.roster import Roster
 from loadtests.fleet.runners import FleetMasterRunner
 from loadtests.fleet.tables import add_second
 from loadtests.monitoring.live import RecentSeconds
+from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.ledger import Ledger
-from loadtests.recording.new_folder import make_folder
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import READY_S_MAX
 from loadtests.storm.messages import ShardReport

@@ -8,7 +8,7 @@ from pathlib import Path
 import tomli_w
 
 from loadtests.errors import HarnessError
-from loadtests.recording.new_folder import make_folder
+from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 

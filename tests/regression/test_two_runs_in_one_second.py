@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from loadtests import folders
+from loadtests.recording import dated_folder
 from meterstorm.jobs.run_folder import claim_folder, named_folder, new_folder, release
 from scenarios.spec import ScenarioError
 
@@ -21,7 +21,7 @@ class OneSecond(datetime):
 
 @pytest.fixture(autouse=True)
 def one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "datetime", OneSecond)
+    monkeypatch.setattr(dated_folder, "datetime", OneSecond)
     monkeypatch.chdir(tmp_path)
 
 

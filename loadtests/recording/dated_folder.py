@@ -1,4 +1,4 @@
-"""A new folder for whoever named none."""
+"""A new folder, named by the time, for whoever named none."""
 
 from datetime import UTC, datetime
 from itertools import count
