@@ -50,7 +50,8 @@ from sim.estate.model import EstateModel
 from store.columns import Integers
 from store.customers.desk import Desk
 from store.customers.store import HomeCustomers
-from store.ingest import Known, ingest
+from store.ingest import ingest
+from store.known import Known
 from store.parsing import NumberedHomes
 from store.ports import StoreError
 from store.readings.across import Projection

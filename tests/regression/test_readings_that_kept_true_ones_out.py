@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of, mprn_of
-from store.ingest import Ingested, Known, ingest
+from store.ingest import Ingested, ingest
+from store.known import Known
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book

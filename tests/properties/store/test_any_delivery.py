@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, export_mpan_of, mpan_of, mprn_of
-from store.ingest import Known, ingest
+from store.ingest import ingest
+from store.known import Known
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book

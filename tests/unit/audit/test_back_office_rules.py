@@ -22,7 +22,8 @@ from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
 from store.columns import Page
-from store.ingest import Known, ingest
+from store.ingest import ingest
+from store.known import Known
 from store.memory import MemoryStore
 from store.parsing import NumberedHomes
 from store.ports import LogEvent, Rejected

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of
-from store.ingest import DELIVERY_ROWS_MAX, Ingested, Known, ingest
+from store.ingest import DELIVERY_ROWS_MAX, Ingested, ingest
+from store.known import Known
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book
