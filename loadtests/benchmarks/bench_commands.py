@@ -66,7 +66,10 @@ def store_with(session: Session, count: int) -> CommandStore:
     create_schema(session, SCHEMA, where)
     index = DueIndex(bucket_us=MINUTE_US, shard_count=1)
     minutes = (
-        [due_values(index.place(due), due) for due in map(first_due, _requests(range(start, start + DUE_A_MINUTE)))]
+        [
+            due_values(index.place(due), due, START_US)
+            for due in map(first_due, _requests(range(start, start + DUE_A_MINUTE)))
+        ]
         for start in range(0, count, DUE_A_MINUTE)
     )
     _load(session, where, minutes, (DUE_BY_BUCKET,))

@@ -39,7 +39,8 @@ class CassandraCommandTables:
         self._statements = statements
 
     def schedule(self, dues: Sequence[tuple[Place, Due]]) -> None:
-        rows: list[Values] = [due_values(place, due) for place, due in dues]
+        now_us = time.time_ns() // 1_000
+        rows: list[Values] = [due_values(place, due, now_us) for place, due in dues]
         self._statements.run_many(StoreOperation.SCHEDULE_DUE, rows)
 
     def due(self, places: Sequence[Place], from_us: int, until_us: int) -> list[Due]:
@@ -172,8 +173,12 @@ def _step(id_: CommandId, step: Step, state: State) -> dict[str, Any]:
     }
 
 
-def due_values(place: Place, due: Due) -> Values:
-    """What SCHEDULE_DUE binds."""
+def due_values(place: Place, due: Due, now_us: int) -> Values:
+    """What SCHEDULE_DUE binds.
+
+    now_us: the clock's instant [us since the Unix epoch], by which the row is written, and not that at which it is due: windows
+    of compaction are current as far as the newest row goes. An entry is a key alone: no order of writes can spoil it.
+    """
     return {
         "shard": place.shard,
         "bucket": place.bucket,
@@ -181,7 +186,7 @@ def due_values(place: Place, due: Due) -> Values:
         **_id(due.id),
         "attempt": due.attempt,
         "kind": int(due.kind),
-        "write_us": due.due_us,
+        "write_us": now_us,
     }
 
 

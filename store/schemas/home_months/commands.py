@@ -172,7 +172,8 @@ DUE_BY_BUCKET = Table(
     ),
     partition=Bound(rows=100_000, bytes_max=100_000 * 90),
     reason="A partition is written, read once when its time comes, and never again: nothing is deleted, so a read meets no "
-    "tombstone. 35 days outlast the longest wait for a due instant; whole files of a day are then dropped.",
+    "tombstone. 35 days outlast the longest wait for a due instant. Rows are written by the clock, not by the instant at which "
+    "they are due (decision 0012): a day's window closes with the day, and its files are dropped whole.",
 )
 
 DUE_CLEARED = Table(
