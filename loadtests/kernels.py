@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def borrowing_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a part of a beat: it changes the arrays that it is given, and makes none.
+    """Compile a part of a tick: it changes the arrays that it is given, and makes none.
 
     It keeps the interpreter lock: alone it takes microseconds, less than to give the lock away and wait for it again.
     """

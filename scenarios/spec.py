@@ -136,7 +136,7 @@ class Validity(Part):
     late_p99_ms_max: float = Field(strict=True, default=100.0, gt=0, le=60_000)
     cpu_share_max: float = Field(strict=True, default=0.9, gt=0, le=1, description="of one core, by the busiest sender")
     stalled_share_max: float = Field(
-        strict=True, default=0.1, gt=0, le=1, description="of the time, in beats that a sender was kept from over 10 ms"
+        strict=True, default=0.1, gt=0, le=1, description="of the time, in ticks that a sender was kept from over 10 ms"
     )
     queued_share_max: float = Field(
         strict=True, default=0.1, ge=0, le=1, description="of operations that waited for room in the in-flight window"

@@ -10,7 +10,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
 from loadtests.matrix.outage import OutageEffect, outages_of, suffer
-from loadtests.matrix.visit import CellLoad, Visit, send, visit
+from loadtests.matrix.trial import CellLoad, Trial, send, trial
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
 from loadtests.wire.ring import ring_of_metadata
@@ -42,10 +42,10 @@ class LoadedCell:
 
 @dataclass(slots=True, kw_only=True)
 class MatrixMeasurements:
-    """What was measured so far, of all groups; added to as it comes, so that an interrupt loses no more than one visit."""
+    """What was measured so far, of all groups; added to as it comes, so that an interrupt loses no more than one trial."""
 
     loaded: list[LoadedCell] = field(default_factory=list)
-    visits: list[Visit] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     outages: list[OutageEffect] = field(default_factory=list)
     nodes_per_dc: dict[int, int] = field(default_factory=dict)  # by number of DCs
     cassandra: str = ""
@@ -53,7 +53,7 @@ class MatrixMeasurements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How the matrix is measured: `repeats` blocks, in each visit `seconds` of each loop, the open one at `rate_per_s`."""
+    """How the matrix is measured: `repeats` blocks, in each trial `seconds` of each loop, the open one at `rate_per_s`."""
 
     repeats: int
     seconds: float
@@ -204,8 +204,8 @@ def _visit_all(
         for repeat in range(settings.repeats):
             for cell in block_order(group, repeat, seed):
                 progress(f"block {repeat + 1} of {settings.repeats}: {cell.name}")
-                measured.visits.append(
-                    visit(
+                measured.trials.append(
+                    trial(
                         loads[cell],
                         counters,
                         probers[cell],

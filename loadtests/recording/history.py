@@ -127,7 +127,7 @@ class HistoryWriter:
     ) -> None:
         """Record one second: counts and int64[COUNTS_SIZE] histograms [us] by operation, and the lateness of all sends.
 
-        Takes about 0.5 ms a histogram (2-core machine, 2026-11): not for a thread that has a beat to keep.
+        Takes about 0.5 ms a histogram (2-core machine, 2026-11): not for a thread that has a tick to keep.
         Seconds come in order; one may come again, and then adds up. An operation that is absent from a mapping had
         nothing in this second. Raises KeyError for an operation that the writer was not made for.
         """

@@ -64,7 +64,7 @@ class StormResult:
     wall_s: float
     shard_count: int
     is_interrupted: bool
-    stalls: int  # beats that the senders were kept from for more than 10 ms
+    stalls: int  # ticks that the senders were kept from for more than 10 ms
     stalled_share: float  # of the run's time, by the sender that was kept longest
     stall_ms_max: float
     network_errors: int  # attempts whose connection was lost, or that found none

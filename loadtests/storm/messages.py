@@ -41,7 +41,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReport:
-    """How it went; `cpu_s` is of the whole process, `report.cpu_s` of the thread that keeps the beat."""
+    """How it went; `cpu_s` is of the whole process, `report.cpu_s` of the thread that ticks."""
 
     report: EngineReport
     cpu_s: float

@@ -1,4 +1,4 @@
-"""One shard of the storm as a process of its own: a sender on its beat, with nothing else in its way.
+"""One shard of the storm as a process of its own: a sender at its ticks, with nothing else in its way.
 
 Spoken to by `loadtests.storm.coordinator` over one socket, pickled: it is given a `ShardPlan`, says `Ready`, is told
 the instant to start, reports each `Second`, and ends with `ShardReport` or `Trouble`. Secrets come in the plan, never on the

@@ -1,4 +1,4 @@
-"""Kernels ready to run: compiled before the storm, and called without Numba's dispatch in its beats."""
+"""Kernels ready to run: compiled before the storm, and called without Numba's dispatch in its ticks."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ def no_progress() -> NDArray[np.int64]:
 
 
 class Kernels(NamedTuple):
-    """The kernels of a beat, compiled for one state's types. `run_stretch` is whole beats; the others are its parts."""
+    """The kernels of a tick, compiled for one state's types. `run_stretch` is whole ticks; the others are its parts."""
 
     run_stretch: Callable[..., None]
     scan_responses: Callable[..., int]
@@ -35,7 +35,7 @@ class Kernels(NamedTuple):
 def compile_kernels(state: WireState, *, is_native: bool) -> Kernels:
     """Run every kernel once with nothing to do: compiling in the middle of a storm would cost it seconds.
 
-    is_native: beats run as `run_stretch`; without, as its parts. The part that is not needed is not compiled.
+    is_native: ticks run as `run_stretch`; without, as its parts. The part that is not needed is not compiled.
     """
     before = state.limits.copy(), state.totals.copy(), state.live.copy()
     progress = no_progress()

@@ -25,7 +25,7 @@ from loadtests.wire.protocol import (
 )
 
 _BAD_CREDENTIALS = 0x0100
-# A large send buffer lets one beat's frames leave in one call; the receive buffer keeps a busy node from stalling.
+# A large send buffer lets one tick's frames leave in one call; the receive buffer keeps a busy node from stalling.
 _SOCKET_BYTES = 1 << 20
 
 

@@ -133,7 +133,7 @@ class Links:
             self.opening_count -= 1
 
     def need_care(self) -> bool:
-        """Is there anything for `tend` to do? Cheap enough for every beat."""
+        """Is there anything for `tend` to do? Cheap enough for every tick."""
         table = self._table
         for link in range(len(table)):
             if table[link, _STATUS] == _LOST or table[link, _NEEDS_PREPARE]:

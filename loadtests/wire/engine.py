@@ -1,13 +1,13 @@
 """The wire engine: sends a source's operations to a cluster when they are due, and accounts for every answer.
 
-One engine is one shard's sender thread. Each beat it reads every socket, scans all answers, submits all that is due
-(blocks come encoded), writes every socket, and sleeps; seconds of beats go by in compiled code. There is no global
+One engine is one shard's sender thread. Each tick it reads every socket, scans all answers, submits all that is due
+(blocks come encoded), writes every socket, and sleeps; seconds of ticks go by in compiled code. There is no global
 state: an engine may be embedded in any process that lets its thread run.
 
 Rules that hold here:
 - Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in line,
   none is skipped, and their response time runs from when they were due.
-- What is measured is seen at a beat: times are up to one beat too long, never too short. Operations that end failed or
+- What is measured is seen at a tick: times are up to one tick too long, never too short. Operations that end failed or
   indeterminate have a response time like the others; service time is that of each attempt that was answered.
 - Every operation that falls due ends exactly once: offered = attempted = ok + failed + indeterminate.
 - In the ledger a slot belongs to one operation of a plane: a failure is marked over an older operation's intent.
@@ -60,13 +60,13 @@ class EngineSettings:
     drain_s_max: float = 60.0
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
-    beat_us: int = 500
+    tick_us: int = 500
     access: Access = field(default_factory=Access)
 
     def __post_init__(self) -> None:
         assert 1 <= self.in_flight_max <= 2_000_000
         assert 1 <= self.attempts_max <= 255
-        assert self.links_per_node >= 1 and self.beat_us >= 1
+        assert self.links_per_node >= 1 and self.tick_us >= 1
 
 
 class Engine:
@@ -229,7 +229,7 @@ def _new_state(
     state = new_state(sizes, ring.ends, ring.replicas, ring.node_dcs, ledger, live)
     state.limits[EngineLimit.IN_FLIGHT] = settings.in_flight_max
     state.limits[EngineLimit.TIMEOUT_US] = int(settings.operation_timeout_s * 1e6)
-    state.limits[EngineLimit.BEAT_US] = settings.beat_us
+    state.limits[EngineLimit.TICK_US] = settings.tick_us
     state.limits[EngineLimit.SILENCE_US] = int(settings.silence_s_max * 1e6)
     state.limits[EngineLimit.ATTEMPTS] = settings.attempts_max
     state.limits[EngineLimit.BACKOFF_US] = int(settings.backoff_ms * 1e3)

@@ -1,4 +1,4 @@
-"""One run of an engine, in the thread that calls it: blocks in, stretches of beats, seconds out, an end."""
+"""One run of an engine, in the thread that calls it: blocks in, stretches of ticks, seconds out, an end."""
 
 import time
 from collections import deque
@@ -106,7 +106,7 @@ class EngineRun:
         return (time.perf_counter_ns() - self._start_ns) // 1_000
 
     def _advance(self) -> None:
-        """One stretch of beats, and what Python has to do after it."""
+        """One stretch of ticks, and what Python has to do after it."""
         block = self._head()
         self._stretch(block, self._until_us(block))
         if self._held and block.is_done():
@@ -120,7 +120,7 @@ class EngineRun:
             self._hand_over(now_us)
 
     def _stretch(self, block: _HeldBlock, until_us: int) -> None:
-        """Beat until `until_us`, or until Python is needed."""
+        """Tick until `until_us`, or until Python is needed."""
         state, kernels = self._state, self._kernels
         if self._links.is_native:
             kernels.run_stretch(state, block.rows, block.frames, block.progress, self._start_ns, until_us)
@@ -142,9 +142,9 @@ class EngineRun:
         return self._held[0]
 
     def _patience_s(self) -> float:
-        """How long a block may be waited for [s]: not at all while answers are, for which there are beats.
+        """How long a block may be waited for [s]: not at all while answers are, for which there are ticks.
 
-        With nothing in flight a beat has nothing to sleep for, and the sender would keep the producer off a core they share.
+        With nothing in flight a tick has nothing to sleep for, and the sender would keep the producer off a core they share.
         """
         totals = self._state.totals
         return 0.0 if totals[Total.IN_FLIGHT] > totals[Total.WAITING] else _LOOK_US / 1e6

@@ -1,6 +1,6 @@
-"""The beat: receive, scan, submit, send, sleep; many of them in compiled code, until Python has something to do.
+"""The tick: receive, scan, submit, send, sleep; many of them in compiled code, until Python has something to do.
 
-A *stretch* is a run of beats that needs no Python: it ends for the next block, for a link that was lost, when the run is
+A *stretch* is a run of ticks that needs no Python: it ends for the next block, for a link that was lost, when the run is
 told to stop, and at the latest with the second, whose recording Python hands over.
 """
 
@@ -18,11 +18,11 @@ _HOUSEKEEPING_US = 100_000
 _IDLE_US_MAX = 2_000  # the longest sleep of an open loop, so that a stop is heard
 _SLEEP_US_MIN = 20  # the core is given to others at least this often
 
-# Closed loop: a beat is as long as three quarters of the window take to be answered. Shorter beats cost CPU that a
+# Closed loop: a tick is as long as three quarters of the window take to be answered. Shorter ticks cost CPU that a
 # cluster on the same machine could use, longer ones leave it waiting.
 _CLOSED_SHARE_PERCENT = 75
-_CLOSED_BEAT_US_MIN = 200
-_CLOSED_BEAT_US_MAX = 20_000
+_CLOSED_TICK_US_MIN = 200
+_CLOSED_TICK_US_MAX = 20_000
 
 
 @unlocked_borrowing_kernel
@@ -34,7 +34,7 @@ def run_stretch(
     start_ns: int,
     until_us: int,
 ) -> None:
-    """Beat until `until_us` [us since `start_ns`], or until Python is needed; the interpreter lock is not held.
+    """Tick until `until_us` [us since `start_ns`], or until Python is needed; the interpreter lock is not held.
 
     rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on.
     """
@@ -78,26 +78,26 @@ def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], 
 
 @borrowing_kernel
 def count_stall(state: WireState, now_us: int) -> None:
-    """A beat has ended: was the thread kept from it, by the scheduler, the interpreter's lock or its collector?
+    """A tick has ended: was the thread kept from it, by the scheduler, the interpreter's lock or its collector?
 
-    A closed loop's beats are long on purpose, and are not counted.
+    A closed loop's ticks are long on purpose, and are not counted.
     """
     totals = state.totals
-    gap_us = now_us - totals[Total.BEAT_ENDED_US]
-    if totals[Total.BEAT_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[EngineLimit.IS_CLOSED_LOOP] == 0:
+    gap_us = now_us - totals[Total.TICK_ENDED_US]
+    if totals[Total.TICK_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[EngineLimit.IS_CLOSED_LOOP] == 0:
         totals[Total.STALLS] += 1
         totals[Total.STALLED_US] += gap_us
         totals[Total.STALL_US_MAX] = max(totals[Total.STALL_US_MAX], gap_us)
-    totals[Total.BEAT_ENDED_US] = now_us
+    totals[Total.TICK_ENDED_US] = now_us
 
 
 @borrowing_kernel
 def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: int) -> int:
-    """How long to sleep [us] after a beat that took `spent_us`; the next operation is due in `until_due_us`."""
+    """How long to sleep [us] after a tick that took `spent_us`; the next operation is due in `until_due_us`."""
     if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
         wait = _closed_beat_us(state, answer_count) - spent_us
     else:
-        wait = state.limits[EngineLimit.BEAT_US] - spent_us
+        wait = state.limits[EngineLimit.TICK_US] - spent_us
         if state.totals[Total.IN_FLIGHT] == 0:
             wait = min(max(wait, until_due_us), _IDLE_US_MAX)
     return int(max(wait, _SLEEP_US_MIN))
@@ -105,12 +105,12 @@ def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: in
 
 @borrowing_kernel
 def _closed_beat_us(state: WireState, answer_count: int) -> int:
-    """Lengthen or shorten the beat of a closed loop by a tenth, towards its share of the window a beat."""
-    beat_us = state.totals[Total.CLOSED_BEAT_US]
+    """Lengthen or shorten the tick of a closed loop by a tenth, towards its share of the window a tick."""
+    tick_us = state.totals[Total.CLOSED_TICK_US]
     if answer_count * 100 < state.limits[EngineLimit.IN_FLIGHT] * _CLOSED_SHARE_PERCENT:
-        beat_us += beat_us // 10
+        tick_us += tick_us // 10
     else:
-        beat_us -= beat_us // 10
-    beat_us = min(max(beat_us, _CLOSED_BEAT_US_MIN), _CLOSED_BEAT_US_MAX)
-    state.totals[Total.CLOSED_BEAT_US] = beat_us
-    return int(beat_us)
+        tick_us -= tick_us // 10
+    tick_us = min(max(tick_us, _CLOSED_TICK_US_MIN), _CLOSED_TICK_US_MAX)
+    state.totals[Total.CLOSED_TICK_US] = tick_us
+    return int(tick_us)

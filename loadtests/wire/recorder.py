@@ -68,10 +68,10 @@ class EngineReport:
     was_stopped: bool
     wall_s: float  # from the start to the last answer
     cpu_s: float  # of the sender thread
-    stalls: int  # beats that came more than 10 ms after the one before
+    stalls: int  # ticks that came more than 10 ms after the one before
     stalled_s: float  # their lengths together
     stall_ms_max: float
-    producer_starved: int  # beats in which operations may have been due, but no block was ready
+    producer_starved: int  # ticks in which operations may have been due, but no block was ready
     late_p50_ms: float
     late_p99_ms: float
     late_max_ms: float

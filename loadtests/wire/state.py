@@ -22,7 +22,7 @@ STREAM_ABANDONED = -2  # its operation timed out; the answer may still come, so 
 
 _CACHE_LINE = 64  # [bytes]
 
-# A beat is half a millisecond, and a sleep without anything due 2 ms at most: what is so much longer is no beat of ours.
+# A tick is half a millisecond, and a sleep without anything due 2 ms at most: what is so much longer is no tick of ours.
 STALL_US = 10_000
 
 PLACE_FREE = 0
@@ -90,7 +90,7 @@ class EngineLimit(IntEnum):
     IS_STOPPING = 6  # changes to 1 when nothing may be sent any more
     LINKS_PER_NODE = 7
     SILENCE_US = 8  # of a link that owes answers, before it is given up
-    BEAT_US = 9
+    TICK_US = 9
     STOP_ASKED = 10  # changes to 1 from any thread
 
 
@@ -111,12 +111,12 @@ class Total(IntEnum):
     LATE_ANSWERS = 11  # answers that came after the client's time-out
     STRAY_ANSWERS = 12  # answers to nothing that was asked
     FIRST_SECOND = 13  # the earliest second whose counts are not handed over yet
-    BLOCKED_AT_US = 14  # the latest beat at which an operation that was due had no room
-    CLOSED_BEAT_US = 15  # length of a closed loop's beat, as it is adapted
+    BLOCKED_AT_US = 14  # the latest tick at which an operation that was due had no room
+    CLOSED_TICK_US = 15  # length of a closed loop's tick, as it is adapted
     HOUSEKEEPING_AT_US = 16  # when time-outs are looked for next
     REOPENED = 17  # links that were lost and opened again
-    BEAT_ENDED_US = 18  # when the latest beat ended; -1 before the first
-    STALLS = 19  # beats that came more than STALL_US after the one before
+    TICK_ENDED_US = 18  # when the latest tick ended; -1 before the first
+    STALLS = 19  # ticks that came more than STALL_US after the one before
     STALLED_US = 20  # their lengths together
     STALL_US_MAX = 21
 
@@ -267,8 +267,8 @@ def new_state(
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
     totals[Total.BLOCKED_AT_US] = -1
-    totals[Total.BEAT_ENDED_US] = -1
-    totals[Total.CLOSED_BEAT_US] = 1_000
+    totals[Total.TICK_ENDED_US] = -1
+    totals[Total.CLOSED_TICK_US] = 1_000
     # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
     streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)
     return WireState(

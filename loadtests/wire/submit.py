@@ -239,7 +239,7 @@ def _compact(state: WireState, link: int) -> None:
 
 @borrowing_kernel
 def _resend(state: WireState, now_us: int) -> None:
-    """Send the retries whose time has come; one without room waits for the next beat."""
+    """Send the retries whose time has come; one without room waits for the next tick."""
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         held = state.places[place]
         if held["status"] != PLACE_WAITING or held["sent_us"] > now_us:

@@ -1,4 +1,4 @@
-"""The few system calls of a beat, made from compiled code: no interpreter, so no interpreter lock to wait for.
+"""The few system calls of a tick, made from compiled code: no interpreter, so no interpreter lock to wait for.
 
 Linux on 64 bits only, and plain TCP only; everywhere else, and for TLS, `links` does the same through Python.
 Each kernel calls the C library's function by its name; numbers are those of Linux's headers.

@@ -35,7 +35,7 @@ def matrix_command(
     ] = "LOCAL_ONE,LOCAL_QUORUM,QUORUM,EACH_QUORUM",
     dcs: Annotated[str, typer.Option("--dcs", metavar="N[,N]", help="Numbers of data centres.")] = "1,2,3",
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=1_000, help="How often each cell is measured.")] = 3,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a visit.")] = 5.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a trial.")] = 5.0,
     rate: Annotated[float, typer.Option("--rate", min=1, max=1_000_000, help="Operations/s of the open loop.")] = 500.0,
     out: Out = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,

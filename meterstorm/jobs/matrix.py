@@ -9,7 +9,7 @@ from loadtests.cluster.machine import available_memory_mib, fingerprint, process
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Group, MatrixPlan, Room, group_order, plan_matrix
 from loadtests.matrix.group import MatrixMeasurements, Settings, measure_group
-from loadtests.matrix.visit import IN_FLIGHT
+from loadtests.matrix.trial import IN_FLIGHT
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
@@ -25,7 +25,7 @@ from store.schemas import schema_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be measured, and how. seconds: of each loop of a visit; rate_per_s: of the open loop."""
+    """What is to be measured, and how. seconds: of each loop of a trial; rate_per_s: of the open loop."""
 
     rfs: Sequence[int]
     levels: Sequence[ConsistencyLevel]

@@ -8,7 +8,7 @@ import numpy as np
 from loadtests.matrix.cells import Cell, MatrixPlan
 from loadtests.matrix.group import MatrixMeasurements
 from loadtests.matrix.outage import Down, OutageEffect
-from loadtests.matrix.visit import Visit
+from loadtests.matrix.trial import Trial
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import Counts, counts_of, percentiles_us
 from reports.matrix.results import (
@@ -49,21 +49,21 @@ def refused_cells(plan: MatrixPlan) -> tuple[RefusedCell, ...]:
 def _cell(
     cell: Cell, nodes_per_dc: int, measured: MatrixMeasurements, rate_per_s: float, validity: Validity
 ) -> CellResult:
-    visits = [each for each in measured.visits if each.cell == cell]
+    trials = [each for each in measured.trials if each.cell == cell]
     loaded = next(each for each in measured.loaded if each.cell == cell)
     errors: dict[str, int] = {}
-    for each in visits:
+    for each in trials:
         for kind, count in each.errors.items():
             errors[kind] = errors.get(kind, 0) + count
-    writes, reads = [each.write_response for each in visits], [each.read_response for each in visits]
-    throughput = figure_of([each.throughput_per_s for each in visits])
+    writes, reads = [each.write_response for each in trials], [each.read_response for each in trials]
+    throughput = figure_of([each.throughput_per_s for each in trials])
     return CellResult(
         dcs=cell.dcs,
         rf=cell.rf,
         write_level=cell.level,
         read_level=cell.read_level,
         nodes_per_dc=nodes_per_dc,
-        visits=len(visits),
+        trials=len(trials),
         throughput_per_s=throughput,
         write_p50_ms=_percentile(writes, 50),
         write_p99_ms=_percentile(writes, 99),
@@ -71,14 +71,14 @@ def _cell(
         read_p50_ms=_percentile(reads, 50),
         read_p99_ms=_percentile(reads, 99),
         read_p999_ms=_percentile(reads, 99.9),
-        cpu_us_per_operation=figure_of([each.cpu_us_per_operation for each in visits]),
-        wan_bytes_per_operation=figure_of([each.wan_bytes_per_operation for each in visits if cell.dcs > 1]),
+        cpu_us_per_operation=figure_of([each.cpu_us_per_operation for each in trials]),
+        wan_bytes_per_operation=figure_of([each.wan_bytes_per_operation for each in trials if cell.dcs > 1]),
         disk_bytes_per_write=loaded.disk_bytes / loaded.writes if loaded.writes else None,
-        staleness=staleness_of([probe for each in visits for probe in each.probes]) if cell.dcs > 1 else None,
-        late_p99_ms=max((each.late_p99_ms for each in visits), default=None),
+        staleness=staleness_of([probe for each in trials for probe in each.probes]) if cell.dcs > 1 else None,
+        late_p99_ms=max((each.late_p99_ms for each in trials), default=None),
         errors=errors,
         outages=_outages([each for each in measured.outages if each.cell == cell]),
-        doubts=_doubts(visits, throughput, rate_per_s, validity),
+        doubts=_doubts(trials, throughput, rate_per_s, validity),
     )
 
 
@@ -128,30 +128,30 @@ def _outages(outages: Sequence[OutageEffect]) -> tuple[OutageResult, ...]:
 
 
 def _doubts(
-    visits: Sequence[Visit], throughput: Figure | None, rate_per_s: float, validity: Validity
+    trials: Sequence[Trial], throughput: Figure | None, rate_per_s: float, validity: Validity
 ) -> tuple[str, ...]:
     """Sentences; none when the figures can be taken for the cluster's. Limits are those of a run's certificate, where it has any
     for one sender."""
     doubts = []
-    offered, ok = sum(each.offered for each in visits), sum(each.ok for each in visits)
+    offered, ok = sum(each.offered for each in trials), sum(each.ok for each in trials)
     if offered - ok > FAILED_SHARE_MAX * offered:
         doubts.append(
             f"{percent((offered - ok) / offered)} of the open loop's operations were not acknowledged: response times are of the "
             "rest, and refusals come fast; see the errors."
         )
-    late_ms = max((each.late_p99_ms for each in visits), default=0.0)
+    late_ms = max((each.late_p99_ms for each in trials), default=0.0)
     if late_ms > validity.late_p99_ms_max:
         doubts.append(
             f"The load generator was late: p99 {milliseconds(late_ms)}, {milliseconds(validity.late_p99_ms_max)} allowed; "
             "give it a freer machine or a lower --rate."
         )
-    stalled = max((each.stalled_share for each in visits), default=0.0)
+    stalled = max((each.stalled_share for each in trials), default=0.0)
     if stalled > validity.stalled_share_max:
         doubts.append(
             f"The load generator stood still for {percent(stalled)} of the time, {percent(validity.stalled_share_max)} "
             "allowed, and response times hold it; give it a freer machine."
         )
-    cpu_share = max((each.cpu_share for each in visits), default=0.0)
+    cpu_share = max((each.cpu_share for each in trials), default=0.0)
     if cpu_share > validity.cpu_share_max:
         doubts.append(
             f"The sender took {percent(cpu_share)} of a core in the closed loop, {percent(validity.cpu_share_max)} allowed: "

@@ -29,7 +29,7 @@ class Panel:
 
 
 def draw_matrix(names: Sequence[str], group_sizes: Sequence[int], panels: Sequence[Panel], width_px: int) -> Drawing:
-    """Names of cells, group by group (their sizes add up to the names), and the panels; a thin dot is one visit."""
+    """Names of cells, group by group (their sizes add up to the names), and the panels; a thin dot is one trial."""
     beside = width_px >= BESIDE_MIN_PX
     height_px = HEAD_PX + ROW_PX * len(names) + FOOT_PX
     size = Size(width_px=width_px, height_px=height_px if beside else height_px * len(panels))

@@ -100,7 +100,7 @@ def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
 
 def matrix_picture(results: MatrixResults) -> Picture | None:
     """The figure; None when no cell was visited."""
-    cells = [cell for cell in results.cells if cell.visits]
+    cells = [cell for cell in results.cells if cell.trials]
     if not cells:
         return None
     panels = [
@@ -129,7 +129,7 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
         draw_matrix(names, sizes, panels, WIDE.width_px),
         name="matrix",
         title="Every cell",
-        caption=f"{finding} A dot is the mean, its line the 95 % interval, a tick one visit.",
+        caption=f"{finding} A dot is the mean, its line the 95 % interval, a tick one trial.",
         alt=alt,
     )
     return replace(

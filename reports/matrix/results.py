@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AliasChoices, AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from loadtests.stats.estimates import of_replications
 from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, Verdict, load, schema_text
@@ -17,12 +17,12 @@ from reports.run.results import Percentiles
 
 
 class Figure(ResultsPart):
-    """The mean of a cell's visits with its 95 % interval; without one where there was a single visit."""
+    """The mean of a cell's trials with its 95 % interval; without one where there was a single trial."""
 
     mean: float
     low: float | None
     high: float | None
-    values: tuple[float, ...] = Field(description="of each visit, in the order of the blocks")
+    values: tuple[float, ...] = Field(description="of each trial, in the order of the blocks")
 
 
 class OutcomeCounts(ResultsPart):
@@ -49,7 +49,7 @@ class OutageResult(ResultsPart):
 
 
 class StalenessResult(ResultsPart):
-    """Rows written in the first DC and asked for in the last one, at LOCAL_ONE, until they were there; of all visits."""
+    """Rows written in the first DC and asked for in the last one, at LOCAL_ONE, until they were there; of all trials."""
 
     probes: NonNegativeInt
     unseen: NonNegativeInt = Field(description="refused, or not there when the probe gave up")
@@ -73,7 +73,7 @@ class CellResult(ResultsPart):
     write_level: str
     read_level: str
     nodes_per_dc: int
-    visits: NonNegativeInt
+    trials: NonNegativeInt = Field(validation_alias=AliasChoices("trials", "visits"))  # as older files call them
     throughput_per_s: Figure | None = Field(description="acknowledged, closed loop")
     write_p50_ms: Figure | None = Field(description="response time from when it was due, open loop at the set rate")
     write_p99_ms: Figure | None
@@ -85,7 +85,7 @@ class CellResult(ResultsPart):
     wan_bytes_per_operation: Figure | None = Field(description="sent between DCs, closed loop; None with one DC")
     disk_bytes_per_write: NonNegativeFloat | None = Field(description="on all nodes together, flushed")
     staleness: StalenessResult | None = Field(description="None with one DC")
-    late_p99_ms: NonNegativeFloat | None = Field(description="of the generator, in its latest visit")
+    late_p99_ms: NonNegativeFloat | None = Field(description="of the generator, in its latest trial")
     errors: dict[str, NonNegativeInt] = Field(default_factory=dict, description="of both loops, by kind")
     outages: tuple[OutageResult, ...] = ()
     doubts: tuple[str, ...] = Field(default=(), description="why its figures may not be the cluster's: sentences")
@@ -115,7 +115,7 @@ class MatrixResults(ResultsFile):
     versions: dict[str, str]
     machine: Machine
     rate_per_s: NonNegativeFloat = Field(description="of the open loop")
-    seconds: NonNegativeFloat = Field(description="of each loop of a visit")
+    seconds: NonNegativeFloat = Field(description="of each loop of a trial")
     repeats: NonNegativeInt
     in_flight: NonNegativeInt = Field(description="of the closed loop")
     heap_mib: NonNegativeInt = Field(description="of each node")
@@ -133,7 +133,7 @@ class MatrixResults(ResultsFile):
 
 
 def figure_of(values: Sequence[float]) -> Figure | None:
-    """The figure of one value a visit; None of no visit. None of these quantities can be below zero, so no interval is either:
+    """The figure of one value a trial; None of no trial. None of these quantities can be below zero, so no interval is either:
     it holds the true mean as surely."""
     if not values:
         return None

@@ -127,7 +127,7 @@ class GeneratorResult(ResultsPart):
     cpu_share: NonNegativeFloat | None = Field(description="of one core, by the busiest sender")
     ops_per_cpu_s: NonNegativeFloat | None
     sender_count: NonNegativeInt = 1
-    stalls: NonNegativeInt | None = Field(default=None, description="beats that came more than 10 ms late")
+    stalls: NonNegativeInt | None = Field(default=None, description="ticks that came more than 10 ms late")
     stalled_share: NonNegativeFloat | None = Field(
         default=None, description="of the time, by the sender stalled longest"
     )

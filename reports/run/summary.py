@@ -121,7 +121,7 @@ def summarise_objectives(history: RunHistory, scenario: Scenario) -> tuple[Objec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stalls:
-    """Beats that senders were kept from: how many, the share of the time by the one that lost most, and the longest [ms]."""
+    """Ticks that senders were kept from: how many, the share of the time by the one that lost most, and the longest [ms]."""
 
     count: int
     share: float

@@ -90,7 +90,7 @@ def new_engine(
         operations=[WireOperation(name="ingest_reading", ledger_plane=None if ledger is None else 0)],
         statements=[CQL],
         ring=ring_of_nodes([(server.address, "north") for server in servers]),
-        settings=EngineSettings(**{"backoff_ms": 5.0, "beat_us": 1_000} | given),
+        settings=EngineSettings(**{"backoff_ms": 5.0, "tick_us": 1_000} | given),
         ledger=ledger,
         live=live,
         on_interval=on_interval,

@@ -57,7 +57,7 @@ def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> Non
     ]
     assert {(cell.rf, cell.level) for cell in results.refused} == {(32, str(level)) for level in levels}
     for cell in results.cells:
-        assert cell.visits == 2 and cell.errors == {}
+        assert cell.trials == 2 and cell.errors == {}
         for figure in (cell.throughput_per_s, cell.write_p99_ms, cell.read_p99_ms, cell.cpu_us_per_operation):
             assert figure is not None and figure.mean > 0 and figure.low is not None
         # a half-hourly day is 48 values of 4 bytes and their lengths in the log and in the intervals: it can't weigh less
@@ -103,7 +103,7 @@ def test_an_interrupt_leaves_what_was_measured_and_no_node(tmp_path: Path) -> No
     )
     results = matrix(SCENARIO, asked, out, progress=InterruptsAt("block 1 of 1"))
     assert results.is_partial and "interrupted" in results.trouble[0] and results.verdict is Verdict.INCONCLUSIVE
-    assert sorted(cell.visits for cell in results.cells) == [0, 1]
+    assert sorted(cell.trials for cell in results.cells) == [0, 1]
     assert load_matrix(out) == results
     assert "The matrix was interrupted." in (out / "report.html").read_text()
     assert nodes_in(out) == []

@@ -47,13 +47,13 @@ def once_received(server: StubServer, count: int, what: Callable[[], object]) ->
 
 
 @pytest.fixture(params=["compiled", "python"])
-def beats(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to beat: in compiled code, and through Python as on systems without the system calls."""
+def ticks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to tick: in compiled code, and through Python as on systems without the system calls."""
     if request.param == "python":
         monkeypatch.setattr("loadtests.wire.connection_pool.HAS_SYSCALLS", False)
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_a_healthy_server() -> None:
     snapshots, live = Snapshots(), np.zeros(LIVE_SIZE, dtype=np.int64)
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=15)
@@ -65,7 +65,7 @@ def test_a_healthy_server() -> None:
     assert ledger.counts(0)[SlotState.ACKNOWLEDGED] == 1_500
     assert [snapshot.second for snapshot in snapshots] == [0, 1]
     first, second = (snapshot.counts[0].offered for snapshot in snapshots)
-    assert first + second == 1_500 and 0 < first <= 1_000  # counted at the beat that sees it: not before it is due
+    assert first + second == 1_500 and 0 < first <= 1_000  # counted at the tick that sees it: not before it is due
     assert sum(snapshot.counts[0].ok for snapshot in snapshots) == 1_500
     assert snapshots.response().sum() == snapshots.service().sum() == 1_500
     assert sum(snapshot.lateness.sum() for snapshot in snapshots) == 1_500
@@ -116,7 +116,7 @@ def test_errors_are_retried_until_acknowledged() -> None:
     assert ledger.counts(0)[SlotState.ACKNOWLEDGED] == 400
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_refused_and_unanswered_operations_end_as_what_they_are() -> None:
     """Of 300: a third is always refused (failed), a third never answered (indeterminate), a third ok."""
 
@@ -143,7 +143,7 @@ def test_refused_and_unanswered_operations_end_as_what_they_are() -> None:
     assert final == {("failed", "overloaded"): 100, ("indeterminate", "client_timeout"): 100}
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_a_server_that_never_answers_does_not_hold_the_run_up() -> None:
     """The window of 20 fills, 180 wait in line; the run ends with its drain, and every operation has its outcome."""
     with StubServer(answer=lambda _: None) as server, new_engine(server, in_flight_max=20, drain_s_max=0.5) as engine:
@@ -166,7 +166,7 @@ def test_late_answers_of_a_slow_server_make_no_second_outcome() -> None:
     assert report.late_answers > 0 and report.indeterminate > 0 and report.ok > 0 and report.stray_answers == 0
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_a_lost_connection_is_opened_again_and_its_operations_are_retried() -> None:
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=100, slot_count=10)
     with StubServer(service_time_s=0.02) as server, new_engine(server, ledger=ledger, backoff_ms=100.0) as engine:
@@ -215,7 +215,7 @@ def test_a_forgotten_statement_is_prepared_again() -> None:
     assert {tally.kind for tally in report.errors} == {"unprepared"}
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_stop_ends_a_run_soon_and_says_so() -> None:
     with StubServer() as server, new_engine(server) as engine:
         once_received(server, 200, engine.stop)
@@ -236,7 +236,7 @@ def test_stop_waits_two_seconds_at_most_for_answers() -> None:
     assert report.indeterminate > 0 and report.failed < 10  # the latter fell due just before the stop was seen
 
 
-@pytest.mark.usefixtures("beats")
+@pytest.mark.usefixtures("ticks")
 def test_a_closed_loop_keeps_its_window_full_and_no_fuller() -> None:
     with StubServer(service_time_s=0.02) as server, new_engine(server) as engine:
         report = engine.run(SteadySource(640, 1.0), closed_in_flight=64)

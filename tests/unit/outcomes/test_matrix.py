@@ -10,7 +10,7 @@ from rich.console import Console
 from loadtests.matrix.cells import Cell, MatrixPlan, Room, plan_matrix
 from loadtests.matrix.group import LoadedCell, MatrixMeasurements
 from loadtests.matrix.outage import Down, OutageEffect, Outcomes
-from loadtests.matrix.visit import Visit
+from loadtests.matrix.trial import Trial
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import counts_of
 from meterstorm.display.matrix import print_matrix
@@ -34,8 +34,8 @@ PLAN = plan_matrix((1, 9), (LEVEL,), (1, 2), Room(processors=2, memory_mib=24_00
 ALL_OK = Outcomes(ok=10, unavailable=0, timed_out=0, other=0)
 
 
-def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **given: float) -> Visit:
-    sound = Visit(
+def trial_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **given: float) -> Trial:
+    sound = Trial(
         cell=cell,
         repeat=repeat,
         throughput_per_s=throughput_per_s,
@@ -54,10 +54,10 @@ def visit_of(throughput_per_s: float, *, repeat: int = 0, cell: Cell = CELL, **g
     return replace(sound, **given)  # type: ignore[arg-type]
 
 
-def measured_of(*visits: Visit) -> MatrixMeasurements:
+def measured_of(*trials: Trial) -> MatrixMeasurements:
     return MatrixMeasurements(
         loaded=[LoadedCell(cell=CELL, operations=30, writes=20, disk_bytes=10_000)],
-        visits=list(visits),
+        trials=list(trials),
         outages=[
             OutageEffect(
                 cell=CELL,
@@ -94,8 +94,8 @@ def results_of(
     )
 
 
-def test_the_cell_of_two_visits_has_means_with_student_intervals() -> None:
-    (cell,) = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0, repeat=1))).cells
+def test_the_cell_of_two_trials_has_means_with_student_intervals() -> None:
+    (cell,) = results_of(measured_of(trial_of(1_000.0), trial_of(1_200.0, repeat=1))).cells
     assert cell.throughput_per_s is not None and cell.throughput_per_s.mean == 1_100
     # two values: 12.706 (t, one degree of freedom) x 141.42 / sqrt(2)
     assert cell.throughput_per_s.high == pytest.approx(1_100 + 1_270.6, rel=1e-4)
@@ -109,14 +109,14 @@ def test_the_cell_of_two_visits_has_means_with_student_intervals() -> None:
     assert (outage.down, outage.writes.unavailable, outage.writes.count, outage.writes_after.ok) == ("dc", 8, 10, 10)
 
 
-def test_one_visit_has_no_interval_and_none_no_figure() -> None:
+def test_one_trial_has_no_interval_and_none_no_figure() -> None:
     assert figure_of([]) is None
     one = figure_of([5.0])
     assert one is not None and one.low is None and estimate_text(one) == "5.00"
 
 
 def test_an_outage_without_its_end_is_left_out() -> None:
-    measured = measured_of(visit_of(1_000.0))
+    measured = measured_of(trial_of(1_000.0))
     measured.outages.pop()
     assert results_of(measured).cells[0].outages == ()
 
@@ -146,32 +146,40 @@ def test_staleness_counts_from_the_acknowledgement() -> None:
 
 
 def test_an_overload_and_a_late_generator_are_in_doubt() -> None:
-    over = results_of(measured_of(visit_of(400.0)))
+    over = results_of(measured_of(trial_of(400.0)))
     assert "more than the cell carries (400/s)" in over.cells[0].doubts[0] and over.verdict is Verdict.INCONCLUSIVE
-    late = results_of(measured_of(visit_of(1_000.0), visit_of(1_000.0, late_p99_ms=101.0)))
+    late = results_of(measured_of(trial_of(1_000.0), trial_of(1_000.0, late_p99_ms=101.0)))
     assert "was late: p99 101 ms, 100 ms allowed" in late.cells[0].doubts[0] and late.verdict is Verdict.INCONCLUSIVE
-    stalled = results_of(measured_of(visit_of(1_000.0, stalled_share=0.11)))
+    stalled = results_of(measured_of(trial_of(1_000.0, stalled_share=0.11)))
     assert (
         "stood still for 11.0 % of the time" in stalled.cells[0].doubts[0] and stalled.verdict is Verdict.INCONCLUSIVE
     )
-    busy = results_of(measured_of(visit_of(1_000.0, cpu_share=0.91)))
+    busy = results_of(measured_of(trial_of(1_000.0, cpu_share=0.91)))
     assert "took 91.0 % of a core" in busy.cells[0].doubts[0] and busy.verdict is Verdict.INCONCLUSIVE
-    failing = results_of(measured_of(visit_of(1_000.0, ok=98)))
+    failing = results_of(measured_of(trial_of(1_000.0, ok=98)))
     assert "2.00 % of the open loop's operations were not acknowledged" in failing.cells[0].doubts[0]
     assert failing.verdict is Verdict.INCONCLUSIVE
-    assert results_of(measured_of(visit_of(1_000.0))).verdict is Verdict.PASS
-    assert results_of(measured_of(visit_of(1_000.0)), is_partial=True).verdict is Verdict.INCONCLUSIVE
+    assert results_of(measured_of(trial_of(1_000.0))).verdict is Verdict.PASS
+    assert results_of(measured_of(trial_of(1_000.0)), is_partial=True).verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    results = results_of(measured_of(visit_of(1_000.0)))
+    results = results_of(measured_of(trial_of(1_000.0)))
     results.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
     assert load_matrix(tmp_path) == results
 
 
+def test_a_file_that_calls_its_trials_visits_is_read_too(tmp_path: Path) -> None:
+    results = results_of(measured_of(trial_of(1_000.0)))
+    results.write(tmp_path)
+    path = tmp_path / "results.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"trials":', '"visits":'), encoding="utf-8")
+    assert load_matrix(tmp_path) == results
+
+
 def test_the_page_has_every_part_and_escapes_what_is_given(tmp_path: Path) -> None:
-    results = results_of(measured_of(visit_of(1_000.0), visit_of(1_200.0)), is_partial=True)
+    results = results_of(measured_of(trial_of(1_000.0), trial_of(1_200.0)), is_partial=True)
     results.write(tmp_path)
     write_matrix_report(tmp_path)
     text = (tmp_path / "report.html").read_text()
@@ -185,14 +193,14 @@ def test_the_page_has_every_part_and_escapes_what_is_given(tmp_path: Path) -> No
     assert (tmp_path / "figures" / "matrix.svg").exists()
 
 
-def test_a_page_without_any_visit_still_stands() -> None:
+def test_a_page_without_any_trial_still_stands() -> None:
     results = results_of(measured_of())
     assert matrix_picture(results) is None
     assert "not measured: it takes two data centres" in matrix_html(results, None)
 
 
-def test_notes_tell_of_single_visits_and_of_the_loopback() -> None:
-    results = results_of(measured_of(visit_of(1_000.0))).model_copy(update={"repeats": 1})
+def test_notes_tell_of_single_trials_and_of_the_loopback() -> None:
+    results = results_of(measured_of(trial_of(1_000.0))).model_copy(update={"repeats": 1})
     notes = notes_of(results)
     assert any("no distance between them is emulated" in note for note in notes)
     assert any("visited once" in note for note in notes)
@@ -205,7 +213,7 @@ def test_the_published_schema_is_the_models() -> None:
 
 def test_the_terminal_table_has_the_cells_and_the_refused() -> None:
     console = Console(record=True, width=200)
-    print_matrix(console, results_of(measured_of(visit_of(1_000.0))), "r.html")
+    print_matrix(console, results_of(measured_of(trial_of(1_000.0))), "r.html")
     text = console.export_text()
     assert "2 DC · RF 1 · EACH_QUORUM" in text and "8 unavailable" in text and "not hosted: 1 DC · RF 9" in text
     assert "errors: 2 DC · RF 1 · EACH_QUORUM: 2 write_timeout" in text
@@ -215,7 +223,7 @@ def test_no_name_and_no_number_is_broken_at_80_columns() -> None:
     """`LOCAL_ONE` stood as `LOCAL_ON` and `E`."""
     levels = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM, ConsistencyLevel.EACH_QUORUM)
     cells = [replace(CELL, level=level) for level in levels]
-    measured = measured_of(*(visit_of(rate, cell=cell) for cell in cells for rate in (12_345.0, 13_123.0)))
+    measured = measured_of(*(trial_of(rate, cell=cell) for cell in cells for rate in (12_345.0, 13_123.0)))
     measured.loaded = [replace(measured.loaded[0], cell=cell, disk_bytes=1_234_567_890) for cell in cells]
     measured.outages = [replace(outage, cell=cell) for cell in cells for outage in measured.outages]
     results = results_of(measured, plan=plan_matrix((1,), levels, (2,), Room(processors=2, memory_mib=24_000)))
@@ -235,7 +243,7 @@ def test_no_name_and_no_number_is_broken_at_80_columns() -> None:
 def test_cells_without_any_figure_have_no_picture() -> None:
     figures = ("throughput_per_s", "cpu_us_per_operation", "wan_bytes_per_operation", "write_p99_ms", "read_p99_ms")
     nothing = dict.fromkeys(figures)
-    results = results_of(measured_of(visit_of(1_000.0)))
+    results = results_of(measured_of(trial_of(1_000.0)))
     bare = results.model_copy(update={"cells": (results.cells[0].model_copy(update=nothing),)})
     assert matrix_picture(bare) is None
 

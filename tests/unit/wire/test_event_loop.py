@@ -1,4 +1,4 @@
-"""When a stretch of beats ends, how long a beat sleeps, and the caches of the compiled beat."""
+"""When a stretch of ticks ends, how long a tick sleeps, and the caches of the compiled tick."""
 
 import pytest
 
@@ -73,22 +73,22 @@ def test_it_looks_for_time_outs_and_tells_the_display_every_100_ms() -> None:
 
 def test_an_open_loop_sleeps_for_the_rest_of_its_beat_and_longer_when_idle() -> None:
     bench = new_bench([0])
-    bench.state.limits[EngineLimit.BEAT_US] = 500
+    bench.state.limits[EngineLimit.TICK_US] = 500
     assert wait_us(bench.state, 100, 10**9, 0) == 2_000  # nothing is in flight and nothing due: no more than 2 ms
     assert wait_us(bench.state, 100, 1_500, 0) == 1_500
     assert wait_us(bench.state, 100, 50, 0) == 400
     bench.submit(0)
     assert wait_us(bench.state, 100, 10**9, 0) == 400
-    assert wait_us(bench.state, 900, 10**9, 0) == 20  # others get the core, however late the beat is
+    assert wait_us(bench.state, 900, 10**9, 0) == 20  # others get the core, however late the tick is
 
 
 def test_a_closed_loop_finds_the_beat_in_which_three_quarters_of_its_window_are_answered() -> None:
     bench = new_bench([0])
     bench.state.limits[[EngineLimit.IS_CLOSED_LOOP, EngineLimit.IN_FLIGHT]] = 1, 64
-    beat_us, per_ms = 1_000, 10
+    tick_us, per_ms = 1_000, 10
     for _ in range(200):
-        beat_us = wait_us(bench.state, 0, 0, beat_us * per_ms // 1_000)
-    assert 0.6 < beat_us * per_ms / 1_000 / 64 < 0.9
+        tick_us = wait_us(bench.state, 0, 0, tick_us * per_ms // 1_000)
+    assert 0.6 < tick_us * per_ms / 1_000 / 64 < 0.9
     for _ in range(200):
         wait_us(bench.state, 0, 0, 0)
     assert wait_us(bench.state, 0, 0, 0) == 20_000

@@ -61,7 +61,7 @@ def test_operations_that_fell_due_while_others_stood_in_line_are_not_late() -> N
     later = new_bench([400_000, 600_000])
     hold_back(bench.state, later.rows, later.progress, 700_000)
     late = np.flatnonzero(bench.state.recording.lateness)
-    assert late[0] == 0  # the one that was due before the latest beat in which others were in line
+    assert late[0] == 0  # the one that was due before the latest tick in which others were in line
     assert bench.total(Total.BLOCKED) == 1 + 2
 
 

@@ -21,7 +21,7 @@ from scenarios.spec import Scenario
 
 IN_FLIGHT = 256  # of a closed loop: enough to keep a cluster on this machine busy, few enough not to measure its queues
 PROBE_EVERY_S = 0.05
-PROBES_A_VISIT_MAX = 1_000_000  # ids that a visit has to itself
+PROBES_A_TRIAL_MAX = 1_000_000  # ids that a trial has to itself
 DRAIN_S_MAX = 20.0
 COUNT_FAR = 1 << 40  # of a closed loop that a clock ends
 
@@ -47,7 +47,7 @@ class CellLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Trial:
     """What was measured of a cell in one block. Response times are counts int64[COUNTS_SIZE] [us]."""
 
     cell: Cell
@@ -120,9 +120,9 @@ def send(
             timer.cancel()
 
 
-def visit(
+def trial(
     load: CellLoad, counters: NodeCounters, prober: Prober | None, *, repeat: int, seconds: float, rate_per_s: float
-) -> Visit:
+) -> Trial:
     """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC.
 
     Throughput is of the closed loop's whole seconds; its cost counts until no node is at work on it any more.
@@ -130,7 +130,7 @@ def visit(
     first = (
         repeat * len(load.sample) // 7
     )  # each block begins elsewhere in the sample, all cells of a block in one place
-    counters.settle()  # what the visit before has left, of another cell, is not this one's
+    counters.settle()  # what the trial before has left, of another cell, is not this one's
     before = counters.read()
     closed_seconds = Seconds()
     source = SteadySource(load.sample, first=first, count=COUNT_FAR)
@@ -139,7 +139,7 @@ def visit(
     spent = counters.read().since(before)
     probing = None
     if prober is not None:
-        probing = Probing(prober, repeat * PROBES_A_VISIT_MAX, PROBE_EVERY_S)
+        probing = Probing(prober, repeat * PROBES_A_TRIAL_MAX, PROBE_EVERY_S)
         probing.start()  # before the sender's thread is raised above all others
     open_seconds = Seconds()
     source = SteadySource(
@@ -155,7 +155,7 @@ def visit(
         probes = probing.stop() if probing is not None else ()
     is_write = [operation in load.writes for operation in load.lanes]
     rates = closed_seconds.ok_in_whole_seconds(seconds)
-    return Visit(
+    return Trial(
         cell=load.cell,
         repeat=repeat,
         throughput_per_s=float(np.mean(rates)) if rates else closed.ok / seconds,
