@@ -38,6 +38,7 @@ class RunStart(BaseModel):
     versions: dict[str, str]
     where: str
     nodes_die_with_it: bool  # until the run has ended in order
+    has_ended: bool = False  # in order or by an error; of a run that was killed it is never told
     profile: ProfileImport | None
     fleet: FleetResult | None
 
@@ -58,7 +59,9 @@ class RunStart(BaseModel):
 
     @property
     def is_running(self) -> bool:
-        """Is the run's process still there?"""
+        """Is the run's process still at it? One that calls the library may outlive its run."""
+        if self.has_ended:
+            return False
         try:
             return psutil.Process(self.pid).create_time() == self.pid_created_s
         except psutil.NoSuchProcess:

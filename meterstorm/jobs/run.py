@@ -101,7 +101,7 @@ def run(
             fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
         )
         start.write(out)
-        cleanup.callback(start.model_copy(update={"nodes_die_with_it": False}).write, out)
+        cleanup.callback(start.model_copy(update={"nodes_die_with_it": False, "has_ended": True}).write, out)
         stormed = _storm(experiment, RunFolder(out), fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,

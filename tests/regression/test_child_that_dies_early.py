@@ -10,7 +10,9 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
+from loadtests.recording.run_folder import RunFolder
 from loadtests.storm import coordinator
+from loadtests.workload.experiment import Experiment
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 
@@ -42,12 +44,13 @@ def test_a_sender_that_dies_at_once_is_told_by_its_last_words(
         return process, Connection(ours.detach())
 
     monkeypatch.setattr(coordinator, "start_shard", start)
-    estate = build_estate(SCENARIO)
+    endpoint = Endpoint(contact_points=("127.0.0.1",), local_dc="north")
+    experiment = Experiment(scenario=SCENARIO, estate=build_estate(SCENARIO), endpoint=endpoint)
     with (
         pytest.raises(HarnessError) as told,
-        coordinator._Shards(SCENARIO, tmp_path, 1) as shards,
+        coordinator._Shards(experiment, RunFolder(tmp_path), 1) as shards,
     ):
-        shards.launch(estate, "home_months", Endpoint(contact_points=("127.0.0.1",), local_dc="north"))
+        shards.launch()
         shards._await_ready()
     log = tmp_path / "logs" / "shard-0.log"
     assert str(told.value) == (

@@ -103,6 +103,13 @@ def test_a_run_that_goes_on_is_left_alone(dead: tuple[Path, Results]) -> None:
     assert (folder / "history" / "shard-0").exists()
 
 
+def test_a_run_that_an_error_ended_is_judged_by_the_process_that_called_it(dead: tuple[Path, Results]) -> None:
+    folder, _ = dead
+    started_by(os.getpid(), psutil.Process().create_time(), has_ended=True).write(folder)
+    recover(folder)
+    assert load_results(folder).verdict is Verdict.INCONCLUSIVE
+
+
 def test_a_run_that_died_before_its_storm_says_so(dead: tuple[Path, Results]) -> None:
     folder, _ = dead
     (folder / "history" / "shard-0").rename(folder / "elsewhere")
@@ -118,7 +125,10 @@ def test_rows_of_which_a_cut_history_does_not_know_are_no_phantoms() -> None:
 
 @pytest.mark.timeout(900)  # the kernels may be compiled first, on whatever machine
 @pytest.mark.long
-def test_what_a_killed_run_had_acknowledged_is_audited(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["parent", "sender"])
+def test_what_a_killed_run_had_acknowledged_is_audited(
+    two_dc_cluster: LocalCluster, tmp_path: Path, victim: str
+) -> None:
     endpoint = two_dc_cluster.endpoint("north")
     (tmp_path / "small.toml").write_text(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"))
     run = subprocess.Popen(
@@ -137,9 +147,15 @@ def test_what_a_killed_run_had_acknowledged_is_audited(two_dc_cluster: LocalClus
         assert run.poll() is None and time.monotonic() < deadline, run.stderr and run.stderr.read()
         time.sleep(0.2)
     senders = psutil.Process(run.pid).children(recursive=True)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
-    psutil.wait_procs(senders, timeout=30)
+    if victim == "parent":
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+    else:
+        next(one for one in senders if "loadtests.storm.shard" in one.cmdline()).kill()
+        _, said = run.communicate(timeout=120)
+        assert run.returncode == 3 and "sender 0 ended (signal SIGKILL) before the trace did" in said
+    _, alive = psutil.wait_procs(senders, timeout=30)
+    assert alive == []
     assert not (folder / "results.json").exists()
     audited = meterstorm.audit(folder, endpoint=endpoint, settle_s=5)
     assert audited.verdict is Verdict.INCONCLUSIVE, audited.reasons
