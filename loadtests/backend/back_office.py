@@ -10,7 +10,7 @@ which nobody else sends: those have a plane of the ledger that the back office a
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
@@ -102,7 +102,8 @@ def run_back_office(
 ) -> BackOfficeResult:
     """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
 
-    over: the storm is: the last projections are made, and that is all; stop: nothing more is done, set after or with `over`.
+    over: the storm is: the last day's exports are collected, the last projections made, and that is all.
+    stop: nothing more is done, set after or with `over`.
     Raises HarnessError when the first business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     scenario, estate = experiment.scenario, experiment.estate
@@ -215,11 +216,8 @@ class BackOffice:
         self._is_whole = True
 
     def _round(self, number: int, now_us: int) -> None:
-        meter = np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
-        for readings in chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)):
-            self._projector.deliver([readings])
-            self.done.delivered += len(readings.mpxn)
-            self._tell(readings)
+        meter = self._next_meters()
+        self._deliver(chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)))
         self._refuse(self.done.faulty)
         home = number * 7 % self._estate.premises_count
         self._serve(home, now_us)
@@ -228,10 +226,26 @@ class BackOffice:
             _project_cohorts(self._estate, self._store, month_of_us(instant_us), instant_us)
             self._has_cohorts = True
 
+    def _next_meters(self) -> Integers:
+        """Those that are looked at now: int64[n], n <= LOOKED_AT_A_ROUND."""
+        return np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+
+    def _deliver(self, deliveries: Iterable[Readings]) -> None:
+        for readings in deliveries:
+            self._projector.deliver([readings])
+            self.done.delivered += len(readings.mpxn)
+            self._tell(readings)
+
     def close(self, now_us: int) -> None:
-        """What is done when all has come, at an instant since the scenario's start [us]: projections, and a look at them."""
+        """What is done when all has come, at the span's last instant since the scenario's start [us].
+
+        Exports of the day that ends there, which no round could see over; projections, and a look at them.
+        """
         if not self._is_whole:  # when no round could finish, announced prices may be published by nobody yet
             self.open()
+        self._is_whole = False
+        self._deliver(self._exports(self._next_meters(), now_us + 1))
+        self._is_whole = True
         instant_us = self._start_us + now_us
         self._projector.project(self._projector.journalled())
         if self._is_summarised:

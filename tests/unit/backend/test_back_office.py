@@ -216,6 +216,19 @@ def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> N
         raise ValueError
 
 
+def test_exports_of_the_last_day_are_collected_though_no_round_saw_its_end(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office.work(SCENARIO.span_us // (2 * DAYS))  # the first day is not over
+    assert office.done.exported == 0
+    office.close(SCENARIO.span_us - 1)
+    held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
+    assert office.done.exported > 0
+    assert (
+        held[:, (DAYS - 1) * SLOTS_PER_DAY :] == SlotState.ACKNOWLEDGED
+    ).sum() == office.done.exported * SLOTS_PER_DAY
+
+
 def test_an_export_that_may_not_have_come_stays_in_doubt(tmp_path: Path) -> None:
     estate, store, ledger = stormed(tmp_path / "ledger")
     office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
