@@ -21,12 +21,14 @@ TEST_HEAP_MIB = 384
 WORKERS_MAX = 4
 ON_SHARED_CLUSTER = (
     "tests/integration/backend/",
+    "tests/integration/cluster/test_local.py",
+    "tests/integration/cluster/test_login.py",
     "tests/integration/jobs/test_find_max.py",
     "tests/integration/jobs/test_matrix.py",
     "tests/integration/jobs/test_run.py",
     "tests/integration/store/",
     "tests/integration/test_examples.py",
-    "tests/integration/wire/test_cassandra.py",
+    "tests/integration/sender/test_cassandra.py",
     "tests/regression/test_schema_metadata_behind.py",
 )
 

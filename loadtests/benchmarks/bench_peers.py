@@ -39,8 +39,8 @@ from loadtests.benchmarks.bench_wire import (
 )
 from loadtests.cluster.machine import fingerprint
 from loadtests.recording.history import COUNTS_SIZE, percentiles_us
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.recorder import IntervalSnapshot
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.recorder import IntervalSnapshot
 
 ROUNDS = 3
 RATE_PER_S = 500

@@ -24,11 +24,11 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
 from loadtests.monitoring.node_metrics import folder_size
 from loadtests.monitoring.quiescence import COMPACTIONS
-from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
-from loadtests.wire.connection import Access, open_connection
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.frames import FrameTemplate
-from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.sender.block import FrameGroup, OperationBlock, assemble_block
+from loadtests.sender.connection import Access, open_connection
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.frames import FrameTemplate
+from loadtests.sender.ring import RingTable, ring_of_metadata
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
-from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.frames import FrameTemplate
-from loadtests.wire.recorder import EngineReport
-from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.sender.block import FrameGroup, OperationBlock, assemble_block
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.frames import FrameTemplate
+from loadtests.sender.recorder import EngineReport
+from loadtests.sender.ring import RingTable, ring_of_metadata
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.tables import Bind, CqlType, Statement

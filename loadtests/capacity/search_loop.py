@@ -17,7 +17,7 @@ from loadtests.capacity.target import StepTarget
 from loadtests.errors import HarnessError
 from loadtests.monitoring.resources import ResourceSample, ResourceWatch, SampleNodes
 from loadtests.recording.seconds import sparse_of
-from loadtests.wire.recorder import EngineReport, IntervalSnapshot
+from loadtests.sender.recorder import EngineReport, IntervalSnapshot
 from loadtests.workload.poisson_source import LoadPhase
 
 PAUSE_S = 1.0  # between steps

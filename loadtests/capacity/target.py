@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.recorder import EngineReport, IntervalSnapshot
-from loadtests.wire.ring import RingTable
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.recorder import EngineReport, IntervalSnapshot
+from loadtests.sender.ring import RingTable
 from loadtests.workload.poisson_source import LoadPhase, OperationPool, RateSource
 
 OnSecond = Callable[[IntervalSnapshot], bool]

@@ -1,6 +1,6 @@
 """Connections by cassandra-driver to any cluster, ours or the user's, with one clear sentence when there is none.
 
-The driver serves topology, prepares, logins and audits; the load itself goes through `loadtests.wire`.
+The driver serves topology, prepares, logins and audits; the load itself goes through `loadtests.sender`.
 """
 
 import logging

@@ -22,8 +22,8 @@ from pydantic.dataclasses import dataclass
 
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts
 from loadtests.recording.seconds import Second, Sparse
+from loadtests.sender.recorder import EngineReport, ErrorTally
 from loadtests.storm.messages import ShardReport
-from loadtests.wire.recorder import EngineReport, ErrorTally
 
 TO_MASTER = "meterstorm_to_master"
 TO_WORKER = "meterstorm_to_worker"

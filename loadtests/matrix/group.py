@@ -13,7 +13,7 @@ from loadtests.matrix.outage import OutageEffect, outages_of, suffer
 from loadtests.matrix.trial import CellLoad, Trial, send, trial
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
-from loadtests.wire.ring import ring_of_metadata
+from loadtests.sender.ring import ring_of_metadata
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
 from loadtests.workload.sample import sample_of

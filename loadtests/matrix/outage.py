@@ -13,8 +13,8 @@ import numpy as np
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.matrix.cells import Cell, Group
 from loadtests.matrix.trial import CellLoad, Seconds, send
-from loadtests.wire.outcomes import ErrorKind
-from loadtests.wire.ring import NO_NODE, RingTable
+from loadtests.sender.outcomes import ErrorKind
+from loadtests.sender.ring import NO_NODE, RingTable
 from loadtests.workload.poisson_source import SteadySource
 
 OPERATIONS = 1_000

@@ -10,11 +10,11 @@ from loadtests.matrix.cells import Cell
 from loadtests.monitoring.node_counters import NodeCounters
 from loadtests.monitoring.staleness import Probe, Prober, Probing
 from loadtests.recording.histograms import COUNTS_SIZE, Counts
-from loadtests.wire.block import OperationBlock
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.outcomes import ErrorKind
-from loadtests.wire.recorder import EngineReport, IntervalSnapshot
-from loadtests.wire.ring import RingTable
+from loadtests.sender.block import OperationBlock
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.outcomes import ErrorKind
+from loadtests.sender.recorder import EngineReport, IntervalSnapshot
+from loadtests.sender.ring import RingTable
 from loadtests.workload.poisson_source import SteadySource
 from scenarios.domain import Operation
 from scenarios.spec import Scenario

@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass, field
 
 from loadtests.errors import HarnessError
-from loadtests.wire.connection import Access, open_connection
-from loadtests.wire.protocol import HEADER_SIZE, Opcode, QueryFlag, ResultKind, build_frame, parse_header
-from loadtests.wire.scheduling import favour_thread
+from loadtests.sender.connection import Access, open_connection
+from loadtests.sender.protocol import HEADER_SIZE, Opcode, QueryFlag, ResultKind, build_frame, parse_header
+from loadtests.sender.scheduling import favour_thread
 from scenarios.domain import ConsistencyLevel
 
 TABLE = "CREATE TABLE IF NOT EXISTS {keyspace}.staleness_probe (id bigint PRIMARY KEY)"

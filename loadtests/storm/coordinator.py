@@ -23,10 +23,10 @@ from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories, wall_s_of
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
+from loadtests.sender.recorder import LiveField
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
-from loadtests.wire.recorder import LiveField
 from loadtests.workload.experiment import Experiment
 from scenarios.operations import operations_of
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from loadtests.cluster.connect import secure
-from loadtests.wire.connection import Access, Credentials
-from loadtests.wire.engine import EngineSettings
-from loadtests.wire.ring import RingTable, ring_of_metadata
+from loadtests.sender.connection import Access, Credentials
+from loadtests.sender.engine import EngineSettings
+from loadtests.sender.ring import RingTable, ring_of_metadata
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.trace_source import Templates, make_templates
 from scenarios.operations import operations_of

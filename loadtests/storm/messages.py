@@ -6,7 +6,7 @@ A module of its own, so that a message has one class whichever process made it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.wire.recorder import EngineReport
+from loadtests.sender.recorder import EngineReport
 from loadtests.workload.experiment import Experiment
 
 

@@ -21,11 +21,11 @@ from loadtests.errors import HarnessError
 from loadtests.recording.history import NO_COUNTS, SecondCounts
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.seconds import Second, sparse_of
+from loadtests.sender.engine import Engine, WireOperation
+from loadtests.sender.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
+from loadtests.sender.ring import RingTable
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Stop, Trouble
-from loadtests.wire.engine import Engine, WireOperation
-from loadtests.wire.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
-from loadtests.wire.ring import RingTable
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.trace_source import Templates, TraceSource
 from scenarios.operations import operations_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.recorder import LIVE_SIZE
+from loadtests.sender.recorder import LIVE_SIZE
 
 
 def start_shard(log_path: Path) -> tuple["subprocess.Popen[bytes]", Connection]:

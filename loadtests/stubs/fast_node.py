@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.kernels import unlocked_kernel
-from loadtests.wire.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
+from loadtests.sender.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
 
 RECEIVE_BYTES = 1 << 20
 ANSWER_SIZE = HEADER_SIZE + 4  # RESULT, of kind VOID

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadtests.wire.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame, parse_header
+from loadtests.sender.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame, parse_header
 
 VOID = struct.pack(">i", ResultKind.VOID)
 _TICK_S = 0.002

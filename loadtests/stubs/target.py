@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.capacity.target import StepTarget
+from loadtests.sender.block import FrameGroup, assemble_block
+from loadtests.sender.engine import EngineSettings
+from loadtests.sender.frames import FrameTemplate
+from loadtests.sender.ring import ring_of_nodes
 from loadtests.stubs.scripted_node import prepared_id_of
-from loadtests.wire.block import FrameGroup, assemble_block
-from loadtests.wire.engine import EngineSettings
-from loadtests.wire.frames import FrameTemplate
-from loadtests.wire.ring import ring_of_nodes
 from loadtests.workload.poisson_source import OperationPool
 from scenarios.domain import ConsistencyLevel, Operation
 from store.tables import Bind, CqlType, Statement

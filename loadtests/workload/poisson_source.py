@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.block import OPERATION, OperationBlock, OperationSource
+from loadtests.sender.block import OPERATION, OperationBlock, OperationSource
 
 POOL_OPERATIONS_MAX = 200_000  # some 60 MB of frames; at 2,000/s an operation comes again after 100 s
 BLOCK_ROWS = 4_096
@@ -81,7 +81,7 @@ class LoadPhase:
 class RateSource:
     """Operations of a pool at the rates of `phases`, one after the other, until `is_over` says so or the last phase ends.
 
-    The source that a `loadtests.wire.engine.Engine` runs. seed, step: the key of all that is drawn.
+    The source that a `loadtests.sender.engine.Engine` runs. seed, step: the key of all that is drawn.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.block import OperationBlock
+from loadtests.sender.block import OperationBlock
 from loadtests.workload.trace_source import TraceSource, make_templates
 from scenarios.domain import PARTITION_COUNT, Operation
 from scenarios.spec import Scenario, ScenarioError

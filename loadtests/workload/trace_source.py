@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
-from loadtests.wire.frames import FrameTemplate
+from loadtests.sender.block import FrameGroup, OperationBlock, assemble_block
+from loadtests.sender.frames import FrameTemplate
 from loadtests.workload.deliveries import (
     alert_columns,
     preference_columns,
@@ -58,7 +58,7 @@ def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Ope
 
 
 class TraceSource:
-    """One shard's operations in due order: the source that a `loadtests.wire.engine.Engine` runs."""
+    """One shard's operations in due order: the source that a `loadtests.sender.engine.Engine` runs."""
 
     def __init__(
         self, scenario: Scenario, estate: EstateModel, templates: Templates, *, shard: int, shard_count: int

@@ -9,11 +9,11 @@ import struct
 
 import pytest
 
+from loadtests.sender.completion import expire, lose_link
+from loadtests.sender.outcomes import ErrorKind, RequestOutcome
+from loadtests.sender.protocol import CONTROL_STREAM, FRAME_BYTES_MAX, HeaderFlag, Opcode, ResultKind
+from loadtests.sender.state import LinkField, LinkStatus, Total
 from loadtests.stubs.scripted_node import Execute, RawAnswer, StubServer
-from loadtests.wire.completion import expire, lose_link
-from loadtests.wire.outcomes import ErrorKind, RequestOutcome
-from loadtests.wire.protocol import CONTROL_STREAM, FRAME_BYTES_MAX, HeaderFlag, Opcode, ResultKind
-from loadtests.wire.state import LinkField, LinkStatus, Total
 from tests.support.wire_bench import TIMEOUT_US, VOID, new_bench, response
 from tests.support.wire_source import SteadySource, new_engine
 

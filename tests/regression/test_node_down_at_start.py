@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from loadtests.errors import HarnessError
+from loadtests.sender.connection import Access, Credentials, NodeUnreachable, open_connection
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.protocol import HeaderFlag, Opcode, ResultKind
+from loadtests.sender.ring import NO_NODE, RingTable, ring_of_nodes, unserved
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, unprepared_answer
-from loadtests.wire.connection import Access, Credentials, NodeUnreachable, open_connection
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.protocol import HeaderFlag, Opcode, ResultKind
-from loadtests.wire.ring import NO_NODE, RingTable, ring_of_nodes, unserved
 from scenarios.domain import ConsistencyLevel
 from tests.support.wire_source import CQL, SteadySource
 

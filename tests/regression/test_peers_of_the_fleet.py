@@ -30,7 +30,7 @@ from loadtests.recording.history import SecondCounts
 from loadtests.recording.seconds import Second
 
 CASES = Path(__file__).parents[1] / "support" / "fleet_master_cases.py"
-RUN = "import locust, sys, pytest; sys.exit(pytest.main(['-q', '--noconftest', '-p', 'no:cacheprovider', sys.argv[1]]))"
+RUN = "import locust, sys, pytest; sys.exit(pytest.main(['-q', '-n0', '--noconftest', '-p', 'no:cacheprovider', sys.argv[1]]))"
 NOTHING = (np.zeros(0, np.int32), np.zeros(0, np.int64))
 SECOND = Second(
     second=0,

@@ -103,8 +103,12 @@ def test_the_stamp_is_of_contents_and_not_of_places(package: Path) -> None:
 
 def test_our_own_kernels_are_stamped_with_the_constants_that_they_use() -> None:
     root = Path(__file__).parents[2]
-    of_responses = {path.relative_to(root).as_posix() for path in sources_of(root / "loadtests/wire/responses.py")}
-    assert {"loadtests/wire/protocol.py", "loadtests/wire/state.py", "loadtests/recording/ledger.py"} <= of_responses
+    of_responses = {path.relative_to(root).as_posix() for path in sources_of(root / "loadtests/sender/responses.py")}
+    assert {
+        "loadtests/sender/protocol.py",
+        "loadtests/sender/state.py",
+        "loadtests/recording/ledger.py",
+    } <= of_responses
     assert "sim/units.py" in {
         path.relative_to(root).as_posix() for path in sources_of(root / "sim/energy/registers.py")
     }

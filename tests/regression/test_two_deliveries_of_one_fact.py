@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from loadtests.recording.ledger import SlotState
-from loadtests.wire.completion import end_attempt
-from loadtests.wire.outcomes import ErrorKind
+from loadtests.sender.completion import end_attempt
+from loadtests.sender.outcomes import ErrorKind
 from tests.support.wire_bench import Bench, error, new_bench, response
 
 IN_DOUBT, REFUSED, ACKNOWLEDGED = "in doubt", "refused", "acknowledged"

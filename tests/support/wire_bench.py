@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.recording.ledger import Ledger
-from loadtests.wire.block import OPERATION
-from loadtests.wire.outcomes import ErrorKind, RequestOutcome
-from loadtests.wire.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
-from loadtests.wire.responses import scan_responses
-from loadtests.wire.ring import RingTable, ring_of_nodes
-from loadtests.wire.state import (
+from loadtests.sender.block import OPERATION
+from loadtests.sender.outcomes import ErrorKind, RequestOutcome
+from loadtests.sender.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
+from loadtests.sender.responses import scan_responses
+from loadtests.sender.ring import RingTable, ring_of_nodes
+from loadtests.sender.state import (
     LIVE_SIZE,
     BlockProgress,
     CountColumn,
@@ -24,7 +24,7 @@ from loadtests.wire.state import (
     WireState,
     new_state,
 )
-from loadtests.wire.submit import submit_due
+from loadtests.sender.submit import submit_due
 
 VOID = struct.pack(">i", ResultKind.VOID)
 TIMEOUT_US = 1_000_000

@@ -1,17 +1,18 @@
 """What the wire engine's tests run: one insert, sources of it at a steady rate, and engines on stub servers."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from loadtests.recording.histograms import COUNTS_SIZE, Counts
+from loadtests.sender.block import FrameGroup, OperationBlock, assemble_block
+from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.sender.frames import FrameTemplate
+from loadtests.sender.recorder import IntervalSnapshot
+from loadtests.sender.ring import ring_of_nodes
 from loadtests.stubs.scripted_node import StubServer, prepared_id_of
-from loadtests.wire.block import FrameGroup, OperationBlock, assemble_block
-from loadtests.wire.engine import Engine, EngineSettings, WireOperation
-from loadtests.wire.frames import FrameTemplate
-from loadtests.wire.recorder import IntervalSnapshot
-from loadtests.wire.ring import ring_of_nodes
 from scenarios.domain import ConsistencyLevel, Operation
 from store.tables import Bind, CqlType, Statement
 
@@ -69,6 +70,31 @@ class SteadySource:
             frames=self.template.encode(columns),
         )
         return assemble_block([group])
+
+
+class Disturbed(SteadySource):
+    """200 inserts a second while a thread disturbs the cluster, and `after_s` more: links are tried again each 5 s at least."""
+
+    RATE_PER_S = 200
+
+    def __init__(
+        self,
+        thread: threading.Thread,
+        *,
+        template: FrameTemplate,
+        after_s: int,
+        dcs: int = 1,
+        count_max: int = 1_000_000,
+    ) -> None:
+        super().__init__(count_max, self.RATE_PER_S, template=template, block_size=self.RATE_PER_S, dcs=dcs)
+        self._thread, self._after = thread, after_s * self.RATE_PER_S
+        self._is_over = False
+
+    def next_block(self) -> OperationBlock | None:
+        if not self._is_over and not self._thread.is_alive():
+            self._is_over = True
+            self.count = self.made + self._after
+        return super().next_block()
 
 
 class Snapshots(list[IntervalSnapshot]):

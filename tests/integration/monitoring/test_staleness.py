@@ -8,8 +8,8 @@ import pytest
 
 from loadtests.errors import HarnessError
 from loadtests.monitoring.staleness import Prober, Probing
+from loadtests.sender.protocol import ResultKind
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, error_answer
-from loadtests.wire.protocol import ResultKind
 from scenarios.domain import ConsistencyLevel
 
 NO_METADATA = 4

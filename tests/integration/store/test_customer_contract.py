@@ -30,6 +30,7 @@ from store.customers.preferences import choose
 from store.customers.store import HomeCustomers
 from store.memory import MemoryStore
 from store.ports import StoreError, Values
+from store.readings.fold import Book
 from store.rejections import RefusedRequest
 from store.rows import Readings
 from store.schemas import SCHEMAS
@@ -53,7 +54,7 @@ def topology(keyspace: str) -> Topology:
 def cassandra_desk(session: Any) -> Iterator[Desk]:
     keyspace = f"customers_{uuid.uuid4().hex[:12]}"
     create_schema(session, SCHEMA, topology(keyspace))
-    readings = CassandraStore(session, SCHEMA, topology(keyspace))
+    readings = CassandraStore(session, SCHEMA, topology(keyspace), Book())
     yield Desk(customers=CassandraCustomers(session, SCHEMA, topology(keyspace)), views=readings)
     readings.close()
     session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
@@ -62,7 +63,7 @@ def cassandra_desk(session: Any) -> Iterator[Desk]:
 @pytest.fixture(params=["memory", "cassandra"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     if request.param == "memory":
-        return Desk(customers=MemoryCustomers(SCHEMA), views=MemoryStore(SCHEMA))
+        return Desk(customers=MemoryCustomers(SCHEMA), views=MemoryStore(SCHEMA, Book()))
     return request.getfixturevalue("cassandra_desk")
 
 

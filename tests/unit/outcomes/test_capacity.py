@@ -13,7 +13,7 @@ from loadtests.capacity.step import StepOutcome, StepRules, StepVerdict
 from loadtests.capacity.target import StepTarget
 from loadtests.monitoring.resources import ResourceSample
 from loadtests.recording.history import NodeSample
-from loadtests.wire.block import OPERATION
+from loadtests.sender.block import OPERATION
 from loadtests.workload.poisson_source import OperationPool
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity, constraint_of
 from reports.capacity.constraint import Resource

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.recording.history import ErrorCount, HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
-from loadtests.wire.outcomes import ErrorKind
+from loadtests.sender.outcomes import ErrorKind
 from reports.results_file import Verdict
 from reports.run.results import CUT_OFF_KINDS
 from reports.run.summary import (

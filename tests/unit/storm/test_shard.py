@@ -4,8 +4,8 @@ import numpy as np
 
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.recording.history import SecondCounts
+from loadtests.sender.recorder import IntervalSnapshot
 from loadtests.storm.shard import second_of
-from loadtests.wire.recorder import IntervalSnapshot
 
 
 def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:

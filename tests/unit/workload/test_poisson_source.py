@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from loadtests.sender.block import OPERATION, OperationBlock
 from loadtests.stubs.target import stub_target
-from loadtests.wire.block import OPERATION, OperationBlock
 from loadtests.workload.poisson_source import LoadPhase, OperationPool, RateSource, pool_of
 
 

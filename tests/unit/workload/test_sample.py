@@ -6,14 +6,14 @@ from typing import cast
 import numpy as np
 import pytest
 
-from loadtests.matrix import visit as visits
+from loadtests.matrix import trial as trials
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.outage import without
-from loadtests.matrix.visit import CellLoad, Seconds, visit
+from loadtests.matrix.trial import CellLoad, Seconds, trial
 from loadtests.monitoring.node_counters import NodeCounters, ResourceCounters
-from loadtests.wire.block import OPERATION, OperationBlock
-from loadtests.wire.recorder import EngineReport, IntervalSnapshot
-from loadtests.wire.ring import NO_NODE, ring_of_nodes
+from loadtests.sender.block import OPERATION, OperationBlock
+from loadtests.sender.recorder import EngineReport, IntervalSnapshot
+from loadtests.sender.ring import NO_NODE, ring_of_nodes
 from loadtests.workload import sample as mix
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
@@ -137,7 +137,7 @@ def test_throughput_is_of_whole_seconds_in_which_something_was_sent() -> None:
 
 
 class SlowToSettle:
-    """Counters of nodes that still work off what the visit before has left, and go on with it while they are sent more."""
+    """Counters of nodes that still work off what the trial before has left, and go on with it while they are sent more."""
 
     def __init__(self) -> None:
         self.backlog_cpu_s, self.spent_cpu_s = 4.0, 0.0
@@ -150,17 +150,17 @@ class SlowToSettle:
         return ResourceCounters(cpu_s=self.spent_cpu_s, wan_bytes=0)
 
 
-def test_a_visit_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = SlowToSettle()
 
     def send(load: CellLoad, source: SteadySource, **_: object) -> EngineReport:
         nodes.backlog_cpu_s += 1.0  # acknowledged early, done late
         return report(ok=1_000)
 
-    monkeypatch.setattr(visits, "send", send)
+    monkeypatch.setattr(trials, "send", send)
     load = cast(CellLoad, SimpleNamespace(sample=small(), cell=None, lanes=(), writes=(), scenario=scenario()))
     for repeat in range(2):
-        found = visit(load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
+        found = trial(load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
         assert found.cpu_us_per_operation == pytest.approx(1_000.0)
 
 

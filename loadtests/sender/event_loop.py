@@ -1,0 +1,116 @@
+"""The tick: receive, scan, submit, send, sleep; many of them in compiled code, until Python has something to do.
+
+A *stretch* is a run of ticks that needs no Python: it ends for the next block, for a link that was lost, when the run is
+told to stop, and at the latest with the second, whose recording Python hands over.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.kernels import borrowing_kernel, unlocked_borrowing_kernel
+from loadtests.sender.completion import expire, update_live
+from loadtests.sender.responses import scan_responses
+from loadtests.sender.state import STALL_US, BlockProgress, EngineLimit, LinkField, LinkStatus, Total, WireState
+from loadtests.sender.submit import submit_due
+from loadtests.sender.syscalls import now_us, receive_all, send_all, sleep_us
+
+_HOUSEKEEPING_US = 100_000
+_IDLE_US_MAX = 2_000  # the longest sleep of an open loop, so that a stop is heard
+_SLEEP_US_MIN = 20  # the core is given to others at least this often
+
+# Closed loop: a tick is as long as three quarters of the window take to be answered. Shorter ticks cost CPU that a
+# cluster on the same machine could use, longer ones leave it waiting.
+_CLOSED_SHARE_PERCENT = 75
+_CLOSED_TICK_US_MIN = 200
+_CLOSED_TICK_US_MAX = 20_000
+
+
+@unlocked_borrowing_kernel
+def run_stretch(
+    state: WireState,
+    rows: NDArray[np.void],
+    frames: NDArray[np.uint8],
+    progress: NDArray[np.int64],
+    start_ns: int,
+    until_us: int,
+) -> None:
+    """Tick until `until_us` [us since `start_ns`], or until Python is needed; the interpreter lock is not held.
+
+    rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on.
+    """
+    was_all_due = progress[BlockProgress.NOTICED] == len(rows)
+    while True:
+        begin_us = now_us(state, start_ns)
+        receive_all(state)
+        answer_count = scan_responses(state, now_us(state, start_ns))
+        next_due_us = submit_due(state, rows, frames, progress, now_us(state, start_ns))
+        send_all(state)
+        end_us = now_us(state, start_ns)
+        if needs_python(state, len(rows), progress, was_all_due, end_us) or end_us >= until_us:
+            return
+        sleep_us(state, wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count))
+
+
+@borrowing_kernel
+def needs_python(state: WireState, row_count: int, progress: NDArray[np.int64], was_all_due: bool, now_us: int) -> bool:
+    """Look for time-outs, every 100 ms, then: is there anything that no kernel can do?
+
+    was_all_due: the whole block had fallen due before this stretch.
+    """
+    limits, totals = state.limits, state.totals
+    count_stall(state, now_us)
+    if now_us >= totals[Total.HOUSEKEEPING_AT_US]:
+        totals[Total.HOUSEKEEPING_AT_US] = now_us + _HOUSEKEEPING_US
+        expire(state, now_us)
+        update_live(state, now_us)
+    for link in range(state.links.shape[0]):
+        if state.links[link, LinkField.STATUS] == LinkStatus.LOST or state.links[link, LinkField.NEEDS_PREPARE] == 1:
+            return True
+    is_stopping = limits[EngineLimit.IS_STOPPING]
+    if limits[EngineLimit.STOP_ASKED] != is_stopping:
+        return True
+    unanswered = totals[Total.IN_FLIGHT] - totals[Total.WAITING] * is_stopping
+    if progress[BlockProgress.TAKEN_UP] == row_count:
+        return row_count > 0 or unanswered == 0
+    is_all_due = progress[BlockProgress.NOTICED] == row_count
+    return limits[EngineLimit.IS_CLOSED_LOOP] == 0 and is_all_due and not was_all_due  # what follows it falls due too
+
+
+@borrowing_kernel
+def count_stall(state: WireState, now_us: int) -> None:
+    """A tick has ended: was the thread kept from it, by the scheduler, the interpreter's lock or its collector?
+
+    A closed loop's ticks are long on purpose, and are not counted.
+    """
+    totals = state.totals
+    gap_us = now_us - totals[Total.TICK_ENDED_US]
+    if totals[Total.TICK_ENDED_US] >= 0 and gap_us > STALL_US and state.limits[EngineLimit.IS_CLOSED_LOOP] == 0:
+        totals[Total.STALLS] += 1
+        totals[Total.STALLED_US] += gap_us
+        totals[Total.STALL_US_MAX] = max(totals[Total.STALL_US_MAX], gap_us)
+    totals[Total.TICK_ENDED_US] = now_us
+
+
+@borrowing_kernel
+def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: int) -> int:
+    """How long to sleep [us] after a tick that took `spent_us`; the next operation is due in `until_due_us`."""
+    if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
+        wait = _closed_beat_us(state, answer_count) - spent_us
+    else:
+        wait = state.limits[EngineLimit.TICK_US] - spent_us
+        if state.totals[Total.IN_FLIGHT] == 0:
+            wait = min(max(wait, until_due_us), _IDLE_US_MAX)
+    return int(max(wait, _SLEEP_US_MIN))
+
+
+@borrowing_kernel
+def _closed_beat_us(state: WireState, answer_count: int) -> int:
+    """Lengthen or shorten the tick of a closed loop by a tenth, towards its share of the window a tick."""
+    tick_us = state.totals[Total.CLOSED_TICK_US]
+    if answer_count * 100 < state.limits[EngineLimit.IN_FLIGHT] * _CLOSED_SHARE_PERCENT:
+        tick_us += tick_us // 10
+    else:
+        tick_us -= tick_us // 10
+    tick_us = min(max(tick_us, _CLOSED_TICK_US_MIN), _CLOSED_TICK_US_MAX)
+    state.totals[Total.CLOSED_TICK_US] = tick_us
+    return int(tick_us)

@@ -1,0 +1,227 @@
+"""Outcomes: retries, time-outs and lost connections; the histogram kernel; and that no operation is lost or doubled."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtests.recording.histograms import COUNTS_SIZE, counts_of
+from loadtests.recording.ledger import SlotState
+from loadtests.sender.completion import count_in_second, count_value, end_all, expire, lose_link
+from loadtests.sender.outcomes import ErrorKind, RequestOutcome
+from loadtests.sender.state import SECOND_ROWS, CountColumn, EngineLimit, LinkField, LinkStatus, Total
+from tests.support.wire_bench import TIMEOUT_US, Bench, error, new_bench, response
+
+OVERLOADED, WRITE_TIMEOUT, INVALID = 0x1001, 0x1100, 0x2200
+OK = 0
+
+
+def play(bench: Bench, answers: list[int]) -> list[int]:
+    """Answer each attempt of the only operation with the next code (OK or an error's); the labels that were sent."""
+    labels = []
+    now_us = 0
+    for code in answers:
+        bench.submit(now_us)
+        [(link, stream, label)] = bench.sent()
+        labels.append(label)
+        bench.answer(link, error(stream, code) if code else response(stream), now_us + 10)
+        now_us += 10_000
+    bench.submit(now_us)
+    assert bench.sent() == []
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "slot"),
+    [
+        ([OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([OVERLOADED, OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([WRITE_TIMEOUT, OVERLOADED, OK], RequestOutcome.OK, SlotState.ACKNOWLEDGED),
+        ([OVERLOADED] * 3, RequestOutcome.FAILED, SlotState.FAILED),
+        ([WRITE_TIMEOUT] * 3, RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([WRITE_TIMEOUT, OVERLOADED, OVERLOADED], RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([OVERLOADED, OVERLOADED, WRITE_TIMEOUT], RequestOutcome.INDETERMINATE, SlotState.INTENT),
+        ([INVALID], RequestOutcome.FAILED, SlotState.FAILED),
+        ([WRITE_TIMEOUT, INVALID], RequestOutcome.INDETERMINATE, SlotState.INTENT),
+    ],
+)
+def test_the_outcome_of_an_operation_is_that_of_all_its_attempts(
+    answers: list[int], outcome: RequestOutcome, slot: SlotState
+) -> None:
+    bench = new_bench([0], attempts=3)
+    assert play(bench, answers) == [1] * len(answers)  # a retry sends the very same bytes
+    totals = {
+        RequestOutcome.OK: Total.OK,
+        RequestOutcome.FAILED: Total.FAILED,
+        RequestOutcome.INDETERMINATE: Total.INDETERMINATE,
+    }
+    assert [bench.total(total) for total in totals.values()] == [int(o is outcome) for o in totals]
+    assert bench.ledger.slots(0, 0, 1)[0, 0] == slot
+    assert bench.total(Total.RETRIES) == len(answers) - 1 and bench.total(Total.ATTEMPTED) == 1
+    assert bench.state.attempt_errors.sum() == sum(code != OK for code in answers)
+
+
+def test_what_must_not_be_applied_twice_is_not_repeated_once_it_may_have_been() -> None:
+    bench = new_bench([0], attempts=3)
+    bench.state.is_idempotent[0] = 0
+    play(bench, [OVERLOADED, WRITE_TIMEOUT])
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.WRITE_TIMEOUT) == 1
+
+
+def test_a_retry_waits_longer_each_time_up_to_the_maximum() -> None:
+    bench = new_bench([0], attempts=4)
+    bench.state.limits[EngineLimit.BACKOFF_US] = 100_000
+    bench.state.limits[EngineLimit.BACKOFF_US_MAX] = 250_000
+    now_us = 0
+    waits = []
+    for _ in range(3):
+        bench.submit(now_us)
+        [(link, stream, _)] = bench.sent()
+        bench.answer(link, error(stream, OVERLOADED), now_us)
+        ready_us = int(bench.state.places["sent_us"][0])
+        waits.append(ready_us - now_us)
+        bench.submit(ready_us - 1)
+        assert bench.sent() == []
+        now_us = ready_us
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, (100_000, 200_000, 250_000), strict=True))
+
+
+def test_a_time_out_is_retried_and_its_late_answer_only_frees_the_stream() -> None:
+    bench = new_bench([0], attempts=2)
+    bench.submit(0)
+    [(link, stream, _)] = bench.sent()
+    bench.state.links[link, LinkField.HEARD_US] = 1  # the link is alive
+    expire(bench.state, TIMEOUT_US - 1)
+    assert bench.total(Total.WAITING) == 0
+    expire(bench.state, TIMEOUT_US)
+    assert bench.total(Total.WAITING) == 1 and bench.link(link, LinkField.ABANDONED) == 1
+    assert bench.link(link, LinkField.STATUS) == LinkStatus.OPEN
+    bench.submit(TIMEOUT_US + 10_000)
+    [(link_2, stream_2, _)] = bench.sent()
+    assert (link_2, stream_2) != (link, stream)
+    bench.answer(link, response(stream), TIMEOUT_US + 11_000)
+    assert bench.total(Total.LATE_ANSWERS) == 1 and bench.total(Total.OK) == 0
+    assert bench.link(link, LinkField.ABANDONED) == 0
+    bench.answer(link_2, response(stream_2), TIMEOUT_US + 12_000)
+    assert bench.total(Total.OK) == 1
+
+
+def test_a_link_that_owes_answers_and_says_nothing_is_given_up() -> None:
+    bench = new_bench([0, 100], attempts=1)
+    bench.state.limits[EngineLimit.TIMEOUT_US] = 3 * TIMEOUT_US
+    bench.submit(100)
+    (silent, *_), (alive, *_) = bench.sent()
+    bench.state.links[alive, LinkField.HEARD_US] = 200
+    expire(bench.state, 100 + 3 * TIMEOUT_US)
+    assert bench.link(silent, LinkField.STATUS) == LinkStatus.LOST
+    assert bench.link(alive, LinkField.STATUS) == LinkStatus.OPEN
+
+
+def test_a_lull_is_no_silence() -> None:
+    bench = new_bench([100 * TIMEOUT_US], attempts=1)
+    bench.submit(100 * TIMEOUT_US)
+    [(link, *_)] = bench.sent()
+    expire(bench.state, 101 * TIMEOUT_US)
+    assert bench.total(Total.INDETERMINATE) == 1 and bench.link(link, LinkField.STATUS) == LinkStatus.OPEN
+
+
+def test_a_link_whose_streams_are_a_quarter_abandoned_is_given_up() -> None:
+    bench = new_bench([0] * 16, streams=8)
+    bench.submit(0)
+    bench.state.links[:, LinkField.HEARD_US] = 1
+    expire(bench.state, TIMEOUT_US)
+    assert bench.link(0, LinkField.ABANDONED) == 4 and bench.link(0, LinkField.STATUS) == LinkStatus.LOST
+
+
+def test_operations_of_a_lost_link_are_indeterminate_attempts_and_go_elsewhere() -> None:
+    bench = new_bench([0] * 4, attempts=2)
+    bench.submit(0)
+    bench.sent()
+    lose_link(bench.state, 0, 50)
+    assert bench.link(0, LinkField.STATUS) == LinkStatus.CLOSED and bench.link(0, LinkField.IN_FLIGHT) == 0
+    assert bench.state.attempt_errors[0, ErrorKind.CONNECTION_LOST] == 1 and bench.total(Total.WAITING) == 1
+    bench.submit(10_000)
+    [(link, _, label)] = bench.sent()
+    assert link != 0 and label == 1
+
+
+def test_the_end_of_a_run_leaves_nothing_without_an_outcome() -> None:
+    bench = new_bench([0, 0], attempts=3)
+    bench.submit(0)
+    (link, stream, _), _ = bench.sent()
+    bench.answer(link, error(stream, OVERLOADED), 5)
+    end_all(bench.state, 100)
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.OVERLOADED) == 1
+    assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.NOT_DRAINED) == 1
+    assert bench.total(Total.IN_FLIGHT) == bench.total(Total.WAITING) == 0
+
+
+@settings(deadline=None)  # the first example compiles the kernels
+@given(st.lists(st.integers(-5, 2**33), max_size=50))
+def test_values_are_counted_in_the_layout_of_the_history(values_us: list[int]) -> None:
+    counts = np.zeros(COUNTS_SIZE, dtype=np.int64)
+    for value_us in values_us:
+        count_value(counts, value_us)
+    assert (counts == counts_of(np.array(values_us, dtype=np.int64))).all()
+
+
+def test_seconds_outside_of_the_ring_go_to_its_edges() -> None:
+    bench = new_bench([0])
+    bench.state.totals[Total.FIRST_SECOND] = 100
+    for at_us in (5, 100_000_000, 10**12):
+        count_in_second(bench.state, at_us, 0, CountColumn.OK)
+    assert bench.second(100 % SECOND_ROWS, CountColumn.OK) == 2
+    assert bench.second((100 + SECOND_ROWS - 1) % SECOND_ROWS, CountColumn.OK) == 1
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("answer"), st.sampled_from([OK, OK, OVERLOADED, WRITE_TIMEOUT, 0x2500, INVALID])),
+        st.tuples(st.sampled_from(["wait", "lose", "reopen", "late"]), st.integers(0, 5)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps, st.integers(1, 12), st.integers(1, 3))
+def test_every_operation_ends_once_whatever_happens(plan: list[tuple[str, int]], in_flight: int, attempts: int) -> None:
+    """Conservation: offered = ok + failed + indeterminate + in flight + in line, at every step, and nothing is left."""
+    bench = new_bench(list(range(0, 3_000_000, 100_000)), in_flight=in_flight, attempts=attempts, streams=6)
+    state, now_us = bench.state, 0
+    unanswered: list[tuple[int, int]] = []
+    for what, how in plan:
+        now_us += 60_000
+        bench.submit(now_us)
+        unanswered += [(link, stream) for link, stream, _ in bench.sent()]
+        if what == "answer" and unanswered:
+            link, stream = unanswered.pop(0)
+            bench.answer(link, error(stream, how) if how else response(stream), now_us)
+        elif what == "wait":
+            now_us += TIMEOUT_US * how // 4
+            expire(state, now_us)
+        elif what in ("lose", "reopen"):
+            if state.links[how, LinkField.STATUS] != LinkStatus.CLOSED:
+                lose_link(state, how, now_us)
+                unanswered = [(link, stream) for link, stream in unanswered if link != how]
+            if what == "reopen":
+                state.links[how, [LinkField.STATUS, LinkField.HEARD_US]] = LinkStatus.OPEN, now_us
+        check_conservation(bench, in_flight)
+    end_all(state, now_us)
+    check_conservation(bench, in_flight)
+    assert bench.total(Total.IN_FLIGHT) == 0
+    assert bench.total(Total.STRAY_ANSWERS) == 0
+
+
+def check_conservation(bench: Bench, place_count: int) -> None:
+    ended = sum(bench.total(total) for total in (Total.OK, Total.FAILED, Total.INDETERMINATE))
+    held = bench.state.places["status"] != 0
+    assert bench.total(Total.ATTEMPTED) == ended + bench.total(Total.IN_FLIGHT)
+    assert held.sum() == bench.total(Total.IN_FLIGHT) == place_count - bench.total(Total.FREE_PLACES)
+    assert bench.state.recording.response.sum() == ended
+    in_flight = (bench.state.places["status"] == 1).sum()
+    streams = bench.state.links[:, [LinkField.IN_FLIGHT, LinkField.ABANDONED, LinkField.FREE_COUNT]]
+    assert (streams.sum(axis=1) == bench.state.stream_places.shape[1]).all()
+    assert streams[:, 0].sum() == in_flight
+    acknowledged = sum(bool((slots == SlotState.ACKNOWLEDGED).any()) for slots in bench.ledger.slots(0, 0, 30))
+    assert acknowledged == bench.total(Total.OK)

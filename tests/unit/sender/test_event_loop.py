@@ -1,0 +1,115 @@
+"""When a stretch of ticks ends, how long a tick sleeps, and the caches of the compiled tick."""
+
+import pytest
+
+from loadtests.sender.event_loop import needs_python, wait_us
+from loadtests.sender.state import BlockProgress, EngineLimit, LinkField, LinkStatus, LiveField, Total
+from tests.support.wire_bench import TIMEOUT_US, Bench, new_bench, response
+
+
+def asks(bench: Bench, *, was_all_due: bool = False, now_us: int = 0) -> bool:
+    return bool(needs_python(bench.state, len(bench.rows), bench.progress, was_all_due, now_us))
+
+
+def test_a_stretch_goes_on_while_operations_are_to_come() -> None:
+    bench = new_bench([0, 100])
+    bench.submit(0)
+    assert not asks(bench)
+
+
+def test_it_ends_with_the_block() -> None:
+    bench = new_bench([0, 100])
+    bench.submit(100)
+    assert asks(bench)
+
+
+def test_it_ends_once_when_the_whole_block_is_due_and_waits_for_room() -> None:
+    bench = new_bench([0, 100], in_flight=1)
+    bench.submit(100)
+    assert bench.progress[BlockProgress.NOTICED] == 2 and bench.progress[BlockProgress.TAKEN_UP] == 1
+    assert asks(bench) and not asks(bench, was_all_due=True)
+
+
+@pytest.mark.parametrize(("column", "value"), [(LinkField.STATUS, LinkStatus.LOST), (LinkField.NEEDS_PREPARE, 1)])
+def test_it_ends_for_a_link_that_needs_care(column: LinkField, value: int) -> None:
+    bench = new_bench([0, 100])
+    bench.state.links[3, column] = value
+    assert asks(bench)
+
+
+def test_without_a_block_it_ends_when_all_is_answered() -> None:
+    bench = new_bench([0])
+    bench.submit(0)
+    [(link, stream, _)] = bench.sent()
+    bench.rows, bench.progress = bench.rows[:0], bench.progress * 0
+    assert not asks(bench)
+    bench.answer(link, response(stream), 5)
+    assert asks(bench)
+
+
+def test_it_ends_when_told_to_stop_and_then_when_nothing_is_in_flight_but_retries() -> None:
+    bench = new_bench([0, 100])
+    bench.submit(0)
+    bench.state.limits[EngineLimit.STOP_ASKED] = 1
+    assert asks(bench)
+    bench.state.limits[EngineLimit.IS_STOPPING] = 1
+    bench.rows, bench.progress = bench.rows[:0], bench.progress * 0
+    assert not asks(bench)
+    bench.state.totals[Total.WAITING] = 1
+    assert asks(bench)
+
+
+def test_it_looks_for_time_outs_and_tells_the_display_every_100_ms() -> None:
+    bench = new_bench([0, TIMEOUT_US * 9])
+    bench.submit(0)
+    bench.state.links[:, LinkField.HEARD_US] = TIMEOUT_US
+    asks(bench, now_us=50_000)
+    assert bench.state.live[LiveField.ELAPSED_US] == 50_000 and bench.state.live[LiveField.LINKS_OPEN] == 6
+    asks(bench, now_us=149_999)
+    assert bench.state.live[LiveField.ELAPSED_US] == 50_000
+    asks(bench, now_us=TIMEOUT_US)
+    assert bench.total(Total.WAITING) == 1 and bench.state.live[LiveField.IN_FLIGHT] == 1
+
+
+def test_an_open_loop_sleeps_for_the_rest_of_its_beat_and_longer_when_idle() -> None:
+    bench = new_bench([0])
+    bench.state.limits[EngineLimit.TICK_US] = 500
+    assert wait_us(bench.state, 100, 10**9, 0) == 2_000  # nothing is in flight and nothing due: no more than 2 ms
+    assert wait_us(bench.state, 100, 1_500, 0) == 1_500
+    assert wait_us(bench.state, 100, 50, 0) == 400
+    bench.submit(0)
+    assert wait_us(bench.state, 100, 10**9, 0) == 400
+    assert wait_us(bench.state, 900, 10**9, 0) == 20  # others get the core, however late the tick is
+
+
+def test_a_closed_loop_finds_the_beat_in_which_three_quarters_of_its_window_are_answered() -> None:
+    bench = new_bench([0])
+    bench.state.limits[[EngineLimit.IS_CLOSED_LOOP, EngineLimit.IN_FLIGHT]] = 1, 64
+    tick_us, per_ms = 1_000, 10
+    for _ in range(200):
+        tick_us = wait_us(bench.state, 0, 0, tick_us * per_ms // 1_000)
+    assert 0.6 < tick_us * per_ms / 1_000 / 64 < 0.9
+    for _ in range(200):
+        wait_us(bench.state, 0, 0, 0)
+    assert wait_us(bench.state, 0, 0, 0) == 20_000
+
+
+def stalls(bench: Bench) -> tuple[int, int, int]:
+    return tuple(bench.total(total) for total in (Total.STALLS, Total.STALLED_US, Total.STALL_US_MAX))  # type: ignore[return-value]
+
+
+def test_a_beat_that_comes_more_than_10_ms_after_the_one_before_is_a_stall() -> None:
+    bench = new_bench([0, 10**9])
+    for now_us in (70_000, 80_000, 90_001, 90_500, 140_500):  # the first has none before it, 10 ms are allowed
+        asks(bench, now_us=now_us)
+    assert stalls(bench) == (2, 60_001, 50_000)
+
+
+def test_the_time_before_the_start_and_a_closed_loop_know_no_stalls() -> None:
+    bench = new_bench([0, 10**9])
+    for now_us in (-500_000, -1, 5_000):
+        asks(bench, now_us=now_us)
+    assert stalls(bench) == (0, 0, 0)
+    bench.state.limits[EngineLimit.IS_CLOSED_LOOP] = 1
+    asks(bench, now_us=600_000)
+    assert stalls(bench) == (0, 0, 0)
