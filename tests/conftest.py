@@ -20,16 +20,23 @@ from scenarios.spec import Dc, Topology
 TEST_HEAP_MIB = 384
 WORKERS_MAX = 4
 ON_SHARED_CLUSTER = (
-    "tests/integration/backend/",
+    "tests/integration/backend/test_command_gateway.py",
     "tests/integration/cluster/test_local.py",
     "tests/integration/cluster/test_login.py",
+    "tests/integration/fleet/test_fleet_run.py",
     "tests/integration/jobs/test_find_max.py",
-    "tests/integration/jobs/test_matrix.py",
     "tests/integration/jobs/test_run.py",
-    "tests/integration/store/",
-    "tests/integration/test_examples.py",
     "tests/integration/sender/test_cassandra.py",
-    "tests/regression/test_schema_metadata_behind.py",
+    "tests/integration/store/test_across.py",
+    "tests/integration/store/test_agreement.py",
+    "tests/integration/store/test_command_contract.py",
+    "tests/integration/store/test_customer_contract.py",
+    "tests/integration/store/test_killed_process.py",
+    "tests/integration/store/test_mending_contract.py",
+    "tests/integration/store/test_migrations.py",
+    "tests/integration/store/test_reading_contract.py",
+    "tests/integration/test_examples.py",
+    "tests/regression/test_killed_run.py",
 )
 
 # A first example compiles a kernel, and machines are shared: no test asserts a time.

@@ -87,7 +87,7 @@ def measure_group(
         loads = _make_loads(cluster, scenarios, estate, settings.schema, progress)
         with NodeCounters(cluster) as counters:
             _load(loads, counters, measured, progress)
-            _visit_all(cluster, group, loads, counters, settings, scenario.run.seed, measured, progress)
+            _measure_all(cluster, group, loads, counters, settings, scenario.run.seed, measured, progress)
         for down, names in outages_of(group, cluster.nodes).items():
             progress(f"stopping {', '.join(names)} for real: what is refused then?")
             measured.outages += suffer(cluster, list(loads.values()), down, names)
@@ -178,7 +178,7 @@ def _flushed(loads: dict[Cell, CellLoad], counters: NodeCounters) -> Iterator[No
     counters.flush(tables, 0)
 
 
-def _visit_all(
+def _measure_all(
     cluster: LocalCluster,
     group: Group,
     loads: dict[Cell, CellLoad],

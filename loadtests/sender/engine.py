@@ -5,7 +5,7 @@ One engine is one shard's sender thread. Each tick it reads every socket, scans 
 state: an engine may be embedded in any process that lets its thread run.
 
 Rules that hold here:
-- Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in line,
+- Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in the queue,
   none is skipped, and their response time runs from when they were due.
 - What is measured is seen at a tick: times are up to one tick too long, never too short. Operations that end failed or
   indeterminate have a response time like the others; service time is that of each attempt that was answered.

@@ -22,7 +22,7 @@ _SECOND_US = 1_000_000
 _LOOK_US = 2_000  # between two looks for a block, or for a connection, that is not ready
 _LINE_US = 1_000  # between two looks at what falls due behind a block that waits for room
 _STOP_DRAIN_US = 2_000_000
-_HELD_BLOCKS_MAX = 16  # blocks that may stand in line while the window is full, so that offered load is counted in time
+_HELD_BLOCKS_MAX = 16  # blocks that may wait while the window is full, so that offered load is counted in time
 
 _TAKEN_UP, _NOTICED = int(BlockProgress.TAKEN_UP), int(BlockProgress.NOTICED)
 
@@ -137,11 +137,11 @@ class EngineRun:
 
     def _head(self) -> _HeldBlock:
         """The block to work on: the first one that is not done, or an empty one."""
-        if self._stopped_at_us != FAR_US or (not self._held and not self._take_block(self._patience_s())):
+        if self._stopped_at_us != FAR_US or (not self._held and not self._take_block(self._block_wait_s())):
             return self._nothing
         return self._held[0]
 
-    def _patience_s(self) -> float:
+    def _block_wait_s(self) -> float:
         """How long a block may be waited for [s]: not at all while answers are, for which there are ticks.
 
         With nothing in flight a tick has nothing to sleep for, and the sender would keep the producer off a core they share.

@@ -95,7 +95,7 @@ def count_stall(state: WireState, now_us: int) -> None:
 def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: int) -> int:
     """How long to sleep [us] after a tick that took `spent_us`; the next operation is due in `until_due_us`."""
     if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
-        wait = _closed_beat_us(state, answer_count) - spent_us
+        wait = _closed_tick_us(state, answer_count) - spent_us
     else:
         wait = state.limits[EngineLimit.TICK_US] - spent_us
         if state.totals[Total.IN_FLIGHT] == 0:
@@ -104,7 +104,7 @@ def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: in
 
 
 @borrowing_kernel
-def _closed_beat_us(state: WireState, answer_count: int) -> int:
+def _closed_tick_us(state: WireState, answer_count: int) -> int:
     """Lengthen or shorten the tick of a closed loop by a tenth, towards its share of the window a tick."""
     tick_us = state.totals[Total.CLOSED_TICK_US]
     if answer_count * 100 < state.limits[EngineLimit.IN_FLIGHT] * _CLOSED_SHARE_PERCENT:

@@ -125,7 +125,7 @@ class BlockProgress(IntEnum):
     """Entries of a block's progress: int64[Progress], counts of its rows."""
 
     TAKEN_UP = 0  # hold or held a place
-    NOTICED = 1  # have fallen due; those that are not taken up yet stand in line
+    NOTICED = 1  # have fallen due; those that are not taken up yet are queued
 
 
 class LiveField(IntEnum):

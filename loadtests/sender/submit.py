@@ -1,6 +1,6 @@
 """Sending: one pass over what is due, from the block to the links' out buffers.
 
-No operation that is due is ever skipped: without room it stays in line, and the wait is part of its response time.
+No operation that is due is ever skipped: without room it stays queued, and the wait is part of its response time.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ def submit_due(
 
 @borrowing_kernel
 def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> None:
-    """Notice what is due of a block that stands in line behind another one; its operations are blocked."""
+    """Notice what is due of a block that is queued behind another one; its operations are blocked."""
     noticed_before = progress[BlockProgress.NOTICED]
     notice_due(state, rows, progress, now_us)
     state.totals[Total.BLOCKED] += progress[BlockProgress.NOTICED] - noticed_before

@@ -99,7 +99,7 @@ def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
 
 
 def matrix_picture(results: MatrixResults) -> Picture | None:
-    """The figure; None when no cell was visited."""
+    """The figure; None when no cell was measured."""
     cells = [cell for cell in results.cells if cell.trials]
     if not cells:
         return None
@@ -208,5 +208,5 @@ def notes_of(results: MatrixResults) -> list[str]:
             "Cells of one cluster were measured in turns; clusters one after the other, so compare those with care."
         )
     if results.repeats == 1:
-        notes.append("Each cell was visited once: there are no intervals, and a difference may be chance.")
+        notes.append("Each cell was measured once: there are no intervals, and a difference may be chance.")
     return notes

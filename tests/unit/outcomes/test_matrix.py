@@ -203,7 +203,7 @@ def test_notes_tell_of_single_trials_and_of_the_loopback() -> None:
     results = results_of(measured_of(trial_of(1_000.0))).model_copy(update={"repeats": 1})
     notes = notes_of(results)
     assert any("no distance between them is emulated" in note for note in notes)
-    assert any("visited once" in note for note in notes)
+    assert any("measured once" in note for note in notes)
 
 
 def test_the_published_schema_is_the_models() -> None:
