@@ -623,3 +623,9 @@ def test_a_fact_that_one_dc_could_not_judge_is_not_lost() -> None:
     beside = over_dcs(sent, 95, [FactCounts(not_judged=2, lost=1), FactCounts(wrong=2)])
     assert (beside.lost, beside.wrong, beside.not_judged) == (1, 2, 2)
     assert over_dcs(sent, 100, [FactCounts(not_judged=0)]).not_judged == 0
+
+
+def test_what_one_dc_has_lost_is_lost_though_another_could_not_judge_it() -> None:
+    sent = FactCounts(attempted=100, acknowledged=100)
+    both = over_dcs(sent, 97, [FactCounts(lost=3), FactCounts(not_judged=3)])
+    assert (both.lost, both.not_judged) == (3, 0)

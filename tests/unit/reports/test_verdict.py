@@ -1,10 +1,12 @@
 """The verdict: a history for each verdict and each reason, and faults that must not be talked away."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
-from reports.results_file import Verdict
+from reports.results_file import Check, Verdict
+from reports.run.objectives import ERRORS
 from reports.run.results import (
     AuditExample,
     AuditResult,
@@ -14,7 +16,7 @@ from reports.run.results import (
     RuleCheck,
     TableAudit,
 )
-from reports.run.verdict import Judgement, judge
+from reports.run.verdict import Judgement, headline, judge
 from scenarios.spec import Scenario, parse_scenario
 from tests.support.judged_run import GENERATOR, SCENARIO_TOML, SOUND, objective, operation
 
@@ -138,6 +140,34 @@ def test_what_was_read_back_does_not_pass_beside_lost_facts() -> None:
     assert read_back.sentence == (
         "Of 48,000 acknowledged facts 47,951 were read back with their exact value; the others are lost or wrong."
     )
+
+
+def test_wrong_facts_are_read_back_too() -> None:
+    result = judged(audit=audit(south={"wrong": 49}, wrong=49, verified=47_951))
+    (read_back,) = (check for check in result.checks if check.name == "read_back")
+    assert read_back.outcome is Verdict.FAIL and "the others are lost or wrong" in read_back.sentence
+
+
+def check_of(group: Literal["validity", "objective", "audit"], outcome: Verdict, name: str = "one") -> Check:
+    return Check(name=name, group=group, outcome=outcome, sentence="So it is.")
+
+
+def test_the_headline_says_what_failed_and_what_a_pass_kept() -> None:
+    kept = "every reading that it acknowledged was found again, once and exact"
+    sound, met = check_of("audit", Verdict.PASS), check_of("objective", Verdict.PASS)
+    lost, missed = check_of("audit", Verdict.FAIL), check_of("objective", Verdict.FAIL)
+    assert headline(Verdict.PASS, [sound, met]) == f"The cluster met every objective, and {kept}."
+    assert headline(Verdict.PASS, [sound]) == f"In this cluster {kept}."
+    assert headline(Verdict.FAIL, [sound, missed]) == "The cluster missed an objective."
+    assert headline(Verdict.FAIL, [lost, met]) == "What the cluster acknowledged is not what it holds."
+    both = "What the cluster acknowledged is not what it holds, and it missed an objective."
+    assert headline(Verdict.FAIL, [lost, missed]) == both
+    assert headline(Verdict.INCONCLUSIVE, [sound, met]).startswith("This run can't tell")
+
+
+def test_the_limit_of_errors_is_no_objective_of_the_users() -> None:
+    errors = check_of("objective", Verdict.PASS, name=ERRORS)
+    assert headline(Verdict.PASS, [check_of("audit", Verdict.PASS), errors]).startswith("In this cluster")
 
 
 def test_facts_that_could_not_be_judged_are_no_pass() -> None:
@@ -301,6 +331,19 @@ def test_counts_that_disagree_are_inconclusive() -> None:
         the_reason(result)
         == "The bench's own counts disagree: 1,000 operations were sent, and 990 outcomes are recorded."
     )
+
+
+def test_each_outcome_is_counted_once() -> None:
+    balanced = operation(ok=990, failed=6, indeterminate=4)
+    (sent,) = (
+        check for check in judged(operations={"ingest_reading": balanced}).checks if check.name == "every_outcome"
+    )
+    assert sent.outcome is Verdict.PASS
+
+
+def test_troubles_are_numbered_from_one() -> None:
+    names = [check.name for check in judged(trouble=["One.", "Another."]).checks]
+    assert [name for name in names if name.startswith("trouble_")] == ["trouble_1", "trouble_2"]
 
 
 def test_trouble_in_the_bench_is_inconclusive() -> None:
