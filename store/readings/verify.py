@@ -281,7 +281,9 @@ def _matches(fold: Page, held: Page, columns: list[str]) -> Mask:
         is_unpriced = integers(fold, "cost_upence") == NULL
         held_wh = integers(held, "low_wh") + integers(held, "standard_wh") + integers(held, "peak_wh")
         for name in PRICED:
-            equal[name] |= is_unpriced & (integers(held, name) != NULL) & (held_wh == integers(fold, "usage_wh"))
+            # the fold's own NULL says only that it can't tell: it equals no NULL of the view, which has lost a cell
+            is_plausible = (integers(held, name) != NULL) & (held_wh == integers(fold, "usage_wh"))
+            equal[name] = np.where(is_unpriced, is_plausible, equal[name])
     matches: Mask = np.logical_and.reduce(list(equal.values()))
     return matches
 

@@ -11,7 +11,7 @@ from store.customers.port import Preference
 from store.customers.preferences import choose
 from store.customers.store import HomeCustomers
 from store.ports import DayBill
-from store.readings.fold import Book
+from store.readings.fold import PRICED, Book
 from store.readings.store import HomeReadings
 from store.rejections import RefusedRequest
 from store.rows import Readings
@@ -131,6 +131,19 @@ def test_energy_that_was_altered_is_told_without_prices(tables: MemoryOnce, colu
     assert told.found is not None and told.found[column] == row[column] + by
     with pytest.raises(RefusedRequest, match="1 days can't be priced"):
         store.rebuild("billing_by_home")
+
+
+@pytest.mark.parametrize("lost", [("cost_upence",), ("tariff_version",), PRICED])
+def test_a_bill_that_lost_its_priced_cells_is_told_without_prices(tables: MemoryOnce, lost: tuple[str, ...]) -> None:
+    """The fold can't price the row: that its own cells are NULL says nothing of those that the view has lost."""
+    (table,) = (table for table in tables.schema.tables if table.name == "billing_by_home")
+    (row,) = tables.all_rows(table)
+    tables.put(table, row | dict.fromkeys(lost), DAY_15_US + 2 * DAY_US)
+    (told,) = HomeReadings(tables, tables).verify("billing_by_home")
+    assert told.expected is not None and told.found is not None
+    assert {name: told.found[name] for name in lost} == dict.fromkeys(lost)
+    with pytest.raises(RefusedRequest, match="1 days can't be priced"):
+        HomeReadings(tables, tables).rebuild("billing_by_home")
 
 
 def test_an_estimate_that_can_not_be_priced_is_refused_before_it_is_written() -> None:
