@@ -22,11 +22,15 @@ ROWS_AT_ONCE = 1_000
 
 
 def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Integers], Integers], as_of_us: int) -> int:
-    """Write the insights of a UTC month (yyyymm) for every cohort; how many rows. Raises StoreError.
+    """Write the insights of a UTC month (yyyymm) for every cohort; how many rows: none in a schema that lacks a table for
+    them or for the usage of days. Raises StoreError.
 
     cohort_of: premises int64[n] -> int64[n]; as_of_us: when it is projected: a later projection wins over it [us].
     """
-    table = store.runner.schema.table(TableRole.DAILY_USAGE)
+    schema = store.runner.schema
+    table = schema.find(TableRole.DAILY_USAGE)
+    if table is None or schema.find(TableRole.COHORT_INSIGHTS) is None:
+        return 0
     parts: list[tuple[Integers, ...]] = []
     for piece in store.bulk.pieces():
         for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece):
@@ -79,11 +83,14 @@ def project_completeness(
     as_of_us: int,
     since_us: int = 0,
 ) -> int:
-    """Write how complete each UTC day of a month is that has begun, also of whom nothing came; how many rows. Raises StoreError.
+    """Write how complete each UTC day of a month is that has begun, also of whom nothing came; how many rows: none in a schema
+    that lacks a table for them. Raises StoreError.
 
     region_of: premises int64[n] -> int64[n]; expected: (region, fuel) -> meters that should send half-hours, from
     `since_us` on; as_of_us: when it is projected: a later projection wins over it [us].
     """
+    if store.runner.schema.find(TableRole.COMPLETENESS) is None:
+        return 0
     table = store.runner.schema.table(TableRole.EVENT_LOG)
     counts: dict[tuple[int, int, int], Integers] = {}
     for piece in store.bulk.pieces():

@@ -226,7 +226,7 @@ def _compare(bulk: Bulk, schema: Schema, table: Table, book: Book) -> Iterator[_
 
 
 def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece) -> Iterator[_Compared]:
-    log_columns, fold = next(FOLDS[role] for role in table.roles if role in FOLDS)
+    log_columns = _log_columns(table)
     key = primary_key(table)
     columns = [column.name for column in table.columns]
     pages = merge_by_token(
@@ -235,7 +235,7 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
     )
     for log, held in pages:
         tokens = [integers(page, "token") for page in (log, held) if page and row_count(page)]
-        folded = fold(_or_empty(log, log_columns), book)
+        folded = _folded(table, _or_empty(log, log_columns), book)
         held = _or_empty(held, [*columns, "held_us"])
         fold_code, held_code = codes_of(folded, held, key)
         _, in_fold, in_held = np.intersect1d(fold_code, held_code, assume_unique=True, return_indices=True)
@@ -256,6 +256,21 @@ def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: 
             if tokens
             else piece,
         )
+
+
+def _log_columns(table: Table) -> tuple[str, ...]:
+    """The columns of the log that the folds of a table need."""
+    return tuple(dict.fromkeys(name for role in table.roles if role in FOLDS for name in FOLDS[role][0]))
+
+
+def _folded(table: Table, log: Page, book: Book) -> Page:
+    """What a table must hold. One that serves several roles has a row of each: their folds are columns of the same rows."""
+    pages = [FOLDS[role][1](log, book) for role in table.roles if role in FOLDS]
+    first = pages[0]
+    for page in pages:
+        for name in (*primary_key(table), "write_us"):
+            assert np.array_equal(integers(page, name), integers(first, name)), f"{table.name}: roles of other rows"
+    return {name: column for page in pages for name, column in page.items()}
 
 
 def folded_views(schema: Schema) -> tuple[str, ...]:

@@ -84,8 +84,9 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
         checks += [_settled(estate, store, settlement, is_settled), _present(estate, store, settlement, is_settled)]
     if receipts := schema.find(TableRole.RECEIPTS):
         checks.append(_received(estate, store, receipts, is_settled))
-    if estate.meter_count <= SUMMARISED_METERS_MAX:
-        checks += [_cohorts(estate, store, month) for month in months_of(estate)]
+    usage = schema.find(TableRole.DAILY_USAGE)
+    if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
+        checks += [_cohorts(estate, store, usage, month) for month in months_of(estate)]
     return [one for one in checks if one.counted or one.faults]
 
 
@@ -146,12 +147,11 @@ def _days_us(estate: EstateModel) -> list[int]:
     return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
 
 
-def _cohorts(estate: EstateModel, store: HomeReadings, month: int) -> Checked:
-    table = store.runner.schema.table(TableRole.DAILY_USAGE)
+def _cohorts(estate: EstateModel, store: HomeReadings, usage_view: Table, month: int) -> Checked:
     pages = [
         take(page, integers(page, "month") == month)
         for piece in store.bulk.pieces()
-        for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece)
+        for page in store.bulk.scan(usage_view, ("premises", "month", "day", "fuel", "usage_wh"), piece)
     ]
     usage = concat(pages)
     cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)

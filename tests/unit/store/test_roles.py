@@ -5,15 +5,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from scenarios.domain import DAY_US, TariffKind
+from store.memory import MemoryStatements
+from store.readings.fold import Book
+from store.readings.store import HomeReadings
+from store.readings.summaries import HOMES_MIN
+from store.readings.summarise import project_cohorts, project_completeness
+from store.readings.verify import verify
 from store.roles import DAY_VIEWS, TableRole
 from store.schemas import SCHEMAS
 from store.tables import Schema
+from tests.regression.test_store_without_a_book import DAY_15_US, DEAR, day
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("loadtests/audit", "loadtests/storm", "loadtests/backend", "store/readings")
 SCHEMA = SCHEMAS["home_months"]
+BOOK = Book(prices=(DEAR,), kind_of=lambda homes, _: np.full(len(homes), TariffKind.TIME_OF_USE, np.uint8))
 USAGE, BILLING = (SCHEMA.table(role) for role in DAY_VIEWS)
 
 
@@ -65,6 +75,39 @@ def test_a_schema_may_lack_a_role() -> None:
     assert [table.name for table in schema.tables_with(DAY_VIEWS)] == ["billing_by_home"]
     with pytest.raises(KeyError, match="schema other has no table for the daily usage of a home"):
         schema.table(TableRole.DAILY_USAGE)
+
+
+@pytest.mark.parametrize("roles", [DAY_VIEWS, DAY_VIEWS[::-1], (TableRole.DAILY_BILLING,)])
+def test_days_are_held_against_the_log_whichever_roles_their_table_serves(roles: tuple[TableRole, ...]) -> None:
+    tables = MemoryStatements(with_tables(usage_by_fuel=(), billing_by_home=roles))
+    held = MemoryStatements(SCHEMA)
+    HomeReadings(held, held, BOOK).append(day())
+    days = tables.schema.table(roles[0])
+    for to, role in ((tables.schema.table(TableRole.EVENT_LOG), TableRole.EVENT_LOG), (days, TableRole.DAILY_BILLING)):
+        for row in held.all_rows(SCHEMA.table(role)):
+            tables.put(to, row, DAY_15_US)
+    assert list(verify(tables, tables.schema, days.name, BOOK)) == []
+    (row,) = tables.all_rows(days)
+    tables.put(days, row | {"cost_upence": row["cost_upence"] + 1}, DAY_15_US + 1)
+    (told,) = verify(tables, tables.schema, days.name, BOOK)
+    assert told.expected is not None and told.expected["cost_upence"] == row["cost_upence"]
+
+
+@pytest.mark.parametrize("lacking", [TableRole.DAILY_USAGE, TableRole.COHORT_INSIGHTS, TableRole.COMPLETENESS])
+def test_what_a_schema_has_no_table_for_is_not_projected(lacking: TableRole) -> None:
+    held = MemoryStatements(SCHEMA)
+    HomeReadings(held, held, BOOK).append(day())
+    tables = MemoryStatements(with_tables(**{SCHEMA.table(lacking).name: ()}))
+    for role in (TableRole.EVENT_LOG, TableRole.DAILY_USAGE):
+        to = tables.schema.find(role)
+        for row in held.all_rows(SCHEMA.table(role)) if to else ():
+            for home in range(HOMES_MIN):  # a cohort of fewer is told nowhere
+                tables.put(to, row | {"premises": home}, DAY_15_US)
+    store = HomeReadings(tables, tables, BOOK)
+    if lacking is TableRole.COMPLETENESS:
+        assert project_completeness(store, 202601, np.zeros_like, {(0, 0): 1}, DAY_15_US + DAY_US) == 0
+    else:
+        assert project_cohorts(store, 202601, np.zeros_like, DAY_15_US + DAY_US) == 0
 
 
 def test_no_role_is_served_by_two_tables() -> None:
