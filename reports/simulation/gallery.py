@@ -119,7 +119,7 @@ def _width(bins: Binned) -> str:
 
 def drained_told(region: BacklogResult) -> str:
     """'drained within 40 min', to follow a peak. Without an outage there is nothing to drain: all of it is on the way."""
-    if not region.has_outage:
+    if region.has_outage is False:
         return "all on the way, since no outage held any"
     return "not drained by the end" if region.drain_s is None else f"drained within {duration(region.drain_s)}"
 
@@ -128,7 +128,7 @@ def drain_cell(region: BacklogResult) -> str:
     """The same in a table's column 'drained within'."""
     if not region.peak:
         return NO_FIGURE
-    if not region.has_outage:
+    if region.has_outage is False:
         return "nothing was held"
     return "not by the end" if region.drain_s is None else duration(region.drain_s)
 

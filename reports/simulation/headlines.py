@@ -93,7 +93,7 @@ def _values(results: SimulationResults, headline: Headline) -> Iterator[tuple[st
         yield headline.field, getattr(results, headline.field)
         return
     for name, part in getattr(results, headline.section).items():
-        if headline.field == "drain_s" and not part.has_outage:  # nothing was held, so nothing is drained
+        if headline.field == "drain_s" and part.has_outage is False:  # nothing was held, so nothing is drained
             continue
         yield f"{headline.section}.{name}.{headline.field}", getattr(part, headline.field)
 

@@ -60,9 +60,10 @@ class BacklogResult(ResultsPart):
         description="from the peak until the backlog is back within a hundredth of it; null when it is not by the end"
     )
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
-    has_outage: bool = Field(
-        default=True,  # a file of before it was told: its drain time is told as it stands there
-        description="an outage, of the region or of its hubs by themselves, can hold messages; else they are only on the way",
+    has_outage: bool | None = Field(
+        default=None,
+        description="an outage, of the region or of its hubs by themselves, can hold messages; else they are only on the way; "
+        "null where an older file does not tell: its drain time is told as it stands there",
     )
 
 

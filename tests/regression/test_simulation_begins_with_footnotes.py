@@ -5,8 +5,9 @@ from rich.console import Console
 
 from meterstorm.display.simulation import print_simulation
 from meterstorm.outcomes.simulation import has_outage, results_of
+from reports.simulation.gallery import drain_cell, drained_told
 from reports.simulation.headlines import replication_of
-from reports.simulation.page import simulation_html
+from reports.simulation.page import headline, simulation_html
 from reports.simulation.results import SimulationResults
 from scenarios.spec import Scenario, parse_scenario
 from sim.virtual_time.summary import simulate
@@ -29,9 +30,9 @@ def results(scenario: Scenario) -> SimulationResults:
 def test_the_page_begins_with_its_answer(scenario: Scenario, results: SimulationResults) -> None:
     assert len(results.warnings) >= 2
     page = simulation_html(results, scenario)
-    headline, tiles, notes = (page.index(each) for each in ('class="headline"', 'class="tiles"', 'class="notes"'))
-    assert page.index("<h1>") < headline < tiles < notes
-    told = page[headline : page.index("</p>", headline)]
+    answer, tiles, notes = (page.index(each) for each in ('class="headline"', 'class="tiles"', 'class="notes"'))
+    assert page.index("<h1>") < answer < tiles < notes
+    told = page[answer : page.index("</p>", answer)]
     south = results.backlog["south"]
     assert (
         "meters offer at most" in told and "commands" in told and "have a new tariff when it comes into force" in told
@@ -66,3 +67,15 @@ def test_what_can_hold_messages() -> None:
     assert not has_outage(south, "south", 3_600)  # begins when the span ends
     everywhere = parse_scenario(SCENARIO.replace('region = "south"\n', ""), "test")
     assert has_outage(everywhere, "north", 86_400)
+
+
+def test_of_an_older_file_the_headline_claims_no_outage(scenario: Scenario, results: SimulationResults) -> None:
+    fields = results.model_dump(mode="json")
+    for region in fields["backlog"].values():
+        del region["has_outage"]  # older files do not tell it
+    older = SimulationResults.model_validate(fields)
+    assert "Without WAN" in headline(results) and "Without WAN" not in headline(older)
+    for each in older.backlog.values():  # its drain time is told as it stands there
+        assert "no outage" not in drained_told(each) and "nothing was held" not in drain_cell(each)
+    paths = [path for path in replication_of(older).figures if path.endswith("drain_s")]
+    assert paths == [f"backlog.{name}.drain_s" for name in older.backlog]

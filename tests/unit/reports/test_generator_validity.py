@@ -142,3 +142,11 @@ def test_the_default_limits_are_the_documented_ones() -> None:
     text = 'title = "t"\n[estate]\npremises = 1\n[topology]\ndcs = [{ name = "a", nodes = 1, rf = 1 }]\n[run]\nwall_s = 10\n'
     plain: Scenario = parse_scenario(text, "test")
     assert [row.limit for row in certify(generator(), plain.run.validity)] == [100.0, 0.9, 0.1, 0.1, 0.01]
+
+
+def test_no_two_limits_say_the_same_whether_kept_or_broken() -> None:
+    for words in ([each.good for each in LIMITS], [each.bad for each in LIMITS]):
+        assert len({text.replace("its time", "time") for text in words}) == len(LIMITS)
+    stalls = next(each for each in LIMITS if each.name == "stalls")
+    assert stalls.good == "The load generator's event loop was not held up"
+    assert stalls.bad == "The load generator's event loop was held up"
