@@ -39,7 +39,7 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
 
     Waits until every node agrees. Repeating it changes nothing, and after a crash it goes on. One process at a time: nodes
     of Cassandra 5 don't order the schema changes of several. After a migration of a loaded keyspace the views that it names
-    are to be filled: `CassandraStore.finish_migration`.
+    are to be filled: `CassandraStore.finish_migration`, of a store with a Book where bills are among them.
     Raises StoreError when a keyspace of that name is replicated otherwise than the topology says, when it is of a newer
     version or of one with no way from it, when a table has other columns, or when the nodes don't agree in time.
     """
@@ -121,7 +121,12 @@ class CassandraStore(HomeReadings):
         super().__init__(self._statements, self._bulk, book)
 
     def finish_migration(self) -> dict[str, Rebuilt]:
-        """Fill the views that a migration of the keyspace has named; what it did. Repeating it changes nothing."""
+        """Fill the views that a migration of the keyspace has named; what it did. Repeating it changes nothing.
+
+        Bills need a Book, or what the keyspace holds in its place: price lists, and the tariff that each home has chosen.
+        Raises StoreError; Refused for a row of billing that is to be written and that can't be priced. What was named is
+        still to be filled then: open the store with a Book and call it again.
+        """
         statements = self._statements
         held = held_version(statements.session, statements.schema, statements.topology)
         done = {view: self.rebuild(view) for view in (held.views_to_rebuild if held else ())}

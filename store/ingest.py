@@ -53,8 +53,11 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     """Write what is good of a delivery and record the rest. Repeating it changes nothing.
 
     A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
-    days are folded anew. Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or
-    whose columns differ in length, or with a day to fold anew that the store can't price.
+    days are folded anew. Half-hours need prices: `known.book` says them. Without a price list each row of half-hours is
+    rejected as `before_prices`. With one, a single day of a home whose tariff the book doesn't know refuses all: a keyspace
+    knows that of homes that have chosen one, and of no other. Registers alone need no prices.
+    Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or whose columns differ
+    in length, or with a day that the book can't price, or one to fold anew that the store can't.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
         raise RefusedRequest(

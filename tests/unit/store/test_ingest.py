@@ -1,11 +1,13 @@
 """A delivery from outside: good rows reach the log and the views, bad ones the list of the rejected, with their reason."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, mpan_of
+from scenarios.domain import DAY_US, SLOT_US, TariffKind, mpan_of
 from store.ingest import DELIVERY_ROWS_MAX, Ingested, ingest
 from store.known import Known
 from store.memory import MemoryStore
@@ -14,6 +16,7 @@ from store.readings.fold import Book
 from store.rejections import Reason, RefusedRequest
 from store.rows import MeterDay
 from store.schemas import SCHEMAS
+from store.tariffs import UNKNOWN_TARIFF
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 FIRST_OF_JANUARY_US = START_US - 14 * DAY_US
@@ -176,4 +179,26 @@ def test_a_delivery_has_a_limit(store: MemoryStore) -> None:
     too_many = rows(*[(0, 0, [1], 1)] * (DELIVERY_ROWS_MAX + 1))
     with pytest.raises(RefusedRequest, match="10001 rows: at most 10000"):
         ingest(store, too_many, known())
+    assert store.events(0, JANUARY) == []
+
+
+def test_a_day_of_a_home_whose_tariff_nobody_knows_refuses_the_whole_delivery() -> None:
+    def kind_of(premises: NDArray[np.int64], _: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.where(premises == 1, UNKNOWN_TARIFF, TariffKind.FLAT).astype(np.uint8)
+
+    book = Book(kind_of=kind_of)
+    store = MemoryStore(SCHEMAS["home_months"], book)
+    of_both = rows((0, 0, [100], 900_000), (1, 0, [100], 900_000))
+    with pytest.raises(RefusedRequest, match="whose tariff nobody has said"):
+        ingest(store, of_both, replace(known(), book=book))
+    assert store.events(0, JANUARY) == store.events(1, JANUARY) == []
+    ingest(store, rows((1, 0, [], 900_000)), replace(known(), book=book))
+    assert len(store.events(1, DECEMBER) + store.events(1, JANUARY)) == 1
+
+
+def test_without_a_price_list_each_row_of_half_hours_is_rejected() -> None:
+    book = Book(prices=())
+    store = MemoryStore(SCHEMAS["home_months"], book)
+    result = ingest(store, rows((0, 0, [100], 900_000), (1, 0, [100], 900_000)), replace(known(), book=book))
+    assert told(result) == [(0, Reason.BEFORE_PRICES), (1, Reason.BEFORE_PRICES)]
     assert store.events(0, JANUARY) == []
