@@ -154,7 +154,7 @@ def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> Constr
         if limit
         else max(steps, key=lambda each: each.outcome.rate_per_s)
     )
-    evidence = evidence_of(_use(made, cores))
+    evidence = evidence_of(_use(made, cores, is_limit=bool(limit)))
     return ConstraintResult(
         is_limit=bool(limit),
         binding=binding(evidence) if limit else None,
@@ -165,10 +165,11 @@ def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> Constr
     )
 
 
-def _use(made: MadeStep, cores: int) -> Use:
+def _use(made: MadeStep, cores: int, *, is_limit: bool) -> Use:
     busy = [each.disk_busy_share for each in made.resources if each.disk_busy_share is not None]
     return Use(
         client_cpu_share=made.outcome.cpu_share,
+        is_limit=is_limit,
         is_client_limited=made.outcome.verdict is StepVerdict.CLIENT_LIMITED,
         machine_cores=float(np.mean([each.busy_cores for each in made.resources])) if made.resources else None,
         disk_busy_share=float(np.mean(busy)) if busy else None,

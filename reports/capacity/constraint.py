@@ -41,6 +41,7 @@ class Use:
     """Means over a step's seconds; None where it was not measured."""
 
     client_cpu_share: float | None  # of one core, by the sender
+    is_limit: bool  # the rate broke, or the generator could not send it
     is_client_limited: bool  # the step was judged so
     machine_cores: float | None  # that were busy, whoever kept them so
     disk_busy_share: float | None
@@ -91,15 +92,17 @@ def _client(use: Use) -> ResourceEvidence:
 
 
 def _others(use: Use) -> ResourceEvidence:
-    """What was busy beyond nodes and sender; nodes elsewhere take none of it."""
-    nodes = sum(_by_node(use, "cpu_share").values())
+    """What was busy beyond nodes and sender; an existing cluster's nodes are not seen, but may run on this machine."""
+    why = ", though it may be why this rate did not hold" if use.is_limit else ""
     if use.machine_cores is None or use.client_cpu_share is None:
         sentence = "Not measured: the processors that other programs took."
     else:
-        cores = max(use.machine_cores - nodes - use.client_cpu_share, 0.0)
+        cores = max(use.machine_cores - sum(_by_node(use, "cpu_share").values()) - use.client_cpu_share, 0.0)
         sentence = (
-            f"Other programs took {significant(cores)} of this machine's cores; that never is the cluster's limit, though it may "
-            "be why a rate broke."
+            f"Other programs took {significant(cores)} of this machine's cores; that never is the cluster's limit{why}."
+            if use.nodes
+            else f"This machine's cores were busy by {significant(cores)} beside the load generator; the cluster's nodes are "
+            f"among them where they run here. That is not told apart, and never named as the limit{why}."
         )
     return ResourceEvidence(resource=Resource.OTHERS, of_limit=None, sentence=sentence)
 

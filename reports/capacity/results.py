@@ -6,9 +6,9 @@ zero. Regenerate the schema after a change: `uv run python -m reports.capacity.r
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, field_validator, model_validator
 
 from loadtests.capacity.search import Ending, StepPurpose
 from loadtests.capacity.step import StepVerdict
@@ -22,6 +22,11 @@ SECONDS_PER_DELIVERY: Mapping[str, float] = {
     "daily": 86_400.0,
     "monthly": 365.2425 / 12 * 86_400,
 }
+
+
+# As files of before 28 November 2026 say it: all of the machine's processors could bind, and "unknown" stood for none that did.
+_MACHINE_CPU = "machine_cpu"
+_NAMELESS = ("unknown", _MACHINE_CPU)
 
 
 class Interval(ResultsPart):
@@ -91,14 +96,30 @@ class EvidenceResult(ResultsPart):
     of_limit: NonNegativeFloat | None
     sentence: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, fields: Any) -> Any:
+        """The machine's processors, of which others may have taken any part, are told and never bind."""
+        if isinstance(fields, dict) and fields.get("resource") == _MACHINE_CPU:
+            return fields | {"resource": Resource.OTHERS.value, "of_limit": None}
+        return fields
+
 
 class ConstraintResult(ResultsPart):
     """What keeps the rate from being higher. at_per_s: the rate of the step that the evidence is of."""
 
-    is_limit: bool = Field(description="that rate broke, or the generator could not send it; else none did")
+    is_limit: bool = Field(
+        default=True,  # older files do not tell it, and name what binds whether or not a rate broke
+        description="that rate broke, or the generator could not send it; else none did",
+    )
     binding: Resource | None = Field(description="null when nothing can be named")
     at_per_s: NonNegativeFloat
     evidence: tuple[EvidenceResult, ...]
+
+    @field_validator("binding", mode="before")
+    @classmethod
+    def _read_older_binding(cls, binding: Any) -> Any:
+        return None if binding in _NAMELESS else binding
 
 
 class QueueFit(ResultsPart):

@@ -136,6 +136,8 @@ def binding_told(constraint: ConstraintResult) -> str:
         return BINDING_NAMES[constraint.binding]
     if not constraint.is_limit:
         return "no rate broke, so nothing is known to bind"
+    if any(each.resource is Resource.NODE_CPU and each.of_limit is None for each in constraint.evidence):
+        return "what binds can't be named: the nodes were not measured, and the load generator was at no limit that was measured"
     return "what binds can't be named: neither nodes nor load generator were at a limit that was measured"
 
 

@@ -14,6 +14,7 @@ def node(name: str = "north-1", **given: float) -> NodeSample:
 def use(*nodes: NodeSample, **given: object) -> Use:
     fields: dict[str, object] = {
         "client_cpu_share": 0.1,
+        "is_limit": True,
         "is_client_limited": False,
         "machine_cores": 0.6,
         "disk_busy_share": 0.1,
@@ -66,6 +67,20 @@ def test_what_others_took_is_told_without_nodes_and_sender() -> None:
     assert "Other programs took 0.900 of this machine's cores" in told.sentence  # 1.9 - (0.5 + 0.3) - 0.2
     unknown = {each.resource: each for each in evidence_of(use(machine_cores=None))}[Resource.OTHERS]
     assert "Not measured" in unknown.sentence
+
+
+def test_nodes_that_may_run_here_unseen_are_not_called_other_programs() -> None:
+    told = evidence_of(use(nodes=(), machine_cores=1.9, client_cpu_share=0.2))[2]
+    assert told.resource is Resource.OTHERS and "ther programs" not in told.sentence
+    assert "This machine's cores were busy by 1.70 beside the load generator" in told.sentence
+    assert "the cluster's nodes are among them where they run here" in told.sentence
+
+
+@pytest.mark.parametrize("nodes", [(), (node(),)])
+def test_only_where_a_rate_was_not_reached_others_may_be_why(nodes: tuple[NodeSample, ...]) -> None:
+    for is_limit in (True, False):
+        told = evidence_of(use(nodes=nodes, is_limit=is_limit))[2]
+        assert ("may be why" in told.sentence) is is_limit
 
 
 def test_compaction_is_told_and_not_judged() -> None:

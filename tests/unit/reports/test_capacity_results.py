@@ -1,5 +1,6 @@
 """A search's results.json: its published schema, its kind, its verdict in sentences, its page."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -196,6 +197,34 @@ def test_where_nothing_can_be_named_the_page_says_so_and_what_others_took() -> N
     none_broke = unnamed.model_copy(update={"is_limit": False})
     text = capacity_html(results(constraint=none_broke), "")
     assert "no rate broke, so nothing is known to bind" in text and "nothing: no rate broke" in text
+
+
+def test_nodes_that_were_not_measured_are_not_said_to_be_below_their_limit() -> None:
+    nodes = EvidenceResult(resource=Resource.NODE_CPU, of_limit=None, sentence="Not measured: the nodes' processors.")
+    unmeasured = CONSTRAINT.model_copy(update={"binding": None, "evidence": (nodes,)})
+    told = judge_search(FOUND, RATE, unmeasured, None, is_interrupted=False, steps=()).reasons[1]
+    assert "the nodes were not measured" in told and "neither nodes" not in told
+    below = unmeasured.model_copy(update={"evidence": (nodes.model_copy(update={"of_limit": 0.4}),)})
+    told = judge_search(FOUND, RATE, below, None, is_interrupted=False, steps=()).reasons[1]
+    assert "neither nodes nor load generator were at a limit" in told and "not measured" not in told
+
+
+@pytest.mark.parametrize("binding", ["unknown", "machine_cpu"])
+def test_an_older_file_that_names_the_machine_is_read(tmp_path: Path, binding: str) -> None:
+    """Before 28 November 2026 all of the machine's processors could bind, and `unknown` stood for what null says now."""
+    fields = results().model_dump(mode="json")
+    del fields["kind"], fields["schema_version"], fields["constraint"]["is_limit"]
+    machine = {"resource": "machine_cpu", "of_limit": 1.05, "sentence": "94 % of this machine's cores were busy."}
+    fields["constraint"] |= {"binding": binding, "evidence": [machine, *fields["constraint"]["evidence"]]}
+    (tmp_path / "results.json").write_text(json.dumps(fields), encoding="utf-8")
+    read = load_capacity(tmp_path)
+    constraint = read.constraint
+    assert constraint is not None and constraint.binding is None and constraint.is_limit
+    assert constraint.evidence[0] == EvidenceResult(
+        resource=Resource.OTHERS, of_limit=None, sentence="94 % of this machine's cores were busy."
+    )
+    assert constraint.evidence[1:] == CONSTRAINT.evidence
+    assert "94 % of this machine&#39;s cores were busy." in capacity_html(read, "")
 
 
 def test_the_page_shows_every_step_and_escapes_what_is_not_its_own() -> None:
