@@ -123,7 +123,7 @@ def fold_totals(log: Page, book: Book) -> Page:
         fuel=days.fuel.astype(np.int8),
     )
     columns: dict[str, Column] = {
-        name: np.where(is_priced, getattr(totals, name), NULL).astype(np.int64) for name in PRICED
+        name: np.where(is_priced, getattr(totals, name).astype(np.int64), NULL) for name in PRICED
     }
     return (
         _keys_of(days)

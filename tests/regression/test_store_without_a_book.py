@@ -142,6 +142,7 @@ def test_a_bill_that_lost_its_priced_cells_is_told_without_prices(tables: Memory
     (told,) = HomeReadings(tables, tables).verify("billing_by_home")
     assert told.expected is not None and told.found is not None
     assert {name: told.found[name] for name in lost} == dict.fromkeys(lost)
+    assert {name: told.expected[name] for name in PRICED} == dict.fromkeys(PRICED)
     with pytest.raises(RefusedRequest, match="1 days can't be priced"):
         HomeReadings(tables, tables).rebuild("billing_by_home")
 
