@@ -1,9 +1,10 @@
 """Is a cluster at rest? What it carries of others' load would be measured as its own limit."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -61,9 +62,21 @@ def why_machine_busy(busy_cores: float, cores: int) -> str | None:
     )
 
 
-def machine_busy_cores(look_s: float = LOOK_S) -> float:
-    """How many cores of this machine are busy, over `look_s`, whoever keeps them so."""
-    return psutil.cpu_percent(look_s) / 100 * (psutil.cpu_count() or 1)
+class BusyCores(NamedTuple):
+    """How many of the cores that were looked at are busy, whoever keeps them so."""
+
+    busy: float
+    cores: int
+
+
+def machine_busy_cores(look_s: float = LOOK_S) -> BusyCores:
+    """Over `look_s`, of the cores that this process may run on: a container's quota is no set of cores to look at."""
+    percents = psutil.cpu_percent(look_s, percpu=True)
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(len(percents)))
+    looked = [percent for core, percent in enumerate(percents) if core in allowed]
+    if len(looked) < len(allowed):  # the system numbers them in another way: all that it shows
+        looked = percents
+    return BusyCores(sum(looked) / 100, len(looked))
 
 
 def require_rest(

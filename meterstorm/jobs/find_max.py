@@ -82,7 +82,7 @@ def find_max(
         out = cleanup.enter_context(new_folder(out))
         progress.phase("Looking at the machine")  # before it has nodes of ours
         notes = []
-        if (busy := why_machine_busy(machine_busy_cores(), processor_count())) is not None:
+        if (busy := why_machine_busy(*machine_busy_cores())) is not None:
             progress.detail(f"warning: {busy}")
             notes.append(busy)
         progress.phase("Starting the cluster" if endpoint is None else "Connecting to the cluster")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadtests.errors import HarnessError
-from loadtests.monitoring.quiescence import machine_busy_cores, why_machine_busy
+from loadtests.monitoring.quiescence import BusyCores, machine_busy_cores, why_machine_busy
 from meterstorm.display.progress import Silent
 from meterstorm.jobs import find_max as job
 from scenarios.spec import parse_scenario
@@ -30,10 +30,30 @@ def test_what_is_busy_is_seen() -> None:
     thread = threading.Thread(target=spin)
     thread.start()
     try:
-        assert machine_busy_cores(0.5) > 0.5
+        assert machine_busy_cores(0.5).busy > 0.5
     finally:
         over.set()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [({2, 3}, (0.5, 2)), ({0, 1, 2, 3}, (2.5, 4)), ({0, 9}, (2.5, 4))],  # the last: numbered in another way
+)
+def test_only_cores_that_we_may_run_on_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, allowed: set[int], expected: tuple[float, int]
+) -> None:
+    """Two cores of others that we may not run on take nothing from us; nor is a quota the measure of a whole host."""
+    each = [100.0, 100.0, 50.0, 0.0]
+
+    def cpu_percent(interval: float, percpu: bool = False) -> float | list[float]:
+        return each if percpu else sum(each) / len(each)
+
+    monkeypatch.setattr("psutil.cpu_percent", cpu_percent)
+    monkeypatch.setattr("psutil.cpu_count", lambda: len(each))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: allowed)
+    monkeypatch.setattr("loadtests.cluster.cgroups.processors_granted", lambda: 1.0)
+    assert machine_busy_cores() == expected
 
 
 class Told(Silent):
@@ -51,7 +71,7 @@ def test_a_search_warns_before_it_starts_anything(
     def stop(*given: Any) -> None:
         raise HarnessError("this test ends here")
 
-    monkeypatch.setattr(job, "machine_busy_cores", lambda: busy_cores)
+    monkeypatch.setattr(job, "machine_busy_cores", lambda: BusyCores(busy_cores, 2))
     monkeypatch.setattr(job.LocalCluster, "start", stop)
     scenario = parse_scenario(SCENARIO_TOML.format(nodes=1, wall_s=40, warm_up_s=4, seed=1), "test")
     told = Told()
