@@ -339,6 +339,8 @@ def test_each_outcome_is_counted_once() -> None:
         check for check in judged(operations={"ingest_reading": balanced}).checks if check.name == "every_outcome"
     )
     assert sent.outcome is Verdict.PASS
+    (load,) = (check for check in judged(operations={"ingest_reading": balanced}).checks if check.name == "load")
+    assert "990 of 1,000 operations of meters and customers (99.0 %) were acknowledged" in load.sentence
 
 
 def test_troubles_are_numbered_from_one() -> None:
