@@ -1,6 +1,5 @@
 """Is a cluster at rest? What it carries of others' load would be measured as its own limit."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import psutil
 from loadtests.cluster.connect import Endpoint, connect_to_every_node
 from loadtests.errors import HarnessError
 from loadtests.recording.history import NodeSample
+from sim.virtual_time.parallel import usable_processor_numbers
 from store.session import FAILURES
 
 # While compactions are due one of them runs, so a node without any that runs has none that waits either: how many wait no
@@ -72,7 +72,7 @@ class BusyCores(NamedTuple):
 def machine_busy_cores(look_s: float = LOOK_S) -> BusyCores:
     """Over `look_s`, of the cores that this process may run on: a container's quota is no set of cores to look at."""
     percents = psutil.cpu_percent(look_s, percpu=True)
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(len(percents)))
+    allowed = usable_processor_numbers()
     looked = [percent for core, percent in enumerate(percents) if core in allowed]
     if len(looked) < len(allowed):  # the system numbers them in another way: all that it shows
         looked = percents

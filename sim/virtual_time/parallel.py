@@ -19,7 +19,12 @@ CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
 
 def usable_processors() -> int:
     """Processors that this process may run on; a container's quota is `loadtests.cluster.machine.processor_count`'s to know."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(usable_processor_numbers())
+
+
+def usable_processor_numbers() -> set[int]:
+    """Those processors, as the system numbers them: 0, 1, ..."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def sweep(
