@@ -214,7 +214,7 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
         raise
     try:
         try:
-            publish_prices(session, estate, schema, topology, announced=True)
+            publish_prices(session, estate, schema, topology)
             release = str(session.execute("SELECT release_version FROM system.local").one().release_version)
         finally:
             driver.shutdown()
