@@ -196,7 +196,7 @@ class BackOffice:
         self._is_whole = False  # nothing is open that a round before has begun
 
     def open(self) -> None:
-        """What is there before any round: the announced price lists, and no batch of a writer that is half projected."""
+        """What is there before any round: all price lists, if nobody has published them, and no batch that is half projected."""
         for prices in price_lists_of(self._estate):
             self._customers.publish(prices, self._start_us)
         self._projector.heal()
