@@ -14,10 +14,15 @@ WH_PER_KWH = 1_000
 
 
 def reject_odd_registers(
-    readings: Readings, meter_number: NDArray[np.int64], reason: NDArray[np.uint8]
+    readings: Readings,
+    meter_number: NDArray[np.int64],
+    reason: NDArray[np.uint8],
+    is_above_later: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """A measured register that fell, or rose by too much or otherwise than its half-hours, since the last good row of its meter.
 
+    is_above_later: is the register above a later one of the log? That is told last, of a row that is not odd otherwise: when
+    the delivery came first the later one may have been in it, and what is sent again is judged as it was then.
     Returns which rows had a good one before them to be held against, bool[n]. Only meters with an odd step are gone through
     row by row.
     """
@@ -32,14 +37,17 @@ def reject_odd_registers(
     is_odd = has_fallen(register_wh[:-1], register_wh[1:]) | (np.diff(register_wh) > limit_wh)
     is_odd |= readings.interval_start_us[later] < end_us[:-1]  # they overlap: which one to hold it against?
     is_odd |= parts_disagree(readings, later, end_us[:-1], register_wh[:-1])
-    for meter in np.unique(mpxn[1:][is_same & is_odd]).tolist():
+    is_above = is_above_later[rows]
+    for meter in np.unique(np.concatenate([mpxn[1:][is_same & is_odd], mpxn[is_above]])).tolist():
         of_meter = np.flatnonzero(mpxn == meter)
         for one in np.unique(number[of_meter]).tolist():
-            _reject_odd_steps(readings, rows[of_meter[number[of_meter] == one]], reason)
+            _reject_odd_steps(readings, rows[of_meter[number[of_meter] == one]], reason, is_above_later)
     return is_followed
 
 
-def _reject_odd_steps(readings: Readings, rows: NDArray[np.int64], reason: NDArray[np.uint8]) -> None:
+def _reject_odd_steps(
+    readings: Readings, rows: NDArray[np.int64], reason: NDArray[np.uint8], is_above_later: NDArray[np.bool_]
+) -> None:
     """The rows of one meter, by their end, each held against the last good one."""
     ends: list[int] = []
     kept: list[int] = []
@@ -64,6 +72,9 @@ def _reject_odd_steps(readings: Readings, rows: NDArray[np.int64], reason: NDArr
             if parts_disagree(readings, np.array([row]), since_us, since_wh).any():
                 reason[row] = Reason.PARTS_DISAGREE
                 continue
+        if is_above_later[row]:
+            reason[row] = Reason.REGISTER_FELL
+            continue
         ends.append(end_us)
         kept.append(row)
 

@@ -82,16 +82,17 @@ def judge(parsed: Parsed, context: Context) -> Judged:
     is_open = ~(context.has_run & (context.held_register_wh == readings.register_wh))
     for one, is_so in (
         (Reason.IMPLAUSIBLE, _jumps(readings, context)),
-        (Reason.REGISTER_FELL, _falls(readings, context)),
+        (Reason.REGISTER_FELL, _is_below_earlier(readings, context)),
         (Reason.PARTS_DISAGREE, _disagrees(readings, context)),
     ):
         reason[(reason == Reason.ACCEPTED) & is_so & is_open] = one
+    is_above = is_open & _is_above_later(readings, context)
     # among the rows themselves, of those that are good so far: what contradicts a row whose register is odd is none the worse
     by_itself, others = reason, np.zeros(0, np.int64)
     while True:
         by_itself[others] = Reason.DUPLICATE_DIFFERS
         reason = by_itself.copy()
-        is_followed = reject_odd_registers(readings, context.meter_number, reason)
+        is_followed = reject_odd_registers(readings, context.meter_number, reason, is_above)
         others = _contradicting(readings, np.flatnonzero(reason == Reason.ACCEPTED))
         if not len(others):
             break
@@ -153,12 +154,16 @@ def _jumps(readings: Readings, context: Context) -> NDArray[np.bool_]:
     return jumps
 
 
-def _falls(readings: Readings, context: Context) -> NDArray[np.bool_]:
-    """Is the register below the one before, or above the one after?"""
+def _is_below_earlier(readings: Readings, context: Context) -> NDArray[np.bool_]:
     below = (context.before_wh != UNKNOWN_WH) & has_fallen(context.before_wh, readings.register_wh)
+    fell: NDArray[np.bool_] = is_measured(readings) & below
+    return fell
+
+
+def _is_above_later(readings: Readings, context: Context) -> NDArray[np.bool_]:
     above = (context.after_wh != UNKNOWN_WH) & has_fallen(readings.register_wh, context.after_wh)
-    falls: NDArray[np.bool_] = is_measured(readings) & (below | above)
-    return falls
+    fell: NDArray[np.bool_] = is_measured(readings) & above
+    return fell
 
 
 def _disagrees(readings: Readings, context: Context) -> NDArray[np.bool_]:

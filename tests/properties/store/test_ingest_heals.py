@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of
@@ -96,6 +96,8 @@ def test_views_are_folds_after_every_delivery(deliveries: list[list[Row]]) -> No
         assert_views_are_folds(store)
 
 
+# met in CI: half-hours and register disagree in a row whose neighbours were written before the writer died
+@example(deliveries=[[Row(0, 46, None, 100, 0), Row(0, 45, 3, 101, 0), Row(0, 44, None, 100, 0)]])
 @settings(deadline=None, max_examples=20)
 @given(deliveries=deliveries)
 def test_a_writer_that_dies_anywhere_is_healed_by_sending_again(deliveries: list[list[Row]]) -> None:
