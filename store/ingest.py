@@ -16,7 +16,7 @@ from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from store.known import Known, MeterLog, context_of, meter_logs, note
 from store.parsing import Delivery, parse
 from store.ports import LogEvent, Rejected
-from store.rejections import DETAIL_CHARS_MAX, Reason, RefusedRequest, Rejection
+from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
 from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
 from store.tariffs import MISSING_WH, DayTotals, day_totals
 from store.validation import judge, rejections
@@ -60,7 +60,7 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     in length, or with a day that the book can't price, or one to fold anew that the store can't.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
-        raise RefusedRequest(
+        raise Refused(
             f"a delivery of {len(delivery.received_at_us)} rows: at most {DELIVERY_ROWS_MAX}, send it in parts"
         )
     parsed = parse(delivery, known.meters)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, Source, premises_of_mpxn
-from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, RefusedRequest
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, Refused
 from store.rows import ESTIMATE_REVISION, Readings
 from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
@@ -154,7 +154,7 @@ def _numbers(column: Column, name: str, reason: NDArray[np.uint8], detail: dict[
 
 def _check_length(name: str, column: Sequence[Any] | NDArray[Any], row_count: int) -> None:
     if len(column) != row_count:
-        raise RefusedRequest(f"{len(column)} cells of {name} in a delivery of {row_count} rows: give one a row")
+        raise Refused(f"{len(column)} cells of {name} in a delivery of {row_count} rows: give one a row")
 
 
 def _is_beyond(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:

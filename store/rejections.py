@@ -11,7 +11,7 @@ DETAIL_CHARS_MAX = 200
 INSTANT_MAX_US = 253_402_300_799_000_000  # the end of the year 9999, the last that a driver can write
 
 
-class RefusedRequest(Exception):
+class Refused(Exception):
     """A request that can't be meant: nothing was written; the message names what is wrong and what is allowed."""
 
 

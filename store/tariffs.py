@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 
 MISSING_WH = -1
 """Stands for a half-hour of a run that the meter has lost."""
@@ -107,7 +107,7 @@ def day_totals(
     Raises Refused for an UNKNOWN_TARIFF.
     """
     if (kind == UNKNOWN_TARIFF).any():
-        raise RefusedRequest("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
+        raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
     slots = np.arange(SLOTS_PER_DAY)
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)
@@ -142,9 +142,7 @@ def list_in_force(prices: Sequence[PriceList], instant_us: int) -> PriceList:
     """The version in force at an instant [us since the Unix epoch]. Raises Refused before the first is."""
     index = int(in_force(prices, np.array([instant_us], np.int64))[0])
     if index < 0:
-        raise RefusedRequest(
-            f"no price list is in force at {instant_us} us: the first is from {prices[0].effective_us} us on"
-        )
+        raise Refused(f"no price list is in force at {instant_us} us: the first is from {prices[0].effective_us} us on")
     return prices[index]
 
 
@@ -153,7 +151,7 @@ def list_of_version(prices: Sequence[PriceList], version: int) -> PriceList:
     for one in prices:
         if one.version == version:
             return one
-    raise RefusedRequest(
+    raise Refused(
         f"unknown tariff version {version}: there are {', '.join(str(one.version) for one in prices) or 'none'}"
     )
 
@@ -161,9 +159,7 @@ def list_of_version(prices: Sequence[PriceList], version: int) -> PriceList:
 def tariff_of(code: int) -> TariffKind:
     """Raises Refused for a code that is no tariff's."""
     if code not in set(TariffKind):
-        raise RefusedRequest(
-            f"unknown tariff {code}: there are {', '.join(f'{int(one)} {one.name}' for one in TariffKind)}"
-        )
+        raise Refused(f"unknown tariff {code}: there are {', '.join(f'{int(one)} {one.name}' for one in TariffKind)}")
     return TariffKind(code)
 
 
@@ -175,37 +171,33 @@ def check_next(published: Sequence[PriceList], new: PriceList, now_us: int) -> N
     last = published[-1] if published else None
     expected = last.version + 1 if last else 1
     if new.version != expected:
-        raise RefusedRequest(f"price list {new.version} can't be next: that is {expected}")
+        raise Refused(f"price list {new.version} can't be next: that is {expected}")
     if last and new.effective_us <= last.effective_us:
-        raise RefusedRequest(
-            f"price list {new.version} takes effect at {new.effective_us} us, not after {last.version} does"
-        )
+        raise Refused(f"price list {new.version} takes effect at {new.effective_us} us, not after {last.version} does")
     if last and new.effective_us < now_us:
-        raise RefusedRequest(
+        raise Refused(
             f"price list {new.version} would take effect in the past: at {new.effective_us} us, now is {now_us}"
         )
     if new.effective_us < 0 or new.effective_us % 1_000:
-        raise RefusedRequest(
-            f"price list {new.version} takes effect at {new.effective_us} us: give a whole millisecond"
-        )
+        raise Refused(f"price list {new.version} takes effect at {new.effective_us} us: give a whole millisecond")
     _check_prices(new)
 
 
 def _check_prices(new: PriceList) -> None:
     shape = (len(TariffKind), len(FUEL_CODES), len(Rate))
     if np.shape(np.array(new.upence_per_wh, dtype=object)) != shape:
-        raise RefusedRequest(f"price list {new.version} needs a price for each of tariff, fuel and rate: {shape}")
+        raise Refused(f"price list {new.version} needs a price for each of tariff, fuel and rate: {shape}")
     if len(new.standing_upence) != len(FUEL_CODES):
-        raise RefusedRequest(f"price list {new.version} needs a standing charge for each of {len(FUEL_CODES)} fuels")
+        raise Refused(f"price list {new.version} needs a standing charge for each of {len(FUEL_CODES)} fuels")
     for kind, by_fuel in zip(TariffKind, new.upence_per_wh, strict=True):
         for fuel, by_rate in zip(FUEL_CODES, by_fuel, strict=True):
             low, high = (-UPENCE_PER_WH_MAX, 0) if fuel == EXPORT else (0, UPENCE_PER_WH_MAX)
             if not all(low <= price <= high for price in by_rate):
-                raise RefusedRequest(
+                raise Refused(
                     f"price list {new.version}: {kind.name}, fuel {fuel}: prices are {low} .. {high} upence a Wh"
                 )
     if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in new.standing_upence):
-        raise RefusedRequest(f"price list {new.version}: standing charges are 0 .. {STANDING_UPENCE_MAX} upence a day")
+        raise Refused(f"price list {new.version}: standing charges are 0 .. {STANDING_UPENCE_MAX} upence a day")
 
 
 # -- what is shown and charged -------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from store.customers.desk import Desk
 from store.customers.port import Preference, PreferenceChange
 from store.ports import StoreError
 from store.readings.summarise import comparison
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.rows import month_of_us
 
 CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in JourneyPage)
@@ -141,7 +141,7 @@ class CustomerDesk:
         pool.apply(preference_columns, (self.estate, home))
         pool.apply(tariff_kinds_of, (self.estate, home))
         for ask in self._pages().values():
-            with contextlib.suppress(RefusedRequest):
+            with contextlib.suppress(Refused):
                 ask(0, start_us_of(self.estate) - 1)  # before any choice, so that nothing is written
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class CustomerDesk:
     def _ask(self, turn: Turn, now_us: int) -> str:
         try:
             self._pages()[turn.page](turn.premises, now_us)
-        except RefusedRequest:
+        except Refused:
             return "ok"  # it was answered: that what was asked is not to be had, before the first price say
         except StoreError as error:
             return "indeterminate" if isinstance(error.__cause__, _OPEN) else "failed"

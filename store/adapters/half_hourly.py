@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counted, Counter, anchor, counted, moved_on
-from store.rejections import SLOT_WH_MAX, Reason, RefusedRequest
+from store.rejections import SLOT_WH_MAX, Reason, Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 
 
@@ -26,9 +26,7 @@ def channels(form: HalfHourly) -> tuple[Channel, ...]:
 def channel(form: HalfHourly, fuel: int) -> Channel:
     """Half-hours as they are; the register is the counter's. They must not disagree."""
     if form.counter.display.shape[1] != 1:
-        raise RefusedRequest(
-            f"{form.counter.display.shape[1]} displays a delivery of half-hours: give the one after the last"
-        )
+        raise Refused(f"{form.counter.display.shape[1]} displays a delivery of half-hours: give the one after the last")
     result = counted(form.counter, SLOT_WH_MAX[fuel])
     reason = agree(result, form.intervals_wh, form.counter.slots_apart, SLOT_WH_MAX[fuel])
     register_wh = form.counter.before.register_wh + result.total

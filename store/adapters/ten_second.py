@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from store.adapters.canonical import Adapter, Channel
 from store.adapters.counter import Counter
 from store.adapters.half_hourly import HalfHourly, channel
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 
 PARTS_PER_SLOT = 180
@@ -26,7 +26,7 @@ def channels(form: TenSecond) -> tuple[Channel, ...]:
     """A half-hour is the sum of its parts, and missing when one of them is; a negative part makes it negative."""
     n, part_count = form.parts_wh.shape
     if part_count % PARTS_PER_SLOT:
-        raise RefusedRequest(f"{part_count} parts a delivery: a half-hour has {PARTS_PER_SLOT}")
+        raise Refused(f"{part_count} parts a delivery: a half-hour has {PARTS_PER_SLOT}")
     parts = form.parts_wh.reshape(n, -1, PARTS_PER_SLOT).astype(np.int64)
     is_missing = (parts == MISSING_WH).any(axis=2)
     is_negative = (parts < MISSING_WH).any(axis=2)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from scenarios.domain import DAY_US, TariffKind
 from store.customers.port import Bill, FuelDisplay, Line, LineKind
 from store.ports import DayBill
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.rows import month_start_us
 from store.tariffs import PriceList, price_at, standing_of
 
@@ -233,6 +233,4 @@ def display(
 def check_lines(bill: Bill, lines_max: int) -> None:
     """Raises Refused for a bill that its row can't hold."""
     if len(bill.lines) > lines_max:
-        raise RefusedRequest(
-            f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {lines_max}"
-        )
+        raise Refused(f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {lines_max}")

@@ -12,7 +12,7 @@ from store.customers.bills import Charges, display, make_bill, months_to_adjust
 from store.customers.port import Bill, CustomerStore, FuelDisplay
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.ports import DayBill
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 
 
 class BillingViews(Protocol):
@@ -55,7 +55,7 @@ class Desk:
         """
         earlier = self.customers.bills(premises)
         if number > len(earlier) + 1:
-            raise RefusedRequest(f"bill {number} of home {premises}: {len(earlier) + 1} is next")
+            raise Refused(f"bill {number} of home {premises}: {len(earlier) + 1} is next")
         if number <= len(earlier):
             return _of_month(earlier[number - 1], month)
         history = self.customers.preferences(premises)
@@ -71,7 +71,7 @@ class Desk:
 
 def _of_month(bill: Bill, month: int) -> Bill:
     if bill.month != month:
-        raise RefusedRequest(
+        raise Refused(
             f"bill {bill.number} of home {bill.premises} is for {bill.month}, not {month}: take the next number"
         )
     return bill

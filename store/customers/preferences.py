@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from scenarios.domain import DAY_US, ReadSchedule, TariffKind
 from store.customers.port import Consent, Preference, PreferenceChange
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 
 _ALLOWED: dict[Preference, type[ReadSchedule] | type[Consent] | type[TariffKind]] = {
     Preference.READ_SCHEDULE: ReadSchedule,
@@ -29,9 +29,9 @@ def choose(preference: Preference, value: int, changed_us: int) -> PreferenceCha
     allowed = _ALLOWED[preference]
     if value not in set(allowed):
         names = ", ".join(f"{int(one)} {one.name}" for one in allowed)
-        raise RefusedRequest(f"{preference.name.lower()} {value}: there are {names}")
+        raise Refused(f"{preference.name.lower()} {value}: there are {names}")
     if changed_us < 0:
-        raise RefusedRequest(f"a choice at {changed_us} us: instants count from 1970")
+        raise Refused(f"a choice at {changed_us} us: instants count from 1970")
     return PreferenceChange(
         preference=preference,
         value=value,

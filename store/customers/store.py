@@ -14,7 +14,7 @@ from store.customers.port import (
     RegisterChangeKind,
 )
 from store.operations import StoreOperation
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.rows import us_of
 from store.schemas.home_months.customers import (
     BILL_LINES_MAX,
@@ -40,7 +40,7 @@ class HomeCustomers:
         if change in held:
             return
         if len(held) >= PREFERENCE_CHANGES_MAX:
-            raise RefusedRequest(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
+            raise Refused(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
         values = {
             "premises": premises,
             "preference": int(change.preference),
@@ -60,7 +60,7 @@ class HomeCustomers:
             return
         check_next(held, prices, now_us)
         if len(held) >= PRICE_LISTS_MAX:
-            raise RefusedRequest(f"the book has {len(held)} price lists: no more are taken")
+            raise Refused(f"the book has {len(held)} price lists: no more are taken")
         values = {
             "book": BOOK,
             "version": prices.version,
@@ -70,7 +70,7 @@ class HomeCustomers:
         }
         was_written, _ = self.runner.run_if(Operation.WRITE_TARIFF, values)
         if not was_written and not _publishes(self.price_lists(), prices):
-            raise RefusedRequest(
+            raise Refused(
                 f"price list {prices.version} was published by another just now: {prices.version + 1} is next"
             )
 
@@ -83,7 +83,7 @@ class HomeCustomers:
         if bill.number <= len(held):
             return held[bill.number - 1]
         if bill.number != len(held) + 1 or bill.number > BILLS_MAX:
-            raise RefusedRequest(
+            raise Refused(
                 f"bill {bill.number} of home {bill.premises}: {len(held) + 1} is next, and {BILLS_MAX} the last"
             )
         values = {
@@ -115,7 +115,7 @@ class HomeCustomers:
         if change in held:
             return
         if len(held) >= REGISTER_CHANGES_MAX:
-            raise RefusedRequest(f"the counters of home {premises} began again {len(held)} times: no more are taken")
+            raise Refused(f"the counters of home {premises} began again {len(held)} times: no more are taken")
         values = {
             "premises": premises,
             "fuel": change.fuel,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.columns import NULL, Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
 from store.tariffs import FIRST_PRICES, MISSING_WH, UNKNOWN_TARIFF, PriceList, day_totals
@@ -137,7 +137,7 @@ def check_priced(totals: Page) -> Page:
     is_unpriced = integers(totals, "cost_upence") == NULL
     if is_unpriced.any():
         home = int(integers(totals, "premises")[is_unpriced][0])
-        raise RefusedRequest(
+        raise Refused(
             f"{int(is_unpriced.sum())} days can't be priced, one of home {home}: the keyspace has no price list or no tariff "
             "that the home has chosen by then, and no Book was given that says both"
         )

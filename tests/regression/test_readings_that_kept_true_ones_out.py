@@ -14,7 +14,7 @@ from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book
 from store.readings.verify import folded_views
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, PriceList
 
@@ -183,7 +183,7 @@ def test_columns_of_other_lengths_are_refused_in_words(store: MemoryStore) -> No
     columns: dict[str, Any] = {name: [value, value] for name, value in day(0, 912_734).items()}
     columns["mpxn"] = [MPAN]
     delivery = Delivery(slot_count=48, **(columns | {"received_at_us": np.array([DAY_15_US, DAY_15_US])}))
-    with pytest.raises(RefusedRequest, match="1 cells of mpxn in a delivery of 2 rows"):
+    with pytest.raises(Refused, match="1 cells of mpxn in a delivery of 2 rows"):
         ingest(store, delivery, Known(meters=NumberedHomes(count=10), book=Book(), exchanges_us={}))
 
 

@@ -13,7 +13,7 @@ from store.customers.store import HomeCustomers
 from store.ports import DayBill
 from store.readings.fold import PRICED, Book
 from store.readings.store import HomeReadings
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, day_totals
@@ -109,9 +109,9 @@ def test_a_lost_bill_that_the_keyspace_can_not_price_is_told_and_refused(tables:
     (lost,) = store.verify("billing_by_home")
     assert lost.expected is not None
     assert (lost.expected["cost_upence"], lost.found) == (None, None)
-    with pytest.raises(RefusedRequest, match="1 days can't be priced, one of home 7"):
+    with pytest.raises(Refused, match="1 days can't be priced, one of home 7"):
         store.rebuild("billing_by_home")
-    with pytest.raises(RefusedRequest, match="no Book was given that says both"):
+    with pytest.raises(Refused, match="no Book was given that says both"):
         store.refold(HOME, 0, DAY_15_US)
     assert bills(tables) == []
     forget(tables, "usage_by_fuel")
@@ -129,7 +129,7 @@ def test_energy_that_was_altered_is_told_without_prices(tables: MemoryOnce, colu
     store = HomeReadings(tables, tables)
     (told,) = store.verify("billing_by_home")
     assert told.found is not None and told.found[column] == row[column] + by
-    with pytest.raises(RefusedRequest, match="1 days can't be priced"):
+    with pytest.raises(Refused, match="1 days can't be priced"):
         store.rebuild("billing_by_home")
 
 
@@ -143,13 +143,13 @@ def test_a_bill_that_lost_its_priced_cells_is_told_without_prices(tables: Memory
     assert told.expected is not None and told.found is not None
     assert {name: told.found[name] for name in lost} == dict.fromkeys(lost)
     assert {name: told.expected[name] for name in PRICED} == dict.fromkeys(PRICED)
-    with pytest.raises(RefusedRequest, match="1 days can't be priced"):
+    with pytest.raises(Refused, match="1 days can't be priced"):
         HomeReadings(tables, tables).rebuild("billing_by_home")
 
 
 def test_an_estimate_that_can_not_be_priced_is_refused_before_it_is_written() -> None:
     tables = MemoryOnce(SCHEMAS["home_months"])
     store = HomeReadings(tables, tables)
-    with pytest.raises(RefusedRequest, match="1 days can't be priced"):
+    with pytest.raises(Refused, match="1 days can't be priced"):
         store.append(day(Quality.ESTIMATED))
     assert store.events(HOME, JANUARY) == []

@@ -12,7 +12,7 @@ from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
 from store.customers.cassandra import CassandraCustomers
 from store.ports import StoreError
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, PriceList
 
@@ -47,7 +47,7 @@ def published_at_once(offices: list[CassandraCustomers], number: int) -> list[bo
         for _ in range(TRIES_MAX):
             try:
                 office.publish(prices, now_us=0)
-            except RefusedRequest:
+            except Refused:
                 return False
             except StoreError:  # two who contend may time out: that one is in doubt, and asking again tells
                 continue

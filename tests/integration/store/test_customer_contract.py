@@ -31,7 +31,7 @@ from store.customers.store import HomeCustomers
 from store.memory import MemoryStore
 from store.ports import StoreError, Values
 from store.readings.fold import Book
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.schemas.home_months.customers import BILLS_MAX, PREFERENCE_CHANGES_MAX, REGISTER_CHANGES_MAX
@@ -165,11 +165,11 @@ def test_price_lists_are_published_in_order_and_once(priced: HomeCustomers) -> N
     priced.publish(first, NOON_US)
     priced.publish(first, NOON_US)
     second = next_list(priced)
-    with pytest.raises(RefusedRequest, match=f"can't be next: that is {second.version}"):
+    with pytest.raises(Refused, match=f"can't be next: that is {second.version}"):
         priced.publish(replace(second, version=second.version + 1), NOON_US)
-    with pytest.raises(RefusedRequest, match=f"can't be next: that is {second.version}"):
+    with pytest.raises(Refused, match=f"can't be next: that is {second.version}"):
         priced.publish(replace(first, standing_upence=(1, 1, 1)), NOON_US)
-    with pytest.raises(RefusedRequest, match="in the past"):
+    with pytest.raises(Refused, match="in the past"):
         priced.publish(second, second.effective_us + 1)
     priced.publish(second, NOON_US)
     assert priced.price_lists() == (*before, first, second)
@@ -178,7 +178,7 @@ def test_price_lists_are_published_in_order_and_once(priced: HomeCustomers) -> N
 
 def test_of_two_who_publish_at_once_one_is_told(priced: HomeCustomers) -> None:
     mine, theirs = next_list(priced, by=5), next_list(priced, by=9)
-    with pytest.raises(RefusedRequest, match=f"price list {mine.version} was published by another just now"):
+    with pytest.raises(Refused, match=f"price list {mine.version} was published by another just now"):
         beaten(priced, lambda: priced.publish(theirs, NOON_US)).publish(mine, NOON_US)
     assert priced.price_lists()[-1] == theirs
     again = next_list(priced)
@@ -267,10 +267,10 @@ def test_a_bill_is_issued_once_and_corrections_are_on_the_next(desk: Desk, price
 
 
 def test_a_bill_of_another_month_or_number_is_refused(desk: Desk, priced: HomeCustomers, home: int) -> None:
-    with pytest.raises(RefusedRequest, match=f"bill 2 of home {home}: 1 is next"):
+    with pytest.raises(Refused, match=f"bill 2 of home {home}: 1 is next"):
         bill(desk, home, JANUARY, 2)
     bill(desk, home, JANUARY, 1)
-    with pytest.raises(RefusedRequest, match=f"bill 1 of home {home} is for 202601, not 202602: take the next number"):
+    with pytest.raises(Refused, match=f"bill 1 of home {home} is for 202601, not 202602: take the next number"):
         bill(desk, home, FEBRUARY, 1)
     assert [one.number for one in priced.bills(home)] == [1]
 
@@ -315,11 +315,11 @@ def test_what_a_partition_has_no_room_for_is_refused(customers: HomeCustomers, h
             return [None] * REGISTER_CHANGES_MAX
 
     full = Full(customers.runner)
-    with pytest.raises(RefusedRequest, match="and 1000 the last"):
+    with pytest.raises(Refused, match="and 1000 the last"):
         full.issue(bill_of(home, number=BILLS_MAX + 1))
-    with pytest.raises(RefusedRequest, match="has changed its preferences 1000 times"):
+    with pytest.raises(Refused, match="has changed its preferences 1000 times"):
         full.change_preference(home, choose(Preference.CONSENT, Consent.DAILY, NOON_US))
-    with pytest.raises(RefusedRequest, match="began again 1000 times"):
+    with pytest.raises(Refused, match="began again 1000 times"):
         full.record_register_change(home, rollover(NOON_US))
     assert (customers.bills(home), customers.preferences(home), customers.register_changes(home)) == ([], [], [])
 

@@ -22,7 +22,7 @@ from store.customers.bills import (
 from store.customers.port import Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.ports import DayBill
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, Rate, day_totals
 
 JANUARY, FEBRUARY, MARCH = 202601, 202602, 202603
@@ -167,7 +167,7 @@ def test_lines_are_packed_and_unpacked() -> None:
 def test_a_bill_has_a_limit_of_lines() -> None:
     bill = bill_of({JANUARY: [day_bill(1), day_bill(11, version=2)]})
     check_lines(bill, 2)
-    with pytest.raises(RefusedRequest, match="bill 1 of home 7 has 2 lines: at most 1"):
+    with pytest.raises(Refused, match="bill 1 of home 7 has 2 lines: at most 1"):
         check_lines(bill, 1)
 
 
@@ -258,7 +258,7 @@ def test_a_choice_takes_effect_at_the_next_midnight(changed_us: int, effective_u
 
 @pytest.mark.parametrize("preference", Preference)
 def test_a_choice_that_there_is_not_is_refused(preference: Preference) -> None:
-    with pytest.raises(RefusedRequest, match=f"{preference.name.lower()} 9: there are 0 "):
+    with pytest.raises(Refused, match=f"{preference.name.lower()} 9: there are 0 "):
         choose(preference, 9, NOON)
 
 

@@ -13,7 +13,7 @@ from store.known import Known
 from store.memory import MemoryStore
 from store.parsing import Delivery, NumberedHomes
 from store.readings.fold import Book
-from store.rejections import Reason, RefusedRequest
+from store.rejections import Reason, Refused
 from store.rows import MeterDay
 from store.schemas import SCHEMAS
 from store.tariffs import UNKNOWN_TARIFF
@@ -177,7 +177,7 @@ def test_registers_alone(store: MemoryStore) -> None:
 
 def test_a_delivery_has_a_limit(store: MemoryStore) -> None:
     too_many = rows(*[(0, 0, [1], 1)] * (DELIVERY_ROWS_MAX + 1))
-    with pytest.raises(RefusedRequest, match="10001 rows: at most 10000"):
+    with pytest.raises(Refused, match="10001 rows: at most 10000"):
         ingest(store, too_many, known())
     assert store.events(0, JANUARY) == []
 
@@ -189,7 +189,7 @@ def test_a_day_of_a_home_whose_tariff_nobody_knows_refuses_the_whole_delivery() 
     book = Book(kind_of=kind_of)
     store = MemoryStore(SCHEMAS["home_months"], book)
     of_both = rows((0, 0, [100], 900_000), (1, 0, [100], 900_000))
-    with pytest.raises(RefusedRequest, match="whose tariff nobody has said"):
+    with pytest.raises(Refused, match="whose tariff nobody has said"):
         ingest(store, of_both, replace(known(), book=book))
     assert store.events(0, JANUARY) == store.events(1, JANUARY) == []
     ingest(store, rows((1, 0, [], 900_000)), replace(known(), book=book))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
-from store.rejections import RefusedRequest
+from store.rejections import Refused
 from store.tariffs import (
     ELECTRICITY,
     EXPORT,
@@ -63,16 +63,16 @@ def test_a_version_is_in_force_until_the_next_one_is(instant_us: int, version: i
 
 
 def test_before_the_first_version_nothing_is_in_force() -> None:
-    with pytest.raises(RefusedRequest, match=f"the first is from {SECOND.effective_us} us on"):
+    with pytest.raises(Refused, match=f"the first is from {SECOND.effective_us} us on"):
         list_in_force((SECOND,), SECOND.effective_us - 1)
 
 
 def test_unknown_tariffs_are_refused() -> None:
     assert list_of_version(BOTH, 2) is SECOND
-    with pytest.raises(RefusedRequest, match="unknown tariff version 3: there are 1, 2"):
+    with pytest.raises(Refused, match="unknown tariff version 3: there are 1, 2"):
         list_of_version(BOTH, 3)
     assert tariff_of(1) is TariffKind.TIME_OF_USE
-    with pytest.raises(RefusedRequest, match="unknown tariff 7: there are 0 FLAT, 1 TIME_OF_USE, 2 HALF_HOURLY"):
+    with pytest.raises(Refused, match="unknown tariff 7: there are 0 FLAT, 1 TIME_OF_USE, 2 HALF_HOURLY"):
         tariff_of(7)
 
 
@@ -96,13 +96,13 @@ def test_unknown_tariffs_are_refused() -> None:
     ],
 )
 def test_what_may_not_be_published(new: PriceList, told: str) -> None:
-    with pytest.raises(RefusedRequest, match=told):
+    with pytest.raises(Refused, match=told):
         check_next(BOTH, new, now_us=DAY + DAY_US)
 
 
 def test_export_is_never_charged() -> None:
     dear = tuple((electricity, gas, (1, 0, 0)) for electricity, gas, _ in FIRST_PRICES.upence_per_wh)
-    with pytest.raises(RefusedRequest, match=r"FLAT, fuel 2: prices are -1000000 \.\. 0"):
+    with pytest.raises(Refused, match=r"FLAT, fuel 2: prices are -1000000 \.\. 0"):
         check_next(BOTH, replace(raised(3, 2 * DAY), upence_per_wh=dear), now_us=DAY)
 
 
