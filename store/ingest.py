@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from store.known import Known, MeterLog, context_of, meter_logs, note
+from store.known import Known, MeterLog, context_of, corrections_in, meter_logs, note
 from store.parsing import Delivery, parse
 from store.ports import LogEvent, Rejected
 from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
@@ -68,9 +68,12 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     is_register_alone = readings.values_wh.shape[1] == 0
     months = month_of(readings.interval_start_us - is_register_alone)
     rows = np.flatnonzero((parsed.reason == Reason.ACCEPTED) | parsed.is_register_odd)
+    of_home: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row in rows.tolist():
+        of_home[int(readings.premises[row]), int(months[row])].append(row)
     homes = {
-        key: meter_logs(store.events(*key))
-        for key in sorted({(int(readings.premises[row]), int(months[row])) for row in rows})
+        key: meter_logs(store.events(*key), corrections_in(readings, np.array(own)))
+        for key, own in sorted(of_home.items())
     }
     judged = judge(parsed, context_of(store.events, readings, months, rows, homes, known))
     rejected = rejections(parsed, judged)

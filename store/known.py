@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,8 +47,16 @@ class MeterLog(NamedTuple):
     through_us: dict[int, int]  # start of day -> end of the latest delivery about it
 
 
-def meter_logs(events: Sequence[LogEvent]) -> dict[int, MeterLog]:
-    """A month of a home's log, by fuel."""
+Correction = tuple[int, int, int, int]
+"""Fuel, start [us], half-hours and revision (from 1) of a row."""
+
+
+def meter_logs(events: Sequence[LogEvent], own: Container[Correction] = ()) -> dict[int, MeterLog]:
+    """A month of a home's log, by fuel.
+
+    own: corrections that are in the delivery itself. They take no register out of the way, whether they are written by now or
+    not: what is sent again after a crash is judged as it was the first time.
+    """
     meters: dict[int, MeterLog] = defaultdict(lambda: MeterLog([], {}, {}, {}, {}, {}))
     told_last: dict[int, dict[int, tuple[int, bool, int]]] = defaultdict(
         dict
@@ -57,7 +65,9 @@ def meter_logs(events: Sequence[LogEvent]) -> dict[int, MeterLog]:
     for event in events:
         meter = meters[event.fuel]
         end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
-        if event.revision >= 0:
+        if event.revision >= 0 and (
+            (event.fuel, event.interval_start_us, len(event.values_wh), event.revision) not in own
+        ):
             told = event.revision, event.quality == Quality.ACTUAL, event.register_wh
             told_last[event.fuel][end_us] = max(told, told_last[event.fuel].get(end_us, told))
             if event.revision == 0 and event.quality == Quality.ACTUAL:
@@ -80,6 +90,17 @@ def meter_logs(events: Sequence[LogEvent]) -> dict[int, MeterLog]:
     for meter in meters.values():
         meter.registers.sort()
     return meters
+
+
+def corrections_in(readings: Readings, rows: NDArray[np.int64]) -> set[Correction]:
+    """The corrections among `rows` of a delivery."""
+    corrected = rows[readings.revision[rows] > 0]
+    k = readings.values_wh.shape[1]
+    columns = (readings.fuel, readings.interval_start_us, readings.revision)
+    return {
+        (fuel, start_us, k, revision)
+        for fuel, start_us, revision in zip(*(column[corrected].tolist() for column in columns), strict=True)
+    }
 
 
 def note(latest: dict[int, tuple[int, int]], start_us: int, revision: int, value: int) -> None:

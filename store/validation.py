@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US
 from store.parsing import Parsed
-from store.register_checks import has_fallen, has_half_hours, is_measured, parts_disagree, reject_odd_registers
-from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, Rejection
+from store.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Rejection
 from store.rows import UNKNOWN_WH, Readings
 from store.tariffs import MISSING_WH
 
@@ -80,19 +80,13 @@ def judge(parsed: Parsed, context: Context) -> Judged:
         is_in_doubt &= ~is_hit
     # what the log has of this very row already is judged no more: a repeated delivery heals, whatever came meanwhile
     is_open = ~(context.has_run & (context.held_register_wh == readings.register_wh))
-    for one, is_so in (
-        (Reason.IMPLAUSIBLE, _jumps(readings, context)),
-        (Reason.REGISTER_FELL, _is_below_earlier(readings, context)),
-        (Reason.PARTS_DISAGREE, _disagrees(readings, context)),
-    ):
-        reason[(reason == Reason.ACCEPTED) & is_so & is_open] = one
-    is_above = is_open & _is_above_later(readings, context)
+    logged = Logged(context.before_us, context.before_wh, context.start_us, context.start_wh, context.after_wh)
     # among the rows themselves, of those that are good so far: what contradicts a row whose register is odd is none the worse
     by_itself, others = reason, np.zeros(0, np.int64)
     while True:
         by_itself[others] = Reason.DUPLICATE_DIFFERS
         reason = by_itself.copy()
-        is_followed = reject_odd_registers(readings, context.meter_number, reason, is_above)
+        is_followed = reject_odd_registers(readings, context.meter_number, reason, logged, is_open)
         others = _contradicting(readings, np.flatnonzero(reason == Reason.ACCEPTED))
         if not len(others):
             break
@@ -141,36 +135,6 @@ def _detail(readings: Readings, row: int) -> str:
 
 
 # -- rows against what is known, and against each other -----------------------------------------------------------------------
-
-
-def _jumps(readings: Readings, context: Context) -> NDArray[np.bool_]:
-    """Does the register rise by more than the fuse lets through in the time since the one before?"""
-    elapsed_us = np.maximum(readings.interval_end_us - context.before_us, 0)
-    slots = -(-elapsed_us // SLOT_US)
-    risen_wh = readings.register_wh - context.before_wh
-    is_known: NDArray[np.bool_] = context.before_wh != UNKNOWN_WH
-    jumps: NDArray[np.bool_] = risen_wh > slots * np.array(SLOT_WH_MAX)[readings.fuel]
-    jumps &= is_measured(readings) & is_known
-    return jumps
-
-
-def _is_below_earlier(readings: Readings, context: Context) -> NDArray[np.bool_]:
-    below = (context.before_wh != UNKNOWN_WH) & has_fallen(context.before_wh, readings.register_wh)
-    fell: NDArray[np.bool_] = is_measured(readings) & below
-    return fell
-
-
-def _is_above_later(readings: Readings, context: Context) -> NDArray[np.bool_]:
-    above = (context.after_wh != UNKNOWN_WH) & has_fallen(readings.register_wh, context.after_wh)
-    fell: NDArray[np.bool_] = is_measured(readings) & above
-    return fell
-
-
-def _disagrees(readings: Readings, context: Context) -> NDArray[np.bool_]:
-    disagrees: NDArray[np.bool_] = (context.start_wh != UNKNOWN_WH) & parts_disagree(
-        readings, np.arange(len(readings.mpxn)), context.start_us, context.start_wh
-    )
-    return disagrees
 
 
 def _differs_from_held(readings: Readings, context: Context, is_register_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -96,8 +96,14 @@ def test_views_are_folds_after_every_delivery(deliveries: list[list[Row]]) -> No
         assert_views_are_folds(store)
 
 
-# met in CI: half-hours and register disagree in a row whose neighbours were written before the writer died
+# half-hours and register disagree in a row whose neighbours were written before the writer died
 @example(deliveries=[[Row(0, 46, None, 100, 0), Row(0, 45, 3, 101, 0), Row(0, 44, None, 100, 0)]])
+@example(
+    deliveries=[[Row(0, 44, None, 100, 0)], [Row(0, 45, None, 101, 0), Row(0, 50, 2, 100, 0)]]
+)  # the same beside a log
+@example(
+    deliveries=[[Row(0, 45, None, 101, 0)], [Row(0, 46, None, 100, 0), Row(0, 45, None, 100, 1)]]
+)  # a correction that was written, of a register that another row was held against
 @settings(deadline=None, max_examples=20)
 @given(deliveries=deliveries)
 def test_a_writer_that_dies_anywhere_is_healed_by_sending_again(deliveries: list[list[Row]]) -> None:
