@@ -55,14 +55,24 @@ def test_what_stands_before_the_body_is_passed_over() -> None:
     ("code", "kind", "outcome"),
     [
         (0x0000, ErrorKind.SERVER_ERROR, RequestOutcome.INDETERMINATE),
+        (0x000A, ErrorKind.PROTOCOL_ERROR, RequestOutcome.FAILED),
+        (0x0100, ErrorKind.BAD_CREDENTIALS, RequestOutcome.FAILED),
         (0x1000, ErrorKind.UNAVAILABLE, RequestOutcome.FAILED),
         (0x1001, ErrorKind.OVERLOADED, RequestOutcome.FAILED),
         (0x1002, ErrorKind.IS_BOOTSTRAPPING, RequestOutcome.FAILED),
+        (0x1003, ErrorKind.TRUNCATE_ERROR, RequestOutcome.FAILED),
         (0x1100, ErrorKind.WRITE_TIMEOUT, RequestOutcome.INDETERMINATE),
         (0x1200, ErrorKind.READ_TIMEOUT, RequestOutcome.INDETERMINATE),
         (0x1300, ErrorKind.READ_FAILURE, RequestOutcome.INDETERMINATE),
+        (0x1400, ErrorKind.FUNCTION_FAILURE, RequestOutcome.FAILED),
         (0x1500, ErrorKind.WRITE_FAILURE, RequestOutcome.INDETERMINATE),
+        (0x1600, ErrorKind.CDC_WRITE_FAILURE, RequestOutcome.INDETERMINATE),
+        (0x1700, ErrorKind.CAS_WRITE_UNKNOWN, RequestOutcome.INDETERMINATE),
+        (0x2000, ErrorKind.SYNTAX_ERROR, RequestOutcome.FAILED),
+        (0x2100, ErrorKind.UNAUTHORIZED, RequestOutcome.FAILED),
         (0x2200, ErrorKind.INVALID, RequestOutcome.FAILED),
+        (0x2300, ErrorKind.CONFIG_ERROR, RequestOutcome.FAILED),
+        (0x2400, ErrorKind.ALREADY_EXISTS, RequestOutcome.FAILED),
         (0x2500, ErrorKind.UNPREPARED, RequestOutcome.FAILED),
         (0x7777, ErrorKind.UNKNOWN_CODE, RequestOutcome.INDETERMINATE),
         (-1, ErrorKind.UNKNOWN_CODE, RequestOutcome.INDETERMINATE),
@@ -72,6 +82,23 @@ def test_error_codes(code: int, kind: ErrorKind, outcome: RequestOutcome) -> Non
     bench, [(link, stream, _), *_] = sent_bench(1)
     bench.answer(link, error(stream, code), 5)
     assert kind_of_code(code) == kind and bench.errors(outcome, kind) == 1
+    assert bench.total(Total.OK) == 0
+
+
+@pytest.mark.parametrize("code", [0x000A, 0x1400, 0x2000, 0x2100, 0x2200, 0x2300, 0x2400])
+def test_what_would_be_answered_the_same_each_time_is_sent_once(code: int) -> None:
+    bench, [(link, stream, _), *_] = sent_bench(1, attempts=3)
+    bench.answer(link, error(stream, code), 5)
+    assert bench.total(Total.FAILED) == 1 and bench.total(Total.WAITING) == 0
+
+
+@pytest.mark.parametrize(
+    "code", [0x0000, 0x1000, 0x1001, 0x1002, 0x1003, 0x1100, 0x1200, 0x1300, 0x1500, 0x1600, 0x1700]
+)
+def test_what_another_attempt_can_mend_is_sent_again(code: int) -> None:
+    bench, [(link, stream, _), *_] = sent_bench(1, attempts=3)
+    bench.answer(link, error(stream, code), 5)
+    assert bench.total(Total.FAILED) == bench.total(Total.INDETERMINATE) == 0 and bench.total(Total.WAITING) == 1
 
 
 def test_the_first_message_of_each_kind_is_kept() -> None:
