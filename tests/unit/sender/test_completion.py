@@ -86,6 +86,30 @@ def test_a_retry_waits_longer_each_time_up_to_the_maximum() -> None:
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, (100_000, 200_000, 250_000), strict=True))
 
 
+def test_response_time_counts_from_the_due_time_and_service_time_from_each_send() -> None:
+    """Due at 1 ms, sent at 5 ms and refused at 6 ms; sent again at 20 ms and answered at 23 ms."""
+    bench = new_bench([1_000], attempts=2)
+    bench.submit(5_000)
+    [(link, stream, _)] = bench.sent()
+    bench.answer(link, error(stream, OVERLOADED), 6_000)
+    assert bench.state.recording.response.sum() == 0  # it has not ended
+    bench.submit(20_000)
+    [(link, stream, _)] = bench.sent()
+    bench.answer(link, response(stream), 23_000)
+    assert (bench.state.recording.service[0] == counts_of([1_000, 3_000])).all()
+    assert (bench.state.recording.response[0] == counts_of([22_000])).all()
+
+
+def test_what_ends_without_an_acknowledgement_has_a_response_time_too() -> None:
+    bench = new_bench([1_000, 2_000], attempts=1)
+    bench.submit(5_000)
+    (link, stream, _), (lost, *_) = bench.sent()
+    bench.answer(link, error(stream, INVALID), 6_000)
+    lose_link(bench.state, lost, 9_000)
+    assert (bench.state.recording.response[0] == counts_of([5_000, 7_000])).all()
+    assert (bench.state.recording.service[0] == counts_of([1_000])).all()  # a lost connection has answered nothing
+
+
 def test_a_time_out_is_retried_and_its_late_answer_only_frees_the_stream() -> None:
     bench = new_bench([0], attempts=2)
     bench.submit(0)
