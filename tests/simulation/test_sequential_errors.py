@@ -6,7 +6,14 @@ from scipy import stats
 
 from loadtests.stats.bootstrap import keyed_generator
 from loadtests.stats.dependent_series import effective_count_of_batches
-from loadtests.stats.sequential import SequentialAnswer, SequentialTest, nominal_levels, share_evidence, spent
+from loadtests.stats.sequential import (
+    SequentialAnswer,
+    SequentialTest,
+    nominal_levels,
+    share_evidence,
+    spent,
+    unskewed_t,
+)
 from tests.support.queue_stays import stays
 
 ALPHA = 0.025
@@ -140,3 +147,39 @@ def test_a_few_bad_seconds_are_not_taken_for_a_bad_share() -> None:
     evidence = share_evidence(exceeded, np.full(10, 1_000), 0.01)
     assert evidence.above > 0.2
     assert stats.binom.sf(149, 10_000, 0.01) < 1e-5  # what the sum alone would say
+
+
+def test_a_few_observations_spread_evenly_are_told_by_the_binomial_law() -> None:
+    """One in 30 of each of ten batches: t knows no spread and is sure, ten of 300 at 1 % come by chance as the law says."""
+    evidence = share_evidence(np.ones(10, dtype=np.int64), np.full(10, 30), 0.01)
+    assert evidence.above == pytest.approx(stats.binom.sf(9, 300, 0.01))
+    assert evidence.below == 1.0
+    at_most = share_evidence(np.ones(10, dtype=np.int64), np.full(10, 300), 0.01)
+    assert at_most.below == pytest.approx(stats.binom.cdf(10, 3_000, 0.01))
+    assert at_most.above == 1.0
+
+
+def test_what_no_batch_has_says_nothing() -> None:
+    """Nothing exceeded is no evidence of a share above; nothing counted is none at all."""
+    assert share_evidence(np.zeros(5, dtype=np.int64), np.full(5, 10_000), 0.01).above == 1.0
+    nothing = np.zeros(5, dtype=np.int64)
+    evidence = share_evidence(nothing, nothing, 0.01)
+    assert (evidence.below, evidence.above) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("share_max", [-0.01, 0.0, 1.0, 99.0])
+def test_what_is_allowed_is_a_share(share_max: float) -> None:
+    with pytest.raises(AssertionError):
+        share_evidence(np.zeros(5, dtype=np.int64), np.full(5, 10), share_max)
+
+
+def test_an_answer_needs_two_batches() -> None:
+    with pytest.raises(AssertionError):
+        share_evidence(np.zeros(1, dtype=np.int64), np.full(1, 10), 0.01)
+
+
+def test_t_is_freed_of_skewness_as_halls_cubic_says() -> None:
+    """Of 0, 0, 0, 8: mean 2, spread 4, third moment 48; so 0.5 + 0.75/12 + 0.5625/216 + 0.75/24, times the root of 4."""
+    assert unskewed_t(np.array([0.0, 0, 0, 8])) == pytest.approx(2 * (0.5 + 0.0625 + 0.5625 / 216 + 0.03125))
+    assert unskewed_t(-np.array([0.0, 0, 0, 8])) == pytest.approx(-2 * (0.5 + 0.0625 + 0.5625 / 216 + 0.03125))
+    assert unskewed_t(np.full(3, 2.0)) == np.inf and unskewed_t(np.full(3, -2.0)) == -np.inf

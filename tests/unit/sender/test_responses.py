@@ -11,7 +11,7 @@ from loadtests.sender.outcomes import ErrorKind, RequestOutcome, kind_of_code
 from loadtests.sender.protocol import CONTROL_STREAM, HeaderFlag, Opcode, ResultKind
 from loadtests.sender.responses import ANSWERED, classify
 from loadtests.sender.state import LinkField, LinkStatus, Total
-from tests.support.wire_bench import Bench, error, new_bench, response
+from tests.support.wire_bench import FRAME_SIZE, Bench, error, new_bench, response
 
 ROWS = struct.pack(">i", ResultKind.ROWS)
 
@@ -114,6 +114,20 @@ def test_a_result_that_is_neither_void_nor_rows_is_no_acknowledgement() -> None:
     assert bench.errors(RequestOutcome.INDETERMINATE, ErrorKind.UNEXPECTED_ANSWER) == 1
     assert bench.ledger.slots(0, 0, 1)[0, 0] == 1
     assert bench.link(link, LinkField.STATUS) == LinkStatus.LOST
+
+
+@pytest.mark.parametrize("at", [0, 1, 39, 200, 370])
+def test_wherever_in_the_buffer_it_stands_a_result_of_four_bytes_is_void_or_none(at: int) -> None:
+    """Void answers come by the hundred in one read; what stands among them is judged by its own bytes."""
+    bench = new_bench([0] * 1_600, in_flight=1_600, streams=500, out_bytes=500 * FRAME_SIZE, in_bytes=16_000)
+    bench.submit(0)
+    streams = [stream for link, stream, _ in bench.sent() if link == 0]
+    assert len(streams) == 400
+    answers = [response(stream) for stream in streams]
+    answers[at] = response(streams[at], struct.pack(">i", ResultKind.SCHEMA_CHANGE))
+    bench.answer(0, b"".join(answers), 5)
+    assert bench.total(Total.OK) == at
+    assert bench.link(0, LinkField.STATUS) == LinkStatus.LOST
 
 
 def receive_in_pieces(bench: Bench, data: bytes, in_bytes: int) -> None:

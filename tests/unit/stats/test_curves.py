@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loadtests.stats.bootstrap import keyed_generator
-from loadtests.stats.curves import fit_queue_curve, fit_scalability
+from loadtests.stats.curves import ScalabilityCurve, fit_queue_curve, fit_scalability
 
 
 def test_a_queue_of_known_parameters_is_found() -> None:
@@ -63,3 +63,15 @@ def test_three_rates_are_too_few_for_three_parameters() -> None:
     few = np.array([1.0, 2.0, 3.0, 3.0])
     assert fit_queue_curve(few, few) is None
     assert fit_scalability(few, few) is None
+
+
+@pytest.mark.parametrize(
+    ("contention", "coherency", "peak"),
+    [(0.05, 0.001, np.sqrt(0.95 / 0.001)), (0.05, 0.0, None), (0.05, -1e-6, None), (1.0, 0.001, None)],
+)
+def test_throughput_has_a_peak_where_coherency_costs_something(
+    contention: float, coherency: float, peak: float | None
+) -> None:
+    """With all work in line already, more never bring more, and no number of them is the best."""
+    curve = ScalabilityCurve(scale_per_s=1_000.0, contention=contention, coherency=coherency, residuals=np.zeros(0))
+    assert curve.peak_in_system == (peak if peak is None else pytest.approx(peak))
