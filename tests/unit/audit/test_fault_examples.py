@@ -69,6 +69,19 @@ def test_a_row_outside_of_the_span_is_named_by_its_own_meter_and_time(estate: Es
     assert "interval_start=2026-06-18 01:00 BST" in told and "None" not in told
 
 
+@pytest.mark.parametrize(("half_hours", "is_within"), [(-48, False), (-1, False), (0, True), (47, True), (48, False)])
+def test_the_span_is_from_its_first_half_hour_to_its_last(
+    estate: EstateModel, half_hours: int, is_within: bool
+) -> None:
+    """The run's day has half-hours 0 to 47. A row of another month than its own is no message's, wherever it lies."""
+    row = upload(estate) | {"month": 202601}
+    row["interval_start"] += half_hours * SLOT_US // 1_000
+    found = stray(estate, cells_of(row))
+    assert found.slot == (half_hours if is_within else None)
+    of_span = "the run is from 2026-06-15 01:00 BST to 2026-06-16 01:00 BST"
+    assert found.expected == f"no such row: {'no meter of the estate sends it' if is_within else of_span}"
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

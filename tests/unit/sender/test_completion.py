@@ -86,6 +86,18 @@ def test_a_retry_waits_longer_each_time_up_to_the_maximum() -> None:
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, (100_000, 200_000, 250_000), strict=True))
 
 
+def test_retries_of_many_meters_spread_over_the_half_of_the_wait() -> None:
+    """A node that refused everybody at once isn't asked again by everybody at once."""
+    bench = new_bench([0] * 64, attempts=2)
+    bench.state.limits[EngineLimit.BACKOFF_US] = bench.state.limits[EngineLimit.BACKOFF_US_MAX] = 100_000
+    bench.submit(0)
+    for link, stream, _ in bench.sent():
+        bench.answer(link, error(stream, OVERLOADED), 0)
+    waits = bench.state.places["sent_us"][:64]
+    in_quarters, _ = np.histogram(waits, bins=4, range=(50_000, 100_000))
+    assert in_quarters.sum() == 64 and in_quarters.min() >= 64 // 8
+
+
 def test_response_time_counts_from_the_due_time_and_service_time_from_each_send() -> None:
     """Due at 1 ms, sent at 5 ms and refused at 6 ms; sent again at 20 ms and answered at 23 ms."""
     bench = new_bench([1_000], attempts=2)

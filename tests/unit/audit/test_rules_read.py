@@ -1,0 +1,141 @@
+"""The rules over a store that a storm has filled, on dictionaries: what is whole passes, and what was planted is found."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loadtests.audit.rules import customers_read
+from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.customers_read import check_rules
+from loadtests.recording.ledger import Ledger, SlotState, mark_run
+from loadtests.workload.deliveries import readings_of
+from loadtests.workload.operations import planes_of
+from loadtests.workload.prices import book_of, price_lists_of
+from scenarios.domain import SLOTS_PER_DAY, Operation
+from scenarios.spec import Scenario
+from sim.estate.lookup import start_us_of
+from sim.estate.model import EstateModel, build_estate
+from store.customers.memory import MemoryOnce
+from store.customers.store import HomeCustomers
+from store.readings.store import HomeReadings
+from store.rows import Readings
+from store.schemas import SCHEMAS
+
+HOMES, DAYS, FELL = 6, 2, 3  # FELL: a home
+SCHEMA = SCHEMAS["home_months"]
+
+
+def scenario(effective_h: float = 37.0) -> Scenario:
+    """A second price list comes into force an hour after the middle of the last day."""
+    return Scenario.model_validate(
+        {
+            "title": "rules",
+            "estate": {"premises": HOMES, "fuels": ["electricity", "gas"], "read_schedules": {"daily": 1.0}},
+            "campaigns": [
+                {
+                    "name": "price",
+                    "kind": "update_price",
+                    "share": 1.0,
+                    "at_h": 1.0,
+                    "over_h": 1.0,
+                    "effective_h": effective_h,
+                }
+            ],
+            "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
+            "run": {"start": "2026-01-10", "days": DAYS, "wall_s": 60},
+        }
+    )
+
+
+Sent = Callable[[int, int, Readings], Readings | None]
+
+
+@pytest.fixture(scope="module")
+def estate() -> EstateModel:
+    return build_estate(scenario())
+
+
+def checks_of(
+    estate: EstateModel,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    sent: Sent = lambda _meter, _day, whole: whole,
+    unpublished: int = 0,
+) -> dict[str, Checked]:
+    """What the rules say of a store that holds what `sent` makes of each meter's day, and but the first price lists."""
+    runner = MemoryOnce(SCHEMA)
+    readings, customers = HomeReadings(runner, runner, book_of(estate)), HomeCustomers(runner)
+    ledger = Ledger.create(None, planes_of(scenario()), estate.meter_count, estate.slot_count)
+    prices = price_lists_of(estate)
+    for one in prices[: len(prices) - unpublished]:
+        customers.publish(one, start_us_of(estate))
+    for meter in range(estate.meter_count):
+        for day in range(DAYS):
+            first = np.array([day * SLOTS_PER_DAY], np.int32)
+            whole = readings_of(estate, meter=np.array([meter]), first_slot=first, slot_count=SLOTS_PER_DAY)
+            if (delivered := sent(meter, day, whole)) is not None:
+                readings.append(delivered)
+                plane = ledger.plane_of(Operation.INGEST_READING)
+                mark_run(ledger.states, plane, meter, int(first[0]), SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
+    monkeypatch.setattr(customers_read, "CassandraStore", lambda *_: readings)
+    monkeypatch.setattr(customers_read, "CassandraCustomers", lambda *_: customers)
+    monkeypatch.setattr(customers_read, "_views", lambda *_: [])  # they ask the ring
+    checks = check_rules(
+        None,
+        estate=estate,
+        ledger=ledger,
+        schema=SCHEMA,
+        topology=scenario().topology,
+        progress=lambda _: None,
+        is_closed=True,
+    )
+    return {one.check: one for one in checks}
+
+
+def test_what_is_whole_passes_each_rule(estate: EstateModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = checks_of(estate, monkeypatch)
+    assert {name: one.is_right for name, one in checks.items()} == {
+        "displays show the price in force": True,
+        "registers never fall": True,
+        "each reading is what its meter's raw form comes to": True,
+        "bills add up to the half-hours": True,
+    }
+    assert checks["displays show the price in force"].counted == 2 * estate.meter_count
+    assert checks["registers never fall"].counted == DAYS * estate.meter_count
+    assert checks["bills add up to the half-hours"].counted == HOMES  # of one month
+
+
+def test_a_register_that_fell_is_named_with_the_ends_of_both_days(
+    estate: EstateModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = FELL * len(estate.fuels)
+
+    def sent(of: int, day: int, whole: Readings) -> Readings:
+        return replace(whole, register_wh=np.zeros(1, np.int64)) if (of, day) == (meter, 1) else whole
+
+    checks = checks_of(estate, monkeypatch, sent=sent)
+    fell = checks["registers never fall"]
+    assert fell.faults == 1
+    assert f"home {FELL}, fuel 0" in fell.examples[0]
+    assert "at 2026-01-11 00:00" in fell.examples[0] and "then 0 Wh at 2026-01-12 00:00" in fell.examples[0]
+    raw = checks["each reading is what its meter's raw form comes to"]
+    assert raw.faults == 1 and f"home {FELL}" in raw.examples[0]
+
+
+@pytest.mark.parametrize(("effective_h", "wrong_looks"), [(35.0, 2), (37.0, 1)])
+def test_a_price_that_came_into_force_on_the_last_day_and_is_not_shown_is_found(
+    monkeypatch: pytest.MonkeyPatch, effective_h: float, wrong_looks: int
+) -> None:
+    """Displays are asked at the middle of the last day and at its end: from which of them on the old price is wrong."""
+    estate = build_estate(scenario(effective_h))
+    shown = checks_of(estate, monkeypatch, unpublished=1)["displays show the price in force"]
+    assert (shown.counted, shown.faults) == (2 * estate.meter_count, wrong_looks * estate.meter_count)
+    assert f"at 2026-01-11 {'12:00' if wrong_looks == 2 else '23:59'}" in shown.examples[0]
+
+
+def test_a_day_that_did_not_come_is_on_no_bill(estate: EstateModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = checks_of(estate, monkeypatch, sent=lambda meter, day, whole: None if meter == 1 and day == 0 else whole)
+    assert checks["bills add up to the half-hours"].is_right
+    assert checks["registers never fall"].counted == DAYS * estate.meter_count - 1
