@@ -86,6 +86,24 @@ def test_a_retry_waits_longer_each_time_up_to_the_maximum() -> None:
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, (100_000, 200_000, 250_000), strict=True))
 
 
+@pytest.mark.parametrize(("is_last_alone", "marked"), [(0, range(48, 96)), (1, range(95, 96))])
+@pytest.mark.parametrize(("code", "state"), [(OK, SlotState.ACKNOWLEDGED), (INVALID, SlotState.FAILED)])
+def test_a_second_days_write_marks_its_own_slots(
+    is_last_alone: int, marked: range, code: int, state: SlotState
+) -> None:
+    """Slots 48 to 95 of meter 0: each of them, or for a register, which is of the day's end, the last alone."""
+    bench = new_bench([0, *[10**9] * 99], attempts=1)
+    bench.rows["first_slot"][0], bench.rows["slot_count"][0] = 48, 48
+    bench.state.planes[0] = 0, is_last_alone
+    bench.submit(0)
+    [(link, stream, _)] = bench.sent()
+    slots = [SlotState.INTENT if slot in marked else SlotState.NONE for slot in range(bench.ledger.slot_count)]
+    assert bench.ledger.slots(0, 0, 1)[0].tolist() == slots
+    bench.answer(link, error(stream, code) if code else response(stream), 10)
+    slots = [state if slot in marked else SlotState.NONE for slot in range(bench.ledger.slot_count)]
+    assert bench.ledger.slots(0, 0, 1)[0].tolist() == slots
+
+
 def test_retries_of_many_meters_spread_over_the_half_of_the_wait() -> None:
     """A node that refused everybody at once isn't asked again by everybody at once."""
     bench = new_bench([0] * 64, attempts=2)
