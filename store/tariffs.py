@@ -5,9 +5,10 @@ and fuel its price and takes effect at an instant. A half-hour costs what the ve
 Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500. Those of export are negative: the home is paid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,24 @@ class PriceList:
     effective_us: int
     upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]  # [TariffKind][fuel code][Rate]
     standing_upence: tuple[int, ...]  # a day, by fuel code
+
+    def __post_init__(self) -> None:
+        """Raises Refused for a price that is no whole number of its unit: each reader would make something else of it."""
+        for where, told in (("upence_per_wh", self.upence_per_wh), ("standing_upence", self.standing_upence)):
+            for price in _flat(told):
+                if isinstance(price, bool) or not isinstance(price, int | np.integer):
+                    raise Refused(
+                        f"price list {self.version}: {price!r} in {where} is no whole number of upence (millionths of a penny): "
+                        "24.5 p a kWh are 24_500 upence a Wh"
+                    )
+
+
+def _flat(nested: Any) -> Iterator[Any]:
+    if isinstance(nested, tuple | list):
+        for one in nested:
+            yield from _flat(one)
+    else:
+        yield nested
 
 
 def _rates() -> NDArray[np.uint8]:
@@ -191,7 +210,7 @@ def _check_prices(new: PriceList) -> None:
         raise Refused(f"price list {new.version} needs a standing charge for each of {len(FUEL_CODES)} fuels")
     for kind, by_fuel in zip(TariffKind, new.upence_per_wh, strict=True):
         for fuel, by_rate in zip(FUEL_CODES, by_fuel, strict=True):
-            low, high = (-UPENCE_PER_WH_MAX, 0) if fuel == EXPORT else (0, UPENCE_PER_WH_MAX)
+            low, high = -UPENCE_PER_WH_MAX, 0 if fuel == EXPORT else UPENCE_PER_WH_MAX
             if not all(low <= price <= high for price in by_rate):
                 raise Refused(
                     f"price list {new.version}: {kind.name}, fuel {fuel}: prices are {low} .. {high} upence a Wh"
@@ -218,9 +237,3 @@ def price_at(prices: Sequence[PriceList], kind: TariffKind, fuel: int, instant_u
     held = list_in_force(prices, start_us)
     rate = Rate(int(RATE_OF_SLOT[kind, start_us % DAY_US // SLOT_US]))
     return Price(version=held.version, rate=rate, upence_per_wh=held.upence_per_wh[kind][fuel][rate])
-
-
-def standing_of(prices: Sequence[PriceList], fuel: int, day_start_us: int) -> int:
-    """The standing charge of a UTC day [upence]: of the version in force as it begins."""
-    assert day_start_us % DAY_US == 0, "a day that does not start at midnight"
-    return list_in_force(prices, day_start_us).standing_upence[fuel]

@@ -42,7 +42,7 @@ class Means(NamedTuple):
     reading_count: IntArray
 
 
-class Calendar(NamedTuple):
+class CellCalendar(NamedTuple):
     """What half-hours from `first_slot` on belong to: their year, their place in it, and the cell that they count in."""
 
     first_slot: int
@@ -65,7 +65,7 @@ def nothing_met(
 
 
 @kernel
-def account(rows: Rows, rows_before: int, calendar: Calendar, met: Met, means: Means, gaps: IntArray) -> int:
+def account(rows: Rows, rows_before: int, calendar: CellCalendar, met: Met, means: Means, gaps: IntArray) -> int:
     """Add a block's usable rows to the means; mark a half-hour that its household had before as a duplicate.
 
     `gaps` int64[line] gets the half-hours left out before each row, in the file's order within a household. Returns how

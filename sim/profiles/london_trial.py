@@ -19,7 +19,7 @@ from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
 from sim.profiles.faults import FaultTally, ImportReport, RowFault, refuse_if_unusable
-from sim.profiles.households import Calendar, Means, Met, account, nothing_met
+from sim.profiles.households import CellCalendar, Means, Met, account, nothing_met
 from sim.profiles.lines import opened
 from sim.profiles.rows import BLANK, CODES, MICRO, USABLE, YEAR_MAX, YEAR_MIN, Columns, parse_rows
 
@@ -84,7 +84,7 @@ def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandPr
 class _Reader:
     """Takes a file block by block: sorts rows into used ones and faults, and sums the used ones."""
 
-    calendar: Calendar
+    calendar: CellCalendar
     met: Met
     means: Means
     tally: FaultTally
@@ -167,7 +167,7 @@ class _Table:
 
 
 @lru_cache(maxsize=1)
-def _calendar() -> Calendar:
+def _calendar() -> CellCalendar:
     """The cells of all half-hours of the years that are taken: by local time."""
     first_day = date(YEAR_MIN, 1, 1)
     day_count = (date(YEAR_MAX + 1, 1, 1) - first_day).days
@@ -176,7 +176,7 @@ def _calendar() -> Calendar:
     # Legal time changes at 01:00 UTC, so that the first hour of a day may differ from the rest of it.
     offset = np.array([[offset_slots(day, 0)] * 2 + [offset_slots(day, 2)] * 46 for day in days[:-1]])
     local = np.arange(day_count * SLOTS_PER_DAY) + offset.reshape(-1)
-    return Calendar(
+    return CellCalendar(
         (first_day - date(1970, 1, 1)).days * SLOTS_PER_DAY,
         np.array([(date(day.year, 1, 1) - first_day).days for day in days[:-1]], np.int32),
         (day_cell[local // SLOTS_PER_DAY] + local % SLOTS_PER_DAY).astype(np.int16),

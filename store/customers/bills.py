@@ -1,55 +1,91 @@
-"""Bills, folded from the billing view; and what a display shows. Pure, integers only.
+"""Bills, folded from days of the customer's calendar; and what a display shows. Pure, integers only.
 
-Whatever is billed of a month, over all bills, is what the billing view has of it at the last of them: a correction after
-a bill becomes the difference on a later one. So bills add up to the half-hours exactly.
+Whatever is billed of a day, over all bills, is what is known of it at the last of them: a correction after a bill becomes the
+difference on a later one. So bills add up to the half-hours exactly. A bill has the days of supply that it is asked for and no
+earlier bill had; energy and standing charge are of the same days.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from scenarios.domain import DAY_US, TariffKind
+from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
+from scenarios.domain import SLOT_US, TariffKind
 from store.customers.port import Bill, FuelDisplay, Line, LineKind
-from store.ports import DayBill
 from store.rejections import Refused
-from store.rows import month_start_us
-from store.tariffs import PriceList, price_at, standing_of
+from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
 ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months after it
 
 TariffOn = Callable[[int], TariffKind]
-"""The kind of tariff that a home is on, by the start of a UTC day [us since the Unix epoch]."""
+"""The kind of tariff that a home is on, at an instant [us since the Unix epoch]."""
 
 LineKey = tuple[int, int, TariffKind, int]  # month, fuel, tariff, version
+DayOfSupply = tuple[int, int]  # fuel, local day since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayEnergy:
+    """What a fuel's use comes to in a local day, or in the part of it that one tariff and price list were in force in."""
+
+    day: int  # local, since 1970
+    fuel: int
+    tariff: TariffKind
+    tariff_version: int
+    low_wh: int
+    standard_wh: int
+    peak_wh: int
+    cost_upence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charges:
-    """What a bill is made from. `months` has the billing view of the bill's month and of those that bills had before."""
+    """What a bill is made from."""
 
-    months: Mapping[int, Sequence[DayBill]]
+    energy: Mapping[int, Sequence[DayEnergy]]  # of the bill's month and of those that bills had before (yyyymm)
     prices: Sequence[PriceList]
     tariff_on: TariffOn
-    supplied: Mapping[int, range]  # fuel code -> days of the bill's month, from 1, that a standing charge is due for
+    # fuel code -> days of the bill's month, from 1, that the bill is asked for; empty: the month's energy alone, of all fuels
+    supplied: Mapping[int, range]
+    ended_us: Mapping[int, int]  # fuel code -> when its supply has ended [us]: later days are given back
+    calendar: Calendar = UTC_CALENDAR
 
 
-def make_bill(charges: Charges, earlier: Sequence[Bill], *, premises: int, month: int, issued_us: int) -> Bill:
+def make_bill(
+    charges: Charges, earlier: Sequence[Bill], *, premises: int, month: int, issued_us: int, lines_max: int
+) -> Bill:
     """The next bill of a home after `earlier`, all its bills so far.
 
-    Energy and standing charge of the month, unless a bill had them; and for every month that bills had, what the view says
-    otherwise now.
+    Energy and standing charge of the supplied days that no bill had; days that are given back; and for every month that bills
+    had, what is known otherwise now. Adjusting lines beyond `lines_max` are left for the next bill, the latest months first.
+    Raises Refused where the bill's own days have more lines than that.
     """
     assert [bill.number for bill in earlier] == list(range(1, len(earlier) + 1)), "bills are numbered from 1"
-    assert set(charges.months) >= {month, *months_to_adjust(earlier, month)}, "a month's view is missing"
+    assert set(charges.energy) >= {month, *months_to_adjust(earlier, month)}, "a month's energy is missing"
+    is_energy_alone = not charges.supplied
+    days = days_of_month(month)
+    asked = {(fuel, days[day - 1]) for fuel, named in charges.supplied.items() for day in named}
+    if is_energy_alone:
+        asked = {(fuel, day) for fuel in FUEL_CODES for day in days}
+    asked = {one for one in asked if not _has_ended(charges, one)}
+    had, had_energy = days_billed(earlier), days_of_energy(earlier)
+    ended = {one for one in had | had_energy if _has_ended(charges, one)}
+    new = _summed_energy(charges, month, asked - had_energy)
+    lines = [
+        *_energy_lines(LineKind.ENERGY, new, days=len(days) if is_energy_alone else 0),
+        *([] if is_energy_alone else _standing_lines(charges, asked - had)),
+        *_given_back(earlier, ended & had),
+    ]
+    if len(lines) > lines_max:
+        raise Refused(
+            f"bill {len(earlier) + 1} of home {premises} has {len(lines)} lines for its own days: at most {lines_max}"
+        )
     billed_lines = [line for bill in earlier for line in bill.lines]
-    lines: list[Line] = []
-    has_month = any(bill.month == month for bill in earlier)
-    if not has_month:
-        lines += _energy_lines(LineKind.ENERGY, _folded(charges, month))
-        lines += _standing_lines(charges, month)
     for old in months_to_adjust(earlier, month):
         billed = _summed(line for line in billed_lines if line.month == old and line.kind is not LineKind.STANDING)
-        lines += _energy_lines(LineKind.ADJUSTMENT, _difference(_folded(charges, old), billed))
+        due = _summed_energy(charges, old, had_energy - ended)
+        lines += _energy_lines(LineKind.ADJUSTMENT, _difference(due, billed))
+    lines = lines[:lines_max]
     return Bill(
         premises=premises,
         number=len(earlier) + 1,
@@ -60,9 +96,32 @@ def make_bill(charges: Charges, earlier: Sequence[Bill], *, premises: int, month
     )
 
 
+def check_request(*, month: int, supplied: Mapping[int, range], issued_us: int, calendar: Calendar) -> None:
+    """Raises Refused for a month, a fuel or days that there are not, or that have not begun when the bill is issued."""
+    try:
+        days = days_of_month(month)
+        begins_us = calendar.day_start_us(days[0])
+        if begins_us > issued_us:
+            raise Refused(f"a bill of {month} issued at {issued_us} us: the month begins at {begins_us} us")
+        for fuel, asked in supplied.items():
+            if fuel not in FUEL_CODES:
+                raise Refused(f"fuel {fuel}: there are {', '.join(map(str, FUEL_CODES))}")
+            if not asked:
+                continue
+            if asked.step != 1 or asked[0] < 1 or asked[-1] > len(days):
+                raise Refused(f"days {asked} of {month}: give a range of days without a gap, of 1 .. {len(days)}")
+            last_us = calendar.day_start_us(days[asked[-1] - 1])
+            if last_us > issued_us:
+                raise Refused(
+                    f"a bill issued at {issued_us} us for {day_text(days[asked[-1] - 1])}, which begins at {last_us} us"
+                )
+    except CalendarError as error:
+        raise Refused(str(error)) from error
+
+
 def months_to_adjust(earlier: Iterable[Bill], month: int) -> list[int]:
     """The months that bills had and that are still corrected."""
-    had = {bill.month for bill in earlier}
+    had = {line.month for bill in earlier for line in bill.lines}
     return sorted(one for one in had if _months_between(one, month) <= ADJUST_MONTHS_MAX)
 
 
@@ -70,16 +129,40 @@ def _months_between(first: int, last: int) -> int:
     return (last // 100 - first // 100) * 12 + last % 100 - first % 100
 
 
+def days_billed(bills: Iterable[Bill]) -> set[DayOfSupply]:
+    """The days whose standing charge bills have and have not given back: their lines name them, also where they are free."""
+    had: set[DayOfSupply] = set()
+    for bill in bills:
+        for line in bill.lines:
+            if line.kind is LineKind.STANDING and line.days:
+                first = days_of_month(line.month)[line.first_day - 1]
+                days = {(line.fuel, day) for day in range(first, first + abs(line.days))}
+                had = had | days if line.days > 0 else had - days
+    return had
+
+
+def days_of_energy(bills: Sequence[Bill]) -> set[DayOfSupply]:
+    """The days whose energy bills have: those of supply, and the months that were billed by their energy alone."""
+    alone = {line.month for bill in bills for line in bill.lines if line.kind is LineKind.ENERGY and line.days}
+    return days_billed(bills) | {(fuel, day) for month in alone for fuel in FUEL_CODES for day in days_of_month(month)}
+
+
+def _has_ended(charges: Charges, one: DayOfSupply) -> bool:
+    fuel, day = one
+    return fuel in charges.ended_us and charges.calendar.day_start_us(day) >= charges.ended_us[fuel]
+
+
 Quantities = tuple[int, int, int, int]  # low, standard, peak [Wh], cost [upence]
 _NOTHING: Quantities = (0, 0, 0, 0)
 
 
-def _folded(charges: Charges, month: int) -> dict[LineKey, Quantities]:
-    """A month of the billing view by fuel, tariff and version."""
+def _summed_energy(charges: Charges, month: int, days: set[DayOfSupply]) -> dict[LineKey, Quantities]:
+    """What is known of the days of a month, by fuel, tariff and version."""
     sums: dict[LineKey, Quantities] = {}
-    for day in charges.months[month]:
-        key = month, day.fuel, charges.tariff_on(day_start_us(month, day.day)), day.tariff_version
-        sums[key] = _plus(sums.get(key, _NOTHING), (day.low_wh, day.standard_wh, day.peak_wh, day.cost_upence))
+    for one in charges.energy[month]:
+        if (one.fuel, one.day) in days:
+            key = month, one.fuel, one.tariff, one.tariff_version
+            sums[key] = _plus(sums.get(key, _NOTHING), (one.low_wh, one.standard_wh, one.peak_wh, one.cost_upence))
     return sums
 
 
@@ -106,7 +189,7 @@ def _plus(one: Quantities, other: Quantities) -> Quantities:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
 
 
-def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities]) -> list[Line]:
+def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities], *, days: int = 0) -> list[Line]:
     return [
         Line(
             kind=kind,
@@ -114,7 +197,8 @@ def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities]) -> list[Li
             fuel=fuel,
             tariff=tariff,
             tariff_version=version,
-            days=0,
+            first_day=1 if days else 0,
+            days=days,
             low_wh=low_wh,
             standard_wh=standard_wh,
             peak_wh=peak_wh,
@@ -124,46 +208,66 @@ def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities]) -> list[Li
     ]
 
 
-def _standing_lines(charges: Charges, month: int) -> list[Line]:
-    """A line for each fuel and charge that was in force as a day began."""
-    days: dict[LineKey, tuple[int, int]] = {}  # count, upence
-    for fuel, supplied in charges.supplied.items():
-        for day in supplied:
-            start_us = day_start_us(month, day)
-            version = price_at(charges.prices, TariffKind.FLAT, fuel, start_us).version
-            key = month, fuel, charges.tariff_on(start_us), version
-            count, upence = days.get(key, (0, 0))
-            days[key] = count + 1, upence + standing_of(charges.prices, fuel, start_us)
-    return [
-        Line(
-            kind=LineKind.STANDING,
-            month=month,
-            fuel=fuel,
-            tariff=tariff,
-            tariff_version=version,
-            days=count,
-            low_wh=0,
-            standard_wh=0,
-            peak_wh=0,
-            cost_upence=upence,
-        )
-        for (month, fuel, tariff, version), (count, upence) in sorted(days.items())
-    ]
+def _standing_lines(charges: Charges, days: Iterable[DayOfSupply]) -> list[Line]:
+    """A line for each fuel, and run of days, with one tariff and one price list in force as they began."""
+    priced: list[tuple[tuple[int, TariffKind, int, int], int, int]] = []
+    for fuel, day in sorted(days):
+        start_us = charges.calendar.day_start_us(day)
+        held = list_in_force(charges.prices, start_us)
+        # one after the other in a run: they differ from their place in it by the same number
+        run = fuel, charges.tariff_on(start_us), held.version, day - len(priced)
+        priced.append((run, day, held.standing_upence[fuel]))
+    lines = []
+    for (fuel, tariff, version, _), of_run in groupby(priced, key=lambda one: one[0]):
+        run_days = [(day, upence) for _, day, upence in of_run]
+        lines.append(_standing_line(fuel, tariff, version, run_days[0][0], len(run_days), sum(u for _, u in run_days)))
+    return lines
 
 
-def day_start_us(month: int, day: int) -> int:
-    """00:00 UTC of a day (from 1) of a month (yyyymm) [us since the Unix epoch]."""
-    return month_start_us(month) + (day - 1) * DAY_US
+def _given_back(earlier: Sequence[Bill], days: set[DayOfSupply]) -> list[Line]:
+    """The standing charge of days that bills have, with its sign turned: at the price that each was billed at."""
+    lines = []
+    left = set(days)
+    for line in (
+        one for bill in reversed(earlier) for one in bill.lines if one.kind is LineKind.STANDING and one.days > 0
+    ):
+        first = days_of_month(line.month)[line.first_day - 1]
+        back = [day for day in range(first, first + line.days) if (line.fuel, day) in left]
+        left -= {(line.fuel, day) for day in back}
+        if back:  # an end of supply cuts a run once: what is given back is its tail
+            upence = line.cost_upence // line.days * len(back)
+            lines.append(_standing_line(line.fuel, line.tariff, line.tariff_version, back[0], -len(back), -upence))
+    return sorted(lines, key=lambda line: (line.month, line.fuel, line.first_day))
+
+
+def _standing_line(fuel: int, tariff: TariffKind, version: int, first: int, days: int, upence: int) -> Line:
+    month = month_of_day(first)
+    return Line(
+        kind=LineKind.STANDING,
+        month=month,
+        fuel=fuel,
+        tariff=tariff,
+        tariff_version=version,
+        first_day=first - days_of_month(month)[0] + 1,
+        days=days,
+        low_wh=0,
+        standard_wh=0,
+        peak_wh=0,
+        cost_upence=upence,
+    )
 
 
 # -- as the table has them -----------------------------------------------------------------------------------------------------
 
-_LINE_FIELDS = 10
+_LINE_FIELDS = 11
+_FIELDS_BEFORE = 10  # of bills before lines had a first day: theirs is taken to be the first of the month
+    10  # of bills that were issued before lines had a first day; what they charged for is taken from the month's first
+)
 
 
 def packed(lines: Sequence[Line]) -> list[int]:
-    """The lines as one list of integers, a line's fields in their order."""
-    return [
+    """The lines as one list of integers: how many fields a line has, below zero, then each line's in their order."""
+    fields = [
         number
         for line in lines
         for number in (
@@ -172,6 +276,7 @@ def packed(lines: Sequence[Line]) -> list[int]:
             line.fuel,
             int(line.tariff),
             line.tariff_version,
+            line.first_day,
             line.days,
             line.low_wh,
             line.standard_wh,
@@ -179,23 +284,29 @@ def packed(lines: Sequence[Line]) -> list[int]:
             line.cost_upence,
         )
     ]
+    return [-_LINE_FIELDS, *fields] if fields else []
 
 
 def unpacked(numbers: Sequence[int]) -> tuple[Line, ...]:
-    """The inverse of `packed`."""
-    assert len(numbers) % _LINE_FIELDS == 0, "a bill's lines are cut"
-    starts = range(0, len(numbers) + 1, _LINE_FIELDS)
-    return tuple(_line(numbers[start:end]) for start, end in pairwise(starts))
+    """The inverse of `packed`; also of bills of before, which begin with a line's kind."""
+    if not numbers:
+        return ()
+    is_old = numbers[0] >= 0
+    fields, held = (_FIELDS_BEFORE, numbers) if is_old else (-numbers[0], numbers[1:])
+    assert fields in (_FIELDS_BEFORE, _LINE_FIELDS) and len(held) % fields == 0, "a bill's lines are cut"
+    lines = [held[start:end] for start, end in pairwise(range(0, len(held) + 1, fields))]
+    return tuple(_line([*one[:5], int(one[5] > 0), *one[5:]] if is_old else one) for one in lines)
 
 
 def _line(numbers: Sequence[int]) -> Line:
-    kind, month, fuel, tariff, version, days, low_wh, standard_wh, peak_wh, cost_upence = numbers
+    kind, month, fuel, tariff, version, first_day, days, low_wh, standard_wh, peak_wh, cost_upence = numbers
     return Line(
         kind=LineKind(kind),
         month=month,
         fuel=fuel,
         tariff=TariffKind(tariff),
         tariff_version=version,
+        first_day=first_day,
         days=days,
         low_wh=low_wh,
         standard_wh=standard_wh,
@@ -208,29 +319,23 @@ def _line(numbers: Sequence[int]) -> Line:
 
 
 def display(
-    prices: Sequence[PriceList], tariff: TariffKind, today: Sequence[DayBill], fuels: Sequence[int], now_us: int
+    prices: Sequence[PriceList], tariff: TariffKind, today: Sequence[DayEnergy], fuels: Sequence[int], now_us: int
 ) -> tuple[FuelDisplay, ...]:
     """What a home's display shows at an instant [us since the Unix epoch], of each fuel code in `fuels`.
 
-    today: the rows of the billing view of the instant's UTC day; a fuel without one was not read today yet.
+    today: what is known of the local day; a fuel without any was not read today yet. Price and standing charge are of one
+    price list, the one in force at the start of the half-hour.
     """
-    by_fuel = {one.fuel: one for one in today}
     shown = []
     for fuel in fuels:
-        day = by_fuel.get(fuel)
+        of_fuel = [one for one in today if one.fuel == fuel]
         shown.append(
             FuelDisplay(
                 fuel=fuel,
                 price=price_at(prices, tariff, fuel, now_us),
-                today_wh=day.low_wh + day.standard_wh + day.peak_wh if day else 0,
-                today_upence=day.cost_upence if day else 0,
-                standing_upence=standing_of(prices, fuel, now_us // DAY_US * DAY_US),
+                today_wh=sum(one.low_wh + one.standard_wh + one.peak_wh for one in of_fuel),
+                today_upence=sum(one.cost_upence for one in of_fuel),
+                standing_upence=list_in_force(prices, now_us // SLOT_US * SLOT_US).standing_upence[fuel],
             )
         )
     return tuple(shown)
-
-
-def check_lines(bill: Bill, lines_max: int) -> None:
-    """Raises Refused for a bill that its row can't hold."""
-    if len(bill.lines) > lines_max:
-        raise Refused(f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {lines_max}")

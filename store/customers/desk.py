@@ -3,33 +3,30 @@
 Each takes the steps in an order that a crash between any two of them leaves right: nothing is written but the bill itself.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from scenarios.domain import DAY_US, ReadSchedule, TariffKind
-from store.customers.bills import Charges, display, make_bill, months_to_adjust
-from store.customers.port import Bill, CustomerStore, FuelDisplay
+from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
+from scenarios.domain import ReadSchedule, TariffKind
+from store.customers.bills import Charges, check_request, days_billed, display, make_bill, months_to_adjust
+from store.customers.energy import BillingViews, Priced, energy_of_span, energy_of_today
+from store.customers.port import Bill, CustomerStore, FuelDisplay, Preference
 from store.customers.preferences import schedule_in_force, tariff_in_force
-from store.ports import DayBill
 from store.rejections import Refused
-
-
-class BillingViews(Protocol):
-    """The part of `store.ports.ReadingStore` that is billed from."""
-
-    def billing(self, premises: int, month: int) -> list[DayBill]: ...
-    def today(self, premises: int, day_start_us: int) -> list[DayBill]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Customers' questions about one home. `first_tariff` and `first_schedule` are of homes that have chosen nothing."""
+    """Customers' questions about one home. `first_tariff` and `first_schedule` are of homes that have chosen nothing.
+
+    calendar: by which its days and months begin.
+    """
 
     customers: CustomerStore
     views: BillingViews
     first_tariff: TariffKind = TariffKind.FLAT
     first_schedule: ReadSchedule = ReadSchedule.HALF_HOURLY  # the default in Great Britain since November 2022
+    calendar: Calendar = field(default=UTC_CALENDAR)
 
     def schedule(self, premises: int, instant_us: int) -> ReadSchedule:
         """By which schedule a home is read at an instant [us since the Unix epoch]. Raises StoreError."""
@@ -41,32 +38,83 @@ class Desk:
 
     def display(self, premises: int, fuels: Sequence[int], now_us: int) -> tuple[FuelDisplay, ...]:
         """What the home's display shows now. Raises StoreError; Refused before the first price list is in force."""
-        today = self.views.today(premises, now_us // DAY_US * DAY_US)
-        tariff = self.tariff(premises, now_us)
-        return display(self.customers.price_lists(), tariff, today, fuels, now_us)
+        tariff, prices = self.tariff(premises, now_us), self.customers.price_lists()
+        priced = Priced(prices=prices, tariff_on=lambda _: tariff, calendar=self.calendar)
+        return display(prices, tariff, energy_of_today(self.views, premises, now_us, priced), fuels, now_us)
 
     def issue_bill(
-        self, *, premises: int, month: int, number: int, supplied: Mapping[int, range], issued_us: int
+        self,
+        *,
+        premises: int,
+        month: int,
+        number: int,
+        supplied: Mapping[int, range],
+        issued_us: int,
+        ended_us: Mapping[int, int] | None = None,
     ) -> Bill:
-        """Issue bill `number` of a home, for a month (yyyymm); the bill that stands, when it was issued already.
+        """Issue bill `number` of a home, for a month (yyyymm) of its calendar; the bill that stands, when it was issued already.
 
-        supplied: fuel code -> days of the month that a standing charge is due for. Raises StoreError: whether the bill was
-        issued is then in doubt, and asking again tells; Refused for a number of another month's bill or one left out.
+        supplied: fuel code -> days of the month that are to be billed, from 1; those that an earlier bill had are left out, so
+        bill runs may overlap. A fuel that is not named is not billed; without any the bill is of the month's energy alone, of all
+        fuels and without a standing charge. ended_us: fuel code -> the instant from which its supply
+        has ended, as it turned out: earlier bills' days from then on are given back, energy and standing charge.
+        Raises StoreError: whether the bill was issued is then in doubt, and asking again tells; Refused for a number of another
+        month's bill or one left out, and for months, days and fuels that there are not or that have not begun.
         """
+        check_request(month=month, supplied=supplied, issued_us=issued_us, calendar=self.calendar)
         earlier = self.customers.bills(premises)
         if number > len(earlier) + 1:
             raise Refused(f"bill {number} of home {premises}: {len(earlier) + 1} is next")
         if number <= len(earlier):
             return _of_month(earlier[number - 1], month)
         history = self.customers.preferences(premises)
-        charges = Charges(
-            months={one: self.views.billing(premises, one) for one in {month, *months_to_adjust(earlier, month)}},
+        priced = Priced(
             prices=self.customers.price_lists(),
-            tariff_on=lambda day_start_us: tariff_in_force(history, day_start_us, self.first_tariff),
-            supplied=supplied,
+            tariff_on=lambda instant_us: tariff_in_force(history, instant_us, self.first_tariff),
+            calendar=self.calendar,
         )
-        bill = make_bill(charges, earlier, premises=premises, month=month, issued_us=issued_us)
+        ends_us = dict(ended_us or {})
+        asked = {(fuel, days_of_month(month)[day - 1]) for fuel, days in supplied.items() for day in days}
+        cuts_us = [
+            *ends_us.values(),
+            *(one.effective_us for one in history if one.preference is Preference.TARIFF),
+            *self._edges_us(days_billed(earlier)),
+            *self._edges_us(asked),
+        ]
+        charges = Charges(
+            energy={
+                one: energy_of_span(
+                    self.views,
+                    premises,
+                    from_us=self.calendar.day_start_us(days_of_month(one)[0]),
+                    before_us=self.calendar.day_start_us(days_of_month(one)[-1] + 1),
+                    cuts_us=cuts_us,
+                    priced=priced,
+                )
+                for one in sorted({month, *months_to_adjust(earlier, month)})
+            },
+            prices=priced.prices,
+            tariff_on=priced.tariff_on,
+            supplied=supplied,
+            ended_us=ends_us,
+            calendar=self.calendar,
+        )
+        bill = make_bill(
+            charges,
+            earlier,
+            premises=premises,
+            month=month,
+            issued_us=issued_us,
+            lines_max=self.customers.bill_lines_max,
+        )
         return _of_month(self.customers.issue(bill), month)
+
+    def _edges_us(self, days: Iterable[tuple[int, int]]) -> list[int]:
+        """When runs of days of a fuel, (fuel, day since 1970), begin and end [us since the Unix epoch]."""
+        held = set(days)
+        firsts = {day for fuel, day in held if (fuel, day - 1) not in held}
+        ends = {day + 1 for fuel, day in held if (fuel, day + 1) not in held}
+        return [self.calendar.day_start_us(day) for day in sorted(firsts | ends)]
 
 
 def _of_month(bill: Bill, month: int) -> Bill:

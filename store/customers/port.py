@@ -34,7 +34,7 @@ class PreferenceChange:
 
     preference: Preference
     value: int
-    effective_us: int  # a UTC midnight
+    effective_us: int  # a midnight of the home's calendar
     changed_us: int
 
 
@@ -48,14 +48,17 @@ class LineKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a bill: one fuel, tariff and version of the prices in one month. Of an adjustment numbers may be negative."""
+    """A line of a bill: one fuel, tariff and version of the prices in one month. Numbers of an adjustment may be negative."""
 
     kind: LineKind
     month: int  # yyyymm that it charges for
     fuel: int
     tariff: TariffKind
-    tariff_version: int  # of a day with two: the one in force at its end
-    days: int  # of a standing charge; else 0
+    tariff_version: int
+    first_day: int  # of the month, from 1, that a standing charge is for
+    # of a standing charge: one after the other from `first_day` on, negative where they are given back; of the energy of a bill
+    # of energy alone: the month's; else 0, as `first_day`
+    days: int
     low_wh: int
     standard_wh: int
     peak_wh: int
@@ -80,7 +83,7 @@ class FuelDisplay:
 
     fuel: int
     price: Price
-    today_wh: int  # since 00:00 UTC, as far as it is read
+    today_wh: int  # since local midnight, as far as it is read
     today_upence: int  # of which the standing charge is no part
     standing_upence: int  # a day
 
@@ -112,6 +115,10 @@ class OnceRunner(Runner, Protocol):
 
 class CustomerStore(Protocol):
     """All raise StoreError. Refused is raised before anything is written."""
+
+    @property
+    def bill_lines_max(self) -> int:
+        """How many lines a bill can hold."""
 
     def change_preference(self, premises: int, change: PreferenceChange) -> None:
         """Record a choice. Repeating it changes nothing. Raises Refused where a home has changed too often."""

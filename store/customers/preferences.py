@@ -1,12 +1,13 @@
 """Which choice of a customer is in force: pure, from the history of all of them.
 
-A choice takes effect at the UTC midnight after it, so that no day is read by two schedules or billed by two tariffs. Of
-two choices for one midnight the later one counts.
+A choice takes effect at the midnight after it, by the home's calendar, so that no day is read by two schedules or billed by
+two tariffs. Of two choices for one midnight the later one counts.
 """
 
 from collections.abc import Iterable
 
-from scenarios.domain import DAY_US, ReadSchedule, TariffKind
+from scenarios.calendar import UTC_CALENDAR, Calendar
+from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.port import Consent, Preference, PreferenceChange
 from store.rejections import Refused
 
@@ -24,8 +25,8 @@ _FINENESS = {
 _SCHEDULE_OF = {consent: schedule for schedule, consent in _FINENESS.items()}
 
 
-def choose(preference: Preference, value: int, changed_us: int) -> PreferenceChange:
-    """A choice made at an instant [us since the Unix epoch]; in force from the next UTC midnight. Raises Refused."""
+def choose(preference: Preference, value: int, changed_us: int, calendar: Calendar = UTC_CALENDAR) -> PreferenceChange:
+    """A choice made at an instant [us since the Unix epoch]; in force from the next midnight of a calendar. Raises Refused."""
     allowed = _ALLOWED[preference]
     if value not in set(allowed):
         names = ", ".join(f"{int(one)} {one.name}" for one in allowed)
@@ -35,7 +36,7 @@ def choose(preference: Preference, value: int, changed_us: int) -> PreferenceCha
     return PreferenceChange(
         preference=preference,
         value=value,
-        effective_us=(changed_us // DAY_US + 1) * DAY_US,
+        effective_us=calendar.next_midnight_us(changed_us),
         changed_us=changed_us // 1_000 * 1_000,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.domain import Operation, TariffKind
-from store.customers.bills import check_lines, packed, unpacked
+from store.customers.bills import packed, unpacked
 from store.customers.port import (
     Bill,
     OnceRunner,
@@ -34,6 +34,10 @@ class HomeCustomers:
 
     def __init__(self, runner: OnceRunner) -> None:
         self.runner = runner
+
+    @property
+    def bill_lines_max(self) -> int:
+        return BILL_LINES_MAX
 
     def change_preference(self, premises: int, change: PreferenceChange) -> None:
         held = self.preferences(premises)
@@ -78,7 +82,10 @@ class HomeCustomers:
         return tuple(price_list_of(row) for row in self.runner.run(Operation.READ_TARIFF, {"book": BOOK}))
 
     def issue(self, bill: Bill) -> Bill:
-        check_lines(bill, BILL_LINES_MAX)
+        if len(bill.lines) > BILL_LINES_MAX:
+            raise Refused(
+                f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {BILL_LINES_MAX}"
+            )
         held = self.bills(bill.premises)
         if bill.number <= len(held):
             return held[bill.number - 1]

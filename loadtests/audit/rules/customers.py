@@ -139,7 +139,8 @@ _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList]) -> Checked:
     """Do the bills of each home add up to its half-hours, exactly, in every month that was billed?
 
-    Also: a bill's total is the sum of its lines, numbers have no gap, and a day's standing charge is due once.
+    Also: a bill's total is the sum of its lines, numbers have no gap, and a day's standing charge is due once. Of a month that
+    was billed all days must have been asked for.
     """
     faults: list[str] = []
     billed: dict[Key, Ints] = {}
@@ -183,36 +184,36 @@ def _used(days: MeterDays, prices: Sequence[PriceList]) -> dict[Key, Ints]:
     known_wh = np.where(is_known, days.values_wh, 0).astype(np.int64)
     rate = RATE_OF_SLOT[days.tariff]
     price = _table(prices)[index, days.tariff[:, np.newaxis], days.fuel[:, np.newaxis], rate]
-    sums = [np.where(rate == one, known_wh, 0).sum(axis=1) for one in Rate]
-    quantities = np.stack([*sums, (known_wh * price).sum(axis=1)], axis=1)
-    last = index[np.arange(n), np.maximum(days.slot_count, 1) - 1]
-    version = np.array([one.version for one in prices], np.int64)[last]
-    keys = np.stack([days.premises, month_of(days.day_start_us), days.fuel, days.tariff, version], axis=1).astype(
-        np.int64
-    )
-    unique, which = np.unique(keys, axis=0, return_inverse=True)
+    quantities = np.stack([*(np.where(rate == one, known_wh, 0) for one in Rate), known_wh * price], axis=-1)
+    version = np.array([one.version for one in prices], np.int64)[index]
+    of_day = np.stack([days.premises, month_of(days.day_start_us), days.fuel, days.tariff], axis=1).astype(np.int64)
+    keys = np.concatenate([np.repeat(of_day, SLOTS_PER_DAY, axis=0), version.reshape(-1, 1)], axis=1)
+    unique, which = np.unique(keys[is_known.ravel()], axis=0, return_inverse=True)
     added = np.zeros((len(unique), 4), np.int64)
-    np.add.at(added, which.ravel(), quantities)
+    np.add.at(added, which.ravel(), quantities.reshape(-1, 4)[is_known.ravel()])
     return {(key[0], key[1], key[2], key[3], key[4]): row for key, row in zip(unique.tolist(), added, strict=True)}
 
 
 def _standing_faults(bills: Sequence[Bill], prices: Sequence[PriceList]) -> list[str]:
-    """A month's standing charge is on one bill, for no more days than it has, at the price of their version."""
+    """Each day's standing charge is on one bill unless it was given back, and costs what its version says."""
     by_version = {one.version: one for one in prices}
-    first_bill: dict[tuple[int, int, int], int] = {}
-    days: dict[tuple[int, int, int], int] = {}
+    holder: dict[tuple[int, int, int, int], int] = {}  # (premises, month, fuel, day) -> bill
     faults = []
-    for bill in bills:
+    for bill in sorted(bills, key=lambda one: (one.premises, one.number)):
         for line in bill.lines:
             if line.kind is not LineKind.STANDING:
                 continue
-            key = bill.premises, line.month, line.fuel
             where = f"home {bill.premises}, bill {bill.number}, standing charge of {line.month}, fuel {line.fuel}"
-            if first_bill.setdefault(key, bill.number) != bill.number:
-                faults.append(f"{where}: bill {first_bill[key]} had it already")
-            days[key] = days.get(key, 0) + line.days
-            if days[key] > _days_in(line.month):
-                faults.append(f"{where}: {days[key]} days")
+            if not 1 <= line.first_day <= line.first_day + abs(line.days) - 1 <= _days_in(line.month):
+                faults.append(f"{where}: {line.days} days from day {line.first_day}")
+            for day in range(line.first_day, line.first_day + abs(line.days)):
+                key = bill.premises, line.month, line.fuel, day
+                if line.days < 0 and holder.pop(key, None) is None:
+                    faults.append(f"{where}: day {day} is given back, and no bill had it")
+                elif line.days > 0 and key in holder:
+                    faults.append(f"{where}: bill {holder[key]} had day {day} already")
+                elif line.days > 0:
+                    holder[key] = bill.number
             held = by_version.get(line.tariff_version)
             if held is None or line.cost_upence != line.days * held.standing_upence[line.fuel]:
                 faults.append(

@@ -26,6 +26,7 @@ from loadtests.audit.rules.customers import (
 from loadtests.backend.back_office import months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
+from scenarios.calendar import days_of_month
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
 from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
@@ -40,7 +41,7 @@ from store.readings.cassandra import CassandraBulk
 from store.readings.verify import verify
 from store.roles import HOME_VIEWS
 from store.tables import Schema
-from store.tariffs import MISSING_WH, PriceList
+from store.tariffs import EXPORT, MISSING_WH, PriceList
 
 HOMES_MAX = 200
 FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
@@ -173,7 +174,8 @@ def _bills(
 ) -> Checked:
     """Issue the months' bills, and hold them against the half-hours of the log, added up one by one."""
     end_us = int(_day_starts_us(estate)[-1]) + DAY_US
-    bills = [bill for home in homes for bill in _billed(desks[kinds[home]], home, months, end_us)]
+    fuels = (*(FUEL_CODES[fuel] for fuel in estate.fuels), EXPORT)
+    bills = [bill for home in homes for bill in _billed(desks[kinds[home]], home, months, fuels, end_us)]
     days: dict[tuple[int, int, int], tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     for home, one in chain.from_iterable(([(home, one) for _, one in of_home] for home, of_home in events.items())):
         if one.slot_count == 0:
@@ -200,14 +202,21 @@ def _bills(
     )
 
 
-def _billed(desk: Desk, home: int, months: Sequence[int], issued_us: int) -> Iterator[Bill]:
+def _billed(desk: Desk, home: int, months: Sequence[int], fuels: Sequence[int], issued_us: int) -> Iterator[Bill]:
     """All bills of a home: those that stand, and of its months new ones after the last of any month."""
     earlier = desk.customers.bills(home)
     standing = {bill.month: bill.number for bill in earlier}
     yield from (bill for bill in earlier if bill.month not in months)
     for month in months:
         number = standing.setdefault(month, len(standing) + 1)
-        yield desk.issue_bill(premises=home, month=month, number=number, supplied={}, issued_us=issued_us)
+        begun = sum(desk.calendar.day_start_us(day) <= issued_us for day in days_of_month(month))
+        yield desk.issue_bill(
+            premises=home,
+            month=month,
+            number=number,
+            supplied={fuel: range(1, begun + 1) for fuel in fuels},
+            issued_us=issued_us,
+        )
 
 
 class _PartOfTheRing(CassandraBulk):

@@ -13,7 +13,9 @@ from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 PREFERENCE_CHANGES_MAX = 1_000  # of a home; the port refuses more
 BILLS_MAX = 1_000  # of a home; the port refuses more
-BILL_LINES_MAX = 200
+BILL_LINES_MAX = (
+    400  # a month of three fuels with a price list a day has 186; corrections that find no room are on the next
+)
 REGISTER_CHANGES_MAX = 1_000  # of a home; the port refuses more
 PRICE_LISTS_MAX = 10_000  # one a day for 27 years; the port refuses more
 
@@ -110,7 +112,7 @@ BILLS_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=BILLS_MAX, bytes_max=BILLS_MAX * BILL_LINES_MAX * 120),
+    partition=Bound(rows=BILLS_MAX, bytes_max=BILLS_MAX * BILL_LINES_MAX * 132),
     reason="A bill is one row, written once: seen whole or not at all. Numbers count a home's bills, so that two who issue "
     "at once in its home's DC can't both adjust for the same correction. Read together: levelled. No TTL: bills are kept.",
 )

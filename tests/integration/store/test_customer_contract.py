@@ -12,7 +12,6 @@ import pytest
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
-from store.customers.bills import day_start_us
 from store.customers.cassandra import CassandraCustomers
 from store.customers.desk import Desk
 from store.customers.memory import MemoryCustomers
@@ -36,11 +35,13 @@ from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.schemas.home_months.customers import BILLS_MAX, PREFERENCE_CHANGES_MAX, REGISTER_CHANGES_MAX
 from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, PriceList, Rate, day_totals
+from tests.support.calendar import day_start_us
 
 SCHEMA = SCHEMAS["home_months"]
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 15)
 NOON_US = START_US + DAY_US // 2
+ISSUED_US = day_start_us(FEBRUARY, 28)
 BOTH = (ELECTRICITY, GAS)
 SUPPLIED = {ELECTRICITY: range(15, 17)}
 
@@ -239,7 +240,7 @@ def test_a_display_shows_the_price_in_force_and_today(desk: Desk, priced: HomeCu
 
 
 def bill(desk: Desk, home: int, month: int, number: int) -> Bill:
-    return desk.issue_bill(premises=home, month=month, number=number, supplied=SUPPLIED, issued_us=NOON_US)
+    return desk.issue_bill(premises=home, month=month, number=number, supplied=SUPPLIED, issued_us=ISSUED_US)
 
 
 def test_a_bill_is_issued_once_and_corrections_are_on_the_next(desk: Desk, priced: HomeCustomers, home: int) -> None:
@@ -290,6 +291,7 @@ def bill_of(home: int, *, number: int = 1, cost_upence: int = 1) -> Bill:
         fuel=ELECTRICITY,
         tariff=TariffKind.HALF_HOURLY,
         tariff_version=3,
+        first_day=0,
         days=0,
         low_wh=-1,
         standard_wh=2**40,

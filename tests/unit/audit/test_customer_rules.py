@@ -18,11 +18,11 @@ from loadtests.audit.rules.customers import (
 )
 from loadtests.audit.rules.customers_read import prices_to_show
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
-from store.customers.bills import Charges, day_start_us, make_bill
+from store.customers.bills import Charges, DayEnergy, make_bill
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
-from store.ports import DayBill
 from store.readings.verify import Difference
-from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, day_totals, price_at
+from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, Rate, price_at
+from tests.support.calendar import day_start_us
 
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 10)
@@ -203,38 +203,40 @@ def days(homes: int = 3) -> MeterDays:
     )
 
 
-def view_of(held: MeterDays, home: int) -> list[DayBill]:
-    totals = day_totals(
-        PRICES,
-        day_start_us=held.day_start_us,
-        values_wh=held.values_wh,
-        slot_count=held.slot_count,
-        kind=held.tariff,
-        fuel=held.fuel.astype(np.int8),
-    )
-    return [
-        DayBill(
-            day=int((held.day_start_us[at] - day_start_us(JANUARY, 1)) // DAY_US) + 1,
-            fuel=int(held.fuel[at]),
-            tariff_version=int(totals.tariff_version[at]),
-            low_wh=int(totals.low_wh[at]),
-            standard_wh=int(totals.standard_wh[at]),
-            peak_wh=int(totals.peak_wh[at]),
-            cost_upence=int(totals.cost_upence[at]),
-            through_us=int(held.day_start_us[at] + held.slot_count[at] * SLOT_US),
-        )
-        for at in np.flatnonzero(held.premises == home).tolist()
-    ]
+def energy_of(held: MeterDays, home: int) -> list[DayEnergy]:
+    """The home's half-hours, one by one."""
+    told = []
+    for at in np.flatnonzero(held.premises == home).tolist():
+        for slot, wh in enumerate(held.values_wh[at, : held.slot_count[at]].tolist()):
+            start_us, fuel, tariff = int(held.day_start_us[at]) + slot * SLOT_US, int(held.fuel[at]), held.tariff[at]
+            if wh == MISSING_WH:
+                continue
+            price = price_at(PRICES, TariffKind(int(tariff)), fuel, start_us)
+            told.append(
+                DayEnergy(
+                    day=start_us // DAY_US,
+                    fuel=fuel,
+                    tariff=TariffKind(int(tariff)),
+                    tariff_version=price.version,
+                    low_wh=wh if price.rate is Rate.LOW else 0,
+                    standard_wh=wh if price.rate is Rate.STANDARD else 0,
+                    peak_wh=wh if price.rate is Rate.PEAK else 0,
+                    cost_upence=wh * price.upence_per_wh,
+                )
+            )
+    return told
 
 
 def next_bill(held: MeterDays, home: int, month: int, earlier: list[Bill]) -> Bill:
+    days = range(10, 13) if month == JANUARY else range(0)
     charges = Charges(
-        months={JANUARY: view_of(held, home), FEBRUARY: []},
+        energy={JANUARY: energy_of(held, home), FEBRUARY: []},
         prices=PRICES,
         tariff_on=lambda _: TariffKind(home % 3),
-        supplied={ELECTRICITY: range(10, 13), GAS: range(10, 13)},
+        supplied={ELECTRICITY: days, GAS: days, EXPORT: days},
+        ended_us={},
     )
-    return make_bill(charges, earlier, premises=home, month=month, issued_us=START_US)
+    return make_bill(charges, earlier, premises=home, month=month, issued_us=START_US, lines_max=99)
 
 
 def billed() -> tuple[list[Bill], MeterDays]:
@@ -282,6 +284,9 @@ PLANTED: dict[str, Any] = {
     "a number left out": lambda bill: replace(bill, number=2),
     "a standing charge of another price": lambda bill: line_changed(bill, standing_at(bill), cost_upence=5),
     "a standing charge of an unknown version": lambda bill: line_changed(bill, standing_at(bill), tariff_version=9),
+    "a standing charge from a day on that the month has not": lambda bill: line_changed(
+        bill, standing_at(bill), first_day=32
+    ),
     "more days than the month has": lambda bill: line_changed(
         bill, standing_at(bill), days=32, cost_upence=32 * FIRST_PRICES.standing_upence[0], tariff_version=1
     ),
@@ -300,7 +305,18 @@ def test_a_standing_charge_is_due_once() -> None:
     bills, held = billed()
     twice = replace(bills[3], lines=bills[3].lines + bills[1].lines[-1:])
     checked = check_bills([*bills[:3], bill_with(twice, list(twice.lines))], held, PRICES)
-    assert checked.examples == (f"home 1, bill 2, standing charge of {JANUARY}, fuel 1: bill 1 had it already",)
+    where = f"home 1, bill 2, standing charge of {JANUARY}, fuel 2: bill 1 had day"
+    assert checked.examples == tuple(f"{where} {day} already" for day in (10, 11, 12)[-bills[1].lines[-1].days :])
+
+
+def test_a_standing_charge_is_given_back_once() -> None:
+    bills, held = billed()
+    back = replace(bills[1].lines[-1], days=-bills[1].lines[-1].days, cost_upence=-bills[1].lines[-1].cost_upence)
+    given = bill_with(bills[3], [*bills[3].lines, back])
+    assert check_bills([*bills[:3], given], held, PRICES).is_right is True
+    twice = bill_with(bills[3], [*bills[3].lines, back, back])
+    faults = check_bills([*bills[:3], twice], held, PRICES).examples
+    assert faults[0].endswith("is given back, and no bill had it")
 
 
 def test_a_correction_that_no_bill_has_is_found() -> None:

@@ -1,18 +1,21 @@
 """Bills by hand, adjustments after corrections, preferences over time, displays."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, ReadSchedule, TariffKind
 from store.customers.bills import (
     ADJUST_MONTHS_MAX,
     Charges,
-    check_lines,
-    day_start_us,
+    DayEnergy,
+    check_request,
+    days_billed,
     display,
     make_bill,
     months_to_adjust,
@@ -21,9 +24,9 @@ from store.customers.bills import (
 )
 from store.customers.port import Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
-from store.ports import DayBill
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, Rate, day_totals
+from tests.support.calendar import day_start_us
 
 JANUARY, FEBRUARY, MARCH = 202601, 202602, 202603
 FIRST_US = day_start_us(JANUARY, 1)
@@ -44,7 +47,7 @@ def on_flat(_: int) -> TariffKind:
     return TariffKind.FLAT
 
 
-def day_bill(
+def used(
     day: int,
     *,
     month: int = JANUARY,
@@ -52,30 +55,48 @@ def day_bill(
     wh: int = 1_000,
     version: int = 1,
     upence: int | None = None,
-) -> DayBill:
+    tariff: TariffKind = TariffKind.FLAT,
+) -> DayEnergy:
     """A day of `wh` at the standard rate of the flat tariff."""
     price = PRICES[version - 1].upence_per_wh[TariffKind.FLAT][fuel][Rate.STANDARD]
-    return DayBill(
-        day=day,
+    return DayEnergy(
+        day=days_of_month(month)[day - 1],
         fuel=fuel,
+        tariff=tariff,
         tariff_version=version,
         low_wh=0,
         standard_wh=wh,
         peak_wh=0,
         cost_upence=wh * price if upence is None else upence,
-        through_us=day_start_us(month, day + 1),
     )
 
 
+ALL = {ELECTRICITY: range(1, 29), GAS: range(1, 29), EXPORT: range(1, 29)}
+
+
 def bill_of(
-    months: Mapping[int, Sequence[DayBill]],
+    energy: Mapping[int, Sequence[DayEnergy]],
     earlier: Sequence[Bill] = (),
     month: int = JANUARY,
     supplied: Mapping[int, range] | None = None,
     tariff_on=on_flat,
+    ended_us: Mapping[int, int] | None = None,
+    lines_max: int = 100,
+    calendar: Calendar = UTC_CALENDAR,
 ) -> Bill:
-    charges = Charges(months=months, prices=PRICES, tariff_on=tariff_on, supplied=supplied or {})
-    return make_bill(charges, earlier, premises=HOME, month=month, issued_us=FIRST_US)
+    charges = Charges(
+        energy=energy,
+        prices=PRICES,
+        tariff_on=tariff_on,
+        supplied=ALL if supplied is None else supplied,
+        ended_us=ended_us or {},
+        calendar=calendar,
+    )
+    return make_bill(charges, earlier, premises=HOME, month=month, issued_us=FIRST_US, lines_max=lines_max)
+
+
+def energy_lines(bill: Bill) -> list[tuple[LineKind, int, int, int, int]]:
+    return [one for one in told(bill) if one[0] is not LineKind.STANDING]
 
 
 def told(bill: Bill) -> list[tuple[LineKind, int, int, int, int]]:
@@ -88,9 +109,10 @@ def told(bill: Bill) -> list[tuple[LineKind, int, int, int, int]]:
 
 def test_a_month_by_hand() -> None:
     """Ten days at the first prices, ten at twice them; gas on one day; export is paid for."""
-    days = [day_bill(day) for day in range(1, 11)] + [day_bill(day, version=2) for day in range(11, 21)]
-    days += [day_bill(3, fuel=GAS, wh=5_000), day_bill(4, fuel=EXPORT, wh=2_000)]
-    bill = bill_of({JANUARY: days}, supplied={ELECTRICITY: range(1, 32), GAS: range(1, 11)})
+    days = [used(day) for day in range(1, 11)] + [used(day, version=2) for day in range(11, 21)]
+    days += [used(3, fuel=GAS, wh=5_000), used(4, fuel=EXPORT, wh=2_000)]
+    supplied = {ELECTRICITY: range(1, 32), GAS: range(1, 11), EXPORT: range(4, 5)}
+    bill = bill_of({JANUARY: days}, supplied=supplied)
     assert told(bill) == [
         (LineKind.ENERGY, JANUARY, ELECTRICITY, 10_000, 245_000_000),
         (LineKind.ENERGY, JANUARY, ELECTRICITY, 10_000, 490_000_000),
@@ -99,8 +121,10 @@ def test_a_month_by_hand() -> None:
         (LineKind.STANDING, JANUARY, ELECTRICITY, 0, 10 * 54_000_000),
         (LineKind.STANDING, JANUARY, ELECTRICITY, 0, 21 * 60_000_000),
         (LineKind.STANDING, JANUARY, GAS, 0, 10 * 32_000_000),
+        (LineKind.STANDING, JANUARY, EXPORT, 0, 0),
     ]
-    assert [line.days for line in bill.lines if line.kind is LineKind.STANDING] == [10, 21, 10]
+    standing = [line for line in bill.lines if line.kind is LineKind.STANDING]
+    assert [(line.first_day, line.days) for line in standing] == [(1, 10), (11, 21), (1, 10), (4, 1)]
     assert [line.tariff_version for line in bill.lines[:2]] == [1, 2]
     assert bill.total_upence == 735_000_000 + 540_000_000 + 1_260_000_000 + 320_000_000
     assert (bill.premises, bill.number, bill.month) == (HOME, 1, JANUARY)
@@ -110,42 +134,121 @@ def test_another_tariff_is_another_line() -> None:
     def tariff_on(day_us: int) -> TariffKind:
         return TariffKind.FLAT if day_us < day_start_us(JANUARY, 5) else TariffKind.TIME_OF_USE
 
-    bill = bill_of({JANUARY: [day_bill(4), day_bill(5, upence=9)]}, tariff_on=tariff_on)
-    assert [(line.tariff, line.cost_upence) for line in bill.lines] == [
-        (TariffKind.FLAT, 24_500_000),
-        (TariffKind.TIME_OF_USE, 9),
+    days = [used(4), used(5, upence=9, tariff=TariffKind.TIME_OF_USE)]
+    bill = bill_of({JANUARY: days}, tariff_on=tariff_on, supplied={ELECTRICITY: range(4, 6)})
+    assert [(line.kind, line.tariff, line.first_day, line.cost_upence) for line in bill.lines] == [
+        (LineKind.ENERGY, TariffKind.FLAT, 0, 24_500_000),
+        (LineKind.ENERGY, TariffKind.TIME_OF_USE, 0, 9),
+        (LineKind.STANDING, TariffKind.FLAT, 4, 54_000_000),
+        (LineKind.STANDING, TariffKind.TIME_OF_USE, 5, 54_000_000),
     ]
 
 
+def test_energy_is_of_the_days_and_fuels_of_supply() -> None:
+    """Who left on the 10th pays for ten days; who came on the 11th for the rest; gas is another supplier's."""
+    january = {JANUARY: [used(day) for day in range(1, 32)] + [used(1, fuel=GAS)]}
+    left = bill_of(january, supplied={ELECTRICITY: range(1, 11)})
+    came = bill_of(january, [left], supplied={ELECTRICITY: range(11, 32)})
+    assert sum(one[3] for one in told(left)) == 10_000
+    assert sum(one[3] for one in told(came)) == 21_000
+    assert {line.fuel for bill in (left, came) for line in bill.lines} == {ELECTRICITY}
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [range(1, 32)],
+        [range(1, 11), range(11, 32)],
+        [range(1, 11), range(1, 32)],  # the second run has the whole month again
+        [range(5, 20), range(1, 32), range(3, 9)],
+        [range(20, 32), range(0), range(1, 20)],
+    ],
+)
+def test_every_supplied_day_is_billed_once_whatever_days_the_runs_fall_on(runs: list[range]) -> None:
+    january = {
+        JANUARY: [used(day, wh=day) for day in range(1, 11)] + [used(day, wh=day, version=2) for day in range(11, 32)]
+    }
+    bills: list[Bill] = []
+    for days in runs:
+        bills.append(bill_of(january, bills, supplied={ELECTRICITY: days}))
+    lines = [line for bill in bills for line in bill.lines]
+    assert sum(line.days for line in lines) == 31
+    assert sum(line.standard_wh for line in lines) == sum(range(1, 32))
+    assert (
+        sum(line.cost_upence for line in lines if line.kind is LineKind.STANDING) == 10 * 54_000_000 + 21 * 60_000_000
+    )
+    assert days_billed(bills) == {(ELECTRICITY, day) for day in days_of_month(JANUARY)}
+
+
+def test_what_was_billed_after_supply_had_ended_is_given_back() -> None:
+    energy = {JANUARY: [used(day, version=1 + (day > 10)) for day in range(1, 32)], FEBRUARY: []}
+    first = bill_of(energy, supplied={ELECTRICITY: range(1, 32)})
+    ended = {ELECTRICITY: day_start_us(JANUARY, 9)}
+    second = bill_of(energy, [first], FEBRUARY, supplied={ELECTRICITY: range(1, 29)}, ended_us=ended)
+    assert [
+        (line.first_day, line.days, line.cost_upence) for line in second.lines if line.kind is LineKind.STANDING
+    ] == [
+        (9, -2, -2 * 54_000_000),
+        (11, -21, -21 * 60_000_000),
+    ]
+    assert energy_lines(second) == [
+        (LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, -2_000, -49_000_000),
+        (LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, -21_000, -21 * 49_000_000),
+    ]
+    assert first.total_upence + second.total_upence == 8 * (24_500_000 + 54_000_000)
+    third = bill_of(energy, [first, second], FEBRUARY, supplied={ELECTRICITY: range(1, 29)}, ended_us=ended)
+    assert third.lines == ()
+    again = bill_of(
+        energy, [first, second], JANUARY, supplied={ELECTRICITY: range(1, 32)}
+    )  # it had not ended after all
+    assert first.total_upence + second.total_upence + again.total_upence == first.total_upence
+
+
+def test_a_bill_of_energy_alone() -> None:
+    """Nobody has said who is supplied: all energy, no standing charge, which a later bill can have."""
+    energy = {JANUARY: [used(1), used(2, fuel=GAS)]}
+    first = bill_of(energy, supplied={})
+    assert [(line.kind, line.fuel, line.standard_wh) for line in first.lines] == [
+        (LineKind.ENERGY, ELECTRICITY, 1_000),
+        (LineKind.ENERGY, GAS, 1_000),
+    ]
+    assert bill_of(energy, [first], supplied={}).lines == ()
+    more = {JANUARY: [*energy[JANUARY], used(3, fuel=EXPORT)]}
+    second = bill_of(more, [first], supplied={ELECTRICITY: range(1, 32)})
+    assert [(line.kind, line.fuel, line.days) for line in second.lines] == [
+        (LineKind.STANDING, ELECTRICITY, 10),
+        (LineKind.STANDING, ELECTRICITY, 21),
+        (LineKind.ADJUSTMENT, EXPORT, 0),
+    ]
+    assert bill_of(more, [first, second], supplied={ELECTRICITY: range(1, 32)}).lines == ()
+
+
 def test_a_correction_is_an_adjusting_line_of_the_next_bill() -> None:
-    first = bill_of({JANUARY: [day_bill(1), day_bill(2)]})
-    corrected = [day_bill(1, wh=900), day_bill(2)]
-    second = bill_of({JANUARY: corrected, FEBRUARY: [day_bill(1, month=FEBRUARY, version=2)]}, [first], FEBRUARY)
-    assert told(second) == [
+    first = bill_of({JANUARY: [used(1), used(2)]})
+    corrected = [used(1, wh=900), used(2)]
+    second = bill_of({JANUARY: corrected, FEBRUARY: [used(1, month=FEBRUARY, version=2)]}, [first], FEBRUARY)
+    assert energy_lines(second) == [
         (LineKind.ENERGY, FEBRUARY, ELECTRICITY, 1_000, 49_000_000),
         (LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, -100, -2_450_000),
     ]
     assert second.number == 2
-    third = bill_of(
-        {JANUARY: corrected, FEBRUARY: [day_bill(1, month=FEBRUARY, version=2)], MARCH: []}, [first, second], MARCH
-    )
+    held = {JANUARY: corrected, FEBRUARY: [used(1, month=FEBRUARY, version=2)], MARCH: []}
+    third = bill_of(held, [first, second], MARCH, supplied={})
     assert told(third) == []
     assert third.total_upence == 0
 
 
 def test_a_correction_that_moves_energy_between_rates_costs_the_difference() -> None:
-    first = bill_of({JANUARY: [day_bill(1)]})
-    moved = DayBill(
-        day=1, fuel=0, tariff_version=1, low_wh=400, standard_wh=600, peak_wh=0, cost_upence=5, through_us=FIRST_US
-    )
+    first = bill_of({JANUARY: [used(1)]})
+    moved = replace(used(1), low_wh=400, standard_wh=600, cost_upence=5)
     (line,) = bill_of({JANUARY: [moved]}, [first]).lines
     assert (line.low_wh, line.standard_wh, line.peak_wh, line.cost_upence) == (400, -400, 0, 5 - 24_500_000)
 
 
 def test_a_day_that_was_read_late_is_adjusted_and_its_standing_charge_is_not_due_again() -> None:
     supplied = {ELECTRICITY: range(1, 32)}
-    first = bill_of({JANUARY: [day_bill(1)]}, supplied=supplied)
-    again = bill_of({JANUARY: [day_bill(1), day_bill(2)]}, [first], supplied=supplied)
+    first = bill_of({JANUARY: [used(1)]}, supplied=supplied)
+    again = bill_of({JANUARY: [used(1), used(2)]}, [first], supplied=supplied)
     assert told(again) == [(LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, 1_000, 24_500_000)]
 
 
@@ -157,18 +260,71 @@ def test_old_months_are_closed_at_last() -> None:
 
 
 def test_lines_are_packed_and_unpacked() -> None:
-    bill = bill_of({JANUARY: [day_bill(1), day_bill(11, version=2)]}, supplied={ELECTRICITY: range(1, 32)})
+    bill = bill_of({JANUARY: [used(1), used(11, version=2)]}, supplied={ELECTRICITY: range(1, 32)})
     numbers = packed(bill.lines)
-    assert numbers[:10] == [0, JANUARY, 0, 0, 1, 0, 0, 1_000, 0, 24_500_000]
+    assert numbers[:12] == [-11, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000]
+    assert numbers[34:45] == [1, JANUARY, 0, 0, 2, 11, 21, 0, 0, 0, 21 * 60_000_000]
     assert unpacked(numbers) == bill.lines
     assert unpacked([]) == ()
 
 
-def test_a_bill_has_a_limit_of_lines() -> None:
-    bill = bill_of({JANUARY: [day_bill(1), day_bill(11, version=2)]})
-    check_lines(bill, 2)
-    with pytest.raises(Refused, match="bill 1 of home 7 has 2 lines: at most 1"):
-        check_lines(bill, 1)
+def test_lines_of_bills_that_were_issued_before_lines_had_a_first_day() -> None:
+    old = [0, JANUARY, 0, 0, 1, 0, 0, 1_000, 0, 24_500_000, 1, JANUARY, 0, 0, 1, 10, 0, 0, 0, 540_000_000]
+    energy, standing = unpacked(old)
+    assert (energy.first_day, energy.days, energy.standard_wh, energy.cost_upence) == (0, 0, 1_000, 24_500_000)
+    assert (standing.first_day, standing.days, standing.cost_upence) == (1, 10, 540_000_000)
+
+
+def test_corrections_that_find_no_room_are_on_the_next_bill() -> None:
+    first = bill_of({JANUARY: []}, supplied=ALL)
+    late = {JANUARY: [used(1), used(11, version=2), used(2, fuel=GAS)], FEBRUARY: [used(1, month=FEBRUARY)], MARCH: []}
+    second = bill_of(late, [first], FEBRUARY, supplied={ELECTRICITY: range(1, 2)}, lines_max=3)
+    assert [line.kind for line in second.lines] == [LineKind.ENERGY, LineKind.STANDING, LineKind.ADJUSTMENT]
+    third = bill_of(late, [first, second], MARCH, supplied={}, lines_max=1)
+    fourth = bill_of(late, [first, second, third], MARCH, supplied={}, lines_max=1)
+    assert [len(one.lines) for one in (third, fourth)] == [1, 1]
+    adjusted = [line for bill in (second, third, fourth) for line in bill.lines if line.kind is LineKind.ADJUSTMENT]
+    assert sum(line.cost_upence for line in adjusted) == 24_500_000 + 49_000_000 + 6_000_000
+    assert bill_of(late, [first, second, third, fourth], MARCH, supplied={}).lines == ()
+
+
+def test_a_bill_whose_own_days_have_no_room_is_refused() -> None:
+    with pytest.raises(Refused, match="bill 1 of home 7 has 4 lines for its own days: at most 3"):
+        bill_of({JANUARY: [used(1), used(11, version=2)]}, supplied={ELECTRICITY: range(1, 32)}, lines_max=3)
+
+
+@pytest.mark.parametrize(
+    ("month", "supplied", "told"),
+    [
+        (202606, {0: range(1, 32)}, r"days range\(1, 32\) of 202606: .* of 1 .. 30"),
+        (202607, {0: range(32)}, "of 1 .. 31"),
+        (202602, {0: range(1, 30)}, "of 1 .. 28"),
+        (202607, {0: range(1, 32, 2)}, "without a gap"),
+        (202607, {0: range(9, 1, -1)}, "without a gap"),
+        (202613, {0: range(1, 32)}, "there is no month 202613"),
+        (202607, {3: range(1, 32)}, "fuel 3: there are 0, 1, 2"),
+        (203607, {0: range(1, 32)}, "a bill of 203607 issued at"),
+        (203607, {}, "a bill of 203607 issued at"),
+        (202608, {0: range(1, 3)}, "for 2026-08-02, which begins at"),
+    ],
+)
+def test_months_days_and_fuels_that_there_are_not_are_refused(
+    month: int, supplied: dict[int, range], told: str
+) -> None:
+    issued_us = day_start_us(202608, 2) - 1
+    with pytest.raises(Refused, match=told):
+        check_request(month=month, supplied=supplied, issued_us=issued_us, calendar=UTC_CALENDAR)
+
+
+def test_what_may_be_billed() -> None:
+    for supplied in ({}, {0: range(0)}, {0: range(1, 32), 1: range(31, 32), 2: range(1, 2)}):
+        check_request(month=202607, supplied=supplied, issued_us=day_start_us(202607, 31), calendar=UTC_CALENDAR)
+    check_request(
+        month=202608,
+        supplied={0: range(1, 2)},
+        issued_us=day_start_us(202608, 1) - DAY_US // 24,
+        calendar=GREAT_BRITAIN,
+    )
 
 
 # -- bills add up to the half-hours ------------------------------------------------------------------------------------------
@@ -181,9 +337,9 @@ corrections = st.lists(
 )  # (day, slot, what it is now)
 
 
-def view_of(values_wh: np.ndarray, tariff_on) -> dict[int, list[DayBill]]:
-    """The billing view of three days each of January and February, electricity and export by turns."""
-    months: dict[int, list[DayBill]] = {}
+def energy_of(values_wh: np.ndarray, tariff_on) -> dict[int, list[DayEnergy]]:
+    """Three days each of January and February, electricity and export by turns."""
+    months: dict[int, list[DayEnergy]] = {}
     for month, rows in ((JANUARY, range(DAYS)), (FEBRUARY, range(DAYS, 2 * DAYS))):
         months[month] = []
         for row in rows:
@@ -199,39 +355,45 @@ def view_of(values_wh: np.ndarray, tariff_on) -> dict[int, list[DayBill]]:
                 fuel=np.array([fuel], np.int8),
             )
             months[month].append(
-                DayBill(
-                    day=day,
+                DayEnergy(
+                    day=days_of_month(month)[day - 1],
                     fuel=fuel,
+                    tariff=tariff_on(start_us),
                     tariff_version=int(totals.tariff_version[0]),
                     low_wh=int(totals.low_wh[0]),
                     standard_wh=int(totals.standard_wh[0]),
                     peak_wh=int(totals.peak_wh[0]),
                     cost_upence=int(totals.cost_upence[0]),
-                    through_us=start_us + DAY_US,
                 )
             )
     return months
 
 
 @settings(deadline=None, max_examples=60)
-@given(values=homes_days, rounds=st.lists(corrections, min_size=1, max_size=4))
+@given(values=homes_days, rounds=st.lists(corrections, min_size=1, max_size=4), lines_max=st.integers(12, 40))
 def test_all_bills_together_are_the_half_hours_at_the_last_of_them(
-    values: list[list[int]], rounds: list[list[tuple[int, int, int]]]
+    values: list[list[int]], rounds: list[list[tuple[int, int, int]]], lines_max: int
 ) -> None:
     def tariff_on(day_us: int) -> TariffKind:
         return TariffKind.TIME_OF_USE if day_us >= day_start_us(JANUARY, 12) else TariffKind.FLAT
 
-    held = np.array(values, np.int32)
-    bills = [bill_of(view_of(held, tariff_on), tariff_on=tariff_on)]
+    supplied = {fuel: range(10, 13) for fuel in (ELECTRICITY, EXPORT)}
+
+    def next_one(month: int, asked: Mapping[int, range]) -> Bill:
+        energy = {MARCH: []} | energy_of(held, tariff_on)
+        return bill_of(energy, bills, month, asked, tariff_on=tariff_on, lines_max=lines_max)
+
+    held, bills = np.array(values, np.int32), list[Bill]()
+    bills.append(next_one(JANUARY, supplied))
     for number, changed in enumerate(rounds):
         for row, slot, wh in changed:
             held[row, slot] = wh
-        month = FEBRUARY if number == 0 else MARCH
-        view = {MARCH: []} | view_of(held, tariff_on)
-        bills.append(bill_of(view, bills, month, tariff_on=tariff_on))
+        bills.append(next_one(*((FEBRUARY, supplied) if number == 0 else (MARCH, {}))))
+    while bills[-1].lines:  # corrections that found no room
+        bills.append(next_one(MARCH, {}))
     lines = [line for bill in bills for line in bill.lines]
-    for month, days in view_of(held, tariff_on).items():
-        of_month = [line for line in lines if line.month == month]
+    for month, days in energy_of(held, tariff_on).items():
+        of_month = [line for line in lines if line.month == month and line.kind is not LineKind.STANDING]
         for name in ("low_wh", "standard_wh", "peak_wh", "cost_upence"):
             assert sum(getattr(line, name) for line in of_month) == sum(getattr(day, name) for day in days)
     assert sum(bill.total_upence for bill in bills) == sum(line.cost_upence for line in lines)
@@ -307,18 +469,21 @@ def test_no_meter_is_read_more_finely_than_its_customer_consents_to(
 
 def test_a_display_by_hand() -> None:
     now_us = day_start_us(JANUARY, 11) + 33 * SLOT_US + 5  # 16:30, at the second prices
-    today = [
-        DayBill(
-            day=11, fuel=0, tariff_version=2, low_wh=10, standard_wh=20, peak_wh=3, cost_upence=77, through_us=now_us
-        )
-    ]
+    today = [replace(used(11, version=2, upence=70), low_wh=10, standard_wh=20, peak_wh=3)]
+    today.append(replace(used(11, version=2, upence=7), standard_wh=1))  # another part of the local day
     electricity, gas = display(PRICES, TariffKind.TIME_OF_USE, today, (ELECTRICITY, GAS), now_us)
     assert (electricity.price.version, electricity.price.rate, electricity.price.upence_per_wh) == (
         2,
         Rate.PEAK,
         72_000,
     )
-    assert (electricity.today_wh, electricity.today_upence, electricity.standing_upence) == (33, 77, 60_000_000)
+    assert (electricity.today_wh, electricity.today_upence, electricity.standing_upence) == (34, 77, 60_000_000)
     assert (gas.fuel, gas.price.upence_per_wh, gas.today_wh, gas.today_upence) == (GAS, 12_000, 0, 0)
     (before,) = display(PRICES, TariffKind.FLAT, [], (ELECTRICITY,), day_start_us(JANUARY, 11) - 1)
     assert (before.price.version, before.price.upence_per_wh, before.standing_upence) == (1, 24_500, 54_000_000)
+
+
+def test_a_display_shows_price_and_standing_charge_of_one_list() -> None:
+    within = replace(SECOND, effective_us=day_start_us(JANUARY, 11) - 2 * SLOT_US)  # local midnight in summer
+    (shown,) = display((FIRST_PRICES, within), TariffKind.FLAT, [], (ELECTRICITY,), within.effective_us)
+    assert (shown.price.version, shown.standing_upence) == (2, 60_000_000)

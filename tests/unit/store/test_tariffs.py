@@ -1,6 +1,8 @@
 """Price lists: which is in force, what may be published, what is refused; and days by hand."""
 
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,6 @@ from store.tariffs import (
     list_in_force,
     list_of_version,
     price_at,
-    standing_of,
     tariff_of,
 )
 
@@ -84,8 +85,8 @@ def test_unknown_tariffs_are_refused() -> None:
         (raised(3, SECOND.effective_us), "not after 2 does"),
         (raised(3, DAY + 47 * SLOT_US), "would take effect in the past"),
         (raised(3, 2 * DAY + 1), "give a whole millisecond"),
-        (raised(3, 2 * DAY, by=1_000_000), "prices are 0 .. 1000000 upence a Wh"),
-        (raised(3, 2 * DAY, by=-30_000), "prices are 0 .. 1000000 upence a Wh"),
+        (raised(3, 2 * DAY, by=1_000_000), "prices are -1000000 .. 1000000 upence a Wh"),
+        (raised(3, 2 * DAY, by=-1_100_000), "prices are -1000000 .. 1000000 upence a Wh"),
         (raised(3, 2 * DAY, standing=-1), "standing charges are 0 .. "),
         (raised(3, 2 * DAY, standing=3_000_000_000), "standing charges are 0 .. "),
         (replace(raised(3, 2 * DAY), standing_upence=(1, 2)), "a standing charge for each of 3 fuels"),
@@ -98,6 +99,25 @@ def test_unknown_tariffs_are_refused() -> None:
 def test_what_may_not_be_published(new: PriceList, told: str) -> None:
     with pytest.raises(Refused, match=told):
         check_next(BOTH, new, now_us=DAY + DAY_US)
+
+
+def with_flat_electricity(price: Any) -> PriceList:
+    (_, *others), *kinds = FIRST_PRICES.upence_per_wh
+    return replace(FIRST_PRICES, upence_per_wh=(((price,) * 3, *others), *kinds))
+
+
+def test_a_price_may_go_below_zero() -> None:
+    paid = replace(with_flat_electricity(-3_000), version=3, effective_us=2 * DAY)
+    check_next(BOTH, paid, now_us=DAY)
+
+
+@pytest.mark.parametrize("price", [26_381.7, 24_500.0, 0.07 * 1_000 * 1.05, True, "24500", None, Decimal(24_500)])
+def test_a_price_that_is_no_whole_number_of_its_unit_is_refused(price: Any) -> None:
+    """Each reader would make something else of it."""
+    with pytest.raises(Refused, match=r"price list 1: .* in upence_per_wh is no whole number of upence"):
+        with_flat_electricity(price)
+    with pytest.raises(Refused, match="in standing_upence is no whole number"):
+        replace(FIRST_PRICES, standing_upence=(price, 32_000_000, 0))
 
 
 def test_export_is_never_charged() -> None:
@@ -134,11 +154,6 @@ def test_a_half_hour_keeps_the_price_of_its_start() -> None:
     within = (FIRST_PRICES, raised(2, DAY + SLOT_US // 2))
     assert price_at(within, TariffKind.FLAT, GAS, DAY + SLOT_US - 1).version == 1
     assert price_at(within, TariffKind.FLAT, GAS, DAY + SLOT_US).version == 2
-
-
-def test_the_standing_charge_is_of_the_version_as_the_day_begins() -> None:
-    assert standing_of(BOTH, ELECTRICITY, DAY) == 54_000_000
-    assert standing_of(BOTH, ELECTRICITY, DAY + DAY_US) == 60_000_000
 
 
 def test_a_day_with_two_prices_and_export_by_hand() -> None:

@@ -1,0 +1,132 @@
+"""The customer's calendar: which local day an instant is in, and when local days and months begin. Pure but for the zone data.
+
+A local day runs from its first instant to that of the next: 48 half-hours, 46 or 50 where the clocks change (47 or 49 where
+they change by half an hour). Half-hours themselves are UTC's everywhere, so a zone whose days don't begin on one is refused.
+Days are counted since 1970-01-01 of the local calendar. Zone data: the machine's, or the package tzdata where it has none.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import DAY_US, SLOT_US
+
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+"""No zone's rules are known for years after these; what the data says of them is a guess."""
+
+SLOTS_A_DAY = range(46, 51)
+
+_EPOCH = date(1970, 1, 1)
+_EPOCH_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
+
+class CalendarError(ValueError):
+    """A zone that there is not, or one that readings of half-hours can't be put into days by; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The calendar of a time zone. Raises CalendarError for an unknown zone; every method for a day that it can't tell."""
+
+    zone: str
+
+    def __post_init__(self) -> None:
+        _zone(self.zone)
+
+    def day_starts_us(self, day: NDArray[np.integer]) -> NDArray[np.int64]:
+        """When local days begin: integers[n], days since 1970 -> int64[n] [us since the Unix epoch]."""
+        days = np.asarray(day, np.int64)
+        if self.zone == "UTC":
+            return days * DAY_US
+        years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+        starts = np.empty(len(days), np.int64)
+        for year in np.unique(years).tolist():
+            first_day, starts_us = _year(self.zone, year)
+            of_year = years == year
+            starts[of_year] = starts_us[days[of_year] - first_day]
+        return starts
+
+    def days_of(self, instant_us: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The local day of instants: integers[n] [us since the Unix epoch] -> int64[n], days since 1970."""
+        instants = np.asarray(instant_us, np.int64)
+        day = instants // DAY_US  # the local one is this, or a neighbour: zones are up to 14 hours from UTC
+        if self.zone == "UTC":
+            return day
+        return day + (instants >= self.day_starts_us(day + 1)) - (instants < self.day_starts_us(day))
+
+    def day_start_us(self, day: int) -> int:
+        """When a local day begins [us since the Unix epoch]."""
+        return int(self.day_starts_us(np.array([day]))[0])
+
+    def day_of(self, instant_us: int) -> int:
+        """The local day of an instant [us since the Unix epoch], in days since 1970."""
+        return int(self.days_of(np.array([instant_us]))[0])
+
+    def next_midnight_us(self, instant_us: int) -> int:
+        """When the local day after that of an instant begins, both [us since the Unix epoch]."""
+        return self.day_start_us(self.day_of(instant_us) + 1)
+
+    def month_of(self, instant_us: int) -> int:
+        """The local month (yyyymm) of an instant [us since the Unix epoch]."""
+        return month_of_day(self.day_of(instant_us))
+
+
+def days_of_month(month: int) -> range:
+    """The days, since 1970, of a month (yyyymm). Raises CalendarError for one that no year has."""
+    year, number = divmod(month, 100)
+    if not (1 <= number <= 12 and FIRST_YEAR <= year <= LAST_YEAR):
+        raise CalendarError(f"there is no month {month}: give yyyymm, {FIRST_YEAR}01 .. {LAST_YEAR}12")
+    first = date(year, number, 1)
+    after = date(year + number // 12, number % 12 + 1, 1)
+    return range((first - _EPOCH).days, (after - _EPOCH).days)
+
+
+def month_of_day(day: int) -> int:
+    """The month (yyyymm) that a day, since 1970, is in."""
+    of_day = _EPOCH + timedelta(days=day)
+    return of_day.year * 100 + of_day.month
+
+
+def day_text(day: int) -> str:
+    """A day, since 1970, as people write it: 2026-07-01."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise CalendarError(
+            f"unknown time zone {name!r}: give a name of the IANA database, as Europe/London"
+        ) from error
+
+
+@lru_cache(maxsize=512)
+def _year(name: str, year: int) -> tuple[int, NDArray[np.int64]]:
+    """The first day of a year, since 1970, and when each of its days begins, and the day after it [us since the epoch]."""
+    if not FIRST_YEAR - 1 <= year <= LAST_YEAR + 1:
+        raise CalendarError(f"{name}: no rules are known of {year}, only of {FIRST_YEAR} .. {LAST_YEAR}")
+    zone, first = _zone(name), date(year, 1, 1)
+    count = (date(year + 1, 1, 1) - first).days
+    days = [first + timedelta(days=number) for number in range(count + 1)]
+    # a midnight that the clocks leave out is the instant of the change, one that comes twice is the first of the two
+    local = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in days]
+    starts_us = np.array([(one.astimezone(UTC) - _EPOCH_INSTANT) // _US for one in local], np.int64)
+    slots = np.diff(starts_us) // SLOT_US
+    for number in np.flatnonzero((starts_us[:-1] % SLOT_US != 0) | ~np.isin(slots, SLOTS_A_DAY)).tolist():
+        raise CalendarError(
+            f"{name}: {days[number]} does not begin on a half-hour of UTC, or has {slots[number]} of them: "
+            f"{SLOTS_A_DAY.start} .. {SLOTS_A_DAY.stop - 1} are possible"
+        )
+    starts_us.flags.writeable = False
+    return (first - _EPOCH).days, starts_us
+
+
+UTC_CALENDAR = Calendar("UTC")
+GREAT_BRITAIN = Calendar("Europe/London")

@@ -1,0 +1,133 @@
+"""What a home's use comes to by the customer's days: the billing view's UTC days, divided where a bill needs them divided.
+
+A row of the view is a UTC day. It is taken as it is where nothing changes within it; where a local month, a period of supply, a
+tariff or a price list begins within it, its half-hours are read and each part is priced by itself.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from store.customers.bills import DayEnergy, TariffOn
+from store.ports import DayBill, IntervalRun
+from store.rows import month_of_us, month_start_us
+from store.tariffs import MISSING_WH, PriceList, day_totals
+
+
+class BillingViews(Protocol):
+    """The part of `store.ports.ReadingStore` that is billed from."""
+
+    def billing(self, premises: int, month: int) -> list[DayBill]: ...
+    def today(self, premises: int, day_start_us: int) -> list[DayBill]: ...
+    def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """By what a home's use is priced and put into days."""
+
+    prices: Sequence[PriceList]
+    tariff_on: TariffOn
+    calendar: Calendar
+
+
+def energy_of_span(
+    views: BillingViews, premises: int, *, from_us: int, before_us: int, cuts_us: Iterable[int], priced: Priced
+) -> list[DayEnergy]:
+    """The use of all fuels in a span of local days; no part of it lies on both sides of a cut. Instants in us since 1970.
+
+    The view is read by month, each divided day's half-hours by one query more a fuel. Raises StoreError.
+    """
+    starts_us = [one.effective_us for one in priced.prices]
+    cuts = _in_slots([from_us, before_us, *cuts_us, *starts_us])
+    parts = []
+    for month in sorted({month_of_us(from_us), month_of_us(before_us - 1)}):
+        for row in views.billing(premises, month):
+            day_us = month_start_us(month) + (row.day - 1) * DAY_US
+            if from_us - DAY_US < day_us < before_us:
+                parts += _parts(views, premises, day_us, row, cuts, priced)
+    return [one for start_us, one in parts if from_us <= start_us < before_us]
+
+
+def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Priced) -> list[DayEnergy]:
+    """The use of all fuels since local midnight, as far as it is read. Raises StoreError."""
+    day = priced.calendar.day_of(now_us)
+    from_us, before_us = priced.calendar.day_start_us(day), priced.calendar.day_start_us(day + 1)
+    cuts = _in_slots([from_us, before_us])
+    parts = []
+    for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
+        for row in views.today(premises, day_us):
+            parts += _parts(views, premises, day_us, row, cuts, priced)
+    return [one for start_us, one in parts if from_us <= start_us < before_us]
+
+
+def _in_slots(instants_us: Iterable[int]) -> list[int]:
+    """What begins within a half-hour begins with the next one."""
+    return sorted({-(-one // SLOT_US) * SLOT_US for one in instants_us})
+
+
+def _parts(
+    views: BillingViews, premises: int, day_us: int, row: DayBill, cuts: Sequence[int], priced: Priced
+) -> list[tuple[int, DayEnergy]]:
+    """A row of the view between cuts: when each part begins [us since the Unix epoch], and what it comes to."""
+    inside = [one for one in cuts if day_us < one < day_us + DAY_US]
+    if not inside:
+        whole = DayEnergy(
+            day=priced.calendar.day_of(day_us),
+            fuel=row.fuel,
+            tariff=priced.tariff_on(day_us),
+            tariff_version=row.tariff_version,
+            low_wh=row.low_wh,
+            standard_wh=row.standard_wh,
+            peak_wh=row.peak_wh,
+            cost_upence=row.cost_upence,
+        )
+        return [(day_us, whole)]
+    starts = [day_us, *inside]
+    day_wh = half_hours_of(views.intervals(premises, row.fuel, day_us), day_us)
+    part_of_slot = np.searchsorted(starts, day_us + np.arange(SLOTS_PER_DAY) * SLOT_US, side="right") - 1
+    part = np.arange(len(starts))
+    tariffs = [priced.tariff_on(start_us) for start_us in starts]
+    totals = day_totals(
+        priced.prices,
+        day_start_us=np.full(len(starts), day_us, np.int64),
+        values_wh=np.where(part_of_slot == part[:, np.newaxis], day_wh, MISSING_WH).astype(np.int32),
+        slot_count=np.searchsorted(part_of_slot, part, side="right"),
+        kind=np.array(tariffs, np.uint8),
+        fuel=np.full(len(starts), row.fuel, np.int8),
+    )
+    return [
+        (
+            start_us,
+            DayEnergy(
+                day=priced.calendar.day_of(start_us),
+                fuel=row.fuel,
+                tariff=tariffs[at],
+                tariff_version=int(totals.tariff_version[at]),
+                low_wh=int(totals.low_wh[at]),
+                standard_wh=int(totals.standard_wh[at]),
+                peak_wh=int(totals.peak_wh[at]),
+                cost_upence=int(totals.cost_upence[at]),
+            ),
+        )
+        for at, start_us in enumerate(starts)
+    ]
+
+
+def half_hours_of(runs: Iterable[IntervalRun], day_us: int) -> NDArray[np.int32]:
+    """The half-hours of a UTC day from the interval view: int32[48], MISSING_WH where nothing is known.
+
+    Of two runs the higher revision counts, of equal ones the shorter: as in `store.readings.fold`.
+    """
+    values = np.full(SLOTS_PER_DAY, MISSING_WH, np.int32)
+    for run in sorted(runs, key=lambda one: (one.revision, -one.slot_count)):
+        first = (run.interval_start_us - day_us) // SLOT_US
+        told = np.array(run.values_wh, np.int32)
+        held = values[first : first + len(told)]
+        held[told != MISSING_WH] = told[told != MISSING_WH]
+    return values

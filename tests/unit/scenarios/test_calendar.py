@@ -1,0 +1,92 @@
+"""Local days and months, against datetime and zoneinfo one instant at a time."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from scenarios.calendar import (
+    GREAT_BRITAIN,
+    UTC_CALENDAR,
+    Calendar,
+    CalendarError,
+    day_text,
+    days_of_month,
+    month_of_day,
+)
+from scenarios.domain import DAY_US, SLOT_US
+
+ZONES = (
+    "Europe/London",
+    "Europe/Madrid",
+    "Europe/Helsinki",
+    "Atlantic/Reykjavik",
+    "America/Bogota",
+    "Australia/Lord_Howe",
+)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_half_hour_of_two_years_is_in_the_day_that_the_clock_on_the_wall_shows(zone: str) -> None:
+    first_us = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    instants = first_us + np.arange(2 * 365 * 48) * SLOT_US
+    days = Calendar(zone).days_of(instants)
+    for instant_us, day in zip(instants.tolist(), days.tolist(), strict=True):
+        local = datetime.fromtimestamp(instant_us // 1_000_000, ZoneInfo(zone)).date()
+        assert date(1970, 1, 1) + timedelta(days=day) == local
+    starts = Calendar(zone).day_starts_us(np.unique(days))
+    assert (Calendar(zone).days_of(starts) == np.unique(days)).all()
+    assert (Calendar(zone).days_of(starts - 1) == np.unique(days) - 1).all()
+
+
+def slots_on(zone: str, year: int, month: int, day: int) -> int:
+    number = (date(year, month, day) - date(1970, 1, 1)).days
+    return (Calendar(zone).day_start_us(number + 1) - Calendar(zone).day_start_us(number)) // SLOT_US
+
+
+def test_days_of_46_and_of_50_half_hours() -> None:
+    assert [slots_on("Europe/London", 2026, *day) for day in ((3, 28), (3, 29), (10, 25), (10, 26))] == [48, 46, 50, 48]
+    assert [slots_on("Australia/Lord_Howe", 2026, *day) for day in ((4, 5), (10, 4))] == [49, 47]
+
+
+def test_a_midnight_that_the_clocks_leave_out() -> None:
+    """Beirut's summer time begins at 00:00, which is 01:00 then."""
+    assert slots_on("Asia/Beirut", 2026, 3, 29) == 46
+    start_us = Calendar("Asia/Beirut").day_start_us((date(2026, 3, 29) - date(1970, 1, 1)).days)
+    assert start_us == int(datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def test_months() -> None:
+    assert [day_text(days_of_month(202602)[at]) for at in (0, -1)] == ["2026-02-01", "2026-02-28"]
+    assert len(days_of_month(202402)) == 29
+    assert month_of_day(days_of_month(202612)[-1]) == 202612
+    new_year_us = int(datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp()) * 1_000_000
+    assert (GREAT_BRITAIN.month_of(new_year_us), UTC_CALENDAR.month_of(new_year_us)) == (202607, 202606)
+    assert GREAT_BRITAIN.next_midnight_us(new_year_us) == new_year_us + DAY_US
+    assert UTC_CALENDAR.next_midnight_us(new_year_us) == new_year_us + DAY_US // 24
+
+
+@pytest.mark.parametrize("month", [202600, 202613, 2026, 196912, 210001, -1])
+def test_months_that_there_are_not(month: int) -> None:
+    with pytest.raises(CalendarError, match=f"no month {month}"):
+        days_of_month(month)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Londn", "", "../etc/passwd", "Europe", "\0"])
+def test_unknown_zones_are_refused(zone: str) -> None:
+    with pytest.raises(CalendarError, match="unknown time zone"):
+        Calendar(zone)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "told"),
+    [
+        ("Asia/Kathmandu", (2026, 1, 1), "does not begin on a half-hour"),
+        ("Pacific/Apia", (2011, 6, 1), "2011-12-30 .* has 0 of them"),  # it was left out
+        ("Europe/London", (2150, 1, 1), "no rules are known of 2150"),
+    ],
+)
+def test_zones_and_years_that_half_hours_have_no_days_in(zone: str, day: tuple[int, int, int], told: str) -> None:
+    with pytest.raises(CalendarError, match=told):
+        Calendar(zone).day_start_us((date(*day) - date(1970, 1, 1)).days)
