@@ -261,8 +261,6 @@ def _standing_line(fuel: int, tariff: TariffKind, version: int, first: int, days
 
 _LINE_FIELDS = 11
 _FIELDS_BEFORE = 10  # of bills before lines had a first day: theirs is taken to be the first of the month
-    10  # of bills that were issued before lines had a first day; what they charged for is taken from the month's first
-)
 
 
 def packed(lines: Sequence[Line]) -> list[int]:
