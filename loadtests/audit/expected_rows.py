@@ -19,8 +19,9 @@ from loadtests.workload.deliveries import measured_days, readings_of, registers_
 from loadtests.workload.raw_deliveries import exported_days
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
 from scenarios.london import local_text
-from sim.estate.lookup import again_us_of, meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
+from sim.estate.lookup import meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
+from sim.trace.arrival_times import again_us_of
 from store.roles import DAY_VIEWS, HALF_HOUR_ROLES, TableRole
 from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, day_of_month, month_of, reading_columns
 from store.tables import CqlType, Table

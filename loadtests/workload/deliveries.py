@@ -12,6 +12,7 @@ from scenarios.domain import (
     DAY_US,
     SLOT_US,
     SLOTS_PER_DAY,
+    MeterType,
     Quality,
     Source,
 )
@@ -26,14 +27,17 @@ from sim.estate.arrivals import (
     is_gap,
 )
 from sim.estate.homes import meter_type_index, region_index
-from sim.estate.lookup import _GAS_VOLUME, _changes, _due_us, mpxn_of, split_meter, start_us_of, tariff_kinds_of
+from sim.estate.lookup import mpxn_of, schedule_changes_of, split_meter, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
 from sim.kernels import kernel
+from sim.trace.arrival_times import due_us_of
 from sim.trace.emission import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us
 from store.customers.port import Preference
 from store.rows import ESTIMATE_REVISION, Columns, Readings, epoch_day_of, month_of
 from store.tariffs import EXPORT, MISSING_WH, DayTotals, day_totals
+
+_GAS_VOLUME = int(MeterType.GAS_VOLUME)
 
 
 def readings_of(
@@ -59,7 +63,7 @@ def readings_of(
         first_slot=first_slot,
         values_wh=values_wh,
         register_wh=registers_wh(estate, meter, end_slot),
-        received_us=_due_us(estate.packed, meter, first_slot, slot_count),
+        received_us=due_us_of(estate, meter, first_slot, slot_count),
         day=totals_of(estate, meter, day_slot, day_wh, slot_of_day.astype(np.int64) + slot_count),
         revision=0,
         quality=Quality.ACTUAL,
@@ -75,7 +79,7 @@ def registers_of(estate: EstateModel, *, meter: NDArray[np.int64], first_slot: N
         first_slot=end_slot,
         values_wh=np.empty((len(meter), 0), np.int32),
         register_wh=registers_wh(estate, meter, end_slot),
-        received_us=_due_us(estate.packed, meter, first_slot, 0),
+        received_us=due_us_of(estate, meter, first_slot, 0),
         day=None,
         revision=0,
         quality=Quality.ACTUAL,
@@ -136,7 +140,7 @@ def alert_columns(
 def preference_columns(estate: EstateModel, meter: NDArray[np.int64]) -> Columns:
     """The bind columns of n customers' choices of a read schedule: int64[n] meters."""
     premises, _ = split_meter(estate, meter)
-    changed_us, schedule = _changes(estate.packed, meter)
+    changed_us, schedule = schedule_changes_of(estate, meter)
     at_us = start_us_of(estate) + changed_us
     return {
         "premises": premises,

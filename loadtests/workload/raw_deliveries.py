@@ -14,8 +14,9 @@ from loadtests.workload.deliveries import measured_days, registers_wh, totals_of
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Quality, Source, export_mpan_of
 from sim.energy.raw_forms import GAS_DM3, GAS_WH, displays, raw_readings, ten_seconds_wh
 from sim.energy.registers import register_wh
-from sim.estate.lookup import meter_types_of, mpxn_of, received_us_of, split_meter, start_us_of
+from sim.estate.lookup import meter_types_of, mpxn_of, split_meter, start_us_of
 from sim.estate.model import EstateModel
+from sim.trace.arrival_times import received_us_of
 from store.adapters import METER_TYPES
 from store.adapters.canonical import Channel, Envelope, readings_of
 from store.adapters.counter import Anchor, Counter

@@ -16,7 +16,7 @@ from sim.energy.registers import register_wh_kernel, ten_second_register_wh
 from sim.energy.sun import SunTables, sun_tables
 from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
 from sim.estate.devices import firmware_at
-from sim.estate.homes import is_prepayment, meter_type_index, region_index, tariff_index
+from sim.estate.homes import cohort_index, is_prepayment, meter_type_index, tariff_index
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
 from sim.kernels import kernel, leaf_kernel
@@ -35,16 +35,12 @@ GAS_WH, GAS_DM3 = 558_191, 50_000
 EXPORT_WH_PER_W = 450
 PANEL_W_MIN, PANEL_W_MAX = 1_000, 6_000
 
-COHORTS_PER_REGION = 4
-
-_METER = int(Purpose.METER)
 _DEVICE = int(Purpose.DEVICE)
 _EXPORT = int(Purpose.EXPORT)
 _SIZE, _DAY_CLOUDS, _SLOT_CLOUDS = 0, 1, 2  # draws of the stream of export
 _REGISTER_ONLY, _TEN_SECOND = int(MeterType.REGISTER_ONLY), int(MeterType.TEN_SECOND)
 _IMPORT_EXPORT, _GAS_VOLUME = int(MeterType.IMPORT_EXPORT), int(MeterType.GAS_VOLUME)
 _OFFSET_BITS = 24  # the low bits of a word whose high bits choose the day of a monthly reading
-_QUARTILE_SHIFT = 30
 
 
 class RawReadings(NamedTuple):
@@ -58,7 +54,7 @@ class RawReadings(NamedTuple):
     firmware: NDArray[np.uint8]  # uint8[n]: version at the slot's end, see `sim.estate.devices.firmware_at`
     is_prepayment: NDArray[np.bool_]  # bool[n]
     tariff: NDArray[np.uint8]  # uint8[n], a TariffKind
-    cohort: NDArray[np.uint16]  # uint16[n]: similar homes, see `cohort_index`
+    cohort: NDArray[np.uint16]  # uint16[n]: similar homes, see `sim.estate.homes.cohort_index`
 
 
 def raw_readings(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> RawReadings:
@@ -173,14 +169,6 @@ def _export_by_day_wh(p: KernelParameters, sun: SunTables, meter: int, day: int)
     clouds = centred_of(words(p.seed, _EXPORT, meter, day // HALVES_PER_BLOCK, _DAY_CLOUDS), day % HALVES_PER_BLOCK)
     share = int(sun.day_share[day]) + ((int(sun.day_spread[day]) * clouds) >> DRAW_BITS)
     return (panel_w(p.seed, meter) * EXPORT_WH_PER_W * share) >> YEAR_BITS
-
-
-@leaf_kernel
-def cohort_index(p: KernelParameters, premises: int) -> int:
-    """Which homes are similar: region * 4 + the quartile of the home's annual electricity."""
-    meter = premises * p.fuel_count + p.electricity
-    quartile = word_of(words(p.seed, _METER, meter, 0, 0), 0) >> _QUARTILE_SHIFT
-    return region_index(p, premises) * COHORTS_PER_REGION + quartile
 
 
 @kernel

@@ -21,8 +21,10 @@ _DAILY, _HALF_HOURLY = int(ReadSchedule.DAILY), int(ReadSchedule.HALF_HOURLY)
 _MONTHLY, _TEN_SECOND = int(ReadSchedule.MONTHLY), int(ReadSchedule.TEN_SECOND)
 _GAS_VOLUME = int(MeterType.GAS_VOLUME)
 _JOIN_BITS = 32
+_QUARTILE_SHIFT = 30
 
 NEVER_US = 1 << 62
+COHORTS_PER_REGION = 4
 READING_DAYS = 28  # a monthly meter is read on a day of the month that all months have
 
 
@@ -86,6 +88,14 @@ def tariff_index(p: KernelParameters, premises: int) -> int:
     """The `TariffKind` of a premises."""
     word = word_of(words(p.seed, _HOME, premises, 0, 0), 1)
     return int(word >= p.flat_below) + int(word >= p.time_of_use_below)
+
+
+@leaf_kernel
+def cohort_index(p: KernelParameters, premises: int) -> int:
+    """Which homes are similar: region * 4 + the quartile of the home's annual electricity."""
+    meter = premises * p.fuel_count + p.electricity
+    quartile = word_of(words(p.seed, _METER, meter, 0, 0), 0) >> _QUARTILE_SHIFT
+    return region_index(p, premises) * COHORTS_PER_REGION + quartile
 
 
 @leaf_kernel

@@ -6,20 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOTS_PER_DAY, Fuel, MeterType, ReadSchedule, mpan_of, mprn_of
-from sim.energy.raw_forms import cohort_index
-from sim.estate.arrivals import is_gap, push_due_us, upload_due_us
+from sim.estate.arrivals import is_gap
 from sim.estate.devices import schedule_on
-from sim.estate.homes import meter_type_index, region_index, schedule_change, tariff_index
+from sim.estate.homes import cohort_index, meter_type_index, schedule_change, tariff_index
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
-from sim.kernels import kernel, leaf_kernel
-from sim.trace.emission import arrival_us, repeated_us
-from sim.trace.messages import MessageKind
+from sim.kernels import kernel
 
-_PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
-_REGISTER = int(MessageKind.READ_REGISTER)
 _HALF_HOURLY, _DAILY = int(ReadSchedule.HALF_HOURLY), int(ReadSchedule.DAILY)
-_REGISTER_ONLY, _GAS_VOLUME = int(MeterType.REGISTER_ONLY), int(MeterType.GAS_VOLUME)
+_REGISTER_ONLY = int(MeterType.REGISTER_ONLY)
 FUEL_CODES = {Fuel.ELECTRICITY: 0, Fuel.GAS: 1}
 
 
@@ -75,31 +70,14 @@ def schedules_on(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np
     return _schedules_on(estate.packed, meter, np.asarray(slot, np.int32))
 
 
-def again_us_of(
-    estate: EstateModel,
-    meter: NDArray[np.int64],
-    first_slot: NDArray[np.int32],
-    slot_count: NDArray[np.int32],
-    is_register: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """When the second copy of each delivery arrives, if there is one: int64[n] [us since the Unix epoch], else 0."""
-    again_us = _again_us(estate.packed, meter, first_slot, np.asarray(slot_count, np.int64), is_register)
-    return np.where(again_us > 0, start_us_of(estate) + again_us, 0)
-
-
 def meter_types_of(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The MeterType of meters: int64[n] -> uint8[n]."""
     return _meter_types(estate.packed, meter)
 
 
-def received_us_of(
-    estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
-) -> NDArray[np.int64]:
-    """When the first copy of each delivery arrives: int64[n], int32[n] -> int64[n] [us since the Unix epoch].
-
-    slot_count: 1 for a push, 48 for an upload, 0 for a register at the end of the day that begins at first_slot.
-    """
-    return start_us_of(estate) + _due_us(estate.packed, meter, first_slot, slot_count)
+def schedule_changes_of(estate: EstateModel, meter: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """When customers choose another schedule, int64[n] [us since the scenario's start], and which ReadSchedule, int8[n]."""
+    return _schedule_changes(estate.packed, meter)
 
 
 def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -110,49 +88,6 @@ def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray
 def cohorts_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.int32]:
     """The cohort of similar homes of each home: int64[n] -> int32[n]."""
     return _cohorts(estate.packed, premises)
-
-
-@kernel
-def _due_us(
-    p: KernelParameters, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
-) -> NDArray[np.int64]:
-    """When the first copy of each delivery arrives: int64[n] [us since the scenario's start]; 0 half-hours: a register."""
-    out = np.empty(len(meter), np.int64)
-    for at in range(len(meter)):
-        premises = meter[at] // p.fuel_count
-        region = region_index(p, premises)
-        kind = _REGISTER if slot_count == 0 else (_PUSH if slot_count == 1 else _UPLOAD)
-        sent_us = _sent_us(p, meter[at], first_slot[at], slot_count)
-        out[at] = arrival_us(p, premises, region, meter[at], kind, first_slot[at], sent_us)
-    return out
-
-
-@leaf_kernel
-def _sent_us(p: KernelParameters, meter: int, first_slot: int, slot_count: int) -> int:
-    """When a delivery is sent [us since the scenario's start]; 0 half-hours: a register at the end of the day."""
-    if slot_count == 1:
-        return push_due_us(p.seed, p.push_jitter_us, meter, first_slot)
-    return upload_due_us(p.seed, p.upload_window_us, meter, first_slot // SLOTS_PER_DAY)
-
-
-@kernel
-def _again_us(
-    p: KernelParameters,
-    meter: NDArray[np.int64],
-    first_slot: NDArray[np.int32],
-    slot_count: NDArray[np.int64],
-    is_register: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    out = np.zeros(len(meter), np.int64)
-    for at in range(len(meter)):
-        premises = meter[at] // p.fuel_count
-        slot = first_slot[at] - SLOTS_PER_DAY + 1 if is_register[at] else first_slot[at]
-        count = 0 if is_register[at] else slot_count[at]
-        kind = _REGISTER if is_register[at] else (_PUSH if count == 1 else _UPLOAD)
-        sent_us = _sent_us(p, meter[at], slot, count)
-        due_us = arrival_us(p, premises, region_index(p, premises), meter[at], kind, slot, sent_us)
-        out[at] = repeated_us(p, meter[at], kind, slot, due_us)
-    return out
 
 
 @kernel
@@ -198,7 +133,7 @@ def _tariff_kinds(p: KernelParameters, premises: NDArray[np.int64]) -> NDArray[n
 
 
 @kernel
-def _changes(p: KernelParameters, meter: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+def _schedule_changes(p: KernelParameters, meter: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     at_us, schedule = np.empty(len(meter), np.int64), np.empty(len(meter), np.int8)
     for at in range(len(meter)):
         at_us[at], schedule[at] = schedule_change(p, meter[at])
