@@ -190,3 +190,9 @@ class _Side:
         cut = len(tokens) if token is None else int(np.searchsorted(tokens, token))
         taken, self._held = take(self._held, slice(0, cut)), take(self._held, slice(cut, None))
         return taken
+
+
+def lists_of(rows: Sequence[Sequence[int]]) -> Lists:
+    """Python lists as a column."""
+    flat = [value for row in rows for value in row]
+    return Lists(flat=np.array(flat, np.int32), length=np.array([len(row) for row in rows], np.int64))

@@ -1,7 +1,7 @@
 """What the store says and is asked, whatever holds it: the records of readings and views, and two seams.
 
-`Runner` runs a schema's statements, `Bulk` reads and mends whole tables: on Cassandra `store.session` and
-`store.readings.cassandra`, on dictionaries `store.memory`. `ReadingStore` is what the platform calls.
+`Runner` runs a schema's statements, `Bulk` reads and mends whole tables: on Cassandra `store.cassandra.session` and
+`store.cassandra.bulk`, on dictionaries `store.memory`. `ReadingStore` is what the platform calls.
 Instants are us since the Unix epoch, of whole milliseconds.
 """
 

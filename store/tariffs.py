@@ -5,7 +5,7 @@ and fuel its price and takes effect at an instant. A half-hour costs what the ve
 Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500. Those of export are negative: the home is paid.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -89,6 +89,19 @@ FIRST_PRICES = PriceList(
     ),
     standing_upence=(54_000_000, 32_000_000, 0),
 )
+
+
+def _all_flat(premises: NDArray[np.int64], _: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return np.full(len(premises), TariffKind.FLAT, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What days are priced by: all price lists, and the kind of tariff that each home is on."""
+
+    prices: Sequence[PriceList] = (FIRST_PRICES,)  # none: nothing can be priced
+    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind, or UNKNOWN_TARIFF
+    kind_of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.uint8]] = _all_flat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from sim.kernels import kernel
-from store.readings.cassandra import RawRows
+from store.cassandra.bulk import RawRows
 
 PAGE_ROWS = 4_000
 RANGES_IN_FLIGHT_MAX = 8

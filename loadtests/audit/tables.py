@@ -31,7 +31,7 @@ from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
-from store.readings.cassandra import RawRowsHandler
+from store.cassandra.bulk import RawRowsHandler
 from store.tables import Schema, Table
 
 log = logging.getLogger(__name__)

@@ -47,15 +47,15 @@ from sim.estate.lookup import (
     tariff_kinds_of,
 )
 from sim.estate.model import EstateModel
+from store.cassandra.bulk import CassandraBulk
 from store.columns import Integers
 from store.customers.desk import Desk
 from store.customers.store import HomeCustomers
 from store.ingest import ingest
-from store.known import Known
-from store.parsing import NumberedHomes
+from store.ingest.known import Known
+from store.ingest.parsing import NumberedHomes
 from store.ports import StoreError
 from store.readings.across import Projection
-from store.readings.cassandra import CassandraBulk
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
 from store.readings.settlement import dates_of, is_settled, shard_of

@@ -21,7 +21,7 @@ from scenarios.spec import Scenario, ScenarioError
 from sim.control.closed_loop import Responder
 from sim.control.plane import EVENTS_MAX, commands_of
 from sim.estate.model import EstateModel
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra.commands import CassandraCommandTables
 from store.commands.port import DueIndex
 from store.commands.store import RECONCILER, CommandStore, Retries
 

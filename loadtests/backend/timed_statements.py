@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from loadtests.recording.history import Counts, ErrorCount, HistoryWriter, SecondCounts, counts_of, wall_s_of
 from scenarios.spec import Topology
+from store.cassandra.session import Statements
 from store.operations import AnyOperation
-from store.session import Statements
 from store.tables import Schema
 
 OUTCOMES = OK, FAILED, INDETERMINATE = "ok", "failed", "indeterminate"

@@ -22,7 +22,8 @@ from loadtests.cluster.machine import fingerprint
 from scenarios.domain import CommandKind, Fuel
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
-from store.commands.cassandra import CassandraCommandTables, created_values, due_values
+from store.cassandra.commands import CassandraCommandTables, created_values, due_values
+from store.cassandra.session import Statements
 from store.commands.port import Aspect, CommandId, Device, DueIndex, Request
 from store.commands.store import CommandStore, first_due
 from store.ports import Values
@@ -33,7 +34,6 @@ from store.schemas.home_months.commands import (
     DUE_BY_BUCKET,
     METER_STATE_BY_DEVICE,
 )
-from store.session import Statements
 from store.tables import Table
 
 SCHEMA = SCHEMAS["home_months"]

@@ -32,15 +32,14 @@ from loadtests.sender.ring import RingTable, ring_of_metadata
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
+from store.cassandra.bulk import CassandraBulk
 from store.columns import Lists, Page
-from store.readings.cassandra import CassandraBulk
-from store.readings.fold import Book
 from store.readings.verify import folded_views
 from store.roles import TableRole
 from store.rows import Readings, home_columns, month_of, reading_columns
 from store.schemas import SCHEMAS
 from store.tables import CqlType, Schema, Statement, write_of
-from store.tariffs import FIRST_PRICES, day_totals
+from store.tariffs import FIRST_PRICES, Book, day_totals
 
 SCHEMA = SCHEMAS["home_months"]
 INGEST = next(write for write in SCHEMA.writes if write.statement.operation is Operation.INGEST_READING)

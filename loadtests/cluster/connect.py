@@ -23,7 +23,7 @@ from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.tls import NodeContext, compare_names, require_answer, tls_context
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
-from store.session import FAILURES
+from store.cassandra.session import FAILURES
 
 PROTOCOL_VERSION = 4  # the driver's version 5 breaks under gevent ("CRC mismatch on header"), which Locust brings
 CONNECT_TIMEOUT_S = 10.0

@@ -9,7 +9,7 @@ from loadtests.cluster.connect import Endpoint, LivenessWatch, connect_to_every_
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.process import NodeProcess
 from loadtests.errors import HarnessError
-from store.session import FAILURES
+from store.cassandra.session import FAILURES
 
 POLL_S = 0.1
 SERVES_S_MAX = 280.0  # 6 s on an idle machine; a hundred was seen on a busy one, and a node that died is seen at once

@@ -27,7 +27,7 @@ from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US, TariffKind
 from sim.estate.lookup import FUEL_CODES, cohorts_of, start_us_of, tariff_kinds_of
 from store.cassandra import CassandraStore
-from store.customers.cassandra import CassandraCustomers
+from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
 from store.customers.port import Preference, PreferenceChange
 from store.ports import StoreError

@@ -18,7 +18,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import folder_size
 from store.cassandra import one_after_the_other
-from store.session import FAILURES
+from store.cassandra.session import FAILURES
 
 OUTBOUND = "SELECT dc, sent_bytes, pending_count FROM system_views.internode_outbound"
 TASKS = "SELECT name, active_tasks, pending_tasks FROM system_views.thread_pools"

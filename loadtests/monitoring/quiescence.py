@@ -11,7 +11,7 @@ from loadtests.cluster.connect import Endpoint, connect_to_every_node
 from loadtests.errors import HarnessError
 from loadtests.recording.history import NodeSample
 from sim.virtual_time.parallel import usable_processor_numbers
-from store.session import FAILURES
+from store.cassandra.session import FAILURES
 
 # While compactions are due one of them runs, so a node without any that runs has none that waits either: how many wait no
 # table tells (`thread_pools` reads 1 active, 0 pending while 20 are due).

@@ -12,8 +12,8 @@ from cassandra.cluster import Session
 from loadtests.workload.prices import book_of
 from scenarios.spec import Topology
 from sim.estate.model import EstateModel
+from store.cassandra.bulk import CassandraBulk
 from store.columns import Integers, Mask
-from store.readings.cassandra import CassandraBulk
 from store.readings.verify import Rebuilt, rebuild
 from store.roles import DAY_VIEWS
 from store.tables import Schema

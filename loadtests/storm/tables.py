@@ -10,7 +10,7 @@ from scenarios.spec import Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra import create_schema, create_warming_schema, first_table_with_rows
-from store.customers.cassandra import CassandraCustomers
+from store.cassandra.customers import CassandraCustomers
 from store.tables import Schema
 
 

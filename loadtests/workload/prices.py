@@ -2,8 +2,7 @@
 
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
-from store.readings.fold import Book
-from store.tariffs import FIRST_PRICES, PriceList
+from store.tariffs import FIRST_PRICES, Book, PriceList
 
 _PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises all prices
 

@@ -36,9 +36,9 @@ from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.virtual_time.tallies import trace_digest
 from store.cassandra import drop_warming_schema
+from store.cassandra.session import FAILURES
 from store.ports import StoreError
 from store.schemas import schema_of
-from store.session import FAILURES
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from store.customers.port import Preference
 from store.customers.preferences import in_force
 from store.customers.store import BOOK, preference_of, price_list_of
 from store.ports import Runner
-from store.readings.fold import Book
-from store.tariffs import UNKNOWN_TARIFF
+from store.tariffs import UNKNOWN_TARIFF, Book
 
 _NEEDED = {Operation.READ_TARIFF, Operation.READ_PREFERENCES}
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
-from store.columns import Integers, Page, concat, dicts_of, integers, lists, merge_by_token, row_count, take
+from store.columns import Integers, Page, concat, dicts_of, integers, lists, lists_of, merge_by_token, row_count, take
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
-from store.readings.fold import Book, check_priced, fold_totals, lists_of
+from store.readings.fold import check_priced, fold_totals
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
 from store.readings.store import HomeReadings, log_of
@@ -25,7 +25,7 @@ from store.readings.verify import Difference, Rebuilt
 from store.roles import TableRole
 from store.rows import MeterDay, month_of, month_of_us
 from store.tables import Schema, Table, primary_key
-from store.tariffs import MISSING_WH
+from store.tariffs import MISSING_WH, Book
 
 PARTITIONS_AT_ONCE = 64
 _EPOCH = date(1970, 1, 1)

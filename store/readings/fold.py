@@ -7,31 +7,18 @@ have been written with. What a day costs is NULL where a book has no prices, or 
 neither.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
-from store.columns import NULL, Column, Integers, Lists, Page, integers, lists, ranges_of, row_count, starts_of, take
+from store.columns import NULL, Column, Integers, Page, integers, lists, ranges_of, row_count, starts_of, take
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
-from store.tariffs import FIRST_PRICES, MISSING_WH, UNKNOWN_TARIFF, PriceList, day_totals
-
-
-def _all_flat(premises: Integers, _: Integers) -> NDArray[np.uint8]:
-    return np.full(len(premises), TariffKind.FLAT, np.uint8)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
-    """What a fold needs to know beside the log: all price lists, and the kind of tariff that each home is on."""
-
-    prices: Sequence[PriceList] = (FIRST_PRICES,)  # none: nothing can be priced
-    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind, or UNKNOWN_TARIFF
-    kind_of: Callable[[Integers, Integers], NDArray[np.uint8]] = _all_flat
+from store.tariffs import MISSING_WH, UNKNOWN_TARIFF, Book, day_totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +188,6 @@ def fold_latest(log: Page) -> Page:
         "received_at": largest("received_at"),
         "write_us": latest_us,
     }
-
-
-def lists_of(rows: Sequence[Sequence[int]]) -> Lists:
-    """Python lists as a column."""
-    flat = [value for row in rows for value in row]
-    return Lists(flat=np.array(flat, np.int32), length=np.array([len(row) for row in rows], np.int64))
 
 
 FOLDS: Mapping[TableRole, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {

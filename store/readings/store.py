@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, Operation
-from store.columns import Column, Page, dicts_of
+from store.columns import Column, Page, dicts_of, lists_of
 from store.customers.held_book import held_book
 from store.operations import AnyOperation, StoreOperation
 from store.ports import (
@@ -24,10 +24,11 @@ from store.ports import (
     TenSeconds,
     Values,
 )
-from store.readings.fold import Book, check_can_price, check_priced, fold_totals, lists_of
+from store.readings.fold import check_can_price, check_priced, fold_totals
 from store.readings.verify import Difference, Rebuilt, rebuild, verify
 from store.roles import TableRole
 from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of_us, reading_columns, us_of, values_of
+from store.tariffs import Book
 
 TICK_US = 10_000_000
 REJECTED_SHARD_COUNT = 16

@@ -33,9 +33,10 @@ from store.columns import (
     take,
 )
 from store.ports import Bulk
-from store.readings.fold import FOLDS, PRICED, Book, check_priced
+from store.readings.fold import FOLDS, PRICED, check_priced
 from store.roles import TableRole
 from store.tables import Schema, Table, primary_key
+from store.tariffs import Book
 
 Choice = Callable[[Integers], Mask]
 """Which homes: int64[n] of premises -> bool[n]."""

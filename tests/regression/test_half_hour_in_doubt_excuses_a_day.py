@@ -16,8 +16,8 @@ from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import sends_runs
 from sim.estate.model import EstateModel, build_estate
-from store.columns import Page, integers
-from store.readings.fold import fold_totals, lists_of
+from store.columns import Page, integers, lists_of
+from store.readings.fold import fold_totals
 from store.rows import ESTIMATE_REVISION, Readings, reading_columns
 
 DAY_COLUMNS = ("usage_wh", "tariff_version", "low_wh", "standard_wh", "peak_wh", "cost_upence")

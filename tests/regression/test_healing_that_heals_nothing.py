@@ -16,8 +16,8 @@ from scenarios.spec import load_scenario
 from sim.control.closed_loop import Responder
 from sim.estate.model import build_estate
 from store.commands.machine import State
-from store.commands.memory import MemoryCommandTables
 from store.commands.store import RECONCILER, CommandStore
+from store.memory.commands import MemoryCommandTables
 
 HOUR_US = 3_600_000_000
 SMOKE = Path(__file__).parent.parent.parent / "scenarios" / "smoke.toml"

@@ -10,7 +10,7 @@ from loadtests.workload.prices import price_lists_of
 from meterstorm import load_scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import build_estate
-from store.customers.memory import MemoryCustomers
+from store.memory.customers import MemoryCustomers
 from store.schemas import schema_of
 
 

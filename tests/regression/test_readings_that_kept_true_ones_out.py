@@ -9,14 +9,13 @@ import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of, mprn_of
 from store.ingest import Ingested, ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import Delivery, NumberedHomes
-from store.readings.fold import Book
 from store.readings.verify import folded_views
 from store.rejections import Refused
 from store.schemas import SCHEMAS
-from store.tariffs import FIRST_PRICES, PriceList
+from store.tariffs import FIRST_PRICES, Book, PriceList
 
 DAY_15_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 JANUARY = 202601

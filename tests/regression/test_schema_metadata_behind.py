@@ -8,8 +8,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from scenarios.spec import Scenario
-from store import cassandra as adapter
 from store.cassandra import create_schema
+from store.cassandra import keyspace as adapter
 from store.ports import StoreError
 from store.schemas import SCHEMAS
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from scenarios.domain import DAY_US
 from store.memory import MemoryStore
-from store.readings.fold import Book
 from store.readings.summarise import completeness, project_completeness
 from store.schemas import SCHEMAS
+from store.tariffs import Book
 
 JANUARY_US = 1_767_225_600_000_000
 

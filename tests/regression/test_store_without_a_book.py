@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, Quality, TariffKind
-from store.customers.memory import MemoryOnce
 from store.customers.port import Preference
 from store.customers.preferences import choose
 from store.customers.store import HomeCustomers
+from store.memory.customers import MemoryOnce
 from store.ports import DayBill
-from store.readings.fold import PRICED, Book
+from store.readings.fold import PRICED
 from store.readings.store import HomeReadings
 from store.rejections import Refused
 from store.rows import Readings
 from store.schemas import SCHEMAS
-from store.tariffs import FIRST_PRICES, day_totals
+from store.tariffs import FIRST_PRICES, Book, day_totals
 
 HOME, JANUARY = 7, 202601
 DAY_15_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC

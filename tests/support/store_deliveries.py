@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.ports import LogEvent
-from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.rows import ESTIMATE_REVISION, Readings
-from store.tariffs import FIRST_PRICES, MISSING_WH, RATE_OF_SLOT, DayTotals, PriceList, Rate
+from store.tariffs import FIRST_PRICES, MISSING_WH, RATE_OF_SLOT, Book, DayTotals, PriceList, Rate
 
 START_US = 1_769_817_600_000_000  # 2026-01-31 00:00 UTC
 HOMES, DAYS = 3, 3

@@ -15,7 +15,7 @@ PACKAGES = ("scenarios", "sim", "store", "loadtests", "reports", "meterstorm")
         (r"os\.cpu_count|sched_getaffinity|process_cpu_count", "sim/virtual_time/parallel.py"),
         (r"np\.flatnonzero\(\w+\)\.astype\(np\.int32\)$\s+return \w+, \w+\[", "loadtests/recording/seconds.py"),
         (r"month_of\(np\.array\(\[", "store/rows.py"),
-        (r"def recv_results_rows", "store/readings/cassandra.py"),
+        (r"def recv_results_rows", "store/cassandra/bulk.py"),
     ],
     ids=["processors", "sparse histogram", "month of an instant", "undecoded rows"],
 )

@@ -25,16 +25,16 @@ from scenarios.domain import DAY_US, SettlementRunCode, premises_of_mpxn
 from scenarios.spec import Topology
 from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
+from store.cassandra.bulk import CassandraBulk
+from store.cassandra.session import Statements
 from store.columns import concat, dicts_of, integers, row_count, take
 from store.operations import StoreOperation
 from store.readings.across import days_needed, logs_of, rows_of
-from store.readings.cassandra import CassandraBulk
 from store.readings.projector import Projector, read_settlement
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison
 from store.roles import TableRole
 from store.rows import MeterDay
-from store.session import Statements
 from store.tables import Schema, Table
 
 ACROSS_ROWS_READ, ACROSS_ROWS_MAX = 20_000, 2_000  # of each view across homes, read and held against the log

@@ -13,9 +13,9 @@ from scenarios.domain import CommandState
 from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.model import EstateModel
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra.commands import CassandraCommandTables
+from store.cassandra.session import Statements
 from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, DeviceState
-from store.session import Statements
 
 CHUNK = 500  # devices that are read at once
 

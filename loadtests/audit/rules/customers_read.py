@@ -32,12 +32,12 @@ from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
+from store.cassandra.bulk import CassandraBulk
+from store.cassandra.customers import CassandraCustomers
 from store.columns import Piece
-from store.customers.cassandra import CassandraCustomers
 from store.customers.desk import Desk
 from store.customers.port import Bill
 from store.ports import LogEvent
-from store.readings.cassandra import CassandraBulk
 from store.readings.verify import verify
 from store.roles import HOME_VIEWS
 from store.tables import Schema

@@ -20,11 +20,11 @@ from scenarios.spec import Scenario
 from sim.control.closed_loop import Responder
 from sim.estate.model import build_estate
 from store.cassandra import create_schema
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra.commands import CassandraCommandTables
+from store.cassandra.session import Statements
 from store.commands.store import CommandStore
 from store.operations import StoreOperation
 from store.schemas import SCHEMAS
-from store.session import Statements
 
 SCHEMA = "home_months"
 PRICE = {

@@ -13,7 +13,6 @@ from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
 from store.memory import MemoryStore
 from store.readings.across import Projection, verify_across, views_across
-from store.readings.fold import Book
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, Receipts, RowReceipts
 from store.readings.settlement import period_totals, shard_of
@@ -22,6 +21,7 @@ from store.readings.summarise import comparison, completeness, project_cohorts, 
 from store.readings.verify import folded_views
 from store.rows import Readings
 from store.schemas import SCHEMAS
+from store.tariffs import Book
 from tests.support.store_deliveries import Delivery
 from tests.support.store_faults import Killed, MortalRunner
 

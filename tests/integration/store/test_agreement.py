@@ -10,7 +10,7 @@ from loadtests.cluster.local import LocalCluster
 from scenarios.domain import SLOT_US
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
-from store.customers.cassandra import CassandraCustomers
+from store.cassandra.customers import CassandraCustomers
 from store.ports import StoreError
 from store.rejections import Refused
 from store.schemas import SCHEMAS

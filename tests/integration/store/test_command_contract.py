@@ -9,9 +9,9 @@ import pytest
 from scenarios.domain import DAY_US, CommandKind, Fuel
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra.commands import CassandraCommandTables
+from store.cassandra.session import Statements
 from store.commands.machine import CommandEvent, End, State, Step
-from store.commands.memory import MemoryCommandTables
 from store.commands.port import (
     Aspect,
     CommandId,
@@ -28,8 +28,8 @@ from store.commands.port import (
     Standing,
 )
 from store.commands.store import MENDS_MAX, RECONCILER, CommandStore, Retries, first_due
+from store.memory.commands import MemoryCommandTables
 from store.schemas import SCHEMAS
-from store.session import Statements
 
 SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC

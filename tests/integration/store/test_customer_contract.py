@@ -12,9 +12,8 @@ import pytest
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
-from store.customers.cassandra import CassandraCustomers
+from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
-from store.customers.memory import MemoryCustomers
 from store.customers.port import (
     Bill,
     Consent,
@@ -28,13 +27,13 @@ from store.customers.port import (
 from store.customers.preferences import choose
 from store.customers.store import HomeCustomers
 from store.memory import MemoryStore
+from store.memory.customers import MemoryCustomers
 from store.ports import StoreError, Values
-from store.readings.fold import Book
 from store.rejections import Refused
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.schemas.home_months.customers import BILLS_MAX, PREFERENCE_CHANGES_MAX, REGISTER_CHANGES_MAX
-from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, PriceList, Rate, day_totals
+from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, Rate, day_totals
 from tests.support.calendar import day_start_us
 
 SCHEMA = SCHEMAS["home_months"]

@@ -14,12 +14,12 @@ from store.cassandra import CassandraStore, create_schema
 from store.columns import dicts_of, row_count
 from store.memory import MemoryStore
 from store.readings.across import Projection, rebuild_across, verify_across
-from store.readings.fold import Book
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from store.tables import Table, primary_key
+from store.tariffs import Book
 from tests.support.store_deliveries import START_US, Delivery
 
 SCHEMA = SCHEMAS["home_months"]

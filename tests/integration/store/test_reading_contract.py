@@ -11,6 +11,7 @@ import pytest
 from scenarios.domain import DAY_US, SLOT_US, Operation, TariffKind
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema, first_table_with_rows
+from store.cassandra.session import driver_value
 from store.columns import Page, concat, integers, row_count, take
 from store.memory import MemoryStore
 from store.ports import (
@@ -24,14 +25,12 @@ from store.ports import (
     StoreError,
     TenSeconds,
 )
-from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
 from store.rows import Readings, reading_columns, values_of
 from store.schemas import SCHEMAS
-from store.session import driver_value
 from store.tables import primary_key
-from store.tariffs import DayTotals
+from store.tariffs import Book, DayTotals
 
 SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC

@@ -16,9 +16,9 @@ from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.model import build_estate
 from store.commands.machine import simulated
-from store.commands.memory import MemoryCommandTables
 from store.commands.port import DueIndex
 from store.commands.store import CommandStore
+from store.memory.commands import MemoryCommandTables
 
 START_US = 1_768_435_200_000_000
 SECOND_US = 1_000_000

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, export_mpan_of, mpan_of, mprn_of
 from store.ingest import ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import Delivery, NumberedHomes
-from store.readings.fold import Book
 from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
-from store.tariffs import FIRST_PRICES
+from store.tariffs import FIRST_PRICES, Book
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 NOW_US = START_US + 40 * DAY_US

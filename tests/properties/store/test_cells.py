@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.columns import NULL, Lists, integers, lists
+from store.columns import NULL, Lists, integers, lists, lists_of
 from store.readings.cells import Layout, encode
-from store.readings.fold import lists_of
 from store.schemas import SCHEMAS
 from store.tables import CqlType
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from loadtests.audit.rules.commands import Read, check_legal, check_limit, check_one_end
 from scenarios.domain import CommandKind, Fuel
 from store.commands.machine import ANSWERS, TERMINAL, CommandEvent, Step
-from store.commands.memory import MemoryCommandTables
 from store.commands.port import CommandId, CommandRefused, Device, DeviceAnswer, DueIndex, Effect, Request
 from store.commands.store import CommandStore
+from store.memory.commands import MemoryCommandTables
 
 START_US = 1_768_435_200_000_000
 SECOND_US = 1_000_000

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US
-from store.memory import MemoryStatements
+from store.memory.statements import MemoryStatements
 from store.readings.across import Projection, rebuild_across, verify_across, views_across
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings

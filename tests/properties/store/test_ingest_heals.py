@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, mpan_of
 from store.ingest import ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import Delivery, NumberedHomes
 from store.ports import Values
-from store.readings.fold import Book
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
+from store.tariffs import Book
 
 SCHEMA = SCHEMAS["home_months"]
 START_US = 1_769_817_600_000_000  # 2026-01-31 00:00 UTC: the second day is another month's

@@ -23,17 +23,17 @@ from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
 from store.columns import Page
 from store.ingest import ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import NumberedHomes
 from store.ports import LogEvent, Rejected
-from store.readings.fold import Book
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import settle, settlement_values
 from store.readings.store import log_of
 from store.readings.summaries import insights
 from store.rows import Readings
 from store.schemas import SCHEMAS
+from store.tariffs import Book
 
 
 @pytest.fixture(scope="module")

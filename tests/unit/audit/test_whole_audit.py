@@ -19,7 +19,7 @@ from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate.model import EstateModel, build_estate
-from store.readings.cassandra import RawRowsHandler
+from store.cassandra.bulk import RawRowsHandler
 from store.schemas import SCHEMAS
 from tests.unit.audit.test_tables import PREMISES, TABLES, Row, page_of, scenario, tables_of
 

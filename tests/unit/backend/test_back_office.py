@@ -18,7 +18,7 @@ from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
 from scenarios.spec import Scenario
 from sim.estate.lookup import meter_types_of, schedules_on
 from sim.estate.model import EstateModel, build_estate
-from store.customers.memory import MemoryOnce
+from store.memory.customers import MemoryOnce
 from store.ports import LogEvent, StoreError, Values
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views

@@ -5,8 +5,8 @@ from collections import namedtuple
 import pytest
 
 from scenarios.domain import Operation
-from store.commands import cassandra
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra import commands as adapter
+from store.cassandra.commands import CassandraCommandTables
 from store.commands.machine import End, State
 from store.commands.port import CommandId
 from store.operations import StoreOperation
@@ -50,7 +50,7 @@ class DoubtfulStatements:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(cassandra, "RESOLVE_WAIT_S", 0.0)
+    monkeypatch.setattr(adapter, "RESOLVE_WAIT_S", 0.0)
 
 
 def test_a_plain_one_is_not_read_again():

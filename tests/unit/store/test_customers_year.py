@@ -13,11 +13,11 @@ import pytest
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from store.customers.desk import Desk
-from store.customers.memory import MemoryCustomers
+from store.memory.customers import MemoryCustomers
 from store.customers.port import LineKind, Preference
 from store.customers.preferences import choose
 from store.memory import MemoryStore
-from store.readings.fold import Book
+from store.tariffs import Book
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, FIRST_PRICES, PriceList, day_totals

@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 from scenarios.domain import DAY_US
-from store.commands.cassandra import CassandraCommandTables
+from store.cassandra.commands import CassandraCommandTables
+from store.cassandra.session import Statements
 from store.commands.port import CommandId, Due, DueIndex, DueKind
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Values
 from store.schemas.home_months.commands import DUE_BY_BUCKET
-from store.session import Statements
 
 
 class KeptRows(Statements):

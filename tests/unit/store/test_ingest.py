@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, TariffKind, mpan_of
 from store.ingest import DELIVERY_ROWS_MAX, Ingested, ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import Delivery, NumberedHomes
-from store.readings.fold import Book
 from store.rejections import Reason, Refused
 from store.rows import MeterDay
 from store.schemas import SCHEMAS
-from store.tariffs import UNKNOWN_TARIFF
+from store.tariffs import UNKNOWN_TARIFF, Book
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 FIRST_OF_JANUARY_US = START_US - 14 * DAY_US

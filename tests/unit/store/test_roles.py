@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, TariffKind
-from store.memory import MemoryStatements
-from store.readings.fold import Book
+from store.memory.statements import MemoryStatements
 from store.readings.store import HomeReadings
 from store.readings.summaries import HOMES_MIN
 from store.readings.summarise import project_cohorts, project_completeness
@@ -18,6 +17,7 @@ from store.readings.verify import verify
 from store.roles import DAY_VIEWS, TableRole
 from store.schemas import SCHEMAS
 from store.tables import Schema
+from store.tariffs import Book
 from tests.regression.test_store_without_a_book import DAY_15_US, DEAR, day
 
 ROOT = Path(__file__).parents[3]

@@ -11,10 +11,10 @@ from cassandra.query import BoundStatement
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
+from store.cassandra.session import ATTEMPTS_MAX, Statements, prepare
 from store.operations import StoreOperation
 from store.ports import StoreError
 from store.schemas import SCHEMAS
-from store.session import ATTEMPTS_MAX, Statements, prepare
 
 TOPOLOGY = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, Quality, export_mpan_of, mpan_of, mprn_of
-from store.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
+from store.ingest.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
+from store.ingest.validation import Context, judge, no_context, rejections
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason
 from store.tariffs import MISSING_WH
-from store.validation import Context, judge, no_context, rejections
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 HOMES = NumberedHomes(count=10)

@@ -3,8 +3,8 @@
 from cassandra.cluster import Session
 
 from scenarios.spec import Topology
+from store.cassandra.session import Statements
 from store.customers.store import HomeCustomers
-from store.session import Statements
 from store.tables import Schema
 
 

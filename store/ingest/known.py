@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, Quality
-from store.parsing import Meters
+from store.ingest.parsing import Meters
+from store.ingest.validation import Context, no_context
 from store.ports import LogEvent
-from store.readings.fold import Book
 from store.rejections import INSTANT_MAX_US
 from store.rows import UNKNOWN_WH, Readings, month_of_us
-from store.tariffs import MISSING_WH
-from store.validation import Context, no_context
+from store.tariffs import MISSING_WH, Book
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The tables of a schema for people, as Markdown: what each serves, its key, its bound, and why it is stored as it is.
 
-Regenerate the page after a change: `uv run python -m store.describe > docs/tables.md`. Another schema's page is that of its name
-as argument.
+Regenerate the page after a change: `uv run python -m store.schemas.describe > docs/tables.md`. Another schema's page is that
+of its name as argument.
 """
 
 import sys
@@ -18,7 +18,7 @@ def described(schema: Schema) -> str:
     lines = [
         f"# The tables of `{schema.name}`, version {schema.version}",
         "",
-        "Made from the schema by `uv run python -m store.describe > docs/tables.md`. The bound is that of one partition.",
+        "Made from the schema by `uv run python -m store.schemas.describe > docs/tables.md`. The bound is that of one partition.",
         "",
         "Units: `_wh` Wh (of a gas counter's changes dm³); `_us` microseconds; `_upence` millionths of a penny, so 24.5 p a kWh "
         "are 24,500 upence a Wh and 100,000,000 upence a pound; `timestamp` is UTC in milliseconds; `epoch_day` and `epoch_hour` "

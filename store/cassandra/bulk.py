@@ -21,10 +21,10 @@ from cassandra.query import BoundStatement, PreparedStatement
 from numpy.typing import NDArray
 
 from scenarios.spec import Topology
+from store.cassandra.session import FAILURES
 from store.columns import Column, Lists, Page, Piece, row_count, starts_of
 from store.ports import StoreError
 from store.readings.cells import Layout, encode
-from store.session import FAILURES
 from store.tables import CqlType, Table, primary_key
 
 PAGE_ROWS = 4_000

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from store.known import Known, MeterLog, context_of, corrections_in, meter_logs, note
-from store.parsing import Delivery, parse
+from store.ingest.known import Known, MeterLog, context_of, corrections_in, meter_logs, note
+from store.ingest.parsing import Delivery, parse
+from store.ingest.validation import judge, rejections
 from store.ports import LogEvent, Rejected
 from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
 from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
 from store.tariffs import MISSING_WH, DayTotals, day_totals
-from store.validation import judge, rejections
 
 DELIVERY_ROWS_MAX = 10_000
 

@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from store.columns import NULL, Column, Page, Piece, dicts_of
+from store.columns import NULL, Column, Page, Piece, dicts_of, lists_of
 from store.operations import AnyOperation
 from store.ports import Values
-from store.readings.fold import Book, lists_of
-from store.readings.store import HomeReadings
 from store.tables import CqlType, Schema, Statement, Table, Write, primary_key
 
 PAGE_ROWS = 50  # small, so that partitions of a test span pages
@@ -194,14 +192,6 @@ class MemoryStatements:
             if all(_COMPARE[sign](values[name], value) for name, sign, value in conditions)
         ]
         return rows[: int(parsed["limit"])] if parsed["limit"] else rows
-
-
-class MemoryStore(HomeReadings):
-    """Implements `store.ports.ReadingStore` on dictionaries."""
-
-    def __init__(self, schema: Schema, book: Book | None = None) -> None:
-        self.statements = MemoryStatements(schema)
-        super().__init__(self.statements, self.statements, book)
 
 
 def _token(key: Key) -> int:

@@ -1,4 +1,4 @@
-"""The rows of commands in Cassandra: `store.schemas.home_months.commands` through `store.session.Statements`.
+"""The rows of commands in Cassandra: `store.schemas.home_months.commands` through `store.cassandra.session.Statements`.
 
 Terminal states are compare-and-set with the serial consistency of the session's DC: a command must always be ended through
 its home DC. A compare-and-set that fails is in doubt and never repeated: a serial read completes or rules it out.
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.domain import CommandKind, Operation
+from store.cassandra.session import Statements
 from store.commands.machine import CommandEvent, End, State, Step
 from store.commands.port import (
     Aspect,
@@ -25,7 +26,6 @@ from store.commands.port import (
 from store.commands.stamps import state_write_us, step_write_us
 from store.operations import StoreOperation
 from store.ports import StoreError, Values
-from store.session import Statements
 
 KINDS = tuple(CommandKind)  # stored by index: new kinds go to the end
 RESOLVE_MAX = 3

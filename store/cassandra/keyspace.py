@@ -1,7 +1,4 @@
-"""The store in Cassandra: the schema created and agreed on, and the port on prepared statements of cassandra-driver.
-
-The bulk of a storm's traffic does not come through here but over the wire engine, which prepares the same statements.
-"""
+"""The keyspace of a schema: created, agreed on by the nodes, brought from an older version to this one, dropped."""
 
 import contextlib
 import time
@@ -14,15 +11,10 @@ from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
 from scenarios.spec import Topology
+from store.cassandra.session import FAILURES
 from store.migrations import HeldVersion, migrations_to, views_to_rebuild
 from store.operations import AnyOperation
 from store.ports import StoreError
-from store.readings.cassandra import CassandraBulk
-from store.readings.fold import Book
-from store.readings.store import HomeReadings
-from store.readings.verify import Rebuilt
-from store.session import FAILURES, Statements
-from store.session import prepare as prepare
 from store.tables import Schema, Table
 
 AGREEMENT_S_MAX = 60
@@ -67,7 +59,7 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
     _check_columns(session, topology, schema.tables)
     if version is None or way:  # last: a crash before it begins all of it again
         to_rebuild = views_to_rebuild(version, way) if version else ()
-        _write_version(session, schema, topology, to_rebuild)
+        write_version(session, schema, topology, to_rebuild)
 
 
 def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVersion | None:
@@ -112,34 +104,7 @@ def first_table_with_rows(session: Session, schema: Schema, keyspace: str) -> Ta
     return None
 
 
-class CassandraStore(HomeReadings):
-    """Implements `store.ports.ReadingStore` on an open session; the caller keeps and closes the session."""
-
-    def __init__(self, session: Session, schema: Schema, topology: Topology, book: Book | None = None) -> None:
-        self._bulk = CassandraBulk(session, topology)
-        self._statements = Statements(session, schema, topology)
-        super().__init__(self._statements, self._bulk, book)
-
-    def finish_migration(self) -> dict[str, Rebuilt]:
-        """Fill the views that a migration of the keyspace has named; what it did. Repeating it changes nothing.
-
-        Bills need a Book, or what the keyspace holds in its place: price lists, and the tariff that each home has chosen.
-        Raises StoreError; Refused for a row of billing that is to be written and that can't be priced. What was named is
-        still to be filled then: open the store with a Book and call it again.
-        """
-        statements = self._statements
-        held = held_version(statements.session, statements.schema, statements.topology)
-        done = {view: self.rebuild(view) for view in (held.views_to_rebuild if held else ())}
-        if done:
-            _write_version(statements.session, statements.schema, statements.topology, ())
-        return done
-
-    def close(self) -> None:
-        """End what verify and rebuild have opened; the session stays open."""
-        self._bulk.close()
-
-
-def _write_version(session: Session, schema: Schema, topology: Topology, to_rebuild: Sequence[str]) -> None:
+def write_version(session: Session, schema: Schema, topology: Topology, to_rebuild: Sequence[str]) -> None:
     """Cells without an explicit timestamp: one process at a time changes a schema, and its clock orders them."""
     cql = f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild) VALUES (%s, %s, %s)"
     _query(session, topology, cql, (schema.name, schema.version, " ".join(to_rebuild)))

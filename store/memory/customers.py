@@ -3,7 +3,7 @@
 from typing import Any
 
 from store.customers.store import HomeCustomers
-from store.memory import MemoryStatements
+from store.memory.statements import MemoryStatements
 from store.operations import AnyOperation
 from store.ports import Values
 from store.tables import Schema

@@ -1,6 +1,6 @@
 """What is wrong with a delivery, row by row: nothing valid is lost because of what came with it. Pure.
 
-Rows that `store.parsing` could read are held against what is known already and against each other. Each row gets one
+Rows that `store.ingest.parsing` could read are held against what is known already and against each other. Each row gets one
 `Reason`; the rest of the delivery goes on without it.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US
-from store.parsing import Parsed
-from store.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
+from store.ingest.parsing import Parsed
+from store.ingest.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Rejection
 from store.rows import UNKNOWN_WH, Readings
 from store.tariffs import MISSING_WH
@@ -19,7 +19,7 @@ from store.tariffs import MISSING_WH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What is known already about the meters of n rows, at each row's end; see `store.known`."""
+    """What is known already about the meters of n rows, at each row's end; see `store.ingest.known`."""
 
     held_wh: NDArray[np.int32]  # [n, k] held for the half-hour with the row's revision, MISSING_WH where none is
     has_run: NDArray[np.bool_]  # [n] does the log have this very run and revision?
