@@ -16,7 +16,7 @@ def write_report(folder: Path) -> None:
     """
     from reports.capacity.page import write_capacity_report
     from reports.matrix.page import write_matrix_report
-    from reports.results_file import Kind, kind_of
+    from reports.results.file import Kind, kind_of
     from reports.run.page import write_report as write_run
     from reports.simulation.page import rewrite_simulation_report
 

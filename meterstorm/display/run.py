@@ -12,7 +12,7 @@ from rich.text import Text
 from loadtests.cluster.doctor import Grade, MachineCheck
 from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.faults import fault_line, held_against
 from reports.run.results import CommandsResult, Results
 from reports.run.terms import fact_told

@@ -16,7 +16,7 @@ from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.matrix import cell_results, refused_cells
 from reports.matrix.page import write_matrix_report
 from reports.matrix.results import MatrixResults
-from reports.results_file import Machine
+from reports.results.parts import Machine
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario
 from store.ports import StoreError

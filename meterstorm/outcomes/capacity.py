@@ -28,7 +28,7 @@ from reports.capacity.results import (
     StepResult,
 )
 from reports.capacity.verdict import judge_search
-from reports.results_file import Machine, TopologyResult
+from reports.results.parts import Machine, TopologyResult
 from scenarios.domain import Operation
 from scenarios.spec import Scenario
 

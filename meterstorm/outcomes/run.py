@@ -14,7 +14,7 @@ from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
-from reports.results_file import Machine, TopologyResult, Verdict
+from reports.results.parts import Machine, TopologyResult, Verdict
 from reports.run.results import (
     AuditExample,
     AuditResult,

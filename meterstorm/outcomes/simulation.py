@@ -7,7 +7,7 @@ import numpy as np
 
 from loadtests.cluster.machine import fingerprint
 from meterstorm.outcomes.run import profile_faults
-from reports.results_file import Machine
+from reports.results.parts import Machine
 from reports.run.setting import fault_pairs
 from reports.simulation.results import (
     BacklogResult,

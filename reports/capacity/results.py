@@ -14,7 +14,8 @@ from loadtests.capacity.search import Ending, StepPurpose
 from loadtests.capacity.step import StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
 from reports.capacity.constraint import Resource
-from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, TopologyResult, Verdict, load, schema_text
+from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.parts import Machine, ResultsPart, TopologyResult, Verdict
 
 SECONDS_PER_DELIVERY: Mapping[str, float] = {
     "ten_second": 10.0,

@@ -8,7 +8,7 @@ from loadtests.capacity.search import Ending, Found
 from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from reports.capacity.constraint import Resource
 from reports.capacity.results import ConstraintResult, RateResult, RecoveryResult
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from scenarios.wording import count, counted, duration, listed, percent
 
 BINDING_NAMES = {

@@ -13,7 +13,7 @@ import numpy as np
 from reports.drawing.axes import Size
 from reports.drawing.page import page
 from reports.drawing.svg import render
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.figures import NamedCourse, NamedCurve, Span, draw_courses, draw_percentile_curves
 from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts

@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import AliasChoices, AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from loadtests.stats.estimates import of_replications
-from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, Verdict, load, schema_text
+from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.parts import Machine, ResultsPart, Verdict
 from reports.run.results import Percentiles
 
 

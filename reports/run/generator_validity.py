@@ -10,7 +10,7 @@ Two kinds of limit:
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.results import CertificateRow, GeneratorResult
 from scenarios.spec import Validity
 from scenarios.wording import milliseconds, percent

@@ -6,7 +6,7 @@ CI then shows red, which is right, since such a run is never a pass.
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.results import Results
 from scenarios.printable import printable
 

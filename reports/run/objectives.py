@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from scipy import stats
 
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.results import GeneratorResult, ObjectiveResult, OperationResult, Undone
 from scenarios.spec import Evidence
 from scenarios.wording import count, counted, milliseconds, percent, percentile_name

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.generator_validity import certify, figure_text

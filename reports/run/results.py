@@ -10,17 +10,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results_file import (
-    Check,
-    Kind,
-    Machine,
-    ResultsFile,
-    ResultsPart,
-    TopologyResult,
-    Verdict,
-    load,
-    schema_text,
-)
+from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.parts import Check, Machine, ResultsPart, TopologyResult, Verdict
 from scenarios.domain import CommandState
 
 CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reports.results_file import Machine
+from reports.results.parts import Machine
 from reports.run.results import ProfileFault, ProfileImport, Results
 from scenarios import wording
 from scenarios.pace import Shape

@@ -18,7 +18,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.faults import fault_line, held_against
 from reports.run.generator_validity import certify, check_of, timing_is_valid
 from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results_file import Kind, Machine, ResultsFile, ResultsPart, load, schema_text
+from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.parts import Machine, ResultsPart
 from reports.run.results import ProfileFault
 from scenarios.domain import CommandKind
 

@@ -10,7 +10,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.storm.refold import day_views
 from meterstorm.jobs import audit as proof
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.results import AuditResult, DcAudit, Results, RuleCheck, TableAudit, Undone, load_results
 from reports.run.verdict import Judgement, judge
 from scenarios.spec import Scenario, parse_scenario

@@ -8,7 +8,7 @@ import pytest
 
 from meterstorm.display.run import Display, print_results
 from meterstorm.display.terminal import PlainConsole
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.page import write_report
 from reports.run.results import load_results
 from tests.support.synthetic_run import Story, write_synthetic_run

@@ -18,7 +18,7 @@ from loadtests.audit.row_counts import RowCounts, Sent, phantoms_of
 from loadtests.cluster.local import LocalCluster
 from meterstorm.cli.app import app
 from meterstorm.jobs.recover import DIED, RunStart, recover
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.results import Results, Undone, load_results
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import write_synthetic_run

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.results import ObjectiveResult, OperationResult
 from reports.run.verdict import Judgement, judge
 from scenarios.spec import Evidence, Scenario, ScenarioError, parse_scenario

@@ -21,7 +21,7 @@ from loadtests.recording.history import (
     counts_of,
     read_history,
 )
-from reports.results_file import Machine, TopologyResult
+from reports.results.parts import Machine, TopologyResult
 from reports.run.results import AuditExample, AuditResult, DcAudit, ProfileFault, ProfileImport, Results, TableAudit
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.run.verdict import judge

@@ -9,7 +9,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.fleet.launch import FleetPlan
 from loadtests.recording.history import read_history
 from meterstorm.jobs.run import run
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from scenarios.spec import parse_scenario
 
 SCENARIO = """

@@ -21,7 +21,7 @@ from meterstorm.jobs import find_max as job
 from meterstorm.jobs.find_max import SearchOptions, check_request, find_max
 from reports.capacity.constraint import Resource
 from reports.capacity.results import SECONDS_PER_DELIVERY, load_capacity
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from scenarios.spec import Objective, Scenario, ScenarioError, Validity, parse_scenario
 
 SMALL = """

@@ -20,7 +20,7 @@ import meterstorm
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.results import Results, load_results
 from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.operations import operations_of

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
 from meterstorm.cli.exits import ExitCode
-from reports.results_file import EXIT_CODES, Verdict
+from reports.results.parts import EXIT_CODES, Verdict
 from scenarios.file import resolve_scenario
 
 ROOT = Path(__file__).parents[3]

@@ -27,7 +27,7 @@ from meterstorm.display.simulation import print_simulation
 from meterstorm.jobs import export as columns
 from meterstorm.jobs import simulate as job
 from meterstorm.outcomes.simulation import operation_name, results_of
-from reports.results_file import schema_text
+from reports.results.file import schema_text
 from reports.simulation.results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from reports.simulation.series import bin_width_s, campaign_course, highest, levels, mean_per_s, summed
 from scenarios.domain import CommandState

@@ -24,7 +24,8 @@ from reports.matrix.page import (
     write_matrix_report,
 )
 from reports.matrix.results import MatrixResults, figure_of, load_matrix
-from reports.results_file import Machine, Verdict, schema_text
+from reports.results.file import schema_text
+from reports.results.parts import Machine, Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Validity
 

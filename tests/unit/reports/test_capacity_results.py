@@ -23,7 +23,8 @@ from reports.capacity.results import (
     load_capacity,
 )
 from reports.capacity.verdict import judge_search
-from reports.results_file import Kind, Machine, TopologyResult, Verdict, kind_of, schema_text
+from reports.results.file import Kind, kind_of, schema_text
+from reports.results.parts import Machine, TopologyResult, Verdict
 from reports.run.results import load_results
 from scenarios.spec import Dc, ScenarioError
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.generator_validity import LIMITS, certify, timing_is_valid
 from reports.run.results import CertificateRow, GeneratorResult, Lateness, ObjectiveResult, OperationResult, Percentiles
 from reports.run.verdict import judge

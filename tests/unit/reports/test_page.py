@@ -12,7 +12,7 @@ from loadtests.recording.history import HistoryWriter
 from reports import write_comparison, write_report
 from reports.comparison.page import distinct_names
 from reports.drawing.palette import INKS
-from reports.results_file import Verdict
+from reports.results.parts import Verdict
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
 from reports.run.results import CommandsResult, Results, load_results

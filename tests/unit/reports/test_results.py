@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from loadtests.recording.run_folder import RESULTS_NAME
-from reports.results_file import Kind, Verdict, kind_of, schema_text
+from reports.results.file import Kind, kind_of, schema_text
+from reports.results.parts import Verdict
 from reports.run.results import Results, load_results
 from reports.simulation.results import load_simulation
 from scenarios.spec import ScenarioError

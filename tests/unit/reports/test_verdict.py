@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from reports.results_file import Check, Verdict
+from reports.results.parts import Check, Verdict
 from reports.run.objectives import ERRORS
 from reports.run.results import (
     AuditExample,

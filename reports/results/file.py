@@ -6,23 +6,17 @@ file whose schema version is newer is refused, as its known fields may mean some
 """
 
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from loadtests.recording.run_folder import RESULTS_NAME, RunFolder
-from scenarios.spec import ScenarioError, Topology
+from reports.results.parts import ResultsPart
+from scenarios.spec import ScenarioError
 
 SCHEMA_VERSION = 1
-
-
-class ResultsPart(BaseModel):
-    """A part of the results."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
 class Kind(StrEnum):
@@ -117,44 +111,3 @@ def _text(folder: Path, of: str) -> str:
         raise ScenarioError(f"{folder}: holds no {RESULTS_NAME}; name the folder of a {of}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: can't be read: {error}") from error
-
-
-class Verdict(StrEnum):
-    """What a run says about the cluster. Inconclusive: the run can't tell, because of the bench or of what was sent."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-    @property
-    def exit_code(self) -> int:
-        """The command's exit code."""
-        return EXIT_CODES[self]
-
-
-EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 4}
-
-
-class Check(ResultsPart):
-    """One thing that was judged. The sentence says with its numbers why it came out as it did."""
-
-    name: str
-    group: Literal["objective", "audit", "validity"]
-    outcome: Verdict
-    sentence: str
-
-
-class Machine(ResultsPart):
-    """The machine that ran the bench (and the nodes too, when the cluster is local)."""
-
-    cpu: str
-    cpu_count: NonNegativeInt
-    memory_bytes: NonNegativeInt
-    system: str
-
-
-class TopologyResult(Topology):
-    """The scenario's topology, and where it really ran."""
-
-    where: str = Field(default="", description="a sentence: local child processes, or an existing cluster")
-    wan_emulated: bool = False
