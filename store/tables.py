@@ -83,6 +83,19 @@ class Table:
     queries: tuple[Statement, ...]
     partition: Bound
     reason: str  # of the compaction and TTL choice
+    shard_count: int = 1  # partitions that rows of one key are spread over, by its column `shard`
+    bucket_size: int = 1  # consecutive numbers that one partition holds, by its column `bucket`
+    entries_max: int | None = None  # of a partition: the store refuses more
+    list_length_max: int | None = None  # of a row's lists: the store refuses longer ones
+
+    def __post_init__(self) -> None:
+        assert self.shard_count >= 1 and self.bucket_size >= 1
+        assert self.shard_count == 1 or "shard" in self.partition_key, f"{self.name} is spread by no shard"
+        assert self.bucket_size == 1 or "bucket" in self.partition_key, f"{self.name} has no buckets"
+
+    def shard_of(self, number: int) -> int:
+        """The shard of what has this number."""
+        return number % self.shard_count
 
     def has_role(self, *roles: TableRole) -> bool:
         """Does it serve one of these roles?"""

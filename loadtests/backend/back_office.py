@@ -58,9 +58,10 @@ from store.ports import StoreError
 from store.readings.across import Projection
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
-from store.readings.settlement import dates_of, is_settled, shard_of
+from store.readings.settlement import dates_of, is_settled
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
+from store.roles import TableRole
 from store.rows import Readings, month_of, month_of_us
 from store.tariffs import EXPORT, MISSING_WH
 
@@ -342,8 +343,9 @@ class BackOffice:
         for counted in (self._rows, self._counters):
             counted.half_hours(one.region, one.received_at_us // HOUR_US)
         if is_settled(int(readings.fuel[0])) and one.slot_count:
+            shard = self._runner.schema.table(TableRole.SETTLEMENT).shard_of(one.mpxn)
             for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US):
-                read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard_of(one.mpxn))
+                read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
 
     def _refuse(self, number: int) -> None:
         """One faulty delivery: nothing of it may reach the log."""

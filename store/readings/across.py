@@ -54,8 +54,20 @@ def refolded(log: Page, days: Sequence[MeterDay], book: Book) -> Rows:
     return {StoreOperation.REFOLD_DAY: list(dicts_of(totals))}
 
 
-def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection) -> Rows:
-    """What touched days of one home come to in the views across homes: pure. log: of the months that `days_needed` are in."""
+def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection, schema: Schema) -> Rows:
+    """What touched days of one home come to in a schema's views across homes: pure.
+
+    log: of the months that `days_needed` are in.
+    """
+    rows: dict[AnyOperation, list[Values]] = {}
+    if receipts := schema.find(TableRole.RECEIPTS):
+        rows[StoreOperation.RECORD_RECEIPT] = _receipts(_part_of(log, days), projection, receipts)
+    if settlement := schema.find(TableRole.SETTLEMENT):
+        rows[StoreOperation.WRITE_SETTLEMENT] = _settled(log, days, settlement)
+    return rows
+
+
+def _settled(log: Page, days: Sequence[MeterDay], table: Table) -> list[Values]:
     settled = {
         (settlement_date, one.fuel)
         for one in days
@@ -63,12 +75,7 @@ def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection) -> Rows
         for settlement_date in dates_of(one.day_start_us)
     }
     latest = [(one, settle(one, log, fuel, None)) for one, fuel in sorted(settled)]
-    return {
-        StoreOperation.RECORD_RECEIPT: _receipts(_part_of(log, days), projection),
-        StoreOperation.WRITE_SETTLEMENT: [
-            settlement_values(one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None
-        ],
-    }
+    return [settlement_values(table, one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None]
 
 
 def _part_of(log: Page, days: Sequence[MeterDay]) -> Page:
@@ -218,7 +225,7 @@ def _expected(store: HomeReadings, table: Table, projection: Projection, since_u
             for of_home in _days_of_homes(log):
                 logs = logs_of(store.runner, {home: days_needed(days) for home, days in of_home.items()})
                 for home, days in of_home.items():
-                    rows = rows_of(logs[home], days, projection)[operation]
+                    rows = rows_of(logs[home], days, projection, store.runner.schema)[operation]
                     for row in rows:
                         if _is_wanted(row, since_us) and _is_first(row, logs[home], days):
                             yield dict(row)
@@ -291,13 +298,14 @@ def _page_of(table: Table, row: Mapping[str, Any]) -> Page:
     }
 
 
-def _receipts(log: Page, projection: Projection) -> list[Values]:
+def _receipts(log: Page, projection: Projection, table: Table) -> list[Values]:
     if not row_count(log):
         return []
     values = lists(log, "values_wh")
     region = projection.region_of(integers(log, "premises")).tolist()
     return [
         receipt_values(
+            table,
             Receipt(
                 received_at_us=row["received_at"] * 1_000,
                 region=region[i],
@@ -306,7 +314,7 @@ def _receipts(log: Page, projection: Projection) -> list[Values]:
                 slot_count=row["slot_count"],
                 revision=row["revision"],
                 known_count=sum(wh != MISSING_WH for wh in values.one(i)),
-            )
+            ),
         )
         for i, row in enumerate(dicts_of(log))
     ]

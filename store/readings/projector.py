@@ -19,8 +19,8 @@ from store.ports import Runner, Values
 from store.readings.across import Projection, days_needed, logs_of, refolded, rows_of
 from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
 from store.readings.store import HomeReadings
+from store.roles import TableRole
 from store.rows import MeterDay, Readings, us_of
-from store.schemas.home_months.aggregates import BUCKET_BATCHES
 from store.tariffs import FUEL_CODES
 
 HOMES_AT_ONCE = 256
@@ -37,6 +37,7 @@ class Projector:
         self._store = store
         self._runner: Runner = store.runner
         self._projection = projection
+        self._journal_bucket = self._runner.schema.table(TableRole.JOURNAL).bucket_size
         self._writer = writer
         self._started_us = started_us
         self._next_batch: int | None = None
@@ -93,7 +94,10 @@ class Projector:
             chunk = {premises: of_home[premises] for premises in homes[at : at + HOMES_AT_ONCE]}
             logs = logs_of(self._runner, {premises: days_needed(days) for premises, days in chunk.items()})
             for premises, days in chunk.items():
-                views = {**refolded(logs[premises], days, book), **rows_of(logs[premises], days, self._projection)}
+                views = {
+                    **refolded(logs[premises], days, book),
+                    **rows_of(logs[premises], days, self._projection, self._runner.schema),
+                }
                 for operation, rows in views.items():
                     self._run_many(operation, rows)
 
@@ -103,6 +107,7 @@ class Projector:
         The meters are those that the latest view has. Repeating it changes nothing, however much is known by then.
         """
         assert run is not SettlementRunCode.LATEST, "what is known now is not frozen"
+        table = self._runner.schema.table(TableRole.SETTLEMENT)
         meters = read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
         count = 0
         for at in range(0, len(meters), HOMES_AT_ONCE):
@@ -111,7 +116,8 @@ class Projector:
             rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us) for one in chunk]
             known = [row for row in rows if row is not None]
             self._run_many(
-                StoreOperation.WRITE_SETTLEMENT, [settlement_values(settlement_date, run, *row) for row in known]
+                StoreOperation.WRITE_SETTLEMENT,
+                [settlement_values(table, settlement_date, run, *row) for row in known],
             )
             count += len(known)
         return count
@@ -130,7 +136,8 @@ class Projector:
 
     def _journal(self, batch: int) -> Sequence[Any]:
         """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
-        for bucket in (batch // BUCKET_BATCHES, batch // BUCKET_BATCHES + 1):
+        first = batch // self._journal_bucket
+        for bucket in (first, first + 1):
             values = {"writer": self._writer, "bucket": bucket, "batch_number": batch}
             if rows := self._runner.run(StoreOperation.READ_JOURNAL, values):
                 return rows
@@ -139,7 +146,7 @@ class Projector:
     def _journal_values(self, batch: int, touched: Sequence[MeterDay]) -> Values:
         return {
             "writer": self._writer,
-            "bucket": batch // BUCKET_BATCHES,
+            "bucket": batch // self._journal_bucket,
             "batch_number": batch,
             "started_at": self._started_us // 1_000,
             "meters": [one.premises * len(FUEL_CODES) + one.fuel for one in touched],

@@ -13,7 +13,8 @@ from typing import Protocol
 from scenarios.domain import Operation
 from store.operations import StoreOperation
 from store.ports import Runner, Values
-from store.schemas.home_months.aggregates import RECEIPT_SHARD_COUNT
+from store.roles import TableRole
+from store.tables import Table
 
 HOUR_US = 3_600_000_000
 HOURS_PER_DAY = 24
@@ -32,12 +33,12 @@ class Receipt:
     known_count: int
 
 
-def receipt_values(one: Receipt) -> Values:
-    """The bind values of RECORD_RECEIPT."""
+def receipt_values(table: Table, one: Receipt) -> Values:
+    """The bind values of RECORD_RECEIPT, for the table of receipts."""
     return {
         "epoch_hour": one.received_at_us // HOUR_US,
         "region": one.region,
-        "shard": one.mpxn % RECEIPT_SHARD_COUNT,
+        "shard": table.shard_of(one.mpxn),
         "mpxn": one.mpxn,
         "interval_start": one.interval_start_us // 1_000,
         "slot_count": one.slot_count,
@@ -60,13 +61,15 @@ class RowReceipts:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._table = runner.schema.table(TableRole.RECEIPTS)
 
     def record(self, receipts: Sequence[Receipt]) -> None:
-        self._runner.run_many(StoreOperation.RECORD_RECEIPT, [receipt_values(one) for one in receipts])
+        rows = [receipt_values(self._table, one) for one in receipts]
+        self._runner.run_many(StoreOperation.RECORD_RECEIPT, rows)
 
     def half_hours(self, region: int, epoch_hour: int) -> int:
         shards: list[Values] = [
-            {"epoch_hour": epoch_hour, "region": region, "shard": shard} for shard in range(RECEIPT_SHARD_COUNT)
+            {"epoch_hour": epoch_hour, "region": region, "shard": shard} for shard in range(self._table.shard_count)
         ]
         answers = self._runner.run_many(Operation.READ_RECEIPTS, shards)
         return sum(row.known_count for rows in answers for row in rows)

@@ -17,7 +17,7 @@ from store.columns import Page, integers, take
 from store.ports import Values
 from store.readings.fold import fold_days
 from store.rows import REVISION_STEP_US
-from store.schemas.home_months.aggregates import SETTLEMENT_SHARD_COUNT
+from store.tables import Table
 from store.tariffs import GAS, MISSING_WH
 
 _EPOCH = date(1970, 1, 1)
@@ -38,10 +38,6 @@ class SettledMeter:
 def is_settled(fuel: int) -> bool:
     """Gas is settled by the day, elsewhere; electricity by the half-hour, what is taken and what is given."""
     return fuel != GAS
-
-
-def shard_of(mpxn: int) -> int:
-    return mpxn % SETTLEMENT_SHARD_COUNT
 
 
 def dates_of(day_start_us: int) -> tuple[date, ...]:
@@ -100,12 +96,14 @@ def settle(settlement_date: date, log: Page, fuel: int, known_at_us: int | None)
     return settled, settled.known_at_us + knowledge * REVISION_STEP_US
 
 
-def settlement_values(settlement_date: date, run: SettlementRunCode, meter: SettledMeter, write_us: int) -> Values:
-    """The bind values of WRITE_SETTLEMENT."""
+def settlement_values(
+    table: Table, settlement_date: date, run: SettlementRunCode, meter: SettledMeter, write_us: int
+) -> Values:
+    """The bind values of WRITE_SETTLEMENT, for the table of settlement."""
     return {
         "settlement_date": epoch_days_of(settlement_date),
         "run": int(run),
-        "shard": shard_of(meter.mpxn),
+        "shard": table.shard_of(meter.mpxn),
         "mpxn": meter.mpxn,
         "fuel": meter.fuel,
         "premises": meter.premises,

@@ -31,8 +31,6 @@ from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_
 from store.tariffs import Book
 
 TICK_US = 10_000_000
-REJECTED_SHARD_COUNT = 16
-"""Partitions of a day's rejections, of at most 100,000 rows each."""
 
 
 class HomeReadings:
@@ -160,10 +158,11 @@ class HomeReadings:
         ]
 
     def record_rejected(self, rejected: Sequence[Rejected]) -> None:
+        table = self.runner.schema.table(TableRole.REJECTIONS)
         rows: list[Values] = [
             {
                 "epoch_day": one.received_at_us // DAY_US,
-                "shard": one.mpxn % REJECTED_SHARD_COUNT,
+                "shard": table.shard_of(one.mpxn),
                 "received_at": one.received_at_us // 1_000,
                 "mpxn": one.mpxn,
                 "interval_start": one.interval_start_us // 1_000,
@@ -176,8 +175,9 @@ class HomeReadings:
         self.runner.run_many(Operation.RECORD_REJECTED, rows)
 
     def rejected(self, day_start_us: int) -> list[Rejected]:
+        table = self.runner.schema.table(TableRole.REJECTIONS)
         shards: list[Values] = [
-            {"epoch_day": day_start_us // DAY_US, "shard": shard} for shard in range(REJECTED_SHARD_COUNT)
+            {"epoch_day": day_start_us // DAY_US, "shard": shard} for shard in range(table.shard_count)
         ]
         return [
             Rejected(

@@ -124,7 +124,7 @@ def _present(estate: EstateModel, store: HomeReadings, view: Table, is_settled: 
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, projection)[StoreOperation.WRITE_SETTLEMENT]
+        for row in rows_of(logs[home], of_it, projection, store.runner.schema)[StoreOperation.WRITE_SETTLEMENT]
     ]
     keys = sorted({(row["settlement_date"], row["shard"]) for row in wanted})
     held = {

@@ -9,14 +9,10 @@ from store.operations import StoreOperation
 from store.roles import TableRole
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
-SETTLEMENT_SHARD_COUNT = 512
-"""Partitions of a settlement date and run, of at most 100,000 meters each."""
-
-RECEIPT_SHARD_COUNT = 64
-"""Partitions of what one region receives in one hour, of at most 100,000 deliveries each."""
-
-BUCKET_BATCHES = 1_024
-PERIODS_MAX = 50
+_SETTLEMENT_SHARDS = 512  # of a settlement date and run, of at most 100,000 meters each
+_RECEIPT_SHARDS = 64  # of what one region receives in one hour, of at most 100,000 deliveries each
+_BUCKET_BATCHES = 1_024
+_PERIODS_MAX = 50
 
 _TIERED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}}"
 _LEVELLED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L4'}}"
@@ -61,7 +57,8 @@ SETTLEMENT_BY_DATE = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=100_000, bytes_max=100_000 * (PERIODS_MAX * 8 + 80)),
+    partition=Bound(rows=100_000, bytes_max=100_000 * (_PERIODS_MAX * 8 + 80)),
+    shard_count=_SETTLEMENT_SHARDS,
     reason="A run's rows are written once, the live ones some times within days: tiered compaction rewrites least. No TTL: the "
     "last run of a date comes 14 months after it, and disputes later.",
 )
@@ -138,6 +135,7 @@ RECEIPTS_BY_HOUR = Table(
         ),
     ),
     partition=Bound(rows=100_000, bytes_max=100_000 * 60),
+    shard_count=_RECEIPT_SHARDS,
     reason="Insert-only, of one hour and gone after 35 days: windows of a day are dropped whole.",
 )
 
@@ -250,7 +248,8 @@ JOURNAL_BY_WRITER = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=BUCKET_BATCHES * 2, bytes_max=BUCKET_BATCHES * 2 * 40_000),
+    partition=Bound(rows=_BUCKET_BATCHES * 2, bytes_max=_BUCKET_BATCHES * 2 * 40_000),
+    bucket_size=_BUCKET_BATCHES,
     reason="Insert-only; read after a crash alone. What is not projected for 35 days has to be rebuilt from the log.",
 )
 

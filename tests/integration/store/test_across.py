@@ -15,10 +15,11 @@ from store.memory import MemoryStore
 from store.readings.across import Projection, verify_across, views_across
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, Receipts, RowReceipts
-from store.readings.settlement import period_totals, shard_of
+from store.readings.settlement import period_totals
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
 from store.readings.verify import folded_views
+from store.roles import TableRole
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import Book
@@ -26,6 +27,7 @@ from tests.support.store_deliveries import Delivery
 from tests.support.store_faults import Killed, MortalRunner
 
 SCHEMA = SCHEMAS["home_months"]
+SETTLEMENT = SCHEMA.table(TableRole.SETTLEMENT)
 PROJECTION = Projection(region_of=lambda premises: premises % 2)
 
 
@@ -103,7 +105,9 @@ def test_a_settlement_date_is_a_local_day(
         projector.deliver([run_of(home, day_us, [100 * (number or first == 100) + slot for slot in range(48)])])
     (meter,) = [
         one
-        for one in read_settlement(store.runner, settlement_date, SettlementRunCode.LATEST, shard_of(mpxn_of(home)))
+        for one in read_settlement(
+            store.runner, settlement_date, SettlementRunCode.LATEST, SETTLEMENT.shard_of(mpxn_of(home))
+        )
         if one.premises == home
     ]
     assert len(meter.values_wh) == periods
@@ -116,7 +120,7 @@ def test_a_settlement_date_is_a_local_day(
 
 def test_a_settlement_run_freezes_what_was_known(store: HomeReadings) -> None:
     home, day_us, settlement_date = 300, us(2025, 2, 10), date(2025, 2, 10)
-    shard = shard_of(mpxn_of(home))
+    shard = SETTLEMENT.shard_of(mpxn_of(home))
     projector = projector_of(store, writer=1)
 
     def settled(run: SettlementRunCode) -> list[tuple[int, ...]]:
@@ -142,7 +146,7 @@ def test_gas_is_not_settled_by_the_half_hour(store: HomeReadings) -> None:
     home, day_us = 400, us(2025, 2, 11)
     projector_of(store, writer=2).deliver([run_of(home, day_us, [9] * 48, fuel=1)])
     assert store.usage(home, 1, 202502)[0].usage_wh == 432
-    shard = shard_of(mpxn_of(home, 1))
+    shard = SETTLEMENT.shard_of(mpxn_of(home, 1))
     assert read_settlement(store.runner, date(2025, 2, 11), SettlementRunCode.LATEST, shard) == []
 
 

@@ -31,9 +31,12 @@ from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import settle, settlement_values
 from store.readings.store import log_of
 from store.readings.summaries import insights
+from store.roles import TableRole
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import Book
+
+SCHEMA = SCHEMAS["home_months"]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ def test_a_reading_that_no_raw_form_comes_to_is_found(estate: EstateModel) -> No
 
 def recorded_of(estate: EstateModel, count: int) -> list[Rejected]:
     """As the store has them after `count` faulty deliveries."""
-    store = MemoryStore(SCHEMAS["home_months"])
+    store = MemoryStore(SCHEMA)
     known = Known(meters=NumberedHomes(count=estate.premises_count), book=Book(), exchanges_us={})
     for number in range(count):
         came = ingest(store, faulty_delivery(estate, number).delivery, known)
@@ -150,7 +153,7 @@ def settled_row(log: Page) -> dict[str, Any]:
     day = date(2026, 1, 15)
     found = settle(day, log, 0, None)
     assert found is not None
-    return dict(settlement_values(day, SettlementRunCode.LATEST, *found))
+    return dict(settlement_values(SCHEMA.table(TableRole.SETTLEMENT), day, SettlementRunCode.LATEST, *found))
 
 
 def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> None:
@@ -186,7 +189,7 @@ def test_a_receipt_without_a_delivery_is_found(estate: EstateModel) -> None:
         revision=0,
         known_count=48,
     )
-    row = dict(receipt_values(one))
+    row = dict(receipt_values(SCHEMA.table(TableRole.RECEIPTS), one))
     assert check_received("receipts", [row], {3: log}, {mpxn: 3}).is_right
     for wrong in ({"known_count": 47}, {"revision": 1}, {"epoch_hour": row["epoch_hour"] + 1}, {"slot_count": 1}):
         assert check_received("receipts", [row | wrong], {3: log}, {mpxn: 3}).faults == 1

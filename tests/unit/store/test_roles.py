@@ -3,13 +3,18 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scenarios.domain import DAY_US, TariffKind
+from scenarios.domain import DAY_US, SettlementRunCode, TariffKind
 from store.memory.statements import MemoryStatements
+from store.ports import Rejected
+from store.readings.across import Projection
+from store.readings.projector import Projector
+from store.readings.receipts import HOUR_US, RowReceipts
 from store.readings.store import HomeReadings
 from store.readings.summaries import HOMES_MIN
 from store.readings.summarise import project_cohorts, project_completeness
@@ -113,3 +118,44 @@ def test_what_a_schema_has_no_table_for_is_not_projected(lacking: TableRole) -> 
 def test_no_role_is_served_by_two_tables() -> None:
     with pytest.raises(AssertionError, match="serves a role by two tables"):
         with_tables(usage_by_fuel=(TableRole.DAILY_BILLING,))
+
+
+def spread_otherwise() -> Schema:
+    """The shipped schema with other shards and buckets."""
+    changed = {
+        TableRole.SETTLEMENT: {"shard_count": 3},
+        TableRole.RECEIPTS: {"shard_count": 2},
+        TableRole.REJECTIONS: {"shard_count": 5},
+        TableRole.JOURNAL: {"bucket_size": 2},
+    }
+    tables = [replace(table, **changed.get(table.roles[0], {})) for table in SCHEMA.tables]
+    table_of = {table.name: table for table in tables}
+    writes = [replace(one, tables=tuple(table_of[table.name] for table in one.tables)) for one in SCHEMA.writes]
+    return Schema(name="other", version=1, tables=tuple(tables), writes=tuple(writes))
+
+
+def test_a_schema_says_how_its_rows_are_spread() -> None:
+    tables = MemoryStatements(spread_otherwise())
+    store = HomeReadings(tables, tables, BOOK)
+    projector = Projector(store, Projection(region_of=np.zeros_like), writer=1, started_us=DAY_15_US)
+    projector.heal()
+    meters = {7: 1_000_000_000_003, 8: 1_000_000_000_014}
+    for premises, mpxn in meters.items():
+        projector.deliver([replace(day(), premises=np.array([premises]), mpxn=np.array([mpxn]))])
+    projector.deliver([day()])
+    refused = [
+        Rejected(received_at_us=DAY_15_US, mpxn=mpxn, interval_start_us=0, reason="", detail="") for mpxn in (7, 19)
+    ]
+    store.record_rejected(refused)
+
+    def held(role: TableRole, column: str) -> set[int]:
+        return {row[column] for row in tables.all_rows(tables.schema.table(role))}
+
+    assert held(TableRole.SETTLEMENT, "shard") == {1, 0}  # the remainders by 3 of both numbers
+    assert held(TableRole.RECEIPTS, "shard") == {1, 0}  # by 2
+    assert held(TableRole.REJECTIONS, "shard") == {2, 4}  # by 5
+    assert held(TableRole.JOURNAL, "bucket") == {0, 1}  # of two batches each
+    assert store.rejected(DAY_15_US) == refused
+    assert RowReceipts(tables).half_hours(0, (DAY_15_US + DAY_US) // HOUR_US) == 2 * 48
+    assert len(list(projector.journalled())) == 3
+    assert projector.settle(date(2026, 1, 15), SettlementRunCode.SF, DAY_15_US + 20 * DAY_US, 1) == 1
