@@ -3,7 +3,7 @@
 Run: uv run pytest loadtests/benchmarks/bench_peers.py --benchmark-only --benchmark-json=peers.json
 
 The wire engine, latte (skipped when it is not on the PATH) and Locust alone (cassandra-driver in a plain user) send the
-single-row insert of `bench_wire` to the same two nodes in turns: first as fast as they can, then at RATE_PER_S for
+single-row insert of `bench_sender` to the same two nodes in turns: first as fast as they can, then at RATE_PER_S for
 PAUSED_RUN_S seconds, in the middle of which the node is stopped (SIGSTOP) for two. At a steady rate a sixth of all
 operations fall due within the pause, so what customers would have felt is a p99 of nearly two seconds; who reports less
 has left out what was not sent.
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.benchmarks.bench_wire import (
+from loadtests.benchmarks.bench_sender import (
     CQL,
     INSERT,
     LATTE_WORKLOAD,

@@ -14,8 +14,8 @@ from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.protocol import CONTROL_STREAM, FRAME_BYTES_MAX, HeaderFlag, Opcode, ResultKind
 from loadtests.sender.state import LinkField, LinkStatus, Total
 from loadtests.stubs.scripted_node import Execute, RawAnswer, StubServer
-from tests.support.wire_bench import TIMEOUT_US, VOID, new_bench, response
-from tests.support.wire_source import SteadySource, new_engine
+from tests.support.engine_state import TIMEOUT_US, VOID, new_bench, response
+from tests.support.steady_inserts import SteadySource, new_engine
 
 SCHEMA_CHANGE = struct.pack(">i", ResultKind.SCHEMA_CHANGE)
 

@@ -19,7 +19,7 @@ from loadtests.sender.protocol import HeaderFlag, Opcode, ResultKind
 from loadtests.sender.ring import NO_NODE, RingTable, ring_of_nodes, unserved
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, unprepared_answer
 from scenarios.domain import ConsistencyLevel
-from tests.support.wire_source import CQL, SteadySource
+from tests.support.steady_inserts import CQL, SteadySource
 
 LOCAL_ONE, LOCAL_QUORUM = ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM
 

@@ -8,7 +8,7 @@ import pytest
 from loadtests.recording.ledger import SlotState
 from loadtests.sender.completion import end_attempt
 from loadtests.sender.outcomes import ErrorKind
-from tests.support.wire_bench import Bench, error, new_bench, response
+from tests.support.engine_state import Bench, error, new_bench, response
 
 IN_DOUBT, REFUSED, ACKNOWLEDGED = "in doubt", "refused", "acknowledged"
 STRENGTH = {REFUSED: 0, IN_DOUBT: 1, ACKNOWLEDGED: 2}

@@ -17,7 +17,7 @@ from loadtests.sender.frames import FrameTemplate
 from loadtests.sender.ring import RingTable, ring_of_metadata
 from scenarios.domain import ConsistencyLevel, Operation
 from store.tables import Bind, CqlType, Statement
-from tests.support.wire_source import INSERT, Disturbed, SteadySource
+from tests.support.steady_inserts import INSERT, Disturbed, SteadySource
 
 DCS = ["north", "south"]
 LISTS = Statement(

@@ -19,7 +19,7 @@ from loadtests.cluster.tls import tls_context
 from loadtests.errors import HarnessError
 from loadtests.sender.connection import Access, Credentials, open_connection
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer
-from tests.support.wire_source import SteadySource, new_engine
+from tests.support.steady_inserts import SteadySource, new_engine
 
 
 def test_the_right_password_is_let_in_and_is_never_printed() -> None:

@@ -14,7 +14,7 @@ from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.sender.block import OperationBlock
 from loadtests.sender.recorder import LIVE_SIZE, EngineReport, LiveField
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, error_answer, unprepared_answer
-from tests.support.wire_source import Snapshots, SteadySource, new_engine
+from tests.support.steady_inserts import Snapshots, SteadySource, new_engine
 
 OVERLOADED, WRITE_TIMEOUT = 0x1001, 0x1100
 

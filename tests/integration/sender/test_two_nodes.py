@@ -18,7 +18,7 @@ from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.tables import Bind, CqlType, Statement
 from tests.conftest import TEST_HEAP_MIB
-from tests.support.wire_source import INSERT, Disturbed
+from tests.support.steady_inserts import INSERT, Disturbed
 
 KEYSPACE = "two_nodes"
 READ = Statement(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loadtests.sender.completion import end_all, expire, lose_link
 from loadtests.sender.state import EngineLimit, LinkField, LinkStatus, Total
-from tests.support.wire_bench import TIMEOUT_US, VOID, Bench, error, new_bench, response
+from tests.support.engine_state import TIMEOUT_US, VOID, Bench, error, new_bench, response
 
 IN_BYTES = 256
 SILENCE_US = 3 * TIMEOUT_US

@@ -10,7 +10,7 @@ from loadtests.recording.ledger import SlotState
 from loadtests.sender.completion import count_in_second, count_value, end_all, expire, lose_link
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.state import SECOND_ROWS, CountColumn, EngineLimit, LinkField, LinkStatus, Total
-from tests.support.wire_bench import TIMEOUT_US, Bench, error, new_bench, response
+from tests.support.engine_state import TIMEOUT_US, Bench, error, new_bench, response
 
 OVERLOADED, WRITE_TIMEOUT, INVALID = 0x1001, 0x1100, 0x2200
 OK = 0

@@ -4,7 +4,7 @@ import pytest
 
 from loadtests.sender.event_loop import needs_python, wait_us
 from loadtests.sender.state import BlockProgress, EngineLimit, LinkField, LinkStatus, LiveField, Total
-from tests.support.wire_bench import TIMEOUT_US, Bench, new_bench, response
+from tests.support.engine_state import TIMEOUT_US, Bench, new_bench, response
 
 
 def asks(bench: Bench, *, was_all_due: bool = False, now_us: int = 0) -> bool:

@@ -12,7 +12,7 @@ from loadtests.sender.completion import lose_link
 from loadtests.sender.producer import Producer
 from loadtests.sender.recorder import EngineReport, IntervalSnapshot, Recorder, tally_errors
 from loadtests.sender.state import LinkField, LinkStatus, LiveField
-from tests.support.wire_bench import error, new_bench, response
+from tests.support.engine_state import error, new_bench, response
 
 EMPTY_REPORT = EngineReport(
     **dict.fromkeys(

@@ -11,7 +11,7 @@ from loadtests.sender.outcomes import ErrorKind, RequestOutcome, kind_of_code
 from loadtests.sender.protocol import CONTROL_STREAM, HeaderFlag, Opcode, ResultKind
 from loadtests.sender.responses import ANSWERED, classify
 from loadtests.sender.state import LinkField, LinkStatus, Total
-from tests.support.wire_bench import FRAME_SIZE, Bench, error, new_bench, response
+from tests.support.engine_state import FRAME_SIZE, Bench, error, new_bench, response
 
 ROWS = struct.pack(">i", ResultKind.ROWS)
 

@@ -8,7 +8,7 @@ from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.ring import NO_NODE, RingTable
 from loadtests.sender.state import BlockProgress, CountColumn, EngineLimit, LinkField, LinkStatus, Total
 from loadtests.sender.submit import ALL_FULL, FAR_US, NONE_OPEN, choose_link, hold_back, refuse_unsent
-from tests.support.wire_bench import FRAME_SIZE, THREE_NODES, new_bench, response
+from tests.support.engine_state import FRAME_SIZE, THREE_NODES, new_bench, response
 
 
 def test_only_what_is_due_is_sent_in_due_order() -> None:

@@ -1,6 +1,6 @@
 """The wire engine against latte and against a Locust user, and its punctuality, on two local nodes (1 + 1).
 
-Run: uv run pytest loadtests/benchmarks/bench_wire.py --benchmark-only --benchmark-json=wire.json
+Run: uv run pytest loadtests/benchmarks/bench_sender.py --benchmark-only --benchmark-json=sender.json
 
 All sides send the same prepared single-row insert at LOCAL_QUORUM over one connection a node, from this machine, in
 turns. A figure is the ratio of medians of operations per CPU second of the whole client process, start-up left out:
@@ -54,7 +54,7 @@ INSERT = Statement(
     partition_key=("meter", "day"),
     is_write=True,
 )
-CQL = INSERT.cql.format(keyspace="wire_bench")
+CQL = INSERT.cql.format(keyspace="sender_bench")
 LATTE_WORKLOAD = f"""
 pub async fn prepare(ctx) {{
     ctx.prepare("insert", "{CQL}").await?;
@@ -180,7 +180,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with opened_target(tmp_path_factory.mktemp("wire_bench")) as target:
+    with opened_target(tmp_path_factory.mktemp("sender_bench")) as target:
         yield target
 
 
@@ -191,15 +191,15 @@ def opened_target(folder: Path) -> Iterator[Target]:
     with LocalCluster.start(topology, folder / "cluster", print) as cluster:
         driver, session = connect(cluster.endpoint("north"))
         session.execute(
-            "CREATE KEYSPACE wire_bench WITH replication = {'class': 'NetworkTopologyStrategy', 'north': 1, 'south': 1}"
+            "CREATE KEYSPACE sender_bench WITH replication = {'class': 'NetworkTopologyStrategy', 'north': 1, 'south': 1}"
         )
         session.execute(
-            "CREATE TABLE wire_bench.readings (meter bigint, day int, at timestamp, wh int, register_wh bigint, "
+            "CREATE TABLE sender_bench.readings (meter bigint, day int, at timestamp, wh int, register_wh bigint, "
             "PRIMARY KEY ((meter, day), at))"
         )
         prepared_id = session.prepare(CQL).query_id
         target = Target(
-            ring=ring_of_metadata(driver.metadata, "wire_bench", ["north"]),
+            ring=ring_of_metadata(driver.metadata, "sender_bench", ["north"]),
             template=FrameTemplate(INSERT, prepared_id, ConsistencyLevel.LOCAL_QUORUM.wire_code),
             contact_point=cluster.endpoint("north").contact_points[0],
             local_dc="north",
