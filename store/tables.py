@@ -86,7 +86,7 @@ class Table:
     shard_count: int = 1  # partitions that rows of one key are spread over, by its column `shard`
     bucket_size: int = 1  # consecutive numbers that one partition holds, by its column `bucket`
     entries_max: int | None = None  # of a partition: the store refuses more
-    list_length_max: int | None = None  # of a row's lists: the store refuses longer ones
+    items_max: int | None = None  # that one row tells of, such as the lines of a bill: the store refuses more
 
     def __post_init__(self) -> None:
         assert self.shard_count >= 1 and self.bucket_size >= 1
@@ -96,6 +96,10 @@ class Table:
     def shard_of(self, number: int) -> int:
         """The shard of what has this number."""
         return number % self.shard_count
+
+    def has_room(self, entry_count: int) -> bool:
+        """Does the store take one more entry beside so many of a partition?"""
+        return self.entries_max is None or entry_count < self.entries_max
 
     def has_role(self, *roles: TableRole) -> bool:
         """Does it serve one of these roles?"""

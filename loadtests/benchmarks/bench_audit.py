@@ -25,9 +25,8 @@ from loadtests.workload.operations import planes_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra import create_schema
-from store.schemas import SCHEMAS
+from store.schemas import DEFAULT_SCHEMA as SCHEMA
 
-SCHEMA = "home_months"
 PREMISES_FEW, PREMISES_MANY = 10_000, 40_000
 ROUNDS = 5
 
@@ -73,7 +72,7 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
     scenario = scenario_of(premises)
     estate = build_estate(scenario)
     driver, session = connect(cluster.endpoint())
-    create_schema(session, SCHEMAS[SCHEMA], scenario.topology)
+    create_schema(session, SCHEMA, scenario.topology)
     driver.shutdown()
     folder.mkdir()
     ledger = Ledger.create(folder / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)
@@ -97,7 +96,7 @@ def audit_once(cluster: LocalCluster, loaded: LoadedEstate) -> AuditReport:
             sessions,
             estate=loaded.estate,
             ledger=loaded.ledger,
-            schema=SCHEMAS[SCHEMA],
+            schema=SCHEMA,
             topology=loaded.scenario.topology,
             settle_s=30,
             progress=lambda _: None,

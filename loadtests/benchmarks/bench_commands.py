@@ -27,16 +27,11 @@ from store.cassandra.session import Statements
 from store.commands.port import Aspect, CommandId, Device, DueIndex, Request
 from store.commands.store import CommandStore, first_due
 from store.ports import Values
-from store.schemas import SCHEMAS
-from store.schemas.home_months.commands import (
-    COMMAND_STEPS_BY_DEVICE,
-    COMMANDS_BY_DEVICE,
-    DUE_BY_BUCKET,
-    METER_STATE_BY_DEVICE,
-)
+from store.roles import TableRole
+from store.schemas import DEFAULT_SCHEMA as SCHEMA
 from store.tables import Table
 
-SCHEMA = SCHEMAS["home_months"]
+OF_DEVICES = (TableRole.COMMANDS, TableRole.COMMAND_STEPS, TableRole.DEVICE_STATE)
 START_US = 1_768_435_200_000_000
 MINUTE_US = 60_000_000
 FEW, MANY = 1_000, 1_000_000
@@ -72,12 +67,12 @@ def store_with(session: Session, count: int) -> CommandStore:
         ]
         for start in range(0, count, DUE_A_MINUTE)
     )
-    _load(session, where, minutes, (DUE_BY_BUCKET,))
+    _load(session, where, minutes, SCHEMA.tables_with((TableRole.DUE_INDEX,)))
     devices = (
         [created_values(one, Aspect.PRICE) for one in _requests(range(device, count, DEVICES))]
         for device in range(min(DEVICES, count))
     )
-    _load(session, where, devices, (COMMANDS_BY_DEVICE, COMMAND_STEPS_BY_DEVICE, METER_STATE_BY_DEVICE))
+    _load(session, where, devices, SCHEMA.tables_with(OF_DEVICES))
     session.execute(f"ALTER TABLE {where.keyspace}.due_by_bucket WITH memtable_flush_period_in_ms = 1000", timeout=60)
     return CommandStore(
         CassandraCommandTables(Statements(session, SCHEMA, where)),

@@ -26,12 +26,12 @@ from scenarios.domain import DAY_US
 from scenarios.spec import Dc, Topology
 from store.cassandra import create_schema
 from store.operations import StoreOperation
-from store.schemas.home_months.commands import DUE_BY_BUCKET
+from store.roles import TableRole
+from store.schemas import DEFAULT_SCHEMA
 from store.tables import Schema, write_of
 
-SCHEMA = Schema(
-    name="due", version=1, tables=(DUE_BY_BUCKET,), writes=(write_of(StoreOperation.SCHEDULE_DUE, DUE_BY_BUCKET),)
-)
+DUE_INDEX = DEFAULT_SCHEMA.table(TableRole.DUE_INDEX)
+SCHEMA = Schema(name="due", version=1, tables=(DUE_INDEX,), writes=(write_of(StoreOperation.SCHEDULE_DUE, DUE_INDEX),))
 TWCS = "{'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}"
 UCS = "{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}"
 # design -> compaction, and whether a row is written at the instant at which it is due, else at the one at which it is made
@@ -80,10 +80,10 @@ def test_compaction_of_the_due_index(benchmark: Any, cluster: LocalCluster) -> N
     for name, (compaction, _) in DESIGNS.items():
         create_schema(session, SCHEMA, Topology(dcs=(Dc(name="north", nodes=1, rf=1),), keyspace=name))
         session.execute(
-            f"ALTER TABLE {name}.{DUE_BY_BUCKET.name} WITH compaction = {compaction} "
+            f"ALTER TABLE {name}.{DUE_INDEX.name} WITH compaction = {compaction} "
             f"AND memtable_flush_period_in_ms = {FLUSH_S * 1_000}"
         )
-        inserts[name] = session.prepare(f"{DUE_BY_BUCKET.insert.format(keyspace=name)} USING TIMESTAMP ?")
+        inserts[name] = session.prepare(f"{DUE_INDEX.insert.format(keyspace=name)} USING TIMESTAMP ?")
 
     def enter() -> None:
         for step in range(DAYS * STEPS_A_DAY):
@@ -132,7 +132,7 @@ def figures(session: Any, folder: Path, keyspace: str) -> dict[str, float]:
     """What a design has cost on the node."""
     history = session.execute("SELECT keyspace_name, bytes_in, bytes_out FROM system.compaction_history")
     done = [row for row in history if row.keyspace_name == keyspace]
-    tables = list((folder / "data").glob(f"**/{keyspace}/{DUE_BY_BUCKET.name}-*"))
+    tables = list((folder / "data").glob(f"**/{keyspace}/{DUE_INDEX.name}-*"))
     return {
         "compactions": len(done),
         "mib_read": round(sum(row.bytes_in for row in done) / 2**20, 1),

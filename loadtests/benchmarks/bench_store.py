@@ -37,11 +37,10 @@ from store.columns import Lists, Page
 from store.readings.verify import folded_views
 from store.roles import TableRole
 from store.rows import Readings, home_columns, month_of, reading_columns
-from store.schemas import SCHEMAS
+from store.schemas import DEFAULT_SCHEMA as SCHEMA
 from store.tables import CqlType, Schema, Statement, write_of
 from store.tariffs import FIRST_PRICES, Book, day_totals
 
-SCHEMA = SCHEMAS["home_months"]
 INGEST = next(write for write in SCHEMA.writes if write.statement.operation is Operation.INGEST_READING)
 LOG = INGEST.tables[0]
 LOG_ALONE = Schema(name="log_alone", version=1, tables=(LOG,), writes=(write_of(Operation.INGEST_READING, LOG),))
@@ -263,7 +262,7 @@ class Questions:
 
     def __init__(self, nodes: Nodes, keyspace: str, *, is_whole: bool) -> None:
         self.took_us: tuple[list[float], list[float]] = ([], [])
-        topology = nodes.make(replace(SCHEMA, tables=(INGEST.tables[2],), writes=()), keyspace)
+        topology = nodes.make(replace(SCHEMA, tables=(SCHEMA.table(TableRole.DAILY_USAGE),), writes=()), keyspace)
         bulk = CassandraBulk(nodes.session, topology)
         for fuel, day in itertools.product((0, 1), range(31)):
             bulk.insert(INGEST.tables[2], usage_rows(fuel, day, is_whole=is_whole))

@@ -1,5 +1,6 @@
 """The customers' tables over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,14 +16,9 @@ from store.customers.port import (
 )
 from store.operations import StoreOperation
 from store.rejections import Refused
+from store.roles import TableRole
 from store.rows import us_of
-from store.schemas.home_months.customers import (
-    BILL_LINES_MAX,
-    BILLS_MAX,
-    PREFERENCE_CHANGES_MAX,
-    PRICE_LISTS_MAX,
-    REGISTER_CHANGES_MAX,
-)
+from store.tables import Table
 from store.tariffs import FUEL_CODES, PriceList, Rate, check_next
 
 BOOK = 0
@@ -35,15 +31,19 @@ class HomeCustomers:
     def __init__(self, runner: OnceRunner) -> None:
         self.runner = runner
 
+    def _table(self, role: TableRole) -> Table:
+        return self.runner.schema.table(role)
+
     @property
     def bill_lines_max(self) -> int:
-        return BILL_LINES_MAX
+        most = self._table(TableRole.BILLS).items_max
+        return sys.maxsize if most is None else most
 
     def change_preference(self, premises: int, change: PreferenceChange) -> None:
         held = self.preferences(premises)
         if change in held:
             return
-        if len(held) >= PREFERENCE_CHANGES_MAX:
+        if not self._table(TableRole.PREFERENCES).has_room(len(held)):
             raise Refused(f"home {premises} has changed its preferences {len(held)} times: no more are taken")
         values = {
             "premises": premises,
@@ -63,7 +63,7 @@ class HomeCustomers:
         if _publishes(held, prices):
             return
         check_next(held, prices, now_us)
-        if len(held) >= PRICE_LISTS_MAX:
+        if not self._table(TableRole.PRICE_LISTS).has_room(len(held)):
             raise Refused(f"the book has {len(held)} price lists: no more are taken")
         values = {
             "book": BOOK,
@@ -82,16 +82,17 @@ class HomeCustomers:
         return tuple(price_list_of(row) for row in self.runner.run(Operation.READ_TARIFF, {"book": BOOK}))
 
     def issue(self, bill: Bill) -> Bill:
-        if len(bill.lines) > BILL_LINES_MAX:
+        table = self._table(TableRole.BILLS)
+        if len(bill.lines) > self.bill_lines_max:
             raise Refused(
-                f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {BILL_LINES_MAX}"
+                f"bill {bill.number} of home {bill.premises} has {len(bill.lines)} lines: at most {self.bill_lines_max}"
             )
         held = self.bills(bill.premises)
         if bill.number <= len(held):
             return held[bill.number - 1]
-        if bill.number != len(held) + 1 or bill.number > BILLS_MAX:
+        if bill.number != len(held) + 1 or not table.has_room(len(held)):
             raise Refused(
-                f"bill {bill.number} of home {bill.premises}: {len(held) + 1} is next, and {BILLS_MAX} the last"
+                f"bill {bill.number} of home {bill.premises}: {len(held) + 1} is next, and {table.entries_max} the last"
             )
         values = {
             "premises": bill.premises,
@@ -121,7 +122,7 @@ class HomeCustomers:
         held = self.register_changes(premises)
         if change in held:
             return
-        if len(held) >= REGISTER_CHANGES_MAX:
+        if not self._table(TableRole.REGISTER_CHANGES).has_room(len(held)):
             raise Refused(f"the counters of home {premises} began again {len(held)} times: no more are taken")
         values = {
             "premises": premises,

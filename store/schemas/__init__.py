@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.spec import Scenario, ScenarioError, Store
 from store.schemas.home_months import SCHEMA as HOME_MONTHS
 from store.tables import Schema
 
 SCHEMAS: Mapping[str, Schema] = {schema.name: schema for schema in (HOME_MONTHS,)}
+DEFAULT_SCHEMA = SCHEMAS[Store().schema_name]
+"""That of a scenario which names none."""
 
 
 def schema_of(scenario: Scenario) -> Schema:

@@ -6,8 +6,7 @@ of its name as argument.
 
 import sys
 
-from scenarios.spec import Store
-from store.schemas import SCHEMAS
+from store.schemas import DEFAULT_SCHEMA, SCHEMAS
 from store.tables import Schema, Table, primary_key
 
 _KB = 1_000
@@ -43,12 +42,20 @@ def _table(schema: Schema, table: Table) -> list[str]:
         f"- Role: {', '.join(table.roles)}",
         f"- Key: (({', '.join(table.partition_key)}){', ' + key if key else ''})",
         f"- Columns: {columns}",
-        f"- At most {table.partition.rows:,} rows, {table.partition.bytes_max / _KB:,.1f} kB",
+        f"- At most {table.partition.rows:,} rows, {table.partition.bytes_max / _KB:,.1f} kB{_spread(table)}",
         f"- Written by {written}; asked by {asked}",
         f"- Stored so: {table.reason}",
         "",
     ]
 
 
+def _spread(table: Table) -> str:
+    said = [f"spread over {table.shard_count:,} shards"] if table.shard_count > 1 else []
+    said += [f"a bucket for each {table.bucket_size:,}"] if table.bucket_size > 1 else []
+    said += [f"the store takes {table.entries_max:,} entries"] if table.entries_max is not None else []
+    said += [f"of {table.items_max:,} items at most"] if table.items_max is not None else []
+    return "".join(f"; {text}" for text in said)
+
+
 if __name__ == "__main__":
-    print(described(SCHEMAS[sys.argv[1] if len(sys.argv) > 1 else Store().schema_name]), end="")
+    print(described(SCHEMAS[sys.argv[1]] if len(sys.argv) > 1 else DEFAULT_SCHEMA), end="")

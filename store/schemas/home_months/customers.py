@@ -11,13 +11,12 @@ from store.roles import TableRole
 from store.schemas.home_months.readings import PREMISES
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
-PREFERENCE_CHANGES_MAX = 1_000  # of a home; the port refuses more
-BILLS_MAX = 1_000  # of a home; the port refuses more
-BILL_LINES_MAX = (
-    400  # a month of three fuels with a price list a day has 186; corrections that find no room are on the next
-)
-REGISTER_CHANGES_MAX = 1_000  # of a home; the port refuses more
-PRICE_LISTS_MAX = 10_000  # one a day for 27 years; the port refuses more
+_PREFERENCE_CHANGES_MAX = 1_000  # of a home
+_BILLS_MAX = 1_000  # of a home
+# A month of three fuels with a price list a day has 186; corrections that find no room are on the next bill.
+_BILL_LINES_MAX = 400
+_REGISTER_CHANGES_MAX = 1_000  # of a home
+_PRICE_LISTS_MAX = 10_000  # one a day for 27 years
 
 _LEVELLED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L4'}}"
 _HOME = ("premises",)
@@ -50,7 +49,8 @@ PREFERENCES_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=2 * PREFERENCE_CHANGES_MAX, bytes_max=2 * PREFERENCE_CHANGES_MAX * 60),
+    partition=Bound(rows=2 * _PREFERENCE_CHANGES_MAX, bytes_max=2 * _PREFERENCE_CHANGES_MAX * 60),
+    entries_max=_PREFERENCE_CHANGES_MAX,
     reason="A few rows a home over decades, in different files: levelled compaction brings them together. No TTL: "
     "consent must be shown years later.",
 )
@@ -81,7 +81,8 @@ PRICE_LISTS = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=PRICE_LISTS_MAX, bytes_max=PRICE_LISTS_MAX * 400),
+    partition=Bound(rows=_PRICE_LISTS_MAX, bytes_max=_PRICE_LISTS_MAX * 400),
+    entries_max=_PRICE_LISTS_MAX,
     reason="A version is one row with all its prices, so that none is ever seen in part. It never changes: gateways keep "
     "what they have read, and one partition is enough. Few rows, read together: levelled. No TTL: old bills name them.",
 )
@@ -112,7 +113,9 @@ BILLS_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=BILLS_MAX, bytes_max=BILLS_MAX * BILL_LINES_MAX * 132),
+    partition=Bound(rows=_BILLS_MAX, bytes_max=_BILLS_MAX * _BILL_LINES_MAX * 132),
+    entries_max=_BILLS_MAX,
+    items_max=_BILL_LINES_MAX,
     reason="A bill is one row, written once: seen whole or not at all. Numbers count a home's bills, so that two who issue "
     "at once in its home's DC can't both adjust for the same correction. Read together: levelled. No TTL: bills are kept.",
 )
@@ -144,7 +147,8 @@ REGISTER_CHANGES_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=2 * REGISTER_CHANGES_MAX, bytes_max=2 * REGISTER_CHANGES_MAX * 80),
+    partition=Bound(rows=2 * _REGISTER_CHANGES_MAX, bytes_max=2 * _REGISTER_CHANGES_MAX * 80),
+    entries_max=_REGISTER_CHANGES_MAX,
     reason="A handful of rows in a home's life, read together: levelled. No TTL: registers are compared over years.",
 )
 

@@ -30,9 +30,9 @@ from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.ports import StoreError, Values
 from store.rejections import Refused
+from store.roles import TableRole
 from store.rows import Readings
 from store.schemas import SCHEMAS
-from store.schemas.home_months.customers import BILLS_MAX, PREFERENCE_CHANGES_MAX, REGISTER_CHANGES_MAX
 from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, Rate, day_totals
 from tests.support.calendar import day_start_us
 
@@ -305,19 +305,24 @@ def bill_of(home: int, *, number: int = 1, cost_upence: int = 1) -> Bill:
 def test_what_a_partition_has_no_room_for_is_refused(customers: HomeCustomers, home: int) -> None:
     """Full partitions are pretended: filling one takes a minute on a real database."""
 
+    def entries_max(role: TableRole) -> int:
+        most = SCHEMA.table(role).entries_max
+        assert most is not None
+        return most
+
     class Full(HomeCustomers):
         def bills(self, premises: int) -> list[Bill]:
-            return [bill_of(premises, number=number) for number in range(1, BILLS_MAX + 1)]
+            return [bill_of(premises, number=number) for number in range(1, entries_max(TableRole.BILLS) + 1)]
 
         def preferences(self, premises: int) -> list[Any]:
-            return [None] * PREFERENCE_CHANGES_MAX
+            return [None] * entries_max(TableRole.PREFERENCES)
 
         def register_changes(self, premises: int) -> list[Any]:
-            return [None] * REGISTER_CHANGES_MAX
+            return [None] * entries_max(TableRole.REGISTER_CHANGES)
 
     full = Full(customers.runner)
     with pytest.raises(Refused, match="and 1000 the last"):
-        full.issue(bill_of(home, number=BILLS_MAX + 1))
+        full.issue(bill_of(home, number=entries_max(TableRole.BILLS) + 1))
     with pytest.raises(Refused, match="has changed its preferences 1000 times"):
         full.change_preference(home, choose(Preference.CONSENT, Consent.DAILY, NOON_US))
     with pytest.raises(Refused, match="began again 1000 times"):

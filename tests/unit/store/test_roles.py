@@ -1,7 +1,7 @@
 """Who asks for a table asks by role: nobody outside a schema knows its tables' names."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, SettlementRunCode, TariffKind
+from store.customers.port import Bill, Line, LineKind, Preference, RegisterChange, RegisterChangeKind
+from store.customers.preferences import choose
+from store.customers.store import HomeCustomers
+from store.memory.customers import MemoryOnce
 from store.memory.statements import MemoryStatements
 from store.ports import Rejected
 from store.readings.across import Projection
@@ -19,14 +23,15 @@ from store.readings.store import HomeReadings
 from store.readings.summaries import HOMES_MIN
 from store.readings.summarise import project_cohorts, project_completeness
 from store.readings.verify import verify
+from store.rejections import Refused
 from store.roles import DAY_VIEWS, TableRole
 from store.schemas import SCHEMAS
 from store.tables import Schema
-from store.tariffs import Book
+from store.tariffs import FIRST_PRICES, Book
 from tests.regression.test_store_without_a_book import DAY_15_US, DEAR, day
 
 ROOT = Path(__file__).parents[3]
-ROOMS = ("loadtests/audit", "loadtests/storm", "loadtests/backend", "store/readings")
+ROOMS = ("loadtests/audit", "loadtests/storm", "loadtests/backend", "store/customers", "store/ingest", "store/readings")
 SCHEMA = SCHEMAS["home_months"]
 BOOK = Book(prices=(DEAR,), kind_of=lambda homes, _: np.full(len(homes), TariffKind.TIME_OF_USE, np.uint8))
 USAGE, BILLING = (SCHEMA.table(role) for role in DAY_VIEWS)
@@ -120,14 +125,8 @@ def test_no_role_is_served_by_two_tables() -> None:
         with_tables(usage_by_fuel=(TableRole.DAILY_BILLING,))
 
 
-def spread_otherwise() -> Schema:
-    """The shipped schema with other shards and buckets."""
-    changed = {
-        TableRole.SETTLEMENT: {"shard_count": 3},
-        TableRole.RECEIPTS: {"shard_count": 2},
-        TableRole.REJECTIONS: {"shard_count": 5},
-        TableRole.JOURNAL: {"bucket_size": 2},
-    }
+def other_schema(changed: Mapping[TableRole, Mapping[str, int]]) -> Schema:
+    """The shipped schema with other shards, buckets or limits of some tables."""
     tables = [replace(table, **changed.get(table.roles[0], {})) for table in SCHEMA.tables]
     table_of = {table.name: table for table in tables}
     writes = [replace(one, tables=tuple(table_of[table.name] for table in one.tables)) for one in SCHEMA.writes]
@@ -135,7 +134,16 @@ def spread_otherwise() -> Schema:
 
 
 def test_a_schema_says_how_its_rows_are_spread() -> None:
-    tables = MemoryStatements(spread_otherwise())
+    tables = MemoryStatements(
+        other_schema(
+            {
+                TableRole.SETTLEMENT: {"shard_count": 3},
+                TableRole.RECEIPTS: {"shard_count": 2},
+                TableRole.REJECTIONS: {"shard_count": 5},
+                TableRole.JOURNAL: {"bucket_size": 2},
+            }
+        )
+    )
     store = HomeReadings(tables, tables, BOOK)
     projector = Projector(store, Projection(region_of=np.zeros_like), writer=1, started_us=DAY_15_US)
     projector.heal()
@@ -159,3 +167,53 @@ def test_a_schema_says_how_its_rows_are_spread() -> None:
     assert RowReceipts(tables).half_hours(0, (DAY_15_US + DAY_US) // HOUR_US) == 2 * 48
     assert len(list(projector.journalled())) == 3
     assert projector.settle(date(2026, 1, 15), SettlementRunCode.SF, DAY_15_US + 20 * DAY_US, 1) == 1
+
+
+def bill(number: int, lines: int) -> Bill:
+    one = Line(
+        kind=LineKind.ADJUSTMENT,
+        month=202601,
+        fuel=0,
+        tariff=TariffKind.FLAT,
+        tariff_version=1,
+        days=0,
+        low_wh=0,
+        standard_wh=0,
+        peak_wh=0,
+        cost_upence=1,
+    )
+    return Bill(premises=7, number=number, month=202601, issued_us=DAY_15_US, total_upence=1, lines=(one,) * lines)
+
+
+def rolled_over(changed_us: int) -> RegisterChange:
+    return RegisterChange(
+        fuel=0, changed_us=changed_us, kind=RegisterChangeKind.ROLLED_OVER, before_wh=99_999_999, after_wh=1
+    )
+
+
+def test_a_schema_says_how_much_a_partition_takes() -> None:
+    roles = (TableRole.PREFERENCES, TableRole.PRICE_LISTS, TableRole.REGISTER_CHANGES)
+    limits = {role: {"entries_max": 1} for role in roles} | {TableRole.BILLS: {"entries_max": 1, "items_max": 2}}
+    customers = HomeCustomers(MemoryOnce(other_schema(limits)))
+    tomorrow_us = DAY_15_US + DAY_US
+
+    def write(at_us: int, number: int) -> Iterator[Callable[[], object]]:
+        prices = replace(FIRST_PRICES, version=number, effective_us=at_us)
+        yield lambda: customers.publish(prices, at_us)
+        yield lambda: customers.change_preference(7, choose(Preference.TARIFF, TariffKind.FLAT, at_us))
+        yield lambda: customers.record_register_change(7, rolled_over(at_us))
+        yield lambda: customers.issue(bill(number, lines=2))
+
+    for one in write(DAY_15_US, 1):
+        one()
+    refusals = (
+        "the book has 1 price lists",
+        "its preferences 1 times",
+        "began again 1 times",
+        "is next, and 1 the last",
+    )
+    for one, refusal in zip(write(tomorrow_us, 2), refusals, strict=True):
+        with pytest.raises(Refused, match=refusal):
+            one()
+    with pytest.raises(Refused, match="has 3 lines: at most 2"):
+        customers.issue(bill(2, lines=3))
