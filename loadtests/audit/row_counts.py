@@ -25,7 +25,7 @@ from sim.estate.lookup import meter_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel
 from store.roles import TableRole
 from store.rows import Columns
-from store.tables import Table
+from store.tables import Schema, Table
 
 _TICKS_PER_DAY = TEN_SECONDS_PER_SLOT * SLOTS_PER_DAY
 
@@ -53,7 +53,13 @@ class RowCounts:
     phantom: int  # no such thing was ever sent
 
 
-def sent_of(history: Path) -> dict[Operation, Sent]:
+def counted_operations(schema: Schema) -> tuple[Operation, ...]:
+    """The operations that write a schema's counted tables: the ledger has no plane for them."""
+    writers = [operation for table in schema.tables_with(COUNTED) for operation in schema.writers_of(table)]
+    return tuple(operation for operation in writers if isinstance(operation, Operation))
+
+
+def sent_of(history: Path, schema: Schema) -> dict[Operation, Sent]:
     """What became of a run's operations that the ledger has no plane for, by the folder of its history."""
     counts = read_history(history).counts
     return {
@@ -62,7 +68,7 @@ def sent_of(history: Path) -> dict[Operation, Sent]:
             acknowledged=int(counts[operation]["ok"].sum()),
             indeterminate=int(counts[operation]["indeterminate"].sum()),
         )
-        for operation in COUNTED_OPERATIONS
+        for operation in counted_operations(schema)
         if operation in counts
     }
 
@@ -153,4 +159,4 @@ COUNTED: Mapping[TableRole, Callable[[EstateModel, Held], Expected]] = {
     TableRole.ALERTS: _alerts,
     TableRole.PREFERENCES: _preferences,
 }
-COUNTED_OPERATIONS = (Operation.INGEST_TEN_SECOND, Operation.RECORD_ALERT, Operation.CHANGE_PREFERENCE)
+"""Role of a table whose rows are held against the seed and counted -> what its rows must say."""

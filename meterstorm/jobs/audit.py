@@ -81,7 +81,7 @@ def audit(
             progress=progress.detail,
             sent={
                 operation: dataclasses.replace(one, is_whole=is_history_whole)
-                for operation, one in sent_of(RunFolder(run_folder).history).items()
+                for operation, one in sent_of(RunFolder(run_folder).history, experiment.schema).items()
             },
             hints_left=partial(hints_left_bytes, RunFolder(run_folder).cluster),
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.domain import SLOTS_PER_DAY
 from sim.estate.model import EstateModel
 from sim.trace import messages, scan
-from sim.trace.messages import MessageKind
+from sim.trace.messages import DAY_KINDS, HALF_HOUR_KINDS, MessageKind
 from sim.trace.windows import windows
 from sim.units import IntArray
 
@@ -23,10 +23,8 @@ __all__ = ["BLOCK_SIZE_MAX", "MessageBlock", "MessageKind", "trace_blocks"]
 BLOCK_SIZE_MAX = 65_536
 
 _SLOT_COUNTS = np.zeros(len(MessageKind), np.int32)
-_SLOT_COUNTS[[MessageKind.PUSH_HALF_HOUR, MessageKind.ESTIMATE, MessageKind.CORRECT]] = 1
-_SLOT_COUNTS[[MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER]] = SLOTS_PER_DAY
-_SLOT_COUNTS[[MessageKind.ASK_USAGE_MONTH, MessageKind.ASK_INTERVALS_DAY, MessageKind.ASK_STATE]] = SLOTS_PER_DAY
-_SLOT_COUNTS[[MessageKind.ASK_COMPARISON, MessageKind.ASK_BILL, MessageKind.REFRESH_IHD]] = SLOTS_PER_DAY
+_SLOT_COUNTS[list(HALF_HOUR_KINDS)] = 1
+_SLOT_COUNTS[list(DAY_KINDS)] = SLOTS_PER_DAY
 
 # A scan draws numbers for every meter, due or not; so a window has at least a message for every two meters...
 _METERS_PER_MESSAGE_MAX = 2

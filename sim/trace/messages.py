@@ -49,6 +49,15 @@ QUERY_KINDS = (
 )
 """In the order of the draws that decide their numbers."""
 
+HALF_HOUR_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.ESTIMATE, MessageKind.CORRECT)
+"""What is about one half-hour."""
+
+DAY_KINDS = (MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, *QUERY_KINDS)
+"""What is about a UTC day of half-hours. The other kinds are about no half-hour."""
+
+HUB_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT)
+"""What a hub sends over its WAN: where that is away, they wait, and are counted as its backlog."""
+
 DUPLICATE = 1  # the draw index of a delivery that comes a second time
 
 

@@ -21,7 +21,7 @@ from sim.estate.parameters import KernelParameters
 from sim.kernels import leaf_kernel
 from sim.trace.digest import Scratch, add_message, hash_of_key, hold_parts, merkle_root, mixed, new_scratch, second_word
 from sim.trace.emission import Outbox, messages_sent
-from sim.trace.messages import KIND_BITS, KIND_SHIFT, MessageKind, packed
+from sim.trace.messages import HUB_KINDS, KIND_BITS, KIND_SHIFT, MessageKind, packed
 from sim.trace.scan import Scope, new_outbox
 from sim.units import IntArray
 from sim.virtual_time.parallel import Progress, sweep
@@ -39,10 +39,7 @@ STATE_COUNT = len(CommandState)
 _TEN_SECOND_SCHEDULE = int(ReadSchedule.TEN_SECOND)
 _PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
 _IN_FLIGHT = int(CommandState.IN_FLIGHT)
-_OVER_WAN = np.isin(
-    np.arange(KIND_COUNT),
-    (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT),
-)
+_OVER_WAN = np.isin(np.arange(KIND_COUNT), HUB_KINDS)
 _OUTBOX_ROOM = 32_768  # messages of a premises in a step, 10-second readings apart
 COMMAND_COLUMNS = ("targets", "attempts", "late", "repeats", "displays_due", "displays_correct")
 _TARGETS, _ATTEMPTS, _LATE, _REPEATS, _DISPLAYS_DUE, _DISPLAYS_CORRECT = range(len(COMMAND_COLUMNS))

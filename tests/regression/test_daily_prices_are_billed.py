@@ -7,15 +7,14 @@ import numpy as np
 from scenarios.calendar import days_of_month
 from scenarios.domain import DAY_US, mpan_of, mprn_of
 from store.customers.desk import Desk
-from store.customers.memory import MemoryCustomers
 from store.customers.port import LineKind
 from store.ingest import ingest
-from store.known import Known
+from store.ingest.known import Known
+from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
-from store.parsing import Delivery, NumberedHomes
-from store.readings.fold import Book
+from store.memory.customers import MemoryCustomers
 from store.schemas import SCHEMAS
-from store.tariffs import FIRST_PRICES
+from store.tariffs import FIRST_PRICES, Book
 from tests.support.calendar import day_start_us
 
 SCHEMA, HOME = SCHEMAS["home_months"], 5

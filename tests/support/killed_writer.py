@@ -15,11 +15,10 @@ from store.cassandra import CassandraStore
 from store.readings.across import Projection
 from store.readings.projector import Projector
 from store.rows import Readings
-from store.schemas import SCHEMAS
+from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, Delivery
 
 BATCHES, HOMES = 120, 12
-SCHEMA = SCHEMAS["home_months"]
 PROJECTION = Projection(region_of=lambda premises: premises % 2)
 
 

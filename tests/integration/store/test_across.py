@@ -21,12 +21,11 @@ from store.readings.summarise import comparison, completeness, project_cohorts, 
 from store.readings.verify import folded_views
 from store.roles import TableRole
 from store.rows import Readings
-from store.schemas import SCHEMAS
 from store.tariffs import Book
+from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import Delivery
 from tests.support.store_faults import Killed, MortalRunner
 
-SCHEMA = SCHEMAS["home_months"]
 SETTLEMENT = SCHEMA.table(TableRole.SETTLEMENT)
 PROJECTION = Projection(region_of=lambda premises: premises % 2)
 

@@ -13,12 +13,11 @@ from store.cassandra import create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.ports import StoreError
 from store.rejections import Refused
-from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, PriceList
+from tests.support.schema_under_test import SCHEMA
 
 ROUNDS = 20
 TRIES_MAX = 20
-SCHEMA = SCHEMAS["home_months"]
 
 
 def test_of_two_price_lists_of_one_number_in_two_dcs_one_is_refused(two_dc_cluster: LocalCluster, session: Any) -> None:

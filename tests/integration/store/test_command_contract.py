@@ -29,9 +29,8 @@ from store.commands.port import (
 )
 from store.commands.store import MENDS_MAX, RECONCILER, CommandStore, Retries, first_due
 from store.memory.commands import MemoryCommandTables
-from store.schemas import SCHEMAS
+from tests.support.schema_under_test import SCHEMA
 
-SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

@@ -32,11 +32,10 @@ from store.ports import StoreError, Values
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import Readings
-from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, Rate, day_totals
 from tests.support.calendar import day_start_us
+from tests.support.schema_under_test import SCHEMA
 
-SCHEMA = SCHEMAS["home_months"]
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 15)
 NOON_US = START_US + DAY_US // 2

@@ -17,12 +17,11 @@ from store.readings.across import Projection, rebuild_across, verify_across
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
-from store.schemas import SCHEMAS
 from store.tables import Table, primary_key
 from store.tariffs import Book
+from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import START_US, Delivery
 
-SCHEMA = SCHEMAS["home_months"]
 BOOK = Book()
 HOME, OTHER = 7, 8
 PROJECTION = Projection(region_of=lambda premises: premises % 2)

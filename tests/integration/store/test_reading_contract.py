@@ -28,11 +28,10 @@ from store.ports import (
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
 from store.rows import Readings, reading_columns, values_of
-from store.schemas import SCHEMAS
 from store.tables import primary_key
 from store.tariffs import Book, DayTotals
+from tests.support.schema_under_test import SCHEMA
 
-SCHEMA = SCHEMAS["home_months"]
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 JANUARY = 202601
 BOOK = Book(kind_of=lambda premises, _: np.full(len(premises), TariffKind.TIME_OF_USE, np.uint8))

@@ -13,8 +13,8 @@ from store.ingest.known import Known
 from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
 from store.readings.verify import folded_views
-from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, Book
+from tests.support.schema_under_test import SCHEMA
 
 START_US = 1_768_435_200_000_000  # 2026-01-15 00:00 UTC
 NOW_US = START_US + 40 * DAY_US
@@ -70,7 +70,7 @@ def deliveries(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
 @settings(deadline=None, max_examples=120)
 @given(told=st.lists(deliveries(), min_size=1, max_size=3))
 def test_each_row_is_accepted_or_recorded_and_costs_no_other(told: list[tuple[dict[str, Any], int]]) -> None:
-    store = MemoryStore(SCHEMAS["home_months"], BOOK)
+    store = MemoryStore(SCHEMA, BOOK)
     for columns, good in told:
         result = ingest(store, Delivery(**columns), KNOWN)
         refused = {one.row for one in result.rejected}
@@ -99,6 +99,6 @@ def test_arrays_of_any_integers_cost_their_row(column: str, odd: int) -> None:
     delivery = Delivery(
         slot_count=1, values_wh=np.array([[100], [100]]), received_at_us=np.array([NOW_US, NOW_US]), **arrays
     )
-    result = ingest(MemoryStore(SCHEMAS["home_months"], BOOK), delivery, KNOWN)
+    result = ingest(MemoryStore(SCHEMA, BOOK), delivery, KNOWN)
     assert 0 not in {one.row for one in result.rejected}
     assert len(result.accepted.mpxn) + len(result.rejected) == 2

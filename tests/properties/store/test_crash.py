@@ -11,11 +11,10 @@ from store.readings.across import Projection, rebuild_across, verify_across, vie
 from store.readings.projector import Projector
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
-from store.schemas import SCHEMAS
+from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, DAYS, START_US, Delivery, deliveries
 from tests.support.store_faults import Killed, MortalRunner
 
-SCHEMA = SCHEMAS["home_months"]
 PROJECTION = Projection(region_of=lambda premises: premises % 2)
 _STARTED_US = count(START_US + 100 * DAY_US, 1_000_000)
 

@@ -12,8 +12,8 @@ from store.memory import MemoryStore
 from store.ports import DayUsage
 from store.readings.verify import folded_views, rebuild
 from store.rows import REVISION_STEP_US
-from store.schemas import SCHEMAS
 from store.tables import primary_key
+from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import (
     BOOK,
     DAYS,
@@ -26,7 +26,6 @@ from tests.support.store_deliveries import (
     send,
 )
 
-SCHEMA = SCHEMAS["home_months"]
 VIEWS = folded_views(SCHEMA)
 MONTHS = (202601, 202602)
 

@@ -15,10 +15,9 @@ from store.memory import MemoryStore
 from store.ports import Values
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
-from store.schemas import SCHEMAS
 from store.tariffs import Book
+from tests.support.schema_under_test import SCHEMA
 
-SCHEMA = SCHEMAS["home_months"]
 START_US = 1_769_817_600_000_000  # 2026-01-31 00:00 UTC: the second day is another month's
 MPANS = [int(mpan) for mpan in mpan_of(np.arange(2))]
 KNOWN = Known(meters=NumberedHomes(count=2), book=Book(), exchanges_us={})

@@ -17,8 +17,8 @@ from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
-from store.memory.customers import MemoryOnce
 from store.customers.store import HomeCustomers
+from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings
 from store.rows import Readings
 from store.schemas import SCHEMAS

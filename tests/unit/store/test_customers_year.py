@@ -13,14 +13,13 @@ import pytest
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from store.customers.desk import Desk
-from store.memory.customers import MemoryCustomers
 from store.customers.port import LineKind, Preference
 from store.customers.preferences import choose
 from store.memory import MemoryStore
-from store.tariffs import Book
+from store.memory.customers import MemoryCustomers
 from store.rows import Readings
 from store.schemas import SCHEMAS
-from store.tariffs import ELECTRICITY, FIRST_PRICES, PriceList, day_totals
+from store.tariffs import ELECTRICITY, FIRST_PRICES, Book, PriceList, day_totals
 from tests.support.calendar import day_start_us
 
 SCHEMA = SCHEMAS["home_months"]

@@ -176,6 +176,7 @@ def bill(number: int, lines: int) -> Bill:
         fuel=0,
         tariff=TariffKind.FLAT,
         tariff_version=1,
+        first_day=0,
         days=0,
         low_wh=0,
         standard_wh=0,
