@@ -30,6 +30,7 @@ class Reason(IntEnum):
     REGISTER_FELL = 11
     DUPLICATE_DIFFERS = 12  # the key and revision of another reading, with another value
     BEFORE_PRICES = 13  # half-hours of a time at which no price list was in force yet
+    NO_TARIFF = 14  # half-hours of a home of which nobody has said by what tariff it is billed
 
     @property
     def text(self) -> str:

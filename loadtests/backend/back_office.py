@@ -53,7 +53,7 @@ from store.customers.desk import Desk
 from store.customers.store import HomeCustomers
 from store.ingest import ingest
 from store.ingest.known import Known
-from store.ingest.parsing import NumberedHomes
+from store.parsing import NumberedHomes
 from store.ports import StoreError
 from store.readings.across import Projection
 from store.readings.projector import Projector, read_settlement

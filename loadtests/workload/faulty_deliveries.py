@@ -9,7 +9,7 @@ import numpy as np
 from scenarios.domain import DAY_US, SLOT_US, Quality, Source
 from sim.estate.lookup import mpxn_of, start_us_of
 from sim.estate.model import EstateModel
-from store.ingest.parsing import TEXT_CHARS_MAX, Delivery
+from store.parsing import TEXT_CHARS_MAX, Delivery
 from store.rejections import Reason
 
 APART_US = 1_000_000  # between two of them, so that each has a row of its own

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from store.ingest.known import Known, MeterLog, context_of, corrections_in, meter_logs, note
-from store.ingest.parsing import Delivery, parse
 from store.ingest.validation import judge, rejections
+from store.parsing import Delivery, parse
 from store.ports import LogEvent, Rejected
 from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
 from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
@@ -54,10 +54,10 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
 
     A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
     days are folded anew. Half-hours need prices: `known.book` says them. Without a price list each row of half-hours is
-    rejected as `before_prices`. With one, a single day of a home whose tariff the book doesn't know refuses all: a keyspace
-    knows that of homes that have chosen one, and of no other. Registers alone need no prices.
+    rejected as `before_prices`, and each of a home whose tariff the book doesn't know as `no_tariff`: a keyspace knows that of
+    homes that have chosen one, and of no other. Registers alone need no prices.
     Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or whose columns differ
-    in length, or with a day that the book can't price, or one to fold anew that the store can't.
+    in length, or with a day to fold anew that the store can't price.
     """
     if len(delivery.received_at_us) > DELIVERY_ROWS_MAX:
         raise Refused(

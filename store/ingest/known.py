@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, SLOT_US, Quality
-from store.ingest.parsing import Meters
 from store.ingest.validation import Context, no_context
+from store.parsing import Meters
 from store.ports import LogEvent
 from store.rejections import INSTANT_MAX_US
 from store.rows import UNKNOWN_WH, Readings, month_of_us
-from store.tariffs import MISSING_WH, Book
+from store.tariffs import MISSING_WH, UNKNOWN_TARIFF, Book
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +177,18 @@ def context_of(
         start_wh=start_wh,
         start_us=start_at_us,
         meter_number=meter_number,
+        lacks_tariff=_lacks_tariff(readings, rows, known.book),
         priced_from_us=known.book.prices[0].effective_us if known.book.prices else INSTANT_MAX_US + 1,
     )
+
+
+def _lacks_tariff(readings: Readings, rows: NDArray[np.int64], book: Book) -> NDArray[np.bool_]:
+    """Does the book not know by what tariff the days of `rows` are billed? bool[n]; False of other rows."""
+    lacks = np.zeros(len(readings.mpxn), np.bool_)
+    if book.prices and readings.values_wh.shape[1]:
+        day_start_us = readings.interval_start_us[rows] // DAY_US * DAY_US
+        lacks[rows] = book.kind_of(readings.premises[rows], day_start_us) == UNKNOWN_TARIFF
+    return lacks
 
 
 def _last_register(registers: Sequence[MeasuredRegister], since_us: int, until_us: int) -> MeasuredRegister | None:

@@ -1,6 +1,6 @@
 """What is wrong with a delivery, row by row: nothing valid is lost because of what came with it. Pure.
 
-Rows that `store.ingest.parsing` could read are held against what is known already and against each other. Each row gets one
+Rows that `store.parsing` could read are held against what is known already and against each other. Each row gets one
 `Reason`; the rest of the delivery goes on without it.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US
-from store.ingest.parsing import Parsed
 from store.ingest.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
+from store.parsing import Parsed
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Rejection
 from store.rows import UNKNOWN_WH, Readings
 from store.tariffs import MISSING_WH
@@ -35,6 +35,7 @@ class Context:
     ]  # [n] the latest register up to the row's start since the meter was put in, or UNKNOWN_WH
     start_us: NDArray[np.int64]  # [n] when that was
     meter_number: NDArray[np.int64]  # [n] counts exchanges: registers of two meters are not compared
+    lacks_tariff: NDArray[np.bool_]  # [n] is it not known by what tariff the row's day is billed?
     priced_from_us: int = 0  # when the first price list takes effect [us since the Unix epoch]
 
 
@@ -53,6 +54,7 @@ def no_context(row_count: int, slot_count: int) -> Context:
         start_wh=unknown,
         start_us=zeros,
         meter_number=zeros,
+        lacks_tariff=np.zeros(row_count, np.bool_),
     )
 
 
@@ -73,6 +75,7 @@ def judge(parsed: Parsed, context: Context) -> Judged:
     is_in_doubt = parsed.is_register_odd.copy()
     for one, is_so in (
         (Reason.BEFORE_PRICES, (readings.interval_start_us < context.priced_from_us) & has_half_hours(readings)),
+        (Reason.NO_TARIFF, context.lacks_tariff & has_half_hours(readings)),
         (Reason.DUPLICATE_DIFFERS, _differs_from_held(readings, context, is_in_doubt)),
     ):
         is_hit = ((reason == Reason.ACCEPTED) | is_in_doubt) & is_so

@@ -10,9 +10,9 @@ from store.customers.desk import Desk
 from store.customers.port import LineKind
 from store.ingest import ingest
 from store.ingest.known import Known
-from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
+from store.parsing import Delivery, NumberedHomes
 from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, Book
 from tests.support.calendar import day_start_us

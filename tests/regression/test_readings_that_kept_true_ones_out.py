@@ -10,8 +10,8 @@ import pytest
 from scenarios.domain import DAY_US, SLOT_US, mpan_of, mprn_of
 from store.ingest import Ingested, ingest
 from store.ingest.known import Known
-from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
+from store.parsing import Delivery, NumberedHomes
 from store.readings.verify import folded_views
 from store.rejections import Refused
 from store.schemas import SCHEMAS

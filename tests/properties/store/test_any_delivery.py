@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scenarios.domain import DAY_US, SLOT_US, export_mpan_of, mpan_of, mprn_of
 from store.ingest import ingest
 from store.ingest.known import Known
-from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
+from store.parsing import Delivery, NumberedHomes
 from store.readings.verify import folded_views
 from store.tariffs import FIRST_PRICES, Book
 from tests.support.schema_under_test import SCHEMA

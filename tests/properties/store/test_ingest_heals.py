@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scenarios.domain import DAY_US, SLOT_US, mpan_of
 from store.ingest import ingest
 from store.ingest.known import Known
-from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
+from store.parsing import Delivery, NumberedHomes
 from store.ports import Values
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views

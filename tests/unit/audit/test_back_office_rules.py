@@ -24,8 +24,8 @@ from sim.estate.model import EstateModel, build_estate
 from store.columns import Page
 from store.ingest import ingest
 from store.ingest.known import Known
-from store.ingest.parsing import NumberedHomes
 from store.memory import MemoryStore
+from store.parsing import NumberedHomes
 from store.ports import LogEvent, Rejected
 from store.readings.receipts import Receipt, receipt_values
 from store.readings.settlement import settle, settlement_values

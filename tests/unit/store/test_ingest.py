@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scenarios.domain import DAY_US, SLOT_US, TariffKind, mpan_of
 from store.ingest import DELIVERY_ROWS_MAX, Ingested, ingest
 from store.ingest.known import Known
-from store.ingest.parsing import Delivery, NumberedHomes
 from store.memory import MemoryStore
+from store.parsing import Delivery, NumberedHomes
 from store.rejections import Reason, Refused
 from store.rows import MeterDay
 from store.schemas import SCHEMAS
@@ -181,16 +181,15 @@ def test_a_delivery_has_a_limit(store: MemoryStore) -> None:
     assert store.events(0, JANUARY) == []
 
 
-def test_a_day_of_a_home_whose_tariff_nobody_knows_refuses_the_whole_delivery() -> None:
+def test_half_hours_of_a_home_whose_tariff_nobody_knows_are_rejected_and_cost_its_neighbours_nothing() -> None:
     def kind_of(premises: NDArray[np.int64], _: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.where(premises == 1, UNKNOWN_TARIFF, TariffKind.FLAT).astype(np.uint8)
 
     book = Book(kind_of=kind_of)
     store = MemoryStore(SCHEMAS["home_months"], book)
-    of_both = rows((0, 0, [100], 900_000), (1, 0, [100], 900_000))
-    with pytest.raises(Refused, match="whose tariff nobody has said"):
-        ingest(store, of_both, replace(known(), book=book))
-    assert store.events(0, JANUARY) == store.events(1, JANUARY) == []
+    result = ingest(store, rows((0, 0, [100], 900_000), (1, 0, [100], 900_000)), replace(known(), book=book))
+    assert told(result) == [(1, Reason.NO_TARIFF)]
+    assert (len(store.events(0, JANUARY)), store.events(1, JANUARY)) == (1, [])
     ingest(store, rows((1, 0, [], 900_000)), replace(known(), book=book))
     assert len(store.events(1, DECEMBER) + store.events(1, JANUARY)) == 1
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.domain import DAY_US, SLOT_US, Quality, export_mpan_of, mpan_of, mprn_of
-from store.ingest.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
 from store.ingest.validation import Context, judge, no_context, rejections
+from store.parsing import REGISTER_WH_MAX, Delivery, NumberedHomes, parse
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason
 from store.tariffs import MISSING_WH
 
