@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.recording.histograms import COUNTS_SIZE, counts_of
-from loadtests.recording.ledger import SlotState
+from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.sender.completion import count_in_second, count_value, end_all, expire, lose_link
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.state import SECOND_ROWS, CountColumn, EngineLimit, LinkField, LinkStatus, Total
@@ -102,6 +102,22 @@ def test_a_second_days_write_marks_its_own_slots(
     bench.answer(link, error(stream, code) if code else response(stream), 10)
     slots = [state if slot in marked else SlotState.NONE for slot in range(bench.ledger.slot_count)]
     assert bench.ledger.slots(0, 0, 1)[0].tolist() == slots
+
+
+@pytest.mark.parametrize(("plane", "marked"), [(-1, set()), (0, {0}), (1, {1})])
+@pytest.mark.parametrize("code", [OK, INVALID, WRITE_TIMEOUT])
+def test_a_write_is_marked_in_its_own_plane_and_what_has_none_in_no_plane(
+    plane: int, marked: set[int], code: int
+) -> None:
+    bench = new_bench([0], attempts=1)
+    ledger = Ledger.create(None, ["ingest_reading", "ingest_register"], meter_count=1, slot_count=5)
+    bench.state = bench.state._replace(ledger=ledger.states, unresolved=np.zeros_like(ledger.states))
+    bench.state.planes[0] = plane, 0
+    bench.submit(0)
+    assert set(np.flatnonzero(ledger.states.any(axis=(1, 2)))) == marked
+    [(link, stream, _)] = bench.sent()
+    bench.answer(link, error(stream, code) if code else response(stream), 10)
+    assert set(np.flatnonzero(ledger.states.any(axis=(1, 2)))) == marked
 
 
 def test_retries_of_many_meters_spread_over_the_half_of_the_wait() -> None:

@@ -51,6 +51,33 @@ def test_what_stands_before_the_body_is_passed_over() -> None:
     assert classify(np.frombuffer(frame, dtype=np.uint8), len(frame)) == ANSWERED
 
 
+texts = st.binary(max_size=300)
+
+
+@settings(deadline=None)
+@given(
+    st.booleans(), st.none() | st.lists(texts, max_size=4), st.none() | st.lists(st.tuples(texts, st.none() | texts))
+)
+def test_whatever_stands_before_the_body_is_passed_over(
+    has_tracing: bool, warnings: list[bytes] | None, payload: list[tuple[bytes, bytes | None]] | None
+) -> None:
+    flags, before = 0, b""
+    if has_tracing:
+        flags, before = HeaderFlag.TRACING, b"\xff" * 16
+    if warnings is not None:  # [string list]
+        flags |= HeaderFlag.WARNING
+        before += struct.pack(">H", len(warnings)) + b"".join(struct.pack(">H", len(one)) + one for one in warnings)
+    if payload is not None:  # [bytes map]
+        flags |= HeaderFlag.CUSTOM_PAYLOAD
+        before += struct.pack(">H", len(payload))
+        for key, value in payload:
+            before += struct.pack(">H", len(key)) + key
+            before += struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value
+    for code, kind in ((0x1001, ErrorKind.OVERLOADED), (0x1100, ErrorKind.WRITE_TIMEOUT)):
+        frame = response(1, before + struct.pack(">iH", code, 0), opcode=Opcode.ERROR, flags=flags)
+        assert classify(np.frombuffer(frame, dtype=np.uint8), len(frame)) == kind
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "outcome"),
     [
