@@ -4,7 +4,7 @@ Each takes the steps in an order that a crash between any two of them leaves rig
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
@@ -26,7 +26,7 @@ class Desk:
     views: BillingViews
     first_tariff: TariffKind = TariffKind.FLAT
     first_schedule: ReadSchedule = ReadSchedule.HALF_HOURLY  # the default in Great Britain since November 2022
-    calendar: Calendar = field(default=UTC_CALENDAR)
+    calendar: Calendar = UTC_CALENDAR
 
     def schedule(self, premises: int, instant_us: int) -> ReadSchedule:
         """By which schedule a home is read at an instant [us since the Unix epoch]. Raises StoreError."""
