@@ -128,7 +128,8 @@ def test_a_lost_tls_connection_is_opened_again(tls_server: tuple[StubServer, Pat
         server.drop_connections()
 
     dropping = threading.Thread(target=drop_in_mid_storm, daemon=True)
-    with new_engine(server, access=Access(tls=tls_context(ca))) as engine:
+    # a handshake takes a busy machine longer than four attempts 5 ms apart
+    with new_engine(server, access=Access(tls=tls_context(ca)), backoff_ms=250.0) as engine:
         dropping.start()
         report = engine.run(SteadySource(1_000, 1_000))
     dropping.join(5)
