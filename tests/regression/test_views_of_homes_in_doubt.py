@@ -6,7 +6,7 @@ Nothing was lost, and the view's rows were all judged to be right; yet "usage_by
 import numpy as np
 import pytest
 
-from loadtests.audit.rules.back_office_read import doubtful_cohorts
+from loadtests.audit.rules.back_office_read import _sample, doubtful_cohorts
 from loadtests.audit.rules.customers import check_views
 from loadtests.audit.rules.customers_read import check_settled_view, settled_homes
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
@@ -82,6 +82,14 @@ def test_a_row_that_was_acknowledged_and_is_gone_is_still_found(estate: EstateMo
         "usage_by_fuel", range(HOMES), store.verify("usage_by_fuel"), settled_homes(estate, ledger), None
     )
     assert (checked.is_right, checked.faults, checked.sample) == (False, 1, None)
+
+
+def test_a_rule_of_which_all_is_in_doubt_has_no_verdict() -> None:
+    checked = check_settled_view("usage_by_fuel", [1, 2], [], lambda _: False, None)
+    assert (checked.is_right, checked.counted) == (None, 0)
+    assert checked.sample == "2 rows of homes with a half-hour in doubt or failed are left out"
+    assert _sample(0, 40) == "0 of 40 rows"
+    assert _sample(40, 40) is _sample(0, 0) is None
 
 
 @pytest.mark.parametrize("state", [SlotState.INTENT, SlotState.FAILED])

@@ -88,7 +88,8 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
     usage = schema.find(TableRole.DAILY_USAGE)
     if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
         checks += [_cohorts(estate, store, ledger, usage, month) for month in months_of(estate)]
-    return [one for one in checks if one.counted or one.faults]
+    # what is not kept at all has no rule; of what is kept but all in doubt the rule stays, with nothing that it could hold
+    return [one for one in checks if one.counted or one.faults or one.sample]
 
 
 def _settled(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
@@ -139,6 +140,8 @@ def _present(estate: EstateModel, store: HomeReadings, view: Table, is_settled: 
 
 def _sample(settled_count: int, row_count: int) -> str | None:
     """Of the rows of settled homes the first are held against the log; of a large view not all rows were read."""
+    if row_count and not settled_count:
+        return sample_text(0, row_count, "rows")
     if row_count >= ACROSS_ROWS_READ:
         return f"{min(settled_count, ACROSS_ROWS_MAX):,} rows of at least {row_count:,}"
     return sample_text(ACROSS_ROWS_MAX, settled_count, "rows")

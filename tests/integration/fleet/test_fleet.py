@@ -126,6 +126,8 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
             options = (*options, "--master-bind-port", port, "--master-port", port)
         given = ["--scenario", str(scenario), "--port", str(to.port), "--out", str(out), *options]
         given += ["--tables-exist"] if has_tables else []
+        temporary = tmp_path / "temporary"  # a worker that a test kills leaves its folder
+        temporary.mkdir(exist_ok=True)
         shown = [] if has_page else ["--headless", "--only-summary"]
         command = [*under, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *shown, *given]
         with (tmp_path / f"{name}.log").open("w") as log:
@@ -136,7 +138,7 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                env=os.environ | {"COLUMNS": "80"},
+                env=os.environ | {"COLUMNS": "80", "TMPDIR": str(temporary)},
             )
         runs.append(Run(out, process))
         return runs[-1]
@@ -183,6 +185,7 @@ def test_what_two_workers_measured_is_added_up_without_loss(locust: Locust, tmp_
         table = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
     assert table == {name: completed(history, name) for name in history.operations} | {"Aggregated": answered}
     assert run.left_behind() == []
+    assert list((tmp_path / "temporary").glob("meterstorm-*")) == []
 
 
 def test_a_worker_elsewhere_sends_its_ledger(locust: Locust) -> None:
