@@ -213,7 +213,8 @@ def _rule_check(rule: RuleCheck) -> Check:
         sentence = f"{rule.rule}: {counted(rule.faults, 'fault')} among {held_against(rule)}.{example}"
         return _check(name, "audit", Verdict.FAIL, sentence)
     if rule.counted == 0:
-        return _check(name, "audit", Verdict.INCONCLUSIVE, f"{rule.rule}: nothing was there to be checked.")
+        why = f"nothing could be checked ({rule.sample})" if rule.sample else "nothing was there to be checked"
+        return _check(name, "audit", Verdict.INCONCLUSIVE, f"{rule.rule}: {why}.")
     return _check(name, "audit", Verdict.PASS, f"{rule.rule}: true of {held_against(rule)}.")
 
 

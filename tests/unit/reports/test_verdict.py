@@ -110,6 +110,11 @@ def test_a_broken_rule_is_a_fail_and_one_with_nothing_to_hold_is_inconclusive() 
     )
     nothing = judged(audit=audit(rules=(RuleCheck(rule="bills add up", counted=0, faults=0),)))
     assert nothing.verdict is Verdict.INCONCLUSIVE and "nothing was there" in the_reason(nothing)
+    doubtful = RuleCheck(rule="cohorts add up", counted=0, faults=0, sample="0 of 24 cohorts")
+    assert (
+        the_reason(judged(audit=audit(rules=(doubtful,))))
+        == "cohorts add up: nothing could be checked (0 of 24 cohorts)."
+    )
     assert judged(audit=audit(rules=rules[1:])).verdict is Verdict.PASS
 
 
