@@ -15,7 +15,7 @@ from store.memory.customers import MemoryCustomers
 from store.parsing import Delivery, NumberedHomes
 from store.schemas import SCHEMAS
 from store.tariffs import FIRST_PRICES, Book
-from tests.support.calendar import day_start_us
+from tests.support.days import day_start_us
 
 SCHEMA, HOME = SCHEMAS["home_months"], 5
 MONTHS = (202601, 202602, 202603, 202604)

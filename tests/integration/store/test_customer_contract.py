@@ -33,7 +33,7 @@ from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import Readings
 from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, Rate, day_totals
-from tests.support.calendar import day_start_us
+from tests.support.days import day_start_us
 from tests.support.schema_under_test import SCHEMA
 
 JANUARY, FEBRUARY = 202601, 202602

@@ -22,7 +22,7 @@ from store.customers.bills import Charges, DayEnergy, make_bill
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
 from store.readings.verify import Difference
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, Rate, price_at
-from tests.support.calendar import day_start_us
+from tests.support.days import day_start_us
 
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 10)

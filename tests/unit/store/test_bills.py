@@ -26,7 +26,7 @@ from store.customers.port import Bill, Consent, LineKind, Preference, Preference
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, Rate, day_totals
-from tests.support.calendar import day_start_us
+from tests.support.days import day_start_us
 
 JANUARY, FEBRUARY, MARCH = 202601, 202602, 202603
 FIRST_US = day_start_us(JANUARY, 1)

@@ -20,7 +20,7 @@ from store.memory.customers import MemoryCustomers
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, FIRST_PRICES, Book, PriceList, day_totals
-from tests.support.calendar import day_start_us
+from tests.support.days import day_start_us
 
 SCHEMA = SCHEMAS["home_months"]
 HOME = 5
