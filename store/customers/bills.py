@@ -5,8 +5,9 @@ difference on a later one. So bills add up to the half-hours exactly. A bill has
 earlier bill had; energy and standing charge are of the same days.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
@@ -260,7 +261,7 @@ def _standing_line(fuel: int, tariff: TariffKind, version: int, first: int, days
 # -- as the table has them -----------------------------------------------------------------------------------------------------
 
 _LINE_FIELDS = 11
-_FIELDS_BEFORE = 10  # of bills before lines had a first day: theirs is taken to be the first of the month
+_FIELDS_BEFORE = 10  # of bills that were issued before lines had a first day
 
 
 def packed(lines: Sequence[Line]) -> list[int]:
@@ -293,7 +294,22 @@ def unpacked(numbers: Sequence[int]) -> tuple[Line, ...]:
     fields, held = (_FIELDS_BEFORE, numbers) if is_old else (-numbers[0], numbers[1:])
     assert fields in (_FIELDS_BEFORE, _LINE_FIELDS) and len(held) % fields == 0, "a bill's lines are cut"
     lines = [held[start:end] for start, end in pairwise(range(0, len(held) + 1, fields))]
-    return tuple(_line([*one[:5], int(one[5] > 0), *one[5:]] if is_old else one) for one in lines)
+    return _with_days(lines) if is_old else tuple(map(_line, lines))
+
+
+def _with_days(lines: Iterable[Sequence[int]]) -> tuple[Line, ...]:
+    """Lines of before: their energy was of the whole month, all fuels; a fuel's standing charges ran on from its first day."""
+    charged: Counter[tuple[int, int]] = Counter()  # (month, fuel) -> days so far
+    told = []
+    for one in lines:
+        line = _line([*one[:5], 0, *one[5:]])
+        if line.kind is LineKind.ENERGY:
+            line = replace(line, first_day=1, days=len(days_of_month(line.month)))
+        elif line.kind is LineKind.STANDING:
+            line = replace(line, first_day=charged[line.month, line.fuel] + 1)
+            charged[line.month, line.fuel] += line.days
+        told.append(line)
+    return tuple(told)
 
 
 def _line(numbers: Sequence[int]) -> Line:

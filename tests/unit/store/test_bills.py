@@ -268,11 +268,20 @@ def test_lines_are_packed_and_unpacked() -> None:
     assert unpacked([]) == ()
 
 
-def test_lines_of_bills_that_were_issued_before_lines_had_a_first_day() -> None:
-    old = [0, JANUARY, 0, 0, 1, 0, 0, 1_000, 0, 24_500_000, 1, JANUARY, 0, 0, 1, 10, 0, 0, 0, 540_000_000]
-    energy, standing = unpacked(old)
-    assert (energy.first_day, energy.days, energy.standard_wh, energy.cost_upence) == (0, 0, 1_000, 24_500_000)
-    assert (standing.first_day, standing.days, standing.cost_upence) == (1, 10, 540_000_000)
+def test_bills_that_were_issued_before_lines_had_a_first_day_are_neither_billed_again_nor_taken_back() -> None:
+    """Their energy was of the whole month and of all fuels, whoever was supplied; their standing charges ran on from day 1."""
+    old = [0, JANUARY, 0, 0, 1, 0, 0, 1_000, 0, 24_500_000, 0, JANUARY, 1, 0, 1, 0, 0, 1_000, 0, 6_000_000]
+    old += [1, JANUARY, 0, 0, 1, 10, 0, 0, 0, 540_000_000, 1, JANUARY, 0, 0, 2, 21, 0, 0, 0, 1_260_000_000]
+    lines = unpacked(old)
+    assert [(line.kind, line.first_day, line.days) for line in lines] == [
+        (LineKind.ENERGY, 1, 31),
+        (LineKind.ENERGY, 1, 31),
+        (LineKind.STANDING, 1, 10),
+        (LineKind.STANDING, 11, 21),
+    ]
+    first = Bill(premises=HOME, number=1, month=JANUARY, issued_us=FIRST_US, total_upence=0, lines=lines)
+    energy = {JANUARY: [used(1), used(2, fuel=GAS)]}
+    assert bill_of(energy, [first], supplied={ELECTRICITY: range(1, 32)}).lines == ()
 
 
 def test_corrections_that_find_no_room_are_on_the_next_bill() -> None:
