@@ -142,7 +142,11 @@ class Validity(Part):
         strict=True, default=0.1, ge=0, le=1, description="of operations that waited for room in the in-flight window"
     )
     network_error_share_max: float = Field(
-        strict=True, default=0.01, ge=0, le=1, description="of operations, in attempts whose connection was lost"
+        strict=True,
+        default=0.01,
+        ge=0,
+        le=1,
+        description="of attempts, those whose connection was lost, or that found none",
     )
 
 

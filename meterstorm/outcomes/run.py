@@ -187,6 +187,7 @@ def _generator(history: RunHistory, scenario: Scenario, stormed: StormResult | N
         stalls=Stalls(count=stormed.stalls, share=stormed.stalled_share, ms_max=stormed.stall_ms_max),
         network_errors=stormed.network_errors,
         down_at_start=stormed.down_at_start,
+        closed_loop=closed_loop_of(history.operations, scenario),
     )
 
 

@@ -62,7 +62,7 @@ class StalenessResult(ResultsPart):
         description="from the write's acknowledgement until the last question that missed it was sent; 0 if none was"
     )
     stale_share: NonNegativeFloat | None = Field(
-        description="of probes that a question sent after the acknowledgement did not find"
+        description="of the probes that were seen, those that a question sent after the acknowledgement did not find"
     )
 
 

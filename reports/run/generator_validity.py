@@ -90,7 +90,7 @@ LIMITS = (
         unknown="Network errors were not measured.",
         good="The network held",
         bad="Connections were lost",
-        measure="attempts that met a lost connection or none came to {} of the operations",
+        measure="{} of the attempts met a lost connection or none",
         mend="See logs/ for the nodes that were lost, and the network between the generator and them.",
     ),
 )

@@ -14,7 +14,8 @@ from reports.results.file import Kind, ResultsFile, load, schema_text
 from reports.results.parts import Check, Machine, ResultsPart, TopologyResult, Verdict
 from scenarios.domain import CommandState
 
-CUT_OFF_KINDS = ("not_drained", "not_sent")  # kinds of error by which the bench itself ends an operation
+NOT_SENT = "not_sent"
+CUT_OFF_KINDS = ("not_drained", NOT_SENT)  # kinds of error by which the bench itself ends an operation
 
 
 class Undone(StrEnum):
@@ -123,14 +124,18 @@ class GeneratorResult(ResultsPart):
         default=None, description="of the time, by the sender stalled longest"
     )
     stall_ms_max: NonNegativeFloat | None = None
-    queued_share: NonNegativeFloat | None = Field(default=None, description="blocked, of operations that fell due")
+    queued_share: NonNegativeFloat | None = Field(
+        default=None, description="blocked, of operations that fell due for the senders"
+    )
     network_errors: NonNegativeInt | None = Field(
         default=None, description="attempts whose connection was lost, or that found none"
     )
     down_at_start: tuple[str, ...] = Field(
         default=(), description="nodes that did not answer when the storm began, and were gone without"
     )
-    network_error_share: NonNegativeFloat | None = Field(default=None, description="network errors by operation sent")
+    network_error_share: NonNegativeFloat | None = Field(
+        default=None, description="network errors, of the attempts of all operations that senders sent"
+    )
     certificate: tuple[CertificateRow, ...] = Field(
         default=(), description="each limit, and what was measured against it"
     )

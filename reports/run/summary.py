@@ -7,7 +7,7 @@ cut off is counted with its time until then, as the response would have taken lo
 
 import math
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy as np
 from loadtests.recording.history import Counts, RunHistory, percentiles_us
 from reports.run.generator_validity import certify, timing_is_valid
 from reports.run.latency import percentiles_ms, total_counts
-from reports.run.results import CUT_OFF_KINDS, GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from reports.run.results import CUT_OFF_KINDS, NOT_SENT, GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 
 
@@ -140,20 +141,25 @@ def summarise_generator(
     stalls: Stalls | None = None,
     network_errors: int | None = None,
     down_at_start: tuple[str, ...] = (),
+    closed_loop: Container[str] = (),
 ) -> GeneratorResult:
     """How the generator did.
 
     scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
     senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
-    down_at_start: nodes (host:port).
+    down_at_start: nodes (host:port). closed_loop: operations that other processes than the senders' sent.
     """
     counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
     late_ms = None
     if counts.any():
         p50, p99, most = (percentiles_us(counts, [50, 99, 100]) / 1_000).tolist()
         late_ms = Lateness(p50=p50, p99=p99, max=most)
-    attempted = sum(int(history.counts[name]["attempted"].sum()) for name in history.operations)
-    offered = sum(int(history.counts[name]["offered"].sum()) for name in history.operations)
+    # What gateways, the back office and customers send goes neither through the senders' window nor over their connections.
+    sent = [str(operation) for operation in operations_of(scenario) if operation in history.operations]
+    offered = sum(int(history.counts[name]["offered"].sum()) for name in sent)
+    attempts = _attempts(history, sent)
+    of_processes = [name for name in history.operations if name not in closed_loop]
+    attempted = sum(int(history.counts[name]["attempted"].sum()) for name in of_processes)
     measured = GeneratorResult(
         valid=True,
         scheduling=scheduling,
@@ -169,10 +175,18 @@ def summarise_generator(
         queued_share=blocked / offered if blocked is not None and offered else None,
         network_errors=network_errors,
         down_at_start=down_at_start,
-        network_error_share=network_errors / attempted if network_errors is not None and attempted else None,
+        network_error_share=network_errors / attempts if network_errors is not None and attempts else None,
     )
     certificate = certify(measured, scenario.run.validity)
     return measured.model_copy(update={"valid": timing_is_valid(certificate), "certificate": certificate})
+
+
+def _attempts(history: RunHistory, names: Sequence[str]) -> int:
+    """How often senders tried to send: an operation once, and again with each retry; not at all one that was never sent."""
+    unsent = sum(_errors_of(history, name)[NOT_SENT] for name in names)
+    return (
+        sum(int(history.counts[name][column].sum()) for name in names for column in ("attempted", "retries")) - unsent
+    )
 
 
 def _percentile_ms(counts: Counts, percentile: float) -> float | None:

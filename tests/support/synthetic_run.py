@@ -116,7 +116,7 @@ def write_synthetic_run(
         history,
         scenario,
         scheduling="plain" if story is Story.LATE else "SCHED_RR",
-        blocked=1_804 if story is Story.LOST else 0,
+        blocked=404 if story is Story.LOST else 0,
         cpu_s=attempted / 141_000,
         cpu_share=0.96 if story is Story.LATE else 0.31,
         stalls=Stalls(count=3, share=0.001, ms_max=14.0),

@@ -117,14 +117,38 @@ def test_the_kinds_by_which_the_bench_ends_an_operation_are_the_engines() -> Non
     assert set(CUT_OFF_KINDS) == {ErrorKind.NOT_DRAINED.label, ErrorKind.NOT_SENT.label}
 
 
-def test_the_shares_of_the_certificate_are_of_what_fell_due_and_of_what_was_sent(history: RunHistory) -> None:
+def test_the_shares_of_the_certificate_are_of_what_fell_due_and_of_all_attempts(history: RunHistory) -> None:
     result = summarise_generator(
         history, SCENARIO, scheduling="nice", blocked=3, cpu_s=0.5, cpu_share=0.2, network_errors=6
     )
-    assert (result.queued_share, result.network_error_share) == (3 / 30, 6 / 30)
+    assert (result.queued_share, result.network_error_share) == (3 / 30, 6 / 34)  # 30 operations and 4 retries
     rows = {row.name: row for row in result.certificate}
-    assert (rows["queueing"].measured, rows["network"].measured) == (0.1, 0.2)
+    assert (rows["queueing"].measured, rows["network"].measured) == (0.1, 6 / 34)
     assert rows["network"].outcome is Verdict.INCONCLUSIVE  # 1 % allowed
+    assert "17.6 % of the attempts met a lost connection" in rows["network"].sentence.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_shares_of_the_certificate_leave_out_what_no_sender_sent(tmp_path: Path) -> None:
+    """Of 100 operations of the trace 60 went out, ten of them twice. A gateway's and a customer's are sent by others."""
+    with HistoryWriter(tmp_path, ["ingest_reading", "poll_inbox", "customer_usage"]) as writer:
+        counts = {
+            "ingest_reading": SecondCounts(100, 100, 60, 40, 0, 10),
+            "poll_inbox": SecondCounts(900, 900, 900, 0, 0, 0),
+            "customer_usage": SecondCounts(200, 200, 200, 0, 0, 0),
+        }
+        writer.write_second(0, counts, {}, {}, counts_of([]))
+        writer.write_errors([ErrorCount(operation="ingest_reading", outcome="failed", kind="not_sent", count=40)])
+    result = summarise_generator(
+        read_history(tmp_path),
+        SCENARIO,
+        scheduling="plain",
+        blocked=25,
+        cpu_s=3.0,
+        cpu_share=0.1,
+        network_errors=7,
+        closed_loop={"poll_inbox"},
+    )
+    assert (result.queued_share, result.network_error_share, result.ops_per_cpu_s) == (25 / 100, 7 / 70, 300 / 3.0)
 
 
 def test_generator(history: RunHistory) -> None:
