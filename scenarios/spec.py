@@ -14,6 +14,7 @@ from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, Dc
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
 from scenarios.keyspaces import require_own_keyspace
 from scenarios.operations import measured_operations_of
+from scenarios.outside_text import UnreadableText, text_of, why_refused
 from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Name, Part, Share
 from scenarios.printable import is_printable, shortened
@@ -357,7 +358,7 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     except RecursionError:
         raise ScenarioError(f"{origin}: not a scenario: its lists and tables are nested too deeply") from None
     except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise ScenarioError(f"{origin}: not valid TOML: {shortened(str(error), 200)}") from error
+        raise ScenarioError(f"{origin}: not valid TOML: {why_refused(error)}") from error
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
@@ -379,11 +380,11 @@ def load_scenario(path: Path) -> Scenario:
             raise ScenarioError(
                 f"{path}: not a scenario: it has more than {FILE_BYTES_MAX:,} bytes; a scenario is a page of TOML"
             )
-        text = content.decode("utf-8").replace("\r\n", "\n")
+        text = text_of(content).replace("\r\n", "\n")
     except FileNotFoundError:
         raise ScenarioError(f"{path}: no such scenario file; `ls {path.parent}` shows what is there") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: can't be read as a scenario: {error}") from error
+    except (OSError, UnreadableText) as error:
+        raise ScenarioError(f"{path}: can't be read as a scenario: {why_refused(error)}") from error
     return parse_scenario(text, str(path))
 
 

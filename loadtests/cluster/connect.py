@@ -22,6 +22,7 @@ from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinP
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.tls import NodeContext, compare_names, require_answer, tls_context
 from loadtests.errors import HarnessError
+from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
 from store.cassandra.session import FAILURES
 
@@ -115,11 +116,11 @@ def secure(endpoint: Endpoint) -> NodeContext | None:
 def read_password_file(path: Path) -> str:
     """The first line of a password file. Raises ScenarioError when missing or empty; warns when others may read it."""
     try:
-        password = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        password = read_text(path).partition("\n")[0].rstrip("\r")
         mode = path.stat().st_mode
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnreadableText) as error:
         raise ScenarioError(
-            f"password file {path} can't be read: {error}; name another with --password-file"
+            f"password file {path} can't be read: {why_refused(error)}; name another with --password-file"
         ) from error
     if not password:
         raise ScenarioError(f"password file {path} is empty; its first line must be the password")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from loadtests.cluster.layout import lay_out
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.errors import HarnessError
+from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import Topology
 
 RECORD_FILE = "cluster.json"
@@ -34,13 +35,15 @@ class ClusterRecord(BaseModel):
         """The record in `folder`. Raises HarnessError when there is none, or it can't be read."""
         path = folder / RECORD_FILE
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            return cls.model_validate_json(read_text(path))
         except FileNotFoundError:
             raise HarnessError(
                 f"{folder} holds no cluster: there is no {RECORD_FILE}; only a run with --keep leaves it"
             ) from None
-        except (OSError, ValidationError) as error:
-            raise HarnessError(f"{path} can't be read: {error}; start a new cluster in another folder") from error
+        except (OSError, UnreadableText, ValidationError) as error:
+            raise HarnessError(
+                f"{path} can't be read: {why_refused(error)}; start a new cluster in another folder"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Write the record, whole or not at all. Raises HarnessError when the folder can't be written."""

@@ -25,6 +25,7 @@ from loadtests.cluster.local import LocalCluster, Node
 from loadtests.cluster.process import DRAIN_S_MAX, KILL_S_MAX
 from loadtests.cluster.record import ClusterRecord
 from loadtests.errors import HarnessError, how_it_ended, last_words
+from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import Topology
 
 STATE_FILE = "supervisor.json"
@@ -62,13 +63,15 @@ class SupervisorState(BaseModel):
     def read(cls, folder: Path) -> Self:
         path = folder / STATE_FILE
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            return cls.model_validate_json(read_text(path))
         except FileNotFoundError:
             raise HarnessError(
                 f"{folder} holds no background cluster; start one with: meterstorm cluster up --out {folder}"
             ) from None
-        except (OSError, ValidationError) as error:
-            raise HarnessError(f"{path} can't be read: {error}; remove it and start the cluster again") from error
+        except (OSError, UnreadableText, ValidationError) as error:
+            raise HarnessError(
+                f"{path} can't be read: {why_refused(error)}; remove it and start the cluster again"
+            ) from error
 
     def write(self, folder: Path) -> None:
         draft = folder / f"{STATE_FILE}.draft"

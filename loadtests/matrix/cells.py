@@ -13,6 +13,8 @@ import numpy as np
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.outside_text import whole_number
+from scenarios.printable import shortened
 from scenarios.spec import Consistency, Dc, Scenario, ScenarioError, Topology
 
 DCS_MAX = 8  # as many as a topology may have
@@ -98,9 +100,12 @@ def numbers_of(text: str, option: str, most: int) -> tuple[int, ...]:
     """'1,3' -> (1, 3). Raises ScenarioError naming `option` for no number, one beyond 1 ... `most`, or one named twice."""
     numbers = []
     for part in _parts(text, option):
-        if not part.isascii() or not part.isdigit() or not 1 <= int(part) <= most:
-            raise ScenarioError(f"{option} {text}: '{part}' is not a whole number from 1 to {most}")
-        numbers.append(int(part))
+        number = whole_number(part)
+        if number is None or not 1 <= number <= most:
+            raise ScenarioError(
+                f"{option} {shortened(text)}: '{shortened(part)}' is not a whole number from 1 to {most}"
+            )
+        numbers.append(number)
     _require_once(numbers, option, text)
     return tuple(numbers)
 

@@ -36,6 +36,8 @@ from loadtests.recording.histograms import (
     histogram_of,
     percentiles_us,
 )
+from scenarios.outside_text import WIDE, UnreadableText, no_text, why_refused
+from scenarios.spec import ScenarioError
 
 __all__ = [
     "COUNTS_SIZE",
@@ -263,7 +265,18 @@ class RunHistory:
 
 
 def read_history(folder: Path) -> RunHistory:
-    """Read a history folder. Raises FileNotFoundError when it holds no intervals.csv; other files may be absent."""
+    """Read a history folder; files but intervals.csv may be absent. Raises FileNotFoundError when that one is, and ScenarioError
+    for what no storm has written."""
+    try:
+        return _read_history(folder)
+    except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else why_refused(error)
+        raise ScenarioError(
+            f"{folder}: the history can't be read: {why}; was a file of it edited or converted?"
+        ) from error
+
+
+def _read_history(folder: Path) -> RunHistory:
     rows = [
         (int(row["second"]), row["operation"], [int(row[column]) for column in SecondCounts._fields])
         for row in _read_csv(folder / "intervals.csv")
@@ -289,6 +302,12 @@ def read_history(folder: Path) -> RunHistory:
 
 def _whole_lines(path: Path) -> Iterator[str]:
     """Lines that end in a newline; a killed run may have left half of one more, which is no record."""
+    with path.open("rb") as content:
+        head = content.read(4)
+        if what := no_text(head):
+            raise UnreadableText(f"{path.name} is {what}")
+        if head[:2] in WIDE:
+            raise UnreadableText(f"{path.name} is text in UTF-16")
     with path.open(encoding="utf-8", newline="") as file:
         yield from (line for line in file if line.endswith("\n"))
 

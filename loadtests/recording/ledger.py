@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from loadtests.kernels import borrowing_kernel, unlocked_kernel
+from scenarios.outside_text import read_text, why_refused
 
 SLOTS_PER_BYTE = 4
 EXPORT_PLANE = "export"  # what import/export meters gave to the network; all other planes are named after what was sent
@@ -73,11 +74,13 @@ class Ledger:
     def open(folder: Path, *, is_writable: bool = False) -> Ledger:
         """Map an existing ledger. Raises HarnessError when it is missing or its size is not the one that it states."""
         try:
-            about = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+            about = json.loads(read_text(folder / "ledger.json"))
             shape = (len(about["planes"]), about["meter_count"], -(-about["slot_count"] // SLOTS_PER_BYTE))
             size = _states_path(folder).stat().st_size
-        except (OSError, KeyError, ValueError) as error:
-            raise HarnessError(f"{folder}: holds no readable ledger ({error}); was the run kept whole?") from error
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise HarnessError(
+                f"{folder}: holds no readable ledger ({why_refused(error)}); was the run kept whole?"
+            ) from error
         if size != np.prod(shape):
             raise HarnessError(f"{folder}: the ledger has {size} bytes, not {np.prod(shape)}; the run is incomplete")
         mode: Literal["r+", "r"] = "r+" if is_writable else "r"

@@ -22,7 +22,9 @@ from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
+from scenarios.outside_text import whole_number
 from scenarios.pace import Shape
+from scenarios.printable import shortened
 from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
@@ -116,10 +118,11 @@ def fleet_of(
         return None
     where, secret = None, None
     if listen is not None:
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise ScenarioError(f"--listen {listen}: must be HOST:PORT, 0.0.0.0:5557 say")
-        where, secret = (host, int(port)), read_secret(secret_file)
+        host, _, digits = listen.rpartition(":")
+        port = whole_number(digits)
+        if not host or port is None or not 0 < port < 65_536:
+            raise ScenarioError(f"--listen {shortened(listen)}: must be HOST:PORT, 0.0.0.0:5557 say")
+        where, secret = (host, port), read_secret(secret_file)
         require_secret(secret, host, "--listen")
     return FleetPlan(worker_count=workers, customer_count=customers, listen=where, secret=secret)
 

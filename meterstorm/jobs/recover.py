@@ -21,6 +21,7 @@ from meterstorm.jobs.run_folder import START_NAME, read_resolved
 from meterstorm.outcomes.run import assemble_results
 from reports.run.results import FleetResult, ProfileImport
 from scenarios.domain import CommitLogSync
+from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
 
 _FIRST_PART = "shard-0"  # the first that a finished merge removes
@@ -47,9 +48,11 @@ class RunStart(BaseModel):
         """Raises ScenarioError when the folder holds none that can be read."""
         path = folder / START_NAME
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise ScenarioError(f"{path}: can't be read: {error}; the run died before its storm") from error
+            return cls.model_validate_json(read_text(path))
+        except (OSError, UnreadableText, ValidationError) as error:
+            raise ScenarioError(
+                f"{path}: can't be read: {why_refused(error)}; the run died before its storm"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Whole or not at all."""

@@ -14,6 +14,7 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from loadtests.recording.run_folder import RESULTS_NAME, RunFolder
 from reports.results.parts import ResultsPart
+from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
 
 SCHEMA_VERSION = 1
@@ -106,8 +107,8 @@ def _kind(text: str) -> Kind | None:
 def _text(folder: Path, of: str) -> str:
     path = RunFolder(folder).results
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ScenarioError(f"{folder}: holds no {RESULTS_NAME}; name the folder of a {of}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: can't be read: {error}") from error
+    except (OSError, UnreadableText) as error:
+        raise ScenarioError(f"{path}: can't be read: {why_refused(error)}") from error

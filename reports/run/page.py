@@ -19,6 +19,7 @@ from reports.run.setting import setting_of
 from reports.run.terms import TERMS, fact_told
 from reports.run.verdict import headline
 from scenarios import wording
+from scenarios.outside_text import read_text
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 EXAMPLES_SHOWN_MAX = 20
@@ -66,7 +67,7 @@ def read_run(folder: Path) -> RecordedRun:
         history = read_history(RunFolder(folder).history)
     except FileNotFoundError:
         raise ScenarioError(f"{folder}: holds no history/intervals.csv; name the folder of a finished run") from None
-    text = RunFolder(folder).scenario.read_text(encoding="utf-8")
+    text = read_text(RunFolder(folder).scenario)
     return RecordedRun(folder=folder, results=results, scenario=scenario, scenario_text=text, history=history)
 
 

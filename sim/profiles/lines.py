@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scenarios.outside_text import WIDE, ZERO_BYTES, no_text
 from scenarios.spec import ScenarioError
 
 BLOCK_SIZE = 1 << 20
@@ -16,16 +17,6 @@ LINE_SIZE_MAX = 4_096  # the rest of a longer line is dropped; its row is then f
 HEADER_LINE_MAX = 20  # comments and titles before the header are looked through as far as here
 _SHOWN_MAX = 120  # characters of a line in a refusal
 _BOM = codecs.BOM_UTF8
-_WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_NO_TEXT = {  # what other files begin with
-    b"\x1f\x8b": "compressed by gzip: unpack it first",
-    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save the sheet as CSV",
-    b"BZh": "compressed by bzip2: unpack it first",
-    b"\xfd7zXZ": "compressed by xz: unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first",
-    b"PAR1": "a Parquet file: export it as CSV",
-    b"\xff\xfe\x00\x00": "text in UTF-32: save it as UTF-8",
-}
 _SEPARATORS = {b",": "commas", b";": "semicolons", b"\t": "tabs"}
 
 
@@ -61,7 +52,7 @@ def opened(path: Path, is_header: Callable[[list[str]], bool]) -> ProfileText | 
                 continue
             notes = []
             with path.open("rb") as file:
-                if file.read(2) in _WIDE:
+                if file.read(2) in WIDE:
                     notes.append("the file is text in UTF-16")
             if separator != b",":
                 notes.append(
@@ -116,7 +107,7 @@ def _texts_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         head = file.read(BLOCK_SIZE)
         _refuse_what_is_no_text(path, head)
-        encoding = _WIDE.get(head[:2])
+        encoding = WIDE.get(head[:2])
         decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
         block = head[2:] if encoding else head.removeprefix(_BOM)
         while block:
@@ -129,15 +120,12 @@ def _texts_of(path: Path) -> Iterator[bytes]:
 def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
     if not head.removeprefix(_BOM).strip():
         raise ScenarioError(f"{path}: the profile file is empty")
-    for start, what in _NO_TEXT.items():
-        if head.startswith(start):
-            raise ScenarioError(f"{path}: the profile file is {what}")
-    if head[:2] in _WIDE:
+    if what := no_text(head):
+        raise ScenarioError(f"{path}: the profile file is {what}")
+    if head[:2] in WIDE:
         return
     if b"\0" in head:
-        raise ScenarioError(
-            f"{path}: the profile file holds zero bytes: it is no text, or UTF-16 without its first mark"
-        )
+        raise ScenarioError(f"{path}: the profile file is {ZERO_BYTES}")
     if b"\r" in head and b"\n" not in head:
         raise ScenarioError(
             f"{path}: the profile file's lines end in lone carriage returns, as on old Macs; save it with line feeds"

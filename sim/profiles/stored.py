@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from scenarios.domain import SLOTS_PER_DAY
+from scenarios.outside_text import read_text, why_refused
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import DemandProfile
 
@@ -24,13 +25,13 @@ def write_profile(profile: DemandProfile, path: Path) -> None:
 def read_profile(path: Path) -> DemandProfile:
     """A kept profile. Raises ScenarioError if it is missing or damaged."""
     try:
-        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        head, *rows = read_text(path).splitlines()
         kind, name, start = head.split(",")
         share = np.array([[int(value) for value in row.split(",")] for row in rows], np.int64)
         if kind != "profile" or share.ndim != 2 or share.shape[1] != SLOTS_PER_DAY:
             raise ValueError("not a kept profile")
         return DemandProfile(name=name, start=date.fromisoformat(start), share=share)
-    except (OSError, ValueError, AssertionError) as error:
+    except (OSError, ValueError, OverflowError, AssertionError) as error:
         raise ScenarioError(
-            f"{path}: the run's profile is missing or damaged ({error}); run the scenario again"
+            f"{path}: the run's profile is missing or damaged ({why_refused(error)}); run the scenario again"
         ) from None
