@@ -1,4 +1,6 @@
-"""The BDEW household profile H25, with its seasonal dynamisation, from the table that `demandlib` ships (MIT licence).
+"""BDEW's household profiles of 2025, with their seasonal dynamisation, from the tables that `demandlib` ships (MIT licence).
+
+H25 is of households, P25 of those with solar panels, S25 of those with panels and a battery: what they take from the network.
 
 All arithmetic is on integers: `demandlib` itself raises floats to the fourth power, whose last bit depends on the
 machine's mathematics library. A test holds the two against each other.
@@ -13,23 +15,24 @@ from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import table_of
 
 NAME = "bdew_household"
+TABLES = {NAME: "h25.csv", "bdew_household_solar": "p25.csv", "bdew_household_battery": "s25.csv"}
 _QUARTERS_PER_SLOT = 2
 _YEAR_WH = 10**9  # the table is of a household that uses 10^6 kWh a year
 _SEASON_ONE = 10**12
 
 
 @lru_cache(maxsize=4)
-def bdew_household(start: date, day_count: int) -> DemandProfile:
-    """The profile of `day_count` UTC days from `start`, taken by local time.
+def bdew_household(start: date, day_count: int, name: str = NAME) -> DemandProfile:
+    """One of the profiles for `day_count` UTC days from `start`, taken by local time.
 
     Ignores public holidays: the table would have them as Sundays, but its holidays are not Great Britain's.
     """
-    table = _half_hours_wh()
+    table = _half_hours_wh(TABLES[name])
 
     def weight(day: date, slot: int) -> int:
         return table[day.month - 1][_column(day)][slot] * season(day)
 
-    return profile_by_local_time(NAME, start, day_count, weight, _YEAR_WH * _SEASON_ONE)
+    return profile_by_local_time(name, start, day_count, weight, _YEAR_WH * _SEASON_ONE)
 
 
 def season(day: date) -> int:
@@ -46,14 +49,14 @@ def _column(day: date) -> str:
     return {5: "SA", 6: "FT"}.get(day.weekday(), "WT")
 
 
-@lru_cache(maxsize=1)
-def _half_hours_wh() -> list[dict[str, list[int]]]:
+@lru_cache(maxsize=len(TABLES))
+def _half_hours_wh(file: str) -> list[dict[str, list[int]]]:
     """The table by month (0..11), kind of day and half-hour: Wh of a year of 10^6 kWh.
 
     Two header lines name month and kind of day of each column; 96 lines of quarter-hours follow, in kWh to three places.
     """
-    months, columns, *quarters = [row[1:] for row in table_of("h25.csv")]
-    assert len(quarters) == _QUARTERS_PER_SLOT * SLOTS_PER_DAY, "demandlib's H25 table has another layout"
+    months, columns, *quarters = [row[1:] for row in table_of(file)]
+    assert len(quarters) == _QUARTERS_PER_SLOT * SLOTS_PER_DAY, f"demandlib's {file} has another layout"
     table: list[dict[str, list[int]]] = [{} for _ in dict.fromkeys(months)]
     month_index = {name: index for index, name in enumerate(dict.fromkeys(months))}
     for at, (month, column) in enumerate(zip(months, columns, strict=True)):

@@ -1,4 +1,4 @@
-"""Finds the profile that a scenario names: the built-in one, or a file whose layout its header tells."""
+"""Finds the profile that a scenario names: a built-in one, or a file whose layout its header tells."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scenarios.spec import ScenarioError
-from sim.profiles import bdew, elexon, london_trial, plain_year
+from sim.profiles import bdew, elexon, london_trial, plain_year, vdi4655
 from sim.profiles.demand import DemandProfile
 from sim.profiles.faults import ImportReport
 from sim.profiles.lines import first_line_shown, opened
@@ -26,6 +26,10 @@ _LAYOUTS = (
 )
 
 
+BUILT_IN = (*bdew.TABLES, *vdi4655.HOUSES)
+"""The profiles that are there without a file."""
+
+
 def profile_named(
     name: str, start: date, day_count: int, folder: Path | None = None
 ) -> tuple[DemandProfile, ImportReport | None]:
@@ -34,8 +38,10 @@ def profile_named(
     A relative path is looked for in `folder` (the scenario file's), then in the working directory. Raises ScenarioError
     for a file that is missing, of an unknown layout, or not usable.
     """
-    if name == bdew.NAME:
-        return bdew.bdew_household(start, day_count), None
+    if name in bdew.TABLES:
+        return bdew.bdew_household(start, day_count, name), None
+    if name in vdi4655.HOUSES:
+        return vdi4655.vdi4655(name, start, day_count), None
     path = _found(name, folder)
     for layout in _LAYOUTS:
         if opened(path, layout.is_header) is not None:
@@ -50,4 +56,4 @@ def _found(name: str, folder: Path | None) -> Path:
         if path.is_file():
             return path
     places = " nor ".join(str(path) for path in dict.fromkeys(tried))
-    raise ScenarioError(f"estate.profile = {name!r}: no such file: neither {bdew.NAME!r} nor {places}")
+    raise ScenarioError(f"estate.profile = {name!r}: no such file: neither one of {', '.join(BUILT_IN)} nor {places}")

@@ -9,5 +9,10 @@ from pathlib import Path
 
 def table_of(name: str) -> list[list[str]]:
     """The lines of one of its BDEW tables, split at commas."""
-    path = Path(str(distribution("demandlib").locate_file(f"demandlib/bdew/bdew_data/{name}")))
-    return [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line.split(",") for line in lines_of(f"bdew/bdew_data/{name}")]
+
+
+def lines_of(path: str, encoding: str = "utf-8") -> list[str]:
+    """The lines of one of its files."""
+    found = Path(str(distribution("demandlib").locate_file(f"demandlib/{path}")))
+    return found.read_text(encoding=encoding).splitlines()

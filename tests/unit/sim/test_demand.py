@@ -5,11 +5,14 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from demandlib.bdew import H25, HeatBuilding
+from demandlib import vdi
+from demandlib.bdew import H25, P25, S25, HeatBuilding
 
 from sim.profiles import gas
 from sim.profiles.bdew import bdew_household, season
+from sim.profiles.choose import BUILT_IN, profile_named
 from sim.profiles.demand import YEAR_ONE, DemandProfile, tables_of
+from sim.profiles.vdi4655 import vdi4655
 
 # demandlib uses arguments that pandas will drop; only these tests import it.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -75,6 +78,34 @@ def test_bdew_is_demandlib_to_the_last_figure_in_winter(start):
     ours = bdew_household(start, 3).share
     kwh = theirs.reshape(4, 48, 2).sum(axis=2) / 4
     assert ours / YEAR_ONE * 1e6 == pytest.approx(kwh, rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "library"), [("bdew_household_solar", P25), ("bdew_household_battery", S25)])
+def test_bdew_of_homes_with_panels_is_demandlib_in_winter(name, library):
+    start = date(2026, 2, 26)
+    theirs = library(pd.date_range(start, periods=4 * 96, freq="15min")).to_numpy()
+    ours = bdew_household(start, 3, name).share
+    assert ours / YEAR_ONE * 1e6 == pytest.approx(theirs.reshape(4, 48, 2).sum(axis=2) / 4, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "house"), [("vdi4655_house", "EFH"), ("vdi4655_flats", "MFH")])
+def test_a_german_house_is_demandlib_in_winter(name, house):
+    """In winter local time is UTC; a Sunday and days of every sky and temperature that January to March have are among them."""
+    climate = vdi.Climate().from_try_data(4)
+    flat = {"name": "one", "house_type": house, "N_Pers": 3, "N_WE": 6, "Q_Heiz_a": 1, "Q_TWW_a": 1, "W_a": 1_000}
+    flat |= {"summer_temperature_limit": 15, "winter_temperature_limit": 5}
+    region = vdi.Region(2026, climate, houses=[flat], resample_rule="30min")
+    theirs = region.get_load_curve_houses().xs("W_TT", level=-1, axis=1).to_numpy()[: 86 * 48, 0]
+    ours = vdi4655(name, date(2026, 1, 1), 85).share.reshape(-1)
+    assert len({round(float(day.sum()), 3) for day in theirs.reshape(-1, 48)}) > 4  # kinds of day
+    assert ours / YEAR_ONE * 1_000 == pytest.approx(theirs, rel=1e-3, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_profile_is_found_by_its_name_and_has_a_year_of_use(name):
+    profile, report = profile_named(name, date(2026, 1, 1), 365)
+    assert (profile.name, report) == (name, None)
+    assert profile.share[:-1].sum() / YEAR_ONE == pytest.approx(1, abs=0.02)
 
 
 def test_bdew_runs_an_hour_earlier_by_utc_in_summer():
