@@ -44,6 +44,15 @@ class MeterType(IntEnum):
     GAS_VOLUME = 4
 
 
+class MeterMode(IntEnum):
+    """How far a metering point is part of the smart network. Only what is in smart mode sends anything."""
+
+    SMART = 0
+    TRADITIONAL = 1  # a smart meter that sends nothing: it measures, and is read by eye
+    NOT_SMART = 2  # an ordinary meter, in a home without a hub
+    ABSENT = 3  # a home without this fuel
+
+
 class TariffKind(IntEnum):
     FLAT = 0
     TIME_OF_USE = 1

@@ -1,5 +1,7 @@
 """The estate's part of a scenario: premises, meters, how they are read, their WAN, and what is commanded of them."""
 
+import math
+from itertools import count
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -17,12 +19,15 @@ ALERT_STORMS_MAX = 8
 LOSSES_MAX = 8  # attempts lost in a row at most, then a message arrives: of a half lost, 1 in 256 would need more
 
 
+WanName = Literal["cellular", "long_range_radio", "four_g"]
+
+
 class Region(Part):
     """A communications region; `share` of all premises lie in it."""
 
     name: Name
     share: Share
-    wan: Literal["cellular", "long_range_radio"] = "cellular"
+    wan: WanName = "cellular"
 
 
 def _default_regions() -> tuple[Region, ...]:
@@ -51,18 +56,27 @@ class ReadSchedules(Part):
 
 
 class ScheduleChange(Part):
-    """Customers who choose another read schedule: `share` of all meters, at drawn instants between two hours."""
+    """Meters that are read by another schedule: `share` of them, each from a drawn instant between two hours on."""
 
     to: ScheduleName
+    fuel: Fuel | None = Field(default=None, description="of the meters of this fuel alone; absent: of all")
     share: Share
     from_h: Hours = 0.0
     until_h: Hours
+    per_day_max: int | None = Field(
+        strict=True, default=None, ge=1, description="no more change on a day; a span too short for that is refused"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.until_h <= self.from_h:
             raise ValueError(f"until_h {self.until_h:g} must be after from_h {self.from_h:g}")
         return self
+
+
+def _most_a_day(mean: float) -> float:
+    """Drawn instants make the days differ: a day of a year's five hundred is never above this."""
+    return mean + 5 * math.sqrt(mean)
 
 
 class Tariffs(Part):
@@ -93,6 +107,14 @@ class MeterTypes(Part):
     def _add_up(self) -> Self:
         require_sum_of_one("register_only + profile + ten_second + import_export", self.model_dump())
         return self
+
+
+class Metering(Part):
+    """Which homes have which meters, and which of them are in smart mode. The others measure all the same, and send nothing."""
+
+    gas: Share = Field(default=1.0, description="of the homes that have gas, where fuels holds it")
+    smart: Share = Field(default=1.0, description="of the homes whose meters are smart: they alone have a hub")
+    traditional_mode: Share = Field(default=0.0, description="of smart meters: the head-end never reaches them")
 
 
 class Rollout(Part):
@@ -128,11 +150,28 @@ class Outage(Part):
     )
 
 
+class HubSwaps(Part):
+    """`share` of the hubs on cellular WAN are taken out, each at a drawn instant between two hours, and one on 4G is put in."""
+
+    share: Share
+    from_h: Hours = 0.0
+    until_h: Hours
+    without_wan_h: float = Field(strict=True, default=1.0, gt=0, le=23, description="while it is swapped")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.until_h <= self.from_h:
+            raise ValueError(f"until_h {self.until_h:g} must be after from_h {self.from_h:g}")
+        return self
+
+
 class Wan(Part):
     """Delay, loss and outages between the hubs and the head-end. What is due without WAN waits in the hub, in order."""
 
     cellular: Link = Link()
     long_range_radio: Link = Link()
+    four_g: Link = Link()
+    hub_swaps: HubSwaps | None = None
     hub_outages_per_day: Share = Field(default=0.0, description="chance that a hub loses its WAN on a day")
     hub_outage_h_max: float = Field(strict=True, default=6.0, gt=0, le=23, description="even from 0 to this")
     catch_up_speed: int = Field(
@@ -248,6 +287,7 @@ class Estate(Part):
     read_schedules: ReadSchedules = ReadSchedules()
     schedule_changes: tuple[ScheduleChange, ...] = Field(default=(), max_length=CHANGES_MAX)
     meter_types: MeterTypes = MeterTypes()
+    metering: Metering = Metering()
     tariffs: Tariffs = Tariffs()
     prepayment: Share = Field(default=0.15, description="share of premises that pay before they use")
     firmware_versions: int = Field(strict=True, default=4, ge=1, le=16, description="evenly spread over the hubs")
@@ -271,7 +311,30 @@ class Estate(Part):
         require_sum_of_one("the shares of the regions", {region.name: region.share for region in self.regions})
         if sum(change.share for change in self.schedule_changes) > 1:
             raise ValueError("the shares of schedule_changes add up to more than 1: a meter changes once at most")
+        for change in self.schedule_changes:
+            self._require_changing(change)
         return self
+
+    def _require_changing(self, change: ScheduleChange) -> None:
+        """Raises ValueError for a change of a fuel that nobody has, or of more meters a day than it may be."""
+        if change.fuel is not None and change.fuel not in self.fuels:
+            raise ValueError(f"schedule_changes name {change.fuel}, which fuels lacks")
+        if change.per_day_max is None:
+            return
+        changing = change.share * self.reached_count(change.fuel)
+        days = max((change.until_h - change.from_h) / 24, 1.0)
+        if _most_a_day(changing / days) > change.per_day_max:
+            enough = next(n for n in count(math.ceil(days)) if _most_a_day(changing / n) <= change.per_day_max)
+            raise ValueError(
+                f"schedule_changes to {change.to}: {changing:,.0f} meters within {days:g} days are {changing / days:,.0f} a "
+                f"day, too near to per_day_max {change.per_day_max:,} or above it; until_h = "
+                f"{change.from_h + 24 * enough:g} is enough, or take a smaller share"
+            )
+
+    def reached_count(self, fuel: Fuel | None = None) -> float:
+        """How many meters are in smart mode, of one fuel or all: in the mean, each home's are drawn."""
+        homes = sum(self.metering.gas if each is Fuel.GAS else 1.0 for each in self.fuels if fuel in (None, each))
+        return self.premises * homes * self.metering.smart * (1 - self.metering.traditional_mode)
 
     @property
     def meter_count(self) -> int:

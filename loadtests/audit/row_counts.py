@@ -21,7 +21,7 @@ from loadtests.workload.deliveries import alert_columns, preference_columns, ten
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule
 from scenarios.spec import Topology
 from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
-from sim.estate.lookup import meter_of, schedules_on, start_us_of
+from sim.estate.lookup import are_in_smart_mode, meter_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel
 from store.roles import TableRole
 from store.rows import Columns
@@ -125,6 +125,7 @@ def _ten_seconds(estate: EstateModel, held: Held) -> Expected:
     exists &= (held["tick"] >= 0) & (held["tick"] < _TICKS_PER_DAY)
     tick, meter = np.where(exists, tick, 0), np.where(exists, meter, 0)
     exists &= schedules_on(estate, meter, (tick // TEN_SECONDS_PER_SLOT).astype(np.int32)) == ReadSchedule.TEN_SECOND
+    exists &= are_in_smart_mode(estate, meter)
     slot, part = (tick // TEN_SECONDS_PER_SLOT).astype(np.int32), (tick % TEN_SECONDS_PER_SLOT).astype(np.int32)
     return exists, ten_second_columns(estate, meter, slot, part)
 

@@ -44,6 +44,8 @@ class Purpose(IntEnum):
     TEN_SECOND = 25  # a 16-bit draw a (meter, boundary of 10 s)
     TEN_SECOND_DELAY = 26  # a 16-bit draw a (meter, 10 s)
     EXPORT = 27  # words a meter: size of the panels; a 16-bit draw a (meter, slot): clouds
+    METERING = 28  # words a premises: has it gas, is it smart; of block 1 a meter: is it in traditional mode
+    HUB_SWAP = 29  # words a premises: whether, when
 
 
 REPLICATION = np.uint32(0)

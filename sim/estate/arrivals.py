@@ -178,5 +178,16 @@ def alert_count(seed: int, alert_below: IntArray, premises: int, day: int) -> in
 @leaf_kernel
 def alert_sent_us(seed: int, premises: int, day: int, number: int) -> int:
     """When a hub raises alert `number` (from 0) of a day: any instant of it [us]."""
-    word = word_of(words(seed, _ALERT, premises, day, 1 + number // _WORDS_PER_BLOCK), number % _WORDS_PER_BLOCK)
-    return day * DAY_US + below(word, DAY_US)
+    return alert_at_us(alert_words(seed, premises, day, number), day, number)
+
+
+@leaf_kernel
+def alert_words(seed: int, premises: int, day: int, number: int) -> Words:
+    """The words of the four alerts of a day among which `number` is."""
+    return words(seed, _ALERT, premises, day, 1 + number // _WORDS_PER_BLOCK)
+
+
+@leaf_kernel
+def alert_at_us(four: Words, day: int, number: int) -> int:
+    """As `alert_sent_us`, from its words."""
+    return day * DAY_US + below(word_of(four, number % _WORDS_PER_BLOCK), DAY_US)

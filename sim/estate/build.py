@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 import numpy as np
 
 from scenarios.domain import DAY_US, CommandKind, Fuel, ReadSchedule
-from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Region, Wan
+from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Metering, Region, Wan
 from scenarios.london import offset_slots
 from scenarios.spec import Scenario
 from sim.estate.commands import ANSWER_US_MIN, REPEAT_US_MAX, backoff_after_us
@@ -57,10 +57,11 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         traffic.ihd_refresh_per_premises_day,
     )
     schedules = estate.read_schedules
-    types = estate.meter_types
+    types, metering = estate.meter_types, estate.metering
     tariffs = estate.tariffs
     query_hour = _query_hours(run.start, run.days, -(-scenario.span_us // DAY_US))
     rollout, wan, reads = estate.rollout, scenario.wan, scenario.reads
+    swaps = wan.hub_swaps
     return KernelParameters(
         seed=run.seed,
         premises_count=estate.premises,
@@ -78,6 +79,10 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         schedule_below=_bounds((schedules.half_hourly, schedules.monthly, schedules.ten_second, schedules.daily)),
         change_count=len(estate.schedule_changes),
         changes=_changes(estate),
+        is_all_smart=metering == Metering(),
+        gas_below=_word(metering.gas),
+        smart_below=_word(metering.smart),
+        traditional_below=_word(metering.traditional_mode),
         type_below=_bounds((types.register_only, types.profile, types.ten_second, types.import_export)),
         flat_below=_word(tariffs.flat),
         time_of_use_below=_word(tariffs.flat + tariffs.time_of_use),
@@ -91,6 +96,10 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         is_ideal=_is_ideal(wan, estate),
         region_count=len(estate.regions),
         regions=_regions(wan, estate),
+        swap_below=_word(swaps.share) if swaps else 0,
+        swap_from_us=_us(swaps.from_h) if swaps else 0,
+        swap_over_us=_us(swaps.until_h - swaps.from_h) if swaps else 0,
+        swap_out_us=_us(swaps.without_wan_h) if swaps else 0,
         hub_outage_below=_word(wan.hub_outages_per_day),
         hub_outage_us_max=_us(wan.hub_outage_h_max),
         catch_up_speed=wan.catch_up_speed,
@@ -145,28 +154,36 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
 def _is_ideal(wan: Wan, estate: Estate) -> bool:
     links = [_link(wan, region) for region in estate.regions]
     has_delay = any(link.delay_ms_max > 0 or link.loss > 0 for link in links)
-    return not (has_delay or wan.outages or wan.hub_outages_per_day > 0)
+    return not (has_delay or wan.outages or wan.hub_outages_per_day > 0 or wan.hub_swaps)
 
 
 def _link(wan: Wan, region: Region) -> Link:
-    return wan.cellular if region.wan == "cellular" else wan.long_range_radio
+    link: Link = getattr(wan, region.wan)
+    return link
 
 
 def _regions(wan: Wan, estate: Estate) -> Records:
-    rows = []
-    for bound, region in zip(_bounds([region.share for region in estate.regions]), estate.regions, strict=True):
-        link = _link(wan, region)
-        delay_us, span_us = round(link.delay_ms_min * 1e3), round((link.delay_ms_max - link.delay_ms_min) * 1e3)
-        loss_below = [_word(link.loss ** (attempt + 1)) for attempt in range(LOSSES_MAX)]
-        rows.append((bound, delay_us, span_us, round(link.retry_s * 1e6), loss_below))
-    return _records(REGION, rows)
+    bounds = _bounds([region.share for region in estate.regions])
+    rows = [
+        _region_row(int(bound), _link(wan, region), region.wan == "cellular")
+        for bound, region in zip(bounds, estate.regions, strict=True)
+    ]
+    return _records(REGION, [*rows, _region_row(WORD_ONE, wan.four_g, False)])
+
+
+def _region_row(bound: int, link: Link, is_cellular: bool) -> tuple[object, ...]:
+    delay_us, span_us = round(link.delay_ms_min * 1e3), round((link.delay_ms_max - link.delay_ms_min) * 1e3)
+    loss_below = [_word(link.loss ** (attempt + 1)) for attempt in range(LOSSES_MAX)]
+    return bound, delay_us, span_us, round(link.retry_s * 1e6), loss_below, int(is_cellular)
 
 
 def _changes(estate: Estate) -> Records:
     below, rows = 0.0, []
     for each in estate.schedule_changes:
         below += each.share
-        rows.append((_word(below), ReadSchedule[each.to.upper()], _us(each.from_h), _us(each.until_h - each.from_h)))
+        fuel = -1 if each.fuel is None else estate.fuels.index(each.fuel)
+        over_us = _us(each.until_h - each.from_h)
+        rows.append((_word(below), ReadSchedule[each.to.upper()], _us(each.from_h), over_us, fuel))
     return _records(CHANGE, rows)
 
 

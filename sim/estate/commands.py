@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scenarios.domain import DAY_US, CommandState
 from sim.draws.streams import Purpose, below, word_of, words
-from sim.estate.homes import NEVER_US, is_prepayment, joined_us
+from sim.estate.homes import NEVER_US, TRADITIONAL, is_prepayment, joined_us, meter_mode
 from sim.estate.parameters import KernelParameters
 from sim.estate.wan import has_wan
 from sim.kernels import leaf_kernel
@@ -64,9 +64,11 @@ def exponential_us(exponential: IntArray, mean_us: int, word: int) -> int:
 
 @leaf_kernel
 def is_target(p: KernelParameters, campaign: int, premises: int, region: int, meter: int) -> bool:
-    """Is the meter among those that a campaign commands?"""
+    """Is the meter among those that a campaign commands? Of smart meters, also of those in traditional mode."""
     c = p.campaigns[campaign]
     if meter % p.fuel_count != c.fuel or c.region not in (-1, region):
+        return False
+    if meter_mode(p, meter) > TRADITIONAL:
         return False
     if c.is_prepayment_only != 0 and not is_prepayment(p, premises):
         return False
@@ -89,8 +91,10 @@ def is_silent(p: KernelParameters, campaign: int, meter: int, sent_us: int) -> b
     """Is the meter out of reach of what is sent at an instant? Of a campaign without such meters nothing is drawn.
 
     The silence ends a fixed time after the campaign's first attempt on the meter, or never. What is sent for the campaign
-    later, by a reconciliation say, is held against the same end.
+    later, by a reconciliation say, is held against the same end. A meter in traditional mode is silent for ever.
     """
+    if meter_mode(p, meter) == TRADITIONAL:
+        return True
     c = p.campaigns[campaign]
     if c.silent_below == 0 or word_of(words(p.seed, _COMMAND, meter, campaign, _SILENCE_DRAW), 0) >= c.silent_below:
         return False

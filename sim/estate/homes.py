@@ -6,7 +6,7 @@ Leaves, found from the key alone; what commands make of a device is in `sim.esta
 
 from typing import NamedTuple
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, MeterType, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, MeterMode, MeterType, ReadSchedule
 from sim.draws.philox import Words
 from sim.draws.streams import Purpose, below, below_long, word_of, words
 from sim.estate.parameters import KernelParameters
@@ -20,6 +20,9 @@ _DEVICE = int(Purpose.DEVICE)
 _DAILY, _HALF_HOURLY = int(ReadSchedule.DAILY), int(ReadSchedule.HALF_HOURLY)
 _MONTHLY, _TEN_SECOND = int(ReadSchedule.MONTHLY), int(ReadSchedule.TEN_SECOND)
 _GAS_VOLUME = int(MeterType.GAS_VOLUME)
+_METERING = int(Purpose.METERING)
+SMART, TRADITIONAL = int(MeterMode.SMART), int(MeterMode.TRADITIONAL)
+NOT_SMART, ABSENT = int(MeterMode.NOT_SMART), int(MeterMode.ABSENT)
 _JOIN_BITS = 32
 _QUARTILE_SHIFT = 30
 
@@ -116,6 +119,21 @@ def joined_us(p: KernelParameters, premises: int) -> int:
 
 
 @leaf_kernel
+def meter_mode(p: KernelParameters, meter: int) -> int:
+    """The `MeterMode` of a meter. A home is smart or not as a whole; each of its meters may be in traditional mode."""
+    if p.is_all_smart:
+        return SMART
+    four = words(p.seed, _METERING, meter // p.fuel_count, 0, 0)
+    if word_of(four, 0) >= p.gas_below and meter % p.fuel_count != p.electricity:
+        return ABSENT
+    if word_of(four, 1) >= p.smart_below:
+        return NOT_SMART
+    if word_of(words(p.seed, _METERING, meter, 1, 0), 0) < p.traditional_below:
+        return TRADITIONAL
+    return SMART
+
+
+@leaf_kernel
 def meter_type_index(p: KernelParameters, meter: int) -> int:
     """The `MeterType` of a meter."""
     if meter % p.fuel_count != p.electricity:
@@ -141,13 +159,18 @@ def first_schedule(p: KernelParameters, meter: int) -> int:
 
 @leaf_kernel
 def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
-    """When the customer chooses another schedule [us] (NEVER_US: not at all), and which `ReadSchedule`."""
-    if p.change_count == 0:
+    """When the customer chooses another schedule [us] (NEVER_US: not at all), and which `ReadSchedule`.
+
+    There is nothing to choose for a meter that is not in smart mode.
+    """
+    if p.change_count == 0 or meter_mode(p, meter) != SMART:
         return NEVER_US, _DAILY
     four = words(p.seed, _DEVICE, meter, 0, 0)
     for change in range(p.change_count):
         one = p.changes[change]
         if word_of(four, 1) < one.below:
+            if one.fuel not in (-1, meter % p.fuel_count):
+                break
             return one.from_us + below_long(word_of(four, 2), one.over_us), one.to
     return NEVER_US, _DAILY
 

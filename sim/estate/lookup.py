@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scenarios.domain import SLOTS_PER_DAY, Fuel, MeterType, ReadSchedule, mpan_of, mprn_of
 from sim.estate.arrivals import is_gap
 from sim.estate.devices import schedule_on
-from sim.estate.homes import cohort_index, meter_type_index, schedule_change, tariff_index
+from sim.estate.homes import SMART, cohort_index, meter_mode, meter_type_index, schedule_change, tariff_index
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
 from sim.kernels import kernel
@@ -49,7 +49,10 @@ def meter_of(estate: EstateModel, premises: NDArray[np.int64], is_gas: NDArray[n
 def sends_runs(
     estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Would a meter send this run of half-hours: a push of one, an upload of 48? Arrays of n -> bool[n]."""
+    """Would a meter send this run of half-hours: a push of one, an upload of 48? Arrays of n -> bool[n].
+
+    One that is not in smart mode sends nothing.
+    """
     counts = np.asarray(slot_count, np.int64)
     return _sends_runs(estate.packed, meter, np.asarray(first_slot, np.int32), counts)
 
@@ -62,7 +65,12 @@ def sends_half_hours(estate: EstateModel, meter: NDArray[np.int64], slot: NDArra
     is_pushed = schedules_on(estate, meter, slot) == ReadSchedule.HALF_HOURLY
     found: NDArray[np.bool_] = sends_runs(estate, meter, day_slot, counts)
     found |= is_pushed & (meter_types_of(estate, meter) != MeterType.REGISTER_ONLY)
-    return found
+    return found & are_in_smart_mode(estate, meter)
+
+
+def are_in_smart_mode(estate: EstateModel, meter: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Is it a smart meter in smart mode, of a fuel that its home has? int64[n] -> bool[n]."""
+    return _are_in_smart_mode(estate.packed, np.asarray(meter, np.int64))
 
 
 def schedules_on(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -98,7 +106,7 @@ def _sends_runs(
     for at in range(len(meter)):
         slot = min(max(first_slot[at], 0), p.day_count * SLOTS_PER_DAY - 1)
         schedule = schedule_on(p, meter[at], slot // SLOTS_PER_DAY)
-        if meter_type_index(p, meter[at]) == _REGISTER_ONLY:
+        if meter_mode(p, meter[at]) != SMART or meter_type_index(p, meter[at]) == _REGISTER_ONLY:
             continue
         if slot_count[at] == 1:
             out[at] = schedule == _HALF_HOURLY and not is_gap(p, meter[at], slot)
@@ -113,6 +121,14 @@ def _schedules_on(p: KernelParameters, meter: NDArray[np.int64], slot: NDArray[n
     for at in range(len(meter)):
         day = min(max(slot[at], 0), p.day_count * SLOTS_PER_DAY - 1) // SLOTS_PER_DAY
         out[at] = schedule_on(p, meter[at], day)
+    return out
+
+
+@kernel
+def _are_in_smart_mode(p: KernelParameters, meter: NDArray[np.int64]) -> NDArray[np.bool_]:
+    out = np.empty(len(meter), np.bool_)
+    for at in range(len(meter)):
+        out[at] = meter_mode(p, meter[at]) == SMART
     return out
 
 

@@ -37,12 +37,15 @@ REGION = np.dtype(
         ("delay_us_span", np.int64),  # the delay is even over min .. min + span - 1, or min where this is 0
         ("retry_us", np.int64),
         ("loss_below", np.int64, (LOSSES_MAX,)),  # a word below [n] means that attempts 0 .. n are lost [of 2^32]
+        ("is_cellular", np.int64),  # its hubs may be swapped
     ]
 )
 OUTAGE = _integers(
     "region", "start_us", "end_us", "return_us"
 )  # region -1: all; turns are even over end .. end + return
-CHANGE = _integers("below", "to", "from_us", "over_us")  # of read schedules: bound of the words, a ReadSchedule, when
+CHANGE = _integers(
+    "below", "to", "from_us", "over_us", "fuel"
+)  # of read schedules: bound of the words, a ReadSchedule, when, index among the fuels or -1 for all
 SETTLEMENT_RUN = _integers("after_days", "below")  # a 16-bit draw below this means that the slot is revised [of 2^16]
 NEWS = _integers(
     "region", "at_us", "over_us", "below"
@@ -97,6 +100,10 @@ class KernelParameters(NamedTuple):
     schedule_below: IntArray  # int64[4]: upper bound of the words of half-hourly, monthly, ten-second, daily [of 2^32]
     change_count: int
     changes: Records  # CHANGE[change]
+    is_all_smart: bool  # each home has each fuel, and every meter is in smart mode: no draw decides
+    gas_below: int  # a home whose word is below this has gas [of 2^32]
+    smart_below: int  # ... has smart meters [of 2^32]
+    traditional_below: int  # a smart meter whose word is below this is in traditional mode [of 2^32]
     type_below: IntArray  # int64[4]: upper bound of the words of each electricity MeterType [of 2^32]
     flat_below: int  # a tariff word below this means flat [of 2^32], ...
     time_of_use_below: int  # ... or else below this time of use, or else half-hourly [of 2^32]
@@ -110,7 +117,11 @@ class KernelParameters(NamedTuple):
 
     is_ideal: bool  # the WAN has no delay, no loss, no outage: what is sent is there
     region_count: int
-    regions: Records  # REGION[region], as in the scenario
+    regions: Records  # REGION[region], as in the scenario; one more for the link of a swapped hub, in no region
+    swap_below: int  # a hub of a cellular region whose word is below this is swapped [of 2^32]
+    swap_from_us: int
+    swap_over_us: int
+    swap_out_us: int  # so long it has no WAN
     hub_outage_below: int  # a word below this means an outage of the hub on that day [of 2^32]
     hub_outage_us_max: int
     catch_up_speed: int  # microseconds of backlog sent in a microsecond
@@ -154,7 +165,7 @@ _TABLES: dict[str, tuple[np.dtype[np.void] | type[np.int64], tuple[int, ...]]] =
     "schedule_below": (np.int64, (4,)),
     "changes": (CHANGE, (CHANGES_MAX,)),
     "type_below": (np.int64, (4,)),
-    "regions": (REGION, (REGIONS_MAX,)),
+    "regions": (REGION, (REGIONS_MAX + 1,)),
     "outages": (OUTAGE, (OUTAGES_MAX,)),
     "settlement_runs": (SETTLEMENT_RUN, (SETTLEMENT_RUNS_MAX,)),
     "alert_below": (np.int64, (POISSON_COUNT_MAX,)),

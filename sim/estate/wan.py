@@ -8,12 +8,14 @@ what falls due meanwhile queues behind: the fluid limit of a first-in-first-out 
 from scenarios.domain import DAY_US
 from scenarios.estate import LOSSES_MAX
 from sim.draws.philox import Words
-from sim.draws.streams import Purpose, below, word_of, words
+from sim.draws.streams import Purpose, below, below_long, word_of, words
+from sim.estate.homes import NEVER_US
 from sim.estate.parameters import KernelParameters
 from sim.kernels import leaf_kernel
 
 _HUB_OUTAGE = int(Purpose.HUB_OUTAGE)
 _RETURN_TURN = int(Purpose.RETURN_TURN)
+_HUB_SWAP = int(Purpose.HUB_SWAP)
 _WORDS_PER_BLOCK = 4
 HOLD_DAYS = 2  # an outage of 23 h and its backlog, sent at twice the pace it came in, are over 46 h after they began
 
@@ -37,6 +39,17 @@ def hub_outage(p: KernelParameters, premises: int, day: int) -> tuple[int, int]:
 
 
 @leaf_kernel
+def swap_us(p: KernelParameters, premises: int, region: int) -> int:
+    """When a hub is taken out for one on 4G [us]; NEVER_US: it is not."""
+    if p.swap_below == 0 or p.regions[region].is_cellular == 0:
+        return NEVER_US
+    four = words(p.seed, _HUB_SWAP, premises, 0, 0)
+    if word_of(four, 0) >= p.swap_below:
+        return NEVER_US
+    return p.swap_from_us + below_long(word_of(four, 1), p.swap_over_us)
+
+
+@leaf_kernel
 def turn_us(p: KernelParameters, premises: int, outage: int) -> int:
     """When a hub may send again after a regional outage [us]."""
     four = words(p.seed, _RETURN_TURN, premises, outage // _WORDS_PER_BLOCK, 0)
@@ -45,8 +58,11 @@ def turn_us(p: KernelParameters, premises: int, outage: int) -> int:
 
 
 @leaf_kernel
-def leaves_hub_us(p: KernelParameters, premises: int, region: int, at_us: int) -> int:
-    """When what is due at `at_us` leaves the hub, outages considered [us]: its own in their order, then its region's."""
+def leaves_hub_us(p: KernelParameters, premises: int, region: int, swapped_us: int, at_us: int) -> int:
+    """When what is due at `at_us` leaves the hub, outages considered [us]: its own in their order, its swap, its region's.
+
+    `swapped_us` is `swap_us` of the hub, which a caller with many messages finds once.
+    """
     if p.hub_outage_below > 0:
         began = max(at_us // DAY_US - HOLD_DAYS, 0)
         while began <= at_us // DAY_US:  # what one outage holds back may run into the next
@@ -54,6 +70,8 @@ def leaves_hub_us(p: KernelParameters, premises: int, region: int, at_us: int) -
             if end > start:
                 at_us = caught_up_us(start, end, p.catch_up_speed, at_us)
             began += 1
+    if swapped_us <= at_us:
+        at_us = caught_up_us(swapped_us, swapped_us + p.swap_out_us, p.catch_up_speed, at_us)
     for outage in range(p.outage_count):
         one = p.outages[outage]
         if one.region in (-1, region) and at_us >= one.start_us:
@@ -66,10 +84,10 @@ def first_sent_us(p: KernelParameters, premises: int, region: int, due_us: int) 
     """An instant before which a hub has sent nothing that arrives at `due_us` or later [us]: each step undone in turn."""
     if p.is_ideal and p.duplicate_below == 0:
         return due_us
-    link = p.regions[region]
-    at_us = due_us - link.delay_us_min - link.delay_us_span
-    if link.loss_below[0] > 0:
-        at_us -= LOSSES_MAX * link.retry_us
+    at_us = due_us - _transit_us_max(p, region)
+    swapped_us = swap_us(p, premises, region)
+    if swapped_us < NEVER_US:
+        at_us = min(at_us, due_us - _transit_us_max(p, p.region_count))
     if p.duplicate_below > 0:
         at_us -= p.duplicate_us_max
     at_us = max(at_us, 0)
@@ -78,6 +96,8 @@ def first_sent_us(p: KernelParameters, premises: int, region: int, due_us: int) 
         one = p.outages[outage]
         if one.region in (-1, region):
             at_us = _undone_us(one.start_us, turn_us(p, premises, outage), p.catch_up_speed, at_us)
+    if swapped_us < NEVER_US:
+        at_us = _undone_us(swapped_us, swapped_us + p.swap_out_us, p.catch_up_speed, at_us)
     if p.hub_outage_below > 0:
         began = at_us // DAY_US
         while began >= max(at_us // DAY_US - HOLD_DAYS, 0):
@@ -86,6 +106,13 @@ def first_sent_us(p: KernelParameters, premises: int, region: int, due_us: int) 
                 at_us = _undone_us(start, end, p.catch_up_speed, at_us)
             began -= 1
     return int(at_us)
+
+
+@leaf_kernel
+def _transit_us_max(p: KernelParameters, link: int) -> int:
+    """No message is longer on its way over a link [us]."""
+    one = p.regions[link]
+    return int(one.delay_us_min + one.delay_us_span + (LOSSES_MAX * one.retry_us if one.loss_below[0] > 0 else 0))
 
 
 @leaf_kernel
@@ -105,6 +132,9 @@ def has_wan(p: KernelParameters, premises: int, region: int, at_us: int) -> bool
             start, end = hub_outage(p, premises, began)
             if start <= at_us < end:
                 return False
+    swapped_us = swap_us(p, premises, region)
+    if swapped_us <= at_us < swapped_us + p.swap_out_us:
+        return False
     for outage in range(p.outage_count):
         one = p.outages[outage]
         if one.region in (-1, region) and one.start_us <= at_us < turn_us(p, premises, outage):
@@ -113,9 +143,12 @@ def has_wan(p: KernelParameters, premises: int, region: int, at_us: int) -> bool
 
 
 @leaf_kernel
-def delay_us(p: KernelParameters, region: int, four: Words) -> int:
-    """Transit of one message from hub to head-end, lost attempts included [us]; `four` are its WAN words."""
-    one = p.regions[region]
+def delay_us(p: KernelParameters, link: int, four: Words) -> int:
+    """Transit of one message from hub to head-end, lost attempts included [us]; `four` are its WAN words.
+
+    `link` is an index among `regions`: the hub's region, or `region_count` once it has been swapped.
+    """
+    one = p.regions[link]
     delay = one.delay_us_min + below(word_of(four, 0), one.delay_us_span)
     lost = 0
     while lost < LOSSES_MAX and word_of(four, 1) < one.loss_below[lost]:

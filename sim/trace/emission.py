@@ -9,14 +9,24 @@ from typing import NamedTuple
 
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, ReadSchedule
 from sim.draws.philox import Words
-from sim.draws.streams import HALVES_PER_BLOCK, WORDS_PER_DRAWING, Drawn, Purpose, below, word_of, words
+from sim.draws.streams import (
+    HALVES_PER_BLOCK,
+    WORDS_PER_BLOCK,
+    WORDS_PER_DRAWING,
+    Drawn,
+    Purpose,
+    below,
+    word_of,
+    words,
+)
 from sim.estate.arrivals import (
     HOUR_US,
     TEN_SECOND_DELAY_US_MAX,
     TEN_SECOND_US,
     TEN_SECONDS_PER_SLOT,
+    alert_at_us,
     alert_count,
-    alert_sent_us,
+    alert_words,
     correction_due_us,
     draw_push_jitter,
     drawn_push_due_us,
@@ -32,9 +42,18 @@ from sim.estate.arrivals import (
 )
 from sim.estate.commands import is_target, run_command
 from sim.estate.devices import read_schedule, schedule_on
-from sim.estate.homes import NEVER_US, joined_us, meter_type_index, own_schedule, reading_day
+from sim.estate.homes import (
+    NEVER_US,
+    NOT_SMART,
+    SMART,
+    joined_us,
+    meter_mode,
+    meter_type_index,
+    own_schedule,
+    reading_day,
+)
 from sim.estate.parameters import KernelParameters
-from sim.estate.wan import delay_us, leaves_hub_us
+from sim.estate.wan import delay_us, leaves_hub_us, swap_us
 from sim.kernels import leaf_kernel
 from sim.trace.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
 from sim.units import IntArray
@@ -98,26 +117,53 @@ def messages_sent(
     from_us = max(from_us, joined)
     if to_us <= from_us:
         return 0
+    swapped_us = swap_us(p, premises, region)
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
-        count = _readings(
-            p, premises, region, meter, from_us, to_us, joined // SLOT_US, leaves_out_ten_seconds, out, count
-        )
+        if meter_mode(p, meter) == SMART:
+            count = _readings(
+                p,
+                premises,
+                region,
+                swapped_us,
+                meter,
+                from_us,
+                to_us,
+                joined // SLOT_US,
+                leaves_out_ten_seconds,
+                out,
+                count,
+            )
         for campaign in range(p.campaign_count):
             if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
                 count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
     electricity = premises * p.fuel_count + p.electricity
+    if meter_mode(p, electricity) == NOT_SMART:  # no hub, and nothing that a customer could look at
+        return count
     count = _queries(p, premises, electricity, from_us, to_us, out, count)
-    return _alerts(p, premises, region, electricity, from_us, to_us, out, count)
+    return _alerts(p, premises, region, swapped_us, electricity, from_us, to_us, out, count)
 
 
 @leaf_kernel
 def arrival_us(p: KernelParameters, premises: int, region: int, meter: int, kind: int, slot: int, sent_us: int) -> int:
     """When the first copy of a hub's message is at the head-end [us]; `slot` is that in its message."""
+    return _arrival_us(p, premises, region, swap_us(p, premises, region), meter, kind, slot, sent_us)
+
+
+@leaf_kernel
+def _arrival_us(
+    p: KernelParameters, premises: int, region: int, swapped_us: int, meter: int, kind: int, slot: int, sent_us: int
+) -> int:
     if p.is_ideal:
         return sent_us
-    four = words(p.seed, _WAN, meter, slot, kind)
-    return leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
+    return _after_wan_us(p, premises, region, swapped_us, sent_us, words(p.seed, _WAN, meter, slot, kind))
+
+
+@leaf_kernel
+def _after_wan_us(p: KernelParameters, premises: int, region: int, swapped_us: int, sent_us: int, four: Words) -> int:
+    """When what a hub has ready at `sent_us` is at the head-end [us]."""
+    leaves = leaves_hub_us(p, premises, region, swapped_us, sent_us)
+    return leaves + delay_us(p, p.region_count if leaves >= swapped_us else region, four)
 
 
 @leaf_kernel
@@ -125,6 +171,7 @@ def _deliver(
     p: KernelParameters,
     premises: int,
     region: int,
+    swapped_us: int,
     meter: int,
     kind: int,
     slot: int,
@@ -138,7 +185,7 @@ def _deliver(
     four = words(p.seed, _WAN, meter, slot, kind)
     due = sent_us
     if not p.is_ideal:
-        due = leaves_hub_us(p, premises, region, sent_us) + delay_us(p, region, four)
+        due = _after_wan_us(p, premises, region, swapped_us, sent_us, four)
     count = put(out, count, due, sent_us, packed(meter, kind, slot, 0))
     again = _repeated_us(p, four, due)
     if again > 0:
@@ -164,6 +211,7 @@ def _readings(
     p: KernelParameters,
     premises: int,
     region: int,
+    swapped_us: int,
     meter: int,
     from_us: int,
     to_us: int,
@@ -194,15 +242,17 @@ def _readings(
                     draw_push_jitter(p.seed, meter, slot, out.drawn)
                 sent = drawn_push_due_us(p.push_jitter_us, slot, out.drawn)
                 if from_us <= sent < to_us and not is_gap(p, meter, slot):
-                    count = _deliver(p, premises, region, meter, _PUSH, slot, sent, out, count)
+                    count = _deliver(p, premises, region, swapped_us, meter, _PUSH, slot, sent, out, count)
         elif schedule != _MONTHLY or p.month_day[day] == reading_day(p, meter):
             sent = upload_due_us(p.seed, p.upload_window_us, meter, day)
             if from_us <= sent < to_us:
                 kind = _REGISTER if schedule == _MONTHLY or has_register_only else _UPLOAD
-                count = _deliver(p, premises, region, meter, kind, midnight, sent, out, count)
+                count = _deliver(p, premises, region, swapped_us, meter, kind, midnight, sent, out, count)
     if p.gap_below > 0:
         count = _estimates(p, meter, from_us, to_us, joined_slot, out, count)
     for run in range(p.settlement_run_count):
+        if p.settlement_runs[run].after_days * DAY_US >= to_us:  # it has not come to the first day yet
+            continue
         count = _corrections(p, meter, run, from_us, to_us, joined_slot, out, count)
     if from_us <= own.change_us < to_us:
         slot = min(own.change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
@@ -289,23 +339,37 @@ def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us
 
 @leaf_kernel
 def _alerts(
-    p: KernelParameters, premises: int, region: int, meter: int, from_us: int, to_us: int, out: Outbox, count: int
+    p: KernelParameters,
+    premises: int,
+    region: int,
+    swapped_us: int,
+    meter: int,
+    from_us: int,
+    to_us: int,
+    out: Outbox,
+    count: int,
 ) -> int:
     """Alerts of the hub, of itself and in storms; the slot is that in which it is raised."""
     last_slot = p.day_count * SLOTS_PER_DAY - 1
     if p.alert_below[0] < (1 << 32):
         for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count - 1) + 1):
             for number in range(alert_count(p.seed, p.alert_below, premises, day)):
-                at = alert_sent_us(p.seed, premises, day, number)
+                if number % WORDS_PER_BLOCK == 0:
+                    four = alert_words(p.seed, premises, day, number)
+                at = alert_at_us(four, day, number)
                 if from_us <= at < to_us:
-                    count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), number, at, out, count)
+                    count = _raise(
+                        p, premises, region, swapped_us, meter, min(at // SLOT_US, last_slot), number, at, out, count
+                    )
     for storm in range(p.alert_storm_count):
         if p.alert_storms[storm].region in (-1, region):
             at = alert_storm_us(p, premises, storm)
             is_raised = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 0) < p.alert_storms[storm].below
             if is_raised and from_us <= at < to_us:
                 draw = STORM_DRAW + storm
-                count = _raise(p, premises, region, meter, min(at // SLOT_US, last_slot), draw, at, out, count)
+                count = _raise(
+                    p, premises, region, swapped_us, meter, min(at // SLOT_US, last_slot), draw, at, out, count
+                )
     return count
 
 
@@ -327,6 +391,7 @@ def _raise(
     p: KernelParameters,
     premises: int,
     region: int,
+    swapped_us: int,
     meter: int,
     slot: int,
     draw: int,
@@ -334,7 +399,7 @@ def _raise(
     out: Outbox,
     count: int,
 ) -> int:
-    due = arrival_us(p, premises, region, meter, alert_wan_kind(draw), slot, at_us)
+    due = _arrival_us(p, premises, region, swapped_us, meter, alert_wan_kind(draw), slot, at_us)
     return put(out, count, due, at_us, packed(meter, _ALERT, slot, draw))
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandKind, CommandState, Fuel
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandKind, CommandState, Fuel, MeterMode
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
+from sim.profiles.demand import YEAR_ONE
 from sim.profiles.faults import ImportReport
 from sim.trace.digest import merkle_root
 from sim.trace.messages import MessageKind
@@ -100,11 +101,32 @@ class Simulation:
     offered: IntArray
     wan: tuple[WanAccount, ...]
     campaigns: tuple[CampaignOutcome, ...]
+    metering_points: dict[str, dict[Fuel, dict[MeterMode, int]]]  # by region
+    swapped_hubs: int
+    year_share: dict[Fuel, float]  # of a year's use, that falls on the span's days
     energy_wh: dict[Fuel, int]
     energy_by_region_wh: dict[str, dict[Fuel, int]]
     digest: str
     profile_name: str
     profile_report: ImportReport | None
+
+    def points(self, *modes: MeterMode, fuel: Fuel | None = None) -> int:
+        """How many metering points there are in these modes, of one fuel or all."""
+        return sum(
+            counts[mode]
+            for fuels in self.metering_points.values()
+            for each, counts in fuels.items()
+            for mode in modes
+            if fuel in (None, each)
+        )
+
+    def hubs(self, region: str | None = None) -> int:
+        """How many communications hubs there are, in one region or all: one beside each smart meter of electricity."""
+        return sum(
+            fuels[Fuel.ELECTRICITY][MeterMode.SMART] + fuels[Fuel.ELECTRICITY][MeterMode.TRADITIONAL]
+            for name, fuels in self.metering_points.items()
+            if region in (None, name)
+        )
 
     @property
     def message_count(self) -> int:
@@ -157,7 +179,7 @@ def summarise(scenario: Scenario, estate: EstateModel, tallies: Tallies) -> Simu
     }
     return Simulation(
         premises_count=estate.premises_count,
-        meter_count=estate.meter_count,
+        meter_count=int(tallies.modes.sum() - tallies.modes[:, :, MeterMode.ABSENT].sum()),
         slot_count=estate.slot_count,
         span_us=estate.span_us,
         messages=messages,
@@ -165,6 +187,18 @@ def summarise(scenario: Scenario, estate: EstateModel, tallies: Tallies) -> Simu
         offered=tallies.offered,
         wan=wan,
         campaigns=tuple(_outcome(scenario, tallies, index) for index in range(len(scenario.campaigns))),
+        metering_points={
+            name: {
+                fuel: {mode: int(tallies.modes[index, at, mode]) for mode in MeterMode}
+                for at, fuel in enumerate(estate.fuels)
+            }
+            for index, name in enumerate(regions)
+        },
+        swapped_hubs=int(tallies.swapped_hubs.sum()),
+        year_share={
+            fuel: int(estate.parameters.day_share[at, -1] - estate.parameters.day_share[at, 0]) / YEAR_ONE
+            for at, fuel in enumerate(estate.fuels)
+        },
         energy_wh={fuel: sum(energy[fuel] for energy in by_region.values()) for fuel in estate.fuels},
         energy_by_region_wh=by_region,
         digest=merkle_root(tallies.tiles),

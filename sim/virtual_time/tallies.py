@@ -9,15 +9,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, SLOTS_PER_DAY, CommandState, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, SLOTS_PER_DAY, CommandState, MeterMode, ReadSchedule
 from sim.draws.streams import Drawn, below, word_of
 from sim.energy.registers import used_from_day_wh
 from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, TEN_SECOND_US, TEN_SECONDS_PER_SLOT, fill_parts_due
 from sim.estate.commands import displayed_us, is_target, run_command
 from sim.estate.devices import schedule_on
-from sim.estate.homes import NEVER_US, joined_us, premises_words, region_of_words
+from sim.estate.homes import (
+    ABSENT,
+    NEVER_US,
+    SMART,
+    TRADITIONAL,
+    joined_us,
+    meter_mode,
+    premises_words,
+    region_of_words,
+)
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.wan import swap_us
 from sim.kernels import leaf_kernel
 from sim.trace.digest import Scratch, add_message, hash_of_key, hold_parts, merkle_root, mixed, new_scratch, second_word
 from sim.trace.emission import Outbox, messages_sent
@@ -33,7 +43,7 @@ FINE_DAYS_MAX = 4  # a longer span is counted by the minute
 SECONDS_PER_TEN, TENS_PER_MINUTE = TEN_SECOND_US // FINE_BIN_US, MINUTE_US // TEN_SECOND_US
 SECONDS_PER_SLOT, MINUTES_PER_SLOT = SLOT_US // FINE_BIN_US, SLOT_US // MINUTE_US
 
-STEP_US = 7 * DAY_US  # of the span that a premises sends into its outbox at once
+STEP_US = 8 * DAY_US  # of the span that a premises sends into its outbox at once: a week and what arrives after it
 KIND_COUNT = len(MessageKind)
 STATE_COUNT = len(CommandState)
 _TEN_SECOND_SCHEDULE = int(ReadSchedule.TEN_SECOND)
@@ -56,6 +66,8 @@ class Tallies(NamedTuple):
     arrived_to_end_us: IntArray  # int64[region, minute]: likewise over those arrived [us]
     waited_us: IntArray  # int64[region]: sum of arrival, or the last minute's end if that is earlier, less sending [us]
     energy_wh: IntArray  # int64[region, fuel]: used by commissioned meters in the span [Wh]
+    modes: IntArray  # int64[region, fuel, MeterMode]: metering points, commissioned or not
+    swapped_hubs: IntArray  # int64[region]: hubs that are swapped in the span
     states: IntArray  # int64[campaign, CommandState]: commands by how they stand at the span's end
     commands: IntArray  # int64[campaign, COMMAND_COLUMNS]
     ended: IntArray  # int64[campaign, CommandState, minute]: commands that reached a terminal state
@@ -90,6 +102,8 @@ def empty_tallies(estate: EstateModel) -> Tallies:
         arrived_to_end_us=zeros(regions, minutes),
         waited_us=zeros(regions),
         energy_wh=zeros(regions, p.fuel_count),
+        modes=zeros(regions, p.fuel_count, len(MeterMode)),
+        swapped_hubs=zeros(regions),
         states=zeros(campaigns, STATE_COUNT),
         commands=zeros(campaigns, len(COMMAND_COLUMNS)),
         ended=zeros(campaigns, STATE_COUNT, minutes),
@@ -279,8 +293,9 @@ def _walk(
         if has_ten_seconds:
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel
-                _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
-        _add_energy(p, premises, region, scratch.drawn, tallies.energy_wh)
+                if meter_mode(p, meter) == SMART:
+                    _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
+        _add_meters(p, premises, region, scratch.drawn, tallies)
         for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel
             if is_target(p, campaign, premises, region, meter):
@@ -288,11 +303,17 @@ def _walk(
 
 
 @leaf_kernel
-def _add_energy(p: KernelParameters, premises: int, region: int, drawn: Drawn, energy_wh: IntArray) -> None:
-    """What the premises' meters used from when they were commissioned."""
+def _add_meters(p: KernelParameters, premises: int, region: int, drawn: Drawn, tallies: Tallies) -> None:
+    """The premises' meters by their mode, what they used from when they were commissioned, and whether its hub is swapped."""
+    has_hub = meter_mode(p, premises * p.fuel_count + p.electricity) <= TRADITIONAL
+    tallies.swapped_hubs[region] += int(has_hub and swap_us(p, premises, region) < p.day_count * DAY_US)
     first_day = min(joined_us(p, premises) // DAY_US, p.day_count)
     for fuel in range(p.fuel_count):
-        energy_wh[region, fuel] += used_from_day_wh(p, premises * p.fuel_count + fuel, first_day, drawn)
+        meter = premises * p.fuel_count + fuel
+        mode = meter_mode(p, meter)
+        tallies.modes[region, fuel, mode] += 1
+        if mode != ABSENT:
+            tallies.energy_wh[region, fuel] += used_from_day_wh(p, meter, first_day, drawn)
 
 
 @leaf_kernel

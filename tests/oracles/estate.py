@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, ReadSchedule
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterMode, MeterType, ReadSchedule
 from scenarios.spec import ScenarioError
 from sim.control.plane import CommandAnswer, ControlPlane, SimulatedCommand
 from sim.draws.streams import Purpose, below
@@ -27,7 +27,15 @@ from sim.estate.arrivals import (
     upload_due_us,
 )
 from sim.estate.commands import ANSWER_US_MIN, REPEAT_US_MAX, exponential_us
-from sim.estate.homes import is_prepayment, joined_us, meter_type_index, reading_day, region_index, schedule_change
+from sim.estate.homes import (
+    is_prepayment,
+    joined_us,
+    meter_mode,
+    meter_type_index,
+    reading_day,
+    region_index,
+    schedule_change,
+)
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
 from sim.trace.emission import BURST_DRAW, STORM_DRAW
@@ -120,6 +128,7 @@ class _Twin:
         return Meter(
             index=index,
             hub=hub,
+            mode=meter_mode(p, index),
             is_register_only=meter_type_index(p, index) == MeterType.REGISTER_ONLY,
             reading_day=reading_day(p, index),
             schedule=_SCHEDULES[_count_below(self.schedule_below, self._words(Purpose.METER, index, 0)[2])],
@@ -132,7 +141,10 @@ class _Twin:
             self.env.process(self._change_schedule(one, meter))
         yield until(self.env, one.joined_us)
         for meter in one.meters:
-            self.env.process(self._read_meter(meter))
+            if meter.mode == MeterMode.SMART:
+                self.env.process(self._read_meter(meter))
+        if one.meters[self.p.electricity].mode == MeterMode.NOT_SMART:
+            return
         self.env.process(self._ask(one))
         self.env.process(self._raise_alerts(one))
         for storm in range(self.p.alert_storm_count):
@@ -276,6 +288,8 @@ class _Twin:
         yield self.env.timeout(int(campaign["at_us"]))
         for one in self.premises:
             meter = one.meters[int(campaign["fuel"])].index
+            if one.meters[int(campaign["fuel"])].mode > MeterMode.TRADITIONAL:
+                continue
             chosen, wave, instant, _ = self._words(Purpose.COMMAND, meter, index)
             wave_us = below(wave, int(campaign["waves"])) * int(campaign["wave_every_us"])
             first_us = self.env.now + wave_us + below(instant, int(campaign["over_us"]))
@@ -292,7 +306,7 @@ class _Twin:
         premises, fuel = divmod(command.meter, p.fuel_count)
         meter = self.premises[premises].meters[fuel]
         arrives, when, twice, later = self._words(Purpose.ATTEMPT, command.meter, command.campaign, number)
-        if arrives >= campaign["success_below"] or not meter.hub.has_wan:
+        if arrives >= campaign["success_below"] or not meter.hub.has_wan or meter.mode != MeterMode.SMART:
             return
         if self._words(Purpose.COMMAND, command.meter, command.campaign, 1)[0] < campaign["silent_below"]:
             silent_for_us = int(campaign["silent_for_us"])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import simpy
 
 from scenarios.domain import DAY_US
-from sim.draws.streams import Purpose, below, words
+from sim.draws.streams import Purpose, below, below_long, words
 from sim.estate.parameters import KernelParameters
 from sim.trace.messages import DUPLICATE
 
@@ -106,19 +106,33 @@ class Hub:
         self._env, self._head_end, self._p, self._premises = head_end.env, head_end, p, premises
         self._buffers: list[Buffer] = []
         self._outages_now = 0
-        link = p.regions[region]
-        self._delay_us_min, self._delay_us_span = int(link["delay_us_min"]), int(link["delay_us_span"])
-        self._retry_us, self._loss_below = int(link["retry_us"]), link["loss_below"].tolist()
+        self._take_link(region)
         for day in range(-(-p.span_us // DAY_US) if p.hub_outage_below > 0 else 0):
             is_out, start, length, _ = draws(p, Purpose.HUB_OUTAGE, premises, day)
             start_us, length_us = day * DAY_US + below(start, DAY_US), below(length, p.hub_outage_us_max)
             if is_out < p.hub_outage_below and length_us > 0:
                 self._env.process(self._outage(start_us, start_us + length_us))
+        if p.swap_below > 0 and p.regions[region]["is_cellular"]:
+            is_swapped, when, _, _ = draws(p, Purpose.HUB_SWAP, premises, 0)
+            if is_swapped < p.swap_below:
+                swap_us = int(p.swap_from_us) + below_long(when, int(p.swap_over_us))
+                self._env.process(self._outage(swap_us, swap_us + int(p.swap_out_us)))
+                self._env.process(self._swap(swap_us))
         for index, outage in enumerate(p.outages[: p.outage_count].tolist()):
             whose, start_us, end_us, return_us = outage
             if whose in (-1, region):
                 turn = draws(p, Purpose.RETURN_TURN, premises, index // 4)[index % 4]
                 self._env.process(self._outage(start_us, end_us + below(turn, return_us)))
+
+    def _take_link(self, index: int) -> None:
+        link = self._p.regions[index]
+        self._delay_us_min, self._delay_us_span = int(link["delay_us_min"]), int(link["delay_us_span"])
+        self._retry_us, self._loss_below = int(link["retry_us"]), link["loss_below"].tolist()
+
+    def _swap(self, at_us: int) -> Generator[Any, Any, None]:
+        """The hub that is put in has a link of its own."""
+        yield until(self._env, at_us)
+        self._take_link(int(self._p.region_count))
 
     @property
     def has_wan(self) -> bool:

@@ -22,6 +22,7 @@ class Meter:
 
     index: int
     hub: Hub
+    mode: int  # a MeterMode
     is_register_only: bool
     reading_day: int
     schedule: int

@@ -16,7 +16,7 @@ NEVER = float("inf")
 # Numbers of the streams, as in `sim.draws.streams`.
 PREMISES, METER, DAY_ENERGY, SLOT_ENERGY, PUSH, UPLOAD, QUERY_COUNT, QUERY_INSTANT, HOME, DEVICE = range(1, 11)
 WAN, HUB_OUTAGE, TURN, GAP, ESTIMATE_AT, CORRECTION, CORRECTION_AT, _, ALERT, STORM, BURST = range(11, 22)
-COMMAND, ATTEMPT, _, _, TEN_SECOND_DELAY = range(22, 27)
+COMMAND, ATTEMPT, _, _, TEN_SECOND_DELAY, _, METERING, HUB_SWAP = range(22, 30)
 
 # Numbers of the schedules and of the kinds of message, as in `scenarios.domain` and `sim.trace.messages`.
 DAILY, HALF_HOURLY, MONTHLY, TEN_SECOND = range(4)
@@ -119,11 +119,28 @@ class NaiveEstate:
         is_electricity = meter % self.p.fuel_count == self.p.electricity
         return is_electricity and self.words(DEVICE, meter, 0)[0] < self.p.type_below[0]
 
+    def has_meter(self, meter):
+        """Has the home this fuel?"""
+        is_gas = meter % self.p.fuel_count != self.p.electricity
+        return not is_gas or self.words(METERING, meter // self.p.fuel_count, 0)[0] < self.p.gas_below
+
+    def is_smart_home(self, premises):
+        return self.words(METERING, premises, 0)[1] < self.p.smart_below
+
+    def is_reached(self, meter):
+        """Is it a smart meter in smart mode?"""
+        is_smart = self.has_meter(meter) and self.is_smart_home(meter // self.p.fuel_count)
+        return is_smart and self.words(METERING, meter, 1)[0] >= self.p.traditional_below
+
     def change(self, meter):
         """When the customer changes the schedule, and to which."""
+        if not self.is_reached(meter):
+            return NEVER, None
         _, which, when, _ = self.words(DEVICE, meter, 0)
         for change in self.changes:
             if which < change.below:
+                if change.fuel not in (-1, meter % self.p.fuel_count):
+                    return NEVER, None
                 return change.from_us + when * (change.over_us // 2**16) // 2**16, change.to
         return NEVER, None
 
@@ -170,6 +187,13 @@ class NaiveEstate:
         start_us = day * DAY_US + spread(start, DAY_US)
         return start_us, start_us + spread(how_long, self.p.hub_outage_us_max)
 
+    def swap(self, premises):
+        """When the hub is taken out for one on 4G."""
+        whether, when, _, _ = self.words(HUB_SWAP, premises, 0)
+        if self.regions[self.region(premises)].is_cellular and whether < self.p.swap_below:
+            return self.p.swap_from_us + when * (self.p.swap_over_us // 2**16) // 2**16
+        return NEVER
+
     def regional_outages(self, premises):
         """Start and the hub's own turn, of those that the home's region has."""
         for number, outage in enumerate(self.outages):
@@ -179,6 +203,8 @@ class NaiveEstate:
     def has_wan(self, premises, at):
         own = [self.hub_outage(premises, day) for day in range(max(at // DAY_US - 1, 0), at // DAY_US + 1)]
         outages = [*filter(None, own), *self.regional_outages(premises)]
+        if self.swap(premises) < NEVER:
+            outages.append((self.swap(premises), self.swap(premises) + self.p.swap_out_us))
         return not any(start <= at < end for start, end in outages)
 
     def leaves_hub(self, premises, at):
@@ -186,6 +212,8 @@ class NaiveEstate:
         for day in range(self.p.day_count + 30):  # every day: nothing here is said of how far an outage reaches
             if (own := self.hub_outage(premises, day)) is not None:
                 at = self.held(at, *own)
+        if (swap := self.swap(premises)) < NEVER:
+            at = self.held(at, swap, swap + self.p.swap_out_us)
         for start, turn in self.regional_outages(premises):
             at = self.held(at, start, turn)
         return at
@@ -199,10 +227,11 @@ class NaiveEstate:
 
     def arrival(self, premises, meter, kind, slot, sent):
         delay, losses, _, _ = self.words(WAN, meter, slot, kind)
-        link = self.regions[self.region(premises)]
+        leaves = self.leaves_hub(premises, sent)
+        link = self.regions[-1 if leaves >= self.swap(premises) else self.region(premises)]
         lost = next((count for count, bound in enumerate(link.loss_below) if losses >= bound), len(link.loss_below))
         transit = link.delay_us_min + spread(delay, link.delay_us_span) + lost * link.retry_us
-        return self.leaves_hub(premises, sent) + transit
+        return leaves + transit
 
     # --- messages: (sent, due, meter, kind, first slot, draw index)
 
@@ -217,11 +246,14 @@ class NaiveEstate:
 
     def of_premises(self, premises):
         electricity = premises * self.p.fuel_count + self.p.electricity
+        if not self.is_smart_home(premises):
+            return
         for meter in range(premises * self.p.fuel_count, (premises + 1) * self.p.fuel_count):
-            yield from self.readings(premises, meter)
-            for day in range(self.joined(premises) // DAY_US, self.p.day_count):
-                yield from self.estimates(meter, day)
-                yield from self.corrections(meter, day)
+            if self.is_reached(meter):
+                yield from self.readings(premises, meter)
+                for day in range(self.joined(premises) // DAY_US, self.p.day_count):
+                    yield from self.estimates(meter, day)
+                    yield from self.corrections(meter, day)
             for campaign in range(len(self.campaigns)):
                 yield from self.command(premises, meter, campaign)
             change_us, to = self.change(meter)
@@ -285,6 +317,8 @@ class NaiveEstate:
             and (not campaign.is_prepayment_only or self.words(HOME, premises, 0)[0] < self.p.prepayment_below)
             and whether < campaign.share_below
             and self.joined(premises) <= at
+            and self.has_meter(meter)
+            and self.is_smart_home(premises)
         )
         if not is_target:
             return
@@ -295,7 +329,7 @@ class NaiveEstate:
             if answered <= at:
                 return
             success = self.words(ATTEMPT, meter, number, attempt)[0]
-            is_silent = is_out and at < back_at
+            is_silent = (is_out and at < back_at) or not self.is_reached(meter)
             is_delivered = not is_silent and success < campaign.success_below and self.has_wan(premises, at)
             yield attempt, at, is_delivered
             if is_delivered:

@@ -28,6 +28,8 @@ MIXED = {
     "meter_types": {"register_only": 0.1, "profile": 0.8, "ten_second": 0.05, "import_export": 0.05},
     "rollout": {"start_share": 0.9, "over_days": 2},
 }
+SWAPS = {"share": 0.8, "from_h": 4.0, "until_h": 30.0, "without_wan_h": 3.0}
+METERING = {"gas": 0.8, "smart": 0.7, "traditional_mode": 0.1}
 TOP_UP = {
     "name": "top_up",
     "kind": "top_up",
@@ -124,13 +126,26 @@ def test_the_twin_of_ten_second_meters(seed):
         {"wan": WAN | {"hub_outages_per_day": 0.0, "outages": [{"at_h": 0.0, "for_h": 30.0, "return_over_h": 0.0}]}},
         {"reads": READS | {"gap_share": 0.3}, "traffic": TRAFFIC | {"state_per_premises_day": 20.0}},
         {"alerts": ALERTS | {"per_hub_day": 10.0}},
+        {"wan": WAN | {"hub_swaps": SWAPS, "four_g": {"delay_ms_min": 40.0, "delay_ms_max": 90.0}}},
+        {"estate": MIXED | {"premises": 100, "push_jitter_s": 0.0, "metering": METERING}},
         {"campaigns": SWITCHES, "run": {"days": 3}, "wan": {}},
         {"campaigns": [*reversed(SWITCHES), *FIRMWARE], "run": {"days": 4}, "reads": READS | {"gap_share": 0.3}},
     ],
-    ids=["ideal", "plain", "slow", "dark_from_the_start", "many_gaps", "many_alerts", "switched", "switched_and_lost"],
+    ids=[
+        "ideal",
+        "plain",
+        "slow",
+        "dark_from_the_start",
+        "many_gaps",
+        "many_alerts",
+        "swapped",
+        "not_in_smart_mode",
+        "switched",
+        "switched_and_lost",
+    ],
 )
 def test_the_twin_of_a_hundred_premises(parts):
-    estate = estate_of(seed=5, estate=MIXED | {"premises": 100, "push_jitter_s": 0.0}, **parts)
+    estate = estate_of(seed=5, **({"estate": MIXED | {"premises": 100, "push_jitter_s": 0.0}} | parts))
     expected = rows_of(estate)
     assert first_difference(expected, twin_rows(estate)) is None
     assert len(expected) > 1_000

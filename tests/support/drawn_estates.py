@@ -35,9 +35,20 @@ CHANGES = (
         {"to": "daily", "share": 0.3, "until_h": 9.0},
     ),
     (
+        {"to": "half_hourly", "share": 0.5, "fuel": "electricity", "from_h": 3.0, "until_h": 40.0, "per_day_max": 100},
+        {"to": "monthly", "share": 0.4, "until_h": 30.0},
+    ),
+    (
         {"to": "monthly", "share": 0.6, "from_h": 20.0, "until_h": 60.0},
         {"to": "ten_second", "share": 0.05, "until_h": 1.0},
     ),
+)
+METERINGS = (
+    {},
+    {},
+    {"gas": 0.6, "smart": 0.7, "traditional_mode": 0.2},
+    {"gas": 0.9, "smart": 0.9, "traditional_mode": 0.1},
+    {"smart": 0.0},
 )
 ROLLOUTS = (None, None, {"start_share": 0.3, "over_days": 2}, {"over_days": 5})
 LINKS = (
@@ -45,6 +56,12 @@ LINKS = (
     {"delay_ms_min": 5.0, "delay_ms_max": 5.0},
     {"delay_ms_min": 200.0, "delay_ms_max": 600_000.0, "loss": 0.3, "retry_s": 900.0},
     {"loss": 0.5, "retry_s": 0.001},
+)
+SWAPS = (
+    None,
+    None,
+    {"share": 0.6, "until_h": 40.0, "without_wan_h": 5.0},
+    {"share": 1.0, "from_h": 10.0, "until_h": 11.0, "without_wan_h": 0.1},
 )
 OUTAGES = (
     (),
@@ -140,6 +157,7 @@ def scenarios(draw):
         "read_schedules": draw(st.sampled_from(SCHEDULES)),
         "schedule_changes": draw(st.sampled_from(CHANGES)),
         "meter_types": draw(st.sampled_from(({}, {"register_only": 0.4, "profile": 0.5}))),
+        "metering": draw(st.sampled_from(METERINGS)),
         "rollout": draw(st.sampled_from(ROLLOUTS)),
         "prepayment": draw(st.sampled_from((0.0, 0.5))),
         "push_jitter_s": draw(st.sampled_from((0.0, 0.000_004, 37.5, 1_800.0))),
@@ -147,6 +165,8 @@ def scenarios(draw):
         "wan": {
             "cellular": draw(st.sampled_from(LINKS)),
             "long_range_radio": draw(st.sampled_from(LINKS)),
+            "four_g": draw(st.sampled_from(LINKS)),
+            "hub_swaps": draw(st.sampled_from(SWAPS)),
             "hub_outages_per_day": draw(st.sampled_from((0.0, 0.5, 1.0))),
             "hub_outage_h_max": draw(st.sampled_from((0.5, 23.0))),
             "catch_up_speed": draw(st.sampled_from((2, 3, 20, 1_000))),
@@ -173,10 +193,13 @@ EVERYTHING = {
     "read_schedules": SCHEDULES[2],
     "schedule_changes": CHANGES[1],
     "meter_types": {"register_only": 0.2, "profile": 0.7},
+    "metering": METERINGS[3],
     "rollout": ROLLOUTS[2],
     "wan": {
         "cellular": LINKS[2],
         "long_range_radio": LINKS[1],
+        "four_g": LINKS[3],
+        "hub_swaps": SWAPS[2],
         "hub_outages_per_day": 0.3,
         "catch_up_speed": 3,
         "outages": OUTAGES[2],
