@@ -2,7 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from scenarios.printable import is_printable
+
+
+def _require_line(text: str) -> str:
+    if not is_printable(text):
+        raise ValueError("must be one line of text, without control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_require_line)]
+"""Text that people read in pages, in XML and on terminals."""
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
@@ -16,8 +16,9 @@ from scenarios.keyspaces import require_own_keyspace
 from scenarios.operations import measured_operations_of
 from scenarios.outside_text import UnreadableText, text_of, why_refused
 from scenarios.pace import SHAPES, Pace, Shape, Stretch
-from scenarios.part import Name, Part, Share
-from scenarios.printable import is_printable, shortened
+from scenarios.part import Line, Name, Part, Share
+from scenarios.printable import shortened
+from scenarios.published import PUBLISHED_MAX, Published, require_counted
 from scenarios.traffic import Burst, Traffic
 
 FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
@@ -27,16 +28,6 @@ INTEGER_BITS_SHOWN_MAX = 1_024
 
 class ScenarioError(Exception):
     """The user's scenario or input can't be used; the message names the thing and the mend."""
-
-
-def _require_line(text: str) -> str:
-    if not is_printable(text):
-        raise ValueError("must be one line of text, without control characters")
-    return text
-
-
-Line = Annotated[str, AfterValidator(_require_line)]
-"""Text that people read in pages, in XML and on terminals."""
 
 
 class Dc(Part):
@@ -263,6 +254,9 @@ class Scenario(Part):
     topology: Topology
     run: Run
     slo: tuple[Objective, ...] = ()
+    published: tuple[Published, ...] = Field(
+        default=(), max_length=PUBLISHED_MAX, description="figures that a simulation is held against"
+    )
 
     @model_validator(mode="after")
     def _names_what_is_there(self) -> Self:
@@ -293,6 +287,7 @@ class Scenario(Part):
                 raise ValueError(f"campaign '{campaign.name}' is for {campaign.fuel}, which estate.fuels lacks")
         if len({campaign.name for campaign in self.campaigns}) != len(self.campaigns):
             raise ValueError("two campaigns have the same name")
+        require_counted(self.published, self.estate.fuels)
         return self
 
     @model_validator(mode="after")
@@ -317,7 +312,7 @@ class Scenario(Part):
 
         What an outage or a late settlement run brings after it is in flight at the end.
         """
-        links = (self.wan.cellular, self.wan.long_range_radio)
+        links = (self.wan.cellular, self.wan.long_range_radio, self.wan.four_g)
         delay_ms = max(link.delay_ms_max for link in links)
         retry_s = max(LOSSES_MAX * link.retry_s if link.loss > 0 else 0.0 for link in links)
         repeat_s = self.reads.duplicate_after_s if self.reads.duplicate_share > 0 else 0.0

@@ -7,9 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, instant, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from reports.simulation.results import ReplicationsResult, SimulationResults
+from reports.simulation.results import FidelityRow, ReplicationsResult, SimulationResults
 from scenarios.wording import duration, percent, significant
 
 BAR_WIDTH = 40
@@ -29,6 +30,8 @@ def print_simulation(console: Console, results: SimulationResults) -> None:
     if results.ihd:
         console.print(_displays(results))
     console.print(_energy(results))
+    if results.fidelity:
+        _print_fidelity(console, results.fidelity)
     if results.replications is not None:
         _print_replications(console, results, results.replications)
     for note in results.profile_notes:
@@ -128,6 +131,21 @@ def _energy(results: SimulationResults) -> Table:
     for fuel, energy_wh in results.energy_wh.items():
         table.add_row(fuel, f"{energy_wh / 1e6:,.1f}")
     return table
+
+
+def _print_fidelity(console: Console, rows: tuple[FidelityRow, ...]) -> None:
+    """The numbers as a table, then where each was published and why it may be far off."""
+    lines = fidelity_lines(rows)
+    table = _table("Fidelity", "figure", ("simulated", "published", "off by"))
+    for line in lines:
+        table.add_row(f"{line.figure} [{line.unit}]" if line.unit else line.figure, *line[2:5])
+    console.print(table)
+    console.print(fidelity_told(rows), highlight=False, soft_wrap=True)
+    for line in lines:
+        reason = f"; {line.why_not}" if line.why_not else ""
+        console.print(
+            f"  {line.figure}: {line.source}, {line.date}{reason}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _print_replications(console: Console, results: SimulationResults, replications: ReplicationsResult) -> None:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
+from meterstorm.outcomes.fidelity import fidelity_of
 from meterstorm.outcomes.run import profile_faults
 from reports.results.parts import Machine
 from reports.run.setting import fault_pairs
@@ -18,7 +19,7 @@ from reports.simulation.results import (
     SimulationResults,
 )
 from reports.simulation.series import bin_width_s, campaign_course, highest, summed
-from scenarios.domain import CommandState
+from scenarios.domain import CommandState, MeterMode
 from scenarios.spec import Scenario
 from sim.trace.messages import MessageKind
 from sim.units import IntArray
@@ -49,6 +50,11 @@ def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
         span_s=simulation.span_us / SECOND_US,
         premises=simulation.premises_count,
         meters=simulation.meter_count,
+        meters_by_mode={
+            str(fuel): {mode.name.lower(): simulation.points(mode, fuel=fuel) for mode in MeterMode}
+            for fuel in scenario.estate.fuels
+        },
+        hubs=simulation.hubs(),
         readings=simulation.reading_count,
         messages={operation_name(kind): count for kind, count in simulation.messages.items()},
         offered_bin_s=simulation.bin_us // SECOND_US,
@@ -67,6 +73,7 @@ def results_of(scenario: Scenario, simulation: Simulation) -> SimulationResults:
             account.region: _backlog(account, has_outage(scenario, account.region, simulation.span_us / SECOND_US))
             for account in simulation.wan
         },
+        fidelity=fidelity_of(scenario, simulation),
         energy_wh={str(fuel): energy for fuel, energy in simulation.energy_wh.items()},
         energy_by_region_wh={
             region: {str(fuel): energy for fuel, energy in fuels.items()}
@@ -185,6 +192,11 @@ def _warnings(results: SimulationResults) -> list[str]:
         sentences.append(
             f"A span of more than four days is counted by {results.offered_bin_s} s: a peak a second is that bin's mean."
         )
+    sentences.extend(
+        f"Published figure {row.figure.replace('_', ' ')} is not within 5 %, and the scenario gives no reason (why_not)."
+        for row in results.fidelity
+        if not row.is_within and row.why_not is None
+    )
     sentences.extend(
         f"The demand profile's file: {kind.lower()}: {told}." for kind, told in fault_pairs(results.profile_faults)
     )

@@ -8,6 +8,7 @@ import tomli_w
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.run.setting import PairGroup, fault_pairs, machine_pairs
+from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
@@ -44,6 +45,10 @@ SIMULATION_TERMS = (
         "Replication",
         "The scenario once more with another seed: other homes, other luck. The interval is Student's; of such intervals, 95 "
         "in 100 hold the true mean, each taken by itself.",
+    ),
+    (
+        "Fidelity",
+        "What is published of the nation beside what the simulation counts of it, and why it may be further off than 5 %.",
     ),
     (
         "Digest",
@@ -106,6 +111,8 @@ def simulation_html(results: SimulationResults, scenario: Scenario) -> str:
             if each.count and name != "all"
         ],
         replications=_replications(results),
+        fidelity=fidelity_lines(results.fidelity),
+        fidelity_told=fidelity_told(results.fidelity),
         all_offered=OfferedRow("All", results.offered["all"], instant(results.start, results.offered["all"].peak_at_s)),
         campaigns={spoken(name): each for name, each in results.campaigns.items()},
         displays=[

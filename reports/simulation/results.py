@@ -94,6 +94,20 @@ class CoursesResult(ResultsPart):
     campaigns: dict[str, CampaignCourse]
 
 
+class FidelityRow(ResultsPart):
+    """One figure that is published of what the scenario stands for, and what the simulation counts of it."""
+
+    figure: str = Field(description="as in scenarios/published.py")
+    unit: str
+    simulated: float | None = Field(description="null where the span does not show it")
+    published: float
+    source: str
+    date: str = Field(description="of what it was true, or when it was published")
+    deviation: float | None = Field(description="simulated over published, less 1")
+    is_within: bool = Field(description="by 5 % at most")
+    why_not: str | None = Field(default=None, description="why it may be further off")
+
+
 class FigureEstimate(ResultsPart):
     """One figure over the replications: its mean, with Student's t interval. Null when a replication has no such figure."""
 
@@ -142,6 +156,11 @@ class SimulationResults(ResultsFile):
     span_s: NonNegativeFloat = Field(description="simulated time, to the last upload window's end")
     premises: NonNegativeInt
     meters: NonNegativeInt
+    meters_by_mode: dict[str, dict[str, NonNegativeInt]] = Field(
+        default_factory=dict,
+        description="by fuel: smart (in smart mode), traditional, not_smart, absent (no such fuel)",
+    )
+    hubs: NonNegativeInt | None = Field(default=None, description="homes with smart meters; null in an older file")
     readings: NonNegativeInt = Field(description="half-hours, 10-second values and registers that the messages bring")
     messages: dict[str, NonNegativeInt]
     offered_bin_s: NonNegativeInt
@@ -152,6 +171,9 @@ class SimulationResults(ResultsFile):
     campaigns: dict[str, CampaignResult] = Field(default_factory=dict)
     ihd: dict[str, IhdResult] = Field(default_factory=dict, description="by campaign that tells a tariff or a price")
     backlog: dict[str, BacklogResult] = Field(description="by region")
+    fidelity: tuple[FidelityRow, ...] = Field(
+        default=(), description="a row for each of the scenario's published figures"
+    )
     energy_wh: dict[str, NonNegativeInt] = Field(description="used in the span, by fuel")
     energy_by_region_wh: dict[str, dict[str, NonNegativeInt]]
     profile: str = Field(description="the demand profile of electricity")

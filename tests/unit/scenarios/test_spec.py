@@ -223,6 +223,33 @@ def fields_below(model: type[BaseModel]) -> set[str]:
     return names
 
 
+CHANGES = """
+[estate.metering]
+smart = 0.5
+[[estate.schedule_changes]]
+to = "half_hourly"
+share = 0.5
+until_h = 48.0
+per_day_max = {cap}
+"""
+
+
+@pytest.mark.parametrize(("cap", "until_h"), [(25_000, "72"), (17_000, "96"), (12_500, "120")])
+def test_a_migration_above_its_daily_cap_is_refused_with_the_span_that_is_enough(cap: int, until_h: str) -> None:
+    """50,000 of the 100,000 smart meters change within two days: 25,000 a day in the mean, and sometimes more."""
+    text = MINIMAL.replace("premises = 10", "premises = 200_000")
+    said = f"50,000 meters within 2 days are 25,000 a day, .* per_day_max {cap:,} or above it; until_h = {until_h} is enough"
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(text.replace("[topology]", CHANGES.format(cap=cap) + "[topology]"), "small")
+    parse_scenario(text.replace("[topology]", CHANGES.format(cap=26_000) + "[topology]"), "small")
+
+
+def test_a_change_of_a_fuel_that_nobody_has_is_refused() -> None:
+    change = '[[estate.schedule_changes]]\nto = "monthly"\nfuel = "gas"\nshare = 0.1\nuntil_h = 2\n[topology]'
+    with pytest.raises(ScenarioError, match="schedule_changes name gas, which fuels lacks"):
+        parse_scenario(MINIMAL.replace("[topology]", change), "small")
+
+
 def test_the_docs_show_every_field_and_their_example_is_sound() -> None:
     text = (ROOT / "docs" / "scenarios.md").read_text()
     example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
