@@ -13,9 +13,11 @@ from loadtests.cluster.doctor import Grade, MachineCheck
 from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
 from reports.results.parts import Verdict
+from reports.run.audit_columns import audit_columns, count_of
 from reports.run.faults import fault_line, held_against
 from reports.run.results import CommandsResult, Results
 from reports.run.terms import fact_told
+from scenarios import wording
 from scenarios.printable import printable
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -153,10 +155,9 @@ def _audit_table(results: Results) -> Table:
     title = "Audit (facts read back from each data centre)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("held by", no_wrap=True)
-    for heading in ("acknowledged", "verified", "lost", "wrong", "phantom", "duplicate", "not judged"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = audit_columns(results.audit)
+    for column in columns:
+        table.add_column(column.heading.lower(), justify="right", no_wrap=True)
     for name, counts in (*results.audit.per_dc.items(), ("every DC", results.audit)):
-        faults = (counts.lost, counts.wrong, counts.phantom, counts.duplicate)
-        cells = (counts.acknowledged, counts.verified, *faults, counts.not_judged)
-        table.add_row(name, *(f"{cell:,}" for cell in cells))
+        table.add_row(name, *(wording.count(count_of(counts, column)) for column in columns))
     return table

@@ -8,6 +8,7 @@ from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.parts import Verdict
+from reports.run.audit_columns import audit_columns
 from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.generator_validity import certify, figure_text
@@ -114,6 +115,7 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         objectives=_objectives(run),
         totals=_totals(results),
         errors=_errors(results),
+        audit_columns=() if results.audit is None else audit_columns(results.audit),
         examples=examples[:EXAMPLES_SHOWN_MAX],
         start_text=start_text,
         dcs_text=dcs_text,

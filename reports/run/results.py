@@ -161,6 +161,9 @@ class DcAudit(AuditCounts):
     data centre this is: its coordinators acknowledged them."""
 
     coordinated: NonNegativeInt
+    indeterminate: NonNegativeInt | None = Field(
+        default=None, description="of its tables, counted and not judged; None: an older record does not tell"
+    )
     settled_s: NonNegativeFloat | None = Field(
         default=None, description="how long the audit waited for this DC to catch up"
     )

@@ -46,6 +46,10 @@ TERMS = (
         "Acknowledged, and too much beside it is in doubt to say what became of it: a row in doubt that came may stand in a "
         "sum for one that is lost, and a day with many half-hours in doubt may add up to anything.",
     ),
+    (
+        "In doubt",
+        "Sent, and without an answer: the cluster promised nothing, so it may be there or not, and neither is a fault.",
+    ),
     ("Lost, wrong", "Acknowledged and not there; acknowledged and there with another value."),
     ("Phantom, duplicate", "There although it was never sent or was certainly refused; there more than once."),
     ("Settled after", "How long the audit waited for a data centre to catch up with what was acknowledged elsewhere."),
