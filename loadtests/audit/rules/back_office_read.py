@@ -62,11 +62,11 @@ def check_office(
     bulk = CassandraBulk(session, topology)
     try:
         store = HomeReadings(Statements(session, schema, topology), bulk, book_of(estate))
-        checks = [
-            check_refusals(store, estate, refused_count),
+        refusals = check_refusals(store, estate, refused_count)
+        return [
+            *([refusals] if refusals.counted or refusals.faults else []),
             *(check_projections(store, estate, ledger) if is_closed else []),
         ]
-        return [one for one in checks if one.counted or one.faults]
     finally:
         bulk.close()
 
@@ -87,7 +87,8 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
         checks.append(_received(estate, store, receipts, is_settled))
     usage = schema.find(TableRole.DAILY_USAGE)
     if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
-        checks += [_cohorts(estate, store, ledger, usage, month) for month in months_of(estate)]
+        kept = [_cohorts(estate, store, ledger, usage, month) for month in months_of(estate)]
+        checks += [one for one in kept if one is not None]
     # what is not kept at all has no rule; of what is kept but all in doubt the rule stays, with nothing that it could hold
     return [one for one in checks if one.counted or one.faults or one.sample]
 
@@ -151,16 +152,22 @@ def _days_us(estate: EstateModel) -> list[int]:
     return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
 
 
-def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_view: Table, month: int) -> Checked:
+def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_view: Table, month: int) -> Checked | None:
+    """None where no insight of the month is kept."""
     pages = [
         take(page, integers(page, "month") == month)
         for piece in store.bulk.pieces()
         for page in store.bulk.scan(usage_view, ("premises", "month", "day", "fuel", "usage_wh"), piece)
     ]
+    if not pages:
+        return None
     usage = concat(pages)
     cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)
     held, doubtful = np.unique(cohort), doubtful_cohorts(estate, ledger)
-    told = {one: comparison(store.runner, one, month) for one in held.tolist() if one not in doubtful}
+    kept = {one: comparison(store.runner, one, month) for one in held.tolist()}
+    if not any(kept.values()):
+        return None
+    told = {one: insights for one, insights in kept.items() if one not in doubtful}
     return replace(check_cohorts(usage, cohort, told), sample=sample_text(len(told), len(held), "cohorts"))
 
 
