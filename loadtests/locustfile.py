@@ -6,7 +6,6 @@
 Locust is imported before cassandra-driver: it patches sockets and threads, and the driver must see them patched.
 """
 
-import atexit
 import logging
 import sys
 from typing import Any
@@ -20,6 +19,7 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 # isort: split
+from loadtests import interrupts
 from loadtests.errors import HarnessError
 from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
 from loadtests.fleet.messages import TO_MASTER, TO_WORKER
@@ -39,6 +39,8 @@ locust.runners.HEARTBEAT_LIVENESS = 10
 
 
 install()  # their gate and their sockets, before Locust makes its runner
+# Locust hears SIGTERM only once its workers are there; until then it is as Ctrl-C. What a script has us ignore stays ignored.
+interrupts.listen(even_if_ignored=False)
 
 IS_BUILT = Event()  # the worker's side: the master may send users while the estate is still being built
 
@@ -112,7 +114,9 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
         log.info("creating the tables in keyspace %s", options.scenario.topology.keyspace)
         prepare_tables(options.experiment(estate))
     # After the tables, which may be refused: then no folder is left. Workers say hello once a second until they are heard.
-    master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
+    with interrupts.held():  # from its first moment on there is who takes the folder away
+        master = FleetMaster(environment, options, estate, has_fleet=has_fleet, over=lambda: _end(environment, runner))
+        interrupts.clean_up_at_exit(master.abandon)
     runner.storm_refusal = lambda: master.refusal
     runner.register_message(TO_MASTER, lambda environment, msg: master.listen(msg.node_id, msg.data))
 
@@ -130,7 +134,6 @@ def _become_master(environment: Any, runner: Any, options: FleetOptions, estate:
     environment.events.test_start.add_listener(start)
     environment.events.test_stopping.add_listener(stop)
     environment.events.quitting.add_listener(finish)
-    atexit.register(master.abandon)
 
 
 def _refuse_on_the_page(app: Any, runner: Any) -> None:
@@ -156,7 +159,9 @@ def _become_worker(environment: Any, runner: Any, options: FleetOptions, estate:
         environment.process_exit_code = EXIT_USAGE
         gevent.spawn(runner.quit)
 
-    worker = environment.fleet_worker = FleetWorker(environment, options, estate, refused)
+    with interrupts.held():
+        worker = environment.fleet_worker = FleetWorker(environment, options, estate, refused)
+        interrupts.clean_up_at_exit(worker.abandon)
     runner.register_message(TO_WORKER, lambda environment, msg: worker.listen(msg.data))
     environment.events.quitting.add_listener(lambda **_: worker.stop())
     IS_BUILT.set()

@@ -14,6 +14,7 @@ import numpy as np
 from gevent.event import Event
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
 
+from loadtests import interrupts
 from loadtests.errors import HarnessError
 from loadtests.fleet.customers import CUSTOMER_OPERATIONS
 from loadtests.fleet.messages import (
@@ -316,12 +317,10 @@ class FleetMaster:
     def finish(self) -> int:
         """Stop what still runs, take what it says last, and write the record; returns the exit code. Twice is harmless."""
         if not self._is_finishing:
-            self._is_finishing = True
             if self._started_s is None:
-                self._leave_nothing()
-                self._trouble.append("Locust ended before a storm was started")
-                self.is_finished.set()
+                self._leave_nothing("Locust ended before a storm was started")
                 return self.exit_code
+            self._is_finishing = True
             self._halt()
             self._judge()
             try:
@@ -345,11 +344,15 @@ class FleetMaster:
         if self._started_s is None:
             self.finish()
 
-    def _leave_nothing(self) -> None:
-        """Locust ends without a start: there is no run, and no folder of one."""
-        self._record.discard()
-        with contextlib.suppress(OSError):  # not empty
-            self.out.rmdir()
+    def _leave_nothing(self, why: str) -> None:
+        """Nothing was sent: there is no run, and no folder of one."""
+        with interrupts.held():
+            self._is_finishing = True
+            self._record.discard()
+            with contextlib.suppress(OSError):  # not empty
+                self.out.rmdir()
+            self._trouble.append(why)
+            self.is_finished.set()
 
     def _halt(self) -> None:
         """Tell every worker to stop, and wait for those that are there."""

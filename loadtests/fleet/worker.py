@@ -22,6 +22,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
+from loadtests import interrupts
 from loadtests.errors import HarnessError
 from loadtests.fleet.customers import CustomerDesk
 from loadtests.fleet.journeys import turns_of
@@ -272,7 +273,18 @@ class FleetWorker:
             self._give_up_pages()
             self._send_customers(math.inf)
         self.customers.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_folder()
+
+    def abandon(self) -> None:
+        """The process ends, whatever ends it: so do its shards, and its folder goes. After `stop` there is nothing left to do."""
+        self.is_over.set()
+        for shard in self._shards.values():
+            shard.close()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        with interrupts.held():
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _HostedShard:

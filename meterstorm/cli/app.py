@@ -4,14 +4,13 @@ A new subcommand is a module here with a function `add_to(app)`, named in SUBCOM
 """
 
 import logging
-import signal
-import time
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from loadtests import interrupts
 from loadtests.errors import HarnessError
 from meterstorm.cli import audit, cluster, doctor, find_max, matrix, report, run, scenarios, simulate
 from meterstorm.cli.exits import fail
@@ -20,7 +19,6 @@ from store.ports import StoreError
 
 # In the order of the help. Drivers and kernels take seconds to load: each command loads what it needs, and --help nothing.
 SUBCOMMANDS = (run, simulate, find_max, matrix, audit, report, scenarios, cluster, doctor)
-INTERRUPT_APART_S = 1.0
 
 
 class _Commands(TyperGroup):
@@ -74,26 +72,8 @@ def main() -> None:
     """The entry point."""
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what matters of it comes back as an exception
-    interrupt = _Interrupt()
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)  # `kill` cleans up like Ctrl-C does
+    interrupts.listen()  # `kill` cleans up like Ctrl-C does
     app()
-
-
-class _Interrupt:
-    """A signal handler: KeyboardInterrupt, once a second at most.
-
-    `uv run` and `timeout` pass a signal on that the process group was sent already; that is one Ctrl-C, not two.
-    """
-
-    def __init__(self) -> None:
-        self._last_s = 0.0
-
-    def __call__(self, _signal: int, _frame: Any) -> None:
-        now_s = time.monotonic()
-        if now_s - self._last_s > INTERRUPT_APART_S:
-            self._last_s = now_s
-            raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

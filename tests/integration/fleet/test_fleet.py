@@ -243,12 +243,16 @@ def test_a_start_that_is_refused_leaves_no_folder(locust: Locust) -> None:
     assert not run.out.exists()
 
 
-def test_ctrl_c_before_the_start_leaves_no_folder(locust: Locust) -> None:
-    run = locust("--master", "--expect-workers", "1", "--master-bind-port", free_port())
-    run.until(run.out.exists)
-    run.process.send_signal(signal.SIGINT)
-    assert run.end() != 0
-    assert not run.out.exists()
+def test_ctrl_c_and_sigterm_before_the_start_leave_no_folder(locust: Locust) -> None:
+    signals = (signal.SIGINT, signal.SIGTERM)
+    waiting = ("--master", "--expect-workers", "1", "--master-bind-port")
+    runs = [locust(*waiting, free_port(), name=number.name) for number in signals]
+    for run, number in zip(runs, signals, strict=True):
+        run.until(run.out.exists)
+        run.process.send_signal(number)
+    for run in runs:
+        assert run.end() != 0
+        assert not run.out.exists()
 
 
 def test_beyond_loopback_only_who_knows_the_secret_is_heard(locust: Locust, tmp_path: Path) -> None:
