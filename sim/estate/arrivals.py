@@ -67,7 +67,18 @@ def drawn_push_due_us(push_jitter_us: int, slot: int, drawn: Drawn) -> int:
 @leaf_kernel
 def upload_due_us(seed: int, upload_window_us: int, meter: int, day: int) -> int:
     """When a daily meter uploads `day`: at its end or within the upload window after it [us]."""
-    four = words(seed, _UPLOAD_INSTANT, meter, day // _WORDS_PER_BLOCK, 0)
+    return drawn_upload_due_us(upload_words(seed, meter, day), upload_window_us, day)
+
+
+@leaf_kernel
+def upload_words(seed: int, meter: int, day: int) -> Words:
+    """The words of the four days' uploads among which that of `day` is."""
+    return words(seed, _UPLOAD_INSTANT, meter, day // _WORDS_PER_BLOCK, 0)
+
+
+@leaf_kernel
+def drawn_upload_due_us(four: Words, upload_window_us: int, day: int) -> int:
+    """As `upload_due_us`, from its words."""
     return (day + 1) * DAY_US + below(word_of(four, day % _WORDS_PER_BLOCK), upload_window_us)
 
 

@@ -123,8 +123,22 @@ def meter_mode(p: KernelParameters, meter: int) -> int:
     """The `MeterMode` of a meter. A home is smart or not as a whole; each of its meters may be in traditional mode."""
     if p.is_all_smart:
         return SMART
-    four = words(p.seed, _METERING, meter // p.fuel_count, 0, 0)
-    if word_of(four, 0) >= p.gas_below and meter % p.fuel_count != p.electricity:
+    premises = meter // p.fuel_count
+    return mode_of_words(p, metering_words(p, premises), meter, meter - premises * p.fuel_count == p.electricity)
+
+
+@leaf_kernel
+def metering_words(p: KernelParameters, premises: int) -> Words:
+    """The words of a premises that decide on its metering, for `mode_of_words`."""
+    return words(p.seed, _METERING, premises, 0, 0)
+
+
+@leaf_kernel
+def mode_of_words(p: KernelParameters, four: Words, meter: int, is_electricity: bool) -> int:
+    """As `meter_mode`, for a caller that has the words of the meter's home."""
+    if p.is_all_smart:
+        return SMART
+    if not is_electricity and word_of(four, 0) >= p.gas_below:
         return ABSENT
     if word_of(four, 1) >= p.smart_below:
         return NOT_SMART
@@ -163,7 +177,14 @@ def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
 
     There is nothing to choose for a meter that is not in smart mode.
     """
-    if p.change_count == 0 or meter_mode(p, meter) != SMART:
+    if p.change_count == 0 or meter_mode(p, meter) != SMART:  # nothing is drawn where nobody changes
+        return NEVER_US, _DAILY
+    return _drawn_change(p, meter)
+
+
+@leaf_kernel
+def _drawn_change(p: KernelParameters, meter: int) -> tuple[int, int]:
+    if p.change_count == 0:
         return NEVER_US, _DAILY
     four = words(p.seed, _DEVICE, meter, 0, 0)
     for change in range(p.change_count):
@@ -178,6 +199,13 @@ def schedule_change(p: KernelParameters, meter: int) -> tuple[int, int]:
 @leaf_kernel
 def own_schedule(p: KernelParameters, meter: int) -> OwnSchedule:
     change_us, to = schedule_change(p, meter)
+    return OwnSchedule(first_schedule(p, meter), change_us, to)
+
+
+@leaf_kernel
+def smart_schedule(p: KernelParameters, meter: int) -> OwnSchedule:
+    """As `own_schedule`, of a meter that is known to be in smart mode."""
+    change_us, to = _drawn_change(p, meter)
     return OwnSchedule(first_schedule(p, meter), change_us, to)
 
 

@@ -94,9 +94,10 @@ class Scratch(NamedTuple):
     drawn: Drawn
     factors: NDArray[np.uint64]  # uint64[48]: odd, one for each half-hour of a day
     register_factors: NDArray[np.uint64]  # uint64[49]: what they make of the registers, see `hash_of_day`
+    keys: NDArray[np.uint64]  # uint64[n]: of messages, see `hash_keys`
 
 
-def new_scratch() -> Scratch:
+def new_scratch(room: int = 0) -> Scratch:
     """Room, and the factors by which the half-hours of a day enter its hash: the golden ratio's odd multiples, mixed."""
     factors = _mixed_all(np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN) | _ONE
     register_factors = np.zeros(SLOTS_PER_DAY + 1, np.uint64)
@@ -111,6 +112,7 @@ def new_scratch() -> Scratch:
         drawn=new_drawn(),
         factors=factors,
         register_factors=register_factors,
+        keys=np.empty(room, np.uint64),
     )
 
 
@@ -136,10 +138,30 @@ def hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> 
 @leaf_kernel
 def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch, tiles: Tiles, partition: int) -> None:
     """Add one message's hash to its tile."""
+    add_keyed(p, due_us, message, hash_of_key(due_us, message), scratch, tiles, partition)
+
+
+@leaf_kernel
+def hash_keys(due_us: IntArray, message: IntArray, count: int, keys: NDArray[np.uint64]) -> None:
+    """`hash_of_key` of the first `count` messages into `keys`, in vector instructions."""
+    for at in range(count):
+        keys[at] = hash_of_key(due_us[at], message[at])
+
+
+@leaf_kernel
+def add_keyed(
+    p: KernelParameters,
+    due_us: int,
+    message: int,
+    state: np.uint64,
+    scratch: Scratch,
+    tiles: Tiles,
+    partition: int,
+) -> None:
+    """As `add_message`, for a caller that has hashed what the message is: `hash_of_key`."""
     meter = message >> METER_SHIFT
     kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
     slot = (message >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
-    state = hash_of_key(due_us, message)
     if kind == _UPLOAD:
         state = mixed(state ^ hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:

@@ -30,6 +30,7 @@ from sim.estate.arrivals import (
     correction_due_us,
     draw_push_jitter,
     drawn_push_due_us,
+    drawn_upload_due_us,
     estimate_due_us,
     is_gap,
     is_revised,
@@ -38,7 +39,7 @@ from sim.estate.arrivals import (
     query_words,
     ten_second_due_us,
     ten_second_words,
-    upload_due_us,
+    upload_words,
 )
 from sim.estate.commands import is_target, run_command
 from sim.estate.devices import read_schedule, schedule_on
@@ -47,10 +48,11 @@ from sim.estate.homes import (
     NOT_SMART,
     SMART,
     joined_us,
-    meter_mode,
     meter_type_index,
-    own_schedule,
+    metering_words,
+    mode_of_words,
     reading_day,
+    smart_schedule,
 )
 from sim.estate.parameters import KernelParameters
 from sim.estate.wan import delay_us, leaves_hub_us, swap_us
@@ -118,9 +120,13 @@ def messages_sent(
     if to_us <= from_us:
         return 0
     swapped_us = swap_us(p, premises, region)
+    metering = metering_words(p, premises)
+    electricity = premises * p.fuel_count + p.electricity
+    if mode_of_words(p, metering, electricity, True) == NOT_SMART:  # no hub, and nothing that a customer could look at
+        return 0
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
-        if meter_mode(p, meter) == SMART:
+        if mode_of_words(p, metering, meter, fuel == p.electricity) == SMART:
             count = _readings(
                 p,
                 premises,
@@ -137,9 +143,6 @@ def messages_sent(
         for campaign in range(p.campaign_count):
             if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
                 count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
-    electricity = premises * p.fuel_count + p.electricity
-    if meter_mode(p, electricity) == NOT_SMART:  # no hub, and nothing that a customer could look at
-        return count
     count = _queries(p, premises, electricity, from_us, to_us, out, count)
     return _alerts(p, premises, region, swapped_us, electricity, from_us, to_us, out, count)
 
@@ -220,11 +223,12 @@ def _readings(
     out: Outbox,
     count: int,
 ) -> int:
-    """Readings of one meter by its schedule, what stands in for lost ones, and what settlement runs revise."""
-    own = own_schedule(p, meter)
+    """Readings of one meter in smart mode by its schedule, what stands in for lost ones, and what settlement runs revise."""
+    own = smart_schedule(p, meter)
     delay_us_max = max(p.upload_window_us, p.push_jitter_us)
     has_register_only = meter_type_index(p, meter) == _REGISTER_ONLY if p.type_below[0] > 0 else False
     first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
+    uploads, held = upload_words(p.seed, meter, first_day), first_day // WORDS_PER_BLOCK
     for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
         schedule = read_schedule(p, own, premises, region, meter, day)
         midnight = day * SLOTS_PER_DAY
@@ -244,7 +248,10 @@ def _readings(
                 if from_us <= sent < to_us and not is_gap(p, meter, slot):
                     count = _deliver(p, premises, region, swapped_us, meter, _PUSH, slot, sent, out, count)
         elif schedule != _MONTHLY or p.month_day[day] == reading_day(p, meter):
-            sent = upload_due_us(p.seed, p.upload_window_us, meter, day)
+            if day // WORDS_PER_BLOCK != held:  # a block is four days'
+                held = day // WORDS_PER_BLOCK
+                uploads = upload_words(p.seed, meter, day)
+            sent = drawn_upload_due_us(uploads, p.upload_window_us, day)
             if from_us <= sent < to_us:
                 kind = _REGISTER if schedule == _MONTHLY or has_register_only else _UPLOAD
                 count = _deliver(p, premises, region, swapped_us, meter, kind, midnight, sent, out, count)

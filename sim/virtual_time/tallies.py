@@ -22,6 +22,8 @@ from sim.estate.homes import (
     TRADITIONAL,
     joined_us,
     meter_mode,
+    metering_words,
+    mode_of_words,
     premises_words,
     region_of_words,
 )
@@ -29,7 +31,17 @@ from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
 from sim.estate.wan import swap_us
 from sim.kernels import leaf_kernel
-from sim.trace.digest import Scratch, add_message, hash_of_key, hold_parts, merkle_root, mixed, new_scratch, second_word
+from sim.trace.digest import (
+    Scratch,
+    add_keyed,
+    hash_keys,
+    hash_of_key,
+    hold_parts,
+    merkle_root,
+    mixed,
+    new_scratch,
+    second_word,
+)
 from sim.trace.emission import Outbox, messages_sent
 from sim.trace.messages import HUB_KINDS, KIND_BITS, KIND_SHIFT, MessageKind, packed
 from sim.trace.scan import Scope, new_outbox
@@ -130,7 +142,7 @@ def walk(
     to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
     def work(first: int, end: int, tallies: Tallies) -> None:
-        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch()
+        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch(_OUTBOX_ROOM)
         scope = Scope(first, end, shard, shard_count)
         _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, tallies)
 
@@ -275,6 +287,7 @@ def _walk(
         for step_from_us in range(from_us, to_us, step_us):
             count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
             assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
+            hash_keys(out.due_us, out.message, count, scratch.keys)
             for at in range(count):
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
                 kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
@@ -289,7 +302,7 @@ def _walk(
                         tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
                 if due < p.span_us:
                     tallies.offered[kind, _bin_of(due, bin_us)] += 1
-                    add_message(p, due, message, scratch, tallies.tiles, partition)
+                    add_keyed(p, due, message, scratch.keys[at], scratch, tallies.tiles, partition)
         if has_ten_seconds:
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel
@@ -305,13 +318,14 @@ def _walk(
 @leaf_kernel
 def _add_meters(p: KernelParameters, premises: int, region: int, drawn: Drawn, tallies: Tallies) -> None:
     """The premises' meters by their mode, what they used from when they were commissioned, and whether its hub is swapped."""
-    has_hub = meter_mode(p, premises * p.fuel_count + p.electricity) <= TRADITIONAL
-    tallies.swapped_hubs[region] += int(has_hub and swap_us(p, premises, region) < p.day_count * DAY_US)
+    metering = metering_words(p, premises)
     first_day = min(joined_us(p, premises) // DAY_US, p.day_count)
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
-        mode = meter_mode(p, meter)
+        mode = mode_of_words(p, metering, meter, fuel == p.electricity)
         tallies.modes[region, fuel, mode] += 1
+        if fuel == p.electricity and mode <= TRADITIONAL:
+            tallies.swapped_hubs[region] += int(swap_us(p, premises, region) < p.day_count * DAY_US)
         if mode != ABSENT:
             tallies.energy_wh[region, fuel] += used_from_day_wh(p, meter, first_day, drawn)
 
