@@ -5,6 +5,7 @@ they change by half an hour). Half-hours themselves are UTC's everywhere, so a z
 Days are counted since 1970-01-01 of the local calendar. Zone data: the machine's, or the package tzdata where it has none.
 """
 
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 """No zone's rules are known for years after these; what the data says of them is a guess."""
@@ -59,6 +60,22 @@ class Calendar:
             return day
         return day + (instants >= self.day_starts_us(day + 1)) - (instants < self.day_starts_us(day))
 
+    def midnight_slots(self, day_start_us: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The half-hour of UTC days at which the next local day begins: int64[n], 1 .. 47, or 48 where none begins within.
+
+        day_start_us: integers[n], 00:00 UTC [us since the Unix epoch].
+        """
+        day_starts = np.asarray(day_start_us, np.int64)
+        if self.zone == "UTC":
+            return np.full(len(day_starts), SLOTS_PER_DAY, np.int64)
+        starts, which = np.unique(day_starts, return_inverse=True)
+        first = self.days_of(starts)
+        if (self.day_starts_us(first + 2) < starts + DAY_US).any():
+            raise CalendarError(f"{self.zone}: two of its days begin within one UTC day")
+        slots = (self.day_starts_us(first + 1) - starts) // SLOT_US
+        of_starts: NDArray[np.int64] = np.minimum(slots, SLOTS_PER_DAY)
+        return of_starts[which]
+
     def day_start_us(self, day: int) -> int:
         """When a local day begins [us since the Unix epoch]."""
         return int(self.day_starts_us(np.array([day]))[0])
@@ -76,6 +93,40 @@ class Calendar:
         return month_of_day(self.day_of(instant_us))
 
 
+def require_one_rule(zone: str, first: date, day_count: int) -> None:
+    """Raises CalendarError for a span in which a zone changed its rules, or in which nobody knows them yet.
+
+    The rules are one where standard time is the same throughout, and each calendar year has its clocks changed as often as the
+    others: twice, as a rule, or never.
+    """
+    try:
+        last = first + timedelta(days=day_count)
+        if last.year > LAST_YEAR:
+            raise CalendarError(f"{zone}: no rules are known after {LAST_YEAR}, and the span ends on {last}")
+        years = range(first.year, last.year + 1)
+        offsets = [_offsets(zone, date(year, 1, 1), date(year + 1, 1, 1)) for year in years]
+    except OverflowError as error:
+        raise CalendarError(f"{zone}: there is no day {day_count} days after {first}") from error
+    changes = [sum(one != other for one, other in itertools.pairwise(of_year)) for of_year in offsets]
+    standards = {standard for _, standard in _offsets(zone, first, last)}
+    if len(standards) > 1 or len(set(changes)) > 1 or changes[0] % 2:
+        raise CalendarError(
+            f"{zone} changed its rules between {years[0]} and {years[-1]}: its clocks were changed "
+            f"{', '.join(map(str, changes))} times a year, and standard time was "
+            f"{' and '.join(str(one) for one in sorted(standards))} ahead of UTC; choose another span"
+        )
+
+
+def _offsets(zone: str, first: date, end: date) -> list[tuple[timedelta, timedelta]]:
+    """(local time, standard time) ahead of UTC at the noons of days from `first` up to `end`."""
+    noons = [
+        datetime(day.year, day.month, day.day, 12, tzinfo=_zone(zone))
+        for day in (first + timedelta(days=number) for number in range((end - first).days))
+    ]
+    ahead = [(one.utcoffset() or timedelta(0), one.dst() or timedelta(0)) for one in noons]
+    return [(offset, offset - summer) for offset, summer in ahead]
+
+
 def days_of_month(month: int) -> range:
     """The days, since 1970, of a month (yyyymm). Raises CalendarError for one that no year has."""
     year, number = divmod(month, 100)
@@ -90,6 +141,11 @@ def month_of_day(day: int) -> int:
     """The month (yyyymm) that a day, since 1970, is in."""
     of_day = _EPOCH + timedelta(days=day)
     return of_day.year * 100 + of_day.month
+
+
+def day_of_its_month(day: int) -> int:
+    """Which day of its month a day, since 1970, is: from 1."""
+    return (_EPOCH + timedelta(days=day)).day
 
 
 def day_text(day: int) -> str:

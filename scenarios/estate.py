@@ -4,8 +4,9 @@ import math
 from itertools import count
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from scenarios.calendar import Calendar
 from scenarios.domain import CommandKind, Fuel
 from scenarios.part import Name, Part, Share, require_sum_of_one
 
@@ -20,6 +21,15 @@ LOSSES_MAX = 8  # attempts lost in a row at most, then a message arrives: of a h
 
 
 WanName = Literal["cellular", "long_range_radio", "four_g"]
+
+
+def _require_zone(name: str) -> str:
+    Calendar(name)  # raises CalendarError, a ValueError
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_require_zone)]
+"""A name of the IANA database."""
 
 
 class Region(Part):
@@ -282,6 +292,9 @@ class Estate(Part):
     """Premises, their meters, and how the meters are read."""
 
     premises: int = Field(strict=True, ge=1, le=60_000_000)
+    time_zone: TimeZone = Field(
+        default="Europe/London", description="by whose midnights customers' days, months and tariffs begin"
+    )
     fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
     regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=REGIONS_MAX)
     read_schedules: ReadSchedules = ReadSchedules()

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from scenarios.calendar import require_one_rule
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
 from scenarios.keyspaces import require_own_keyspace
@@ -257,6 +258,11 @@ class Scenario(Part):
     published: tuple[Published, ...] = Field(
         default=(), max_length=PUBLISHED_MAX, description="figures that a simulation is held against"
     )
+
+    @model_validator(mode="after")
+    def _keeps_one_calendar(self) -> Self:
+        require_one_rule(self.estate.time_zone, self.run.start, self.run.days)
+        return self
 
     @model_validator(mode="after")
     def _names_what_is_there(self) -> Self:

@@ -8,6 +8,7 @@ migration may not do: drop or rename a column that an older program still writes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from store.ports import StoreError
 from store.tables import Schema
 
@@ -33,6 +34,7 @@ class HeldVersion:
     schema: str
     version: int
     views_to_rebuild: tuple[str, ...]  # what migrations before have asked for and nobody has done yet
+    time_zone: str = UTC_CALENDAR.zone  # by whose midnights the views divide days
 
 
 MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
@@ -48,6 +50,24 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             why="usage is asked of one fuel, half the rows: usage_by_fuel takes the place of usage_by_home, which may be dropped",
             statements=(),
             rebuilt_views=("usage_by_fuel",),
+        ),
+        Migration(
+            to_version=4,
+            why="customers' days: a row of usage and billing tells what of its UTC day lies before and after the local midnight",
+            statements=(
+                "ALTER TABLE {keyspace}.usage_by_fuel ADD IF NOT EXISTS late_usage_wh bigint",
+                *(
+                    f"ALTER TABLE {{keyspace}}.billing_by_home ADD IF NOT EXISTS {column}"
+                    for column in (
+                        "late_tariff_version int",
+                        "late_low_wh bigint",
+                        "late_standard_wh bigint",
+                        "late_peak_wh bigint",
+                        "late_cost_upence bigint",
+                    )
+                ),
+            ),
+            rebuilt_views=("billing_by_home", "usage_by_fuel"),
         ),
     ),
 }
@@ -76,6 +96,15 @@ def migrations_to(
             f"version {schema.version}: migrate it with an older meterstorm first, {another}"
         )
     return way
+
+
+def check_time_zone(held: HeldVersion, calendar: Calendar, keyspace: str) -> None:
+    """Raises StoreError where a keyspace divides its days by another calendar: its views would be of both, and of neither."""
+    if held.time_zone != calendar.zone:
+        raise StoreError(
+            f"keyspace {keyspace} has its customers' days by {held.time_zone}, not by {calendar.zone}: ask for that "
+            "([estate] time_zone), or name another keyspace in [topology] keyspace"
+        )
 
 
 def views_to_rebuild(held: HeldVersion, way: Sequence[Migration]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from scenarios.calendar import Calendar
 from store.columns import Page, Piece
 from store.operations import AnyOperation
 from store.rows import Readings
@@ -85,7 +86,7 @@ class IntervalRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayUsage:
-    """Use of one fuel on one UTC day of the month, up to `through_us`."""
+    """Use of one fuel on one day of a month of the customer's calendar, up to `through_us`."""
 
     day: int
     fuel: int
@@ -95,9 +96,24 @@ class DayUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayBill:
-    """What one fuel's use of one UTC day is billed as; without the standing charge."""
+    """What one fuel's use of one day of the customer's calendar is billed as; without the standing charge."""
 
-    day: int
+    day: int  # of the month
+    fuel: int
+    tariff_version: int  # in force at the start of the last half-hour
+    low_wh: int
+    standard_wh: int
+    peak_wh: int
+    cost_upence: int
+    through_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledPart:
+    """The part of a UTC day that lies before the local midnight within it, or from it on: what one fuel's use is billed as."""
+
+    start_us: int
+    end_us: int  # the local midnight, or the end of the UTC day
     fuel: int
     tariff_version: int  # in force at the start of the last half-hour
     low_wh: int
@@ -163,14 +179,24 @@ class ReadingStore(Protocol):
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
         """The runs that start on the UTC day, in time order; a run of one slot corrects the longer one that covers it."""
 
+    @property
+    def calendar(self) -> Calendar:
+        """By which the customers' days are told."""
+
     def usage(self, premises: int, fuel: int, month: int) -> list[DayUsage]:
-        """What the home used of a fuel, by day."""
+        """What the home used of a fuel, by local day of a local month (yyyymm)."""
 
     def billing(self, premises: int, month: int) -> list[DayBill]:
-        """What is billable, by day and fuel."""
+        """What is billable, by local day of a local month (yyyymm) and fuel."""
 
-    def today(self, premises: int, day_start_us: int) -> list[DayBill]:
-        """What a UTC day adds up to so far, by fuel."""
+    def today(self, premises: int, now_us: int) -> list[DayBill]:
+        """What the local day of an instant adds up to so far, by fuel."""
+
+    def billed_parts(self, premises: int, month: int) -> list[BilledPart]:
+        """What is billable in a UTC month, divided at the local midnights within its days, by time and fuel."""
+
+    def billed_parts_of_day(self, premises: int, day_start_us: int) -> list[BilledPart]:
+        """The same of one UTC day: what a display refreshes."""
 
     def state(self, premises: int, month: int) -> list[MeterState]:
         """The latest of each meter in a month, by fuel: none for a meter of which nothing came in it."""

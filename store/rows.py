@@ -7,7 +7,7 @@ the instant that the row is about plus a step for each revision, so that time-wi
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,14 +127,7 @@ def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
 
 def day_columns(day: DayTotals) -> Columns:
     """The bind columns of what a day adds up to."""
-    return {
-        "usage_wh": day.usage_wh,
-        "tariff_version": day.tariff_version,
-        "low_wh": day.low_wh,
-        "standard_wh": day.standard_wh,
-        "peak_wh": day.peak_wh,
-        "cost_upence": day.cost_upence,
-    }
+    return {field.name: getattr(day, field.name) for field in fields(DayTotals)}
 
 
 def home_columns(premises: NDArray[np.int64], fuel: NDArray[np.int8], day_start_us: NDArray[np.int64]) -> Columns:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
 from store.rejections import Refused
 
@@ -97,16 +98,40 @@ def _all_flat(premises: NDArray[np.int64], _: NDArray[np.int64]) -> NDArray[np.u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What days are priced by: all price lists, and the kind of tariff that each home is on."""
+    """What days are priced and divided by: all price lists, the kind of tariff that each home is on, the customers' calendar."""
 
     prices: Sequence[PriceList] = (FIRST_PRICES,)  # none: nothing can be priced
-    # premises int64[n], starts of UTC days int64[n] [us since the Unix epoch] -> uint8[n] TariffKind, or UNKNOWN_TARIFF
+    # premises int64[n], instants int64[n] [us since the Unix epoch] -> uint8[n] TariffKind, or UNKNOWN_TARIFF
     kind_of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.uint8]] = _all_flat
+    calendar: Calendar = UTC_CALENDAR
+
+    def kinds_of_days(
+        self, premises: NDArray[np.int64], day_start_us: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The tariffs of homes on UTC days, before and after the local midnight within: int64[n] twice -> uint8[n] twice.
+
+        UNKNOWN_TARIFF without prices, or where nobody has said it; the same twice where no local day begins within.
+        """
+        if not self.prices:
+            unknown = np.full(len(premises), UNKNOWN_TARIFF, np.uint8)
+            return unknown, unknown
+        kind = self.kind_of(premises, day_start_us)
+        midnight = self.calendar.midnight_slots(day_start_us)
+        late = np.flatnonzero(midnight < SLOTS_PER_DAY)
+        if not len(late):
+            return kind, kind
+        late_kind = kind.copy()
+        late_kind[late] = self.kind_of(premises[late], day_start_us[late] + midnight[late] * SLOT_US)
+        return kind, late_kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotals:
-    """What n meters used from 00:00 UTC of a day to the end of a delivery's last half-hour, and what it costs."""
+    """What n meters used from 00:00 UTC of a day to the end of a delivery's last half-hour, and what it costs.
+
+    A local midnight within the UTC day divides it. What begins at it is the late part, and counts to the next local day: all of
+    `late_*` is 0 where there is none, as always in UTC.
+    """
 
     usage_wh: NDArray[np.int64]  # [n] the sum of the half-hours that are known
     low_wh: NDArray[np.int64]  # [n]
@@ -114,6 +139,12 @@ class DayTotals:
     peak_wh: NDArray[np.int64]  # [n] low, standard and peak add up to usage_wh
     cost_upence: NDArray[np.int64]  # [n] without the standing charge
     tariff_version: NDArray[np.int32]  # [n] in force at the start of the last half-hour, or NO_PRICES
+    late_usage_wh: NDArray[np.int64]  # [n]
+    late_low_wh: NDArray[np.int64]  # [n]
+    late_standard_wh: NDArray[np.int64]  # [n]
+    late_peak_wh: NDArray[np.int64]  # [n]
+    late_cost_upence: NDArray[np.int64]  # [n]
+    late_tariff_version: NDArray[np.int32]  # [n]
 
 
 def in_force(prices: Sequence[PriceList], instant_us: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,21 +161,29 @@ def day_totals(
     slot_count: NDArray[np.int64],
     kind: NDArray[np.uint8],
     fuel: NDArray[np.int8],
+    calendar: Calendar = UTC_CALENDAR,
+    late_kind: NDArray[np.uint8] | None = None,
 ) -> DayTotals:
     """Totals of the first `slot_count` half-hours of days.
 
     day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], MISSING_WH where lost;
     slot_count: int64[n], 1 .. 48; kind: uint8[n] TariffKind; fuel: int8[n] code.
+    calendar: whose midnights divide the days; late_kind: uint8[n], the tariff from that midnight on, or None for the same.
     What was used before the first price list costs nothing: its tariff version is NO_PRICES.
-    Raises Refused for an UNKNOWN_TARIFF.
+    Raises Refused for an UNKNOWN_TARIFF; CalendarError for a day that the calendar can't tell.
     """
-    if (kind == UNKNOWN_TARIFF).any():
-        raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
+    assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
     slots = np.arange(SLOTS_PER_DAY)
+    midnight = calendar.midnight_slots(day_start_us)
+    is_late = slots >= midnight[:, np.newaxis]
+    kinds = (
+        kind[:, np.newaxis] if late_kind is None else np.where(is_late, late_kind[:, np.newaxis], kind[:, np.newaxis])
+    )
+    if (kinds == UNKNOWN_TARIFF).any():
+        raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)
-    rate = RATE_OF_SLOT[kind]
-    by_rate = [np.where(rate == one, known_wh, 0).sum(axis=1) for one in Rate]
+    rate = RATE_OF_SLOT[kinds, slots]
     shape = (
         -1,
         len(TariffKind),
@@ -153,18 +192,38 @@ def day_totals(
     )  # [version, kind, fuel, rate]; the first is before all lists
     free = np.zeros(shape[1:], np.int64)
     table = np.array([free, *(one.upence_per_wh for one in prices)], np.int64).reshape(shape)
-    assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
     version = 1 + in_force(prices, (day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()).reshape(-1, SLOTS_PER_DAY)
-    price = table[version, kind[:, np.newaxis], fuel[:, np.newaxis], rate]
-    numbers = np.array([NO_PRICES, *(one.version for one in prices)], np.int32)
+    cost = known_wh * table[version, kinds, fuel[:, np.newaxis], rate]
+    numbers = np.array([NO_PRICES, *(one.version for one in prices)], np.int32)[version]
+    row = np.arange(len(version))
+    early_wh, late_wh = _divided(known_wh, midnight, is_late)
+    early_cost, late_cost = _divided(cost, midnight, is_late)
+    by_rate = [_divided(np.where(rate == one, known_wh, 0), midnight, is_late) for one in Rate]
     return DayTotals(
-        usage_wh=known_wh.sum(axis=1),
-        low_wh=by_rate[Rate.LOW],
-        standard_wh=by_rate[Rate.STANDARD],
-        peak_wh=by_rate[Rate.PEAK],
-        cost_upence=(known_wh * price).sum(axis=1),
-        tariff_version=numbers[version[np.arange(len(version)), slot_count - 1]],
+        usage_wh=early_wh,
+        low_wh=by_rate[Rate.LOW][0],
+        standard_wh=by_rate[Rate.STANDARD][0],
+        peak_wh=by_rate[Rate.PEAK][0],
+        cost_upence=early_cost,
+        tariff_version=numbers[row, np.minimum(slot_count, midnight) - 1],
+        late_usage_wh=late_wh,
+        late_low_wh=by_rate[Rate.LOW][1],
+        late_standard_wh=by_rate[Rate.STANDARD][1],
+        late_peak_wh=by_rate[Rate.PEAK][1],
+        late_cost_upence=late_cost,
+        late_tariff_version=np.where(slot_count > midnight, numbers[row, slot_count - 1], NO_PRICES).astype(np.int32),
     )
+
+
+def _divided(
+    values: NDArray[np.int64], midnight: NDArray[np.int64], is_late: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The sums of a day before its local midnight and from it on: int64[n, 48] -> int64[n] twice."""
+    whole: NDArray[np.int64] = values.sum(axis=1)
+    if (midnight == SLOTS_PER_DAY).all():  # UTC, and Great Britain's winter
+        return whole, np.zeros_like(whole)
+    late: NDArray[np.int64] = np.where(is_late, values, 0).sum(axis=1)
+    return whole - late, late
 
 
 # -- versions ----------------------------------------------------------------------------------------------------------------

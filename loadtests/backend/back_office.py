@@ -25,6 +25,7 @@ from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
 from loadtests.workload.prices import book_of, price_lists_of
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
+from scenarios.calendar import month_of_day
 from scenarios.domain import (
     DAY_US,
     SLOT_US,
@@ -224,7 +225,7 @@ class BackOffice:
         self._serve(home, now_us)
         if now_us >= self._half_us and not self._has_cohorts:
             instant_us = self._start_us + now_us
-            _project_cohorts(self._estate, self._store, month_of_us(instant_us), instant_us)
+            _project_cohorts(self._estate, self._store, self._estate.calendar.month_of(instant_us), instant_us)
             self._has_cohorts = True
 
     def _next_meters(self) -> Integers:
@@ -252,7 +253,8 @@ class BackOffice:
         if self._is_summarised:
             summarise(self._estate, self._store, instant_us)
         completeness(self._runner, instant_us // DAY_US * DAY_US)
-        comparison(self._runner, int(cohorts_of(self._estate, np.zeros(1, np.int64))[0]), month_of_us(instant_us))
+        cohort = int(cohorts_of(self._estate, np.zeros(1, np.int64))[0])
+        comparison(self._runner, cohort, self._estate.calendar.month_of(instant_us))
 
     def _exports(self, meter: Integers, now_us: int) -> Iterator[Readings]:
         """The latest day that is over of what these meters gave to the network, of those that send half-hours at all.
@@ -358,16 +360,16 @@ class BackOffice:
         """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
         instant_us = self._start_us + now_us
         kind = TariffKind(int(tariff_kinds_of(self._estate, np.array([home]))[0]))
-        desk = Desk(customers=self._customers, views=self._store, first_tariff=kind)
+        desk = Desk(customers=self._customers, views=self._store, first_tariff=kind, calendar=self._estate.calendar)
         desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
-        month = month_of_us(instant_us)
+        month = self._estate.calendar.month_of(instant_us)
         for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
             self._store.usage(home, fuel, month)
-        self._store.alerts(home, month)
+        self._store.alerts(home, month_of_us(instant_us))
         self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
         self._store.rejected(self._start_us // DAY_US * DAY_US)
         self._customers.register_changes(home)
-        before = month_of_us(self._start_us - DAY_US * 28)
+        before = self._estate.calendar.month_of(self._start_us - DAY_US * 28)
         desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
         self.done.bills += 1
 
@@ -379,8 +381,9 @@ def has_summaries(scenario: Scenario, estate: EstateModel) -> bool:
 
 def summarise(estate: EstateModel, store: HomeReadings, as_of_us: int) -> None:
     """Project cohorts and completeness of all months of an estate. as_of_us: since the Unix epoch. Raises StoreError."""
-    for month in months_of(estate):
+    for month in local_months_of(estate):
         _project_cohorts(estate, store, month, as_of_us)
+    for month in utc_months_of(estate):
         project_completeness(
             store, month, projection_of(estate).region_of, expected_of(estate), as_of_us, start_us_of(estate)
         )
@@ -393,7 +396,14 @@ def _project_cohorts(estate: EstateModel, store: HomeReadings, month: int, as_of
     project_cohorts(store, month, cohort_of, as_of_us)
 
 
-def months_of(estate: EstateModel) -> list[int]:
+def local_months_of(estate: EstateModel) -> list[int]:
+    """The months (yyyymm) of an estate's days by its customers' calendar: those that its first and last instant are in, too."""
+    first_us = start_us_of(estate)
+    days = range(estate.calendar.day_of(first_us), estate.calendar.day_of(first_us + estate.day_count * DAY_US - 1) + 1)
+    return sorted({month_of_day(day) for day in days})
+
+
+def utc_months_of(estate: EstateModel) -> list[int]:
     """The UTC months (yyyymm) of an estate's days."""
     days_us = start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
     return sorted(set(month_of(days_us).tolist()))

@@ -72,7 +72,7 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
     scenario = scenario_of(premises)
     estate = build_estate(scenario)
     driver, session = connect(cluster.endpoint())
-    create_schema(session, SCHEMA, scenario.topology)
+    create_schema(session, SCHEMA, scenario.topology, estate.calendar)
     driver.shutdown()
     folder.mkdir()
     ledger = Ledger.create(folder / "ledger", planes_of(scenario), estate.meter_count, estate.slot_count)

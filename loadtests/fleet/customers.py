@@ -33,7 +33,6 @@ from store.customers.port import Preference, PreferenceChange
 from store.ports import StoreError
 from store.readings.summarise import comparison
 from store.rejections import Refused
-from store.rows import month_of_us
 
 CUSTOMER_OPERATIONS: tuple[str, ...] = tuple(page.value for page in JourneyPage)
 _OPEN = (Timeout, OperationTimedOut, WriteFailure, ConnectionException)
@@ -130,7 +129,7 @@ class CustomerDesk:
                 topology = self.scenario.topology
                 self._readings = CassandraStore(session, self._schema, topology)
                 customers = CassandraCustomers(session, self._schema, topology)
-                self._desk = Desk(customers=customers, views=self._readings)
+                self._desk = Desk(customers=customers, views=self._readings, calendar=self.estate.calendar)
                 self._driver = driver
                 self._look_at_all()
 
@@ -172,13 +171,14 @@ class CustomerDesk:
         assert self._readings is not None and self._desk is not None, "the desk is not open"
         readings, desk = self._readings, self._desk
         fuels = [FUEL_CODES[fuel] for fuel in self.estate.fuels]
+        month_of = self.estate.calendar.month_of
         return {
-            JourneyPage.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of_us(now_us)),
+            JourneyPage.USAGE: lambda premises, now_us: readings.usage(premises, fuels[0], month_of(now_us)),
             JourneyPage.DAY: lambda premises, now_us: readings.intervals(premises, fuels[0], now_us // DAY_US * DAY_US),
             JourneyPage.COMPARISON: lambda premises, now_us: comparison(
-                readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of_us(now_us)
+                readings.runner, int(cohorts_of(self.estate, np.array([premises]))[0]), month_of(now_us)
             ),
-            JourneyPage.BILL: lambda premises, now_us: readings.billing(premises, month_of_us(now_us)),
+            JourneyPage.BILL: lambda premises, now_us: readings.billing(premises, month_of(now_us)),
             JourneyPage.DISPLAY: lambda premises, now_us: self._display(premises, fuels, now_us),
             JourneyPage.PREFERENCE: self._prefer,
             JourneyPage.TARIFF: lambda _premises, _now_us: desk.customers.price_lists(),

@@ -105,7 +105,7 @@ def _make_loads(
             keyspace, consistency = scenario.topology.keyspace, scenario.topology.consistency
             operations = operations_of(scenario)
             schema = SCHEMAS[schema_name].only(operations)
-            create_schema(session, schema, scenario.topology)
+            create_schema(session, schema, scenario.topology, estate.calendar)
             with one_after_the_other(session) as ddl:
                 ddl(TABLE.format(keyspace=keyspace))
             ids = {

@@ -21,7 +21,7 @@ def prepare_tables(experiment: Experiment) -> str:
     """
     scenario, schema = experiment.scenario, experiment.schema
     with experiment.session() as session:
-        create_schema(session, schema, scenario.topology)
+        create_schema(session, schema, scenario.topology, experiment.estate.calendar)
         if scenario.run.warm_nodes_s:
             create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
         held = first_table_with_rows(session, schema, scenario.topology.keyspace)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from loadtests.workload.prices import price_lists_of
 from scenarios.domain import (
-    DAY_US,
     SLOT_US,
     SLOTS_PER_DAY,
     MeterType,
@@ -142,10 +141,13 @@ def preference_columns(estate: EstateModel, meter: NDArray[np.int64]) -> Columns
     premises, _ = split_meter(estate, meter)
     changed_us, schedule = schedule_changes_of(estate, meter)
     at_us = start_us_of(estate) + changed_us
+    effective_us = at_us.copy()  # of who never changes, an instant that no calendar has
+    changes = np.flatnonzero(changed_us < estate.span_us)
+    effective_us[changes] = estate.calendar.day_starts_us(estate.calendar.days_of(at_us[changes]) + 1)
     return {
         "premises": premises,
         "preference": np.full(len(meter), Preference.READ_SCHEDULE, np.int8),
-        "effective_at": (at_us // DAY_US + 1) * (DAY_US // 1_000),
+        "effective_at": effective_us // 1_000,
         "changed_at": at_us // 1_000,
         "value": schedule.astype(np.int32),
         "write_us": at_us,
@@ -186,6 +188,7 @@ def totals_of(
         slot_count=slot_count,
         kind=tariff_kinds_of(estate, premises),
         fuel=np.full(len(meter), EXPORT, np.int8) if is_export else is_gas.astype(np.int8),
+        calendar=estate.calendar,
     )
 
 

@@ -32,7 +32,9 @@ def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
 
 
 def book_of(estate: EstateModel) -> Book:
-    """The estate's prices, and the kind of tariff of each of its homes."""
+    """The estate's prices, the kind of tariff of each of its homes, and their calendar."""
     return Book(
-        prices=price_lists_of(estate), kind_of=lambda premises, _day_start_us: tariff_kinds_of(estate, premises)
+        prices=price_lists_of(estate),
+        kind_of=lambda premises, _instant_us: tariff_kinds_of(estate, premises),
+        calendar=estate.calendar,
     )

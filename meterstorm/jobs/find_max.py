@@ -202,7 +202,7 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
     schema, topology = schema_of(scenario), scenario.topology
     driver, session = connect(endpoint)
     try:
-        create_schema(session, schema, topology)
+        create_schema(session, schema, topology, estate.calendar)
         held = first_table_with_rows(session, schema, topology.keyspace)
         if held is not None:
             raise HarnessError(

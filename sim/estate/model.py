@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.calendar import Calendar
 from scenarios.domain import SLOTS_PER_DAY, Fuel
 from scenarios.spec import Scenario
 from sim.estate.build import build_parameters
@@ -29,6 +30,7 @@ class EstateModel:
     fuels: tuple[Fuel, ...]
     start: date
     day_count: int
+    calendar: Calendar  # the customers'
     seed: int
     profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
@@ -85,6 +87,7 @@ def build_estate(
         fuels=estate.fuels,
         start=run.start,
         day_count=run.days,
+        calendar=Calendar(estate.time_zone),
         seed=run.seed,
         profile=profile,
         profile_report=report,

@@ -10,9 +10,10 @@ from cassandra.cluster import Session
 from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.spec import Topology
 from store.cassandra.session import FAILURES
-from store.migrations import HeldVersion, migrations_to, views_to_rebuild
+from store.migrations import HeldVersion, check_time_zone, migrations_to, views_to_rebuild
 from store.operations import AnyOperation
 from store.ports import StoreError
 from store.tables import Schema, Table
@@ -22,18 +23,25 @@ DDL_TIMEOUT_S = 60
 LOOK_EVERY_S = 0.2
 
 _VERSION_TABLE = (
-    "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version (name text PRIMARY KEY, version int, to_rebuild text)"
+    "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version "
+    "(name text PRIMARY KEY, version int, to_rebuild text, time_zone text)"
+)
+_ADD_TIME_ZONE = (
+    "ALTER TABLE {keyspace}.schema_version ADD IF NOT EXISTS time_zone text"  # of one from before it had any
 )
 
 
-def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
+def create_schema(session: Session, schema: Schema, topology: Topology, calendar: Calendar = UTC_CALENDAR) -> None:
     """Create keyspace and tables where they are missing, or bring those of an older version to this one.
+
+    calendar: by whose midnights its views divide days, as long as it stands; an older keyspace has UTC's.
 
     Waits until every node agrees. Repeating it changes nothing, and after a crash it goes on. One process at a time: nodes
     of Cassandra 5 don't order the schema changes of several. After a migration of a loaded keyspace the views that it names
     are to be filled: `CassandraStore.finish_migration`, of a store with a Book where bills are among them.
     Raises StoreError when a keyspace of that name is replicated otherwise than the topology says, when it is of a newer
-    version or of one with no way from it, when a table has other columns, or when the nodes don't agree in time.
+    version or of one with no way from it, when it is of another time zone, when a table has other columns, or when the nodes
+    don't agree in time.
     """
     replication = {dc.name: str(dc.rf) for dc in topology.dcs}
     held = session.cluster.metadata.keyspaces.get(topology.keyspace)
@@ -45,8 +53,11 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
         f"CREATE KEYSPACE IF NOT EXISTS {topology.keyspace} "
         f"WITH replication = {{'class': 'NetworkTopologyStrategy', {options}}}",
     )
-    _ddl(session, _VERSION_TABLE.format(keyspace=topology.keyspace))
+    for statement in (_VERSION_TABLE, _ADD_TIME_ZONE):
+        _ddl(session, statement.format(keyspace=topology.keyspace))
     version = held_version(session, schema, topology)
+    if version:
+        check_time_zone(version, calendar, topology.keyspace)
     way = migrations_to(schema, version, topology.keyspace) if version else []
     with one_after_the_other(session) as ddl:
         for statement in [statement for one in way for statement in one.statements]:
@@ -59,18 +70,22 @@ def create_schema(session: Session, schema: Schema, topology: Topology) -> None:
     _check_columns(session, topology, schema.tables)
     if version is None or way:  # last: a crash before it begins all of it again
         to_rebuild = views_to_rebuild(version, way) if version else ()
-        write_version(session, schema, topology, to_rebuild)
+        write_version(session, schema, topology, to_rebuild, calendar)
 
 
 def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVersion | None:
     """What the keyspace says that it holds; None for one that is new, or from before versions. Raises StoreError."""
-    rows = _query(session, topology, f"SELECT name, version, to_rebuild FROM {topology.keyspace}.schema_version")
+    rows = _query(
+        session, topology, f"SELECT name, version, to_rebuild, time_zone FROM {topology.keyspace}.schema_version"
+    )
     if not rows:
         return None
     assert len(rows) == 1, "a keyspace of two schemas"
     (row,) = rows
     views = tuple(row.to_rebuild.split()) if row.to_rebuild else ()
-    return HeldVersion(schema=row.name, version=row.version, views_to_rebuild=views)
+    return HeldVersion(
+        schema=row.name, version=row.version, views_to_rebuild=views, time_zone=row.time_zone or UTC_CALENDAR.zone
+    )
 
 
 def warming_keyspace(topology: Topology) -> str:
@@ -104,10 +119,14 @@ def first_table_with_rows(session: Session, schema: Schema, keyspace: str) -> Ta
     return None
 
 
-def write_version(session: Session, schema: Schema, topology: Topology, to_rebuild: Sequence[str]) -> None:
+def write_version(
+    session: Session, schema: Schema, topology: Topology, to_rebuild: Sequence[str], calendar: Calendar
+) -> None:
     """Cells without an explicit timestamp: one process at a time changes a schema, and its clock orders them."""
-    cql = f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild) VALUES (%s, %s, %s)"
-    _query(session, topology, cql, (schema.name, schema.version, " ".join(to_rebuild)))
+    cql = (
+        f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild, time_zone) VALUES (%s, %s, %s, %s)"
+    )
+    _query(session, topology, cql, (schema.name, schema.version, " ".join(to_rebuild), calendar.zone))
 
 
 def _query(session: Session, topology: Topology, cql: str, values: Sequence[object] = ()) -> list[Any]:

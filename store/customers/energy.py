@@ -1,7 +1,8 @@
-"""What a home's use comes to by the customer's days: the billing view's UTC days, divided where a bill needs them divided.
+"""What a home's use comes to by the customer's days: the billing view's parts of days, divided where a bill needs them divided.
 
-A row of the view is a UTC day. It is taken as it is where nothing changes within it; where a local month, a period of supply, a
-tariff or a price list begins within it, its half-hours are read and each part is priced by itself.
+The view has UTC days, each divided at the local midnight within it. A part is taken as it is where nothing changes within it;
+where a local month of another calendar, a period of supply, a tariff or a price list begins within it, its half-hours are read
+and each piece is priced by itself.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from store.customers.bills import DayEnergy, TariffOn
-from store.ports import DayBill, IntervalRun
-from store.rows import month_of_us, month_start_us
+from store.ports import BilledPart, IntervalRun
+from store.rows import month_of_us
 from store.tariffs import MISSING_WH, PriceList, day_totals
 
 
 class BillingViews(Protocol):
     """The part of `store.ports.ReadingStore` that is billed from."""
 
-    def billing(self, premises: int, month: int) -> list[DayBill]: ...
-    def today(self, premises: int, day_start_us: int) -> list[DayBill]: ...
+    def billed_parts(self, premises: int, month: int) -> list[BilledPart]: ...
+    def billed_parts_of_day(self, premises: int, day_start_us: int) -> list[BilledPart]: ...
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]: ...
 
 
@@ -47,10 +48,9 @@ def energy_of_span(
     cuts = _in_slots([from_us, before_us, *cuts_us, *starts_us])
     parts = []
     for month in sorted({month_of_us(from_us), month_of_us(before_us - 1)}):
-        for row in views.billing(premises, month):
-            day_us = month_start_us(month) + (row.day - 1) * DAY_US
-            if from_us - DAY_US < day_us < before_us:
-                parts += _parts(views, premises, day_us, row, cuts, priced)
+        for part in views.billed_parts(premises, month):
+            if part.end_us > from_us and part.start_us < before_us:
+                parts += _parts(views, premises, part, cuts, priced)
     return [one for start_us, one in parts if from_us <= start_us < before_us]
 
 
@@ -61,8 +61,8 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
     cuts = _in_slots([from_us, before_us])
     parts = []
     for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
-        for row in views.today(premises, day_us):
-            parts += _parts(views, premises, day_us, row, cuts, priced)
+        for part in views.billed_parts_of_day(premises, day_us):
+            parts += _parts(views, premises, part, cuts, priced)
     return [one for start_us, one in parts if from_us <= start_us < before_us]
 
 
@@ -72,41 +72,44 @@ def _in_slots(instants_us: Iterable[int]) -> list[int]:
 
 
 def _parts(
-    views: BillingViews, premises: int, day_us: int, row: DayBill, cuts: Sequence[int], priced: Priced
+    views: BillingViews, premises: int, held: BilledPart, cuts: Sequence[int], priced: Priced
 ) -> list[tuple[int, DayEnergy]]:
-    """A row of the view between cuts: when each part begins [us since the Unix epoch], and what it comes to."""
-    inside = [one for one in cuts if day_us < one < day_us + DAY_US]
+    """A part of the view between cuts: when each piece begins [us since the Unix epoch], and what it comes to."""
+    inside = [one for one in cuts if held.start_us < one < held.end_us]
     if not inside:
         whole = DayEnergy(
-            day=priced.calendar.day_of(day_us),
-            fuel=row.fuel,
-            tariff=priced.tariff_on(day_us),
-            tariff_version=row.tariff_version,
-            low_wh=row.low_wh,
-            standard_wh=row.standard_wh,
-            peak_wh=row.peak_wh,
-            cost_upence=row.cost_upence,
+            day=priced.calendar.day_of(held.start_us),
+            fuel=held.fuel,
+            tariff=priced.tariff_on(held.start_us),
+            tariff_version=held.tariff_version,
+            low_wh=held.low_wh,
+            standard_wh=held.standard_wh,
+            peak_wh=held.peak_wh,
+            cost_upence=held.cost_upence,
         )
-        return [(day_us, whole)]
-    starts = [day_us, *inside]
-    day_wh = half_hours_of(views.intervals(premises, row.fuel, day_us), day_us)
-    part_of_slot = np.searchsorted(starts, day_us + np.arange(SLOTS_PER_DAY) * SLOT_US, side="right") - 1
-    part = np.arange(len(starts))
+        return [(held.start_us, whole)]
+    day_us = held.start_us // DAY_US * DAY_US
+    starts = [held.start_us, *inside]
+    day_wh = half_hours_of(views.intervals(premises, held.fuel, day_us), day_us)
+    slot_us = day_us + np.arange(SLOTS_PER_DAY) * SLOT_US
+    piece_of_slot = np.searchsorted(starts, slot_us, side="right") - 1
+    piece_of_slot[slot_us >= held.end_us] = len(starts)
+    piece = np.arange(len(starts))
     tariffs = [priced.tariff_on(start_us) for start_us in starts]
     totals = day_totals(
         priced.prices,
         day_start_us=np.full(len(starts), day_us, np.int64),
-        values_wh=np.where(part_of_slot == part[:, np.newaxis], day_wh, MISSING_WH).astype(np.int32),
-        slot_count=np.searchsorted(part_of_slot, part, side="right"),
+        values_wh=np.where(piece_of_slot == piece[:, np.newaxis], day_wh, MISSING_WH).astype(np.int32),
+        slot_count=np.searchsorted(piece_of_slot, piece, side="right"),
         kind=np.array(tariffs, np.uint8),
-        fuel=np.full(len(starts), row.fuel, np.int8),
+        fuel=np.full(len(starts), held.fuel, np.int8),
     )
     return [
         (
             start_us,
             DayEnergy(
                 day=priced.calendar.day_of(start_us),
-                fuel=row.fuel,
+                fuel=held.fuel,
                 tariff=tariffs[at],
                 tariff_version=int(totals.tariff_version[at]),
                 low_wh=int(totals.low_wh[at]),

@@ -147,13 +147,16 @@ def _day_totals(
         of_meter = latest[int(first.premises[row]), int(first.fuel[row])]
         for slot in range(SLOTS_PER_DAY):
             _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (0, MISSING_WH))
+    kind, late_kind = known.book.kinds_of_days(first.premises, day_start_us)
     return day_totals(
         known.book.prices,
         day_start_us=day_start_us,
         values_wh=values_wh,
         slot_count=(first.interval_start_us - day_start_us) // SLOT_US + k,
-        kind=known.book.kind_of(first.premises, day_start_us),
+        kind=kind,
         fuel=first.fuel,
+        calendar=known.book.calendar,
+        late_kind=late_kind,
     )
 
 

@@ -187,7 +187,8 @@ def _lacks_tariff(readings: Readings, rows: NDArray[np.int64], book: Book) -> ND
     lacks = np.zeros(len(readings.mpxn), np.bool_)
     if book.prices and readings.values_wh.shape[1]:
         day_start_us = readings.interval_start_us[rows] // DAY_US * DAY_US
-        lacks[rows] = book.kind_of(readings.premises[rows], day_start_us) == UNKNOWN_TARIFF
+        kind, late_kind = book.kinds_of_days(readings.premises[rows], day_start_us)
+        lacks[rows] = (kind == UNKNOWN_TARIFF) | (late_kind == UNKNOWN_TARIFF)
     return lacks
 
 

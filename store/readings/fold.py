@@ -82,15 +82,20 @@ def fold_days(log: Page) -> Days:
     )
 
 
-PRICED = ("tariff_version", "low_wh", "standard_wh", "peak_wh", "cost_upence")
+_PART_PRICED = ("tariff_version", "low_wh", "standard_wh", "peak_wh", "cost_upence")
+PRICED = (*_PART_PRICED, *(f"late_{name}" for name in _PART_PRICED))
 """The columns of the billing view that need a book: prices, or which rate a half-hour has."""
 
 
-def fold_usage(log: Page) -> Page:
-    """Usage of the days of the log: the columns of the view, and `write_us`. No book is asked."""
+def fold_usage(log: Page, book: Book) -> Page:
+    """Usage of the days of the log: the columns of the view, and `write_us`. Of the book only the calendar is asked."""
     days = fold_days(log)
+    known_wh = np.where(days.values_wh == MISSING_WH, 0, days.values_wh).astype(np.int64)
+    is_late = np.arange(SLOTS_PER_DAY) >= book.calendar.midnight_slots(days.start_us)[:, np.newaxis]
+    late_wh = np.where(is_late, known_wh, 0).sum(axis=1)
     return _keys_of(days) | {
-        "usage_wh": np.where(days.values_wh == MISSING_WH, 0, days.values_wh).sum(axis=1, dtype=np.int64),
+        "usage_wh": known_wh.sum(axis=1) - late_wh,
+        "late_usage_wh": late_wh,
         "through": days.through_us // 1_000,
         "write_us": days.write_us,
     }
@@ -99,8 +104,8 @@ def fold_usage(log: Page) -> Page:
 def fold_totals(log: Page, book: Book) -> Page:
     """Usage and billing of the days of the log: the columns of both views, and `write_us`. PRICED may be NULL."""
     days = fold_days(log)
-    kind = book.kind_of(days.premises, days.start_us) if book.prices else np.full(len(days.fuel), UNKNOWN_TARIFF)
-    is_priced = kind != UNKNOWN_TARIFF
+    kind, late_kind = book.kinds_of_days(days.premises, days.start_us)
+    is_priced = (kind != UNKNOWN_TARIFF) & (late_kind != UNKNOWN_TARIFF)
     totals = day_totals(
         book.prices,
         day_start_us=days.start_us,
@@ -108,6 +113,8 @@ def fold_totals(log: Page, book: Book) -> Page:
         slot_count=(days.through_us - days.start_us) // SLOT_US,
         kind=np.where(is_priced, kind, TariffKind.FLAT).astype(np.uint8),
         fuel=days.fuel.astype(np.int8),
+        calendar=book.calendar,
+        late_kind=np.where(is_priced, late_kind, TariffKind.FLAT).astype(np.uint8),
     )
     columns: dict[str, Column] = {
         name: np.where(is_priced, getattr(totals, name).astype(np.int64), NULL) for name in PRICED
@@ -115,7 +122,12 @@ def fold_totals(log: Page, book: Book) -> Page:
     return (
         _keys_of(days)
         | columns
-        | {"usage_wh": totals.usage_wh, "through": days.through_us // 1_000, "write_us": days.write_us}
+        | {
+            "usage_wh": totals.usage_wh,
+            "late_usage_wh": totals.late_usage_wh,
+            "through": days.through_us // 1_000,
+            "write_us": days.write_us,
+        }
     )
 
 
@@ -133,8 +145,9 @@ def check_priced(totals: Page) -> Page:
 
 def check_can_price(book: Book, premises: Integers, day_start_us: Integers) -> None:
     """Raises Refused where a book can't price one of n days."""
-    kind = book.kind_of(premises, day_start_us) if book.prices else np.full(len(premises), UNKNOWN_TARIFF)
-    check_priced({"premises": premises, "cost_upence": np.where(kind == UNKNOWN_TARIFF, NULL, 0)})
+    kind, late_kind = book.kinds_of_days(premises, day_start_us)
+    is_unknown = (kind == UNKNOWN_TARIFF) | (late_kind == UNKNOWN_TARIFF)
+    check_priced({"premises": premises, "cost_upence": np.where(is_unknown, NULL, 0)})
 
 
 def _keys_of(days: Days) -> dict[str, Column]:
@@ -195,7 +208,7 @@ FOLDS: Mapping[TableRole, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] 
         ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
         lambda log, _: fold_intervals(log),
     ),
-    TableRole.DAILY_USAGE: (DAY_COLUMNS, lambda log, _: fold_usage(log)),
+    TableRole.DAILY_USAGE: (DAY_COLUMNS, fold_usage),
     TableRole.DAILY_BILLING: (DAY_COLUMNS, fold_totals),
     TableRole.LATEST_REGISTER: (
         (

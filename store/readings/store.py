@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, Operation
+from scenarios.calendar import UTC_CALENDAR, Calendar, day_of_its_month, days_of_month
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation
 from store.columns import Column, Page, dicts_of, lists_of
 from store.customers.held_book import held_book
 from store.operations import AnyOperation, StoreOperation
 from store.ports import (
     Alert,
+    BilledPart,
     Bulk,
     DayBill,
     DayUsage,
@@ -27,7 +30,17 @@ from store.ports import (
 from store.readings.fold import check_can_price, check_priced, fold_totals
 from store.readings.verify import Difference, Rebuilt, rebuild, verify
 from store.roles import TableRole
-from store.rows import MeterDay, Readings, home_columns, is_latest_state, month_of_us, reading_columns, us_of, values_of
+from store.rows import (
+    MeterDay,
+    Readings,
+    home_columns,
+    is_latest_state,
+    month_of_us,
+    month_start_us,
+    reading_columns,
+    us_of,
+    values_of,
+)
 from store.tariffs import Book
 
 TICK_US = 10_000_000
@@ -37,21 +50,30 @@ class HomeReadings:
     """Implements `store.ports.ReadingStore` on a schema like `home_months`.
 
     book: by which days are priced; without one each fold asks the keyspace, and refuses what it can't price. Energy needs none.
+    calendar: of a store without a book, by which the keyspace's days are divided.
     """
 
-    def __init__(self, runner: Runner, bulk: Bulk, book: Book | None = None) -> None:
+    def __init__(
+        self, runner: Runner, bulk: Bulk, book: Book | None = None, *, calendar: Calendar = UTC_CALENDAR
+    ) -> None:
         self.runner = runner
         self.bulk = bulk
         self._book = book
+        self._calendar = calendar
 
     @property
     def book(self) -> Book:
         """The book that was given, or what the keyspace holds by now. Raises StoreError."""
-        return held_book(self.runner) if self._book is None else self._book
+        return replace(held_book(self.runner), calendar=self._calendar) if self._book is None else self._book
 
     @book.setter
     def book(self, book: Book) -> None:
         self._book = book
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of the book that was given, or the keyspace's."""
+        return self._calendar if self._book is None else self._book.calendar
 
     def append(self, readings: Readings) -> None:
         assert (readings.revision == 0).all(), "a correction goes to append_revision"
@@ -94,19 +116,75 @@ class HomeReadings:
         ]
 
     def usage(self, premises: int, fuel: int, month: int) -> list[DayUsage]:
-        values = {"premises": premises, "month": month, "fuel": fuel}
-        return [
-            DayUsage(day=row.day, fuel=fuel, usage_wh=row.usage_wh, through_us=us_of(row.through))
-            for row in self.runner.run(Operation.READ_USAGE_MONTH, values)
+        requests: list[Values] = [
+            {"premises": premises, "month": one, "fuel": fuel} for one in self._utc_months_of(month)
         ]
+        found: dict[int, DayUsage] = {}
+        for asked, rows in zip(requests, self.runner.run_many(Operation.READ_USAGE_MONTH, requests), strict=True):
+            for row in rows:
+                through_us = us_of(row.through)
+                for start_us, wh in zip(
+                    self._part_starts_us(asked["month"], row.day), (row.usage_wh, row.late_usage_wh), strict=False
+                ):
+                    if start_us < through_us:
+                        day = self.calendar.day_of(start_us)
+                        before_wh = found[day].usage_wh if day in found else 0
+                        found[day] = DayUsage(day=day, fuel=fuel, usage_wh=before_wh + wh, through_us=through_us)
+        return [replace(found[day], day=number) for number, day in enumerate(days_of_month(month), 1) if day in found]
 
     def billing(self, premises: int, month: int) -> list[DayBill]:
-        rows = self.runner.run(Operation.READ_BILLING_MONTH, {"premises": premises, "month": month})
-        return [_bill_of(row, row.day) for row in rows]
+        parts = [part for one in self._utc_months_of(month) for part in self.billed_parts(premises, one)]
+        return self._by_day(parts, days_of_month(month))
 
-    def today(self, premises: int, day_start_us: int) -> list[DayBill]:
+    def today(self, premises: int, now_us: int) -> list[DayBill]:
+        day = self.calendar.day_of(now_us)
+        from_us, before_us = self.calendar.day_start_us(day), self.calendar.day_start_us(day + 1)
+        starts_us = range(from_us // DAY_US * DAY_US, before_us, DAY_US)
+        parts = [part for one in starts_us for part in self.billed_parts_of_day(premises, one)]
+        return self._by_day(parts, [day])
+
+    def billed_parts(self, premises: int, month: int) -> list[BilledPart]:
+        rows = self.runner.run(Operation.READ_BILLING_MONTH, {"premises": premises, "month": month})
+        return [part for row in rows for part in _billed_parts(row, self._part_starts_us(month, row.day))]
+
+    def billed_parts_of_day(self, premises: int, day_start_us: int) -> list[BilledPart]:
         values = self._of_day(premises, 0, day_start_us)
-        return [_bill_of(row, int(values["day"])) for row in self.runner.run(Operation.REFRESH_IHD, values)]
+        starts_us = self._part_starts_us(int(values["month"]), int(values["day"]))
+        return [
+            part for row in self.runner.run(Operation.REFRESH_IHD, values) for part in _billed_parts(row, starts_us)
+        ]
+
+    def _utc_months_of(self, month: int) -> list[int]:
+        """The UTC months that a month of the calendar has a part of: one or two."""
+        days = days_of_month(month)
+        from_us, before_us = self.calendar.day_start_us(days[0]), self.calendar.day_start_us(days[-1] + 1)
+        return sorted({month_of_us(from_us), month_of_us(before_us - 1)})
+
+    def _part_starts_us(self, month: int, day: int) -> list[int]:
+        """When the parts of a UTC day begin: 00:00 UTC, and the local midnight within it, if there is one."""
+        day_us = month_start_us(month) + (day - 1) * DAY_US
+        midnight = int(self.calendar.midnight_slots(np.array([day_us]))[0])
+        return [day_us] if midnight == SLOTS_PER_DAY else [day_us, day_us + midnight * SLOT_US]
+
+    def _by_day(self, parts: Sequence[BilledPart], days: Sequence[int]) -> list[DayBill]:
+        """The parts of local days, added up by day and fuel."""
+        found: dict[tuple[int, int], DayBill] = {}
+        for part in sorted(parts, key=lambda one: one.start_us):
+            day = self.calendar.day_of(part.start_us)
+            if day not in days:
+                continue
+            before = found.get((day, part.fuel))
+            found[day, part.fuel] = DayBill(
+                day=day_of_its_month(day),
+                fuel=part.fuel,
+                tariff_version=part.tariff_version,
+                low_wh=part.low_wh + (before.low_wh if before else 0),
+                standard_wh=part.standard_wh + (before.standard_wh if before else 0),
+                peak_wh=part.peak_wh + (before.peak_wh if before else 0),
+                cost_upence=part.cost_upence + (before.cost_upence if before else 0),
+                through_us=part.through_us,
+            )
+        return [found[key] for key in sorted(found)]
 
     def state(self, premises: int, month: int) -> list[MeterState]:
         rows = self.runner.run(Operation.READ_STATE, {"premises": premises, "month": month})
@@ -226,7 +304,7 @@ class HomeReadings:
     def _book_of(self, view: str) -> Book:
         """No other view than billing asks what anything costs, or needs the customers' tables."""
         priced = self.runner.schema.tables_with((TableRole.DAILY_BILLING,))
-        return self.book if view in {table.name for table in priced} else Book(prices=())
+        return self.book if view in {table.name for table in priced} else Book(prices=(), calendar=self.calendar)
 
     def _write(self, operation: AnyOperation, readings: Readings, rows: NDArray[np.intp]) -> None:
         if len(rows):
@@ -278,14 +356,20 @@ def event_of(row: Any) -> LogEvent:
     )
 
 
-def _bill_of(row: Any, day: int) -> DayBill:
-    return DayBill(
-        day=day,
-        fuel=row.fuel,
-        tariff_version=row.tariff_version,
-        low_wh=row.low_wh,
-        standard_wh=row.standard_wh,
-        peak_wh=row.peak_wh,
-        cost_upence=row.cost_upence,
-        through_us=us_of(row.through),
-    )
+def _billed_parts(row: Any, starts_us: Sequence[int]) -> Iterator[BilledPart]:
+    """The parts of a row of billing of which something is known, as `starts_us` divide its UTC day."""
+    through_us, day_end_us = us_of(row.through), starts_us[0] + DAY_US
+    ends_us = [*starts_us[1:], day_end_us]
+    for name, start_us, end_us in zip(("", "late_"), starts_us, ends_us, strict=False):
+        if start_us < through_us:
+            yield BilledPart(
+                start_us=start_us,
+                end_us=end_us,
+                fuel=row.fuel,
+                tariff_version=getattr(row, f"{name}tariff_version"),
+                low_wh=getattr(row, f"{name}low_wh"),
+                standard_wh=getattr(row, f"{name}standard_wh"),
+                peak_wh=getattr(row, f"{name}peak_wh"),
+                cost_upence=getattr(row, f"{name}cost_upence"),
+                through_us=min(through_us, end_us),
+            )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOTS_PER_DAY
-from store.columns import Integers
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from store.columns import Column, Integers, Page, integers, take
 from store.readings.fold import Days
 from store.tariffs import MISSING_WH
 
@@ -54,6 +55,40 @@ def insight_of(day: int, fuel: int, used_wh: Integers, day_count: int = 1) -> In
         mean_wh=round(int(used_wh.sum()) / len(used_wh)),
         percentiles_wh=tuple(percentiles.tolist()),
     )
+
+
+USAGE_COLUMNS = ("premises", "month", "day", "fuel", "usage_wh", "late_usage_wh", "through")
+"""Of the usage view, what `local_use` needs."""
+
+
+def local_use(usage: Page, calendar: Calendar, days: Sequence[int]) -> Page:
+    """Rows of the usage view as use of local days: premises, day (of the month, from 1), fuel, usage_wh.
+
+    A UTC day that a local midnight divides gives two rows; a local day whose two parts are in different rows has two.
+    days: those, since 1970, that are wanted: of one month, in their order.
+    """
+    month = (integers(usage, "month") // 100 - 1970) * 12 + integers(usage, "month") % 100 - 1
+    utc_day = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + integers(usage, "day") - 1
+    start_us = utc_day * DAY_US
+    midnight_us = start_us + calendar.midnight_slots(start_us) * SLOT_US
+    has_late = (midnight_us < start_us + DAY_US) & (integers(usage, "through") * 1_000 > midnight_us)
+    first_day = calendar.days_of(start_us)
+    local_day = np.concatenate([first_day, first_day[has_late] + 1])
+    columns: dict[str, Column] = {
+        name: np.concatenate([integers(usage, name), integers(usage, name)[has_late]]) for name in ("premises", "fuel")
+    }
+    columns["usage_wh"] = np.concatenate([integers(usage, "usage_wh"), integers(usage, "late_usage_wh")[has_late]])
+    columns["day"] = local_day - days[0] + 1
+    return take(columns, (local_day >= days[0]) & (local_day <= days[-1]))
+
+
+def added_up(use: Page) -> Page:
+    """Rows of use, one for each premises, day and fuel."""
+    keys = np.stack([integers(use, name) for name in ("premises", "day", "fuel")], axis=1)
+    unique, which = np.unique(keys, axis=0, return_inverse=True)
+    used_wh = np.zeros(len(unique), np.int64)
+    np.add.at(used_wh, which.ravel(), integers(use, "usage_wh"))
+    return {"premises": unique[:, 0], "day": unique[:, 1], "fuel": unique[:, 2], "usage_wh": used_wh}
 
 
 def insights(

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from scenarios.calendar import days_of_month
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Operation
-from store.columns import Integers, integers, merge_by_token, row_count, take
+from store.columns import Integers, concat, integers, merge_by_token, row_count, take
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.fold import DAY_COLUMNS, fold_days
 from store.readings.store import HomeReadings
-from store.readings.summaries import Insight, count_known, insights
+from store.readings.summaries import USAGE_COLUMNS, Insight, added_up, count_known, insights, local_use
 from store.roles import TableRole
 from store.rows import month_of_us, month_start_us
 
@@ -22,8 +23,8 @@ ROWS_AT_ONCE = 1_000
 
 
 def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Integers], Integers], as_of_us: int) -> int:
-    """Write the insights of a UTC month (yyyymm) for every cohort; how many rows: none in a schema that lacks a table for
-    them or for the usage of days. Raises StoreError.
+    """Write the insights of a month (yyyymm) of the customers' calendar for every cohort; how many rows: none in a schema that
+    lacks a table for them or for the usage of days. Raises StoreError.
 
     cohort_of: premises int64[n] -> int64[n]; as_of_us: when it is projected: a later projection wins over it [us].
     """
@@ -31,15 +32,18 @@ def project_cohorts(store: HomeReadings, month: int, cohort_of: Callable[[Intege
     table = schema.find(TableRole.DAILY_USAGE)
     if table is None or schema.find(TableRole.COHORT_INSIGHTS) is None:
         return 0
-    parts: list[tuple[Integers, ...]] = []
-    for piece in store.bulk.pieces():
-        for page in store.bulk.scan(table, ("premises", "month", "day", "fuel", "usage_wh"), piece):
-            of_month = take(page, integers(page, "month") == month)
-            if row_count(of_month):
-                parts.append(tuple(integers(of_month, name) for name in ("premises", "day", "fuel", "usage_wh")))
-    if not parts:
+    days = days_of_month(month)
+    from_us, before_us = store.calendar.day_start_us(days[0]), store.calendar.day_start_us(days[-1] + 1)
+    utc_months = sorted({month_of_us(from_us), month_of_us(before_us - 1)})
+    parts = [
+        local_use(take(page, np.isin(integers(page, "month"), utc_months)), store.calendar, days)
+        for piece in store.bulk.pieces()
+        for page in store.bulk.scan(table, USAGE_COLUMNS, piece)
+    ]
+    if not any(row_count(part) for part in parts):
         return 0
-    home, day, fuel, used_wh = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    use = added_up(concat(parts))
+    home, day, fuel, used_wh = (integers(use, name) for name in ("premises", "day", "fuel", "usage_wh"))
     rows: list[Values] = [
         {
             "cohort": cohort,

@@ -295,10 +295,11 @@ def _matches(fold: Page, held: Page, columns: list[str]) -> Mask:
     equal = {name: _equal(fold[name], held[name]) for name in columns}
     if "cost_upence" in columns:
         is_unpriced = integers(fold, "cost_upence") == NULL
-        held_wh = integers(held, "low_wh") + integers(held, "standard_wh") + integers(held, "peak_wh")
         for name in PRICED:
+            part = "late_" if name.startswith("late_") else ""
+            held_wh = sum(integers(held, f"{part}{rate}_wh") for rate in ("low", "standard", "peak"))
             # the fold's own NULL says only that it can't tell: it equals no NULL of the view, which has lost a cell
-            is_plausible = (integers(held, name) != NULL) & (held_wh == integers(fold, "usage_wh"))
+            is_plausible = (integers(held, name) != NULL) & (held_wh == integers(fold, f"{part}usage_wh"))
             equal[name] = np.where(is_unpriced, is_plausible, equal[name])
     matches: Mask = np.logical_and.reduce(list(equal.values()))
     return matches

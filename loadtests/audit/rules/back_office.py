@@ -1,7 +1,7 @@
 """The back office under audit: raw forms, refusals, and views across homes, each held against log and seed. Pure."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,32 @@ def check_received(
         if logged is None or logged[1] != row["known_count"] or row["epoch_hour"] > logged[0]:
             faults.append(f"receipt {dict(row)}, and the log has {logged}")
     return checked(f"{view} has what the log received", len(held), faults)
+
+
+def use_of_month(usage: Page, month: int, zone: tzinfo) -> Page:
+    """What homes used on the local days of a month (yyyymm): premises, day, fuel, usage_wh, of rows of the usage view.
+
+    Counted by the zone's own rules, row by row of each UTC day, and not as the store divides its days.
+    """
+    sums: dict[tuple[int, int, int], int] = {}
+    local_days: dict[tuple[int, int], list[date]] = {}
+    names = ("premises", "month", "day", "fuel", "usage_wh", "late_usage_wh", "through")
+    for home, of_month, day, fuel, early_wh, late_wh, through_ms in zip(
+        *(integers(usage, name).tolist() for name in names), strict=True
+    ):
+        start = datetime(of_month // 100, of_month % 100, day, tzinfo=UTC)
+        if (of_month, day) not in local_days:
+            instants = [start + timedelta(minutes=30 * slot) for slot in range(SLOTS_PER_DAY)]
+            local_days[of_month, day] = [one.astimezone(zone).date() for one in instants]
+        seen = (through_ms - int(start.timestamp()) * 1_000) * 1_000 // SLOT_US
+        told = sorted(set(local_days[of_month, day][:seen]))
+        for local, used_wh in zip(told, (early_wh, late_wh), strict=False):
+            if local.year * 100 + local.month == month:
+                key = home, local.day, fuel
+                sums[key] = sums.get(key, 0) + used_wh
+    keys = np.array(list(sums), np.int64).reshape(-1, 3)
+    used = np.array(list(sums.values()), np.int64)
+    return {"premises": keys[:, 0], "day": keys[:, 1], "fuel": keys[:, 2], "usage_wh": used}
 
 
 def check_cohorts(usage: Page, cohort: Ints, told: Mapping[int, Sequence[Insight]]) -> Checked:

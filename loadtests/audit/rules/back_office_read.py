@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from cassandra.cluster import Session
@@ -15,10 +17,11 @@ from loadtests.audit.rules.back_office import (
     check_received,
     check_refused,
     check_settled,
+    use_of_month,
 )
-from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.customers import EXAMPLES_MAX, Checked
 from loadtests.audit.rules.customers_read import sample_text, settled_homes, unsettled_homes
-from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, months_of, projection_of
+from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, local_months_of, projection_of
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.prices import book_of
 from scenarios.domain import DAY_US, SettlementRunCode, premises_of_mpxn
@@ -27,11 +30,12 @@ from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
-from store.columns import concat, dicts_of, integers, row_count, take
+from store.columns import concat, dicts_of, integers, row_count
 from store.operations import StoreOperation
 from store.readings.across import days_needed, logs_of, rows_of
 from store.readings.projector import Projector, read_settlement
 from store.readings.store import HomeReadings
+from store.readings.summaries import USAGE_COLUMNS
 from store.readings.summarise import comparison
 from store.roles import TableRole
 from store.rows import MeterDay
@@ -87,8 +91,8 @@ def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) 
         checks.append(_received(estate, store, receipts, is_settled))
     usage = schema.find(TableRole.DAILY_USAGE)
     if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
-        kept = [_cohorts(estate, store, ledger, usage, month) for month in months_of(estate)]
-        checks += [one for one in kept if one is not None]
+        cohorts = _cohorts(estate, store, ledger, usage)
+        checks += [cohorts] if cohorts else []
     # what is not kept at all has no rule; of what is kept but all in doubt the rule stays, with nothing that it could hold
     return [one for one in checks if one.counted or one.faults or one.sample]
 
@@ -152,23 +156,30 @@ def _days_us(estate: EstateModel) -> list[int]:
     return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
 
 
-def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_view: Table, month: int) -> Checked | None:
-    """None where no insight of the month is kept."""
-    pages = [
-        take(page, integers(page, "month") == month)
-        for piece in store.bulk.pieces()
-        for page in store.bulk.scan(usage_view, ("premises", "month", "day", "fuel", "usage_wh"), piece)
-    ]
+def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_view: Table) -> Checked | None:
+    """Of all months of the customers' calendar; None where no insight is kept."""
+    pages = [page for piece in store.bulk.pieces() for page in store.bulk.scan(usage_view, USAGE_COLUMNS, piece)]
     if not pages:
         return None
-    usage = concat(pages)
-    cohort = cohorts_of(estate, integers(usage, "premises")).astype(np.int64)
-    held, doubtful = np.unique(cohort), doubtful_cohorts(estate, ledger)
-    kept = {one: comparison(store.runner, one, month) for one in held.tolist()}
-    if not any(kept.values()):
+    usage, doubtful = concat(pages), doubtful_cohorts(estate, ledger)
+    parts, held_count, told_count = [], 0, 0
+    for month in local_months_of(estate):
+        use = use_of_month(usage, month, ZoneInfo(estate.calendar.zone))
+        cohort = cohorts_of(estate, integers(use, "premises")).astype(np.int64)
+        kept = {one: comparison(store.runner, one, month) for one in np.unique(cohort).tolist()}
+        if any(kept.values()):
+            told = {one: insights for one, insights in kept.items() if one not in doubtful}
+            parts.append(check_cohorts(use, cohort, told))
+            held_count, told_count = held_count + len(kept), told_count + len(told)
+    if not parts:
         return None
-    told = {one: insights for one, insights in kept.items() if one not in doubtful}
-    return replace(check_cohorts(usage, cohort, told), sample=sample_text(len(told), len(held), "cohorts"))
+    return replace(
+        parts[0],
+        counted=sum(one.counted for one in parts),
+        faults=sum(one.faults for one in parts),
+        examples=tuple(chain.from_iterable(one.examples for one in parts))[:EXAMPLES_MAX],
+        sample=sample_text(told_count, held_count, "cohorts"),
+    )
 
 
 def doubtful_cohorts(estate: EstateModel, ledger: Ledger) -> set[int]:

@@ -6,6 +6,7 @@ right is computed here anew from half-hours and price lists, not with the code t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
 from scenarios.london import local_text
 from store.customers.port import Bill, LineKind, RegisterChange
 from store.readings.verify import Difference
-from store.rows import month_of
 from store.tariffs import MISSING_WH, RATE_OF_SLOT, PriceList, Rate, in_force
 
 EXAMPLES_MAX = 10
@@ -136,8 +136,8 @@ UPENCE = "upence (millionths of a penny)"  # the tables' unit, explained where a
 _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 
 
-def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList]) -> Checked:
-    """Do the bills of each home add up to its half-hours, exactly, in every month that was billed?
+def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> Checked:
+    """Do the bills of each home add up to its half-hours, exactly, in every month of its time zone that was billed?
 
     Also: a bill's total is the sum of its lines, numbers have no gap, and a day's standing charge is due once. Of a month that
     was billed all days must have been asked for.
@@ -162,7 +162,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
         if sorted(held) != list(range(1, len(held) + 1)):
             faults.append(f"home {premises}: bills are numbered {sorted(held)}")
     faults += _standing_faults(bills, prices)
-    used = {key: sums for key, sums in _used(days, prices).items() if key[:2] in months}
+    used = {key: sums for key, sums in _used(days, prices, zone).items() if key[:2] in months}
     for key in sorted(billed.keys() | used.keys()):
         is_billed, is_used = billed.get(key, np.zeros(4, np.int64)), used.get(key, np.zeros(4, np.int64))
         if (is_billed != is_used).any():
@@ -173,8 +173,11 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
     return checked("bills add up to the half-hours", len(bills), faults)
 
 
-def _used(days: MeterDays, prices: Sequence[PriceList]) -> dict[Key, Ints]:
-    """What the half-hours come to, by home, month, fuel, tariff and version."""
+def _used(days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> dict[Key, Ints]:
+    """What the half-hours come to, by home, local month, fuel, tariff and version.
+
+    The month of each half-hour is asked of the zone's own rules, not of `scenarios.calendar`, which bills are divided by.
+    """
     n = len(days.premises)
     slots = np.arange(SLOTS_PER_DAY)
     start_us = days.day_start_us[:, np.newaxis] + slots * SLOT_US
@@ -186,8 +189,13 @@ def _used(days: MeterDays, prices: Sequence[PriceList]) -> dict[Key, Ints]:
     price = _table(prices)[index, days.tariff[:, np.newaxis], days.fuel[:, np.newaxis], rate]
     quantities = np.stack([*(np.where(rate == one, known_wh, 0) for one in Rate), known_wh * price], axis=-1)
     version = np.array([one.version for one in prices], np.int64)[index]
-    of_day = np.stack([days.premises, month_of(days.day_start_us), days.fuel, days.tariff], axis=1).astype(np.int64)
-    keys = np.concatenate([np.repeat(of_day, SLOTS_PER_DAY, axis=0), version.reshape(-1, 1)], axis=1)
+    instants, of_slot = np.unique(start_us, return_inverse=True)
+    local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
+    month = np.array([one.year * 100 + one.month for one in local], np.int64)[of_slot.ravel()]
+    of_day = np.repeat(
+        np.stack([days.premises, days.fuel, days.tariff], axis=1).astype(np.int64), SLOTS_PER_DAY, axis=0
+    )
+    keys = np.stack([of_day[:, 0], month, of_day[:, 1], of_day[:, 2], version.ravel()], axis=1)
     unique, which = np.unique(keys[is_known.ravel()], axis=0, return_inverse=True)
     added = np.zeros((len(unique), 4), np.int64)
     np.add.at(added, which.ravel(), quantities.reshape(-1, 4)[is_known.ravel()])

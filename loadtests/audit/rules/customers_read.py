@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from cassandra.cluster import Session
@@ -24,7 +25,7 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
-from loadtests.backend.back_office import months_of
+from loadtests.backend.back_office import local_months_of, utc_months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.calendar import days_of_month
@@ -67,11 +68,15 @@ def check_rules(
     customers = CassandraCustomers(session, schema, topology)
     homes = sampled_homes(estate, ledger)
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
-    months = months_of(estate)
-    events = {home: [(month, event) for month in months for event in readings.events(home, month)] for home in homes}
+    months = local_months_of(estate)
+    events = {
+        home: [(month, event) for month in utc_months_of(estate) for event in readings.events(home, month)]
+        for home in homes
+    }
     kinds = dict(zip(homes, tariff_kinds_of(estate, np.array(homes, np.int64)).tolist(), strict=True))
     desks = {
-        kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind)) for kind in set(kinds.values())
+        kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind), calendar=estate.calendar)
+        for kind in set(kinds.values())
     }
     published = {one.version for one in customers.price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
@@ -205,6 +210,7 @@ def _bills(
             tariff=np.array([kinds[home] for home, _, _ in days], np.uint8),
         ),
         price_lists_of(estate),
+        ZoneInfo(estate.calendar.zone),
     )
 
 

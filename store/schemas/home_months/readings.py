@@ -102,35 +102,53 @@ INTERVALS_BY_HOME = Table(
 USAGE_BY_FUEL = Table(
     name="usage_by_fuel",
     roles=(TableRole.DAILY_USAGE,),
-    serves="what a home used of one fuel, or of each, on each UTC day of a month",
+    serves="what a home used of one fuel, or of each, on each UTC day of a month, before and after the local midnight within it",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.usage_by_fuel (
         premises bigint, month int, fuel tinyint, day tinyint,
-        usage_wh bigint, through timestamp,
+        usage_wh bigint, late_usage_wh bigint, through timestamp,
         PRIMARY KEY ((premises, month), fuel, day)
     ) {_LEVELLED}""",
-    columns=(PREMISES, MONTH, _FUEL, _DAY, Bind(name="usage_wh", type=CqlType.BIGINT), _THROUGH),
+    columns=(
+        PREMISES,
+        MONTH,
+        _FUEL,
+        _DAY,
+        Bind(name="usage_wh", type=CqlType.BIGINT),
+        Bind(name="late_usage_wh", type=CqlType.BIGINT),
+        _THROUGH,
+    ),
     partition_key=HOME_MONTH,
     queries=(
         Statement(
             operation=Operation.READ_USAGE_MONTH,
-            cql="SELECT day, usage_wh, through FROM {keyspace}.usage_by_fuel WHERE premises = ? AND month = ? AND fuel = ?",
+            cql="SELECT day, usage_wh, late_usage_wh, through FROM {keyspace}.usage_by_fuel "
+            "WHERE premises = ? AND month = ? AND fuel = ?",
             binds=(PREMISES, MONTH, _FUEL),
             partition_key=HOME_MONTH,
             is_write=False,
         ),
     ),
-    partition=Bound(rows=31 * _FUELS, bytes_max=31 * _FUELS * 80),
+    partition=Bound(rows=31 * _FUELS, bytes_max=31 * _FUELS * 100),
     reason="A row is overwritten up to 48 times a day and read by customers: levelled compaction keeps reads to few files.",
 )
+
+_PRICED = tuple(
+    Bind(name=f"{part}{name}", type=CqlType.INT if name == "tariff_version" else CqlType.BIGINT)
+    for part in ("", "late_")
+    for name in ("tariff_version", "low_wh", "standard_wh", "peak_wh", "cost_upence")
+)
+_PRICED_NAMES = ", ".join(one.name for one in _PRICED)
 
 BILLING_BY_HOME = Table(
     name="billing_by_home",
     roles=(TableRole.DAILY_BILLING,),
-    serves="the billable quantities of a home on each UTC day of a month, by fuel and rate, and their cost; the display's "
-    "today is its latest row",
+    serves="the billable quantities of a home on each UTC day of a month, by fuel and rate, and their cost, before and after the "
+    "local midnight within it; the display's today is its latest rows",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.billing_by_home (
         premises bigint, month int, day tinyint, fuel tinyint,
-        tariff_version int, low_wh bigint, standard_wh bigint, peak_wh bigint, cost_upence bigint, through timestamp,
+        tariff_version int, low_wh bigint, standard_wh bigint, peak_wh bigint, cost_upence bigint,
+        late_tariff_version int, late_low_wh bigint, late_standard_wh bigint, late_peak_wh bigint, late_cost_upence bigint,
+        through timestamp,
         PRIMARY KEY ((premises, month), day, fuel)
     ) {_LEVELLED}""",
     columns=(
@@ -138,18 +156,14 @@ BILLING_BY_HOME = Table(
         MONTH,
         _DAY,
         _FUEL,
-        Bind(name="tariff_version", type=CqlType.INT),
-        Bind(name="low_wh", type=CqlType.BIGINT),
-        Bind(name="standard_wh", type=CqlType.BIGINT),
-        Bind(name="peak_wh", type=CqlType.BIGINT),
-        Bind(name="cost_upence", type=CqlType.BIGINT),
+        *_PRICED,
         _THROUGH,
     ),
     partition_key=HOME_MONTH,
     queries=(
         Statement(
             operation=Operation.READ_BILLING_MONTH,
-            cql="SELECT day, fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence, through "
+            cql=f"SELECT day, fuel, {_PRICED_NAMES}, through "
             "FROM {keyspace}.billing_by_home WHERE premises = ? AND month = ?",
             binds=(PREMISES, MONTH),
             partition_key=HOME_MONTH,
@@ -157,14 +171,14 @@ BILLING_BY_HOME = Table(
         ),
         Statement(
             operation=Operation.REFRESH_IHD,
-            cql="SELECT fuel, tariff_version, low_wh, standard_wh, peak_wh, cost_upence, through "
+            cql=f"SELECT fuel, {_PRICED_NAMES}, through "
             "FROM {keyspace}.billing_by_home WHERE premises = ? AND month = ? AND day = ?",
             binds=(PREMISES, MONTH, _DAY),
             partition_key=HOME_MONTH,
             is_write=False,
         ),
     ),
-    partition=Bound(rows=31 * _FUELS, bytes_max=31 * _FUELS * 120),
+    partition=Bound(rows=31 * _FUELS, bytes_max=31 * _FUELS * 190),
     reason="As the usage view.",
 )
 

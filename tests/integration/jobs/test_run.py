@@ -40,6 +40,7 @@ half_hourly = 0.1
 keyspace = "{keyspace}"
 dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
 [run]
+start = 2026-03-29 # has 46 half-hours in London, and a day of BST begins at 23:00 UTC
 wall_s = 16
 warm_up_s = 1
 [run.validity]
@@ -162,6 +163,7 @@ attempts_max = 3
 keyspace = "{keyspace}"
 dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
 [run]
+start = 2026-06-30 # July begins in London at 23:00 UTC
 wall_s = 20
 warm_up_s = 1
 [run.validity]

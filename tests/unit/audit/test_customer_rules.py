@@ -1,6 +1,7 @@
 """Each check of the customers' side passes what is right, finds each planted fault, and has no verdict on nothing."""
 
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -251,7 +252,7 @@ def billed() -> tuple[list[Bill], MeterDays]:
 
 def test_bills_that_add_up_are_right() -> None:
     bills, held = billed()
-    checked = check_bills(bills, held, PRICES)
+    checked = check_bills(bills, held, PRICES, UTC)
     assert (checked.examples, checked.is_right, checked.counted) == ((), True, 4)
     assert any(line.kind is LineKind.ADJUSTMENT for line in bills[3].lines)
 
@@ -296,7 +297,7 @@ PLANTED: dict[str, Any] = {
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
 def test_a_wrong_bill_is_found(plant: Any) -> None:
     bills, held = billed()
-    checked = check_bills([*bills[:2], plant(bills[2]), bills[3]], held, PRICES)
+    checked = check_bills([*bills[:2], plant(bills[2]), bills[3]], held, PRICES, UTC)
     assert checked.is_right is False
     assert all(example.startswith("home 2") for example in checked.examples)
 
@@ -304,7 +305,7 @@ def test_a_wrong_bill_is_found(plant: Any) -> None:
 def test_a_standing_charge_is_due_once() -> None:
     bills, held = billed()
     twice = replace(bills[3], lines=bills[3].lines + bills[1].lines[-1:])
-    checked = check_bills([*bills[:3], bill_with(twice, list(twice.lines))], held, PRICES)
+    checked = check_bills([*bills[:3], bill_with(twice, list(twice.lines))], held, PRICES, UTC)
     where = f"home 1, bill 2, standing charge of {JANUARY}, fuel 2: bill 1 had day"
     assert checked.examples == tuple(f"{where} {day} already" for day in (10, 11, 12)[-bills[1].lines[-1].days :])
 
@@ -313,28 +314,28 @@ def test_a_standing_charge_is_given_back_once() -> None:
     bills, held = billed()
     back = replace(bills[1].lines[-1], days=-bills[1].lines[-1].days, cost_upence=-bills[1].lines[-1].cost_upence)
     given = bill_with(bills[3], [*bills[3].lines, back])
-    assert check_bills([*bills[:3], given], held, PRICES).is_right is True
+    assert check_bills([*bills[:3], given], held, PRICES, UTC).is_right is True
     twice = bill_with(bills[3], [*bills[3].lines, back, back])
-    faults = check_bills([*bills[:3], twice], held, PRICES).examples
+    faults = check_bills([*bills[:3], twice], held, PRICES, UTC).examples
     assert faults[0].endswith("is given back, and no bill had it")
 
 
 def test_a_correction_that_no_bill_has_is_found() -> None:
     bills, held = billed()
-    assert check_bills(bills[:3], held, PRICES).faults == 1
+    assert check_bills(bills[:3], held, PRICES, UTC).faults == 1
 
 
 def test_a_day_that_no_bill_has_is_found() -> None:
     bills, held = billed()
     more = {name: np.concatenate([getattr(held, name), getattr(held, name)[:1]]) for name in MeterDays.__slots__}
     more["day_start_us"][-1] += 5 * DAY_US
-    assert check_bills(bills, MeterDays(**more), PRICES).is_right is False
+    assert check_bills(bills, MeterDays(**more), PRICES, UTC).is_right is False
     more["day_start_us"][-1] = day_start_us(FEBRUARY, 3)  # of a month that was not billed to home 0
-    assert check_bills(bills, MeterDays(**more), PRICES).is_right is True
+    assert check_bills(bills, MeterDays(**more), PRICES, UTC).is_right is True
 
 
 def test_without_bills_there_is_no_verdict() -> None:
-    assert check_bills([], days(), PRICES).is_right is None
+    assert check_bills([], days(), PRICES, UTC).is_right is None
 
 
 # -- views ---------------------------------------------------------------------------------------------------------------------

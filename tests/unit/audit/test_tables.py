@@ -71,7 +71,7 @@ def scenario() -> Scenario:
                 {"name": "price", "kind": "update_price", "share": 0.5, "at_h": 4.0, "over_h": 2.0, "effective_h": 30.5}
             ],
             "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
-            "run": {"start": "2026-01-31", "days": 2, "wall_s": 60},
+            "run": {"start": "2026-03-31", "days": 2, "wall_s": 60},  # April begins in London at 23:00 UTC
         }
     )
 

@@ -14,6 +14,7 @@ from scenarios.calendar import (
     day_text,
     days_of_month,
     month_of_day,
+    require_one_rule,
 )
 from scenarios.domain import DAY_US, SLOT_US
 
@@ -43,6 +44,31 @@ def test_every_half_hour_of_two_years_is_in_the_day_that_the_clock_on_the_wall_s
 def slots_on(zone: str, year: int, month: int, day: int) -> int:
     number = (date(year, month, day) - date(1970, 1, 1)).days
     return (Calendar(zone).day_start_us(number + 1) - Calendar(zone).day_start_us(number)) // SLOT_US
+
+
+@pytest.mark.parametrize("zone", ("UTC", *ZONES))
+def test_the_half_hour_of_a_utc_day_at_which_the_next_local_day_begins(zone: str) -> None:
+    first_us = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    starts = first_us + np.repeat(np.arange(2 * 365), 2) * DAY_US  # each twice, as two meters have it
+    for start_us, slot in zip(starts.tolist(), Calendar(zone).midnight_slots(starts).tolist(), strict=True):
+        dates = [
+            datetime.fromtimestamp((start_us + at * SLOT_US) // 1_000_000, ZoneInfo(zone)).date() for at in range(48)
+        ]
+        assert slot == next((at for at in range(48) if dates[at] != dates[0]), 48)
+        assert len(set(dates)) <= 2
+
+
+def test_a_span_is_of_one_rule() -> None:
+    for zone in ("UTC", *ZONES):
+        require_one_rule(zone, date(2026, 1, 15), 400)
+    for zone, first, told in (
+        ("America/Sao_Paulo", date(2018, 12, 1), "changed its rules between 2018 and 2019"),  # its last summer time
+        ("Europe/Istanbul", date(2016, 6, 1), "changed its rules"),  # stays on summer time from then on
+        ("Pacific/Apia", date(2011, 12, 1), "changed its rules"),  # leaves a day out
+        ("Europe/London", date(2099, 6, 1), "no rules are known after 2099"),
+    ):
+        with pytest.raises(CalendarError, match=told):
+            require_one_rule(zone, first, 300)
 
 
 def test_days_of_46_and_of_50_half_hours() -> None:

@@ -65,8 +65,11 @@ def pence_of(prices: tuple[PriceList, ...], kind: TariffKind, start_us: int) -> 
 
 
 @cache
-def desk_of(zone: str, kind: TariffKind) -> Desk:
-    """The home's year on `kind`, but for a fortnight in spring over the change of the clocks, when it is on another."""
+def desk_of(zone: str, kind: TariffKind, views_zone: str) -> Desk:
+    """The home's year on `kind`, but for a fortnight in spring over the change of the clocks, when it is on another.
+
+    views_zone: by whose midnights the views divide UTC days.
+    """
     calendar = Calendar(zone)
     customers, prices = MemoryCustomers(SCHEMA), price_lists(calendar)
     for one in prices:
@@ -77,13 +80,26 @@ def desk_of(zone: str, kind: TariffKind) -> Desk:
     )
     customers.change_preference(HOME, choose(Preference.TARIFF, kind, day_start_us(202604, 3, calendar) + 5, calendar))
     desk = Desk(customers=customers, views=MemoryStore(SCHEMA), first_tariff=kind, calendar=calendar)
-    starts = UTC_START_US + np.arange(DAYS) * DAY_US
-    n, kinds = DAYS, np.array([desk.tariff(HOME, int(start_us)) for start_us in starts], np.uint8)
+    starts, n = UTC_START_US + np.arange(DAYS) * DAY_US, DAYS
     zero, fuel = np.zeros(n, np.int32), np.zeros(n, np.int8)
-    day = day_totals(prices, day_start_us=starts, values_wh=VALUES, slot_count=np.full(n, 48), kind=kinds, fuel=fuel)
     views = desk.views
     assert isinstance(views, MemoryStore)
-    views.book = Book(prices=prices)
+    views.book = Book(
+        prices=prices,
+        kind_of=lambda _, instants: np.array([desk.tariff(HOME, one) for one in instants.tolist()], np.uint8),
+        calendar=Calendar(views_zone),
+    )
+    before, after = views.book.kinds_of_days(np.full(n, HOME), starts)
+    day = day_totals(
+        prices,
+        day_start_us=starts,
+        values_wh=VALUES,
+        slot_count=np.full(n, 48),
+        kind=before,
+        fuel=fuel,
+        calendar=views.book.calendar,
+        late_kind=after,
+    )
     views.append(
         Readings(
             mpxn=np.full(n, 1_000_000_000_056),
@@ -120,10 +136,12 @@ def told(desk: Desk, zone: str, kind: TariffKind) -> dict[tuple[str, TariffKind,
     return sums
 
 
+@pytest.mark.parametrize("views", ["of UTC", "of the home"])
 @pytest.mark.parametrize("kind", TariffKind)
 @pytest.mark.parametrize("zone", ZONES)
-def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, kind: TariffKind) -> None:
-    desk, expected = desk_of(zone, kind), told(desk_of(zone, kind), zone, kind)
+def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, kind: TariffKind, views: str) -> None:
+    desk = desk_of(zone, kind, "UTC" if views == "of UTC" else zone)
+    expected = told(desk, zone, kind)
     zoneinfo, numbers = ZoneInfo(zone), range(1, 13)
     for number in numbers:
         month = 202600 + number
@@ -155,13 +173,15 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, kind: Tar
         assert not [line for line in bill.lines if line.kind is LineKind.ADJUSTMENT]
 
 
+@pytest.mark.parametrize("views", ["of UTC", "of the home"])
 @pytest.mark.parametrize("kind", TariffKind)
 @pytest.mark.parametrize("zone", ZONES)
 def test_displays_show_the_price_of_each_half_hour_and_the_use_since_local_midnight(
-    zone: str, kind: TariffKind
+    zone: str, kind: TariffKind, views: str
 ) -> None:
     """On both days of a clock change, and on the days around a price list and a tariff."""
-    desk, prices, zoneinfo = desk_of(zone, kind), price_lists(Calendar(zone)), ZoneInfo(zone)
+    desk = desk_of(zone, kind, "UTC" if views == "of UTC" else zone)
+    prices, zoneinfo = price_lists(Calendar(zone)), ZoneInfo(zone)
     flat = VALUES.ravel()
     for first in ("2026-03-28T20:00", "2026-06-30T18:00", "2026-10-24T20:00", "2026-11-03T16:00", "2026-03-19T18:00"):
         for at_us in range(utc_us(first), utc_us(first) + 32 * SLOT_US, SLOT_US):
@@ -177,9 +197,38 @@ def test_displays_show_the_price_of_each_half_hour_and_the_use_since_local_midni
             assert Decimal(shown.today_upence) / 1_000_000 == Decimal(pence) / 1_000
 
 
+@pytest.mark.parametrize("kind", TariffKind)
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_views_of_a_year_tell_local_days(zone: str, kind: TariffKind) -> None:
+    desk, prices, zoneinfo = desk_of(zone, kind, zone), price_lists(Calendar(zone)), ZoneInfo(zone)
+    views = desk.views
+    assert isinstance(views, MemoryStore)
+    wh: dict[dt.date, int] = defaultdict(int)
+    pence: dict[dt.date, Decimal] = defaultdict(Decimal)
+    version: dict[dt.date, int] = {}
+    for at, used in enumerate(VALUES.ravel().tolist()):
+        start_us = UTC_START_US + at * SLOT_US
+        day = dt.datetime.fromtimestamp(start_us // 1_000_000, zoneinfo).date()
+        wh[day] += used
+        pence[day] += used * pence_of(prices, desk.tariff(HOME, start_us), start_us) / 1_000
+        version[day] = sum(one.effective_us <= start_us for one in prices)
+    for month in range(1, 13):
+        days = [day for day in wh if (day.year, day.month) == (2026, month)]
+        used = {one.day: one.usage_wh for one in views.usage(HOME, ELECTRICITY, 202600 + month)}
+        assert used == {day.day: wh[day] for day in days}
+        billed = {
+            one.day: (one.tariff_version, one.low_wh + one.standard_wh + one.peak_wh, Decimal(one.cost_upence) / 10**6)
+            for one in views.billing(HOME, 202600 + month)
+        }
+        assert billed == {day.day: (version[day], wh[day], pence[day]) for day in days}
+    noon = dt.datetime(2026, 7, 1, 12, tzinfo=zoneinfo)
+    (today,) = views.today(HOME, int(noon.timestamp()) * 1_000_000)
+    assert (today.day, today.low_wh + today.standard_wh + today.peak_wh) == (1, wh[noon.date()])
+
+
 def test_a_correction_across_local_midnight_is_on_both_months_bills() -> None:
     """30 June 22:30 and 23:00 UTC in London are June's last half-hour and July's first."""
-    desk = desk_of("Europe/London", TariffKind.FLAT)
+    desk = desk_of("Europe/London", TariffKind.FLAT, "UTC")
     views, home = desk.views, 6
     assert isinstance(views, MemoryStore)
     start_us = utc_us("2026-06-30T00:00")
