@@ -137,6 +137,11 @@ def days_of_month(month: int) -> range:
     return range((first - _EPOCH).days, (after - _EPOCH).days)
 
 
+def month_before(month: int) -> int:
+    """The month before a month, both yyyymm."""
+    return month_of_day(days_of_month(month)[0] - 1)
+
+
 def month_of_day(day: int) -> int:
     """The month (yyyymm) that a day, since 1970, is in."""
     of_day = _EPOCH + timedelta(days=day)

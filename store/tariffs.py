@@ -8,7 +8,7 @@ Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500. Thos
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,12 @@ class DayTotals:
     late_peak_wh: NDArray[np.int64]  # [n]
     late_cost_upence: NDArray[np.int64]  # [n]
     late_tariff_version: NDArray[np.int32]  # [n]
+
+    @classmethod
+    def undivided(cls, **early: NDArray[Any]) -> Self:
+        """Of days in which no local midnight lies: the parts before it are all there is, and what is late is 0."""
+        late = {f"late_{name}": np.zeros_like(values) for name, values in early.items()}
+        return cls(**early, **late)
 
 
 def in_force(prices: Sequence[PriceList], instant_us: NDArray[np.int64]) -> NDArray[np.int64]:

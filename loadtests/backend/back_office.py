@@ -25,7 +25,7 @@ from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
 from loadtests.workload.prices import book_of, price_lists_of
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
-from scenarios.calendar import month_of_day
+from scenarios.calendar import month_before, month_of_day
 from scenarios.domain import (
     DAY_US,
     SLOT_US,
@@ -369,7 +369,7 @@ class BackOffice:
         self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
         self._store.rejected(self._start_us // DAY_US * DAY_US)
         self._customers.register_changes(home)
-        before = self._estate.calendar.month_of(self._start_us - DAY_US * 28)
+        before = month_before(self._estate.calendar.month_of(self._start_us))
         desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
         self.done.bills += 1
 

@@ -75,17 +75,14 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
 
 def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVersion | None:
     """What the keyspace says that it holds; None for one that is new, or from before versions. Raises StoreError."""
-    rows = _query(
-        session, topology, f"SELECT name, version, to_rebuild, time_zone FROM {topology.keyspace}.schema_version"
-    )
+    rows = _query(session, topology, f"SELECT * FROM {topology.keyspace}.schema_version")
     if not rows:
         return None
     assert len(rows) == 1, "a keyspace of two schemas"
     (row,) = rows
     views = tuple(row.to_rebuild.split()) if row.to_rebuild else ()
-    return HeldVersion(
-        schema=row.name, version=row.version, views_to_rebuild=views, time_zone=row.time_zone or UTC_CALENDAR.zone
-    )
+    zone = getattr(row, "time_zone", None) or UTC_CALENDAR.zone  # an older program made the table without it
+    return HeldVersion(schema=row.name, version=row.version, views_to_rebuild=views, time_zone=zone)
 
 
 def warming_keyspace(topology: Topology) -> str:

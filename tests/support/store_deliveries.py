@@ -58,7 +58,7 @@ class Delivery:
             interval_start_us=np.array([START_US + self.slot * SLOT_US]),
             values_wh=np.array([self.values_wh], np.int32).reshape(1, -1),
             register_wh=np.array([self.register_wh]),
-            day=DayTotals(
+            day=DayTotals.undivided(
                 usage_wh=total,
                 low_wh=total,
                 standard_wh=total,

@@ -100,7 +100,7 @@ def delivery(
         interval_start_us=np.array([START_US + slot * SLOT_US]),
         values_wh=np.array([values_wh], np.int32).reshape(1, -1),
         register_wh=np.array([register_wh]),
-        day=DayTotals(
+        day=DayTotals.undivided(
             usage_wh=usage,
             low_wh=usage // 2,
             standard_wh=usage - usage // 2 - 1,

@@ -18,6 +18,7 @@ from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
 from scenarios.spec import Scenario
 from sim.estate.lookup import meter_types_of, schedules_on
 from sim.estate.model import EstateModel, build_estate
+from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.ports import LogEvent, StoreError, Values
 from store.readings.store import HomeReadings
@@ -25,7 +26,7 @@ from store.readings.verify import folded_views
 from store.schemas import SCHEMAS
 from store.tariffs import EXPORT
 
-HOMES, DAYS, ROUNDS, MONTH = 48, 2, 24, 202601
+HOMES, DAYS, ROUNDS, MONTH = 48, 2, 24, 202606  # in London July begins within the second day
 SCENARIO = Scenario.model_validate(
     {
         "title": "office",
@@ -38,7 +39,7 @@ SCENARIO = Scenario.model_validate(
         },
         "reads": {"gap_share": 0.01},
         "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
-        "run": {"days": DAYS, "wall_s": 60, "seed": 9},
+        "run": {"start": "2026-06-29", "days": DAYS, "wall_s": 60, "seed": 9},
     }
 )
 
@@ -96,6 +97,9 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
 def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left) -> None:
     estate, store, ledger, office, before = left
     assert office.done.delivered > 100 and office.done.faulty == office.done.bills == office.done.rounds == ROUNDS
+    customers = HomeCustomers(store.runner)  # type: ignore[arg-type]
+    billed = {bill.month for home in range(HOMES) for bill in customers.bills(home)}
+    assert billed == {202605}  # the month before; the storm's own months are for the audit to bill
     after = [store.events(home, MONTH) for home in range(HOMES)]
     assert [[one for one in of_home if one.fuel != EXPORT] for of_home in after] == before
     exported = [(home, one) for home, of_home in enumerate(after) for one in of_home if one.fuel == EXPORT]
