@@ -7,6 +7,7 @@ Both sides of a ratio run in turns on the same nodes. Server CPU is that of both
 """
 
 import itertools
+import re
 import socket
 import statistics
 import time
@@ -38,7 +39,7 @@ from store.readings.verify import folded_views
 from store.roles import TableRole
 from store.rows import Readings, home_columns, month_of, reading_columns
 from store.schemas import DEFAULT_SCHEMA as SCHEMA
-from store.tables import CqlType, Schema, Statement, write_of
+from store.tables import CqlType, Schema, Statement, Table, write_of
 from store.tariffs import FIRST_PRICES, Book, day_totals
 
 INGEST = next(write for write in SCHEMA.writes if write.statement.operation is Operation.INGEST_READING)
@@ -220,6 +221,40 @@ def test_views_against_the_log_alone(benchmark: Any, nodes: Nodes, slot_count: i
         log_us=[round(one, 1) for one in log.per_reading_us],
         views_us=[round(one, 1) for one in views.per_reading_us],
         amplification=amplification(slot_count),
+        **fingerprint(),
+    )
+
+
+def without_local_days(table: Table) -> Table:
+    """The table as it would be of UTC days alone."""
+    return replace(
+        table,
+        create=re.sub(r"late_\w+ \w+,\s*", "", table.create),
+        columns=tuple(column for column in table.columns if not column.name.startswith("late_")),
+        queries=(),
+    )
+
+
+@pytest.mark.parametrize("slot_count", [1, SLOTS_PER_DAY])
+def test_local_days_against_utc_days(benchmark: Any, nodes: Nodes, slot_count: int) -> None:
+    """Server CPU a reading: log and views with what lies after local midnight, against the same without those columns."""
+    name = "pushes" if slot_count == 1 else "uploads"
+    count = HOMES * (PUSH_SLOTS if slot_count == 1 else UPLOAD_DAYS)
+    plain = tuple(without_local_days(table) for table in INGEST.tables)
+    of_utc = Schema(name="utc_days", version=1, tables=plain, writes=(write_of(Operation.INGEST_READING, *plain),))
+    utc = Side(nodes, of_utc, f"utc_{name}", slot_count)
+    local = Side(nodes, replace(SCHEMA, tables=INGEST.tables, writes=(INGEST,)), f"local_{name}", slot_count)
+    for _ in range(3):
+        utc.send(count, is_counted=False)
+        local.send(count, is_counted=False)
+    benchmark.pedantic(lambda: local.send(count), setup=lambda: utc.send(count), rounds=ROUNDS)
+    pairs = [one / other for one, other in zip(local.per_reading_us, utc.per_reading_us, strict=True)]
+    ratio = statistics.median(local.per_reading_us) / statistics.median(utc.per_reading_us)
+    benchmark.extra_info.update(
+        {"local_days_cpu" if slot_count == 1 else "local_days_cpu_uploads": round(ratio, 2)},
+        pairs=[round(pair, 2) for pair in pairs],
+        utc_us=[round(one, 1) for one in utc.per_reading_us],
+        local_us=[round(one, 1) for one in local.per_reading_us],
         **fingerprint(),
     )
 

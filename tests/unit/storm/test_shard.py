@@ -1,11 +1,19 @@
-"""What a shard says of a second: lanes of one operation are added up, their histograms too."""
+"""A shard: what it says of a second, and how long it warms the nodes."""
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Self
 
 import numpy as np
+import pytest
 
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.recording.history import SecondCounts
 from loadtests.sender.recorder import IntervalSnapshot
+from loadtests.storm import shard
 from loadtests.storm.shard import second_of
+from scenarios.spec import Dc, Topology
 
 
 def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
@@ -28,3 +36,52 @@ def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
     assert dict(zip(at.tolist(), many.tolist(), strict=True)) == {20: 5, 30: 4}
     at, many = told.service["ingest_revision"]
     assert dict(zip(at.tolist(), many.tolist(), strict=True)) == {5: 2, 6: 3}
+
+
+class SlowSource:
+    """Needs longer for its first block than the nodes are to be warmed."""
+
+    is_primed = False
+
+    def prime(self) -> None:
+        time.sleep(0.7)
+        self.is_primed = True
+
+
+class EngineOfAnOperation:
+    """Sends one operation a millisecond until it is stopped; the first when the source has its first block."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def run(self, source: SlowSource, closed_in_flight: int) -> SimpleNamespace:
+        if not source.is_primed:
+            source.prime()
+        sent = 0
+        while not self.stopped.wait(0.001):
+            sent += 1
+        return SimpleNamespace(ok=sent, indeterminate=0, late_answers=0)
+
+
+def test_nodes_are_warmed_for_their_time_however_long_the_first_block_takes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
+    scenario = SimpleNamespace(topology=topology, run=SimpleNamespace(warm_nodes_s=0.5, in_flight_max=1))
+    plan = SimpleNamespace(experiment=SimpleNamespace(scenario=scenario), shard_count=1)
+    monkeypatch.setattr(shard, "_prepare", lambda *_: (None, None))
+    monkeypatch.setattr(shard, "_in_flight_max", lambda _: 1)
+    monkeypatch.setattr(shard, "_source_of", lambda *_: SlowSource())
+    monkeypatch.setattr(shard, "_engine", lambda *_, **__: EngineOfAnOperation())
+    with caplog.at_level("INFO"):
+        shard._warm_nodes(plan)  # type: ignore[arg-type]
+    (told,) = [record.args for record in caplog.records if record.msg.startswith("warmed")]
+    assert isinstance(told, tuple) and told[0] > 0
