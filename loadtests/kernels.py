@@ -1,4 +1,4 @@
-"""How the engine's kernels are compiled. The wrappers keep a kernel's Python signature, so that mypy checks its callers.
+"""How the kernels of an event-loop tick are compiled. What runs for long takes `sim.kernels`, without the interpreter lock.
 
 Borrowing: Numba would count a reference for each of the 25 arrays of the state, in atomic operations, at every call of
 one kernel by another: 2.3 us an operation instead of 0.3 (November 2026). A kernel that borrows its arrays counts
@@ -24,16 +24,6 @@ def borrowing_kernel(function: Callable[P, R]) -> Callable[P, R]:
     It keeps the interpreter lock: alone it takes microseconds, less than to give the lock away and wait for it again.
     """
     return cast(Callable[P, R], stamped_kernel(function, _nrt=False))
-
-
-def unlocked_borrowing_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a borrowing kernel that runs for long, without the interpreter lock."""
-    return cast(Callable[P, R], stamped_kernel(function, _nrt=False, nogil=True))
-
-
-def unlocked_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a kernel that may make arrays, without the interpreter lock: for the sender's helpers."""
-    return cast(Callable[P, R], stamped_kernel(function, nogil=True))
 
 
 _memmove = types.ExternalFunction("memmove", types.uintp(types.uintp, types.uintp, types.uintp))

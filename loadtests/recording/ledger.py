@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.kernels import borrowing_kernel, unlocked_kernel
+from loadtests.kernels import borrowing_kernel
 from scenarios.outside_text import read_text, why_refused
+from sim.kernels import kernel
 
 SLOTS_PER_BYTE = 4
 EXPORT_PLANE = "export"  # what import/export meters gave to the network; all other planes are named after what was sent
@@ -203,7 +204,7 @@ def refuse_run(
         states[plane, meter, byte] = np.uint8((state & ~failed) | (SlotState.FAILED * _LOW_BITS & failed))
 
 
-@unlocked_kernel
+@kernel
 def strengthen(states: NDArray[np.uint8], others: NDArray[np.uint8]) -> None:
     """Give each slot the stronger of its two states: uint8[n] of packed slots twice, the first changed in place."""
     for byte in range(states.size):
@@ -214,7 +215,7 @@ def strengthen(states: NDArray[np.uint8], others: NDArray[np.uint8]) -> None:
         states[byte] = np.uint8(in_doubt | ((acknowledged | failed) << 1))
 
 
-@unlocked_kernel
+@kernel
 def count_states(packed: NDArray[np.uint8], slot_count: int) -> NDArray[np.int64]:
     """How many slots are in each SlotState: uint8[meters, bytes] of one plane -> int64[4]."""
     counts = np.zeros(4, dtype=np.int64)

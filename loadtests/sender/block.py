@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.kernels import copy_bytes, unlocked_borrowing_kernel
+from loadtests.kernels import copy_bytes
+from sim.kernels import leaf_kernel
 
 # One operation. Kernels read it as a record; 48 bytes, so that four lie in three cache lines.
 OPERATION = np.dtype(
@@ -102,7 +103,7 @@ def assemble_block(groups: Sequence[FrameGroup]) -> OperationBlock:
     return OperationBlock(rows=rows, frames=frames)
 
 
-@unlocked_borrowing_kernel
+@leaf_kernel
 def _scatter(
     source: NDArray[np.uint8], source_rows: NDArray[np.int64], offsets: NDArray[np.int64], target: NDArray[np.uint8]
 ) -> None:

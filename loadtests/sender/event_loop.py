@@ -7,12 +7,13 @@ told to stop, and at the latest with the second, whose recording Python hands ov
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.kernels import borrowing_kernel, unlocked_borrowing_kernel
+from loadtests.kernels import borrowing_kernel
 from loadtests.sender.completion import expire, update_live
 from loadtests.sender.responses import scan_responses
 from loadtests.sender.state import STALL_US, BlockProgress, EngineLimit, LinkField, LinkStatus, Total, WireState
 from loadtests.sender.submit import submit_due
 from loadtests.sender.syscalls import now_us, receive_all, send_all, sleep_us
+from sim.kernels import leaf_kernel
 
 _HOUSEKEEPING_US = 100_000
 _IDLE_US_MAX = 2_000  # the longest sleep of an open loop, so that a stop is heard
@@ -25,7 +26,7 @@ _CLOSED_TICK_US_MIN = 200
 _CLOSED_TICK_US_MAX = 20_000
 
 
-@unlocked_borrowing_kernel
+@leaf_kernel
 def run_stretch(
     state: WireState,
     rows: NDArray[np.void],

@@ -7,7 +7,8 @@ tail are sign-extended, which is not what the original does. `Murmur3Partitioner
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.kernels import borrowing_kernel, unlocked_kernel
+from loadtests.kernels import borrowing_kernel
+from sim.kernels import kernel
 
 _C1 = np.uint64(0x87C37B91114253D5)
 _C2 = np.uint64(0x4CF5AD432745937F)
@@ -15,7 +16,7 @@ _FMIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _FMIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 
 
-@unlocked_kernel
+@kernel
 def tokens(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The token of each key: uint8[n, k] serialized partition keys -> int64[n]."""
     result = np.empty(keys.shape[0], dtype=np.int64)

@@ -23,8 +23,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.kernels import unlocked_kernel
 from loadtests.sender.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame
+from sim.kernels import kernel
 
 RECEIVE_BYTES = 1 << 20
 ANSWER_SIZE = HEADER_SIZE + 4  # RESULT, of kind VOID
@@ -62,7 +62,7 @@ class BulkStub:
         return self.answered
 
 
-@unlocked_kernel
+@kernel
 def answer_executes(received: NDArray[np.uint8], size: int, answers: NDArray[np.uint8]) -> tuple[int, int]:
     """Answer the whole EXECUTE frames at the beginning of uint8[n] `received`, of which `size` bytes are filled.
 
