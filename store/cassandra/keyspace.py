@@ -60,10 +60,10 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
         check_time_zone(version, calendar, topology.keyspace)
     way = migrations_to(schema, version, topology.keyspace) if version else []
     with one_after_the_other(session) as ddl:
+        for table in schema.tables:  # first: a later migration may alter a table that an earlier version has not had
+            ddl(table.create.format(keyspace=topology.keyspace))
         for statement in [statement for one in way for statement in one.statements]:
             ddl(statement.format(keyspace=topology.keyspace))
-        for table in schema.tables:
-            ddl(table.create.format(keyspace=topology.keyspace))
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
         raise StoreError(f"the nodes don't agree on schema {schema.name} after {AGREEMENT_S_MAX} s: is a node down?")
     session.cluster.refresh_schema_metadata()

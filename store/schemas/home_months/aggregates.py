@@ -69,7 +69,7 @@ _MONTH = Bind(name="month", type=CqlType.INT)
 INSIGHTS_BY_COHORT = Table(
     name="insights_by_cohort",
     roles=(TableRole.COHORT_INSIGHTS,),
-    serves="what similar homes used on each UTC day of a month, and in the month (day 0): how many, the mean, percentiles",
+    serves="what similar homes used on each local day of a month, and in the month (day 0): how many, the mean, percentiles",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.insights_by_cohort (
         cohort int, month int, day tinyint, fuel tinyint,
         home_count int, mean_wh bigint, percentiles_wh frozen<list<int>>,
