@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.domain import DAY_US
+from scenarios.calendar import GREAT_BRITAIN
+from scenarios.domain import DAY_US, Operation
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema, held_version
 from store.ports import StoreError
@@ -100,3 +101,14 @@ def test_a_newer_keyspace_is_refused_and_left_alone(session: Any, topology: Topo
     session.cluster.refresh_keyspace_metadata(topology.keyspace)
     tables = session.cluster.metadata.keyspaces[topology.keyspace].tables
     assert "settlement_by_date" not in tables and "through" not in tables["billing_by_home"].columns
+
+
+def test_a_keyspace_keeps_the_time_zone_of_its_days(session: Any, topology: Topology) -> None:
+    small = SCHEMA.only((Operation.READ_USAGE_MONTH,))
+    create_schema(session, small, topology, GREAT_BRITAIN)
+    create_schema(session, small, topology, GREAT_BRITAIN)
+    with pytest.raises(StoreError, match=r"by Europe/London, not by UTC: ask for that \(\[estate\] time_zone\)"):
+        create_schema(session, small, topology)
+    assert CassandraStore(session, small, topology).calendar == GREAT_BRITAIN
+    with pytest.raises(StoreError, match="by Europe/London, not by UTC"):
+        CassandraStore(session, small, topology, BOOK)
