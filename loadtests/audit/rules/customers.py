@@ -202,6 +202,38 @@ def _used(days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> dict[Ke
     return {(key[0], key[1], key[2], key[3], key[4]): row for key, row in zip(unique.tolist(), added, strict=True)}
 
 
+def check_local_days(told_wh: Mapping[tuple[int, int, int], int], days: MeterDays, zone: tzinfo) -> Checked:
+    """Is the use that a customer is told of each day that of the half-hours that begin on it by the clock on the wall?
+
+    told_wh: (premises, fuel, local day as yyyymmdd) -> Wh. The day of each half-hour is asked of the zone's own rules. Of a day
+    of which no half-hour has come nothing may be told.
+    """
+    start_us = days.day_start_us[:, np.newaxis] + np.arange(SLOTS_PER_DAY) * SLOT_US
+    instants, of_slot = np.unique(start_us, return_inverse=True)
+    local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
+    day = np.array([(one.year * 100 + one.month) * 100 + one.day for one in local], np.int64)[
+        of_slot.reshape(start_us.shape)
+    ]
+    has_come = np.arange(SLOTS_PER_DAY) < days.slot_count[:, np.newaxis]
+    used_wh: dict[tuple[int, int, int], int] = {}
+    for at, (home, fuel) in enumerate(zip(days.premises.tolist(), days.fuel.tolist(), strict=True)):
+        for of_day in np.unique(day[at][has_come[at]]).tolist():
+            is_of = has_come[at] & (day[at] == of_day) & (days.values_wh[at] != MISSING_WH)
+            key = home, fuel, of_day
+            used_wh[key] = used_wh.get(key, 0) + int(days.values_wh[at][is_of].sum())
+    faults = (
+        f"home {home}, fuel {fuel}, {of_day // 10_000}-{of_day // 100 % 100:02d}-{of_day % 100:02d}: "
+        f"{_wh(told_wh.get((home, fuel, of_day)))} told, {_wh(used_wh.get((home, fuel, of_day)))} used"
+        for home, fuel, of_day in sorted(told_wh.keys() | used_wh.keys())
+        if told_wh.get((home, fuel, of_day)) != used_wh.get((home, fuel, of_day))
+    )
+    return checked("a customer's days are those of the clock on the wall", len(used_wh), faults)
+
+
+def _wh(value: int | None) -> str:
+    return "nothing" if value is None else f"{value:,} Wh"
+
+
 def _standing_faults(bills: Sequence[Bill], prices: Sequence[PriceList]) -> list[str]:
     """Each day's standing charge is on one bill unless it was given back, and costs what its version says."""
     by_version = {one.version: one for one in prices}

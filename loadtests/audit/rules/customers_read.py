@@ -22,6 +22,7 @@ from loadtests.audit.rules.customers import (
     Registers,
     check_bills,
     check_displays,
+    check_local_days,
     check_registers,
     check_views,
 )
@@ -84,12 +85,34 @@ def check_rules(
     checks = [_displays(estate, homes, kinds, desks, prices)]
     is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
     if is_any_read:
+        fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
+        days = _days_of(events, kinds)
         checks += [
             check_registers(_registers(events), []),
             check_raw_forms(
                 estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
             ),
-            _bills(estate, homes, kinds, desks, events, months),
+            check_bills(
+                [
+                    bill
+                    for home in homes
+                    for bill in _billed(desks[kinds[home]], home, months, (*fuels, EXPORT), _end_us(estate))
+                ],
+                days,
+                price_lists_of(estate),
+                zone,
+            ),
+            check_local_days(
+                {
+                    (home, fuel, month * 100 + one.day): one.usage_wh
+                    for home in homes
+                    for fuel in (*fuels, EXPORT)
+                    for month in months
+                    for one in readings.usage(home, fuel, month)
+                },
+                days,
+                zone,
+            ),
         ]
     checks = [replace(one, sample=of_homes) for one in checks]
     return checks + (_views(session, estate, ledger, schema, topology, progress) if is_any_read else [])
@@ -175,18 +198,12 @@ def _displays(
     )
 
 
-def _bills(
-    estate: EstateModel,
-    homes: Sequence[int],
-    kinds: dict[int, int],
-    desks: dict[int, Desk],
-    events: dict[int, list[tuple[int, LogEvent]]],
-    months: Sequence[int],
-) -> Checked:
-    """Issue the months' bills, and hold them against the half-hours of the log, added up one by one."""
-    end_us = int(_day_starts_us(estate)[-1]) + DAY_US
-    fuels = (*(FUEL_CODES[fuel] for fuel in estate.fuels), EXPORT)
-    bills = [bill for home in homes for bill in _billed(desks[kinds[home]], home, months, fuels, end_us)]
+def _end_us(estate: EstateModel) -> int:
+    return int(_day_starts_us(estate)[-1]) + DAY_US
+
+
+def _days_of(events: dict[int, list[tuple[int, LogEvent]]], kinds: dict[int, int]) -> MeterDays:
+    """The half-hours of the log by UTC day, each as its highest revision has it."""
     days: dict[tuple[int, int, int], tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     for home, one in chain.from_iterable(([(home, one) for _, one in of_home] for home, of_home in events.items())):
         if one.slot_count == 0:
@@ -199,18 +216,13 @@ def _bills(
             if wh != MISSING_WH and one.revision > revisions[slot]:
                 values[slot], revisions[slot] = wh, one.revision
         days[home, one.fuel, day_us] = values, revisions, max(count, first + one.slot_count)
-    return check_bills(
-        bills,
-        MeterDays(
-            premises=np.array([home for home, _, _ in days], np.int64),
-            fuel=np.array([fuel for _, fuel, _ in days], np.int64),
-            day_start_us=np.array([day_us for _, _, day_us in days], np.int64),
-            slot_count=np.array([count for _, _, count in days.values()], np.int64),
-            values_wh=np.array([values for values, _, _ in days.values()], np.int32).reshape(-1, SLOTS_PER_DAY),
-            tariff=np.array([kinds[home] for home, _, _ in days], np.uint8),
-        ),
-        price_lists_of(estate),
-        ZoneInfo(estate.calendar.zone),
+    return MeterDays(
+        premises=np.array([home for home, _, _ in days], np.int64),
+        fuel=np.array([fuel for _, fuel, _ in days], np.int64),
+        day_start_us=np.array([day_us for _, _, day_us in days], np.int64),
+        slot_count=np.array([count for _, _, count in days.values()], np.int64),
+        values_wh=np.array([values for values, _, _ in days.values()], np.int32).reshape(-1, SLOTS_PER_DAY),
+        tariff=np.array([kinds[home] for home, _, _ in days], np.uint8),
     )
 
 

@@ -1,8 +1,9 @@
 """Each check of the customers' side passes what is right, finds each planted fault, and has no verdict on nothing."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from loadtests.audit.rules.customers import (
     Registers,
     check_bills,
     check_displays,
+    check_local_days,
     check_registers,
     check_views,
 )
@@ -367,3 +369,36 @@ def test_a_view_that_is_its_fold_is_right_and_an_empty_one_tells_nothing() -> No
 def test_examples_have_a_limit() -> None:
     checked = check_views("usage_by_fuel", 12, [difference(None, {})] * 40)
     assert (checked.faults, len(checked.examples)) == (40, EXAMPLES_MAX)
+
+
+def test_days_told_by_another_clock_are_found() -> None:
+    """In London the last hour of 30 June, UTC, is July's first: 46 half-hours of 10 Wh, then 2 and 48."""
+    starts = np.array([day_start_us(202606, 30), day_start_us(202607, 1)])
+    held = MeterDays(
+        premises=np.array([3, 3]),
+        fuel=np.array([GAS, GAS]),
+        day_start_us=starts,
+        slot_count=np.array([48, 10]),  # the second day is not over
+        values_wh=np.full((2, 48), 10, np.int32),
+        tariff=np.zeros(2, np.uint8),
+    )
+    london = ZoneInfo("Europe/London")
+    right = {(3, GAS, 20260630): 460, (3, GAS, 20260701): 120}
+    checked = check_local_days(right, held, london)
+    assert (checked.counted, checked.is_right) == (2, True)
+    of_utc = {(3, GAS, 20260630): 480, (3, GAS, 20260701): 100}
+    faults = check_local_days(of_utc, held, london)
+    assert faults.faults == 2
+    assert faults.examples[0] == f"home 3, fuel {GAS}, 2026-06-30: 480 Wh told, 460 Wh used"
+    assert check_local_days(of_utc, held, UTC).is_right is True
+    assert check_local_days({**right, (3, GAS, 20260702): 0}, held, london).faults == 1  # of which nothing has come
+    assert check_local_days({(3, GAS, 20260630): 460}, held, london).examples[0].endswith("nothing told, 120 Wh used")
+    gap = MeterDays(**{**vars_of(held), "values_wh": np.full((2, 48), MISSING_WH, np.int32)})
+    assert check_local_days(dict.fromkeys(right, 0), gap, london).is_right is True
+    assert (
+        check_local_days({}, MeterDays(**{name: one[:0] for name, one in vars_of(held).items()}), UTC).is_right is None
+    )
+
+
+def vars_of(days: MeterDays) -> dict[str, Any]:
+    return {field.name: getattr(days, field.name) for field in fields(MeterDays)}

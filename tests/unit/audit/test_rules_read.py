@@ -13,6 +13,7 @@ from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
 from loadtests.workload.prices import book_of, price_lists_of
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
@@ -27,7 +28,7 @@ HOMES, DAYS, FELL = 6, 2, 3  # FELL: a home
 SCHEMA = SCHEMAS["home_months"]
 
 
-def scenario(effective_h: float = 37.0) -> Scenario:
+def scenario(effective_h: float = 37.0, start: str = "2026-01-10") -> Scenario:
     """A second price list comes into force an hour after the middle of the last day."""
     return Scenario.model_validate(
         {
@@ -44,7 +45,7 @@ def scenario(effective_h: float = 37.0) -> Scenario:
                 }
             ],
             "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
-            "run": {"start": "2026-01-10", "days": DAYS, "wall_s": 60},
+            "run": {"start": start, "days": DAYS, "wall_s": 60},
         }
     )
 
@@ -63,10 +64,15 @@ def checks_of(
     *,
     sent: Sent = lambda _meter, _day, whole: whole,
     unpublished: int = 0,
+    divided_by: Calendar | None = None,
 ) -> dict[str, Checked]:
-    """What the rules say of a store that holds what `sent` makes of each meter's day, and but the first price lists."""
+    """What the rules say of a store that holds what `sent` makes of each meter's day, and but the first price lists.
+
+    divided_by: another calendar than the estate's, by which the store tells its rows.
+    """
     runner = MemoryOnce(SCHEMA)
-    readings, customers = HomeReadings(runner, runner, book_of(estate)), HomeCustomers(runner)
+    book = replace(book_of(estate), calendar=divided_by or estate.calendar)
+    readings, customers = HomeReadings(runner, runner, book), HomeCustomers(runner)
     ledger = Ledger.create(None, planes_of(scenario()), estate.meter_count, estate.slot_count)
     prices = price_lists_of(estate)
     for one in prices[: len(prices) - unpublished]:
@@ -101,10 +107,24 @@ def test_what_is_whole_passes_each_rule(estate: EstateModel, monkeypatch: pytest
         "registers never fall": True,
         "each reading is what its meter's raw form comes to": True,
         "bills add up to the half-hours": True,
+        "a customer's days are those of the clock on the wall": True,
     }
     assert checks["displays show the price in force"].counted == 2 * estate.meter_count
     assert checks["registers never fall"].counted == DAYS * estate.meter_count
     assert checks["bills add up to the half-hours"].counted == HOMES  # of one month
+    assert checks["a customer's days are those of the clock on the wall"].counted == DAYS * estate.meter_count
+
+
+def test_days_of_summer_time_that_are_told_by_utc_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """July begins in London at 23:00 UTC of the second day."""
+    summer = build_estate(scenario(start="2026-06-29"))
+    checks = checks_of(summer, monkeypatch)
+    assert all(one.is_right for one in checks.values()), checks
+    assert checks["bills add up to the half-hours"].counted == 2 * HOMES  # of two months
+    told = "a customer's days are those of the clock on the wall"
+    assert checks[told].counted == (DAYS + 1) * summer.meter_count  # an hour of the day that begins last is read
+    of_utc = checks_of(summer, monkeypatch, divided_by=UTC_CALENDAR)
+    assert of_utc[told].faults == DAYS * summer.meter_count  # the first day is whole but for the hour before the run
 
 
 def test_a_register_that_fell_is_named_with_the_ends_of_both_days(
