@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loadtests import interrupts
 from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
@@ -58,15 +59,18 @@ def storm_under_locust(
     """
     with tempfile.TemporaryDirectory(prefix="meterstorm-locust-") as secrets:
         command = _command(plan, experiment.endpoint, folder, Path(secrets))
-        process = _start(command, folder)
         of_locust = _of_locust(folder)
         nodes = HistoryWriter(of_locust.history / "nodes", ())
+        process = None
         try:
+            with interrupts.held():  # no Locust is started that is not ended
+                process = _start(command, folder)
             with BesideStorm(experiment, of_locust) as beside:
                 is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
             nodes.close()
             record = StormRecord.read(of_locust.path)
             _bring_together(folder, record)
@@ -203,15 +207,17 @@ def _live(record: StormRecord, node_cores: tuple[tuple[str, float], ...]) -> Liv
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """See that nothing of Locust's is left, whatever has happened."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_S_MAX)
-    with contextlib.suppress(ProcessLookupError):  # its workers are of its group, and may have outlived it
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.stdin is not None
-    process.stdin.close()
+    try:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S_MAX)
+    finally:  # also after a second Ctrl-C
+        with contextlib.suppress(ProcessLookupError):  # its workers are of its group, and may have outlived it
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def _bring_together(folder: RunFolder, record: StormRecord | None) -> None:

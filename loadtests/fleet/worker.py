@@ -179,7 +179,11 @@ class FleetWorker:
         try:
             if given.has_customers:
                 self.customers.open()
+            if self.is_over.is_set():  # stopped since the shard was given, or while customers connected
+                return
             shard.start(self.options, self.estate)
+            if self.is_over.is_set():  # or while its process was started
+                shard.stop()
             while (message := shard.hear()) is not None:
                 self._pass_on(shard, message)
         except (EOFError, OSError, HarnessError, StoreError) as error:
@@ -304,7 +308,7 @@ class _HostedShard:
 
     def start(self, options: FleetOptions, estate: EstateModel) -> None:
         """Start the process and give it its plan. Raises OSError or HarnessError when it can't be."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(exist_ok=True)  # in the worker's folder, which is not made anew once it is taken away
         self._log_path.parent.mkdir(exist_ok=True)
         live_path = self._folder / "live"
         new_live_counts(live_path)

@@ -24,6 +24,7 @@ from locust.event import Events
 import loadtests
 from loadtests import interrupts, locustfile
 from loadtests.cluster.connect import Endpoint
+from loadtests.fleet.messages import Given
 from loadtests.fleet.options import FleetOptions
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
@@ -173,3 +174,17 @@ def test_at_no_line_a_signal_leaves_a_folder(when: When, make: Make, number: int
         step += 1
         assert step < STEPS_MAX
     assert step > 5  # else nothing was stepped through
+
+
+def test_a_shard_that_is_given_to_a_worker_that_has_stopped_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder was made anew after it had been taken away, and nobody ended its process."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stopped = worker(tmp_path).fleet_worker
+    stopped.stop()
+    given = Given(shard=0, shard_count=1, closed_in_flight=None, has_customers=False, ledger_folder=None)
+    with gevent.Timeout(20, False):
+        stopped._host(given)
+    assert stopped._shards[0].process is None
+    assert list(tmp_path.iterdir()) == []

@@ -46,6 +46,27 @@ def test_what_does_not_hear_ctrl_c_is_killed_with_its_workers(
     assert alive == []
 
 
+def test_a_second_ctrl_c_while_locust_ends_leaves_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "stubborn.py"
+    program.write_text(STUBBORN.format(then="pass"))
+    process = launch._start([sys.executable, str(program)], RunFolder(tmp_path))
+    wait = process.wait
+
+    def interrupted(timeout: float | None = None) -> int:
+        if timeout == launch.STOP_S_MAX:
+            raise KeyboardInterrupt
+        return wait(timeout)
+
+    monkeypatch.setattr(process, "wait", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launch._end(process)
+        assert process.poll() is not None
+    finally:
+        process.kill()
+        wait()
+
+
 def test_the_secret_is_in_a_file_of_ours_and_not_on_the_command_line(tmp_path: Path) -> None:
     secret = "known to nobody else"
     plan = launch.FleetPlan(worker_count=2, listen=("0.0.0.0", 5557), secret=secret)
