@@ -12,6 +12,7 @@ Layout: uint8[planes, meters, bytes], slot s of a meter in byte s // 4, bits 2 *
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -65,6 +66,10 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
             _allocate(_states_path(folder), int(np.prod(shape)))
         except OSError as error:
+            if not isinstance(error, FileExistsError):  # another process's, made since we looked
+                with contextlib.suppress(OSError):
+                    _states_path(folder).unlink(missing_ok=True)
+                    folder.rmdir()
             size_mb = np.prod(shape) / 1e6
             raise HarnessError(f"{folder}: no room for a ledger of {size_mb:.0f} MB: {error.strerror}") from error
         about = {"planes": list(planes), "meter_count": meter_count, "slot_count": slot_count}

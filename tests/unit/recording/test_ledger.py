@@ -99,3 +99,4 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("os.posix_fallocate", no_room)
     with pytest.raises(HarnessError, match=r"no room for a ledger of 12 MB: No space left"):
         Ledger.create(tmp_path / "ledger", ["ingest_reading"], meter_count=1_000_000, slot_count=48)
+    assert list(tmp_path.iterdir()) == []  # so that the same folder serves the next try
