@@ -6,6 +6,8 @@ Leaves, found from the key alone; what commands make of a device is in `sim.esta
 
 from typing import NamedTuple
 
+import numpy as np
+
 from scenarios.domain import DAY_US, PARTITION_COUNT, MeterMode, MeterType, ReadSchedule
 from sim.draws.philox import Words
 from sim.draws.streams import Purpose, below, below_long, word_of, words
@@ -129,7 +131,9 @@ def meter_mode(p: KernelParameters, meter: int) -> int:
 
 @leaf_kernel
 def metering_words(p: KernelParameters, premises: int) -> Words:
-    """The words of a premises that decide on its metering, for `mode_of_words`."""
+    """The words of a premises that decide on its metering, for `mode_of_words`; where nothing is to decide, none is drawn."""
+    if p.is_all_smart:
+        return np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
     return words(p.seed, _METERING, premises, 0, 0)
 
 

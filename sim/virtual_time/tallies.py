@@ -63,6 +63,7 @@ _PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
 _IN_FLIGHT = int(CommandState.IN_FLIGHT)
 _OVER_WAN = np.isin(np.arange(KIND_COUNT), HUB_KINDS)
 _OUTBOX_ROOM = 32_768  # messages of a premises in a step, 10-second readings apart
+_MANY = 8  # messages whose keys are worth to be hashed in vector instructions
 COMMAND_COLUMNS = ("targets", "attempts", "late", "repeats", "displays_due", "displays_correct")
 _TARGETS, _ATTEMPTS, _LATE, _REPEATS, _DISPLAYS_DUE, _DISPLAYS_CORRECT = range(len(COMMAND_COLUMNS))
 
@@ -287,7 +288,8 @@ def _walk(
         for step_from_us in range(from_us, to_us, step_us):
             count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
             assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
-            hash_keys(out.due_us, out.message, count, scratch.keys)
+            if count >= _MANY:
+                hash_keys(out.due_us, out.message, count, scratch.keys)
             for at in range(count):
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
                 kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
@@ -302,7 +304,8 @@ def _walk(
                         tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
                 if due < p.span_us:
                     tallies.offered[kind, _bin_of(due, bin_us)] += 1
-                    add_keyed(p, due, message, scratch.keys[at], scratch, tallies.tiles, partition)
+                    key = scratch.keys[at] if count >= _MANY else hash_of_key(due, message)
+                    add_keyed(p, due, message, key, scratch, tallies.tiles, partition)
         if has_ten_seconds:
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel
