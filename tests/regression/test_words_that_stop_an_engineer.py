@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
 from html import unescape
 from pathlib import Path
 
@@ -72,5 +73,5 @@ def test_the_unit_of_costs_is_explained_where_a_fault_is_told() -> None:
     assert UPENCE == "upence (millionths of a penny)"
     bills, held = billed()
     wrong = replace(bills[2], total_upence=bills[2].total_upence + 1)
-    (told,) = check_bills([*bills[:2], wrong, bills[3]], held, PRICES).examples
+    (told,) = check_bills([*bills[:2], wrong, bills[3]], held, PRICES, UTC).examples
     assert f"total of {wrong.total_upence} {UPENCE} is not that of its lines" in told
