@@ -374,7 +374,9 @@ class FleetMaster:
 
     def _judge(self) -> None:
         """What the end lacks."""
-        if self._zero_ns is not None and self._far - self._done.keys():
+        # of what was not taken some may have been marks
+        has_hole = bool(self._far - self._done.keys()) or bool(self._far and self._misheard)
+        if self._zero_ns is not None and has_hole:
             self._record.distrust_ledger()
         if self._trouble:
             return

@@ -252,7 +252,8 @@ def unpacked_done(data: Mapping[str, Any]) -> ShardReport:
     cpu_s = data.get("cpu_s")
     numbers = [value for value in asdict(report).values() if isinstance(value, int | float)]
     if not isinstance(cpu_s, float) or not all(
-        math.isfinite(each) and 0 <= each <= _COUNT_MAX for each in (cpu_s, *numbers)
+        math.isfinite(each) and 0 <= each <= _COUNT_MAX
+        for each in (cpu_s, *numbers, *(error.count for error in report.errors))
     ):
         raise MessageError("a report with a number that nobody can have measured")
     if max(len(report.errors), len(report.error_messages)) > _NAMES_MAX:

@@ -131,10 +131,10 @@ class RunRecord:
         strengthen(states[part.offset : end], data)
 
     def distrust_ledger(self) -> None:
-        """A worker took its ledger with it: what has no mark may have been sent all the same, so it is marked INTENT.
+        """A worker took its ledger with it, or sent what was not taken: what has no mark is marked INTENT.
 
-        Unmarked, the audit would call what that worker wrote phantoms. That it can't find a true phantom any more is the
-        price, and the run is inconclusive anyway.
+        It may have been sent all the same. Unmarked, the audit would call what that worker wrote phantoms. That it can't find
+        a true phantom any more is the price, and the run is inconclusive anyway.
         """
         low_bits = np.uint8(0x55 * SlotState.INTENT)  # of each slot's pair
         states = self.ledger.states

@@ -82,7 +82,13 @@ class Ledger:
         try:
             about = json.loads(read_text(folder / "ledger.json"))
             shape = (len(about["planes"]), about["meter_count"], -(-about["slot_count"] // SLOTS_PER_BYTE))
+            if not all(isinstance(each, int) and each >= 0 for each in shape):
+                raise ValueError("its numbers of meters and slots are none")
             size = _states_path(folder).stat().st_size
+        except RecursionError:
+            raise HarnessError(
+                f"{folder}: holds no readable ledger (nested too deeply); was the run kept whole?"
+            ) from None
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise HarnessError(
                 f"{folder}: holds no readable ledger ({why_refused(error)}); was the run kept whole?"

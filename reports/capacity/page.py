@@ -24,6 +24,8 @@ from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
 from reports.run.setting import PairGroup, machine_pairs
 from scenarios import wording
+from scenarios.outside_text import UnreadableText, read_text, why_refused
+from scenarios.spec import ScenarioError
 
 CURVE_POINTS = 200
 
@@ -72,7 +74,11 @@ class CapacityGallery:
 def write_capacity_report(folder: Path) -> None:
     """Write FOLDER/report.html from its results.json. Raises ScenarioError naming what it lacks."""
     results = load_capacity(folder)
-    text = RunFolder(folder).scenario.read_text(encoding="utf-8") if RunFolder(folder).scenario.is_file() else ""
+    path = RunFolder(folder).scenario
+    try:
+        text = read_text(path) if path.is_file() else ""
+    except (OSError, UnreadableText) as error:
+        raise ScenarioError(f"{path}: can't be read as a scenario: {why_refused(error)}") from error
     RunFolder(folder).report.write_text(capacity_html(results, text), encoding="utf-8")
 
 

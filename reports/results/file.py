@@ -95,7 +95,7 @@ def schema_text(model: type[ResultsFile]) -> str:
 def _kind(text: str) -> Kind | None:
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of what is nested deeply
         return None
     if not isinstance(fields, dict):
         return None

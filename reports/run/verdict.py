@@ -108,9 +108,13 @@ def headline(verdict: Verdict, checks: Sequence[Check]) -> str:
         kept = "every reading that it acknowledged was found again, once and exact"
         return f"The cluster met every objective, and {kept}." if "objective" in groups else f"In this cluster {kept}."
     if verdict is Verdict.FAIL:
+        failed = [check.name for check in checks if check.outcome is verdict and check.group == "objective"]
+        # of an operation without an objective only the errors are judged
+        is_missed = any(not name.endswith(f"_{ERRORS}") for name in failed)
         if "audit" not in groups:
-            return "The cluster missed an objective."
-        missed = ", and it missed an objective" if "objective" in groups else ""
+            missed = "missed an objective" if is_missed else "failed more operations than are allowed"
+            return f"The cluster {missed}."
+        missed = f", and it {'missed an objective' if is_missed else 'failed too many operations'}" if failed else ""
         return f"What the cluster acknowledged is not what it holds{missed}."
     return "This run can't tell: it neither proves nor disproves that the cluster does what was asked."
 

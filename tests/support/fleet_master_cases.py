@@ -1,7 +1,7 @@
 """Cases of `tests/regression/test_peers_of_the_fleet.py`, which runs them in a process that Locust has patched from its start."""
 
 import zlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +31,7 @@ from loadtests.fleet.sockets import seal_of
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts, read_history
 from loadtests.recording.ledger import SlotState
 from loadtests.recording.seconds import Second
+from loadtests.sender.recorder import EngineReport
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 
@@ -193,3 +194,32 @@ def test_a_seal_is_the_secrets_own_and_is_never_printed() -> None:
     one, other = seal_of("long enough to be one"), seal_of("long enough to be another")
     assert one == seal_of("long enough to be one") != other
     assert one.private.decode() not in repr(one)
+
+
+def done_of(**change: Any) -> dict[str, Any]:
+    """A report of a shard that sent what fell due."""
+    text = {"scheduling", "errors", "error_messages", "down_at_start", "was_stopped"}
+    names = [each.name for each in fields(EngineReport)]
+    plain = {name: 0 for name in names if name not in text}
+    rest = {"scheduling": "nice", "errors": [], "error_messages": {}, "down_at_start": [], "was_stopped": False}
+    return {"cpu_s": 1.0, "report": plain | rest | change}
+
+
+def test_a_ledger_part_that_was_not_taken_leaves_what_its_worker_wrote_in_doubt(bench: Bench) -> None:
+    """Unmarked, the audit would call every row of it a phantom, and fail a cluster that lost nothing."""
+    bench.begin()
+    bench.master._halt = lambda: None  # type: ignore[method-assign]
+    bench.say("ann", LedgerPart(shard=0, offset=0, data=b"no zlib"))
+    for shard, worker in enumerate(("ann", "bob")):
+        bench.say(worker, ShardDone(shard=shard, report=done_of()))
+    assert bench.master._done.keys() == {0, 1} and len(bench.lacks) == 1
+    bench.master._judge()
+    assert bench.master._record.ledger.counts(0)[SlotState.NONE] == 0
+
+
+@pytest.mark.parametrize("count", [-5, 2**63])
+def test_counts_of_errors_are_bounded_like_all_others(bench: Bench, count: int) -> None:
+    bench.begin()
+    tally = {"operation": "ingest_reading", "outcome": "failed", "kind": "timeout", "count": count}
+    bench.say("ann", ShardDone(shard=0, report=done_of(errors=[tally])))
+    assert not bench.master._done and len(bench.lacks) == 1
