@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from numba import config, njit
+from numba import config
 
 from sim.kernel_cache import choose_cache
+from sim.kernel_dispatcher import KernelDispatcher
 from sim.kernel_sources import imports, sources_of, stamp_of
 
 P = ParamSpec("P")
@@ -48,9 +49,13 @@ def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
     Numba notices a change of a kernel's own file, but not of a leaf or a constant that was compiled into it from another
     file: after an update it would go on with the old one, and recompute other values than it should.
     """
-    dispatcher = njit(cache=ARE_KEPT, **options)(function)
-    if ARE_KEPT and dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT
+    if config.DISABLE_JIT:
+        return function
+    dispatcher = KernelDispatcher(function, targetoptions={"nopython": True, "boundscheck": None, **options})
+    if ARE_KEPT:
+        dispatcher.enable_caching()
         cache_file = dispatcher._cache._cache_file
+        dispatcher.lock_path = Path(cache_file._index_path).with_suffix(".lock")
         sources = sources_of(Path(function.__code__.co_filename).resolve())
         cache_file._source_stamp = (cache_file._source_stamp, stamp_of(sources))
     return dispatcher
