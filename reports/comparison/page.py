@@ -18,7 +18,7 @@ from reports.run.figures import NamedCourse, NamedCurve, Span, draw_courses, dra
 from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts
 from reports.run.page import RecordedRun, read_run
-from reports.run.results import OperationResult
+from reports.run.results import OperationResult, Results
 from reports.run.summary import warm_up_seconds
 from scenarios import wording
 from scenarios.spec import ScenarioError
@@ -165,10 +165,12 @@ def sameness(runs: Sequence[NamedRun]) -> list[str]:
     sentences = []
     if len({each.digest for each in results}) == 1:
         sentences.append(
-            f"All replayed the same trace ({results[0].digest[:12]}): the load was the same, to the reading."
+            f"All replayed the same trace ({results[0].digest[:12]}): what its meters and customers send was the same, "
+            "to the reading."
         )
     else:
         sentences.append("Their traces differ: they compare different loads.")
+    sentences += [*_pace_told(runs), *_beside_the_trace(results)]
     if len({each.machine for each in results}) > 1:
         sentences.append("They ran on different machines.")
     if len({(each.topology.dcs, each.topology.consistency.model_dump_json()) for each in results}) > 1:
@@ -180,6 +182,48 @@ def sameness(runs: Sequence[NamedRun]) -> list[str]:
         "A difference between two single runs may be chance: repeat each several times before you believe it."
     )
     return sentences
+
+
+def _pace_told(runs: Sequence[NamedRun]) -> list[str]:
+    """That one trace fell due faster in one run than in another."""
+    paces = [each.run.scenario.run for each in runs]
+    if len({(pace.wall_s, pace.shape, pace.stretches) for pace in paces}) == 1:
+        return []
+    lengths = [wording.duration(pace.wall_s) for pace in paces]
+    shapes = ["stretches of its own" if pace.stretches else pace.shape.value for pace in paces]
+    told = [f"{length} ({shape})" for length, shape in zip(lengths, shapes, strict=True)]
+    return [f"It fell due at different paces, over {_side_by_side(told)}: their rates differ by that too."]
+
+
+def _beside_the_trace(results: Sequence[Results]) -> list[str]:
+    """What closed loops and Locust's customers added: it depends on how fast each run went, and the trace says nothing of it."""
+    sentences = []
+    offices = [each.back_office for each in results]
+    if len({None if each is None else (each.rounds, each.delivered, each.exported) for each in offices}) > 1:
+        rounds = [wording.count(None if each is None else each.rounds) for each in offices]
+        delivered = [wording.count(None if each is None else each.delivered) for each in offices]
+        exported = [wording.count(None if each is None else each.exported) for each in offices]
+        sentences.append(
+            f"Their back offices (closed loop: what they get done depends on the run) did different work: "
+            f"{_side_by_side(rounds)} rounds, {_side_by_side(delivered)} runs of readings in raw forms, of them "
+            f"{_side_by_side(exported)} days of export. Facts and rates of operations marked * differ by that."
+        )
+    attempts = [None if each.commands is None else each.commands.attempts for each in results]
+    if len(set(attempts)) > 1:
+        sentences.append(
+            f"Their command gateways (closed loop) made {_side_by_side([wording.count(each) for each in attempts])} attempts."
+        )
+    customers = [0 if each.fleet is None else each.fleet.customers for each in results]
+    if len(set(customers)) > 1:
+        sentences.append(
+            f"Locust's customers, who are beside the trace, were {_side_by_side([wording.count(each) for each in customers])}."
+        )
+    return sentences
+
+
+def _side_by_side(values: Sequence[str]) -> str:
+    """['2', '12'] -> '2 | 12', in the order of the runs."""
+    return " | ".join(values)
 
 
 def _rows(runs: Sequence[NamedRun]) -> list[Row]:
@@ -198,7 +242,8 @@ def _rows(runs: Sequence[NamedRun]) -> list[Row]:
         Row("Scenario", [each.scenario for each in every], sound),
         Row("Seed", [str(each.seed) for each in every], sound),
         Row("Facts acknowledged", [wording.count(a.acknowledged if a else None) for a in audits], sound),
-        Row("Readings lost", [wording.count(each) for each in lost], [bool(each) for each in lost]),
+        *_office_rows(every),
+        Row("Facts lost", [wording.count(each) for each in lost], [bool(each) for each in lost]),
         Row("Wrong, phantom or duplicate", [wording.count(each) for each in others], [bool(each) for each in others]),
         Row(
             "Acknowledged rate, meters and customers [operations/s]",
@@ -208,6 +253,18 @@ def _rows(runs: Sequence[NamedRun]) -> list[Row]:
         Row("Generator lateness p99", [wording.milliseconds(each.p99 if each else None) for each in late], sound),
         Row("Cassandra", [each.versions.get("cassandra", wording.NO_FIGURE) for each in every], sound),
         Row("Nodes", [" + ".join(f"{dc.nodes} {dc.name}" for dc in each.topology.dcs) for each in every], sound),
+    ]
+
+
+def _office_rows(every: Sequence[Results]) -> list[Row]:
+    """The back offices' work beside the facts that it adds to; nothing where no run had one."""
+    offices = [each.back_office for each in every]
+    if not any(offices):
+        return []
+    sound = [False] * len(every)
+    return [
+        Row("Back office: rounds", [wording.count(each.rounds if each else None) for each in offices], sound),
+        Row("Back office: days of export", [wording.count(each.exported if each else None) for each in offices], sound),
     ]
 
 
