@@ -85,7 +85,7 @@ class LocalCluster:
         """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever."""
         folder = folder.absolute()
         record = ClusterRecord.read(folder)
-        if record.block is None or not all((folder / name / "data").is_dir() for name in record.node_names):
+        if not record.holds_data(folder):
             raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
         return cls._run(record, folder, progress, keep=True)
 

@@ -64,6 +64,10 @@ class ClusterRecord(BaseModel):
     def with_block(self, block: int) -> Self:
         return self.model_copy(update={"block": block})
 
+    def holds_data(self, folder: Path) -> bool:
+        """Do the nodes' data lie in `folder`? They are deleted when the nodes are stopped, unless they are to be kept."""
+        return self.block is not None and all((folder / name / "data").is_dir() for name in self.node_names)
+
     @property
     def node_names(self) -> tuple[str, ...]:
         return tuple(node.name for node in lay_out(self.topology, ("",) * self.topology.node_count))

@@ -10,7 +10,7 @@ from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
 from meterstorm.cli.options import AsJson, Quiet
 from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import read_resolved
+from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
 from scenarios.printable import printable
 
@@ -54,6 +54,8 @@ def cluster_up_command(
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
+    if is_run and out is None:
+        require_nodes_data(scenario)
     _tell_cluster(supervisor.up(topology, folder, _lines(quiet)), folder, as_json)
 
 

@@ -8,6 +8,7 @@ Rules that hold here:
 """
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import Self
@@ -17,9 +18,9 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from loadtests.recording.history import merge_histories
 from loadtests.recording.run_folder import RunFolder
-from meterstorm.jobs.run_folder import START_NAME, read_resolved
-from meterstorm.outcomes.run import assemble_results
-from reports.run.results import FleetResult, ProfileImport
+from meterstorm.jobs.run_folder import START_NAME, read_resolved, stored_data
+from meterstorm.outcomes.run import assemble_results, judge_again
+from reports.run.results import AuditResult, FleetResult, ProfileImport
 from scenarios.domain import CommitLogSync
 from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
@@ -91,10 +92,12 @@ def recover(run_folder: Path) -> None:
             f"{run_folder}: its storm was Locust's and died with it; what its workers recorded is below locust/ and is not "
             "brought together, so it can't be judged"
         )
-    _merge_parts(RunFolder(run_folder).history)
+    ended = _last_written(run_folder)
+    _merge_parts(RunFolder(run_folder).history, ended)
     if not (RunFolder(run_folder).history / _INTERVALS).exists():
         raise ScenarioError(f"{run_folder}: the run died before it sent anything, so there is nothing to judge")
     scenario = read_resolved(run_folder)
+    data = stored_data(run_folder, start.where)
     results = assemble_results(
         scenario,
         run_folder,
@@ -107,12 +110,38 @@ def recover(run_folder: Path) -> None:
         trouble=[DIED],
         fleet=start.fleet,
         are_nodes_killed=start.nodes_die_with_it and scenario.topology.commit_log_sync is CommitLogSync.PERIODIC,
+        data=data,
+        finished=max(ended, start.started),
     )
+    audit = _last_audit(run_folder)
+    if audit is not None:
+        results = judge_again(results, scenario, audit, (), data=data)
     results.write(run_folder)
 
 
-def _merge_parts(history: Path) -> None:
-    """Add up the parts that the storm's parent has left, if it did not come to it: parts are removed after they are added up."""
+def _last_written(run_folder: Path) -> datetime:
+    """When the run wrote its last: it can't tell any more when it ended. Audits may have been made long after."""
+    folder = RunFolder(run_folder)
+    of_the_run = [run_folder / START_NAME, *folder.history.rglob("*"), *folder.ledger.rglob("*")]
+    return datetime.fromtimestamp(max(path.stat().st_mtime for path in of_the_run if path.is_file()), UTC)
+
+
+def _last_audit(run_folder: Path) -> AuditResult | None:
+    """The latest audit that was made of the run. Raises ScenarioError when it can't be read."""
+    paths = sorted(RunFolder(run_folder).audits.glob("*.json"))
+    if not paths:
+        return None
+    try:
+        return AuditResult.model_validate_json(read_text(paths[-1]))
+    except (OSError, UnreadableText, ValidationError) as error:
+        raise ScenarioError(f"{paths[-1]}: can't be read: {why_refused(error)}; remove it, and audit again") from error
+
+
+def _merge_parts(history: Path, ended: datetime) -> None:
+    """Add up the parts that the storm's parent has left, if it did not come to it: parts are removed after they are added up.
+
+    ended: when the run did, which the merged files go on telling.
+    """
     parts = sorted(path.parent for path in history.glob(f"*/{_INTERVALS}"))
     if not any(part.name == _FIRST_PART for part in parts):
         return  # merged already, or nothing was sent
@@ -120,5 +149,8 @@ def _merge_parts(history: Path) -> None:
         if path.is_file():  # of a merge that was cut off
             path.unlink()
     merge_histories(parts, history)
+    for path in history.iterdir():
+        if path.is_file():
+            os.utime(path, (ended.timestamp(), ended.timestamp()))
     for part in parts:
         rmtree(part)

@@ -26,10 +26,18 @@ from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.recover import DIED, RunStart, recover, this_process
-from meterstorm.jobs.run_folder import new_folder, read_resolved, write_resolved
+from meterstorm.jobs.run_folder import (
+    LOCAL_NODES,
+    new_folder,
+    read_resolved,
+    require_kept,
+    stored_data,
+    write_resolved,
+)
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from reports import write_report
+from reports.run.auditable import StoredData, audit_advice
 from reports.run.results import AuditResult, FleetResult, Results, Undone, load_results
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
@@ -69,6 +77,7 @@ def run(
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
     phases = _Phases(progress or Silent())
+    data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
     started = datetime.now(UTC)
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
@@ -95,7 +104,7 @@ def run(
             started=started,
             digest=digest,
             versions=versions(cassandra=release),
-            where="local nodes on loopback addresses" if endpoint is None else ", ".join(endpoint.contact_points),
+            where=LOCAL_NODES if endpoint is None else ", ".join(endpoint.contact_points),
             nodes_die_with_it=endpoint is None,
             profile=profile_import(estate),
             fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
@@ -114,6 +123,7 @@ def run(
             profile=start.profile,
             trouble=watch.trouble,
             fleet=start.fleet,
+            data=data,
         )
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
@@ -123,8 +133,8 @@ def run(
             with phases.phase("revised_days", FOLDING):
                 results, trouble = _fold_or_trouble(results, experiment, phases.progress)
             results.write(out)
-        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results)
-        results = judge_again(results, scenario, audit, [*trouble, *audit_trouble])
+        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data)
+        results = judge_again(results, scenario, audit, [*trouble, *audit_trouble], data=data)
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
         if cluster is not None:
@@ -147,16 +157,20 @@ def audit_again(
     What the run left undone of its own is done first: days that revisions touched are folded, once. The verdict is judged anew
     from the recorded history and the fresh audit, and results and report are written again.
     A run that died is audited for what its ledger says was acknowledged.
-    Raises ScenarioError when the folder holds no run that has ended, HarnessError when its nodes can't be started.
+    Raises ScenarioError when the folder holds no run that has ended, or its data are gone with its nodes; HarnessError when
+    its nodes can't be started.
     """
     progress = progress or Silent()
     recover(run_folder)
     recorded = load_results(run_folder)
     scenario = read_resolved(run_folder)
+    data = stored_data(run_folder, recorded.topology.where) if endpoint is None else StoredData.EXISTING_CLUSTER
+    if endpoint is None:
+        endpoint = _endpoint_in_background(RunFolder(run_folder).cluster)
+    if endpoint is None:
+        require_kept(run_folder, recorded.topology.where)
     estate = build_estate(scenario, read_profile(RunFolder(run_folder).profile))
     with contextlib.ExitStack() as cleanup:
-        if endpoint is None:
-            endpoint = _endpoint_in_background(RunFolder(run_folder).cluster)
         if endpoint is None:
             progress.phase("Starting the kept cluster")
             cluster = cleanup.enter_context(LocalCluster.restart(RunFolder(run_folder).cluster, progress.detail))
@@ -179,7 +193,7 @@ def audit_again(
             refused_count=recorded.back_office.faulty if recorded.back_office else 0,
             is_history_whole=DIED not in recorded.trouble,
         )
-    results = judge_again(recorded, scenario, audit, trouble)
+    results = judge_again(recorded, scenario, audit, trouble, data=data)
     results.write(run_folder)
     progress.phase("Writing the report")
     write_report(run_folder)
@@ -285,6 +299,7 @@ def _audit_or_trouble(
     settle_s: float,
     phases: "_Phases",
     results: Results,
+    data: StoredData,
 ) -> tuple[AuditResult | None, list[str]]:
     """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
@@ -301,7 +316,7 @@ def _audit_or_trouble(
             )
             return audit, []
         except (HarnessError, StoreError, *FAILURES) as error:
-            return None, [f"The audit could not be made: {error}; `meterstorm audit` tries again."]
+            return None, [f"The audit could not be made: {error}; {audit_advice(data, 'tries again')}."]
 
 
 def _drop_warming(experiment: Experiment) -> None:

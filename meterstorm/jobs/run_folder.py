@@ -7,13 +7,16 @@ from pathlib import Path
 
 import tomli_w
 
+from loadtests.cluster.record import ClusterRecord
 from loadtests.errors import HarnessError
 from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
+from reports.run.auditable import StoredData
 from scenarios.spec import Scenario, ScenarioError, load_scenario
 
 START_NAME = "start.json"  # what was known before the storm: the results of a run that dies are made of it
 CLAIM_NAME = ".claimed"  # while a folder has nothing else in it that says so
+LOCAL_NODES = "local nodes on loopback addresses"  # where a run stormed, if not on an existing cluster
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 
 
@@ -125,3 +128,39 @@ def read_resolved(out: Path) -> Scenario:
             f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made"
         )
     return load_scenario(RunFolder(out).scenario)
+
+
+def stored_data(out: Path, where: str) -> StoredData:
+    """Where the data of a recorded run are by now. where: on what it stormed, as its results say.
+
+    Raises HarnessError when the record of its nodes can't be read.
+    """
+    cluster = RunFolder(out).cluster
+    if ClusterRecord.exists(cluster):
+        return StoredData.KEPT if ClusterRecord.read(cluster).holds_data(cluster) else StoredData.GONE
+    return StoredData.GONE if where == LOCAL_NODES else StoredData.EXISTING_CLUSTER
+
+
+def require_kept(out: Path, where: str) -> None:
+    """Raises ScenarioError, before anything is started, where no nodes of the run's own can be started with its data."""
+    match stored_data(out, where):
+        case StoredData.GONE:
+            raise _gone(out)
+        case StoredData.EXISTING_CLUSTER:
+            raise ScenarioError(f"{out}: it ran on an existing cluster ({where}); name that one with --contact-points")
+        case StoredData.KEPT:
+            return
+
+
+def require_nodes_data(out: Path) -> None:
+    """Raises ScenarioError when the folder has had nodes of its own, and their data are gone."""
+    cluster = RunFolder(out).cluster
+    if ClusterRecord.exists(cluster) and not ClusterRecord.read(cluster).holds_data(cluster):
+        raise _gone(out)
+
+
+def _gone(out: Path) -> ScenarioError:
+    return ScenarioError(
+        f"{out}: the data of its nodes are gone with the run, so nothing can be read back: they stay only where "
+        "`meterstorm run` is given --keep"
+    )

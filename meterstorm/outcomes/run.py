@@ -15,6 +15,7 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
 from reports.results.parts import Machine, TopologyResult, Verdict
+from reports.run.auditable import StoredData
 from reports.run.results import (
     AuditExample,
     AuditResult,
@@ -139,10 +140,13 @@ def assemble_results(
     trouble: Sequence[str],
     fleet: FleetResult | None = None,
     are_nodes_killed: bool = False,
+    data: StoredData = StoredData.KEPT,
+    finished: datetime | None = None,
 ) -> Results:
     """What the recorded history tells, judged without an audit, and so inconclusive at best; `judge_again` adds one.
 
     stormed: None of a run that died, of which nobody knows how its generator did. are_nodes_killed: its nodes died with it.
+    data: where the run's data are. finished: when the run ended; by default now.
     """
     history = read_history(RunFolder(run_folder).history)
     undone = undone_after(scenario, is_storm_whole=stormed is not None and not stormed.is_interrupted)
@@ -153,7 +157,7 @@ def assemble_results(
         seed=scenario.run.seed,
         digest=digest,
         started=started,
-        finished=datetime.now(UTC),
+        finished=finished or datetime.now(UTC),
         versions=versions,
         machine=Machine.model_validate(fingerprint()),
         topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
@@ -170,7 +174,7 @@ def assemble_results(
         trouble=(*trouble, *(stormed.trouble if stormed else ())),
         undone=(*undone, Undone.NODES) if are_nodes_killed else undone,
     )
-    return judge_again(results, scenario, None, ())
+    return judge_again(results, scenario, None, (), data=data)
 
 
 def _generator(history: RunHistory, scenario: Scenario, stormed: StormResult | None) -> GeneratorResult:
@@ -198,7 +202,12 @@ def undone_after(scenario: Scenario, *, is_storm_whole: bool) -> tuple[Undone, .
 
 
 def judge_again(
-    recorded: Results, scenario: Scenario, audit: AuditResult | None, trouble_of_audit: Sequence[str]
+    recorded: Results,
+    scenario: Scenario,
+    audit: AuditResult | None,
+    trouble_of_audit: Sequence[str],
+    *,
+    data: StoredData,
 ) -> Results:
     """A recorded run with another audit, judged anew: everything else stays as it was measured."""
     judged = judge(
@@ -210,6 +219,7 @@ def judge_again(
         trouble=(*recorded.trouble, *trouble_of_audit),
         undone=recorded.undone,
         unfolded=day_views(schema_of(scenario)),
+        data=data,
     )
     return recorded.model_copy(
         update={"verdict": judged.verdict, "reasons": judged.reasons, "checks": judged.checks, "audit": audit}

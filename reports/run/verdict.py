@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reports.results.parts import Check, Verdict
+from reports.run.auditable import StoredData, audit_advice
 from reports.run.faults import fault_line, held_against
 from reports.run.generator_validity import certify, check_of, timing_is_valid
 from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
@@ -66,11 +67,13 @@ def judge(
     trouble: Sequence[str] = (),
     undone: Collection[Undone] = (),
     unfolded: Collection[str] = (),
+    data: StoredData = StoredData.KEPT,
 ) -> Judgement:
     """Judge a run.
 
     trouble: sentences of what went wrong in the bench (interrupted, a node died by itself); each makes a run inconclusive.
     undone: what the bench left undone; unfolded: tables that can't be judged before it has folded the revised days.
+    data: where the run's data are, which says whether an audit can be advised.
     """
     certificate = certify(generator, scenario.run.validity)
     timing_valid = timing_is_valid(certificate)
@@ -81,7 +84,7 @@ def judge(
         generator_checks.append(_check("generator", "validity", Verdict.INCONCLUSIVE, sentence))
     evidence, doubt = scenario.run.evidence, doubt_of(timing_valid, undone)
     checks = [
-        *_judged_with(undone, audit_checks(audit, scenario, unfolded if Undone.FOLD in undone else ())),
+        *_judged_with(undone, audit_checks(audit, scenario, unfolded if Undone.FOLD in undone else (), data)),
         *(objective_check(objective, evidence, doubt) for objective in objectives),
         *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
@@ -149,19 +152,24 @@ def _node_checks(generator: GeneratorResult) -> list[Check]:
 # --- the audit --------------------------------------------------------------------------------------------------------
 
 
-def audit_checks(audit: AuditResult | None, scenario: Scenario, unfolded: Collection[str] = ()) -> list[Check]:
-    """Is every acknowledged fact there, once, with its exact value, in every DC? unfolded: see `judge`."""
+def audit_checks(
+    audit: AuditResult | None,
+    scenario: Scenario,
+    unfolded: Collection[str] = (),
+    data: StoredData = StoredData.KEPT,
+) -> list[Check]:
+    """Is every acknowledged fact there, once, with its exact value, in every DC? unfolded, data: see `judge`."""
     if unfolded:
-        folded = [] if audit is None else audit_checks(_without(audit, unfolded), scenario)
-        return [*folded, _fold_check(unfolded)]
+        folded = [] if audit is None else audit_checks(_without(audit, unfolded), scenario, (), data)
+        return [*folded, _fold_check(unfolded, data)]
     if audit is None:
         sentence = "Nothing was read back, so nothing is proved about what the cluster acknowledged."
         return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
     return [
         *(_fault_check(audit, kind) for kind in FAULTS),
-        _read_back_check(audit),
+        _read_back_check(audit, data),
         *(_rule_check(rule) for rule in audit.rules),
-        *_dc_checks(audit, scenario),
+        *_dc_checks(audit, scenario, data),
     ]
 
 
@@ -202,10 +210,10 @@ def rule_name(rule: RuleCheck) -> str:
     return RULE + "_".join(re.findall(r"[a-z0-9]+", rule.rule.lower()))
 
 
-def _fold_check(unfolded: Collection[str]) -> Check:
+def _fold_check(unfolded: Collection[str], data: StoredData) -> Check:
     sentence = (
         "The views of days that estimates and corrections have touched are not computed again from the event log yet, so "
-        f"{listed(list(unfolded))} can't be judged; `meterstorm audit` on the run's folder does it and judges again."
+        f"{listed(list(unfolded))} can't be judged; {audit_advice(data, 'does it and judges again')}."
     )
     return _check("revised_days", "audit", Verdict.INCONCLUSIVE, sentence)
 
@@ -242,7 +250,7 @@ def _fault_count(counts: AuditCounts, kind: str) -> int:
     return int(getattr(counts, kind))
 
 
-def _read_back_check(audit: AuditResult) -> Check:
+def _read_back_check(audit: AuditResult, data: StoredData) -> Check:
     if audit.acknowledged == 0:
         sentence = "No fact was acknowledged, so there was nothing to read back and nothing is proved."
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
@@ -250,7 +258,7 @@ def _read_back_check(audit: AuditResult) -> Check:
     if missing > 0:
         sentence = (
             f"{count(missing)} of {counted(audit.acknowledged, 'acknowledged fact')} could not be read back, "
-            "so nothing is known about them; `meterstorm audit` on the run's folder tries again."
+            f"so nothing is known about them; {audit_advice(data, 'tries again')}."
         )
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
     if audit.verified + audit.not_judged < audit.acknowledged:
@@ -274,7 +282,7 @@ def _read_back_check(audit: AuditResult) -> Check:
     return _check(READ_BACK, "audit", Verdict.PASS, sentence)
 
 
-def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
+def _dc_checks(audit: AuditResult, scenario: Scenario, data: StoredData) -> list[Check]:
     checks = []
     business = {dc.name for dc in scenario.topology.business_dcs}
     for name in (dc.name for dc in scenario.topology.dcs):
@@ -294,8 +302,8 @@ def _dc_checks(audit: AuditResult, scenario: Scenario) -> list[Check]:
                 outcome = Verdict.INCONCLUSIVE  # told beside the loss, which it may explain
                 sentence += (
                     f" It lacks {counted(dc.lost, 'fact')}, more than another DC does, so it may still be behind: hints arrive "
-                    "at some 1 MiB/s, and those of an existing cluster can't be seen from here. `meterstorm audit` with a longer "
-                    "--settle-s tells; what is missing then is lost there until a repair."
+                    "at some 1 MiB/s, and those of an existing cluster can't be seen from here. With a longer --settle-s "
+                    f"{audit_advice(data, 'tells')}; what is missing then is lost there until a repair."
                 )
         checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
     return checks
