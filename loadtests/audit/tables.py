@@ -97,9 +97,9 @@ def audit(
     """Read every table back through each DC's session and judge every fact.
 
     sessions: DC name -> a session whose coordinators are that DC's, used by nobody else meanwhile. A table of which a DC
-    misses acknowledged facts is read again after a wait, until it has them or `settle_s` was waited in all: hints and
-    repair are allowed their time. While nodes hold `hints_left` [bytes] for others these are waited for besides, as long as their
-    delivery can take. `sent` is what became of the operations that the ledger has no plane for.
+    misses acknowledged facts, or has other values of them, is read again after a wait, until it has them or `settle_s` was
+    waited in all: hints and repair are allowed their time. While nodes hold `hints_left` [bytes] for others these are waited
+    for besides, as long as their delivery can take. `sent` is what became of the operations that the ledger has no plane for.
     Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
@@ -282,16 +282,18 @@ class _TableJudge:
             right = [bitmap.copy() for bitmap in self._right]
             counts, examples = self._pass(session, dc, right)
             lost = int(counts[FactOutcome.LOST])
-            waited_s = patience.wait() if lost else 0.0
+            # a view's row that a DC has not heard of the latest fold of is there, with its older values
+            wrong = int(counts[FactOutcome.WRONG])
+            waited_s = patience.wait() if lost or wrong else 0.0
             if waited_s == 0:
                 break
-            log.info("audit table=%s dc=%s lost=%d waiting_for_hints", self._table.name, dc, lost)
+            log.info("audit table=%s dc=%s lost=%d wrong=%d waiting", self._table.name, dc, lost, wrong)
             settled_s += waited_s
         self._right = right
         self._examples += examples
         faults = FactCounts(
             lost=lost,
-            wrong=int(counts[FactOutcome.WRONG]),
+            wrong=wrong,
             phantom=int(counts[FactOutcome.PHANTOM]),
             duplicate=int(counts[FactOutcome.DUPLICATE]),
             not_judged=int(counts[FactOutcome.NOT_JUDGED]),

@@ -27,6 +27,7 @@ from reports.run.results import (
     CUT_OFF_KINDS,
     AuditCounts,
     AuditResult,
+    DcAudit,
     GeneratorResult,
     ObjectiveResult,
     OperationResult,
@@ -298,15 +299,25 @@ def _dc_checks(audit: AuditResult, scenario: Scenario, data: StoredData) -> list
             outcome = Verdict.PASS
             settled = f", after {duration(dc.settled_s)} of waiting for it to catch up" if dc.settled_s else ""
             sentence = f"DC {name} answered for {counted(dc.acknowledged, 'acknowledged fact')}{settled}."
-            if any(other.lost < dc.lost for other in audit.per_dc.values()):
-                outcome = Verdict.INCONCLUSIVE  # told beside the loss, which it may explain
-                sentence += (
-                    f" It lacks {counted(dc.lost, 'fact')}, more than another DC does, so it may still be behind: hints arrive "
-                    "at some 1 MiB/s, and those of an existing cluster can't be seen from here. With a longer --settle-s "
-                    f"{audit_advice(data, 'tells')}; what is missing then is lost there until a repair."
-                )
+            if behind := _why_behind(dc, list(audit.per_dc.values()), data):
+                outcome = Verdict.INCONCLUSIVE  # told beside the fault, which it may explain
+                sentence += f" {behind}"
         checks.append(_check(f"dc_{name}", "audit", outcome, sentence))
     return checks
+
+
+def _why_behind(dc: DcAudit, dcs: Sequence[DcAudit], data: StoredData) -> str | None:
+    """Why the faults of a DC may be but time that it still needs, where another one has fewer of them."""
+    more = [f"It lacks {counted(dc.lost, 'fact')}"] if any(other.lost < dc.lost for other in dcs) else []
+    if any(other.wrong < dc.wrong for other in dcs):
+        more.append(f"{'it' if more else 'It'} has other values of {counted(dc.wrong, 'fact')}")
+    if not more:
+        return None
+    return (
+        f"{' and '.join(more)}, more than another DC does, so it may still be behind: hints arrive "
+        "at some 1 MiB/s, and those of an existing cluster can't be seen from here. With a longer --settle-s "
+        f"{audit_advice(data, 'tells')}; what is missing or wrong then is so until a repair."
+    )
 
 
 # --- validity ---------------------------------------------------------------------------------------------------------

@@ -368,6 +368,18 @@ def test_exit_codes(verdict: Verdict, code: int) -> None:
     assert verdict.exit_code == code
 
 
+def test_a_dc_that_has_wrong_what_another_has_right_may_still_be_behind() -> None:
+    """It may not have heard of a day's latest fold yet."""
+    behind = judged(audit=audit(wrong=2, verified=47_998, south={"wrong": 2, "verified": 47_998}))
+    sentences = {check.name: check.sentence for check in behind.checks}
+    assert "It has other values of 2 facts, more than another DC" in sentences["dc_south"]
+    assert "may still be behind" in sentences["dc_south"] and "behind" not in sentences["dc_north"]
+    assert behind.verdict is Verdict.FAIL and sentences["dc_south"] in behind.reasons
+    south = {"lost": 1, "wrong": 2, "verified": 47_997}
+    both = {check.name: check.sentence for check in judged(audit=audit(lost=1, wrong=2, south=south)).checks}
+    assert "It lacks 1 fact and it has other values of 2 facts, more than another DC" in both["dc_south"]
+
+
 def test_a_dc_that_lacks_what_another_holds_may_still_be_behind() -> None:
     """Hints take a second a MiB, and those of an existing cluster can't be seen: a fixed wait can call them lost."""
     behind = judged(audit=audit(lost=48, verified=47_952, south={"lost": 48, "verified": 47_952}))
