@@ -26,6 +26,9 @@ UNKNOWN_WH = -1
 REVISION_STEP_US = 1_000
 """Between the write timestamps of a row and of its correction; what is written to mend a row fits in between."""
 
+QUALITY_STEP_US = 100
+"""Between the write timestamps of one row by two neighbours of `Quality`: ESTIMATED loses to ACTUAL, in either order."""
+
 Columns = Mapping[str, NDArray[np.generic]]
 """Bind name -> one value a row; `values_wh` is int32[n, k], all else has n values."""
 
@@ -112,9 +115,7 @@ def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
         "register_wh": readings.register_wh,
         "values_wh": readings.values_wh,
         # a row without its register loses to the same row with it, whatever order they come in
-        "write_us": end_us
-        + readings.revision.astype(np.int64) * REVISION_STEP_US
-        - (readings.register_wh == UNKNOWN_WH),
+        "write_us": write_us_of(end_us, readings.revision, readings.quality) - (readings.register_wh == UNKNOWN_WH),
     }
     if operation in (Operation.INGEST_READING, Operation.INGEST_REGISTER):
         columns["read_through"] = end_us // 1_000
@@ -123,6 +124,13 @@ def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
         columns |= day_columns(readings.day)
         columns |= {"day": day_of_month(start_us), "through": end_us // 1_000}
     return columns
+
+
+def write_us_of(
+    end_us: NDArray[np.int64], revision: NDArray[np.integer], quality: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """The write timestamp of each row: of one half-hour the higher revision wins, of one revision the better quality."""
+    return end_us + revision.astype(np.int64) * REVISION_STEP_US - quality.astype(np.int64) * QUALITY_STEP_US
 
 
 def day_columns(day: DayTotals) -> Columns:

@@ -17,7 +17,7 @@ from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.columns import NULL, Column, Integers, Page, integers, lists, ranges_of, row_count, starts_of, take
 from store.rejections import Refused
 from store.roles import TableRole
-from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month
+from store.rows import ESTIMATE_REVISION, REVISION_STEP_US, UNKNOWN_WH, day_of_month, write_us_of
 from store.tariffs import MISSING_WH, UNKNOWN_TARIFF, Book, day_totals
 
 
@@ -167,7 +167,7 @@ def fold_intervals(log: Page) -> Page:
     names = ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh")
     columns: dict[str, Column] = {name: runs[name][last] for name in names}
     end_us = integers(columns, "interval_start") * 1_000 + integers(columns, "slot_count") * SLOT_US
-    columns["write_us"] = end_us + integers(columns, "revision") * REVISION_STEP_US
+    columns["write_us"] = write_us_of(end_us, integers(columns, "revision"), integers(columns, "quality"))
     return columns
 
 
