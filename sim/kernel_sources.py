@@ -43,6 +43,12 @@ def sources_of(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache
+def stamp_of_code(path: Path) -> str:
+    """The stamp of a source file and of all that it imports: one for all kernels of a file."""
+    return stamp_of(sources_of(path))
+
+
 def imports(path: Path, module: str) -> bool:
     """Does a source file import `module`, by its full name?"""
     return module in _modules_named(path)

@@ -18,7 +18,7 @@ from numba import config
 
 from sim.kernel_cache import choose_cache
 from sim.kernel_dispatcher import KernelDispatcher
-from sim.kernel_sources import imports, sources_of, stamp_of
+from sim.kernel_sources import imports, sources_of, stamp_of, stamp_of_code
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,8 +56,8 @@ def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
         dispatcher.enable_caching()
         cache_file = dispatcher._cache._cache_file
         dispatcher.lock_path = Path(cache_file._index_path).with_suffix(".lock")
-        sources = sources_of(Path(function.__code__.co_filename).resolve())
-        cache_file._source_stamp = (cache_file._source_stamp, stamp_of(sources))
+        code = stamp_of_code(Path(function.__code__.co_filename).resolve())
+        cache_file._source_stamp = (cache_file._source_stamp, code)
     return dispatcher
 
 

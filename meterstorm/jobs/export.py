@@ -7,6 +7,7 @@ what failed leaves nothing.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,6 @@ from sim.virtual_time.summary import Simulation
 EVENTS_MAX = 200_000_000  # some 2 GB of Parquet
 HOUR_US = 3_600 * SECOND_US
 _NAME = pa.dictionary(pa.int8(), pa.string())
-_OPERATIONS = pa.array([operation_name(kind) for kind in MessageKind])  # a dictionary's code is the kind's number
 
 OFFERED_SCHEMA = pa.schema(
     [("start_s", pa.int64()), ("width_s", pa.int32()), ("operation", _NAME), ("count", pa.int64())]
@@ -45,6 +45,12 @@ EVENT_SCHEMA = pa.schema(
         ("region", _NAME),
     ]
 )
+
+
+@cache
+def _operations() -> pa.Array:
+    """The names of all kinds: a dictionary's code is the kind's number. To make an array takes pandas, a second to load."""
+    return pa.array([operation_name(kind) for kind in MessageKind])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ def write_offered(simulation: Simulation, scenario: Scenario, path: Path) -> Non
     columns = [
         pa.array(at * width_s, pa.int64()),
         pa.array(np.full(len(at), width_s, np.int32)),
-        pa.DictionaryArray.from_arrays(pa.array(kind.astype(np.int8)), _OPERATIONS),
+        pa.DictionaryArray.from_arrays(pa.array(kind.astype(np.int8)), _operations()),
         pa.array(simulation.offered[kind, at]),
     ]
     with _writer(path, OFFERED_SCHEMA, scenario) as writer:
@@ -163,7 +169,7 @@ def _batch(estate: EstateModel, block: MessageBlock, regions: pa.Array, schema: 
     premises, _ = split_meter(estate, block.meter)
     columns = [
         pa.array(block.due_us),
-        pa.DictionaryArray.from_arrays(pa.array(block.kind.astype(np.int8)), _OPERATIONS),
+        pa.DictionaryArray.from_arrays(pa.array(block.kind.astype(np.int8)), _operations()),
         pa.array(block.meter),
         pa.array(mpxn_of(estate, block.meter)),
         pa.array(block.first_slot),

@@ -11,8 +11,6 @@ Rules that hold here:
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from scipy import stats
-
 from reports.results.parts import Check, Verdict
 from reports.run.results import GeneratorResult, ObjectiveResult, OperationResult, Undone
 from scenarios.spec import Evidence
@@ -114,6 +112,8 @@ def _beyond_limit(name: str, operation: OperationResult, limit: float, doubt: st
     )
     if doubt is not None:
         return _check(f"{name}_{ERRORS}", Verdict.INCONCLUSIVE, f"{said}; {doubt}.")
+    from scipy import stats  # its distributions take two seconds to load
+
     # How often so many or more are bad, of independent ones that are each bad at the limit.
     chance = float(stats.binom.sf(operation.bad - 1, operation.judged, limit))
     if chance > CHANCE_MAX:

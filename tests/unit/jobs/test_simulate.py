@@ -494,3 +494,13 @@ def test_a_backlog_that_is_there_at_the_end_is_not_called_drained(tmp_path: Path
     assert backlog["north"].drain_s is not None
     assert "not by the end" in (out / "report.html").read_text()
     assert "not by the end" in result.output
+
+
+def test_a_simulation_loads_neither_pandas_nor_scipys_distributions() -> None:
+    """They take some four seconds of the processor together, at every start of the command, and it needs neither."""
+    ask = (
+        "import sys, meterstorm.jobs.simulate, meterstorm.jobs.replicate, meterstorm.display.simulation; "
+        "print([name for name in ('pandas', 'scipy.stats') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.strip() == "[]"
