@@ -158,7 +158,7 @@ class Evidence(Part):
         strict=True, default=3, ge=1, le=1_000, description="responses to be expected beyond an objective's percentile"
     )
     error_share_max: Share = Field(
-        default=0.01, description="failed and in doubt, of any operation that has no objective of its own"
+        default=0.01, description="failed and indeterminate, of any operation that has no objective of its own"
     )
 
 

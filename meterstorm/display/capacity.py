@@ -7,6 +7,7 @@ from rich.text import Text
 
 from loadtests.capacity.step import StepVerdict
 from meterstorm.display.run import VERDICT_STYLES
+from meterstorm.display.table import print_table
 from reports.capacity.page import tightest
 from reports.capacity.results import CapacityResults
 from scenarios.wording import duration, milliseconds, percentile_name
@@ -26,9 +27,9 @@ def print_capacity(console: Console, results: CapacityResults, report: str) -> N
     for reason in results.reasons:
         console.print(f"  - {reason}", highlight=False, soft_wrap=True)
     if results.steps:
-        console.print(_steps_table(results))
+        print_table(console, _steps_table(results))
     if results.meters:
-        console.print(_meters_table(results))
+        print_table(console, _meters_table(results))
     if results.constraint is not None:
         for each in results.constraint.evidence:
             console.print(f"  {each.resource.value}: {each.sentence}", highlight=False, soft_wrap=True)

@@ -9,11 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from meterstorm.display.table import natural_width, print_table
 from reports.matrix.page import errors_text, estimate_text, notes_of, outage_rows, stale_text
 from reports.matrix.results import CellResult, MatrixResults
 from scenarios.wording import NO_FIGURE
-
-WIDTH_MAX = 1_000
 
 Column = tuple[str, Callable[[CellResult], str]]
 
@@ -37,14 +36,13 @@ def print_matrix(console: Console, results: MatrixResults, report: str) -> None:
     """The cells, what was refused in outages, what can't be hosted, what a reader must know, and where the report is."""
     title = f"Cells (closed loop with {results.in_flight} in flight; open loop at {results.rate_per_s:g}/s)"
     whole = _cells(results, title, (*RATES_AND_TIMES, *COSTS))
-    unbounded = console.options.update(width=WIDTH_MAX)  # else a measure is at most the terminal's width
-    if console.measure(whole, options=unbounded).maximum <= console.width:
-        console.print(whole)
+    if natural_width(console, whole) <= console.width:
+        print_table(console, whole)
     else:
-        console.print(_cells(results, title, RATES_AND_TIMES))
-        console.print(_cells(results, "What an operation costs", COSTS))
+        print_table(console, _cells(results, title, RATES_AND_TIMES))
+        print_table(console, _cells(results, "What an operation costs", COSTS))
     if any(cell.outages for cell in results.cells):
-        console.print(_outages(results))
+        print_table(console, _outages(results))
     for cell in results.cells:
         if cell.errors:
             console.print(f"errors: {cell.name}: {errors_text(cell)}", highlight=False, soft_wrap=True)
@@ -61,16 +59,15 @@ def print_matrix(console: Console, results: MatrixResults, report: str) -> None:
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
-def _table(title: str, results: MatrixResults) -> Table:
+def _table(title: str) -> Table:
     """With the column of names; on a very narrow terminal they go on in a new line between two words."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    words = [word for cell in results.cells for word in cell.name.split()]
-    table.add_column("cell", min_width=max(map(len, words), default=0))
+    table.add_column("cell")
     return table
 
 
 def _cells(results: MatrixResults, title: str, columns: Sequence[Column]) -> Table:
-    table = _table(title, results)
+    table = _table(title)
     for heading, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in results.cells:
@@ -79,9 +76,9 @@ def _cells(results: MatrixResults, title: str, columns: Sequence[Column]) -> Tab
 
 
 def _outages(results: MatrixResults) -> Table:
-    table = _table("While nodes are down", results)
+    table = _table("While nodes are down")
     for heading in ("down", "writes", "reads", "after"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for row in outage_rows(results):
         table.add_row(row.name, row.down, row.writes, row.reads, row.after)
     return table

@@ -12,11 +12,13 @@ from rich.text import Text
 from loadtests.cluster.doctor import Grade, MachineCheck
 from loadtests.storm.coordinator import Live
 from meterstorm.display.live import live_lines, plain_line
+from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
 from reports.run.audit_columns import audit_columns, count_of
 from reports.run.faults import fault_line, held_against
 from reports.run.results import CommandsResult, Results
 from reports.run.terms import fact_told
+from reports.run.verdict import marked_reasons
 from scenarios import wording
 from scenarios.printable import printable
 
@@ -67,15 +69,16 @@ def print_results(console: Console, results: Results, report: str) -> None:
     """The verdict with its reasons, the operations, the audit, and where the report is."""
     console.print()
     console.print(Text.assemble("verdict: ", (results.verdict.value, VERDICT_STYLES[results.verdict])))
-    for reason in results.reasons:
-        console.print(f"  - {reason}", highlight=False, soft_wrap=True)
+    for reason in marked_reasons(results):
+        mark = "" if reason.outcome is None else f"{reason.outcome.value}: "
+        console.print(f"  - {mark}{reason.sentence}", highlight=False, soft_wrap=True)
     if explained := fact_told(results.reasons):
         console.print(f"    ({explained})", highlight=False, soft_wrap=True)
-    console.print(_operations_table(results))
+    print_table(console, _operations_table(results))
     if results.commands is not None:
-        console.print(_commands_table(results.commands))
+        print_table(console, _commands_table(results.commands))
     if results.audit is not None:
-        console.print(_audit_table(results))
+        print_table(console, _audit_table(results))
         for rule in results.audit.rules:
             outcome = f"true of {held_against(rule)}" if rule.counted else "not checked, nothing was there"
             if rule.faults:
@@ -107,7 +110,7 @@ def _operations_table(results: Results) -> Table:
         padding=0,
     )
     table.add_column("operation", no_wrap=True)
-    for heading in ("ok", "failed", "in doubt", "rate/s", "p50 ms", "p99 ms", "max ms"):
+    for heading in ("ok", "failed", "indeterminate", "rate/s", "p50", "p99", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
     by_loop = sorted(results.operations.items(), key=lambda one: not one[1].is_open_loop)
     for number, (name, operation) in enumerate(by_loop):
@@ -121,7 +124,7 @@ def _operations_table(results: Results) -> Table:
             f"{operation.indeterminate:,}",
             "-" if operation.rate_per_s is None else f"{operation.rate_per_s:,.0f}",
             *(
-                "-" if value is None else f"{value:,.1f}"
+                "-" if value is None else wording.milliseconds(value)
                 for value in ((response.p50, response.p99, response.max) if response else (None,) * 3)
             ),
         )

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from meterstorm.display.table import print_table
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, instant, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
@@ -20,16 +21,16 @@ _STEPS_H = (1, 2, 3, 6, 12, 24, 48, 168, 336)
 
 def print_simulation(console: Console, results: SimulationResults) -> None:
     """The tables, the load as a sketch, what a reader must know, and the digest."""
-    console.print(_estate(results))
-    console.print(_offered(results))
+    print_table(console, _estate(results))
+    print_table(console, _offered(results))
     _print_load(console, results)
-    console.print(_backlog(results))
+    print_table(console, _backlog(results))
     if results.campaigns:
-        console.print(_campaigns(results))
-        console.print(_answers(results))
+        print_table(console, _campaigns(results))
+        print_table(console, _answers(results))
     if results.ihd:
-        console.print(_displays(results))
-    console.print(_energy(results))
+        print_table(console, _displays(results))
+    print_table(console, _energy(results))
     if results.fidelity:
         _print_fidelity(console, results.fidelity)
     if results.replications is not None:
@@ -139,7 +140,7 @@ def _print_fidelity(console: Console, rows: tuple[FidelityRow, ...]) -> None:
     table = _table("Fidelity", "figure", ("simulated", "published", "off by"))
     for line in lines:
         table.add_row(f"{line.figure} [{line.unit}]" if line.unit else line.figure, *line[2:5])
-    console.print(table)
+    print_table(console, table)
     console.print(fidelity_told(rows), highlight=False, soft_wrap=True)
     for line in lines:
         reason = f"; {line.why_not}" if line.why_not else ""
@@ -152,12 +153,15 @@ def _print_replications(console: Console, results: SimulationResults, replicatio
     """What the tables before it say of one seed, estimated over all; and the differences from another scenario."""
     interval = f"{confidence_told(replications)} interval"
     title = f"Over {seeds_told(replications)} (above: seed {results.seed})"
-    console.print(_estimates(title, interval, estimate_rows(replications.figures)))
+    print_table(console, _estimates(title, interval, estimate_rows(replications.figures)))
     if replications.against is None:
         return
     rows = estimate_rows(replications.against.differences)
     title = f"Difference from: {replications.against.scenario} (same seeds)"
-    console.print(_estimates(title, interval, rows) if rows else f"{title}: none in any figure")
+    if rows:
+        print_table(console, _estimates(title, interval, rows))
+    else:
+        console.print(f"{title}: none in any figure")
 
 
 def _estimates(title: str, interval: str, rows: Sequence[EstimateRow]) -> Table:

@@ -16,6 +16,7 @@ from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
 from reports.results.parts import Machine, TopologyResult, Verdict
 from reports.run.auditable import StoredData
+from reports.run.generator_validity import Waiting, waiting_of
 from reports.run.results import (
     AuditExample,
     AuditResult,
@@ -152,6 +153,8 @@ def assemble_results(
     undone = undone_after(scenario, is_storm_whole=stormed is not None and not stormed.is_interrupted)
     if stormed is not None and stormed.is_interrupted:
         trouble = [*trouble, f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."]
+    operations = summarise_operations(history, scenario, closed_loop_of(history.operations, scenario))
+    objectives = summarise_objectives(history, scenario)
     results = Results(
         scenario=scenario.title,
         seed=scenario.run.seed,
@@ -163,9 +166,9 @@ def assemble_results(
         topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
         verdict=Verdict.INCONCLUSIVE,
         reasons=(),
-        operations=summarise_operations(history, scenario, closed_loop_of(history.operations, scenario)),
-        objectives=summarise_objectives(history, scenario),
-        generator=_generator(history, scenario, stormed),
+        operations=operations,
+        objectives=objectives,
+        generator=_generator(history, scenario, stormed, waiting_of(operations, objectives)),
         audit=None,
         commands=commands_result(stormed.commands) if stormed else None,
         back_office=office_result(stormed.office) if stormed else None,
@@ -177,7 +180,9 @@ def assemble_results(
     return judge_again(results, scenario, None, (), data=data)
 
 
-def _generator(history: RunHistory, scenario: Scenario, stormed: StormResult | None) -> GeneratorResult:
+def _generator(
+    history: RunHistory, scenario: Scenario, stormed: StormResult | None, waiting: Waiting | None
+) -> GeneratorResult:
     if stormed is None:
         return summarise_generator(history, scenario, scheduling="not known", blocked=None, cpu_s=0.0, cpu_share=None)
     return summarise_generator(
@@ -192,6 +197,7 @@ def _generator(history: RunHistory, scenario: Scenario, stormed: StormResult | N
         network_errors=stormed.network_errors,
         down_at_start=stormed.down_at_start,
         closed_loop=closed_loop_of(history.operations, scenario),
+        waiting=waiting,
     )
 
 

@@ -25,7 +25,7 @@ COLUMNS = (
     AuditColumn("Wrong", "wrong", is_fault=True),
     AuditColumn("Phantom", "phantom", is_fault=True),
     AuditColumn("Duplicate", "duplicate", is_fault=True, is_always_shown=False),
-    AuditColumn("In doubt", "indeterminate", is_always_shown=False),
+    AuditColumn("Indeterminate", "indeterminate", is_always_shown=False),
     AuditColumn("Not judged", "not_judged", is_always_shown=False),
 )
 

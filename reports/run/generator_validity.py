@@ -7,13 +7,16 @@ Two kinds of limit:
   counted from the due time all the same, so a missed objective stays one; a pass would not be one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reports.results.parts import Check, Verdict
-from reports.run.results import CertificateRow, GeneratorResult
+from reports.run.results import CertificateRow, GeneratorResult, ObjectiveResult, OperationResult
 from scenarios.spec import Validity
 from scenarios.wording import milliseconds, percent
+
+UNJUDGED_P50_MS = 1_000.0  # a median above a second is slow, where no objective says what is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ LIMITS = (
         good="The load generator's window had room",
         bad="The load generator's window was full",
         measure="{} of the operations waited for a place in it",
-        mend="Raise run.in_flight_max, or lower the rate: the cluster was offered no more at once than the window holds.",
+        mend="",  # what binds is told by how long operations took: see `_of_the_window`
     ),
     _Limit(
         name="network",
@@ -96,9 +99,36 @@ LIMITS = (
 )
 
 
-def certify(generator: GeneratorResult, validity: Validity) -> tuple[CertificateRow, ...]:
-    """Every limit with what was measured. What was not measured is in doubt."""
-    return tuple(_row(limit, generator, validity) for limit in LIMITS)
+class Waiting(NamedTuple):
+    """How long the operation waited that was slowest against its limit [ms]. service: None where it was not measured."""
+
+    operation: str
+    response_p50_ms: float
+    service_p50_ms: float | None
+    limit_ms: float
+    is_within: bool  # as its objective has it, or by the median where it has none
+
+
+def waiting_of(operations: Mapping[str, OperationResult], objectives: Sequence[ObjectiveResult] = ()) -> Waiting | None:
+    """Of operations that fall due by themselves; None where no response was measured."""
+    found: list[tuple[float, Waiting]] = []
+    for name, each in operations.items():
+        if not each.is_open_loop or each.response_ms is None:
+            continue
+        own = [one for one in objectives if one.operation == name and one.response_ms is not None]
+        shares = [(one.response_ms or 0.0) / one.response_ms_max for one in own]
+        shares = shares or [each.response_ms.p50 / UNJUDGED_P50_MS]
+        limit_ms = min((one.response_ms_max for one in own), default=UNJUDGED_P50_MS)
+        service = None if each.service_ms is None else each.service_ms.p50
+        found.append((max(shares), Waiting(name, each.response_ms.p50, service, limit_ms, max(shares) <= 1)))
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def certify(
+    generator: GeneratorResult, validity: Validity, waiting: Waiting | None = None
+) -> tuple[CertificateRow, ...]:
+    """Every limit with what was measured. What was not measured is in doubt. waiting: it says what a full window is due to."""
+    return tuple(_row(limit, generator, validity, waiting) for limit in LIMITS)
 
 
 def timing_is_valid(certificate: tuple[CertificateRow, ...]) -> bool:
@@ -117,14 +147,38 @@ def figure_text(row: CertificateRow, value: float | None) -> str:
     return _text(row.unit, value)
 
 
-def _row(limit: _Limit, generator: GeneratorResult, validity: Validity) -> CertificateRow:
+def _of_the_window(waiting: Waiting | None) -> str:
+    """What to do about a full window. By Little's law it holds rate times service time: of a cluster that can't keep up, a
+    larger one holds more, and each operation waits the longer for it."""
+    if waiting is None:
+        return "No response was measured, so what filled it is not known; a lower rate shows."
+    name, response, service, limit, is_within = waiting
+    if is_within:
+        return "Raise run.in_flight_max, or lower the rate: responses were fast, so it is the window that binds."
+    took = f"{name} took {milliseconds(response)} at the median"
+    if service is not None and service <= limit and service < response / 2:
+        return (
+            f"{took}, {milliseconds(service)} of it from its sending on: where the nodes have CPU to spare raise "
+            "run.in_flight_max, else lower the rate."
+        )
+    return (
+        f"The cluster, or this machine if nodes and senders share it, was slow: {took}. Lower the rate, or give it a freer "
+        "machine: a larger window would only lengthen the queue."
+    )
+
+
+def _row(limit: _Limit, generator: GeneratorResult, validity: Validity, waiting: Waiting | None) -> CertificateRow:
     measured, bound = limit.measured(generator), limit.bound(validity)
     if measured is None:
         outcome, sentence = Verdict.INCONCLUSIVE, limit.unknown
     else:
         outcome = Verdict.PASS if measured <= bound else Verdict.INCONCLUSIVE
         said = f"{limit.measure.format(_text(limit.unit, measured))}, {_text(limit.unit, bound)} allowed."
-        sentence = f"{limit.good}: {said}" if outcome is Verdict.PASS else f"{limit.bad}: {said} {limit.mend}"
+        sentence = (
+            f"{limit.good}: {said}"
+            if outcome is Verdict.PASS
+            else f"{limit.bad}: {said} {limit.mend or _of_the_window(waiting)}"
+        )
     return CertificateRow(
         name=limit.name, unit=limit.unit, measured=measured, limit=bound, outcome=outcome, sentence=sentence
     )

@@ -76,7 +76,7 @@ def _objective_faults(objective: ObjectiveResult, is_enough: bool) -> list[str]:
         )
     if objective.error_share is not None and objective.error_share > objective.error_share_max:
         faults.append(
-            f"{percent(objective.error_share)} of the operations failed or have an unknown outcome, "
+            f"{percent(objective.error_share)} of the operations failed or are indeterminate, "
             f"{percent(objective.error_share_max)} allowed"
         )
     return faults
@@ -101,14 +101,14 @@ def error_checks(
         return [_beyond_limit(name, operations[name], limit, doubt) for name in beyond]
     worst = max(shares, key=lambda name: shares[name])
     most = f"; the most are {percent(shares[worst])} of {worst}" if shares[worst] else ", and none did"
-    sentence = f"Of no operation without an objective more than {percent(limit)} failed or is in doubt{most}."
+    sentence = f"Of no operation without an objective more than {percent(limit)} failed or is indeterminate{most}."
     return [_check(ERRORS, Verdict.PASS, sentence)]
 
 
 def _beyond_limit(name: str, operation: OperationResult, limit: float, doubt: str | None) -> Check:
     said = (
-        f"{name}: {percent(operation.error_share)} of {counted(operation.judged, 'operation')} failed or have an unknown "
-        f"outcome, {percent(limit)} allowed of any operation"
+        f"{name}: {percent(operation.error_share)} of {counted(operation.judged, 'operation')} failed or are "
+        f"indeterminate, {percent(limit)} allowed of any operation"
     )
     if doubt is not None:
         return _check(f"{name}_{ERRORS}", Verdict.INCONCLUSIVE, f"{said}; {doubt}.")

@@ -11,14 +11,14 @@ from reports.results.parts import Verdict
 from reports.run.audit_columns import audit_columns
 from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
-from reports.run.generator_validity import certify, figure_text
+from reports.run.generator_validity import certify, figure_text, waiting_of
 from reports.run.junit import junit_xml
 from reports.run.nodes import node_totals
 from reports.run.objectives import doubt_of_run, objective_check
 from reports.run.results import ObjectiveResult, Results, load_results
 from reports.run.setting import setting_of
 from reports.run.terms import TERMS, fact_told
-from reports.run.verdict import headline
+from reports.run.verdict import headline, marked_reasons
 from scenarios import wording
 from scenarios.outside_text import read_text
 from scenarios.spec import Scenario, ScenarioError, load_scenario
@@ -111,6 +111,7 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         headline=headline(results.verdict, results.checks),
         audit_told=audit_told(results),
         took_s=(results.finished - results.started).total_seconds(),
+        reasons=marked_reasons(results),
         tiles=_tiles(run),
         objectives=_objectives(run),
         totals=_totals(results),
@@ -120,7 +121,9 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         start_text=start_text,
         dcs_text=dcs_text,
         examples_note=_examples_note(len(examples)),
-        certificate=certify(results.generator, run.scenario.run.validity),
+        certificate=certify(
+            results.generator, run.scenario.run.validity, waiting_of(results.operations, results.objectives)
+        ),
         figure_text=figure_text,
         node_totals=node_totals(run.history.nodes),
         setting=setting_of(results, run.scenario),

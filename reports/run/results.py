@@ -152,7 +152,7 @@ class AuditCounts(ResultsPart):
     phantom: NonNegativeInt = Field(description="there, though never sent, or certainly refused")
     duplicate: NonNegativeInt = Field(description="there more than once")
     not_judged: NonNegativeInt = Field(
-        default=0, description="acknowledged, and too much beside them is in doubt to say what became of them"
+        default=0, description="acknowledged, and too much beside them is indeterminate to say what became of them"
     )
 
 

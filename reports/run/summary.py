@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loadtests.recording.history import Counts, RunHistory, percentiles_us
-from reports.run.generator_validity import certify, timing_is_valid
+from reports.run.generator_validity import Waiting, certify, timing_is_valid
 from reports.run.latency import percentiles_ms, total_counts
 from reports.run.results import CUT_OFF_KINDS, NOT_SENT, GeneratorResult, Lateness, ObjectiveResult, OperationResult
 from scenarios.operations import operations_of
@@ -142,12 +142,14 @@ def summarise_generator(
     network_errors: int | None = None,
     down_at_start: tuple[str, ...] = (),
     closed_loop: Container[str] = (),
+    waiting: Waiting | None = None,
 ) -> GeneratorResult:
     """How the generator did.
 
     scheduling: what the senders ran under; blocked: operations that waited for the in-flight window; cpu_s: CPU time of all
     senders [s]; cpu_share: of one core, by the busiest sender; network_errors: attempts. None: it was not measured.
     down_at_start: nodes (host:port). closed_loop: operations that other processes than the senders' sent.
+    waiting: how long operations took, which says what a full window is due to.
     """
     counts = total_counts(history.lateness_counts(), warm_up_seconds(scenario))
     late_ms = None
@@ -177,7 +179,7 @@ def summarise_generator(
         down_at_start=down_at_start,
         network_error_share=network_errors / attempts if network_errors is not None and attempts else None,
     )
-    certificate = certify(measured, scenario.run.validity)
+    certificate = certify(measured, scenario.run.validity, waiting)
     return measured.model_copy(update={"valid": timing_is_valid(certificate), "certificate": certificate})
 
 

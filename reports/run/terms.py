@@ -43,11 +43,11 @@ TERMS = (
     ),
     (
         "Not judged",
-        "Acknowledged, and too much beside it is in doubt to say what became of it: a row in doubt that came may stand in a "
-        "sum for one that is lost, and a day with many half-hours in doubt may add up to anything.",
+        "Acknowledged, and too much beside it is indeterminate to say what became of it: an indeterminate row that came may "
+        "stand in a sum for one that is lost, and a day with many indeterminate half-hours may add up to anything.",
     ),
     (
-        "In doubt",
+        "Indeterminate, of facts",
         "Sent, and without an answer: the cluster promised nothing, so it may be there or not, and neither is a fault.",
     ),
     ("Lost, wrong", "Acknowledged and not there; acknowledged and there with another value."),

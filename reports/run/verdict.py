@@ -21,7 +21,7 @@ from typing import NamedTuple
 from reports.results.parts import Check, Verdict
 from reports.run.auditable import StoredData, audit_advice
 from reports.run.faults import fault_line, held_against
-from reports.run.generator_validity import certify, check_of, timing_is_valid
+from reports.run.generator_validity import certify, check_of, timing_is_valid, waiting_of
 from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from reports.run.results import (
     CUT_OFF_KINDS,
@@ -31,6 +31,7 @@ from reports.run.results import (
     GeneratorResult,
     ObjectiveResult,
     OperationResult,
+    Results,
     RuleCheck,
     Undone,
 )
@@ -76,7 +77,7 @@ def judge(
     undone: what the bench left undone; unfolded: tables that can't be judged before it has folded the revised days.
     data: where the run's data are, which says whether an audit can be advised.
     """
-    certificate = certify(generator, scenario.run.validity)
+    certificate = certify(generator, scenario.run.validity, waiting_of(operations, objectives))
     timing_valid = timing_is_valid(certificate)
     generator_checks = [check_of(row) for row in certificate]
     if not generator.valid and timing_valid:
@@ -97,6 +98,19 @@ def judge(
     ]
     verdict = overall(checks)
     return Judgement(verdict, _reasons(verdict, checks), tuple(checks))
+
+
+class MarkedReason(NamedTuple):
+    """A reason, and whether it makes the run a fail or inconclusive; None where it speaks for a pass."""
+
+    outcome: Verdict | None
+    sentence: str
+
+
+def marked_reasons(results: Results) -> list[MarkedReason]:
+    """The reasons of a run, those that fail told from those that are doubt. An older record may not tell."""
+    outcomes = {check.sentence: check.outcome for check in results.checks if check.outcome is not Verdict.PASS}
+    return [MarkedReason(outcomes.get(sentence), sentence) for sentence in results.reasons]
 
 
 def overall(checks: Iterable[Check]) -> Verdict:

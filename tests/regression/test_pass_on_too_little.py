@@ -42,7 +42,7 @@ def test_999_of_1000_refused_without_an_objective_is_a_fail() -> None:
     result = judged({"ingest_reading": operation(ok=1, failed=999)})
     assert result.verdict is Verdict.FAIL
     assert result.reasons[0] == (
-        "ingest_reading: 99.9 % of 1,000 operations failed or have an unknown outcome, 1.00 % allowed of any operation."
+        "ingest_reading: 99.9 % of 1,000 operations failed or are indeterminate, 1.00 % allowed of any operation."
     )
 
 
@@ -122,7 +122,7 @@ def test_a_pass_tells_its_limits() -> None:
     result = judged({"ingest_reading": operation(), "read_state": operation(ok=998, failed=2)}, (objective(),))
     assert result.verdict is Verdict.PASS
     assert "over 1,000 responses of at least 300." in sentence(result, "ingest_reading_p99")
-    told = "Of no operation without an objective more than 1.00 % failed or is in doubt; the most are 0.200 % of read_state."
+    told = "Of no operation without an objective more than 1.00 % failed or is indeterminate; the most are 0.200 % of read_state."
     assert told in result.reasons
     assert sentence(result, "evidence") == (
         "Each operation that fell due was acknowledged at least 5 times; the fewest are 998 of read_state."

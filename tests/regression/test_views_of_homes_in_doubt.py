@@ -72,7 +72,7 @@ def test_homes_in_doubt_are_left_out_of_the_rule_and_told(estate: EstateModel, v
     checked = check_settled_view(view, premises, store.verify(view), is_settled, "3 of 9 parts of the ring")
     assert (checked.is_right, checked.counted) == (True, len(premises) - len(estate.fuels))
     assert checked.sample == (
-        f"3 of 9 parts of the ring; {len(estate.fuels)} rows of homes with a half-hour in doubt or failed are left out"
+        f"3 of 9 parts of the ring; {len(estate.fuels)} rows of homes with an indeterminate or failed half-hour are left out"
     )
 
 
@@ -87,7 +87,7 @@ def test_a_row_that_was_acknowledged_and_is_gone_is_still_found(estate: EstateMo
 def test_a_rule_of_which_all_is_in_doubt_has_no_verdict() -> None:
     checked = check_settled_view("usage_by_fuel", [1, 2], [], lambda _: False, None)
     assert (checked.is_right, checked.counted) == (None, 0)
-    assert checked.sample == "2 rows of homes with a half-hour in doubt or failed are left out"
+    assert checked.sample == "2 rows of homes with an indeterminate or failed half-hour are left out"
     assert _sample(0, 40) == "0 of 40 rows"
     assert _sample(40, 40) is _sample(0, 0) is None
 

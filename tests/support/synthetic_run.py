@@ -22,6 +22,7 @@ from loadtests.recording.history import (
     read_history,
 )
 from reports.results.parts import Machine, TopologyResult
+from reports.run.generator_validity import waiting_of
 from reports.run.results import AuditExample, AuditResult, DcAudit, ProfileFault, ProfileImport, Results, TableAudit
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.run.verdict import judge
@@ -121,6 +122,7 @@ def write_synthetic_run(
         cpu_share=0.96 if story is Story.LATE else 0.31,
         stalls=Stalls(count=3, share=0.001, ms_max=14.0),
         network_errors=0,
+        waiting=waiting_of(operations, objectives),
     )
     audit = _audit(story)
     judgement = judge(operations=operations, objectives=objectives, generator=generator, audit=audit, scenario=scenario)

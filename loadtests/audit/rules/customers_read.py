@@ -274,7 +274,7 @@ def check_settled_view(
     judged = [is_judged(home) for home in premises]
     left_out = len(judged) - sum(judged)
     told = [sample] if sample else []
-    told += [f"{left_out:,} rows of homes with a half-hour in doubt or failed are left out"] if left_out else []
+    told += [f"{left_out:,} rows of homes with an indeterminate or failed half-hour are left out"] if left_out else []
     checked = check_views(view, sum(judged), (one for one in differences if is_judged(int(one.key["premises"]))))
     return replace(checked, sample="; ".join(told) or None)
 

@@ -51,15 +51,15 @@ def shown(folder: Path, audited: AuditResult) -> tuple[list[list[str]], list[lis
 def test_facts_in_doubt_stand_on_terminal_and_page(folder: Path) -> None:
     audited = audit(indeterminate=7)
     terminal, (by_dc, by_table) = shown(folder, audited)
-    assert "in doubt" in terminal[0][0]
+    assert "indeterminate" in terminal[0][0]
     assert [row[-1] for row in terminal[1:]] == ["7", "7"]
     for table in (by_dc, by_table):
         cells = [heading or cell for heading, cell in table]
-        assert "In doubt" in cells and "7" in cells[cells.index("In doubt") :]
+        assert "Indeterminate" in cells and "7" in cells[cells.index("Indeterminate") :]
 
 
 @pytest.mark.parametrize(
-    ("field", "heading"), [("indeterminate", "In doubt"), ("not_judged", "Not judged"), ("duplicate", "Duplicate")]
+    ("field", "heading"), [("indeterminate", "Indeterminate"), ("not_judged", "Not judged"), ("duplicate", "Duplicate")]
 )
 def test_a_column_that_most_runs_fill_with_zeros_is_there_where_it_tells_something(
     folder: Path, field: str, heading: str
@@ -74,7 +74,9 @@ def test_a_column_that_most_runs_fill_with_zeros_is_there_where_it_tells_somethi
 def test_a_count_that_one_part_alone_has_is_shown(folder: Path) -> None:
     one = audit()
     south = DcAudit.model_validate(COUNTS | {"coordinated": 0, "indeterminate": 2})
-    assert audit_columns(one.model_copy(update={"per_dc": one.per_dc | {"south": south}}))[-1].heading == "In doubt"
+    assert (
+        audit_columns(one.model_copy(update={"per_dc": one.per_dc | {"south": south}}))[-1].heading == "Indeterminate"
+    )
 
 
 def test_of_an_older_record_what_it_does_not_tell_is_a_dash(folder: Path) -> None:

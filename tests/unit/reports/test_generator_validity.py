@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reports.results.parts import Verdict
-from reports.run.generator_validity import LIMITS, certify, timing_is_valid
+from reports.run.generator_validity import LIMITS, certify, timing_is_valid, waiting_of
 from reports.run.results import CertificateRow, GeneratorResult, Lateness, ObjectiveResult, OperationResult, Percentiles
 from reports.run.verdict import judge
 from scenarios.spec import Scenario, parse_scenario
@@ -37,7 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "cpu": ({"cpu_share": 0.8}, {"cpu_share": 0.81}, "more shards or a lower rate"),
     "stalls": ({"stalled_share": 0.2}, {"stalled_share": 0.21}, "real-time scheduling"),
-    "queueing": ({"queued_share": 0.3}, {"queued_share": 0.31}, "Raise run.in_flight_max, or lower the rate"),
+    "queueing": ({"queued_share": 0.3}, {"queued_share": 0.31}, "No response was measured"),
     "network": ({"network_error_share": 0.04}, {"network_error_share": 0.041}, "See logs/"),
 }
 TIMING = ("lateness", "cpu", "stalls")
@@ -136,6 +136,82 @@ def test_a_missed_objective_is_in_doubt_by_timing_alone(name: str) -> None:
     """A full window or a lost connection does not make a slow cluster quick; a late sender may make a quick one look slow."""
     verdict, _ = outcome_of(name, missed=True, **CASES[name][1])
     assert verdict is (Verdict.INCONCLUSIVE if name in TIMING else Verdict.FAIL)
+
+
+def took(p50: float, service: float | None, *, p99: float | None = None) -> OperationResult:
+    def times(value: float, tail: float | None = None) -> Percentiles:
+        return Percentiles(p50=value, p95=None, p99=tail, p999=None, max=value)
+
+    return OperationResult(
+        offered=9,
+        attempted=9,
+        ok=9,
+        failed=0,
+        indeterminate=0,
+        retries=0,
+        rate_per_s=1.0,
+        response_ms=times(p50, p99),
+        service_ms=None if service is None else times(service),
+    )
+
+
+def objective_of(operation: str, response_ms: float, limit_ms: float) -> ObjectiveResult:
+    return ObjectiveResult(
+        operation=operation,
+        percentile=99,
+        response_ms_max=limit_ms,
+        response_ms=response_ms,
+        response_count=900,
+        error_share_max=0,
+        error_share=0.0,
+    )
+
+
+SLOW = "a larger window would only lengthen the queue"
+FAST = "Raise run.in_flight_max, or lower the rate: responses were fast"
+
+
+@pytest.mark.parametrize(
+    ("operations", "objectives", "advised"),
+    [
+        ({"ingest_reading": took(6_600, 6_400)}, [objective_of("ingest_reading", 19_100, 250)], SLOW),
+        ({"ingest_reading": took(19_000, 6_600)}, [objective_of("ingest_reading", 30_000, 250)], SLOW),
+        ({"ingest_reading": took(6_600, None)}, [objective_of("ingest_reading", 19_100, 250)], SLOW),
+        ({"ingest_reading": took(3, 2)}, [objective_of("ingest_reading", 240, 250)], FAST),
+        (
+            {"ingest_reading": took(3, 2), "read_state": took(9_000, 8_000)},
+            [objective_of("ingest_reading", 9, 250)],
+            SLOW,
+        ),
+        ({"read_state": took(900, 800)}, [], FAST),
+        ({"read_state": took(1_100, 900)}, [], SLOW),
+        (
+            {"ingest_reading": took(6_600, 5)},
+            [objective_of("ingest_reading", 7_000, 250)],
+            "5.00 ms of it from its sending on: where the nodes have CPU to spare raise run.in_flight_max",
+        ),
+    ],
+)
+def test_of_a_full_window_what_binds_is_told(
+    operations: dict[str, OperationResult], objectives: list[ObjectiveResult], advised: str
+) -> None:
+    waiting = waiting_of(operations, objectives)
+    row = next(r for r in certify(generator(queued_share=0.9), SCENARIO.run.validity, waiting) if r.name == "queueing")
+    assert advised in row.sentence
+    assert ("Lower the rate, or give it a freer machine" in row.sentence) == (advised == SLOW)
+    judged = judge(
+        operations=operations,
+        objectives=objectives,
+        generator=generator(queued_share=0.9),
+        audit=None,
+        scenario=SCENARIO,
+    )
+    assert row.sentence in judged.reasons
+
+
+def test_what_gateways_and_back_office_took_says_nothing_of_the_window() -> None:
+    closed = took(9_000, 8_000).model_copy(update={"is_open_loop": False})
+    assert waiting_of({"create_command": closed}) is None
 
 
 def test_the_default_limits_are_the_documented_ones() -> None:
