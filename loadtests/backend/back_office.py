@@ -11,15 +11,16 @@ which nobody else sends: those have a plane of the ledger that the back office a
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
-from typing import Any
+from typing import cast
 
 import numpy as np
 
+from loadtests.backend.home_stores import HomeStores
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
-from loadtests.cluster.connect import connect
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
@@ -44,6 +45,7 @@ from sim.estate.lookup import (
     meter_types_of,
     schedules_on,
     sends_half_hours,
+    split_meter,
     start_us_of,
     tariff_kinds_of,
 )
@@ -51,6 +53,7 @@ from sim.estate.model import EstateModel
 from store.cassandra.bulk import CassandraBulk
 from store.columns import Integers
 from store.customers.desk import Desk
+from store.customers.port import OnceRunner
 from store.customers.store import HomeCustomers
 from store.ingest import ingest
 from store.ingest.known import Known
@@ -69,7 +72,6 @@ from store.tariffs import EXPORT, MISSING_WH
 ROUND_S = 0.5
 METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
-WRITER = 0
 SETBACKS_MAX = 20  # rounds in a row that the store does not let finish, each after a time-out: then it can't go on
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
@@ -106,14 +108,18 @@ def run_back_office(
 
     over: the storm is: the last day's exports are collected, the last projections made, and that is all.
     stop: nothing more is done, set after or with `over`.
-    Raises HarnessError when the first business DC can't be reached, StoreError when the store lets no round finish for a while.
+    Raises HarnessError when a business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     scenario, estate = experiment.scenario, experiment.estate
-    driver, session = connect(experiment.through(scenario.topology.business_dcs[0].name).endpoint)
-    bulk = CassandraBulk(session, scenario.topology)
-    try:
-        runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
-        office = BackOffice(scenario, estate, runner, HomeReadings(runner, bulk, book_of(estate)), ledger)
+    with ExitStack() as cleanup:
+        stores = []
+        for dc in scenario.topology.business_dcs:
+            session = cleanup.enter_context(experiment.through(dc.name).session())
+            bulk = CassandraBulk(session, scenario.topology)
+            cleanup.callback(bulk.close)
+            runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
+            stores.append(HomeReadings(runner, bulk, book_of(estate)))
+        office = BackOffice(scenario, estate, HomeStores(estate, stores), ledger)
         pace, patience = scenario.pace, FailureBudget(office.done)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         while not over.is_set():
@@ -130,9 +136,6 @@ def run_back_office(
                 office.close(scenario.span_us - 1)
                 is_closed = True
         return office.done
-    finally:
-        bulk.close()
-        driver.shutdown()
 
 
 class FailureBudget:
@@ -178,18 +181,18 @@ def compile_kernels(estate: EstateModel) -> None:
 
 
 class BackOffice:
-    """Rounds of work on a store; `runner` is what the store's statements go through."""
+    """Rounds of work on the stores of the business DCs. Each home's days are delivered, journalled and projected in its own."""
 
-    def __init__(
-        self, scenario: Scenario, estate: EstateModel, runner: Any, store: HomeReadings, ledger: Ledger
-    ) -> None:
+    def __init__(self, scenario: Scenario, estate: EstateModel, homes: HomeStores, ledger: Ledger) -> None:
         self.done = BackOfficeResult()
-        self._estate, self._ledger, self._store, self._runner = estate, ledger, store, runner
+        self._estate, self._ledger, self._homes = estate, ledger, homes
+        self._store = homes.first
+        self._runner = cast(OnceRunner, homes.first.runner)
         self._start_us = start_us_of(estate)
-        self._customers = HomeCustomers(runner)
-        self._projector = Projector(store, projection_of(estate), writer=WRITER, started_us=self._start_us)
-        self._rows, self._counters = RowReceipts(runner), CounterReceipts(runner)
-        self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=store.book, exchanges_us={})
+        self._customers = HomeCustomers(self._runner)
+        self._projectors = projectors_of(estate, homes, self._start_us)
+        self._rows, self._counters = RowReceipts(self._runner), CounterReceipts(self._runner)
+        self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=self._store.book, exchanges_us={})
         self._meters = _strides(estate.meter_count)
         self._seen: set[int] = set()  # meter * slots + first slot that were delivered
         self._is_summarised = has_summaries(scenario, estate)
@@ -201,7 +204,8 @@ class BackOffice:
         """What is there before any round: all price lists, if nobody has published them, and no batch that is half projected."""
         for prices in price_lists_of(self._estate):
             self._customers.publish(prices, self._start_us)
-        self._projector.heal()
+        for projector in self._projectors:
+            projector.heal()
         self._is_whole = True
 
     def work(self, now_us: int) -> None:
@@ -225,7 +229,7 @@ class BackOffice:
         self._serve(home, now_us)
         if now_us >= self._half_us and not self._has_cohorts:
             instant_us = self._start_us + now_us
-            _project_cohorts(self._estate, self._store, self._estate.calendar.month_of(instant_us), instant_us)
+            _project_cohorts(self._estate, self._homes, self._estate.calendar.month_of(instant_us), instant_us)
             self._has_cohorts = True
 
     def _next_meters(self) -> Integers:
@@ -234,7 +238,8 @@ class BackOffice:
 
     def _deliver(self, deliveries: Iterable[Readings]) -> None:
         for readings in deliveries:
-            self._projector.deliver([readings])
+            (dc,) = np.unique(self._estate.home_dc_of(readings.premises)).tolist()
+            self._projectors[dc].deliver([readings])
             self.done.delivered += len(readings.mpxn)
             self._tell(readings)
 
@@ -249,9 +254,10 @@ class BackOffice:
         self._deliver(self._exports(self._next_meters(), now_us + 1))
         self._is_whole = True
         instant_us = self._start_us + now_us
-        self._projector.project(self._projector.journalled())
+        for projector in self._projectors:
+            projector.project(projector.journalled())
         if self._is_summarised:
-            summarise(self._estate, self._store, instant_us)
+            summarise(self._estate, self._homes, instant_us)
         completeness(self._runner, instant_us // DAY_US * DAY_US)
         cohort = int(cohorts_of(self._estate, np.zeros(1, np.int64))[0])
         comparison(self._runner, cohort, self._estate.calendar.month_of(instant_us))
@@ -259,7 +265,7 @@ class BackOffice:
     def _exports(self, meter: Integers, now_us: int) -> Iterator[Readings]:
         """The latest day that is over of what these meters gave to the network, of those that send half-hours at all.
 
-        It is delivered when the next one is asked for.
+        Each delivery is of homes of one DC. It is delivered when the next one is asked for.
         """
         first = (min(now_us // DAY_US, self._estate.day_count) - 1) * SLOTS_PER_DAY
         exporting = of_types(self._estate, meter).get(MeterType.IMPORT_EXPORT)
@@ -270,15 +276,14 @@ class BackOffice:
         sends = sends_half_hours(self._estate, meter, np.full(len(meter), first, np.int32))
         is_new = [self._ledger.slots(at, one, one + 1)[0, first] == SlotState.NONE for one in meter.tolist()]
         chosen = meter[sends & np.array(is_new, np.bool_)][:METERS_A_ROUND]
-        if not len(chosen):
-            return
-        readings = exported_days(self._estate, chosen, np.full(len(chosen), first, np.int32))
-        for one in chosen.tolist():
-            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.INTENT))
-        yield readings
-        for one in chosen.tolist():
-            mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
-        self.done.exported += len(chosen)
+        for of_dc in self._by_dc(chosen):
+            readings = exported_days(self._estate, of_dc, np.full(len(of_dc), first, np.int32))
+            for one in of_dc.tolist():
+                mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.INTENT))
+            yield readings
+            for one in of_dc.tolist():
+                mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
+            self.done.exported += len(of_dc)
 
     def _raw_runs(self, meter: Integers, now_us: int) -> Iterator[Readings]:
         """What was acknowledged of these meters, as the adapters make it of raw forms: each the latest that is over."""
@@ -302,7 +307,7 @@ class BackOffice:
     def _acknowledged(
         self, meter_type: MeterType, meter: Integers, plane: Operation, first: int, count: int
     ) -> Iterator[Readings]:
-        """One delivery of up to METERS_A_ROUND of these meters, whose run the store has acknowledged."""
+        """Of up to METERS_A_ROUND of these meters, whose run the store has acknowledged: a delivery for each DC's homes."""
         is_enough = self.done.delivered - self.done.exported >= DELIVERED_MAX
         if plane not in self._ledger.planes or first < 0 or is_enough:
             return
@@ -321,9 +326,14 @@ class BackOffice:
         meters = np.array(chosen, np.int64)
         first_slot = np.full(len(meters), first, np.int32)
         meters = meters[are_exact(self._estate, meter_type, meters, first_slot, count)]
-        if len(meters):
-            self._seen.update(one * self._estate.slot_count + first for one in meters.tolist())
-            yield adapted_runs(self._estate, meter_type, meters, first_slot[: len(meters)], count)
+        for of_dc in self._by_dc(meters):
+            self._seen.update(one * self._estate.slot_count + first for one in of_dc.tolist())
+            yield adapted_runs(self._estate, meter_type, of_dc, first_slot[: len(of_dc)], count)
+
+    def _by_dc(self, meter: Integers) -> Iterator[Integers]:
+        """The meters of each DC's homes, no DC without one."""
+        for _, is_its in self._homes.dcs_of(split_meter(self._estate, meter)[0]):
+            yield meter[is_its]
 
     def _tell(self, readings: Readings) -> None:
         """Count what came, and look at what it was projected to."""
@@ -379,21 +389,32 @@ def has_summaries(scenario: Scenario, estate: EstateModel) -> bool:
     return scenario.run.back_office and estate.meter_count <= SUMMARISED_METERS_MAX
 
 
-def summarise(estate: EstateModel, store: HomeReadings, as_of_us: int) -> None:
-    """Project cohorts and completeness of all months of an estate. as_of_us: since the Unix epoch. Raises StoreError."""
+def projectors_of(estate: EstateModel, homes: HomeStores, started_us: int) -> list[Projector]:
+    """Of each business DC's homes one, in the DCs' order; its number as a writer is its place there."""
+    return [
+        Projector(store, projection_of(estate), writer=dc, started_us=started_us)
+        for dc, store in enumerate(homes.stores)
+    ]
+
+
+def summarise(estate: EstateModel, homes: HomeStores, as_of_us: int) -> None:
+    """Project cohorts and completeness of all months of an estate, each home's days as its own DC holds them.
+
+    as_of_us: since the Unix epoch. Raises StoreError.
+    """
     for month in local_months_of(estate):
-        _project_cohorts(estate, store, month, as_of_us)
+        _project_cohorts(estate, homes, month, as_of_us)
     for month in utc_months_of(estate):
         project_completeness(
-            store, month, projection_of(estate).region_of, expected_of(estate), as_of_us, start_us_of(estate)
+            homes.across, month, projection_of(estate).region_of, expected_of(estate), as_of_us, start_us_of(estate)
         )
 
 
-def _project_cohorts(estate: EstateModel, store: HomeReadings, month: int, as_of_us: int) -> None:
+def _project_cohorts(estate: EstateModel, homes: HomeStores, month: int, as_of_us: int) -> None:
     def cohort_of(premises: Integers) -> Integers:
         return cohorts_of(estate, premises).astype(np.int64)
 
-    project_cohorts(store, month, cohort_of, as_of_us)
+    project_cohorts(homes.across, month, cohort_of, as_of_us)
 
 
 def local_months_of(estate: EstateModel) -> list[int]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from cassandra.cluster import Session
+
 from loadtests.audit.row_counts import sent_of
 from loadtests.audit.rules.back_office_read import check_office
 from loadtests.audit.rules.commands_read import check_command_rules
@@ -13,6 +15,7 @@ from loadtests.audit.rules.customers import Checked
 from loadtests.audit.rules.customers_read import check_rules
 from loadtests.audit.tables import audit as audit_tables
 from loadtests.backend.back_office import has_summaries, summarise
+from loadtests.backend.home_stores import HomeStores
 from loadtests.cluster.hints import hints_left_bytes
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
@@ -30,17 +33,17 @@ def fold(experiment: Experiment, progress: Progress) -> None:
     """Fold the days that revisions have touched. Raises HarnessError, StoreError."""
     scenario, estate = experiment.scenario, experiment.estate
     with contextlib.ExitStack() as cleanup:
-        sessions = [
-            cleanup.enter_context(experiment.through(dc.name).session()) for dc in scenario.topology.business_dcs
-        ]
+        sessions = [cleanup.enter_context(one) for one in _business_sessions(experiment)]
         fold_days_anew(sessions, estate, experiment.schema, scenario.topology, progress.detail)
         if has_summaries(scenario, estate):
             progress.detail(
                 "filling the views across homes again: cohorts and completeness, from the days as they are now"
             )
-            store = CassandraStore(sessions[0], experiment.schema, scenario.topology, book_of(estate))
-            summarise(estate, store, start_us_of(estate) + scenario.span_us)
-            store.close()
+            stores = []
+            for session in sessions:
+                stores.append(CassandraStore(session, experiment.schema, scenario.topology, book_of(estate)))
+                cleanup.callback(stores[-1].close)
+            summarise(estate, HomeStores(estate, stores), start_us_of(estate) + scenario.span_us)
 
 
 def are_commands_complete(results: Results) -> bool:
@@ -108,13 +111,18 @@ def _rules(
     progress: Progress,
     check: Callable[..., list[Checked]],
 ) -> list[Checked]:
-    """The rules, through a session of their own: the audit's have raw rows."""
-    with experiment.session() as session:
+    """The rules, through sessions of their own, one in each business DC: the audit's have raw rows."""
+    with contextlib.ExitStack() as cleanup:
         return check(
-            session,
+            [cleanup.enter_context(one) for one in _business_sessions(experiment)],
             estate=experiment.estate,
             ledger=ledger,
             schema=experiment.schema,
             topology=experiment.topology,
             progress=progress.detail,
         )
+
+
+def _business_sessions(experiment: Experiment) -> list[contextlib.AbstractContextManager[Session]]:
+    """Of each business DC one, in their order, to be entered."""
+    return [experiment.through(dc.name).session() for dc in experiment.topology.business_dcs]

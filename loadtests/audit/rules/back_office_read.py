@@ -1,6 +1,7 @@
 """What the back office has left in the store, read back for `loadtests.audit.rules.back_office`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -21,7 +22,8 @@ from loadtests.audit.rules.back_office import (
 )
 from loadtests.audit.rules.customers import EXAMPLES_MAX, Checked
 from loadtests.audit.rules.customers_read import sample_text, settled_homes, unsettled_homes
-from loadtests.backend.back_office import SUMMARISED_METERS_MAX, WRITER, local_months_of, projection_of
+from loadtests.backend.back_office import SUMMARISED_METERS_MAX, local_months_of, projection_of, projectors_of
+from loadtests.backend.home_stores import HomeStores
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.prices import book_of
 from scenarios.domain import DAY_US, SettlementRunCode, premises_of_mpxn
@@ -32,8 +34,8 @@ from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
 from store.columns import concat, dicts_of, integers, row_count
 from store.operations import StoreOperation
-from store.readings.across import days_needed, logs_of, rows_of
-from store.readings.projector import Projector, read_settlement
+from store.readings.across import days_needed, rows_of
+from store.readings.projector import read_settlement
 from store.readings.store import HomeReadings
 from store.readings.summaries import USAGE_COLUMNS
 from store.readings.summarise import comparison
@@ -47,7 +49,7 @@ PRESENT_DAYS_MAX = 400  # of meters, whose settlement must be there
 
 
 def check_office(
-    session: Session,
+    sessions: Sequence[Session],
     *,
     estate: EstateModel,
     ledger: Ledger,
@@ -59,20 +61,23 @@ def check_office(
 ) -> list[Checked]:
     """What the back office has left: refusals, and views across homes as far as they are projected. Raises StoreError.
 
+    sessions: of the business DCs in their order; each home's rows are held against its log in its own.
     is_closed: it worked to its end; one that was stopped leaves views behind the log, which are not judged. refused_count: how
     many faulty deliveries it sent at least.
     """
     progress("audit: refusals, settlement, receipts and cohorts" if is_closed else "audit: refusals")
-    bulk = CassandraBulk(session, topology)
-    try:
-        store = HomeReadings(Statements(session, schema, topology), bulk, book_of(estate))
-        refusals = check_refusals(store, estate, refused_count)
+    with ExitStack() as cleanup:
+        stores = []
+        for session in sessions:
+            bulk = CassandraBulk(session, topology)
+            cleanup.callback(bulk.close)
+            stores.append(HomeReadings(Statements(session, schema, topology), bulk, book_of(estate)))
+        homes = HomeStores(estate, stores)
+        refusals = check_refusals(homes.first, estate, refused_count)
         return [
             *([refusals] if refusals.counted or refusals.faults else []),
-            *(check_projections(store, estate, ledger) if is_closed else []),
+            *(check_projections(homes, estate, ledger) if is_closed else []),
         ]
-    finally:
-        bulk.close()
 
 
 def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int) -> Checked:
@@ -80,65 +85,66 @@ def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int)
     return check_refused(estate, [one for day in _days_us(estate) for one in store.rejected(day)], refused_count)
 
 
-def check_projections(store: HomeReadings, estate: EstateModel, ledger: Ledger) -> list[Checked]:
+def check_projections(homes: HomeStores, estate: EstateModel, ledger: Ledger) -> list[Checked]:
     """Views across homes. Homes with a half-hour in doubt are left out."""
     is_settled = settled_homes(estate, ledger)
-    schema = store.runner.schema
+    schema = homes.first.runner.schema
     checks: list[Checked] = []
     if settlement := schema.find(TableRole.SETTLEMENT):
-        checks += [_settled(estate, store, settlement, is_settled), _present(estate, store, settlement, is_settled)]
+        checks += [_settled(estate, homes, settlement, is_settled), _present(estate, homes, settlement, is_settled)]
     if receipts := schema.find(TableRole.RECEIPTS):
-        checks.append(_received(estate, store, receipts, is_settled))
+        checks.append(_received(estate, homes, receipts, is_settled))
     usage = schema.find(TableRole.DAILY_USAGE)
     if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
-        cohorts = _cohorts(estate, store, ledger, usage)
+        cohorts = _cohorts(estate, homes, ledger, usage)
         checks += [cohorts] if cohorts else []
     # what is not kept at all has no rule; of what is kept but all in doubt the rule stays, with nothing that it could hold
     return [one for one in checks if one.counted or one.faults or one.sample]
 
 
-def _settled(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
-    rows = _rows(store, view)
+def _settled(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+    rows = _rows(homes.across, view)
     settled = [row for row in rows if row["run"] == SettlementRunCode.LATEST and is_settled(row["premises"])]
     sample = _sample(len(settled), len(rows))
     settled = settled[:ACROSS_ROWS_MAX]
     days = _days_us(estate)
-    logs = logs_of(store.runner, {home: set(days) for home in {row["premises"] for row in settled}})
+    logs = homes.logs_of({home: set(days) for home in {row["premises"] for row in settled}})
     return replace(check_settled(view.name, settled, logs), sample=sample)
 
 
-def _received(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
-    received = _rows(store, view)
+def _received(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+    received = _rows(homes.across, view)
     premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
     home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
     rows, received = received, [row for row in received if is_settled(home_of[row["mpxn"]])]
     sample = _sample(len(received), len(rows))
     received = received[:ACROSS_ROWS_MAX]
     days = _days_us(estate)
-    logs = logs_of(store.runner, {home_of[row["mpxn"]]: set(days) for row in received})
+    logs = homes.logs_of({home_of[row["mpxn"]]: set(days) for row in received})
     return replace(check_received(view.name, received, logs, home_of), sample=sample)
 
 
-def _present(estate: EstateModel, store: HomeReadings, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+def _present(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
     """Is each day that was journalled, of a sample, in the settlement view? A row that is missing shows in no view."""
     projection = projection_of(estate)
-    journalled = sorted(set(Projector(store, projection, writer=WRITER, started_us=0).journalled()))
+    journalled = sorted({day for one in projectors_of(estate, homes, 0) for day in one.journalled()})
     days = [day for day in journalled if is_settled(day.premises)]
     of_home: dict[int, list[MeterDay]] = {}
     for day in days[:: max(len(days) // PRESENT_DAYS_MAX, 1)]:
         of_home.setdefault(day.premises, []).append(day)
-    logs = logs_of(store.runner, {home: days_needed(of_it) for home, of_it in of_home.items()})
+    logs = homes.logs_of({home: days_needed(of_it) for home, of_it in of_home.items()})
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, projection, store.runner.schema)[StoreOperation.WRITE_SETTLEMENT]
+        for row in rows_of(logs[home], of_it, projection, homes.first.runner.schema)[StoreOperation.WRITE_SETTLEMENT]
     ]
-    keys = sorted({(row["settlement_date"], row["shard"]) for row in wanted})
-    held = {
-        (date, meter.mpxn)
-        for date, shard in keys
-        for meter in read_settlement(store.runner, EPOCH + timedelta(days=date), SettlementRunCode.LATEST, shard)
-    }
+    held = set[tuple[int, int]]()
+    for dc, is_its in homes.dcs_of(np.array([row["premises"] for row in wanted], np.int64)):
+        runner, its = homes.stores[dc].runner, [wanted[at] for at in np.flatnonzero(is_its)]
+        for date, shard in sorted({(row["settlement_date"], row["shard"]) for row in its}):
+            meters = read_settlement(runner, EPOCH + timedelta(days=date), SettlementRunCode.LATEST, shard)
+            are_its = homes.are_of(dc, np.array([meter.premises for meter in meters], np.int64)).tolist()
+            held |= {(date, meter.mpxn) for meter, is_own in zip(meters, are_its, strict=True) if is_own}
     checked = check_present(view.name, [(row["settlement_date"], row["mpxn"]) for row in wanted], held)
     return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))
 
@@ -156,9 +162,13 @@ def _days_us(estate: EstateModel) -> list[int]:
     return [start_us_of(estate) + day * DAY_US for day in range(estate.day_count + 1)]
 
 
-def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_view: Table) -> Checked | None:
+def _cohorts(estate: EstateModel, homes: HomeStores, ledger: Ledger, usage_view: Table) -> Checked | None:
     """Of all months of the customers' calendar; None where no insight is kept."""
-    pages = [page for piece in store.bulk.pieces() for page in store.bulk.scan(usage_view, USAGE_COLUMNS, piece)]
+    pages = [
+        page
+        for piece in homes.across.bulk.pieces()
+        for page in homes.across.bulk.scan(usage_view, USAGE_COLUMNS, piece)
+    ]
     if not pages:
         return None
     usage, doubtful = concat(pages), doubtful_cohorts(estate, ledger)
@@ -166,7 +176,7 @@ def _cohorts(estate: EstateModel, store: HomeReadings, ledger: Ledger, usage_vie
     for month in local_months_of(estate):
         use = use_of_month(usage, month, ZoneInfo(estate.calendar.zone))
         cohort = cohorts_of(estate, integers(use, "premises")).astype(np.int64)
-        kept = {one: comparison(store.runner, one, month) for one in np.unique(cohort).tolist()}
+        kept = {one: comparison(homes.first.runner, one, month) for one in np.unique(cohort).tolist()}
         if any(kept.values()):
             told = {one: insights for one, insights in kept.items() if one not in doubtful}
             parts.append(check_cohorts(use, cohort, told))

@@ -51,7 +51,7 @@ FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
 
 
 def check_rules(
-    session: Session,
+    sessions: Sequence[Session],
     *,
     estate: EstateModel,
     ledger: Ledger,
@@ -62,9 +62,11 @@ def check_rules(
 ) -> list[Checked]:
     """Hold the rules against up to HOMES_MAX homes, and each view of a part of the ring against its log. Raises StoreError.
 
+    sessions: of the business DCs. The first one is asked, as the back office issues its bills there.
     is_closed: whoever publishes announced prices worked to its end; else displays may show those that were published.
     Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
     """
+    session = sessions[0]
     readings = CassandraStore(session, schema, topology, book_of(estate))
     customers = CassandraCustomers(session, schema, topology)
     homes = sampled_homes(estate, ledger)

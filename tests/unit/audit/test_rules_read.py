@@ -89,7 +89,7 @@ def checks_of(
     monkeypatch.setattr(customers_read, "CassandraCustomers", lambda *_: customers)
     monkeypatch.setattr(customers_read, "_views", lambda *_: [])  # they ask the ring
     checks = check_rules(
-        None,
+        [None],
         estate=estate,
         ledger=ledger,
         schema=SCHEMA,

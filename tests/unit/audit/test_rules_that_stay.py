@@ -8,7 +8,7 @@ import pytest
 
 from loadtests.audit.rules import back_office_read, customers_read
 from loadtests.audit.rules.customers import Checked
-from loadtests.backend.back_office import WRITER, projection_of
+from loadtests.backend.back_office import projection_of
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
@@ -64,7 +64,7 @@ def delivered(estate: EstateModel, state: SlotState, *, is_empty: bool = False) 
     """A day of every meter, delivered and projected; in the ledger all of it is in a state."""
     runner = MemoryOnce(SCHEMA)
     store = HomeReadings(runner, runner, book_of(estate))
-    projector = Projector(store, projection_of(estate), writer=WRITER, started_us=1)
+    projector = Projector(store, projection_of(estate), writer=0, started_us=1)
     projector.heal()
     ledger = Ledger.create(None, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
     plane = ledger.plane_of(Operation.INGEST_READING)
@@ -83,7 +83,7 @@ def office(estate: EstateModel, monkeypatch: pytest.MonkeyPatch, state: SlotStat
     monkeypatch.setattr(back_office_read, "Statements", lambda *_: runner)
     session: Any = None
     checks = back_office_read.check_office(
-        session,
+        [session],
         estate=estate,
         ledger=ledger,
         schema=SCHEMA,

@@ -10,6 +10,7 @@ import pytest
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
 from loadtests.backend.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, FailureBudget
+from loadtests.backend.home_stores import HomeStores
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of, registers_of
 from loadtests.workload.operations import planes_of
@@ -86,7 +87,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     """What an office has left, and the log before it began."""
     estate, store, ledger = stormed(tmp_path_factory.mktemp("office") / "ledger")
     before = [store.events(home, MONTH) for home in range(HOMES)]
-    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger)
     office.open()
     for step in range(ROUNDS):
         office.work(step * SCENARIO.span_us // (ROUNDS - 1))
@@ -111,7 +112,11 @@ def test_an_office_leaves_the_facts_alone_and_every_projection_right(left: Left)
         view: [] for view in folded_views(SCHEMAS["home_months"])
     }
     checks = {
-        one.check: one for one in [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
+        one.check: one
+        for one in [
+            check_refusals(store, estate, ROUNDS),
+            *check_projections(HomeStores(estate, [store]), estate, ledger),
+        ]
     }
     assert len(checks) == 5 and all(one.is_right for one in checks.values()), checks
     assert checks["settlement_by_date is what the event log comes to"].counted > 20
@@ -132,7 +137,10 @@ def test_a_row_that_was_tampered_with_is_found(left: Left, table: str, column: s
     estate, store, ledger, _, _ = left
 
     def judged() -> dict[str, bool | None]:
-        checks = [check_refusals(store, estate, ROUNDS), *check_projections(store, estate, ledger)]
+        checks = [
+            check_refusals(store, estate, ROUNDS),
+            *check_projections(HomeStores(estate, [store]), estate, ledger),
+        ]
         return {one.check: one.is_right for one in checks}
 
     rows = next(iter(store.runner._tables[table].partitions.values()))  # type: ignore[attr-defined]
@@ -172,7 +180,7 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
     """A third of its rounds meet a time-out; what it leaves passes every check all the same."""
     estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
     before = [store.events(home, MONTH) for home in range(HOMES)]
-    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger)
     patience = FailureBudget(office.done)
     Unsteady.share = 0.002
     for step in range(4 * ROUNDS):
@@ -184,7 +192,10 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
     Unsteady.share = 0.0
     office.close(SCENARIO.span_us - 1)
     assert office.done.setbacks > ROUNDS / 2 and office.done.bills > ROUNDS
-    checks = [check_refusals(store, estate, office.done.faulty), *check_projections(store, estate, ledger)]
+    checks = [
+        check_refusals(store, estate, office.done.faulty),
+        *check_projections(HomeStores(estate, [store]), estate, ledger),
+    ]
     assert len(checks) >= 5 and all(one.is_right for one in checks), [one for one in checks if not one.is_right]
     after = [[one for one in store.events(home, MONTH) if one.fuel != EXPORT] for home in range(HOMES)]
     assert after == before
@@ -192,7 +203,7 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
 
 def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_path: Path) -> None:
     estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
-    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger)
     Unsteady.share = 1.0
     with FailureBudget(office.done):
         office.work(0)
@@ -222,7 +233,7 @@ def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> N
 
 def test_exports_of_the_last_day_are_collected_though_no_round_saw_its_end(tmp_path: Path) -> None:
     estate, store, ledger = stormed(tmp_path / "ledger")
-    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger)
     office.work(SCENARIO.span_us // (2 * DAYS))  # the first day is not over
     assert office.done.exported == 0
     office.close(SCENARIO.span_us - 1)
@@ -235,16 +246,15 @@ def test_exports_of_the_last_day_are_collected_though_no_round_saw_its_end(tmp_p
 
 def test_an_export_that_may_not_have_come_stays_in_doubt(tmp_path: Path) -> None:
     estate, store, ledger = stormed(tmp_path / "ledger")
-    office = BackOffice(SCENARIO, estate, store.runner, store, ledger)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger)
     office.open()
 
     def fails(_: object) -> None:
         raise StoreError("no answer")
 
-    office._projector.deliver = fails  # type: ignore[method-assign]
+    office._projectors[0].deliver = fails  # type: ignore[method-assign]
     chosen = np.flatnonzero(meter_types_of(estate, np.arange(estate.meter_count)) == MeterType.IMPORT_EXPORT)
     with pytest.raises(StoreError):
-        for readings in office._exports(chosen, SCENARIO.span_us - 1):
-            office._projector.deliver([readings])
+        office._deliver(office._exports(chosen, SCENARIO.span_us - 1))
     held = ledger.slots(ledger.plane_of(EXPORT_PLANE), 0, estate.meter_count)
     assert set(held.ravel().tolist()) == {SlotState.NONE, SlotState.INTENT} and office.done.exported == 0
