@@ -14,7 +14,7 @@ from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
 from loadtests.workload.prices import book_of
 from scenarios.domain import SLOTS_PER_DAY, Operation
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, Topology
 from sim.estate.model import EstateModel, build_estate
 from store.columns import Page, Piece
 from store.memory.customers import MemoryOnce
@@ -77,8 +77,20 @@ def delivered(estate: EstateModel, state: SlotState, *, is_empty: bool = False) 
     return runner, ledger
 
 
-def office(estate: EstateModel, monkeypatch: pytest.MonkeyPatch, state: SlotState, **given: bool) -> dict[str, Checked]:
-    runner, ledger = delivered(estate, state, **given)
+def office(
+    estate: EstateModel,
+    monkeypatch: pytest.MonkeyPatch,
+    state: SlotState,
+    *,
+    topology: Topology = SCENARIO.topology,
+    gone: str | None = None,
+    is_empty: bool = False,
+) -> dict[str, Checked]:
+    """gone: a table of which a row is gone."""
+    runner, ledger = delivered(estate, state, is_empty=is_empty)
+    if gone is not None:
+        rows = next(iter(runner._tables[gone].partitions.values()))
+        del rows[next(iter(rows))]
     monkeypatch.setattr(back_office_read, "CassandraBulk", lambda *_: Ring(runner))
     monkeypatch.setattr(back_office_read, "Statements", lambda *_: runner)
     session: Any = None
@@ -87,7 +99,7 @@ def office(estate: EstateModel, monkeypatch: pytest.MonkeyPatch, state: SlotStat
         estate=estate,
         ledger=ledger,
         schema=SCHEMA,
-        topology=SCENARIO.topology,
+        topology=topology,
         progress=lambda _: None,
         is_closed=True,
         refused_count=0,
@@ -103,6 +115,23 @@ def test_a_view_of_which_all_is_in_doubt_keeps_its_rule_which_has_no_verdict(
     doubtful = office(estate, monkeypatch, SlotState.INTENT)
     assert set(doubtful) == set(whole)
     assert all(one.is_right is None and (one.sample or "").startswith("0 of ") for one in doubtful.values())
+
+
+@pytest.mark.parametrize(
+    ("rf", "level", "is_right"),
+    [(3, "LOCAL_QUORUM", False), (1, "LOCAL_ONE", False), (3, "LOCAL_ONE", None)],
+)
+def test_a_projection_is_not_judged_where_reads_may_not_show_what_was_acknowledged(
+    estate: EstateModel, monkeypatch: pytest.MonkeyPatch, rf: int, level: str, is_right: bool | None
+) -> None:
+    """At LOCAL_ONE of three replicas one that has not heard may be read even in a home's own DC: no fault of the cluster."""
+    topology = Topology.model_validate(
+        {"dcs": [{"name": "north", "nodes": rf, "rf": rf}], "consistency": {"default": level}}
+    )
+    checks = office(estate, monkeypatch, SlotState.ACKNOWLEDGED, topology=topology, gone="settlement_by_date")
+    broken = checks.pop("each delivered day is in settlement_by_date")
+    assert broken.is_right is is_right and all(one.is_right for one in checks.values())
+    assert is_right is False or f"a read at {level} may not show" in (broken.sample or "")
 
 
 def test_a_view_that_nobody_keeps_has_no_rule(estate: EstateModel, monkeypatch: pytest.MonkeyPatch) -> None:
