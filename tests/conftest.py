@@ -4,6 +4,7 @@ Tests run on up to four processors (pytest-xdist), a file at a time, in the orde
 nodes come first. All files that ask for the shared cluster run on one worker, which is why they are named here.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -46,6 +47,11 @@ settings.load_profile("untimed")
 # A shell starts its background jobs with Ctrl-C ignored, which children inherit; tests of Ctrl-C mean a terminal's.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A node of a test lives for a minute or two, half of which its second compiler would take for code that then hardly runs:
+# with the first alone a start costs 10 s of the processor instead of 17. What a node does and promises is the same.
+os.environ["JDK_JAVA_OPTIONS"] = f"{os.environ.get('JDK_JAVA_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()
 
 
 class FileScheduling(LoadScopeScheduling):
