@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.errors import HarnessError
 from loadtests.fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
 from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
@@ -16,6 +17,7 @@ from loadtests.recording.ledger import Ledger, SlotState, strengthen
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
 from loadtests.storm.messages import ShardReport
+from scenarios.outside_text import read_text, why_refused
 
 STORM_NAME = "storm.json"
 _OUTCOMES = ("failed", "indeterminate")
@@ -59,15 +61,20 @@ class StormRecord:
 
     @staticmethod
     def read(folder: Path) -> "StormRecord | None":
-        """The record of a folder, or None before the start."""
+        """The record of a folder, or None before the start. Raises HarnessError for one that is not as `write` leaves it."""
         path = folder / STORM_NAME
         if not path.exists():
             return None
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        seconds = tuple(ClosedSecond(**second) for second in values.pop("seconds"))
-        trouble, lacks = tuple(values.pop("trouble")), tuple(values.pop("lacks"))
-        values["down_at_start"] = tuple(values["down_at_start"])
-        return StormRecord(**values, seconds=seconds, trouble=trouble, lacks=lacks)
+        try:
+            values: dict[str, Any] = json.loads(read_text(path))
+            seconds = tuple(ClosedSecond(**second) for second in values.pop("seconds"))
+            trouble, lacks = tuple(values.pop("trouble")), tuple(values.pop("lacks"))
+            values["down_at_start"] = tuple(values["down_at_start"])
+            return StormRecord(**values, seconds=seconds, trouble=trouble, lacks=lacks)
+        except (OSError, ValueError) as error:
+            raise HarnessError(f"{path} can't be read: {why_refused(error)}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise HarnessError(f"{path} can't be read: it is no record of a storm") from error
 
 
 class RunRecord:

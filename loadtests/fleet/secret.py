@@ -9,6 +9,7 @@ import os
 import stat
 from pathlib import Path
 
+from scenarios.outside_text import UnreadableText, text_of, why_refused
 from scenarios.spec import ScenarioError
 
 SECRET_VARIABLE = "METERSTORM_FLEET_SECRET"
@@ -26,11 +27,11 @@ def read_secret(path: Path | None) -> str | None:
     """
     if path is not None:
         try:
-            with path.open(encoding="utf-8") as file:
+            with path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
-                text = file.readline(_SECRET_SIZE_MAX + 1)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"--secret-file {path} can't be read: {error}") from error
+                text = text_of(file.readline(_SECRET_SIZE_MAX + 1))
+        except (OSError, UnreadableText) as error:
+            raise ScenarioError(f"--secret-file {path} can't be read: {why_refused(error)}") from error
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ScenarioError(f"--secret-file {path} can be read by other users; mend: chmod 600 {path}")
         origin = f"--secret-file {path}"

@@ -47,3 +47,26 @@ def test_beyond_it_there_is_one(host: str) -> None:
     with pytest.raises(ScenarioError, match=f"secret-file.*{SECRET_VARIABLE}"):
         require_secret(None, host, "--listen")
     require_secret(LONG, host, "--listen")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (LONG.encode("utf-16"), "text in UTF-16: save it as UTF-8"),
+        (b"\x1f\x8b\x08", "compressed by gzip: unpack it first"),
+        (b"\xff no UTF-8 of any kind", "not in UTF-8, at line 1"),
+    ],
+)
+def test_a_file_that_is_no_text_is_called_what_it_is(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "secret"
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError, match=f"can't be read: it is {why}"):
+        read_secret(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_secret(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.touch(mode=0o600)
+    path.write_bytes(b"\xef\xbb\xbf" + LONG.encode())
+    assert read_secret(path) == LONG
