@@ -76,6 +76,21 @@ class Calendar:
         of_starts: NDArray[np.int64] = np.minimum(slots, SLOTS_PER_DAY)
         return of_starts[which]
 
+    def wall_slots(self, instant_us: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The local day of instants, since 1970, and the half-hour that the clock on the wall shows: int64[n] twice, 0 .. 47.
+
+        instant_us: integers[n] [us since the Unix epoch]. Where the clocks change, a day lacks some half-hours or has some twice.
+        """
+        instants = np.asarray(instant_us, np.int64)
+        days = self.days_of(instants)
+        starts_us = self.day_starts_us(days)
+        slots = (instants - starts_us) // SLOT_US
+        is_odd = self.day_starts_us(days + 1) - starts_us != DAY_US
+        for day in np.unique(days[is_odd]).tolist():
+            of_day = days == day
+            slots[of_day] = _wall_slots(self.zone, day)[slots[of_day]]
+        return days, slots
+
     def day_start_us(self, day: int) -> int:
         """When a local day begins [us since the Unix epoch]."""
         return int(self.day_starts_us(np.array([day]))[0])
@@ -187,6 +202,15 @@ def _year(name: str, year: int) -> tuple[int, NDArray[np.int64]]:
         )
     starts_us.flags.writeable = False
     return (first - _EPOCH).days, starts_us
+
+
+@lru_cache(maxsize=512)
+def _wall_slots(name: str, day: int) -> NDArray[np.int64]:
+    """What the clock on the wall shows at each half-hour of a day, since 1970: int64[its half-hours], 0 .. 47."""
+    calendar, zone = Calendar(name), _zone(name)
+    starts_us = range(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US)
+    shown = [datetime.fromtimestamp(one // 1_000_000, zone) for one in starts_us]
+    return np.array([one.hour * 2 + one.minute // 30 for one in shown], np.int64)
 
 
 UTC_CALENDAR = Calendar("UTC")

@@ -125,10 +125,14 @@ def field_path(place: Place) -> str:
 
 def _instead(place: Place) -> str:
     """What the unknown field may have been meant to be, or else all that there are in its place."""
-    model = Scenario
+    model: Any = Scenario
+    is_key = False  # of a table whose keys are names
     for part in place[:-1]:
-        if isinstance(part, str):
-            model = _model_in(_field_named(model, part).annotation)
+        if is_key:
+            is_key = False
+        elif isinstance(part, str):
+            annotation = _field_named(model, part).annotation
+            model, is_key = _model_in(annotation), typing.get_origin(annotation) is dict
     fields = [field.alias or name for name, field in model.model_fields.items()]
     close = get_close_matches(str(place[-1])[:NAME_READ_MAX], fields, n=1)
     return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(fields)} (docs/scenarios.md)"

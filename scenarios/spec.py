@@ -10,9 +10,20 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from scenarios.calendar import require_one_rule
+from scenarios.calendar import Calendar, require_one_rule
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
-from scenarios.estate import CAMPAIGNS_MAX, LOSSES_MAX, Alerts, AlertStorm, Campaign, Estate, Outage, Reads, Wan
+from scenarios.estate import (
+    CAMPAIGNS_MAX,
+    LOSSES_MAX,
+    Alerts,
+    AlertStorm,
+    Campaign,
+    Estate,
+    Outage,
+    Reads,
+    Tariffs,
+    Wan,
+)
 from scenarios.keyspaces import require_own_keyspace
 from scenarios.operations import measured_operations_of
 from scenarios.outside_text import UnreadableText, text_of, why_refused
@@ -20,6 +31,8 @@ from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Line, Name, Part, Share
 from scenarios.printable import shortened
 from scenarios.published import PUBLISHED_MAX, Published, require_counted
+from scenarios.tariff_file import TariffSpec, require_tariffs
+from scenarios.tariffs import TARIFFS_MAX
 from scenarios.traffic import Burst, Traffic
 
 FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
@@ -250,6 +263,9 @@ class Scenario(Part):
     reads: Reads = Reads()
     alerts: Alerts = Alerts()
     campaigns: tuple[Campaign, ...] = Field(default=(), max_length=CAMPAIGNS_MAX)
+    tariffs: tuple[TariffSpec, ...] = Field(
+        default=(), max_length=TARIFFS_MAX, description="tariffs on sale; none: the three of [estate.tariffs]"
+    )
     traffic: Traffic = Traffic()
     store: Store = Store()
     topology: Topology
@@ -262,6 +278,15 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _keeps_one_calendar(self) -> Self:
         require_one_rule(self.estate.time_zone, self.run.start, self.run.days)
+        return self
+
+    @model_validator(mode="after")
+    def _sells_tariffs(self) -> Self:
+        if self.tariffs and self.estate.tariffs != Tariffs():
+            raise ValueError(
+                "estate.tariffs are shares of the shipped tariffs: with [[tariffs]], give each its own share"
+            )
+        require_tariffs(self.tariffs, (self.run.start - date(1970, 1, 1)).days, Calendar(self.estate.time_zone))
         return self
 
     @model_validator(mode="after")

@@ -69,6 +69,11 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             ),
             rebuilt_views=("billing_by_home", "usage_by_fuel"),
         ),
+        Migration(
+            to_version=5,
+            why="tariffs are data: a price list holds them with their bands, rates and prices",
+            statements=("ALTER TABLE {keyspace}.price_lists ADD IF NOT EXISTS tariffs text",),
+        ),
     ),
 }
 """Schema name -> its migrations, in order."""

@@ -1,13 +1,15 @@
-"""Tariffs: which rate and price each half-hour has, and what a day costs. Pure, on columns.
+"""Price lists: which price each half-hour has, and what a day costs. Pure, on columns.
 
-Each kind of tariff puts a UTC half-hour into one of three rates; a version of the price list gives each rate of each kind
-and fuel its price and takes effect at an instant. A half-hour costs what the version in force at its start says.
-Prices are integers in millionths of a penny a Wh: 24.5 p a kWh are 24,500. Those of export are negative: the home is paid.
+A version of the price list holds tariffs as data (`scenarios.tariffs`), each of which gives every half-hour one of its rates, and
+takes effect at an instant. A half-hour costs what the version in force at its start says, rounded half to even to a whole
+millionth of a penny (upence). A home's tariff is a code: its place in the list.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +17,9 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from scenarios.tariffs import NPENCE_A_UPENCE, TARIFFS_MAX, Band, Clock, Tariff, TariffError, rates_of_day
+from scenarios.tariffs import Rate as NamedRate
+from scenarios.tariffs import Register as Rate
 from store.rejections import Refused
 
 MISSING_WH = -1
@@ -34,20 +39,32 @@ UPENCE_PER_WH_MAX = 1_000_000  # 10 pounds a kWh: ten times the dearest price th
 STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day; an int of the table holds it
 
 
-class Rate(IntEnum):
-    LOW = 0  # 00:30 to 07:30
-    STANDARD = 1
-    PEAK = 2  # 16:00 to 19:00
+def _shipped(kind: TariffKind, rates: Sequence[NamedRate]) -> Tariff:
+    """Cheap from 00:30 to 07:30 UTC and dear from 16:00 to 19:00, every day; or one rate."""
+    is_flat = kind is TariffKind.FLAT
+    bands = (Band(rate=Rate.LOW, first_slot=1, end_slot=15), Band(rate=Rate.PEAK, first_slot=32, end_slot=38))
+    return Tariff(
+        name=kind.name.lower().replace("_", " "),
+        rates=tuple(rates),
+        bands=() if is_flat else bands,
+        otherwise=Rate.STANDARD,
+        clock=Clock.UTC,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """A version of all prices; in force from `effective_us` [us since the Unix epoch] until the next version is."""
+    """A version of all prices; in force from `effective_us` [us since the Unix epoch] until the next version is.
+
+    Without `tariffs` it is of the three that ship, priced in whole upence: `upence_per_wh` and `standing_upence`. Else those are
+    empty.
+    """
 
     version: int  # from 1, in the order of effective_us
     effective_us: int
-    upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]  # [TariffKind][fuel code][Rate]
-    standing_upence: tuple[int, ...]  # a day, by fuel code
+    upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...] = ()  # [TariffKind][fuel code][Rate]
+    standing_upence: tuple[int, ...] = ()  # a day, by fuel code
+    tariffs: tuple[Tariff, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises Refused for a price that is no whole number of its unit: each reader would make something else of it."""
@@ -58,6 +75,58 @@ class PriceList:
                         f"price list {self.version}: {price!r} in {where} is no whole number of upence (millionths of a penny): "
                         "24.5 p a kWh are 24_500 upence a Wh"
                     )
+        if self.tariffs and (self.upence_per_wh or self.standing_upence):
+            raise Refused(f"price list {self.version} has tariffs and prices beside them: a tariff holds its own")
+
+    @property
+    def plans(self) -> tuple[Tariff, ...]:
+        """Its tariffs, by code."""
+        return self.tariffs or _shipped_plans(_tupled(self.upence_per_wh))
+
+    def plan(self, code: int) -> Tariff:
+        """The tariff of a code. Raises Refused for one that this version does not have."""
+        plans = self.plans
+        if not 0 <= code < len(plans):
+            raise Refused(f"unknown tariff {code}: price list {self.version} has {_named(plans)}")
+        return plans[code]
+
+    def standing_of(self, code: int, fuel: int) -> int:
+        """The standing charge of a tariff and fuel code [upence a day]. Raises Refused for a tariff that it does not have."""
+        return self.plan(code).standing_upence[fuel] if self.tariffs else self.standing_upence[fuel]
+
+
+@lru_cache(maxsize=1_024)
+def _shipped_plans(upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]) -> tuple[Tariff, ...]:
+    """The tariffs that ship at prices [TariffKind][fuel code][Rate]. Raises Refused for a price that can't be."""
+    try:
+        return tuple(
+            _shipped(
+                kind,
+                [
+                    NamedRate(
+                        name=rate.name.lower(),
+                        register=rate,
+                        npence_per_wh=(
+                            int(by_fuel[ELECTRICITY][rate]) * NPENCE_A_UPENCE,
+                            int(by_fuel[GAS][rate]) * NPENCE_A_UPENCE,
+                            int(by_fuel[EXPORT][rate]) * NPENCE_A_UPENCE,
+                        ),
+                    )
+                    for rate in Rate
+                ],
+            )
+            for kind, by_fuel in zip(TariffKind, upence_per_wh, strict=True)
+        )
+    except TariffError as error:
+        raise Refused(str(error)) from error
+
+
+def _tupled(nested: Any) -> Any:
+    return tuple(_tupled(one) for one in nested) if isinstance(nested, tuple | list) else nested
+
+
+def _named(plans: Sequence[Tariff]) -> str:
+    return ", ".join(f"{code} '{one.name}'" for code, one in enumerate(plans))
 
 
 def _flat(nested: Any) -> Iterator[Any]:
@@ -67,17 +136,6 @@ def _flat(nested: Any) -> Iterator[Any]:
     else:
         yield nested
 
-
-def _rates() -> NDArray[np.uint8]:
-    rates = np.full((len(TariffKind), SLOTS_PER_DAY), Rate.STANDARD, np.uint8)
-    for kind in (TariffKind.TIME_OF_USE, TariffKind.HALF_HOURLY):
-        rates[kind, 1:15] = Rate.LOW
-        rates[kind, 32:38] = Rate.PEAK
-    return rates
-
-
-RATE_OF_SLOT = _rates()
-"""uint8[TariffKind, 48] -> Rate."""
 
 # Of the order of British prices in 2026: flat 24.5 p, at night 12 p, in the evening 36 p; gas 6 p a kWh; export 15 p.
 FIRST_PRICES = PriceList(
@@ -173,10 +231,11 @@ def day_totals(
     """Totals of the first `slot_count` half-hours of days.
 
     day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], MISSING_WH where lost;
-    slot_count: int64[n], 1 .. 48; kind: uint8[n] TariffKind; fuel: int8[n] code.
+    slot_count: int64[n], 1 .. 48; kind: uint8[n], the code of a tariff; fuel: int8[n] code.
     calendar: whose midnights divide the days; late_kind: uint8[n], the tariff from that midnight on, or None for the same.
     What was used before the first price list costs nothing: its tariff version is NO_PRICES.
-    Raises Refused for an UNKNOWN_TARIFF; CalendarError for a day that the calendar can't tell.
+    Raises Refused for an UNKNOWN_TARIFF, or one that a list in force does not have;
+    CalendarError for a day that the calendar can't tell.
     """
     assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
     slots = np.arange(SLOTS_PER_DAY)
@@ -189,19 +248,12 @@ def day_totals(
         raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)
-    rate = RATE_OF_SLOT[kinds, slots]
-    shape = (
-        -1,
-        len(TariffKind),
-        len(FUEL_CODES),
-        len(Rate),
-    )  # [version, kind, fuel, rate]; the first is before all lists
-    free = np.zeros(shape[1:], np.int64)
-    table = np.array([free, *(one.upence_per_wh for one in prices)], np.int64).reshape(shape)
-    version = 1 + in_force(prices, (day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()).reshape(-1, SLOTS_PER_DAY)
-    cost = known_wh * table[version, kinds, fuel[:, np.newaxis], rate]
-    numbers = np.array([NO_PRICES, *(one.version for one in prices)], np.int32)[version]
-    row = np.arange(len(version))
+    starts, which = np.unique(day_start_us, return_inverse=True)
+    priced = _price_days(prices, starts, calendar, 1 + int(kinds.max(initial=0)))
+    rate = priced.register[which[:, np.newaxis], kinds, slots]
+    cost = _upence(known_wh * priced.npence_per_wh[which[:, np.newaxis], kinds, fuel[:, np.newaxis], slots])
+    numbers = priced.version[which]
+    row = np.arange(len(which))
     early_wh, late_wh = _divided(known_wh, midnight, is_late)
     early_cost, late_cost = _divided(cost, midnight, is_late)
     by_rate = [_divided(np.where(rate == one, known_wh, 0), midnight, is_late) for one in Rate]
@@ -219,6 +271,61 @@ def day_totals(
         late_cost_upence=late_cost,
         late_tariff_version=np.where(slot_count > midnight, numbers[row, slot_count - 1], NO_PRICES).astype(np.int32),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _PricedDays:
+    """What the half-hours of d UTC days cost, by t tariffs."""
+
+    version: NDArray[np.int32]  # [d, 48], or NO_PRICES
+    register: NDArray[np.int8]  # [d, t, 48]
+    npence_per_wh: NDArray[np.int64]  # [d, t, fuel, 48]; 0 before the first list
+
+
+def _price_days(
+    prices: Sequence[PriceList], starts_us: NDArray[np.int64], calendar: Calendar, tariffs: int
+) -> _PricedDays:
+    """Price days that begin at 00:00 UTC, int64[d] [us since the Unix epoch], by the tariffs of codes below `tariffs`.
+
+    Raises Refused where a version in force has fewer.
+    """
+    instants = starts_us[:, np.newaxis] + np.arange(SLOTS_PER_DAY) * SLOT_US
+    index = in_force(prices, instants.ravel()).reshape(-1, SLOTS_PER_DAY)
+    register = np.full((len(starts_us), tariffs, SLOTS_PER_DAY), Rate.STANDARD, np.int8)
+    npence = np.zeros((len(starts_us), tariffs, len(FUEL_CODES), SLOTS_PER_DAY), np.int64)
+    tables = {at: _Tables(prices[at], tariffs) for at in np.unique(index).tolist() if at >= 0}
+    for day, start_us in enumerate(starts_us.tolist()):
+        edges = [0, *(np.flatnonzero(np.diff(index[day])) + 1).tolist(), SLOTS_PER_DAY]
+        for first, end in pairwise(edges):
+            if index[day, first] < 0:
+                continue
+            of_list = tables[int(index[day, first])]
+            for code, plan in enumerate(of_list.plans):
+                rate = rates_of_day(plan, calendar, start_us)[first:end]
+                register[day, code, first:end] = of_list.registers[code][rate]
+                npence[day, code, :, first:end] = of_list.npence[code][:, rate]
+    versions = np.array([*(one.version for one in prices), NO_PRICES], np.int32)
+    return _PricedDays(versions[index], register, npence)
+
+
+class _Tables:
+    """The first tariffs of a list as arrays: of each its rates' registers int8[rate], and prices int64[fuel, rate]."""
+
+    def __init__(self, held: PriceList, tariffs: int) -> None:
+        held.plan(tariffs - 1)
+        self.plans = held.plans[:tariffs]
+        self.registers = [np.array([rate.register for rate in plan.rates], np.int8) for plan in self.plans]
+        self.npence = [np.array([rate.npence_per_wh for rate in plan.rates], np.int64).T for plan in self.plans]
+
+
+def _upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole upence, rounded half to even: int64[...] -> int64[...]."""
+    whole: NDArray[np.int64] = npence // NPENCE_A_UPENCE
+    rest = npence - whole * NPENCE_A_UPENCE
+    if not rest.any():
+        return whole
+    half = NPENCE_A_UPENCE // 2
+    return np.where((rest > half) | ((rest == half) & (whole % 2 == 1)), whole + 1, whole)
 
 
 def _divided(
@@ -253,13 +360,6 @@ def list_of_version(prices: Sequence[PriceList], version: int) -> PriceList:
     )
 
 
-def tariff_of(code: int) -> TariffKind:
-    """Raises Refused for a code that is no tariff's."""
-    if code not in set(TariffKind):
-        raise Refused(f"unknown tariff {code}: there are {', '.join(f'{int(one)} {one.name}' for one in TariffKind)}")
-    return TariffKind(code)
-
-
 def check_next(published: Sequence[PriceList], new: PriceList, now_us: int) -> None:
     """May `new` be published at `now_us` after these? Raises Refused, which says why not.
 
@@ -278,9 +378,20 @@ def check_next(published: Sequence[PriceList], new: PriceList, now_us: int) -> N
     if new.effective_us < 0 or new.effective_us % 1_000:
         raise Refused(f"price list {new.version} takes effect at {new.effective_us} us: give a whole millisecond")
     _check_prices(new)
+    before = [plan.name for plan in last.plans] if last else []
+    now = [plan.name for plan in new.plans]
+    if now[: len(before)] != before:
+        raise Refused(
+            f"price list {new.version} has the tariffs {', '.join(now)}, after {', '.join(before)}: homes are on a tariff by its "
+            "place in the list, so that those of before stay where they are, and new ones come last"
+        )
 
 
 def _check_prices(new: PriceList) -> None:
+    if new.tariffs:
+        if len(new.tariffs) > TARIFFS_MAX or len({plan.name for plan in new.tariffs}) != len(new.tariffs):
+            raise Refused(f"price list {new.version} needs 1 .. {TARIFFS_MAX} tariffs of different names")
+        return
     shape = (len(TariffKind), len(FUEL_CODES), len(Rate))
     if np.shape(np.array(new.upence_per_wh, dtype=object)) != shape:
         raise Refused(f"price list {new.version} needs a price for each of tariff, fuel and rate: {shape}")
@@ -305,13 +416,38 @@ class Price:
     """What a Wh costs now."""
 
     version: int
-    rate: Rate
-    upence_per_wh: int
+    rate: int  # its place among the tariff's rates; of tariffs that ship a Rate
+    npence_per_wh: int
+    tariff: str = ""
+    rate_name: str = ""
+    series_day: int | None = None  # the local day, since 1970, of whose series the price is
+    is_carried_on: bool = False  # no series was published for today: the price is of the last one that was
+
+    @property
+    def upence_per_wh(self) -> int | Fraction:
+        """The same in upence: an int where it is whole."""
+        exact = Fraction(self.npence_per_wh, NPENCE_A_UPENCE)
+        return int(exact) if exact.denominator == 1 else exact
 
 
-def price_at(prices: Sequence[PriceList], kind: TariffKind, fuel: int, instant_us: int) -> Price:
-    """The price of the half-hour that an instant [us since the Unix epoch] lies in: that in force at its start."""
+def price_at(
+    prices: Sequence[PriceList], kind: int, fuel: int, instant_us: int, calendar: Calendar = UTC_CALENDAR
+) -> Price:
+    """The price of the half-hour that an instant [us since the Unix epoch] lies in: that in force at its start.
+
+    kind: the code of a tariff; calendar: the home's, by whose clock local tariffs switch. Raises Refused before
+    the first list, and for a tariff that the list in force does not have.
+    """
     start_us = instant_us // SLOT_US * SLOT_US
     held = list_in_force(prices, start_us)
-    rate = Rate(int(RATE_OF_SLOT[kind, start_us % DAY_US // SLOT_US]))
-    return Price(version=held.version, rate=rate, upence_per_wh=held.upence_per_wh[kind][fuel][rate])
+    plan = held.plan(kind)
+    rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[start_us % DAY_US // SLOT_US])
+    return Price(
+        version=held.version,
+        rate=rate,
+        npence_per_wh=plan.rates[rate].npence_per_wh[fuel],
+        tariff=plan.name,
+        rate_name=plan.rates[rate].name,
+        series_day=plan.series_day,
+        is_carried_on=plan.series_day not in (None, calendar.day_of(start_us)),
+    )

@@ -35,7 +35,6 @@ from scenarios.domain import (
     Operation,
     ReadSchedule,
     SettlementRunCode,
-    TariffKind,
 )
 from scenarios.spec import Scenario
 from sim.estate.lookup import (
@@ -369,7 +368,7 @@ class BackOffice:
     def _serve(self, home: int, now_us: int) -> None:
         """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
         instant_us = self._start_us + now_us
-        kind = TariffKind(int(tariff_kinds_of(self._estate, np.array([home]))[0]))
+        kind = int(tariff_kinds_of(self._estate, np.array([home]))[0])
         desk = Desk(customers=self._customers, views=self._store, first_tariff=kind, calendar=self._estate.calendar)
         desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
         month = self._estate.calendar.month_of(instant_us)

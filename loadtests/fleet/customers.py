@@ -24,7 +24,7 @@ from loadtests.recording.history import SecondCounts, counts_of
 from loadtests.recording.seconds import Second, Sparse, sparse_of
 from loadtests.workload.deliveries import preference_columns
 from loadtests.workload.experiment import Experiment
-from scenarios.domain import DAY_US, TariffKind
+from scenarios.domain import DAY_US
 from sim.estate.lookup import FUEL_CODES, cohorts_of, start_us_of, tariff_kinds_of
 from store.cassandra import CassandraStore
 from store.cassandra.customers import CassandraCustomers
@@ -187,7 +187,7 @@ class CustomerDesk:
     def _display(self, premises: int, fuels: Sequence[int], now_us: int) -> object:
         """As the home's display shows it: by the tariff that it is on, chosen or not."""
         assert self._desk is not None
-        kind = TariffKind(int(tariff_kinds_of(self.estate, np.array([premises]))[0]))
+        kind = int(tariff_kinds_of(self.estate, np.array([premises]))[0])
         return replace(self._desk, first_tariff=kind).display(premises, fuels, now_us)
 
     def _prefer(self, premises: int, now_us: int) -> None:

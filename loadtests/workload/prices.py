@@ -1,5 +1,9 @@
 """Price lists of the estate, as a run publishes them."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from scenarios.tariffs import Tariff
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.tariffs import FIRST_PRICES, Book, PriceList
@@ -8,31 +12,72 @@ _PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises
 
 
 def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
-    """The first prices, and a version more for each instant at which the scenario's campaigns bring a price into force."""
-    p = estate.parameters
-    instants = sorted({int(one["effective_us"]) for one in p.campaigns[: p.campaign_count]} - {-1})
-    lists = [FIRST_PRICES]
+    """The first prices, and a version more for each instant at which others come into force.
+
+    Those are the instants that the scenario's campaigns announce, each with prices higher by some per cent, and the local
+    midnights of days of which a tariff publishes a series.
+    """
+    p, start_us = estate.parameters, start_us_of(estate)
+    announced = sorted({int(one["effective_us"]) for one in p.campaigns[: p.campaign_count]} - {-1})
+    raises_us = [start_us + at_us for at_us in announced]
+    midnights_us = {estate.calendar.day_start_us(day): day for of_tariff in estate.series for day in of_tariff}
+    first = _first_list(estate)
+    # a list from before the span holds the first day's series, which began before it in summer
+    instants = sorted({0, *raises_us, *(at_us for at_us in midnights_us if at_us > start_us)})
+    lists = []
     for number, at_us in enumerate(instants, 1):
-        percent = 100 + _PRICE_STEP_PERCENT * number
-        raised = tuple(
-            tuple(
-                (low * percent // 100, standard * percent // 100, peak * percent // 100) for low, standard, peak in one
-            )
-            for one in FIRST_PRICES.upence_per_wh
+        percent = 100 + _PRICE_STEP_PERCENT * sum(raised_us <= at_us for raised_us in raises_us)
+        day = estate.calendar.day_of(max(at_us, start_us))
+        published = tuple(
+            _of_day(tariff, series, day) for tariff, series in zip(first.tariffs, estate.series, strict=True)
         )
-        lists.append(
-            PriceList(
-                version=number + 1,
-                effective_us=start_us_of(estate) + at_us,
-                upence_per_wh=raised,
-                standing_upence=FIRST_PRICES.standing_upence,
-            )
-        )
+        lists.append(_raised(replace(first, version=number, effective_us=at_us, tariffs=published), percent))
     return tuple(lists)
 
 
+def _first_list(estate: EstateModel) -> PriceList:
+    return PriceList(version=1, effective_us=0, tariffs=estate.tariffs) if estate.tariffs else FIRST_PRICES
+
+
+def _of_day(tariff: Tariff, series: Mapping[int, Tariff], day: int) -> Tariff:
+    """The tariff with the latest series that was published for a local day or one before it."""
+    published = [one for one in series if one <= day]
+    return series[max(published)] if published else tariff
+
+
+def _raised(prices: PriceList, percent: int) -> PriceList:
+    """All prices of energy at so many per cent, in whole numbers of their unit."""
+
+    def raised(price: int) -> int:
+        return price * percent // 100
+
+    return replace(
+        prices,
+        upence_per_wh=tuple(
+            tuple((raised(low), raised(standard), raised(peak)) for low, standard, peak in one)
+            for one in prices.upence_per_wh
+        ),
+        tariffs=tuple(_tariff_raised(one, raised) for one in prices.tariffs),
+    )
+
+
+def _tariff_raised(tariff: Tariff, raised: Callable[[int], int]) -> Tariff:
+    rates = tuple(
+        replace(
+            rate,
+            npence_per_wh=(
+                raised(rate.npence_per_wh[0]),
+                raised(rate.npence_per_wh[1]),
+                raised(rate.npence_per_wh[2]),
+            ),
+        )
+        for rate in tariff.rates
+    )
+    return replace(tariff, rates=rates)
+
+
 def book_of(estate: EstateModel) -> Book:
-    """The estate's prices, the kind of tariff of each of its homes, and their calendar."""
+    """The estate's prices, the tariff of each of its homes, and their calendar."""
     return Book(
         prices=price_lists_of(estate),
         kind_of=lambda premises, _instant_us: tariff_kinds_of(estate, premises),

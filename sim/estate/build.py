@@ -84,8 +84,9 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
         smart_below=_word(metering.smart),
         traditional_below=_word(metering.traditional_mode),
         type_below=_bounds((types.register_only, types.profile, types.ten_second, types.import_export)),
-        flat_below=_word(tariffs.flat),
-        time_of_use_below=_word(tariffs.flat + tariffs.time_of_use),
+        tariff_below=_bounds(
+            [tariff.share for tariff in scenario.tariffs] or [tariffs.flat, tariffs.time_of_use, tariffs.half_hourly]
+        ),
         prepayment_below=_word(estate.prepayment),
         firmware_count=estate.firmware_versions,
         join_below=_word(rollout.start_share) if rollout else WORD_ONE,

@@ -90,9 +90,12 @@ def is_prepayment(p: KernelParameters, premises: int) -> bool:
 
 @leaf_kernel
 def tariff_index(p: KernelParameters, premises: int) -> int:
-    """The `TariffKind` of a premises."""
+    """The tariff of a premises: its place in the scenario's list, or a `TariffKind`."""
     word = word_of(words(p.seed, _HOME, premises, 0, 0), 1)
-    return int(word >= p.flat_below) + int(word >= p.time_of_use_below)
+    tariff = 0
+    while word >= p.tariff_below[tariff]:
+        tariff += 1
+    return tariff
 
 
 @leaf_kernel

@@ -1,5 +1,6 @@
 """The estate of a scenario: which meters there are, how they are read, and the tables that the kernels work from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scenarios.calendar import Calendar
 from scenarios.domain import SLOTS_PER_DAY, Fuel
 from scenarios.spec import Scenario
+from scenarios.tariffs import Tariff
 from sim.estate.build import build_parameters
 from sim.estate.devices import schedule_on
 from sim.estate.homes import home_dc_index, partition_index, region_index
@@ -31,6 +33,8 @@ class EstateModel:
     start: date
     day_count: int
     calendar: Calendar  # the customers'
+    tariffs: tuple[Tariff, ...]  # on sale, in the order of their codes; none: those that ship
+    series: tuple[Mapping[int, Tariff], ...]  # of each of them: local day since 1970 -> what was published for it
     seed: int
     profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
@@ -82,12 +86,15 @@ def build_estate(
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
     profiles = [profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days) for fuel in estate.fuels]
     parameters = build_parameters(scenario, profiles)
+    calendar, first_day = Calendar(estate.time_zone), (run.start - date(1970, 1, 1)).days
     return EstateModel(
         premises_count=estate.premises,
         fuels=estate.fuels,
         start=run.start,
         day_count=run.days,
-        calendar=Calendar(estate.time_zone),
+        calendar=calendar,
+        tariffs=tuple(spec.tariff() for spec in scenario.tariffs),
+        series=tuple(spec.series_of_days(first_day, calendar) for spec in scenario.tariffs),
         seed=run.seed,
         profile=profile,
         profile_report=report,

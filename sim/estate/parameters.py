@@ -14,6 +14,7 @@ from scenarios.estate import (
     REGIONS_MAX,
     SETTLEMENT_RUNS_MAX,
 )
+from scenarios.tariffs import TARIFFS_MAX
 from sim.units import IntArray
 
 HOURS_PER_DAY = 24
@@ -105,8 +106,7 @@ class KernelParameters(NamedTuple):
     smart_below: int  # ... has smart meters [of 2^32]
     traditional_below: int  # a smart meter whose word is below this is in traditional mode [of 2^32]
     type_below: IntArray  # int64[4]: upper bound of the words of each electricity MeterType [of 2^32]
-    flat_below: int  # a tariff word below this means flat [of 2^32], ...
-    time_of_use_below: int  # ... or else below this time of use, or else half-hourly [of 2^32]
+    tariff_below: IntArray  # int64[tariffs]: upper bound of the words of each tariff [of 2^32]
     prepayment_below: int  # [of 2^32]
     firmware_count: int
     join_below: int  # a word below this means there from the start [of 2^32]
@@ -165,6 +165,7 @@ _TABLES: dict[str, tuple[np.dtype[np.void] | type[np.int64], tuple[int, ...]]] =
     "schedule_below": (np.int64, (4,)),
     "changes": (CHANGE, (CHANGES_MAX,)),
     "type_below": (np.int64, (4,)),
+    "tariff_below": (np.int64, (TARIFFS_MAX,)),
     "regions": (REGION, (REGIONS_MAX + 1,)),
     "outages": (OUTAGE, (OUTAGES_MAX,)),
     "settlement_runs": (SETTLEMENT_RUN, (SETTLEMENT_RUNS_MAX,)),

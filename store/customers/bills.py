@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
-from scenarios.domain import SLOT_US, TariffKind
+from scenarios.domain import SLOT_US
 from store.customers.port import Bill, FuelDisplay, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
 ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months after it
 
-TariffOn = Callable[[int], TariffKind]
+TariffOn = Callable[[int], int]
 """The kind of tariff that a home is on, at an instant [us since the Unix epoch]."""
 
-LineKey = tuple[int, int, TariffKind, int]  # month, fuel, tariff, version
+LineKey = tuple[int, int, int, int]  # month, fuel, tariff, version
 DayOfSupply = tuple[int, int]  # fuel, local day since 1970
 
 
@@ -31,7 +31,7 @@ class DayEnergy:
 
     day: int  # local, since 1970
     fuel: int
-    tariff: TariffKind
+    tariff: int
     tariff_version: int
     low_wh: int
     standard_wh: int
@@ -211,13 +211,14 @@ def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities], *, days: i
 
 def _standing_lines(charges: Charges, days: Iterable[DayOfSupply]) -> list[Line]:
     """A line for each fuel, and run of days, with one tariff and one price list in force as they began."""
-    priced: list[tuple[tuple[int, TariffKind, int, int], int, int]] = []
+    priced: list[tuple[tuple[int, int, int, int], int, int]] = []
     for fuel, day in sorted(days):
         start_us = charges.calendar.day_start_us(day)
         held = list_in_force(charges.prices, start_us)
         # one after the other in a run: they differ from their place in it by the same number
-        run = fuel, charges.tariff_on(start_us), held.version, day - len(priced)
-        priced.append((run, day, held.standing_upence[fuel]))
+        tariff = charges.tariff_on(start_us)
+        run = fuel, tariff, held.version, day - len(priced)
+        priced.append((run, day, held.standing_of(tariff, fuel)))
     lines = []
     for (fuel, tariff, version, _), of_run in groupby(priced, key=lambda one: one[0]):
         run_days = [(day, upence) for _, day, upence in of_run]
@@ -241,7 +242,7 @@ def _given_back(earlier: Sequence[Bill], days: set[DayOfSupply]) -> list[Line]:
     return sorted(lines, key=lambda line: (line.month, line.fuel, line.first_day))
 
 
-def _standing_line(fuel: int, tariff: TariffKind, version: int, first: int, days: int, upence: int) -> Line:
+def _standing_line(fuel: int, tariff: int, version: int, first: int, days: int, upence: int) -> Line:
     month = month_of_day(first)
     return Line(
         kind=LineKind.STANDING,
@@ -318,7 +319,7 @@ def _line(numbers: Sequence[int]) -> Line:
         kind=LineKind(kind),
         month=month,
         fuel=fuel,
-        tariff=TariffKind(tariff),
+        tariff=tariff,
         tariff_version=version,
         first_day=first_day,
         days=days,
@@ -333,7 +334,12 @@ def _line(numbers: Sequence[int]) -> Line:
 
 
 def display(
-    prices: Sequence[PriceList], tariff: TariffKind, today: Sequence[DayEnergy], fuels: Sequence[int], now_us: int
+    prices: Sequence[PriceList],
+    tariff: int,
+    today: Sequence[DayEnergy],
+    fuels: Sequence[int],
+    now_us: int,
+    calendar: Calendar = UTC_CALENDAR,
 ) -> tuple[FuelDisplay, ...]:
     """What a home's display shows at an instant [us since the Unix epoch], of each fuel code in `fuels`.
 
@@ -346,10 +352,10 @@ def display(
         shown.append(
             FuelDisplay(
                 fuel=fuel,
-                price=price_at(prices, tariff, fuel, now_us),
+                price=price_at(prices, tariff, fuel, now_us, calendar),
                 today_wh=sum(one.low_wh + one.standard_wh + one.peak_wh for one in of_fuel),
                 today_upence=sum(one.cost_upence for one in of_fuel),
-                standing_upence=list_in_force(prices, now_us // SLOT_US * SLOT_US).standing_upence[fuel],
+                standing_upence=list_in_force(prices, now_us // SLOT_US * SLOT_US).standing_of(tariff, fuel),
             )
         )
     return tuple(shown)

@@ -24,7 +24,7 @@ class Desk:
 
     customers: CustomerStore
     views: BillingViews
-    first_tariff: TariffKind = TariffKind.FLAT
+    first_tariff: int = TariffKind.FLAT  # a code, as all tariffs
     first_schedule: ReadSchedule = ReadSchedule.HALF_HOURLY  # the default in Great Britain since November 2022
     calendar: Calendar = UTC_CALENDAR
 
@@ -32,15 +32,17 @@ class Desk:
         """By which schedule a home is read at an instant [us since the Unix epoch]. Raises StoreError."""
         return schedule_in_force(self.customers.preferences(premises), instant_us, self.first_schedule)
 
-    def tariff(self, premises: int, instant_us: int) -> TariffKind:
-        """The kind of tariff that a home is on at an instant [us since the Unix epoch]. Raises StoreError."""
+    def tariff(self, premises: int, instant_us: int) -> int:
+        """The code of the tariff that a home is on at an instant [us since the Unix epoch]. Raises StoreError."""
         return tariff_in_force(self.customers.preferences(premises), instant_us, self.first_tariff)
 
     def display(self, premises: int, fuels: Sequence[int], now_us: int) -> tuple[FuelDisplay, ...]:
         """What the home's display shows now. Raises StoreError; Refused before the first price list is in force."""
         tariff, prices = self.tariff(premises, now_us), self.customers.price_lists()
         priced = Priced(prices=prices, tariff_on=lambda _: tariff, calendar=self.calendar)
-        return display(prices, tariff, energy_of_today(self.views, premises, now_us, priced), fuels, now_us)
+        return display(
+            prices, tariff, energy_of_today(self.views, premises, now_us, priced), fuels, now_us, self.calendar
+        )
 
     def issue_bill(
         self,

@@ -103,7 +103,9 @@ def _parts(
         slot_count=np.searchsorted(piece_of_slot, piece, side="right"),
         kind=np.array(tariffs, np.uint8),
         fuel=np.full(len(starts), held.fuel, np.int8),
+        calendar=priced.calendar,
     )
+    # no piece lies on both sides of a local midnight: one of its parts is all of it
     return [
         (
             start_us,
@@ -111,11 +113,11 @@ def _parts(
                 day=priced.calendar.day_of(start_us),
                 fuel=held.fuel,
                 tariff=tariffs[at],
-                tariff_version=int(totals.tariff_version[at]),
-                low_wh=int(totals.low_wh[at]),
-                standard_wh=int(totals.standard_wh[at]),
-                peak_wh=int(totals.peak_wh[at]),
-                cost_upence=int(totals.cost_upence[at]),
+                tariff_version=int(max(totals.tariff_version[at], totals.late_tariff_version[at])),
+                low_wh=int(totals.low_wh[at] + totals.late_low_wh[at]),
+                standard_wh=int(totals.standard_wh[at] + totals.late_standard_wh[at]),
+                peak_wh=int(totals.peak_wh[at] + totals.late_peak_wh[at]),
+                cost_upence=int(totals.cost_upence[at] + totals.late_cost_upence[at]),
             ),
         )
         for at, start_us in enumerate(starts)

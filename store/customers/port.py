@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from scenarios.domain import TariffKind
 from store.operations import AnyOperation
 from store.ports import Runner, Values
 from store.tariffs import Price, PriceList
@@ -16,7 +15,7 @@ class Preference(IntEnum):
 
     READ_SCHEDULE = 0  # a scenarios.domain.ReadSchedule
     CONSENT = 1  # a Consent
-    TARIFF = 2  # a scenarios.domain.TariffKind
+    TARIFF = 2  # the code of a tariff
 
 
 class Consent(IntEnum):
@@ -53,7 +52,7 @@ class Line:
     kind: LineKind
     month: int  # yyyymm that it charges for
     fuel: int
-    tariff: TariffKind
+    tariff: int  # its code
     tariff_version: int
     first_day: int  # of the month, from 1, that a standing charge is for
     # of a standing charge: one after the other from `first_day` on, negative where they are given back; of the energy of a bill

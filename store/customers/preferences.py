@@ -4,18 +4,18 @@ A choice takes effect at the midnight after it, by the home's calendar, so that 
 two tariffs. Of two choices for one midnight the later one counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.port import Consent, Preference, PreferenceChange
 from store.rejections import Refused
 
-_ALLOWED: dict[Preference, type[ReadSchedule] | type[Consent] | type[TariffKind]] = {
+_ALLOWED: dict[Preference, type[ReadSchedule] | type[Consent]] = {
     Preference.READ_SCHEDULE: ReadSchedule,
     Preference.CONSENT: Consent,
-    Preference.TARIFF: TariffKind,
 }
+SHIPPED_TARIFFS = tuple(kind.name for kind in TariffKind)
 _FINENESS = {
     ReadSchedule.MONTHLY: Consent.MONTHLY,
     ReadSchedule.DAILY: Consent.DAILY,
@@ -25,11 +25,21 @@ _FINENESS = {
 _SCHEDULE_OF = {consent: schedule for schedule, consent in _FINENESS.items()}
 
 
-def choose(preference: Preference, value: int, changed_us: int, calendar: Calendar = UTC_CALENDAR) -> PreferenceChange:
-    """A choice made at an instant [us since the Unix epoch]; in force from the next midnight of a calendar. Raises Refused."""
-    allowed = _ALLOWED[preference]
-    if value not in set(allowed):
-        names = ", ".join(f"{int(one)} {one.name}" for one in allowed)
+def choose(
+    preference: Preference,
+    value: int,
+    changed_us: int,
+    calendar: Calendar = UTC_CALENDAR,
+    tariffs: Sequence[str] = SHIPPED_TARIFFS,
+) -> PreferenceChange:
+    """A choice made at an instant [us since the Unix epoch]; in force from the next midnight of a calendar. Raises Refused.
+
+    tariffs: the names of those on sale, by code.
+    """
+    is_tariff = preference is Preference.TARIFF
+    allowed = dict(enumerate(tariffs)) if is_tariff else {int(one): one.name for one in _ALLOWED[preference]}
+    if value not in allowed:
+        names = ", ".join(f"{code} {name}" for code, name in allowed.items())
         raise Refused(f"{preference.name.lower()} {value}: there are {names}")
     if changed_us < 0:
         raise Refused(f"a choice at {changed_us} us: instants count from 1970")
@@ -58,7 +68,7 @@ def schedule_in_force(history: Iterable[PreferenceChange], instant_us: int, othe
     return schedule if consent is None else _SCHEDULE_OF[min(_FINENESS[schedule], Consent(consent))]
 
 
-def tariff_in_force(history: Iterable[PreferenceChange], instant_us: int, otherwise: TariffKind) -> TariffKind:
-    """The kind of tariff that a home is on."""
+def tariff_in_force(history: Iterable[PreferenceChange], instant_us: int, otherwise: int) -> int:
+    """The code of the tariff that a home is on."""
     chosen = in_force(history, Preference.TARIFF, instant_us)
-    return otherwise if chosen is None else TariffKind(chosen)
+    return otherwise if chosen is None else chosen

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.domain import Operation, TariffKind
+from scenarios.tariffs import Register
 from store.customers.bills import packed, unpacked
 from store.customers.port import (
     Bill,
@@ -15,11 +16,12 @@ from store.customers.port import (
     RegisterChangeKind,
 )
 from store.operations import StoreOperation
+from store.price_texts import tariffs_of, tariffs_text
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import us_of
 from store.tables import Table
-from store.tariffs import FUEL_CODES, PriceList, Rate, check_next
+from store.tariffs import FUEL_CODES, PriceList, check_next
 
 BOOK = 0
 """The book of domestic prices; there is no other yet."""
@@ -71,6 +73,7 @@ class HomeCustomers:
             "effective_at": prices.effective_us // 1_000,
             "upence_per_wh": [upence for by_fuel in prices.upence_per_wh for by_rate in by_fuel for upence in by_rate],
             "standing_upence": list(prices.standing_upence),
+            "tariffs": tariffs_text(prices.tariffs) if prices.tariffs else "",
         }
         was_written, _ = self.runner.run_if(Operation.WRITE_TARIFF, values)
         if not was_written and not _publishes(self.price_lists(), prices):
@@ -163,8 +166,9 @@ def price_list_of(row: Any) -> PriceList:
     return PriceList(
         version=row.version,
         effective_us=us_of(row.effective_at),
-        upence_per_wh=_prices_of(row.upence_per_wh),
-        standing_upence=tuple(row.standing_upence),
+        upence_per_wh=_prices_of(row.upence_per_wh or ()),
+        standing_upence=tuple(row.standing_upence or ()),
+        tariffs=tariffs_of(row.tariffs) if row.tariffs else (),
     )
 
 
@@ -173,7 +177,9 @@ def _publishes(held: Sequence[PriceList], prices: PriceList) -> bool:
 
 
 def _prices_of(flat: Sequence[int]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-    fuels, rates = len(FUEL_CODES), len(Rate)
+    if not flat:
+        return ()
+    fuels, rates = len(FUEL_CODES), len(Register)
     assert len(flat) == len(TariffKind) * fuels * rates, "a price list of another shape"
     by_rate = [(flat[at], flat[at + 1], flat[at + 2]) for at in range(0, len(flat), rates)]
     return tuple(tuple(by_rate[at : at + fuels]) for at in range(0, len(by_rate), fuels))

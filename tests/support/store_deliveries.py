@@ -9,7 +9,7 @@ from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
 from store.ports import LogEvent
 from store.readings.store import HomeReadings
 from store.rows import ESTIMATE_REVISION, Readings
-from store.tariffs import FIRST_PRICES, MISSING_WH, RATE_OF_SLOT, Book, DayTotals, PriceList, Rate
+from store.tariffs import FIRST_PRICES, MISSING_WH, Book, DayTotals, PriceList
 
 START_US = 1_769_817_600_000_000  # 2026-01-31 00:00 UTC
 HOMES, DAYS = 3, 3
@@ -129,6 +129,7 @@ def naive_cost_upence(home: int, half_hours: dict[tuple[int, int], int]) -> int:
     total = 0
     for (fuel, start_us), wh in half_hours.items():
         prices = max((one for one in BOOK.prices if one.effective_us <= start_us), key=lambda one: one.effective_us)
-        rate = Rate(int(RATE_OF_SLOT[home % len(TariffKind), start_us % DAY_US // SLOT_US]))
+        slot, is_flat = start_us % DAY_US // SLOT_US, home % len(TariffKind) == TariffKind.FLAT
+        rate = 1 if is_flat else 0 if 1 <= slot < 15 else 2 if 32 <= slot < 38 else 1  # of those that ship
         total += wh * prices.upence_per_wh[home % len(TariffKind)][fuel][rate]
     return total

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from loadtests.audit.rules.tariff_clock import rates_and_prices
+from scenarios.domain import SLOT_US, SLOTS_PER_DAY
 from scenarios.london import local_text
+from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
 from store.customers.port import Bill, LineKind, RegisterChange
 from store.readings.verify import Difference
-from store.tariffs import MISSING_WH, RATE_OF_SLOT, PriceList, Rate, in_force
+from store.tariffs import MISSING_WH, PriceList, in_force
 
 EXAMPLES_MAX = 10
 
@@ -94,23 +96,25 @@ class Displays:
     premises: Ints
     fuel: Ints
     at_us: Ints  # [us since the Unix epoch]
-    tariff: NDArray[np.uint8]  # the TariffKind that the home was on
+    tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
     version: Ints  # as shown
-    upence_per_wh: Ints  # as shown
+    npence_per_wh: Ints  # as shown
 
 
-def check_displays(displays: Displays, prices: Sequence[PriceList]) -> Checked:
-    """Does each display show the price that was in force at the start of its half-hour, and its version?"""
+def check_displays(displays: Displays, prices: Sequence[PriceList], zone: tzinfo) -> Checked:
+    """Does each display show the price that was in force at the start of its half-hour, and its version?
+
+    zone: the customers', by whose own rules the half-hour's rate is told.
+    """
     start_us = displays.at_us // SLOT_US * SLOT_US
     index = in_force(prices, start_us)
-    rate = RATE_OF_SLOT[displays.tariff, start_us % DAY_US // SLOT_US]
-    expected = _table(prices)[index, displays.tariff, displays.fuel, rate]
+    _, expected = rates_and_prices(prices, index, displays.tariff, displays.fuel, start_us, zone)
     version = np.array([one.version for one in prices], np.int64)[index]
-    is_wrong = (index < 0) | (displays.upence_per_wh != expected) | (displays.version != version)
+    is_wrong = (index < 0) | (displays.npence_per_wh != expected) | (displays.version != version)
     faults = (
         f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
-        f"{displays.upence_per_wh[at]} {UPENCE} a Wh of version {displays.version[at]}, "
-        f"not {expected[at]} of {version[at]}"
+        f"{pence_text(int(displays.npence_per_wh[at]))} p a kWh of version {displays.version[at]}, "
+        f"not {pence_text(int(expected[at]))} p of {version[at]}"
         for at in np.flatnonzero(is_wrong).tolist()
     )
     return checked("displays show the price in force", len(index), faults)
@@ -128,7 +132,7 @@ class MeterDays:
     day_start_us: Ints  # [us since the Unix epoch]
     slot_count: Ints  # half-hours up to the latest that came
     values_wh: NDArray[np.int32]  # [n, 48], MISSING_WH where nothing is known
-    tariff: NDArray[np.uint8]  # the TariffKind that the home was on
+    tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
 
 
 Key = tuple[int, int, int, int, int]  # premises, month, fuel, tariff, version
@@ -185,9 +189,11 @@ def _used(days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> dict[Ke
     assert (index >= 0).all(), "a day before the first price list"
     is_known = (days.values_wh != MISSING_WH) & (slots < days.slot_count[:, np.newaxis])
     known_wh = np.where(is_known, days.values_wh, 0).astype(np.int64)
-    rate = RATE_OF_SLOT[days.tariff]
-    price = _table(prices)[index, days.tariff[:, np.newaxis], days.fuel[:, np.newaxis], rate]
-    quantities = np.stack([*(np.where(rate == one, known_wh, 0) for one in Rate), known_wh * price], axis=-1)
+    tariff, fuel = np.repeat(days.tariff, SLOTS_PER_DAY), np.repeat(days.fuel, SLOTS_PER_DAY)
+    told = rates_and_prices(prices, index.ravel(), tariff, fuel, start_us.ravel(), zone)
+    register, npence = (one.reshape(n, SLOTS_PER_DAY) for one in told)
+    cost = _whole(known_wh * npence, NPENCE_A_UPENCE)
+    quantities = np.stack([*(np.where(register == one, known_wh, 0) for one in Register), cost], axis=-1)
     version = np.array([one.version for one in prices], np.int64)[index]
     instants, of_slot = np.unique(start_us, return_inverse=True)
     local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
@@ -255,7 +261,7 @@ def _standing_faults(bills: Sequence[Bill], prices: Sequence[PriceList]) -> list
                 elif line.days > 0:
                     holder[key] = bill.number
             held = by_version.get(line.tariff_version)
-            if held is None or line.cost_upence != line.days * held.standing_upence[line.fuel]:
+            if held is None or line.cost_upence != line.days * held.standing_of(line.tariff, line.fuel):
                 faults.append(
                     f"{where}: {line.cost_upence} {UPENCE} for {line.days} days of version {line.tariff_version}"
                 )
@@ -267,11 +273,11 @@ def _days_in(month: int) -> int:
     return int(((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64))
 
 
-def _table(prices: Sequence[PriceList]) -> Ints:
-    """int64[version, tariff, fuel, rate] [upence a Wh]."""
-    table = np.array([one.upence_per_wh for one in prices], np.int64)
-    assert table.shape[1] == len(TariffKind), "a price for each tariff"
-    return table
+def _whole(parts: Ints, of: int) -> Ints:
+    """parts / of, rounded half to even."""
+    nearest: Ints = (parts + of // 2) // of
+    is_half = (parts + of // 2) % of == 0
+    return np.where(is_half & (nearest % 2 == 1), nearest - 1, nearest)
 
 
 # -- views ---------------------------------------------------------------------------------------------------------------------

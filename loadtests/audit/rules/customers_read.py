@@ -30,7 +30,7 @@ from loadtests.backend.back_office import local_months_of, utc_months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.calendar import days_of_month
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
@@ -78,7 +78,7 @@ def check_rules(
     }
     kinds = dict(zip(homes, tariff_kinds_of(estate, np.array(homes, np.int64)).tolist(), strict=True))
     desks = {
-        kind: Desk(customers=customers, views=readings, first_tariff=TariffKind(kind), calendar=estate.calendar)
+        kind: Desk(customers=customers, views=readings, first_tariff=kind, calendar=estate.calendar)
         for kind in set(kinds.values())
     }
     published = {one.version for one in customers.price_lists()}
@@ -181,7 +181,7 @@ def _displays(
     fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
     last_day_us = int(_day_starts_us(estate)[-1])
     rows = [
-        (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.upence_per_wh)
+        (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.npence_per_wh)
         for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000)
         for home in homes
         for shown in desks[kinds[home]].display(home, fuels, at_us)
@@ -194,9 +194,10 @@ def _displays(
             at_us=columns[2],
             tariff=columns[3].astype(np.uint8),
             version=columns[4],
-            upence_per_wh=columns[5],
+            npence_per_wh=columns[5],
         ),
         prices,
+        ZoneInfo(estate.calendar.zone),
     )
 
 

@@ -7,6 +7,7 @@ the home's DC, through which alone they must be issued; price lists, which are o
 
 from scenarios.domain import Operation
 from store.operations import AnyOperation, StoreOperation
+from store.price_texts import TEXT_CHARS_MAX
 from store.roles import TableRole
 from store.schemas.home_months.readings import PREMISES
 from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
@@ -16,6 +17,7 @@ _BILLS_MAX = 1_000  # of a home
 # A month of three fuels with a price list a day has 186; corrections that find no room are on the next bill.
 _BILL_LINES_MAX = 400
 _REGISTER_CHANGES_MAX = 1_000  # of a home
+
 _PRICE_LISTS_MAX = 10_000  # one a day for 27 years
 
 _LEVELLED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L4'}}"
@@ -61,7 +63,7 @@ PRICE_LISTS = Table(
     serves="all versions of a book of prices: which is in force at an instant, and what any old one said",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.price_lists (
         book smallint, version int, effective_at timestamp,
-        upence_per_wh frozen<list<int>>, standing_upence frozen<list<int>>,
+        upence_per_wh frozen<list<int>>, standing_upence frozen<list<int>>, tariffs text,
         PRIMARY KEY ((book), version)
     ) {_LEVELLED}""",
     columns=(
@@ -70,18 +72,22 @@ PRICE_LISTS = Table(
         _EFFECTIVE_AT,
         Bind(name="upence_per_wh", type=CqlType.INT_LIST),  # [TariffKind][fuel code][Rate], flat
         Bind(name="standing_upence", type=CqlType.INT_LIST),  # [fuel code]
+        Bind(
+            name="tariffs", type=CqlType.TEXT
+        ),  # JSON of a list's own tariffs, which hold all prices; of the shipped ones empty
     ),
     partition_key=("book",),
     queries=(
         Statement(
             operation=Operation.READ_TARIFF,
-            cql="SELECT version, effective_at, upence_per_wh, standing_upence FROM {keyspace}.price_lists WHERE book = ?",
+            cql="SELECT version, effective_at, upence_per_wh, standing_upence, tariffs FROM {keyspace}.price_lists "
+            "WHERE book = ?",
             binds=(_BOOK,),
             partition_key=("book",),
             is_write=False,
         ),
     ),
-    partition=Bound(rows=_PRICE_LISTS_MAX, bytes_max=_PRICE_LISTS_MAX * 400),
+    partition=Bound(rows=_PRICE_LISTS_MAX, bytes_max=_PRICE_LISTS_MAX * (400 + TEXT_CHARS_MAX)),
     entries_max=_PRICE_LISTS_MAX,
     reason="A version is one row with all its prices, so that none is ever seen in part. It never changes: gateways keep "
     "what they have read, and one partition is enough. Few rows, read together: levelled. No TTL: old bills name them.",

@@ -11,6 +11,7 @@ import pytest
 
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
+from scenarios.tariffs import Register
 from store.cassandra import CassandraStore, create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
@@ -32,7 +33,7 @@ from store.ports import StoreError, Values
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import Readings
-from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, Rate, day_totals
+from store.tariffs import ELECTRICITY, FIRST_PRICES, GAS, Book, PriceList, day_totals
 from tests.support.days import day_start_us
 from tests.support.schema_under_test import SCHEMA
 
@@ -227,11 +228,11 @@ def test_a_display_shows_the_price_in_force_and_today(desk: Desk, priced: HomeCu
     priced.change_preference(home, choose(Preference.TARIFF, TariffKind.TIME_OF_USE, START_US - 1))
     desk.views.append(read_day(home, [100] * 33, kind=TariffKind.TIME_OF_USE))
     electricity, _ = desk.display(home, BOTH, now_us)
-    assert (electricity.price.rate, electricity.price.upence_per_wh) == (Rate.PEAK, 36_000)
+    assert (electricity.price.rate, electricity.price.upence_per_wh) == (Register.PEAK, 36_000)
     assert electricity.today_wh == 3_300
     assert electricity.today_upence == 14 * 100 * 12_000 + 18 * 100 * 25_500 + 100 * 36_000
     (tomorrow,) = desk.display(home, (ELECTRICITY,), START_US + DAY_US)
-    assert (tomorrow.price.rate, tomorrow.today_wh) == (Rate.STANDARD, 0)
+    assert (tomorrow.price.rate, tomorrow.today_wh) == (Register.STANDARD, 0)
 
 
 # -- bills ---------------------------------------------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from loadtests.audit.rules.customers import (
 )
 from loadtests.audit.rules.customers_read import prices_to_show
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
+from scenarios.tariffs import Register
 from store.customers.bills import Charges, DayEnergy, make_bill
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
 from store.readings.verify import Difference
-from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, Rate, price_at
+from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, price_at
 from tests.support.days import day_start_us
 
 JANUARY, FEBRUARY = 202601, 202602
@@ -116,7 +117,7 @@ def displays(prices: tuple[PriceList, ...] = PRICES) -> Displays:
         at_us=at_us,
         tariff=tariff,
         version=np.array([one.version for one in shown]),
-        upence_per_wh=np.array([one.upence_per_wh for one in shown]),
+        npence_per_wh=np.array([one.npence_per_wh for one in shown]),
     )
 
 
@@ -127,7 +128,7 @@ def changed(column: np.ndarray, at: int, value: int) -> np.ndarray:
 
 
 def test_displays_that_show_the_price_in_force_are_right() -> None:
-    checked = check_displays(displays(), PRICES)
+    checked = check_displays(displays(), PRICES, UTC)
     assert (checked.is_right, checked.counted) == (True, 144)
     assert set(displays().version) == {1, 2}
 
@@ -135,7 +136,7 @@ def test_displays_that_show_the_price_in_force_are_right() -> None:
 @pytest.mark.parametrize(
     ("name", "at", "value"),
     [
-        ("upence_per_wh", 5, 24_501),
+        ("npence_per_wh", 5, 24_500_001),
         ("version", 93, 2),  # the half-hour before the second prices
         ("version", 94, 1),  # their first half-hour
         ("at_us", 94, START_US + 94 * SLOT_US - 1),
@@ -145,7 +146,7 @@ def test_displays_that_show_the_price_in_force_are_right() -> None:
 )
 def test_a_display_of_another_price_is_found(name: str, at: int, value: int) -> None:
     right = displays()
-    checked = check_displays(replace(right, **{name: changed(getattr(right, name), at, value)}), PRICES)
+    checked = check_displays(replace(right, **{name: changed(getattr(right, name), at, value)}), PRICES, UTC)
     assert (checked.is_right, checked.faults) == (False, 1)
     assert checked.examples[0].startswith(f"home {at}, fuel ")
 
@@ -163,15 +164,15 @@ def test_displays_are_judged_by_what_a_dead_office_had_published(
     published: set[int], is_closed: bool, right: tuple[PriceList, ...]
 ) -> None:
     judged_by = prices_to_show(PRICES, published, is_closed=is_closed)
-    assert check_displays(displays(right), judged_by).is_right
+    assert check_displays(displays(right), judged_by, UTC).is_right
     other = (FIRST_PRICES,) if right == PRICES else PRICES
-    assert not check_displays(displays(other), judged_by).is_right
+    assert not check_displays(displays(other), judged_by, UTC).is_right
 
 
 def test_a_display_before_any_price_is_found() -> None:
     one = displays()
     early = replace(one, at_us=changed(one.at_us, 0, SECOND.effective_us - 1))
-    assert check_displays(early, (SECOND,)).faults > 0
+    assert check_displays(early, (SECOND,), UTC).faults > 0
 
 
 def test_without_displays_there_is_no_verdict() -> None:
@@ -179,9 +180,10 @@ def test_without_displays_there_is_no_verdict() -> None:
     assert (
         check_displays(
             Displays(
-                premises=none, fuel=none, at_us=none, tariff=none.astype(np.uint8), version=none, upence_per_wh=none
+                premises=none, fuel=none, at_us=none, tariff=none.astype(np.uint8), version=none, npence_per_wh=none
             ),
             PRICES,
+            UTC,
         ).is_right
         is None
     )
@@ -221,9 +223,9 @@ def energy_of(held: MeterDays, home: int) -> list[DayEnergy]:
                     fuel=fuel,
                     tariff=TariffKind(int(tariff)),
                     tariff_version=price.version,
-                    low_wh=wh if price.rate is Rate.LOW else 0,
-                    standard_wh=wh if price.rate is Rate.STANDARD else 0,
-                    peak_wh=wh if price.rate is Rate.PEAK else 0,
+                    low_wh=wh if price.rate == Register.LOW else 0,
+                    standard_wh=wh if price.rate == Register.STANDARD else 0,
+                    peak_wh=wh if price.rate == Register.PEAK else 0,
                     cost_upence=wh * price.upence_per_wh,
                 )
             )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, ReadSchedule, TariffKind
+from scenarios.tariffs import Register
 from store.customers.bills import (
     ADJUST_MONTHS_MAX,
     Charges,
@@ -25,7 +26,7 @@ from store.customers.bills import (
 from store.customers.port import Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.rejections import Refused
-from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, Rate, day_totals
+from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, day_totals
 from tests.support.days import day_start_us
 
 JANUARY, FEBRUARY, MARCH = 202601, 202602, 202603
@@ -58,7 +59,7 @@ def used(
     tariff: TariffKind = TariffKind.FLAT,
 ) -> DayEnergy:
     """A day of `wh` at the standard rate of the flat tariff."""
-    price = PRICES[version - 1].upence_per_wh[TariffKind.FLAT][fuel][Rate.STANDARD]
+    price = PRICES[version - 1].upence_per_wh[TariffKind.FLAT][fuel][Register.STANDARD]
     return DayEnergy(
         day=days_of_month(month)[day - 1],
         fuel=fuel,
@@ -483,7 +484,7 @@ def test_a_display_by_hand() -> None:
     electricity, gas = display(PRICES, TariffKind.TIME_OF_USE, today, (ELECTRICITY, GAS), now_us)
     assert (electricity.price.version, electricity.price.rate, electricity.price.upence_per_wh) == (
         2,
-        Rate.PEAK,
+        Register.PEAK,
         72_000,
     )
     assert (electricity.today_wh, electricity.today_upence, electricity.standing_upence) == (34, 77, 60_000_000)

@@ -1,0 +1,66 @@
+"""The price of a half-hour, counted by itself: from a tariff's bands and the zone's own rules, without what prices days. Pure.
+
+Shares no line with `scenarios.calendar` and with what `scenarios.tariffs` and `store.tariffs` make of a tariff.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOT_US
+from scenarios.tariffs import HOLIDAY, Clock, Tariff
+from store.tariffs import PriceList
+
+_SLOT_MINUTES = 30
+_EPOCH = date(1970, 1, 1)
+
+
+def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
+    """The rate of the half-hour that begins at an instant [us since the Unix epoch], by a customer's time zone."""
+    at = datetime.fromtimestamp(start_us // 1_000_000, zone if tariff.clock is Clock.LOCAL else UTC)
+    minute = at.hour * 60 + at.minute
+    if tariff.series_day is not None:
+        of_series = minute // _SLOT_MINUTES
+        if at.date() == _EPOCH + timedelta(days=tariff.series_day):
+            begins = datetime.combine(at.date(), time(), zone).timestamp()  # a midnight that comes twice: the first
+            of_series = (start_us // 1_000_000 - int(begins)) // (SLOT_US // 1_000_000)
+        return min(of_series, len(tariff.rates) - 1)
+    kind = HOLIDAY if (at.date() - _EPOCH).days in tariff.holidays else at.weekday()
+    for band in tariff.bands:
+        first, end = band.first_slot * _SLOT_MINUTES, band.end_slot * _SLOT_MINUTES
+        is_within = first <= minute < end if first < end else (minute >= first or minute < end)
+        if is_within and kind in band.days and at.month in band.months:
+            return band.rate
+    assert tariff.otherwise is not None, "bands with a gap"
+    return tariff.otherwise
+
+
+def rates_and_prices(
+    prices: Sequence[PriceList],
+    index: NDArray[np.int64],
+    tariff: NDArray[np.uint8],
+    fuel: NDArray[np.int64],
+    start_us: NDArray[np.int64],
+    zone: tzinfo,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The registers and the prices of n half-hours: int64[n] twice, a Register and [npence a Wh].
+
+    index: of the list in force, -1 before the first: nothing is priced there; tariff: codes; start_us: [us since the Unix epoch].
+    """
+    keys = np.stack([index, tariff.astype(np.int64), fuel.astype(np.int64), start_us], axis=1)
+    unique, which = np.unique(keys, axis=0, return_inverse=True)
+    plans = [one.plans for one in prices]
+    rates: dict[tuple[int, int, int], int] = {}
+    held = np.zeros((len(unique), 2), np.int64)
+    for row, (of_list, code, of_fuel, at_us) in enumerate(unique.tolist()):
+        if of_list < 0:
+            continue
+        plan = plans[of_list][code]
+        key = of_list, code, at_us
+        if key not in rates:
+            rates[key] = rate_of(plan, at_us, zone)
+        rate = plan.rates[rates[key]]
+        held[row] = int(rate.register), rate.npence_per_wh[of_fuel]
+    return held[which.ravel(), 0], held[which.ravel(), 1]

@@ -1,0 +1,184 @@
+"""`[[tariffs]]` of a scenario: how a tariff is written in TOML, and the tariff that it says."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from scenarios.calendar import Calendar
+from scenarios.domain import SLOTS_PER_DAY
+from scenarios.part import Line, Part, Share
+from scenarios.tariffs import (
+    BANDS_MAX,
+    DAY_NAMES,
+    HOLIDAYS_MAX,
+    Band,
+    Clock,
+    Rate,
+    Register,
+    Tariff,
+    TariffError,
+    day_number,
+    kinds_of_days,
+    npence_of,
+    permille_of,
+    require_pence,
+    slot_of,
+    upence_of,
+    with_series,
+)
+
+_SERIES_DAYS_MAX = 400
+
+Price = str
+"""Pence as text, so that no float stands between what was published and what is charged."""
+
+
+_AS_WRITTEN = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+"""Of fields that Python has no such name for."""
+
+
+class RateSpec(Part):
+    """A rate's prices [pence a kWh], and the register of the views that its energy is added to."""
+
+    model_config = _AS_WRITTEN
+
+    electricity: Price
+    gas: Price = Field(default="0", description="absent: free, for estates without gas")
+    export: Price = Field(default="0", description="what the home is paid")
+    register_: Literal["low", "standard", "peak"] = Field(
+        default="standard", alias="register", description="the column of usage and bills"
+    )
+
+
+class BandSpec(Part):
+    """Half-hours that have a rate."""
+
+    model_config = _AS_WRITTEN
+
+    rate: Line
+    from_: str = Field(alias="from", description="a half-hour by the tariff's clock, 00:30 say")
+    to: str = Field(description="where it ends: 24:00 is the day's end, an earlier time than `from` is past midnight")
+    days: tuple[str, ...] = Field(default=DAY_NAMES, min_length=1, max_length=len(DAY_NAMES))
+    months: tuple[int, ...] = Field(default=tuple(range(1, 13)), min_length=1, max_length=12)
+
+
+class Standing(Part):
+    """Standing charges [pence a day]."""
+
+    electricity: Price = "0"
+    gas: Price = "0"
+    export: Price = "0"
+
+
+class TariffSpec(Part):
+    """A tariff on sale: what each half-hour costs, by which clock, and how many homes have it."""
+
+    name: Line = Field(min_length=1, max_length=60)
+    share: Share = Field(description="of premises; those of all tariffs add up to 1")
+    clock: Clock = Clock.LOCAL
+    rates: dict[str, RateSpec] = Field(min_length=1, description="by name")
+    bands: tuple[BandSpec, ...] = Field(default=(), max_length=BANDS_MAX)
+    otherwise: Line | None = Field(default=None, description="the rate of what no band has; of all, without bands")
+    holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
+    standing: Standing = Standing()
+    vat_percent: str = "0"
+    series: dict[Literal["electricity", "export"], tuple[tuple[Price, ...], ...]] = Field(
+        default_factory=dict,
+        description="of each local day of the span a price for each half-hour; none: not published, the day before holds",
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        require_pence(self.tariff())
+        if any(len(days) > _SERIES_DAYS_MAX for days in self.series.values()):
+            raise ValueError(f"tariff '{self.name}': a series of more than {_SERIES_DAYS_MAX} days")
+        if self.series and self.bands:
+            raise ValueError(f"tariff '{self.name}' has bands and a series: a half-hour has one price")
+        return self
+
+    def tariff(self) -> Tariff:
+        """What is said but for the series. Raises TariffError."""
+        where = f"tariff '{self.name}'"
+        names = list(self.rates)
+
+        def number(rate: str) -> int:
+            if rate not in self.rates:
+                raise TariffError(f"{where} has no rate '{rate}': there are {', '.join(names)}")
+            return names.index(rate)
+
+        otherwise = None if self.otherwise is None else number(self.otherwise)
+        if otherwise is None and not self.bands:
+            if len(names) > 1:
+                raise TariffError(f"{where} has {len(names)} rates and no bands: no half-hour would have the others")
+            otherwise = 0
+        return Tariff(
+            name=self.name,
+            rates=tuple(_rate(name, spec, f"{where}, rate '{name}'") for name, spec in self.rates.items()),
+            bands=tuple(
+                Band(
+                    rate=number(band.rate),
+                    first_slot=slot_of(band.from_, f"{where}, band {at}") % SLOTS_PER_DAY,
+                    end_slot=slot_of(band.to, f"{where}, band {at}") or SLOTS_PER_DAY,
+                    days=kinds_of_days(band.days, f"{where}, band {at}"),
+                    months=_months(band.months, f"{where}, band {at}"),
+                )
+                for at, band in enumerate(self.bands, 1)
+            ),
+            otherwise=otherwise,
+            clock=self.clock,
+            holidays=tuple(sorted({day_number(day, where) for day in self.holidays})),
+            standing_upence=(
+                upence_of(self.standing.electricity, f"{where}, standing charge"),
+                upence_of(self.standing.gas, f"{where}, standing charge"),
+                upence_of(self.standing.export, f"{where}, standing charge"),
+            ),
+            vat_permille=permille_of(self.vat_percent, f"{where}, VAT"),
+        )
+
+    def series_of_days(self, first_day: int, calendar: Calendar) -> Mapping[int, Tariff]:
+        """The tariff of each local day of which a series is published: days since 1970, the span's first among them.
+
+        Raises TariffError for a series of another length than its day's.
+        """
+        count = max((len(days) for days in self.series.values()), default=0)
+        told: dict[int, dict[str, tuple[str, ...]]] = {
+            first_day + at: {fuel: days[at] for fuel, days in self.series.items() if at < len(days) and days[at]}
+            for at in range(count)
+        }
+        held = self.tariff()
+        return {day: with_series(held, day, prices, calendar) for day, prices in told.items() if prices}
+
+
+def _rate(name: str, spec: RateSpec, where: str) -> Rate:
+    return Rate(
+        name=name,
+        register=Register[spec.register_.upper()],
+        npence_per_wh=(
+            npence_of(spec.electricity, where),
+            npence_of(spec.gas, where),
+            -npence_of(spec.export, where),
+        ),
+    )
+
+
+def _months(months: tuple[int, ...], where: str) -> tuple[int, ...]:
+    for month in months:
+        if not 1 <= month <= 12:
+            raise TariffError(f"{where}: there is no month {month}: they are 1 .. 12")
+    return tuple(sorted(set(months)))
+
+
+def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar) -> None:
+    """Raises ValueError for tariffs that can't be on sale together. first_day: of the span, since 1970."""
+    names = [spec.name for spec in specs]
+    if len(set(names)) != len(names):
+        raise ValueError("two tariffs have the same name")
+    if specs and abs(sum(spec.share for spec in specs) - 1) > 1e-9:
+        raise ValueError(
+            f"the shares of the tariffs add up to {sum(spec.share for spec in specs):g}, not to 1: "
+            + ", ".join(f"'{spec.name}' {spec.share:g}" for spec in specs)
+        )
+    for spec in specs:
+        spec.series_of_days(first_day, calendar)

@@ -1,0 +1,352 @@
+"""A tariff as data: its rates, and which of them each half-hour has. Pure.
+
+A tariff switches by the clock on the wall, as customers are promised, or by UTC, as meters do. Its bands give a rate to
+half-hours of kinds of days in some months; what no band covers has the rate that `otherwise` names. Or it has a series: a price
+for each half-hour of one local day, in their order, 46 or 50 of them where the clocks change. On a day for which no series
+was published the last one stays in force, by the clock on the wall.
+
+Prices are integers in billionths of a penny a Wh (npence): 26.4159 p a kWh are 26,415,900. Those of export are negative.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import IntEnum, StrEnum
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.calendar import FIRST_YEAR, LAST_YEAR, Calendar, day_text
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+
+TARIFFS_MAX = 32  # of a price list
+RATES_MAX = 50  # of a tariff: as many as a day can have half-hours
+BANDS_MAX = 64
+HOLIDAYS_MAX = 400
+
+FUELS = ("electricity", "gas", "export")
+"""What has a price, in the order of the fuel codes."""
+_EXPORT = FUELS.index("export")
+
+PENCE_DECIMALS = 6  # of a price a kWh
+NPENCE_A_UPENCE = 1_000
+NPENCE_PER_WH_MAX = (
+    1_000_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
+)
+STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day
+_NPENCE_DEAREST_MIN = 1_000_000  # a penny a kWh: what is never dearer was written in pounds
+
+HOLIDAY = 7
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
+DAY_GROUPS: Mapping[str, tuple[int, ...]] = {
+    "weekday": (0, 1, 2, 3, 4),
+    "weekend": (5, 6),
+    **{name: (at,) for at, name in enumerate(DAY_NAMES)},
+}
+"""What a band may say of days -> kinds of days, indices into DAY_NAMES. A holiday is of no other kind."""
+
+_EPOCH = date(1970, 1, 1)
+
+
+class TariffError(ValueError):
+    """A tariff that can't be: the message names it, the day and the half-hour, and the mend."""
+
+
+class Clock(StrEnum):
+    """By which clock a tariff's bands begin and end."""
+
+    LOCAL = "local"
+    UTC = "utc"
+
+
+class Register(IntEnum):
+    """The counter of the views that a rate's energy is added to: views have three, whatever the number of rates."""
+
+    LOW = 0
+    STANDARD = 1
+    PEAK = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A named price. npence_per_wh: by fuel code."""
+
+    name: str
+    register: Register
+    npence_per_wh: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Half-hours of a tariff's clock that have a rate: from `first_slot` up to `end_slot`, past midnight where that is smaller.
+
+    What lies after midnight is of the kind of its own day.
+    """
+
+    rate: int  # an index into the tariff's rates
+    first_slot: int  # 0 .. 47
+    end_slot: int  # 1 .. 48
+    days: tuple[int, ...] = tuple(range(len(DAY_NAMES)))
+    months: tuple[int, ...] = tuple(range(1, 13))
+
+    def slots(self) -> Iterator[int]:
+        """Its half-hours of a day."""
+        if self.first_slot < self.end_slot:
+            yield from range(self.first_slot, self.end_slot)
+        else:
+            yield from range(self.end_slot)
+            yield from range(self.first_slot, SLOTS_PER_DAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """Raises TariffError for bands that overlap or leave a gap, and for prices that can't be."""
+
+    name: str
+    rates: tuple[Rate, ...]
+    bands: tuple[Band, ...] = ()
+    otherwise: int | None = None  # the rate of what no band covers; without bands: of all
+    clock: Clock = Clock.LOCAL
+    holidays: tuple[int, ...] = ()  # days since 1970
+    series_day: int | None = (
+        None  # the local day whose half-hours the rates are, in their order; then there are no bands
+    )
+    standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
+    vat_permille: int = 0  # of what a bill charges; 5 % are 50
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise TariffError("a tariff without a name")
+        self._check_rates()
+        if self.series_day is not None:
+            if self.bands or self.otherwise is not None or self.clock is not Clock.LOCAL:
+                raise TariffError(f"{self}: a series has no bands, and is of a local day")
+        else:
+            self._check_bands()
+        if not 0 <= self.vat_permille <= 1_000:
+            raise TariffError(f"{self}: VAT is 0 .. 1,000 thousandths, not {self.vat_permille}")
+        if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in self.standing_upence):
+            raise TariffError(f"{self}: standing charges are 0 .. {STANDING_UPENCE_MAX // 1_000_000} p a day")
+
+    def __str__(self) -> str:
+        return f"tariff '{self.name}'"
+
+    def _check_rates(self) -> None:
+        if not 1 <= len(self.rates) <= RATES_MAX:
+            raise TariffError(f"{self} has {len(self.rates)} rates: 1 .. {RATES_MAX} are possible")
+        if len({rate.name for rate in self.rates}) != len(self.rates):
+            raise TariffError(f"{self}: two rates have the same name")
+        for rate in self.rates:
+            for fuel, price in zip(FUELS, rate.npence_per_wh, strict=True):
+                high = 0 if fuel == FUELS[_EXPORT] else NPENCE_PER_WH_MAX
+                if not -NPENCE_PER_WH_MAX <= price <= high:
+                    raise TariffError(f"{self}: rate '{rate.name}' of {fuel}: {pence_text(price)} p a kWh can't be")
+
+    def _check_bands(self) -> None:
+        if len(self.bands) > BANDS_MAX or len(self.holidays) > HOLIDAYS_MAX:
+            raise TariffError(
+                f"{self} has {len(self.bands)} bands and {len(self.holidays)} holidays: at most {BANDS_MAX} and "
+                f"{HOLIDAYS_MAX} are possible"
+            )
+        for number in (*(band.rate for band in self.bands), *(() if self.otherwise is None else (self.otherwise,))):
+            if not 0 <= number < len(self.rates):
+                raise TariffError(f"{self} has no rate {number}: there are {len(self.rates)}")
+        held = np.full((len(DAY_NAMES), 12, SLOTS_PER_DAY), -1, np.int64)  # the band of each half-hour
+        for at, band in enumerate(self.bands):
+            _require_band(self, at, band)
+            for day, month, slot in product(band.days, band.months, band.slots()):
+                if (before := int(held[day, month - 1, slot])) >= 0:
+                    raise TariffError(
+                        f"{self}: bands {before + 1} and {at + 1} both have {_where(day, month, slot)}: "
+                        "bands of a tariff may not overlap"
+                    )
+                held[day, month - 1, slot] = at
+        if self.otherwise is None:
+            kinds = len(DAY_NAMES) if self.holidays else HOLIDAY
+            for day, month, slot in np.argwhere(held[:kinds] < 0).tolist()[:1]:
+                raise TariffError(
+                    f"{self}: no band has {_where(day, month + 1, slot)}; name in `otherwise` the rate of what no band has"
+                )
+
+    @property
+    def is_flat(self) -> bool:
+        """Has every half-hour of every day the same rate?"""
+        return not self.bands and self.series_day is None
+
+    def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
+        """The rate of a half-hour of the tariff's clock, an index into `rates`.
+
+        day: since 1970; slot: as the clock shows it, 0 .. 47; ordinal: which of its day it is, 0 .. 49; absent: as `slot`.
+        """
+        if self.series_day is not None:
+            at = slot if ordinal is None or day != self.series_day else ordinal
+            return min(at, len(self.rates) - 1)
+        of_day = _EPOCH + timedelta(days=day)
+        kind = HOLIDAY if day in self.holidays else of_day.weekday()
+        for band in self.bands:
+            if kind in band.days and of_day.month in band.months and slot in band.slots():
+                return band.rate
+        assert self.otherwise is not None, "bands with a gap"
+        return self.otherwise
+
+
+def require_pence(tariff: Tariff) -> None:
+    """Raises TariffError where prices of import are so low that they must have been written in pounds."""
+    for at, fuel in enumerate(FUELS[:_EXPORT]):
+        dearest = max(abs(rate.npence_per_wh[at]) for rate in tariff.rates)
+        if 0 < dearest < _NPENCE_DEAREST_MIN:
+            raise TariffError(
+                f"{tariff}: its dearest price of {fuel} is {pence_text(dearest)} p a kWh: give pence, not pounds"
+            )
+
+
+def _require_band(tariff: Tariff, at: int, band: Band) -> None:
+    if not (0 <= band.first_slot < SLOTS_PER_DAY and 1 <= band.end_slot <= SLOTS_PER_DAY) or (
+        band.first_slot == band.end_slot
+    ):
+        raise TariffError(f"{tariff}: band {at + 1} has no half-hour: from 00:00 to 24:00 is a whole day")
+    if not band.days or not band.months:
+        raise TariffError(f"{tariff}: band {at + 1} has no days")
+
+
+def _where(day: int, month: int, slot: int) -> str:
+    name = "a holiday" if day == HOLIDAY else DAY_NAMES[day].capitalize()
+    return f"{slot_text(slot)} of {name} in {date(2000, month, 1):%B}"
+
+
+@lru_cache(maxsize=65_536)
+def _rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
+    instants = day_start_us + np.arange(SLOTS_PER_DAY, dtype=np.int64) * SLOT_US
+    clock = calendar if tariff.clock is Clock.LOCAL else Calendar("UTC")
+    days, slots = clock.wall_slots(instants)
+    ordinals = (instants - clock.day_starts_us(days)) // SLOT_US
+    rates = np.array(
+        [
+            tariff.rate_at(day, slot, ordinal=ordinal)
+            for day, slot, ordinal in zip(days.tolist(), slots.tolist(), ordinals.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+    rates.flags.writeable = False
+    return rates
+
+
+def rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
+    """The rate of each half-hour of a UTC day: its 00:00 UTC [us since the Unix epoch] -> int64[48], indices into `rates`."""
+    if tariff.is_flat:
+        return np.full(SLOTS_PER_DAY, tariff.otherwise, np.int64)
+    assert day_start_us % DAY_US == 0, "a day that does not start at midnight"
+    return _rates_of_day(tariff, calendar, day_start_us)
+
+
+def with_series(tariff: Tariff, day: int, pence_per_kwh: Mapping[str, Sequence[str]], calendar: Calendar) -> Tariff:
+    """The tariff with the prices of one local day, as they are published on the day before.
+
+    day: since 1970; pence_per_kwh: fuel -> a price for each half-hour of the day, in their order, as text. Fuels that are not
+    named keep the price of the tariff's first rate.
+    Raises TariffError for a series of another length than its day's.
+    """
+    instants = np.arange(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US, dtype=np.int64)
+    for fuel, told in pence_per_kwh.items():
+        if fuel not in FUELS:
+            raise TariffError(f"{tariff} has no prices of {fuel}: there are {', '.join(FUELS)}")
+        if len(told) != len(instants):
+            raise TariffError(
+                f"{tariff}: {len(told)} prices of {fuel} for {day_text(day)}, which has {len(instants)} half-hours"
+                + (f" in {calendar.zone}" if len(instants) != SLOTS_PER_DAY else "")
+            )
+    slots = calendar.wall_slots(instants)[1].tolist()
+    kept = tariff.rates[0].npence_per_wh
+
+    def price(fuel: str, at: int) -> int:
+        if fuel not in pence_per_kwh:
+            return kept[FUELS.index(fuel)]
+        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at])}")
+        return -told if fuel == FUELS[_EXPORT] else told
+
+    return Tariff(
+        name=tariff.name,
+        rates=tuple(
+            Rate(
+                # the second of two half-hours that the wall clock calls the same
+                name=slot_text(slot) + ("b" if slot in slots[:at] else ""),
+                register=Register.STANDARD,
+                npence_per_wh=(price(FUELS[0], at), price(FUELS[1], at), price(FUELS[2], at)),
+            )
+            for at, slot in enumerate(slots)
+        ),
+        series_day=day,
+        standing_upence=tariff.standing_upence,
+        vat_permille=tariff.vat_permille,
+    )
+
+
+# -- texts ---------------------------------------------------------------------------------------------------------------------
+
+
+def npence_of(text: str, where: str) -> int:
+    """A price a kWh in pence, as text, in npence a Wh. Raises TariffError, naming `where`, for what is no such number."""
+    return _scaled(text, PENCE_DECIMALS, where, "pence a kWh", "26.4159")
+
+
+def upence_of(text: str, where: str) -> int:
+    """A sum in pence, as text, in upence. Raises TariffError, naming `where`, for what is no such number."""
+    return _scaled(text, 6, where, "pence", "54.75")
+
+
+def permille_of(text: str, where: str) -> int:
+    """A percentage, as text, in thousandths. Raises TariffError, naming `where`, for what is no such number."""
+    return _scaled(text, 1, where, "per cent", "5")
+
+
+def _scaled(text: str, decimals: int, where: str, unit: str, example: str) -> int:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value) > 10**9:
+        raise TariffError(f"{where}: '{text}' is no number of {unit}: write it as in \"{example}\"")
+    scaled = value.scaleb(decimals)
+    if scaled != scaled.to_integral_value():
+        raise TariffError(f"{where}: {text} {unit} has more than {decimals} decimals")
+    return int(scaled)
+
+
+def pence_text(npence_per_wh: int) -> str:
+    """A price in pence a kWh, as people write it."""
+    text = f"{Decimal(npence_per_wh).scaleb(-PENCE_DECIMALS):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def slot_text(slot: int) -> str:
+    """A half-hour by its start on the clock: 33 is 16:30."""
+    return f"{slot // 2:02d}:{slot % 2 * 30:02d}"
+
+
+def slot_of(text: str, where: str) -> int:
+    """The half-hour that begins at a time of day, 24:00 being the day's end. Raises TariffError, naming `where`."""
+    hours, _, minutes = text.partition(":")
+    is_time = len(text) == 5 and hours.isascii() and hours.isdigit() and minutes in ("00", "30")
+    if not is_time or int(hours) > 24 or text == "24:30":
+        raise TariffError(f"{where}: '{text}' is no half-hour: give hours and minutes, 00:00, 00:30 .. 24:00")
+    return int(hours) * 2 + (minutes == "30")
+
+
+def kinds_of_days(names: Iterable[str], where: str) -> tuple[int, ...]:
+    """Kinds of days by what a band calls them. Raises TariffError, naming `where`, for a name that is none."""
+    kinds: set[int] = set()
+    for name in names:
+        if name not in DAY_GROUPS:
+            raise TariffError(f"{where}: there is no day '{name}': there are {', '.join(DAY_GROUPS)}")
+        kinds |= set(DAY_GROUPS[name])
+    return tuple(sorted(kinds))
+
+
+def day_number(day: date, where: str) -> int:
+    """A date in days since 1970. Raises TariffError, naming `where`, for one that no calendar here can tell."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise TariffError(f"{where}: {day} is not within {FIRST_YEAR} .. {LAST_YEAR}")
+    return (day - _EPOCH).days

@@ -1,0 +1,68 @@
+"""Tariffs as a price list keeps them: one text, JSON with short names, so that a version is one row and never seen in part."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from scenarios.tariffs import Band, Clock, Rate, Register, Tariff, TariffError
+from store.ports import StoreError
+from store.rejections import Refused
+
+TEXT_CHARS_MAX = 6_000
+"""As much as `store.schemas` counts a row for."""
+
+
+def tariffs_text(tariffs: Sequence[Tariff]) -> str:
+    """Raises Refused for tariffs that no row has room for."""
+    text = json.dumps([_told(one) for one in tariffs], separators=(",", ":"), ensure_ascii=True)
+    if len(text) > TEXT_CHARS_MAX:
+        raise Refused(
+            f"the tariffs of a price list come to {len(text):,} characters, and a row holds {TEXT_CHARS_MAX:,}: "
+            "fewer rates, bands or holidays, or shorter names"
+        )
+    return text
+
+
+def tariffs_of(text: str) -> tuple[Tariff, ...]:
+    """Raises StoreError for a text that this program did not write."""
+    try:
+        return tuple(_tariff(one) for one in json.loads(text))
+    except (ValueError, KeyError, TypeError, TariffError, RecursionError) as error:
+        raise StoreError(f"a price list's tariffs can't be read: {type(error).__name__}: {error}") from error
+
+
+def _told(tariff: Tariff) -> dict[str, Any]:
+    return {
+        "name": tariff.name,
+        "clock": str(tariff.clock),
+        "rates": [[rate.name, int(rate.register), *rate.npence_per_wh] for rate in tariff.rates],
+        "bands": [
+            [band.rate, band.first_slot, band.end_slot, list(band.days), list(band.months)] for band in tariff.bands
+        ],
+        "otherwise": tariff.otherwise,
+        "holidays": list(tariff.holidays),
+        "series_day": tariff.series_day,
+        "standing": list(tariff.standing_upence),
+        "vat": tariff.vat_permille,
+    }
+
+
+def _tariff(told: dict[str, Any]) -> Tariff:
+    electricity, gas, export = told["standing"]
+    return Tariff(
+        name=told["name"],
+        clock=Clock(told["clock"]),
+        rates=tuple(
+            Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
+            for name, register, of_electricity, of_gas, of_export in told["rates"]
+        ),
+        bands=tuple(
+            Band(rate=rate, first_slot=first, end_slot=end, days=tuple(days), months=tuple(months))
+            for rate, first, end, days, months in told["bands"]
+        ),
+        otherwise=told["otherwise"],
+        holidays=tuple(told["holidays"]),
+        series_day=told["series_day"],
+        standing_upence=(electricity, gas, export),
+        vat_permille=told["vat"],
+    )

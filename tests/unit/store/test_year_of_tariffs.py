@@ -1,0 +1,264 @@
+"""A home's bills and displays over a year of half-hours, by every kind of tariff: against zoneinfo and decimal, with no line shared.
+
+Each tariff is written as in a scenario, and read a second time here, from the same text, by the clock on the wall.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from scenarios.calendar import Calendar, days_of_month
+from scenarios.domain import DAY_US, SLOT_US
+from scenarios.tariff_file import TariffSpec
+from scenarios.tariffs import Tariff, with_series
+from store.customers.desk import Desk
+from store.customers.port import LineKind
+from store.memory import MemoryStore
+from store.memory.customers import MemoryCustomers
+from store.rows import Readings
+from store.schemas import SCHEMAS
+from store.tariffs import ELECTRICITY, EXPORT, Book, PriceList, day_totals
+
+SCHEMA = SCHEMAS["home_months"]
+HOME = 5
+ZONES = ("Europe/London", "Europe/Madrid", "Europe/Helsinki", "Atlantic/Reykjavik")
+FIRST_DAY, DAYS = dt.date(2025, 12, 30), 370  # UTC days: the year 2026 in any zone, and a little more
+UTC_START_US = (FIRST_DAY - dt.date(1970, 1, 1)).days * DAY_US
+VALUES = np.random.default_rng(15).integers(0, 900, (DAYS, 48)).astype(np.int32)
+CHRISTMAS, BOXING_DAY = dt.date(2026, 12, 25), dt.date(2026, 12, 26)
+UPENCE = Decimal("0.000001")
+
+Pence = Callable[[dt.datetime, dt.datetime], Decimal]  # wall clock, UTC -> pence a kWh
+
+
+def _hours(at: dt.datetime) -> float:
+    return at.hour + at.minute / 60
+
+
+def _saver(wall: dt.datetime, _: dt.datetime) -> Decimal:
+    return Decimal("9.8765") if _hours(wall) >= 23.5 or _hours(wall) < 5.5 else Decimal("26.4159")
+
+
+def _meter_clock(_: dt.datetime, utc: dt.datetime) -> Decimal:
+    return Decimal("11.11") if 0.5 <= _hours(utc) < 7.5 else Decimal("27.3")
+
+
+def _seasons(wall: dt.datetime, _: dt.datetime) -> Decimal:
+    if wall.date() in (CHRISTMAS, BOXING_DAY):
+        return Decimal("7.7777")
+    if wall.weekday() >= 5:
+        return Decimal("20.0001")
+    is_winter = wall.month in (11, 12, 1, 2, 3)
+    if 16 <= _hours(wall) < 19:
+        return Decimal("41.5") if is_winter else Decimal("33.25")
+    return Decimal("15.4321") if 1 <= _hours(wall) < 4 else Decimal("24.9")
+
+
+def _series(wall: dt.datetime, utc: dt.datetime) -> Decimal:
+    """A price for each half-hour of each day, by when it begins; below zero now and then."""
+    number = int(utc.timestamp()) // 1_800
+    return Decimal(number * 7_919 % 500_000 - 40_000) / 10_000 if wall.date().day != 13 else Decimal(0)
+
+
+TARIFFS: Mapping[str, tuple[dict[str, Any], Pence]] = {
+    "one rate": ({"rates": {"all": {"electricity": "24.6789"}}}, lambda *_: Decimal("24.6789")),
+    "by the wall clock": (
+        {
+            "rates": {"night": {"electricity": "9.8765", "register": "low"}, "day": {"electricity": "26.4159"}},
+            "bands": [{"rate": "night", "from": "23:30", "to": "05:30"}],
+            "otherwise": "day",
+        },
+        _saver,
+    ),
+    "by UTC": (
+        {
+            "clock": "utc",
+            "rates": {"night": {"electricity": "11.11", "register": "low"}, "day": {"electricity": "27.3"}},
+            "bands": [{"rate": "night", "from": "00:30", "to": "07:30"}],
+            "otherwise": "day",
+        },
+        _meter_clock,
+    ),
+    "seasons, weekends and holidays": (
+        {
+            "rates": {
+                "feast": {"electricity": "7.7777", "register": "low"},
+                "weekend": {"electricity": "20.0001"},
+                "winter peak": {"electricity": "41.5", "register": "peak"},
+                "summer peak": {"electricity": "33.25", "register": "peak"},
+                "small hours": {"electricity": "15.4321", "register": "low"},
+                "day": {"electricity": "24.9"},
+            },
+            "holidays": [CHRISTMAS, BOXING_DAY],
+            "bands": [
+                {"rate": "feast", "from": "00:00", "to": "24:00", "days": ["holiday"]},
+                {"rate": "weekend", "from": "00:00", "to": "24:00", "days": ["weekend"]},
+                {
+                    "rate": "winter peak",
+                    "from": "16:00",
+                    "to": "19:00",
+                    "days": ["weekday"],
+                    "months": [11, 12, 1, 2, 3],
+                },
+                {
+                    "rate": "summer peak",
+                    "from": "16:00",
+                    "to": "19:00",
+                    "days": ["weekday"],
+                    "months": [4, 5, 6, 7, 8, 9, 10],
+                },
+                {"rate": "small hours", "from": "01:00", "to": "04:00", "days": ["weekday"]},
+            ],
+            "otherwise": "day",
+        },
+        _seasons,
+    ),
+    "a price each half-hour": ({"rates": {"until the first series": {"electricity": "20"}}}, _series),
+}
+
+
+def _lists(name: str, zone: str) -> tuple[PriceList, ...]:
+    """One list, or one a local day: of the 13th of a month no series is published but zeros."""
+    text, pence = TARIFFS[name]
+    held = TariffSpec.model_validate({"name": name, "share": 1.0, **text}).tariff()
+    held = replace(held, standing_upence=(54_321_000, 0, 0))
+    if name != "a price each half-hour":
+        return (PriceList(version=1, effective_us=0, tariffs=(held,)),)
+    calendar = Calendar(zone)
+    first = calendar.day_of(UTC_START_US)
+    return tuple(
+        PriceList(
+            version=number + 1,
+            effective_us=calendar.day_start_us(first + number) if number else 0,
+            tariffs=(_published(held, first + number, calendar, pence),),
+        )
+        for number in range(DAYS + 1)
+    )
+
+
+def _published(held: Tariff, day: int, calendar: Calendar, pence: Pence) -> Tariff:
+    starts = range(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US)
+    prices = [str(pence(*_clocks(start_us, ZoneInfo(calendar.zone)))) for start_us in starts]
+    return with_series(held, day, {"electricity": prices}, calendar)
+
+
+def _clocks(start_us: int, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
+    utc = dt.datetime.fromtimestamp(start_us // 1_000_000, dt.UTC)
+    return utc.astimezone(zone), utc
+
+
+@cache
+def desk_of(name: str, zone: str) -> Desk:
+    calendar, lists, n = Calendar(zone), _lists(name, zone), DAYS
+    customers, views = MemoryCustomers(SCHEMA), MemoryStore(SCHEMA)
+    for one in lists:
+        customers.publish(one, 0)
+    views.book = Book(prices=lists, calendar=calendar)
+    starts = UTC_START_US + np.arange(n) * DAY_US
+    zero, fuel = np.zeros(n, np.int32), np.zeros(n, np.int8)
+    views.append(
+        Readings(
+            mpxn=np.full(n, 1_000_000_000_056),
+            premises=np.full(n, HOME),
+            fuel=fuel,
+            interval_start_us=starts,
+            values_wh=VALUES,
+            register_wh=np.cumsum(VALUES.sum(axis=1)),
+            day=day_totals(
+                lists,
+                day_start_us=starts,
+                values_wh=VALUES,
+                slot_count=np.full(n, 48),
+                kind=np.zeros(n, np.uint8),
+                fuel=fuel,
+                calendar=calendar,
+            ),
+            received_at_us=starts + DAY_US,
+            revision=zero,
+            source=fuel,
+            quality=fuel,
+        )
+    )
+    return Desk(customers=customers, views=views, first_tariff=0, calendar=calendar)
+
+
+def cost(wh: int, pence_per_kwh: Decimal) -> Decimal:
+    return (wh * pence_per_kwh / 1_000).quantize(UPENCE, ROUND_HALF_EVEN)
+
+
+@pytest.mark.parametrize("name", TARIFFS)
+@pytest.mark.parametrize("zone", ZONES)
+def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str) -> None:
+    desk, pence, zoneinfo = desk_of(name, zone), TARIFFS[name][1], ZoneInfo(zone)
+    due: dict[int, Decimal] = defaultdict(Decimal)
+    used: dict[int, int] = defaultdict(int)
+    for at, wh in enumerate(VALUES.ravel().tolist()):
+        wall, utc = _clocks(UTC_START_US + at * SLOT_US, zoneinfo)
+        due[wall.year * 100 + wall.month] += cost(wh, pence(wall, utc))
+        used[wall.year * 100 + wall.month] += wh
+    for number in range(1, 13):
+        month = 202600 + number
+        days = len(days_of_month(month))
+        bill = desk.issue_bill(
+            premises=HOME,
+            month=month,
+            number=number,
+            supplied={ELECTRICITY: range(1, days + 1)},
+            issued_us=UTC_START_US + (DAYS + 1) * DAY_US,
+        )
+        energy = [line for line in bill.lines if line.kind is LineKind.ENERGY]
+        assert sum(line.low_wh + line.standard_wh + line.peak_wh for line in energy) == used[month]
+        assert sum(Decimal(line.cost_upence) for line in energy) * UPENCE == due[month]
+        assert Decimal(bill.total_upence) * UPENCE == due[month] + days * Decimal("54.321")
+
+
+@pytest.mark.parametrize("name", TARIFFS)
+@pytest.mark.parametrize("zone", ZONES)
+def test_displays_show_each_half_hour_of_both_clock_changes(zone: str, name: str) -> None:
+    desk, pence, zoneinfo = desk_of(name, zone), TARIFFS[name][1], ZoneInfo(zone)
+    for first in ("2026-03-28T20:00", "2026-10-24T20:00", "2026-06-30T18:00", "2026-12-24T20:00"):
+        begins_us = int(dt.datetime.fromisoformat(first).replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+        for start_us in range(begins_us, begins_us + 60 * SLOT_US, SLOT_US):
+            (shown,) = desk.display(HOME, (ELECTRICITY,), start_us + 1)
+            assert Decimal(shown.price.npence_per_wh) / 10**6 == pence(*_clocks(start_us, zoneinfo))
+            assert shown.price.tariff == name
+            assert not shown.price.is_carried_on
+
+
+def test_a_day_without_a_series_is_told_on_the_display() -> None:
+    calendar = Calendar("Europe/London")
+    held = TariffSpec.model_validate({"name": "agile", "share": 1.0, "rates": {"x": {"electricity": "20"}}}).tariff()
+    friday = (dt.date(2026, 7, 3) - dt.date(1970, 1, 1)).days
+    series = with_series(held, friday, {"electricity": [str(10 + at) for at in range(48)]}, calendar)
+    customers = MemoryCustomers(SCHEMA)
+    customers.publish(PriceList(version=1, effective_us=0, tariffs=(held,)), 0)
+    customers.publish(PriceList(version=2, effective_us=calendar.day_start_us(friday), tariffs=(series,)), 0)
+    desk = Desk(customers=customers, views=MemoryStore(SCHEMA), first_tariff=0, calendar=calendar)
+    for day, is_carried_on in ((friday, False), (friday + 1, True), (friday + 40, True)):
+        (shown,) = desk.display(HOME, (ELECTRICITY,), calendar.day_start_us(day) + 3 * SLOT_US)
+        assert (shown.price.rate_name, shown.price.npence_per_wh) == ("01:30", 13_000_000)
+        assert (shown.price.series_day, shown.price.is_carried_on) == (friday, is_carried_on)
+
+
+def test_export_is_paid_by_its_own_prices() -> None:
+    (prices,) = _lists("by the wall clock", "Europe/London")
+    rates = tuple(
+        replace(rate, npence_per_wh=(*rate.npence_per_wh[:2], -4_123_456)) for rate in prices.tariffs[0].rates
+    )
+    totals = day_totals(
+        (replace(prices, tariffs=(replace(prices.tariffs[0], rates=rates),)),),
+        day_start_us=np.array([UTC_START_US]),
+        values_wh=np.full((1, 48), 3, np.int32),
+        slot_count=np.array([48]),
+        kind=np.zeros(1, np.uint8),
+        fuel=np.array([EXPORT], np.int8),
+    )
+    assert totals.cost_upence.tolist() == [48 * -12_370]  # 3 Wh at 4,123.456 are 12,370.368, each half-hour by itself
