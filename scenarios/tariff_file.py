@@ -15,8 +15,10 @@ from scenarios.tariffs import (
     HOLIDAYS_MAX,
     Band,
     Clock,
+    Half,
     Rate,
     Register,
+    RoundedAt,
     Tariff,
     TariffError,
     day_number,
@@ -83,7 +85,11 @@ class TariffSpec(Part):
     otherwise: Line | None = Field(default=None, description="the rate of what no band has; of all, without bands")
     holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
     standing: Standing = Standing()
-    vat_percent: str = "0"
+    vat_percent: str = Field(
+        default="0", description="of what a bill charges; another rate comes with a new price list"
+    )
+    rounded_at: RoundedAt = Field(default=RoundedAt.TOTAL, description="where a printed bill becomes whole pence")
+    half: Half = Field(default=Half.UP, description="what becomes of half a penny")
     series: dict[Literal["electricity", "export"], tuple[tuple[Price, ...], ...]] = Field(
         default_factory=dict,
         description="of each local day of the span a price for each half-hour; none: not published, the day before holds",
@@ -135,6 +141,8 @@ class TariffSpec(Part):
                 upence_of(self.standing.export, f"{where}, standing charge"),
             ),
             vat_permille=permille_of(self.vat_percent, f"{where}, VAT"),
+            rounded_at=self.rounded_at,
+            half=self.half,
         )
 
     def series_of_days(self, first_day: int, calendar: Calendar) -> Mapping[int, Tariff]:

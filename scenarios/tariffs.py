@@ -70,6 +70,20 @@ class Register(IntEnum):
     PEAK = 2
 
 
+class RoundedAt(StrEnum):
+    """Where money becomes whole pence on a printed bill."""
+
+    LINE = "line"  # each line, and the VAT of their sum
+    TOTAL = "total"  # once, with VAT
+
+
+class Half(StrEnum):
+    """What becomes of half a penny."""
+
+    UP = "up"  # away from zero
+    EVEN = "even"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
     """A named price. npence_per_wh: by fuel code."""
@@ -116,6 +130,8 @@ class Tariff:
     )
     standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
     vat_permille: int = 0  # of what a bill charges; 5 % are 50
+    rounded_at: RoundedAt = RoundedAt.TOTAL
+    half: Half = Half.UP
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -281,6 +297,8 @@ def with_series(tariff: Tariff, day: int, pence_per_kwh: Mapping[str, Sequence[s
         series_day=day,
         standing_upence=tariff.standing_upence,
         vat_permille=tariff.vat_permille,
+        rounded_at=tariff.rounded_at,
+        half=tariff.half,
     )
 
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from scenarios.tariffs import Band, Clock, Rate, Register, Tariff, TariffError
+from scenarios.tariffs import Band, Clock, Half, Rate, Register, RoundedAt, Tariff, TariffError
 from store.ports import StoreError
 from store.rejections import Refused
 
@@ -23,6 +24,7 @@ def tariffs_text(tariffs: Sequence[Tariff]) -> str:
     return text
 
 
+@lru_cache(maxsize=1_024)  # a list never changes, and a home's display asks for all of them
 def tariffs_of(text: str) -> tuple[Tariff, ...]:
     """Raises StoreError for a text that this program did not write."""
     try:
@@ -44,11 +46,13 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "series_day": tariff.series_day,
         "standing": list(tariff.standing_upence),
         "vat": tariff.vat_permille,
+        "rounded": [str(tariff.rounded_at), str(tariff.half)],
     }
 
 
 def _tariff(told: dict[str, Any]) -> Tariff:
     electricity, gas, export = told["standing"]
+    rounded_at, half = told["rounded"]
     return Tariff(
         name=told["name"],
         clock=Clock(told["clock"]),
@@ -65,4 +69,6 @@ def _tariff(told: dict[str, Any]) -> Tariff:
         series_day=told["series_day"],
         standing_upence=(electricity, gas, export),
         vat_permille=told["vat"],
+        rounded_at=RoundedAt(rounded_at),
+        half=Half(half),
     )

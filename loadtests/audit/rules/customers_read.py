@@ -4,8 +4,10 @@ Every row is held against the seed elsewhere; these rules ask what a customer or
 answers them, so they also try that library on what a storm has left.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from itertools import chain
 from zoneinfo import ZoneInfo
@@ -47,6 +49,7 @@ from store.tables import Schema
 from store.tariffs import EXPORT, MISSING_WH, PriceList
 
 HOMES_MAX = 200
+DISPLAYS_A_TARIFF = 3  # that are looked at at each half-hour of a day on which the clocks change
 FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
 
 
@@ -177,13 +180,17 @@ def _displays(
     desks: dict[int, Desk],
     prices: Sequence[PriceList],
 ) -> Checked:
-    """What the displays show in the middle of the last day and at its end: before and after most announcements of prices."""
+    """What the displays show in the middle of the last day and at its end: before and after most announcements of prices.
+
+    And, of some homes, at each half-hour of the days on which the clocks change.
+    """
     fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
     last_day_us = int(_day_starts_us(estate)[-1])
+    looks = [(home, at_us) for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000) for home in homes]
+    looks += [(home, at_us) for at_us in clock_change_half_hours(estate) for home in _of_each_tariff(homes, kinds)]
     rows = [
         (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.npence_per_wh)
-        for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000)
-        for home in homes
+        for home, at_us in looks
         for shown in desks[kinds[home]].display(home, fuels, at_us)
     ]
     columns = np.array(rows, np.int64).reshape(-1, 6).T
@@ -199,6 +206,25 @@ def _displays(
         prices,
         ZoneInfo(estate.calendar.zone),
     )
+
+
+def clock_change_half_hours(estate: EstateModel) -> list[int]:
+    """The starts of all half-hours of the span's local days that are not of 48 [us since the Unix epoch]."""
+    zone = ZoneInfo(estate.calendar.zone)
+    starts = range(int(_day_starts_us(estate)[0]), _end_us(estate), SLOT_US)
+    dates = [datetime.fromtimestamp(at_us // 1_000_000, zone).date() for at_us in starts]
+    whole = Counter(dates)
+    edges = {dates[0], dates[-1]}  # the span may hold a part of them alone
+    odd = {day for day, slots in whole.items() if slots != SLOTS_PER_DAY} - edges
+    return [at_us for at_us, day in zip(starts, dates, strict=True) if day in odd]
+
+
+def _of_each_tariff(homes: Sequence[int], kinds: dict[int, int]) -> list[int]:
+    """Some homes of each tariff."""
+    chosen: dict[int, list[int]] = {}
+    for home in homes:
+        chosen.setdefault(kinds[home], []).append(home)
+    return [home for of_kind in chosen.values() for home in of_kind[:DISPLAYS_A_TARIFF]]
 
 
 def _end_us(estate: EstateModel) -> int:

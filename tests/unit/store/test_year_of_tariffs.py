@@ -1,4 +1,4 @@
-"""A home's bills and displays over a year of half-hours, by every kind of tariff: against zoneinfo and decimal, with no line shared.
+"""A home's bills and displays over a year of half-hours, by every kind of tariff: against zoneinfo and decimal.
 
 Each tariff is written as in a scenario, and read a second time here, from the same text, by the clock on the wall.
 """
@@ -155,12 +155,21 @@ def _clocks(start_us: int, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
     return utc.astimezone(zone), utc
 
 
+class Published(MemoryCustomers):
+    """Customers of a book that is known: a list a day takes long to be published and read one after the other."""
+
+    def __init__(self, lists: tuple[PriceList, ...]) -> None:
+        super().__init__(SCHEMA)
+        self._lists = lists
+
+    def price_lists(self) -> tuple[PriceList, ...]:
+        return self._lists
+
+
 @cache
 def desk_of(name: str, zone: str) -> Desk:
     calendar, lists, n = Calendar(zone), _lists(name, zone), DAYS
-    customers, views = MemoryCustomers(SCHEMA), MemoryStore(SCHEMA)
-    for one in lists:
-        customers.publish(one, 0)
+    customers, views = Published(lists), MemoryStore(SCHEMA)
     views.book = Book(prices=lists, calendar=calendar)
     starts = UTC_START_US + np.arange(n) * DAY_US
     zero, fuel = np.zeros(n, np.int32), np.zeros(n, np.int8)

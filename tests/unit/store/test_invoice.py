@@ -1,0 +1,100 @@
+"""Bills in whole pence with VAT: worked by hand, and against decimal."""
+
+from dataclasses import replace
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.tariffs import Half, Rate, Register, RoundedAt, Tariff
+from store.customers.invoice import invoice
+from store.customers.port import Bill, Line, LineKind
+from store.rejections import Refused
+from store.tariffs import PriceList
+
+RATE = Rate(name="all", register=Register.STANDARD, npence_per_wh=(26_415_900, 0, 0))
+
+
+def prices(**rules: object) -> PriceList:
+    held = Tariff(name="one", rates=(RATE,), otherwise=0)
+    return PriceList(version=1, effective_us=0, tariffs=(replace(held, **rules),))  # type: ignore[arg-type]
+
+
+def bill(*costs_upence: int, version: int = 1) -> Bill:
+    lines = tuple(
+        Line(
+            kind=LineKind.ENERGY,
+            month=202601,
+            fuel=0,
+            tariff=0,
+            tariff_version=version,
+            first_day=0,
+            days=0,
+            low_wh=0,
+            standard_wh=1,
+            peak_wh=0,
+            cost_upence=cost,
+        )
+        for cost in costs_upence
+    )
+    return Bill(premises=1, number=1, month=202601, issued_us=0, total_upence=sum(costs_upence), lines=lines)
+
+
+@pytest.mark.parametrize(
+    ("rounded_at", "half", "net", "vat"),
+    [  # 100.5 p and 100.5 p with 5 % VAT
+        (RoundedAt.LINE, Half.UP, 202, 10),  # 101 + 101; VAT 10.1
+        (RoundedAt.LINE, Half.EVEN, 200, 10),  # 100 + 100; VAT 10
+        (RoundedAt.TOTAL, Half.UP, 201, 10),  # 201; with VAT 211.05
+        (RoundedAt.TOTAL, Half.EVEN, 201, 10),
+    ],
+)
+def test_two_half_pennies_by_hand(rounded_at: RoundedAt, half: Half, net: int, vat: int) -> None:
+    held = invoice(bill(100_500_000, 100_500_000), (prices(vat_permille=50, rounded_at=rounded_at, half=half),))
+    assert (held.net_pence, held.vat_pence, held.gross_pence) == (net, vat, net + vat)
+
+
+def test_what_is_given_back_is_rounded_as_what_was_charged() -> None:
+    rules = prices(vat_permille=200, rounded_at=RoundedAt.LINE)
+    charged, back = invoice(bill(12_345_678), (rules,)), invoice(bill(-12_345_678), (rules,))
+    assert charged.gross_pence == -back.gross_pence == 14
+
+
+def test_another_rate_of_vat_comes_with_another_price_list() -> None:
+    dearer = replace(prices(vat_permille=200), version=2, effective_us=1_000)
+    one = bill(100_000_000)
+    both = replace(one, lines=(*one.lines, *bill(100_000_000, version=2).lines))
+    held = invoice(both, (prices(vat_permille=50), dearer))
+    assert [(group.vat_permille, group.net_pence, group.vat_pence) for group in held.groups] == [
+        (50, 100, 5),
+        (200, 100, 20),
+    ]
+
+
+def test_a_list_that_was_never_published_is_refused() -> None:
+    with pytest.raises(Refused, match="unknown tariff version 2: there are 1"):
+        invoice(bill(1, version=2), (prices(),))
+
+
+@given(
+    costs=st.lists(st.integers(-(10**10), 10**10) | st.sampled_from([500_000, -500_000, 1_500_000]), max_size=6),
+    vat=st.integers(0, 1_000),
+    rounded_at=st.sampled_from(RoundedAt),
+    half=st.sampled_from(Half),
+)
+def test_money_is_what_decimal_says(costs: list[int], vat: int, rounded_at: RoundedAt, half: Half) -> None:
+    mode = ROUND_HALF_UP if half is Half.UP else ROUND_HALF_EVEN
+
+    def pence(value: Decimal) -> Decimal:
+        return value.quantize(Decimal(1), mode)
+
+    exact = [Decimal(cost) / 10**6 for cost in costs]
+    if rounded_at is RoundedAt.LINE:
+        net = sum((pence(cost) for cost in exact), Decimal(0))
+        gross = net + pence(net * vat / 1_000)
+    else:
+        gross = pence(sum(exact, Decimal(0)) * (1_000 + vat) / 1_000)
+    held = invoice(bill(*costs), (prices(vat_permille=vat, rounded_at=rounded_at, half=half),))
+    assert held.gross_pence == gross
+    assert held.gross_pence == held.net_pence + held.vat_pence
