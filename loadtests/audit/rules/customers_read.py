@@ -4,10 +4,9 @@ Every row is held against the seed elsewhere; these rules ask what a customer or
 answers them, so they also try that library on what a storm has left.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import chain
 from zoneinfo import ZoneInfo
@@ -213,9 +212,12 @@ def clock_change_half_hours(estate: EstateModel) -> list[int]:
     zone = ZoneInfo(estate.calendar.zone)
     starts = range(int(_day_starts_us(estate)[0]), _end_us(estate), SLOT_US)
     dates = [datetime.fromtimestamp(at_us // 1_000_000, zone).date() for at_us in starts]
-    whole = Counter(dates)
-    edges = {dates[0], dates[-1]}  # the span may hold a part of them alone
-    odd = {day for day, slots in whole.items() if slots != SLOTS_PER_DAY} - edges
+
+    def is_odd(day: date) -> bool:
+        begins, ends = (datetime.combine(one, time(), zone).timestamp() for one in (day, day + timedelta(days=1)))
+        return ends - begins != DAY_US / 1_000_000
+
+    odd = {day for day in set(dates) if is_odd(day)}
     return [at_us for at_us, day in zip(starts, dates, strict=True) if day in odd]
 
 

@@ -36,6 +36,29 @@ upload_window_h = 9.0
 [estate.read_schedules]
 daily = 0.9
 half_hourly = 0.1
+[[tariffs]]
+name = "one rate"
+share = 0.4
+rates.all.electricity = "24.6789"
+rates.all.gas = "6.0504"
+rates.all.export = "15"
+standing.electricity = "54.75"
+[[tariffs]]
+name = "night saver"
+share = 0.3
+rates.night.electricity = "9.8765"
+rates.night.gas = "6.0504"
+rates.night.register = "low"
+rates.day.electricity = "29.1234"
+rates.day.gas = "6.0504"
+otherwise = "day"
+bands = [{{ rate = "night", from = "23:30", to = "05:30" }}]
+[[tariffs]]
+name = "half hours"
+share = 0.3
+rates.all.electricity = "20"
+rates.all.gas = "6.0504"
+series.electricity = [{half_hours}]
 [topology]
 keyspace = "{keyspace}"
 dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
@@ -52,8 +75,14 @@ response_ms_max = 20000
 """
 
 
+def small_text(keyspace: str) -> str:
+    """The small scenario; of its local days, of 46 and of 48 half-hours, one tariff has a price for each."""
+    days = ([f"{at * 7919 % 400 / 10 - 2:.4f}" for at in range(count)] for count in (46, 48))
+    return SMALL.format(keyspace=keyspace, half_hours=", ".join(str(one) for one in days))
+
+
 def small_scenario() -> Scenario:
-    return parse_scenario(SMALL.format(keyspace=f"run_{uuid.uuid4().hex[:12]}"), "small")
+    return parse_scenario(small_text(f"run_{uuid.uuid4().hex[:12]}"), "small")
 
 
 @pytest.fixture
@@ -295,7 +324,7 @@ def await_none_below(folder: Path, timeout_s: float = 40) -> None:
 @pytest.mark.timeout(900)  # four starts of two nodes, on whatever machine
 def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
     """The tale of the README: run --keep, a row altered by hand while the nodes are up, audit finds it and exits 1."""
-    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm"))
+    (tmp_path / "small.toml").write_text(small_text("meterstorm"))
     run = command("run", "small.toml", "--out", "kept", "--keep", "--json", "--quiet", cwd=tmp_path)
     out, errors = run.communicate(timeout=400)
     assert run.returncode == 0, errors
@@ -327,7 +356,7 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
-    (tmp_path / "small.toml").write_text(SMALL.format(keyspace="meterstorm").replace("wall_s = 16", "wall_s = 60"))
+    (tmp_path / "small.toml").write_text(small_text("meterstorm").replace("wall_s = 16", "wall_s = 60"))
     run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
     await_line(run, "60 s:", 200)
     time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
-from scenarios.tariffs import Register
+from scenarios.tariffs import HOLIDAY, Band, Clock, Half, Rate, Register, RoundedAt, Tariff, with_series
 from store.cassandra import CassandraStore, create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
@@ -174,6 +175,37 @@ def test_price_lists_are_published_in_order_and_once(priced: HomeCustomers) -> N
     priced.publish(second, NOON_US)
     assert priced.price_lists() == (*before, first, second)
     assert before[0] == FIRST_PRICES
+
+
+def test_tariffs_as_data_are_published_and_read_back_whole(priced: HomeCustomers) -> None:
+    """With the names of those that ship: the Cassandra tests share one book, whose later lists must have them."""
+    flat, of_use, half_hourly = FIRST_PRICES.plans
+    evening = Rate(name="evening", register=Register.PEAK, npence_per_wh=(41_234_567, 0, -1))
+    saver = Tariff(
+        name=of_use.name,
+        clock=Clock.LOCAL,
+        rates=(*of_use.rates, evening),
+        bands=(Band(rate=3, first_slot=44, end_slot=2, days=(0, HOLIDAY), months=(1, 12)),),
+        otherwise=1,
+        holidays=(20_812,),
+        standing_upence=(54_321_000, 1, 0),
+        vat_permille=50,
+        rounded_at=RoundedAt.LINE,
+        half=Half.EVEN,
+    )
+    summer = Calendar("Europe/London")
+    series = with_series(half_hourly, 21_270, {"electricity": [f"{at}.1234" for at in range(48)]}, summer)
+    new = PriceList(
+        version=next_list(priced).version,
+        effective_us=next_list(priced).effective_us,
+        tariffs=(flat, saver, series),
+    )
+    priced.publish(new, NOON_US)
+    priced.publish(new, NOON_US)
+    assert priced.price_lists()[-1] == new
+    with pytest.raises(Refused, match=r"those of before stay where they are"):
+        after = replace(new, version=new.version + 1, effective_us=new.effective_us + DAY_US)
+        priced.publish(replace(after, tariffs=(saver, flat, series)), NOON_US)
 
 
 def test_of_two_who_publish_at_once_one_is_told(priced: HomeCustomers) -> None:
