@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -33,6 +33,7 @@ from scenarios.tariffs import (
 
 _SERIES_DAYS_MAX = 400
 
+Month = Annotated[int, Field(strict=True, ge=1, le=12)]
 Price = str
 """Pence as text, so that no float stands between what was published and what is charged."""
 
@@ -63,7 +64,7 @@ class BandSpec(Part):
     from_: str = Field(alias="from", description="a half-hour by the tariff's clock, 00:30 say")
     to: str = Field(description="where it ends: 24:00 is the day's end, an earlier time than `from` is past midnight")
     days: tuple[str, ...] = Field(default=DAY_NAMES, min_length=1, max_length=len(DAY_NAMES))
-    months: tuple[int, ...] = Field(default=tuple(range(1, 13)), min_length=1, max_length=12)
+    months: tuple[Month, ...] = Field(default=tuple(range(1, 13)), min_length=1, max_length=12)
 
 
 class Standing(Part):
@@ -128,7 +129,7 @@ class TariffSpec(Part):
                     first_slot=slot_of(band.from_, f"{where}, band {at}") % SLOTS_PER_DAY,
                     end_slot=slot_of(band.to, f"{where}, band {at}") or SLOTS_PER_DAY,
                     days=kinds_of_days(band.days, f"{where}, band {at}"),
-                    months=_months(band.months, f"{where}, band {at}"),
+                    months=tuple(sorted(set(band.months))),
                 )
                 for at, band in enumerate(self.bands, 1)
             ),
@@ -169,13 +170,6 @@ def _rate(name: str, spec: RateSpec, where: str) -> Rate:
             -npence_of(spec.export, where),
         ),
     )
-
-
-def _months(months: tuple[int, ...], where: str) -> tuple[int, ...]:
-    for month in months:
-        if not 1 <= month <= 12:
-            raise TariffError(f"{where}: there is no month {month}: they are 1 .. 12")
-    return tuple(sorted(set(months)))
 
 
 def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar) -> None:

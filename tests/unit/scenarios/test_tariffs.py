@@ -282,7 +282,7 @@ def test_a_tariff_is_read() -> None:
         ({"bands": [{"rate": "night", "from": "23:15", "to": "05:30"}]}, "band 1: '23:15' is no half-hour"),
         ({"bands": [{"rate": "night", "from": "1:00", "to": "05:30"}]}, "band 1: '1:00' is no half-hour"),
         ({"bands": [{"rate": "night", "from": "01:00", "to": "05:30", "days": ["Monday"]}]}, "no day 'Monday'"),
-        ({"bands": [{"rate": "night", "from": "01:00", "to": "05:30", "months": [13]}]}, "no month 13"),
+        ({"bands": [{"rate": "night", "from": "01:00", "to": "05:30", "months": [13]}]}, "less than or equal to 12"),
         ({"rates": {"day": {"electricity": 26.4}}}, "valid string"),
         ({"rates": {"day": {"electricity": "0.264"}}, "bands": [], "otherwise": None}, "give pence, not pounds"),
         ({"series": {"electricity": [["1"] * 48]}}, "bands and a series"),
