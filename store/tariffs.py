@@ -8,7 +8,7 @@ millionth of a penny (upence). A home's tariff is a code: its place in the list.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -52,7 +52,7 @@ def _shipped(kind: TariffKind, rates: Sequence[NamedRate]) -> Tariff:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PriceList:
     """A version of all prices; in force from `effective_us` [us since the Unix epoch] until the next version is.
 
@@ -78,10 +78,20 @@ class PriceList:
         if self.tariffs and (self.upence_per_wh or self.standing_upence):
             raise Refused(f"price list {self.version} has tariffs and prices beside them: a tariff holds its own")
 
-    @property
+    @cached_property
     def plans(self) -> tuple[Tariff, ...]:
-        """Its tariffs, by code."""
-        return self.tariffs or _shipped_plans(_tupled(self.upence_per_wh))
+        """Its tariffs, by code. Raises Refused for a price that can't be."""
+        return self.tariffs or _shipped_plans(self.upence_per_wh)
+
+    @cached_property
+    def registers(self) -> tuple[NDArray[np.int8], ...]:
+        """Of each tariff the registers of its rates: int8[rate]."""
+        return tuple(np.array([rate.register for rate in plan.rates], np.int8) for plan in self.plans)
+
+    @cached_property
+    def npence_per_wh(self) -> tuple[NDArray[np.int64], ...]:
+        """Of each tariff the prices: int64[fuel, rate]."""
+        return tuple(np.array([rate.npence_per_wh for rate in plan.rates], np.int64).T for plan in self.plans)
 
     def plan(self, code: int) -> Tariff:
         """The tariff of a code. Raises Refused for one that this version does not have."""
@@ -95,8 +105,7 @@ class PriceList:
         return self.plan(code).standing_upence[fuel] if self.tariffs else self.standing_upence[fuel]
 
 
-@lru_cache(maxsize=1_024)
-def _shipped_plans(upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]) -> tuple[Tariff, ...]:
+def _shipped_plans(upence_per_wh: Sequence[Sequence[Sequence[int]]]) -> tuple[Tariff, ...]:
     """The tariffs that ship at prices [TariffKind][fuel code][Rate]. Raises Refused for a price that can't be."""
     try:
         return tuple(
@@ -119,10 +128,6 @@ def _shipped_plans(upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]) 
         )
     except TariffError as error:
         raise Refused(str(error)) from error
-
-
-def _tupled(nested: Any) -> Any:
-    return tuple(_tupled(one) for one in nested) if isinstance(nested, tuple | list) else nested
 
 
 def _named(plans: Sequence[Tariff]) -> str:
@@ -241,17 +246,18 @@ def day_totals(
     slots = np.arange(SLOTS_PER_DAY)
     midnight = calendar.midnight_slots(day_start_us)
     is_late = slots >= midnight[:, np.newaxis]
-    kinds = (
-        kind[:, np.newaxis] if late_kind is None else np.where(is_late, late_kind[:, np.newaxis], kind[:, np.newaxis])
-    )
-    if (kinds == UNKNOWN_TARIFF).any():
+    kinds = (kind,) if late_kind is None else (kind, late_kind)
+    if any((one == UNKNOWN_TARIFF).any() for one in kinds):
         raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
     counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
     known_wh = np.where(counted, values_wh, 0).astype(np.int64)
     starts, which = np.unique(day_start_us, return_inverse=True)
-    priced = _price_days(prices, starts, calendar, 1 + int(kinds.max(initial=0)))
-    rate = priced.register[which[:, np.newaxis], kinds, slots]
-    cost = _upence(known_wh * priced.npence_per_wh[which[:, np.newaxis], kinds, fuel[:, np.newaxis], slots])
+    priced = _price_days(prices, starts, calendar, 1 + max(int(one.max(initial=0)) for one in kinds))
+    rate, npence = priced.register[which, kind], priced.npence_per_wh[which, kind, fuel]
+    if late_kind is not None:
+        rate = np.where(is_late, priced.register[which, late_kind], rate)
+        npence = np.where(is_late, priced.npence_per_wh[which, late_kind, fuel], npence)
+    cost = _upence(known_wh * npence)
     numbers = priced.version[which]
     row = np.arange(len(which))
     early_wh, late_wh = _divided(known_wh, midnight, is_late)
@@ -293,29 +299,19 @@ def _price_days(
     index = in_force(prices, instants.ravel()).reshape(-1, SLOTS_PER_DAY)
     register = np.full((len(starts_us), tariffs, SLOTS_PER_DAY), Rate.STANDARD, np.int8)
     npence = np.zeros((len(starts_us), tariffs, len(FUEL_CODES), SLOTS_PER_DAY), np.int64)
-    tables = {at: _Tables(prices[at], tariffs) for at in np.unique(index).tolist() if at >= 0}
     for day, start_us in enumerate(starts_us.tolist()):
         edges = [0, *(np.flatnonzero(np.diff(index[day])) + 1).tolist(), SLOTS_PER_DAY]
         for first, end in pairwise(edges):
             if index[day, first] < 0:
                 continue
-            of_list = tables[int(index[day, first])]
-            for code, plan in enumerate(of_list.plans):
+            held = prices[int(index[day, first])]
+            held.plan(tariffs - 1)
+            for code, plan in enumerate(held.plans[:tariffs]):
                 rate = rates_of_day(plan, calendar, start_us)[first:end]
-                register[day, code, first:end] = of_list.registers[code][rate]
-                npence[day, code, :, first:end] = of_list.npence[code][:, rate]
+                register[day, code, first:end] = held.registers[code][rate]
+                npence[day, code, :, first:end] = held.npence_per_wh[code][:, rate]
     versions = np.array([*(one.version for one in prices), NO_PRICES], np.int32)
     return _PricedDays(versions[index], register, npence)
-
-
-class _Tables:
-    """The first tariffs of a list as arrays: of each its rates' registers int8[rate], and prices int64[fuel, rate]."""
-
-    def __init__(self, held: PriceList, tariffs: int) -> None:
-        held.plan(tariffs - 1)
-        self.plans = held.plans[:tariffs]
-        self.registers = [np.array([rate.register for rate in plan.rates], np.int8) for plan in self.plans]
-        self.npence = [np.array([rate.npence_per_wh for rate in plan.rates], np.int64).T for plan in self.plans]
 
 
 def _upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
