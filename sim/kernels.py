@@ -16,9 +16,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import config
 
-from sim.kernel_cache import choose_cache
-from sim.kernel_dispatcher import KernelDispatcher
-from sim.kernel_sources import imports, sources_of, stamp_of, stamp_of_code
+from sim.compiler.cache import choose_cache
+from sim.compiler.dispatcher import KernelDispatcher
+from sim.compiler.sources import imports, sources_of, stamp_of, stamp_of_code
 
 P = ParamSpec("P")
 R = TypeVar("R")

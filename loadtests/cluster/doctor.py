@@ -17,7 +17,7 @@ from loadtests.cluster.jars import cache_folder, locked_jars, missing_jars
 from loadtests.cluster.java import find_java
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, RESERVED_MIB, size_nodes
 from loadtests.errors import HarnessError
-from sim.kernel_cache import lasting_folder, why_not_lasting
+from sim.compiler.cache import lasting_folder, why_not_lasting
 
 OPEN_FILES_MIN = 10_000  # a node holds some 200 open, more by the table; the generator one a connection
 PROBE_S_MAX = 10.0

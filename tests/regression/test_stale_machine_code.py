@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.kernel_sources import imports, sources_of, stamp_of
+from sim.compiler.sources import imports, sources_of, stamp_of
 
 CALLER = """
 from {decorators} import {decorator}

@@ -10,8 +10,8 @@ import pytest
 from loadtests.cluster import jars
 from loadtests.cluster.doctor import Grade, examine
 from loadtests.errors import HarnessError
-from sim import kernel_cache
-from sim.kernel_cache import choose_cache
+from sim.compiler import cache
+from sim.compiler.cache import choose_cache
 
 NOWHERE = "/dev/null/home"  # below what is no folder nobody makes one, not even root
 # The folder of a program that is installed for all: Numba keeps its cache beside the sources where it can.
@@ -57,7 +57,7 @@ def test_without_any_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(prefix: str) -> str:
         raise FileNotFoundError("no usable temporary directory")
 
-    monkeypatch.setattr(kernel_cache.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", refuse)
     chosen = choose_cache(NOWHERE, "state")
     assert chosen.folder is None and "each process compiles its own" in (chosen.trouble or "")
 
@@ -69,7 +69,7 @@ def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.Monk
     for name in ("METERSTORM_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", refuse)
-    monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
     assert "no home folder" in (choose_cache(None, "state").trouble or "")
     with pytest.raises(HarnessError, match="METERSTORM_CACHE"):
         jars.cache_folder()

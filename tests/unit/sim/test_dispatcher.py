@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.kernel_dispatcher import locked
+from sim.compiler.dispatcher import locked
 from sim.kernels import kernel, leaf_kernel
 
 
@@ -73,6 +73,6 @@ def test_where_no_file_can_be_locked_work_goes_on(tmp_path: Path, monkeypatch: p
     def refuse(*_: object) -> None:
         raise OSError("no locks available")
 
-    monkeypatch.setattr("sim.kernel_dispatcher.fcntl.lockf", refuse)
+    monkeypatch.setattr("sim.compiler.dispatcher.fcntl.lockf", refuse)
     with locked(tmp_path / "kernel.lock"):
         pass
