@@ -8,9 +8,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import numpy as np
 
+from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, CommandKind, Fuel, ReadSchedule
 from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Metering, Region, Wan
-from scenarios.london import offset_slots
 from scenarios.spec import Scenario
 from sim.estate.commands import ANSWER_US_MIN, REPEAT_US_MAX, backoff_after_us
 from sim.estate.parameters import (
@@ -59,7 +59,7 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
     schedules = estate.read_schedules
     types, metering = estate.meter_types, estate.metering
     tariffs = estate.tariffs
-    query_hour = _query_hours(run.start, run.days, -(-scenario.span_us // DAY_US))
+    query_hour = _query_hours(run.start, max(run.days + 1, -(-scenario.span_us // DAY_US)), Calendar(estate.time_zone))
     rollout, wan, reads = estate.rollout, scenario.wan, scenario.reads
     swaps = wan.hub_swaps
     return KernelParameters(
@@ -288,15 +288,12 @@ def _poisson_table(mean: Decimal) -> list[int]:
     return [min(bound, WORD_ONE) for bound in below]
 
 
-def _query_hours(start: date, day_count: int, span_days: int) -> IntArray:
+def _query_hours(start: date, rows: int, calendar: Calendar) -> IntArray:
     """The share of a day's queries before each UTC hour, from the local hours: int64[rows, 25] [of 2^32], a row a day."""
-    rows = max(day_count + 1, span_days)
     out = np.zeros((rows, HOURS_PER_DAY + 1), np.int64)
-    for row in range(rows):
-        day = start + timedelta(days=row)
-        hours = [
-            QUERIES_BY_LOCAL_HOUR[(hour + offset_slots(day, 2 * hour) // 2) % HOURS_PER_DAY]
-            for hour in range(HOURS_PER_DAY)
-        ]
+    first_us = (start - date(1970, 1, 1)).days * DAY_US
+    _, slots = calendar.wall_slots(first_us + np.arange(rows * HOURS_PER_DAY, dtype=np.int64) * HOUR_US)
+    for row, local_hours in enumerate((slots // 2).reshape(rows, HOURS_PER_DAY).tolist()):
+        hours = [QUERIES_BY_LOCAL_HOUR[hour] for hour in local_hours]
         out[row, 1:] = np.cumsum(hours) * WORD_ONE // sum(hours)
     return out

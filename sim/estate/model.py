@@ -80,13 +80,15 @@ def build_estate(
     profile file that is missing or can't be used.
     """
     estate, run = scenario.estate, scenario.run
+    calendar, first_day = Calendar(estate.time_zone), (run.start - date(1970, 1, 1)).days
     report = None
     if profile is None:
-        profile, report = profile_named(estate.profile, run.start, run.days, folder)
+        profile, report = profile_named(estate.profile, run.start, run.days, folder, calendar)
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
-    profiles = [profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days) for fuel in estate.fuels]
+    profiles = [
+        profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days, calendar) for fuel in estate.fuels
+    ]
     parameters = build_parameters(scenario, profiles)
-    calendar, first_day = Calendar(estate.time_zone), (run.start - date(1970, 1, 1)).days
     return EstateModel(
         premises_count=estate.premises,
         fuels=estate.fuels,

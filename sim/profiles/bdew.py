@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import table_of
@@ -22,8 +23,8 @@ _SEASON_ONE = 10**12
 
 
 @lru_cache(maxsize=4)
-def bdew_household(start: date, day_count: int, name: str = NAME) -> DemandProfile:
-    """One of the profiles for `day_count` UTC days from `start`, taken by local time.
+def bdew_household(start: date, day_count: int, name: str = NAME, calendar: Calendar = GREAT_BRITAIN) -> DemandProfile:
+    """One of the profiles for `day_count` UTC days from `start`, taken by the local time of a calendar.
 
     Ignores public holidays: the table would have them as Sundays, but its holidays are not Great Britain's.
     """
@@ -32,7 +33,7 @@ def bdew_household(start: date, day_count: int, name: str = NAME) -> DemandProfi
     def weight(day: date, slot: int) -> int:
         return table[day.month - 1][_column(day)][slot] * season(day)
 
-    return profile_by_local_time(name, start, day_count, weight, _YEAR_WH * _SEASON_ONE)
+    return profile_by_local_time(name, start, day_count, weight, _YEAR_WH * _SEASON_ONE, calendar)
 
 
 def season(day: date) -> int:

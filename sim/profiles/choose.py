@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.spec import ScenarioError
 from sim.profiles import bdew, elexon, london_trial, plain_year, vdi4655
 from sim.profiles.demand import DemandProfile
@@ -16,13 +17,18 @@ class _Layout(NamedTuple):
     name: str
     mend: str
     is_header: Callable[[list[str]], bool]
-    read: Callable[[Path, date, int], tuple[DemandProfile, ImportReport]]
+    read: Callable[[Path, date, int, Calendar], tuple[DemandProfile, ImportReport]]
+
+
+def _read_plain_year(path: Path, start: date, day_count: int, _: Calendar) -> tuple[DemandProfile, ImportReport]:
+    """Its times are UTC's, or say their own."""
+    return plain_year.read_plain_year(path, start, day_count)
 
 
 _LAYOUTS = (
     _Layout(london_trial.LAYOUT, london_trial.MEND, london_trial.is_header, london_trial.read_london_trial),
     _Layout(elexon.LAYOUT, elexon.MEND, elexon.is_header, elexon.read_elexon),
-    _Layout(plain_year.LAYOUT, plain_year.MEND, plain_year.is_header, plain_year.read_plain_year),
+    _Layout(plain_year.LAYOUT, plain_year.MEND, plain_year.is_header, _read_plain_year),
 )
 
 
@@ -31,21 +37,26 @@ BUILT_IN = (*bdew.TABLES, *vdi4655.HOUSES)
 
 
 def profile_named(
-    name: str, start: date, day_count: int, folder: Path | None = None
+    name: str,
+    start: date,
+    day_count: int,
+    folder: Path | None = None,
+    calendar: Calendar = GREAT_BRITAIN,
 ) -> tuple[DemandProfile, ImportReport | None]:
     """The profile for `day_count` days from `start`, and for a file what was found in it.
 
+    calendar: the homes', by whose local time built-in profiles and those of kinds of days are taken.
     A relative path is looked for in `folder` (the scenario file's), then in the working directory. Raises ScenarioError
     for a file that is missing, of an unknown layout, or not usable.
     """
     if name in bdew.TABLES:
-        return bdew.bdew_household(start, day_count, name), None
+        return bdew.bdew_household(start, day_count, name, calendar), None
     if name in vdi4655.HOUSES:
-        return vdi4655.vdi4655(name, start, day_count), None
+        return vdi4655.vdi4655(name, start, day_count, calendar), None
     path = _found(name, folder)
     for layout in _LAYOUTS:
         if opened(path, layout.is_header) is not None:
-            return layout.read(path, start, day_count)
+            return layout.read(path, start, day_count, calendar)
     mends = "; ".join(f"{layout.name}: {layout.mend}" for layout in _LAYOUTS)
     raise ScenarioError(f"{path}: {first_line_shown(path)} is the header of no profile layout; {mends}")
 

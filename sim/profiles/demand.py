@@ -9,12 +9,13 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from scenarios.domain import SLOTS_PER_DAY
-from scenarios.london import local_of
+from scenarios.calendar import GREAT_BRITAIN, Calendar
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from scenarios.spec import ScenarioError
 from sim.units import DAY_BITS, YEAR_BITS, IntArray
 
 YEAR_ONE = 1 << YEAR_BITS
+_EPOCH = date(1970, 1, 1)
 NO_USE = "every half-hour of the profile is zero: without any use there is nothing to share out over the year"
 
 
@@ -82,13 +83,18 @@ def _rescaled(before: IntArray, days: IntArray) -> IntArray:
 
 
 def profile_by_local_time(
-    name: str, start: date, day_count: int, weight: Callable[[date, int], int], year_weight: int | None = None
+    name: str,
+    start: date,
+    day_count: int,
+    weight: Callable[[date, int], int],
+    year_weight: int | None = None,
+    calendar: Calendar = GREAT_BRITAIN,
 ) -> DemandProfile:
     """The profile of `day_count` UTC days from `start`, for demand that follows local time.
 
-    `weight(day, slot)` is the demand of a half-hour (0..47) of a local day, in any unit; `year_weight` is that of a year,
-    or else the sum over the year in which the span starts. Raises ScenarioError for one in which nothing is used, and for
-    a span that holds two years' use or more (all of it in one season that the span has twice).
+    `weight(day, slot)` is the demand of a half-hour (0..47) of a local day of `calendar`, in any unit; `year_weight` is that of a
+    year, or else the sum over the year in which the span starts. Raises ScenarioError for one in which nothing is used, and
+    for a span that holds two years' use or more (all of it in one season that the span has twice).
     """
     if year_weight is None:
         year = [date(start.year, 1, 1) + timedelta(days=row) for row in range(365)]
@@ -96,9 +102,10 @@ def profile_by_local_time(
     if year_weight == 0:
         raise ScenarioError(f"estate.profile {name}: {NO_USE}")
     share = np.zeros((day_count + 1, SLOTS_PER_DAY), np.int64)
-    for row in range(day_count + 1):
-        for slot in range(SLOTS_PER_DAY):
-            share[row, slot] = weight(*local_of(start + timedelta(days=row), slot)) * YEAR_ONE // year_weight
+    first_us = (start - _EPOCH).days * DAY_US
+    days, slots = calendar.wall_slots(first_us + np.arange(share.size, dtype=np.int64) * SLOT_US)
+    for at, (day, slot) in enumerate(zip(days.tolist(), slots.tolist(), strict=True)):
+        share.flat[at] = weight(_EPOCH + timedelta(days=day), slot) * YEAR_ONE // year_weight
     return checked_profile(name, start, share)
 
 

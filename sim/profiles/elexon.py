@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import summer_time
 from scenarios.spec import ScenarioError
@@ -36,7 +37,9 @@ def is_header(names: list[str]) -> bool:
     return names[:1] == ["time"] and sorted(names[1:]) == sorted(COLUMNS)
 
 
-def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile, ImportReport]:
+def read_elexon(
+    path: Path, start: date, day_count: int, calendar: Calendar = GREAT_BRITAIN
+) -> tuple[DemandProfile, ImportReport]:
     """A profile class as the demand of `day_count` days from `start`.
 
     All 48 half-hours must be there: with one left out the day's shape is not known. Raises ScenarioError naming file,
@@ -88,7 +91,7 @@ def read_elexon(path: Path, start: date, day_count: int) -> tuple[DemandProfile,
     def weight(day: date, slot: int) -> int:
         return slots[slot][f"{season_of(day)} {DAY_KINDS[max(day.weekday() - 4, 0)]}"]
 
-    return profile_by_local_time(path.name, start, day_count, weight), report
+    return profile_by_local_time(path.name, start, day_count, weight, calendar=calendar), report
 
 
 def season_of(day: date) -> str:

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Context, Decimal
 from functools import lru_cache
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import table_of
 
@@ -25,15 +26,15 @@ MEAN_TEMPERATURE_TENTHS = (40, 40, 55, 80, 105, 135, 155, 150, 130, 95, 65, 40)
 
 
 @lru_cache(maxsize=4)
-def bdew_gas(start: date, day_count: int) -> DemandProfile:
-    """The gas profile of `day_count` UTC days from `start`, taken by local time."""
+def bdew_gas(start: date, day_count: int, calendar: Calendar = GREAT_BRITAIN) -> DemandProfile:
+    """The gas profile of `day_count` UTC days from `start`, taken by the local time of a calendar."""
     factors = _hour_factors()
 
     def weight(day: date, slot: int) -> int:
         tenths = temperature_tenths(day)
         return heat(tenths) * factors[slot // 2][_interval(tenths)]
 
-    return profile_by_local_time(NAME, start, day_count, weight)
+    return profile_by_local_time(NAME, start, day_count, weight, calendar=calendar)
 
 
 def temperature_tenths(day: date) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
@@ -46,7 +47,9 @@ def is_header(names: list[str]) -> bool:
     return columns_of(names) is not None
 
 
-def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandProfile, ImportReport]:
+def read_london_trial(
+    path: Path, start: date, day_count: int, calendar: Calendar = GREAT_BRITAIN
+) -> tuple[DemandProfile, ImportReport]:
     """The mean household of a file, as the demand of `day_count` days from `start`.
 
     Time stamps are the starts of half-hours, in GMT all year where they carry no offset from UTC. Raises
@@ -77,7 +80,7 @@ def read_london_trial(path: Path, start: date, day_count: int) -> tuple[DemandPr
         )
     if not table.total.any():
         raise ScenarioError(f"{path}: {NO_USE}")
-    return profile_by_local_time(path.name, start, day_count, table.mean), report
+    return profile_by_local_time(path.name, start, day_count, table.mean, calendar=calendar), report
 
 
 @dataclass(slots=True, kw_only=True)

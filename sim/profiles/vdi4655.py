@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from sim.profiles.demand import DemandProfile, profile_by_local_time
 from sim.profiles.demandlib_tables import lines_of
@@ -32,8 +33,8 @@ _SUNDAY = 6
 
 
 @lru_cache(maxsize=4)
-def vdi4655(name: str, start: date, day_count: int) -> DemandProfile:
-    """The electricity of a kind of house for `day_count` UTC days from `start`, taken by local time.
+def vdi4655(name: str, start: date, day_count: int, calendar: Calendar = GREAT_BRITAIN) -> DemandProfile:
+    """The electricity of a kind of house for `day_count` UTC days from `start`, taken by the local time of a calendar.
 
     Ignores public holidays, which the guideline takes as Sundays: they are Germany's. 29 February has the weather of the 28th.
     """
@@ -46,7 +47,7 @@ def vdi4655(name: str, start: date, day_count: int) -> DemandProfile:
         kind = _kind_of(day, *climate[day.month, min(day.day, 28) if day.month == 2 else day.day])
         return days[kind] * shapes[kind][slot]
 
-    return profile_by_local_time(name, start, day_count, weight)
+    return profile_by_local_time(name, start, day_count, weight, calendar=calendar)
 
 
 def _kind_of(day: date, temperature: Decimal, cover: Decimal) -> str:

@@ -150,6 +150,27 @@ def test_a_reader_in_summer_asks_an_hour_earlier_by_utc():
     assert np.abs(np.diff(summer[0]) - np.roll(widths, -1)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("zone", "ahead_h"),
+    [("Europe/Madrid", 1), ("Europe/Helsinki", 2), ("America/Bogota", -5), ("Atlantic/Reykjavik", 0)],
+)
+def test_people_ask_and_use_by_the_clock_of_their_own_zone(zone: str, ahead_h: int) -> None:
+    """In winter, when London is on UTC: what London does at an hour, they do so many hours earlier by UTC."""
+    london, theirs = (
+        build_estate(
+            Scenario.model_validate(
+                scenario_of().model_dump() | {"estate": scenario_of().estate.model_dump() | zone_of}
+            )
+        )
+        for zone_of in ({}, {"time_zone": zone})
+    )
+    asked, wanted = (np.diff(one.parameters.query_hour[0]) for one in (theirs, london))
+    assert np.abs(asked - np.roll(wanted, -ahead_h)).max() <= 1
+    used = [one.profile.share.ravel().astype(float) for one in (theirs, london)]
+    shifted = slice(10, -10)  # whole days: what comes before the span's first hours is not there
+    assert used[0][shifted] == pytest.approx(np.roll(used[1], -2 * ahead_h)[shifted], rel=1e-6)
+
+
 @pytest.mark.parametrize("shard_count", [2, 7])
 def test_shards_hold_the_trace_between_them(estate, shard_count):
     whole = columns_of(estate)
