@@ -55,7 +55,9 @@ _WITHOUT_VALUE = ("missing", "too_short", "too_long", "tuple_type", "dict_type",
 
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
     """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
-    scenario = load_scenario(_shipped(path) if not path.exists() and path.parent == Path() else path)
+    if not path.exists():
+        path = _shipped(path)
+    scenario = load_scenario(path)
     return scenario if seed is None else with_seed(scenario, seed)
 
 
@@ -88,12 +90,15 @@ def new_scenario_text(name: str, shipped: str | None = None) -> str:
 def _shipped(name: Path) -> Path:
     """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
     path = _FOLDER / f"{name.name}.toml"
-    if not path.exists():
-        names = sorted(each.stem for each in _FOLDER.glob("*.toml"))
-        close = get_close_matches(name.name.removesuffix(".toml")[:NAME_READ_MAX], names, n=1)
-        meant = f"did you mean {close[0]}? " if close else ""
-        raise ScenarioError(f"{name}: no such scenario file, and none that ships; {meant}those are {', '.join(names)}")
-    return path
+    if name.parent == Path() and path.exists():
+        return path
+    names = sorted(each.stem for each in _FOLDER.glob("*.toml"))
+    close = get_close_matches(name.name.removesuffix(".toml")[:NAME_READ_MAX], names, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    there = f"`ls {name.parent}` shows what is there; " if name.parent != Path() and name.parent.is_dir() else ""
+    which = f"{there}those that ship are" if there else "those are"
+    ships = "" if there else ", and none that ships"
+    raise ScenarioError(f"{name}: no such scenario file{ships}; {meant}{which} {', '.join(names)}")
 
 
 def _follows(fault: Any, faults: Sequence[Any]) -> bool:

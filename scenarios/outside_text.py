@@ -20,7 +20,7 @@ NO_TEXT = {  # what other files begin with
     codecs.BOM_UTF32_BE: "text in UTF-32: save it as UTF-8",
 }
 WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-ZERO_BYTES = "no text, or UTF-16 without its first mark: it holds zero bytes"
+NUL_BYTES = "no text, or UTF-16 without its first mark: it holds NUL bytes"
 DIGITS_MAX = 18  # of a whole number that fits 64 bits whatever its digits are
 
 _TOO_LONG = re.compile(r"Exceeds the limit .* value has ([0-9]+) digits")  # Python's, with advice to whoever programs
@@ -42,7 +42,7 @@ def text_of(content: bytes) -> str:
     if content[:2] in WIDE:
         raise UnreadableText("text in UTF-16: save it as UTF-8")
     if b"\0" in content:
-        raise UnreadableText(ZERO_BYTES)
+        raise UnreadableText(NUL_BYTES)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """The scenario file: what is read from TOML, how it is checked, and how an error names file, field, value and mend."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -384,11 +385,26 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     except RecursionError:
         raise ScenarioError(f"{origin}: not a scenario: its lists and tables are nested too deeply") from None
     except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise ScenarioError(f"{origin}: not valid TOML: {why_refused(error)}") from error
+        raise ScenarioError(f"{origin}: not valid TOML: {_given_twice(error, text) or why_refused(error)}") from error
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
         raise ScenarioError(one_a_line([_sentence(origin, detail) for detail in _causes(error.errors())])) from error
+
+
+_TWICE = re.compile(
+    r"(Cannot overwrite|Cannot declare|Duplicate inline).*\((?:at line ([0-9]+),.*|at end of document)\)"
+)
+
+
+def _given_twice(error: ValueError, text: str) -> str | None:
+    """What tomllib's "Cannot overwrite a value" is about: a key that the file has given before; None of another error."""
+    found = _TWICE.fullmatch(str(error))
+    if found is None:
+        return None
+    line = int(found[2]) if found[2] else len(text.splitlines())
+    what = "heading" if found[1] == "Cannot declare" else "key"
+    return f"line {line:,} holds a {what} that was given before: {shortened(text.splitlines()[line - 1].strip())}"
 
 
 def one_a_line(faults: Sequence[str]) -> str:
@@ -408,7 +424,8 @@ def load_scenario(path: Path) -> Scenario:
             )
         text = text_of(content).replace("\r\n", "\n")
     except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such scenario file; `ls {path.parent}` shows what is there") from None
+        there = f"; `ls {path.parent}` shows what is there" if path.parent.is_dir() else ""
+        raise ScenarioError(f"{path}: no such scenario file{there}") from None
     except (OSError, UnreadableText) as error:
         raise ScenarioError(f"{path}: can't be read as a scenario: {why_refused(error)}") from error
     return parse_scenario(text, str(path))

@@ -17,7 +17,7 @@ from loadtests.cluster.jars import cache_folder, locked_jars, missing_jars
 from loadtests.cluster.java import find_java
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, RESERVED_MIB, size_nodes
 from loadtests.errors import HarnessError
-from sim.compiler.cache import lasting_folder, why_not_lasting
+from sim.compiler.cache import NAMED_BY, lasting_folder, why_not_lasting
 
 OPEN_FILES_MIN = 10_000  # a node holds some 200 open, more by the table; the generator one a connection
 PROBE_S_MAX = 10.0
@@ -86,6 +86,10 @@ def _processors(node_count: int) -> MachineCheck:
 
 
 def _disk(node_count: int, folder: Path) -> MachineCheck:
+    if folder.exists() and not folder.is_dir():
+        return MachineCheck(
+            name="disk", grade=Grade.FAIL, finding=f"{folder} is a file", mend="name a folder with --out"
+        )
     free_mib, needed_mib = machine.free_disk_mib(folder), node_count * DISK_MIB_PER_NODE
     finding = f"{free_mib} MiB free for {folder}, {needed_mib} MiB needed to start"
     if free_mib >= needed_mib:
@@ -126,9 +130,8 @@ def _kernels() -> MachineCheck:
     folder = lasting_folder(os.environ.get("NUMBA_CACHE_DIR"))
     why = why_not_lasting(folder)
     if why is None:
-        return MachineCheck(
-            name="kernels", grade=Grade.OK, finding=f"compiled kernels are kept in {folder} (METERSTORM_CACHE)"
-        )
+        named = f" ({NAMED_BY})" if os.environ.get(NAMED_BY) else ""
+        return MachineCheck(name="kernels", grade=Grade.OK, finding=f"compiled kernels are kept in {folder}{named}")
     return MachineCheck(
         name="kernels",
         grade=Grade.WARN,

@@ -146,6 +146,8 @@ def status(folder: Path) -> SupervisorState:
 def down(folder: Path, progress: Progress = lambda _: None) -> SupervisorState:
     """Stop the background cluster in `folder`: the nodes drain, their data stays. Does nothing when it does not run."""
     folder = folder.absolute()
+    if not (folder / STATE_FILE).exists():
+        raise HarnessError(f"{folder} holds no background cluster, so there is nothing to stop; --out names another")
     state = status(folder)
     if not state.is_running():
         return state

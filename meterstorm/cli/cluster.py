@@ -8,7 +8,7 @@ import typer
 
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
-from meterstorm.cli.options import AsJson, Quiet
+from meterstorm.cli.options import AsJson, Quiet, path_named
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loadtests.cluster.supervisor import SupervisorState
 
 
-ClusterOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The cluster's folder.")]
+ClusterOut = Annotated[Path, typer.Option("--out", metavar="DIR", parser=path_named, help="The cluster's folder.")]
 CLUSTER_FOLDER = Path("runs") / "cluster"
 
 
@@ -39,11 +39,18 @@ def add_to(app: typer.Typer) -> None:
 
 def cluster_up_command(
     scenario: Annotated[
-        Path, typer.Argument(metavar="[SCENARIO|RUN]", help="Whose topology; of a run with --keep, its nodes and data.")
+        Path,
+        typer.Argument(
+            metavar="[SCENARIO|RUN]",
+            parser=path_named,
+            help="Whose topology; of a run with --keep, its nodes and data.",
+        ),
     ] = Path("smoke"),
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The cluster's folder; default runs/cluster, or the run's."),
+        typer.Option(
+            "--out", metavar="DIR", parser=path_named, help="The cluster's folder; default runs/cluster, or the run's."
+        ),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import ExitCode
-from meterstorm.cli.options import AsJson
+from meterstorm.cli.options import AsJson, path_named
 from meterstorm.display.terminal import PlainConsole
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor_command(
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=32, help="For so many local nodes.")] = 2,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where runs will be written.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", parser=path_named, help="Where runs will be written.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what needs mending.")] = False,
 ) -> None:

@@ -67,13 +67,13 @@ def find_max_command(
     connection: ConnectionOptions,
 ) -> None:
     """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
+    resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
+    endpoint = connection.endpoint(resolved)
     from meterstorm.display.capacity import print_capacity
     from meterstorm.jobs.find_max import SearchOptions, find_max
 
     def job(progress: "Progress") -> "CapacityResults":
-        resolved = resolve_scenario(scenario, seed)
         with named_folder(out, scenario.stem) as folder:
-            endpoint = connection.endpoint(resolved)
             options = SearchOptions(
                 low_per_s=low,
                 high_per_s=high,

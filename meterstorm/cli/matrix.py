@@ -47,12 +47,13 @@ def matrix_command(
     ] = None,
 ) -> None:
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
+    if contact_points is not None:
+        raise ScenarioError("--contact-points: a matrix starts and stops nodes of its own; leave it out")
+    resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.display.matrix import print_matrix
     from meterstorm.jobs.matrix import Asked, matrix
 
-    if contact_points is not None:
-        raise ScenarioError("--contact-points: a matrix starts and stops nodes of its own; leave it out")
     asked = Asked(
         rfs=numbers_of(rf, "--rf", RF_MAX),
         levels=levels_of(cl, "--cl"),
@@ -64,9 +65,7 @@ def matrix_command(
 
     def job(progress: "Progress") -> "MatrixResults":
         with named_folder(out, f"{scenario.stem}-matrix") as folder:
-            results = matrix(
-                resolve_scenario(scenario, seed), asked, folder, profile_folder=scenario.parent, progress=progress
-            )
+            results = matrix(resolved, asked, folder, profile_folder=scenario.parent, progress=progress)
             page = RunFolder(folder).report
             print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
             if open_report:

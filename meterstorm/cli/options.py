@@ -14,12 +14,26 @@ if TYPE_CHECKING:
     from loadtests.cluster.connect import Endpoint
 
 
+def path_named(text: str) -> Path:
+    """A path as it was given. An empty one, of a variable that is not set say, would be the working folder."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return Path(text)
+
+
 ScenarioPath = Annotated[
     Path,
-    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one (smoke, first_utility)."),
+    typer.Argument(
+        metavar="SCENARIO",
+        parser=path_named,
+        help="A scenario file, or the name of one that ships (`meterstorm scenarios` lists them).",
+    ),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; default runs/NAME-TIME.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", parser=path_named, help="The folder of a run.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", parser=path_named, help="The folder to make; default runs/NAME-TIME."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout; progress stays on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Instead of the scenario's seed.")]

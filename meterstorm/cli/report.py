@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meterstorm.cli.options import (
-    AsJson,
-    Quiet,
-)
+from meterstorm.cli.options import AsJson, Quiet, path_named
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,11 +21,16 @@ def report_command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN [RUN ...]", help="Folders of runs; or the folder of one simulation, search or matrix."
+            metavar="RUN [RUN ...]",
+            parser=path_named,
+            help="Folders of runs; or the folder of one simulation, search or matrix.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where several runs' comparison goes; a new folder.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", parser=path_named, help="Where several runs' comparison goes; a new folder."
+        ),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

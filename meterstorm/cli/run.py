@@ -72,14 +72,13 @@ def run_command(
     connection: ConnectionOptions,
 ) -> None:
     """The main job: cluster, schema, simulate, storm, drain, audit, report."""
+    checked = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
+    resolved = checked if shape is None else checked.with_shape(shape)
+    fleet = fleet_of(workers, listen, customers, secret_file)
+    endpoint = connection.endpoint(resolved)
     from meterstorm.jobs.run import run
 
     def job(progress: "Progress") -> "Results":
-        resolved = resolve_scenario(scenario, seed)
-        if shape is not None:
-            resolved = resolved.with_shape(shape)
-        fleet = fleet_of(workers, listen, customers, secret_file)
-        endpoint = connection.endpoint(resolved)
         with named_folder(out, scenario.stem) as folder:
             results = run(
                 resolved,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.options import AsJson, Quiet, ScenarioPath, Seed
+from meterstorm.cli.options import AsJson, Quiet, ScenarioPath, Seed, path_named
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.scheduler_address import require_tls
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
 
@@ -30,12 +31,18 @@ def simulate_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="A new folder for report, results and Parquet; default: none written."
+            "--out",
+            metavar="DIR",
+            parser=path_named,
+            help="A new folder for report, results and Parquet; default: none written.",
         ),
     ] = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser; with --out.")] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", metavar="FILE", help="Write the trace's events to a new Parquet file.")
+        Path | None,
+        typer.Option(
+            "--export", metavar="FILE", parser=path_named, help="Write the trace's events to a new Parquet file."
+        ),
     ] = None,
     from_h: Annotated[float | None, typer.Option("--from-h", min=0, help="Export from this simulated hour on.")] = None,
     until_h: Annotated[
@@ -67,6 +74,7 @@ def simulate_command(
         typer.Option(
             "--against",
             metavar="SCENARIO",
+            parser=path_named,
             help="Replicate this one too, with the same seeds, and tell the differences.",
         ),
     ] = None,
@@ -75,25 +83,29 @@ def simulate_command(
     quiet: Quiet = False,
 ) -> None:
     """Virtual time alone: what the estate sends and is sent, when, how commands end, and the digest of the trace."""
-    from meterstorm.display.simulation import print_simulation
-    from meterstorm.jobs.replicate import Replications, Workers
-    from meterstorm.jobs.simulate import Export, simulate
-
     if export is None and (from_h is not None or until_h is not None or meter is not None):
         raise ScenarioError("--from-h, --until-h and --meter go with --export")
     if sum(option is not None for option in (threads, processes, scheduler)) > 1:
         raise ScenarioError("--threads, --processes and --scheduler exclude each other")
     if open_report and out is None:
         raise ScenarioError("--open goes with --out, which says where the report is written")
+    if scheduler is not None:
+        require_tls(scheduler)
+    if against is not None and replications is None:
+        raise ScenarioError("--against goes with --replications, which says how many pairs to simulate")
+    resolved = resolve_scenario(scenario, seed)
+    other = None if against is None else resolve_scenario(against)
+    # Now that all is checked: figures and kernels take seconds to load.
+    from meterstorm.display.simulation import print_simulation
+    from meterstorm.jobs.replicate import Replications, Workers
+    from meterstorm.jobs.simulate import Export, simulate
+
     repeated = None
     if replications is not None:
-        other = None if against is None else resolve_scenario(against)
         repeated = Replications(count=replications, against=other, against_folder=against.parent if against else None)
-    elif against is not None:
-        raise ScenarioError("--against goes with --replications, which says how many pairs to simulate")
     console = PlainConsole(stderr=True, quiet=quiet)
     done = simulate(
-        resolve_scenario(scenario, seed),
+        resolved,
         console,
         out=out,
         export=None if export is None else Export(path=export, from_h=from_h, until_h=until_h, meter=meter),

@@ -9,15 +9,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # read when it is imported, here and in its workers
 
 from distributed import Client, Future, LocalCluster, Security, wait
 
 from loadtests.errors import HarnessError
-from loadtests.fleet.secret import is_loopback
-from scenarios.spec import Scenario, ScenarioError
+from meterstorm.jobs.scheduler_address import require_tls
+from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from sim.kernels import KERNELS_STATE
 from sim.profiles.demand import DemandProfile
@@ -45,7 +44,7 @@ def walk_on_workers(
     have other kernels, or die.
     """
     if scheduler is not None:
-        _require_tls(scheduler)
+        require_tls(scheduler)
     total = empty_tallies(estate)
     with _client(process_count, scheduler) as client:
         states = client.run(_kernels_state)
@@ -100,18 +99,6 @@ def _client(process_count: int, scheduler: str | None) -> Iterator[Client]:
                 f"no Dask scheduler answers at {scheduler}: {error}; start one: dask scheduler"
             ) from error
         yield client
-
-
-def _require_tls(scheduler: str) -> None:
-    """Raises ScenarioError for a scheduler that everybody on its network could give code to."""
-    address = urlsplit(scheduler)
-    if address.scheme not in ("tcp", "tls") or not address.hostname:
-        raise ScenarioError(f"--scheduler {scheduler}: must be tls://HOST:PORT, or tcp://HOST:PORT on this machine")
-    if address.scheme == "tcp" and not is_loopback(address.hostname):
-        raise ScenarioError(
-            f"--scheduler {scheduler}: Dask runs whatever code it is sent, by everybody who reaches it; beyond this machine "
-            "give tls://HOST:PORT, with the certificates in Dask's configuration (docs/simulation.md)"
-        )
 
 
 def _finished(client: Client, waiting: set[Future]) -> list[Future]:

@@ -11,8 +11,9 @@ from loadtests.cluster.record import ClusterRecord
 from loadtests.errors import HarnessError
 from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
+from reports.results.resolved import load_resolved
 from reports.run.auditable import StoredData
-from scenarios.spec import Scenario, ScenarioError, load_scenario
+from scenarios.spec import Scenario, ScenarioError
 
 START_NAME = "start.json"  # what was known before the storm: the results of a run that dies are made of it
 CLAIM_NAME = ".claimed"  # while a folder has nothing else in it that says so
@@ -28,7 +29,7 @@ def claim_folder(out: Path) -> Path:
     out = out.absolute()
     try:
         if out.exists() and not out.is_dir():
-            raise FileExistsError
+            raise ScenarioError(f"--out {out} is a file; name a new folder")
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise FileExistsError
@@ -123,11 +124,7 @@ def _holds_measurements(out: Path) -> bool:
 
 def read_resolved(out: Path) -> Scenario:
     """The scenario of a recorded run. Raises ScenarioError when the folder holds none."""
-    if not RunFolder(out).scenario.is_file():
-        raise ScenarioError(
-            f"{out} holds no run ({RESOLVED_NAME} is missing): name a folder that `meterstorm run` made"
-        )
-    return load_scenario(RunFolder(out).scenario)
+    return load_resolved(out, "run")
 
 
 def stored_data(out: Path, where: str) -> StoredData:

@@ -8,6 +8,7 @@ from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.parts import Verdict
+from reports.results.resolved import load_resolved
 from reports.run.audit_columns import audit_columns
 from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
@@ -21,7 +22,7 @@ from reports.run.terms import TERMS, fact_told
 from reports.run.verdict import headline, marked_reasons
 from scenarios import wording
 from scenarios.outside_text import read_text
-from scenarios.spec import Scenario, ScenarioError, load_scenario
+from scenarios.spec import Scenario, ScenarioError
 
 EXAMPLES_SHOWN_MAX = 20
 
@@ -63,7 +64,7 @@ class RecordedRun:
 def read_run(folder: Path) -> RecordedRun:
     """Read what a run recorded. Raises ScenarioError naming what the folder lacks."""
     results = load_results(folder)
-    scenario = load_scenario(RunFolder(folder).scenario)
+    scenario = load_resolved(folder, "run")
     try:
         history = read_history(RunFolder(folder).history)
     except FileNotFoundError:

@@ -7,13 +7,14 @@ import tomli_w
 
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
+from reports.results.resolved import load_resolved
 from reports.run.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
 from scenarios import wording
-from scenarios.spec import Scenario, load_scenario
+from scenarios.spec import Scenario
 
 SIMULATION_TERMS = (
     ("Message", "What the head-end gets or sends: a delivery of readings, a customer's query, an alert, a command."),
@@ -91,7 +92,7 @@ def write_simulation_report(folder: Path, results: SimulationResults, scenario: 
 def rewrite_simulation_report(folder: Path) -> None:
     """Write FOLDER/report.html again, from its results.json and resolved scenario. Raises ScenarioError naming what it lacks."""
     results = load_simulation(folder)
-    write_simulation_report(folder, results, load_scenario(RunFolder(folder).scenario))
+    write_simulation_report(folder, results, load_resolved(folder, "simulation"))
 
 
 def simulation_html(results: SimulationResults, scenario: Scenario) -> str:

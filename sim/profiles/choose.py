@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 from scenarios.calendar import GREAT_BRITAIN, Calendar
+from scenarios.file import NAME_READ_MAX
 from scenarios.spec import ScenarioError
 from sim.profiles import bdew, elexon, london_trial, plain_year, vdi4655
 from sim.profiles.demand import DemandProfile
@@ -67,4 +69,8 @@ def _found(name: str, folder: Path | None) -> Path:
         if path.is_file():
             return path
     places = " nor ".join(str(path) for path in dict.fromkeys(tried))
-    raise ScenarioError(f"estate.profile = {name!r}: no such file: neither one of {', '.join(BUILT_IN)} nor {places}")
+    close = get_close_matches(name[:NAME_READ_MAX], BUILT_IN, n=1)
+    meant = f"did you mean {close[0]}? it is" if close else "it is"
+    raise ScenarioError(
+        f"estate.profile = {name!r}: no such file: {meant} neither one of {', '.join(BUILT_IN)} nor {places}"
+    )

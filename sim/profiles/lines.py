@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.outside_text import WIDE, ZERO_BYTES, no_text
+from scenarios.outside_text import NUL_BYTES, WIDE, no_text
 from scenarios.spec import ScenarioError
 
 BLOCK_SIZE = 1 << 20
@@ -125,7 +125,7 @@ def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
     if head[:2] in WIDE:
         return
     if b"\0" in head:
-        raise ScenarioError(f"{path}: the profile file is {ZERO_BYTES}")
+        raise ScenarioError(f"{path}: the profile file is {NUL_BYTES}")
     if b"\r" in head and b"\n" not in head:
         raise ScenarioError(
             f"{path}: the profile file's lines end in lone carriage returns, as on old Macs; save it with line feeds"

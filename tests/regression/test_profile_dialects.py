@@ -168,7 +168,7 @@ def test_a_comment_before_the_header_is_passed_over_and_told_and_lines_keep_thei
         (b"PK\x03\x04 and so on", "a zip archive or a spreadsheet"),
         (b"PAR1....", "a Parquet file"),
         (trial(plain_stamp).replace("\n", "\r").encode(), "lone carriage returns"),
-        (trial(plain_stamp).encode("utf-16-le"), "zero bytes"),
+        (trial(plain_stamp).encode("utf-16-le"), "NUL bytes"),
         (codecs.BOM_UTF16_LE + b"a\0b", "UTF-16"),
         (b"household,when,energy\n1,2,3\n", "'household,when,energy' is the header of no profile layout"),
     ],

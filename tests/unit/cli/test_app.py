@@ -82,7 +82,7 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
     [
         ("run nowhere.toml", 2, "nowhere.toml: no such scenario file, and none that ships; those are .*smoke"),
         ("run {scenario} --seed -1", 2, "Invalid value for '--seed'"),
-        ("run {scenario} --out {scenario}", 2, "already holds something"),
+        ("run {scenario} --out {scenario}", 2, "is a file; name a new folder"),
         ("run {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema; there are home_months"),
         ("find-max {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
         ("matrix {other_schema} --out {new}", 2, "store.schema = 'wide': there is no such schema"),
@@ -101,7 +101,7 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
         ("audit {new}", 2, "holds no run"),
         ("report {new}", 2, "holds no results.json"),
         ("cluster status --out {new}", 3, "holds no background cluster"),
-        ("simulate {scenario} --out {scenario}", 2, "already holds something"),
+        ("simulate {scenario} --out {scenario}", 2, "is a file; name a new folder"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence(scenario: Path, tmp_path: Path, arguments: str, code: int, said: str) -> None:

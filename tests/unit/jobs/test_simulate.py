@@ -345,7 +345,7 @@ def test_what_is_no_simulation_is_not_drawn(made: Path, tmp_path: Path) -> None:
     shutil.copy(made / "results.json", tmp_path)
     result = invoke("report", str(tmp_path))
     assert result.exit_code == 2
-    assert "scenario.resolved.toml: no such scenario file" in " ".join(result.output.split())
+    assert "holds no simulation (scenario.resolved.toml is missing)" in " ".join(result.output.split())
     assert not (tmp_path / "report.html").exists()
     both = invoke("report", str(made), str(made), "--out", str(tmp_path / "both"))
     assert both.exit_code == 2

@@ -1,0 +1,19 @@
+"""The scenario that a recorded job keeps beside its results."""
+
+from pathlib import Path
+from typing import Literal
+
+from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
+from scenarios.spec import Scenario, ScenarioError, load_scenario
+
+COMMANDS = {"run": "run", "simulation": "simulate"}
+
+
+def load_resolved(folder: Path, thing: Literal["run", "simulation"]) -> Scenario:
+    """The scenario of a recorded run or simulation. Raises ScenarioError when the folder holds none."""
+    path = RunFolder(folder).scenario
+    if not path.is_file():
+        raise ScenarioError(
+            f"{folder} holds no {thing} ({RESOLVED_NAME} is missing): name a folder that `meterstorm {COMMANDS[thing]}` made"
+        )
+    return load_scenario(path)
