@@ -81,8 +81,10 @@ def judge(parsed: Parsed, context: Context) -> Judged:
         is_hit = ((reason == Reason.ACCEPTED) | is_in_doubt) & is_so
         reason[is_hit] = one
         is_in_doubt &= ~is_hit
-    # what the log has of this very row already is judged no more: a repeated delivery heals, whatever came meanwhile
-    is_open = ~(context.has_run & (context.held_register_wh == readings.register_wh))
+    # what the log has of this very row already is judged no more: a repeated delivery heals, whatever came meanwhile; but a
+    # measured register that it has as an estimate, which nothing is held against, was never judged
+    was_judged = ~is_measured(readings) | (context.before_us == readings.interval_end_us)
+    is_open = ~(context.has_run & (context.held_register_wh == readings.register_wh) & was_judged)
     logged = Logged(context.before_us, context.before_wh, context.start_us, context.start_wh, context.after_wh)
     # among the rows themselves, of those that are good so far: what contradicts a row whose register is odd is none the worse
     by_itself, others = reason, np.zeros(0, np.int64)
