@@ -9,7 +9,7 @@ from rich.table import Table
 
 from meterstorm.display.table import print_table
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
-from reports.simulation.gallery import drain_cell, instant, per_s, spoken
+from reports.simulation.gallery import drain_cell, instant, minute, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
 from reports.simulation.results import FidelityRow, ReplicationsResult, SimulationResults
 from scenarios.wording import duration, percent, significant
@@ -187,5 +187,5 @@ def _print_load(console: Console, results: SimulationResults) -> None:
     console.print(f"Messages by {per} of simulated time, UTC (the widest bar is {busiest:,})", highlight=False)
     for at, count in enumerate(counts):
         bar = "█" * round(BAR_WIDTH * count / busiest)
-        moment = instant(results.start, at * step_h * 3_600).removesuffix(" UTC")
+        moment = minute(results.start, at * step_h * 3_600).removesuffix(" UTC")
         console.print(f"  {moment:>12} {count:>13,} {bar}", highlight=False)

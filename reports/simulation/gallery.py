@@ -67,10 +67,14 @@ def per_s(value: float) -> str:
 
 
 def instant(start: date, seconds: float) -> str:
-    """Seconds since the scenario's start as '15 Jan 06:02 UTC'."""
+    """Seconds since the scenario's start as '15 Jan 06:02:00 UTC': to the second, whole minutes too."""
     moment = Clock(start=start, from_h=0, until_h=0).moment(seconds / 3_600)
-    seconds_shown = f":{moment:%S}" if moment.second else ""
-    return f"{moment.day} {moment:%b %H:%M}{seconds_shown} UTC"
+    return f"{moment.day} {moment:%b %H:%M:%S} UTC"
+
+
+def minute(start: date, seconds: float) -> str:
+    """The same of what is by the minute or the hour: '15 Jan 06:02 UTC'."""
+    return f"{instant(start, seconds).removesuffix(' UTC')[:-3]} UTC"
 
 
 def _load(results: SimulationResults, clock: Clock) -> Picture | None:
@@ -120,7 +124,7 @@ def _width(bins: Binned) -> str:
 def drained_told(region: BacklogResult) -> str:
     """'drained within 40 min', to follow a peak. Without an outage there is nothing to drain: all of it is on the way."""
     if region.has_outage is False:
-        return "all on the way, since no outage held any"
+        return "on the way or in single hubs, since no outage of the region held any"
     return "not drained by the end" if region.drain_s is None else f"drained within {duration(region.drain_s)}"
 
 
@@ -129,7 +133,7 @@ def drain_cell(region: BacklogResult) -> str:
     if not region.peak:
         return NO_FIGURE
     if region.has_outage is False:
-        return "nothing was held"
+        return "no outage"
     return "not by the end" if region.drain_s is None else duration(region.drain_s)
 
 

@@ -63,8 +63,8 @@ class BacklogResult(ResultsPart):
     in_flight: NonNegativeInt = Field(description="sent and not arrived at the end")
     has_outage: bool | None = Field(
         default=None,
-        description="an outage, of the region or of its hubs by themselves, can hold messages; else they are only on the way; "
-        "null where an older file does not tell: its drain time is told as it stands there",
+        description="an outage of the region begins within the span; else its messages are on the way or in hubs that fail by "
+        "themselves, and no drain time is told; null where an older file does not tell: its drain time stands as it is there",
     )
 
 

@@ -1,11 +1,13 @@
 """A simulation's page began with three footnotes, and told of regions without any outage that they "drained: not by the end"."""
 
+from datetime import date
+
 import pytest
 from rich.console import Console
 
 from meterstorm.display.simulation import print_simulation
 from meterstorm.outcomes.simulation import has_outage, results_of
-from reports.simulation.gallery import drain_cell, drained_told
+from reports.simulation.gallery import drain_cell, drained_told, instant, minute
 from reports.simulation.headlines import replication_of
 from reports.simulation.page import headline, simulation_html
 from reports.simulation.results import SimulationResults
@@ -50,23 +52,40 @@ def test_of_a_region_without_an_outage_nothing_was_held(scenario: Scenario, resu
     page = simulation_html(results, scenario)
     rows = {name: page.split(f'<tr><th scope="row">{name}</th>')[1].split("</tr>")[0] for name in backlog}
     for name, each in backlog.items():
-        words = "not by the end" if name == "south" else "nothing was held"
+        words = "not by the end" if name == "south" else "no outage"
         assert each.peak > 0 and words in told[name] and words in rows[name]
         assert ("not by the end" in told[name]) == (name == "south")
     figures = replication_of(results).figures
     assert [path for path in figures if path.endswith("drain_s")] == ["backlog.south.drain_s"]
 
 
-def test_what_can_hold_messages() -> None:
+def test_what_has_an_outage() -> None:
     south = parse_scenario(SCENARIO, "test")
     none = south.model_copy(update={"wan": south.wan.model_copy(update={"outages": ()})})
     assert not has_outage(none, "south", 86_400)
     hubs = none.wan.model_copy(update={"hub_outages_per_day": 0.1})
-    assert has_outage(none.model_copy(update={"wan": hubs}), "north", 86_400)
+    assert not has_outage(none.model_copy(update={"wan": hubs}), "north", 86_400)  # single hubs drain all the while
     assert has_outage(south, "south", 86_400) and not has_outage(south, "north", 86_400)
     assert not has_outage(south, "south", 3_600)  # begins when the span ends
     everywhere = parse_scenario(SCENARIO.replace('region = "south"\n', ""), "test")
     assert has_outage(everywhere, "north", 86_400)
+
+
+def test_single_hubs_that_fail_are_no_outage_of_their_region(scenario: Scenario) -> None:
+    """`regional_outage` told of regions that had kept their WAN that they "drained: not by the end"."""
+    wan = scenario.wan.model_copy(update={"hub_outages_per_day": 0.5})
+    results = results_of(hubs := scenario.model_copy(update={"wan": wan}), simulate(hubs))
+    north, south = results.backlog["north"], results.backlog["south"]
+    assert (north.has_outage, south.has_outage) == (False, True) and north.peak > 0
+    assert drain_cell(north) == "no outage" and "no outage of the region" in drained_told(north)
+    assert [path for path in replication_of(results).figures if path.endswith("drain_s")] == ["backlog.south.drain_s"]
+
+
+def test_an_instant_is_told_to_the_second() -> None:
+    day = date(2026, 1, 15)
+    assert instant(day, 6 * 3_600) == "15 Jan 06:00:00 UTC"
+    assert instant(day, 6 * 3_600 + 61) == "15 Jan 06:01:01 UTC"
+    assert minute(day, 6 * 3_600) == "15 Jan 06:00 UTC"
 
 
 def test_of_an_older_file_the_headline_claims_no_outage(scenario: Scenario, results: SimulationResults) -> None:
@@ -76,6 +95,6 @@ def test_of_an_older_file_the_headline_claims_no_outage(scenario: Scenario, resu
     older = SimulationResults.model_validate(fields)
     assert "Without WAN" in headline(results) and "Without WAN" not in headline(older)
     for each in older.backlog.values():  # its drain time is told as it stands there
-        assert "no outage" not in drained_told(each) and "nothing was held" not in drain_cell(each)
+        assert "no outage" not in drained_told(each) and "no outage" not in drain_cell(each)
     paths = [path for path in replication_of(older).figures if path.endswith("drain_s")]
     assert paths == [f"backlog.{name}.drain_s" for name in older.backlog]
