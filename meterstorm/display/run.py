@@ -11,6 +11,7 @@ from rich.text import Text
 
 from loadtests.cluster.doctor import Grade, MachineCheck
 from loadtests.storm.coordinator import Live
+from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.live import live_lines, plain_line
 from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
@@ -36,20 +37,30 @@ class Display:
         self._started = time.monotonic()
         self._view: View | None = None
         self._line_due_s = 0.0
+        self._heartbeat = Heartbeat(self._still)
 
     def phase(self, name: str) -> None:
         self.close()
         self._console.print(Text.assemble((f"{time.monotonic() - self._started:6.1f} s  ", "dim"), printable(name)))
+        self._heartbeat.begin(name)
 
     def detail(self, text: str) -> None:
         self._console.print(Text(f"          {printable(text)}", "dim"))
+        self._heartbeat.begin(text)
+
+    def _still(self, doing: str, for_s: float) -> None:
+        """A long step is told to go on: in a log as on a terminal, silence looks like a standstill."""
+        first = printable(doing).split(";")[0].split(":")[0]
+        self._console.print(Text(f"          still {for_s:.0f} s later: {first}", "dim"), soft_wrap=True)
 
     def live(self, live: Live, wall_s: float) -> None:
         if not self._console.is_terminal:
             if live.elapsed_s >= self._line_due_s:
                 self._line_due_s = live.elapsed_s + PLAIN_LINE_EVERY_S
                 self._console.print(f"          {plain_line(live, wall_s)}", highlight=False, soft_wrap=True)
+            self._heartbeat.begin("waiting for what is still under way after the storm")
             return
+        self._heartbeat.stop()
         if self._view is None:
             self._view = View(console=self._console, transient=True, refresh_per_second=4)
             self._view.start()
@@ -59,7 +70,8 @@ class Display:
         self._view.update(text)
 
     def close(self) -> None:
-        """Take the view off the screen."""
+        """Take the view off the screen; no more lines of a step that goes on."""
+        self._heartbeat.stop()
         if self._view is not None:
             self._view.stop()
             self._view = None

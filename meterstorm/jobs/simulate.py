@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from loadtests.cluster.machine import available_memory_mib, processor_count
 from loadtests.errors import HarnessError
 from loadtests.recording.run_folder import REPORT_NAME, RESOLVED_NAME, RESULTS_NAME
+from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.jobs.export import choose_events, export_events, write_offered
 from meterstorm.jobs.replicate import (
     Built,
@@ -169,11 +170,21 @@ def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
     """
     task = bar.add_task(name, total=1.0)
     stop = threading.Event()
+    done = 0.0
 
     def tell(share: float) -> None:
+        nonlocal done
         if stop.is_set():
             raise _Stopped
+        done = share
         bar.update(task, completed=share)
+
+    def line(doing: str, for_s: float) -> None:
+        bar.console.print(f"{doing}: {done:.0%} after {for_s:.0f} s", highlight=False, soft_wrap=True)
+
+    log = None if bar.console.is_terminal else Heartbeat(line)  # a bar is drawn on terminals alone
+    if log is not None:
+        log.begin(name)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(work, tell)
@@ -181,6 +192,8 @@ def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
             result = future.result()
         finally:
             stop.set()
+            if log is not None:
+                log.stop()
     bar.update(task, completed=1.0)
     return result
 
