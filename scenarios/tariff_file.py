@@ -14,12 +14,12 @@ from scenarios.tariffs import (
     DAY_NAMES,
     HOLIDAYS_MAX,
     Band,
-    Clock,
     Half,
     Rate,
     Register,
     RoundedAt,
     Tariff,
+    TariffClock,
     TariffError,
     day_number,
     kinds_of_days,
@@ -67,7 +67,7 @@ class BandSpec(Part):
     months: tuple[Month, ...] = Field(default=tuple(range(1, 13)), min_length=1, max_length=12)
 
 
-class Standing(Part):
+class StandingCharges(Part):
     """Standing charges [pence a day]."""
 
     electricity: Price = "0"
@@ -80,12 +80,12 @@ class TariffSpec(Part):
 
     name: Line = Field(min_length=1, max_length=60)
     share: Share = Field(description="of premises; those of all tariffs add up to 1")
-    clock: Clock = Clock.LOCAL
+    clock: TariffClock = TariffClock.LOCAL
     rates: dict[str, RateSpec] = Field(min_length=1, description="by name")
     bands: tuple[BandSpec, ...] = Field(default=(), max_length=BANDS_MAX)
     otherwise: Line | None = Field(default=None, description="the rate of what no band has; of all, without bands")
     holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
-    standing: Standing = Standing()
+    standing: StandingCharges = StandingCharges()
     vat_percent: str = Field(
         default="0", description="of what a bill charges; another rate comes with a new price list"
     )

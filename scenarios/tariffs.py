@@ -55,7 +55,7 @@ class TariffError(ValueError):
     """A tariff that can't be: the message names it, the day and the half-hour, and the mend."""
 
 
-class Clock(StrEnum):
+class TariffClock(StrEnum):
     """By which clock a tariff's bands begin and end."""
 
     LOCAL = "local"
@@ -123,7 +123,7 @@ class Tariff:
     rates: tuple[Rate, ...]
     bands: tuple[Band, ...] = ()
     otherwise: int | None = None  # the rate of what no band covers; without bands: of all
-    clock: Clock = Clock.LOCAL
+    clock: TariffClock = TariffClock.LOCAL
     holidays: tuple[int, ...] = ()  # days since 1970
     series_day: int | None = (
         None  # the local day whose half-hours the rates are, in their order; then there are no bands
@@ -138,7 +138,7 @@ class Tariff:
             raise TariffError("a tariff without a name")
         self._check_rates()
         if self.series_day is not None:
-            if self.bands or self.otherwise is not None or self.clock is not Clock.LOCAL:
+            if self.bands or self.otherwise is not None or self.clock is not TariffClock.LOCAL:
                 raise TariffError(f"{self}: a series has no bands, and is of a local day")
         else:
             self._check_bands()
@@ -236,7 +236,7 @@ def _where(day: int, month: int, slot: int) -> str:
 @lru_cache(maxsize=65_536)
 def _rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
     instants = day_start_us + np.arange(SLOTS_PER_DAY, dtype=np.int64) * SLOT_US
-    clock = calendar if tariff.clock is Clock.LOCAL else Calendar("UTC")
+    clock = calendar if tariff.clock is TariffClock.LOCAL else Calendar("UTC")
     days, slots = clock.wall_slots(instants)
     ordinals = (instants - clock.day_starts_us(days)) // SLOT_US
     rates = np.array(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from scenarios.tariffs import Band, Clock, Half, Rate, Register, RoundedAt, Tariff, TariffError
+from scenarios.tariffs import Band, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
 from store.ports import StoreError
 from store.rejections import Refused
 
@@ -55,7 +55,7 @@ def _tariff(told: dict[str, Any]) -> Tariff:
     rounded_at, half = told["rounded"]
     return Tariff(
         name=told["name"],
-        clock=Clock(told["clock"]),
+        clock=TariffClock(told["clock"]),
         rates=tuple(
             Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
             for name, register, of_electricity, of_gas, of_export in told["rates"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
-from scenarios.tariffs import NPENCE_A_UPENCE, TARIFFS_MAX, Band, Clock, Tariff, TariffError, rates_of_day
+from scenarios.tariffs import NPENCE_A_UPENCE, TARIFFS_MAX, Band, Tariff, TariffClock, TariffError, rates_of_day
 from scenarios.tariffs import Rate as NamedRate
 from scenarios.tariffs import Register as Rate
 from store.rejections import Refused
@@ -48,7 +48,7 @@ def _shipped(kind: TariffKind, rates: Sequence[NamedRate]) -> Tariff:
         rates=tuple(rates),
         bands=() if is_flat else bands,
         otherwise=Rate.STANDARD,
-        clock=Clock.UTC,
+        clock=TariffClock.UTC,
     )
 
 

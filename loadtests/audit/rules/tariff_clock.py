@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US
-from scenarios.tariffs import HOLIDAY, Clock, Tariff
+from scenarios.tariffs import HOLIDAY, Tariff, TariffClock
 from store.tariffs import PriceList
 
 _SLOT_MINUTES = 30
@@ -19,7 +19,7 @@ _EPOCH = date(1970, 1, 1)
 
 def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
     """The rate of the half-hour that begins at an instant [us since the Unix epoch], by a customer's time zone."""
-    at = datetime.fromtimestamp(start_us // 1_000_000, zone if tariff.clock is Clock.LOCAL else UTC)
+    at = datetime.fromtimestamp(start_us // 1_000_000, zone if tariff.clock is TariffClock.LOCAL else UTC)
     minute = at.hour * 60 + at.minute
     if tariff.series_day is not None:
         of_series = minute // _SLOT_MINUTES

@@ -12,7 +12,7 @@ import pytest
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
-from scenarios.tariffs import HOLIDAY, Band, Clock, Half, Rate, Register, RoundedAt, Tariff, with_series
+from scenarios.tariffs import HOLIDAY, Band, Half, Rate, Register, RoundedAt, Tariff, TariffClock, with_series
 from store.cassandra import CassandraStore, create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
@@ -183,7 +183,7 @@ def test_tariffs_as_data_are_published_and_read_back_whole(priced: HomeCustomers
     evening = Rate(name="evening", register=Register.PEAK, npence_per_wh=(41_234_567, 0, -1))
     saver = Tariff(
         name=of_use.name,
-        clock=Clock.LOCAL,
+        clock=TariffClock.LOCAL,
         rates=(*of_use.rates, evening),
         bands=(Band(rate=3, first_slot=44, end_slot=2, days=(0, HOLIDAY), months=(1, 12)),),
         otherwise=1,

@@ -20,10 +20,10 @@ from scenarios.tariff_file import TariffSpec
 from scenarios.tariffs import (
     HOLIDAY,
     Band,
-    Clock,
     Rate,
     Register,
     Tariff,
+    TariffClock,
     TariffError,
     npence_of,
     pence_text,
@@ -75,12 +75,12 @@ def at_night(held: Tariff, day: str, calendar: Calendar = LONDON) -> list[int]:
 def test_a_band_is_by_the_clock_on_the_wall_or_by_utc(day: str, local: Any, utc: Any) -> None:
     band = Band(rate=0, first_slot=1, end_slot=15)
     assert at_night(tariff(band), day) == list(local)
-    assert at_night(tariff(band, clock=Clock.UTC), day) == list(utc)
+    assert at_night(tariff(band, clock=TariffClock.UTC), day) == list(utc)
 
 
 def test_a_band_past_midnight_is_of_the_kind_of_each_day() -> None:
     """23:30 to 05:30 of weekdays: Friday's night ends at midnight, and Monday has its own from midnight on."""
-    held = tariff(Band(rate=0, first_slot=47, end_slot=11, days=(0, 1, 2, 3, 4)), clock=Clock.UTC)
+    held = tariff(Band(rate=0, first_slot=47, end_slot=11, days=(0, 1, 2, 3, 4)), clock=TariffClock.UTC)
     assert at_night(held, "2026-01-16") == [*range(11), 47]  # a Friday
     assert at_night(held, "2026-01-17") == []
     assert at_night(held, "2026-01-19") == [*range(11), 47]
@@ -88,9 +88,9 @@ def test_a_band_past_midnight_is_of_the_kind_of_each_day() -> None:
 
 def test_a_holiday_is_no_weekday() -> None:
     friday = day_of("2026-12-25")
-    held = tariff(Band(rate=0, first_slot=0, end_slot=48, days=(4,)), clock=Clock.UTC)
+    held = tariff(Band(rate=0, first_slot=0, end_slot=48, days=(4,)), clock=TariffClock.UTC)
     assert len(at_night(held, "2026-12-25")) == 48
-    assert at_night(tariff(*held.bands, clock=Clock.UTC, holidays=(friday,)), "2026-12-25") == []
+    assert at_night(tariff(*held.bands, clock=TariffClock.UTC, holidays=(friday,)), "2026-12-25") == []
 
 
 def test_a_season_begins_with_its_local_month() -> None:
@@ -104,9 +104,9 @@ def test_a_season_begins_with_its_local_month() -> None:
     zone=st.sampled_from(["Europe/London", "Europe/Helsinki", "Atlantic/Reykjavik", "Australia/Lord_Howe"]),
     day=st.integers(day_of("2026-01-01"), day_of("2026-12-31"))
     | st.sampled_from([day_of("2026-03-29"), day_of("2026-10-25")]),
-    clock=st.sampled_from(Clock),
+    clock=st.sampled_from(TariffClock),
 )
-def test_the_audit_counts_each_half_hour_alike(data: st.DataObject, zone: str, day: int, clock: Clock) -> None:
+def test_the_audit_counts_each_half_hour_alike(data: st.DataObject, zone: str, day: int, clock: TariffClock) -> None:
     """Random bands, held against the audit's own reading of them."""
     bands: list[Band] = []
     for _ in range(data.draw(st.integers(0, 4))):
