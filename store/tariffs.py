@@ -8,7 +8,7 @@ millionth of a penny (upence). A home's tariff is a code: its place in the list.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Self
 
@@ -81,7 +81,7 @@ class PriceList:
     @cached_property
     def plans(self) -> tuple[Tariff, ...]:
         """Its tariffs, by code. Raises Refused for a price that can't be."""
-        return self.tariffs or _shipped_plans(self.upence_per_wh)
+        return self.tariffs or _shipped_plans(_tupled(self.upence_per_wh))
 
     @cached_property
     def registers(self) -> tuple[NDArray[np.int8], ...]:
@@ -105,7 +105,8 @@ class PriceList:
         return self.plan(code).standing_upence[fuel] if self.tariffs else self.standing_upence[fuel]
 
 
-def _shipped_plans(upence_per_wh: Sequence[Sequence[Sequence[int]]]) -> tuple[Tariff, ...]:
+@lru_cache(maxsize=1_024)  # lists are read again for each display, and a tariff is checked whole when it is made
+def _shipped_plans(upence_per_wh: tuple[tuple[tuple[int, int, int], ...], ...]) -> tuple[Tariff, ...]:
     """The tariffs that ship at prices [TariffKind][fuel code][Rate]. Raises Refused for a price that can't be."""
     try:
         return tuple(
@@ -128,6 +129,10 @@ def _shipped_plans(upence_per_wh: Sequence[Sequence[Sequence[int]]]) -> tuple[Ta
         )
     except TariffError as error:
         raise Refused(str(error)) from error
+
+
+def _tupled(nested: Any) -> Any:
+    return tuple(_tupled(one) for one in nested) if isinstance(nested, tuple | list) else nested
 
 
 def _named(plans: Sequence[Tariff]) -> str:

@@ -1,5 +1,6 @@
 """Price lists of the estate, as a run publishes them."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -11,12 +12,25 @@ from store.tariffs import FIRST_PRICES, Book, PriceList
 _PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises all prices
 
 
+_ESTATES_KEPT = 4
+_kept: deque[tuple[EstateModel, tuple[PriceList, ...]]] = deque(maxlen=_ESTATES_KEPT)
+
+
 def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
     """The first prices, and a version more for each instant at which others come into force.
 
     Those are the instants that the scenario's campaigns announce, each with prices higher by some per cent, and the local
-    midnights of days of which a tariff publishes a series.
+    midnights of days of which a tariff publishes a series. Made once for an estate: each block of a storm's readings asks.
     """
+    for held, lists in tuple(_kept):
+        if held is estate:
+            return lists
+    lists = _price_lists(estate)
+    _kept.append((estate, lists))
+    return lists
+
+
+def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
     p, start_us = estate.parameters, start_us_of(estate)
     announced = sorted({int(one["effective_us"]) for one in p.campaigns[: p.campaign_count]} - {-1})
     raises_us = [start_us + at_us for at_us in announced]
