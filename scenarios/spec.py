@@ -287,7 +287,9 @@ class Scenario(Part):
             raise ValueError(
                 "estate.tariffs are shares of the shipped tariffs: with [[tariffs]], give each its own share"
             )
-        require_tariffs(self.tariffs, (self.run.start - date(1970, 1, 1)).days, Calendar(self.estate.time_zone))
+        announced = {one.effective_h for one in self.campaigns} - {None}
+        first_day = (self.run.start - date(1970, 1, 1)).days
+        require_tariffs(self.tariffs, first_day, Calendar(self.estate.time_zone), len(announced))
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from scenarios.calendar import Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.part import Line, Part, Share
+from scenarios.tariff_text import tariffs_text
 from scenarios.tariffs import (
     BANDS_MAX,
     DAY_NAMES,
@@ -26,6 +27,7 @@ from scenarios.tariffs import (
     npence_of,
     permille_of,
     require_pence,
+    require_room_to_rise,
     slot_of,
     upence_of,
     with_series,
@@ -172,8 +174,11 @@ def _rate(name: str, spec: RateSpec, where: str) -> Rate:
     )
 
 
-def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar) -> None:
-    """Raises ValueError for tariffs that can't be on sale together. first_day: of the span, since 1970."""
+def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0) -> None:
+    """Raises ValueError for tariffs that can't be on sale together.
+
+    first_day: of the span, since 1970; announcements: how many prices campaigns announce.
+    """
     names = [spec.name for spec in specs]
     if len(set(names)) != len(names):
         raise ValueError("two tariffs have the same name")
@@ -182,5 +187,10 @@ def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Cal
             f"the shares of the tariffs add up to {sum(spec.share for spec in specs):g}, not to 1: "
             + ", ".join(f"'{spec.name}' {spec.share:g}" for spec in specs)
         )
+    longest = []  # of each tariff, as a row of the price lists has it
     for spec in specs:
-        spec.series_of_days(first_day, calendar)
+        kept = [spec.tariff(), *spec.series_of_days(first_day, calendar).values()]
+        for held in kept:
+            require_room_to_rise(held, announcements)
+        longest.append(max(kept, key=lambda one: len(tariffs_text([one]))))
+    tariffs_text(longest)

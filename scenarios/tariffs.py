@@ -33,6 +33,7 @@ _EXPORT = FUELS.index("export")
 
 PENCE_DECIMALS = 6  # of a price a kWh
 NPENCE_A_UPENCE = 1_000
+PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises all prices
 NPENCE_PER_WH_MAX = (
     1_000_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
 )
@@ -217,6 +218,17 @@ def require_pence(tariff: Tariff) -> None:
             raise TariffError(
                 f"{tariff}: its dearest price of {fuel} is {pence_text(dearest)} p a kWh: give pence, not pounds"
             )
+
+
+def require_room_to_rise(tariff: Tariff, announcements: int) -> None:
+    """Raises TariffError where so many price announcements would bring a price above what any may be."""
+    percent = 100 + PRICE_STEP_PERCENT * announcements
+    dearest = max(abs(price) for rate in tariff.rates for price in rate.npence_per_wh)
+    if dearest * percent // 100 > NPENCE_PER_WH_MAX:
+        raise TariffError(
+            f"{tariff}: {pence_text(dearest)} p a kWh, {PRICE_STEP_PERCENT} % dearer with each of {announcements} price "
+            f"announcements, would be above {pence_text(NPENCE_PER_WH_MAX)} p"
+        )
 
 
 def _require_band(tariff: Tariff, at: int, band: Band) -> None:

@@ -4,13 +4,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from scenarios.tariffs import Tariff
+from scenarios.tariffs import PRICE_STEP_PERCENT, Tariff
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.tariffs import FIRST_PRICES, Book, PriceList
-
-_PRICE_STEP_PERCENT = 4  # by which each price announcement of a scenario raises all prices
-
 
 _ESTATES_KEPT = 4
 _kept: deque[tuple[EstateModel, tuple[PriceList, ...]]] = deque(maxlen=_ESTATES_KEPT)
@@ -40,7 +37,7 @@ def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
     instants = sorted({0, *raises_us, *(at_us for at_us in midnights_us if at_us > start_us)})
     lists = []
     for number, at_us in enumerate(instants, 1):
-        percent = 100 + _PRICE_STEP_PERCENT * sum(raised_us <= at_us for raised_us in raises_us)
+        percent = 100 + PRICE_STEP_PERCENT * sum(raised_us <= at_us for raised_us in raises_us)
         day = estate.calendar.day_of(max(at_us, start_us))
         published = tuple(
             _of_day(tariff, series, day) for tariff, series in zip(first.tariffs, estate.series, strict=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.domain import Operation, TariffKind
-from scenarios.tariffs import Register
+from scenarios.tariff_text import tariffs_of, tariffs_text
+from scenarios.tariffs import Register, TariffError
 from store.customers.bills import packed, unpacked
 from store.customers.port import (
     Bill,
@@ -16,7 +17,7 @@ from store.customers.port import (
     RegisterChangeKind,
 )
 from store.operations import StoreOperation
-from store.price_texts import tariffs_of, tariffs_text
+from store.ports import StoreError
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import us_of
@@ -67,13 +68,17 @@ class HomeCustomers:
         check_next(held, prices, now_us)
         if not self._table(TableRole.PRICE_LISTS).has_room(len(held)):
             raise Refused(f"the book has {len(held)} price lists: no more are taken")
+        try:
+            tariffs = tariffs_text(prices.tariffs) if prices.tariffs else ""
+        except TariffError as error:
+            raise Refused(f"price list {prices.version}: {error}") from error
         values = {
             "book": BOOK,
             "version": prices.version,
             "effective_at": prices.effective_us // 1_000,
             "upence_per_wh": [upence for by_fuel in prices.upence_per_wh for by_rate in by_fuel for upence in by_rate],
             "standing_upence": list(prices.standing_upence),
-            "tariffs": tariffs_text(prices.tariffs) if prices.tariffs else "",
+            "tariffs": tariffs,
         }
         was_written, _ = self.runner.run_if(Operation.WRITE_TARIFF, values)
         if not was_written and not _publishes(self.price_lists(), prices):
@@ -162,13 +167,17 @@ def preference_of(row: Any) -> PreferenceChange:
 
 
 def price_list_of(row: Any) -> PriceList:
-    """A row of `price_lists`."""
+    """A row of `price_lists`. Raises StoreError for one that this program can't have written."""
+    try:
+        tariffs = tariffs_of(row.tariffs) if row.tariffs else ()
+    except TariffError as error:
+        raise StoreError(f"price list {row.version}: {error}") from error
     return PriceList(
         version=row.version,
         effective_us=us_of(row.effective_at),
         upence_per_wh=_prices_of(row.upence_per_wh or ()),
         standing_upence=tuple(row.standing_upence or ()),
-        tariffs=tariffs_of(row.tariffs) if row.tariffs else (),
+        tariffs=tariffs,
     )
 
 

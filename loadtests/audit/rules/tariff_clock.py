@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from scenarios.domain import SLOT_US
 from scenarios.tariffs import HOLIDAY, Tariff, TariffClock
-from store.tariffs import PriceList
+from store.tariffs import FUEL_CODES, PriceList
 
 _SLOT_MINUTES = 30
 _EPOCH = date(1970, 1, 1)
+_FUELS = len(FUEL_CODES)
+_KINDS = 256 * _FUELS  # of a list: a tariff's code is a byte
 
 
 def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
@@ -49,18 +51,22 @@ def rates_and_prices(
 
     index: of the list in force, -1 before the first: nothing is priced there; tariff: codes; start_us: [us since the Unix epoch].
     """
-    keys = np.stack([index, tariff.astype(np.int64), fuel.astype(np.int64), start_us], axis=1)
-    unique, which = np.unique(keys, axis=0, return_inverse=True)
+    instants, of_instant = np.unique(start_us, return_inverse=True)
+    # one number for each list, tariff and fuel, beside the instant: rows of four numbers take long to be told apart
+    kinds, of_kind = np.unique((index + 1) * _KINDS + tariff.astype(np.int64) * _FUELS + fuel, return_inverse=True)
+    pairs, which = np.unique(of_kind * len(instants) + of_instant, return_inverse=True)
     plans = [one.plans for one in prices]
     rates: dict[tuple[int, int, int], int] = {}
-    held = np.zeros((len(unique), 2), np.int64)
-    for row, (of_list, code, of_fuel, at_us) in enumerate(unique.tolist()):
-        if of_list < 0:
+    held = np.zeros((len(pairs), 2), np.int64)
+    for row, (kind, at) in enumerate(zip(*(one.tolist() for one in np.divmod(pairs, len(instants))), strict=True)):
+        of_list, of_tariff = divmod(int(kinds[kind]), _KINDS)
+        code, of_fuel = divmod(of_tariff, _FUELS)
+        if of_list == 0:
             continue
-        plan = plans[of_list][code]
+        plan, at_us = plans[of_list - 1][code], int(instants[at])
         key = of_list, code, at_us
         if key not in rates:
             rates[key] = rate_of(plan, at_us, zone)
         rate = plan.rates[rates[key]]
         held[row] = int(rate.register), rate.npence_per_wh[of_fuel]
-    return held[which.ravel(), 0], held[which.ravel(), 1]
+    return held[which, 0], held[which, 1]

@@ -16,7 +16,8 @@ from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.file import load_scenario
 from scenarios.spec import ScenarioError
-from scenarios.tariff_file import TariffSpec
+from scenarios.tariff_file import TariffSpec, require_tariffs
+from scenarios.tariff_text import tariffs_of, tariffs_text
 from scenarios.tariffs import (
     HOLIDAY,
     Band,
@@ -310,6 +311,30 @@ days = 2
 wall_s = 60.0
 seed = 1
 """
+
+
+def many(count: int) -> tuple[TariffSpec, ...]:
+    return tuple(spec(name=f"saver {at}", share=1 / count) for at in range(count))
+
+
+def test_tariffs_that_no_row_of_the_price_lists_holds_are_refused_as_they_are_read() -> None:
+    require_tariffs(many(5), 20_000, LONDON)
+    with pytest.raises(TariffError, match=r"come to \d,\d{3} characters, and a row holds 6,000"):
+        require_tariffs(many(30), 20_000, LONDON)
+
+
+def test_prices_that_announcements_would_bring_above_the_highest_are_refused_as_they_are_read() -> None:
+    dear = (spec(rates={"day": {"electricity": "950"}}, bands=[], otherwise=None),)
+    require_tariffs(dear, 20_000, LONDON, announcements=1)
+    with pytest.raises(TariffError, match="950 p a kWh, 4 % dearer with each of 2 price announcements"):
+        require_tariffs(dear, 20_000, LONDON, announcements=2)
+
+
+def test_a_text_that_holds_no_tariffs_is_refused() -> None:
+    assert tariffs_of(tariffs_text([spec().tariff()])) == (spec().tariff(),)
+    for text in ("{", "[{}]", "[3]", '[{"name": 3}]', "[" * 100_000):
+        with pytest.raises(TariffError, match="tariffs can't be read"):
+            tariffs_of(text)
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 from scenarios.tariffs import Band, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
-from store.ports import StoreError
-from store.rejections import Refused
 
 TEXT_CHARS_MAX = 6_000
 """As much as `store.schemas` counts a row for."""
 
 
 def tariffs_text(tariffs: Sequence[Tariff]) -> str:
-    """Raises Refused for tariffs that no row has room for."""
+    """Raises TariffError for tariffs that no row has room for."""
     text = json.dumps([_told(one) for one in tariffs], separators=(",", ":"), ensure_ascii=True)
     if len(text) > TEXT_CHARS_MAX:
-        raise Refused(
+        raise TariffError(
             f"the tariffs of a price list come to {len(text):,} characters, and a row holds {TEXT_CHARS_MAX:,}: "
             "fewer rates, bands or holidays, or shorter names"
         )
@@ -26,11 +24,11 @@ def tariffs_text(tariffs: Sequence[Tariff]) -> str:
 
 @lru_cache(maxsize=1_024)  # a list never changes, and a home's display asks for all of them
 def tariffs_of(text: str) -> tuple[Tariff, ...]:
-    """Raises StoreError for a text that this program did not write."""
+    """Raises TariffError for a text that this program did not write."""
     try:
         return tuple(_tariff(one) for one in json.loads(text))
-    except (ValueError, KeyError, TypeError, TariffError, RecursionError) as error:
-        raise StoreError(f"a price list's tariffs can't be read: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TariffError(f"a price list's tariffs can't be read: {type(error).__name__}: {error}") from error
 
 
 def _told(tariff: Tariff) -> dict[str, Any]:
