@@ -1,7 +1,8 @@
 """Each check of the customers' side passes what is right, finds each planted fault, and has no verdict on nothing."""
 
 from dataclasses import fields, replace
-from datetime import UTC
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,11 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
-from loadtests.audit.rules.customers_read import prices_to_show
+from loadtests.audit.rules.customers_read import clock_change_half_hours, prices_to_show
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
-from scenarios.tariffs import Register
+from scenarios.file import shipped_scenarios
+from scenarios.tariffs import Rate, Register, Tariff
+from sim.estate.model import build_estate
 from store.customers.bills import Charges, DayEnergy, make_bill
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
 from store.readings.verify import Difference
@@ -404,3 +407,51 @@ def test_days_told_by_another_clock_are_found() -> None:
 
 def vars_of(days: MeterDays) -> dict[str, Any]:
     return {field.name: getattr(days, field.name) for field in fields(MeterDays)}
+
+
+# -- tariffs as data -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("upence_per_wh", "cost"), [("12344.5", 12_344), ("12345.5", 12_346), ("12345.51", 12_346)])
+def test_a_half_hour_costs_whole_upence_half_to_even(upence_per_wh: str, cost: int) -> None:
+    npence = int(Decimal(upence_per_wh) * 1_000)
+    rate = Rate(name="all", register=Register.PEAK, npence_per_wh=(npence, 0, 0))
+    prices = (PriceList(version=1, effective_us=0, tariffs=(Tariff(name="one", rates=(rate,), otherwise=0),)),)
+    days = MeterDays(
+        premises=np.array([7]),
+        fuel=np.array([0]),
+        day_start_us=np.array([START_US]),
+        slot_count=np.array([48]),
+        values_wh=np.ones((1, 48), np.int32),
+        tariff=np.zeros(1, np.uint8),
+    )
+
+    def billed(total: int) -> Bill:
+        line = Line(
+            kind=LineKind.ENERGY,
+            month=JANUARY,
+            fuel=0,
+            tariff=0,
+            tariff_version=1,
+            first_day=0,
+            days=0,
+            low_wh=0,
+            standard_wh=0,
+            peak_wh=48,
+            cost_upence=total,
+        )
+        return Bill(premises=7, number=1, month=JANUARY, issued_us=START_US, total_upence=total, lines=(line,))
+
+    assert check_bills([billed(48 * cost)], days, prices, UTC).is_right
+    assert not check_bills([billed(48 * cost + 48)], days, prices, UTC).is_right
+
+
+@pytest.mark.parametrize(
+    ("scenario", "count"), [("clock_change_spring", 46), ("clock_change_autumn", 50), ("smoke", 0)]
+)
+def test_each_half_hour_of_a_day_on_which_clocks_change_is_looked_at(scenario: str, count: int) -> None:
+    estate = build_estate(shipped_scenarios()[scenario])
+    at_us = clock_change_half_hours(estate)
+    assert len(at_us) == len(set(at_us)) == count
+    local = {datetime.fromtimestamp(one // 1_000_000, ZoneInfo("Europe/London")).date() for one in at_us}
+    assert len(local) == (count > 0)
