@@ -21,6 +21,7 @@ from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, FIRST_PRICES, Book, PriceList, day_totals
 from tests.support.days import day_start_us
+from tests.support.delivered_year import delivered_days
 
 SCHEMA = SCHEMAS["home_months"]
 HOME = 5
@@ -80,8 +81,6 @@ def desk_of(zone: str, kind: TariffKind, views_zone: str) -> Desk:
     )
     customers.change_preference(HOME, choose(Preference.TARIFF, kind, day_start_us(202604, 3, calendar) + 5, calendar))
     desk = Desk(customers=customers, views=MemoryStore(SCHEMA), first_tariff=kind, calendar=calendar)
-    starts, n = UTC_START_US + np.arange(DAYS) * DAY_US, DAYS
-    zero, fuel = np.zeros(n, np.int32), np.zeros(n, np.int8)
     views = desk.views
     assert isinstance(views, MemoryStore)
     views.book = Book(
@@ -89,32 +88,7 @@ def desk_of(zone: str, kind: TariffKind, views_zone: str) -> Desk:
         kind_of=lambda _, instants: np.array([desk.tariff(HOME, one) for one in instants.tolist()], np.uint8),
         calendar=Calendar(views_zone),
     )
-    before, after = views.book.kinds_of_days(np.full(n, HOME), starts)
-    day = day_totals(
-        prices,
-        day_start_us=starts,
-        values_wh=VALUES,
-        slot_count=np.full(n, 48),
-        kind=before,
-        fuel=fuel,
-        calendar=views.book.calendar,
-        late_kind=after,
-    )
-    views.append(
-        Readings(
-            mpxn=np.full(n, 1_000_000_000_056),
-            premises=np.full(n, HOME),
-            fuel=fuel,
-            interval_start_us=starts,
-            values_wh=VALUES,
-            register_wh=np.cumsum(VALUES.sum(axis=1)),
-            day=day,
-            received_at_us=starts + DAY_US,
-            revision=zero,
-            source=fuel,
-            quality=fuel,
-        )
-    )
+    views.append(delivered_days(views.book, home=HOME, first_day_us=UTC_START_US, values_wh=VALUES))
     return desk
 
 

@@ -23,9 +23,9 @@ from store.customers.desk import Desk
 from store.customers.port import LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
-from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, EXPORT, Book, PriceList, day_totals
+from tests.support.delivered_year import delivered_days
 
 SCHEMA = SCHEMAS["home_months"]
 HOME = 5
@@ -168,34 +168,10 @@ class Published(MemoryCustomers):
 
 @cache
 def desk_of(name: str, zone: str) -> Desk:
-    calendar, lists, n = Calendar(zone), _lists(name, zone), DAYS
+    calendar, lists = Calendar(zone), _lists(name, zone)
     customers, views = Published(lists), MemoryStore(SCHEMA)
-    views.book = Book(prices=lists, calendar=calendar)
-    starts = UTC_START_US + np.arange(n) * DAY_US
-    zero, fuel = np.zeros(n, np.int32), np.zeros(n, np.int8)
-    views.append(
-        Readings(
-            mpxn=np.full(n, 1_000_000_000_056),
-            premises=np.full(n, HOME),
-            fuel=fuel,
-            interval_start_us=starts,
-            values_wh=VALUES,
-            register_wh=np.cumsum(VALUES.sum(axis=1)),
-            day=day_totals(
-                lists,
-                day_start_us=starts,
-                values_wh=VALUES,
-                slot_count=np.full(n, 48),
-                kind=np.zeros(n, np.uint8),
-                fuel=fuel,
-                calendar=calendar,
-            ),
-            received_at_us=starts + DAY_US,
-            revision=zero,
-            source=fuel,
-            quality=fuel,
-        )
-    )
+    views.book = Book(prices=lists, calendar=calendar)  # of homes that are all on its first tariff
+    views.append(delivered_days(views.book, home=HOME, first_day_us=UTC_START_US, values_wh=VALUES))
     return Desk(customers=customers, views=views, first_tariff=0, calendar=calendar)
 
 
