@@ -45,6 +45,10 @@ class ScenarioError(Exception):
     """The user's scenario or input can't be used; the message names the thing and the mend."""
 
 
+class NoBaseline(ScenarioError):
+    """There is nothing to compare with: no earlier runs, or a baseline in which nothing was measured."""
+
+
 class Dc(Part):
     """A data centre: `nodes` Cassandra nodes holding `rf` replicas of every row."""
 

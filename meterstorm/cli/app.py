@@ -51,7 +51,7 @@ app = typer.Typer(
     help="Storm a real multi-data-centre Cassandra with a simulated nation of smart meters, "
     "and prove that nothing acknowledged was lost.",
     epilog="Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 environment or harness error, 4 inconclusive, "
-    "130 interrupted.",
+    "5 no baseline, 130 interrupted.",
 )
 
 

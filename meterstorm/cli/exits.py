@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from meterstorm.display.terminal import PlainConsole
-from scenarios.spec import ScenarioError
+from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
 
     USAGE = 2
     HARNESS = 3
+    NO_BASELINE = 5
     INTERRUPTED = 130
 
 
@@ -42,6 +43,8 @@ def fail(error: BaseException) -> NoReturn:
     match error:
         case KeyboardInterrupt():
             message, code = "interrupted; nothing that it started is left running", ExitCode.INTERRUPTED
+        case NoBaseline():
+            message, code = str(error), ExitCode.NO_BASELINE
         case ScenarioError():
             message, code = str(error), ExitCode.USAGE
         case OSError() if error.errno == errno.ENOSPC:
