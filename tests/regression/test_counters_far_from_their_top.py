@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from store.adapters import METER_TYPES
-from store.adapters.canonical import Channel
-from store.adapters.counter import Anchor, Counter
-from store.adapters.gas_volume import GasVolume
-from store.adapters.half_hourly import HalfHourly
-from store.adapters.register_only import RegisterOnly
+from store.meter_types import METER_TYPES
+from store.meter_types.canonical import Channel
+from store.meter_types.counter import Anchor, Counter
+from store.meter_types.gas_volume import GasVolume
+from store.meter_types.half_hourly import HalfHourly
+from store.meter_types.register_only import RegisterOnly
 from store.rejections import Reason
 
 

@@ -6,6 +6,8 @@ import pytest
 
 PATHS = (
     "store.adapters:METER_TYPES",
+    "store.adapters.counter:Counter",
+    "store.adapters.register_only:RegisterOnly",
     "store.cassandra:CassandraStore",
     "store.cassandra:create_schema",
     "store.customers.desk:Desk",
@@ -36,3 +38,8 @@ def test_what_callers_import_is_where_it_was(path: str) -> None:
 
 def test_a_class_has_one_place() -> None:
     assert import_module("store.customers.memory").MemoryCustomers.__module__ == "store.memory.customers"
+
+
+def test_meter_types_are_the_same_by_their_former_name() -> None:
+    assert import_module("store.adapters") is import_module("store.meter_types")
+    assert import_module("store.adapters.counter") is import_module("store.meter_types.counter")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import Adapter, Channel
-from store.adapters.counter import Counted, Counter, anchor, counted, moved_on
+from store.meter_types.canonical import Adapter, Channel
+from store.meter_types.counter import Counted, Counter, anchor, counted, moved_on
 from store.rejections import SLOT_WH_MAX, Reason, Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import Adapter, Channel
-from store.adapters.counter import Counter
-from store.adapters.half_hourly import HalfHourly, channel
+from store.meter_types.canonical import Adapter, Channel
+from store.meter_types.counter import Counter
+from store.meter_types.half_hourly import HalfHourly, channel
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.counter import Anchor
+from store.meter_types.counter import Anchor
 from store.rejections import Reason
 from store.rows import Readings
 from store.tariffs import DayTotals
@@ -56,7 +56,7 @@ class Adapters:
 
     def channels(self, form: object) -> tuple[Channel, ...]:
         """The channels of n deliveries in one raw form. A form that nobody registered is our own error."""
-        assert type(form) in self._by_form, f"no adapter for {type(form).__name__}: register it in store.adapters"
+        assert type(form) in self._by_form, f"no adapter for {type(form).__name__}: register it in store.meter_types"
         return self._by_form[type(form)].channels(form)
 
 

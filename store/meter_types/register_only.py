@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store.adapters.canonical import Adapter, Channel
-from store.adapters.counter import Counter, anchor, counted, moved_on
+from store.meter_types.canonical import Adapter, Channel
+from store.meter_types.counter import Counter, anchor, counted, moved_on
 from store.rejections import SLOT_WH_MAX, Reason
 from store.tariffs import ELECTRICITY
 

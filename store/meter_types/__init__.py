@@ -3,8 +3,8 @@
 A new type is one file in this folder, with the record of its raw form and a function, and its line in `ADAPTERS`.
 """
 
-from store.adapters import gas_volume, half_hourly, import_export, register_only, ten_second
-from store.adapters.canonical import Adapters
+from store.meter_types import gas_volume, half_hourly, import_export, register_only, ten_second
+from store.meter_types.canonical import Adapters
 
 ADAPTERS = (
     register_only.ADAPTER,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.adapters.canonical import Adapter, Channel
-from store.adapters.counter import Anchor, Counter, counted, moved_on
-from store.adapters.half_hourly import agree
+from store.meter_types.canonical import Adapter, Channel
+from store.meter_types.counter import Anchor, Counter, counted, moved_on
+from store.meter_types.half_hourly import agree
 from store.rejections import Reason
 from store.tariffs import GAS, MISSING_WH
 

@@ -23,7 +23,7 @@ from store.commands.machine import (
     simulated,
 )
 
-DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
+DOCS = Path(__file__).parents[4] / "docs" / "commands.md"
 SENT = [Step(0, CommandEvent.CREATE, 0), Step(10, CommandEvent.SEND, 1)]
 REPLAYED = [
     *SENT,

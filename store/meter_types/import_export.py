@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from store.adapters.canonical import Adapter, Channel
-from store.adapters.half_hourly import HalfHourly, channel
+from store.meter_types.canonical import Adapter, Channel
+from store.meter_types.half_hourly import HalfHourly, channel
 from store.tariffs import ELECTRICITY, EXPORT
 
 

@@ -12,16 +12,16 @@ from scenarios.spec import Scenario
 from sim.energy.raw_forms import GAS_DM3, GAS_WH, gas_energy_wh, raw_readings, ten_seconds_wh, volume_dm3
 from sim.energy.registers import intervals_wh, register_wh
 from sim.estate.model import EstateModel, build_estate
-from store.adapters import ADAPTERS, METER_TYPES
-from store.adapters.canonical import Adapter, Adapters, Channel, Envelope, readings_of
-from store.adapters.counter import DISPLAY_RANGE, Anchor, Counter, anchor
-from store.adapters.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, SLOT_DM3_MAX, GasVolume
-from store.adapters.half_hourly import HalfHourly
-from store.adapters.import_export import ImportExport
-from store.adapters.register_only import RegisterOnly
-from store.adapters.ten_second import TenSecond
 from store.customers.port import RegisterChangeKind
 from store.customers.registers import exchanges_us, rollovers
+from store.meter_types import ADAPTERS, METER_TYPES
+from store.meter_types.canonical import Adapter, Adapters, Channel, Envelope, readings_of
+from store.meter_types.counter import DISPLAY_RANGE, Anchor, Counter, anchor
+from store.meter_types.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, SLOT_DM3_MAX, GasVolume
+from store.meter_types.half_hourly import HalfHourly
+from store.meter_types.import_export import ImportExport
+from store.meter_types.register_only import RegisterOnly
+from store.meter_types.ten_second import TenSecond
 from store.rejections import Reason
 from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
