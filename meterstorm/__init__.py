@@ -26,10 +26,10 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loa
     from loadtests.cluster.connect import Endpoint
     from loadtests.fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
-    from reports.capacity.results import CapacityResults
-    from reports.matrix.results import MatrixResults
-    from reports.run.results import Results
-    from reports.simulation.results import SimulationResults
+    from reports.results.capacity import CapacityResults
+    from reports.results.matrix import MatrixResults
+    from reports.results.run import Results
+    from reports.results.simulation import SimulationResults
 
 __version__ = version("meterstorm")
 

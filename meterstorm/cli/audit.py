@@ -12,7 +12,7 @@ from meterstorm.jobs.run_folder import read_resolved
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.run.results import Results
+    from reports.results.run import Results
 
 
 def add_to(app: typer.Typer) -> None:

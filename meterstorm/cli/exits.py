@@ -13,13 +13,13 @@ from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.capacity.results import CapacityResults
-    from reports.matrix.results import MatrixResults
-    from reports.run.results import Results
+    from reports.results.capacity import CapacityResults
+    from reports.results.matrix import MatrixResults
+    from reports.results.run import Results
 
 
 class ExitCode(IntEnum):
-    """What the command's exit status says; the verdict's own codes are in `reports.run.results`."""
+    """What the command's exit status says; the verdict's own codes are in `reports.results.run`."""
 
     USAGE = 2
     HARNESS = 3

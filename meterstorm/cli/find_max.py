@@ -22,7 +22,7 @@ from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.capacity.results import CapacityResults
+    from reports.results.capacity import CapacityResults
 
 
 def add_to(app: typer.Typer) -> None:

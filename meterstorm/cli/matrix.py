@@ -15,7 +15,7 @@ from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.matrix.results import MatrixResults
+    from reports.results.matrix import MatrixResults
 
 
 def add_to(app: typer.Typer) -> None:

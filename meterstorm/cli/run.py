@@ -30,7 +30,7 @@ from scenarios.spec import ScenarioError
 if TYPE_CHECKING:
     from loadtests.fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
-    from reports.run.results import Results
+    from reports.results.run import Results
 
 
 def add_to(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from loadtests.capacity.step import StepVerdict
 from meterstorm.display.run import VERDICT_STYLES
 from meterstorm.display.table import print_table
 from reports.capacity.page import tightest
-from reports.capacity.results import CapacityResults
+from reports.results.capacity import CapacityResults
 from scenarios.wording import duration, milliseconds, percentile_name
 
 STEP_STYLES = {

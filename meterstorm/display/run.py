@@ -15,11 +15,11 @@ from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.live import live_lines, plain_line
 from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
+from reports.results.run import CommandsResult, Results
 from reports.run.audit_columns import audit_columns, count_of
-from reports.run.faults import fault_line, held_against
-from reports.run.results import CommandsResult, Results
 from reports.run.terms import fact_told
-from reports.run.verdict import marked_reasons
+from reports.verdict.faults import fault_line, held_against
+from reports.verdict.run import marked_reasons
 from scenarios import wording
 from scenarios.printable import printable
 

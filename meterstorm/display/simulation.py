@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from meterstorm.display.table import print_table
+from reports.results.simulation import FidelityRow, ReplicationsResult, SimulationResults
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, instant, minute, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from reports.simulation.results import FidelityRow, ReplicationsResult, SimulationResults
 from scenarios.wording import duration, percent, significant
 
 BAR_WIDTH = 40

@@ -24,7 +24,7 @@ from loadtests.workload.experiment import Experiment
 from loadtests.workload.prices import book_of
 from meterstorm.display.progress import Progress
 from meterstorm.outcomes.run import audit_result
-from reports.run.results import AuditResult, Results
+from reports.results.run import AuditResult, Results
 from sim.estate.lookup import start_us_of
 from store.cassandra import CassandraStore
 

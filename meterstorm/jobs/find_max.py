@@ -26,7 +26,7 @@ from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
 from reports.capacity.page import write_capacity_report
-from reports.capacity.results import CapacityResults
+from reports.results.capacity import CapacityResults
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel, build_estate

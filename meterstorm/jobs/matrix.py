@@ -15,7 +15,7 @@ from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.matrix import cell_results, refused_cells
 from reports.matrix.page import write_matrix_report
-from reports.matrix.results import MatrixResults
+from reports.results.matrix import MatrixResults
 from reports.results.parts import Machine
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Scenario

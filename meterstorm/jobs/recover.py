@@ -20,7 +20,7 @@ from loadtests.recording.history import merge_histories
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.jobs.run_folder import START_NAME, read_resolved, stored_data
 from meterstorm.outcomes.run import assemble_results, judge_again
-from reports.run.results import AuditResult, FleetResult, ProfileImport
+from reports.results.run import AuditResult, FleetResult, ProfileImport
 from scenarios.domain import CommitLogSync
 from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meterstorm.outcomes.simulation import results_of
+from reports.results.simulation import ReplicationsResult, SimulationResults
 from reports.simulation.headlines import Replication, replication_of
-from reports.simulation.results import ReplicationsResult, SimulationResults
 from scenarios.spec import Scenario, ScenarioError, with_seed
 from sim.estate.model import EstateModel, build_estate
 from sim.virtual_time.summary import Simulation, simulate, summarise

@@ -37,8 +37,8 @@ from meterstorm.jobs.run_folder import (
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from reports import write_report
-from reports.run.auditable import StoredData, audit_advice
-from reports.run.results import AuditResult, FleetResult, Results, Undone, load_results
+from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
+from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile

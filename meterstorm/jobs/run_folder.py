@@ -12,7 +12,7 @@ from loadtests.errors import HarnessError
 from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.run_folder import PROFILE_NAME, RESOLVED_NAME, RunFolder
 from reports.results.resolved import load_resolved
-from reports.run.auditable import StoredData
+from reports.verdict.auditable import StoredData
 from scenarios.spec import Scenario, ScenarioError
 
 START_NAME = "start.json"  # what was known before the storm: the results of a run that dies are made of it

@@ -34,8 +34,8 @@ from meterstorm.jobs.replicate import (
 )
 from meterstorm.jobs.run_folder import claimed_folder, write_resolved
 from meterstorm.outcomes.simulation import results_of
+from reports.results.simulation import SimulationResults
 from reports.simulation.page import write_simulation_report
-from reports.simulation.results import SimulationResults
 from scenarios.spec import Scenario, ScenarioError
 from sim.virtual_time.summary import memory_needed_bytes
 

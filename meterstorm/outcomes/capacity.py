@@ -13,7 +13,7 @@ from loadtests.capacity.target import StepTarget
 from loadtests.stats.curves import fit_queue_curve, fit_scalability
 from loadtests.stats.estimates import Floats
 from reports.capacity.constraint import Use, binding, evidence_of
-from reports.capacity.results import (
+from reports.results.capacity import (
     SECONDS_PER_DELIVERY,
     CapacityResults,
     ConstraintResult,
@@ -27,8 +27,8 @@ from reports.capacity.results import (
     ScalabilityFit,
     StepResult,
 )
-from reports.capacity.verdict import judge_search
 from reports.results.parts import Machine, TopologyResult
+from reports.verdict.capacity import judge_search
 from scenarios.domain import Operation
 from scenarios.spec import Scenario
 

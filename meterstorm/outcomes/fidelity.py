@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from reports.simulation.results import FidelityRow
+from reports.results.simulation import FidelityRow
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Fuel, MeterMode
 from scenarios.published import FIGURES, WITHIN, Published
 from scenarios.spec import Scenario

@@ -11,7 +11,7 @@ from loadtests.matrix.outage import Down, OutageEffect
 from loadtests.matrix.trial import Trial
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import Counts, counts_of, percentiles_us
-from reports.matrix.results import (
+from reports.results.matrix import (
     CellResult,
     Figure,
     OutageResult,

@@ -15,9 +15,7 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
 from reports.results.parts import Machine, TopologyResult, Verdict
-from reports.run.auditable import StoredData
-from reports.run.generator_validity import Waiting, waiting_of
-from reports.run.results import (
+from reports.results.run import (
     AuditExample,
     AuditResult,
     CommandsResult,
@@ -33,7 +31,9 @@ from reports.run.results import (
     Undone,
 )
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
-from reports.run.verdict import judge
+from reports.verdict.auditable import StoredData
+from reports.verdict.generator_validity import Waiting, waiting_of
+from reports.verdict.run import judge
 from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario

@@ -9,8 +9,7 @@ from loadtests.cluster.machine import fingerprint
 from meterstorm.outcomes.fidelity import fidelity_of
 from meterstorm.outcomes.run import profile_faults
 from reports.results.parts import Machine
-from reports.run.setting import fault_pairs
-from reports.simulation.results import (
+from reports.results.simulation import (
     BacklogResult,
     CampaignResult,
     CoursesResult,
@@ -18,6 +17,7 @@ from reports.simulation.results import (
     OfferedResult,
     SimulationResults,
 )
+from reports.run.setting import fault_pairs
 from reports.simulation.series import bin_width_s, campaign_course, highest, summed
 from scenarios.domain import CommandState, MeterMode
 from scenarios.spec import Scenario

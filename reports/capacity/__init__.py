@@ -1,1 +1,1 @@
-"""Results, verdict, figures and page of a capacity search."""
+"""Figures and page of a capacity search, and which resource binds."""

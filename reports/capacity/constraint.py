@@ -12,28 +12,16 @@ Rules that hold here:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from loadtests.recording.history import NodeSample
+from reports.results.capacity import Resource
 from scenarios.wording import percent, significant
 
 NODE_CPU_LIMIT = 0.8  # of the cores that nodes may use: from there on requests wait for a core more than they run
 GC_LIMIT = 0.1  # of the time in pauses: more than the 1 % that p99 leaves room for, many times over
 CLIENT_CPU_LIMIT = 0.9
-
-
-class Resource(StrEnum):
-    """What may bind, and what is told beside it: `OTHERS` are the processors that programs of others take."""
-
-    CLIENT_CPU = "client_cpu"
-    NODE_CPU = "node_cpu"
-    OTHERS = "others"
-    DISK = "disk"
-    GC = "gc"
-    COMPACTION = "compaction"
-    WAN = "wan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,12 @@ from reports.capacity.figures import (
     draw_response_by_rate,
     draw_search,
 )
-from reports.capacity.results import CapacityResults, ObjectiveStep, StepResult, load_capacity
-from reports.capacity.verdict import BINDING_NAMES, binding_told
 from reports.drawing.page import Tile, page
+from reports.results.capacity import CapacityResults, ObjectiveStep, StepResult, load_capacity
 from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
 from reports.run.setting import PairGroup, machine_pairs
+from reports.verdict.capacity import BINDING_NAMES, binding_told
 from scenarios import wording
 from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError

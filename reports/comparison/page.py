@@ -14,11 +14,11 @@ from reports.drawing.axes import Size
 from reports.drawing.page import page
 from reports.drawing.svg import render
 from reports.results.parts import Verdict
+from reports.results.run import OperationResult, Results
 from reports.run.figures import NamedCourse, NamedCurve, Span, draw_courses, draw_percentile_curves
 from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts
 from reports.run.page import RecordedRun, read_run
-from reports.run.results import OperationResult, Results
 from reports.run.summary import warm_up_seconds
 from scenarios import wording
 from scenarios.spec import ScenarioError

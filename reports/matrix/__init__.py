@@ -1,1 +1,1 @@
-"""Results, figures and page of the replication matrix."""
+"""Figures and page of the replication matrix."""

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.drawing.axes import FONT_SMALL_PX, PIXELS_PER_INCH, STYLE, Size
 from reports.drawing.palette import light
-from reports.matrix.results import Figure
+from reports.results.matrix import Figure
 
 ROW_PX = 17
 HEAD_PX, FOOT_PX = 26, 26

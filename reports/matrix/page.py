@@ -9,7 +9,7 @@ from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import page
 from reports.drawing.svg import render
 from reports.matrix.figures import Panel, draw_matrix
-from reports.matrix.results import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult, load_matrix
+from reports.results.matrix import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult, load_matrix
 from reports.run.figures import NARROW, WIDE
 from reports.run.gallery import Picture, picture
 from reports.run.setting import PairGroup, machine_pairs

@@ -1,1 +1,1 @@
-"""Results, verdict, figures and page of one run."""
+"""Figures, page and JUnit of one run."""

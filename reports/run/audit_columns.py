@@ -6,7 +6,7 @@ has one: a column of zeros hides the others.
 
 from typing import NamedTuple
 
-from reports.run.results import AuditCounts, AuditResult
+from reports.results.run import AuditCounts, AuditResult
 
 
 class AuditColumn(NamedTuple):

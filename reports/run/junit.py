@@ -7,7 +7,7 @@ CI then shows red, which is right, since such a run is never a pass.
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.results.parts import Check, Verdict
-from reports.run.results import Results
+from reports.results.run import Results
 from scenarios.printable import printable
 
 SUITES = {"objective": "objectives", "audit": "audit", "validity": "validity"}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.recording.history import COUNTS_SIZE, Counts, percentiles_us
-from reports.run.results import Percentiles
+from reports.results.run import Percentiles
 
 Floats = NDArray[np.float64]
 

@@ -9,17 +9,17 @@ from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.parts import Verdict
 from reports.results.resolved import load_resolved
+from reports.results.run import ObjectiveResult, Results, load_results
 from reports.run.audit_columns import audit_columns
-from reports.run.faults import dcs_text, start_text
 from reports.run.gallery import Gallery, run_gallery
-from reports.run.generator_validity import certify, figure_text, waiting_of
 from reports.run.junit import junit_xml
 from reports.run.nodes import node_totals
-from reports.run.objectives import doubt_of_run, objective_check
-from reports.run.results import ObjectiveResult, Results, load_results
 from reports.run.setting import setting_of
 from reports.run.terms import TERMS, fact_told
-from reports.run.verdict import headline, marked_reasons
+from reports.verdict.faults import dcs_text, start_text
+from reports.verdict.generator_validity import certify, figure_text, waiting_of
+from reports.verdict.objectives import doubt_of_run, objective_check
+from reports.verdict.run import headline, marked_reasons
 from scenarios import wording
 from scenarios.outside_text import read_text
 from scenarios.spec import Scenario, ScenarioError

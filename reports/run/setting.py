@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from reports.results.parts import Machine
-from reports.run.results import ProfileFault, ProfileImport, Results
+from reports.results.run import ProfileFault, ProfileImport, Results
 from scenarios import wording
 from scenarios.pace import Shape
 from scenarios.spec import Scenario

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loadtests.recording.history import Counts, RunHistory, percentiles_us
-from reports.run.generator_validity import Waiting, certify, timing_is_valid
+from reports.results.run import CUT_OFF_KINDS, NOT_SENT, GeneratorResult, Lateness, ObjectiveResult, OperationResult
 from reports.run.latency import percentiles_ms, total_counts
-from reports.run.results import CUT_OFF_KINDS, NOT_SENT, GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from reports.verdict.generator_validity import Waiting, certify, timing_is_valid
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 

@@ -1,1 +1,1 @@
-"""Results, figures and page of a simulation in virtual time."""
+"""Figures, page and replications of a simulation in virtual time."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from reports.simulation.results import FidelityRow
+from reports.results.simulation import FidelityRow
 from scenarios import wording
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.drawing.axes import Size
+from reports.results.simulation import BacklogResult, CampaignCourse, IhdResult, OfferedResult, SimulationResults
 from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, slug, wide_picture
 from reports.run.latency import Floats
@@ -24,7 +25,6 @@ from reports.simulation.figures import (
     draw_offered,
     draw_operation,
 )
-from reports.simulation.results import BacklogResult, CampaignCourse, IhdResult, OfferedResult, SimulationResults
 from reports.simulation.series import Binned, levels, mean_per_s
 from scenarios.spec import Scenario
 from scenarios.wording import NO_FIGURE, count, counted, duration, percent, significant

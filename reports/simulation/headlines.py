@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reports.simulation.results import FigureEstimate, ReplicationsResult, SimulationResults
+from reports.results.simulation import FigureEstimate, ReplicationsResult, SimulationResults
 from scenarios.wording import NO_FIGURE
 
 

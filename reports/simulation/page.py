@@ -8,11 +8,11 @@ import tomli_w
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.resolved import load_resolved
+from reports.results.simulation import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
 from reports.run.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from reports.simulation.results import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
 from scenarios import wording
 from scenarios.spec import Scenario
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from loadtests.stats.estimates import Estimate, Floats, of_replications, paired_difference
+from reports.results.simulation import AgainstResult, FigureEstimate, ReplicationsResult
 from reports.simulation.headlines import Replication, headline_of
-from reports.simulation.results import AgainstResult, FigureEstimate, ReplicationsResult
 
 CONFIDENCE = 0.95
 

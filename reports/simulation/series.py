@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.results.simulation import CampaignCourse
 from reports.run.latency import BIN_COUNT_MAX, Floats, bins_of
-from reports.simulation.results import CampaignCourse
 
 Counts = NDArray[np.int64]
 

@@ -13,9 +13,9 @@ from meterstorm.cli.app import app
 from meterstorm.jobs.recover import RunStart, recover
 from meterstorm.jobs.run_folder import LOCAL_NODES
 from reports.results.parts import Verdict
-from reports.run.auditable import StoredData
-from reports.run.results import Results, Undone, load_results
-from reports.run.verdict import audit_checks
+from reports.results.run import Results, Undone, load_results
+from reports.verdict.auditable import StoredData
+from reports.verdict.run import audit_checks
 from scenarios.spec import load_scenario
 from tests.support.synthetic_run import write_synthetic_run
 

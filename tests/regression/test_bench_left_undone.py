@@ -11,8 +11,8 @@ from loadtests.errors import HarnessError
 from loadtests.storm.refold import day_views
 from meterstorm.jobs import audit as proof
 from reports.results.parts import Verdict
-from reports.run.results import AuditResult, DcAudit, Results, RuleCheck, TableAudit, Undone, load_results
-from reports.run.verdict import Judgement, judge
+from reports.results.run import AuditResult, DcAudit, Results, RuleCheck, TableAudit, Undone, load_results
+from reports.verdict.run import Judgement, judge
 from scenarios.spec import Scenario, parse_scenario
 from store.schemas import schema_of
 from tests.support.judged_run import AUDIT, GENERATOR, SCENARIO_TOML, SOUND, objective, operation

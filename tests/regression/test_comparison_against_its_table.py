@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reports.comparison.page import Comparison, NamedRun, compared, comparison_html
+from reports.results.run import FleetResult, OfficeResult
 from reports.run.page import RecordedRun, read_run
-from reports.run.results import FleetResult, OfficeResult
 from scenarios.pace import Shape
 from tests.support.synthetic_run import write_synthetic_run
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from meterstorm.cli.app import app
+from reports.results.run import RuleCheck
 from reports.run.page import read_run
-from reports.run.results import RuleCheck
-from reports.run.verdict import rule_name
+from reports.verdict.run import rule_name
 from tests.support.synthetic_run import write_synthetic_run
 
 

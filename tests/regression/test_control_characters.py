@@ -9,8 +9,8 @@ import pytest
 from meterstorm.display.run import Display, print_results
 from meterstorm.display.terminal import PlainConsole
 from reports.results.parts import Check, Verdict
+from reports.results.run import load_results
 from reports.run.page import write_report
-from reports.run.results import load_results
 from tests.support.synthetic_run import Story, write_synthetic_run
 
 WORDS = "the node said \x00\x08\x1b[2J\x1b]0;owned\x07 \ufffe \u202e [/red] ]]> <script>"

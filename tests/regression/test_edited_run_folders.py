@@ -10,7 +10,7 @@ from loadtests.errors import HarnessError
 from loadtests.recording.ledger import Ledger
 from reports.capacity import page
 from reports.results.file import kind_of
-from reports.run.results import load_results
+from reports.results.run import load_results
 from scenarios.spec import ScenarioError
 
 DEEP = '{"kind": ' + "[" * 100_000

@@ -1,7 +1,7 @@
 """A run that fails for its errors alone, of a scenario without objectives, was told to have missed an objective."""
 
 from reports.results.parts import Check, Verdict
-from reports.run.verdict import headline
+from reports.verdict.run import headline
 
 
 def test_too_many_failed_is_no_missed_objective() -> None:

@@ -6,8 +6,8 @@ import pytest
 from loadtests.capacity.search import Ending, Found
 from loadtests.capacity.step import Doubt, StepOutcome, StepRules, StepSecond, StepVerdict, judge_step, responses_min
 from loadtests.recording.histograms import counts_of
-from reports.capacity.results import RateResult
-from reports.capacity.verdict import judge_search
+from reports.results.capacity import RateResult
+from reports.verdict.capacity import judge_search
 from scenarios.domain import Operation
 from scenarios.spec import Objective, Validity
 

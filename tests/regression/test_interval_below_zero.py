@@ -1,7 +1,7 @@
 """A matrix's cell was told as "2.81 ± 12.2 ms": an interval below zero, of a time."""
 
 from reports.matrix.page import estimate_text
-from reports.matrix.results import figure_of
+from reports.results.matrix import figure_of
 
 
 def test_no_interval_is_below_zero() -> None:

@@ -19,7 +19,7 @@ from loadtests.cluster.local import LocalCluster
 from meterstorm.cli.app import app
 from meterstorm.jobs.recover import DIED, RunStart, recover
 from reports.results.parts import Verdict
-from reports.run.results import Results, Undone, load_results
+from reports.results.run import Results, Undone, load_results
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import write_synthetic_run
 

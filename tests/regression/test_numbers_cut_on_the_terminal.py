@@ -10,10 +10,10 @@ from meterstorm.display.run import print_results
 from meterstorm.display.table import print_table
 from meterstorm.display.terminal import PlainConsole
 from reports.results.parts import Check, Verdict
+from reports.results.run import CommandsResult, Percentiles, Results
 from reports.run.gallery import run_gallery
 from reports.run.page import read_run, report_html
-from reports.run.results import CommandsResult, Percentiles, Results
-from reports.run.verdict import marked_reasons
+from reports.verdict.run import marked_reasons
 from tests.support.synthetic_run import Story, write_synthetic_run
 
 LONG = Percentiles(p50=6_612.4, p95=15_000, p99=19_136.2, p999=None, max=1_234_567.8)

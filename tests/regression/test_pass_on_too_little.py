@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from reports.results.parts import Verdict
-from reports.run.results import ObjectiveResult, OperationResult
-from reports.run.verdict import Judgement, judge
+from reports.results.run import ObjectiveResult, OperationResult
+from reports.verdict.run import Judgement, judge
 from scenarios.spec import Evidence, Scenario, ScenarioError, parse_scenario
 from tests.support.judged_run import AUDIT, GENERATOR, SCENARIO_TOML, objective, operation
 

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from meterstorm.display.simulation import print_simulation
 from meterstorm.outcomes.simulation import has_outage, results_of
+from reports.results.simulation import SimulationResults
 from reports.simulation.gallery import drain_cell, drained_told, instant, minute
 from reports.simulation.headlines import replication_of
 from reports.simulation.page import headline, simulation_html
-from reports.simulation.results import SimulationResults
 from scenarios.spec import Scenario, parse_scenario
 from sim.virtual_time.summary import simulate
 from tests.unit.jobs.test_simulate import SCENARIO

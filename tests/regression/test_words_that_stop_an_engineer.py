@@ -13,8 +13,8 @@ from rich.console import Console
 from loadtests.audit.rules.customers import UPENCE, check_bills, check_views
 from meterstorm.display.run import print_results
 from meterstorm.jobs.run import FOLDING
+from reports.results.run import Results, Undone
 from reports.run.page import write_report
-from reports.run.results import Results, Undone
 from reports.run.terms import FACT_TOLD, fact_told
 from store.roles import DAY_VIEWS
 from store.schemas.home_months import SCHEMA

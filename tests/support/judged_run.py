@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.run.results import AuditResult, DcAudit, GeneratorResult, Lateness, ObjectiveResult, OperationResult
+from reports.results.run import AuditResult, DcAudit, GeneratorResult, Lateness, ObjectiveResult, OperationResult
 
 SCENARIO_TOML = """
 title = "two data centres"

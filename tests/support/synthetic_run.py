@@ -22,10 +22,10 @@ from loadtests.recording.history import (
     read_history,
 )
 from reports.results.parts import Machine, TopologyResult
-from reports.run.generator_validity import waiting_of
-from reports.run.results import AuditExample, AuditResult, DcAudit, ProfileFault, ProfileImport, Results, TableAudit
+from reports.results.run import AuditExample, AuditResult, DcAudit, ProfileFault, ProfileImport, Results, TableAudit
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
-from reports.run.verdict import judge
+from reports.verdict.generator_validity import waiting_of
+from reports.verdict.run import judge
 from scenarios.domain import mpan_of
 from scenarios.spec import Scenario, parse_scenario
 

@@ -19,8 +19,7 @@ from loadtests.stubs.target import INSERT, stub_target
 from meterstorm.cli.app import app
 from meterstorm.jobs import find_max as job
 from meterstorm.jobs.find_max import SearchOptions, check_request, find_max
-from reports.capacity.constraint import Resource
-from reports.capacity.results import SECONDS_PER_DELIVERY, load_capacity
+from reports.results.capacity import SECONDS_PER_DELIVERY, Resource, load_capacity
 from reports.results.parts import Verdict
 from scenarios.spec import Objective, Scenario, ScenarioError, Validity, parse_scenario
 

@@ -7,7 +7,7 @@ import pytest
 
 from meterstorm.display.progress import Silent
 from meterstorm.jobs.matrix import Asked, matrix
-from reports.matrix.results import OutcomeCounts, load_matrix
+from reports.results.matrix import OutcomeCounts, load_matrix
 from reports.results.parts import Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import parse_scenario

@@ -21,7 +21,7 @@ from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from reports.results.parts import Verdict
-from reports.run.results import Results, load_results
+from reports.results.run import Results, load_results
 from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario

@@ -12,7 +12,7 @@ from loadtests.audit.tables import AuditReport, FactCounts
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.operations import planes_of
 from meterstorm.outcomes.run import audit_result
-from reports.run.faults import fault_line
+from reports.verdict.faults import fault_line
 from scenarios.domain import SLOT_US, export_mpan_of, mpan_of
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of

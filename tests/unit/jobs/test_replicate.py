@@ -8,9 +8,9 @@ from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
 from meterstorm.jobs.replicate import part, replication_seeds
+from reports.results.simulation import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from reports.simulation.headlines import Replication, estimate_rows, replication_of
 from reports.simulation.replications import replications_of
-from reports.simulation.results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario, with_seed
 from tests.unit.reports.test_page import outline
 

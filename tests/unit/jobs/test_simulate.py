@@ -28,7 +28,7 @@ from meterstorm.jobs import export as columns
 from meterstorm.jobs import simulate as job
 from meterstorm.outcomes.simulation import operation_name, results_of
 from reports.results.file import schema_text
-from reports.simulation.results import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
+from reports.results.simulation import FigureEstimate, ReplicationsResult, SimulationResults, load_simulation
 from reports.simulation.series import bin_width_s, campaign_course, highest, levels, mean_per_s, summed
 from scenarios.domain import CommandState
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
@@ -130,7 +130,7 @@ def columns_of(estate: EstateModel) -> dict[str, np.ndarray]:
 def test_published_schema_is_the_models() -> None:
     published = (ROOT / "docs" / "simulation.schema.json").read_text(encoding="utf-8")
     assert published == schema_text(SimulationResults), (
-        "uv run python -m reports.simulation.results > docs/simulation.schema.json"
+        "uv run python -m reports.results.simulation > docs/simulation.schema.json"
     )
 
 
@@ -435,7 +435,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     if is_there:
         out.mkdir()
     target = {
-        "results": "reports.simulation.results.SimulationResults.write",
+        "results": "reports.results.simulation.SimulationResults.write",
         "report": "meterstorm.jobs.simulate.write_simulation_report",
     }
     monkeypatch.setattr(target[name], full)

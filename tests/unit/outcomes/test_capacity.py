@@ -16,7 +16,7 @@ from loadtests.recording.history import NodeSample
 from loadtests.sender.block import OPERATION
 from loadtests.workload.poisson_source import OperationPool
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity, constraint_of
-from reports.capacity.constraint import Resource
+from reports.results.capacity import Resource
 from scenarios.spec import Scenario, Validity
 
 HELD, BROKE, LIMITED = StepVerdict.HELD, StepVerdict.BROKE, StepVerdict.CLIENT_LIMITED

@@ -10,9 +10,9 @@ from rich.console import Console
 from meterstorm.display.simulation import print_simulation
 from meterstorm.outcomes.fidelity import fidelity_of
 from meterstorm.outcomes.simulation import results_of
+from reports.results.simulation import FidelityRow
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.page import simulation_html
-from reports.simulation.results import FidelityRow
 from scenarios.domain import Fuel, MeterMode
 from scenarios.published import FIGURES
 from scenarios.spec import Scenario, parse_scenario

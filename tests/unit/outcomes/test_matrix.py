@@ -23,8 +23,8 @@ from reports.matrix.page import (
     notes_of,
     write_matrix_report,
 )
-from reports.matrix.results import MatrixResults, figure_of, load_matrix
 from reports.results.file import schema_text
+from reports.results.matrix import MatrixResults, figure_of, load_matrix
 from reports.results.parts import Machine, Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Validity
@@ -209,7 +209,7 @@ def test_notes_tell_of_single_trials_and_of_the_loopback() -> None:
 
 def test_the_published_schema_is_the_models() -> None:
     published = (Path(__file__).parents[3] / "docs" / "matrix.schema.json").read_text(encoding="utf-8")
-    assert published == schema_text(MatrixResults), "uv run python -m reports.matrix.results > docs/matrix.schema.json"
+    assert published == schema_text(MatrixResults), "uv run python -m reports.results.matrix > docs/matrix.schema.json"
 
 
 def test_the_terminal_table_has_the_cells_and_the_refused() -> None:

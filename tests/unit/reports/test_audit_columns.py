@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from meterstorm.display.run import print_results
+from reports.results.run import AuditResult, DcAudit, Results, TableAudit, load_results
 from reports.run.audit_columns import audit_columns
 from reports.run.page import write_report
-from reports.run.results import AuditResult, DcAudit, Results, TableAudit, load_results
 from scenarios.wording import NO_FIGURE
 from tests.support.synthetic_run import write_synthetic_run
 

@@ -3,7 +3,8 @@
 import pytest
 
 from loadtests.recording.history import NodeSample
-from reports.capacity.constraint import Resource, Use, binding, evidence_of
+from reports.capacity.constraint import Use, binding, evidence_of
+from reports.results.capacity import Resource
 
 
 def node(name: str = "north-1", **given: float) -> NodeSample:

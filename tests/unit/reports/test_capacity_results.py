@@ -9,9 +9,8 @@ import pytest
 from loadtests.capacity.search import Ending, Found, StepPurpose
 from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
-from reports.capacity.constraint import Resource
 from reports.capacity.page import capacity_html
-from reports.capacity.results import (
+from reports.results.capacity import (
     CapacityResults,
     ConstraintResult,
     EvidenceResult,
@@ -19,13 +18,14 @@ from reports.capacity.results import (
     ObjectiveStep,
     RateResult,
     RecoveryResult,
+    Resource,
     StepResult,
     load_capacity,
 )
-from reports.capacity.verdict import judge_search
 from reports.results.file import Kind, kind_of, schema_text
 from reports.results.parts import Machine, TopologyResult, Verdict
-from reports.run.results import load_results
+from reports.results.run import load_results
+from reports.verdict.capacity import judge_search
 from scenarios.spec import Dc, ScenarioError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -121,7 +121,7 @@ def results(**given: object) -> CapacityResults:
 def test_the_published_schema_is_the_models() -> None:
     published = (REPOSITORY / "docs" / "find-max.schema.json").read_text(encoding="utf-8")
     assert published == schema_text(CapacityResults), (
-        "uv run python -m reports.capacity.results > docs/find-max.schema.json"
+        "uv run python -m reports.results.capacity > docs/find-max.schema.json"
     )
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from reports.results.parts import Verdict
-from reports.run.generator_validity import LIMITS, certify, timing_is_valid, waiting_of
-from reports.run.results import CertificateRow, GeneratorResult, Lateness, ObjectiveResult, OperationResult, Percentiles
-from reports.run.verdict import judge
+from reports.results.run import CertificateRow, GeneratorResult, Lateness, ObjectiveResult, OperationResult, Percentiles
+from reports.verdict.generator_validity import LIMITS, certify, timing_is_valid, waiting_of
+from reports.verdict.run import judge
 from scenarios.spec import Scenario, parse_scenario
 
 SCENARIO = parse_scenario(

@@ -13,9 +13,9 @@ from reports import write_comparison, write_report
 from reports.comparison.page import distinct_names
 from reports.drawing.palette import INKS
 from reports.results.parts import Verdict
+from reports.results.run import CommandsResult, Results, load_results
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
-from reports.run.results import CommandsResult, Results, load_results
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import Story, write_synthetic_run
 

@@ -8,8 +8,8 @@ import pytest
 from loadtests.recording.run_folder import RESULTS_NAME
 from reports.results.file import Kind, kind_of, schema_text
 from reports.results.parts import Verdict
-from reports.run.results import Results, load_results
-from reports.simulation.results import load_simulation
+from reports.results.run import Results, load_results
+from reports.results.simulation import load_simulation
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import Story, write_synthetic_run
 
@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
 
 def test_published_schema_is_the_models() -> None:
     published = (REPOSITORY / "docs" / "results.schema.json").read_text(encoding="utf-8")
-    assert published == schema_text(Results), "uv run python -m reports.run.results > docs/results.schema.json"
+    assert published == schema_text(Results), "uv run python -m reports.results.run > docs/results.schema.json"
 
 
 def test_written_results_are_read_back_equal(run: tuple[Path, Results]) -> None:

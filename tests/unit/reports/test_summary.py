@@ -7,7 +7,7 @@ import pytest
 from loadtests.recording.history import ErrorCount, HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
 from loadtests.sender.outcomes import ErrorKind
 from reports.results.parts import Verdict
-from reports.run.results import CUT_OFF_KINDS
+from reports.results.run import CUT_OFF_KINDS
 from reports.run.summary import (
     Stalls,
     second_due_last,

@@ -6,8 +6,7 @@ from typing import Literal
 import pytest
 
 from reports.results.parts import Check, Verdict
-from reports.run.objectives import ERRORS
-from reports.run.results import (
+from reports.results.run import (
     AuditExample,
     AuditResult,
     DcAudit,
@@ -16,7 +15,8 @@ from reports.run.results import (
     RuleCheck,
     TableAudit,
 )
-from reports.run.verdict import Judgement, headline, judge
+from reports.verdict.objectives import ERRORS
+from reports.verdict.run import Judgement, headline, judge
 from scenarios.spec import Scenario, parse_scenario
 from tests.support.judged_run import GENERATOR, SCENARIO_TOML, SOUND, objective, operation
 

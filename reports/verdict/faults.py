@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from reports.run.results import AuditExample, RuleCheck
+from reports.results.run import AuditExample, RuleCheck
 from scenarios.london import local_text
 from scenarios.wording import counted, listed
 

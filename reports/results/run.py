@@ -1,7 +1,7 @@
 """`RUN/results.json`: what a run answers, as a pydantic model; docs/results.schema.json is its JSON Schema.
 
 Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
-Regenerate the schema after a change: `uv run python -m reports.run.results > docs/results.schema.json`.
+Regenerate the schema after a change: `uv run python -m reports.results.run > docs/results.schema.json`.
 """
 
 from enum import StrEnum

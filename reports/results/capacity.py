@@ -1,10 +1,11 @@
 """`FOLDER/results.json` of a search for the highest rate: what it answers, as a pydantic model.
 
 docs/find-max.schema.json is its JSON Schema. Field names end in their units. `None` means that a figure does not exist, never
-zero. Regenerate the schema after a change: `uv run python -m reports.capacity.results > docs/find-max.schema.json`.
+zero. Regenerate the schema after a change: `uv run python -m reports.results.capacity > docs/find-max.schema.json`.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,6 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, fie
 from loadtests.capacity.search import Ending, StepPurpose
 from loadtests.capacity.step import StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
-from reports.capacity.constraint import Resource
 from reports.results.file import Kind, ResultsFile, load, schema_text
 from reports.results.parts import Machine, ResultsPart, TopologyResult, Verdict
 
@@ -28,6 +28,18 @@ SECONDS_PER_DELIVERY: Mapping[str, float] = {
 # As files of before 28 November 2026 say it: all of the machine's processors could bind, and "unknown" stood for none that did.
 _MACHINE_CPU = "machine_cpu"
 _NAMELESS = ("unknown", _MACHINE_CPU)
+
+
+class Resource(StrEnum):
+    """What may bind, and what is told beside it: `OTHERS` are the processors that programs of others take."""
+
+    CLIENT_CPU = "client_cpu"
+    NODE_CPU = "node_cpu"
+    OTHERS = "others"
+    DISK = "disk"
+    GC = "gc"
+    COMPACTION = "compaction"
+    WAN = "wan"
 
 
 class Interval(ResultsPart):

@@ -5,8 +5,8 @@ Rules that hold here:
   can't make a cluster lose what it acknowledged. Tables that the bench has yet to fold are not judged at all.
 - A broken objective is a fail, unless the generator's timing was not valid: then its own lateness may be in the figures,
   and the run is inconclusive.
-- A load that the generator did not offer as the scenario says (`reports.run.generator_validity`: its window was full, connections
-  were lost) is inconclusive, but leaves a broken objective broken.
+- A load that the generator did not offer as the scenario says (`reports.verdict.generator_validity`: its window was full,
+  connections were lost) is inconclusive, but leaves a broken objective broken.
 - What the bench itself left undone is not the cluster's: an objective that was missed in a storm that was cut off is in
   doubt, and operations that the bench ended make a run inconclusive.
 - A run that proves nothing (nothing acknowledged, not read back in full, operations that were never sent) is inconclusive,
@@ -19,11 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reports.results.parts import Check, Verdict
-from reports.run.auditable import StoredData, audit_advice
-from reports.run.faults import fault_line, held_against
-from reports.run.generator_validity import certify, check_of, timing_is_valid, waiting_of
-from reports.run.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
-from reports.run.results import (
+from reports.results.run import (
     CUT_OFF_KINDS,
     AuditCounts,
     AuditResult,
@@ -35,6 +31,10 @@ from reports.run.results import (
     RuleCheck,
     Undone,
 )
+from reports.verdict.auditable import StoredData, audit_advice
+from reports.verdict.faults import fault_line, held_against
+from reports.verdict.generator_validity import certify, check_of, timing_is_valid, waiting_of
+from reports.verdict.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from scenarios.spec import Scenario
 from scenarios.wording import count, counted, duration, listed, percent
 

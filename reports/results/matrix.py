@@ -1,7 +1,7 @@
 """`MATRIX/results.json`: what a replication matrix answers, as a pydantic model; docs/matrix.schema.json is its JSON Schema.
 
 Field names end in their units. `None` means that a figure does not exist (nothing was measured), never zero.
-Regenerate the schema after a change: `uv run python -m reports.matrix.results > docs/matrix.schema.json`.
+Regenerate the schema after a change: `uv run python -m reports.results.matrix > docs/matrix.schema.json`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from pydantic import AliasChoices, AwareDatetime, Field, NonNegativeFloat, NonNe
 from loadtests.stats.estimates import of_replications
 from reports.results.file import Kind, ResultsFile, load, schema_text
 from reports.results.parts import Machine, ResultsPart, Verdict
-from reports.run.results import Percentiles
+from reports.results.run import Percentiles
 
 
 class Figure(ResultsPart):

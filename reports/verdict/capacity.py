@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from loadtests.capacity.search import Ending, Found
 from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
-from reports.capacity.constraint import Resource
-from reports.capacity.results import ConstraintResult, RateResult, RecoveryResult
+from reports.results.capacity import ConstraintResult, RateResult, RecoveryResult, Resource
 from reports.results.parts import Verdict
 from scenarios.wording import count, counted, duration, listed, percent
 

@@ -2,7 +2,7 @@
 
 Field names end in their units. Instants are seconds since the scenario's start, 00:00 UTC of its first day. No wall time and no
 date of making: the same scenario, seed and version give the same file on one machine, byte for byte.
-Regenerate the schema after a change: `uv run python -m reports.simulation.results > docs/simulation.schema.json`.
+Regenerate the schema after a change: `uv run python -m reports.results.simulation > docs/simulation.schema.json`.
 """
 
 from datetime import date
@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from reports.results.file import Kind, ResultsFile, load, schema_text
 from reports.results.parts import Machine, ResultsPart
-from reports.run.results import ProfileFault
+from reports.results.run import ProfileFault
 from scenarios.domain import CommandKind
 
 

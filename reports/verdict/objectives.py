@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from reports.results.parts import Check, Verdict
-from reports.run.results import GeneratorResult, ObjectiveResult, OperationResult, Undone
+from reports.results.run import GeneratorResult, ObjectiveResult, OperationResult, Undone
 from scenarios.spec import Evidence
 from scenarios.wording import count, counted, milliseconds, percent, percentile_name
 

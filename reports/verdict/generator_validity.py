@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports.results.parts import Check, Verdict
-from reports.run.results import CertificateRow, GeneratorResult, ObjectiveResult, OperationResult
+from reports.results.run import CertificateRow, GeneratorResult, ObjectiveResult, OperationResult
 from scenarios.spec import Validity
 from scenarios.wording import milliseconds, percent
 
