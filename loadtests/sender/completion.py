@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel
 from loadtests.recording.histograms import HALF_BUCKET_BITS, VALUE_US_MAX
 from loadtests.recording.ledger import SlotState, intend_run, mark_run, refuse_run
-from loadtests.sender.outcomes import IS_HOPELESS, OUTCOME_BY_KIND, ErrorKind, RequestOutcome
+from loadtests.sender.outcomes import OUTCOME_BY_KIND, ErrorKind, RequestOutcome
+from loadtests.sender.retries import backoff_us, is_retried
 from loadtests.sender.state import (
     PLACE_FREE,
     PLACE_IN_FLIGHT,
@@ -102,13 +103,10 @@ def end_attempt(state: WireState, place: int, kind: int, now_us: int) -> None:
     is_indeterminate = OUTCOME_BY_KIND[kind] == RequestOutcome.INDETERMINATE
     if is_indeterminate:
         row["may_be_applied"] = 1
-    # What may have been applied must not be sent twice, unless the statement says that this changes nothing.
-    may_repeat = state.is_idempotent[operation] == 1 or row["may_be_applied"] == 0
-    has_attempts_left = row["attempt_count"] < state.limits[EngineLimit.ATTEMPTS]
-    if may_repeat and has_attempts_left and not IS_HOPELESS[kind] and state.limits[EngineLimit.IS_STOPPING] == 0:
+    if is_retried(state, place, kind):
         row["status"] = PLACE_WAITING
         row["last_kind"] = kind
-        row["sent_us"] = now_us + _backoff_us(state, row["meter"], row["attempt_count"])
+        row["sent_us"] = now_us + backoff_us(state, row["meter"], row["attempt_count"])
         state.totals[Total.WAITING] += 1
     else:
         _give_up(state, place, kind, now_us)
@@ -126,17 +124,6 @@ def _give_up(state: WireState, place: int, kind: int, now_us: int) -> None:
         state.final_errors[operation, RequestOutcome.FAILED, kind] += 1
         _end_in_ledger(state, place, SlotState.FAILED)
         _finish(state, place, RequestOutcome.FAILED, CountColumn.FAILED, Total.FAILED, now_us)
-
-
-@borrowing_kernel
-def _backoff_us(state: WireState, meter: int, attempt_count: int) -> int:
-    """Doubles with each attempt up to its maximum; a half of it depends on the meter, so that retries spread."""
-    longest = min(
-        state.limits[EngineLimit.BACKOFF_US] << min(max(attempt_count - 1, 0), 20),
-        state.limits[EngineLimit.BACKOFF_US_MAX],
-    )
-    mixed = (meter * 2_654_435_761 + attempt_count * 40_503) & 0xFFFF
-    return int(longest // 2 + (longest // 2 * mixed >> 16))
 
 
 @borrowing_kernel
