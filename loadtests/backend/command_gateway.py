@@ -24,8 +24,9 @@ from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
 from store.commands.port import DueIndex
 from store.commands.store import RECONCILER, CommandStore, Retries
+from store.roles import TableRole
+from store.schemas import schema_of
 
-SHARDS = 4  # of the due index, a DC
 STRIDE_S = 0.25
 CHUNK = 500  # commands or devices that are read at once
 MINUTE_US = 60_000_000
@@ -91,7 +92,10 @@ def run_gateway(experiment: Experiment, *, zero_ns: int, log: RequestLog, stop: 
 
 def due_index(scenario: Scenario, dc: int) -> DueIndex:
     """The shards of a business DC, an index into `topology.business_dcs`; a bucket is a stride of the replay, or a minute."""
-    return DueIndex(first_shard=dc * SHARDS, shard_count=SHARDS, bucket_us=max(MINUTE_US, _stride_us(scenario)))
+    shard_count = schema_of(scenario).table(TableRole.DUE_INDEX).shard_count
+    return DueIndex(
+        first_shard=dc * shard_count, shard_count=shard_count, bucket_us=max(MINUTE_US, _stride_us(scenario))
+    )
 
 
 def plan_of(scenario: Scenario, estate: EstateModel, dc: int) -> CommandPlan:

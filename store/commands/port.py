@@ -136,10 +136,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueIndex:
-    """How due entries are spread: a shard belongs to one home DC, a bucket is a span of time. Fixed for a keyspace."""
+    """How due entries are spread: a shard belongs to one home DC, a bucket is a span of time. Fixed for a keyspace.
+
+    The schema's due index says how many shards a home DC has.
+    """
 
     first_shard: int = 0
-    shard_count: int = 4
+    shard_count: int
     bucket_us: int = 60_000_000
 
     @property

@@ -174,6 +174,7 @@ DUE_BY_BUCKET = Table(
     reason="A partition is written, read once when its time comes, and never again: nothing is deleted, so a read meets no "
     "tombstone. 35 days outlast the longest wait for a due instant. Rows are written by the clock, not by the instant at which "
     "they are due (decision 0012): a day's window closes with the day, and its files are dropped whole.",
+    shard_count=4,  # of one home DC
 )
 
 DUE_CLEARED = Table(

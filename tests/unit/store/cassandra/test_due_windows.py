@@ -28,7 +28,7 @@ def test_an_entry_is_written_by_the_clock_however_far_it_is_due() -> None:
     statements = KeptRows()
     before_us = time.time_ns() // 1_000
     dues = [Due(before_us + days * DAY_US, CommandId(1, 2, 3), 1, DueKind.SEND) for days in (-10, 0, 30)]
-    CassandraCommandTables(statements).schedule([(DueIndex().place(due), due) for due in dues])
+    CassandraCommandTables(statements).schedule([(DueIndex(shard_count=4).place(due), due) for due in dues])
     after_us = time.time_ns() // 1_000
     assert [values["due_us"] for _, values in statements.rows] == [due.due_us for due in dues]
     assert {operation for operation, _ in statements.rows} == {StoreOperation.SCHEDULE_DUE}
