@@ -73,7 +73,7 @@ class Desk:
     def __init__(self, tables):
         self.tables = tables
         self.store = CommandStore(
-            tables, find_device=KNOWN.get, index=DueIndex(bucket_us=60 * SECOND_US), since_us=START_US
+            tables, find_device=KNOWN.get, index=DueIndex(shard_count=4, bucket_us=60 * SECOND_US), since_us=START_US
         )
         self.now_us = START_US
         self.requests: dict[CommandId, Request] = {}
