@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from scenarios.domain import ConsistencyLevel
+from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 
 _FIXED = {ConsistencyLevel.ONE: 1, ConsistencyLevel.TWO: 2, ConsistencyLevel.THREE: 3}
@@ -18,6 +18,14 @@ def hidden_writes(
             if not all(shows(topology, dc, write, read) for dc in topology.business_dcs):
                 return write, read
     return None
+
+
+def hidden_from_folds(topology: Topology) -> tuple[ConsistencyLevel, ConsistencyLevel] | None:
+    """As `hidden_writes`, of what is delivered to the event log and of the reads by which days are computed again from it."""
+    consistency = topology.consistency
+    writes = [consistency.of(one) for one in (Operation.INGEST_READING, Operation.INGEST_REVISION)]
+    # whole tables are read at the default
+    return hidden_writes(topology, writes, [consistency.of(Operation.READ_EVENTS), consistency.default])
 
 
 def shows(topology: Topology, dc: Dc, write: ConsistencyLevel, read: ConsistencyLevel) -> bool:

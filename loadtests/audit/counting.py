@@ -64,12 +64,21 @@ class Tally:
     """The counts of one DC's pass over one table; bitmaps hold which units were seen, and which seen right."""
 
     def __init__(
-        self, plane: NDArray[np.uint8], *, unit_starts: NDArray[np.int64], right_everywhere: NDArray[np.uint8]
+        self,
+        plane: NDArray[np.uint8],
+        *,
+        unit_starts: NDArray[np.int64],
+        right_everywhere: NDArray[np.uint8],
+        are_absent_unjudged: bool = False,
     ) -> None:
-        """plane: uint8[meters, bytes] of the ledger; right_everywhere: uint8[meters, unit bytes], narrowed by `finish`."""
+        """plane: uint8[meters, bytes] of the ledger; right_everywhere: uint8[meters, unit bytes], narrowed by `finish`.
+
+        are_absent_unjudged: a unit that was never seen may have been taken away by a fold that saw nothing of it.
+        """
         self._plane = plane
         self._unit_starts = unit_starts
         self._right_everywhere = right_everywhere
+        self._are_absent_unjudged = are_absent_unjudged
         self._seen = np.zeros_like(right_everywhere)
         self._right = np.zeros_like(right_everywhere)
         self.counts = np.zeros(len(FactOutcome), np.int64)
@@ -93,6 +102,7 @@ class Tally:
             compared.is_row_right,
             compared.is_value_right,
             compared.is_unjudged,
+            compared.is_stale,
             claim,
             self._seen,
             self._right,
@@ -103,12 +113,13 @@ class Tally:
         return self._examples_from(before)
 
     def finish(self) -> list[Example]:
-        """Count what was acknowledged and never seen; returns examples of it."""
+        """Count what was acknowledged and never seen; returns examples of what is lost."""
         before = self._noted[:, 0].copy()
         _count_lost(
             self._plane,
             self._unit_starts,
             self._seen,
+            self._are_absent_unjudged,
             self.counts,
             self._examples,
             self._noted,
@@ -202,6 +213,7 @@ def _count_page(
     is_row_right: NDArray[np.bool_],  # [rows]
     is_value_right: NDArray[np.bool_],  # [rows, 48]
     is_unjudged: NDArray[np.bool_],  # [rows]
+    is_stale: NDArray[np.bool_],  # [rows]
     claim: NDArray[np.uint8],  # [rows] 0: not of these facts, 1: of them, 2: a later revision in their place
     seen: NDArray[np.uint8],  # [meters, unit bytes]
     right: NDArray[np.uint8],  # [meters, unit bytes]
@@ -239,7 +251,7 @@ def _count_page(
                 continue
             seen[m, unit >> 3] |= bit
             is_right = is_row_right[row] and (not by_slot or is_value_right[row, slot - first_slot[row]])
-            if not is_right and not is_unjudged[row]:
+            if not is_right and not is_unjudged[row] and not is_stale[row]:
                 counts[FactOutcome.WRONG] += 1
                 _add_example(examples, noted, FactFault.WRONG, m, slot, row)
                 continue
@@ -250,10 +262,10 @@ def _count_page(
                     is_acknowledged = True
                     if other > slot:
                         newer = other
-            if newer >= 0:
+            if newer >= 0 and not is_stale[row]:
                 counts[FactOutcome.LOST] += 1
                 _add_example(examples, noted, FactFault.LOST, m, newer, row)
-            elif is_acknowledged and is_unjudged[row]:
+            elif is_acknowledged and (newer >= 0 or not is_right):
                 counts[FactOutcome.NOT_JUDGED] += 1
             elif is_acknowledged:
                 counts[FactOutcome.VERIFIED] += 1
@@ -267,6 +279,7 @@ def _count_lost(
     plane: NDArray[np.uint8],
     unit_starts: NDArray[np.int64],  # [units + 1] first slots, and the end
     seen: NDArray[np.uint8],
+    are_absent_unjudged: bool,
     counts: NDArray[np.int64],  # [FactOutcome]
     examples: NDArray[np.int64],
     noted: NDArray[np.int64],
@@ -280,7 +293,9 @@ def _count_lost(
             for slot in range(unit_starts[unit], unit_starts[unit + 1]):
                 if state_of(plane, m, slot) == ACKNOWLEDGED:
                     latest = slot
-            if latest >= 0:
+            if latest >= 0 and are_absent_unjudged:
+                counts[FactOutcome.NOT_JUDGED] += 1
+            elif latest >= 0:
                 counts[FactOutcome.LOST] += 1
                 _add_example(examples, noted, FactFault.LOST, m, latest, -1)
 

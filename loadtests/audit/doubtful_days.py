@@ -53,6 +53,20 @@ def fit_doubtful_days(
     return fits
 
 
+def layers_of(
+    estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], day_slot: NDArray[np.int32]
+) -> list[tuple[int, str, NDArray[np.int32]]]:
+    """All that can be delivered of a day, what gives way first: (revision, plane, int32[48]); int64[1], int32[1]."""
+    layers = [(0, str(Operation.INGEST_READING), measured_days(estate, meter, day_slot)[0])]
+    slots = (day_slot[0] + np.arange(SLOTS_PER_DAY)).astype(np.int32)
+    for plane, revision in revision_planes(ledger).items():
+        revised = revisions_of(estate, meter=meter.repeat(SLOTS_PER_DAY), first_slot=slots, revision=revision)
+        layers.append((revision, plane, revised.values_wh[:, 0]))
+    return sorted(
+        layers, key=lambda layer: layer[0]
+    )  # an estimate gives way to what was measured, a correction does not
+
+
 def _fit(
     estate: EstateModel,
     ledger: Ledger,
@@ -62,14 +76,7 @@ def _fit(
     held: Mapping[str, np.int64],
 ) -> Fit:
     """One day: `meter` and `day_slot` are arrays of one."""
-    layers: list[tuple[int, str, NDArray[np.int32]]] = [
-        (0, str(Operation.INGEST_READING), measured_days(estate, meter, day_slot)[0])
-    ]
-    slots = (day_slot[0] + np.arange(SLOTS_PER_DAY)).astype(np.int32)
-    for plane, revision in revision_planes(ledger).items():
-        revised = revisions_of(estate, meter=meter.repeat(SLOTS_PER_DAY), first_slot=slots, revision=revision)
-        layers.append((revision, plane, revised.values_wh[:, 0]))
-    layers.sort(key=lambda layer: layer[0])  # an estimate gives way to what was measured, a correction does not
+    layers = layers_of(estate, ledger, meter, day_slot)
     applied = np.array([slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED)[0] for _, plane, _ in layers])
     doubts = []  # each a delivery: bool[layers, 48]
     is_upload = bool(sends_runs(estate, meter, day_slot, np.array([SLOTS_PER_DAY]))[0])

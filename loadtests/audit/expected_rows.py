@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from loadtests.audit.doubtful_days import Fit, fit_doubtful_days
 from loadtests.audit.fact_classes import FactClass, revision_planes, slots_in
+from loadtests.audit.stale_folds import fit_stale_days
 from loadtests.audit.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
@@ -52,6 +53,7 @@ class Compared:
     is_row_right: NDArray[np.bool_]  # [rows] all columns but the values
     is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
     is_unjudged: NDArray[np.bool_]  # [rows] too much is in doubt to say what the row must be
+    is_stale: NDArray[np.bool_]  # [rows] a fold of some of what was sent, where a fold need not have seen all of it
 
 
 def audited_columns(table: Table) -> tuple[str, ...]:
@@ -68,8 +70,13 @@ def held_integers(table: Table, page: TablePage) -> dict[str, NDArray[np.int64]]
     }
 
 
-def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: TablePage) -> Compared:
-    """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one."""
+def compare_page(
+    estate: EstateModel, ledger: Ledger, table: Table, page: TablePage, *, folds_may_lack: bool = False
+) -> Compared:
+    """Hold every cell of a page of `table`, read as `audited_columns`, against the recomputed one.
+
+    folds_may_lack: days were computed again by reads that need not show what was acknowledged.
+    """
     lengths = page.list_lengths(audited_columns(table).index(VALUES)) if VALUES in audited_columns(table) else None
     held = held_integers(table, page)
     messages = _messages(estate, ledger, table, held)
@@ -78,6 +85,7 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: TableP
         is_row_right=np.zeros(page.row_count, np.bool_),
         is_value_right=np.ones((page.row_count, SLOTS_PER_DAY), np.bool_),
         is_unjudged=np.zeros(page.row_count, np.bool_),
+        is_stale=np.zeros(page.row_count, np.bool_),
     )
     for rows in _alike(messages):
         expected = _expected(estate, ledger, table, messages, rows)
@@ -91,6 +99,11 @@ def compare_page(estate: EstateModel, ledger: Ledger, table: Table, page: TableP
             fits = fit_doubtful_days(estate, ledger, messages.meter[others], messages.first_slot[others], of_others)
             right[~right] = fits == Fit.YES
             compared.is_unjudged[others] = fits == Fit.UNKNOWN
+        if table.has_role(*DAY_VIEWS) and folds_may_lack and not messages.is_export[rows[0]]:
+            some = rows[~right | _is_behind(ledger, messages, rows)]
+            of_some = {name: values[some] for name, values in held.items()}
+            fits = fit_stale_days(estate, ledger, messages.meter[some], messages.first_slot[some], of_some)
+            compared.is_stale[some] = fits != Fit.NO
         compared.is_row_right[rows] = right
         if lengths is not None:
             wanted = expected[VALUES]
@@ -218,6 +231,17 @@ def _is_folded(
     for name, values in held.items():
         folded &= _is_right(estate, messages, rows, name, values[rows], expected)
     return folded
+
+
+def _is_behind(ledger: Ledger, messages: Messages, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows of days go less far than what was acknowledged: bool[len(rows)]."""
+    meter, last = messages.meter[rows], messages.first_slot[rows]
+    day_slot = (last // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    is_later = np.arange(SLOTS_PER_DAY) > (last - day_slot)[:, np.newaxis]
+    planes = (Operation.INGEST_READING, *revision_planes(ledger))
+    acknowledged = np.any([slots_in(ledger, one, meter, day_slot, SlotState.ACKNOWLEDGED) for one in planes], axis=0)
+    is_behind: NDArray[np.bool_] = (acknowledged & is_later).any(axis=1)
+    return is_behind
 
 
 def _expected_days(

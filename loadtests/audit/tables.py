@@ -29,9 +29,11 @@ from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation
 from scenarios.spec import Topology
+from scenarios.visible_writes import hidden_from_folds
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import RawRowsHandler
+from store.roles import DAY_VIEWS
 from store.tables import Schema, Table
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class FactCounts:
     phantom: int = 0
     duplicate: int = 0
     indeterminate: int = 0
-    not_judged: int = 0  # of the acknowledged ones: too much beside them is in doubt
+    not_judged: int = 0  # of the acknowledged ones: too much beside them is in doubt, or a fold need not have seen them
 
     def add(self, other: "FactCounts") -> None:
         for name, count in asdict(other).items():
@@ -93,6 +95,7 @@ def audit(
     progress: Callable[[str], None],
     sent: Mapping[Operation, Sent] | None = None,
     hints_left: Callable[[], int] = lambda: 0,
+    is_folded: bool = True,
 ) -> AuditReport:
     """Read every table back through each DC's session and judge every fact.
 
@@ -112,7 +115,13 @@ def audit(
         patience.wait_for_hints()
     for table in audited_tables(schema):
         judge = _TableJudge(
-            estate=estate, ledger=ledger, schema=schema, table=table, topology=topology, examples=report.examples
+            estate=estate,
+            ledger=ledger,
+            schema=schema,
+            table=table,
+            topology=topology,
+            examples=report.examples,
+            folds_may_lack=is_folded and hidden_from_folds(topology) is not None,
         )
         for dc, session in sessions.items():
             progress(f"audit: {table.name} as {dc} holds it")
@@ -261,12 +270,14 @@ class _TableJudge:
         table: Table,
         topology: Topology,
         examples: list[FaultExample],
+        folds_may_lack: bool,
     ) -> None:
         self._estate = estate
         self._ledger = ledger
         self._table = table
         self._topology = topology
         self._examples = examples
+        self._folds_may_lack = folds_may_lack and table.has_role(*DAY_VIEWS)
         self._classes = fact_classes(estate, ledger, schema, table)
         self._right = [unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True) for one in self._classes]
         self._by_dc: list[FactCounts] = []
@@ -284,7 +295,8 @@ class _TableJudge:
             lost = int(counts[FactOutcome.LOST])
             # a view's row that a DC has not heard of the latest fold of is there, with its older values
             wrong = int(counts[FactOutcome.WRONG])
-            waited_s = patience.wait() if lost or wrong else 0.0
+            stale = int(counts[FactOutcome.NOT_JUDGED]) if self._folds_may_lack else 0
+            waited_s = patience.wait() if lost or wrong or stale else 0.0
             if waited_s == 0:
                 break
             log.info("audit table=%s dc=%s lost=%d wrong=%d waiting", self._table.name, dc, lost, wrong)
@@ -343,13 +355,18 @@ class _TableJudge:
         select.consistency_level = DriverLevel.name_to_value[self._topology.consistency.audit]
         select.is_idempotent = True
         tallies = [
-            Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=bitmap)
+            Tally(
+                one.plane,
+                unit_starts=one.unit_starts,
+                right_everywhere=bitmap,
+                are_absent_unjudged=self._folds_may_lack,
+            )
             for one, bitmap in zip(self._classes, right, strict=True)
         ]
         examples: list[FaultExample] = []
         started = time.monotonic()
         for page in read_pages(session, select, token_ranges(session, keyspace, dc, SPLITS_PER_RANGE)):
-            compared = compare_page(self._estate, self._ledger, self._table, page)
+            compared = compare_page(self._estate, self._ledger, self._table, page, folds_may_lack=self._folds_may_lack)
             for one, tally in zip(self._classes, tallies, strict=True):
                 claim = rows_of_class(self._estate, self._table, compared, one)
                 examples += [

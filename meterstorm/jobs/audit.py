@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cassandra.cluster import Session
 
+from loadtests.audit.fact_classes import revision_planes
 from loadtests.audit.row_counts import sent_of
 from loadtests.audit.rules.back_office_read import check_office
 from loadtests.audit.rules.commands_read import check_command_rules
@@ -87,6 +88,7 @@ def audit(
                 for operation, one in sent_of(RunFolder(run_folder).history, experiment.schema).items()
             },
             hints_left=partial(hints_left_bytes, RunFolder(run_folder).cluster),
+            is_folded=scenario.run.back_office or bool(revision_planes(ledger)),
         )
         check_all = partial(check_rules, is_closed=is_closed)
         report.rules.extend(_rules(experiment, ledger, progress, check_all))

@@ -152,7 +152,9 @@ class AuditCounts(ResultsPart):
     phantom: NonNegativeInt = Field(description="there, though never sent, or certainly refused")
     duplicate: NonNegativeInt = Field(description="there more than once")
     not_judged: NonNegativeInt = Field(
-        default=0, description="acknowledged, and too much beside them is indeterminate to say what became of them"
+        default=0,
+        description="acknowledged, and too much beside them is indeterminate to say what became of them, or a day's view of them "
+        "was computed again by reads that need not show them",
     )
 
 

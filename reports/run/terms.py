@@ -44,7 +44,8 @@ TERMS = (
     (
         "Not judged",
         "Acknowledged, and too much beside it is indeterminate to say what became of it: an indeterminate row that came may "
-        "stand in a sum for one that is lost, and a day with many indeterminate half-hours may add up to anything.",
+        "stand in a sum for one that is lost, and a day with many indeterminate half-hours may add up to anything. Or a day's "
+        "view that is what a part of the event log comes to, where the scenario's levels let a read miss what was acknowledged.",
     ),
     (
         "Indeterminate, of facts",

@@ -36,6 +36,7 @@ from reports.verdict.faults import fault_line, held_against
 from reports.verdict.generator_validity import certify, check_of, timing_is_valid, waiting_of
 from reports.verdict.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from scenarios.spec import Scenario
+from scenarios.visible_writes import hidden_from_folds
 from scenarios.wording import count, counted, duration, listed, percent
 
 FAULTS: Mapping[str, str] = {
@@ -182,7 +183,7 @@ def audit_checks(
         return [_check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)]
     return [
         *(_fault_check(audit, kind) for kind in FAULTS),
-        _read_back_check(audit, data),
+        _read_back_check(audit, scenario, data),
         *(_rule_check(rule) for rule in audit.rules),
         *_dc_checks(audit, scenario, data),
     ]
@@ -265,7 +266,7 @@ def _fault_count(counts: AuditCounts, kind: str) -> int:
     return int(getattr(counts, kind))
 
 
-def _read_back_check(audit: AuditResult, data: StoredData) -> Check:
+def _read_back_check(audit: AuditResult, scenario: Scenario, data: StoredData) -> Check:
     if audit.acknowledged == 0:
         sentence = "No fact was acknowledged, so there was nothing to read back and nothing is proved."
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
@@ -284,9 +285,8 @@ def _read_back_check(audit: AuditResult, data: StoredData) -> Check:
         return _check(READ_BACK, "audit", Verdict.FAIL, sentence)
     if audit.not_judged:
         sentence = (
-            f"{count(audit.not_judged)} of {counted(audit.acknowledged, 'acknowledged fact')} can't be judged: operations whose "
-            f"outcome is unknown may have hidden what became of them. The other {count(audit.verified)} were read back with "
-            "their exact value."
+            f"{count(audit.not_judged)} of {counted(audit.acknowledged, 'acknowledged fact')} can't be judged: "
+            f"{_why_not_judged(scenario)}. The other {count(audit.verified)} were read back with their exact value."
         )
         return _check(READ_BACK, "audit", Verdict.INCONCLUSIVE, sentence)
     dcs = listed(list(audit.per_dc)) if audit.per_dc else "the cluster"
@@ -295,6 +295,17 @@ def _read_back_check(audit: AuditResult, data: StoredData) -> Check:
         "each there once and with its exact value."
     )
     return _check(READ_BACK, "audit", Verdict.PASS, sentence)
+
+
+def _why_not_judged(scenario: Scenario) -> str:
+    in_doubt = "operations whose outcome is unknown may have hidden what became of them"
+    hidden = hidden_from_folds(scenario.topology)
+    if hidden is None:
+        return in_doubt
+    return (
+        f"their views of a day are what a part of the event log comes to. Computed again after a delivery at {hidden[0]} by a "
+        f"read at {hidden[1]}, they need not show all that was acknowledged, so it says nothing of the cluster; or {in_doubt}"
+    )
 
 
 def _dc_checks(audit: AuditResult, scenario: Scenario, data: StoredData) -> list[Check]:

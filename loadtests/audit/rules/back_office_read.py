@@ -22,13 +22,13 @@ from loadtests.audit.rules.back_office import (
 )
 from loadtests.audit.rules.customers import EXAMPLES_MAX, Checked
 from loadtests.audit.rules.customers_read import sample_text, settled_homes, unsettled_homes
+from loadtests.audit.rules.weak_levels import in_doubt, why_hidden
 from loadtests.backend.back_office import SUMMARISED_METERS_MAX, local_months_of, projection_of, projectors_of
 from loadtests.backend.home_stores import HomeStores
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.prices import book_of
 from scenarios.domain import DAY_US, Operation, SettlementRunCode, premises_of_mpxn
 from scenarios.spec import Topology
-from scenarios.visible_writes import hidden_writes
 from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import CassandraBulk
@@ -76,33 +76,18 @@ def check_office(
             stores.append(HomeReadings(Statements(session, schema, topology), bulk, book_of(estate)))
         homes = HomeStores(estate, stores)
         refusals = check_refusals(homes.first, estate, refused_count)
-        return [
+        checks = [
             *([refusals] if refusals.counted or refusals.faults else []),
-            *(_in_doubt(check_projections(homes, estate, ledger), why_doubtful(topology)) if is_closed else []),
+            *(check_projections(homes, estate, ledger) if is_closed else []),
         ]
+        return in_doubt(checks, why_doubtful(topology))
 
 
 def why_doubtful(topology: Topology) -> str | None:
-    """Why projections may lack what was acknowledged, though each is made in its home's DC: the levels of writes and reads."""
-    consistency = topology.consistency
-    writes = {consistency.of(one) for one in (*DELIVERIES, StoreOperation.WRITE_SETTLEMENT)}
-    reads = {
-        consistency.of(one) for one in (Operation.READ_EVENTS, Operation.READ_SETTLEMENT, Operation.READ_COMPARISON)
-    }
-    hidden = hidden_writes(topology, writes, {*reads, consistency.default})  # whole tables are read at the default
-    if hidden is None:
-        return None
-    return f"what was acknowledged at {hidden[0]} a read at {hidden[1]} may not show, so it says nothing of the cluster"
-
-
-def _in_doubt(checks: Sequence[Checked], why: str | None) -> list[Checked]:
-    """A rule that is broken where there is a reason for it has nothing that it could be held against, and says why."""
-    return [
-        replace(one, counted=0, faults=0, examples=(), sample=f"{one.faults:,} of {one.counted:,} differ, and {why}")
-        if why and one.faults
-        else one
-        for one in checks
-    ]
+    """Why refusals and projections may lack what was acknowledged, though each is made in its home's DC."""
+    writes = (*DELIVERIES, Operation.RECORD_REJECTED, StoreOperation.WRITE_SETTLEMENT)
+    reads = (Operation.READ_EVENTS, Operation.READ_SETTLEMENT, Operation.READ_COMPARISON, Operation.READ_REJECTED)
+    return why_hidden(topology, writes, reads)
 
 
 def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int) -> Checked:

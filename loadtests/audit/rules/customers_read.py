@@ -27,11 +27,12 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
+from loadtests.audit.rules.weak_levels import in_doubt, why_hidden
 from loadtests.backend.back_office import local_months_of, utc_months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.calendar import days_of_month
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation
 from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
@@ -41,6 +42,7 @@ from store.cassandra.customers import CassandraCustomers
 from store.columns import Piece, integers
 from store.customers.desk import Desk
 from store.customers.port import Bill
+from store.operations import StoreOperation
 from store.ports import LogEvent
 from store.readings.verify import Difference, verify
 from store.roles import HOME_VIEWS
@@ -49,6 +51,8 @@ from store.tariffs import EXPORT, MISSING_WH, PriceList
 
 HOMES_MAX = 200
 DISPLAYS_A_TARIFF = 3  # that are looked at at each half-hour of a day on which the clocks change
+WRITES = (Operation.INGEST_READING, Operation.INGEST_REVISION, StoreOperation.REFOLD_DAY, Operation.WRITE_TARIFF)
+READS = (Operation.READ_EVENTS, Operation.READ_USAGE_MONTH, Operation.READ_BILLING_MONTH, Operation.READ_TARIFF)
 FOLDED_HALF_HOURS_MAX = 100_000  # of the log, some seconds' work
 
 
@@ -86,16 +90,18 @@ def check_rules(
     published = {one.version for one in customers.price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
     of_homes = sample_text(len(homes), estate.premises_count, "homes")
-    checks = [_displays(estate, homes, kinds, desks, prices)]
+    rows, sums = list[Checked](), [_displays(estate, homes, kinds, desks, prices)]
     is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
     if is_any_read:
         fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
         days = _days_of(events, kinds)
-        checks += [
+        rows += [
             check_registers(_registers(events), []),
             check_raw_forms(
                 estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
             ),
+        ]
+        sums += [
             check_bills(
                 [
                     bill
@@ -118,8 +124,10 @@ def check_rules(
                 zone,
             ),
         ]
-    checks = [replace(one, sample=of_homes) for one in checks]
-    return checks + (_views(session, estate, ledger, schema, topology, progress) if is_any_read else [])
+    rows, sums = ([replace(one, sample=of_homes) for one in checks] for checks in (rows, sums))
+    sums += _views(session, estate, ledger, schema, topology, progress) if is_any_read else []
+    # what a read misses explains no row that is wrong by itself
+    return [*rows, *in_doubt(sums, why_hidden(topology, WRITES, READS))]
 
 
 def sample_text(looked_at: int, of: int, what: str) -> str | None:

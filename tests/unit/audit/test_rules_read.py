@@ -15,7 +15,7 @@ from loadtests.workload.operations import planes_of
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import SLOTS_PER_DAY, Operation
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
 from store.customers.store import HomeCustomers
@@ -65,6 +65,7 @@ def checks_of(
     sent: Sent = lambda _meter, _day, whole: whole,
     unpublished: int = 0,
     divided_by: Calendar | None = None,
+    topology: Topology | None = None,
 ) -> dict[str, Checked]:
     """What the rules say of a store that holds what `sent` makes of each meter's day, and but the first price lists.
 
@@ -93,7 +94,7 @@ def checks_of(
         estate=estate,
         ledger=ledger,
         schema=SCHEMA,
-        topology=scenario().topology,
+        topology=topology or scenario().topology,
         progress=lambda _: None,
         is_closed=True,
     )
@@ -159,3 +160,22 @@ def test_a_day_that_did_not_come_is_on_no_bill(estate: EstateModel, monkeypatch:
     checks = checks_of(estate, monkeypatch, sent=lambda meter, day, whole: None if meter == 1 and day == 0 else whole)
     assert checks["bills add up to the half-hours"].is_right
     assert checks["registers never fall"].counted == DAYS * estate.meter_count - 1
+
+
+@pytest.mark.parametrize(("level", "is_right"), [("LOCAL_QUORUM", False), ("LOCAL_ONE", None)])
+def test_what_a_read_may_not_show_breaks_no_rule_but_a_row_that_is_wrong_by_itself_does(
+    estate: EstateModel, monkeypatch: pytest.MonkeyPatch, level: str, is_right: bool | None
+) -> None:
+    topology = Topology.model_validate(
+        {"dcs": [{"name": "north", "nodes": 3, "rf": 3}], "consistency": {"default": level}}
+    )
+
+    def sent(of: int, day: int, whole: Readings) -> Readings:
+        return replace(whole, register_wh=np.zeros(1, np.int64)) if (of, day) == (0, 1) else whole
+
+    checks = checks_of(estate, monkeypatch, sent=sent, unpublished=1, topology=topology)
+    shown = checks["displays show the price in force"]
+    assert shown.is_right is is_right
+    assert is_right is False or f"a read at {level} may not show" in (shown.sample or "")
+    assert checks["registers never fall"].is_right is False
+    assert checks["a customer's days are those of the clock on the wall"].is_right

@@ -84,6 +84,7 @@ def audited(
     settle_s: float = 0.0,
     sent: dict[Operation, Sent] | None = None,
     topology: Topology = TOPOLOGY,
+    is_folded: bool = True,
 ) -> AuditReport:
     return audit(
         {"north": north, "south": south},  # type: ignore[dict-item]
@@ -94,6 +95,7 @@ def audited(
         settle_s=settle_s,
         progress=lambda _: None,
         sent=sent,
+        is_folded=is_folded,
     )
 
 
