@@ -93,11 +93,12 @@ class Calendar:
 
     def day_start_us(self, day: int) -> int:
         """When a local day begins [us since the Unix epoch]."""
-        return int(self.day_starts_us(np.array([day]))[0])
+        return day * DAY_US if self.zone == "UTC" else _day_start_us(self.zone, day)
 
     def day_of(self, instant_us: int) -> int:
         """The local day of an instant [us since the Unix epoch], in days since 1970."""
-        return int(self.days_of(np.array([instant_us]))[0])
+        day = instant_us // DAY_US
+        return day + (instant_us >= self.day_start_us(day + 1)) - (instant_us < self.day_start_us(day))
 
     def next_midnight_us(self, instant_us: int) -> int:
         """When the local day after that of an instant begins, both [us since the Unix epoch]."""
@@ -202,6 +203,12 @@ def _year(name: str, year: int) -> tuple[int, NDArray[np.int64]]:
         )
     starts_us.flags.writeable = False
     return (first - _EPOCH).days, starts_us
+
+
+@lru_cache(maxsize=65_536)  # a bill asks for each of a home's days, and more than once
+def _day_start_us(name: str, day: int) -> int:
+    first_day, starts_us = _year(name, (_EPOCH + timedelta(days=day)).year)
+    return int(starts_us[day - first_day])
 
 
 @lru_cache(maxsize=512)

@@ -12,9 +12,12 @@ from scenarios.part import Line, Part, Share
 from scenarios.tariff_text import tariffs_text
 from scenarios.tariffs import (
     BANDS_MAX,
+    BLOCKS_MAX,
     DAY_NAMES,
+    FUELS,
     HOLIDAYS_MAX,
     Band,
+    Block,
     Half,
     Rate,
     Register,
@@ -30,6 +33,7 @@ from scenarios.tariffs import (
     require_room_to_rise,
     slot_of,
     upence_of,
+    wh_of,
     with_series,
 )
 
@@ -69,6 +73,14 @@ class BandSpec(Part):
     months: tuple[Month, ...] = Field(default=tuple(range(1, 13)), min_length=1, max_length=12)
 
 
+class BlockSpec(Part):
+    """Other prices for what a home uses of a fuel on a local day beyond so much."""
+
+    fuel: Literal["electricity", "gas", "export"]
+    above_kwh: str
+    rates: dict[str, Price] = Field(min_length=1, description="by name; those left out stay as in the block before")
+
+
 class StandingCharges(Part):
     """Standing charges [pence a day]."""
 
@@ -85,6 +97,9 @@ class TariffSpec(Part):
     clock: TariffClock = TariffClock.LOCAL
     rates: dict[str, RateSpec] = Field(min_length=1, description="by name")
     bands: tuple[BandSpec, ...] = Field(default=(), max_length=BANDS_MAX)
+    blocks: tuple[BlockSpec, ...] = Field(
+        default=(), max_length=len(FUELS) * BLOCKS_MAX, description="beyond the first block, each fuel's in their order"
+    )
     otherwise: Line | None = Field(default=None, description="the rate of what no band has; of all, without bands")
     holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
     standing: StandingCharges = StandingCharges()
@@ -105,6 +120,8 @@ class TariffSpec(Part):
             raise ValueError(f"tariff '{self.name}': a series of more than {_SERIES_DAYS_MAX} days")
         if self.series and self.bands:
             raise ValueError(f"tariff '{self.name}' has bands and a series: a half-hour has one price")
+        if self.series and self.blocks:
+            raise ValueError(f"tariff '{self.name}' has blocks and a series: a half-hour of a series has one price")
         return self
 
     def tariff(self) -> Tariff:
@@ -122,9 +139,11 @@ class TariffSpec(Part):
             if len(names) > 1:
                 raise TariffError(f"{where} has {len(names)} rates and no bands: no half-hour would have the others")
             otherwise = 0
+        rates = tuple(_rate(name, spec, f"{where}, rate '{name}'") for name, spec in self.rates.items())
         return Tariff(
             name=self.name,
-            rates=tuple(_rate(name, spec, f"{where}, rate '{name}'") for name, spec in self.rates.items()),
+            rates=rates,
+            blocks=self._blocks(rates, where),
             bands=tuple(
                 Band(
                     rate=number(band.rate),
@@ -147,6 +166,24 @@ class TariffSpec(Part):
             rounded_at=self.rounded_at,
             half=self.half,
         )
+
+    def _blocks(self, rates: tuple[Rate, ...], where: str) -> tuple[Block, ...]:
+        blocks: list[Block] = []
+        for at, spec in enumerate(self.blocks, 1):
+            named = f"{where}, block {at}"
+            for name in spec.rates:
+                if name not in self.rates:
+                    raise TariffError(f"{named}: there is no rate '{name}': there are {', '.join(self.rates)}")
+            fuel = FUELS.index(spec.fuel)
+            before = [one.npence_per_wh for one in blocks if one.fuel == fuel]
+            prices = list(before[-1] if before else (rate.npence_per_wh[fuel] for rate in rates))
+            for number, name in enumerate(self.rates):
+                if name in spec.rates:
+                    told = npence_of(spec.rates[name], f"{named}, rate '{name}'")
+                    prices[number] = -told if spec.fuel == "export" else told
+            above_wh = wh_of(spec.above_kwh, named)
+            blocks.append(Block(fuel=fuel, above_wh=above_wh, npence_per_wh=tuple(prices)))
+        return tuple(blocks)
 
     def series_of_days(self, first_day: int, calendar: Calendar) -> Mapping[int, Tariff]:
         """The tariff of each local day of which a series is published: days since 1970, the span's first among them.

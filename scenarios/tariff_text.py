@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from scenarios.tariffs import Band, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
+from scenarios.tariffs import Band, Block, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
 
 TEXT_CHARS_MAX = 6_000
 """As much as `store.schemas` counts a row for."""
+
+_PRICES_END = 5  # of a rate: its name, register, and three prices of the first block stand before
 
 
 def tariffs_text(tariffs: Sequence[Tariff]) -> str:
@@ -32,10 +34,14 @@ def tariffs_of(text: str) -> tuple[Tariff, ...]:
 
 
 def _told(tariff: Tariff) -> dict[str, Any]:
+    # a rate's prices beyond the first block stand behind its others, so that a program that knows of no blocks reads none of it
+    beyond = [[block.npence_per_wh[rate] for block in tariff.blocks] for rate in range(len(tariff.rates))]
     return {
         "name": tariff.name,
         "clock": str(tariff.clock),
-        "rates": [[rate.name, int(rate.register), *rate.npence_per_wh] for rate in tariff.rates],
+        "rates": [
+            [rate.name, int(rate.register), *rate.npence_per_wh, *beyond[at]] for at, rate in enumerate(tariff.rates)
+        ],
         "bands": [
             [band.rate, band.first_slot, band.end_slot, list(band.days), list(band.months)] for band in tariff.bands
         ],
@@ -45,6 +51,7 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "standing": list(tariff.standing_upence),
         "vat": tariff.vat_permille,
         "rounded": [str(tariff.rounded_at), str(tariff.half)],
+        **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
     }
 
 
@@ -56,7 +63,7 @@ def _tariff(told: dict[str, Any]) -> Tariff:
         clock=TariffClock(told["clock"]),
         rates=tuple(
             Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
-            for name, register, of_electricity, of_gas, of_export in told["rates"]
+            for name, register, of_electricity, of_gas, of_export, *_ in told["rates"]
         ),
         bands=tuple(
             Band(rate=rate, first_slot=first, end_slot=end, days=tuple(days), months=tuple(months))
@@ -65,6 +72,10 @@ def _tariff(told: dict[str, Any]) -> Tariff:
         otherwise=told["otherwise"],
         holidays=tuple(told["holidays"]),
         series_day=told["series_day"],
+        blocks=tuple(
+            Block(fuel=fuel, above_wh=above_wh, npence_per_wh=tuple(rate[_PRICES_END + at] for rate in told["rates"]))
+            for at, (fuel, above_wh) in enumerate(told.get("blocks", ()))
+        ),
         standing_upence=(electricity, gas, export),
         vat_permille=told["vat"],
         rounded_at=RoundedAt(rounded_at),

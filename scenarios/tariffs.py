@@ -4,6 +4,7 @@ A tariff switches by the clock on the wall, as customers are promised, or by UTC
 half-hours of kinds of days in some months; what no band covers has the rate that `otherwise` names. Or it has a series: a price
 for each half-hour of one local day, in their order, 46 or 50 of them where the clocks change. On a day for which no series
 was published the last one stays in force, by the clock on the wall.
+Blocks give what a home uses of a fuel on a local day beyond so much other prices, rate by rate.
 
 Prices are integers in billionths of a penny a Wh (npence): 26.4159 p a kWh are 26,415,900. Those of export are negative.
 """
@@ -26,6 +27,8 @@ TARIFFS_MAX = 32  # of a price list
 RATES_MAX = 50  # of a tariff: as many as a day can have half-hours
 BANDS_MAX = 64
 HOLIDAYS_MAX = 400
+BLOCKS_MAX = 3  # of a fuel, beyond the first: British smart meters have four with it (SMETS2, tariff block prices)
+BLOCK_WH_MAX = 1_000_000  # a thousand kWh a day: what is beyond was written in Wh
 
 FUELS = ("electricity", "gas", "export")
 """What has a price, in the order of the fuel codes."""
@@ -117,6 +120,15 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Prices of what a home uses of a fuel beyond so much of a local day."""
+
+    fuel: int  # its code
+    above_wh: int
+    npence_per_wh: tuple[int, ...]  # of each of the tariff's rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
     """Raises TariffError for bands that overlap or leave a gap, and for prices that can't be."""
 
@@ -129,6 +141,7 @@ class Tariff:
     series_day: int | None = (
         None  # the local day whose half-hours the rates are, in their order; then there are no bands
     )
+    blocks: tuple[Block, ...] = ()  # beyond the first, whose prices are those of the rates; a fuel's by what is above
     standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
     vat_permille: int = 0  # of what a bill charges; 5 % are 50
     rounded_at: RoundedAt = RoundedAt.TOTAL
@@ -143,6 +156,7 @@ class Tariff:
                 raise TariffError(f"{self}: a series has no bands, and is of a local day")
         else:
             self._check_bands()
+        self._check_blocks()
         if not 0 <= self.vat_permille <= 1_000:
             raise TariffError(f"{self}: VAT is 0 .. 1,000 thousandths, not {self.vat_permille}")
         if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in self.standing_upence):
@@ -157,10 +171,36 @@ class Tariff:
         if len({rate.name for rate in self.rates}) != len(self.rates):
             raise TariffError(f"{self}: two rates have the same name")
         for rate in self.rates:
-            for fuel, price in zip(FUELS, rate.npence_per_wh, strict=True):
-                high = 0 if fuel == FUELS[_EXPORT] else NPENCE_PER_WH_MAX
-                if not -NPENCE_PER_WH_MAX <= price <= high:
-                    raise TariffError(f"{self}: rate '{rate.name}' of {fuel}: {pence_text(price)} p a kWh can't be")
+            for fuel, price in enumerate(rate.npence_per_wh):
+                self._check_price(rate, fuel, price)
+
+    def _check_price(self, rate: Rate, fuel: int, price: int, where: str = "") -> None:
+        high = 0 if fuel == _EXPORT else NPENCE_PER_WH_MAX
+        if not -NPENCE_PER_WH_MAX <= price <= high:
+            raise TariffError(
+                f"{self}: rate '{rate.name}' of {FUELS[fuel]}{where}: {pence_text(price)} p a kWh can't be"
+            )
+
+    def _check_blocks(self) -> None:
+        if self.blocks and self.series_day is not None:
+            raise TariffError(f"{self} has a series and blocks: a half-hour of a series has one price")
+        for fuel, name in enumerate(FUELS):
+            limits = [one.above_wh for one in self.blocks if one.fuel == fuel]
+            if len(limits) > BLOCKS_MAX:
+                raise TariffError(
+                    f"{self} has {len(limits) + 1} blocks of {name}: at most {BLOCKS_MAX + 1} are possible"
+                )
+            for before, limit in zip([0, *limits], limits, strict=False):
+                if not before < limit <= BLOCK_WH_MAX:
+                    raise TariffError(
+                        f"{self}: a block of {name} above {kwh_text(limit)} kWh a day can't follow one above "
+                        f"{kwh_text(before)} kWh: give them in their order, up to {kwh_text(BLOCK_WH_MAX)} kWh"
+                    )
+        for block in self.blocks:
+            if not 0 <= block.fuel < len(FUELS) or len(block.npence_per_wh) != len(self.rates):
+                raise TariffError(f"{self}: a block is of a fuel, and has a price for each of {len(self.rates)} rates")
+            for rate, price in zip(self.rates, block.npence_per_wh, strict=True):
+                self._check_price(rate, block.fuel, price, f" above {kwh_text(block.above_wh)} kWh")
 
     def _check_bands(self) -> None:
         if len(self.bands) > BANDS_MAX or len(self.holidays) > HOLIDAYS_MAX:
@@ -193,6 +233,14 @@ class Tariff:
         """Has every half-hour of every day the same rate?"""
         return not self.bands and self.series_day is None
 
+    def blocks_of(self, fuel: int) -> tuple[Block, ...]:
+        """The blocks of a fuel code beyond the first, by what is above."""
+        return tuple(one for one in self.blocks if one.fuel == fuel)
+
+    def prices_of(self, rate: int, fuel: int) -> tuple[int, ...]:
+        """What a Wh of a fuel costs by one of the rates, in each block from the first on [npence]."""
+        return (self.rates[rate].npence_per_wh[fuel], *(one.npence_per_wh[rate] for one in self.blocks_of(fuel)))
+
     def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
         """The rate of a half-hour of the tariff's clock, an index into `rates`.
 
@@ -213,7 +261,7 @@ class Tariff:
 def require_pence(tariff: Tariff) -> None:
     """Raises TariffError where prices of import are so low that they must have been written in pounds."""
     for at, fuel in enumerate(FUELS[:_EXPORT]):
-        dearest = max(abs(rate.npence_per_wh[at]) for rate in tariff.rates)
+        dearest = max(abs(price) for rate in range(len(tariff.rates)) for price in tariff.prices_of(rate, at))
         if 0 < dearest < _NPENCE_DEAREST_MIN:
             raise TariffError(
                 f"{tariff}: its dearest price of {fuel} is {pence_text(dearest)} p a kWh: give pence, not pounds"
@@ -223,7 +271,8 @@ def require_pence(tariff: Tariff) -> None:
 def require_room_to_rise(tariff: Tariff, announcements: int) -> None:
     """Raises TariffError where so many price announcements would bring a price above what any may be."""
     percent = 100 + PRICE_STEP_PERCENT * announcements
-    dearest = max(abs(price) for rate in tariff.rates for price in rate.npence_per_wh)
+    told = [rate.npence_per_wh for rate in tariff.rates] + [block.npence_per_wh for block in tariff.blocks]
+    dearest = max(abs(price) for prices in told for price in prices)
     if dearest * percent // 100 > NPENCE_PER_WH_MAX:
         raise TariffError(
             f"{tariff}: {pence_text(dearest)} p a kWh, {PRICE_STEP_PERCENT} % dearer with each of {announcements} price "
@@ -327,6 +376,11 @@ def upence_of(text: str, where: str) -> int:
     return _scaled(text, 6, where, "pence", "54.75")
 
 
+def wh_of(text: str, where: str) -> int:
+    """Energy in kWh, as text, in Wh. Raises TariffError, naming `where`, for what is no such number."""
+    return _scaled(text, 3, where, "kWh", "8.5")
+
+
 def permille_of(text: str, where: str) -> int:
     """A percentage, as text, in thousandths. Raises TariffError, naming `where`, for what is no such number."""
     return _scaled(text, 1, where, "per cent", "5")
@@ -347,7 +401,16 @@ def _scaled(text: str, decimals: int, where: str, unit: str, example: str) -> in
 
 def pence_text(npence_per_wh: int) -> str:
     """A price in pence a kWh, as people write it."""
-    text = f"{Decimal(npence_per_wh).scaleb(-PENCE_DECIMALS):f}"
+    return _unscaled(npence_per_wh, PENCE_DECIMALS)
+
+
+def kwh_text(wh: int) -> str:
+    """Energy in kWh, as people write it."""
+    return _unscaled(wh, 3)
+
+
+def _unscaled(parts: int, decimals: int) -> str:
+    text = f"{Decimal(parts).scaleb(-decimals):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -179,6 +179,9 @@ class ReadingStore(Protocol):
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
         """The runs that start on the UTC day, in time order; a run of one slot corrects the longer one that covers it."""
 
+    def intervals_of_month(self, premises: int, fuel: int, month: int) -> list[IntervalRun]:
+        """The same of a whole UTC month (yyyymm)."""
+
     @property
     def calendar(self) -> Calendar:
         """By which the customers' days are told."""

@@ -3,9 +3,12 @@
 A version of the price list holds tariffs as data (`scenarios.tariffs`), each of which gives every half-hour one of its rates, and
 takes effect at an instant. A half-hour costs what the version in force at its start says, rounded half to even to a whole
 millionth of a penny (upence). A home's tariff is a code: its place in the list.
+
+What a UTC day comes to is priced by the first block of a tariff with blocks, so that it needs no day but itself; which block
+energy is in follows from the whole local day, and is asked where a bill or a display needs it (`store.customers.by_rate`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -50,6 +53,32 @@ def _shipped(kind: TariffKind, rates: Sequence[NamedRate]) -> Tariff:
         otherwise=Rate.STANDARD,
         clock=TariffClock.UTC,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillLines:
+    """By which lines a bill tells a fuel of a tariff."""
+
+    # of each rate the one that its line names: the first of those that cost the same; None: one line for all that a list of a day
+    # with a price each half-hour charges, as there would be 48 a day
+    of_rate: tuple[int, ...] | None
+    # of each register of the views its line and that line's price [npence a Wh]; None where only half-hours tell lines apart
+    of_register: Mapping[Rate, tuple[int, int]] | None
+
+
+def _bill_lines(plan: Tariff, fuel: int) -> BillLines:
+    prices = [plan.prices_of(rate, fuel) for rate in range(len(plan.rates))]
+    of_rate = tuple(prices.index(one) for one in prices)
+    if plan.series_day is not None and len(set(of_rate)) > 1:
+        return BillLines(of_rate=None, of_register=None)
+    is_whole = all(price % NPENCE_A_UPENCE == 0 for (price, *_) in prices)
+    if plan.blocks_of(fuel) or not (is_whole or len(set(of_rate)) == 1):
+        return BillLines(of_rate=of_rate, of_register=None)
+    of_register: dict[Rate, tuple[int, int]] = {}
+    for rate, line in zip(plan.rates, of_rate, strict=True):
+        if of_register.setdefault(rate.register, (line, prices[line][0]))[0] != line:
+            return BillLines(of_rate=of_rate, of_register=None)
+    return BillLines(of_rate=of_rate, of_register=of_register)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +128,16 @@ class PriceList:
         if not 0 <= code < len(plans):
             raise Refused(f"unknown tariff {code}: price list {self.version} has {_named(plans)}")
         return plans[code]
+
+    def lines_of(self, code: int, fuel: int) -> BillLines:
+        """By which lines a bill tells what a fuel comes to. Raises Refused for a tariff that it does not have."""
+        if (code, fuel) not in self._lines:
+            self._lines[code, fuel] = _bill_lines(self.plan(code), fuel)
+        return self._lines[code, fuel]
+
+    @cached_property
+    def _lines(self) -> dict[tuple[int, int], BillLines]:
+        return {}
 
     def standing_of(self, code: int, fuel: int) -> int:
         """The standing charge of a tariff and fuel code [upence a day]. Raises Refused for a tariff that it does not have."""
@@ -262,7 +301,7 @@ def day_totals(
     if late_kind is not None:
         rate = np.where(is_late, priced.register[which, late_kind], rate)
         npence = np.where(is_late, priced.npence_per_wh[which, late_kind, fuel], npence)
-    cost = _upence(known_wh * npence)
+    cost = whole_upence(known_wh * npence)
     numbers = priced.version[which]
     row = np.arange(len(which))
     early_wh, late_wh = _divided(known_wh, midnight, is_late)
@@ -319,7 +358,7 @@ def _price_days(
     return _PricedDays(versions[index], register, npence)
 
 
-def _upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
+def whole_upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
     """Whole upence, rounded half to even: int64[...] -> int64[...]."""
     whole: NDArray[np.int64] = npence // NPENCE_A_UPENCE
     rest = npence - whole * NPENCE_A_UPENCE
@@ -423,6 +462,7 @@ class Price:
     rate_name: str = ""
     series_day: int | None = None  # the local day, since 1970, of whose series the price is
     is_carried_on: bool = False  # no series was published for today: the price is of the last one that was
+    block: int = 0  # which one today's use has reached
 
     @property
     def upence_per_wh(self) -> int | Fraction:
@@ -432,23 +472,31 @@ class Price:
 
 
 def price_at(
-    prices: Sequence[PriceList], kind: int, fuel: int, instant_us: int, calendar: Calendar = UTC_CALENDAR
+    prices: Sequence[PriceList],
+    kind: int,
+    fuel: int,
+    instant_us: int,
+    calendar: Calendar = UTC_CALENDAR,
+    *,
+    before_wh: int = 0,
 ) -> Price:
     """The price of the half-hour that an instant [us since the Unix epoch] lies in: that in force at its start.
 
-    kind: the code of a tariff; calendar: the home's, by whose clock local tariffs switch. Raises Refused before
-    the first list, and for a tariff that the list in force does not have.
+    kind: the code of a tariff; calendar: the home's, by whose clock local tariffs switch; before_wh: used by then of the local
+    day, which says the block. Raises Refused before the first list, and for a tariff that the list in force does not have.
     """
     start_us = instant_us // SLOT_US * SLOT_US
     held = list_in_force(prices, start_us)
     plan = held.plan(kind)
     rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[start_us % DAY_US // SLOT_US])
+    block = sum(one.above_wh <= before_wh for one in plan.blocks_of(fuel))
     return Price(
         version=held.version,
         rate=rate,
-        npence_per_wh=plan.rates[rate].npence_per_wh[fuel],
+        npence_per_wh=plan.prices_of(rate, fuel)[block],
         tariff=plan.name,
         rate_name=plan.rates[rate].name,
         series_day=plan.series_day,
         is_carried_on=plan.series_day not in (None, calendar.day_of(start_us)),
+        block=block,
     )

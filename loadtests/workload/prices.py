@@ -84,7 +84,8 @@ def _tariff_raised(tariff: Tariff, raised: Callable[[int], int]) -> Tariff:
         )
         for rate in tariff.rates
     )
-    return replace(tariff, rates=rates)
+    blocks = tuple(replace(one, npence_per_wh=tuple(map(raised, one.npence_per_wh))) for one in tariff.blocks)
+    return replace(tariff, rates=rates, blocks=blocks)
 
 
 def book_of(estate: EstateModel) -> Book:

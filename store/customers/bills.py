@@ -6,13 +6,13 @@ earlier bill had; energy and standing charge are of the same days.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
 from scenarios.domain import SLOT_US
-from store.customers.port import Bill, FuelDisplay, Line, LineKind
+from store.customers.port import ALL_RATES, Bill, FuelDisplay, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
@@ -21,13 +21,16 @@ ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months
 TariffOn = Callable[[int], int]
 """The kind of tariff that a home is on, at an instant [us since the Unix epoch]."""
 
-LineKey = tuple[int, int, int, int]  # month, fuel, tariff, version
+LineKey = tuple[int, int, int, int, int, int]  # month, fuel, tariff, version, rate, block
 DayOfSupply = tuple[int, int]  # fuel, local day since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayEnergy:
-    """What a fuel's use comes to in a local day, or in the part of it that one tariff and price list were in force in."""
+    """What a fuel's use comes to in a local day, or in the part of it that one tariff and price list were in force in.
+
+    By rate and block where a bill has a line for each.
+    """
 
     day: int  # local, since 1970
     fuel: int
@@ -37,6 +40,8 @@ class DayEnergy:
     standard_wh: int
     peak_wh: int
     cost_upence: int
+    rate: int = ALL_RATES
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,8 @@ def make_bill(
 
     Energy and standing charge of the supplied days that no bill had; days that are given back; and for every month that bills
     had, what is known otherwise now. Adjusting lines beyond `lines_max` are left for the next bill, the latest months first.
-    Raises Refused where the bill's own days have more lines than that.
+    Energy has a line for each price, or one for all rates where there is no room for that.
+    Raises Refused where the bill's own days have more lines even so.
     """
     assert [bill.number for bill in earlier] == list(range(1, len(earlier) + 1)), "bills are numbered from 1"
     assert set(charges.energy) >= {month, *months_to_adjust(earlier, month)}, "a month's energy is missing"
@@ -68,15 +74,19 @@ def make_bill(
     asked = {(fuel, days[day - 1]) for fuel, named in charges.supplied.items() for day in named}
     if is_energy_alone:
         asked = {(fuel, day) for fuel in FUEL_CODES for day in days}
+    ended_alone = {one for one in asked if _has_ended(charges, one)} if is_energy_alone else set()
     asked = {one for one in asked if not _has_ended(charges, one)}
     had, had_energy = days_billed(earlier), days_of_energy(earlier)
     ended = {one for one in had | had_energy if _has_ended(charges, one)}
     new = _summed_energy(charges, month, asked - had_energy)
-    lines = [
-        *_energy_lines(LineKind.ENERGY, new, days=len(days) if is_energy_alone else 0),
+    others = [
         *([] if is_energy_alone else _standing_lines(charges, asked - had)),
         *_given_back(earlier, ended & had),
+        *_energy_given_back(charges, (ended - had) | (ended_alone if new else set())),
     ]
+    if len(new) + len(others) > lines_max:
+        new = _merged(new, {key[:4] for key in new})
+    lines = [*_energy_lines(LineKind.ENERGY, new, days=len(days) if is_energy_alone else 0), *others]
     if len(lines) > lines_max:
         raise Refused(
             f"bill {len(earlier) + 1} of home {premises} has {len(lines)} lines for its own days: at most {lines_max}"
@@ -85,7 +95,9 @@ def make_bill(
     for old in months_to_adjust(earlier, month):
         billed = _summed(line for line in billed_lines if line.month == old and line.kind is not LineKind.STANDING)
         due = _summed_energy(charges, old, had_energy - ended)
-        lines += _energy_lines(LineKind.ADJUSTMENT, _difference(due, billed))
+        # what was billed by all rates together is corrected so
+        whole = {key[:4] for key in (*billed, *due) if key[4] == ALL_RATES}
+        lines += _energy_lines(LineKind.ADJUSTMENT, _difference(_merged(due, whole), _merged(billed, whole)))
     lines = lines[:lines_max]
     return Bill(
         premises=premises,
@@ -143,9 +155,16 @@ def days_billed(bills: Iterable[Bill]) -> set[DayOfSupply]:
 
 
 def days_of_energy(bills: Sequence[Bill]) -> set[DayOfSupply]:
-    """The days whose energy bills have: those of supply, and the months that were billed by their energy alone."""
-    alone = {line.month for bill in bills for line in bill.lines if line.kind is LineKind.ENERGY and line.days}
-    return days_billed(bills) | {(fuel, day) for month in alone for fuel in FUEL_CODES for day in days_of_month(month)}
+    """The days whose energy bills have and have not given back: those of supply, and months billed by their energy alone."""
+    alone: set[DayOfSupply] = set()
+    for bill in bills:
+        months = {line.month for line in bill.lines if line.kind is LineKind.ENERGY and line.days}
+        alone |= {(fuel, day) for month in months for fuel in FUEL_CODES for day in days_of_month(month)}
+        for line in bill.lines:
+            if line.kind is LineKind.ADJUSTMENT and line.days:
+                first = days_of_month(line.month)[line.first_day - 1]
+                alone -= {(line.fuel, day) for day in range(first, first - line.days)}
+    return days_billed(bills) | alone
 
 
 def _has_ended(charges: Charges, one: DayOfSupply) -> bool:
@@ -162,7 +181,7 @@ def _summed_energy(charges: Charges, month: int, days: set[DayOfSupply]) -> dict
     sums: dict[LineKey, Quantities] = {}
     for one in charges.energy[month]:
         if (one.fuel, one.day) in days:
-            key = month, one.fuel, one.tariff, one.tariff_version
+            key = month, one.fuel, one.tariff, one.tariff_version, one.rate, one.block
             sums[key] = _plus(sums.get(key, _NOTHING), (one.low_wh, one.standard_wh, one.peak_wh, one.cost_upence))
     return sums
 
@@ -170,9 +189,19 @@ def _summed_energy(charges: Charges, month: int, days: set[DayOfSupply]) -> dict
 def _summed(lines: Iterable[Line]) -> dict[LineKey, Quantities]:
     sums: dict[LineKey, Quantities] = {}
     for line in lines:
-        key = line.month, line.fuel, line.tariff, line.tariff_version
+        key = line.month, line.fuel, line.tariff, line.tariff_version, line.rate, line.block
         sums[key] = _plus(sums.get(key, _NOTHING), (line.low_wh, line.standard_wh, line.peak_wh, line.cost_upence))
     return sums
+
+
+def _merged(sums: Mapping[LineKey, Quantities], whole: Container[tuple[int, ...]]) -> dict[LineKey, Quantities]:
+    """The same with all rates of some (month, fuel, tariff, version) together."""
+    merged: dict[LineKey, Quantities] = {}
+    for key, one in sums.items():
+        month, fuel, tariff, version = key[:4]
+        at = (month, fuel, tariff, version, ALL_RATES, 0) if key[:4] in whole else key
+        merged[at] = _plus(merged.get(at, _NOTHING), one)
+    return merged
 
 
 def _difference(now: Mapping[LineKey, Quantities], then: Mapping[LineKey, Quantities]) -> dict[LineKey, Quantities]:
@@ -204,8 +233,12 @@ def _energy_lines(kind: LineKind, sums: Mapping[LineKey, Quantities], *, days: i
             standard_wh=standard_wh,
             peak_wh=peak_wh,
             cost_upence=cost_upence,
+            rate=rate,
+            block=block,
         )
-        for (month, fuel, tariff, version), (low_wh, standard_wh, peak_wh, cost_upence) in sorted(sums.items())
+        for (month, fuel, tariff, version, rate, block), (low_wh, standard_wh, peak_wh, cost_upence) in sorted(
+            sums.items()
+        )
     ]
 
 
@@ -242,6 +275,22 @@ def _given_back(earlier: Sequence[Bill], days: set[DayOfSupply]) -> list[Line]:
     return sorted(lines, key=lambda line: (line.month, line.fuel, line.first_day))
 
 
+def _energy_given_back(charges: Charges, days: Iterable[DayOfSupply]) -> list[Line]:
+    """A line for each run of days, of a fuel and month, that bills of energy alone have no more: a later bill leaves them out.
+
+    What their energy came to is told by the adjustments of their month.
+    """
+    keyed = [((fuel, month_of_day(day), day - at), day) for at, (fuel, day) in enumerate(sorted(days))]
+    lines = []
+    for (fuel, _, _), of_run in groupby(keyed, key=lambda one: one[0]):
+        run = [day for _, day in of_run]
+        start_us = charges.calendar.day_start_us(run[0])
+        held = list_in_force(charges.prices, start_us)
+        line = _standing_line(fuel, charges.tariff_on(start_us), held.version, run[0], -len(run), 0)
+        lines.append(replace(line, kind=LineKind.ADJUSTMENT))
+    return lines
+
+
 def _standing_line(fuel: int, tariff: int, version: int, first: int, days: int, upence: int) -> Line:
     month = month_of_day(first)
     return Line(
@@ -261,7 +310,8 @@ def _standing_line(fuel: int, tariff: int, version: int, first: int, days: int, 
 
 # -- as the table has them -----------------------------------------------------------------------------------------------------
 
-_LINE_FIELDS = 11
+_LINE_FIELDS = 13
+_FIELDS_ALL_RATES = 11  # of bills that were issued before there were lines a rate
 _FIELDS_BEFORE = 10  # of bills that were issued before lines had a first day
 
 
@@ -282,6 +332,8 @@ def packed(lines: Sequence[Line]) -> list[int]:
             line.standard_wh,
             line.peak_wh,
             line.cost_upence,
+            line.rate,
+            line.block,
         )
     ]
     return [-_LINE_FIELDS, *fields] if fields else []
@@ -293,7 +345,9 @@ def unpacked(numbers: Sequence[int]) -> tuple[Line, ...]:
         return ()
     is_old = numbers[0] >= 0
     fields, held = (_FIELDS_BEFORE, numbers) if is_old else (-numbers[0], numbers[1:])
-    assert fields in (_FIELDS_BEFORE, _LINE_FIELDS) and len(held) % fields == 0, "a bill's lines are cut"
+    assert fields in (_FIELDS_BEFORE, _FIELDS_ALL_RATES, _LINE_FIELDS) and len(held) % fields == 0, (
+        "a bill's lines are cut"
+    )
     lines = [held[start:end] for start, end in pairwise(range(0, len(held) + 1, fields))]
     return _with_days(lines) if is_old else tuple(map(_line, lines))
 
@@ -314,7 +368,8 @@ def _with_days(lines: Iterable[Sequence[int]]) -> tuple[Line, ...]:
 
 
 def _line(numbers: Sequence[int]) -> Line:
-    kind, month, fuel, tariff, version, first_day, days, low_wh, standard_wh, peak_wh, cost_upence = numbers
+    kind, month, fuel, tariff, version, first_day, days, low_wh, standard_wh, peak_wh, cost_upence, *of_rate = numbers
+    rate, block = of_rate or (ALL_RATES, 0)
     return Line(
         kind=LineKind(kind),
         month=month,
@@ -327,6 +382,8 @@ def _line(numbers: Sequence[int]) -> Line:
         standard_wh=standard_wh,
         peak_wh=peak_wh,
         cost_upence=cost_upence,
+        rate=rate,
+        block=block,
     )
 
 
@@ -340,11 +397,13 @@ def display(
     fuels: Sequence[int],
     now_us: int,
     calendar: Calendar = UTC_CALENDAR,
+    before_wh: Mapping[int, int] | None = None,
 ) -> tuple[FuelDisplay, ...]:
     """What a home's display shows at an instant [us since the Unix epoch], of each fuel code in `fuels`.
 
     today: what is known of the local day; a fuel without any was not read today yet. Price and standing charge are of one
-    price list, the one in force at the start of the half-hour.
+    price list, the one in force at the start of the half-hour. before_wh: fuel code -> what is known of the local day up to
+    that start, of tariffs with blocks.
     """
     shown = []
     for fuel in fuels:
@@ -352,7 +411,7 @@ def display(
         shown.append(
             FuelDisplay(
                 fuel=fuel,
-                price=price_at(prices, tariff, fuel, now_us, calendar),
+                price=price_at(prices, tariff, fuel, now_us, calendar, before_wh=(before_wh or {}).get(fuel, 0)),
                 today_wh=sum(one.low_wh + one.standard_wh + one.peak_wh for one in of_fuel),
                 today_upence=sum(one.cost_upence for one in of_fuel),
                 standing_upence=list_in_force(prices, now_us // SLOT_US * SLOT_US).standing_of(tariff, fuel),

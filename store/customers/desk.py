@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.bills import Charges, check_request, days_billed, display, make_bill, months_to_adjust
-from store.customers.energy import BillingViews, Priced, energy_of_span, energy_of_today
+from store.customers.by_rate import Priced
+from store.customers.energy import BillingViews, energy_of_span, energy_of_today, used_today_wh
 from store.customers.port import Bill, CustomerStore, FuelDisplay, Preference
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.rejections import Refused
@@ -40,9 +41,9 @@ class Desk:
         """What the home's display shows now. Raises StoreError; Refused before the first price list is in force."""
         tariff, prices = self.tariff(premises, now_us), self.customers.price_lists()
         priced = Priced(prices=prices, tariff_on=lambda _: tariff, calendar=self.calendar)
-        return display(
-            prices, tariff, energy_of_today(self.views, premises, now_us, priced), fuels, now_us, self.calendar
-        )
+        before_wh = used_today_wh(self.views, premises, fuels, now_us, priced)
+        today = energy_of_today(self.views, premises, now_us, priced)
+        return display(prices, tariff, today, fuels, now_us, self.calendar, before_wh)
 
     def issue_bill(
         self,

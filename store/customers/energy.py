@@ -1,23 +1,26 @@
-"""What a home's use comes to by the customer's days: the billing view's parts of days, divided where a bill needs them divided.
+"""What a home's use comes to by the customer's days: the billing view's parts of days, or half-hours where a bill needs those.
 
-The view has UTC days, each divided at the local midnight within it. A part is taken as it is where nothing changes within it;
-where a local month of another calendar, a period of supply, a tariff or a price list begins within it, its half-hours are read
-and each piece is priced by itself.
+The view has UTC days, each divided at the local midnight within it. A part is taken as it is where nothing changes within it,
+and where its three registers tell what each price comes to. Where a local month of another calendar, a period of supply, a tariff
+or a price list begins within it, and for tariffs with blocks or with prices that are no whole upence, half-hours are read.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from store.customers.bills import DayEnergy, TariffOn
+from scenarios.tariffs import NPENCE_A_UPENCE, Register
+from store.customers.bills import DayEnergy
+from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
 from store.ports import BilledPart, IntervalRun
 from store.rows import month_of_us
-from store.tariffs import MISSING_WH, PriceList, day_totals
+from store.tariffs import MISSING_WH, PriceList, list_in_force
 
 
 class BillingViews(Protocol):
@@ -26,15 +29,7 @@ class BillingViews(Protocol):
     def billed_parts(self, premises: int, month: int) -> list[BilledPart]: ...
     def billed_parts_of_day(self, premises: int, day_start_us: int) -> list[BilledPart]: ...
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Priced:
-    """By what a home's use is priced and put into days."""
-
-    prices: Sequence[PriceList]
-    tariff_on: TariffOn
-    calendar: Calendar
+    def intervals_of_month(self, premises: int, fuel: int, month: int) -> list[IntervalRun]: ...
 
 
 def energy_of_span(
@@ -42,16 +37,22 @@ def energy_of_span(
 ) -> list[DayEnergy]:
     """The use of all fuels in a span of local days; no part of it lies on both sides of a cut. Instants in us since 1970.
 
-    The view is read by month, each divided day's half-hours by one query more a fuel. Raises StoreError.
+    The view is read by month; so are half-hours, where they are needed, by one query more a fuel. Raises StoreError.
     """
     starts_us = [one.effective_us for one in priced.prices]
     cuts = _in_slots([from_us, before_us, *cuts_us, *starts_us])
-    parts = []
+    by_version = {one.version: one for one in priced.prices}
+    whole, divided = list[DayEnergy](), list[SlotSpan]()
     for month in sorted({month_of_us(from_us), month_of_us(before_us - 1)}):
         for part in views.billed_parts(premises, month):
             if part.end_us > from_us and part.start_us < before_us:
-                parts += _parts(views, premises, part, cuts, priced)
-    return [one for start_us, one in parts if from_us <= start_us < before_us]
+                of_lines = _by_lines(part, cuts, priced, by_version)
+                if of_lines is None:
+                    divided += _spans(part, [one for one in cuts if from_us <= one <= before_us], priced)
+                else:
+                    whole += of_lines
+    spans = [one for one in divided if from_us <= one.start_us < before_us]
+    return whole + energy_by_rate(spans, _half_hours_by_month(views, premises), priced)
 
 
 def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Priced) -> list[DayEnergy]:
@@ -59,11 +60,29 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
     day = priced.calendar.day_of(now_us)
     from_us, before_us = priced.calendar.day_start_us(day), priced.calendar.day_start_us(day + 1)
     cuts = _in_slots([from_us, before_us])
-    parts = []
+    all_cuts = _in_slots([from_us, before_us, *(one.effective_us for one in priced.prices)])
+    has_blocks = any(plan.blocks for one in priced.prices for plan in one.plans)
+    whole, divided = list[DayEnergy](), list[SlotSpan]()
     for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
         for part in views.billed_parts_of_day(premises, day_us):
-            parts += _parts(views, premises, part, cuts, priced)
-    return [one for start_us, one in parts if from_us <= start_us < before_us]
+            if has_blocks or any(part.start_us < one < part.end_us for one in cuts):
+                divided += _spans(part, all_cuts, priced)
+            elif from_us <= part.start_us < before_us:
+                whole.append(_whole(part, priced))
+    spans = [one for one in divided if from_us <= one.start_us < before_us]
+    return whole + energy_by_rate(spans, _half_hours(views, premises), priced)
+
+
+def used_today_wh(
+    views: BillingViews, premises: int, fuels: Iterable[int], now_us: int, priced: Priced
+) -> Mapping[int, int]:
+    """What is known of the local day up to the half-hour of an instant, by fuel code: of those whose tariff has blocks [Wh].
+
+    Raises StoreError; Refused before the first price list.
+    """
+    plan = list_in_force(priced.prices, now_us // SLOT_US * SLOT_US).plan(priced.tariff_on(now_us))
+    half_hours = _half_hours(views, premises)
+    return {fuel: used_before_wh(fuel, now_us, half_hours, priced.calendar) for fuel in fuels if plan.blocks_of(fuel)}
 
 
 def _in_slots(instants_us: Iterable[int]) -> list[int]:
@@ -71,57 +90,90 @@ def _in_slots(instants_us: Iterable[int]) -> list[int]:
     return sorted({-(-one // SLOT_US) * SLOT_US for one in instants_us})
 
 
-def _parts(
-    views: BillingViews, premises: int, held: BilledPart, cuts: Sequence[int], priced: Priced
-) -> list[tuple[int, DayEnergy]]:
-    """A part of the view between cuts: when each piece begins [us since the Unix epoch], and what it comes to."""
-    inside = [one for one in cuts if held.start_us < one < held.end_us]
-    if not inside:
-        whole = DayEnergy(
-            day=priced.calendar.day_of(held.start_us),
-            fuel=held.fuel,
-            tariff=priced.tariff_on(held.start_us),
-            tariff_version=held.tariff_version,
-            low_wh=held.low_wh,
-            standard_wh=held.standard_wh,
-            peak_wh=held.peak_wh,
-            cost_upence=held.cost_upence,
+def _half_hours(views: BillingViews, premises: int) -> HalfHoursOf:
+    """A home's half-hours, each day of which is read once."""
+    read: dict[tuple[int, int], NDArray[np.int32]] = {}
+
+    def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
+        if (fuel, day_us) not in read:
+            read[fuel, day_us] = half_hours_of(views.intervals(premises, fuel, day_us), day_us)
+        return read[fuel, day_us]
+
+    return half_hours
+
+
+def _half_hours_by_month(views: BillingViews, premises: int) -> HalfHoursOf:
+    """The same, each UTC month of which is read once."""
+    read: dict[tuple[int, int], dict[int, list[IntervalRun]]] = {}
+    days: dict[tuple[int, int], NDArray[np.int32]] = {}
+
+    def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
+        month = month_of_us(day_us)
+        if (fuel, month) not in read:
+            by_day: dict[int, list[IntervalRun]] = {}
+            for run in views.intervals_of_month(premises, fuel, month):
+                by_day.setdefault(run.interval_start_us // DAY_US * DAY_US, []).append(run)
+            read[fuel, month] = by_day
+        if (fuel, day_us) not in days:
+            days[fuel, day_us] = half_hours_of(read[fuel, month].get(day_us, ()), day_us)
+        return days[fuel, day_us]
+
+    return half_hours
+
+
+def _spans(held: BilledPart, cuts: Sequence[int], priced: Priced) -> list[SlotSpan]:
+    """A part of the view between cuts and local midnights."""
+    midnight_us = priced.calendar.day_start_us(priced.calendar.day_of(held.end_us - 1))
+    inside = {one for one in (*cuts, midnight_us) if held.start_us < one < held.end_us}
+    edges = [held.start_us, *sorted(inside), held.end_us]
+    return [SlotSpan(held.fuel, start_us, end_us) for start_us, end_us in pairwise(edges)]
+
+
+def _by_lines(
+    held: BilledPart, cuts: Sequence[int], priced: Priced, by_version: Mapping[int, PriceList]
+) -> list[DayEnergy] | None:
+    """A part of the view by the lines of a bill, or None where only half-hours tell them."""
+    at = bisect_right(cuts, held.start_us)
+    if at < len(cuts) and cuts[at] < held.end_us:
+        return None
+    whole = _whole(held, priced)
+    if held.tariff_version not in by_version:
+        return [whole]
+    lines = by_version[held.tariff_version].lines_of(whole.tariff, held.fuel)
+    if lines.of_rate is None:
+        return [whole]
+    if len(set(lines.of_rate)) == 1 and lines.of_register is not None:
+        return [replace(whole, rate=lines.of_rate[0])]
+    if lines.of_register is None:
+        return None
+    wh = {Register.LOW: held.low_wh, Register.STANDARD: held.standard_wh, Register.PEAK: held.peak_wh}
+    told = [(register, lines.of_register.get(register, (0, 0)), used) for register, used in wh.items() if used]
+    by_register = [
+        replace(
+            whole,
+            rate=line,
+            low_wh=used if register is Register.LOW else 0,
+            standard_wh=used if register is Register.STANDARD else 0,
+            peak_wh=used if register is Register.PEAK else 0,
+            cost_upence=used * npence // NPENCE_A_UPENCE,
         )
-        return [(held.start_us, whole)]
-    day_us = held.start_us // DAY_US * DAY_US
-    starts = [held.start_us, *inside]
-    day_wh = half_hours_of(views.intervals(premises, held.fuel, day_us), day_us)
-    slot_us = day_us + np.arange(SLOTS_PER_DAY) * SLOT_US
-    piece_of_slot = np.searchsorted(starts, slot_us, side="right") - 1
-    piece_of_slot[slot_us >= held.end_us] = len(starts)
-    piece = np.arange(len(starts))
-    tariffs = [priced.tariff_on(start_us) for start_us in starts]
-    totals = day_totals(
-        priced.prices,
-        day_start_us=np.full(len(starts), day_us, np.int64),
-        values_wh=np.where(piece_of_slot == piece[:, np.newaxis], day_wh, MISSING_WH).astype(np.int32),
-        slot_count=np.searchsorted(piece_of_slot, piece, side="right"),
-        kind=np.array(tariffs, np.uint8),
-        fuel=np.full(len(starts), held.fuel, np.int8),
-        calendar=priced.calendar,
-    )
-    # no piece lies on both sides of a local midnight: one of its parts is all of it
-    return [
-        (
-            start_us,
-            DayEnergy(
-                day=priced.calendar.day_of(start_us),
-                fuel=held.fuel,
-                tariff=tariffs[at],
-                tariff_version=int(max(totals.tariff_version[at], totals.late_tariff_version[at])),
-                low_wh=int(totals.low_wh[at] + totals.late_low_wh[at]),
-                standard_wh=int(totals.standard_wh[at] + totals.late_standard_wh[at]),
-                peak_wh=int(totals.peak_wh[at] + totals.late_peak_wh[at]),
-                cost_upence=int(totals.cost_upence[at] + totals.late_cost_upence[at]),
-            ),
-        )
-        for at, start_us in enumerate(starts)
+        for register, (line, npence), used in told
     ]
+    is_told = sum(one.cost_upence for one in by_register) == held.cost_upence
+    return by_register if is_told else None
+
+
+def _whole(held: BilledPart, priced: Priced) -> DayEnergy:
+    return DayEnergy(
+        day=priced.calendar.day_of(held.start_us),
+        fuel=held.fuel,
+        tariff=priced.tariff_on(held.start_us),
+        tariff_version=held.tariff_version,
+        low_wh=held.low_wh,
+        standard_wh=held.standard_wh,
+        peak_wh=held.peak_wh,
+        cost_upence=held.cost_upence,
+    )
 
 
 def half_hours_of(runs: Iterable[IntervalRun], day_us: int) -> NDArray[np.int32]:

@@ -37,6 +37,11 @@ class PreferenceChange:
     changed_us: int
 
 
+ALL_RATES = -1
+"""Stands for the rate of a line with several prices: of a tariff with a price each half-hour, of a bill that has no room for a
+line a rate, of bills from before there were lines a rate; and of a standing charge."""
+
+
 class LineKind(IntEnum):
     """Stored."""
 
@@ -47,7 +52,10 @@ class LineKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a bill: one fuel, tariff and version of the prices in one month. Numbers of an adjustment may be negative."""
+    """A line of a bill: one fuel, tariff and version of the prices in one month, and one price, but of ALL_RATES.
+
+    Numbers of an adjustment may be negative.
+    """
 
     kind: LineKind
     month: int  # yyyymm that it charges for
@@ -56,12 +64,14 @@ class Line:
     tariff_version: int
     first_day: int  # of the month, from 1, that a standing charge is for
     # of a standing charge: one after the other from `first_day` on, negative where they are given back; of the energy of a bill
-    # of energy alone: the month's; else 0, as `first_day`
+    # of energy alone: the month's; of an adjustment: negative where such energy is given back; else 0, as `first_day`
     days: int
     low_wh: int
     standard_wh: int
     peak_wh: int
     cost_upence: int
+    rate: int = ALL_RATES  # of the tariff; of rates that cost the same the first
+    block: int = 0  # of a rate with blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

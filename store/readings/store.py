@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, day_of_its_month, days_of_month
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.domain import DAY_US, Operation
 from store.columns import Column, Page, dicts_of, lists_of
 from store.customers.held_book import held_book
 from store.operations import AnyOperation, StoreOperation
@@ -103,7 +103,16 @@ class HomeReadings:
         return [event_of(row) for row in rows]
 
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
-        rows = self.runner.run(Operation.READ_INTERVALS_DAY, self._of_day(premises, fuel, day_start_us))
+        return self._intervals(self._of_day(premises, fuel, day_start_us))
+
+    def intervals_of_month(self, premises: int, fuel: int, month: int) -> list[IntervalRun]:
+        from_us = month_start_us(month)
+        before_us = (days_of_month(month)[-1] + 1) * DAY_US
+        of_day = self._of_day(premises, fuel, from_us)
+        return self._intervals(of_day | {"from": from_us // 1_000, "before": before_us // 1_000})
+
+    def _intervals(self, values: Values) -> list[IntervalRun]:
+        rows = self.runner.run(Operation.READ_INTERVALS_DAY, values)
         return [
             IntervalRun(
                 interval_start_us=us_of(row.interval_start),
@@ -163,8 +172,8 @@ class HomeReadings:
     def _part_starts_us(self, month: int, day: int) -> list[int]:
         """When the parts of a UTC day begin: 00:00 UTC, and the local midnight within it, if there is one."""
         day_us = month_start_us(month) + (day - 1) * DAY_US
-        midnight = int(self.calendar.midnight_slots(np.array([day_us]))[0])
-        return [day_us] if midnight == SLOTS_PER_DAY else [day_us, day_us + midnight * SLOT_US]
+        midnight_us = self.calendar.next_midnight_us(day_us)
+        return [day_us] if midnight_us >= day_us + DAY_US else [day_us, midnight_us]
 
     def _by_day(self, parts: Sequence[BilledPart], days: Sequence[int]) -> list[DayBill]:
         """The parts of local days, added up by day and fuel."""

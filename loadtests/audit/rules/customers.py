@@ -4,19 +4,19 @@ A check counts what it looked at and what is wrong with it; it has no verdict wh
 right is computed here anew from half-hours and price lists, not with the code that made the bills.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.audit.rules.tariff_clock import rates_and_prices
+from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of, rates_and_prices
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY
 from scenarios.london import local_text
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
-from store.customers.port import Bill, LineKind, RegisterChange
+from store.customers.port import ALL_RATES, Bill, Line, LineKind, RegisterChange
 from store.readings.verify import Difference
 from store.tariffs import MISSING_WH, PriceList, in_force
 
@@ -90,40 +90,6 @@ def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Displays:
-    """n answers that displays were given."""
-
-    premises: Ints
-    fuel: Ints
-    at_us: Ints  # [us since the Unix epoch]
-    tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
-    version: Ints  # as shown
-    npence_per_wh: Ints  # as shown
-
-
-def check_displays(displays: Displays, prices: Sequence[PriceList], zone: tzinfo) -> Checked:
-    """Does each display show the price that was in force at the start of its half-hour, and its version?
-
-    zone: the customers', by whose own rules the half-hour's rate is told.
-    """
-    start_us = displays.at_us // SLOT_US * SLOT_US
-    index = in_force(prices, start_us)
-    _, expected = rates_and_prices(prices, index, displays.tariff, displays.fuel, start_us, zone)
-    version = np.array([one.version for one in prices], np.int64)[index]
-    is_wrong = (index < 0) | (displays.npence_per_wh != expected) | (displays.version != version)
-    faults = (
-        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
-        f"{pence_text(int(displays.npence_per_wh[at]))} p a kWh of version {displays.version[at]}, "
-        f"not {pence_text(int(expected[at]))} p of {version[at]}"
-        for at in np.flatnonzero(is_wrong).tolist()
-    )
-    return checked("displays show the price in force", len(index), faults)
-
-
-# -- bills ---------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MeterDays:
     """n UTC days of meters, as they were known at the last bill of their home."""
 
@@ -135,7 +101,74 @@ class MeterDays:
     tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
 
 
-Key = tuple[int, int, int, int, int]  # premises, month, fuel, tariff, version
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Displays:
+    """n answers that displays were given."""
+
+    premises: Ints
+    fuel: Ints
+    at_us: Ints  # [us since the Unix epoch]
+    tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
+    version: Ints  # as shown
+    npence_per_wh: Ints  # as shown
+
+
+def check_displays(
+    displays: Displays, prices: Sequence[PriceList], zone: tzinfo, days: MeterDays | None = None
+) -> Checked:
+    """Does each display show the price that was in force at the start of its half-hour, and its version?
+
+    zone: the customers', by whose own rules the half-hour's rate is told. days: what is known of the homes, which says the block
+    that a day's use has reached.
+    """
+    start_us = displays.at_us // SLOT_US * SLOT_US
+    index = in_force(prices, start_us)
+    _, expected, rate = rates_and_prices(prices, index, displays.tariff, displays.fuel, start_us, zone)
+    for at in np.flatnonzero(_has_blocks(prices, index, displays.tariff)).tolist():
+        plan, fuel = prices[int(index[at])].plans[int(displays.tariff[at])], int(displays.fuel[at])
+        used_wh = 0 if days is None else _used_before(days, int(displays.premises[at]), fuel, int(start_us[at]), zone)
+        expected[at] = price_of(plan, int(rate[at]), fuel, block_reached(plan, fuel, used_wh))
+    version = np.array([one.version for one in prices], np.int64)[index]
+    is_wrong = (index < 0) | (displays.npence_per_wh != expected) | (displays.version != version)
+    faults = (
+        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
+        f"{pence_text(int(displays.npence_per_wh[at]))} p a kWh of version {displays.version[at]}, "
+        f"not {pence_text(int(expected[at]))} p of {version[at]}"
+        for at in np.flatnonzero(is_wrong).tolist()
+    )
+    return checked("displays show the price in force", len(index), faults)
+
+
+def _has_blocks(prices: Sequence[PriceList], index: Ints, tariff: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of n half-hours: is their tariff one with blocks? index: of the list in force, -1 before the first."""
+    plans = [[bool(plan.blocks) for plan in one.plans] for one in prices]
+    width = max(map(len, plans), default=0)
+    # the last row is what -1 names: nothing is priced before the first list
+    held = np.array([[*one, *[False] * (width - len(one))] for one in plans] + [[False] * width], np.bool_)
+    found: NDArray[np.bool_] = held[index, tariff]
+    return found
+
+
+def _used_before(days: MeterDays, home: int, fuel: int, start_us: int, zone: tzinfo) -> int:
+    """What is known of a home's day, by the clock on the wall, up to an instant [us since the Unix epoch] [Wh]."""
+    today = datetime.fromtimestamp(start_us // 1_000_000, zone).date()
+    used = 0
+    for at in np.flatnonzero((days.premises == home) & (days.fuel == fuel)).tolist():
+        day_us = int(days.day_start_us[at])
+        if abs(start_us - day_us) > 3 * SLOTS_PER_DAY * SLOT_US:
+            continue
+        for slot, wh in enumerate(days.values_wh[at].tolist()[: int(days.slot_count[at])]):
+            begins_us = day_us + slot * SLOT_US
+            is_today = datetime.fromtimestamp(begins_us // 1_000_000, zone).date() == today
+            used += wh if is_today and begins_us < start_us and wh != MISSING_WH else 0
+    return used
+
+
+# -- bills ---------------------------------------------------------------------------------------------------------------------
+
+
+Key = tuple[int, int, int, int, int, int | None]
+"""Premises, month, fuel, tariff, version, price [npence a Wh]; None: all prices together, as a bill may have them."""
 UPENCE = "upence (millionths of a penny)"  # the tables' unit, explained where a fault is told
 _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 
@@ -143,11 +176,12 @@ _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> Checked:
     """Do the bills of each home add up to its half-hours, exactly, in every month of its time zone that was billed?
 
-    Also: a bill's total is the sum of its lines, numbers have no gap, and a day's standing charge is due once. Of a month that
-    was billed all days must have been asked for.
+    By each price that a bill has lines for. Also: a bill's total is the sum of its lines, numbers have no gap, and a day's
+    standing charge is due once. Of a month that was billed all days must have been asked for.
     """
     faults: list[str] = []
     billed: dict[Key, Ints] = {}
+    whole: set[tuple[int | None, ...]] = set()  # what a bill has a line of for all prices
     months: set[tuple[int, int]] = set()
     numbers: dict[int, list[int]] = {}
     for bill in bills:
@@ -159,7 +193,10 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
             )
         for line in bill.lines:
             if line.kind is not LineKind.STANDING:
-                key = bill.premises, line.month, line.fuel, int(line.tariff), line.tariff_version
+                price = _price_of_line(line, prices)
+                key = bill.premises, line.month, line.fuel, int(line.tariff), line.tariff_version, price
+                if price is None:
+                    whole.add(key[:5])
                 numbers_of_line = np.array([getattr(line, name) for name in _QUANTITIES], np.int64)
                 billed[key] = billed.get(key, np.zeros(4, np.int64)) + numbers_of_line
     for premises, held in numbers.items():
@@ -167,45 +204,77 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
             faults.append(f"home {premises}: bills are numbered {sorted(held)}")
     faults += _standing_faults(bills, prices)
     used = {key: sums for key, sums in _used(days, prices, zone).items() if key[:2] in months}
-    for key in sorted(billed.keys() | used.keys()):
+    used, billed = _together(used, whole), _together(billed, whole)
+    for key in sorted(billed.keys() | used.keys(), key=lambda one: (one[:5], one[5] or 0)):
         is_billed, is_used = billed.get(key, np.zeros(4, np.int64)), used.get(key, np.zeros(4, np.int64))
         if (is_billed != is_used).any():
             what = "home {}, month {}, fuel {}, tariff {}, version {}".format(*key)
+            what += "" if key[5] is None else f", {pence_text(key[5])} p a kWh"
             faults.append(
                 f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, {UPENCE}]"
             )
     return checked("bills add up to the half-hours", len(bills), faults)
 
 
+def _price_of_line(line: Line, prices: Sequence[PriceList]) -> int | None:
+    """The one price of an energy line [npence a Wh]; None where it has several, or names what there is not."""
+    held = {one.version: one for one in prices}.get(line.tariff_version)
+    if line.rate == ALL_RATES or held is None:
+        return None
+    return price_of(held.plans[line.tariff], line.rate, line.fuel, line.block)
+
+
+def _together(sums: Mapping[Key, Ints], whole: Container[tuple[int | None, ...]]) -> dict[Key, Ints]:
+    """The same with all prices of some (premises, month, fuel, tariff, version) together."""
+    added: dict[Key, Ints] = {}
+    for key, one in sums.items():
+        at: Key = (*key[:5], None) if key[:5] in whole else key
+        added[at] = added.get(at, np.zeros(4, np.int64)) + one
+    return added
+
+
 def _used(days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> dict[Key, Ints]:
-    """What the half-hours come to, by home, local month, fuel, tariff and version.
+    """What the half-hours come to, by home, local month, fuel, tariff, version and price.
 
     The month of each half-hour is asked of the zone's own rules, not of `scenarios.calendar`, which bills are divided by.
     """
-    n = len(days.premises)
     slots = np.arange(SLOTS_PER_DAY)
-    start_us = days.day_start_us[:, np.newaxis] + slots * SLOT_US
-    index = in_force(prices, start_us.ravel()).reshape(n, SLOTS_PER_DAY)
+    start_us = (days.day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()
+    index = in_force(prices, start_us)
     assert (index >= 0).all(), "a day before the first price list"
-    is_known = (days.values_wh != MISSING_WH) & (slots < days.slot_count[:, np.newaxis])
-    known_wh = np.where(is_known, days.values_wh, 0).astype(np.int64)
+    is_known = ((days.values_wh != MISSING_WH) & (slots < days.slot_count[:, np.newaxis])).ravel()
+    known_wh = np.where(is_known, days.values_wh.ravel(), 0).astype(np.int64)
     tariff, fuel = np.repeat(days.tariff, SLOTS_PER_DAY), np.repeat(days.fuel, SLOTS_PER_DAY)
-    told = rates_and_prices(prices, index.ravel(), tariff, fuel, start_us.ravel(), zone)
-    register, npence = (one.reshape(n, SLOTS_PER_DAY) for one in told)
-    cost = _whole(known_wh * npence, NPENCE_A_UPENCE)
-    quantities = np.stack([*(np.where(register == one, known_wh, 0) for one in Register), cost], axis=-1)
-    version = np.array([one.version for one in prices], np.int64)[index]
+    register, npence, rate = rates_and_prices(prices, index, tariff, fuel, start_us, zone)
     instants, of_slot = np.unique(start_us, return_inverse=True)
     local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
-    month = np.array([one.year * 100 + one.month for one in local], np.int64)[of_slot.ravel()]
-    of_day = np.repeat(
-        np.stack([days.premises, days.fuel, days.tariff], axis=1).astype(np.int64), SLOTS_PER_DAY, axis=0
-    )
-    keys = np.stack([of_day[:, 0], month, of_day[:, 1], of_day[:, 2], version.ravel()], axis=1)
-    unique, which = np.unique(keys[is_known.ravel()], axis=0, return_inverse=True)
+    month = np.array([one.year * 100 + one.month for one in local], np.int64)[of_slot]
+    version = np.array([one.version for one in prices], np.int64)[index]
+    columns = [np.repeat(days.premises, SLOTS_PER_DAY), month, fuel, tariff.astype(np.int64), version]
+    with_blocks = sorted({code for one in prices for code, plan in enumerate(one.plans) if plan.blocks})
+    counts = np.isin(tariff, with_blocks)
+    plain = np.flatnonzero(is_known & ~counts)
+    pieces: list[tuple[int, int, int]] = []
+    used_today: dict[tuple[int, int, date], int] = {}
+    counted = np.flatnonzero(is_known & counts)
+    for at in counted[np.argsort(start_us[counted], kind="stable")].tolist():
+        today = int(columns[0][at]), int(fuel[at]), local[of_slot[at]].date()
+        before_wh, used_wh = used_today.get(today, 0), int(known_wh[at])
+        plan = prices[int(index[at])].plans[int(tariff[at])]
+        pieces += [(at, *one) for one in by_price(plan, int(rate[at]), int(fuel[at]), before_wh, used_wh)]
+        used_today[today] = before_wh + used_wh
+    told = np.stack([plain, npence[plain], known_wh[plain]], axis=1)
+    told = np.concatenate([told, np.array(pieces, np.int64).reshape(-1, 3)])
+    of_rows, wh = told[:, 0], told[:, 2]
+    keys, registers = np.stack([*(one[of_rows] for one in columns), told[:, 1]], axis=1), register[of_rows]
+    cost = _whole(wh * keys[:, 5], NPENCE_A_UPENCE)
+    quantities = np.stack([*(np.where(registers == one, wh, 0) for one in Register), cost], axis=-1)
+    unique, which = np.unique(keys, axis=0, return_inverse=True)
     added = np.zeros((len(unique), 4), np.int64)
-    np.add.at(added, which.ravel(), quantities.reshape(-1, 4)[is_known.ravel()])
-    return {(key[0], key[1], key[2], key[3], key[4]): row for key, row in zip(unique.tolist(), added, strict=True)}
+    np.add.at(added, which.ravel(), quantities)
+    return {
+        (key[0], key[1], key[2], key[3], key[4], key[5]): row for key, row in zip(unique.tolist(), added, strict=True)
+    }
 
 
 def check_local_days(told_wh: Mapping[tuple[int, int, int], int], days: MeterDays, zone: tzinfo) -> Checked:

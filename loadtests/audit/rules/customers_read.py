@@ -90,11 +90,11 @@ def check_rules(
     published = {one.version for one in customers.price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
     of_homes = sample_text(len(homes), estate.premises_count, "homes")
-    rows, sums = list[Checked](), [_displays(estate, homes, kinds, desks, prices)]
+    days = _days_of(events, kinds)
+    rows, sums = list[Checked](), [_displays(estate, homes, kinds, desks, prices, days)]
     is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
     if is_any_read:
         fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
-        days = _days_of(events, kinds)
         rows += [
             check_registers(_registers(events), []),
             check_raw_forms(
@@ -186,6 +186,7 @@ def _displays(
     kinds: dict[int, int],
     desks: dict[int, Desk],
     prices: Sequence[PriceList],
+    days: MeterDays,
 ) -> Checked:
     """What the displays show in the middle of the last day and at its end: before and after most announcements of prices.
 
@@ -212,6 +213,7 @@ def _displays(
         ),
         prices,
         ZoneInfo(estate.calendar.zone),
+        days,
     )
 
 

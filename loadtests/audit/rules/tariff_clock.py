@@ -39,6 +39,33 @@ def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
     return tariff.otherwise
 
 
+def price_of(tariff: Tariff, rate: int, fuel: int, block: int) -> int:
+    """What a Wh costs by a rate, an index, in a block of the day's use, the first being 0 [npence]."""
+    prices = [tariff.rates[rate].npence_per_wh[fuel]]
+    prices += [one.npence_per_wh[rate] for one in tariff.blocks if one.fuel == fuel]
+    return prices[block]
+
+
+def block_reached(tariff: Tariff, fuel: int, used_wh: int) -> int:
+    """In which block the next Wh of a local day is of which so much is used."""
+    return len([one for one in tariff.blocks if one.fuel == fuel and one.above_wh <= used_wh])
+
+
+def by_price(tariff: Tariff, rate: int, fuel: int, used_wh: int, wh: int) -> list[tuple[int, int]]:
+    """(price [npence a Wh], Wh) of a half-hour's pieces: a block ends where the day's use reaches the next one.
+
+    used_wh: of the local day before the half-hour.
+    """
+    ends = [one.above_wh for one in tariff.blocks if one.fuel == fuel]
+    pieces, left = [], wh
+    while left > 0:
+        block = block_reached(tariff, fuel, used_wh)
+        piece = min(left, ends[block] - used_wh) if block < len(ends) else left
+        pieces.append((price_of(tariff, rate, fuel, block), piece))
+        used_wh, left = used_wh + piece, left - piece
+    return pieces
+
+
 def rates_and_prices(
     prices: Sequence[PriceList],
     index: NDArray[np.int64],
@@ -46,8 +73,8 @@ def rates_and_prices(
     fuel: NDArray[np.int64],
     start_us: NDArray[np.int64],
     zone: tzinfo,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The registers and the prices of n half-hours: int64[n] twice, a Register and [npence a Wh].
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of n half-hours the registers, the prices of the first block [npence a Wh], and the rates, indices: int64[n] thrice.
 
     index: of the list in force, -1 before the first: nothing is priced there; tariff: codes; start_us: [us since the Unix epoch].
     """
@@ -57,7 +84,7 @@ def rates_and_prices(
     pairs, which = np.unique(of_kind * len(instants) + of_instant, return_inverse=True)
     plans = [one.plans for one in prices]
     rates: dict[tuple[int, int, int], int] = {}
-    held = np.zeros((len(pairs), 2), np.int64)
+    held = np.zeros((len(pairs), 3), np.int64)
     for row, (kind, at) in enumerate(zip(*(one.tolist() for one in np.divmod(pairs, len(instants))), strict=True)):
         of_list, of_tariff = divmod(int(kinds[kind]), _KINDS)
         code, of_fuel = divmod(of_tariff, _FUELS)
@@ -68,5 +95,5 @@ def rates_and_prices(
         if key not in rates:
             rates[key] = rate_of(plan, at_us, zone)
         rate = plan.rates[rates[key]]
-        held[row] = int(rate.register), rate.npence_per_wh[of_fuel]
-    return held[which, 0], held[which, 1]
+        held[row] = int(rate.register), rate.npence_per_wh[of_fuel], rates[key]
+    return held[which, 0], held[which, 1], held[which, 2]

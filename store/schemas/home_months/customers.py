@@ -14,7 +14,8 @@ from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 
 _PREFERENCE_CHANGES_MAX = 1_000  # of a home
 _BILLS_MAX = 1_000  # of a home
-# A month of three fuels with a price list a day has 186; corrections that find no room are on the next bill.
+# A month of three fuels with a price list a day has 186 or, with a line a rate, more, as long as there is room; corrections that
+# find none are on the next bill.
 _BILL_LINES_MAX = 400
 _REGISTER_CHANGES_MAX = 1_000  # of a home
 
@@ -119,7 +120,7 @@ BILLS_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=_BILLS_MAX, bytes_max=_BILLS_MAX * _BILL_LINES_MAX * 132),
+    partition=Bound(rows=_BILLS_MAX, bytes_max=_BILLS_MAX * _BILL_LINES_MAX * 156),
     entries_max=_BILLS_MAX,
     items_max=_BILL_LINES_MAX,
     reason="A bill is one row, written once: seen whole or not at all. Numbers count a home's bills, so that two who issue "

@@ -12,7 +12,7 @@ import pytest
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
-from scenarios.tariffs import HOLIDAY, Band, Half, Rate, Register, RoundedAt, Tariff, TariffClock, with_series
+from scenarios.tariffs import HOLIDAY, Band, Block, Half, Rate, Register, RoundedAt, Tariff, TariffClock, with_series
 from store.cassandra import CassandraStore, create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
@@ -188,6 +188,7 @@ def test_tariffs_as_data_are_published_and_read_back_whole(priced: HomeCustomers
         bands=(Band(rate=3, first_slot=44, end_slot=2, days=(0, HOLIDAY), months=(1, 12)),),
         otherwise=1,
         holidays=(20_812,),
+        blocks=(Block(fuel=1, above_wh=8_500, npence_per_wh=(6_543_210, 1, 2, 3)),),
         standing_upence=(54_321_000, 1, 0),
         vat_permille=50,
         rounded_at=RoundedAt.LINE,

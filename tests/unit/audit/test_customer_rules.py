@@ -21,15 +21,21 @@ from loadtests.audit.rules.customers import (
     check_views,
 )
 from loadtests.audit.rules.customers_read import clock_change_half_hours, prices_to_show
+from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from scenarios.file import shipped_scenarios
-from scenarios.tariffs import Rate, Register, Tariff
+from scenarios.tariffs import Block, Rate, Register, Tariff
 from sim.estate.model import build_estate
 from store.customers.bills import Charges, DayEnergy, make_bill
+from store.customers.desk import Desk
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
+from store.memory import MemoryStore
+from store.memory.customers import MemoryCustomers
 from store.readings.verify import Difference
-from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, PriceList, price_at
+from store.schemas import SCHEMAS
+from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, MISSING_WH, Book, PriceList, price_at
 from tests.support.days import day_start_us
+from tests.support.delivered_year import delivered_days
 
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 10)
@@ -444,6 +450,61 @@ def test_a_half_hour_costs_whole_upence_half_to_even(upence_per_wh: str, cost: i
 
     assert check_bills([billed(48 * cost)], days, prices, UTC).is_right
     assert not check_bills([billed(48 * cost + 48)], days, prices, UTC).is_right
+
+
+def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
+    """London's July: 1 kWh a local day at 20.5 p, the rest at 30.25 p. Half-hours of the odd UTC days are 100 Wh, else 10 Wh.
+
+    So odd local days have 4,620 Wh, and even ones 660 Wh.
+    """
+    rate = Rate(name="all", register=Register.STANDARD, npence_per_wh=(20_500_000, 0, 0))
+    block = Block(fuel=ELECTRICITY, above_wh=1_000, npence_per_wh=(30_250_000,))
+    held = Tariff(name="blocks", rates=(rate,), otherwise=0, blocks=(block,))
+    prices = (PriceList(version=1, effective_us=0, tariffs=(held,)),)
+    calendar, london, starts = Calendar("Europe/London"), ZoneInfo("Europe/London"), days_of_month(202607)
+    days = MeterDays(
+        premises=np.full(32, 7),
+        fuel=np.zeros(32, np.int64),
+        day_start_us=(starts[0] - 1 + np.arange(32)) * DAY_US,
+        slot_count=np.full(32, 48),
+        values_wh=np.repeat(np.array([[10], [100]] * 16, np.int32), 48, axis=1),
+        tariff=np.zeros(32, np.uint8),
+    )
+    views = MemoryStore(SCHEMAS["home_months"])
+    views.book = Book(prices=prices, calendar=calendar)
+    views.append(delivered_days(views.book, home=7, first_day_us=(starts[0] - 1) * DAY_US, values_wh=days.values_wh))
+    customers = MemoryCustomers(views.runner.schema)
+    customers.publish(prices[0], 0)
+    desk = Desk(customers=customers, views=views, first_tariff=0, calendar=calendar)
+    issued = desk.issue_bill(
+        premises=7, month=202607, number=1, supplied={ELECTRICITY: range(1, 32)}, issued_us=(starts[-1] + 2) * DAY_US
+    )
+    energy = [line for line in issued.lines if line.kind is LineKind.ENERGY]
+    assert [(line.block, line.standard_wh, line.cost_upence) for line in energy] == [
+        (0, 25_900, 25_900 * 20_500),
+        (1, 57_920, 57_920 * 30_250),
+    ]
+    assert check_bills([issued], days, prices, london).is_right is True
+    of_utc = check_bills([issued], days, prices, UTC)
+    assert of_utc.faults == 2 and "30.25 p a kWh: [0, 57920, 0, 1752080000] billed" in of_utc.examples[1]
+    swapped = tuple(replace(line, block=1 - line.block) if line in energy else line for line in issued.lines)
+    assert check_bills([replace(issued, lines=swapped)], days, prices, london).faults == 2
+
+    at_us = np.array([starts[4] * DAY_US + at * SLOT_US for at in (9, 10, 45, 46, 47)])  # from 5 July to the 6th
+    shown = [desk.display(7, (ELECTRICITY,), int(one))[0].price.npence_per_wh for one in at_us]
+    assert shown == [20_500_000, 30_250_000, 30_250_000, 20_500_000, 20_500_000]
+    looks = Displays(
+        premises=np.full(5, 7),
+        fuel=np.zeros(5, np.int64),
+        at_us=at_us,
+        tariff=np.zeros(5, np.uint8),
+        version=np.ones(5, np.int64),
+        npence_per_wh=np.array(shown),
+    )
+    assert check_displays(looks, prices, london, days).is_right is True
+    for at in range(5):
+        other = replace(looks, npence_per_wh=changed(looks.npence_per_wh, at, 50_750_000 - shown[at]))
+        assert check_displays(other, prices, london, days).faults == 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Tariffs as data: which rate each half-hour has by either clock, what is refused and in which words, and the file's form."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,7 @@ from scenarios.tariff_text import tariffs_of, tariffs_text
 from scenarios.tariffs import (
     HOLIDAY,
     Band,
+    Block,
     Rate,
     Register,
     Tariff,
@@ -50,6 +53,10 @@ def day_of(text: str) -> int:
 
 def tariff(*bands: Band, **more: Any) -> Tariff:
     return Tariff(**{"name": "saver", "rates": (NIGHT, DAY), "bands": bands, "otherwise": 1, **more})
+
+
+def block(above_wh: int, npence: int = 1_000_000) -> Block:
+    return Block(fuel=0, above_wh=above_wh, npence_per_wh=(1_000_000, npence))
 
 
 def at_night(held: Tariff, day: str, calendar: Calendar = LONDON) -> list[int]:
@@ -210,6 +217,18 @@ def test_a_gap_is_named_with_day_and_half_hour() -> None:
         ({"bands": (Band(rate=0, first_slot=3, end_slot=3),)}, "band 1 has no half-hour"),
         ({"rates": (NIGHT, Rate(name="x", register=Register.LOW, npence_per_wh=(0, 0, 1)))}, "of export: 0.000001 p"),
         ({"rates": (NIGHT, Rate(name="x", register=Register.LOW, npence_per_wh=(2 * 10**9, 0, 0)))}, "2000 p a kWh"),
+        ({"blocks": (block(0),)}, "a block of electricity above 0 kWh a day can't follow one above 0 kWh"),
+        ({"blocks": (block(2_500), block(2_500))}, "above 2.5 kWh a day can't follow one above 2.5 kWh: give them in"),
+        ({"blocks": (block(1_000_001),)}, "above 1000.001 kWh a day can't follow one above 0 kWh: .* up to 1000 kWh"),
+        ({"blocks": (block(1), block(2), block(3), block(4))}, "5 blocks of electricity: at most 4 are possible"),
+        ({"blocks": (Block(fuel=0, above_wh=5, npence_per_wh=(1,)),)}, "has a price for each of 2 rates"),
+        ({"blocks": (Block(fuel=3, above_wh=5, npence_per_wh=(1, 1)),)}, "a block is of a fuel"),
+        ({"blocks": (block(5_000, 2 * 10**9),)}, "rate 'day' of electricity above 5 kWh: 2000 p a kWh can't be"),
+        ({"blocks": (replace(block(5), fuel=2),)}, "rate 'night' of export above 0.005 kWh: 1 p a kWh can't be"),
+        (
+            {"blocks": (block(5),), "series_day": 1, "otherwise": None},
+            "a series and blocks: a half-hour of a series has one price",
+        ),
     ],
 )
 def test_what_no_tariff_can_be_is_refused(change: Mapping[str, Any], told: str) -> None:
@@ -255,6 +274,13 @@ SPEC: Mapping[str, Any] = {
 }
 
 
+BLOCKS = (
+    {"fuel": "electricity", "above_kwh": "8.5", "rates": {"day": "31.5053"}},
+    {"fuel": "electricity", "above_kwh": "20", "rates": {"night": "4"}},
+    {"fuel": "export", "above_kwh": "10", "rates": {"day": "7.5"}},
+)
+
+
 def spec(**change: Any) -> TariffSpec:
     return TariffSpec.model_validate({**SPEC, **change})
 
@@ -287,11 +313,40 @@ def test_a_tariff_is_read() -> None:
         ({"rates": {"day": {"electricity": 26.4}}}, "valid string"),
         ({"rates": {"day": {"electricity": "0.264"}}, "bands": [], "otherwise": None}, "give pence, not pounds"),
         ({"series": {"electricity": [["1"] * 48]}}, "bands and a series"),
+        ({"series": {"electricity": [["1"] * 48]}, "bands": [], "blocks": BLOCKS}, "blocks and a series"),
+        ({"blocks": [{**BLOCKS[0], "rates": {"noon": "3"}}]}, "block 1: there is no rate 'noon': there are night, day"),
+        ({"blocks": [{**BLOCKS[0], "above_kwh": "8.0005"}]}, "block 1: 8.0005 kWh has more than 3 decimals"),
+        ({"blocks": [{**BLOCKS[0], "rates": {"day": "p"}}]}, "block 1, rate 'day': 'p' is no number of pence"),
     ],
 )
 def test_a_tariff_that_is_none_is_refused(change: Mapping[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         spec(**change)
+
+
+def test_blocks_are_read_and_what_they_leave_out_stays() -> None:
+    held = spec(blocks=BLOCKS).tariff()
+    assert held.blocks == (
+        Block(fuel=0, above_wh=8_500, npence_per_wh=(12_000_000, 31_505_300)),
+        Block(fuel=0, above_wh=20_000, npence_per_wh=(4_000_000, 31_505_300)),
+        Block(fuel=2, above_wh=10_000, npence_per_wh=(0, -7_500_000)),
+    )
+    assert [held.prices_of(1, fuel) for fuel in (0, 1, 2)] == [
+        (26_415_900, 31_505_300, 31_505_300),
+        (0,),
+        (-15_000_000, -7_500_000),
+    ]
+    assert TariffSpec.model_validate(spec(blocks=BLOCKS).model_dump(mode="json")).tariff() == held
+    text = tariffs_text([held, spec().tariff()])
+    assert tariffs_of(text) == (held, spec().tariff())
+    assert '"blocks"' not in tariffs_text([spec().tariff()])  # as it was written before there were any
+    assert max(len(rate) for rate in json.loads(text)[0]["rates"]) > 5  # which a program of then refuses to read
+
+
+def test_prices_of_blocks_can_be_too_high_as_well() -> None:
+    dear = (spec(blocks=[{**BLOCKS[0], "rates": {"day": "970"}}]),)
+    with pytest.raises(TariffError, match="970 p a kWh, 4 % dearer"):
+        require_tariffs(dear, 20_000, LONDON, announcements=1)
 
 
 def test_names_of_days_are_kinds_of_days() -> None:

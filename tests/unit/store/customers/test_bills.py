@@ -23,7 +23,7 @@ from store.customers.bills import (
     packed,
     unpacked,
 )
-from store.customers.port import Bill, Consent, LineKind, Preference, PreferenceChange
+from store.customers.port import ALL_RATES, Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, day_totals
@@ -263,9 +263,16 @@ def test_old_months_are_closed_at_last() -> None:
 def test_lines_are_packed_and_unpacked() -> None:
     bill = bill_of({JANUARY: [used(1), used(11, version=2)]}, supplied={ELECTRICITY: range(1, 32)})
     numbers = packed(bill.lines)
-    assert numbers[:12] == [-11, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000]
-    assert numbers[34:45] == [1, JANUARY, 0, 0, 2, 11, 21, 0, 0, 0, 21 * 60_000_000]
+    assert numbers[:14] == [-13, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000, -1, 0]
+    assert numbers[40:53] == [1, JANUARY, 0, 0, 2, 11, 21, 0, 0, 0, 21 * 60_000_000, -1, 0]
     assert unpacked(numbers) == bill.lines
+    of_rates = tuple(replace(line, rate=at, block=1) for at, line in enumerate(bill.lines))
+    assert unpacked(packed(of_rates)) == of_rates
+
+
+def test_bills_from_before_there_were_lines_a_rate_are_of_all_rates() -> None:
+    (line,) = unpacked([-11, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000])
+    assert (line.rate, line.cost_upence) == (ALL_RATES, 24_500_000)
     assert unpacked([]) == ()
 
 
@@ -296,6 +303,63 @@ def test_corrections_that_find_no_room_are_on_the_next_bill() -> None:
     adjusted = [line for bill in (second, third, fourth) for line in bill.lines if line.kind is LineKind.ADJUSTMENT]
     assert sum(line.cost_upence for line in adjusted) == 24_500_000 + 49_000_000 + 6_000_000
     assert bill_of(late, [first, second, third, fourth], MARCH, supplied={}).lines == ()
+
+
+def by_rates(day: int, *wh: int) -> list[DayEnergy]:
+    return [replace(used(day, wh=one), rate=rate) for rate, one in enumerate(wh) if one]
+
+
+def test_each_rate_is_a_line_and_corrected_as_one() -> None:
+    first = bill_of({JANUARY: [*by_rates(1, 300, 700), *by_rates(2, 10)]}, supplied={ELECTRICITY: range(1, 32)})
+    assert [(line.rate, line.standard_wh) for line in first.lines if line.kind is LineKind.ENERGY] == [
+        (0, 310),
+        (1, 700),
+    ]
+    known = {JANUARY: [*by_rates(1, 300, 600, 50), *by_rates(2, 10)], FEBRUARY: []}
+    second = bill_of(known, [first], FEBRUARY, supplied={})
+    assert [(line.kind, line.rate, line.standard_wh) for line in second.lines] == [
+        (LineKind.ADJUSTMENT, 1, -100),
+        (LineKind.ADJUSTMENT, 2, 50),
+    ]
+    assert bill_of(known, [first, second], FEBRUARY, supplied={}).lines == ()
+
+
+def test_a_bill_without_room_for_its_rates_has_one_line_for_all_and_is_corrected_so() -> None:
+    supplied = {ELECTRICITY: range(1, 11)}
+    first = bill_of({JANUARY: by_rates(1, 300, 700, 5)}, supplied=supplied, lines_max=3)
+    (line, _) = first.lines
+    assert (line.rate, line.standard_wh, line.cost_upence) == (ALL_RATES, 1_005, 1_005 * 24_500)
+    assert bill_of({JANUARY: by_rates(1, 300, 700, 5), FEBRUARY: []}, [first], FEBRUARY, supplied={}).lines == ()
+    second = bill_of({JANUARY: by_rates(1, 300, 703), FEBRUARY: []}, [first], FEBRUARY, supplied={})
+    assert [(one.rate, one.standard_wh) for one in second.lines] == [(ALL_RATES, -2)]
+
+
+def test_energy_alone_that_was_given_back_stays_given_back() -> None:
+    """Supply of electricity turned out to have ended on the 11th; a later bill is not told so again."""
+    energy = {JANUARY: [used(1), used(20, version=2), used(3, fuel=GAS)], FEBRUARY: [], MARCH: []}
+    first = bill_of(energy, supplied={})
+    ended = {ELECTRICITY: day_start_us(JANUARY, 11)}
+    second = bill_of(energy, [first], FEBRUARY, supplied={}, ended_us=ended)
+    assert energy_lines(second) == [
+        (LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, 0, 0),
+        (LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, -1_000, -49_000_000),
+    ]
+    assert (second.lines[0].first_day, second.lines[0].days) == (11, -21)
+    assert unpacked(packed(second.lines)) == second.lines
+    for ended_us in (None, ended):
+        assert bill_of(energy, [first, second], MARCH, supplied={}, ended_us=ended_us).lines == ()
+    corrected = energy | {JANUARY: [used(1, wh=1_100), used(20, version=2, wh=900), used(3, fuel=GAS)]}
+    third = bill_of(corrected, [first, second], MARCH, supplied={})
+    assert energy_lines(third) == [(LineKind.ADJUSTMENT, JANUARY, ELECTRICITY, 100, 2_450_000)]
+
+
+def test_energy_alone_of_a_supply_that_had_ended_is_not_billed_later() -> None:
+    energy = {JANUARY: [used(1), used(20, version=2)], FEBRUARY: []}
+    first = bill_of(energy, supplied={}, ended_us={ELECTRICITY: day_start_us(JANUARY, 11)})
+    assert [one for one in energy_lines(first) if one[3]] == [
+        (LineKind.ENERGY, JANUARY, ELECTRICITY, 1_000, 24_500_000)
+    ]
+    assert bill_of(energy, [first], FEBRUARY, supplied={}).lines == ()
 
 
 def test_a_bill_whose_own_days_have_no_room_is_refused() -> None:

@@ -13,7 +13,7 @@ import pytest
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from store.customers.desk import Desk
-from store.customers.port import LineKind, Preference
+from store.customers.port import Line, LineKind, Preference
 from store.customers.preferences import choose
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
@@ -110,6 +110,11 @@ def told(desk: Desk, zone: str, kind: TariffKind) -> dict[tuple[str, TariffKind,
     return sums
 
 
+def _pence_of_line(line: Line) -> Decimal:
+    """The one price of an energy line [pence a kWh]: each line of a tariff of whole upence has one."""
+    return PENCE[TariffKind(line.tariff)][line.rate] + Decimal("0.1") * (line.tariff_version - 1)
+
+
 @pytest.mark.parametrize("views", ["of UTC", "of the home"])
 @pytest.mark.parametrize("kind", TariffKind)
 @pytest.mark.parametrize("zone", ZONES)
@@ -127,14 +132,16 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, kind: Tar
             supplied={ELECTRICITY: days},
             issued_us=utc_us("2027-01-02T00:00"),
         )
-        energy = {
-            (str(month), line.tariff, line.tariff_version): (
-                line.low_wh + line.standard_wh + line.peak_wh,
-                Decimal(line.cost_upence) / 1_000_000,
-            )
-            for line in bill.lines
-            if line.kind is LineKind.ENERGY
-        }
+        energy: dict[tuple[str, int, int], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
+        for line in bill.lines:
+            if line.kind is LineKind.ENERGY:
+                wh, upence = line.low_wh + line.standard_wh + line.peak_wh, line.cost_upence
+                assert upence == wh * int(1_000 * _pence_of_line(line))
+                held_wh, held_pence = energy[str(month), line.tariff, line.tariff_version]
+                energy[str(month), line.tariff, line.tariff_version] = (
+                    held_wh + wh,
+                    held_pence + Decimal(upence) / 1_000_000,
+                )
         assert energy == {key: one for key, one in expected.items() if key[0] == str(month)}
         standing = Decimal(0)
         for day in days:

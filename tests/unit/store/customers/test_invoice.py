@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.tariffs import Half, Rate, Register, RoundedAt, Tariff
+from scenarios.tariffs import Block, Half, Rate, Register, RoundedAt, Tariff
 from store.customers.invoice import invoice
 from store.customers.port import Bill, Line, LineKind
 from store.rejections import Refused
@@ -77,6 +77,36 @@ def test_a_list_that_was_never_published_is_refused() -> None:
         invoice(bill(1, version=2), (prices(),))
 
 
+def test_lines_tell_rate_energy_price_and_cost_and_add_up() -> None:
+    """Two rates in a block each, one line for all rates, and a standing charge; 1.4 p of rounding."""
+    night = Rate(name="night", register=Register.LOW, npence_per_wh=(9_876_500, 0, 0))
+    block = Block(fuel=0, above_wh=5_000, npence_per_wh=(31_505_300, 4_000_000))
+    held = prices(rates=(RATE, night), blocks=(block,), vat_permille=50)
+    fields = {"low_wh": 400, "standard_wh": 1_000}
+    one = bill(26_415_900, 31_505_300, 1_600_000, 5_000_000, 54_000_000)
+    lines = [
+        replace(line, rate=rate, block=number, **fields)
+        for line, (rate, number) in zip(one.lines, ((0, 0), (0, 1), (1, 1), (-1, 0), (-1, 0)), strict=True)
+    ]
+    lines[4] = replace(lines[4], kind=LineKind.STANDING, days=1, first_day=1, low_wh=0, standard_wh=0)
+    (group,) = invoice(replace(one, lines=tuple(lines)), (held,)).groups
+    assert [(line.rate_name, line.block, line.wh, line.npence_per_wh, line.pence) for line in group.lines] == [
+        ("all", 0, 1_400, 26_415_900, 26),
+        ("all", 1, 1_400, 31_505_300, 32),
+        ("night", 1, 1_400, 4_000_000, 2),
+        (None, 0, 1_400, None, 5),
+        (None, 0, 0, None, 54),
+    ]
+    assert [line.cost_upence for line in group.lines] == [26_415_900, 31_505_300, 1_600_000, 5_000_000, 54_000_000]
+    assert (group.net_pence, group.rounding_upence) == (119, 478_800)
+
+
+def test_a_line_of_rates_that_cost_the_same_has_the_name_of_the_tariff() -> None:
+    one = bill(1)
+    (group,) = invoice(replace(one, lines=(replace(one.lines[0], rate=0),)), (prices(),)).groups
+    assert [(line.rate_name, line.npence_per_wh) for line in group.lines] == [("one", 26_415_900)]
+
+
 @given(
     costs=st.lists(st.integers(-(10**10), 10**10) | st.sampled_from([500_000, -500_000, 1_500_000]), max_size=6),
     vat=st.integers(0, 1_000),
@@ -98,3 +128,6 @@ def test_money_is_what_decimal_says(costs: list[int], vat: int, rounded_at: Roun
     held = invoice(bill(*costs), (prices(vat_permille=vat, rounded_at=rounded_at, half=half),))
     assert held.gross_pence == gross
     assert held.gross_pence == held.net_pence + held.vat_pence
+    for group in held.groups:
+        told = sum(line.pence * 10**6 if rounded_at is RoundedAt.LINE else line.cost_upence for line in group.lines)
+        assert group.net_pence * 10**6 == told + (0 if rounded_at is RoundedAt.LINE else group.rounding_upence)

@@ -20,6 +20,7 @@ from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariff_file import TariffSpec
 from scenarios.tariffs import Tariff, with_series
 from store.customers.desk import Desk
+from store.customers.invoice import invoice
 from store.customers.port import LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
@@ -36,7 +37,9 @@ VALUES = np.random.default_rng(15).integers(0, 900, (DAYS, 48)).astype(np.int32)
 CHRISTMAS, BOXING_DAY = dt.date(2026, 12, 25), dt.date(2026, 12, 26)
 UPENCE = Decimal("0.000001")
 
-Pence = Callable[[dt.datetime, dt.datetime], Decimal]  # wall clock, UTC -> pence a kWh
+Told = Decimal | tuple[Decimal, ...]
+Pence = Callable[[dt.datetime, dt.datetime], Told]  # wall clock, UTC -> pence a kWh, of each block where there are some
+BLOCKS = (0, 6_500, 14_250)  # where blocks begin, of tariffs with blocks [Wh a local day]
 
 
 def _hours(at: dt.datetime) -> float:
@@ -60,6 +63,13 @@ def _seasons(wall: dt.datetime, _: dt.datetime) -> Decimal:
     if 16 <= _hours(wall) < 19:
         return Decimal("41.5") if is_winter else Decimal("33.25")
     return Decimal("15.4321") if 1 <= _hours(wall) < 4 else Decimal("24.9")
+
+
+def _by_blocks(wall: dt.datetime, _: dt.datetime) -> tuple[Decimal, ...]:
+    """In each block in turn."""
+    if _hours(wall) >= 23.5 or _hours(wall) < 5.5:
+        return Decimal("9.8765"), Decimal("9.8765"), Decimal("4.4444")
+    return Decimal("26.4159"), Decimal("31.5053"), Decimal("33.3331")
 
 
 def _series(wall: dt.datetime, utc: dt.datetime) -> Decimal:
@@ -121,6 +131,18 @@ TARIFFS: Mapping[str, tuple[dict[str, Any], Pence]] = {
         },
         _seasons,
     ),
+    "blocks of a day": (
+        {
+            "rates": {"night": {"electricity": "9.8765", "register": "low"}, "day": {"electricity": "26.4159"}},
+            "bands": [{"rate": "night", "from": "23:30", "to": "05:30"}],
+            "otherwise": "day",
+            "blocks": [
+                {"fuel": "electricity", "above_kwh": "6.5", "rates": {"day": "31.5053"}},
+                {"fuel": "electricity", "above_kwh": "14.25", "rates": {"night": "4.4444", "day": "33.3331"}},
+            ],
+        },
+        _by_blocks,
+    ),
     "a price each half-hour": ({"rates": {"until the first series": {"electricity": "20"}}}, _series),
 }
 
@@ -175,20 +197,40 @@ def desk_of(name: str, zone: str) -> Desk:
     return Desk(customers=customers, views=views, first_tariff=0, calendar=calendar)
 
 
-def cost(wh: int, pence_per_kwh: Decimal) -> Decimal:
-    return (wh * pence_per_kwh / 1_000).quantize(UPENCE, ROUND_HALF_EVEN)
+def pieces(told: Told, used_wh: int, wh: int) -> list[tuple[Decimal, int, Decimal]]:
+    """(pence a kWh, Wh, pence) of a half-hour, by the blocks that it is in. used_wh: of the local day before it."""
+    of_blocks = told if isinstance(told, tuple) else (told,)
+    found = []
+    for price, begins, ends in zip(of_blocks, BLOCKS, (*BLOCKS[1 : len(of_blocks)], 10**9), strict=False):
+        within = max(min(used_wh + wh, ends) - max(used_wh, begins), 0)
+        if within:
+            found.append((price, within, (within * price / 1_000).quantize(UPENCE, ROUND_HALF_EVEN)))
+    return found
+
+
+@cache
+def halves(zone: str) -> list[tuple[dt.datetime, dt.datetime, int, int]]:
+    """Of each half-hour: wall clock, UTC, what was used of its local day before it, and what in it [Wh]."""
+    zoneinfo, used, told = ZoneInfo(zone), defaultdict[dt.date, int](int), []
+    for at, wh in enumerate(VALUES.ravel().tolist()):
+        wall, utc = _clocks(UTC_START_US + at * SLOT_US, zoneinfo)
+        told.append((wall, utc, used[wall.date()], wh))
+        used[wall.date()] += wh
+    return told
 
 
 @pytest.mark.parametrize("name", TARIFFS)
 @pytest.mark.parametrize("zone", ZONES)
 def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str) -> None:
-    desk, pence, zoneinfo = desk_of(name, zone), TARIFFS[name][1], ZoneInfo(zone)
-    due: dict[int, Decimal] = defaultdict(Decimal)
-    used: dict[int, int] = defaultdict(int)
-    for at, wh in enumerate(VALUES.ravel().tolist()):
-        wall, utc = _clocks(UTC_START_US + at * SLOT_US, zoneinfo)
-        due[wall.year * 100 + wall.month] += cost(wh, pence(wall, utc))
-        used[wall.year * 100 + wall.month] += wh
+    """Their lines are those of each price, of each day where there is a price each half-hour."""
+    desk, pence = desk_of(name, zone), TARIFFS[name][1]
+    due: dict[int, dict[Decimal, tuple[int, Decimal]]] = defaultdict(dict)
+    for wall, utc, before_wh, wh in halves(zone):
+        of_month = due[wall.year * 100 + wall.month]
+        for price, within, charged in pieces(pence(wall, utc), before_wh, wh):
+            of_line = Decimal(wall.day) if name == "a price each half-hour" and wall.day != 13 else price
+            held_wh, held_pence = of_month.get(of_line, (0, Decimal(0)))
+            of_month[of_line] = held_wh + within, held_pence + charged
     for number in range(1, 13):
         month = 202600 + number
         days = len(days_of_month(month))
@@ -199,21 +241,29 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str
             supplied={ELECTRICITY: range(1, days + 1)},
             issued_us=UTC_START_US + (DAYS + 1) * DAY_US,
         )
-        energy = [line for line in bill.lines if line.kind is LineKind.ENERGY]
-        assert sum(line.low_wh + line.standard_wh + line.peak_wh for line in energy) == used[month]
-        assert sum(Decimal(line.cost_upence) for line in energy) * UPENCE == due[month]
-        assert Decimal(bill.total_upence) * UPENCE == due[month] + days * Decimal("54.321")
+        (group,) = invoice(bill, desk.customers.price_lists()).groups
+        energy = [one for one in group.lines if one.line.kind is LineKind.ENERGY]
+        told: dict[Decimal, tuple[int, Decimal]] = {}
+        for at, one in enumerate(energy, 1):  # of a price each half-hour a line is of a day, in their order
+            of_line = Decimal(at) if one.npence_per_wh is None else Decimal(one.npence_per_wh) / 10**6
+            held_wh, held_pence = told.get(of_line, (0, Decimal(0)))  # two blocks may have one price
+            told[of_line] = held_wh + one.wh, held_pence + one.cost_upence * UPENCE
+        assert told == due[month]
+        assert Decimal(bill.total_upence) * UPENCE == sum(one for _, one in told.values()) + days * Decimal("54.321")
+        assert len(energy) == len({(one.rate_name, one.block, one.line.tariff_version) for one in energy})
 
 
 @pytest.mark.parametrize("name", TARIFFS)
 @pytest.mark.parametrize("zone", ZONES)
 def test_displays_show_each_half_hour_of_both_clock_changes(zone: str, name: str) -> None:
-    desk, pence, zoneinfo = desk_of(name, zone), TARIFFS[name][1], ZoneInfo(zone)
+    desk, pence = desk_of(name, zone), TARIFFS[name][1]
     for first in ("2026-03-28T20:00", "2026-10-24T20:00", "2026-06-30T18:00", "2026-12-24T20:00"):
         begins_us = int(dt.datetime.fromisoformat(first).replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
         for start_us in range(begins_us, begins_us + 60 * SLOT_US, SLOT_US):
             (shown,) = desk.display(HOME, (ELECTRICITY,), start_us + 1)
-            assert Decimal(shown.price.npence_per_wh) / 10**6 == pence(*_clocks(start_us, zoneinfo))
+            wall, utc, before_wh, _ = halves(zone)[(start_us - UTC_START_US) // SLOT_US]
+            ((price, _, _),) = pieces(pence(wall, utc), before_wh, 1)
+            assert Decimal(shown.price.npence_per_wh) / 10**6 == price
             assert shown.price.tariff == name
             assert not shown.price.is_carried_on
 

@@ -1,0 +1,119 @@
+"""What half-hours come to by rate and block: for bills with a line for each price, and for tariffs with blocks. Pure, on columns.
+
+A block counts what a home has used of the fuel since the local midnight, half-hour by half-hour in their order; a half-hour that
+nobody knows counts nothing. One in which a block ends is two pieces, each rounded by itself to a whole millionth of a penny.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.tariffs import BLOCK_WH_MAX, Register, rates_of_day
+from store.customers.bills import DayEnergy, TariffOn
+from store.customers.port import ALL_RATES
+from store.tariffs import NO_PRICES, PriceList, in_force, whole_upence
+
+HalfHoursOf = Callable[[int, int], NDArray[np.int32]]
+"""The half-hours of a fuel code and UTC day [us since the Unix epoch]: int32[48], MISSING_WH where nothing is known."""
+
+_NEVER_WH = 1_000 * BLOCK_WH_MAX  # no home uses as much in a day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """By what a home's use is priced and put into days."""
+
+    prices: Sequence[PriceList]
+    tariff_on: TariffOn
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSpan:
+    """Half-hours of one UTC day, local day, tariff and price list. Instants in us since the Unix epoch."""
+
+    fuel: int
+    start_us: int
+    end_us: int
+
+
+def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> list[DayEnergy]:
+    """What each span comes to, by rate and block: those in which something was used."""
+    if not spans:
+        return []
+    index = in_force(priced.prices, np.array([one.start_us for one in spans], np.int64)).tolist()
+    tariffs = [priced.tariff_on(one.start_us) for one in spans]
+    held = [priced.prices[at] if at >= 0 else None for at in index]
+    plans = [None if one is None else one.plan(code) for one, code in zip(held, tariffs, strict=True)]
+    rates_max = max((len(plan.rates) for plan in plans if plan), default=1)
+    blocks_max = 1 + max((len(plan.blocks) for plan in plans if plan), default=0)
+    n = len(spans)
+    known_wh = np.zeros((n, SLOTS_PER_DAY), np.int64)
+    rate, line = np.zeros((n, SLOTS_PER_DAY), np.int64), np.zeros((n, SLOTS_PER_DAY), np.int64)
+    register = np.full((n, SLOTS_PER_DAY), Register.STANDARD, np.int64)
+    npence = np.zeros((n, SLOTS_PER_DAY, blocks_max), np.int64)
+    from_wh = np.full((n, blocks_max + 1), _NEVER_WH, np.int64)  # where each block begins
+    from_wh[:, 0] = 0
+    before_wh = np.zeros(n, np.int64)
+    for at, (span, of_list, plan, code) in enumerate(zip(spans, held, plans, tariffs, strict=True)):
+        day_us = span.start_us // DAY_US * DAY_US
+        first, end = (span.start_us - day_us) // SLOT_US, (span.end_us - day_us) // SLOT_US
+        known_wh[at, first:end] = np.maximum(half_hours(span.fuel, day_us)[first:end], 0)
+        if of_list is None or plan is None:
+            continue
+        rate[at] = rates_of_day(plan, priced.calendar, day_us)
+        register[at] = of_list.registers[code][rate[at]]
+        lines = of_list.lines_of(code, span.fuel).of_rate
+        line[at] = 0 if lines is None else np.array(lines, np.int64)[rate[at]]
+        blocks = plan.blocks_of(span.fuel)
+        npence[at, :, 0] = of_list.npence_per_wh[code][span.fuel, rate[at]]
+        for number, block in enumerate(blocks, 1):
+            npence[at, :, number] = np.array(block.npence_per_wh, np.int64)[rate[at]]
+            from_wh[at, number] = block.above_wh
+        if blocks:
+            before_wh[at] = used_before_wh(span.fuel, span.start_us, half_hours, priced.calendar)
+    after_wh = before_wh[:, np.newaxis] + np.cumsum(known_wh, axis=1)
+    reached = np.clip(after_wh[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)  # [n, 48, blocks + 1]
+    began = np.clip((after_wh - known_wh)[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)
+    beyond_wh = reached - began  # of each half-hour, of where each block begins
+    block_wh = beyond_wh[:, :, :-1] - beyond_wh[:, :, 1:]
+    used_wh = np.zeros((n, rates_max, blocks_max, len(Register)), np.int64)
+    cost = np.zeros((n, rates_max, blocks_max), np.int64)
+    row, block_at = np.arange(n)[:, np.newaxis, np.newaxis], np.arange(blocks_max)
+    np.add.at(used_wh, (row, line[:, :, np.newaxis], block_at, register[:, :, np.newaxis]), block_wh)
+    np.add.at(cost, (row, line[:, :, np.newaxis], block_at), whole_upence(block_wh * npence))
+    found = []
+    for at, of_rate, block in np.argwhere(used_wh.any(axis=3)).tolist():
+        of_list = held[at]
+        is_told = of_list is not None and of_list.lines_of(tariffs[at], spans[at].fuel).of_rate is not None
+        low_wh, standard_wh, peak_wh = used_wh[at, of_rate, block].tolist()
+        found.append(
+            DayEnergy(
+                day=priced.calendar.day_of(spans[at].start_us),
+                fuel=spans[at].fuel,
+                tariff=tariffs[at],
+                tariff_version=NO_PRICES if of_list is None else of_list.version,
+                low_wh=low_wh,
+                standard_wh=standard_wh,
+                peak_wh=peak_wh,
+                cost_upence=int(cost[at, of_rate, block]),
+                rate=of_rate if is_told else ALL_RATES,
+                block=block,
+            )
+        )
+    return found
+
+
+def used_before_wh(fuel: int, instant_us: int, half_hours: HalfHoursOf, calendar: Calendar) -> int:
+    """What is known of a local day up to the half-hour that an instant [us since the Unix epoch] lies in [Wh]."""
+    until_us = instant_us // SLOT_US * SLOT_US
+    from_us = calendar.day_start_us(calendar.day_of(until_us))
+    used = 0
+    for day_us in range(from_us // DAY_US * DAY_US, until_us, DAY_US):
+        first, end = max(from_us - day_us, 0) // SLOT_US, min(until_us - day_us, DAY_US) // SLOT_US
+        used += int(np.maximum(half_hours(fuel, day_us)[first:end], 0).sum())
+    return used
