@@ -295,6 +295,9 @@ class Estate(Part):
     time_zone: TimeZone = Field(
         default="Europe/London", description="by whose midnights customers' days, months and tariffs begin"
     )
+    slots_per_hour: Literal[2, 4] = Field(
+        default=2, description="readings an hour that meters hold: half-hours, or quarter-hours"
+    )
     fuels: tuple[Fuel, ...] = Field(default=(Fuel.ELECTRICITY,), min_length=1, max_length=2)
     regions: tuple[Region, ...] = Field(default_factory=_default_regions, min_length=1, max_length=REGIONS_MAX)
     read_schedules: ReadSchedules = ReadSchedules()
@@ -326,6 +329,11 @@ class Estate(Part):
             raise ValueError("the shares of schedule_changes add up to more than 1: a meter changes once at most")
         for change in self.schedule_changes:
             self._require_changing(change)
+        slot_s = 3_600 // self.slots_per_hour
+        if self.push_jitter_s > slot_s:
+            raise ValueError(
+                f"push_jitter_s {self.push_jitter_s:g} must be at most {slot_s}: a meter pushes a slot before the next one ends"
+            )
         return self
 
     def _require_changing(self, change: ScheduleChange) -> None:
@@ -352,3 +360,8 @@ class Estate(Part):
     @property
     def meter_count(self) -> int:
         return self.premises * len(self.fuels)
+
+    @property
+    def slots_per_day(self) -> int:
+        """48 half-hours, or 96 quarter-hours."""
+        return 24 * self.slots_per_hour

@@ -38,6 +38,7 @@ from scenarios.traffic import Burst, Traffic
 
 FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
 FAULTS_TOLD_MAX = 20
+SLOTS_MAX = 32_768  # of a span: a message of the trace has 15 bits for its slot
 INTEGER_BITS_SHOWN_MAX = 1_024
 
 
@@ -281,6 +282,16 @@ class Scenario(Part):
     )
 
     @model_validator(mode="after")
+    def _counts_its_slots(self) -> Self:
+        days_max = SLOTS_MAX // self.estate.slots_per_day
+        if self.run.days > days_max:
+            raise ValueError(
+                f"run.days {self.run.days} is too long: with estate.slots_per_hour = {self.estate.slots_per_hour} a span has at "
+                f"most {days_max} days"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _keeps_one_calendar(self) -> Self:
         require_one_rule(self.estate.time_zone, self.run.start, self.run.days)
         return self
@@ -293,7 +304,9 @@ class Scenario(Part):
             )
         announced = {one.effective_h for one in self.campaigns} - {None}
         first_day = (self.run.start - date(1970, 1, 1)).days
-        require_tariffs(self.tariffs, first_day, Calendar(self.estate.time_zone), len(announced))
+        require_tariffs(
+            self.tariffs, first_day, Calendar(self.estate.time_zone), len(announced), self.estate.slots_per_hour
+        )
         return self
 
     @model_validator(mode="after")

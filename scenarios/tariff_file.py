@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from scenarios.calendar import Calendar
+from scenarios.calendar import SLOTS_A_DAY, Calendar, day_text
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.part import Line, Part, Share
 from scenarios.tariff_text import tariffs_text
@@ -211,7 +211,9 @@ def _rate(name: str, spec: RateSpec, where: str) -> Rate:
     )
 
 
-def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0) -> None:
+def require_tariffs(
+    specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0, slots_per_hour: int = 2
+) -> None:
     """Raises ValueError for tariffs that can't be on sale together.
 
     first_day: of the span, since 1970; announcements: how many prices campaigns announce.
@@ -224,6 +226,8 @@ def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Cal
             f"the shares of the tariffs add up to {sum(spec.share for spec in specs):g}, not to 1: "
             + ", ".join(f"'{spec.name}' {spec.share:g}" for spec in specs)
         )
+    for spec in specs:
+        _require_slot_length(spec, first_day, slots_per_hour)
     longest = []  # of each tariff, as a row of the price lists has it
     for spec in specs:
         kept = [spec.tariff(), *spec.series_of_days(first_day, calendar).values()]
@@ -231,3 +235,16 @@ def require_tariffs(specs: tuple[TariffSpec, ...], first_day: int, calendar: Cal
             require_room_to_rise(held, announcements)
         longest.append(max(kept, key=lambda one: len(tariffs_text([one]))))
     tariffs_text(longest)
+
+
+def _require_slot_length(spec: TariffSpec, first_day: int, slots_per_hour: int) -> None:
+    """Raises TariffError for prices of half-hours where meters hold quarter-hours, and the other way round."""
+    for fuel, days in spec.series.items():
+        for day, prices in enumerate(days, start=first_day):
+            is_of_quarters = len(prices) > max(SLOTS_A_DAY)
+            if prices and (is_of_quarters or slots_per_hour != 2):
+                raise TariffError(
+                    f"tariff '{spec.name}', {day_text(day)}: {len(prices)} prices of {fuel} are of "
+                    f"{'quarter' if is_of_quarters else 'half'}-hours, and estate.slots_per_hour = {slots_per_hour}; prices are "
+                    "held by the half-hour, for meters of half-hours"
+                )

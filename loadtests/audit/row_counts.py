@@ -18,16 +18,16 @@ from loadtests.audit.expected_rows import audited_columns, held_integers
 from loadtests.audit.table_scan import read_pages, token_ranges
 from loadtests.recording.history import read_history
 from loadtests.workload.deliveries import alert_columns, preference_columns, ten_second_columns
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation, ReadSchedule
+from scenarios.domain import DAY_US, Operation, ReadSchedule
 from scenarios.spec import Topology
-from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
 from sim.estate.lookup import are_in_smart_mode, meter_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel
+from sim.estate.slots import TEN_SECOND_US, ten_seconds_per_slot
 from store.roles import TableRole
 from store.rows import Columns
 from store.tables import Schema, Table
 
-_TICKS_PER_DAY = TEN_SECONDS_PER_SLOT * SLOTS_PER_DAY
+_TICKS_PER_DAY = DAY_US // TEN_SECOND_US
 
 Held = Mapping[str, NDArray[np.int64]]
 Expected = tuple[NDArray[np.bool_], Columns]
@@ -124,15 +124,16 @@ def _ten_seconds(estate: EstateModel, held: Held) -> Expected:
     exists = (meter >= 0) & (tick >= 0) & (tick < estate.day_count * _TICKS_PER_DAY)
     exists &= (held["tick"] >= 0) & (held["tick"] < _TICKS_PER_DAY)
     tick, meter = np.where(exists, tick, 0), np.where(exists, meter, 0)
-    exists &= schedules_on(estate, meter, (tick // TEN_SECONDS_PER_SLOT).astype(np.int32)) == ReadSchedule.TEN_SECOND
+    parts = ten_seconds_per_slot(estate.packed)
+    slot, part = (tick // parts).astype(np.int32), (tick % parts).astype(np.int32)
+    exists &= schedules_on(estate, meter, slot) == ReadSchedule.TEN_SECOND
     exists &= are_in_smart_mode(estate, meter)
-    slot, part = (tick // TEN_SECONDS_PER_SLOT).astype(np.int32), (tick % TEN_SECONDS_PER_SLOT).astype(np.int32)
     return exists, ten_second_columns(estate, meter, slot, part)
 
 
 def _alerts(estate: EstateModel, held: Held) -> Expected:
     meter = meter_of(estate, held["premises"], np.zeros(len(held["premises"]), np.bool_))
-    slot = (held["raised_at"] * 1_000 - start_us_of(estate)) // SLOT_US
+    slot = (held["raised_at"] * 1_000 - start_us_of(estate)) // estate.slot_us
     exists = (meter >= 0) & (slot >= 0) & (slot < estate.slot_count) & (held["number"] >= 0)
     number, known_slot = (np.where(exists, values, 0).astype(np.int32) for values in (held["number"], slot))
     expected = alert_columns(estate, np.where(exists, meter, 0), number, known_slot)

@@ -16,8 +16,9 @@ from loadtests.cluster.machine import fingerprint
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.file import resolve_scenario
 from scenarios.spec import Scenario
-from sim.estate.arrivals import HOUR_US, TEN_SECOND_US
+from sim.estate.arrivals import HOUR_US
 from sim.estate.model import build_estate
+from sim.estate.slots import TEN_SECOND_US
 from sim.virtual_time.tallies import walk
 
 NATION_PREMISES = 26_500_000  # 53 million meters

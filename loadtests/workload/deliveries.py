@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from loadtests.workload.prices import price_lists_of
 from scenarios.domain import (
+    DAY_US,
     SLOT_US,
     SLOTS_PER_DAY,
     MeterType,
@@ -18,8 +19,6 @@ from scenarios.domain import (
 from sim.energy.raw_forms import gas_energy_wh, volume_dm3
 from sim.energy.registers import estimated_wh, intervals_wh, register_wh, revised_wh, ten_second_register_wh
 from sim.estate.arrivals import (
-    TEN_SECOND_US,
-    TEN_SECONDS_PER_SLOT,
     alert_sent_us,
     correction_due_us,
     estimate_due_us,
@@ -29,6 +28,7 @@ from sim.estate.homes import meter_type_index, region_index
 from sim.estate.lookup import mpxn_of, schedule_changes_of, split_meter, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import TEN_SECOND_US, ten_seconds_per_slot
 from sim.kernels import kernel
 from sim.trace.arrival_times import due_us_of
 from sim.trace.emission import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us
@@ -105,15 +105,15 @@ def revisions_of(
 def ten_second_columns(
     estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32], part: NDArray[np.int32]
 ) -> Columns:
-    """The bind columns of n readings of 10 s: part 0 .. 179 of a slot; int64[n], int32[n], int32[n]."""
+    """The bind columns of n readings of 10 s: part 0 .. of a slot; int64[n], int32[n], int32[n]."""
     premises, is_gas = split_meter(estate, meter)
-    tick = slot.astype(np.int64) * TEN_SECONDS_PER_SLOT + part
+    tick = slot.astype(np.int64) * ten_seconds_per_slot(estate.packed) + part
     start_us = start_us_of(estate) + tick * TEN_SECOND_US
     return {
         "premises": premises,
         "epoch_day": epoch_day_of(start_us),
         "fuel": is_gas.astype(np.int8),
-        "tick": (tick % (TEN_SECONDS_PER_SLOT * SLOTS_PER_DAY)).astype(np.int16),
+        "tick": (tick % (DAY_US // TEN_SECOND_US)).astype(np.int16),
         "wh": _ten_seconds(estate.packed, meter, tick),
         "write_us": start_us + TEN_SECOND_US,
     }

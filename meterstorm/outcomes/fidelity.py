@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from reports.results.simulation import FidelityRow
-from scenarios.domain import DAY_US, SLOTS_PER_DAY, Fuel, MeterMode
+from scenarios.domain import DAY_US, Fuel, MeterMode
 from scenarios.published import FIGURES, WITHIN, Published
 from scenarios.spec import Scenario
 from sim.trace.messages import MessageKind
@@ -65,7 +65,7 @@ class _Counted:
 
     def half_hourly_share(self) -> float | None:
         messages = self._simulation.messages
-        days = messages[MessageKind.UPLOAD_DAY] + messages[MessageKind.PUSH_HALF_HOUR] / SLOTS_PER_DAY
+        days = messages[MessageKind.UPLOAD_DAY] + messages[MessageKind.PUSH_HALF_HOUR] / self._simulation.slots_per_day
         return _share(days, self.points(MeterMode.SMART) * self._days)
 
     def readings_per_day(self) -> float:

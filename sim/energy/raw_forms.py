@@ -1,6 +1,6 @@
-"""What a meter of each type itself holds of a half-hour, before any platform has made it kWh: the raw forms of readings.
+"""What a meter of each type itself holds of a slot, before any platform has made it kWh: the raw forms of readings.
 
-A register-only meter shows a counter, a profile meter half-hours, a 10-second meter those in 180 parts, an exporting meter what
+A register-only meter shows a counter, a profile meter slots, a 10-second meter those in parts of 10 s, an exporting meter what
 went out as well, a gas meter volume. All are found from (meter, slot) alone, in O(1), by integers. The counters that
 people see have eight digits and roll over; a counter's difference modulo its range is what was used, whole.
 """
@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
+from scenarios.domain import MeterType
 from sim.draws.streams import HALVES_PER_BLOCK, Purpose, centred_of, word_of, words
 from sim.energy.registers import register_wh_kernel, ten_second_register_wh
 from sim.energy.sun import SunTables, sun_tables
-from sim.estate.arrivals import TEN_SECONDS_PER_SLOT
 from sim.estate.devices import firmware_at
 from sim.estate.homes import cohort_index, is_prepayment, meter_type_index, tariff_index
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import slot_us, slots_per_day, ten_seconds_per_slot
 from sim.kernels import kernel, leaf_kernel
 from sim.units import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray
 
@@ -75,7 +75,7 @@ def raw_readings(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) 
         tariff=np.empty(n, np.uint8),
         cohort=np.empty(n, np.uint16),
     )
-    sun = sun_tables(estate.start, estate.day_count)
+    sun = sun_tables(estate.start, estate.day_count, estate.slots_per_day)
     _fill(estate.packed, sun, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
     return out
 
@@ -88,9 +88,9 @@ def displays(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> I
 
 
 def ten_seconds_wh(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Each slot's 180 consumptions of 10 s: int64[n], int32[n] -> int32[n, 180] [Wh]; ABSENT unless a meter keeps them."""
+    """Each slot's consumptions of 10 s: int64[n], int32[n] -> int32[n, parts] [Wh]; ABSENT unless a meter keeps them."""
     _check(estate, meter, slot)
-    out = np.full((len(meter), TEN_SECONDS_PER_SLOT), ABSENT, np.int32)
+    out = np.full((len(meter), ten_seconds_per_slot(estate.packed)), ABSENT, np.int32)
     _fill_ten_seconds(estate.packed, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
     return out
 
@@ -153,7 +153,7 @@ def export_register_wh(p: KernelParameters, sun: SunTables, meter: int, slot: in
     The sun's share of a year's export, with noise for the clouds at each boundary of days and of slots: as consumption is
     made, so the register never falls and stands still in the dark. Export is what is left after the home's own use.
     """
-    day, slot_of_day = slot // SLOTS_PER_DAY, slot % SLOTS_PER_DAY
+    day, slot_of_day = slot // slots_per_day(p), slot % slots_per_day(p)
     low_wh = _export_by_day_wh(p, sun, meter, day)
     if slot_of_day == 0:
         return low_wh
@@ -187,7 +187,7 @@ def _fill(p: KernelParameters, sun: SunTables, meter: IntArray, slot: NDArray[np
             exported_wh = export_register_wh(p, sun, one, slot[at] + 1)
             out.export_display_wh[at] = exported_wh % DISPLAY_ONE
             out.export_wh[at] = exported_wh - export_register_wh(p, sun, one, slot[at])
-        out.firmware[at] = firmware_at(p, one, (int(slot[at]) + 1) * SLOT_US)
+        out.firmware[at] = firmware_at(p, one, (int(slot[at]) + 1) * slot_us(p))
         out.is_prepayment[at] = is_prepayment(p, premises)
         out.tariff[at] = tariff_index(p, premises)
         out.cohort[at] = cohort_index(p, premises)
@@ -210,9 +210,9 @@ def _fill_ten_seconds(p: KernelParameters, meter: IntArray, slot: NDArray[np.int
     for at in range(len(meter)):
         one = int(meter[at])
         if meter_type_index(p, one) == _TEN_SECOND:
-            first = int(slot[at]) * TEN_SECONDS_PER_SLOT
+            first = int(slot[at]) * ten_seconds_per_slot(p)
             before = ten_second_register_wh(p, one, first)
-            for part in range(TEN_SECONDS_PER_SLOT):
+            for part in range(ten_seconds_per_slot(p)):
                 after = ten_second_register_wh(p, one, first + part + 1)
                 out[at, part] = after - before
                 before = after

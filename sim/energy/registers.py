@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOTS_PER_DAY
 from sim.draws.philox import Words, philox_lanes
-from sim.draws.streams import HALVES_PER_BLOCK, Drawn, Purpose, centred, centred_of, new_drawn, word_of, words
-from sim.estate.arrivals import TEN_SECONDS_PER_SLOT, draw_for_parts
+from sim.draws.streams import (
+    HALVES_PER_BLOCK,
+    WORDS_PER_BLOCK,
+    WORDS_PER_DRAWING,
+    Drawn,
+    Purpose,
+    centred,
+    centred_of,
+    draw_blocks,
+    new_drawn,
+    word_of,
+    words,
+)
+from sim.estate.arrivals import draw_for_parts
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import slots_per_day, ten_seconds_per_slot
 from sim.kernels import kernel, leaf_kernel
 from sim.units import DAY_BITS, DRAW_BITS, YEAR_BITS, IntArray
 
@@ -26,13 +38,11 @@ _DAY_ENERGY = int(Purpose.DAY_ENERGY)
 _SLOT_ENERGY = int(Purpose.SLOT_ENERGY)
 _TEN_SECOND = int(Purpose.TEN_SECOND)
 _CORRECTION_SIZE = int(Purpose.CORRECTION_SIZE)
-_SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
+_DAYS_PER_WEEK = 7
 _WEEKS_ESTIMATED_FROM = 4
-_PART_SHARE = (1 << DAY_BITS) // TEN_SECONDS_PER_SLOT  # of a half-hour [2^-32]
-_BLOCKS_PER_DAY = SLOTS_PER_DAY // HALVES_PER_BLOCK
 _HALF_ONE = 0x8000
+_BLOCKS_OF_HALF_HOURS = 6
 _WORD_MASK, _WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
-_METER_WORDS, _DAY_HALVES = 6 * 4, 7 * 8  # where `fill_day` has them, after the draws of the day's six blocks
 _QUARTILE_BITS = 30  # the two bits above choose the quarter of the distribution
 
 
@@ -63,8 +73,8 @@ def _check_range(estate: "EstateModel", meter: IntArray, first_slot: NDArray[np.
 def register_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
     """The register of one meter at the start of absolute slot 0 .. slot_count [Wh]. For use inside other kernels."""
     four = words(p.seed, _METER, meter, 0, 0)
-    day = slot // SLOTS_PER_DAY
-    slot_of_day = slot % SLOTS_PER_DAY
+    day = slot // slots_per_day(p)
+    slot_of_day = slot % slots_per_day(p)
     low = _day_register_wh(p, four, meter, day)
     if slot_of_day == 0:
         return low
@@ -82,20 +92,22 @@ def interval_wh_kernel(p: KernelParameters, meter: int, slot: int) -> int:
 def ten_second_register_wh(p: KernelParameters, meter: int, tick: int) -> int:
     """The register at the start of the 10 s number `tick` since the start [Wh].
 
-    The half-hour's energy is spread evenly over its 180 parts, with noise at each boundary between them.
+    The slot's energy is spread evenly over its parts of 10 s, with noise at each boundary between them.
     """
-    slot, part = tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT
+    parts = ten_seconds_per_slot(p)
+    slot, part = tick // parts, tick % parts
     low = register_wh_kernel(p, meter, slot)
     if part == 0:
         return low
     energy_wh = register_wh_kernel(p, meter, slot + 1) - low
-    return low + _part_of_slot_wh(energy_wh, part, centred(p.seed, _TEN_SECOND, meter, tick))
+    return low + _part_of_slot_wh(energy_wh, part, parts, centred(p.seed, _TEN_SECOND, meter, tick))
 
 
 @leaf_kernel
-def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
-    """Energy of a half-hour used before its part 1..179 [Wh]; the noise reaches half a part either way."""
-    share = part * _PART_SHARE + ((noise * _PART_SHARE) >> DRAW_BITS)
+def _part_of_slot_wh(energy_wh: int, part: int, part_count: int, noise: int) -> int:
+    """Energy of a slot used before its part 1 .. part_count - 1 [Wh]; the noise reaches half a part either way."""
+    of_part = (1 << DAY_BITS) // part_count
+    share = part * of_part + ((noise * of_part) >> DRAW_BITS)
     return (energy_wh * share) >> DAY_BITS
 
 
@@ -103,15 +115,17 @@ def _part_of_slot_wh(energy_wh: int, part: int, noise: int) -> int:
 def fill_parts(
     p: KernelParameters, meter: int, slot: int, low: int, energy_wh: int, drawn: Drawn, parts: IntArray
 ) -> None:
-    """Registers within a slot that starts at `low` and uses `energy_wh`, into `parts` int64[181] [Wh].
+    """Registers within a slot that starts at `low` and uses `energy_wh`, into `parts` int64[10-second parts + 1] [Wh].
 
     The same numbers as `ten_second_register_wh`, in vector instructions.
     """
-    skipped = draw_for_parts(p.seed, _TEN_SECOND, meter, slot, drawn)
-    for part in range(TEN_SECONDS_PER_SLOT):
-        share = part * _PART_SHARE + _noise_of(_PART_SHARE, drawn.halves[skipped + part])
+    skipped = draw_for_parts(p, _TEN_SECOND, meter, slot, drawn)
+    part_count = ten_seconds_per_slot(p)
+    of_part = (1 << DAY_BITS) // part_count
+    for part in range(part_count):
+        share = part * of_part + _noise_of(of_part, drawn.halves[skipped + part])
         parts[part] = low + _share_of(energy_wh, share)
-    parts[0], parts[TEN_SECONDS_PER_SLOT] = low, low + energy_wh
+    parts[0], parts[part_count] = low, low + energy_wh
 
 
 @leaf_kernel
@@ -129,18 +143,19 @@ def _share_of(energy_wh: int, share: int) -> int:
 
 @leaf_kernel
 def estimated_wh(p: KernelParameters, meter: int, slot: int) -> int:
-    """What a head-end estimates for a half-hour that was lost [Wh].
+    """What a head-end estimates for a slot that was lost [Wh].
 
-    The mean of the same half-hour of the same weekday in up to four weeks before; with no week before, the profile's share
+    The mean of the same slot of the same weekday in up to four weeks before; with no week before, the profile's share
     of the meter's year. Weeks are counted whole: readings of the span alone are known.
     """
-    weeks = min(slot // _SLOTS_PER_WEEK, _WEEKS_ESTIMATED_FROM)
+    of_week = _DAYS_PER_WEEK * slots_per_day(p)
+    weeks = min(slot // of_week, _WEEKS_ESTIMATED_FROM)
     if weeks > 0:
         total = 0
         for week in range(1, weeks + 1):
-            total += interval_wh_kernel(p, meter, slot - week * _SLOTS_PER_WEEK)
+            total += interval_wh_kernel(p, meter, slot - week * of_week)
         return total // weeks
-    fuel, day, slot_of_day = meter % p.fuel_count, slot // SLOTS_PER_DAY, slot % SLOTS_PER_DAY
+    fuel, day, slot_of_day = meter % p.fuel_count, slot // slots_per_day(p), slot % slots_per_day(p)
     annual_wh = annual_wh_kernel(p, fuel, word_of(words(p.seed, _METER, meter, 0, 0), 0))
     day_wh = (annual_wh * int(p.day_share[fuel, day + 1] - p.day_share[fuel, day])) >> YEAR_BITS
     return (day_wh * int(p.slot_share[fuel, day, slot_of_day + 1] - p.slot_share[fuel, day, slot_of_day])) >> DAY_BITS
@@ -148,7 +163,7 @@ def estimated_wh(p: KernelParameters, meter: int, slot: int) -> int:
 
 @leaf_kernel
 def revised_wh(p: KernelParameters, meter: int, slot: int, revision: int) -> int:
-    """The consumption of a half-hour as revision 1 .. has it [Wh]; revision 0 is what the meter measured.
+    """The consumption of a slot as revision 1 .. has it [Wh]; revision 0 is what the meter measured.
 
     A revision differs from the measurement by up to an eighth either way: it is the latest that counts, not a sum of them.
     """
@@ -167,15 +182,15 @@ def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: 
     """
     four = words(p.seed, _METER, meter, 0, 0)
     last = first_slot + len(registers) - 1
-    low = _day_register_wh(p, four, meter, first_slot // SLOTS_PER_DAY)
-    for day in range(first_slot // SLOTS_PER_DAY, last // SLOTS_PER_DAY + 1):
-        midnight = day * SLOTS_PER_DAY
+    low = _day_register_wh(p, four, meter, first_slot // slots_per_day(p))
+    for day in range(first_slot // slots_per_day(p), last // slots_per_day(p) + 1):
+        midnight = day * slots_per_day(p)
         if midnight >= first_slot:
             registers[midnight - first_slot] = low
         if last <= midnight:
             return
         high = _day_register_wh(p, four, meter, day + 1)
-        start, end = max(first_slot, midnight + 1), min(last + 1, midnight + SLOTS_PER_DAY)
+        start, end = max(first_slot, midnight + 1), min(last + 1, midnight + slots_per_day(p))
         for block in range(start // HALVES_PER_BLOCK, (end - 1) // HALVES_PER_BLOCK + 1):
             drawn = words(p.seed, _SLOT_ENERGY, meter, block, 0)
             origin = block * HALVES_PER_BLOCK
@@ -187,37 +202,45 @@ def fill_registers(p: KernelParameters, meter: int, first_slot: int, registers: 
 
 @leaf_kernel
 def fill_day(p: KernelParameters, meter: int, day: int, drawn: Drawn, registers: IntArray) -> None:
-    """Registers of one meter at the starts of a day's slots and at its end, into `registers` int64[49] [Wh].
+    """Registers of one meter at the starts of a day's slots and at its end, into `registers` int64[slots + 1] [Wh].
 
     The same numbers as `fill_registers`, in vector instructions: of a nation's day this is most of the work. One drawing
-    has the day's six blocks, the meter's own words and the day's noise.
+    has the six blocks of a day's half-hours, the meter's own words and the day's noise; quarter-hours take another before it.
     """
     fuel = meter % p.fuel_count
-    b = day * _BLOCKS_PER_DAY
-    blocks = (b, b + 1, b + 2, b + 3, b + 4, b + 5, 0, day // HALVES_PER_BLOCK)
-    slots = _SLOT_ENERGY
-    purposes = (slots, slots, slots, slots, slots, slots, _METER, _DAY_ENERGY)
-    philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
-    annual_word, start_word = int(np.int64(drawn.words[_METER_WORDS])), int(np.int64(drawn.words[_METER_WORDS + 1]))
+    block_count, slots, days = slots_per_day(p) // HALVES_PER_BLOCK, _SLOT_ENERGY, _DAY_ENERGY
+    b = day * block_count
+    if block_count == _BLOCKS_OF_HALF_HOURS:
+        blocks = (b, b + 1, b + 2, b + 3, b + 4, b + 5, 0, day // HALVES_PER_BLOCK)
+        purposes = (slots, slots, slots, slots, slots, slots, _METER, days)
+        philox_lanes(meter, blocks, 0, 0, p.seed, purposes, drawn.words, 0)
+    else:
+        draw_blocks(p.seed, slots, meter, b, drawn, 0)
+        rest = (b + 8, b + 9, b + 10, b + 11, 0, day // HALVES_PER_BLOCK, 0, 0)
+        whose = (slots, slots, slots, slots, _METER, days, days, days)
+        philox_lanes(meter, rest, 0, 0, p.seed, whose, drawn.words, WORDS_PER_DRAWING)
+    # after the draws of the day's blocks are the meter's own, then those of the days around this one
+    meter_word, day_half = block_count * WORDS_PER_BLOCK, (block_count + 1) * HALVES_PER_BLOCK
+    annual_word, start_word = int(np.int64(drawn.words[meter_word])), int(np.int64(drawn.words[meter_word + 1]))
     at = day % HALVES_PER_BLOCK
     low = _drawn_day_register_wh(
-        p, fuel, annual_word, start_word, day, int(np.int64(drawn.halves[_DAY_HALVES + at])) - _HALF_ONE
+        p, fuel, annual_word, start_word, day, int(np.int64(drawn.halves[day_half + at])) - _HALF_ONE
     )
     if at + 1 < HALVES_PER_BLOCK:
-        noise = int(np.int64(drawn.halves[_DAY_HALVES + at + 1])) - _HALF_ONE
+        noise = int(np.int64(drawn.halves[day_half + at + 1])) - _HALF_ONE
     else:
         noise = centred(p.seed, _DAY_ENERGY, meter, day + 1)
     energy_wh = _drawn_day_register_wh(p, fuel, annual_word, start_word, day + 1, noise) - low
     share, spread = p.slot_share[fuel, day], p.slot_spread[fuel, day]
-    for slot in range(SLOTS_PER_DAY):  # at midnight the spread and the share are 0
+    for slot in range(slots_per_day(p)):  # at midnight the spread and the share are 0
         drawn_share = share[slot] + _noise_of(spread[slot], drawn.halves[slot])
         registers[slot] = low + _share_of(energy_wh, drawn_share)
-    registers[SLOTS_PER_DAY] = low + energy_wh
+    registers[slots_per_day(p)] = low + energy_wh
 
 
 @leaf_kernel
 def _energy_by(p: KernelParameters, meter: int, day: int, slot_of_day: int, energy_wh: int, noise: int) -> int:
-    """Energy of a day used before the start of slot 1..47 [Wh]."""
+    """Energy of a day used before the start of its slot 1 .. [Wh]."""
     fuel = meter % p.fuel_count
     spread = p.slot_spread[fuel, day, slot_of_day]
     share = int(p.slot_share[fuel, day, slot_of_day] + ((spread * noise) >> DRAW_BITS))
@@ -279,8 +302,8 @@ def _intervals(
     out = np.empty((len(meter), count), np.int32)
     registers = np.empty(count + 1, np.int64)
     for at in range(len(meter)):
-        if count == SLOTS_PER_DAY and first_slot[at] % SLOTS_PER_DAY == 0:
-            fill_day(p, meter[at], first_slot[at] // SLOTS_PER_DAY, drawn, registers)
+        if count == slots_per_day(p) and first_slot[at] % slots_per_day(p) == 0:
+            fill_day(p, meter[at], first_slot[at] // slots_per_day(p), drawn, registers)
         else:
             fill_registers(p, meter[at], first_slot[at], registers)
         for step in range(count):

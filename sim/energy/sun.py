@@ -1,4 +1,4 @@
-"""The sun over Great Britain: the share of a year's light that falls in each UTC half-hour.
+"""The sun over Great Britain: the share of a year's light that falls in each UTC half-hour, or quarter-hour.
 
 Integers only, with a sine that is a ratio of polynomials: no machine's mathematics library has a say.
 """
@@ -26,16 +26,17 @@ class SunTables(NamedTuple):
 
     day_share: IntArray  # int64[day_count + 1]: light before the day's start, share of a year [2^-36]
     day_spread: IntArray  # int64[day_count + 1]: width of the noise at the day's start [2^-36]
-    slot_share: IntArray  # int64[day_count, 49]: light before the slot's start, share of its day [2^-32]
-    slot_spread: IntArray  # int64[day_count, 49]: width of the noise at the slot's start [2^-32]
+    slot_share: IntArray  # int64[day_count, slots + 1]: light before the slot's start, share of its day [2^-32]
+    slot_spread: IntArray  # int64[day_count, slots + 1]: width of the noise at the slot's start [2^-32]
 
 
 @lru_cache(maxsize=4)
-def sun_tables(start: date, day_count: int) -> SunTables:
+def sun_tables(start: date, day_count: int, slots_per_day: int = SLOTS_PER_DAY) -> SunTables:
     """The tables of `day_count` UTC days from `start`. In the dark nothing comes, and no noise moves anything there."""
     year = date(start.year, 1, 1)
-    year_light = int(sum(light_of(year + timedelta(days=row)).sum() for row in range(_DAYS_A_YEAR)))
-    share = np.stack([light_of(start + timedelta(days=row)) for row in range(day_count + 1)]) * YEAR_ONE // year_light
+    year_light = int(sum(light_of(year + timedelta(days=row), slots_per_day).sum() for row in range(_DAYS_A_YEAR)))
+    light = np.stack([light_of(start + timedelta(days=row), slots_per_day) for row in range(day_count + 1)])
+    share = light * YEAR_ONE // year_light
     tables = tables_of(DemandProfile(name="sun", start=start, share=share))
     return SunTables(
         day_share=tables.day_share,
@@ -45,16 +46,16 @@ def sun_tables(start: date, day_count: int) -> SunTables:
     )
 
 
-def light_of(day: date) -> IntArray:
-    """Light on level ground at the middle of each half-hour of a UTC day: int64[48], sine of the sun's height [2^-20].
+def light_of(day: date, slots_per_day: int = SLOTS_PER_DAY) -> IntArray:
+    """Light on level ground at the middle of each slot of a UTC day: int64[slots], sine of the sun's height [2^-20].
 
     Ignores on purpose: air, the equation of time (16 minutes at most), longitude and how panels are tilted.
     Source: Cooper, "The absorption of radiation in solar stills", 1969, for the declination.
     """
     turn = FULL_TURN * (284 + day.timetuple().tm_yday) // _DAYS_A_YEAR
     declination = (TILT_OF_THE_EARTH * sine(np.array([turn]))) >> _SINE_BITS
-    step = FULL_TURN // SLOTS_PER_DAY
-    hour_angle = np.arange(SLOTS_PER_DAY) * step + step // 2 - FULL_TURN // 2
+    step = FULL_TURN // slots_per_day
+    hour_angle = np.arange(slots_per_day) * step + step // 2 - FULL_TURN // 2
     along = sine(np.array([LATITUDE])) * sine(declination) >> _SINE_BITS
     across = cosine(np.array([LATITUDE])) * cosine(declination) >> _SINE_BITS
     height: IntArray = along + (across * cosine(hour_angle) >> _SINE_BITS)

@@ -6,7 +6,7 @@ they need rather than all `KernelParameters`, because they run for each meter an
 
 import numpy as np
 
-from scenarios.domain import DAY_US, SLOT_US
+from scenarios.domain import DAY_US
 from sim.draws.philox import LANES, Words
 from sim.draws.streams import (
     DRAWINGS,
@@ -21,6 +21,7 @@ from sim.draws.streams import (
     words,
 )
 from sim.estate.parameters import HOURS_PER_DAY, KernelParameters
+from sim.estate.slots import TEN_SECOND_US, slot_us, ten_seconds_per_slot
 from sim.kernels import leaf_kernel
 from sim.units import IntArray
 
@@ -39,17 +40,15 @@ _TEN_SECOND_DELAY = int(Purpose.TEN_SECOND_DELAY)
 _WORDS_PER_BLOCK = 4
 _HALF_ONE = 0x8000
 
-TEN_SECOND_US = 10_000_000
-TEN_SECONDS_PER_SLOT = SLOT_US // TEN_SECOND_US
 TEN_SECOND_DELAY_US_MAX = 2_000_000  # over the home's own broadband, not the hub's WAN
 _QUERY_KIND_SHIFT = 16  # a query's draw number is its kind, then its place in the day
 
 
 @leaf_kernel
-def push_due_us(seed: int, push_jitter_us: int, meter: int, slot: int) -> int:
+def push_due_us(p: KernelParameters, meter: int, slot: int) -> int:
     """When a half-hourly meter pushes `slot`: at the slot's end or within the jitter after it [us]."""
-    four = words(seed, _PUSH_JITTER, meter, slot // _WORDS_PER_BLOCK, 0)
-    return (slot + 1) * SLOT_US + below(word_of(four, slot % _WORDS_PER_BLOCK), push_jitter_us)
+    four = words(p.seed, _PUSH_JITTER, meter, slot // _WORDS_PER_BLOCK, 0)
+    return (slot + 1) * slot_us(p) + below(word_of(four, slot % _WORDS_PER_BLOCK), p.push_jitter_us)
 
 
 @leaf_kernel
@@ -59,9 +58,9 @@ def draw_push_jitter(seed: int, meter: int, slot: int, drawn: Drawn) -> None:
 
 
 @leaf_kernel
-def drawn_push_due_us(push_jitter_us: int, slot: int, drawn: Drawn) -> int:
+def drawn_push_due_us(p: KernelParameters, slot: int, drawn: Drawn) -> int:
     """As `push_due_us`."""
-    return (slot + 1) * SLOT_US + below(int(np.int64(drawn.words[slot % WORDS_PER_DRAWING])), push_jitter_us)
+    return (slot + 1) * slot_us(p) + below(int(np.int64(drawn.words[slot % WORDS_PER_DRAWING])), p.push_jitter_us)
 
 
 @leaf_kernel
@@ -126,27 +125,27 @@ def ten_second_due_us(drawn: Words, tick: int) -> int:
 
 
 @leaf_kernel
-def draw_for_parts(seed: int, purpose: int, meter: int, slot: int, drawn: Drawn) -> int:
+def draw_for_parts(p: KernelParameters, purpose: int, meter: int, slot: int, drawn: Drawn) -> int:
     """Draw a 16-bit draw for each 10 s of a slot; the first is drawn.halves[n] of the n that this returns."""
-    first = slot * TEN_SECONDS_PER_SLOT
+    first = slot * ten_seconds_per_slot(p)
     for drawing in range(DRAWINGS):
-        draw_blocks(seed, purpose, meter, first // HALVES_PER_BLOCK + drawing * LANES, drawn, drawing)
+        draw_blocks(p.seed, purpose, meter, first // HALVES_PER_BLOCK + drawing * LANES, drawn, drawing)
     return first % HALVES_PER_BLOCK
 
 
 @leaf_kernel
-def fill_parts_due(seed: int, meter: int, slot: int, drawn: Drawn, due_us: IntArray) -> None:
-    """When each 10 s of a slot arrives, into `due_us` int64[180] [us]: as `ten_second_due_us`, in vector instructions."""
-    skipped = draw_for_parts(seed, _TEN_SECOND_DELAY, meter, slot, drawn)
-    first_end_us = slot * SLOT_US + TEN_SECOND_US
-    for part in range(TEN_SECONDS_PER_SLOT):
+def fill_parts_due(p: KernelParameters, meter: int, slot: int, drawn: Drawn, due_us: IntArray) -> None:
+    """When each 10 s of a slot arrives, into `due_us` int64[parts] [us]: as `ten_second_due_us`, in vector instructions."""
+    skipped = draw_for_parts(p, _TEN_SECOND_DELAY, meter, slot, drawn)
+    first_end_us = slot * slot_us(p) + TEN_SECOND_US
+    for part in range(ten_seconds_per_slot(p)):
         delay_us = (int(np.int64(drawn.halves[skipped + part])) * TEN_SECOND_DELAY_US_MAX) >> 16
         due_us[part] = first_end_us + part * TEN_SECOND_US + delay_us
 
 
 @leaf_kernel
 def is_gap(p: KernelParameters, meter: int, slot: int) -> bool:
-    """Has the meter lost a half-hour?"""
+    """Has the meter lost a slot?"""
     if p.gap_below == 0:
         return False
     four = words(p.seed, _GAP, meter, slot // HALVES_PER_BLOCK, 0)

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, time
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOTS_PER_DAY, Fuel, MeterType, ReadSchedule, mpan_of, mprn_of
+from scenarios.domain import Fuel, MeterType, ReadSchedule, mpan_of, mprn_of
 from sim.estate.arrivals import is_gap
 from sim.estate.devices import schedule_on
 from sim.estate.homes import SMART, cohort_index, meter_mode, meter_type_index, schedule_change, tariff_index
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import slots_per_day
 from sim.kernels import kernel
 
 _HALF_HOURLY, _DAILY = int(ReadSchedule.HALF_HOURLY), int(ReadSchedule.DAILY)
@@ -49,7 +50,7 @@ def meter_of(estate: EstateModel, premises: NDArray[np.int64], is_gas: NDArray[n
 def sends_runs(
     estate: EstateModel, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Would a meter send this run of half-hours: a push of one, an upload of 48? Arrays of n -> bool[n].
+    """Would a meter send this run of slots: a push of one, an upload of a day's? Arrays of n -> bool[n].
 
     One that is not in smart mode sends nothing.
     """
@@ -60,8 +61,8 @@ def sends_runs(
 def sends_half_hours(estate: EstateModel, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Does a meter send half-hours of a slot's day, whether pushed or uploaded? int64[n], int32[n] -> bool[n]."""
     slot = np.asarray(slot, np.int32)
-    day_slot = slot // SLOTS_PER_DAY * SLOTS_PER_DAY
-    counts = np.full(len(meter), SLOTS_PER_DAY)
+    day_slot = slot // estate.slots_per_day * estate.slots_per_day
+    counts = np.full(len(meter), estate.slots_per_day)
     is_pushed = schedules_on(estate, meter, slot) == ReadSchedule.HALF_HOURLY
     found: NDArray[np.bool_] = sends_runs(estate, meter, day_slot, counts)
     found |= is_pushed & (meter_types_of(estate, meter) != MeterType.REGISTER_ONLY)
@@ -104,14 +105,14 @@ def _sends_runs(
 ) -> NDArray[np.bool_]:
     out = np.zeros(len(meter), np.bool_)
     for at in range(len(meter)):
-        slot = min(max(first_slot[at], 0), p.day_count * SLOTS_PER_DAY - 1)
-        schedule = schedule_on(p, meter[at], slot // SLOTS_PER_DAY)
+        slot = min(max(first_slot[at], 0), p.day_count * slots_per_day(p) - 1)
+        schedule = schedule_on(p, meter[at], slot // slots_per_day(p))
         if meter_mode(p, meter[at]) != SMART or meter_type_index(p, meter[at]) == _REGISTER_ONLY:
             continue
         if slot_count[at] == 1:
             out[at] = schedule == _HALF_HOURLY and not is_gap(p, meter[at], slot)
         else:
-            out[at] = slot_count[at] == SLOTS_PER_DAY and schedule == _DAILY
+            out[at] = slot_count[at] == slots_per_day(p) and schedule == _DAILY
     return out
 
 
@@ -119,7 +120,7 @@ def _sends_runs(
 def _schedules_on(p: KernelParameters, meter: NDArray[np.int64], slot: NDArray[np.int32]) -> NDArray[np.uint8]:
     out = np.empty(len(meter), np.uint8)
     for at in range(len(meter)):
-        day = min(max(slot[at], 0), p.day_count * SLOTS_PER_DAY - 1) // SLOTS_PER_DAY
+        day = min(max(slot[at], 0), p.day_count * slots_per_day(p) - 1) // slots_per_day(p)
         out[at] = schedule_on(p, meter[at], day)
     return out
 

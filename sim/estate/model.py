@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
-from scenarios.domain import SLOTS_PER_DAY, Fuel
+from scenarios.domain import Fuel
 from scenarios.spec import Scenario
 from scenarios.tariffs import Tariff
 from sim.estate.build import build_parameters
 from sim.estate.devices import schedule_on
 from sim.estate.homes import home_dc_index, partition_index, region_index
 from sim.estate.parameters import KernelParameters, pack
+from sim.estate.slots import slot_us, slots_per_day
 from sim.kernels import kernel
 from sim.profiles.choose import profile_named
 from sim.profiles.demand import DemandProfile
@@ -46,8 +47,18 @@ class EstateModel:
         return self.premises_count * len(self.fuels)
 
     @property
+    def slots_per_day(self) -> int:
+        """48 half-hours, or 96 quarter-hours."""
+        return slots_per_day(self.parameters)
+
+    @property
+    def slot_us(self) -> int:
+        """How long a slot is [us]."""
+        return slot_us(self.parameters)
+
+    @property
     def slot_count(self) -> int:
-        return self.day_count * SLOTS_PER_DAY
+        return self.day_count * self.slots_per_day
 
     @property
     def span_us(self) -> int:
@@ -83,10 +94,14 @@ def build_estate(
     calendar, first_day = Calendar(estate.time_zone), (run.start - date(1970, 1, 1)).days
     report = None
     if profile is None:
-        profile, report = profile_named(estate.profile, run.start, run.days, folder, calendar)
+        profile, report = profile_named(estate.profile, run.start, run.days, folder, calendar, estate.slots_per_day)
+    profile = profile.with_slots(estate.slots_per_day)
     assert (profile.start, profile.day_count) == (run.start, run.days), "a profile of another span"
     profiles = [
-        profile if fuel is Fuel.ELECTRICITY else bdew_gas(run.start, run.days, calendar) for fuel in estate.fuels
+        profile
+        if fuel is Fuel.ELECTRICITY
+        else bdew_gas(run.start, run.days, calendar).with_slots(estate.slots_per_day)
+        for fuel in estate.fuels
     ]
     parameters = build_parameters(scenario, profiles)
     return EstateModel(

@@ -1,5 +1,6 @@
 """The numbers that every kernel reads: one NamedTuple of integers and integer arrays, made once by `sim.estate.model`."""
 
+from functools import cache
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -79,7 +80,7 @@ CAMPAIGN = _integers(
 class KernelParameters(NamedTuple):
     """Everything that a value or an arrival depends on besides its meter and slot. Kernels take it packed: see `pack`.
 
-    Axis `fuel` follows the scenario's `fuels`; `day` counts UTC days of the span.
+    Axis `fuel` follows the scenario's `fuels`; `day` counts UTC days of the span, of 48 slots or 96: see `sim.estate.slots`.
     Limits: annual energy below 2^25 Wh and a span of less than two years' energy keep every product within int64.
     """
 
@@ -94,8 +95,8 @@ class KernelParameters(NamedTuple):
     register_start_wh_max: IntArray  # int64[fuel]: a register starts below this [Wh]
     day_share: IntArray  # int64[fuel, day_count + 1]: energy before the day's start, share of a year [2^-36]
     day_spread: IntArray  # int64[fuel, day_count + 1]: width of the noise at the day's start [2^-36]
-    slot_share: IntArray  # int64[fuel, day_count, 49]: energy before the slot's start, share of its day [2^-32]
-    slot_spread: IntArray  # int64[fuel, day_count, 49]: width of the noise at the slot's start [2^-32]
+    slot_share: IntArray  # int64[fuel, day_count, slots + 1]: energy before the slot's start, share of its day [2^-32]
+    slot_spread: IntArray  # int64[fuel, day_count, slots + 1]: width of the noise at the slot's start [2^-32]
 
     month_day: IntArray  # int64[day_count]: day of the month, from 0
     schedule_below: IntArray  # int64[4]: upper bound of the words of half-hourly, monthly, ten-second, daily [of 2^32]
@@ -153,14 +154,12 @@ class KernelParameters(NamedTuple):
     query_hour: IntArray  # int64[query_day_count, 25]: share of a day's queries before each UTC hour [of 2^32]
 
 
-_FUELS_MAX, _DAYS_MAX, _SLOTS = 2, 401, 48
+_FUELS_MAX, _DAYS_MAX = 2, 401
 _TABLES: dict[str, tuple[np.dtype[np.void] | type[np.int64], tuple[int, ...]]] = {
     "annual_knots_wh": (np.int64, (_FUELS_MAX, 5)),
     "register_start_wh_max": (np.int64, (_FUELS_MAX,)),
     "day_share": (np.int64, (_FUELS_MAX, _DAYS_MAX)),
     "day_spread": (np.int64, (_FUELS_MAX, _DAYS_MAX)),
-    "slot_share": (np.int64, (_FUELS_MAX, _DAYS_MAX, _SLOTS + 1)),
-    "slot_spread": (np.int64, (_FUELS_MAX, _DAYS_MAX, _SLOTS + 1)),
     "month_day": (np.int64, (_DAYS_MAX,)),
     "schedule_below": (np.int64, (4,)),
     "changes": (CHANGE, (CHANGES_MAX,)),
@@ -177,7 +176,14 @@ _TABLES: dict[str, tuple[np.dtype[np.void] | type[np.int64], tuple[int, ...]]] =
     "query_below": (np.int64, (QUERY_KIND_COUNT, POISSON_COUNT_MAX)),
     "query_hour": (np.int64, (_DAYS_MAX + 20, HOURS_PER_DAY + 1)),
 }
-PACKED = np.dtype([(name, *_TABLES.get(name, (np.int64, ()))) for name in KernelParameters._fields])
+
+
+@cache
+def _packed_type(slots_per_day: int) -> np.dtype[np.void]:
+    """The record of estates whose days have so many slots."""
+    of_slots = (np.int64, (_FUELS_MAX, _DAYS_MAX, slots_per_day + 1))
+    tables = {**_TABLES, "slot_share": of_slots, "slot_spread": of_slots}
+    return np.dtype([(name, *tables.get(name, (np.int64, ()))) for name in KernelParameters._fields])
 
 
 def pack(parameters: KernelParameters) -> KernelParameters:
@@ -186,7 +192,7 @@ def pack(parameters: KernelParameters) -> KernelParameters:
     As a tuple, each call of a leaf would pass some 150 words, and the compiler would have as much more to do. Tables have
     the size of the largest scenario; what is beyond a scenario's own is 0, or 2^32 in tables of probabilities.
     """
-    record = np.zeros(1, PACKED).view(np.recarray)[0]
+    record = np.zeros(1, _packed_type(parameters.slot_share.shape[2] - 1)).view(np.recarray)[0]
     for name, value in zip(parameters._fields, parameters, strict=True):
         if name in ("query_below", "alert_below"):
             record[name][...] = 1 << 32

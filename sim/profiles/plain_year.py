@@ -49,7 +49,9 @@ def is_header(names: list[str]) -> bool:
     return len(names) == 2 and names[0].split("(")[0].strip() in (*_TIME_NAMES, *_INDEX_NAMES) and _is_energy(names[1])
 
 
-def read_plain_year(path: Path, start: date, day_count: int) -> tuple[DemandProfile, ImportReport]:
+def read_plain_year(
+    path: Path, start: date, day_count: int, slots_per_day: int = SLOTS_PER_DAY
+) -> tuple[DemandProfile, ImportReport]:
     """The file's year as the demand of `day_count` UTC days from `start`. Raises ScenarioError naming file, line and mend."""
     text = opened(path, is_header)
     if text is None:
@@ -58,9 +60,9 @@ def read_plain_year(path: Path, start: date, day_count: int) -> tuple[DemandProf
     tally = FaultTally()
     rows = _rows_of(text, has_times, tally)
     if has_times:
-        year, notes = _year_by_time(path, rows)
+        year, notes = _year_by_time(path, rows, slots_per_day)
     else:
-        year, notes = _year_by_index(path, rows)
+        year, notes = _year_by_index(path, rows, slots_per_day)
     report = ImportReport(
         path=str(path),
         layout=LAYOUT,
@@ -111,8 +113,8 @@ def _rows_of(text: ProfileText, has_times: bool, tally: FaultTally) -> list[_Row
     return rows
 
 
-def _year_by_index(path: Path, rows: list[_Row]) -> tuple[IntArray, list[str]]:
-    """int64[366, 48] of an index that counts the steps from 0 or 1; the step is told by how many there are."""
+def _year_by_index(path: Path, rows: list[_Row], slots_per_day: int) -> tuple[IntArray, list[str]]:
+    """int64[366, slots] of an index that counts the steps from 0 or 1; the step is told by how many there are."""
     first = rows[0].place
     if first not in (0, 1):
         raise ScenarioError(f"{path}: line {rows[0].line}: an index begins with 0 or 1, not {first}; {MEND}")
@@ -122,14 +124,14 @@ def _year_by_index(path: Path, rows: list[_Row]) -> tuple[IntArray, list[str]]:
     for step_minutes in _STEPS_MINUTES:
         for day_count in (365, 366):
             if len(rows) * step_minutes == day_count * _DAY_MINUTES:
-                year = _half_hours([row.micro for row in rows], step_minutes)
+                year = _slots([row.micro for row in rows], step_minutes, slots_per_day)
                 taken = f"{len(rows):,} rows are taken as a year's steps of {step_minutes} min from 1 January 00:00 UTC"
                 return year if day_count == 366 else _of_leap_year(year), [taken]
     raise ScenarioError(f"{path}: {len(rows):,} rows are no whole year of 60, 30, 15, 10, 5 or 1 minutes; {MEND}")
 
 
-def _year_by_time(path: Path, rows: list[_Row]) -> tuple[IntArray, list[str]]:
-    """int64[366, 48] of rows with times; whether they are starts or ends is told by the first of them."""
+def _year_by_time(path: Path, rows: list[_Row], slots_per_day: int) -> tuple[IntArray, list[str]]:
+    """int64[366, slots] of rows with times; whether they are starts or ends is told by the first of them."""
     step_minutes = rows[1].place - rows[0].place
     if step_minutes not in _STEPS_MINUTES:
         raise ScenarioError(
@@ -157,8 +159,8 @@ def _year_by_time(path: Path, rows: list[_Row]) -> tuple[IntArray, list[str]]:
         )
     taken = "starts" if of_day == 0 else "ends"
     notes = [f"times are taken as the {taken} of steps of {step_minutes} min, and as UTC where they carry no offset"]
-    found = _half_hours([row.micro for row in rows], step_minutes)
-    year = np.zeros((366, SLOTS_PER_DAY), np.int64)
+    found = _slots([row.micro for row in rows], step_minutes, slots_per_day)
+    year = np.zeros((366, found.shape[1]), np.int64)
     has_leap_day = False
     for at in range(len(found)):
         place = _day_of_leap_year(first_day + timedelta(days=at))
@@ -169,11 +171,17 @@ def _year_by_time(path: Path, rows: list[_Row]) -> tuple[IntArray, list[str]]:
     return year, notes
 
 
-def _half_hours(values: list[int], step_minutes: int) -> IntArray:
-    """int64[day, 48] of the steps' values; only how they stand to each other counts, so kW, kWh and the step may stay."""
+def _slots(values: list[int], step_minutes: int, slots_per_day: int) -> IntArray:
+    """int64[day, slots] of the steps' values; only how they stand to each other counts, so kW, kWh and the step may stay.
+
+    The slots are half-hours where the steps don't make up shorter ones: of two hours and of ten minutes.
+    """
+    slot_minutes = _DAY_MINUTES // slots_per_day
+    if slot_minutes % step_minutes:
+        slot_minutes = 30
     steps = np.array(values, np.int64)
-    steps = np.repeat(steps, 2) if step_minutes == 60 else steps.reshape(-1, 30 // step_minutes).sum(axis=1)
-    return steps.reshape(-1, SLOTS_PER_DAY)
+    steps = np.repeat(steps, 2) if step_minutes == 60 else steps.reshape(-1, slot_minutes // step_minutes).sum(axis=1)
+    return steps.reshape(-1, _DAY_MINUTES // slot_minutes)
 
 
 def _of_leap_year(year: IntArray) -> IntArray:

@@ -1,7 +1,7 @@
 """A profile as a run keeps it, so that an audit recomputes the same values after the user's file has changed or gone.
 
 profile,<name>,<start>
-<48 whole numbers a day: share of a year's energy, 2^-36>
+<48 whole numbers a day, or 96: share of a year's energy, 2^-36>
 """
 
 from datetime import date
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scenarios.domain import SLOTS_PER_DAY
 from scenarios.outside_text import read_text, why_refused
 from scenarios.spec import ScenarioError
-from sim.profiles.demand import DemandProfile
+from sim.profiles.demand import SLOTS_A_DAY, DemandProfile
 
 
 def write_profile(profile: DemandProfile, path: Path) -> None:
@@ -28,7 +27,7 @@ def read_profile(path: Path) -> DemandProfile:
         head, *rows = read_text(path).splitlines()
         kind, name, start = head.split(",")
         share = np.array([[int(value) for value in row.split(",")] for row in rows], np.int64)
-        if kind != "profile" or share.ndim != 2 or share.shape[1] != SLOTS_PER_DAY:
+        if kind != "profile" or share.ndim != 2 or share.shape[1] not in SLOTS_A_DAY:
             raise ValueError("not a kept profile")
         return DemandProfile(name=name, start=date.fromisoformat(start), share=share)
     except (OSError, ValueError, OverflowError, AssertionError) as error:

@@ -29,25 +29,32 @@ _DAYS_PER_YEAR = 365
 _SUMMER_ABOVE, _WINTER_BELOW = Decimal(15), Decimal(5)  # daily mean temperature [°C]
 _CLOUDY_FROM = 5  # daily mean cover [eighths]
 _ONE = 10**9
+_DAY_MINUTES = 24 * 60
 _SUNDAY = 6
 
 
 @lru_cache(maxsize=4)
-def vdi4655(name: str, start: date, day_count: int, calendar: Calendar = GREAT_BRITAIN) -> DemandProfile:
+def vdi4655(
+    name: str,
+    start: date,
+    day_count: int,
+    calendar: Calendar = GREAT_BRITAIN,
+    slots_per_day: int = SLOTS_PER_DAY,
+) -> DemandProfile:
     """The electricity of a kind of house for `day_count` UTC days from `start`, taken by the local time of a calendar.
 
     Ignores public holidays, which the guideline takes as Sundays: they are Germany's. 29 February has the weather of the 28th.
     """
     house = HOUSES[name]
     days = _day_weights(house)
-    shapes = _half_hours(house.code)
+    shapes = _slots(house.code, slots_per_day)
     climate = _climate()
 
     def weight(day: date, slot: int) -> int:
         kind = _kind_of(day, *climate[day.month, min(day.day, 28) if day.month == 2 else day.day])
         return days[kind] * shapes[kind][slot]
 
-    return profile_by_local_time(name, start, day_count, weight, calendar=calendar)
+    return profile_by_local_time(name, start, day_count, weight, calendar=calendar, slots_per_day=slots_per_day)
 
 
 def _kind_of(day: date, temperature: Decimal, cover: Decimal) -> str:
@@ -67,16 +74,16 @@ def _day_weights(house: _House) -> dict[str, int]:
     }
 
 
-@lru_cache(maxsize=2)
-def _half_hours(code: str) -> dict[str, list[int]]:
-    """The 48 half-hours of each typical day, of the day's electricity [10^-9]."""
+@lru_cache(maxsize=4)
+def _slots(code: str, slots_per_day: int) -> dict[str, list[int]]:
+    """The slots of each typical day, of the day's electricity [10^-9]."""
     found: dict[str, list[Decimal]] = {}
     for house, kind, clock, electricity, *_ in _table("vdi_data/VDI_4655_Typtage.csv")[1:]:
         if house == code:
             hour, minute, _ = clock.split(":")
-            halves = found.setdefault(kind, [Decimal(0)] * SLOTS_PER_DAY)
-            halves[2 * int(hour) + int(minute) // 30] += Decimal(electricity)
-    return {kind: [int(half * _ONE) for half in halves] for kind, halves in found.items()}
+            slots = found.setdefault(kind, [Decimal(0)] * slots_per_day)
+            slots[(60 * int(hour) + int(minute)) * slots_per_day // _DAY_MINUTES] += Decimal(electricity)
+    return {kind: [int(slot * _ONE) for slot in slots] for kind, slots in found.items()}
 
 
 @lru_cache(maxsize=1)

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOTS_PER_DAY
 from sim.estate.arrivals import push_due_us, upload_due_us
 from sim.estate.homes import region_index
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import slots_per_day
 from sim.kernels import kernel, leaf_kernel
 from sim.trace.emission import arrival_us, repeated_us
 from sim.trace.messages import MessageKind
@@ -22,7 +22,7 @@ def due_us_of(
 ) -> NDArray[np.int64]:
     """When the first copy of each delivery arrives: int64[n], int32[n] -> int64[n] [us since the scenario's start].
 
-    slot_count: 1 for a push, 48 for an upload, 0 for a register at the end of the day that begins at first_slot.
+    slot_count: 1 for a push, a day's for an upload, 0 for a register at the end of the day that begins at first_slot.
     """
     return _due_us(estate.packed, meter, first_slot, slot_count)
 
@@ -50,7 +50,7 @@ def again_us_of(
 def _due_us(
     p: KernelParameters, meter: NDArray[np.int64], first_slot: NDArray[np.int32], slot_count: int
 ) -> NDArray[np.int64]:
-    """When the first copy of each delivery arrives: int64[n] [us since the scenario's start]; 0 half-hours: a register."""
+    """When the first copy of each delivery arrives: int64[n] [us since the scenario's start]; 0 slots: a register."""
     out = np.empty(len(meter), np.int64)
     for at in range(len(meter)):
         premises = meter[at] // p.fuel_count
@@ -63,10 +63,10 @@ def _due_us(
 
 @leaf_kernel
 def _sent_us(p: KernelParameters, meter: int, first_slot: int, slot_count: int) -> int:
-    """When a delivery is sent [us since the scenario's start]; 0 half-hours: a register at the end of the day."""
+    """When a delivery is sent [us since the scenario's start]; 0 slots: a register at the end of the day."""
     if slot_count == 1:
-        return push_due_us(p.seed, p.push_jitter_us, meter, first_slot)
-    return upload_due_us(p.seed, p.upload_window_us, meter, first_slot // SLOTS_PER_DAY)
+        return push_due_us(p, meter, first_slot)
+    return upload_due_us(p.seed, p.upload_window_us, meter, first_slot // slots_per_day(p))
 
 
 @kernel
@@ -80,7 +80,7 @@ def _again_us(
     out = np.zeros(len(meter), np.int64)
     for at in range(len(meter)):
         premises = meter[at] // p.fuel_count
-        slot = first_slot[at] - SLOTS_PER_DAY + 1 if is_register[at] else first_slot[at]
+        slot = first_slot[at] - slots_per_day(p) + 1 if is_register[at] else first_slot[at]
         count = 0 if is_register[at] else slot_count[at]
         kind = _REGISTER if is_register[at] else (_PUSH if count == 1 else _UPLOAD)
         sent_us = _sent_us(p, meter[at], slot, count)

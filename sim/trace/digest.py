@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY
+from scenarios.domain import DAY_US, PARTITION_COUNT
 from sim.draws.streams import Drawn, below, new_drawn, word_of
 from sim.energy.registers import estimated_wh, fill_day, fill_parts, register_wh_kernel, revised_wh
-from sim.estate.arrivals import TEN_SECONDS_PER_SLOT, is_gap
+from sim.estate.arrivals import is_gap
 from sim.estate.homes import premises_words
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import slots_per_day, ten_seconds_per_slot
 from sim.kernels import kernel, leaf_kernel
 from sim.trace.blocks import MessageBlock
 from sim.trace.messages import (
@@ -38,7 +39,7 @@ Tiles = NDArray[np.uint64]  # uint64[partition, day due, 2]
 _PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
 _REGISTER, _TEN_SECOND = int(MessageKind.READ_REGISTER), int(MessageKind.PUSH_TEN_SECOND)
 _ESTIMATE, _CORRECT = int(MessageKind.ESTIMATE), int(MessageKind.CORRECT)
-_LOST = (1 << 63) - 1  # stands for a half-hour that the meter has lost
+_LOST = (1 << 63) - 1  # stands for a slot that the meter has lost
 _ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
 _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
 
@@ -57,7 +58,7 @@ def empty_tiles(estate: EstateModel) -> Tiles:
 
 def tiles_of_blocks(estate: EstateModel, blocks: Iterable[MessageBlock]) -> Tiles:
     """The tiles of messages that were made as blocks: what a run has sent, for comparison."""
-    tiles, scratch = empty_tiles(estate), new_scratch()
+    tiles, scratch = empty_tiles(estate), new_scratch(estate.packed)
     for block in blocks:
         _add_block(
             estate.packed, block.due_us, block.kind, block.meter, block.first_slot, block.draw_index, scratch, tiles
@@ -88,27 +89,30 @@ class Scratch(NamedTuple):
     """Room for the values of one message."""
 
     held: IntArray  # int64[4]: meter and day of `registers`, meter and slot of `parts`; -1 for none
-    registers: IntArray  # int64[49]
-    parts: IntArray  # int64[181]: registers at the starts of a slot's 10-second parts, and at its end
-    parts_due_us: IntArray  # int64[180]: when they arrive
+    registers: IntArray  # int64[slots of a day + 1]
+    parts: IntArray  # int64[10-second parts of a slot + 1]: registers at the starts of a slot's 10-second parts, and at its end
+    parts_due_us: IntArray  # int64[10-second parts of a slot]: when they arrive
     drawn: Drawn
-    factors: NDArray[np.uint64]  # uint64[48]: odd, one for each half-hour of a day
-    register_factors: NDArray[np.uint64]  # uint64[49]: what they make of the registers, see `hash_of_day`
+    factors: NDArray[np.uint64]  # uint64[slots of a day]: odd, one for each
+    register_factors: NDArray[
+        np.uint64
+    ]  # uint64[slots of a day + 1]: what they make of the registers, see `hash_of_day`
     keys: NDArray[np.uint64]  # uint64[n]: of messages, see `hash_keys`
 
 
-def new_scratch(room: int = 0) -> Scratch:
-    """Room, and the factors by which the half-hours of a day enter its hash: the golden ratio's odd multiples, mixed."""
-    factors = _mixed_all(np.arange(1, SLOTS_PER_DAY + 1, dtype=np.uint64) * _GOLDEN) | _ONE
-    register_factors = np.zeros(SLOTS_PER_DAY + 1, np.uint64)
+def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
+    """Room, and the factors by which the slots of a day enter its hash: the golden ratio's odd multiples, mixed."""
+    count, part_count = slots_per_day(p), ten_seconds_per_slot(p)
+    factors = _mixed_all(np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN) | _ONE
+    register_factors = np.zeros(count + 1, np.uint64)
     register_factors[1:] += factors
     register_factors[:-1] -= factors
     register_factors[-1] += _ONE
     return Scratch(
         held=np.full(4, -1),
-        registers=np.empty(SLOTS_PER_DAY + 1, np.int64),
-        parts=np.empty(TEN_SECONDS_PER_SLOT + 1, np.int64),
-        parts_due_us=np.empty(TEN_SECONDS_PER_SLOT, np.int64),
+        registers=np.empty(count + 1, np.int64),
+        parts=np.empty(part_count + 1, np.int64),
+        parts_due_us=np.empty(part_count, np.int64),
         drawn=new_drawn(),
         factors=factors,
         register_factors=register_factors,
@@ -128,9 +132,9 @@ def _hold_day(p: KernelParameters, meter: int, day: int, scratch: Scratch) -> No
 def hold_parts(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> None:
     """Likewise the registers within a slot."""
     if scratch.held[2] != meter or scratch.held[3] != slot:
-        _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
-        low = scratch.registers[slot % SLOTS_PER_DAY]
-        energy_wh = scratch.registers[slot % SLOTS_PER_DAY + 1] - low
+        _hold_day(p, meter, slot // slots_per_day(p), scratch)
+        low = scratch.registers[slot % slots_per_day(p)]
+        energy_wh = scratch.registers[slot % slots_per_day(p) + 1] - low
         fill_parts(p, meter, slot, low, energy_wh, scratch.drawn, scratch.parts)
         scratch.held[2], scratch.held[3] = meter, slot
 
@@ -165,9 +169,9 @@ def add_keyed(
     if kind == _UPLOAD:
         state = mixed(state ^ hash_of_day(p, meter, slot, scratch))
     elif kind == _PUSH:
-        _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
-        end_wh = scratch.registers[slot % SLOTS_PER_DAY + 1]
-        wh = end_wh - scratch.registers[slot % SLOTS_PER_DAY]
+        _hold_day(p, meter, slot // slots_per_day(p), scratch)
+        end_wh = scratch.registers[slot % slots_per_day(p) + 1]
+        wh = end_wh - scratch.registers[slot % slots_per_day(p)]
         state = mixed(state ^ (np.uint64(wh) * scratch.factors[0] + np.uint64(end_wh)))
     elif kind == _TEN_SECOND:
         hold_parts(p, meter, slot, scratch)
@@ -195,19 +199,19 @@ def second_word(state: np.uint64) -> np.uint64:
 
 @leaf_kernel
 def hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> np.uint64:
-    """The half-hours of a day that begins at `slot`, and the register at its end, as one word.
+    """The slots of a day that begins at `slot`, and the register at its end, as one word.
 
     A sum of products with odd factors: no step waits for the one before, and any one value that differs changes the sum.
-    sum((r[n + 1] - r[n]) f[n]) + r[48] is summed up by registers, not by half-hours: differences would read each register
+    sum((r[n + 1] - r[n]) f[n]) + r[last] is summed up by registers, not by slots: differences would read each register
     from two stores, which takes the processor as long as all the rest.
     """
     registers = scratch.registers
-    _hold_day(p, meter, slot // SLOTS_PER_DAY, scratch)
+    _hold_day(p, meter, slot // slots_per_day(p), scratch)
     total = np.uint64(0)
-    for at in range(SLOTS_PER_DAY + 1):
+    for at in range(slots_per_day(p) + 1):
         total += np.uint64(registers[at]) * scratch.register_factors[at]
     if p.gap_below > 0:
-        for at in range(SLOTS_PER_DAY):
+        for at in range(slots_per_day(p)):
             if is_gap(p, meter, slot + at):  # what the meter has lost is not in the message: take it out, and mark it
                 total += np.uint64(_LOST - (registers[at + 1] - registers[at])) * scratch.factors[at]
     return total
@@ -217,7 +221,7 @@ def hash_of_day(p: KernelParameters, meter: int, slot: int, scratch: Scratch) ->
 def value_wh(p: KernelParameters, meter: int, kind: int, slot: int, draw: int) -> int:
     """The one number that a register reading, an estimate or a correction brings [Wh]."""
     if kind == _REGISTER:
-        return register_wh_kernel(p, meter, slot + SLOTS_PER_DAY)
+        return register_wh_kernel(p, meter, slot + slots_per_day(p))
     if kind == _ESTIMATE:
         return estimated_wh(p, meter, slot)
     return revised_wh(p, meter, slot, draw)

@@ -7,7 +7,7 @@ when it arrives at the head-end, which the WAN may make much later.
 
 from typing import NamedTuple
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterType, ReadSchedule
+from scenarios.domain import DAY_US, MeterType, ReadSchedule
 from sim.draws.philox import Words
 from sim.draws.streams import (
     HALVES_PER_BLOCK,
@@ -22,8 +22,6 @@ from sim.draws.streams import (
 from sim.estate.arrivals import (
     HOUR_US,
     TEN_SECOND_DELAY_US_MAX,
-    TEN_SECOND_US,
-    TEN_SECONDS_PER_SLOT,
     alert_at_us,
     alert_count,
     alert_words,
@@ -55,6 +53,7 @@ from sim.estate.homes import (
     smart_schedule,
 )
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import TEN_SECOND_US, slot_us, slots_per_day, ten_seconds_per_slot
 from sim.estate.wan import delay_us, leaves_hub_us, swap_us
 from sim.kernels import leaf_kernel
 from sim.trace.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
@@ -135,7 +134,7 @@ def messages_sent(
                 meter,
                 from_us,
                 to_us,
-                joined // SLOT_US,
+                joined // slot_us(p),
                 leaves_out_ten_seconds,
                 out,
                 count,
@@ -227,24 +226,22 @@ def _readings(
     own = smart_schedule(p, meter)
     delay_us_max = max(p.upload_window_us, p.push_jitter_us)
     has_register_only = meter_type_index(p, meter) == _REGISTER_ONLY if p.type_below[0] > 0 else False
-    first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
+    first_day = max((from_us - delay_us_max) // DAY_US - 1, joined_slot // slots_per_day(p))
     uploads, held = upload_words(p.seed, meter, first_day), first_day // WORDS_PER_BLOCK
     for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
         schedule = read_schedule(p, own, premises, region, meter, day)
-        midnight = day * SLOTS_PER_DAY
+        midnight = day * slots_per_day(p)
         if schedule == _TEN_SECOND:
             if leaves_out_ten_seconds:
                 continue
-            count = _ten_seconds(
-                p.seed, meter, max(from_us, day * DAY_US), min(to_us, (day + 2) * DAY_US), day, out, count
-            )
+            count = _ten_seconds(p, meter, max(from_us, day * DAY_US), min(to_us, (day + 2) * DAY_US), day, out, count)
         elif schedule == _HALF_HOURLY and not has_register_only:
-            first_slot = max(midnight, (from_us - p.push_jitter_us) // SLOT_US - 1)
-            end_slot = min(midnight + SLOTS_PER_DAY, to_us // SLOT_US + 1)
+            first_slot = max(midnight, (from_us - p.push_jitter_us) // slot_us(p) - 1)
+            end_slot = min(midnight + slots_per_day(p), to_us // slot_us(p) + 1)
             for slot in range(first_slot, end_slot):
                 if slot == first_slot or slot % WORDS_PER_DRAWING == 0:
                     draw_push_jitter(p.seed, meter, slot, out.drawn)
-                sent = drawn_push_due_us(p.push_jitter_us, slot, out.drawn)
+                sent = drawn_push_due_us(p, slot, out.drawn)
                 if from_us <= sent < to_us and not is_gap(p, meter, slot):
                     count = _deliver(p, premises, region, swapped_us, meter, _PUSH, slot, sent, out, count)
         elif schedule != _MONTHLY or p.month_day[day] == reading_day(p, meter):
@@ -262,24 +259,25 @@ def _readings(
             continue
         count = _corrections(p, meter, run, from_us, to_us, joined_slot, out, count)
     if from_us <= own.change_us < to_us:
-        slot = min(own.change_us // SLOT_US, p.day_count * SLOTS_PER_DAY - 1)
+        slot = min(own.change_us // slot_us(p), p.day_count * slots_per_day(p) - 1)
         count = put(out, count, own.change_us, own.change_us, packed(meter, _CHANGE, slot, own.to))
     return count
 
 
 @leaf_kernel
-def _ten_seconds(seed: int, meter: int, from_us: int, to_us: int, day: int, out: Outbox, count: int) -> int:
+def _ten_seconds(p: KernelParameters, meter: int, from_us: int, to_us: int, day: int, out: Outbox, count: int) -> int:
     """A day's 10-second readings. They come over the home's own broadband: no WAN of the hub is in their way."""
-    first = max((from_us - TEN_SECOND_DELAY_US_MAX) // TEN_SECOND_US - 1, day * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
-    end = min(to_us // TEN_SECOND_US + 1, (day + 1) * SLOTS_PER_DAY * TEN_SECONDS_PER_SLOT)
+    of_slot, of_day = ten_seconds_per_slot(p), DAY_US // TEN_SECOND_US
+    first = max((from_us - TEN_SECOND_DELAY_US_MAX) // TEN_SECOND_US - 1, day * of_day)
+    end = min(to_us // TEN_SECOND_US + 1, (day + 1) * of_day)
     tick = first
     while tick < end:
-        drawn = ten_second_words(seed, meter, tick)
+        drawn = ten_second_words(p.seed, meter, tick)
         block_end = min((tick // HALVES_PER_BLOCK + 1) * HALVES_PER_BLOCK, end)
         while tick < block_end:
             sent = ten_second_due_us(drawn, tick)
             if from_us <= sent < to_us:
-                what = packed(meter, _TEN_SECOND_PUSH, tick // TEN_SECONDS_PER_SLOT, tick % TEN_SECONDS_PER_SLOT)
+                what = packed(meter, _TEN_SECOND_PUSH, tick // of_slot, tick % of_slot)
                 count = put(out, count, sent, sent, what)
             tick += 1
     return count
@@ -290,7 +288,7 @@ def is_estimated(p: KernelParameters, meter: int, slot: int) -> bool:
     """Does the head-end estimate a slot? Lost ones of meters that send half-hours, on days that they send them."""
     if not is_gap(p, meter, slot):
         return False
-    schedule = schedule_on(p, meter, slot // SLOTS_PER_DAY)
+    schedule = schedule_on(p, meter, slot // slots_per_day(p))
     return schedule not in (_MONTHLY, _TEN_SECOND) and meter_type_index(p, meter) != _REGISTER_ONLY
 
 
@@ -298,11 +296,11 @@ def is_estimated(p: KernelParameters, meter: int, slot: int) -> bool:
 def _estimates(
     p: KernelParameters, meter: int, from_us: int, to_us: int, joined_slot: int, out: Outbox, count: int
 ) -> int:
-    first_day = max((from_us - p.estimate_after_us - HOUR_US) // DAY_US - 1, joined_slot // SLOTS_PER_DAY)
+    first_day = max((from_us - p.estimate_after_us - HOUR_US) // DAY_US - 1, joined_slot // slots_per_day(p))
     for day in range(first_day, min((to_us - p.estimate_after_us) // DAY_US + 1, p.day_count)):
         at = estimate_due_us(p, meter, day)
         if from_us <= at < to_us:
-            for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+            for slot in range(day * slots_per_day(p), (day + 1) * slots_per_day(p)):
                 if is_estimated(p, meter, slot):
                     count = put(out, count, at, at, packed(meter, _ESTIMATE, slot, 0))
     return count
@@ -313,11 +311,11 @@ def _corrections(
     p: KernelParameters, meter: int, run: int, from_us: int, to_us: int, joined_slot: int, out: Outbox, count: int
 ) -> int:
     after = int(p.settlement_runs[run].after_days)
-    first_day = max(from_us // DAY_US - after - 1, joined_slot // SLOTS_PER_DAY)
+    first_day = max(from_us // DAY_US - after - 1, joined_slot // slots_per_day(p))
     for day in range(first_day, min((to_us - 1) // DAY_US - after + 1, p.day_count)):
         at = correction_due_us(p, meter, day, run)
         if from_us <= at < to_us:
-            for slot in range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY):
+            for slot in range(day * slots_per_day(p), (day + 1) * slots_per_day(p)):
                 if is_revised(p, meter, slot, run):
                     count = put(out, count, at, at, packed(meter, _CORRECT, slot, run + 1))
     return count
@@ -327,7 +325,7 @@ def _corrections(
 def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us: int, out: Outbox, count: int) -> int:
     """What the customer asks of a day: of the latest whole one; on the first day there is none yet."""
     for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.query_day_count - 1) + 1):
-        first_slot = min(max(day - 1, 0), p.day_count - 1) * SLOTS_PER_DAY
+        first_slot = min(max(day - 1, 0), p.day_count - 1) * slots_per_day(p)
         for kind in range(p.query_kinds):
             four = query_words(p.seed, premises, day, kind // _QUERIES_PER_BLOCK)
             for number in range(query_count(p.query_below, kind, word_of(four, kind % _QUERIES_PER_BLOCK))):
@@ -339,7 +337,7 @@ def _queries(p: KernelParameters, premises: int, meter: int, from_us: int, to_us
         if word_of(four, 0) < p.bursts[burst].below:
             at = int(p.bursts[burst].at_us) + below(word_of(four, 1), int(p.bursts[burst].over_us))
             if from_us <= at < to_us:
-                first_slot = min(max(at // DAY_US - 1, 0), p.day_count - 1) * SLOTS_PER_DAY
+                first_slot = min(max(at // DAY_US - 1, 0), p.day_count - 1) * slots_per_day(p)
                 count = put(out, count, at, at, packed(meter, _ASK_USAGE, first_slot, BURST_DRAW + burst))
     return count
 
@@ -357,7 +355,7 @@ def _alerts(
     count: int,
 ) -> int:
     """Alerts of the hub, of itself and in storms; the slot is that in which it is raised."""
-    last_slot = p.day_count * SLOTS_PER_DAY - 1
+    last_slot = p.day_count * slots_per_day(p) - 1
     if p.alert_below[0] < (1 << 32):
         for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count - 1) + 1):
             for number in range(alert_count(p.seed, p.alert_below, premises, day)):
@@ -366,7 +364,7 @@ def _alerts(
                 at = alert_at_us(four, day, number)
                 if from_us <= at < to_us:
                     count = _raise(
-                        p, premises, region, swapped_us, meter, min(at // SLOT_US, last_slot), number, at, out, count
+                        p, premises, region, swapped_us, meter, min(at // slot_us(p), last_slot), number, at, out, count
                     )
     for storm in range(p.alert_storm_count):
         if p.alert_storms[storm].region in (-1, region):
@@ -375,7 +373,7 @@ def _alerts(
             if is_raised and from_us <= at < to_us:
                 draw = STORM_DRAW + storm
                 count = _raise(
-                    p, premises, region, swapped_us, meter, min(at // SLOT_US, last_slot), draw, at, out, count
+                    p, premises, region, swapped_us, meter, min(at // slot_us(p), last_slot), draw, at, out, count
                 )
     return count
 

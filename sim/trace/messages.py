@@ -27,7 +27,7 @@ class MessageKind(IntEnum):
     ASK_INTERVALS_DAY = 3
     ASK_STATE = 4
     READ_REGISTER = 5  # a monthly reading, or that of a meter which holds no half-hours
-    PUSH_TEN_SECOND = 6  # the draw index says which of the half-hour's 180
+    PUSH_TEN_SECOND = 6  # the draw index says which of the slot's 180, or 90
     ESTIMATE = 7  # the head-end fills a gap
     CORRECT = 8  # a settlement run revises; the draw index is the revision, from 1
     ALERT = 9
@@ -50,10 +50,10 @@ QUERY_KINDS = (
 """In the order of the draws that decide their numbers."""
 
 HALF_HOUR_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.ESTIMATE, MessageKind.CORRECT)
-"""What is about one half-hour."""
+"""What is about one slot."""
 
 DAY_KINDS = (MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, *QUERY_KINDS)
-"""What is about a UTC day of half-hours. The other kinds are about no half-hour."""
+"""What is about a UTC day of slots. The other kinds are about none."""
 
 HUB_KINDS = (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY, MessageKind.READ_REGISTER, MessageKind.ALERT)
 """What a hub sends over its WAN: where that is away, they wait, and are counted as its backlog."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from sim.estate.arrivals import HOUR_US, TEN_SECOND_US
+from scenarios.domain import DAY_US
+from sim.estate.arrivals import HOUR_US
 from sim.estate.build import WORD_ONE
 from sim.estate.homes import READING_DAYS
 from sim.estate.model import EstateModel
+from sim.estate.slots import TEN_SECOND_US
 
 HALF_ONE = 1 << 16
 
@@ -44,7 +45,7 @@ def expected_before(estate: EstateModel, at_us: int) -> float:
     p = estate.parameters
     shares = np.diff(p.schedule_below, prepend=0) / WORD_ONE
     half_hourly, monthly, ten_second, daily = (float(share) * estate.meter_count for share in shares)
-    pushes = half_hourly * _repeated(at_us, SLOT_US, p.push_jitter_us, p.day_count * SLOTS_PER_DAY)
+    pushes = half_hourly * _repeated(at_us, estate.slot_us, p.push_jitter_us, estate.slot_count)
     uploads = (daily + monthly / READING_DAYS) * _repeated(at_us, DAY_US, p.upload_window_us, p.day_count)
     seconds = ten_second * min(at_us / TEN_SECOND_US, p.day_count * DAY_US / TEN_SECOND_US)
     day = min(at_us // DAY_US, p.query_day_count - 1)
@@ -58,7 +59,7 @@ def expected_before(estate: EstateModel, at_us: int) -> float:
 def _expected_of_events(estate: EstateModel, at_us: int) -> float:
     """Estimates, corrections, alerts, bursts and commands due before an instant, each as if even over its time."""
     p = estate.parameters
-    slots = estate.meter_count * SLOTS_PER_DAY
+    slots = estate.meter_count * estate.slots_per_day
     days = min(at_us / DAY_US, p.day_count)
     total = slots * p.gap_below / HALF_ONE * max(days - 1, 0)
     for run in p.settlement_runs:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOTS_PER_DAY, CommandKind, CommandState, Fuel, MeterMode
+from scenarios.domain import DAY_US, PARTITION_COUNT, CommandKind, CommandState, Fuel, MeterMode
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.demand import YEAR_ONE
@@ -95,6 +95,7 @@ class Simulation:
     premises_count: int
     meter_count: int
     slot_count: int
+    slots_per_day: int
     span_us: int
     messages: dict[MessageKind, int]
     bin_us: int
@@ -134,9 +135,9 @@ class Simulation:
 
     @property
     def reading_count(self) -> int:
-        """Readings that the messages bring: half-hours, 10-second values and registers."""
+        """Readings that the messages bring: half-hours (or quarter-hours), 10-second values and registers."""
         singles = (MessageKind.PUSH_HALF_HOUR, MessageKind.PUSH_TEN_SECOND, MessageKind.READ_REGISTER)
-        return sum(self.messages[kind] for kind in singles) + SLOTS_PER_DAY * self.messages[MessageKind.UPLOAD_DAY]
+        return sum(self.messages[kind] for kind in singles) + self.slots_per_day * self.messages[MessageKind.UPLOAD_DAY]
 
 
 def simulate(
@@ -181,6 +182,7 @@ def summarise(scenario: Scenario, estate: EstateModel, tallies: Tallies) -> Simu
         premises_count=estate.premises_count,
         meter_count=int(tallies.modes.sum() - tallies.modes[:, :, MeterMode.ABSENT].sum()),
         slot_count=estate.slot_count,
+        slots_per_day=estate.slots_per_day,
         span_us=estate.span_us,
         messages=messages,
         bin_us=bin_us_of(estate),
@@ -237,5 +239,5 @@ def memory_needed_bytes(scenario: Scenario, thread_count: int) -> int:
     cells = KIND_COUNT * -(-scenario.span_us // bin_us)
     cells += 4 * regions * minutes + campaigns * (STATE_COUNT + 1) * minutes
     cells += 2 * PARTITION_COUNT * -(-scenario.span_us // DAY_US)
-    tables = 4 * len(scenario.estate.fuels) * (scenario.run.days + 1) * SLOTS_PER_DAY
+    tables = 4 * len(scenario.estate.fuels) * (scenario.run.days + 1) * scenario.estate.slots_per_day
     return _FIXED_BYTES + _BYTES * (cells * (thread_count + 1) + tables)

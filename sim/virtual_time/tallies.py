@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, PARTITION_COUNT, SLOT_US, SLOTS_PER_DAY, CommandState, MeterMode, ReadSchedule
+from scenarios.domain import DAY_US, PARTITION_COUNT, CommandState, MeterMode, ReadSchedule
 from sim.draws.streams import Drawn, below, word_of
 from sim.energy.registers import used_from_day_wh
-from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, TEN_SECOND_US, TEN_SECONDS_PER_SLOT, fill_parts_due
+from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, fill_parts_due
 from sim.estate.commands import displayed_us, is_target, run_command
 from sim.estate.devices import schedule_on
 from sim.estate.homes import (
@@ -29,6 +29,7 @@ from sim.estate.homes import (
 )
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import TEN_SECOND_US, slot_us, slots_per_day, ten_seconds_per_slot
 from sim.estate.wan import swap_us
 from sim.kernels import leaf_kernel
 from sim.trace.digest import (
@@ -53,7 +54,6 @@ FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
 FINE_DAYS_MAX = 4  # a longer span is counted by the minute
 
 SECONDS_PER_TEN, TENS_PER_MINUTE = TEN_SECOND_US // FINE_BIN_US, MINUTE_US // TEN_SECOND_US
-SECONDS_PER_SLOT, MINUTES_PER_SLOT = SLOT_US // FINE_BIN_US, SLOT_US // MINUTE_US
 
 STEP_US = 8 * DAY_US  # of the span that a premises sends into its outbox at once: a week and what arrives after it
 KIND_COUNT = len(MessageKind)
@@ -143,7 +143,7 @@ def walk(
     to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
     def work(first: int, end: int, tallies: Tallies) -> None:
-        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch(_OUTBOX_ROOM)
+        out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch(estate.packed, _OUTBOX_ROOM)
         scope = Scope(first, end, shard, shard_count)
         _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, tallies)
 
@@ -196,8 +196,8 @@ def _add_ten_seconds(
     first_day = max((from_us - TEN_SECOND_DELAY_US_MAX) // DAY_US - 1, joined_us(p, premises) // DAY_US)
     for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
         if schedule_on(p, meter, day) == _TEN_SECOND_SCHEDULE:
-            first_slot = max((from_us - TEN_SECOND_DELAY_US_MAX) // SLOT_US - 1, day * SLOTS_PER_DAY)
-            for slot in range(first_slot, min(to_us // SLOT_US + 1, (day + 1) * SLOTS_PER_DAY)):
+            first_slot = max((from_us - TEN_SECOND_DELAY_US_MAX) // slot_us(p) - 1, day * slots_per_day(p))
+            for slot in range(first_slot, min(to_us // slot_us(p) + 1, (day + 1) * slots_per_day(p))):
                 _add_parts(p, meter, slot, from_us, min(to_us, p.span_us), bin_us, scratch, tallies, partition)
 
 
@@ -213,24 +213,24 @@ def _add_parts(
     tallies: Tallies,
     partition: int,
 ) -> None:
-    """The 180 readings of one slot. A slot that arrives whole on one day of the window is summed up in vector instructions."""
+    """The 10-second readings of a slot. One that arrives whole on one day of the window is summed up in vector instructions."""
     hold_parts(p, meter, slot, scratch)
     due_us, parts = scratch.parts_due_us, scratch.parts
-    fill_parts_due(p.seed, meter, slot, scratch.drawn, due_us)
-    earliest_us = slot * SLOT_US + TEN_SECOND_US
-    latest_us = (slot + 1) * SLOT_US + TEN_SECOND_DELAY_US_MAX
+    fill_parts_due(p, meter, slot, scratch.drawn, due_us)
+    earliest_us = slot * slot_us(p) + TEN_SECOND_US
+    latest_us = (slot + 1) * slot_us(p) + TEN_SECOND_DELAY_US_MAX
     day = earliest_us // DAY_US
     if from_us <= earliest_us and latest_us < to_us and latest_us // DAY_US == day:
         low, high = np.uint64(0), np.uint64(0)
-        for part in range(TEN_SECONDS_PER_SLOT):
+        for part in range(ten_seconds_per_slot(p)):
             state = _hash_of_part(meter, slot, part, due_us[part], parts)
             low += state
             high += second_word(state)
         tallies.tiles[partition, day, 0] += low
         tallies.tiles[partition, day, 1] += high
-        _count_parts(slot, due_us, bin_us, tallies.offered[_PUSH_TEN_SECOND])
+        _count_parts(p, slot, due_us, bin_us, tallies.offered[_PUSH_TEN_SECOND])
         return
-    for part in range(TEN_SECONDS_PER_SLOT):
+    for part in range(ten_seconds_per_slot(p)):
         if from_us <= due_us[part] < to_us:
             state = _hash_of_part(meter, slot, part, due_us[part], parts)
             day = due_us[part] // DAY_US
@@ -240,23 +240,24 @@ def _add_parts(
 
 
 @leaf_kernel
-def _count_parts(slot: int, due_us: IntArray, bin_us: int, offered: IntArray) -> None:
-    """Count a slot's 180 arrivals into `offered` int64[bin], without a division.
+def _count_parts(p: KernelParameters, slot: int, due_us: IntArray, bin_us: int, offered: IntArray) -> None:
+    """Count the arrivals of a slot's parts of 10 s into `offered` int64[bin], without a division.
 
     A reading arrives within two seconds of its 10 s, so in the first or the second of two seconds, and in the minute in
     which its 10 s end.
     """
     if bin_us == FINE_BIN_US:
-        second = slot * SECONDS_PER_SLOT
-        for part in range(TEN_SECONDS_PER_SLOT):
+        second = slot * (slot_us(p) // FINE_BIN_US)
+        for part in range(ten_seconds_per_slot(p)):
             second += SECONDS_PER_TEN
             offered[second + int(due_us[part] >= (second + 1) * FINE_BIN_US)] += 1
         return
-    minute = slot * MINUTES_PER_SLOT
+    minutes = slot_us(p) // MINUTE_US
+    minute = slot * minutes
     offered[minute] += TENS_PER_MINUTE - 1
-    for later in range(1, MINUTES_PER_SLOT):
+    for later in range(1, minutes):
         offered[minute + later] += TENS_PER_MINUTE
-    offered[minute + MINUTES_PER_SLOT] += 1  # the slot's last 10 s end with it
+    offered[minute + minutes] += 1  # the slot's last 10 s end with it
 
 
 @leaf_kernel

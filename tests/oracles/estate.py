@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, MeterMode, MeterType, ReadSchedule
+from scenarios.domain import DAY_US, MeterMode, MeterType, ReadSchedule
 from scenarios.spec import ScenarioError
 from sim.control.plane import CommandAnswer, ControlPlane, SimulatedCommand
 from sim.draws.streams import Purpose, below
 from sim.estate.arrivals import (
-    TEN_SECONDS_PER_SLOT,
     alert_sent_us,
     correction_due_us,
     estimate_due_us,
@@ -38,6 +37,7 @@ from sim.estate.homes import (
 )
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
+from sim.estate.slots import TEN_SECOND_US
 from sim.trace.emission import BURST_DRAW, STORM_DRAW
 from sim.trace.messages import ATTEMPT_BITS, KIND_BITS, QUERY_KINDS, MessageKind
 from tests.oracles.hub import HeadEnd, Hub, Message, Row, draws, until
@@ -95,7 +95,9 @@ class _Twin:
         self.env = simpy.Environment()
         self.head_end = HeadEnd(self.env)
         self.plane = ControlPlane(self.env, p.campaigns, self._command_device)
-        self.last_slot = p.day_count * SLOTS_PER_DAY - 1
+        self.slots = len(p.slot_share[0][0]) - 1  # of a day
+        self.slot_us = DAY_US // self.slots
+        self.last_slot = p.day_count * self.slots - 1
         self.query_below: list[list[int]] = p.query_below.tolist()
         self.alert_below: list[int] = p.alert_below.tolist()
         self.schedule_below: list[int] = p.schedule_below.tolist()
@@ -159,7 +161,7 @@ class _Twin:
         yield self.env.timeout(change_us)
         meter.set_schedule(Change(self.env.now, CUSTOMER, to))
         if self.env.now >= one.joined_us:
-            slot = min(self.env.now // SLOT_US, self.last_slot)
+            slot = min(self.env.now // self.slot_us, self.last_slot)
             self.head_end.receive(meter.index, int(MessageKind.CHANGE_PREFERENCE), slot, to)
 
     def _read_meter(self, meter: Meter) -> Process:
@@ -167,7 +169,7 @@ class _Twin:
         p = self.p
         for day in range(self.env.now // DAY_US, p.day_count):
             yield until(self.env, day * DAY_US)
-            slots = range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY)
+            slots = range(day * self.slots, (day + 1) * self.slots)
             lost = self._below(Purpose.GAP, meter.index, slots, 0, p.gap_below)
             meter.lost[day] = lost
             sends_half_hours = not meter.is_register_only and meter.schedule != ReadSchedule.MONTHLY
@@ -194,17 +196,18 @@ class _Twin:
 
     def _send_ten_seconds(self, meter: Meter, slots: range) -> Process:
         """Over the home's own broadband: the hub is not in the way."""
-        for tick in range(slots.start * TEN_SECONDS_PER_SLOT, slots.stop * TEN_SECONDS_PER_SLOT):
+        of_slot = self.slot_us // TEN_SECOND_US
+        for tick in range(slots.start * of_slot, slots.stop * of_slot):
             yield self.env.timeout(
                 ten_second_due_us(ten_second_words(self.p.seed, meter.index, tick), tick) - self.env.now
             )
-            slot, number = divmod(tick, TEN_SECONDS_PER_SLOT)
+            slot, number = divmod(tick, of_slot)
             self.head_end.receive(meter.index, int(MessageKind.PUSH_TEN_SECOND), slot, number)
 
     def _push(self, meter: Meter, slots: range, lost: list[int]) -> Process:
         kind = int(MessageKind.PUSH_HALF_HOUR)
         for slot in slots:
-            at_us = push_due_us(self.p.seed, self.p.push_jitter_us, meter.index, slot)
+            at_us = push_due_us(self.p, meter.index, slot)
             yield self.env.timeout(at_us - self.env.now)
             if slot not in lost:
                 meter.hub.send(Message(meter.index, kind, slot, 0, kind, True))
@@ -213,7 +216,7 @@ class _Twin:
         kind = int(MessageKind.UPLOAD_DAY if has_half_hours else MessageKind.READ_REGISTER)
         at_us = upload_due_us(self.p.seed, self.p.upload_window_us, meter.index, day)
         yield self.env.timeout(at_us - self.env.now)
-        meter.hub.send(Message(meter.index, kind, day * SLOTS_PER_DAY, 0, kind, True))
+        meter.hub.send(Message(meter.index, kind, day * self.slots, 0, kind, True))
 
     def _estimate(self, meter: Meter, day: int, lost: list[int]) -> Process:
         yield self.env.timeout(estimate_due_us(self.p, meter.index, day) - self.env.now)
@@ -235,7 +238,7 @@ class _Twin:
     def _asked_slot(self) -> int:
         """Of the latest whole day; on the first day there is none yet."""
         today: int = self.env.now // DAY_US
-        return min(max(today - 1, 0), self.p.day_count - 1) * SLOTS_PER_DAY
+        return min(max(today - 1, 0), self.p.day_count - 1) * self.slots
 
     def _ask(self, one: _Premises) -> Process:
         p = self.p
@@ -277,7 +280,7 @@ class _Twin:
             self._raise(one, STORM_DRAW + index)
 
     def _raise(self, one: _Premises, draw: int) -> None:
-        slot = min(self.env.now // SLOT_US, self.last_slot)
+        slot = min(self.env.now // self.slot_us, self.last_slot)
         wan_draw = (draw << KIND_BITS) | _ALERT
         one.hub.send(Message(self._electricity(one), _ALERT, slot, draw, wan_draw, False))
 

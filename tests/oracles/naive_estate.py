@@ -7,8 +7,7 @@ from fractions import Fraction
 from math import floor
 from types import SimpleNamespace
 
-SLOT_US = 1_800_000_000
-DAY_US = 48 * SLOT_US
+DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 SECOND_US = 1_000_000
 NEVER = float("inf")
@@ -47,6 +46,8 @@ def rows_of(records):
 class NaiveEstate:
     def __init__(self, parameters):
         self.p = parameters
+        self.slots = len(parameters.slot_share[0][0]) - 1  # of a day
+        self.slot_us = DAY_US // self.slots
         self.regions, self.changes, self.outages, self.runs, self.storms, self.bursts, self.campaigns = map(
             rows_of,
             (
@@ -91,7 +92,7 @@ class NaiveEstate:
         return start + annual * (int(self.p.day_share[fuel, day]) + noise) // 2**36
 
     def register(self, meter, slot):
-        day, slot_of_day = divmod(slot, 48)
+        day, slot_of_day = divmod(slot, self.slots)
         low = self.day_register(meter, day)
         if slot_of_day == 0:
             return low
@@ -258,7 +259,7 @@ class NaiveEstate:
                 yield from self.command(premises, meter, campaign)
             change_us, to = self.change(meter)
             if change_us < NEVER:
-                slot = min(change_us // SLOT_US, self.p.day_count * 48 - 1)
+                slot = min(change_us // self.slot_us, self.p.day_count * self.slots - 1)
                 yield change_us, change_us, meter, CHANGE_PREFERENCE, slot, to
         yield from self.queries(premises, electricity)
         yield from self.alerts(premises, electricity)
@@ -269,15 +270,15 @@ class NaiveEstate:
             if schedule == TEN_SECOND:
                 yield from self.ten_seconds(meter, day)
             elif schedule == HALF_HOURLY and not self.is_register_only(meter):
-                for slot in range(day * 48, (day + 1) * 48):
-                    sent = (slot + 1) * SLOT_US + spread(self.word(PUSH, meter, slot), self.p.push_jitter_us)
+                for slot in range(day * self.slots, (day + 1) * self.slots):
+                    sent = (slot + 1) * self.slot_us + spread(self.word(PUSH, meter, slot), self.p.push_jitter_us)
                     if not self.is_gap(meter, slot):
                         yield from self.delivered(premises, meter, PUSH_HALF_HOUR, slot, sent)
             elif schedule != MONTHLY or self.p.month_day[day] == spread(self.words(DEVICE, meter, 0)[3], 28):
                 sent = (day + 1) * DAY_US + spread(self.word(UPLOAD, meter, day), self.p.upload_window_us)
                 has_half_hours = schedule != MONTHLY and not self.is_register_only(meter)
                 kind = UPLOAD_DAY if has_half_hours else READ_REGISTER
-                yield from self.delivered(premises, meter, kind, day * 48, sent)
+                yield from self.delivered(premises, meter, kind, day * self.slots, sent)
 
     def delivered(self, premises, meter, kind, slot, sent):
         due = self.arrival(premises, meter, kind, slot, sent)
@@ -289,19 +290,19 @@ class NaiveEstate:
     def ten_seconds(self, meter, day):
         for tick in range(day * 8_640, (day + 1) * 8_640):
             at = (tick + 1) * 10 * SECOND_US + self.half(TEN_SECOND_DELAY, meter, tick) * 2 * SECOND_US // 2**16
-            yield at, at, meter, PUSH_TEN_SECOND, tick // 180, tick % 180
+            yield at, at, meter, PUSH_TEN_SECOND, *divmod(tick, self.slot_us // (10 * SECOND_US))
 
     def estimates(self, meter, day):
         at = (day + 1) * DAY_US + self.p.estimate_after_us + spread(self.word(ESTIMATE_AT, meter, day), HOUR_US)
         if self.schedule(meter, day) in (DAILY, HALF_HOURLY) and not self.is_register_only(meter):
-            for slot in range(day * 48, (day + 1) * 48):
+            for slot in range(day * self.slots, (day + 1) * self.slots):
                 if self.is_gap(meter, slot):
                     yield at, at, meter, ESTIMATE, slot, 0
 
     def corrections(self, meter, day):
         for number, run in enumerate(self.runs):
             at = (day + run.after_days) * DAY_US + spread(self.word(CORRECTION_AT, meter, day, number), DAY_US)
-            for slot in range(day * 48, (day + 1) * 48):
+            for slot in range(day * self.slots, (day + 1) * self.slots):
                 is_substituted = number == 0 and self.is_gap(meter, slot)
                 if is_substituted or self.half(CORRECTION, meter, slot, number) < run.below:
                     yield at, at, meter, CORRECT, slot, number + 1
@@ -376,7 +377,7 @@ class NaiveEstate:
 
     def asked_about(self, at):
         """The latest whole day, or the first."""
-        return min(max(at // DAY_US - 1, 0), self.p.day_count - 1) * 48
+        return min(max(at // DAY_US - 1, 0), self.p.day_count - 1) * self.slots
 
     def alerts(self, premises, meter):
         raised = []
@@ -390,5 +391,5 @@ class NaiveEstate:
             if storm.region in (-1, self.region(premises)) and whether < storm.below:
                 raised.append((storm.at_us + spread(when, storm.over_us), NEWS_DRAW + number))
         for at, draw in raised:
-            slot = min(at // SLOT_US, self.p.day_count * 48 - 1)
+            slot = min(at // self.slot_us, self.p.day_count * self.slots - 1)
             yield at, self.arrival(premises, meter, draw * 32 + RAISE_ALERT, slot, at), meter, RAISE_ALERT, slot, draw

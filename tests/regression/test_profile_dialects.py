@@ -238,3 +238,24 @@ def test_a_plain_year_that_is_none_is_refused_by_line(
 ) -> None:
     rows = by_time(30, "2025-01-01T00:00").splitlines()
     assert sentence in refusal(tmp_path / "year.csv", "\n".join(change(rows)) + "\n")
+
+
+def year_of(step_minutes: int) -> str:
+    """A year that uses twice as much in the second step of each half-hour as in the others."""
+    steps = 365 * 24 * 60 // step_minutes
+    values = (2 if step * step_minutes % 30 == step_minutes else 1 for step in range(steps))
+    return "index,kWh\n" + "\n".join(f"{step},{value}" for step, value in enumerate(values)) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("step_minutes", "shares", "is_cut"), [(15, [1, 2], False), (10, [1, 1], True), (30, [1, 1], True)]
+)
+def test_a_plain_year_of_short_steps_is_taken_by_the_quarter_hour(
+    tmp_path: Path, step_minutes: int, shares: list[int], is_cut: bool
+) -> None:
+    path = tmp_path / "year.csv"
+    path.write_text(year_of(step_minutes))
+    profile, report = profile_named(str(path), START, 1, slots_per_day=96)
+    assert report is not None and profile.share.shape == (2, 96)
+    assert [round(value / profile.share[0, 0]) for value in profile.share[0, :2].tolist()] == shares
+    assert ("each half-hour is cut into two even quarter-hours" in report.notes) is is_cut

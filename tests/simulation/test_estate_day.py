@@ -448,7 +448,7 @@ def test_the_hash_of_an_upload_leaves_out_what_the_meter_has_lost():
     seen = set()
     for meter in range(200):
         has_gap = any(is_gap(lossy, meter, slot) for slot in range(48))
-        is_same = hash_of_day(lossy, meter, 0, new_scratch()) == hash_of_day(whole, meter, 0, new_scratch())
+        is_same = hash_of_day(lossy, meter, 0, new_scratch(lossy)) == hash_of_day(whole, meter, 0, new_scratch(whole))
         assert is_same != has_gap
         seen.add(has_gap)
     assert seen == {True, False}

@@ -11,7 +11,7 @@ from scenarios.spec import Scenario, load_scenario
 from sim.virtual_time.summary import simulate
 
 SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
-PRESETS = ("gb_2026", "first_utility_2017")
+PRESETS = ("gb_2026", "first_utility_2017", "eu_quarter_hour")
 SAMPLE = 1 / 20
 OF_THE_WHOLE = ("homes", "hubs", "meters", "meters/day", "hubs/day", "TWh/year", "messages/month", "readings/day")
 

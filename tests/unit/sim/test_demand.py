@@ -8,6 +8,7 @@ import pytest
 from demandlib import vdi
 from demandlib.bdew import H25, P25, S25, HeatBuilding
 
+from scenarios.calendar import Calendar
 from sim.profiles import gas
 from sim.profiles.bdew import bdew_household, season
 from sim.profiles.choose import BUILT_IN, profile_named
@@ -106,6 +107,47 @@ def test_a_built_in_profile_is_found_by_its_name_and_has_a_year_of_use(name):
     profile, report = profile_named(name, date(2026, 1, 1), 365)
     assert (profile.name, report) == (name, None)
     assert profile.share[:-1].sum() / YEAR_ONE == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("start", [date(2026, 1, 15), date(2026, 2, 26)])
+def test_bdew_by_the_quarter_hour_is_demandlib_as_it_is(start):
+    theirs = H25(pd.date_range(start, periods=4 * 96, freq="15min")).to_numpy().reshape(4, 96) / 4
+    ours = bdew_household(start, 3, slots_per_day=96).share
+    assert ours / YEAR_ONE * 1e6 == pytest.approx(theirs, rel=1e-6)
+    halves = bdew_household(start, 3).share
+    assert np.abs(ours.reshape(4, 48, 2).sum(axis=2) - halves).max() <= 1  # each is rounded down
+
+
+def test_a_german_house_by_the_quarter_hour_is_its_half_hours_and_has_a_shape_within_them():
+    start = date(2026, 1, 1)
+    ours, halves = (vdi4655("vdi4655_house", start, 7, slots_per_day=slots).share for slots in (96, 48))
+    assert ours.reshape(8, 48, 2).sum(axis=2) / YEAR_ONE == pytest.approx(halves / YEAR_ONE, rel=1e-5)
+    assert (ours[:, ::2] != ours[:, 1::2]).mean() > 0.9
+
+
+def test_quarter_hours_follow_the_clock_where_it_changes():
+    """On 29 March 2026 the clocks of Vienna go from 02:00 to 03:00, at 01:00 UTC."""
+    vienna = Calendar("Europe/Vienna")
+    winter = bdew_household(date(2026, 3, 22), 1, calendar=vienna, slots_per_day=96).share[0]
+    spring = bdew_household(date(2026, 3, 29), 1, calendar=vienna, slots_per_day=96).share[0]
+    dynamics = season(date(2026, 3, 29)) / season(date(2026, 3, 22))
+    assert spring[:4] / winter[:4] == pytest.approx(dynamics, rel=1e-4)  # 01:00 to 02:00 local, both Sundays
+    assert spring[4:88] / winter[8:92] == pytest.approx(dynamics, rel=1e-4)  # an hour is left out
+
+
+def test_a_half_hour_is_cut_into_even_quarter_hours_and_nothing_is_lost():
+    profile = profile_of(day_of(7, 10), day_of(1))
+    cut = profile.with_slots(96)
+    assert cut.share[0, :4].tolist() == [3, 4, 5, 5]
+    assert cut.share[1, :2].tolist() == [0, 1]
+    assert (cut.share.reshape(2, 48, 2).sum(axis=2) == profile.share).all()
+    assert profile.with_slots(48) is profile
+
+
+def test_tables_of_quarter_hours_have_their_noise_within_the_neighbours():
+    tables = tables_of(profile_of(day_of(7, 10), day_of(1)).with_slots(96))
+    assert tables.slot_share.shape == tables.slot_spread.shape == (1, 97)
+    assert tables.slot_share[0, [0, 4, 96]].tolist() == [0, 1 << 32, 1 << 32]
 
 
 def test_bdew_runs_an_hour_earlier_by_utc_in_summer():
