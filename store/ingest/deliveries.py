@@ -19,7 +19,7 @@ from store.parsing import Delivery, parse
 from store.ports import LogEvent, Rejected
 from store.rejections import DETAIL_CHARS_MAX, Reason, Refused, Rejection
 from store.rows import UNKNOWN_WH, MeterDay, Readings, month_of
-from store.tariffs import MISSING_WH, DayTotals, day_totals
+from store.tariffs import MISSING_WH, Book, DayTotals, day_totals
 
 DELIVERY_ROWS_MAX = 10_000
 
@@ -75,10 +75,11 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
         key: meter_logs(store.events(*key), corrections_in(readings, np.array(own)))
         for key, own in sorted(of_home.items())
     }
-    judged = judge(parsed, context_of(store.events, readings, months, rows, homes, known))
+    context = context_of(store.events, readings, months, rows, homes, known)
+    judged = judge(parsed, context)
     rejected = rejections(parsed, judged)
-    accepted = select(readings, np.flatnonzero(judged.reason == Reason.ACCEPTED))
-    in_doubt = select(readings, np.flatnonzero(judged.keeps_half_hours))
+    is_good, is_in_doubt = np.flatnonzero(judged.reason == Reason.ACCEPTED), np.flatnonzero(judged.keeps_half_hours)
+    accepted, in_doubt = select(readings, is_good), select(readings, is_in_doubt)
     without_register = replace(in_doubt, register_wh=np.full(len(in_doubt.mpxn), UNKNOWN_WH))
     days: tuple[MeterDay, ...] = ()
     if is_register_alone:
@@ -86,8 +87,10 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
         store.append_register(accepted)
     else:
         kept = _joined(accepted, without_register)
-        first = select(kept, np.flatnonzero(kept.revision == 0))
-        first = replace(first, day=_day_totals(first, kept, homes, known))
+        is_first = np.flatnonzero(kept.revision == 0)
+        first, first_rows = select(kept, is_first), np.append(is_good, is_in_doubt)[is_first]
+        kinds = context.kind[first_rows], context.late_kind[first_rows]
+        first = replace(first, day=_day_totals(first, kept, homes, known.book, kinds))
         days = _to_refold(kept, homes)
         store.check_can_price(days)
         store.record_rejected(_as_recorded(rejected))
@@ -128,9 +131,16 @@ def _joined(one: Readings, other: Readings) -> Readings:
 
 
 def _day_totals(
-    first: Readings, accepted: Readings, homes: Mapping[tuple[int, int], dict[int, MeterLog]], known: Known
+    first: Readings,
+    accepted: Readings,
+    homes: Mapping[tuple[int, int], dict[int, MeterLog]],
+    book: Book,
+    kinds: tuple[NDArray[np.uint8], NDArray[np.uint8]],
 ) -> DayTotals:
-    """What each first delivery's day adds up to by then, with what the log holds and what came with it."""
+    """What each first delivery's day adds up to by then, with what the log holds and what came with it.
+
+    kinds: its tariffs before and from the local midnight within.
+    """
     k = first.values_wh.shape[1]
     latest: dict[tuple[int, int], dict[int, tuple[int, int]]] = defaultdict(dict)
     for (premises, _), meters in homes.items():
@@ -147,15 +157,15 @@ def _day_totals(
         of_meter = latest[int(first.premises[row]), int(first.fuel[row])]
         for slot in range(SLOTS_PER_DAY):
             _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (0, MISSING_WH))
-    kind, late_kind = known.book.kinds_of_days(first.premises, day_start_us)
+    kind, late_kind = kinds
     return day_totals(
-        known.book.prices,
+        book.prices,
         day_start_us=day_start_us,
         values_wh=values_wh,
         slot_count=(first.interval_start_us - day_start_us) // SLOT_US + k,
         kind=kind,
         fuel=first.fuel,
-        calendar=known.book.calendar,
+        calendar=book.calendar,
         late_kind=late_kind,
     )
 

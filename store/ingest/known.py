@@ -15,7 +15,7 @@ from store.parsing import Meters
 from store.ports import LogEvent
 from store.rejections import INSTANT_MAX_US
 from store.rows import UNKNOWN_WH, Readings, month_of_us
-from store.tariffs import MISSING_WH, UNKNOWN_TARIFF, Book
+from store.tariffs import MISSING_WH, Book
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +124,10 @@ def context_of(
     before_wh, before_us, after_wh = empty.before_wh.copy(), empty.before_us.copy(), empty.after_wh.copy()
     meter_number = empty.meter_number.copy()
     start_wh, start_at_us = empty.start_wh.copy(), empty.start_us.copy()
+    kind, late_kind = empty.kind.copy(), empty.late_kind.copy()
+    if known.book.prices and k:  # asked once for all of a delivery: a keyspace reads each home's choices for it
+        day_start_us = readings.interval_start_us[rows] // DAY_US * DAY_US
+        kind[rows], late_kind[rows] = known.book.kinds_of_days(readings.premises[rows], day_start_us)
     latest_us = int(readings.received_at_us[rows].max(initial=0))
     others: dict[tuple[int, int], dict[int, MeterLog]] = {}
 
@@ -177,19 +181,10 @@ def context_of(
         start_wh=start_wh,
         start_us=start_at_us,
         meter_number=meter_number,
-        lacks_tariff=_lacks_tariff(readings, rows, known.book),
+        kind=kind,
+        late_kind=late_kind,
         priced_from_us=known.book.prices[0].effective_us if known.book.prices else INSTANT_MAX_US + 1,
     )
-
-
-def _lacks_tariff(readings: Readings, rows: NDArray[np.int64], book: Book) -> NDArray[np.bool_]:
-    """Does the book not know by what tariff the days of `rows` are billed? bool[n]; False of other rows."""
-    lacks = np.zeros(len(readings.mpxn), np.bool_)
-    if book.prices and readings.values_wh.shape[1]:
-        day_start_us = readings.interval_start_us[rows] // DAY_US * DAY_US
-        kind, late_kind = book.kinds_of_days(readings.premises[rows], day_start_us)
-        lacks[rows] = (kind == UNKNOWN_TARIFF) | (late_kind == UNKNOWN_TARIFF)
-    return lacks
 
 
 def _last_register(registers: Sequence[MeasuredRegister], since_us: int, until_us: int) -> MeasuredRegister | None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOT_US
+from scenarios.domain import SLOT_US, TariffKind
 from store.ingest.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
 from store.parsing import Parsed
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Rejection
 from store.rows import UNKNOWN_WH, Readings
-from store.tariffs import MISSING_WH
+from store.tariffs import MISSING_WH, UNKNOWN_TARIFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,16 @@ class Context:
     ]  # [n] the latest register up to the row's start since the meter was put in, or UNKNOWN_WH
     start_us: NDArray[np.int64]  # [n] when that was
     meter_number: NDArray[np.int64]  # [n] counts exchanges: registers of two meters are not compared
-    lacks_tariff: NDArray[np.bool_]  # [n] is it not known by what tariff the row's day is billed?
+    # [n] the tariffs that the row's day is billed by before and from the local midnight within, UNKNOWN_TARIFF where nobody knows
+    kind: NDArray[np.uint8]
+    late_kind: NDArray[np.uint8]
     priced_from_us: int = 0  # when the first price list takes effect [us since the Unix epoch]
+
+    @property
+    def lacks_tariff(self) -> NDArray[np.bool_]:
+        """[n] is it not known by what tariff the row's day is billed?"""
+        lacks: NDArray[np.bool_] = (self.kind == UNKNOWN_TARIFF) | (self.late_kind == UNKNOWN_TARIFF)
+        return lacks
 
 
 def no_context(row_count: int, slot_count: int) -> Context:
@@ -54,7 +62,8 @@ def no_context(row_count: int, slot_count: int) -> Context:
         start_wh=unknown,
         start_us=zeros,
         meter_number=zeros,
-        lacks_tariff=np.zeros(row_count, np.bool_),
+        kind=np.full(row_count, TariffKind.FLAT, np.uint8),
+        late_kind=np.full(row_count, TariffKind.FLAT, np.uint8),
     )
 
 

@@ -73,6 +73,26 @@ def test_good_rows_reach_every_view_and_bad_ones_the_list(store: MemoryStore) ->
     assert {(one.mpxn, one.reason) for one in rejected} == {(MPANS[1], "negative"), (MPANS[2], "not_a_number")}
 
 
+def test_the_tariffs_of_a_delivery_are_asked_once_and_those_in_its_totals_are_its_rows_own(store: MemoryStore) -> None:
+    """A keyspace reads each home's choices to answer. Rows before, between and after those that go in are left out."""
+    asked = []
+
+    def kind_of(premises: NDArray[np.int64], _: NDArray[np.int64]) -> NDArray[np.uint8]:
+        asked.append(premises.tolist())
+        return of_use(premises)
+
+    def of_use(premises: NDArray[np.int64], *_: object) -> NDArray[np.uint8]:
+        return np.where(premises == 3, TariffKind.TIME_OF_USE, TariffKind.FLAT).astype(np.uint8)
+
+    store.book = Book(kind_of=of_use)  # by which days are folded anew, as one here whose register is in doubt
+
+    delivery = rows((0, 0, ["x"], 5), (3, 20, [100], 1_000), (1, 0, [-7], 9), (3, 21, [50], 900), (2, 20, [7], 70))
+    result = ingest(store, delivery, replace(known(), book=Book(kind_of=kind_of)))
+    assert told(result) == [(0, Reason.NOT_A_NUMBER), (2, Reason.NEGATIVE), (3, Reason.REGISTER_FELL)]
+    assert asked == [[3, 3, 2]]
+    assert [one.cost_upence for home in (3, 2) for one in store.billing(home, JANUARY)] == [150 * 25_500, 7 * FLAT]
+
+
 def test_rows_that_share_a_key_of_the_rejected_are_all_told(store: MemoryStore) -> None:
     ingest(store, rows(*[(0, 0, [7], 9)] * 3, mpxn=["a", "b", MPANS[0]]), known())
     (one,) = store.rejected(START_US + 2 * DAY_US)
