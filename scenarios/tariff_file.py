@@ -110,7 +110,8 @@ class TariffSpec(Part):
     half: Half = Field(default=Half.UP, description="what becomes of half a penny")
     series: dict[Literal["electricity", "export"], tuple[tuple[Price, ...], ...]] = Field(
         default_factory=dict,
-        description="of each local day of the span a price for each half-hour; none: not published, the day before holds",
+        description="of each local day of the span a price for each half-hour; none: not published, the day before holds; "
+        'first ones and then "...": published in part',
     )
 
     @model_validator(mode="after")
@@ -195,8 +196,12 @@ class TariffSpec(Part):
             first_day + at: {fuel: days[at] for fuel, days in self.series.items() if at < len(days) and days[at]}
             for at in range(count)
         }
-        held = self.tariff()
-        return {day: with_series(held, day, prices, calendar) for day, prices in told.items() if prices}
+        held = last = self.tariff()
+        series = {}
+        for day, prices in told.items():
+            if prices:
+                series[day] = last = with_series(held, day, prices, calendar, last)
+        return series
 
 
 def _rate(name: str, spec: RateSpec, where: str) -> Rate:

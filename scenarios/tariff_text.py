@@ -51,8 +51,16 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "standing": list(tariff.standing_upence),
         "vat": tariff.vat_permille,
         "rounded": [str(tariff.rounded_at), str(tariff.half)],
+        **({"published": list(tariff.published)} if tariff.published else {}),
         **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
     }
+
+
+def _published(told: dict[str, Any]) -> tuple[int, int, int] | None:
+    if "published" not in told:
+        return None
+    electricity, gas, export = told["published"]
+    return electricity, gas, export
 
 
 def _tariff(told: dict[str, Any]) -> Tariff:
@@ -72,6 +80,7 @@ def _tariff(told: dict[str, Any]) -> Tariff:
         otherwise=told["otherwise"],
         holidays=tuple(told["holidays"]),
         series_day=told["series_day"],
+        published=_published(told),
         blocks=tuple(
             Block(fuel=fuel, above_wh=above_wh, npence_per_wh=tuple(rate[_PRICES_END + at] for rate in told["rates"]))
             for at, (fuel, above_wh) in enumerate(told.get("blocks", ()))

@@ -141,6 +141,8 @@ class Tariff:
     series_day: int | None = (
         None  # the local day whose half-hours the rates are, in their order; then there are no bands
     )
+    # of a series: how many of its first half-hours were published, by fuel code; the others' prices are those of before
+    published: tuple[int, int, int] | None = None
     blocks: tuple[Block, ...] = ()  # beyond the first, whose prices are those of the rates; a fuel's by what is above
     standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
     vat_permille: int = 0  # of what a bill charges; 5 % are 50
@@ -156,6 +158,8 @@ class Tariff:
                 raise TariffError(f"{self}: a series has no bands, and is of a local day")
         else:
             self._check_bands()
+        if self.published is not None and self.series_day is None:
+            raise TariffError(f"{self}: only a series is published in part")
         self._check_blocks()
         if not 0 <= self.vat_permille <= 1_000:
             raise TariffError(f"{self}: VAT is 0 .. 1,000 thousandths, not {self.vat_permille}")
@@ -241,14 +245,19 @@ class Tariff:
         """What a Wh of a fuel costs by one of the rates, in each block from the first on [npence]."""
         return (self.rates[rate].npence_per_wh[fuel], *(one.npence_per_wh[rate] for one in self.blocks_of(fuel)))
 
+    def is_of_series(self, fuel: int) -> bool:
+        """Has a fuel several prices of a day's series?"""
+        return self.series_day is not None and len({rate.npence_per_wh[fuel] for rate in self.rates}) > 1
+
     def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
         """The rate of a half-hour of the tariff's clock, an index into `rates`.
 
         day: since 1970; slot: as the clock shows it, 0 .. 47; ordinal: which of its day it is, 0 .. 49; absent: as `slot`.
         """
         if self.series_day is not None:
-            at = slot if ordinal is None or day != self.series_day else ordinal
-            return min(at, len(self.rates) - 1)
+            if day == self.series_day:
+                return min(slot if ordinal is None else ordinal, len(self.rates) - 1)
+            return _series_rates(tuple(rate.name for rate in self.rates))[slot]
         of_day = _EPOCH + timedelta(days=day)
         kind = HOLIDAY if day in self.holidays else of_day.weekday()
         for band in self.bands:
@@ -256,6 +265,25 @@ class Tariff:
                 return band.rate
         assert self.otherwise is not None, "bands with a gap"
         return self.otherwise
+
+    def is_carried_on(self, fuel: int, day: int, ordinal: int) -> bool:
+        """Is the price of the half-hour, the day's `ordinal`-th from 0, one of before, as none was published for it?"""
+        if self.series_day is None or day != self.series_day:
+            return self.series_day is not None
+        return self.published is not None and ordinal >= self.published[fuel]
+
+
+@lru_cache(maxsize=1_024)
+def _series_rates(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Of each half-hour of the clock on the wall, the rate that a series of another day has for it, by the rates' names.
+
+    Of two that the clock showed the same the first; where it showed none, as the clocks went forward, the one before.
+    """
+    shown = {name: at for at, name in reversed(list(enumerate(names)))}
+    rates = [0]
+    for slot in range(SLOTS_PER_DAY):
+        rates.append(shown.get(slot_text(slot), rates[-1]))
+    return tuple(rates[1:])
 
 
 def require_pence(tariff: Tariff) -> None:
@@ -319,31 +347,43 @@ def rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArr
     return _rates_of_day(tariff, calendar, day_start_us)
 
 
-def with_series(tariff: Tariff, day: int, pence_per_kwh: Mapping[str, Sequence[str]], calendar: Calendar) -> Tariff:
+NOT_PUBLISHED = "..."
+"""Ends a series of which no more than what stands before it was published."""
+
+
+def with_series(
+    tariff: Tariff,
+    day: int,
+    pence_per_kwh: Mapping[str, Sequence[str]],
+    calendar: Calendar,
+    last: Tariff | None = None,
+) -> Tariff:
     """The tariff with the prices of one local day, as they are published on the day before.
 
-    day: since 1970; pence_per_kwh: fuel -> a price for each half-hour of the day, in their order, as text. Fuels that are not
-    named keep the price of the tariff's first rate.
+    day: since 1970; pence_per_kwh: fuel -> a price for each half-hour of the day, in their order, as text; one that ends with
+    NOT_PUBLISHED is of the day's first half-hours only. last: what was in force before, whose prices the others have by the clock
+    on the wall, and all of a fuel that is not named; absent: the tariff's first rate.
     Raises TariffError for a series of another length than its day's.
     """
     instants = np.arange(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US, dtype=np.int64)
-    for fuel, told in pence_per_kwh.items():
-        if fuel not in FUELS:
-            raise TariffError(f"{tariff} has no prices of {fuel}: there are {', '.join(FUELS)}")
-        if len(told) != len(instants):
-            raise TariffError(
-                f"{tariff}: {len(told)} prices of {fuel} for {day_text(day)}, which has {len(instants)} half-hours"
-                + (f" in {calendar.zone}" if len(instants) != SLOTS_PER_DAY else "")
-            )
+    published = {
+        fuel: _published_count(tariff, day, fuel, told, len(instants), calendar) for fuel, told in pence_per_kwh.items()
+    }
     slots = calendar.wall_slots(instants)[1].tolist()
-    kept = tariff.rates[0].npence_per_wh
+
+    def carried(slot: int) -> Rate:
+        return tariff.rates[0] if last is None else last.rates[last.rate_at(day, slot)]
 
     def price(fuel: str, at: int) -> int:
-        if fuel not in pence_per_kwh:
-            return kept[FUELS.index(fuel)]
+        if at >= published.get(fuel, 0):
+            return carried(slots[at]).npence_per_wh[FUELS.index(fuel)]
         told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at])}")
         return -told if fuel == FUELS[_EXPORT] else told
 
+    counts = [
+        published.get(fuel, len(instants) if last is None or not last.is_of_series(number) else 0)
+        for number, fuel in enumerate(FUELS)
+    ]
     return Tariff(
         name=tariff.name,
         rates=tuple(
@@ -356,11 +396,35 @@ def with_series(tariff: Tariff, day: int, pence_per_kwh: Mapping[str, Sequence[s
             for at, slot in enumerate(slots)
         ),
         series_day=day,
+        published=None if min(counts) == len(instants) else (counts[0], counts[1], counts[2]),
         standing_upence=tariff.standing_upence,
         vat_permille=tariff.vat_permille,
         rounded_at=tariff.rounded_at,
         half=tariff.half,
     )
+
+
+def _published_count(
+    tariff: Tariff, day: int, fuel: str, told: Sequence[str], half_hours: int, calendar: Calendar
+) -> int:
+    """Of how many of a day's half-hours a series has prices."""
+    if fuel not in FUELS:
+        raise TariffError(f"{tariff} has no prices of {fuel}: there are {', '.join(FUELS)}")
+    of_zone = f" in {calendar.zone}" if half_hours != SLOTS_PER_DAY else ""
+    if told and told[-1] == NOT_PUBLISHED:
+        if not 1 <= len(told) - 1 < half_hours:
+            raise TariffError(
+                f'{tariff}: {len(told) - 1} prices of {fuel} before "{NOT_PUBLISHED}" for {day_text(day)}, which has '
+                f"{half_hours} half-hours{of_zone}: a day published in part has some of them, one that is not published an "
+                "empty list"
+            )
+        return len(told) - 1
+    if len(told) != half_hours:
+        raise TariffError(
+            f"{tariff}: {len(told)} prices of {fuel} for {day_text(day)}, which has {half_hours} half-hours{of_zone}"
+            + (f'; where only the first were published, end with "{NOT_PUBLISHED}"' if len(told) < half_hours else "")
+        )
+    return half_hours
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------------------

@@ -461,7 +461,7 @@ class Price:
     tariff: str = ""
     rate_name: str = ""
     series_day: int | None = None  # the local day, since 1970, of whose series the price is
-    is_carried_on: bool = False  # no series was published for today: the price is of the last one that was
+    is_carried_on: bool = False  # none was published for the half-hour: the price is of the last series that had one
     block: int = 0  # which one today's use has reached
 
     @property
@@ -489,6 +489,7 @@ def price_at(
     held = list_in_force(prices, start_us)
     plan = held.plan(kind)
     rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[start_us % DAY_US // SLOT_US])
+    day = calendar.day_of(start_us)
     block = sum(one.above_wh <= before_wh for one in plan.blocks_of(fuel))
     return Price(
         version=held.version,
@@ -497,6 +498,6 @@ def price_at(
         tariff=plan.name,
         rate_name=plan.rates[rate].name,
         series_day=plan.series_day,
-        is_carried_on=plan.series_day not in (None, calendar.day_of(start_us)),
+        is_carried_on=plan.is_carried_on(fuel, day, (start_us - calendar.day_start_us(day)) // SLOT_US),
         block=block,
     )

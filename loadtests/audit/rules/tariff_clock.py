@@ -14,6 +14,7 @@ from scenarios.tariffs import HOLIDAY, Tariff, TariffClock
 from store.tariffs import FUEL_CODES, PriceList
 
 _SLOT_MINUTES = 30
+_SLOT_S = SLOT_US // 1_000_000
 _EPOCH = date(1970, 1, 1)
 _FUELS = len(FUEL_CODES)
 _KINDS = 256 * _FUELS  # of a list: a tariff's code is a byte
@@ -24,11 +25,14 @@ def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
     at = datetime.fromtimestamp(start_us // 1_000_000, zone if tariff.clock is TariffClock.LOCAL else UTC)
     minute = at.hour * 60 + at.minute
     if tariff.series_day is not None:
-        of_series = minute // _SLOT_MINUTES
-        if at.date() == _EPOCH + timedelta(days=tariff.series_day):
-            begins = datetime.combine(at.date(), time(), zone).timestamp()  # a midnight that comes twice: the first
-            of_series = (start_us // 1_000_000 - int(begins)) // (SLOT_US // 1_000_000)
-        return min(of_series, len(tariff.rates) - 1)
+        of_series = _EPOCH + timedelta(days=tariff.series_day)
+        begins = int(datetime.combine(of_series, time(), zone).timestamp())  # a midnight that comes twice: the first
+        if at.date() == of_series:
+            return min((start_us // 1_000_000 - begins) // _SLOT_S, len(tariff.rates) - 1)
+        # on another day the half-hour that the clock showed alike, the first of two, or the last before it where it showed none
+        told = [datetime.fromtimestamp(begins + number * _SLOT_S, zone) for number in range(len(tariff.rates))]
+        minutes = [one.hour * 60 + one.minute for one in told]
+        return minutes.index(max(one for one in minutes if one <= minute))
     kind = HOLIDAY if (at.date() - _EPOCH).days in tariff.holidays else at.weekday()
     for band in tariff.bands:
         first, end = band.first_slot * _SLOT_MINUTES, band.end_slot * _SLOT_MINUTES

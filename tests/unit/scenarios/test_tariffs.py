@@ -179,6 +179,57 @@ def test_a_series_of_another_length_than_its_day_is_refused(count: int) -> None:
         with_series(tariff(), day_of("2026-03-29"), {"electricity": ["1"] * count}, LONDON)
 
 
+def test_after_a_day_of_46_half_hours_its_prices_hold_by_the_clock_on_the_wall() -> None:
+    """Its third half-hour was that of 02:00; 01:00 and 01:30 were none, and have the price of 00:30."""
+    held = with_series(tariff(), day_of("2026-03-29"), {"electricity": [f"{10 + at}" for at in range(46)]}, LONDON)
+    for day in ("2026-03-30", "2026-03-31"):
+        starts = [LONDON.day_start_us(day_of(day)) + slot * SLOT_US for slot in range(48)]
+        rates = [int(rates_of_day(held, LONDON, at // DAY_US * DAY_US)[at % DAY_US // SLOT_US]) for at in starts]
+        assert rates == [0, 1, 1, 1, *range(2, 46)]
+        assert [rate_of(held, at, ZoneInfo("Europe/London")) for at in starts] == rates
+
+
+PART = [*(f"{10 + at}" for at in range(20)), "..."]
+
+
+def test_a_day_published_in_part_has_the_prices_of_before_by_the_clock_on_the_wall() -> None:
+    """Of a Sunday of 46 half-hours the first 20, up to 11:00; the Saturday before has 100 p and on; export is another fuel."""
+    saturday, sunday = day_of("2026-03-28"), day_of("2026-03-29")
+    whole = {"electricity": [f"{100 + at}" for at in range(48)], "export": [f"{1 + at}" for at in range(48)]}
+    before = with_series(tariff(), saturday, whole, LONDON)
+    held = with_series(tariff(), sunday, {"electricity": PART, "export": ["9"] * 46}, LONDON, before)
+    pence = [rate.npence_per_wh[0] // 10**6 for rate in held.rates]
+    assert pence == [*range(10, 30), *range(122, 148)]
+    assert held.rates[20].name == "11:00"
+    assert [held.is_carried_on(0, sunday, at) for at in (0, 19, 20, 45)] == [False, False, True, True]
+    assert not held.is_carried_on(2, sunday, 45) and held.is_carried_on(2, sunday + 1, 0)
+    assert not tariff().is_carried_on(0, sunday, 0)
+    assert tariffs_of(tariffs_text([held])) == (held,)
+    # the next day has export alone: electricity goes on as the day before it ended up
+    monday = with_series(tariff(), sunday + 1, {"export": ["8"] * 48}, LONDON, held)
+    assert [rate.npence_per_wh[0] // 10**6 for rate in monday.rates][:6] == [10, 11, 11, 11, 12, 13]
+    assert monday.is_carried_on(0, sunday + 1, 0) and not monday.is_carried_on(2, sunday + 1, 0)
+    # without a series before, the tariff's first rate
+    first = with_series(tariff(), sunday, {"electricity": PART}, LONDON)
+    assert {rate.npence_per_wh[0] for rate in first.rates[20:]} == {12_000_000}
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (["..."], '0 prices of electricity before "..." for 2026-03-29, which has 46 half-hours in Europe/London'),
+        ([*["1"] * 46, "..."], '46 prices of electricity before "..." for 2026-03-29'),
+        (["1"] * 20, '20 prices of electricity for .* where only the first were published, end with "..."'),
+        (["1", "...", *["1"] * 44], "2026-03-29 00:30: '...' is no number of pence a kWh"),
+    ],
+)
+def test_what_is_no_day_published_in_part_is_refused(told: list[str], message: str) -> None:
+    with pytest.raises(TariffError, match=message):
+        with_series(tariff(), day_of("2026-03-29"), {"electricity": told}, LONDON)
+    with pytest.raises(TariffError, match="only a series is published in part"):
+        tariff(published=(1, 1, 1))
+
+
 def test_a_series_names_the_half_hour_whose_price_is_none() -> None:
     prices = ["20"] * 46
     prices[2] = "20,5"

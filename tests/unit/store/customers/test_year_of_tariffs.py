@@ -73,7 +73,13 @@ def _by_blocks(wall: dt.datetime, _: dt.datetime) -> tuple[Decimal, ...]:
 
 
 def _series(wall: dt.datetime, utc: dt.datetime) -> Decimal:
-    """A price for each half-hour of each day, by when it begins; below zero now and then."""
+    """A price for each half-hour of each day, by when it begins; below zero now and then.
+
+    Of the 17th only the morning is published; from noon on the prices of the 16th stay in force.
+    """
+    if _is_in_part(wall):
+        wall = wall.replace(day=16)
+        utc = wall.astimezone(dt.UTC)
     number = int(utc.timestamp()) // 1_800
     return Decimal(number * 7_919 % 500_000 - 40_000) / 10_000 if wall.date().day != 13 else Decimal(0)
 
@@ -156,20 +162,25 @@ def _lists(name: str, zone: str) -> tuple[PriceList, ...]:
         return (PriceList(version=1, effective_us=0, tariffs=(held,)),)
     calendar = Calendar(zone)
     first = calendar.day_of(UTC_START_US)
-    return tuple(
-        PriceList(
-            version=number + 1,
-            effective_us=calendar.day_start_us(first + number) if number else 0,
-            tariffs=(_published(held, first + number, calendar, pence),),
-        )
-        for number in range(DAYS + 1)
-    )
+    lists, last = [], None
+    for number in range(DAYS + 1):
+        last = _published(held, first + number, calendar, pence, last)
+        effective_us = calendar.day_start_us(first + number) if number else 0
+        lists.append(PriceList(version=number + 1, effective_us=effective_us, tariffs=(last,)))
+    return tuple(lists)
 
 
-def _published(held: Tariff, day: int, calendar: Calendar, pence: Pence) -> Tariff:
+def _published(held: Tariff, day: int, calendar: Calendar, pence: Pence, last: Tariff | None) -> Tariff:
     starts = range(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US)
-    prices = [str(pence(*_clocks(start_us, ZoneInfo(calendar.zone)))) for start_us in starts]
-    return with_series(held, day, {"electricity": prices}, calendar)
+    clocks = [_clocks(start_us, ZoneInfo(calendar.zone)) for start_us in starts]
+    prices = [str(pence(*one)) for one in clocks if not _is_in_part(one[0])]
+    is_in_part = len(prices) < len(clocks)
+    return with_series(held, day, {"electricity": [*prices, "..."] if is_in_part else prices}, calendar, last)
+
+
+def _is_in_part(wall: dt.datetime) -> bool:
+    """Is it an afternoon of a 17th, of which only the morning is published?"""
+    return wall.day == 17 and wall.hour >= 12
 
 
 def _clocks(start_us: int, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
@@ -257,7 +268,7 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str
 @pytest.mark.parametrize("zone", ZONES)
 def test_displays_show_each_half_hour_of_both_clock_changes(zone: str, name: str) -> None:
     desk, pence = desk_of(name, zone), TARIFFS[name][1]
-    for first in ("2026-03-28T20:00", "2026-10-24T20:00", "2026-06-30T18:00", "2026-12-24T20:00"):
+    for first in ("2026-03-28T20:00", "2026-10-24T20:00", "2026-06-30T18:00", "2026-07-17T00:00", "2026-12-24T20:00"):
         begins_us = int(dt.datetime.fromisoformat(first).replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
         for start_us in range(begins_us, begins_us + 60 * SLOT_US, SLOT_US):
             (shown,) = desk.display(HOME, (ELECTRICITY,), start_us + 1)
@@ -265,7 +276,7 @@ def test_displays_show_each_half_hour_of_both_clock_changes(zone: str, name: str
             ((price, _, _),) = pieces(pence(wall, utc), before_wh, 1)
             assert Decimal(shown.price.npence_per_wh) / 10**6 == price
             assert shown.price.tariff == name
-            assert not shown.price.is_carried_on
+            assert shown.price.is_carried_on == (name == "a price each half-hour" and _is_in_part(wall))
 
 
 def test_a_day_without_a_series_is_told_on_the_display() -> None:
