@@ -32,7 +32,7 @@ from scenarios.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.part import Line, Name, Part, Share
 from scenarios.printable import shortened
 from scenarios.published import PUBLISHED_MAX, Published, require_counted
-from scenarios.tariff_file import TariffSpec, require_tariffs
+from scenarios.tariff_file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
 from scenarios.tariffs import TARIFFS_MAX
 from scenarios.traffic import Burst, Traffic
 
@@ -272,6 +272,7 @@ class Scenario(Part):
     tariffs: tuple[TariffSpec, ...] = Field(
         default=(), max_length=TARIFFS_MAX, description="tariffs on sale; none: the three of [estate.tariffs]"
     )
+    caps: tuple[CapSpec, ...] = Field(default=(), max_length=CAPS_MAX, description="on prices, by region and date")
     traffic: Traffic = Traffic()
     store: Store = Store()
     topology: Topology
@@ -304,9 +305,10 @@ class Scenario(Part):
             )
         announced = {one.effective_h for one in self.campaigns} - {None}
         first_day = (self.run.start - date(1970, 1, 1)).days
-        require_tariffs(
+        on_sale = require_tariffs(
             self.tariffs, first_day, Calendar(self.estate.time_zone), len(announced), self.estate.slots_per_hour
         )
+        require_caps(self.caps, on_sale, [region.name for region in self.estate.regions])
         return self
 
     @model_validator(mode="after")

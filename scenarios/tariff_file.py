@@ -1,12 +1,13 @@
 """`[[tariffs]]` of a scenario: how a tariff is written in TOML, and the tariff that it says."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from scenarios.calendar import SLOTS_A_DAY, Calendar, day_text
+from scenarios.caps import Cap, regional
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.part import Line, Part, Share
 from scenarios.tariff_text import tariffs_text
@@ -16,6 +17,8 @@ from scenarios.tariffs import (
     DAY_NAMES,
     FUELS,
     HOLIDAYS_MAX,
+    NPENCE_DEAREST_MIN,
+    TARIFFS_MAX,
     Band,
     Block,
     Half,
@@ -28,6 +31,7 @@ from scenarios.tariffs import (
     day_number,
     kinds_of_days,
     npence_of,
+    pence_text,
     permille_of,
     require_pence,
     require_room_to_rise,
@@ -38,6 +42,7 @@ from scenarios.tariffs import (
 )
 
 _SERIES_DAYS_MAX = 400
+CAPS_MAX = 400
 
 Month = Annotated[int, Field(strict=True, ge=1, le=12)]
 Price = str
@@ -89,6 +94,53 @@ class StandingCharges(Part):
     export: Price = "0"
 
 
+class CapacityCharge(Part):
+    """What each kW costs that a home's contract lets it draw, used or not: a part of electricity's standing charge."""
+
+    contracted_kw: str
+    pence_per_kw_day: Price
+
+
+class CappedCharges(Part):
+    """The most that a standing charge may be [pence a day]; absent: no cap."""
+
+    electricity: Price | None = None
+    gas: Price | None = None
+
+
+class CapSpec(Part):
+    """The most that a region's homes pay, from a day on until its next cap [pence a kWh]; absent: no cap."""
+
+    model_config = _AS_WRITTEN
+
+    region: Line
+    from_: dt.date = Field(alias="from", description="the local day on which it comes into force")
+    electricity: Price | None = None
+    gas: Price | None = None
+    standing: CappedCharges = CappedCharges()
+
+    def cap(self) -> Cap:
+        """Raises TariffError."""
+        where = f"cap of region '{self.region}' from {self.from_}"
+        told = self.electricity, self.gas, self.standing.electricity, self.standing.gas
+        if all(one is None for one in told):
+            raise TariffError(f"{where}: it caps nothing")
+        electricity, gas = (None if one is None else npence_of(one, where) for one in told[:2])
+        of_electricity, of_gas = (None if one is None else upence_of(one, where) for one in told[2:])
+        for most in (electricity, gas, of_electricity, of_gas):
+            if most is not None and most < 0:
+                raise TariffError(f"{where}: a cap below zero")
+        for most in (electricity, gas):
+            if most is not None and 0 < most < NPENCE_DEAREST_MIN:
+                raise TariffError(f"{where}: {pence_text(most)} p a kWh: give pence, not pounds")
+        return Cap(
+            region=self.region,
+            from_day=day_number(self.from_, where),
+            npence_per_wh=(electricity, gas),
+            standing_upence=(of_electricity, of_gas),
+        )
+
+
 class TariffSpec(Part):
     """A tariff on sale: what each half-hour costs, by which clock, and how many homes have it."""
 
@@ -103,6 +155,7 @@ class TariffSpec(Part):
     otherwise: Line | None = Field(default=None, description="the rate of what no band has; of all, without bands")
     holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
     standing: StandingCharges = StandingCharges()
+    capacity: CapacityCharge | None = None
     vat_percent: str = Field(
         default="0", description="of what a bill charges; another rate comes with a new price list"
     )
@@ -159,7 +212,7 @@ class TariffSpec(Part):
             clock=self.clock,
             holidays=tuple(sorted({day_number(day, where) for day in self.holidays})),
             standing_upence=(
-                upence_of(self.standing.electricity, f"{where}, standing charge"),
+                upence_of(self.standing.electricity, f"{where}, standing charge") + self._capacity_upence(where),
                 upence_of(self.standing.gas, f"{where}, standing charge"),
                 upence_of(self.standing.export, f"{where}, standing charge"),
             ),
@@ -167,6 +220,20 @@ class TariffSpec(Part):
             rounded_at=self.rounded_at,
             half=self.half,
         )
+
+    def _capacity_upence(self, where: str) -> int:
+        """A day's."""
+        if self.capacity is None:
+            return 0
+        watts = wh_of(self.capacity.contracted_kw, f"{where}, contracted kW")
+        a_kw = upence_of(self.capacity.pence_per_kw_day, f"{where}, capacity charge")
+        upence, rest = divmod(watts * a_kw, 1_000)
+        if watts < 0 or a_kw < 0 or rest:
+            raise TariffError(
+                f"{where}, capacity charge: {self.capacity.contracted_kw} kW at {self.capacity.pence_per_kw_day} p must be a "
+                "sum of pence with at most 6 decimals, and not below zero"
+            )
+        return upence
 
     def _blocks(self, rates: tuple[Rate, ...], where: str) -> tuple[Block, ...]:
         blocks: list[Block] = []
@@ -216,10 +283,32 @@ def _rate(name: str, spec: RateSpec, where: str) -> Rate:
     )
 
 
+def require_caps(specs: tuple[CapSpec, ...], tariffs: Sequence[Tariff], regions: Sequence[str]) -> None:
+    """Raises ValueError for caps that can't be in force together, or of what there is not.
+
+    tariffs: as `require_tariffs` has them.
+    """
+    if specs and not tariffs:
+        raise ValueError("caps are on the prices of [[tariffs]], and there are none: the shipped tariffs have no caps")
+    caps = [spec.cap() for spec in specs]
+    for cap in caps:
+        if cap.region not in regions:
+            raise ValueError(f"caps names region '{cap.region}'; there are {', '.join(sorted(regions))}")
+    if len({(cap.region, cap.from_day) for cap in caps}) != len(caps):
+        raise ValueError("two caps of one region come into force on the same day")
+    if specs and len(tariffs) * len(regions) > TARIFFS_MAX:
+        raise ValueError(
+            f"{len(tariffs)} tariffs in {len(regions)} regions with caps are {len(tariffs) * len(regions)} on a price list: "
+            f"at most {TARIFFS_MAX}"
+        )
+    if specs:
+        tariffs_text(regional(tariffs, regions, caps, min(cap.from_day for cap in caps)))
+
+
 def require_tariffs(
     specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0, slots_per_hour: int = 2
-) -> None:
-    """Raises ValueError for tariffs that can't be on sale together.
+) -> list[Tariff]:
+    """Each tariff as it takes most room on a price list. Raises ValueError for tariffs that can't be on sale together.
 
     first_day: of the span, since 1970; announcements: how many prices campaigns announce.
     """
@@ -240,6 +329,7 @@ def require_tariffs(
             require_room_to_rise(held, announcements)
         longest.append(max(kept, key=lambda one: len(tariffs_text([one]))))
     tariffs_text(longest)
+    return longest
 
 
 def _require_slot_length(spec: TariffSpec, first_day: int, slots_per_hour: int) -> None:

@@ -41,7 +41,7 @@ NPENCE_PER_WH_MAX = (
     1_000_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
 )
 STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day
-_NPENCE_DEAREST_MIN = 1_000_000  # a penny a kWh: what is never dearer was written in pounds
+NPENCE_DEAREST_MIN = 1_000_000  # a penny a kWh: what is never dearer was written in pounds
 
 HOLIDAY = 7
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
@@ -290,7 +290,7 @@ def require_pence(tariff: Tariff) -> None:
     """Raises TariffError where prices of import are so low that they must have been written in pounds."""
     for at, fuel in enumerate(FUELS[:_EXPORT]):
         dearest = max(abs(price) for rate in range(len(tariff.rates)) for price in tariff.prices_of(rate, at))
-        if 0 < dearest < _NPENCE_DEAREST_MIN:
+        if 0 < dearest < NPENCE_DEAREST_MIN:
             raise TariffError(
                 f"{tariff}: its dearest price of {fuel} is {pence_text(dearest)} p a kWh: give pence, not pounds"
             )

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from scenarios.caps import regional
 from scenarios.tariffs import PRICE_STEP_PERCENT, Tariff
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
@@ -17,7 +18,8 @@ def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
     """The first prices, and a version more for each instant at which others come into force.
 
     Those are the instants that the scenario's campaigns announce, each with prices higher by some per cent, and the local
-    midnights of days of which a tariff publishes a series. Made once for an estate: each block of a storm's readings asks.
+    midnights of days of which a tariff publishes a series, or from which on a cap is in force. With caps a list has each tariff
+    once for each region, no price of which is above its cap. Made once for an estate: each block of a storm's readings asks.
     """
     for held, lists in tuple(_kept):
         if held is estate:
@@ -33,6 +35,7 @@ def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
     raises_us = [start_us + at_us for at_us in announced]
     midnights_us = {estate.calendar.day_start_us(day): day for of_tariff in estate.series for day in of_tariff}
     first = _first_list(estate)
+    midnights_us |= {estate.calendar.day_start_us(cap.from_day): cap.from_day for cap in estate.caps}
     # a list from before the span holds the first day's series, which began before it in summer
     instants = sorted({0, *raises_us, *(at_us for at_us in midnights_us if at_us > start_us)})
     lists = []
@@ -42,7 +45,10 @@ def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
         published = tuple(
             _of_day(tariff, series, day) for tariff, series in zip(first.tariffs, estate.series, strict=True)
         )
-        lists.append(_raised(replace(first, version=number, effective_us=at_us, tariffs=published), percent))
+        held = _raised(replace(first, version=number, effective_us=at_us, tariffs=published), percent)
+        if estate.caps:
+            held = replace(held, tariffs=regional(held.tariffs, estate.regions, estate.caps, day))
+        lists.append(held)
     return tuple(lists)
 
 

@@ -90,8 +90,12 @@ def schedule_changes_of(estate: EstateModel, meter: NDArray[np.int64]) -> tuple[
 
 
 def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The TariffKind of homes: int64[n] -> uint8[n]."""
-    return _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
+    """The codes of homes' tariffs: int64[n] -> uint8[n]. Of the shipped ones a TariffKind; with caps those of their regions."""
+    kinds: NDArray[np.uint8] = _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
+    if not estate.caps:
+        return kinds
+    in_region: NDArray[np.uint8] = kinds * np.uint8(len(estate.regions)) + estate.region_of(premises)
+    return in_region
 
 
 def cohorts_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
+from scenarios.caps import Cap
 from scenarios.domain import Fuel
 from scenarios.spec import Scenario
 from scenarios.tariffs import Tariff
@@ -36,6 +37,8 @@ class EstateModel:
     calendar: Calendar  # the customers'
     tariffs: tuple[Tariff, ...]  # on sale, in the order of their codes; none: those that ship
     series: tuple[Mapping[int, Tariff], ...]  # of each of them: local day since 1970 -> what was published for it
+    regions: tuple[str, ...]
+    caps: tuple[Cap, ...]  # with any, each tariff is on sale once for each region
     seed: int
     profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
@@ -112,6 +115,8 @@ def build_estate(
         calendar=calendar,
         tariffs=tuple(spec.tariff() for spec in scenario.tariffs),
         series=tuple(spec.series_of_days(first_day, calendar) for spec in scenario.tariffs),
+        regions=tuple(region.name for region in estate.regions),
+        caps=tuple(spec.cap() for spec in scenario.caps),
         seed=run.seed,
         profile=profile,
         profile_report=report,

@@ -365,6 +365,12 @@ def test_a_tariff_is_read() -> None:
         ({"rates": {"day": {"electricity": "0.264"}}, "bands": [], "otherwise": None}, "give pence, not pounds"),
         ({"series": {"electricity": [["1"] * 48]}}, "bands and a series"),
         ({"series": {"electricity": [["1"] * 48]}, "bands": [], "blocks": BLOCKS}, "blocks and a series"),
+        (
+            {"capacity": {"contracted_kw": "4.6", "pence_per_kw_day": "0.000001"}},
+            "4.6 kW at 0.000001 p must be a sum of pence with at most 6 decimals",
+        ),
+        ({"capacity": {"contracted_kw": "-4.6", "pence_per_kw_day": "1"}}, "and not below zero"),
+        ({"capacity": {"contracted_kw": "400", "pence_per_kw_day": "6"}}, "standing charges are 0 .. 2000 p a day"),
         ({"blocks": [{**BLOCKS[0], "rates": {"noon": "3"}}]}, "block 1: there is no rate 'noon': there are night, day"),
         ({"blocks": [{**BLOCKS[0], "above_kwh": "8.0005"}]}, "block 1: 8.0005 kWh has more than 3 decimals"),
         ({"blocks": [{**BLOCKS[0], "rates": {"day": "p"}}]}, "block 1, rate 'day': 'p' is no number of pence"),

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from scenarios.calendar import Calendar, days_of_month
+from scenarios.caps import Cap, regional
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariff_file import TariffSpec
 from scenarios.tariffs import Tariff, with_series
@@ -34,6 +35,12 @@ ZONES = ("Europe/London", "Europe/Madrid", "Europe/Helsinki", "Atlantic/Reykjavi
 FIRST_DAY, DAYS = dt.date(2025, 12, 30), 370  # UTC days: the year 2026 in any zone, and a little more
 UTC_START_US = (FIRST_DAY - dt.date(1970, 1, 1)).days * DAY_US
 VALUES = np.random.default_rng(15).integers(0, 900, (DAYS, 48)).astype(np.int32)
+SECOND_CAP = dt.date(2026, 7, 15)
+CAPS = (
+    Cap(region="north", from_day=20_000, npence_per_wh=(25_500_000, None), standing_upence=(100_000_000, None)),
+    Cap(region="north", from_day=20_649, npence_per_wh=(9_000_100, None), standing_upence=(77_777_700, None)),
+    Cap(region="south", from_day=20_000, npence_per_wh=(5_000_000, 1), standing_upence=(0, 0)),
+)
 CHRISTMAS, BOXING_DAY = dt.date(2026, 12, 25), dt.date(2026, 12, 26)
 UPENCE = Decimal("0.000001")
 
@@ -63,6 +70,19 @@ def _seasons(wall: dt.datetime, _: dt.datetime) -> Decimal:
     if 16 <= _hours(wall) < 19:
         return Decimal("41.5") if is_winter else Decimal("33.25")
     return Decimal("15.4321") if 1 <= _hours(wall) < 4 else Decimal("24.9")
+
+
+def _under_caps(wall: dt.datetime, utc: dt.datetime) -> Decimal:
+    return min(cast(Decimal, _saver(wall, utc)), Decimal("25.5") if wall.date() < SECOND_CAP else Decimal("9.0001"))
+
+
+def standing(name: str, day: dt.date) -> Decimal:
+    """Under caps it has 4.6 kW at 10.5 p beside it."""
+    if name != "under caps of its region":
+        return Decimal("54.321")
+    return min(
+        Decimal("54.321") + Decimal("4.6") * Decimal("10.5"), Decimal(100) if day < SECOND_CAP else Decimal("77.7777")
+    )
 
 
 def _by_blocks(wall: dt.datetime, _: dt.datetime) -> tuple[Decimal, ...]:
@@ -149,6 +169,15 @@ TARIFFS: Mapping[str, tuple[dict[str, Any], Pence]] = {
         },
         _by_blocks,
     ),
+    "under caps of its region": (
+        {
+            "rates": {"night": {"electricity": "9.8765", "register": "low"}, "day": {"electricity": "26.4159"}},
+            "bands": [{"rate": "night", "from": "23:30", "to": "05:30"}],
+            "otherwise": "day",
+            "capacity": {"contracted_kw": "4.6", "pence_per_kw_day": "10.5"},
+        },
+        _under_caps,
+    ),
     "a price each half-hour": ({"rates": {"until the first series": {"electricity": "20"}}}, _series),
 }
 
@@ -157,7 +186,12 @@ def _lists(name: str, zone: str) -> tuple[PriceList, ...]:
     """One list, or one a local day: of the 13th of a month no series is published but zeros."""
     text, pence = TARIFFS[name]
     held = TariffSpec.model_validate({"name": name, "share": 1.0, **text}).tariff()
-    held = replace(held, standing_upence=(54_321_000, 0, 0))
+    held = replace(held, standing_upence=(held.standing_upence[0] + 54_321_000, 0, 0))
+    if name == "under caps of its region":
+        days = (0, (SECOND_CAP - dt.date(1970, 1, 1)).days)
+        sold = [regional([held], ["north", "south"], CAPS, day or 20_448) for day in days]
+        starts_us = [0, Calendar(zone).day_start_us(days[1])]
+        return tuple(PriceList(version=at + 1, effective_us=starts_us[at], tariffs=one) for at, one in enumerate(sold))
     if name != "a price each half-hour":
         return (PriceList(version=1, effective_us=0, tariffs=(held,)),)
     calendar = Calendar(zone)
@@ -260,7 +294,9 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str
             held_wh, held_pence = told.get(of_line, (0, Decimal(0)))  # two blocks may have one price
             told[of_line] = held_wh + one.wh, held_pence + one.cost_upence * UPENCE
         assert told == due[month]
-        assert Decimal(bill.total_upence) * UPENCE == sum(one for _, one in told.values()) + days * Decimal("54.321")
+        assert Decimal(bill.total_upence) * UPENCE == sum(one for _, one in told.values()) + sum(
+            standing(name, dt.date(2026, number, day)) for day in range(1, days + 1)
+        )
         assert len(energy) == len({(one.rate_name, one.block, one.line.tariff_version) for one in energy})
 
 
@@ -275,7 +311,8 @@ def test_displays_show_each_half_hour_of_both_clock_changes(zone: str, name: str
             wall, utc, before_wh, _ = halves(zone)[(start_us - UTC_START_US) // SLOT_US]
             ((price, _, _),) = pieces(pence(wall, utc), before_wh, 1)
             assert Decimal(shown.price.npence_per_wh) / 10**6 == price
-            assert shown.price.tariff == name
+            assert shown.price.tariff.removesuffix(", north") == name
+            assert Decimal(shown.standing_upence) * UPENCE == standing(name, wall.date())
             assert shown.price.is_carried_on == (name == "a price each half-hour" and _is_in_part(wall))
 
 
