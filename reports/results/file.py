@@ -1,4 +1,4 @@
-"""FOLDER/results.json of a run, a simulation, a search or a matrix: told apart, read, written whole; and its JSON Schema.
+"""FOLDER/results.json of each kind of job: told apart, read, written whole; and its JSON Schema.
 
 Every file says its `kind` and `schema_version`. Files of before November 2026 say neither: there the kind is known by a field.
 Unknown fields are kept when a file is read and written again: a field that a newer version added survives an older reader. A
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SIMULATION = "simulation"
     CAPACITY = "search"
     MATRIX = "matrix"
+    GATE_HISTORY = "history"
 
 
 class ResultsFile(ResultsPart):
@@ -58,11 +59,12 @@ _FIELD_OF_KIND = {
 
 def kind_of(folder: Path) -> Kind:
     """Whose results a folder holds. Raises ScenarioError when it holds none, or nobody's."""
-    text = _text(folder, "run, a simulation, a search or a matrix")
+    text = _text(folder, "run, a simulation, a search, a matrix or a history")
     kind = _kind(text)
     if kind is None:
         raise ScenarioError(
-            f"{RunFolder(folder).results}: is no run's, simulation's, search's or matrix's; was it cut short or edited?"
+            f"{RunFolder(folder).results}: is no run's, simulation's, search's, matrix's or history's; "
+            "was it cut short or edited?"
         )
     return kind
 

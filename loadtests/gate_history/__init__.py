@@ -1,0 +1,1 @@
+"""A history of runs shown to a tool that isn't ours."""
