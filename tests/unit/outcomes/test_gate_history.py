@@ -95,7 +95,9 @@ def test_nothing_found_is_a_pass() -> None:
 
 
 def test_what_otava_alone_adds_later_hides_no_change() -> None:
-    _, verdict, _ = looked_at(levels((30, 10.0), (10, 12.0)), [30], [30, 37])
+    values = levels((30, 10.0), (10, 12.0))
+    series, verdict, _ = looked_at(values, [30], [30, 37])
+    assert series.changes[0].shift == only(looked_at(values, [30], [30])[0]).shift
     assert verdict is Verdict.FAIL
 
 
