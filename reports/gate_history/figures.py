@@ -15,6 +15,7 @@ PANEL = Size(width_px=425, height_px=210)
 MARGINS = Margins(left=58, right=14, top=30, bottom=38)
 ROLE_OF_MEANING = {Meaning.WORSE: "fail", Meaning.BETTER: "pass", Meaning.UNKNOWN: "series-1"}
 SUSPECTED_DASHES = (3.0, 2.0)
+ROOM = 1.08  # beyond the farthest run, whose dot would be cut
 
 
 def draw_series(series: HistorySeries, newest_from: int, run_count: int) -> Figure:
@@ -41,6 +42,8 @@ def draw_series(series: HistorySeries, newest_from: int, run_count: int) -> Figu
         axes.tick_params(axis="x", labelsize=FONT_SMALL_PX)
         axes.set_xlabel("run, in the order of their start")
         value_axis(axes, f"{series.metric} [{series.unit}]" if series.unit else series.metric)
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+        axes.set_ylim(low * ROOM, high * ROOM or 1.0)
         return figure_of(axes)
 
 
