@@ -45,13 +45,15 @@ def read_past(folder: Path) -> History:
         files = sorted(folder.rglob("*.json"))
         _require_few(folder, len(files))
         history = make_history(str(folder), "pytest-benchmark", [_benchmarks(each, folder) for each in files])
+    why = f" ({' '.join(history.notes)})" if history.notes else ""
     if len(history.runs) < 2:
-        why = f" ({' '.join(history.notes)})" if history.notes else ""
         can_be = f"{wording.counted(len(history.runs), 'run')} that can be judged{why}"
         raise NoBaseline(
             f"{folder}: holds {can_be}, so there is nothing to compare the newest with; keep each run's folder there, or "
             "pytest-benchmark's JSON files"
         )
+    if not history.series:
+        raise NoBaseline(f"{folder}: its {len(history.runs)} runs measured nothing that half of them have{why}")
     return history
 
 

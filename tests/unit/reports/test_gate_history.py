@@ -13,6 +13,7 @@ from reports.results.file import schema_text
 from reports.results.gate_history import GateHistoryResults
 from reports.results.parts import Verdict
 from scenarios.spec import NoBaseline, ScenarioError
+from tests.support.judged_run import operation
 from tests.support.past_runs import FIRST, MACHINE, OPERATION, levels, run_name, write_benchmarks, write_run, write_runs
 from tests.support.synthetic_run import write_synthetic_run
 
@@ -106,9 +107,17 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_metric_of_few_runs_is_left_out_and_told(tmp_path: Path) -> None:
     write_runs(tmp_path, levels((9, 10.0)))
     for index in range(9, 20):
-        write_run(tmp_path, index, 10.0, operations={})
+        write_run(tmp_path, index, 10.0, operations={"read_state": operation()})
     history = read_past(tmp_path)
-    assert history.series == () and any(f"{OPERATION} p99" in note for note in history.notes)
+    assert {each.metric.operation for each in history.series} == {"read_state"}
+    assert any(f"{OPERATION} p99" in note for note in history.notes)
+
+
+def test_runs_that_measured_nothing_are_no_baseline(tmp_path: Path) -> None:
+    for index in range(9):
+        write_run(tmp_path, index, 10.0, operations={})
+    with pytest.raises(NoBaseline, match="9 runs measured nothing"):
+        read_past(tmp_path)
 
 
 def test_pytest_benchmarks_files_are_a_history_too(tmp_path: Path) -> None:
