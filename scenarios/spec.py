@@ -7,10 +7,27 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from scenarios.alterations import (
+    ALTERATION_SIZE_MAX,
+    ALTERATIONS_MAX,
+    OPTIONS_MAX,
+    require_alterations,
+    require_options,
+)
 from scenarios.calendar import Calendar, require_one_rule
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import (
@@ -50,6 +67,9 @@ class NoBaseline(ScenarioError):
     """There is nothing to compare with: no earlier runs, or a baseline in which nothing was measured."""
 
 
+Option = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
 class Dc(Part):
     """A data centre: `nodes` Cassandra nodes holding `rf` replicas of every row."""
 
@@ -87,6 +107,15 @@ class Topology(Part):
     commit_log_sync: CommitLogSync = Field(
         default=CommitLogSync.PERIODIC, description="of local nodes; an existing cluster has its own"
     )
+    cassandra: dict[str, Option | dict[str, Option]] = Field(
+        default_factory=dict, max_length=OPTIONS_MAX, description="further options of local nodes' cassandra.yaml"
+    )
+
+    @field_validator("cassandra")
+    @classmethod
+    def _leaves_ours(cls, options: dict[str, Option | dict[str, Option]]) -> dict[str, Option | dict[str, Option]]:
+        require_options(options)
+        return options
 
     @model_validator(mode="before")
     @classmethod
@@ -140,6 +169,17 @@ class Store(Part):
 
     # pydantic's models have a method `schema`
     schema_name: Name = Field(default="home_months", alias="schema", description="the table design, see store.schemas")
+    alterations: tuple[Annotated[str, Field(max_length=ALTERATION_SIZE_MAX)], ...] = Field(
+        default=(),
+        max_length=ALTERATIONS_MAX,
+        description="CQL that changes the design's tables after they were made, with {keyspace}",
+    )
+
+    @field_validator("alterations")
+    @classmethod
+    def _are_of_our_tables(cls, statements: tuple[str, ...]) -> tuple[str, ...]:
+        require_alterations(statements)
+        return statements
 
 
 class Validity(Part):

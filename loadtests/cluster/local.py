@@ -123,6 +123,7 @@ class LocalCluster:
                 processors=processors,
                 security=self.record.security,
                 sync=self.record.topology.commit_log_sync,
+                cassandra_options=self.record.topology.cassandra,
             )
         first, *rest = self._processes
         first.launch(java)

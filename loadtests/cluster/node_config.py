@@ -60,8 +60,9 @@ def cassandra_yaml(
     size: NodeSize,
     security: ClientSecurity,
     sync: CommitLogSync = CommitLogSync.PERIODIC,
+    options: Mapping[str, Any] | None = None,
 ) -> str:
-    """The node's cassandra.yaml, written as JSON, of which YAML is a superset."""
+    """The node's cassandra.yaml, written as JSON, of which YAML is a superset. options: the scenario's own, over ours."""
     config: dict[str, Any] = {
         "cluster_name": CLUSTER_NAME,
         "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
@@ -118,6 +119,7 @@ def cassandra_yaml(
         # A node that can't write any more must be seen to be gone, not linger half alive.
         "disk_failure_policy": "die",
         "commit_failure_policy": "die",
+        **(options or {}),
     }
     return json.dumps(config, indent=2) + "\n"
 

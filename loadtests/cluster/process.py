@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from loadtests.cluster import node_config
 from loadtests.cluster.layout import NodeSpec
@@ -43,13 +44,14 @@ class NodeProcess:
         processors: int,
         security: ClientSecurity,
         sync: CommitLogSync = CommitLogSync.PERIODIC,
+        cassandra_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full."""
         conf = self.folder / "conf"
         options = node_config.jvm_options(self.folder, jars, size=size, processors=processors)
         texts = {
             "cassandra.yaml": node_config.cassandra_yaml(
-                self.spec, self.folder, seeds=seeds, size=size, security=security, sync=sync
+                self.spec, self.folder, seeds=seeds, size=size, security=security, sync=sync, options=cassandra_options
             ),
             "cassandra-rackdc.properties": node_config.rack_properties(self.spec),
             "logback.xml": node_config.logback_xml(),

@@ -7,25 +7,17 @@ from pathlib import Path
 
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
-from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
 from loadtests.matrix.outage import OutageEffect, outages_of, suffer
-from loadtests.matrix.trial import CellLoad, Trial, send, trial
+from loadtests.matrix.trial import Trial, trial
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
-from loadtests.sender.ring import ring_of_metadata
-from loadtests.workload.operations import lanes_of
-from loadtests.workload.poisson_source import SteadySource
-from loadtests.workload.sample import sample_of
+from loadtests.trials.load import SampleLoad, fill, make_load
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
-from store.cassandra import create_schema, one_after_the_other, prepare
 from store.schemas import SCHEMAS
 
-LOAD_S_MAX = 600.0
-LOAD_PASSES_MAX = 3
-LOAD_IN_FLIGHT = 32  # few: the nodes are cold
 FLUSHES_WAITED = 3
 Progress = Callable[[str], None]
 
@@ -84,65 +76,43 @@ def measure_group(
     with ExitStack() as cleanup:
         cluster = cleanup.enter_context(LocalCluster.start(topology, folder, progress, heap_mib=settings.heap_mib))
         measured.cassandra = cluster.record.cassandra
-        loads = _make_loads(cluster, scenarios, estate, settings.schema, progress)
+        loads = _make_loads(cluster, scenarios, estate, progress)
         with NodeCounters(cluster) as counters:
             _load(loads, counters, measured, progress)
             _measure_all(cluster, group, loads, counters, settings, scenario.run.seed, measured, progress)
         for down, names in outages_of(group, cluster.nodes).items():
             progress(f"stopping {', '.join(names)} for real: what is refused then?")
-            measured.outages += suffer(cluster, list(loads.values()), down, names)
+            measured.outages += suffer(cluster, loads, down, names)
 
 
 def _make_loads(
-    cluster: LocalCluster, scenarios: dict[Cell, Scenario], estate: EstateModel, schema_name: str, progress: Progress
-) -> dict[Cell, CellLoad]:
+    cluster: LocalCluster, scenarios: dict[Cell, Scenario], estate: EstateModel, progress: Progress
+) -> dict[Cell, SampleLoad]:
     """A keyspace for each cell, and its operations, encoded."""
     loads = {}
     driver, session = connect(cluster.endpoint())
     try:
         for cell, scenario in scenarios.items():
             progress(f"making the tables of {cell.name}")
-            keyspace, consistency = scenario.topology.keyspace, scenario.topology.consistency
-            operations = operations_of(scenario)
-            schema = SCHEMAS[schema_name].only(operations)
-            create_schema(session, schema, scenario.topology, estate.calendar)
-            with one_after_the_other(session) as ddl:
-                ddl(TABLE.format(keyspace=keyspace))
-            ids = {
-                operation: prepare(session, schema.statement(operation), keyspace, consistency.of(operation)).query_id
-                for operation in operations
-            }
-            loads[cell] = CellLoad(
-                cell=cell,
-                scenario=scenario,
-                sample=sample_of(scenario, estate, schema_name, ids),
-                lanes=tuple(lane.operation for lane in lanes_of(scenario)),
-                written_tables=tuple(
-                    f"{keyspace}.{name}"
-                    for name in dict.fromkeys(table.name for one in schema.writes for table in one.tables)
-                ),
-                writes=frozenset(one for one in operations if schema.statement(one).is_write),
-                statements=tuple(schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations),
-                ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
-            )
+            loads[cell] = make_load(driver, session, cell.name, scenario, estate, beside=[TABLE])
     finally:
         driver.shutdown()
     return loads
 
 
 def _load(
-    loads: dict[Cell, CellLoad], counters: NodeCounters, measured: MatrixMeasurements, progress: Progress
+    loads: dict[Cell, SampleLoad], counters: NodeCounters, measured: MatrixMeasurements, progress: Progress
 ) -> None:
     """Send the whole sample to each cell once: reads then find rows, the nodes are warm, and bytes on disk can be told."""
     for load in loads.values():
-        progress(f"loading {load.cell.name} with {len(load.sample):,} operations")
-        _load_one(load)
+        progress(f"loading {load.name} with {len(load.sample):,} operations")
+        fill(load)
     counters.settle()
     with _flushed(loads, counters):
-        for load in loads.values():
+        for cell, load in loads.items():
             measured.loaded.append(
                 LoadedCell(
-                    cell=load.cell,
+                    cell=cell,
                     operations=len(load.sample),
                     writes=load.write_count,
                     disk_bytes=counters.disk_bytes(load.scenario.topology.keyspace),
@@ -150,24 +120,8 @@ def _load(
             )
 
 
-def _load_one(load: CellLoad) -> None:
-    """Until a pass is acknowledged as a whole: cold nodes on a busy machine let some writes time out, and a second pass
-    writes the same rows. Raises HarnessError when they never take all of it."""
-    count = len(load.sample)
-    for _ in range(LOAD_PASSES_MAX):
-        source = SteadySource(load.sample, first=0, count=count)
-        report = send(load, source, closed_for_s=LOAD_S_MAX, in_flight=LOAD_IN_FLIGHT)
-        if report.ok == count:
-            return
-    kinds = ", ".join(f"{error.count:,} {error.kind}" for error in report.errors if error.outcome is not None)
-    raise HarnessError(
-        f"{load.cell.name} could not be loaded: {report.ok:,} of {count:,} operations were acknowledged ({kinds}); close "
-        "other programs, or ask for fewer DCs or a lower replication factor"
-    )
-
-
 @contextmanager
-def _flushed(loads: dict[Cell, CellLoad], counters: NodeCounters) -> Iterator[None]:
+def _flushed(loads: dict[Cell, SampleLoad], counters: NodeCounters) -> Iterator[None]:
     """Everything on disk, and left to Cassandra again afterwards."""
     tables = [table for load in loads.values() for table in load.written_tables]
     counters.flush(tables, FLUSH_MS)
@@ -181,7 +135,7 @@ def _flushed(loads: dict[Cell, CellLoad], counters: NodeCounters) -> Iterator[No
 def _measure_all(
     cluster: LocalCluster,
     group: Group,
-    loads: dict[Cell, CellLoad],
+    loads: dict[Cell, SampleLoad],
     counters: NodeCounters,
     settings: Settings,
     seed: int,
@@ -206,6 +160,7 @@ def _measure_all(
                 progress(f"block {repeat + 1} of {settings.repeats}: {cell.name}")
                 measured.trials.append(
                     trial(
+                        cell,
                         loads[cell],
                         counters,
                         probers[cell],

@@ -12,9 +12,10 @@ import numpy as np
 
 from loadtests.cluster.local import LocalCluster, Node
 from loadtests.matrix.cells import Cell, Group
-from loadtests.matrix.trial import CellLoad, Seconds, send
 from loadtests.sender.outcomes import ErrorKind
 from loadtests.sender.ring import NO_NODE, RingTable
+from loadtests.trials.load import SampleLoad
+from loadtests.trials.sending import Seconds, send
 from loadtests.workload.poisson_source import SteadySource
 
 OPERATIONS = 1_000
@@ -64,19 +65,21 @@ def outages_of(group: Group, nodes: Sequence[Node]) -> Mapping[Down, tuple[str, 
     return found
 
 
-def suffer(cluster: LocalCluster, loads: Sequence[CellLoad], down: Down, names: Sequence[str]) -> list[OutageEffect]:
+def suffer(
+    cluster: LocalCluster, loads: Mapping[Cell, SampleLoad], down: Down, names: Sequence[str]
+) -> list[OutageEffect]:
     """Stop the nodes, send some of each cell's operations, start the nodes again, and send them once more.
 
     Raises HarnessError when a node can't be stopped or started.
     """
     gone = {node.address for node in cluster.nodes if node.name in names}
     cluster.stop_nodes(names)
-    found = [_outage(without(load, gone), down, None) for load in loads]
+    found = [_outage(cell, without(load, gone), down, None) for cell, load in loads.items()]
     cluster.start_nodes(names)
-    return [*found, *(_outage(load, Down.NOTHING, down) for load in loads)]
+    return [*found, *(_outage(cell, load, Down.NOTHING, down) for cell, load in loads.items())]
 
 
-def without(load: CellLoad, gone: set[str]) -> CellLoad:
+def without(load: SampleLoad, gone: set[str]) -> SampleLoad:
     """The load on a ring whose nodes at the addresses of `gone` take no operations; a DC without any gives its own away. Pure."""
     ring = load.ring
     is_gone = np.array([host in gone for host, _ in ring.addresses])
@@ -91,7 +94,7 @@ def without(load: CellLoad, gone: set[str]) -> CellLoad:
     return replace(load, ring=left_ring, sample=replace(sample, rows=rows))
 
 
-def _outage(load: CellLoad, down: Down, after: Down | None) -> OutageEffect:
+def _outage(cell: Cell, load: SampleLoad, down: Down, after: Down | None) -> OutageEffect:
     seconds = Seconds()
     source = SteadySource(load.sample, first=0, count=OPERATIONS)
     # While nodes are down each is sent once, so that every refusal counts; after their return as often as in any run.
@@ -109,7 +112,7 @@ def _outage(load: CellLoad, down: Down, after: Down | None) -> OutageEffect:
             key = (error.operation in load.writes, error.kind)
             errors[key] = errors.get(key, 0) + error.count
     return OutageEffect(
-        cell=load.cell,
+        cell=cell,
         down=down,
         after=after,
         writes=_outcomes(ok[True], {kind: count for (is_write, kind), count in errors.items() if is_write}),

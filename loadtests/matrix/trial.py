@@ -1,7 +1,6 @@
 """One measurement of one cell: closed loop for its throughput and cost, open loop for its response times and staleness."""
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,41 +8,16 @@ import numpy as np
 from loadtests.matrix.cells import Cell
 from loadtests.monitoring.node_counters import NodeCounters
 from loadtests.monitoring.staleness import Probe, Prober, Probing
-from loadtests.recording.histograms import COUNTS_SIZE, Counts
-from loadtests.sender.block import OperationBlock
-from loadtests.sender.engine import Engine, EngineSettings, WireOperation
+from loadtests.recording.histograms import Counts
 from loadtests.sender.outcomes import ErrorKind
-from loadtests.sender.recorder import EngineReport, IntervalSnapshot
-from loadtests.sender.ring import RingTable
+from loadtests.sender.recorder import EngineReport
+from loadtests.trials.load import SampleLoad
+from loadtests.trials.sending import Seconds, send
 from loadtests.workload.poisson_source import SteadySource
-from scenarios.domain import Operation
-from scenarios.spec import Scenario
 
-IN_FLIGHT = 256  # of a closed loop: enough to keep a cluster on this machine busy, few enough not to measure its queues
 PROBE_EVERY_S = 0.05
 PROBES_A_TRIAL_MAX = 1_000_000  # ids that a trial has to itself
-DRAIN_S_MAX = 20.0
 COUNT_FAR = 1 << 40  # of a closed loop that a clock ends
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellLoad:
-    """All that it takes to send a cell's operations. lanes: the operation of each index that the sample's rows hold."""
-
-    cell: Cell
-    scenario: Scenario
-    sample: OperationBlock
-    lanes: tuple[Operation, ...]
-    writes: frozenset[Operation]
-    written_tables: tuple[str, ...]  # keyspace-qualified
-    statements: tuple[str, ...]
-    ring: RingTable
-
-    @property
-    def write_count(self) -> int:
-        """Writes among the sample's operations."""
-        is_write = np.array([operation in self.writes for operation in self.lanes])
-        return int(is_write[self.sample.rows["operation"]].sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,62 +40,15 @@ class Trial:
     probes: tuple[Probe, ...]
 
 
-class Seconds(list[IntervalSnapshot]):
-    """Collects the seconds of an engine's run: give its `append` as `on_interval`."""
-
-    def response(self, lanes: Sequence[bool]) -> Counts:
-        """The response times of the chosen lanes: int64[COUNTS_SIZE]."""
-        total = np.zeros(COUNTS_SIZE, np.int64)
-        for snapshot in self:
-            total += snapshot.response[np.asarray(lanes)].sum(axis=0)
-        return total
-
-    def ok_in_whole_seconds(self, seconds: float) -> list[int]:
-        """Acknowledged by second of a closed loop of `seconds`: without the first one, in which the window fills, and without
-        those of the drain, in which nothing is sent any more."""
-        whole = range(1, int(seconds))
-        return [sum(counts.ok for counts in snapshot.counts) for snapshot in self if snapshot.second in whole]
-
-
-def send(
-    load: CellLoad,
-    source: SteadySource,
-    *,
-    seconds: Seconds | None = None,
-    closed_for_s: float | None = None,
-    in_flight: int = IN_FLIGHT,
-    attempts_max: int | None = None,
-) -> EngineReport:
-    """Send a source's operations; in a closed loop for `closed_for_s` at most, when given.
-
-    in_flight: of the closed loop. attempts_max: of an operation, instead of the scenario's.
-    Raises HarnessError for a node that can't be connected to.
-    """
-    engine = Engine(
-        operations=[WireOperation(name=operation, is_idempotent=True) for operation in load.lanes],
-        statements=load.statements,
-        ring=load.ring,
-        settings=EngineSettings(
-            operation_timeout_s=load.scenario.run.operation_timeout_s,
-            attempts_max=attempts_max or load.scenario.run.attempts_max,
-            drain_s_max=DRAIN_S_MAX,
-        ),
-        on_interval=None if seconds is None else seconds.append,
-    )
-    with engine:
-        if closed_for_s is None:
-            return engine.run(source)
-        timer = threading.Timer(closed_for_s, engine.stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            return engine.run(source, closed_in_flight=in_flight)
-        finally:
-            timer.cancel()
-
-
 def trial(
-    load: CellLoad, counters: NodeCounters, prober: Prober | None, *, repeat: int, seconds: float, rate_per_s: float
+    cell: Cell,
+    load: SampleLoad,
+    counters: NodeCounters,
+    prober: Prober | None,
+    *,
+    repeat: int,
+    seconds: float,
+    rate_per_s: float,
 ) -> Trial:
     """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC.
 
@@ -156,7 +83,7 @@ def trial(
     is_write = [operation in load.writes for operation in load.lanes]
     rates = closed_seconds.ok_in_whole_seconds(seconds)
     return Trial(
-        cell=load.cell,
+        cell=cell,
         repeat=repeat,
         throughput_per_s=float(np.mean(rates)) if rates else closed.ok / seconds,
         cpu_us_per_operation=spent.cpu_s * 1e6 / max(closed.ok, 1),

@@ -6,6 +6,7 @@ a peer, and the same on any cluster, where counters of the loopback device can't
 Source: Cassandra 5.0, org.apache.cassandra.db.virtual.InternodeOutboundTable; internode compression is off in these nodes.
 """
 
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,17 @@ class ResourceCounters:
         return ResourceCounters(cpu_s=self.cpu_s - before.cpu_s, wan_bytes=self.wan_bytes - before.wan_bytes)
 
 
+def processor_s(pid: int) -> float:
+    """Processor time of a process since its start [s]: to the nanosecond on Linux, to some 10 ms elsewhere.
+
+    Source: the kernel's clock of a process, whose id is made of the pid as clock_getcpuclockid(3) makes it.
+    """
+    if platform.system() == "Linux":
+        return time.clock_gettime((~pid << 3) | 2)
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 class NodeCounters:
     """Reads the counters of every node of a cluster; a context manager. Raises HarnessError for a node that does not answer."""
 
@@ -56,9 +68,8 @@ class NodeCounters:
 
     def read(self) -> ResourceCounters:
         """The counters now."""
-        times = [psutil.Process(node.pid).cpu_times() for node in self._cluster.nodes]
         sent = sum(row.sent_bytes for node, rows in self._of_nodes(OUTBOUND) for row in rows if row.dc != node.dc)
-        return ResourceCounters(cpu_s=sum(one.user + one.system for one in times), wan_bytes=int(sent))
+        return ResourceCounters(cpu_s=sum(processor_s(node.pid) for node in self._cluster.nodes), wan_bytes=int(sent))
 
     def settle(self) -> None:
         """Wait until no node has an operation or a message before it: what is acknowledged early is done late."""

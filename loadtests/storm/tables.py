@@ -9,7 +9,7 @@ from scenarios.operations import operations_of
 from scenarios.spec import Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
-from store.cassandra import create_schema, create_warming_schema, first_table_with_rows
+from store.cassandra import alter_tables, create_schema, create_warming_schema, first_table_with_rows
 from store.cassandra.customers import CassandraCustomers
 from store.tables import Schema
 
@@ -22,6 +22,7 @@ def prepare_tables(experiment: Experiment) -> str:
     scenario, schema = experiment.scenario, experiment.schema
     with experiment.session() as session:
         create_schema(session, schema, scenario.topology, experiment.estate.calendar)
+        alter_tables(session, scenario.store.alterations, schema, scenario.topology.keyspace)
         if scenario.run.warm_nodes_s:
             create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
         held = first_table_with_rows(session, schema, scenario.topology.keyspace)

@@ -31,7 +31,7 @@ from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import write_profile
-from store.cassandra import create_schema, drop_schema, first_table_with_rows
+from store.cassandra import alter_tables, create_schema, drop_schema, first_table_with_rows
 from store.schemas import schema_of
 
 ALPHA = 0.025  # how often a step may be wrong to either side: both ends of the interval are right 95 times in 100
@@ -203,6 +203,7 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
     driver, session = connect(endpoint)
     try:
         create_schema(session, schema, topology, estate.calendar)
+        alter_tables(session, scenario.store.alterations, schema, topology.keyspace)
         held = first_table_with_rows(session, schema, topology.keyspace)
         if held is not None:
             raise HarnessError(

@@ -9,7 +9,7 @@ from loadtests.cluster.machine import available_memory_mib, fingerprint, process
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Group, MatrixPlan, Room, group_order, plan_matrix
 from loadtests.matrix.group import MatrixMeasurements, Settings, measure_group
-from loadtests.matrix.trial import IN_FLIGHT
+from loadtests.trials.sending import IN_FLIGHT
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions

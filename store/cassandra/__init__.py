@@ -5,6 +5,7 @@ The only folder of the store that knows cassandra-driver: what a keyspace must b
 """
 
 from store.cassandra.keyspace import (
+    alter_tables,
     create_schema,
     create_warming_schema,
     drop_schema,
@@ -19,6 +20,7 @@ from store.cassandra.session import prepare
 
 __all__ = [
     "CassandraStore",
+    "alter_tables",
     "create_schema",
     "create_warming_schema",
     "drop_schema",

@@ -10,6 +10,7 @@ from cassandra.cluster import Session
 from cassandra.pool import Host
 from cassandra.query import SimpleStatement
 
+from scenarios.alterations import KEYSPACE, altered_table
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.spec import Topology
 from store.cassandra.session import FAILURES
@@ -71,6 +72,23 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
     if version is None or way:  # last: a crash before it begins all of it again
         to_rebuild = views_to_rebuild(version, way) if version else ()
         write_version(session, schema, topology, to_rebuild, calendar)
+
+
+def alter_tables(session: Session, statements: Sequence[str], schema: Schema, keyspace: str) -> None:
+    """Change tables that were just made, as a scenario's `store.alterations` say; those of absent tables are left out.
+
+    Waits until every node agrees. Raises StoreError with the node's words for a statement that it refuses.
+    """
+    names = {table.name for table in schema.tables}
+    chosen = [statement for statement in statements if altered_table(statement) in names]
+    if not chosen:
+        return
+    with one_after_the_other(session) as ddl:
+        for statement in chosen:
+            ddl(statement.replace(KEYSPACE, keyspace))
+    if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
+        raise StoreError(f"the nodes don't agree on store.alterations after {AGREEMENT_S_MAX} s: is a node down?")
+    session.cluster.refresh_schema_metadata()
 
 
 def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVersion | None:

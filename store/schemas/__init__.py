@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from scenarios.alterations import altered_table
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.spec import Scenario, ScenarioError, Store
 from store.schemas.home_months import SCHEMA as HOME_MONTHS
@@ -15,7 +16,8 @@ DEFAULT_SCHEMA = SCHEMAS[Store().schema_name]
 def schema_of(scenario: Scenario) -> Schema:
     """The table design that a scenario names.
 
-    Raises ScenarioError when there is none of that name, or when it can't hold the readings.
+    Raises ScenarioError when there is none of that name, when it can't hold the readings, or is altered in tables that it
+    lacks.
     """
     name = scenario.store.schema_name
     if name not in SCHEMAS:
@@ -25,4 +27,12 @@ def schema_of(scenario: Scenario) -> Schema:
             f"estate.slots_per_hour = {scenario.estate.slots_per_hour}: schema '{name}' holds half-hours, so quarter-hours "
             "can't be stored yet; see them in virtual time with `meterstorm simulate`"
         )
-    return SCHEMAS[name]
+    schema = SCHEMAS[name]
+    names = {table.name for table in schema.tables}
+    for number, statement in enumerate(scenario.store.alterations, 1):
+        if altered_table(statement) not in names:
+            raise ScenarioError(
+                f"store.alterations: statement {number} is of table {altered_table(statement)}, which schema {name} lacks; "
+                f"it has {', '.join(sorted(names))}"
+            )
+    return schema

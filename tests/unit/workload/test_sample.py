@@ -9,11 +9,13 @@ import pytest
 from loadtests.matrix import trial as trials
 from loadtests.matrix.cells import Cell
 from loadtests.matrix.outage import without
-from loadtests.matrix.trial import CellLoad, Seconds, trial
+from loadtests.matrix.trial import trial
 from loadtests.monitoring.node_counters import NodeCounters, ResourceCounters
 from loadtests.sender.block import OPERATION, OperationBlock
 from loadtests.sender.recorder import EngineReport, IntervalSnapshot
 from loadtests.sender.ring import NO_NODE, ring_of_nodes
+from loadtests.trials.load import SampleLoad
+from loadtests.trials.sending import Seconds
 from loadtests.workload import sample as mix
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
@@ -101,16 +103,16 @@ def test_arrivals_are_poisson_at_the_rate_and_the_same_for_every_cell() -> None:
     assert (due_us != other).any()
 
 
-def load_on(nodes: list[tuple[tuple[str, int], str]], dcs: int) -> CellLoad:
+def load_on(nodes: list[tuple[tuple[str, int], str]], dcs: int) -> SampleLoad:
     rows = small().rows
     rows["dc"] = np.arange(len(rows)) % dcs
-    return CellLoad(
-        cell=Cell(dcs=dcs, rf=1, level=ConsistencyLevel.QUORUM),
+    return SampleLoad(
+        name="a load",
         scenario=scenario(),
         sample=OperationBlock(rows=rows, frames=np.zeros(10, np.uint8)),
         lanes=(Operation.INGEST_READING,),
         writes=frozenset(one.operation for one in SCHEMAS["home_months"].statements if one.is_write),
-        written_tables=(),
+        written=(),
         statements=(),
         ring=ring_of_nodes(nodes),
     )
@@ -136,6 +138,9 @@ def test_throughput_is_of_whole_seconds_in_which_something_was_sent() -> None:
     assert seconds.ok_in_whole_seconds(1.0) == []
 
 
+CELL = Cell(dcs=1, rf=1, level=ConsistencyLevel.QUORUM)
+
+
 class SlowToSettle:
     """Counters of nodes that still work off what the trial before has left, and go on with it while they are sent more."""
 
@@ -153,14 +158,14 @@ class SlowToSettle:
 def test_a_trial_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = SlowToSettle()
 
-    def send(load: CellLoad, source: SteadySource, **_: object) -> EngineReport:
+    def send(load: SampleLoad, source: SteadySource, **_: object) -> EngineReport:
         nodes.backlog_cpu_s += 1.0  # acknowledged early, done late
         return report(ok=1_000)
 
     monkeypatch.setattr(trials, "send", send)
-    load = cast(CellLoad, SimpleNamespace(sample=small(), cell=None, lanes=(), writes=(), scenario=scenario()))
+    load = cast(SampleLoad, SimpleNamespace(sample=small(), lanes=(), writes=(), scenario=scenario()))
     for repeat in range(2):
-        found = trial(load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
+        found = trial(CELL, load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
         assert found.cpu_us_per_operation == pytest.approx(1_000.0)
 
 

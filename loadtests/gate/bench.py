@@ -1,0 +1,162 @@
+"""Both sides on warm nodes of this machine: made, filled, held against each other, measured, stopped, however it ends."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cassandra.cluster import Cluster, Session
+
+from loadtests.cluster.connect import connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.cluster.sizing import size_nodes
+from loadtests.gate.exact import Counter, counters_of, request_counts, touched
+from loadtests.gate.facts import TableDifference, compare_facts
+from loadtests.gate.judgement import Judgement, judge
+from loadtests.gate.metrics import Lanes, Measures, groups_of, measures_of, series_of
+from loadtests.gate.pairs import Bench, Pair, TrialSize, measure, trial_size, warm
+from loadtests.gate.sides import Side, SideName, shares_nodes, with_keyspace
+from loadtests.monitoring.node_counters import NodeCounters
+from loadtests.trials.load import SampleLoad, fill, make_load
+from scenarios.gate_file import GateSettings
+from sim.estate.model import build_estate
+
+METRICS_OF_PAIRS = 3  # the first ones say which metrics there is enough of
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class GateMeasurements:
+    """What was measured so far; added to as it comes, so that an interrupt loses no more than one pair."""
+
+    cassandra: str = ""
+    shares_nodes: bool = True
+    size: TrialSize | None = None
+    groups: Mapping[str, Lanes] = field(default_factory=dict)
+    measures: Measures = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    judgement: Judgement | None = None
+    facts: tuple[TableDifference, ...] = ()
+    facts_at: str = ""  # when they were compared last
+    counters: tuple[Counter, ...] = ()
+    sample: int = 0
+
+    @property
+    def altered(self) -> tuple[TableDifference, ...]:
+        """Tables in which the sides differ."""
+        return tuple(each for each in self.facts if not each.is_same)
+
+
+def measure_sides(
+    sides: Mapping[SideName, Side],
+    settings: GateSettings,
+    folder: Path,
+    measured: GateMeasurements,
+    progress: Progress,
+    looked: Callable[[Judgement, int], None],
+    *,
+    memory_mib: int,
+    clock: Callable[[], float],
+    profile_folder: Path | None = None,
+) -> None:
+    """Measure until the gate knows, or its effort is spent. looked: told of each look at the pairs, and how many there are.
+
+    Facts that differ after the filling end it at once. clock: seconds, of the effort. Raises HarnessError, or StoreError, when
+    the machine or a node can't go on.
+    """
+    sides = {name: with_keyspace(side) for name, side in sides.items()}
+    seed = sides[SideName.BASELINE].scenario.run.seed
+    with ExitStack() as cleanup:
+        benches = _benches(sides, folder, measured, progress, cleanup, memory_mib, profile_folder)
+        before = {name: touched(bench.cluster, bench.load.keyspace) for name, bench in benches.items()}
+        for name, bench in benches.items():
+            progress(f"filling the {name} with {len(bench.load.sample):,} operations")
+            fill(bench.load)
+            bench.counters.settle()
+        measured.sample = len(benches[SideName.BASELINE].load.sample)
+        measured.counters = _count(benches, before)
+        _compare(benches, measured, "after the filling", progress)
+        if measured.altered:
+            return
+        rates = warm(benches, settings.effort.warm_s, progress)
+        measured.size = trial_size(rates, settings.effort.seconds, settings.effort.rate_per_s)
+        ends = clock() + settings.effort.minutes_max * 60
+
+        def is_enough(pairs: list[Pair]) -> bool:
+            if len(pairs) < METRICS_OF_PAIRS:
+                return False
+            if not measured.measures:
+                load = benches[SideName.BASELINE].load
+                measured.groups = groups_of(load.lanes, load.writes, pairs)
+                measured.measures = measures_of(settings, measured.groups, pairs, len(load.scenario.topology.dcs))
+            is_last = len(pairs) >= settings.effort.pairs_max or clock() >= ends
+            measured.judgement = judge(series_of(measured.measures, pairs), settings, is_last=is_last)
+            looked(measured.judgement, len(pairs))
+            return measured.judgement.is_final
+
+        measure(benches, measured.size, seed, is_enough, measured.pairs)
+        _compare(benches, measured, "after the last pair", progress)
+
+
+def _benches(
+    sides: Mapping[SideName, Side],
+    folder: Path,
+    measured: GateMeasurements,
+    progress: Progress,
+    cleanup: ExitStack,
+    memory_mib: int,
+    profile_folder: Path | None,
+) -> dict[SideName, Bench]:
+    """One cluster for both sides where they can share it, else one each; a keyspace each, with the sample encoded."""
+    topologies = {name: side.scenario.topology for name, side in sides.items()}
+    measured.shares_nodes = shares_nodes(*topologies.values())
+    node_count = sum(topology.node_count for topology in topologies.values())
+    heap_mib = size_nodes(node_count // 2 if measured.shares_nodes else node_count, memory_mib).heap_mib
+    estate = build_estate(sides[SideName.BASELINE].scenario, folder=profile_folder)
+    benches: dict[SideName, Bench] = {}
+    cluster: LocalCluster | None = None
+    for name, side in sides.items():
+        if cluster is None or not measured.shares_nodes:
+            of = "both sides" if measured.shares_nodes else f"the {name}"
+            progress(f"starting the nodes of {of}")
+            place = folder / ("cluster" if measured.shares_nodes else f"cluster-{name}")
+            cluster = cleanup.enter_context(
+                LocalCluster.start(side.scenario.topology, place, progress, heap_mib=heap_mib)
+            )
+            counters = cleanup.enter_context(NodeCounters(cluster))
+        measured.cassandra = cluster.record.cassandra
+        progress(f"making the tables of the {name}")
+        with _connected(cluster) as (driver, session):
+            load: SampleLoad = make_load(driver, session, f"the {name}", side.scenario, estate)
+        benches[name] = Bench(cluster=cluster, counters=counters, load=load)
+    return benches
+
+
+@contextmanager
+def _connected(cluster: LocalCluster) -> Iterator[tuple[Cluster, Session]]:
+    driver, session = connect(cluster.endpoint())
+    try:
+        yield driver, session
+    finally:
+        driver.shutdown()
+
+
+def _count(
+    benches: Mapping[SideName, Bench], before: Mapping[SideName, Mapping[tuple[str, str], int]]
+) -> tuple[Counter, ...]:
+    counted = {}
+    for name, bench in benches.items():
+        since = {
+            key: count - before[name].get(key, 0) for key, count in touched(bench.cluster, bench.load.keyspace).items()
+        }
+        counted[name] = {**request_counts(bench.load), **since}
+    return counters_of(counted[SideName.BASELINE], counted[SideName.CANDIDATE])
+
+
+def _compare(benches: Mapping[SideName, Bench], measured: GateMeasurements, when: str, progress: Progress) -> None:
+    progress(f"comparing the facts of both sides {when}")
+    for bench in benches.values():
+        bench.counters.settle()
+    baseline, candidate = benches[SideName.BASELINE], benches[SideName.CANDIDATE]
+    measured.facts = compare_facts((baseline.cluster, baseline.load), (candidate.cluster, candidate.load))
+    measured.facts_at = when

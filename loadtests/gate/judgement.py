@@ -1,0 +1,154 @@
+"""What pairs say: each metric's effect with its interval, and whether the gate knows enough to end. Pure.
+
+Rules that hold here:
+- An effect is the mean logarithm of candidate over baseline, turned so that more is worse.
+- A change is *claimed* when its evidence, adjusted for the whole family of metrics, reaches 1 / false_alarm; at any look.
+- A pass is an equivalence: of every metric the interval at 1 - false_pass lies below the change that matters. "Not
+  significant" is no pass.
+- A claimed change for the worse that is shown to be smaller than what matters is told, and passes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.stats.e_values import (
+    PAIRS_MIN,
+    Effect,
+    Oddity,
+    closed,
+    confidence_sequence,
+    log_e_value,
+    oddity,
+    pairs_needed,
+    smallest_effect,
+)
+from scenarios.gate_file import GateSettings
+
+Floats = NDArray[np.float64]
+
+
+class GateAnswer(StrEnum):
+    """What a gate says of a change."""
+
+    PASS = "pass"
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Something that is measured of both sides. more_is_worse: False of throughput. limit: the change that matters."""
+
+    name: str
+    unit: str
+    limit: float
+    more_is_worse: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A metric in every pair: float64[pairs] of each side, in the order in which they were taken."""
+
+    metric: Metric
+    baseline: Floats
+    candidate: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricJudgement:
+    """A metric over all pairs. observed: float64[pairs], logarithms, positive for the worse.
+
+    log_e: the evidence of a change, adjusted for the family. smallest: the effect that would have been shown with a power
+    of 90 %, needed: how many pairs the noise asks for in all; as shares and counts, None where that can't be told.
+    """
+
+    series: Series
+    observed: Floats
+    effect: Effect
+    log_e: float
+    is_claimed: bool
+    is_below_limit: bool
+    smallest: float | None
+    needed: int | None
+    odd: Oddity
+
+    @property
+    def metric(self) -> Metric:
+        return self.series.metric
+
+    @property
+    def is_worse(self) -> bool:
+        """A change for the worse that is claimed, and not shown to be smaller than what matters."""
+        return self.is_claimed and self.effect.mean > 0 and not self.is_below_limit
+
+    @property
+    def is_better(self) -> bool:
+        return self.is_claimed and self.effect.mean < 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """answer: by the speed alone; what was counted and which facts are held is judged beside it."""
+
+    answer: GateAnswer
+    is_final: bool
+    metrics: tuple[MetricJudgement, ...]
+
+
+def judge(family: Sequence[Series], settings: GateSettings, *, is_last: bool) -> Judgement:
+    """What all pairs so far say. is_last: there will be no more, so that what is undecided is inconclusive."""
+    judged = judge_metrics(family, settings)
+    if not judged or any(each.effect.count < PAIRS_MIN for each in judged):
+        return Judgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
+    # More pairs may still show that what is claimed is smaller than what matters: half of it is waited for.
+    worse = [each for each in judged if each.is_worse]
+    if any(is_last or each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in worse):
+        return Judgement(answer=GateAnswer.REGRESSION, is_final=True, metrics=judged)
+    if not all(each.is_below_limit for each in judged) or any(each.odd.is_odd for each in judged):
+        return Judgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
+    is_better = any(each.is_better and -each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in judged)
+    answer = GateAnswer.IMPROVEMENT if is_better else GateAnswer.PASS
+    return Judgement(answer=answer, is_final=True, metrics=judged)
+
+
+def judge_metrics(family: Sequence[Series], settings: GateSettings) -> tuple[MetricJudgement, ...]:
+    """Every metric, its evidence adjusted for the family."""
+    observed = [log_ratios(each.baseline, each.candidate, more_is_worse=each.metric.more_is_worse) for each in family]
+    adjusted = closed([log_e_value(each) for each in observed])
+    return tuple(
+        _judged(series, logs, log_e, settings, len(family))
+        for series, logs, log_e in zip(family, observed, adjusted, strict=True)
+    )
+
+
+def log_ratios(baseline: Floats, candidate: Floats, *, more_is_worse: bool) -> Floats:
+    """Logarithms of candidate over baseline, positive for the worse; where both are 0 there is no difference."""
+    both = (baseline > 0) & (candidate > 0)
+    least = 1e-9  # one of them is 0: worse or better beyond measure
+    ratios = np.log(np.maximum(candidate, least) / np.maximum(baseline, least))
+    turned: Floats = np.where(both | (baseline != candidate), ratios, 0.0) * (1 if more_is_worse else -1)
+    return turned
+
+
+def _judged(series: Series, observed: Floats, log_e: float, settings: GateSettings, family: int) -> MetricJudgement:
+    errors, metric = settings.errors, series.metric
+    effect = confidence_sequence(observed, errors.false_pass)
+    spread = float(observed.std(ddof=1)) if len(observed) > 1 else np.inf
+    smallest = smallest_effect(spread, len(observed), errors.false_alarm / family)
+    needed = pairs_needed(spread, np.log1p(metric.limit) - max(effect.mean, 0.0), errors.false_pass)
+    return MetricJudgement(
+        series=series,
+        observed=observed,
+        effect=effect,
+        log_e=log_e,
+        is_claimed=len(observed) >= PAIRS_MIN and log_e >= -np.log(errors.false_alarm),
+        is_below_limit=effect.high < np.log1p(metric.limit),
+        smallest=float(np.expm1(smallest)) if np.isfinite(smallest) else None,
+        needed=needed if np.isfinite(spread) else None,
+        odd=oddity(observed),
+    )

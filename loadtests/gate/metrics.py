@@ -1,0 +1,78 @@
+"""Which metrics pairs have enough of, and each of them as a series. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.gate.judgement import Metric, Series
+from loadtests.gate.pairs import Pair, SideTrial
+from loadtests.gate.sides import SideName
+from loadtests.recording.histograms import percentiles_us
+from scenarios.domain import Operation
+from scenarios.gate_file import GateSettings
+
+QUANTILES = (25.0, 50.0, 75.0, 90.0, 95.0, 99.0)
+BEYOND_MIN = 3  # responses that every trial is to have beyond a quantile
+SHARE_MIN = 0.1  # of all responses that an operation has, so as to be metrics of its own
+
+Measures = Mapping[Metric, Callable[[SideTrial], float]]
+Lanes = NDArray[np.intp]
+
+
+def measures_of(settings: GateSettings, groups: Mapping[str, Lanes], pairs: Sequence[Pair], dc_count: int) -> Measures:
+    """The family, by what the first pairs have enough of: it is fixed before anything is judged."""
+    limits = settings.limits
+    found: dict[Metric, Callable[[SideTrial], float]] = {
+        Metric(name="throughput", unit="operations/s", limit=limits.throughput, more_is_worse=False): lambda trial: (
+            trial.throughput_per_s
+        ),
+        Metric(name="server CPU", unit="µs/operation", limit=limits.server_cpu): lambda trial: (
+            trial.cpu_us_per_operation
+        ),
+    }
+    if dc_count > 1:
+        between = Metric(name="between DCs", unit="bytes/operation", limit=limits.between_dcs)
+        found[between] = lambda trial: trial.wan_bytes_per_operation
+    for name, lanes in groups.items():
+        fewest = min(int(trial.response[lanes].sum()) for pair in pairs for trial in pair.sides.values())
+        for quantile in QUANTILES:
+            if fewest * min(quantile, 100 - quantile) / 100 >= BEYOND_MIN:
+                limit = limits.response_p99 if quantile > 95 else limits.response
+                metric = Metric(name=f"{name} p{quantile:g}", unit="ms", limit=limit)
+                found[metric] = _quantile_ms(lanes, quantile)
+    return found
+
+
+def groups_of(lanes: Sequence[Operation], writes: frozenset[Operation], pairs: Sequence[Pair]) -> Mapping[str, Lanes]:
+    """All writes, all reads, and each operation that is a good part of all, yet not nearly all of its kind: indices of lanes."""
+    counts = np.zeros(len(lanes), np.int64)
+    for pair in pairs:
+        for trial in pair.sides.values():
+            counts += trial.response.sum(axis=1)
+    groups: dict[str, Lanes] = {}
+    for kind, is_write in (("writes", True), ("reads", False)):
+        of_kind = np.flatnonzero([(lane in writes) is is_write for lane in lanes])
+        if not counts[of_kind].any():
+            continue
+        groups[kind] = of_kind
+        for lane in of_kind:
+            if SHARE_MIN * counts.sum() <= counts[lane] < 0.9 * counts[of_kind].sum():
+                groups[str(lanes[lane])] = np.array([lane])
+    return groups
+
+
+def series_of(measures: Measures, pairs: Sequence[Pair]) -> tuple[Series, ...]:
+    """Every metric in every pair."""
+    return tuple(
+        Series(
+            metric=metric,
+            baseline=np.array([of(pair.sides[SideName.BASELINE]) for pair in pairs], np.float64),
+            candidate=np.array([of(pair.sides[SideName.CANDIDATE]) for pair in pairs], np.float64),
+        )
+        for metric, of in measures.items()
+    )
+
+
+def _quantile_ms(lanes: Lanes, quantile: float) -> Callable[[SideTrial], float]:
+    return lambda trial: float(percentiles_us(trial.response[lanes].sum(axis=0), quantile)) / 1_000

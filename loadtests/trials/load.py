@@ -1,0 +1,106 @@
+"""A keyspace with the tables of a scenario, and the sample of its operations, encoded for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cassandra.cluster import Cluster, Session
+
+from loadtests.errors import HarnessError
+from loadtests.sender.block import OperationBlock
+from loadtests.sender.ring import RingTable, ring_of_metadata
+from loadtests.trials.sending import send
+from loadtests.workload.operations import lanes_of
+from loadtests.workload.poisson_source import SteadySource
+from loadtests.workload.sample import sample_of
+from scenarios.domain import Operation
+from scenarios.operations import operations_of
+from scenarios.spec import Scenario
+from sim.estate.model import EstateModel
+from store.cassandra import alter_tables, create_schema, one_after_the_other, prepare
+from store.schemas import SCHEMAS
+from store.tables import Table
+
+FILL_S_MAX = 600.0
+FILL_PASSES_MAX = 3
+FILL_IN_FLIGHT = 32  # few: the nodes are cold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleLoad:
+    """All that it takes to send a sample. lanes: the operation of each index that the sample's rows hold."""
+
+    name: str  # in sentences
+    scenario: Scenario
+    sample: OperationBlock
+    lanes: tuple[Operation, ...]
+    writes: frozenset[Operation]
+    written: tuple[Table, ...]
+    statements: tuple[str, ...]
+    ring: RingTable
+
+    @property
+    def keyspace(self) -> str:
+        return self.scenario.topology.keyspace
+
+    @property
+    def written_tables(self) -> tuple[str, ...]:
+        """Keyspace-qualified names."""
+        return tuple(f"{self.keyspace}.{table.name}" for table in self.written)
+
+    @property
+    def write_count(self) -> int:
+        """Writes among the sample's operations."""
+        is_write = np.array([operation in self.writes for operation in self.lanes])
+        return int(is_write[self.sample.rows["operation"]].sum())
+
+
+def make_load(
+    driver: Cluster, session: Session, name: str, scenario: Scenario, estate: EstateModel, *, beside: Sequence[str] = ()
+) -> SampleLoad:
+    """Make the scenario's keyspace with the tables that its operations touch, and encode the sample for it.
+
+    beside: CREATE statements of further tables, with {keyspace}. Raises StoreError when a node refuses one of them.
+    """
+    keyspace, consistency = scenario.topology.keyspace, scenario.topology.consistency
+    operations = operations_of(scenario)
+    whole = SCHEMAS[scenario.store.schema_name]
+    schema = whole.only(operations)
+    create_schema(session, schema, scenario.topology, estate.calendar)
+    alter_tables(session, scenario.store.alterations, schema, keyspace)
+    with one_after_the_other(session) as ddl:
+        for statement in beside:
+            ddl(statement.format(keyspace=keyspace))
+    ids = {
+        operation: prepare(session, schema.statement(operation), keyspace, consistency.of(operation)).query_id
+        for operation in operations
+    }
+    return SampleLoad(
+        name=name,
+        scenario=scenario,
+        sample=sample_of(scenario, estate, whole.name, ids),
+        lanes=tuple(lane.operation for lane in lanes_of(scenario)),
+        writes=frozenset(one for one in operations if schema.statement(one).is_write),
+        written=tuple({table.name: table for one in schema.writes for table in one.tables}.values()),
+        statements=tuple(schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations),
+        ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
+    )
+
+
+def fill(load: SampleLoad) -> None:
+    """Send the whole sample until a pass is acknowledged as a whole: reads then find rows.
+
+    Cold nodes on a busy machine let some writes time out, and a second pass writes the same rows. Raises HarnessError when
+    they never take all of it.
+    """
+    count = len(load.sample)
+    for _ in range(FILL_PASSES_MAX):
+        source = SteadySource(load.sample, first=0, count=count)
+        report = send(load, source, closed_for_s=FILL_S_MAX, in_flight=FILL_IN_FLIGHT)
+        if report.ok == count:
+            return
+    kinds = ", ".join(f"{error.count:,} {error.kind}" for error in report.errors if error.outcome is not None)
+    raise HarnessError(
+        f"{load.name} could not be loaded: {report.ok:,} of {count:,} operations were acknowledged ({kinds}); close "
+        "other programs, or ask for fewer DCs or a lower replication factor"
+    )
