@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 def write_report(folder: Path) -> None:
     """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a
-    simulation's, a search's, a matrix's or a history's report.html.
+    simulation's, a search's, a matrix's or a history's report.html; a gate's report.html, junit.xml and gate.md.
 
     Raises ScenarioError naming what the folder lacks.
     """
     from reports.capacity.page import write_capacity_report
+    from reports.gate.page import write_gate_report
     from reports.gate_history.page import write_gate_history_report
     from reports.matrix.page import write_matrix_report
     from reports.results.file import Kind, kind_of
@@ -30,6 +31,8 @@ def write_report(folder: Path) -> None:
             write_capacity_report(folder)
         case Kind.MATRIX:
             write_matrix_report(folder)
+        case Kind.GATE:
+            write_gate_report(folder)
         case Kind.GATE_HISTORY:
             write_gate_history_report(folder)
 

@@ -69,7 +69,7 @@ def load_scenario(path: Path) -> Scenario:
         if not isinstance(error.__cause__, ValidationError):
             raise
         faults = error.__cause__.errors()
-        told = [f"{path}: {_told(each)}" for each in faults if not _follows(each, faults)]
+        told = [f"{path}: {fault_told(each)}" for each in faults if not _follows(each, faults)]
         raise ScenarioError(spec.one_a_line(told)) from error
 
 
@@ -107,8 +107,8 @@ def _follows(fault: Any, faults: Sequence[Any]) -> bool:
     return fault["type"] == "too_short" and any(each["loc"][: len(place)] == place != each["loc"] for each in faults)
 
 
-def _told(fault: Any) -> str:
-    """'campaigns[0].at_h = -1: must be at least 0'."""
+def fault_told(fault: Any) -> str:
+    """A fault of pydantic in plain words: 'campaigns[0].at_h = -1: must be at least 0'."""
     place, kind, value = fault["loc"], fault["type"], fault["input"]
     if place[-1:] == ("[key]",):  # a wrong name in a table of names
         place = place[:-2]

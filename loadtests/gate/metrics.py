@@ -13,8 +13,12 @@ from scenarios.domain import Operation
 from scenarios.gate_file import GateSettings
 
 QUANTILES = (25.0, 50.0, 75.0, 90.0, 95.0, 99.0)
+QUANTILES_OF_ONE = (50.0, 90.0, 99.0)  # of a single operation: each metric more asks more evidence of all
 BEYOND_MIN = 3  # responses that every trial is to have beyond a quantile
+KINDS = {"writes": True, "reads": False}
 SHARE_MIN = 0.1  # of all responses that an operation has, so as to be metrics of its own
+
+OWN_MAX = 0.75  # of its kind's responses: more, and it would say the same twice
 
 Measures = Mapping[Metric, Callable[[SideTrial], float]]
 Lanes = NDArray[np.intp]
@@ -36,7 +40,7 @@ def measures_of(settings: GateSettings, groups: Mapping[str, Lanes], pairs: Sequ
         found[between] = lambda trial: trial.wan_bytes_per_operation
     for name, lanes in groups.items():
         fewest = min(int(trial.response[lanes].sum()) for pair in pairs for trial in pair.sides.values())
-        for quantile in QUANTILES:
+        for quantile in QUANTILES if name in KINDS else QUANTILES_OF_ONE:
             if fewest * min(quantile, 100 - quantile) / 100 >= BEYOND_MIN:
                 limit = limits.response_p99 if quantile > 95 else limits.response
                 metric = Metric(name=f"{name} p{quantile:g}", unit="ms", limit=limit)
@@ -51,14 +55,14 @@ def groups_of(lanes: Sequence[Operation], writes: frozenset[Operation], pairs: S
         for trial in pair.sides.values():
             counts += trial.response.sum(axis=1)
     groups: dict[str, Lanes] = {}
-    for kind, is_write in (("writes", True), ("reads", False)):
+    for kind, is_write in KINDS.items():
         of_kind = np.flatnonzero([(lane in writes) is is_write for lane in lanes])
         if not counts[of_kind].any():
             continue
         groups[kind] = of_kind
         for lane in of_kind:
-            if SHARE_MIN * counts.sum() <= counts[lane] < 0.9 * counts[of_kind].sum():
-                groups[str(lanes[lane])] = np.array([lane])
+            if SHARE_MIN * counts.sum() <= counts[lane] < OWN_MAX * counts[of_kind].sum():
+                groups[str(lanes[int(lane)])] = np.array([lane])
     return groups
 
 

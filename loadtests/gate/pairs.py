@@ -70,20 +70,20 @@ class TrialSize:
 
 
 def warm(benches: Mapping[SideName, Bench], seconds: float, told: Callable[[str], None]) -> dict[SideName, float]:
-    """Send to both sides in turns, each for `seconds` in all; their throughput in the last turn [operations/s].
+    """Send to both sides in turns, each for `seconds` in all; their throughput [operations/s], of the later half of the turns.
 
     A JVM compiles what it meets while it meets it: without this the first pairs would be of another program.
     """
-    rates = dict.fromkeys(benches, 0.0)
+    rates: dict[SideName, list[float]] = {name: [] for name in benches}
     first = 0
     for turn in range(max(round(seconds / WARM_LOOP_S), 1)):
         for name, bench in benches.items():
             source = SteadySource(bench.load.sample, first=first % len(bench.load.sample), count=COUNT_FAR)
             report = send(bench.load, source, closed_for_s=WARM_LOOP_S)
-            rates[name] = report.ok / max(report.wall_s, 1e-9)
+            rates[name].append(report.ok / max(report.wall_s, 1e-9))
             first += report.ok
-        told(f"warming: turn {turn + 1}, " + ", ".join(f"{name} {rate:,.0f}/s" for name, rate in rates.items()))
-    return rates
+        told(f"warming: turn {turn + 1}, " + ", ".join(f"{name} {found[-1]:,.0f}/s" for name, found in rates.items()))
+    return {name: float(np.median(found[len(found) // 2 :])) for name, found in rates.items()}
 
 
 def trial_size(rates: Mapping[SideName, float], seconds: float, rate_per_s: float | None) -> TrialSize:

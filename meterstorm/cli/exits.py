@@ -13,6 +13,7 @@ from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
+    from reports.gate.results import GateResults
     from reports.results.capacity import CapacityResults
     from reports.results.matrix import MatrixResults
     from reports.results.run import Results
@@ -27,7 +28,9 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_with_verdict(job: "Callable[[Progress], Results | MatrixResults | CapacityResults]", quiet: bool) -> NoReturn:
+def exit_with_verdict(
+    job: "Callable[[Progress], Results | MatrixResults | CapacityResults | GateResults]", quiet: bool
+) -> NoReturn:
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
 

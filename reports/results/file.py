@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SIMULATION = "simulation"
     CAPACITY = "search"
     MATRIX = "matrix"
+    GATE = "gate"
     GATE_HISTORY = "history"
 
 
@@ -59,12 +60,11 @@ _FIELD_OF_KIND = {
 
 def kind_of(folder: Path) -> Kind:
     """Whose results a folder holds. Raises ScenarioError when it holds none, or nobody's."""
-    text = _text(folder, "run, a simulation, a search, a matrix or a history")
+    text = _text(folder, "job")
     kind = _kind(text)
     if kind is None:
         raise ScenarioError(
-            f"{RunFolder(folder).results}: is no run's, simulation's, search's, matrix's or history's; "
-            "was it cut short or edited?"
+            f"{RunFolder(folder).results}: holds the results of no job that there is; was it cut short or edited?"
         )
     return kind
 

@@ -113,9 +113,7 @@ def test_a_newer_schema_is_refused_by_its_version(run: tuple[Path, Results], tmp
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '["verdict"]', '{"kind": "diary", "verdict": "pass"}', "", "{"])
 def test_what_nobody_made_is_of_neither_kind(tmp_path: Path, text: str) -> None:
     (tmp_path / RESULTS_NAME).write_text(text, encoding="utf-8")
-    with pytest.raises(
-        ScenarioError, match=r"results\.json: is no run's, simulation's, search's, matrix's or history's"
-    ):
+    with pytest.raises(ScenarioError, match=r"results\.json: holds the results of no job that there is"):
         kind_of(tmp_path)
 
 

@@ -1,0 +1,110 @@
+"""`meterstorm gate`: did this change make it slower, or lose data?"""
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loadtests.recording.run_folder import RunFolder
+from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed, path_named
+from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import named_folder
+from scenarios.gate_file import GateSettings, load_gate_settings
+from scenarios.spec import ScenarioError
+
+if TYPE_CHECKING:
+    from meterstorm.display.progress import Progress
+    from reports.gate.results import GateResults
+
+DEFAULT_CONFIG = Path("gate.toml")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add it to the command's list."""
+    app.command(
+        "gate",
+        epilog="Examples: `meterstorm gate storm.toml --baseline origin/main` (the working tree against a revision), "
+        "`meterstorm gate smoke --candidate topology.commit_log_sync=batch`, "
+        "`meterstorm gate storm.toml --baseline v1.2 --candidate HEAD --config gate.toml --out gate --json`",
+    )(gate_command)
+
+
+def gate_command(
+    scenario: ScenarioPath,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            metavar="SIDE",
+            help="A git revision of the scenario's file, another file, FIELD=VALUE (may be repeated), or recorded runs "
+            "(folders, or files of pytest-benchmark, with commas); default the scenario as it is.",
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option("--candidate", metavar="SIDE", help="Likewise; default the scenario as it is.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            parser=path_named,
+            help="The effects that matter, the errors allowed, the effort; default gate.toml of the working folder, if it is there.",
+        ),
+    ] = None,
+    out: Out = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    contact_points: Annotated[
+        str | None, typer.Option("--contact-points", hidden=True, help="Refused: a gate has nodes of its own.")
+    ] = None,
+) -> None:
+    """Did this change make it slower, or lose data? Both sides in turns on one machine, until it is known."""
+    if contact_points is not None:
+        raise ScenarioError("--contact-points: a gate starts and stops nodes of its own; leave it out")
+    settings = _settings(config)
+    from loadtests.gate.sides import Side, SideName, require_comparable
+    from meterstorm.jobs.gate_sides import RecordedSide, side_named
+
+    sides = [
+        side_named(name, words or [], scenario, seed)
+        for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
+    ]
+    ours, theirs = sides
+    if isinstance(ours, Side) and isinstance(theirs, Side):
+        require_comparable(ours.scenario, theirs.scenario)  # before drivers and kernels are loaded: they take seconds
+    elif isinstance(ours, Side) or isinstance(theirs, Side):
+        raise ScenarioError(
+            "one side was recorded and the other is not: give folders of recorded runs on both sides, or none (`meterstorm run` "
+            "records one)"
+        )
+    from meterstorm.display.gate import print_gate
+    from meterstorm.jobs.gate import gate
+    from meterstorm.jobs.gate_recorded import gate_recorded
+
+    def measured(folder: Path, progress: "Progress") -> "GateResults":
+        if isinstance(ours, Side) and isinstance(theirs, Side):
+            return gate(ours, theirs, settings, folder, profile_folder=scenario.parent, progress=progress)
+        assert isinstance(ours, RecordedSide) and isinstance(theirs, RecordedSide)
+        return gate_recorded(ours, theirs, settings, folder)
+
+    def job(progress: "Progress") -> "GateResults":
+        with named_folder(out, f"{scenario.stem}-gate") as folder:
+            results = measured(folder, progress)
+            page = RunFolder(folder).report
+            print(results.model_dump_json(indent=2)) if as_json else print_gate(PlainConsole(), results, str(page))
+            if open_report:
+                webbrowser.open(page.absolute().as_uri())
+            return results
+
+    exit_with_verdict(job, quiet)
+
+
+def _settings(config: Path | None) -> GateSettings:
+    if config is not None:
+        return load_gate_settings(config)
+    return load_gate_settings(DEFAULT_CONFIG) if DEFAULT_CONFIG.is_file() else GateSettings()

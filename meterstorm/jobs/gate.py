@@ -1,0 +1,148 @@
+"""`meterstorm gate`: is the candidate slower than the baseline, or does it lose data?"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.cluster.machine import available_memory_mib, fingerprint, processor_count
+from loadtests.errors import HarnessError
+from loadtests.gate.bench import GateMeasurements, measure_sides
+from loadtests.gate.judgement import GateAnswer, Judgement
+from loadtests.gate.sides import Side, SideName, require_comparable, shares_nodes
+from loadtests.matrix.cells import Room
+from meterstorm.display.progress import Progress, Silent
+from meterstorm.jobs.run_folder import new_folder, write_resolved
+from meterstorm.jobs.versions import versions
+from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
+from reports.gate.page import write_gate_report
+from reports.gate.results import GateResults
+from reports.results.parts import Machine
+from scenarios.gate_file import GateSettings
+from scenarios.spec import NoBaseline
+from store.ports import StoreError
+from store.schemas import schema_of
+
+
+def gate(
+    baseline: Side,
+    candidate: Side,
+    settings: GateSettings,
+    out: Path,
+    *,
+    profile_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> GateResults:
+    """Measure both sides in turns until the gate knows; results.json, report.html, junit.xml and gate.md in the new folder `out`.
+
+    Ctrl-C ends it early: what was measured is written, and the answer is inconclusive unless facts differ. Raises ScenarioError for
+    what the user can mend, HarnessError or StoreError when the machine or a node can't go on before a pair was measured.
+    """
+    require_comparable(baseline.scenario, candidate.scenario)
+    for side in (baseline, candidate):
+        schema_of(side.scenario)
+    progress = progress or Silent()
+    _require_room(baseline, candidate)
+    sides = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}
+    started, measured, trouble = datetime.now(UTC), GateMeasurements(), list[str]()
+    if baseline.scenario == candidate.scenario:
+        progress.detail("both sides are the same: this gate measures how often it would cry wolf")
+    with new_folder(out) as out:
+        write_resolved(candidate.scenario, out)
+
+        def results() -> GateResults:
+            return _results(sides, settings, measured, started, trouble)
+
+        def looked(judgement: Judgement, pairs: int) -> None:
+            progress.detail(look_told(judgement, pairs, settings))
+            results().write(out)  # a machine that dies leaves what was measured
+
+        progress.phase("Measuring both sides in turns")
+        try:
+            measure_sides(
+                sides,
+                settings,
+                out,
+                measured,
+                progress.detail,
+                looked,
+                memory_mib=available_memory_mib(),
+                clock=time.monotonic,
+                profile_folder=profile_folder,
+            )
+        except (HarnessError, StoreError) as error:
+            if not measured.pairs:
+                raise
+            trouble.append(f"it could not go on: {error}")
+        except KeyboardInterrupt:
+            if not measured.pairs and not measured.altered:
+                raise
+            trouble.append("it was interrupted")
+        done = results()
+        if not measured.pairs and not measured.altered:
+            raise NoBaseline("nothing was measured")
+        done.write(out)
+    progress.phase("Writing the report")
+    write_gate_report(out)
+    return done
+
+
+def look_told(judgement: Judgement, pairs: int, settings: GateSettings) -> str:
+    """One line a look: how many metrics are settled, and which is worst."""
+    settled = sum(each.is_below_limit for each in judgement.metrics)
+    worst = max(judgement.metrics, key=lambda each: each.log_e if each.effect.mean > 0 else -1.0)
+    words = (
+        f"pair {pairs} of at most {settings.effort.pairs_max}: {settled} of {len(judgement.metrics)} metrics settled"
+    )
+    if judgement.answer is not GateAnswer.INCONCLUSIVE:
+        return f"{words}: {judgement.answer}"
+    return f"{words}; most evidence for the worse: {worst.metric.name} ({10 ** (worst.log_e / 2.302585):.3g} of {1 / settings.errors.false_alarm:.3g})"
+
+
+def _require_room(baseline: Side, candidate: Side) -> None:
+    """Raises HarnessError where this machine can't host the nodes."""
+    topologies = [side.scenario.topology for side in (baseline, candidate)]
+    nodes = sum(topology.node_count for topology in topologies)
+    if shares_nodes(*topologies):
+        nodes //= 2
+    refusal = Room(processors=processor_count(), memory_mib=available_memory_mib()).refusal(nodes)
+    if refusal is not None:
+        raise HarnessError(f"this machine can't host the gate's nodes: {refusal}")
+
+
+def _results(
+    sides: Mapping[SideName, Side],
+    settings: GateSettings,
+    measured: GateMeasurements,
+    started: datetime,
+    trouble: Sequence[str],
+) -> GateResults:
+    baseline, candidate = sides[SideName.BASELINE], sides[SideName.CANDIDATE]
+    answered = answer_of(measured, settings, candidate.scenario.run.validity, trouble)
+    judgement = measured.judgement
+    return GateResults(
+        scenario=baseline.scenario.title,
+        seed=baseline.scenario.run.seed,
+        started=started,
+        finished=datetime.now(UTC),
+        versions=versions(cassandra=measured.cassandra),
+        machine=Machine.model_validate(fingerprint()),
+        answer=answered.answer,
+        reasons=answered.reasons,
+        not_seen=answered.not_seen,
+        baseline=side_of(baseline.told, baseline.scenario, candidate.scenario),
+        candidate=side_of(candidate.told, candidate.scenario, baseline.scenario),
+        settings=settings,
+        is_live=True,
+        shares_nodes=measured.shares_nodes,
+        pairs=len(measured.pairs),
+        sample=measured.sample,
+        closed_loop=measured.size.count if measured.size else 0,
+        rate_per_s=measured.size.rate_per_s if measured.size else 0.0,
+        metrics=tuple(metric_of(each, judgement.answer) for each in judgement.metrics) if judgement else (),
+        counters=tuple(counter_of(each, settings) for each in measured.counters),
+        facts=tuple(facts_of(each) for each in measured.facts),
+        facts_compared=measured.facts_at,
+        curves=curves_of(measured.groups, measured.pairs),
+        trouble=tuple(trouble),
+    )

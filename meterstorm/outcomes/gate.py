@@ -1,0 +1,288 @@
+"""From what was measured of a gate to its answer and `results.json`. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loadtests.gate.bench import GateMeasurements
+from loadtests.gate.exact import Counter
+from loadtests.gate.facts import TableDifference
+from loadtests.gate.judgement import GateAnswer, Judgement, MetricJudgement
+from loadtests.gate.metrics import Lanes
+from loadtests.gate.pairs import Pair
+from loadtests.gate.sides import SideName
+from loadtests.recording.histograms import COUNTS_SIZE
+from reports.gate.results import Answer, CounterResult, CurveResult, MetricResult, SideResult, TableFacts
+from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
+from reports.run.latency import percentile_curve
+from scenarios.gate_file import GateSettings
+from scenarios.spec import Scenario, Validity
+from scenarios.wording import counted, milliseconds, percent
+
+CURVE_POINTS = 60
+LATE_TRIALS_MAX = 0.25  # of a side's trials that a late generator may have spoilt
+_OF_SIDES = ("title", "question", "published")
+_FIELD_SIZE_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The answer with its reasons, sentences."""
+
+    answer: Answer
+    reasons: tuple[str, ...]
+    not_seen: tuple[str, ...]
+
+
+def answer_of(
+    measured: GateMeasurements, settings: GateSettings, validity: Validity, trouble: Sequence[str]
+) -> Answered:
+    """The answer to all that was measured. What was lost or altered comes first, then what was counted, then the speed."""
+    facts, counters = [facts_of(each) for each in measured.altered], worse_counters(measured.counters, settings)
+    not_seen = not_seen_of(measured)
+    if facts:
+        return _answered(Answer.REGRESSION, [facts_sentence(facts)], not_seen)
+    if counters:
+        return _answered(
+            Answer.REGRESSION, [counters_sentence([counter_of(each, settings) for each in counters])], not_seen
+        )
+    if failing := failing_sentence(measured.pairs, settings):
+        return _answered(*failing, not_seen)
+    doubts = [*trouble, *doubts_of(measured.pairs, validity)]
+    if measured.judgement is None:
+        return _answered(Answer.INCONCLUSIVE, doubts or ["no pair was measured"], not_seen)
+    return _answered(*answer_of_speed(measured.judgement, doubts), not_seen)
+
+
+def answer_of_speed(judgement: Judgement, doubts: Sequence[str]) -> tuple[Answer, list[str]]:
+    """By the metrics alone; a doubt about the generator leaves nothing to claim."""
+    if doubts:
+        return Answer.INCONCLUSIVE, list(doubts)
+    metrics = [metric_of(each, judgement.answer) for each in judgement.metrics]
+    match judgement.answer:
+        case GateAnswer.REGRESSION:
+            worse = [each for each in metrics if each.answer is Answer.REGRESSION]
+            return Answer.REGRESSION, [metric_sentence(each) for each in worse]
+        case GateAnswer.IMPROVEMENT:
+            better = [each for each in metrics if each.answer is Answer.IMPROVEMENT]
+            return Answer.IMPROVEMENT, [metric_sentence(each) for each in better]
+        case GateAnswer.PASS:
+            told = [
+                f"every metric's change is shown to be smaller than what matters, after {counted(_pairs(judgement), 'pair')}"
+            ]
+            smaller = [each for each in metrics if each.claimed and each.change is not None and each.change > 0]
+            return Answer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
+        case GateAnswer.INCONCLUSIVE:
+            return Answer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement))
+
+
+def _pairs(judgement: Judgement) -> int:
+    return max((each.effect.count for each in judgement.metrics), default=0)
+
+
+def _why_open(metrics: Sequence[MetricResult], pairs: int) -> list[str]:
+    """Which metrics are open, and how many pairs they ask for."""
+    odd = [f"{each.name}: {note}" for each in metrics for note in each.notes if "pair" not in note]
+    still = [each for each in metrics if each.answer is Answer.INCONCLUSIVE]
+    if not still and not odd:
+        return [f"{counted(pairs, 'pair')}: too few to say anything"]
+    wanted = [each.pairs_needed for each in still]
+    known = [each for each in wanted if each is not None]
+    told = (
+        [f"after {counted(pairs, 'pair')} it is open for {', '.join(each.name for each in still[:6])}"] if still else []
+    )
+    if known:
+        told.append(
+            f"noise like this asks for some {counted(max(known), 'pair')} in all ([effort] pairs_max, minutes_max)"
+        )
+    if len(known) < len(wanted):
+        told.append("where the change itself is about what matters, no number of pairs tells which side of it is true")
+    return told + odd
+
+
+def _answered(answer: Answer, reasons: Sequence[str], not_seen: Sequence[str]) -> Answered:
+    return Answered(answer=answer, reasons=tuple(reasons), not_seen=tuple(not_seen))
+
+
+def failing_sentence(pairs: Sequence[Pair], settings: GateSettings) -> tuple[Answer, list[str]] | None:
+    """Where operations were not acknowledged: the candidate's fault alone is a regression, both sides' is doubt."""
+    allowed = settings.errors.failed_share_max
+    shares, kinds = {}, {}
+    for name in SideName:
+        trials = [pair.sides[name] for pair in pairs]
+        offered = sum(each.offered for each in trials)
+        shares[name] = 1 - sum(each.ok for each in trials) / offered if offered else 0.0
+        kinds[name] = sorted({kind for each in trials for kind in each.errors})
+    candidate, baseline = shares[SideName.CANDIDATE], shares[SideName.BASELINE]
+    if max(candidate, baseline) <= allowed:
+        return None
+    told = ", ".join(f"{percent(share)} of the {name}'s" for name, share in shares.items())
+    which = ", ".join(sorted({kind for found in kinds.values() for kind in found}))
+    sentence = f"operations were not acknowledged: {told} ({which}), {percent(allowed)} allowed"
+    return (Answer.REGRESSION if baseline <= allowed else Answer.INCONCLUSIVE), [sentence]
+
+
+def doubts_of(pairs: Sequence[Pair], validity: Validity) -> list[str]:
+    """Sentences about a generator that was late, by side: then response times are its own."""
+    doubts = []
+    for name in SideName:
+        trials = [pair.sides[name] for pair in pairs]
+        if not trials:
+            continue
+        late = [each for each in trials if each.late_p99_ms > validity.late_p99_ms_max]
+        stalled = [each for each in trials if each.stalled_share > validity.stalled_share_max]
+        if len(late) > LATE_TRIALS_MAX * len(trials):
+            doubts.append(
+                f"the load generator was late in {len(late)} of {counted(len(trials), 'trial')} of the {name} (p99 over "
+                f"{milliseconds(validity.late_p99_ms_max)}): give it a freer machine or a lower [effort] rate_per_s"
+            )
+        if len(stalled) > LATE_TRIALS_MAX * len(trials):
+            doubts.append(
+                f"the load generator stood still for over {percent(validity.stalled_share_max)} of the time in {len(stalled)} of "
+                f"{counted(len(trials), 'trial')} of the {name}: give it a freer machine"
+            )
+        cpu_share = float(np.median([each.cpu_share for each in trials]))
+        if cpu_share > validity.cpu_share_max:
+            doubts.append(
+                f"the sender took {percent(cpu_share)} of a core against the {name}: the throughput may be its own"
+            )
+    return doubts
+
+
+def not_seen_of(measured: GateMeasurements) -> list[str]:
+    """What no answer of this gate speaks of."""
+    told = []
+    judgement = measured.judgement
+    if judgement is not None:
+        blind = [
+            f"{each.metric.name} below {percent(each.smallest)}"
+            for each in judgement.metrics
+            if each.smallest is not None
+        ]
+        if blind:
+            told.append("Changes smaller than these would mostly not have been claimed: " + ", ".join(blind) + ".")
+    if measured.facts:
+        told.append(
+            "Facts that both sides lose alike, or that one DC alone holds otherwise than its quorum: `meterstorm run` audits "
+            "against the seed."
+        )
+    told += [
+        "What takes longer than the gate to show: compaction of months, tombstones that age, disks that fill, memory that leaks.",
+        "The limit of the cluster, and a load of another mix than the scenario's: `meterstorm find-max` asks for that.",
+    ]
+    if measured.shares_nodes:
+        told.append("What one side does to the nodes that both share, a compaction say, is in the other's figures too.")
+    return told
+
+
+def side_of(told: str, own: Scenario, other: Scenario) -> SideResult:
+    """A side, with the fields in which it differs from the other."""
+    ours, theirs = (_flat(one.model_dump(mode="json", exclude=set(_OF_SIDES))) for one in (own, other))
+    names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+    return SideResult(told=told, differs={name: str(ours.get(name, "not set"))[:_FIELD_SIZE_MAX] for name in names})
+
+
+def _flat(data: Mapping[str, Any], path: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in data.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{path}{name}.")
+        else:
+            flat[f"{path}{name}"] = value
+    return flat
+
+
+def metric_of(judged: MetricJudgement, whole: GateAnswer = GateAnswer.INCONCLUSIVE) -> MetricResult:
+    """A metric as results have it. whole: the gate's answer, as a change that is claimed by itself need not end the gate."""
+    effect, metric = judged.effect, judged.metric
+    has_interval = bool(np.isfinite(effect.low) and np.isfinite(effect.high))
+    return MetricResult(
+        name=metric.name,
+        unit=metric.unit,
+        answer=_answer_of_metric(judged, whole),
+        limit=metric.limit,
+        baseline=float(np.median(judged.series.baseline)),
+        candidate=float(np.median(judged.series.candidate)),
+        change=float(np.expm1(effect.mean)),
+        low=float(np.expm1(effect.low)) if has_interval else None,
+        high=float(np.expm1(min(effect.high, 20.0))) if has_interval else None,
+        evidence=judged.log_e / float(np.log(10)),
+        claimed=judged.is_claimed,
+        smallest_seen=judged.smallest,
+        pairs_needed=judged.needed,
+        changes=tuple(float(each) for each in judged.observed),
+        notes=tuple(_notes(judged)),
+    )
+
+
+def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> Answer:
+    if judged.is_worse:
+        return Answer.REGRESSION if whole is GateAnswer.REGRESSION else Answer.INCONCLUSIVE
+    if judged.is_better and -judged.effect.mean >= np.log1p(judged.metric.limit) / 2:
+        return Answer.IMPROVEMENT
+    return Answer.PASS if judged.is_below_limit else Answer.INCONCLUSIVE
+
+
+def _notes(judged: MetricJudgement) -> list[str]:
+    notes = []
+    if judged.odd.drifts:
+        notes.append("its ratio drifts while the gate goes on: a mean says little of it")
+    if judged.odd.has_two_levels:
+        notes.append("its ratio lies on two levels: something is there in some trials and not in others")
+    if judged.odd.wild:
+        numbers = ", ".join(str(each + 1) for each in judged.odd.wild[:8])
+        notes.append(f"far from all others: pair {numbers}")
+    return notes
+
+
+def worse_counters(counters: Sequence[Counter], settings: GateSettings) -> list[Counter]:
+    """Those that grew by more than is allowed."""
+    return [each for each in counters if each.increase > settings.limits.counters]
+
+
+def counter_of(counter: Counter, settings: GateSettings) -> CounterResult:
+    """A counter as results have it."""
+    return CounterResult(
+        name=counter.name,
+        unit=counter.unit,
+        baseline=counter.baseline,
+        candidate=counter.candidate,
+        is_worse=counter.increase > settings.limits.counters,
+    )
+
+
+def facts_of(difference: TableDifference) -> TableFacts:
+    """A table as results have it."""
+    return TableFacts(
+        table=difference.table,
+        dc=difference.dc,
+        rows=difference.rows,
+        missing=difference.missing,
+        extra=difference.extra,
+        altered=difference.altered,
+        examples=difference.examples,
+    )
+
+
+def curves_of(groups: Mapping[str, Lanes], pairs: Sequence[Pair]) -> dict[str, CurveResult]:
+    """Both sides' response times of all pairs together, by group of operations."""
+    found = {}
+    for name, lanes in groups.items():
+        curves = []
+        for side in (SideName.BASELINE, SideName.CANDIDATE):
+            counts = np.zeros(COUNTS_SIZE, np.int64)
+            for pair in pairs:
+                counts += pair.sides[side].response[lanes].sum(axis=0)
+            curves.append(percentile_curve(counts, CURVE_POINTS))
+        ours, theirs = curves
+        if ours is None or theirs is None:
+            continue
+        percentiles = 100 * (1 - 10.0**-ours.nines)
+        found[name] = CurveResult(
+            percentiles=tuple(float(each) for each in percentiles),
+            baseline_ms=tuple(float(each) for each in ours.value_ms),
+            candidate_ms=tuple(float(each) for each in np.interp(ours.nines, theirs.nines, theirs.value_ms)),
+        )
+    return found

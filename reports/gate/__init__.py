@@ -1,0 +1,1 @@
+"""A gate's results, its page, and what CI reads of them."""

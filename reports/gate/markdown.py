@@ -1,0 +1,48 @@
+"""gate.md: the answer as a comment on a pull request. Pure."""
+
+import re
+
+from reports.gate.results import Answer, GateResults
+from reports.gate.words import change_text, error_sentence, headline, interval_text
+from scenarios import wording
+from scenarios.printable import printable
+
+SIGNS = {Answer.PASS: "✅", Answer.REGRESSION: "❌", Answer.IMPROVEMENT: "🚀", Answer.INCONCLUSIVE: "❔"}
+
+
+def markdown(results: GateResults) -> str:
+    """The text, of plain Markdown with one table; all that comes from outside is escaped."""
+    lines = [
+        f"### {SIGNS[results.answer]} meterstorm gate: {escaped(headline(results))}",
+        "",
+        f"`{code(results.scenario)}`: baseline {escaped(results.baseline.told)}, candidate {escaped(results.candidate.told)}; "
+        f"{wording.counted(results.pairs, 'pair')}",
+        "",
+        *(f"- {escaped(reason)}" for reason in results.reasons),
+    ]
+    if results.metrics:
+        lines += [
+            "",
+            "| metric | baseline | candidate | change for the worse | matters from | could have seen | answer |",
+            "|---|--:|--:|--:|--:|--:|---|",
+            *(
+                f"| {escaped(each.name)} [{escaped(each.unit)}] | {wording.significant(each.baseline)} | "
+                f"{wording.significant(each.candidate)} | {interval_text(each)} | {change_text(each.limit)} | "
+                f"{change_text(each.smallest_seen)} | {each.answer} |"
+                for each in results.metrics
+            ),
+        ]
+    lines += ["", "<details><summary>What this gate could not have seen</summary>", ""]
+    lines += [f"- {escaped(each)}" for each in (error_sentence(results), *results.not_seen)]
+    return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and HTML leave alone, on one line."""
+    line = printable(" ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|#~&@])", r"\\\1", line)
+
+
+def code(text: str) -> str:
+    """Text within backticks."""
+    return printable(" ".join(text.split())).replace("`", "'")
