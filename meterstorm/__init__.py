@@ -6,6 +6,7 @@ results = meterstorm.run("smoke", "runs/mine", keep=True)      # a shipped name,
 results = meterstorm.audit("runs/mine")
 answers = meterstorm.simulate("regional_outage")
 highest = meterstorm.find_max("smoke", "runs/max", precision=0.1)
+answer = meterstorm.gate("storm.toml", "runs/gate", baseline="origin/main")
 meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
 
 Each function returns what the command writes as results.json, and raises what the command tells in a sentence: ScenarioError for
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loa
     from loadtests.cluster.connect import Endpoint
     from loadtests.fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
+    from reports.gate.results import GateResults
     from reports.results.capacity import CapacityResults
     from reports.results.matrix import MatrixResults
     from reports.results.run import Results
@@ -178,6 +180,32 @@ def matrix(
     return job(_scenario_of(scenario), asked, Path(out), profile_folder=_folder_of(scenario), progress=progress)
 
 
+def gate(
+    scenario: Place,
+    out: Place,
+    *,
+    baseline: str | Sequence[str] = (),
+    candidate: str | Sequence[str] = (),
+    config: Place | None = None,
+    seed: int | None = None,
+    progress: "Progress | None" = None,
+) -> "GateResults":
+    """Is the candidate slower than the baseline, or does it lose data? Sides are named as the command names them: a revision, a
+    file, FIELD=VALUE, recorded runs with commas; nothing is the scenario as it is. See `meterstorm.jobs.gate`."""
+    from loadtests.gate.sides import SideName
+    from meterstorm.jobs.gate import gate as job
+    from meterstorm.jobs.gate_sides import side_named
+    from scenarios.gate_file import GateSettings, load_gate_settings
+
+    path = Path(scenario)
+    settings = GateSettings() if config is None else load_gate_settings(Path(config))
+    sides = (
+        side_named(name, [words] if isinstance(words, str) else words, path, seed)
+        for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
+    )
+    return job(*sides, settings, Path(out), profile_folder=path.parent, progress=progress)
+
+
 def report(*runs: Place, out: Place | None = None) -> Path:
     """Write the report of a recorded job again, or several runs side by side into the new folder `out`; returns the page."""
     from meterstorm.jobs.report import report as job
@@ -202,6 +230,7 @@ __all__ = [
     "__version__",
     "audit",
     "find_max",
+    "gate",
     "load_scenario",
     "matrix",
     "report",

@@ -10,12 +10,12 @@ from cassandra.cluster import Cluster, Session
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
-from loadtests.gate.exact import Counter, counters_of, request_counts, touched
+from loadtests.gate.exact import ExactCounter, counters_of, request_counts, touched
 from loadtests.gate.facts import TableDifference, compare_facts
-from loadtests.gate.judgement import Judgement, judge
+from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, groups_of, measures_of, series_of
 from loadtests.gate.pairs import Bench, Pair, TrialSize, measure, trial_size, warm
-from loadtests.gate.sides import Side, SideName, shares_nodes, with_keyspace
+from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
 from loadtests.monitoring.node_counters import NodeCounters
 from loadtests.trials.load import SampleLoad, fill, make_load
 from scenarios.gate_file import GateSettings
@@ -35,10 +35,10 @@ class GateMeasurements:
     groups: Mapping[str, Lanes] = field(default_factory=dict)
     measures: Measures = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
-    judgement: Judgement | None = None
+    judgement: GateJudgement | None = None
     facts: tuple[TableDifference, ...] = ()
     facts_at: str = ""  # when they were compared last
-    counters: tuple[Counter, ...] = ()
+    counters: tuple[ExactCounter, ...] = ()
     sample: int = 0
 
     @property
@@ -48,12 +48,12 @@ class GateMeasurements:
 
 
 def measure_sides(
-    sides: Mapping[SideName, Side],
+    sides: Mapping[SideName, GateSide],
     settings: GateSettings,
     folder: Path,
     measured: GateMeasurements,
     progress: Progress,
-    looked: Callable[[Judgement, int], None],
+    looked: Callable[[GateJudgement, int], None],
     *,
     memory_mib: int,
     clock: Callable[[], float],
@@ -99,7 +99,7 @@ def measure_sides(
 
 
 def _benches(
-    sides: Mapping[SideName, Side],
+    sides: Mapping[SideName, GateSide],
     folder: Path,
     measured: GateMeasurements,
     progress: Progress,
@@ -143,7 +143,7 @@ def _connected(cluster: LocalCluster) -> Iterator[tuple[Cluster, Session]]:
 
 def _count(
     benches: Mapping[SideName, Bench], before: Mapping[SideName, Mapping[tuple[str, str], int]]
-) -> tuple[Counter, ...]:
+) -> tuple[ExactCounter, ...]:
     counted = {}
     for name, bench in benches.items():
         since = {

@@ -19,7 +19,7 @@ _LOCAL = "SELECT keyspace_name, table_name, count FROM system_views.local_{kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counter:
+class ExactCounter:
     """One counter of both sides."""
 
     name: str
@@ -70,9 +70,11 @@ def touched(cluster: LocalCluster, keyspace: str) -> dict[tuple[str, str], int]:
 
 def counters_of(
     baseline: Mapping[tuple[str, str], int], candidate: Mapping[tuple[str, str], int]
-) -> tuple[Counter, ...]:
+) -> tuple[ExactCounter, ...]:
     """Both sides' counters by name; one that a side lacks is 0 there. Pure."""
     return tuple(
-        Counter(name=name, unit=unit, baseline=baseline.get((name, unit), 0), candidate=candidate.get((name, unit), 0))
+        ExactCounter(
+            name=name, unit=unit, baseline=baseline.get((name, unit), 0), candidate=candidate.get((name, unit), 0)
+        )
         for name, unit in sorted(baseline.keys() | candidate.keys())
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from loadtests.stats.e_values import (
     PAIRS_MIN,
-    Effect,
+    EffectBounds,
     Oddity,
     closed,
     confidence_sequence,
@@ -69,7 +69,7 @@ class MetricJudgement:
 
     series: Series
     observed: Floats
-    effect: Effect
+    effect: EffectBounds
     log_e: float
     is_claimed: bool
     is_below_limit: bool
@@ -92,7 +92,7 @@ class MetricJudgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class GateJudgement:
     """answer: by the speed alone; what was counted and which facts are held is judged beside it."""
 
     answer: GateAnswer
@@ -100,20 +100,20 @@ class Judgement:
     metrics: tuple[MetricJudgement, ...]
 
 
-def judge(family: Sequence[Series], settings: GateSettings, *, is_last: bool) -> Judgement:
+def judge(family: Sequence[Series], settings: GateSettings, *, is_last: bool) -> GateJudgement:
     """What all pairs so far say. is_last: there will be no more, so that what is undecided is inconclusive."""
     judged = judge_metrics(family, settings)
     if not judged or any(each.effect.count < PAIRS_MIN for each in judged):
-        return Judgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
+        return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
     # More pairs may still show that what is claimed is smaller than what matters: half of it is waited for.
     worse = [each for each in judged if each.is_worse]
     if any(is_last or each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in worse):
-        return Judgement(answer=GateAnswer.REGRESSION, is_final=True, metrics=judged)
+        return GateJudgement(answer=GateAnswer.REGRESSION, is_final=True, metrics=judged)
     if not all(each.is_below_limit for each in judged) or any(each.odd.is_odd for each in judged):
-        return Judgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
+        return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
     is_better = any(each.is_better and -each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in judged)
     answer = GateAnswer.IMPROVEMENT if is_better else GateAnswer.PASS
-    return Judgement(answer=answer, is_final=True, metrics=judged)
+    return GateJudgement(answer=answer, is_final=True, metrics=judged)
 
 
 def judge_metrics(family: Sequence[Series], settings: GateSettings) -> tuple[MetricJudgement, ...]:

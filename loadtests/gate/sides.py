@@ -28,7 +28,7 @@ class SideName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class GateSide:
     """told: where it comes from, in words: 'main (3f2c01a)', 'topology.consistency.default = QUORUM'."""
 
     name: SideName
@@ -71,13 +71,13 @@ def _differing(a: object, b: object, path: str = "") -> list[str]:
     return [] if a == b else [path]
 
 
-def with_keyspace(side: Side) -> Side:
+def with_keyspace(side: GateSide) -> GateSide:
     """The side in a keyspace of its own, named after both."""
     name = f"{side.scenario.topology.keyspace}_{side.name}"
     if len(name) > _KEYSPACE_SIZE_MAX:
         name = f"gate_{side.name}"
     topology = side.scenario.topology.model_copy(update={"keyspace": name})
-    return Side(name=side.name, told=side.told, scenario=side.scenario.model_copy(update={"topology": topology}))
+    return GateSide(name=side.name, told=side.told, scenario=side.scenario.model_copy(update={"topology": topology}))
 
 
 def shares_nodes(baseline: Topology, candidate: Topology) -> bool:

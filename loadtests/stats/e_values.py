@@ -66,7 +66,7 @@ def _log_of_signs(observed: Floats, mu0: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class EffectBounds:
     """Where an effect lies, by all pairs so far; `low` and `high` are infinite while there are too few."""
 
     mean: float
@@ -75,7 +75,7 @@ class Effect:
     count: int
 
 
-def confidence_sequence(observed: Floats, alpha: float) -> Effect:
+def confidence_sequence(observed: Floats, alpha: float) -> EffectBounds:
     """The effects that are not rejected at `alpha`: an interval around the mean, right at every look at once.
 
     observed: float64[n]. Infinite bounds for less than PAIRS_MIN observations.
@@ -84,9 +84,9 @@ def confidence_sequence(observed: Floats, alpha: float) -> Effect:
     count = len(observed)
     mean = float(observed.mean()) if count else 0.0
     if count < PAIRS_MIN:
-        return Effect(mean=mean, low=-np.inf, high=np.inf, count=count)
+        return EffectBounds(mean=mean, low=-np.inf, high=np.inf, count=count)
     low, high = (_bound(observed, mean, side, alpha) for side in (-1, 1))
-    return Effect(mean=mean, low=low, high=high, count=count)
+    return EffectBounds(mean=mean, low=low, high=high, count=count)
 
 
 def _bound(observed: Floats, mean: float, side: int, alpha: float) -> float:

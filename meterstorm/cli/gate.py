@@ -51,7 +51,7 @@ def gate_command(
             "--config",
             metavar="FILE",
             parser=path_named,
-            help="The effects that matter, the errors allowed, the effort; default gate.toml of the working folder, if it is there.",
+            help="The changes that matter, the errors allowed, the effort; default ./gate.toml, if there is one.",
         ),
     ] = None,
     out: Out = None,
@@ -67,34 +67,20 @@ def gate_command(
     if contact_points is not None:
         raise ScenarioError("--contact-points: a gate starts and stops nodes of its own; leave it out")
     settings = _settings(config)
-    from loadtests.gate.sides import Side, SideName, require_comparable
-    from meterstorm.jobs.gate_sides import RecordedSide, side_named
+    from loadtests.gate.sides import SideName
+    from meterstorm.jobs.gate_sides import require_same_kind, side_named
 
     sides = [
         side_named(name, words or [], scenario, seed)
         for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
     ]
-    ours, theirs = sides
-    if isinstance(ours, Side) and isinstance(theirs, Side):
-        require_comparable(ours.scenario, theirs.scenario)  # before drivers and kernels are loaded: they take seconds
-    elif isinstance(ours, Side) or isinstance(theirs, Side):
-        raise ScenarioError(
-            "one side was recorded and the other is not: give folders of recorded runs on both sides, or none (`meterstorm run` "
-            "records one)"
-        )
+    ours, theirs = require_same_kind(*sides)
     from meterstorm.display.gate import print_gate
     from meterstorm.jobs.gate import gate
-    from meterstorm.jobs.gate_recorded import gate_recorded
-
-    def measured(folder: Path, progress: "Progress") -> "GateResults":
-        if isinstance(ours, Side) and isinstance(theirs, Side):
-            return gate(ours, theirs, settings, folder, profile_folder=scenario.parent, progress=progress)
-        assert isinstance(ours, RecordedSide) and isinstance(theirs, RecordedSide)
-        return gate_recorded(ours, theirs, settings, folder)
 
     def job(progress: "Progress") -> "GateResults":
         with named_folder(out, f"{scenario.stem}-gate") as folder:
-            results = measured(folder, progress)
+            results = gate(ours, theirs, settings, folder, profile_folder=scenario.parent, progress=progress)
             page = RunFolder(folder).report
             print(results.model_dump_json(indent=2)) if as_json else print_gate(PlainConsole(), results, str(page))
             if open_report:

@@ -1,5 +1,6 @@
 """`meterstorm gate`: is the candidate slower than the baseline, or does it lose data?"""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,10 +9,12 @@ from pathlib import Path
 from loadtests.cluster.machine import available_memory_mib, fingerprint, processor_count
 from loadtests.errors import HarnessError
 from loadtests.gate.bench import GateMeasurements, measure_sides
-from loadtests.gate.judgement import GateAnswer, Judgement
-from loadtests.gate.sides import Side, SideName, require_comparable, shares_nodes
+from loadtests.gate.judgement import GateAnswer, GateJudgement
+from loadtests.gate.sides import GateSide, SideName, shares_nodes
 from loadtests.matrix.cells import Room
 from meterstorm.display.progress import Progress, Silent
+from meterstorm.jobs.gate_recorded import gate_recorded
+from meterstorm.jobs.gate_sides import RecordedSide, require_same_kind
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
@@ -25,20 +28,37 @@ from store.schemas import schema_of
 
 
 def gate(
-    baseline: Side,
-    candidate: Side,
+    baseline: GateSide | RecordedSide,
+    candidate: GateSide | RecordedSide,
     settings: GateSettings,
     out: Path,
     *,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> GateResults:
-    """Measure both sides in turns until the gate knows; results.json, report.html, junit.xml and gate.md in the new folder `out`.
+    """Measured or recorded sides: see `measured_gate` and `gate_recorded`. Raises ScenarioError for one of each."""
+    ours, theirs = require_same_kind(baseline, candidate)
+    if isinstance(ours, GateSide) and isinstance(theirs, GateSide):
+        return measured_gate(ours, theirs, settings, out, profile_folder=profile_folder, progress=progress)
+    assert isinstance(ours, RecordedSide) and isinstance(theirs, RecordedSide)
+    return gate_recorded(ours, theirs, settings, out)
 
-    Ctrl-C ends it early: what was measured is written, and the answer is inconclusive unless facts differ. Raises ScenarioError for
-    what the user can mend, HarnessError or StoreError when the machine or a node can't go on before a pair was measured.
+
+def measured_gate(
+    baseline: GateSide,
+    candidate: GateSide,
+    settings: GateSettings,
+    out: Path,
+    *,
+    profile_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> GateResults:
+    """Measure both sides in turns until the gate knows; results.json, report.html, junit.xml and gate.md in the new `out`.
+
+    Ctrl-C ends it early: what was measured is written, and the answer is inconclusive unless facts differ. Raises
+    ScenarioError for what the user can mend, HarnessError or StoreError when the machine or a node can't go on before a pair
+    was measured.
     """
-    require_comparable(baseline.scenario, candidate.scenario)
     for side in (baseline, candidate):
         schema_of(side.scenario)
     progress = progress or Silent()
@@ -53,7 +73,7 @@ def gate(
         def results() -> GateResults:
             return _results(sides, settings, measured, started, trouble)
 
-        def looked(judgement: Judgement, pairs: int) -> None:
+        def looked(judgement: GateJudgement, pairs: int) -> None:
             progress.detail(look_told(judgement, pairs, settings))
             results().write(out)  # a machine that dies leaves what was measured
 
@@ -87,7 +107,7 @@ def gate(
     return done
 
 
-def look_told(judgement: Judgement, pairs: int, settings: GateSettings) -> str:
+def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> str:
     """One line a look: how many metrics are settled, and which is worst."""
     settled = sum(each.is_below_limit for each in judgement.metrics)
     worst = max(judgement.metrics, key=lambda each: each.log_e if each.effect.mean > 0 else -1.0)
@@ -96,10 +116,11 @@ def look_told(judgement: Judgement, pairs: int, settings: GateSettings) -> str:
     )
     if judgement.answer is not GateAnswer.INCONCLUSIVE:
         return f"{words}: {judgement.answer}"
-    return f"{words}; most evidence for the worse: {worst.metric.name} ({10 ** (worst.log_e / 2.302585):.3g} of {1 / settings.errors.false_alarm:.3g})"
+    evidence = f"{math.exp(worst.log_e):.3g} of the {1 / settings.errors.false_alarm:.3g} that a claim asks for"
+    return f"{words}; most evidence for the worse: {worst.metric.name}, {evidence}"
 
 
-def _require_room(baseline: Side, candidate: Side) -> None:
+def _require_room(baseline: GateSide, candidate: GateSide) -> None:
     """Raises HarnessError where this machine can't host the nodes."""
     topologies = [side.scenario.topology for side in (baseline, candidate)]
     nodes = sum(topology.node_count for topology in topologies)
@@ -111,7 +132,7 @@ def _require_room(baseline: Side, candidate: Side) -> None:
 
 
 def _results(
-    sides: Mapping[SideName, Side],
+    sides: Mapping[SideName, GateSide],
     settings: GateSettings,
     measured: GateMeasurements,
     started: datetime,

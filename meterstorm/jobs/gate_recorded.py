@@ -125,8 +125,8 @@ def _require_alike(trials: Sequence[RecordedTrial]) -> None:
     for each in trials[1:]:
         if each.sent != first.sent:
             raise ScenarioError(
-                f"{each.path} and {first.path} are of different scenarios, seeds or traces: their loads differ, so a gate between "
-                "them says nothing of a change"
+                f"{each.path} and {first.path} are of different scenarios, seeds or traces: their loads differ, so a gate "
+                "between them says nothing of a change"
             )
         if each.machine != first.machine:
             raise ScenarioError(
@@ -180,7 +180,7 @@ def _of_benchmarks(path: Path) -> RecordedTrial:
     try:
         if path.stat().st_size > BENCHMARK_BYTES_MAX:
             raise ScenarioError(
-                f"{path}: has more than {BENCHMARK_BYTES_MAX // 2**20} MiB, which no file of pytest-benchmark has"
+                f"{path}: has more than {BENCHMARK_BYTES_MAX // 2**20} MiB, too much for a file of pytest-benchmark"
             )
         data = json.loads(read_text(path))
         values = {str(each["fullname"]): ("s", float(each["stats"]["median"]), True) for each in data["benchmarks"]}

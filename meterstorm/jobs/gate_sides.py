@@ -1,7 +1,7 @@
 """Where the two sides of a gate come from: revisions, files, overrides, recorded runs.
 
-A side is named by one or more words. `FIELD=VALUE` sets a field of the scenario; the one word that is none says where the scenario
-is from: a revision of the repository that its file is in, another file, or folders of recorded runs.
+A side is named by one or more words. `FIELD=VALUE` sets a field of the scenario; the one word that is none says where the
+scenario is from: a revision of the repository that its file is in, another file, or folders of recorded runs.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from loadtests.errors import HarnessError
-from loadtests.gate.sides import Side, SideName, overridden
+from loadtests.gate.sides import GateSide, SideName, overridden, require_comparable
 from scenarios.file import fault_told, resolve_scenario
 from scenarios.outside_text import UnreadableText, text_of, why_refused
 from scenarios.printable import printable, shortened
@@ -33,8 +33,11 @@ class RecordedSide:
     paths: tuple[Path, ...]
 
 
-def side_named(name: SideName, words: Sequence[str], scenario: Path, seed: int | None) -> Side | RecordedSide:
-    """A side from what was asked for. Raises ScenarioError for what the user can mend, NoBaseline for one that was never there."""
+def side_named(name: SideName, words: Sequence[str], scenario: Path, seed: int | None) -> GateSide | RecordedSide:
+    """A side from what was asked for.
+
+    Raises ScenarioError for what the user can mend, NoBaseline for one that was never there.
+    """
     assignments = [_assignment(word, f"--{name}") for word in words if _is_assignment(word)]
     sources = [word for word in words if not _is_assignment(word)]
     if len(sources) > 1:
@@ -55,8 +58,23 @@ def side_named(name: SideName, words: Sequence[str], scenario: Path, seed: int |
     if assignments:
         set_told = ", ".join(f"{field} = {value}" for field, value in assignments)
         found, told = _set(name, found, assignments), f"{told} with {set_told}" if sources else set_told
-    return Side(
+    return GateSide(
         name=name, told=shortened(printable(told), 200), scenario=found if seed is None else with_seed(found, seed)
+    )
+
+
+def require_same_kind(
+    baseline: GateSide | RecordedSide, candidate: GateSide | RecordedSide
+) -> tuple[GateSide, GateSide] | tuple[RecordedSide, RecordedSide]:
+    """Both sides, when both can be measured and send the same, or both were recorded. Raises ScenarioError else."""
+    if isinstance(baseline, GateSide) and isinstance(candidate, GateSide):
+        require_comparable(baseline.scenario, candidate.scenario)
+        return baseline, candidate
+    if isinstance(baseline, RecordedSide) and isinstance(candidate, RecordedSide):
+        return baseline, candidate
+    raise ScenarioError(
+        "one side was recorded and the other is not: give folders of recorded runs on both sides, or on none (`meterstorm run` "
+        "records one)"
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from loadtests.gate.bench import GateMeasurements
-from loadtests.gate.exact import Counter
+from loadtests.gate.exact import ExactCounter
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.judgement import GateAnswer, Judgement, MetricJudgement
+from loadtests.gate.judgement import GateAnswer, GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
@@ -56,7 +56,7 @@ def answer_of(
     return _answered(*answer_of_speed(measured.judgement, doubts), not_seen)
 
 
-def answer_of_speed(judgement: Judgement, doubts: Sequence[str]) -> tuple[Answer, list[str]]:
+def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[Answer, list[str]]:
     """By the metrics alone; a doubt about the generator leaves nothing to claim."""
     if doubts:
         return Answer.INCONCLUSIVE, list(doubts)
@@ -78,7 +78,7 @@ def answer_of_speed(judgement: Judgement, doubts: Sequence[str]) -> tuple[Answer
             return Answer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement))
 
 
-def _pairs(judgement: Judgement) -> int:
+def _pairs(judgement: GateJudgement) -> int:
     return max((each.effect.count for each in judgement.metrics), default=0)
 
 
@@ -237,12 +237,12 @@ def _notes(judged: MetricJudgement) -> list[str]:
     return notes
 
 
-def worse_counters(counters: Sequence[Counter], settings: GateSettings) -> list[Counter]:
+def worse_counters(counters: Sequence[ExactCounter], settings: GateSettings) -> list[ExactCounter]:
     """Those that grew by more than is allowed."""
     return [each for each in counters if each.increase > settings.limits.counters]
 
 
-def counter_of(counter: Counter, settings: GateSettings) -> CounterResult:
+def counter_of(counter: ExactCounter, settings: GateSettings) -> CounterResult:
     """A counter as results have it."""
     return CounterResult(
         name=counter.name,

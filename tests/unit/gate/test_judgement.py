@@ -1,0 +1,99 @@
+"""What pairs say: each answer from a series that was made for it."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from loadtests.gate.judgement import GateAnswer, GateJudgement, Metric, Series, judge, log_ratios
+from scenarios.gate_file import GateSettings
+
+SETTINGS = GateSettings()
+P50 = Metric(name="writes p50", unit="ms", limit=0.15)
+THROUGHPUT = Metric(name="throughput", unit="operations/s", limit=0.1, more_is_worse=False)
+
+
+def series(change: float, noise: float = 0.03, pairs: int = 30, *, metric: Metric = P50, seed: int = 1) -> Series:
+    random = np.random.default_rng(seed)
+    baseline = 10 * np.exp(random.normal(0, noise / 2, pairs))
+    ratio = np.exp(np.log1p(change) + random.normal(0, noise, pairs))
+    return Series(metric=metric, baseline=baseline, candidate=baseline * ratio)
+
+
+def judged(*family: Series, is_last: bool = False) -> GateJudgement:
+    return judge(family, SETTINGS, is_last=is_last)
+
+
+def test_no_change_passes_as_soon_as_every_interval_lies_below_what_matters() -> None:
+    found = judged(series(0.0), series(0.0, metric=THROUGHPUT, seed=2))
+    assert found.answer is GateAnswer.PASS and found.is_final
+
+
+def test_noise_that_hides_what_matters_is_no_pass() -> None:
+    noisy = series(0.0, noise=0.5)
+    found = judged(series(0.0), noisy)
+    assert found.answer is GateAnswer.INCONCLUSIVE and not found.is_final
+    assert judged(noisy, is_last=True).is_final
+    (metric,) = judged(noisy).metrics
+    assert metric.needed is not None and metric.needed > 30
+    assert metric.smallest is not None and metric.smallest > 0.15
+
+
+def test_a_change_for_the_worse_in_one_metric_of_many_is_a_regression() -> None:
+    others = [series(0.0, seed=seed) for seed in range(2, 14)]
+    found = judged(*others, series(0.2))
+    assert found.answer is GateAnswer.REGRESSION and found.is_final
+    assert [each.is_worse for each in found.metrics] == [False] * 12 + [True]
+
+
+def test_less_throughput_is_worse_and_more_is_better() -> None:
+    assert judged(series(-0.2, metric=THROUGHPUT)).answer is GateAnswer.REGRESSION
+    assert judged(series(+0.2, metric=THROUGHPUT)).answer is GateAnswer.IMPROVEMENT
+
+
+def test_an_improvement_beside_something_open_is_not_claimed_yet() -> None:
+    assert judged(series(-0.3), series(0.0, noise=0.5, seed=2)).answer is GateAnswer.INCONCLUSIVE
+
+
+def test_a_shown_change_that_matters_less_passes_and_is_told() -> None:
+    found = judged(series(0.04, noise=0.01))
+    (metric,) = found.metrics
+    assert found.answer is GateAnswer.PASS
+    assert metric.is_claimed and metric.effect.low > 0 and not metric.is_worse
+
+
+def test_a_shown_change_whose_size_is_open_waits_and_ends_as_a_regression() -> None:
+    """A tenth of what 15 % would be is shown to be there: more pairs may still show that it matters less."""
+    between = series(0.06, noise=0.062, pairs=40, seed=4)
+    found = judged(between)
+    (metric,) = found.metrics
+    assert metric.is_claimed and metric.effect.high > np.log1p(0.05)
+    tight = Metric(name="tight", unit="ms", limit=0.07)
+    open_size = Series(metric=tight, baseline=between.baseline, candidate=between.candidate)
+    assert judged(open_size, is_last=True).answer is GateAnswer.REGRESSION
+
+
+def test_four_pairs_say_nothing_however_clear_they_are() -> None:
+    found = judged(series(1.0, pairs=4))
+    assert found.answer is GateAnswer.INCONCLUSIVE and not found.is_final
+
+
+def test_a_pass_on_two_levels_is_none() -> None:
+    random = np.random.default_rng(2)
+    ratio = np.exp(np.where(np.arange(60) % 5 < 2, 0.1, 0.0) + random.normal(0, 0.004, 60))
+    found = judged(Series(metric=P50, baseline=np.ones(60), candidate=ratio), is_last=True)
+    assert found.metrics[0].is_below_limit and found.metrics[0].odd.has_two_levels
+    assert found.answer is GateAnswer.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "worse"),
+    [([2.0], [4.0], [np.log(2)]), ([0.0], [0.0], [0.0]), ([4.0], [2.0], [-np.log(2)])],
+)
+def test_ratios_are_logarithms_and_nothing_over_nothing_is_no_change(
+    baseline: list[float], candidate: list[float], worse: list[float]
+) -> None:
+    found: NDArray[np.float64] = log_ratios(np.array(baseline), np.array(candidate), more_is_worse=True)
+    assert found == pytest.approx(worse)
+    assert log_ratios(np.array(baseline), np.array(candidate), more_is_worse=False) == pytest.approx(
+        [-each for each in worse]
+    )
