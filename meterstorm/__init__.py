@@ -199,11 +199,11 @@ def gate(
 
     path = Path(scenario)
     settings = GateSettings() if config is None else load_gate_settings(Path(config))
-    sides = (
+    ours, theirs = (
         side_named(name, [words] if isinstance(words, str) else words, path, seed)
         for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
     )
-    return job(*sides, settings, Path(out), profile_folder=path.parent, progress=progress)
+    return job(ours, theirs, settings, Path(out), profile_folder=path.parent, progress=progress)
 
 
 def report(*runs: Place, out: Place | None = None) -> Path:
