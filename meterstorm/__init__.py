@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loa
     from loadtests.cluster.connect import Endpoint
     from loadtests.fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
-    from reports.gate.results import GateResults
     from reports.results.capacity import CapacityResults
+    from reports.results.gate import GateResults
     from reports.results.matrix import MatrixResults
     from reports.results.run import Results
     from reports.results.simulation import SimulationResults

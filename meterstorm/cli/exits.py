@@ -13,8 +13,8 @@ from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.gate.results import GateResults
     from reports.results.capacity import CapacityResults
+    from reports.results.gate import GateResults
     from reports.results.matrix import MatrixResults
     from reports.results.run import Results
 

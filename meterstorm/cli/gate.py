@@ -16,7 +16,7 @@ from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.gate.results import GateResults
+    from reports.results.gate import GateResults
 
 DEFAULT_CONFIG = Path("gate.toml")
 

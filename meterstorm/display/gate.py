@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.table import Table
 
 from meterstorm.display.table import print_table
-from reports.gate.results import GateResults
 from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.results.gate import GateResults
 from scenarios import wording
 from scenarios.wording import counted
 

@@ -19,7 +19,7 @@ from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
 from reports.gate.page import write_gate_report
-from reports.gate.results import GateResults
+from reports.results.gate import GateResults
 from reports.results.parts import Machine
 from scenarios.gate_file import GateSettings
 from scenarios.spec import NoBaseline

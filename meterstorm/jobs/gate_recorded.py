@@ -20,9 +20,9 @@ from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of_speed, metric_of
 from reports.gate.page import write_gate_report
-from reports.gate.results import Answer, GateResults, SideResult
+from reports.results.gate import Answer, GateResults, SideResult
 from reports.results.parts import Machine
-from reports.run.results import Results, load_results
+from reports.results.run import Results, load_results
 from scenarios.gate_file import GateSettings
 from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import NoBaseline, ScenarioError

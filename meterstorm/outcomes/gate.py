@@ -14,8 +14,8 @@ from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import COUNTS_SIZE
-from reports.gate.results import Answer, CounterResult, CurveResult, MetricResult, SideResult, TableFacts
 from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
+from reports.results.gate import Answer, CounterResult, CurveResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve
 from scenarios.gate_file import GateSettings
 from scenarios.spec import Scenario, Validity

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.drawing.axes import FONT_SMALL_PX, PIXELS_PER_INCH, STYLE
 from reports.drawing.palette import light
-from reports.gate.results import Answer, MetricResult
+from reports.results.gate import Answer, MetricResult
 
 ROW_PX = 20
 HEAD_PX, FOOT_PX = 26, 40

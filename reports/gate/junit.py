@@ -1,7 +1,7 @@
 """junit.xml of a gate: a test case for each metric, for the facts and for the exact counters. Pure."""
 
-from reports.gate.results import GateResults
 from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
+from reports.results.gate import GateResults
 from reports.results.junit import Case, Suite, junit_text
 from reports.results.parts import Verdict
 

@@ -2,8 +2,8 @@
 
 import re
 
-from reports.gate.results import Answer, GateResults
 from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.results.gate import Answer, GateResults
 from scenarios import wording
 from scenarios.printable import printable
 

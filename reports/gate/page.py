@@ -11,8 +11,8 @@ from reports.drawing.svg import render
 from reports.gate.figures import draw_changes
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
-from reports.gate.results import GateResults, load_gate
 from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.results.gate import GateResults, load_gate
 from reports.run.figures import NARROW, WIDE, NamedCurve, draw_percentile_curves
 from reports.run.gallery import Picture, picture, slug, wide_picture
 from reports.run.latency import PercentileCurve

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.gate.results import Answer, CounterResult, GateResults, MetricResult, TableFacts
+from reports.results.gate import Answer, CounterResult, GateResults, MetricResult, TableFacts
 from scenarios import wording
 
 NAMED_MAX = 5

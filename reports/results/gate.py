@@ -2,7 +2,7 @@
 
 Field names end in their units. `None` means that a figure does not exist (too little was measured), never zero. Changes are
 shares, candidate against baseline, positive for the worse: 0.1 is a tenth slower, dearer or larger.
-Regenerate the schema after a change: `uv run python -m reports.gate.results > docs/gate.schema.json`.
+Regenerate the schema after a change: `uv run python -m reports.results.gate > docs/gate.schema.json`.
 """
 
 from enum import StrEnum
