@@ -41,7 +41,7 @@ class GateAnswer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class GateMetric:
     """Something that is measured of both sides. more_is_worse: False of throughput. limit: the change that matters."""
 
     name: str
@@ -54,7 +54,7 @@ class Metric:
 class Series:
     """A metric in every pair: float64[pairs] of each side, in the order in which they were taken."""
 
-    metric: Metric
+    metric: GateMetric
     baseline: Floats
     candidate: Floats
 
@@ -78,7 +78,7 @@ class MetricJudgement:
     odd: Oddity
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> GateMetric:
         return self.series.metric
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.gate.judgement import Metric, Series
+from loadtests.gate.judgement import GateMetric, Series
 from loadtests.gate.pairs import Pair, SideTrial
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import percentiles_us
@@ -20,30 +20,30 @@ SHARE_MIN = 0.1  # of all responses that an operation has, so as to be metrics o
 
 OWN_MAX = 0.75  # of its kind's responses: more, and it would say the same twice
 
-Measures = Mapping[Metric, Callable[[SideTrial], float]]
+Measures = Mapping[GateMetric, Callable[[SideTrial], float]]
 Lanes = NDArray[np.intp]
 
 
 def measures_of(settings: GateSettings, groups: Mapping[str, Lanes], pairs: Sequence[Pair], dc_count: int) -> Measures:
     """The family, by what the first pairs have enough of: it is fixed before anything is judged."""
     limits = settings.limits
-    found: dict[Metric, Callable[[SideTrial], float]] = {
-        Metric(name="throughput", unit="operations/s", limit=limits.throughput, more_is_worse=False): lambda trial: (
-            trial.throughput_per_s
-        ),
-        Metric(name="server CPU", unit="µs/operation", limit=limits.server_cpu): lambda trial: (
+    found: dict[GateMetric, Callable[[SideTrial], float]] = {
+        GateMetric(
+            name="throughput", unit="operations/s", limit=limits.throughput, more_is_worse=False
+        ): lambda trial: trial.throughput_per_s,
+        GateMetric(name="server CPU", unit="µs/operation", limit=limits.server_cpu): lambda trial: (
             trial.cpu_us_per_operation
         ),
     }
     if dc_count > 1:
-        between = Metric(name="between DCs", unit="bytes/operation", limit=limits.between_dcs)
+        between = GateMetric(name="between DCs", unit="bytes/operation", limit=limits.between_dcs)
         found[between] = lambda trial: trial.wan_bytes_per_operation
     for name, lanes in groups.items():
         fewest = min(int(trial.response[lanes].sum()) for pair in pairs for trial in pair.sides.values())
         for quantile in QUANTILES if name in KINDS else QUANTILES_OF_ONE:
             if fewest * min(quantile, 100 - quantile) / 100 >= BEYOND_MIN:
                 limit = limits.response_p99 if quantile > 95 else limits.response
-                metric = Metric(name=f"{name} p{quantile:g}", unit="ms", limit=limit)
+                metric = GateMetric(name=f"{name} p{quantile:g}", unit="ms", limit=limit)
                 found[metric] = _quantile_ms(lanes, quantile)
     return found
 

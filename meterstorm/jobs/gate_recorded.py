@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
-from loadtests.gate.judgement import Metric, Series, judge
+from loadtests.gate.judgement import GateMetric, Series, judge
 from meterstorm.jobs.gate_sides import RecordedSide
 from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
@@ -107,7 +107,7 @@ def series_of(
     found = []
     for name in names:
         unit, _, more_is_worse = ours[0].values[name]
-        metric = Metric(name=name, unit=unit, limit=_limit(name, settings), more_is_worse=more_is_worse)
+        metric = GateMetric(name=name, unit=unit, limit=_limit(name, settings), more_is_worse=more_is_worse)
         baseline, candidate = (np.array([each.values[name][1] for each in side], np.float64) for side in (ours, theirs))
         found.append(Series(metric=metric, baseline=baseline, candidate=candidate))
     return tuple(found)

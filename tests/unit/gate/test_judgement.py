@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loadtests.gate.judgement import GateAnswer, GateJudgement, Metric, Series, judge, log_ratios
+from loadtests.gate.judgement import GateAnswer, GateJudgement, GateMetric, Series, judge, log_ratios
 from scenarios.gate_file import GateSettings
 
 SETTINGS = GateSettings()
-P50 = Metric(name="writes p50", unit="ms", limit=0.15)
-THROUGHPUT = Metric(name="throughput", unit="operations/s", limit=0.1, more_is_worse=False)
+P50 = GateMetric(name="writes p50", unit="ms", limit=0.15)
+THROUGHPUT = GateMetric(name="throughput", unit="operations/s", limit=0.1, more_is_worse=False)
 
 
-def series(change: float, noise: float = 0.03, pairs: int = 30, *, metric: Metric = P50, seed: int = 1) -> Series:
+def series(change: float, noise: float = 0.03, pairs: int = 30, *, metric: GateMetric = P50, seed: int = 1) -> Series:
     random = np.random.default_rng(seed)
     baseline = 10 * np.exp(random.normal(0, noise / 2, pairs))
     ratio = np.exp(np.log1p(change) + random.normal(0, noise, pairs))
@@ -67,7 +67,7 @@ def test_a_shown_change_whose_size_is_open_waits_and_ends_as_a_regression() -> N
     found = judged(between)
     (metric,) = found.metrics
     assert metric.is_claimed and metric.effect.high > np.log1p(0.05)
-    tight = Metric(name="tight", unit="ms", limit=0.07)
+    tight = GateMetric(name="tight", unit="ms", limit=0.07)
     open_size = Series(metric=tight, baseline=between.baseline, candidate=between.candidate)
     assert judged(open_size, is_last=True).answer is GateAnswer.REGRESSION
 

@@ -341,9 +341,7 @@ def test_the_report_is_drawn_again_from_what_the_folder_holds(made: Path, tmp_pa
 def test_what_is_no_simulation_is_not_drawn(made: Path, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"scenario": 3}')
     assert invoke("report", str(tmp_path)).exit_code == 2
-    assert "holds the results of no job that there is" in " ".join(
-        invoke("report", str(tmp_path)).output.split()
-    )
+    assert "holds the results of no job that there is" in " ".join(invoke("report", str(tmp_path)).output.split())
     shutil.copy(made / "results.json", tmp_path)
     result = invoke("report", str(tmp_path))
     assert result.exit_code == 2
