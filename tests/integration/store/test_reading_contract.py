@@ -198,6 +198,19 @@ def test_a_corrected_half_hour_stands_beside_its_day(store: ReadingStore, home: 
     assert [usage.usage_wh for usage in store.usage(home, 0, JANUARY)] == [48]  # until the day is folded anew
 
 
+def test_a_month_of_half_hours_is_that_of_its_days(store: ReadingStore, home: int) -> None:
+    """From the 15th to the 31st, and the 1st of February, which is of another month."""
+    for day in (0, 1, 16, 17):
+        store.append(delivery(home, [day + 1] * 48, slot=day * 48))
+    store.append(delivery(home, [9] * 48, fuel=1))
+    days = [store.intervals(home, 0, START_US + day * DAY_US) for day in range(17)]
+    january = store.intervals_of_month(home, 0, JANUARY)
+    assert january == [run for runs in days for run in runs]
+    assert [run.values_wh[0] for run in january] == [1, 2, 17]
+    assert [run.values_wh[0] for run in store.intervals_of_month(home, 0, JANUARY + 1)] == [18]
+    assert store.intervals_of_month(home, 1, JANUARY - 89) == []  # December
+
+
 def test_a_register_alone_moves_the_latest_state_only(store: ReadingStore, home: int) -> None:
     store.append(delivery(home, [1] * 48, register_wh=9_000))
     store.append_register(delivery(home, [], slot=60, register_wh=9_500, day_wh=0))

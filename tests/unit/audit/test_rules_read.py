@@ -1,5 +1,6 @@
 """The rules over a store that a storm has filled, on dictionaries: what is whole passes, and what was planted is found."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
+from store.customers import by_rate, energy
+from store.customers.by_rate import HalfHoursOf, used_before_wh
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings
@@ -179,3 +182,39 @@ def test_what_a_read_may_not_show_breaks_no_rule_but_a_row_that_is_wrong_by_itse
     assert is_right is False or f"a read at {level} may not show" in (shown.sample or "")
     assert checks["registers never fall"].is_right is False
     assert checks["a customer's days are those of the clock on the wall"].is_right
+
+
+def with_blocks_and_caps() -> Scenario:
+    """Blocks of a local day on two tariffs, under caps of one region from the day on which the clocks go forward."""
+    told = scenario(start="2026-03-28").model_dump(mode="json", exclude={"tariffs", "caps"})
+    saver = {
+        "rates": {"night": {"electricity": "9.8765", "register": "low"}, "day": {"electricity": "26.4159", "gas": "6"}},
+        "bands": [{"rate": "night", "from": "00:30", "to": "04:30"}],
+        "otherwise": "day",
+        "blocks": [
+            {"fuel": "electricity", "above_kwh": "0.2", "rates": {"night": "12", "day": "31.5"}},
+            {"fuel": "electricity", "above_kwh": "3.3", "rates": {"day": "22.2222"}},
+            {"fuel": "gas", "above_kwh": "8.001", "rates": {"day": "5.4321"}},
+        ],
+        "standing": {"electricity": "60"},
+    }
+    tariffs = [{"name": "saver", "share": 0.5, **saver}, {"name": "by UTC", "share": 0.5, **saver, "clock": "utc"}]
+    regions = [{"name": "north", "share": 0.5}, {"name": "south", "share": 0.5}]
+    cap = {"region": "north", "from": "2026-03-29", "electricity": "28", "standing": {"electricity": "53.8"}}
+    # files have dates, which JSON has as texts: those are read by model_validate_json alone
+    whole = told | {"tariffs": tariffs, "caps": [cap], "estate": told["estate"] | {"regions": regions}}
+    return Scenario.model_validate_json(json.dumps(whole))
+
+
+def test_blocks_and_caps_pass_and_blocks_that_are_counted_otherwise_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    estate = build_estate(with_blocks_and_caps())
+    assert len(price_lists_of(estate)) == 3
+    assert all(one.is_right for one in checks_of(estate, monkeypatch).values())
+
+    def of_utc(fuel: int, instant_us: int, half_hours: HalfHoursOf, _: Calendar) -> int:
+        return used_before_wh(fuel, instant_us, half_hours, UTC_CALENDAR)
+
+    monkeypatch.setattr(by_rate, "used_before_wh", of_utc)
+    monkeypatch.setattr(energy, "used_before_wh", of_utc)
+    wrong = {name for name, one in checks_of(estate, monkeypatch).items() if not one.is_right}
+    assert wrong == {"displays show the price in force", "bills add up to the half-hours"}
