@@ -12,7 +12,7 @@ import re
 import zlib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,22 @@ Cell = tuple[int, Any]  # write timestamp [us], value
 Key = tuple[Any, ...]
 
 
+class _Condition(NamedTuple):
+    column: str
+    compare: Callable[[Any, Any], bool]
+    bind: str  # by its name
+
+
+class _Query(NamedTuple):
+    """What a SELECT asks."""
+
+    table: str
+    columns: tuple[str, ...]
+    equals: dict[str, str]  # column -> bind
+    others: tuple[_Condition, ...]
+    limit: int | None
+
+
 class _MemoryTable:
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -49,6 +65,8 @@ class _MemoryTable:
         self.clustering = key[len(table.partition_key) :]
         self.list_names = {one.name for one in table.columns if one.type is CqlType.INT_LIST}
         self.instants = {column.name for column in table.columns if column.type is CqlType.TIMESTAMP}
+        self.value_names = [one.name for one in table.columns if one.name not in key]
+        self._absent = {column.name: None for column in table.columns}
         self.partitions: dict[Key, dict[Key, dict[str, Cell]]] = {}
         self.deleted_us: dict[
             tuple[Key, Key], int
@@ -71,16 +89,16 @@ class _MemoryTable:
 
     def rows_with_time(self, partition: Key) -> Iterator[tuple[int, dict[str, Any]]]:
         """The rows of a partition with the greatest write timestamp of their cells; NULL where there is none."""
+        names = self.table.partition_key + self.clustering
         for key, cells in sorted(self.partitions.get(partition, {}).items()):
-            values = dict(zip(self.table.partition_key + self.clustering, partition + key, strict=True))
+            values = dict(zip(names, partition + key, strict=True))
             held_us = max((write_us for write_us, _ in cells.values()), default=NULL)
             yield held_us, values | {name: cell[1] for name, cell in cells.items()}
 
     def rows(self, partition: Key) -> Iterator[dict[str, Any]]:
         """The rows of a partition in clustering order, as column -> value."""
-        absent = {column.name: None for column in self.table.columns}
         for _, values in self.rows_with_time(partition):
-            yield absent | values
+            yield self._absent | values
 
 
 class MemoryStatements:
@@ -90,9 +108,11 @@ class MemoryStatements:
         self.schema = schema
         self._tables = {table.name: _MemoryTable(table) for table in schema.tables}
         self._writes: dict[AnyOperation, Write] = {write.statement.operation: write for write in schema.writes}
+        self._statements: dict[AnyOperation, Statement] = {one.operation: one for one in schema.statements}
+        self._queries: dict[AnyOperation, _Query] = {}  # of statements that were run
 
     def run(self, operation: AnyOperation, values: Values) -> list[Any]:
-        statement = self.schema.statement(operation)
+        statement = self._statements[operation]
         bound = {bind.name: _plain(values[bind.name]) for bind in statement.binds}
         write = self._writes.get(operation)
         if write is None:
@@ -160,12 +180,12 @@ class MemoryStatements:
         if bound["write_us"] <= held.deleted_us.get(held.key(bound), NULL):
             return
         cells = held.row(bound)
-        for column in held.table.columns:
-            if column.name in held.table.partition_key or column.name in held.clustering or column.name not in bound:
+        for name in held.value_names:
+            if name not in bound:
                 continue
-            offered = (bound["write_us"], bound[column.name])
-            if column.name not in cells or _order(offered) >= _order(cells[column.name]):
-                cells[column.name] = offered
+            offered = (bound["write_us"], bound[name])
+            if name not in cells or _order(offered) >= _order(cells[name]):
+                cells[name] = offered
 
     def _count(self, held: _MemoryTable, statement: Statement, bound: dict[str, Any]) -> None:
         """A counter has no timestamp and no memory of what it has counted."""
@@ -176,22 +196,35 @@ class MemoryStatements:
         cells[name] = (0, so_far + bound[statement.binds[0].name])
 
     def _select(self, statement: Statement, bound: dict[str, Any]) -> list[Any]:
-        parsed = _SELECT.fullmatch(statement.cql)
-        assert parsed is not None, f"not a query of the model's: {statement.cql}"
-        conditions = [
-            (*found.groups(), bound[bind.name])
-            for found, bind in zip(_CONDITION.finditer(parsed["where"]), statement.binds, strict=True)
-        ]
-        held = self._tables[parsed["table"]]
-        equals = {name: value for name, sign, value in conditions if sign == "="}
-        partition = tuple(equals[name] for name in held.table.partition_key)
-        columns = [name.strip() for name in parsed["columns"].split(",")]
+        query = self._queries.get(statement.operation)
+        if query is None:
+            query = self._queries[statement.operation] = _query_of(statement)
+        held = self._tables[query.table]
+        partition = tuple(bound[query.equals[name]] for name in held.table.partition_key)
+        wanted = [(name, operator.eq, bound[bind]) for name, bind in query.equals.items()]
+        wanted += [(one.column, one.compare, bound[one.bind]) for one in query.others]
         rows = [
-            _row(columns, values, held.instants)
+            _row(query.columns, values, held.instants)
             for values in held.rows(partition)
-            if all(_COMPARE[sign](values[name], value) for name, sign, value in conditions)
+            if all(compare(values[name], value) for name, compare, value in wanted)
         ]
-        return rows[: int(parsed["limit"])] if parsed["limit"] else rows
+        return rows[: query.limit]
+
+
+def _query_of(statement: Statement) -> _Query:
+    parsed = _SELECT.fullmatch(statement.cql)
+    assert parsed is not None, f"not a query of the model's: {statement.cql}"
+    conditions = [
+        (*found.groups(), bind.name)
+        for found, bind in zip(_CONDITION.finditer(parsed["where"]), statement.binds, strict=True)
+    ]
+    return _Query(
+        table=parsed["table"],
+        columns=tuple(name.strip() for name in parsed["columns"].split(",")),
+        equals={name: bind for name, sign, bind in conditions if sign == "="},
+        others=tuple(_Condition(name, _COMPARE[sign], bind) for name, sign, bind in conditions if sign != "="),
+        limit=int(parsed["limit"]) if parsed["limit"] else None,
+    )
 
 
 def _token(key: Key) -> int:
@@ -227,9 +260,9 @@ def _order(cell: Cell) -> tuple[int, Any]:
     return write_us, (value < 0, value) if isinstance(value, int) else value
 
 
-def _row(columns: Sequence[str], values: dict[str, Any], instants: set[str]) -> Any:
+def _row(columns: tuple[str, ...], values: dict[str, Any], instants: set[str]) -> Any:
     """A row as cassandra-driver gives it: attributes by name, naive datetimes in UTC, None for what was never written."""
-    row_type = _row_type(tuple(columns))
+    row_type = _row_type(columns)
     return row_type(*(_instant(values.get(name)) if name in instants else values.get(name) for name in columns))
 
 

@@ -116,3 +116,13 @@ def test_unknown_zones_are_refused(zone: str) -> None:
 def test_zones_and_years_that_half_hours_have_no_days_in(zone: str, day: tuple[int, int, int], told: str) -> None:
     with pytest.raises(CalendarError, match=told):
         Calendar(zone).day_start_us((date(*day) - date(1970, 1, 1)).days)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "Atlantic/Reykjavik", "America/Bogota", "Asia/Kolkata"])
+def test_one_day_is_told_as_many_are(zone: str) -> None:
+    calendar = Calendar(zone)
+    days = np.arange(20_450, 20_830)
+    starts_us = calendar.day_starts_us(days)
+    assert [calendar.day_start_us(day) for day in days.tolist()] == starts_us.tolist()
+    instants = np.concatenate([starts_us - 1, starts_us, starts_us + 1])
+    assert [calendar.day_of(one) for one in instants.tolist()] == calendar.days_of(instants).tolist()
