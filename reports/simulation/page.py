@@ -20,7 +20,8 @@ SIMULATION_TERMS = (
     ("Message", "What the head-end gets or sends: a delivery of readings, a customer's query, an alert, a command."),
     (
         "Reading",
-        "One value of one meter: a half-hour, a 10-second value or a register. A daily upload brings 48 half-hours.",
+        "One value of one meter: a half-hour or quarter-hour, a 10-second value or a register. A daily upload brings 48 "
+        "half-hours, or 96 quarter-hours.",
     ),
     (
         "Offered load",
