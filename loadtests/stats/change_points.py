@@ -31,11 +31,16 @@ from loadtests.stats.estimates import Estimate, Floats
 LASTING_MIN = 3  # runs on each side of a change: one or two slow ones in a row are a spike
 RECENT = 30
 RUNS_MAX = 200  # the exact tails of so many runs take 10 MB; a history keeps its newest
-DRAWS_BEYOND = 20  # of the simulated series without a change, so many lie beyond the critical value: known to a fifth
+DRAWS_BEYOND = 50  # of the simulated series without a change, so many lie beyond the critical value: known to a seventh
 DRAWS_MAX = 200_000
 CORRELATION_MAX = 0.95
 _AT_A_TIME = 1_000_000  # ranks that are drawn at once: 8 MB
-_NULL_SEED = 0x6E756C6C  # of the simulated series: the same for everybody, as the answer must be
+_NULL_SEED, _POWER_SEED = (
+    0x6E756C6C,
+    0x706F7765,
+)  # of the simulated series: the same for everybody, as the answer must be
+_POWER_SERIES = 1_000
+_STEP_MAX = 25.6  # standard deviations: beyond, a step has no more of the order to change
 
 Ranks = NDArray[np.int64]
 
@@ -142,18 +147,36 @@ def runs_needed(error: float) -> int:
     return next(runs for runs in range(2 * LASTING_MIN, RUNS_MAX) if earliest_seen(runs, error) is not None)
 
 
-def smallest_step(spread: float, runs: int, newest: int, error: float, power: float = 0.9) -> float:
-    """The step that is found with this power once so many of the newest runs have it, in the unit of the spread; about.
+def smallest_step(spread: float, runs: int, newest: int, error: float, power: float = 0.8) -> float | None:
+    """The step that is found with this power once so many of the newest runs have it, in the unit of the spread.
 
-    spread: the standard deviation of a level's runs. Of normal noise, by the rank-sum test's efficiency there (3 / pi).
-    Source: Lehmann, "Nonparametrics" (1975), section 2.4.
+    spread: the standard deviation of a level's runs. Simulated, of independent runs of normal noise; heavy tails take a larger
+    one. None: no step is found so often.
     """
-    steps = []
-    for first, allowed in _windows(runs, error):
-        length = runs - first
-        needed = critical_value(length, allowed) + float(stats.norm.ppf(power))
-        steps.append(spread * needed * float(np.sqrt(np.pi / 3 * length / ((length - newest) * newest))))
-    return min(steps)
+    steps = _smallest_of_normal(runs, newest, error, power)
+    return None if steps is None else spread * steps
+
+
+@lru_cache(maxsize=32)
+def _smallest_of_normal(runs: int, newest: int, error: float, power: float) -> float | None:
+    noise = keyed_generator(_POWER_SEED, runs).standard_normal((_POWER_SERIES, runs))
+
+    def is_found(step: float) -> bool:
+        values, seen = noise.copy(), np.zeros(_POWER_SERIES, np.bool_)
+        values[:, runs - newest :] += step
+        for first, allowed in _windows(runs, error):
+            part = values[:, first:]
+            ranks = part.argsort(axis=1).argsort(axis=1) + 1
+            seen |= _clearest_split(ranks)[0] > critical_value(part.shape[1], allowed)
+        return bool(seen.mean() >= power)
+
+    low, high = 0.0, _STEP_MAX
+    if not is_found(high):
+        return None
+    while high - low > 0.05:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_found(middle) else (middle, high)
+    return high
 
 
 def spread_of(values: Floats, indices: list[int]) -> float:
@@ -204,18 +227,22 @@ def _clearest_split(ranks: Ranks) -> tuple[Floats, NDArray[np.int64]]:
     sums = np.cumsum(ranks, axis=1)
     scores = splits.scores[splits.offset[before] + sums[:, before - 1] - before * (before + 1) // 2]
     clearest = scores.argmax(axis=1)
-    alike = _correlation(ranks)
-    return scores[np.arange(len(ranks)), clearest] * np.sqrt((1 - alike) / (1 + alike)), before[clearest]
+    row, at = np.arange(len(ranks)), before[clearest]
+    alike = _correlation(ranks, sums[row, at - 1], at)
+    return scores[row, clearest] * np.sqrt((1 - alike) / (1 + alike)), at
 
 
-def _correlation(ranks: Ranks) -> Floats:
-    """How much each run of int64[series, n] is like the one before it, float64[series] of 0 and more.
+def _correlation(ranks: Ranks, sums: Ranks, at: NDArray[np.int64]) -> Floats:
+    """How much each run of int64[series, n] is like the one before it, beyond a step at `at`: float64[series] of 0 and more.
 
-    From differences: where runs depend on each other, those two apart differ by 1 + this times as much in square as neighbours.
-    A few changes of level hardly move that, as they do a correlation about one mean.
+    sums: of the ranks before the step. From differences: where runs depend on each other, those two apart differ by 1 + this
+    times as much in square as neighbours. A few more steps hardly move that, as they do a correlation about a mean.
     """
-    near = np.square(ranks[:, 1:] - ranks[:, :-1]).mean(axis=1)
-    far = np.square(ranks[:, 2:] - ranks[:, :-2]).mean(axis=1)
+    runs = ranks.shape[1]
+    rise = (runs * (runs + 1) // 2 - sums) / (runs - at) - sums / at
+    level = ranks - np.where(np.arange(runs) < at[:, np.newaxis], 0, rise[:, np.newaxis])
+    near = np.square(level[:, 1:] - level[:, :-1]).mean(axis=1)
+    far = np.square(level[:, 2:] - level[:, :-2]).mean(axis=1)
     alike: Floats = np.clip(far / near - 1, 0, CORRELATION_MAX)
     return alike
 

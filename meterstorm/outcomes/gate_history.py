@@ -62,6 +62,7 @@ def judge_series(
     spread, level = spread_of(values, of_ranks), float(np.median(values[of_ranks[-1] if of_ranks else 0 :]))
     half = max(min(judged.newest, len(values)) // 2, LASTING_MIN)
     can_see = earliest_seen(len(values), judged.error)
+    smallest = None if can_see is None else smallest_step(spread, len(values), half, judged.error)
     return HistorySeries(
         operation=series.metric.operation,
         metric=series.metric.name,
@@ -71,11 +72,7 @@ def judge_series(
         values=tuple(values.tolist()),
         spread_share=spread / abs(level) if level else None,
         earliest_seen=can_see,
-        smallest_share=(
-            smallest_step(spread, len(values), half, judged.error) / abs(level)
-            if level and can_see is not None
-            else None
-        ),
+        smallest_share=None if smallest is None or not level else smallest / abs(level),
         changes=tuple(changes),
     )
 

@@ -36,7 +36,7 @@ GATE_HISTORY_TERMS = (
         "Newest end",
         "The shaded runs. The verdict is about a series' latest change, if it lies there and is large enough to matter.",
     ),
-    ("Could be seen", "About what change the ranks find with power 0.9 once half of the newest runs have it."),
+    ("Could be seen", "About what change the ranks find with power 0.8 once half of the newest runs have it."),
 )
 
 
@@ -129,6 +129,8 @@ def seen_words(series: HistorySeries) -> str:
     """'12.3 %, once it has lasted 4 runs'; what the ranks could have seen."""
     if series.earliest_seen is None:
         return "nothing: too few runs"
+    if series.smallest_share is None:
+        return f"no size surely; none that has lasted fewer than {series.earliest_seen} runs"
     return f"{wording.percent(series.smallest_share)}; none that has lasted fewer than {series.earliest_seen} runs"
 
 

@@ -96,7 +96,7 @@ class HistorySeries(ResultsPart):
         description="how many runs a change must have lasted before the ranks can see it; None: not in so few"
     )
     smallest_share: NonNegativeFloat | None = Field(
-        description="the change that the ranks find with power 0.9 once half of the newest runs have it; about"
+        description="the change that the ranks find with power 0.8 once half of the newest runs have it; about"
     )
     changes: tuple[FoundChange, ...]
 
