@@ -312,6 +312,8 @@ class FleetMaster:
         """Why Locust can't start this storm now; None when it can."""
         if self._started_s is None or self._environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
             return None
+        if self._zero_ns is None:
+            return "this storm was stopped before it began: start Locust again"
         return "this storm was sent: start Locust again, with another keyspace or with empty tables"
 
     def finish(self) -> int:
@@ -322,6 +324,10 @@ class FleetMaster:
                 return self.exit_code
             self._is_finishing = True
             self._halt()
+            if self._zero_ns is None and not self._trouble:
+                self._leave_nothing("the storm was stopped before it began, or its workers ended: nothing was sent")
+                log.error("%s, and no folder is left.", self._trouble[-1])
+                return self.exit_code
             self._judge()
             try:
                 self._record.close()
@@ -341,16 +347,20 @@ class FleetMaster:
 
     def abandon(self) -> None:
         """The process ends: Ctrl-C while Locust waits for workers ends it without an event."""
-        if self._started_s is None:
-            self.finish()
+        if self._zero_ns is None and not self._trouble:
+            self._leave_nothing("Locust ended before the storm began")
 
     def _leave_nothing(self, why: str) -> None:
         """Nothing was sent: there is no run, and no folder of one."""
         with interrupts.held():
             self._is_finishing = True
             self._record.discard()
-            with contextlib.suppress(OSError):  # not empty
-                self.out.rmdir()
+            folder = RunFolder(self.out)
+            for shard in range(self.options.shard_count):
+                (folder.logs / f"shard-{shard}.log").unlink(missing_ok=True)
+            for path in (folder.logs, folder.history, self.out):
+                with contextlib.suppress(OSError):  # not there, or not empty: others write there, too
+                    path.rmdir()
             self._trouble.append(why)
             self.is_finished.set()
 
@@ -379,9 +389,6 @@ class FleetMaster:
         if self._zero_ns is not None and has_hole:
             self._record.distrust_ledger()
         if self._trouble:
-            return
-        if self._zero_ns is None:
-            self._trouble.append("the storm never began: no worker could take every shard, see the log above")
             return
         if any(done.report.was_stopped for done in self._done.values()):
             self.is_interrupted = True

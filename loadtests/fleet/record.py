@@ -161,11 +161,13 @@ class RunRecord:
             shutil.rmtree(part)
 
     def discard(self) -> None:
-        """Take away the ledger of a storm that was never started."""
-        assert not self._writers, "something was measured"
+        """Take away the ledger of a storm that never began, and whatever its senders said all the same. Twice is harmless."""
         self.is_closed = True
+        for writer in self._writers.values():
+            writer.close()
+            shutil.rmtree(writer.folder, ignore_errors=True)
         if self.ledger.folder is not None:
-            shutil.rmtree(self.ledger.folder)
+            shutil.rmtree(self.ledger.folder, ignore_errors=True)
 
     def _writer(self, source: str, operations: tuple[str, ...]) -> HistoryWriter:
         if source not in self._writers:

@@ -107,6 +107,16 @@ def unnamed_master(folder: Path) -> Any:
     return environment
 
 
+def started_master(folder: Path) -> Any:
+    """*Start* was pressed, and no shard is ready yet; one has begun its log."""
+    environment = named_master(folder)
+    environment.events.test_start.fire(environment=environment)
+    gevent.sleep(0)  # it begins to watch
+    (folder / "run" / "logs").mkdir()
+    (folder / "run" / "logs" / "shard-0.log").touch()
+    return environment
+
+
 def worker(folder: Path) -> Any:
     environment = environment_of()
     locustfile._become_worker(environment, environment.runner, options_of(folder, None), ESTATE)
@@ -163,6 +173,8 @@ def a_fork_has_the_line(when: When, make: Make, folder: Path, number: int, step:
         (while_it_is_cleaned_up, named_master, signal.SIGTERM),
         (while_it_is_cleaned_up, worker, signal.SIGINT),
         (while_locust_quits, named_master, signal.SIGINT),
+        (while_it_is_cleaned_up, started_master, signal.SIGINT),
+        (while_locust_quits, started_master, signal.SIGTERM),
         (while_locust_quits, worker, signal.SIGTERM),
     ],
 )

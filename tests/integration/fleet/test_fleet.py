@@ -42,7 +42,7 @@ dcs = [{{ name = "north", role = "business", nodes = 1, rf = 1 }}]
 start = 2026-01-15
 wall_s = {wall_s}
 warm_up_s = 1
-warm_nodes_s = 0
+warm_nodes_s = {warm_nodes_s}
 """
 LOCUSTFILE = Path(__file__).parents[3] / "loadtests" / "locustfile.py"
 WAIT_S = 1_000.0  # the kernels may have to be compiled, beside whatever else the machine does
@@ -113,13 +113,14 @@ def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
         *options: str,
         name: str = "run",
         wall_s: int = 5,
+        warm_nodes_s: int = 0,
         to: BulkStub = stub,
         has_page: bool = False,
         has_tables: bool = True,
         under: Sequence[str] = (),
     ) -> Run:
         scenario = tmp_path / f"{name}.toml"
-        scenario.write_text(SCENARIO.format(wall_s=wall_s))
+        scenario.write_text(SCENARIO.format(wall_s=wall_s, warm_nodes_s=warm_nodes_s))
         out = tmp_path / name
         if "--processes" in options:
             port = free_port()
@@ -253,6 +254,18 @@ def test_ctrl_c_and_sigterm_before_the_start_leave_no_folder(locust: Locust) -> 
     for run in runs:
         assert run.end() != 0
         assert not run.out.exists()
+
+
+@pytest.mark.parametrize("has_workers", [False, True])
+def test_ctrl_c_between_the_start_and_the_first_operation_leaves_no_folder(locust: Locust, has_workers: bool) -> None:
+    options = ["--processes", "2"] if has_workers else []
+    run = locust(*options, warm_nodes_s=60)  # the storm does not begin before that
+    run.until(lambda: "goes to worker" in run.text())
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.end() == 3, run.text()
+    assert "nothing was sent" in run.text()
+    assert not run.out.exists()
+    assert run.left_behind() == []
 
 
 def test_beyond_loopback_only_who_knows_the_secret_is_heard(locust: Locust, tmp_path: Path) -> None:
