@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from loadtests import interrupts
 from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
+from loadtests.fleet.passing_folder import PassingFolder
 from loadtests.fleet.record import StormRecord
 from loadtests.monitoring.live import Recent, cores_of
 from loadtests.monitoring.node_sampling import NodeSampling
@@ -57,8 +57,10 @@ def storm_under_locust(
     """As `loadtests.storm.coordinator.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of
     the run's `folder`, whose resolved scenario and profile the workers read.
     """
-    with tempfile.TemporaryDirectory(prefix="meterstorm-locust-") as secrets:
-        command = _command(plan, experiment.endpoint, folder, Path(secrets))
+    with contextlib.ExitStack() as cleanup:
+        secrets = PassingFolder("locust")
+        cleanup.callback(secrets.remove)
+        command = _command(plan, experiment.endpoint, folder, secrets.path)
         of_locust = _of_locust(folder)
         nodes = HistoryWriter(of_locust.history / "nodes", ())
         process = None

@@ -7,9 +7,7 @@ microseconds.
 import itertools
 import logging
 import math
-import shutil
 import subprocess
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -50,6 +48,7 @@ from loadtests.fleet.messages import (
     unpacked,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
+from loadtests.fleet.passing_folder import PassingFolder
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second
@@ -90,7 +89,8 @@ class FleetWorker:
         self._environment = environment
         self._refused = refused
         self._digest = options.digest(self.estate)
-        self._folder = Path(tempfile.mkdtemp(prefix="meterstorm-worker-"))
+        self._passing = PassingFolder("worker")
+        self._folder = self._passing.path
         self._shards: dict[int, _HostedShard] = {}
         self._has_told_all = False
         self._clock_ahead_ns = 0  # the master's clock less ours
@@ -288,7 +288,7 @@ class FleetWorker:
 
     def _remove_folder(self) -> None:
         with interrupts.held():
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._passing.remove()
 
 
 class _HostedShard:
@@ -323,7 +323,9 @@ class _HostedShard:
             live_path=live_path,
             closed_in_flight=self.given.closed_in_flight,
         )
-        self.process, self._connection = start_shard(self._log_path)
+        # gevent forks in Python, whose hooks of a fork forget what is raised in them: the interrupt, and to release their locks.
+        with interrupts.held():
+            self.process, self._connection = start_shard(self._log_path)
         # A plan is larger than a pipe: sending it waits for a process that is still importing, and must not stop the loop.
         gevent.get_hub().threadpool.apply(self._connection.send, (plan,))
 

@@ -24,6 +24,7 @@ from locust.event import Events
 import loadtests
 from loadtests import interrupts, locustfile
 from loadtests.cluster.connect import Endpoint
+from loadtests.fleet import worker as fleet_worker
 from loadtests.fleet.messages import Given
 from loadtests.fleet.options import FleetOptions
 from scenarios.spec import parse_scenario
@@ -200,3 +201,40 @@ def test_a_shard_that_is_given_to_a_worker_that_has_stopped_is_not_started(
         stopped._host(given)
     assert stopped._shards[0].process is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_worker_takes_away_the_folder_of_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child = gevent.fork()
+    if child == 0:
+        worker(tmp_path)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (left,) = tmp_path.iterdir()
+    following = worker(tmp_path).fleet_worker
+    (found,) = tmp_path.iterdir()
+    assert found != left
+    following.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_signal_is_lost_while_a_shard_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops what is raised in a hook of a fork: Ctrl-C was lost, and logging's lock kept for good."""
+    heard: list[str] = []
+
+    def start_shard(_log: Path) -> tuple[Any, Any]:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            heard.append("in the fork")
+        return SimpleNamespace(), SimpleNamespace(send=heard.append)
+
+    monkeypatch.setattr(fleet_worker, "start_shard", start_shard)
+    monkeypatch.setattr(interrupts, "APART_S", 0.0)
+    given = Given(shard=0, shard_count=1, closed_in_flight=None, has_customers=False, ledger_folder=None)
+    shard = fleet_worker._HostedShard(given, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        shard.start(options_of(tmp_path, None), ESTATE)
+    assert shard.process is not None and heard == []
