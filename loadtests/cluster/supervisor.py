@@ -6,6 +6,7 @@ What both know is in `supervisor.json` of the cluster's folder.
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class SupervisorState(BaseModel):
             return cls.model_validate_json(read_text(path))
         except FileNotFoundError:
             raise HarnessError(
-                f"{folder} holds no background cluster; start one with: meterstorm cluster up --out {folder}"
+                f"{folder} holds no background cluster; start one with: meterstorm cluster up --out {shlex.quote(str(folder))}"
             ) from None
         except (OSError, UnreadableText, ValidationError) as error:
             raise HarnessError(
@@ -103,7 +104,7 @@ def up(topology: Topology, folder: Path, progress: Progress = lambda _: None) ->
     folder = folder.absolute()
     if (folder / STATE_FILE).exists() and status(folder).is_running():
         raise HarnessError(
-            f"the cluster in {folder} already runs; stop it with: meterstorm cluster down --out {folder}"
+            f"the cluster in {folder} already runs; stop it with: meterstorm cluster down --out {shlex.quote(str(folder))}"
         )
     if ClusterRecord.exists(folder) and ClusterRecord.read(folder).topology != topology:
         raise HarnessError(f"{folder} holds a cluster of another topology; remove it or name another folder with --out")

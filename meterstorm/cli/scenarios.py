@@ -1,6 +1,7 @@
 """`meterstorm scenarios` and `meterstorm new-scenario`: what ships, and a file to begin one's own with."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -63,4 +64,4 @@ def new_scenario_command(
         raise ScenarioError(f"{path}: is there already and is left as it is; name another file") from None
     except FileNotFoundError:
         raise ScenarioError(f"{path}: the folder {path.parent} is not there; make it, or name another") from None
-    print(f"wrote {path}; look at it with: meterstorm simulate {path}")
+    print(f"wrote {path}; look at it with: meterstorm simulate {shlex.quote(str(path))}")

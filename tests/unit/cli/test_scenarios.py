@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from loadtests.cluster.supervisor import status
+from loadtests.errors import HarnessError
 from meterstorm.cli.app import app
 from scenarios.file import load_scenario, new_scenario_text, shipped_scenarios
 from scenarios.spec import parse_scenario
@@ -43,6 +46,19 @@ def test_each_part_that_is_left_out_is_valid_too(part: str) -> None:
 @pytest.mark.parametrize("name", ['a"b', "back\\slash", "\x07bell", ""])
 def test_no_file_name_breaks_the_text(name: str) -> None:
     assert parse_scenario(new_scenario_text(name), "new").title
+
+
+@pytest.mark.parametrize("name", ['a "b" c.toml', "it's.toml", "plain.toml"])
+def test_the_command_that_is_advised_can_be_pasted(tmp_path: Path, name: str) -> None:
+    said = invoke("new-scenario", str(tmp_path / name)).output.partition("look at it with: ")[2]
+    assert shlex.split(said) == ["meterstorm", "simulate", str(tmp_path / name)]
+
+
+def test_the_command_that_makes_a_cluster_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "of two words"
+    with pytest.raises(HarnessError) as refused:
+        status(folder)
+    assert shlex.split(str(refused.value).partition("start one with: ")[2])[-1] == str(folder)
 
 
 def test_one_begins_with_a_shipped_one(tmp_path: Path) -> None:
