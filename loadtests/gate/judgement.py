@@ -26,7 +26,7 @@ from loadtests.stats.e_values import (
     pairs_needed,
     smallest_effect,
 )
-from scenarios.gate_file import GateSettings
+from scenarios.gate_file import Errors, GateSettings
 
 Floats = NDArray[np.float64]
 
@@ -63,32 +63,73 @@ class Series:
 class MetricJudgement:
     """A metric over all pairs. observed: float64[pairs], logarithms, positive for the worse.
 
-    log_e: the evidence of a change, adjusted for the family. smallest: the effect that would have been shown with a power
-    of 90 %, needed: how many pairs the noise asks for in all; as shares and counts, None where that can't be told.
+    log_e: the evidence of a change, adjusted for the family of that many metrics. What is told and decides nothing is worked
+    out when it is asked for: there is a look after every pair.
     """
 
     series: Series
     observed: Floats
-    effect: EffectBounds
     log_e: float
     is_claimed: bool
     is_below_limit: bool
-    smallest: float | None
-    needed: int | None
-    odd: Oddity
+    errors: Errors
+    family: int
 
     @property
     def metric(self) -> GateMetric:
         return self.series.metric
 
     @property
+    def count(self) -> int:
+        """Pairs."""
+        return len(self.observed)
+
+    @property
+    def mean(self) -> float:
+        return float(self.observed.mean()) if self.count else 0.0
+
+    @property
     def is_worse(self) -> bool:
         """A change for the worse that is claimed, and not shown to be smaller than what matters."""
-        return self.is_claimed and self.effect.mean > 0 and not self.is_below_limit
+        return self.is_claimed and self.mean > 0 and not self.is_below_limit
+
+    @property
+    def is_worse_by_half(self) -> bool:
+        """And by half of what matters or more."""
+        return self.is_worse and self.mean >= np.log1p(self.metric.limit) / 2
 
     @property
     def is_better(self) -> bool:
-        return self.is_claimed and self.effect.mean < 0
+        """A change for the better that is claimed, by half of what would matter for the worse or more."""
+        return self.is_claimed and -self.mean >= np.log1p(self.metric.limit) / 2
+
+    @property
+    def effect(self) -> EffectBounds:
+        """Where the change lies, at 1 - false_pass."""
+        return confidence_sequence(self.observed, self.errors.false_pass)
+
+    @property
+    def smallest(self) -> float | None:
+        """The change, a share, that so many pairs of such noise would have shown with a power of 90 %; None for too few."""
+        smallest = smallest_effect(self._spread, self.count, self.errors.false_alarm / self.family)
+        return float(np.expm1(smallest)) if np.isfinite(smallest) else None
+
+    @property
+    def needed(self) -> int | None:
+        """How many pairs the noise asks for in all, to tell the change that was seen from the one that matters."""
+        if not np.isfinite(self._spread):
+            return None
+        return pairs_needed(
+            self._spread, float(np.log1p(self.metric.limit)) - max(self.mean, 0.0), self.errors.false_pass
+        )
+
+    @property
+    def odd(self) -> Oddity:
+        return oddity(self.observed)
+
+    @property
+    def _spread(self) -> float:
+        return float(self.observed.std(ddof=1)) if self.count > 1 else float(np.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +144,14 @@ class GateJudgement:
 def judge(family: Sequence[Series], settings: GateSettings, *, is_last: bool) -> GateJudgement:
     """What all pairs so far say. is_last: there will be no more, so that what is undecided is inconclusive."""
     judged = judge_metrics(family, settings)
-    if not judged or any(each.effect.count < PAIRS_MIN for each in judged):
+    if not judged or any(each.count < PAIRS_MIN for each in judged):
         return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
     # More pairs may still show that what is claimed is smaller than what matters: half of it is waited for.
-    worse = [each for each in judged if each.is_worse]
-    if any(is_last or each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in worse):
+    if any(each.is_worse_by_half or (is_last and each.is_worse) for each in judged):
         return GateJudgement(answer=GateAnswer.REGRESSION, is_final=True, metrics=judged)
     if not all(each.is_below_limit for each in judged) or any(each.odd.is_odd for each in judged):
         return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
-    is_better = any(each.is_better and -each.effect.mean >= np.log1p(each.metric.limit) / 2 for each in judged)
-    answer = GateAnswer.IMPROVEMENT if is_better else GateAnswer.PASS
+    answer = GateAnswer.IMPROVEMENT if any(each.is_better for each in judged) else GateAnswer.PASS
     return GateJudgement(answer=answer, is_final=True, metrics=judged)
 
 
@@ -136,19 +175,17 @@ def log_ratios(baseline: Floats, candidate: Floats, *, more_is_worse: bool) -> F
 
 
 def _judged(series: Series, observed: Floats, log_e: float, settings: GateSettings, family: int) -> MetricJudgement:
-    errors, metric = settings.errors, series.metric
-    effect = confidence_sequence(observed, errors.false_pass)
-    spread = float(observed.std(ddof=1)) if len(observed) > 1 else np.inf
-    smallest = smallest_effect(spread, len(observed), errors.false_alarm / family)
-    needed = pairs_needed(spread, np.log1p(metric.limit) - max(effect.mean, 0.0), errors.false_pass)
+    errors, limit = settings.errors, float(np.log1p(series.metric.limit))
+    is_enough = len(observed) >= PAIRS_MIN
     return MetricJudgement(
         series=series,
         observed=observed,
-        effect=effect,
         log_e=log_e,
-        is_claimed=len(observed) >= PAIRS_MIN and log_e >= -np.log(errors.false_alarm),
-        is_below_limit=effect.high < np.log1p(metric.limit),
-        smallest=float(np.expm1(smallest)) if np.isfinite(smallest) else None,
-        needed=needed if np.isfinite(spread) else None,
-        odd=oddity(observed),
+        is_claimed=is_enough and log_e >= -np.log(errors.false_alarm),
+        # The same as that the interval ends below it: what is not rejected is the interval.
+        is_below_limit=is_enough
+        and observed.mean() < limit
+        and log_e_value(observed, limit) >= -np.log(errors.false_pass),
+        errors=errors,
+        family=family,
     )

@@ -100,7 +100,7 @@ def _bound(observed: Floats, mean: float, side: int, alpha: float) -> float:
         near, far = far, mean + side * abs(far - mean) * 2
     else:
         return side * np.inf
-    for _ in range(60):
+    for _ in range(40):
         middle = (near + far) / 2
         if log_e_value(observed, middle) >= limit:
             far = middle
@@ -184,7 +184,7 @@ class Oddity:
         return self.drifts or self.has_two_levels
 
 
-def oddity(observed: Floats, *, certainty: float = 0.001) -> Oddity:
+def oddity(observed: Floats, *, certainty: float = 0.0001) -> Oddity:
     """Whether float64[n] in the order of time drifts, lies on two levels, or holds pairs far from all others.
 
     drifts: Mann and Kendall's rank correlation with time is sure at `certainty`. has_two_levels: split at its widest gap

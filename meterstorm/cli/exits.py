@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
 
@@ -13,10 +13,7 @@ from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
-    from reports.results.capacity import CapacityResults
-    from reports.results.gate import GateResults
-    from reports.results.matrix import MatrixResults
-    from reports.results.run import Results
+    from reports.results.parts import Verdict
 
 
 class ExitCode(IntEnum):
@@ -28,9 +25,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_with_verdict(
-    job: "Callable[[Progress], Results | MatrixResults | CapacityResults | GateResults]", quiet: bool
-) -> NoReturn:
+class Judged(Protocol):
+    """Results that end a command with their verdict."""
+
+    @property
+    def verdict(self) -> "Verdict": ...
+
+
+def exit_with_verdict(job: "Callable[[Progress], Judged]", quiet: bool) -> NoReturn:
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
 

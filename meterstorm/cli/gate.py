@@ -2,13 +2,13 @@
 
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import exit_with_verdict
-from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed, path_named
+from meterstorm.cli.options import AsJson, Out, Quiet, Seed, path_named
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import named_folder
 from scenarios.gate_file import GateSettings, load_gate_settings
@@ -17,7 +17,16 @@ from scenarios.spec import ScenarioError
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
     from reports.results.gate import GateResults
+    from reports.results.gate_history import GateHistoryResults
 
+GateScenario = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="SCENARIO",
+        parser=path_named,
+        help="A scenario file, or the name of one that ships; none with --history.",
+    ),
+]
 DEFAULT_CONFIG = Path("gate.toml")
 
 
@@ -27,12 +36,13 @@ def add_to(app: typer.Typer) -> None:
         "gate",
         epilog="Examples: `meterstorm gate storm.toml --baseline origin/main` (the working tree against a revision), "
         "`meterstorm gate smoke --candidate topology.commit_log_sync=batch`, "
-        "`meterstorm gate storm.toml --baseline v1.2 --candidate HEAD --config gate.toml --out gate --json`",
+        "`meterstorm gate storm.toml --baseline v1.2 --candidate HEAD --config gate.toml --out gate --json`, "
+        "`meterstorm gate --history runs`",
     )(gate_command)
 
 
 def gate_command(
-    scenario: ScenarioPath,
+    scenario: GateScenario = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,6 +64,15 @@ def gate_command(
             help="The changes that matter, the errors allowed, the effort; default ./gate.toml, if there is one.",
         ),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            "--history",
+            metavar="FOLDER",
+            parser=path_named,
+            help="Instead of two sides: where did the runs in this folder change their level? (docs/gate-history.md)",
+        ),
+    ] = None,
     out: Out = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     seed: Seed = None,
@@ -66,6 +85,12 @@ def gate_command(
     """Did this change make it slower, or lose data? Both sides in turns on one machine, until it is known."""
     if contact_points is not None:
         raise ScenarioError("--contact-points: a gate starts and stops nodes of its own; leave it out")
+    if history is not None:
+        if scenario is not None or baseline or candidate or config is not None:
+            raise ScenarioError("--history looks at recorded runs alone: leave SCENARIO, sides and --config out")
+        _look_back(history, out, seed, as_json=as_json, quiet=quiet, open_report=open_report)
+    if scenario is None:
+        raise ScenarioError("name a scenario whose change is to be judged, or --history FOLDER")
     settings = _settings(config)
     from loadtests.gate.sides import SideName
     from meterstorm.jobs.gate_sides import require_same_kind, side_named
@@ -83,6 +108,26 @@ def gate_command(
             results = gate(ours, theirs, settings, folder, profile_folder=scenario.parent, progress=progress)
             page = RunFolder(folder).report
             print(results.model_dump_json(indent=2)) if as_json else print_gate(PlainConsole(), results, str(page))
+            if open_report:
+                webbrowser.open(page.absolute().as_uri())
+            return results
+
+    exit_with_verdict(job, quiet)
+
+
+def _look_back(
+    history: Path, out: Path | None, seed: int | None, *, as_json: bool, quiet: bool, open_report: bool
+) -> NoReturn:
+    from meterstorm.display.gate_history import print_gate_history
+    from meterstorm.jobs.gate_history import gate_history
+
+    def job(progress: "Progress") -> "GateHistoryResults":
+        with named_folder(out, "history") as folder:
+            results = gate_history(history, folder, seed=1 if seed is None else seed, progress=progress)
+            page = RunFolder(folder).report
+            print(results.model_dump_json(indent=2)) if as_json else print_gate_history(
+                PlainConsole(), results, str(page)
+            )
             if open_report:
                 webbrowser.open(page.absolute().as_uri())
             return results

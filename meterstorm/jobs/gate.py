@@ -110,7 +110,7 @@ def measured_gate(
 def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> str:
     """One line a look: how many metrics are settled, and which is worst."""
     settled = sum(each.is_below_limit for each in judgement.metrics)
-    worst = max(judgement.metrics, key=lambda each: each.log_e if each.effect.mean > 0 else -1.0)
+    worst = max(judgement.metrics, key=lambda each: each.log_e if each.mean > 0 else -1.0)
     words = (
         f"pair {pairs} of at most {settings.effort.pairs_max}: {settled} of {len(judgement.metrics)} metrics settled"
     )

@@ -79,7 +79,7 @@ def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[An
 
 
 def _pairs(judgement: GateJudgement) -> int:
-    return max((each.effect.count for each in judgement.metrics), default=0)
+    return max((each.count for each in judgement.metrics), default=0)
 
 
 def _why_open(metrics: Sequence[MetricResult], pairs: int) -> list[str]:
@@ -220,7 +220,7 @@ def metric_of(judged: MetricJudgement, whole: GateAnswer = GateAnswer.INCONCLUSI
 def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> Answer:
     if judged.is_worse:
         return Answer.REGRESSION if whole is GateAnswer.REGRESSION else Answer.INCONCLUSIVE
-    if judged.is_better and -judged.effect.mean >= np.log1p(judged.metric.limit) / 2:
+    if judged.is_better:
         return Answer.IMPROVEMENT
     return Answer.PASS if judged.is_below_limit else Answer.INCONCLUSIVE
 

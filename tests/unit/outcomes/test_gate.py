@@ -1,0 +1,230 @@
+"""From measurements to the answer: every answer from measurements that were made for it, and its page, JUnit and Markdown."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from loadtests.gate.bench import GateMeasurements
+from loadtests.gate.exact import counters_of
+from loadtests.gate.facts import TableDifference
+from loadtests.gate.judgement import judge
+from loadtests.gate.metrics import groups_of, measures_of, series_of
+from loadtests.gate.pairs import Pair, SideTrial
+from loadtests.gate.sides import SideName
+from loadtests.recording.histograms import counts_of
+from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, metric_of, side_of
+from reports.gate.junit import gate_junit_xml
+from reports.gate.markdown import markdown
+from reports.gate.page import write_gate_report
+from reports.results.file import schema_text
+from reports.results.gate import Answer, GateResults, load_gate
+from reports.results.parts import Machine
+from scenarios.domain import Operation
+from scenarios.gate_file import GateSettings
+from scenarios.spec import Validity, parse_scenario
+
+SETTINGS = GateSettings()
+LANES = (Operation.INGEST_READING, Operation.READ_USAGE_MONTH)
+WRITES = frozenset({Operation.INGEST_READING})
+SCENARIO = parse_scenario(
+    """
+title = "A <b>small</b> store | with *signs*"
+[estate]
+premises = 10
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+wall_s = 10
+""",
+    "test",
+)
+
+
+def trial(slower: float = 1.0, *, random: np.random.Generator) -> SideTrial:
+    """A side that takes `slower` times as long for everything."""
+    noise = np.exp(random.normal(0, 0.02, 3))
+    times_us = [slower * noise[0] * random.lognormal(7, 0.3, size) for size in (400, 400)]
+    return SideTrial(
+        throughput_per_s=1_000 / slower * noise[1],
+        cpu_us_per_operation=500 * slower * noise[2],
+        wan_bytes_per_operation=0.0,
+        response=np.stack([counts_of(times) for times in times_us]),
+        offered=1_000,
+        ok=1_000,
+        errors={},
+        late_p99_ms=1.0,
+        stalled_share=0.0,
+        cpu_share=0.2,
+    )
+
+
+def measured(slower: float = 1.0, pairs: int = 40) -> GateMeasurements:
+    """Pairs of a candidate that is `slower`."""
+    random = np.random.default_rng(9)
+    found = [
+        Pair(
+            index=index,
+            first=SideName.BASELINE,
+            at_s=float(index),
+            sides={SideName.BASELINE: trial(random=random), SideName.CANDIDATE: trial(slower, random=random)},
+        )
+        for index in range(pairs)
+    ]
+    return judged(GateMeasurements(pairs=found))
+
+
+def judged(given: GateMeasurements) -> GateMeasurements:
+    given.groups = groups_of(LANES, WRITES, given.pairs)
+    given.measures = measures_of(SETTINGS, given.groups, given.pairs, 1)
+    given.judgement = judge(series_of(given.measures, given.pairs), SETTINGS, is_last=True)
+    return given
+
+
+def answered(given: GateMeasurements, *trouble: str) -> Answered:
+    return answer_of(given, SETTINGS, Validity(), trouble)
+
+
+def results_of(given: GateMeasurements) -> GateResults:
+    found = answered(given)
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    assert given.judgement is not None
+    return GateResults(
+        scenario=SCENARIO.title,
+        seed=1,
+        started=now,
+        finished=now,
+        versions={"meterstorm": "1"},
+        machine=Machine(cpu="c", cpu_count=2, memory_bytes=1, system="s"),
+        answer=found.answer,
+        reasons=found.reasons,
+        not_seen=found.not_seen,
+        baseline=side_of("main", SCENARIO, SCENARIO),
+        candidate=side_of("`mine` <i>", SCENARIO, SCENARIO),
+        settings=SETTINGS,
+        is_live=True,
+        shares_nodes=True,
+        pairs=len(given.pairs),
+        sample=10,
+        closed_loop=10,
+        rate_per_s=100.0,
+        metrics=tuple(metric_of(each, given.judgement.answer) for each in given.judgement.metrics),
+        counters=tuple(counter_of(each, SETTINGS) for each in given.counters),
+        facts=tuple(facts_of(each) for each in given.facts),
+        facts_compared="after the last pair",
+        curves=curves_of(given.groups, given.pairs),
+    )
+
+
+LOST = TableDifference(
+    table="events_by_home", dc="north", rows=10, missing=1, extra=0, altered=0, examples=("missing: premises 3",)
+)
+
+
+def test_a_slower_candidate_is_a_regression_in_every_metric_that_shows_it() -> None:
+    found = answered(measured(1.5))
+    assert found.answer is Answer.REGRESSION
+    assert any(reason.startswith("server CPU +") for reason in found.reasons)
+    assert any("p50 +" in reason for reason in found.reasons)
+
+
+def test_an_equal_candidate_passes_and_a_faster_one_improves() -> None:
+    assert answered(measured()).answer is Answer.PASS
+    assert answered(measured(0.7)).answer is Answer.IMPROVEMENT
+
+
+def test_the_family_has_what_trials_have_enough_of() -> None:
+    names = {metric.name for metric in measured().measures}
+    # 400 responses of a kind have 4 beyond p99; both kinds are one operation each, which would say the same twice
+    assert {"throughput", "server CPU", "writes p25", "writes p99", "reads p99"} <= names
+    assert not any(name.startswith("ingest") for name in names) and "between DCs" not in names
+
+
+def test_one_lost_row_fails_whatever_the_speed() -> None:
+    given = measured(0.5)
+    given.facts = (LOST,)
+    found = answered(given)
+    assert found.answer is Answer.REGRESSION
+    (reason,) = found.reasons
+    assert "events_by_home in DC north: of 10 rows 1 missing (missing: premises 3)" in reason
+
+
+def test_a_counter_that_grew_fails_and_one_that_fell_does_not() -> None:
+    given = measured()
+    given.counters = counters_of({("t: writes by replicas", "writes"): 100}, {("t: writes by replicas", "writes"): 101})
+    assert answered(given).answer is Answer.REGRESSION
+    given.counters = counters_of({("t: writes by replicas", "writes"): 101}, {("t: writes by replicas", "writes"): 100})
+    assert answered(given).answer is Answer.PASS
+    given.counters = counters_of({}, {("view: writes by replicas", "writes"): 1})
+    assert "view: writes by replicas 0 -> 1" in answered(given).reasons[0]
+
+
+@pytest.mark.parametrize("side", SideName)
+def test_a_late_generator_leaves_nothing_to_claim(side: SideName) -> None:
+    given = measured(1.5)
+    given.pairs[:] = [
+        replace(pair, sides={**pair.sides, side: replace(pair.sides[side], late_p99_ms=500.0)}) for pair in given.pairs
+    ]
+    found = answered(given)
+    assert found.answer is Answer.INCONCLUSIVE and f"of the {side} " in found.reasons[0]
+
+
+def test_operations_that_fail_are_the_candidates_fault_when_they_are_its_own_alone() -> None:
+    given = measured()
+    failing = {"write_timeout": 30}
+
+    def with_failures(*names: SideName) -> Answered:
+        given.pairs[:] = [
+            replace(
+                pair,
+                sides={
+                    name: replace(one, ok=970, errors=failing) if name in names else one
+                    for name, one in pair.sides.items()
+                },
+            )
+            for pair in measured().pairs
+        ]
+        return answered(given)
+
+    assert with_failures(SideName.CANDIDATE).answer is Answer.REGRESSION
+    assert with_failures(SideName.BASELINE, SideName.CANDIDATE).answer is Answer.INCONCLUSIVE
+    assert "write_timeout" in with_failures(SideName.CANDIDATE).reasons[0]
+
+
+def test_too_few_pairs_and_an_interrupt_are_inconclusive() -> None:
+    assert answered(measured(pairs=5)).answer is Answer.INCONCLUSIVE
+    found = answered(measured(), "it was interrupted")
+    assert found.answer is Answer.INCONCLUSIVE and found.reasons == ("it was interrupted",)
+
+
+def test_an_open_metric_says_how_many_pairs_it_asks_for() -> None:
+    found = answered(measured(pairs=6))
+    assert found.answer is Answer.INCONCLUSIVE
+    told = " ".join(found.reasons)
+    assert re.search(r"asks for some [\d,]+ pairs in all", told) and "after 6 pairs it is open for" in told
+
+
+def test_page_junit_and_markdown_hold_what_comes_from_outside_as_text(tmp_path: Path) -> None:
+    given = measured(1.5)
+    given.facts = (LOST,)
+    results = results_of(given)
+    results.write(tmp_path)
+    write_gate_report(tmp_path)
+    assert load_gate(tmp_path) == results
+    page = (tmp_path / "report.html").read_text()
+    assert "<b>small</b>" not in page and "&lt;b&gt;small" in page and "events_by_home" in page
+    assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"pairs.svg", "response-writes.svg"}
+    root = ElementTree.fromstring(gate_junit_xml(results))
+    failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
+    assert "the change" in failed and "facts" in failed and "server CPU" in failed
+    text = markdown(results)
+    assert r"\<i\>" in text and "❌" in text and text.count("\n|") == len(results.metrics) + 2
+
+
+def test_the_published_schema_is_the_model() -> None:
+    published = (Path(__file__).parents[3] / "docs" / "gate.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(GateResults), "uv run python -m reports.results.gate > docs/gate.schema.json"
