@@ -25,14 +25,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class Judged(Protocol):
+class HasVerdict(Protocol):
     """Results that end a command with their verdict."""
 
     @property
     def verdict(self) -> "Verdict": ...
 
 
-def exit_with_verdict(job: "Callable[[Progress], Judged]", quiet: bool) -> NoReturn:
+def exit_with_verdict(job: "Callable[[Progress], HasVerdict]", quiet: bool) -> NoReturn:
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
 
