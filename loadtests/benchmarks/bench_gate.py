@@ -9,7 +9,6 @@ gate of a server that works a tenth more.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from loadtests.cluster.machine import available_memory_mib
+from loadtests.gate.bench import GateMeasurements, measure_sides
 from loadtests.gate.judgement import GateAnswer, GateMetric, Series, judge
 from loadtests.gate.sides import GateSide, SideName
 from loadtests.stats.estimates import wilson
-from meterstorm.jobs.gate import measured_gate
 from scenarios.gate_file import Effort, GateSettings, Limits
 from scenarios.spec import parse_scenario
 
@@ -104,18 +104,33 @@ def test_gate_power_p99(benchmark: Any, heavy: bool) -> None:
     }
 
 
-def real_gate(folder: Path, candidate: str, told: Callable[[str], None]) -> tuple[str, float, dict[str, object]]:
+def real_gate(folder: Path, candidate: str) -> tuple[str, float, dict[str, object]]:
     """A gate on real nodes of SCENARIO against `candidate`: its answer, its minutes, and its noise by metric."""
-    sides = [
-        GateSide(name=name, told=str(name), scenario=parse_scenario(text, str(name)))
+    sides = {
+        name: GateSide(name=name, told=str(name), scenario=parse_scenario(text, str(name)))
         for name, text in ((SideName.BASELINE, SCENARIO), (SideName.CANDIDATE, candidate))
-    ]
+    }
     settings = GateSettings(effort=Effort(pairs_max=80, minutes_max=5.0, seconds=1.0))
     begun = time.monotonic()
-    results = measured_gate(sides[0], sides[1], settings, folder)
-    noise = {each.name: round(float(np.std(each.changes, ddof=1)), 4) for each in results.metrics}
-    told(f"{results.answer}: {'; '.join(results.reasons)}")
-    return str(results.answer), (time.monotonic() - begun) / 60, {"pairs": results.pairs, "noise": noise}
+    measured = GateMeasurements()
+    measure_sides(
+        sides,
+        settings,
+        folder,
+        measured,
+        print,
+        lambda judgement, pairs: None,
+        memory_mib=available_memory_mib(),
+        clock=time.monotonic,
+    )
+    minutes = (time.monotonic() - begun) / 60
+    assert measured.judgement is not None and not measured.altered, "the sides hold other facts"
+    metrics = measured.judgement.metrics
+    noise = {each.metric.name: round(float(np.std(each.observed, ddof=1)), 4) for each in metrics}
+    changes = {each.metric.name: round(float(np.expm1(each.mean)), 4) for each in metrics}
+    worse = [each.metric.name for each in metrics if each.is_worse]
+    more = {"pairs": len(measured.pairs), "noise": noise, "changes": changes, "worse": worse}
+    return str(measured.judgement.answer), minutes, more
 
 
 @pytest.mark.parametrize(
@@ -125,7 +140,7 @@ def real_gate(folder: Path, candidate: str, told: Callable[[str], None]) -> tupl
         (
             "an index more",
             {
-                "[topology]": '[store]\nalterations = ["CREATE CUSTOM INDEX ON {keyspace}.events_by_home (received) '
+                "[topology]": '[store]\nalterations = ["CREATE CUSTOM INDEX ON {keyspace}.events_by_home (received_at) '
                 "USING 'StorageAttachedIndex'\"]\n[topology]"
             },
         ),
@@ -135,5 +150,5 @@ def test_gate_minutes(benchmark: Any, tmp_path: Path, name: str, replaced: dict[
     candidate = SCENARIO
     for old, new in replaced.items():
         candidate = candidate.replace(old, new, 1)
-    answer, minutes, more = benchmark.pedantic(lambda: real_gate(tmp_path / "gate", candidate, print), rounds=1)
+    answer, minutes, more = benchmark.pedantic(lambda: real_gate(tmp_path / "gate", candidate), rounds=1)
     benchmark.extra_info |= {"what": name, "answer": answer, "gate_minutes": minutes, **more}
