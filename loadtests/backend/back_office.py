@@ -188,7 +188,7 @@ class BackOffice:
         self._store = homes.first
         self._runner = cast(OnceRunner, homes.first.runner)
         self._start_us = start_us_of(estate)
-        self._customers = HomeCustomers(self._runner)
+        self._customers = [HomeCustomers(cast(OnceRunner, store.runner)) for store in homes.stores]
         self._projectors = projectors_of(estate, homes, self._start_us)
         self._rows, self._counters = RowReceipts(self._runner), CounterReceipts(self._runner)
         self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=self._store.book, exchanges_us={})
@@ -202,7 +202,7 @@ class BackOffice:
     def open(self) -> None:
         """What is there before any round: all price lists, if nobody has published them, and no batch that is half projected."""
         for prices in price_lists_of(self._estate):
-            self._customers.publish(prices, self._start_us)
+            self._customers[0].publish(prices, self._start_us)
         for projector in self._projectors:
             projector.heal()
         self._is_whole = True
@@ -369,15 +369,17 @@ class BackOffice:
         """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
         instant_us = self._start_us + now_us
         kind = int(tariff_kinds_of(self._estate, np.array([home]))[0])
-        desk = Desk(customers=self._customers, views=self._store, first_tariff=kind, calendar=self._estate.calendar)
+        dc = int(self._estate.home_dc_of(np.array([home]))[0])
+        customers, store = self._customers[dc], self._homes.stores[dc]
+        desk = Desk(customers=customers, views=store, first_tariff=kind, calendar=self._estate.calendar)
         desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
         month = self._estate.calendar.month_of(instant_us)
         for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
-            self._store.usage(home, fuel, month)
-        self._store.alerts(home, month_of_us(instant_us))
-        self._store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
+            store.usage(home, fuel, month)
+        store.alerts(home, month_of_us(instant_us))
+        store.ten_seconds(home, 0, instant_us // DAY_US * DAY_US, 0, 360)
         self._store.rejected(self._start_us // DAY_US * DAY_US)
-        self._customers.register_changes(home)
+        customers.register_changes(home)
         before = month_before(self._estate.calendar.month_of(self._start_us))
         desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
         self.done.bills += 1

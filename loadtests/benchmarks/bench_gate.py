@@ -27,7 +27,7 @@ from scenarios.spec import parse_scenario
 GATES = 1_000
 PAIRS_MAX = 60
 METRICS = 14
-# Standard deviations of the log-ratio of a pair of 1.5 s trials, as real pairs of one node had them; p99 last.
+# Standard deviations of the log-ratio of a pair, assumed: `test_gate_minutes` has those of real pairs beside its answer.
 NOISE = 0.10
 NOISE_P99 = 0.12
 COMMON_SHARE = 0.5  # of the noise's variance is common to all metrics of a pair

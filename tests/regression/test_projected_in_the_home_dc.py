@@ -19,6 +19,7 @@ from scenarios.domain import DAY_US, SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import split_meter, start_us_of
 from sim.estate.model import EstateModel, build_estate
+from store.customers.store import HomeCustomers
 from store.readings.store import HomeReadings
 from store.readings.summarise import completeness
 from store.readings.verify import folded_views
@@ -43,7 +44,8 @@ SCENARIO = Scenario.model_validate(
     }
 )
 
-Stormed = tuple[EstateModel, tuple[MemoryDc, MemoryDc], HomeStores, Ledger]
+Stormed = tuple[EstateModel, tuple[MemoryDc, MemoryDc], HomeStores, Ledger, tuple[list[int], ...]]
+"""The last: homes that were billed in each DC before it heard of the other."""
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +70,25 @@ def stormed(tmp_path_factory: pytest.TempPathFactory) -> Stormed:
     homes = HomeStores(estate, stores)
     office = BackOffice(SCENARIO, estate, homes, ledger)
     office.open()
+    assert all([dc.hear() for dc in dcs[1:]])  # of the price lists, which are published before a storm
     for step in range(ROUNDS):
         office.work(step * SCENARIO.span_us // (ROUNDS - 1))
     office.close(SCENARIO.span_us - 1)
+    billed = tuple([home for home in range(HOMES) if HomeCustomers(dc).bills(home)] for dc in dcs)
     assert office.done.delivered > HOMES and office.done.exported > 0 and office.done.setbacks == 0
-    return estate, dcs, homes, ledger
+    return estate, dcs, homes, ledger, billed
 
 
 def test_what_each_dc_has_not_heard_yet_changes_no_rule(stormed: Stormed) -> None:
     """The audit, too, holds each home against its own DC: a view that another one has not heard of is not missing."""
-    estate, _, homes, ledger = stormed
+    estate, _, homes, ledger, _ = stormed
     checks = {one.check: one for one in check_projections(homes, estate, ledger)}
     assert len(checks) == 4 and all(one.is_right for one in checks.values()), checks
     assert checks["each delivered day is in settlement_by_date"].counted > HOMES // 2
 
 
 def test_once_all_is_heard_every_view_of_every_dc_is_right(stormed: Stormed) -> None:
-    estate, dcs, homes, ledger = stormed
+    estate, dcs, homes, ledger, _ = stormed
     heard = [dc.hear() for dc in dcs]
     assert all(heard)
     for store in homes.stores:
@@ -95,8 +99,16 @@ def test_once_all_is_heard_every_view_of_every_dc_is_right(stormed: Stormed) -> 
         assert all(one.is_right for one in check_projections(alone, estate, ledger)), store
 
 
+def test_each_home_is_billed_in_its_own_dc(stormed: Stormed) -> None:
+    """Each DC agrees on a compare-and-set by itself: bills of one home must not be issued through two of them."""
+    estate, *_, billed = stormed
+    assert all(billed), "homes of both DCs are billed"
+    for dc, homes in enumerate(billed):
+        assert (estate.home_dc_of(np.array(homes)) == dc).all()
+
+
 def test_completeness_counts_what_each_home_dc_holds(stormed: Stormed) -> None:
-    estate, _, homes, ledger = stormed
+    estate, _, homes, ledger, _ = stormed
     told = completeness(homes.first.runner, start_us_of(estate) // DAY_US * DAY_US)
     for fuel, plane in ((ELECTRICITY, Operation.INGEST_READING), (EXPORT, EXPORT_PLANE)):
         held = ledger.slots(ledger.plane_of(plane), 0, estate.meter_count) == SlotState.ACKNOWLEDGED

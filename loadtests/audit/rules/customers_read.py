@@ -68,26 +68,31 @@ def check_rules(
 ) -> list[Checked]:
     """Hold the rules against up to HOMES_MAX homes, and each view of a part of the ring against its log. Raises StoreError.
 
-    sessions: of the business DCs. The first one is asked, as the back office issues its bills there.
+    sessions: of the business DCs. Each home is asked about in its own, where the back office serves it.
     is_closed: whoever publishes announced prices worked to its end; else displays may show those that were published.
     Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
     """
-    session = sessions[0]
-    readings = CassandraStore(session, schema, topology, book_of(estate))
-    customers = CassandraCustomers(session, schema, topology)
+    stores = [CassandraStore(session, schema, topology, book_of(estate)) for session in sessions]
+    customers = [CassandraCustomers(session, schema, topology) for session in sessions]
     homes = sampled_homes(estate, ledger)
+    dcs = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
     months = local_months_of(estate)
     events = {
-        home: [(month, event) for month in utc_months_of(estate) for event in readings.events(home, month)]
+        home: [(month, event) for month in utc_months_of(estate) for event in stores[dcs[home]].events(home, month)]
         for home in homes
     }
     kinds = dict(zip(homes, tariff_kinds_of(estate, np.array(homes, np.int64)).tolist(), strict=True))
     desks = {
-        kind: Desk(customers=customers, views=readings, first_tariff=kind, calendar=estate.calendar)
-        for kind in set(kinds.values())
+        home: Desk(
+            customers=customers[dcs[home]],
+            views=stores[dcs[home]],
+            first_tariff=kinds[home],
+            calendar=estate.calendar,
+        )
+        for home in homes
     }
-    published = {one.version for one in customers.price_lists()}
+    published = {one.version for one in customers[0].price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
     of_homes = sample_text(len(homes), estate.premises_count, "homes")
     days = _days_of(events, kinds)
@@ -106,7 +111,7 @@ def check_rules(
                 [
                     bill
                     for home in homes
-                    for bill in _billed(desks[kinds[home]], home, months, (*fuels, EXPORT), _end_us(estate))
+                    for bill in _billed(desks[home], home, months, (*fuels, EXPORT), _end_us(estate))
                 ],
                 days,
                 price_lists_of(estate),
@@ -118,14 +123,14 @@ def check_rules(
                     for home in homes
                     for fuel in (*fuels, EXPORT)
                     for month in months
-                    for one in readings.usage(home, fuel, month)
+                    for one in stores[dcs[home]].usage(home, fuel, month)
                 },
                 days,
                 zone,
             ),
         ]
     rows, sums = ([replace(one, sample=of_homes) for one in checks] for checks in (rows, sums))
-    sums += _views(session, estate, ledger, schema, topology, progress) if is_any_read else []
+    sums += _views(sessions[0], estate, ledger, schema, topology, progress) if is_any_read else []
     # what a read misses explains no row that is wrong by itself
     return [*rows, *in_doubt(sums, why_hidden(topology, WRITES, READS))]
 
@@ -199,7 +204,7 @@ def _displays(
     rows = [
         (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.npence_per_wh)
         for home, at_us in looks
-        for shown in desks[kinds[home]].display(home, fuels, at_us)
+        for shown in desks[home].display(home, fuels, at_us)
     ]
     columns = np.array(rows, np.int64).reshape(-1, 6).T
     return check_displays(

@@ -209,7 +209,7 @@ def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_pa
         office.work(0)
     Unsteady.share = 0.0
     office.close(SCENARIO.span_us - 1)
-    published = {one.version for one in office._customers.price_lists()}
+    published = {one.version for one in office._customers[0].price_lists()}
     assert published == {one.version for one in price_lists_of(estate)}
 
 
