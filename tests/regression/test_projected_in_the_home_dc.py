@@ -70,7 +70,7 @@ def stormed(tmp_path_factory: pytest.TempPathFactory) -> Stormed:
     homes = HomeStores(estate, stores)
     office = BackOffice(SCENARIO, estate, homes, ledger)
     office.open()
-    assert all([dc.hear() for dc in dcs[1:]])  # of the price lists, which are published before a storm
+    assert dcs[1].hear()  # of the price lists, which are published before a storm
     for step in range(ROUNDS):
         office.work(step * SCENARIO.span_us // (ROUNDS - 1))
     office.close(SCENARIO.span_us - 1)
