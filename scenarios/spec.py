@@ -107,6 +107,9 @@ class Topology(Part):
     commit_log_sync: CommitLogSync = Field(
         default=CommitLogSync.PERIODIC, description="of local nodes; an existing cluster has its own"
     )
+    cassandra_version: str | None = Field(
+        default=None, pattern=r"^5\.0\.[0-9]{1,3}$", description="of local nodes; none: the one that ships"
+    )
     cassandra: dict[str, Option | dict[str, Option]] = Field(
         default_factory=dict, max_length=OPTIONS_MAX, description="further options of local nodes' cassandra.yaml"
     )

@@ -98,9 +98,29 @@ def parse_lock(text: str) -> tuple[Jar, ...]:
     return tuple(jars)
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """The committed lock."""
-    return parse_lock(LOCK_FILE.read_text(encoding="utf-8"))
+def lock_file(version: str) -> Path:
+    """Where the lock of another version than the default one is."""
+    return LOCK_FILE.with_name(f"jars-{version}.lock")
+
+
+def locked_versions() -> tuple[str, ...]:
+    """The versions of Cassandra that there is a lock of, the default one first."""
+    others = sorted(path.stem.removeprefix("jars-") for path in LOCK_FILE.parent.glob("jars-*.lock"))
+    return (cassandra_version(locked_jars()), *others)
+
+
+def locked_jars(version: str | None = None) -> tuple[Jar, ...]:
+    """A committed lock: the default one, or that of a version. Raises HarnessError for a version without."""
+    default = parse_lock(LOCK_FILE.read_text(encoding="utf-8"))
+    if version in (None, cassandra_version(default)):
+        return default
+    try:
+        return parse_lock(lock_file(str(version)).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError(
+            f"there is no lock of Cassandra {version}'s jars; there are {', '.join(locked_versions())} "
+            "([topology] cassandra_version)"
+        ) from None
 
 
 def cassandra_version(jars: Iterable[Jar]) -> str:

@@ -70,7 +70,7 @@ class LocalCluster:
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
-            cassandra=cassandra_version(locked_jars()),
+            cassandra=cassandra_version(locked_jars(topology.cassandra_version)),
             topology=topology,
             heap_mib=heap_mib,
             security=security or ClientSecurity(),
@@ -95,7 +95,7 @@ class LocalCluster:
         is_new = record.block is None
         size = _room_for(record, folder)
         java = find_java()
-        paths = ready_jars(locked_jars(), progress)
+        paths = ready_jars(locked_jars(record.cassandra), progress)
         block = _claim(record)
         cluster = cls(record.with_block(block.block), folder, block, keep=keep)
         try:

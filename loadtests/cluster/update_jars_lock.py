@@ -1,5 +1,7 @@
 """Make `jars.lock` anew, for a new version of Cassandra: `python -m loadtests.cluster.update_jars_lock 5.0.9`.
 
+With `--beside` after the version its lock is made beside the default one, for `[topology] cassandra_version`.
+
 A maintainer's tool: the only place that reads POMs, and the only one that believes what the network says.
 """
 
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from jgo.maven import Artifact
 
-from loadtests.cluster.jars import CASSANDRA, FETCHES_AT_ONCE_MAX, LOCK_FILE, Jar, maven_context, sha256_of
+from loadtests.cluster.jars import CASSANDRA, FETCHES_AT_ONCE_MAX, LOCK_FILE, Jar, lock_file, maven_context, sha256_of
 
 HEADER = """\
 # Cassandra {version} and all it needs; made by `python -m loadtests.cluster.update_jars_lock {version}`.
@@ -44,4 +46,6 @@ def _lock_one(artifact: Artifact) -> Jar:
 
 
 if __name__ == "__main__":
-    LOCK_FILE.write_text(relock(sys.argv[1]), encoding="utf-8")
+    is_default = len(sys.argv) == 2
+    path = LOCK_FILE if is_default else lock_file(sys.argv[1])
+    path.write_text(relock(sys.argv[1]), encoding="utf-8")

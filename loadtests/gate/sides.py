@@ -87,7 +87,7 @@ def shares_nodes(baseline: Topology, candidate: Topology) -> bool:
 
 def _started_with(topology: Topology) -> object:
     dcs = [(dc.name, dc.nodes) for dc in topology.dcs]
-    return (dcs, topology.commit_log_sync, topology.cassandra)
+    return (dcs, topology.commit_log_sync, topology.cassandra_version, topology.cassandra)
 
 
 def pair_order(pair: int, seed: int) -> tuple[SideName, SideName]:

@@ -14,6 +14,7 @@ from loadtests.cluster.jars import (
     cache_folder,
     cassandra_version,
     locked_jars,
+    locked_versions,
     missing_jars,
     parse_lock,
     ready_jars,
@@ -170,3 +171,12 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(HarnessError, match="METERSTORM_CACHE"):
         ready_jars([jar_of()], print, tmp_path / "file")
+
+
+def test_another_version_has_a_lock_of_its_own_and_one_without_is_told() -> None:
+    default, *others = locked_versions()
+    assert cassandra_version(locked_jars()) == cassandra_version(locked_jars(default)) == default
+    for version in others:
+        assert cassandra_version(locked_jars(version)) == version
+    with pytest.raises(HarnessError, match=rf"no lock of Cassandra 5\.0\.0's jars; there are {default}"):
+        locked_jars("5.0.0")
