@@ -116,12 +116,13 @@ class MetricJudgement:
 
     @property
     def needed(self) -> int | None:
-        """How many pairs the noise asks for in all, to tell the change that was seen from the one that matters."""
+        """How many pairs the noise asks for in all: to claim what was seen, or else to show that it is less than matters."""
         if not np.isfinite(self._spread):
             return None
-        return pairs_needed(
-            self._spread, float(np.log1p(self.metric.limit)) - max(self.mean, 0.0), self.errors.false_pass
-        )
+        limit = float(np.log1p(self.metric.limit))
+        if self.mean >= limit / 2:
+            return pairs_needed(self._spread, self.mean, self.errors.false_alarm / self.family)
+        return pairs_needed(self._spread, limit - max(self.mean, 0.0), self.errors.false_pass)
 
     @property
     def odd(self) -> Oddity:

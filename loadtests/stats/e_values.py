@@ -145,6 +145,14 @@ def half_width(spread: float, count: int, alpha: float) -> float:
     return float(spread * np.sqrt(share * (count - 1) / count))
 
 
+def pairs_to_claim(alpha: float) -> int:
+    """With fewer pairs no effect reaches 1 / alpha, however large it is."""
+    count = PAIRS_MIN
+    while log_e_value(np.full(count, 1.0)) < -np.log(alpha):
+        count += 1
+    return count
+
+
 def smallest_effect(spread: float, count: int, alpha: float, power: float = 0.9) -> float:
     """The effect that `count` pairs of such noise would have shown with the probability `power`; infinite for too few pairs."""
     return half_width(spread, count, alpha) + float(stats.norm.ppf(power)) * spread / float(np.sqrt(max(count, 1)))

@@ -19,12 +19,14 @@ from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
 from reports.gate.page import write_gate_report
-from reports.results.gate import GateResults
+from reports.results.gate import Answer, GateResults
 from reports.results.parts import Machine
 from scenarios.gate_file import GateSettings
 from scenarios.spec import NoBaseline
 from store.ports import StoreError
 from store.schemas import schema_of
+
+SAME = "Both sides are the same scenario: there is no change to find, and this gate shows only how often it errs."
 
 
 def gate(
@@ -66,7 +68,7 @@ def measured_gate(
     sides = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}
     started, measured, trouble = datetime.now(UTC), GateMeasurements(), list[str]()
     if baseline.scenario == candidate.scenario:
-        progress.detail("both sides are the same: this gate measures how often it would cry wolf")
+        progress.detail(SAME)
     with new_folder(out) as out:
         write_resolved(candidate.scenario, out)
 
@@ -105,6 +107,11 @@ def measured_gate(
     progress.phase("Writing the report")
     write_gate_report(out)
     return done
+
+
+def told_of(answer: Answer, judgement: GateJudgement) -> GateAnswer:
+    """What single metrics may say: nothing of a change where the whole gate can't tell."""
+    return GateAnswer.INCONCLUSIVE if answer is Answer.INCONCLUSIVE else judgement.answer
 
 
 def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> str:
@@ -150,7 +157,7 @@ def _results(
         machine=Machine.model_validate(fingerprint()),
         answer=answered.answer,
         reasons=answered.reasons,
-        not_seen=answered.not_seen,
+        not_seen=(*([SAME] if baseline.scenario == candidate.scenario else []), *answered.not_seen),
         baseline=side_of(baseline.told, baseline.scenario, candidate.scenario),
         candidate=side_of(candidate.told, candidate.scenario, baseline.scenario),
         settings=settings,
@@ -160,7 +167,9 @@ def _results(
         sample=measured.sample,
         closed_loop=measured.size.count if measured.size else 0,
         rate_per_s=measured.size.rate_per_s if measured.size else 0.0,
-        metrics=tuple(metric_of(each, judgement.answer) for each in judgement.metrics) if judgement else (),
+        metrics=tuple(metric_of(each, told_of(answered.answer, judgement)) for each in judgement.metrics)
+        if judgement
+        else (),
         counters=tuple(counter_of(each, settings) for each in measured.counters),
         facts=tuple(facts_of(each) for each in measured.facts),
         facts_compared=measured.facts_at,

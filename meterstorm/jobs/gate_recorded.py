@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
-from loadtests.gate.judgement import GateMetric, Series, judge
+from loadtests.gate.judgement import GateAnswer, GateMetric, Series, judge
 from meterstorm.jobs.gate_sides import RecordedSide
 from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
@@ -92,7 +92,10 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
             sample=0,
             closed_loop=0,
             rate_per_s=0.0,
-            metrics=tuple(metric_of(each, judgement.answer) for each in judgement.metrics),
+            metrics=tuple(
+                metric_of(each, GateAnswer.INCONCLUSIVE if answer is Answer.INCONCLUSIVE else judgement.answer)
+                for each in judgement.metrics
+            ),
         )
         results.write(out)
     write_gate_report(out)

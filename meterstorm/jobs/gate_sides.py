@@ -107,7 +107,7 @@ def _set(name: SideName, scenario: Scenario, assignments: Sequence[tuple[str, ob
 def _recorded(name: SideName, source: str) -> RecordedSide | None:
     """Folders of runs and files of pytest-benchmark, listed with commas; None where the first of them is none."""
     parts = [Path(part.strip()) for part in source.split(",") if part.strip()]
-    if not parts or not (parts[0].is_dir() or parts[0].suffix == ".json"):
+    if not parts or not ("," in source or parts[0].is_dir() or parts[0].suffix == ".json"):
         return None
     if len(parts) > RECORDED_MAX:
         raise ScenarioError(f"--{name}: {len(parts):,} recorded runs; a gate reads {RECORDED_MAX:,} at most")

@@ -99,7 +99,8 @@ def write_resolved(scenario: Scenario, out: Path) -> None:
 @contextlib.contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A claimed folder, which is taken away again when the making ends before anything was measured, so that the same
-    --out serves the next try. Logs of nodes that did not start stay, and with them the folder; after Ctrl-C nobody needs them.
+    --out serves the next try. Logs of nodes that did not start stay, and with them the folder; after Ctrl-C, and where the
+    scenario is at fault, nobody needs them.
 
     Raises what `claim_folder` does.
     """
@@ -107,7 +108,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     def undo(out: Path, error: BaseException) -> None:
         if _holds_measurements(out):
             return
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | ScenarioError):
             shutil.rmtree(out, ignore_errors=True)
         for name in (RESOLVED_NAME, PROFILE_NAME, START_NAME):
             (out / name).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import ExactCounter
@@ -14,6 +15,7 @@ from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import COUNTS_SIZE
+from loadtests.stats.e_values import pairs_to_claim
 from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
 from reports.results.gate import Answer, CounterResult, CurveResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve
@@ -52,15 +54,20 @@ def answer_of(
         return _answered(*failing, not_seen)
     doubts = [*trouble, *doubts_of(measured.pairs, validity)]
     if measured.judgement is None:
-        return _answered(Answer.INCONCLUSIVE, doubts or ["no pair was measured"], not_seen)
+        return _answered(Answer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen)
+    if measured.judgement.answer is not GateAnswer.REGRESSION:  # a sender at its limit hides changes, and makes none
+        doubts += sender_doubts_of(measured.pairs, validity)
     return _answered(*answer_of_speed(measured.judgement, doubts), not_seen)
 
 
 def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[Answer, list[str]]:
     """By the metrics alone; a doubt about the generator leaves nothing to claim."""
-    if doubts:
-        return Answer.INCONCLUSIVE, list(doubts)
     metrics = [metric_of(each, judgement.answer) for each in judgement.metrics]
+    if doubts:
+        claimed = [
+            f"shown all the same: {metric_sentence(each)}" for each in metrics if each.answer is Answer.REGRESSION
+        ]
+        return Answer.INCONCLUSIVE, [*doubts, *claimed]
     match judgement.answer:
         case GateAnswer.REGRESSION:
             worse = [each for each in metrics if each.answer is Answer.REGRESSION]
@@ -75,14 +82,18 @@ def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[An
             smaller = [each for each in metrics if each.claimed and each.change is not None and each.change > 0]
             return Answer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
         case GateAnswer.INCONCLUSIVE:
-            return Answer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement))
+            return Answer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement), _false_alarm(judgement))
 
 
 def _pairs(judgement: GateJudgement) -> int:
     return max((each.count for each in judgement.metrics), default=0)
 
 
-def _why_open(metrics: Sequence[MetricResult], pairs: int) -> list[str]:
+def _false_alarm(judgement: GateJudgement) -> float:
+    return judgement.metrics[0].errors.false_alarm if judgement.metrics else 1.0
+
+
+def _why_open(metrics: Sequence[MetricResult], pairs: int, false_alarm: float) -> list[str]:
     """Which metrics are open, and how many pairs they ask for."""
     odd = [f"{each.name}: {note}" for each in metrics for note in each.notes if "pair" not in note]
     still = [each for each in metrics if each.answer is Answer.INCONCLUSIVE]
@@ -97,8 +108,14 @@ def _why_open(metrics: Sequence[MetricResult], pairs: int) -> list[str]:
         told.append(
             f"noise like this asks for some {counted(max(known), 'pair')} in all ([effort] pairs_max, minutes_max)"
         )
-    if len(known) < len(wanted):
-        told.append("where the change itself is about what matters, no number of pairs tells which side of it is true")
+    fewest = pairs_to_claim(false_alarm / max(len(metrics), 1))
+    if pairs < fewest:
+        told.append(
+            f"with fewer than {counted(fewest, 'pair')} no change of {counted(len(metrics), 'metric')} is claimed, however "
+            "large it is"
+        )
+    elif len(known) < len(wanted):
+        told.append("the noise asks for more pairs than any gate can take")
     return told + odd
 
 
@@ -143,12 +160,17 @@ def doubts_of(pairs: Sequence[Pair], validity: Validity) -> list[str]:
                 f"the load generator stood still for over {percent(validity.stalled_share_max)} of the time in {len(stalled)} of "
                 f"{counted(len(trials), 'trial')} of the {name}: give it a freer machine"
             )
-        cpu_share = float(np.median([each.cpu_share for each in trials]))
-        if cpu_share > validity.cpu_share_max:
-            doubts.append(
-                f"the sender took {percent(cpu_share)} of a core against the {name}: the throughput may be its own"
-            )
     return doubts
+
+
+def sender_doubts_of(pairs: Sequence[Pair], validity: Validity) -> list[str]:
+    """Sentences about a sender that was at its own limit in the closed loop: then the throughput is its own."""
+    shares = {name: float(np.median([pair.sides[name].cpu_share for pair in pairs])) for name in SideName if pairs}
+    return [
+        f"the sender took {percent(share)} of a core against the {name}: the throughput may be its own"
+        for name, share in shares.items()
+        if share > validity.cpu_share_max
+    ]
 
 
 def not_seen_of(measured: GateMeasurements) -> list[str]:
@@ -203,8 +225,8 @@ def metric_of(judged: MetricJudgement, whole: GateAnswer = GateAnswer.INCONCLUSI
         unit=metric.unit,
         answer=_answer_of_metric(judged, whole),
         limit=metric.limit,
-        baseline=float(np.median(judged.series.baseline)),
-        candidate=float(np.median(judged.series.candidate)),
+        baseline=_middle(judged.series.baseline),
+        candidate=_middle(judged.series.candidate),
         change=float(np.expm1(effect.mean)),
         low=float(np.expm1(effect.low)) if has_interval else None,
         high=float(np.expm1(min(effect.high, 20.0))) if has_interval else None,
@@ -215,6 +237,11 @@ def metric_of(judged: MetricJudgement, whole: GateAnswer = GateAnswer.INCONCLUSI
         changes=tuple(float(each) for each in judged.observed),
         notes=tuple(_notes(judged)),
     )
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """The geometric mean, so that candidate over baseline is the change that is told; the median where a value is none."""
+    return float(np.exp(np.log(values).mean())) if (values > 0).all() else float(np.median(values))
 
 
 def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> Answer:

@@ -65,7 +65,7 @@ def error_sentence(results: GateResults) -> str:
     """The rates of error that the answer stands on."""
     errors = results.settings.errors
     if not results.metrics:
-        return "No pair was measured: nothing is said of the speed."
+        return "No metric was judged: nothing is said of the speed."
     return (
         f"By construction at most {wording.percent(errors.false_alarm)} of gates claim a change where there is none, over all "
         f"{wording.counted(len(results.metrics), 'metric')} and all looks together, and at most "

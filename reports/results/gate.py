@@ -46,7 +46,7 @@ class MetricResult(ResultsPart):
     unit: str
     answer: Answer = Field(description="of this metric by itself")
     limit: NonNegativeFloat = Field(description="the change for the worse that matters")
-    baseline: float = Field(description="median over the pairs, in the unit")
+    baseline: float = Field(description="geometric mean over the pairs, in the unit")
     candidate: float
     change: float | None = Field(description="geometric mean over the pairs")
     low: float | None = Field(

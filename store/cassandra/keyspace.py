@@ -6,13 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
+from cassandra import InvalidRequest
 from cassandra.cluster import Session
 from cassandra.pool import Host
+from cassandra.protocol import ConfigurationException, SyntaxException
 from cassandra.query import SimpleStatement
 
 from scenarios.alterations import KEYSPACE, altered_table
 from scenarios.calendar import UTC_CALENDAR, Calendar
-from scenarios.spec import Topology
+from scenarios.printable import shortened
+from scenarios.spec import ScenarioError, Topology
 from store.cassandra.session import FAILURES
 from store.migrations import HeldVersion, check_time_zone, migrations_to, views_to_rebuild
 from store.operations import AnyOperation
@@ -22,6 +25,7 @@ from store.tables import Schema, Table
 AGREEMENT_S_MAX = 60
 DDL_TIMEOUT_S = 60
 LOOK_EVERY_S = 0.2
+REFUSALS = (InvalidRequest, SyntaxException, ConfigurationException)  # of a statement: asking again changes nothing
 
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version "
@@ -77,7 +81,8 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
 def alter_tables(session: Session, statements: Sequence[str], schema: Schema, keyspace: str) -> None:
     """Change tables that were just made, as a scenario's `store.alterations` say; those of absent tables are left out.
 
-    Waits until every node agrees. Raises StoreError with the node's words for a statement that it refuses.
+    Waits until every node agrees. Raises ScenarioError with the node's words for a statement that it refuses, StoreError for
+    nodes that don't answer.
     """
     names = {table.name for table in schema.tables}
     chosen = [statement for statement in statements if altered_table(statement) in names]
@@ -85,7 +90,14 @@ def alter_tables(session: Session, statements: Sequence[str], schema: Schema, ke
         return
     with one_after_the_other(session) as ddl:
         for statement in chosen:
-            ddl(statement.replace(KEYSPACE, keyspace))
+            try:
+                ddl(statement.replace(KEYSPACE, keyspace))
+            except StoreError as error:
+                if isinstance(error.__cause__, REFUSALS):
+                    raise ScenarioError(
+                        f"store.alterations: Cassandra refuses '{shortened(statement, 200)}': {error.__cause__}"
+                    ) from error
+                raise
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
         raise StoreError(f"the nodes don't agree on store.alterations after {AGREEMENT_S_MAX} s: is a node down?")
     session.cluster.refresh_schema_metadata()

@@ -70,13 +70,14 @@ def test_a_commit_whose_table_forgets_is_a_regression_however_fast_it_is(reposit
     )
     assert result.exit_code == 1, result.output
     found = load_gate(out)
-    assert found.answer is Answer.REGRESSION and found.pairs == 0
+    assert found.answer is Answer.REGRESSION  # after the filling, or after the last pair where the machine is that fast
     (differing,) = found.differing_facts
     assert differing.table == "events_by_home" and differing.missing == differing.rows > 0
     assert differing.extra == differing.altered == 0
     assert re.search(r"events_by_home in DC north: of [\d,]+ rows [\d,]+ missing", " ".join(found.reasons))
     junit = ElementTree.parse(out / "junit.xml").getroot()
-    assert junit.get("failures") == "2"  # the answer, and the facts
+    failed = {case.get("name") for case in junit.iter("testcase") if case.find("failure") is not None}
+    assert {"the change", "facts"} <= failed
     assert "alterations" in (out / "report.html").read_text()
 
 

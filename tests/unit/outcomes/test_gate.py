@@ -171,6 +171,28 @@ def test_a_late_generator_leaves_nothing_to_claim(side: SideName) -> None:
     ]
     found = answered(given)
     assert found.answer is Answer.INCONCLUSIVE and f"of the {side} " in found.reasons[0]
+    assert any(reason.startswith("shown all the same: server CPU") for reason in found.reasons)
+
+
+def test_a_sender_at_its_limit_hides_changes_and_makes_none() -> None:
+    def at_its_limit(slower: float) -> Answered:
+        given = measured(slower)
+        given.pairs[:] = [
+            replace(pair, sides={name: replace(one, cpu_share=1.0) for name, one in pair.sides.items()})
+            for pair in given.pairs
+        ]
+        return answered(given)
+
+    assert at_its_limit(1.0).answer is Answer.INCONCLUSIVE and "of a core" in at_its_limit(1.0).reasons[0]
+    assert at_its_limit(1.5).answer is Answer.REGRESSION
+
+
+def test_candidate_over_baseline_is_the_change_that_is_told() -> None:
+    given = measured(1.5)
+    assert given.judgement is not None
+    for each in (metric_of(one) for one in given.judgement.metrics):
+        turned = each.baseline / each.candidate if each.name == "throughput" else each.candidate / each.baseline
+        assert turned - 1 == pytest.approx(each.change)
 
 
 def test_operations_that_fail_are_the_candidates_fault_when_they_are_its_own_alone() -> None:
@@ -203,6 +225,7 @@ def test_too_few_pairs_and_an_interrupt_are_inconclusive() -> None:
 
 def test_an_open_metric_says_how_many_pairs_it_asks_for() -> None:
     found = answered(measured(pairs=6))
+    assert any("no change of 14 metrics is claimed, however large it is" in reason for reason in found.reasons)
     assert found.answer is Answer.INCONCLUSIVE
     told = " ".join(found.reasons)
     assert re.search(r"asks for some [\d,]+ pairs in all", told) and "after 6 pairs it is open for" in told

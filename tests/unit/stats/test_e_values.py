@@ -13,6 +13,7 @@ from loadtests.stats.e_values import (
     log_e_value,
     oddity,
     pairs_needed,
+    pairs_to_claim,
     smallest_effect,
 )
 
@@ -63,6 +64,13 @@ def test_what_is_promised_is_found() -> None:
     assert pairs_needed(0.1, effect, 0.01) == 30
     assert pairs_needed(0.1, 0.0, 0.01) is None
     assert half_width(0.1, PAIRS_MIN - 1, 0.01) == np.inf
+
+
+def test_fewer_pairs_than_it_takes_claim_nothing_however_clear_they_are() -> None:
+    fewest = pairs_to_claim(0.01)
+    clear = 1.0 + np.random.default_rng(1).normal(0, 1e-6, fewest)
+    assert log_e_value(clear) >= np.log(100) * 0.999 > log_e_value(clear[:-1])
+    assert PAIRS_MIN < fewest < pairs_to_claim(0.001) < 20
 
 
 @pytest.mark.parametrize("noise", ["normal", "heavy", "two levels"])
