@@ -30,6 +30,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/sender/test_cassandra.py",
     "tests/integration/store/test_across.py",
     "tests/integration/store/test_agreement.py",
+    "tests/integration/store/test_alterations.py",
     "tests/integration/store/test_command_contract.py",
     "tests/integration/store/test_customer_contract.py",
     "tests/integration/store/test_killed_process.py",
