@@ -106,7 +106,7 @@ def test_a_commit_that_does_not_matter_passes_with_all_its_pairs(repository: Pat
     assert told["answer"] == found.answer and found.answer in (Answer.PASS, Answer.IMPROVEMENT)
     assert found.candidate.told.startswith("HEAD (") and list(found.candidate.differs) == ["store.alterations"]
     names = [each.name for each in found.metrics]
-    assert names[:2] == ["throughput", "server CPU"] and {"writes p50", "reads p50"} <= set(names)
+    assert names[:2] == ["throughput", "server CPU"] and any(name.startswith("writes p") for name in names)
     assert all(len(each.changes) == found.pairs > 5 for each in found.metrics)
     assert all(each.low is not None and each.low < (each.change or 0.0) < (each.high or 0.0) for each in found.metrics)
     assert found.facts and found.facts_compared == "after the last pair" and not found.differing_facts
