@@ -22,7 +22,7 @@ from scenarios.domain import DAY_US, Operation, ReadSchedule
 from scenarios.spec import Topology
 from sim.estate.lookup import are_in_smart_mode, meter_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel
-from sim.estate.slots import TEN_SECOND_US, ten_seconds_per_slot
+from sim.estate.slots import TEN_SECOND_US
 from store.roles import TableRole
 from store.rows import Columns
 from store.tables import Schema, Table
@@ -124,7 +124,7 @@ def _ten_seconds(estate: EstateModel, held: Held) -> Expected:
     exists = (meter >= 0) & (tick >= 0) & (tick < estate.day_count * _TICKS_PER_DAY)
     exists &= (held["tick"] >= 0) & (held["tick"] < _TICKS_PER_DAY)
     tick, meter = np.where(exists, tick, 0), np.where(exists, meter, 0)
-    parts = ten_seconds_per_slot(estate.packed)
+    parts = estate.ten_seconds_per_slot
     slot, part = (tick // parts).astype(np.int32), (tick % parts).astype(np.int32)
     exists &= schedules_on(estate, meter, slot) == ReadSchedule.TEN_SECOND
     exists &= are_in_smart_mode(estate, meter)

@@ -28,7 +28,7 @@ from sim.estate.homes import meter_type_index, region_index
 from sim.estate.lookup import mpxn_of, schedule_changes_of, split_meter, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
-from sim.estate.slots import TEN_SECOND_US, ten_seconds_per_slot
+from sim.estate.slots import TEN_SECOND_US
 from sim.kernels import kernel
 from sim.trace.arrival_times import due_us_of
 from sim.trace.emission import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us
@@ -107,7 +107,7 @@ def ten_second_columns(
 ) -> Columns:
     """The bind columns of n readings of 10 s: part 0 .. of a slot; int64[n], int32[n], int32[n]."""
     premises, is_gas = split_meter(estate, meter)
-    tick = slot.astype(np.int64) * ten_seconds_per_slot(estate.packed) + part
+    tick = slot.astype(np.int64) * estate.ten_seconds_per_slot + part
     start_us = start_us_of(estate) + tick * TEN_SECOND_US
     return {
         "premises": premises,

@@ -90,7 +90,7 @@ def displays(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> I
 def ten_seconds_wh(estate: EstateModel, meter: IntArray, slot: NDArray[np.int32]) -> NDArray[np.int32]:
     """Each slot's consumptions of 10 s: int64[n], int32[n] -> int32[n, parts] [Wh]; ABSENT unless a meter keeps them."""
     _check(estate, meter, slot)
-    out = np.full((len(meter), ten_seconds_per_slot(estate.packed)), ABSENT, np.int32)
+    out = np.full((len(meter), estate.ten_seconds_per_slot), ABSENT, np.int32)
     _fill_ten_seconds(estate.packed, np.asarray(meter, np.int64), np.asarray(slot, np.int32), out)
     return out
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
 from scenarios.caps import Cap
-from scenarios.domain import Fuel
+from scenarios.domain import DAY_US, Fuel
 from scenarios.spec import Scenario
 from scenarios.tariffs import Tariff
 from sim.estate.build import build_parameters
 from sim.estate.devices import schedule_on
 from sim.estate.homes import home_dc_index, partition_index, region_index
 from sim.estate.parameters import KernelParameters, pack
-from sim.estate.slots import slot_us, slots_per_day
+from sim.estate.slots import TEN_SECOND_US
 from sim.kernels import kernel
 from sim.profiles.choose import profile_named
 from sim.profiles.demand import DemandProfile
@@ -51,13 +51,18 @@ class EstateModel:
 
     @property
     def slots_per_day(self) -> int:
-        """48 half-hours, or 96 quarter-hours."""
-        return slots_per_day(self.parameters)
+        """48 half-hours, or 96 quarter-hours: the width that `sim.estate.slots` reads, without a kernel to be compiled first."""
+        return int(self.parameters.slot_share.shape[2]) - 1
 
     @property
     def slot_us(self) -> int:
         """How long a slot is [us]."""
-        return slot_us(self.parameters)
+        return DAY_US // self.slots_per_day
+
+    @property
+    def ten_seconds_per_slot(self) -> int:
+        """How many parts of 10 s a slot has: 180, or 90."""
+        return self.slot_us // TEN_SECOND_US
 
     @property
     def slot_count(self) -> int:
