@@ -14,10 +14,11 @@ from loadtests.gate.exact import ExactCounter, counters_of, request_counts, touc
 from loadtests.gate.facts import TableDifference, compare_facts
 from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, groups_of, measures_of, series_of
-from loadtests.gate.pairs import Bench, Pair, TrialSize, measure, trial_size, warm
+from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
 from loadtests.monitoring.node_counters import NodeCounters
 from loadtests.trials.load import SampleLoad, fill, make_load
+from loadtests.trials.turn import Bench, TrialSize, trial_size, warm
 from scenarios.gate_file import GateSettings
 from sim.estate.model import build_estate
 

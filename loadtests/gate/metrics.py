@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.gate.judgement import GateMetric, Series
-from loadtests.gate.pairs import Pair, SideTrial
+from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import percentiles_us
+from loadtests.trials.turn import LoadTrial
 from scenarios.domain import Operation
 from scenarios.gate_file import GateSettings
 
@@ -20,14 +21,14 @@ SHARE_MIN = 0.1  # of all responses that an operation has, so as to be metrics o
 
 OWN_MAX = 0.75  # of its kind's responses: more, and it would say the same twice
 
-Measures = Mapping[GateMetric, Callable[[SideTrial], float]]
+Measures = Mapping[GateMetric, Callable[[LoadTrial], float]]
 Lanes = NDArray[np.intp]
 
 
 def measures_of(settings: GateSettings, groups: Mapping[str, Lanes], pairs: Sequence[Pair], dc_count: int) -> Measures:
     """The family, by what the first pairs have enough of: it is fixed before anything is judged."""
     limits = settings.limits
-    found: dict[GateMetric, Callable[[SideTrial], float]] = {
+    found: dict[GateMetric, Callable[[LoadTrial], float]] = {
         GateMetric(
             name="throughput", unit="operations/s", limit=limits.throughput, more_is_worse=False
         ): lambda trial: trial.throughput_per_s,
@@ -78,5 +79,5 @@ def series_of(measures: Measures, pairs: Sequence[Pair]) -> tuple[Series, ...]:
     )
 
 
-def _quantile_ms(lanes: Lanes, quantile: float) -> Callable[[SideTrial], float]:
+def _quantile_ms(lanes: Lanes, quantile: float) -> Callable[[LoadTrial], float]:
     return lambda trial: float(percentiles_us(trial.response[lanes].sum(axis=0), quantile)) / 1_000

@@ -14,9 +14,10 @@ from loadtests.gate.exact import counters_of
 from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import judge
 from loadtests.gate.metrics import groups_of, measures_of, series_of
-from loadtests.gate.pairs import Pair, SideTrial
+from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import counts_of
+from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, metric_of, side_of
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
@@ -45,11 +46,11 @@ wall_s = 10
 )
 
 
-def trial(slower: float = 1.0, *, random: np.random.Generator) -> SideTrial:
+def trial(slower: float = 1.0, *, random: np.random.Generator) -> LoadTrial:
     """A side that takes `slower` times as long for everything."""
     noise = np.exp(random.normal(0, 0.02, 3))
     times_us = [slower * noise[0] * random.lognormal(7, 0.3, size) for size in (400, 400)]
-    return SideTrial(
+    return LoadTrial(
         throughput_per_s=1_000 / slower * noise[1],
         cpu_us_per_operation=500 * slower * noise[2],
         wan_bytes_per_operation=0.0,
