@@ -42,6 +42,7 @@ from store.commands.port import (
     Request,
     Standing,
 )
+from store.ports import StoreError
 
 MENDS_MAX = 3  # of one desired value: then a person must look
 RECONCILER = 0x00_1D_B7_FF_FF_00_00_01  # the originator of mending commands
@@ -122,8 +123,7 @@ class CommandStore:
         refused = [i for i, why in enumerate(reasons) if why and commands[i].end is None]
         ends = [(commands[i].id, End(State.REJECTED, commands[i].request.created_us, 0, reasons[i])) for i in refused]
         for i, end in zip(refused, self.tables.end(ends), strict=True):
-            assert end is not None, "it was recorded above"
-            commands[i] = replace(commands[i], end=end)
+            commands[i] = replace(commands[i], end=_shown(end, commands[i].id))
         return commands
 
     def why_illegal(self, request: Request) -> str:
@@ -278,8 +278,7 @@ class CommandStore:
         if (command.state, event) not in TRANSITIONS:
             raise CommandRefused(f"{command_id}: no {event.name} of a command that is {command.state.name}")
         end = End(TRANSITIONS[command.state, event], at_us, command.attempt, reason)
-        stands = self.tables.end([(command_id, end)])[0]
-        assert stands is not None, "it was read above"
+        stands = _shown(self.tables.end([(command_id, end)])[0], command_id)
         if stands != end:
             raise CommandRefused(f"{command_id}: no {event.name} of a command that is {stands.state.name}")
         return replace(command, end=stands)
@@ -341,6 +340,16 @@ class CommandStore:
 
     def _schedule(self, dues: Sequence[Due]) -> None:
         self.tables.schedule([(self.index.place(due), due) for due in dues])
+
+
+def _shown(end: End | None, id_: CommandId) -> End:
+    """The end of a command that is there. Raises StoreError where the store, at its consistency levels, does not show it."""
+    if end is None:
+        raise StoreError(
+            f"command {id_} is recorded, and its compare-and-set does not find it: is what was acknowledged at the scenario's "
+            "consistency levels on a quorum of replicas?"
+        )
+    return end
 
 
 def first_due(request: Request) -> Due:

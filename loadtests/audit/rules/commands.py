@@ -32,11 +32,15 @@ class ExpectedOutcome(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One fault: which check found it, of which command or device, and what is wrong in words."""
+    """One fault: which check found it, of which command or device, and what is wrong in words.
+
+    is_certain: no write that a read has missed, the audit's or the gateway's, explains it.
+    """
 
     check: str
     what: str
     said: str
+    is_certain: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +50,8 @@ class CommandAudit:
     commands: int = 0
     ended: int = 0  # of them
     faults: Counter[str] = field(default_factory=Counter)  # by check
-    examples: list[Finding] = field(default_factory=list)
+    certain: Counter[str] = field(default_factory=Counter)  # of them, by check
+    examples: list[Finding] = field(default_factory=list)  # of certain ones rather than of others
 
     @property
     def is_sound(self) -> bool:
@@ -55,8 +60,11 @@ class CommandAudit:
     def add(self, findings: Iterable[Finding]) -> None:
         for one in findings:
             self.faults[one.check] += 1
-            if len(self.examples) < EXAMPLES_MAX:
-                self.examples.append(one)
+            self.certain[one.check] += one.is_certain
+            self.examples.append(one)
+            if len(self.examples) > EXAMPLES_MAX:
+                self.examples.sort(key=lambda each: not each.is_certain)
+                self.examples.pop()
 
 
 def audit_commands(
@@ -88,9 +96,9 @@ def check_recorded(
     findings = [Finding("recorded", str(id_), "was never recorded") for id_ in missing]
     for id_, count in counts.items():
         if count > 1:
-            findings.append(Finding("recorded", str(id_), f"is recorded {count} times"))
+            findings.append(Finding("recorded", str(id_), f"is recorded {count} times", is_certain=True))
         if id_ not in expected and id_.originator != RECONCILER:
-            findings.append(Finding("recorded", str(id_), "was issued by nobody"))
+            findings.append(Finding("recorded", str(id_), "was issued by nobody", is_certain=True))
     return findings
 
 
@@ -100,9 +108,11 @@ def check_one_end(read: Read, *, is_complete: bool) -> list[Finding]:
     if command.end is None and is_complete:
         findings.append(Finding("one_end", str(command.id), f"has not ended, it is {command.open_state.name}"))
     if command.end is not None and command.end.state not in TERMINAL:
-        findings.append(Finding("one_end", str(command.id), f"ended as {command.end.state.name}, which is not an end"))
+        said = f"ended as {command.end.state.name}, which is not an end"
+        findings.append(Finding("one_end", str(command.id), said, is_certain=True))
     if command.open_state in TERMINAL:
-        findings.append(Finding("one_end", str(command.id), f"has a second end, {command.open_state.name}"))
+        said = f"has a second end, {command.open_state.name}"
+        findings.append(Finding("one_end", str(command.id), said, is_certain=True))
     return findings
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from loadtests.audit.rules.commands import CommandAudit, ExpectedOutcome, Read, audit_commands
 from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.weak_levels import in_doubt, why_hidden_in
 from loadtests.backend.command_gateway import plan_of
 from loadtests.backend.command_plan import CommandPlan
 from loadtests.workload.experiment import Experiment
@@ -16,6 +17,7 @@ from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
 from store.cassandra.session import Statements
 from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, DeviceState
+from store.roles import TableRole
 
 CHUNK = 500  # devices that are read at once
 
@@ -73,18 +75,36 @@ COMMAND_RULES = {
 }
 
 
+# What a gateway decides by, and what is read back: a read that misses something makes another course of a command.
+TABLES = (
+    TableRole.COMMANDS,
+    TableRole.COMMAND_STEPS,
+    TableRole.DEVICE_STATE,
+    TableRole.DUE_INDEX,
+    TableRole.DUE_CLEARED,
+)
+
+
 def check_command_rules(experiment: Experiment, *, is_complete: bool) -> list[Checked]:
     """Every command of the campaigns, from its home DC. is_complete: the storm was not stopped before they had ended.
 
     Raises HarnessError, StoreError.
     """
     found = audit_stored_commands(experiment, is_complete=is_complete)
+    why = why_hidden_in(experiment.topology, experiment.schema, TABLES)
+    return in_doubt(checks_of(found, is_complete=is_complete), why)
+
+
+def checks_of(found: CommandAudit, *, is_complete: bool) -> list[Checked]:
+    """A check of each rule; examples that stand whatever a read has missed come first."""
+    examples = sorted(found.examples, key=lambda one: not one.is_certain)
     return [
         Checked(
             check=said,
             counted=found.commands if is_complete or check not in ("one_end", "outcome") else found.ended,
             faults=found.faults[check],
-            examples=tuple(f"{one.what} {one.said}" for one in found.examples if one.check == check),
+            certain=found.certain[check],
+            examples=tuple(f"{one.what} {one.said}" for one in examples if one.check == check),
         )
         for check, said in COMMAND_RULES.items()
     ]

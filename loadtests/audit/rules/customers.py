@@ -34,6 +34,7 @@ class Checked:
     faults: int
     examples: tuple[str, ...]  # at most EXAMPLES_MAX of the faults, for people
     sample: str | None = None  # what was looked at of how much, for people; None: all there is
+    certain: int = 0  # of the faults, told first: they stand whatever a read has missed, see `rules.weak_levels`
 
     @property
     def is_right(self) -> bool | None:

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from loadtests.audit.rules.customers import Checked
+from scenarios.domain import ConsistencyLevel
 from scenarios.spec import Topology
 from scenarios.visible_writes import hidden_writes
 from store.operations import AnyOperation
+from store.roles import TableRole
+from store.tables import Schema
 
 
 def why_hidden(topology: Topology, writes: Iterable[AnyOperation], reads: Iterable[AnyOperation]) -> str | None:
@@ -16,17 +19,36 @@ def why_hidden(topology: Topology, writes: Iterable[AnyOperation], reads: Iterab
     """
     consistency = topology.consistency
     levels = {consistency.of(one) for one in reads}
-    hidden = hidden_writes(topology, {consistency.of(one) for one in writes}, {*levels, consistency.default})
-    if hidden is None:
-        return None
-    return f"what was acknowledged at {hidden[0]} a read at {hidden[1]} may not show, so it says nothing of the cluster"
+    return _told(hidden_writes(topology, {consistency.of(one) for one in writes}, {*levels, consistency.default}))
+
+
+def why_hidden_in(topology: Topology, schema: Schema, roles: Iterable[TableRole]) -> str | None:
+    """As `why_hidden`, of each table by its own writes and queries: what is written to one says nothing of another's reads."""
+    consistency = topology.consistency
+    for table in schema.tables_with(roles):
+        writes = {consistency.of(one) for one in schema.writers_of(table)}
+        hidden = hidden_writes(topology, writes, {consistency.of(one.operation) for one in table.queries})
+        if hidden is not None:
+            return _told(hidden)
+    return None
 
 
 def in_doubt(checks: Sequence[Checked], why: str | None) -> list[Checked]:
-    """A rule that is broken where there is a reason for it has nothing that it could be held against, and says why."""
-    return [
-        replace(one, counted=0, faults=0, examples=(), sample=f"{one.faults:,} of {one.counted:,} differ, and {why}")
-        if why and one.faults
-        else one
-        for one in checks
-    ]
+    """A rule that is broken where there is a reason for it has nothing that it could be held against, and says why.
+
+    Its faults that stand whatever a read has missed are faults all the same.
+    """
+    return [_in_doubt(one, why) if why and one.faults > one.certain else one for one in checks]
+
+
+def _in_doubt(one: Checked, why: str) -> Checked:
+    if one.certain:
+        counted = max(one.counted - (one.faults - one.certain), one.certain)
+        return replace(one, counted=counted, faults=one.certain, examples=one.examples[: one.certain])
+    return replace(one, counted=0, faults=0, examples=(), sample=f"{one.faults:,} of {one.counted:,} differ, and {why}")
+
+
+def _told(hidden: tuple[ConsistencyLevel, ConsistencyLevel] | None) -> str | None:
+    if hidden is None:
+        return None
+    return f"what was acknowledged at {hidden[0]} a read at {hidden[1]} may not show, so it says nothing of the cluster"
