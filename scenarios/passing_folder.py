@@ -11,17 +11,25 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 LOCK_NAME = "alive"
 
 
 class PassingFolder:
-    """A new folder in the system's for temporary files; before it is made, those that dead processes have left are removed."""
+    """A new folder; before it is made, those of its kind that dead processes have left beside it are removed.
 
-    def __init__(self, kind: str) -> None:
+    As a context manager it is removed at the block's end. Raises OSError where none can be made.
+    """
+
+    def __init__(self, kind: str, within: Path | None = None) -> None:
+        """within: where it is made, by default the system's folder for temporary files."""
         prefix = f"meterstorm-{kind}-"
-        remove_left_behind(prefix)
-        self.path = Path(tempfile.mkdtemp(prefix=prefix))
+        beside = within or Path(tempfile.gettempdir())
+        remove_left_behind(prefix, beside)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))  # ours alone: others can't lay anything into it
+        self._made_by = os.getpid()
         unnamed = self.path / f"{LOCK_NAME}.new"
         self._lock = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
         with contextlib.suppress(OSError):  # a file system without locks: then nobody removes it but we
@@ -29,16 +37,26 @@ class PassingFolder:
         unnamed.rename(self.path / LOCK_NAME)  # never there without its lock
 
     def remove(self) -> None:
-        """Twice is harmless."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Twice is harmless. In a forked child nothing is done: it shares the lock, and the folder is its parent's."""
+        if os.getpid() != self._made_by:
+            return
+        _remove(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
+    def __enter__(self) -> Self:
+        return self
 
-def remove_left_behind(prefix: str) -> None:
-    """Remove the folders of a kind whose process is dead."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+def remove_left_behind(prefix: str, beside: Path) -> None:
+    """Remove the folders in `beside`, by the beginning of their names, whose process is dead."""
+    for folder in beside.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):  # another user's, one that goes just now, or its process lives
             about = folder.lstat()
             if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
@@ -46,6 +64,17 @@ def remove_left_behind(prefix: str) -> None:
             lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
             finally:
                 os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """The lock's file last: what a process leaves that is killed at this, the next one finds."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK_NAME:
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

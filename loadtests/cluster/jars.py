@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,6 +20,7 @@ from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext
 
 from loadtests.errors import HarnessError
+from scenarios.passing_folder import PassingFolder
 
 CASSANDRA = ("org.apache.cassandra", "cassandra-all")
 LOCK_FILE = Path(__file__).with_name("jars.lock")
@@ -173,12 +173,12 @@ def _fetch(missing: Sequence[Jar], folder: Path, progress: Progress) -> None:
     progress(f"fetching {len(missing)} jars of Cassandra, {size / 1e6:.0f} MB, into {folder}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        staging = PassingFolder("fetching", within=folder)  # of one that was killed nothing stays
         room = shutil.disk_usage(folder).free
-        staging = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder))
     except OSError as error:
         raise HarnessError(f"jar cache {folder} can't be written: {error}; name another in METERSTORM_CACHE") from error
     if room < size * 2:
-        shutil.rmtree(staging, ignore_errors=True)
+        staging.remove()
         raise HarnessError(
             f"jar cache {folder} has {room / 1e6:.0f} MB free and needs {size * 2 / 1e6:.0f} MB; "
             "make room, or name another folder in METERSTORM_CACHE"
@@ -187,7 +187,7 @@ def _fetch(missing: Sequence[Jar], folder: Path, progress: Progress) -> None:
     pool = ThreadPoolExecutor(max_workers=FETCHES_AT_ONCE_MAX)
     try:
         done = told = 0
-        fetches = {pool.submit(_fetch_one, jar, staging, folder, given_up): jar for jar in missing}
+        fetches = {pool.submit(_fetch_one, jar, staging.path, folder, given_up): jar for jar in missing}
         for fetch in as_completed(fetches):
             fetch.result()
             done += fetches[fetch].size
@@ -197,7 +197,7 @@ def _fetch(missing: Sequence[Jar], folder: Path, progress: Progress) -> None:
     finally:
         given_up.set()
         pool.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(staging, ignore_errors=True)
+        staging.remove()
 
 
 def _fetch_one(jar: Jar, staging: Path, folder: Path, given_up: threading.Event) -> None:

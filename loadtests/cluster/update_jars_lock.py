@@ -6,13 +6,12 @@ A maintainer's tool: the only place that reads POMs, and the only one that belie
 """
 
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from jgo.maven import Artifact
 
 from loadtests.cluster.jars import CASSANDRA, FETCHES_AT_ONCE_MAX, LOCK_FILE, Jar, lock_file, maven_context, sha256_of
+from scenarios.passing_folder import PassingFolder
 
 HEADER = """\
 # Cassandra {version} and all it needs; made by `python -m loadtests.cluster.update_jars_lock {version}`.
@@ -22,8 +21,8 @@ HEADER = """\
 
 def relock(version: str) -> str:
     """The text of a lock of cassandra-all `version` and its transitive run-time jars, Cassandra's own first."""
-    with tempfile.TemporaryDirectory(prefix="meterstorm-relock-") as repository:
-        context = maven_context(Path(repository))
+    with PassingFolder("relock") as repository:
+        context = maven_context(repository.path)
         root = context.create_dependency(":".join((*CASSANDRA, version)))
         inputs, transitive = context.resolver.resolve([root])
         artifacts = [dependency.artifact for dependency in inputs]

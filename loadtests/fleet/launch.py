@@ -10,24 +10,28 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from loadtests import interrupts
 from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
-from loadtests.fleet.passing_folder import PassingFolder
 from loadtests.fleet.record import StormRecord
 from loadtests.monitoring.live import Recent, cores_of
 from loadtests.monitoring.node_sampling import NodeSampling
-from loadtests.recording.history import HistoryWriter, NodeSample, merge_histories
+from loadtests.recording.history import HistoryWriter, NodeSample
+from loadtests.recording.ledger import Ledger
+from loadtests.recording.parts import add_up, add_up_left, has_sum, parts_in
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import Live, StormResult
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
 from loadtests.workload.experiment import Experiment
+from scenarios.passing_folder import PassingFolder
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 FOLDER_NAME = "locust"
+NODES_NAME = "nodes"  # of the nodes' own part of the history
 LOOK_EVERY_S = 0.3
 STOP_S_MAX = 120.0
 LOG_LINES = 3  # of Locust's log, in the sentence when it has died
@@ -62,7 +66,7 @@ def storm_under_locust(
         cleanup.callback(secrets.remove)
         command = _command(plan, experiment.endpoint, folder, secrets.path)
         of_locust = _of_locust(folder)
-        nodes = HistoryWriter(of_locust.history / "nodes", ())
+        nodes = HistoryWriter(of_locust.history / NODES_NAME, ())
         process = None
         try:
             with interrupts.held():  # no Locust is started that is not ended
@@ -229,10 +233,26 @@ def _bring_together(folder: RunFolder, record: StormRecord | None) -> None:
     if record is None or record.zero_ns is None:
         shutil.rmtree(of_locust.path)  # nothing was sent
         return
-    whole = [history] if (history / "intervals.csv").exists() else []
-    merge_histories([*whole, history / "nodes", *histories_beside(history)], folder.history)
-    shutil.rmtree(history)
+    whole = [history] if has_sum(history) else []
+    add_up([*whole, history / NODES_NAME, *histories_beside(history)], folder.history)
     if of_locust.ledger.exists():
+        shutil.move(of_locust.ledger, folder.ledger)
+
+
+def bring_together_left(folder: RunFolder, ended: datetime, *, has_whole_ledger: bool) -> None:
+    """Bring together what is on the disk of a run that died with its Locust. ended: when it did.
+
+    has_whole_ledger: False where workers may have kept ledgers of their own, which went with them.
+    """
+    of_locust = _of_locust(folder)
+    history = of_locust.history
+    beside = {history / NODES_NAME, *histories_beside(history)}
+    add_up_left([part for part in parts_in(history) if part not in beside], history, ended)
+    if has_sum(history) or has_sum(folder.history):
+        add_up_left([history, *parts_in(history)], folder.history, ended)
+    if has_sum(folder.history) and of_locust.ledger.exists():
+        if not has_whole_ledger:
+            Ledger.open(of_locust.ledger, is_writable=True).distrust()
         shutil.move(of_locust.ledger, folder.ledger)
 
 

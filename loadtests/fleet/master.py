@@ -387,7 +387,7 @@ class FleetMaster:
         # of what was not taken some may have been marks
         has_hole = bool(self._far - self._done.keys()) or bool(self._far and self._misheard)
         if self._zero_ns is not None and has_hole:
-            self._record.distrust_ledger()
+            self._record.ledger.distrust()
         if self._trouble:
             return
         if any(done.report.was_stopped for done in self._done.values()):

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from loadtests.errors import HarnessError
 from loadtests.fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
 from loadtests.monitoring.live import ClosedSecond
-from loadtests.recording.history import ErrorCount, HistoryWriter, merge_histories
-from loadtests.recording.ledger import Ledger, SlotState, strengthen
+from loadtests.recording.history import ErrorCount, HistoryWriter
+from loadtests.recording.ledger import Ledger, strengthen
+from loadtests.recording.parts import add_up
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
 from loadtests.storm.messages import ShardReport
@@ -137,17 +138,6 @@ class RunRecord:
             raise MessageError("a part of the ledger with marks of meters that are another shard's")
         strengthen(states[part.offset : end], data)
 
-    def distrust_ledger(self) -> None:
-        """A worker took its ledger with it, or sent what was not taken: what has no mark is marked INTENT.
-
-        It may have been sent all the same. Unmarked, the audit would call what that worker wrote phantoms. That it can't find
-        a true phantom any more is the price, and the run is inconclusive anyway.
-        """
-        low_bits = np.uint8(0x55 * SlotState.INTENT)  # of each slot's pair
-        states = self.ledger.states
-        is_marked = (states | (states >> 1)) & low_bits
-        states |= ~is_marked & low_bits
-
     def close(self) -> None:
         """Add the sources up into `history/`. Closing twice is harmless."""
         if self.is_closed:
@@ -155,10 +145,7 @@ class RunRecord:
         self.is_closed = True
         for writer in self._writers.values():
             writer.close()
-        parts = [writer.folder for writer in self._writers.values()]
-        merge_histories(parts, RunFolder(self.out).history)
-        for part in parts:
-            shutil.rmtree(part)
+        add_up([writer.folder for writer in self._writers.values()], RunFolder(self.out).history)
 
     def discard(self) -> None:
         """Take away the ledger of a storm that never began, and whatever its senders said all the same. Twice is harmless."""

@@ -48,13 +48,13 @@ from loadtests.fleet.messages import (
     unpacked,
 )
 from loadtests.fleet.options import FleetOptions, boot_id, own_version
-from loadtests.fleet.passing_folder import PassingFolder
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import new_live_counts, start_shard
 from loadtests.workload.operations import planes_of
+from scenarios.passing_folder import PassingFolder
 from sim.estate.model import EstateModel
 from store.ports import StoreError
 

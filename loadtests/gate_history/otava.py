@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -24,6 +23,7 @@ from pathlib import Path
 from loadtests.cluster.jars import cache_folder
 from loadtests.errors import HarnessError
 from loadtests.stats.estimates import Floats
+from scenarios.passing_folder import PassingFolder
 
 LOCK_FILE = Path(__file__).with_name("otava.lock")
 VERSION = "0.8.0"
@@ -51,8 +51,8 @@ def ask_otava(series: Sequence[Floats], cache: Path | None = None) -> list[list[
     """
     assert len(series) <= SERIES_MAX, "no history has so many series"
     python = ready_otava(cache)
-    with tempfile.TemporaryDirectory(prefix="meterstorm-otava-") as name:
-        folder = Path(name)
+    with PassingFolder("otava") as passing:
+        folder = passing.path
         names = [f"series-{index}" for index in range(len(series))]
         for each, values in zip(names, series, strict=True):
             _write_csv(folder / f"{each}.csv", values)
@@ -65,7 +65,7 @@ def ask_otava(series: Sequence[Floats], cache: Path | None = None) -> list[list[
                     *("--since", "1999-12-31T00:00:00Z", "--until", "2199-12-31T00:00:00Z"),
                 ],
                 folder,
-                {"HOME": name, "PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"},
+                {"HOME": str(folder), "PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"},
                 START_TIMEOUT_S + SERIES_TIMEOUT_S * len(series),
             )
         )
@@ -107,21 +107,21 @@ def _install(folder: Path) -> None:
         raise OtavaMissing("uv, which makes its environment, is not on the PATH: install it (`pip install uv`)")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
+        making = PassingFolder("making", within=folder.parent)
     except OSError as error:
         raise OtavaMissing(f"{folder.parent} can't be written: {error.strerror}") from error
     try:
-        new, settings = making / "environment", dict(os.environ)
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(new)], making, settings, INSTALL_TIMEOUT_S)
+        new, settings = making.path / "environment", dict(os.environ)
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(new)], making.path, settings, INSTALL_TIMEOUT_S)
         sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--no-build", "--python", str(new / "bin" / "python")]
-        _run([*sync, str(LOCK_FILE)], making, settings, INSTALL_TIMEOUT_S)
+        _run([*sync, str(LOCK_FILE)], making.path, settings, INSTALL_TIMEOUT_S)
         if not folder.exists():
             new.rename(folder)
     except OSError as error:
         if not folder.exists():  # else another process was first
             raise OtavaMissing(f"{folder} can't be made: {error.strerror}") from error
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        making.remove()
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> str:

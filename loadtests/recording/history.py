@@ -42,6 +42,7 @@ from scenarios.spec import ScenarioError
 __all__ = [
     "COUNTS_SIZE",
     "HALF_BUCKET_BITS",
+    "INTERVALS_NAME",
     "UPPER_EDGES_US",
     "VALUE_US_MAX",
     "Counts",
@@ -57,6 +58,8 @@ __all__ = [
     "read_history",
     "wall_s_of",
 ]
+
+INTERVALS_NAME = "intervals.csv"  # the file that each history has
 
 
 class SecondCounts(NamedTuple):
@@ -117,7 +120,7 @@ class HistoryWriter:
         self._files: dict[str, IO[str]] = {}
         self._second_last = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._csv("intervals.csv", ("second", "operation", *SecondCounts._fields))
+        self._csv(INTERVALS_NAME, ("second", "operation", *SecondCounts._fields))
 
     def write_second(
         self,
@@ -139,7 +142,7 @@ class HistoryWriter:
             if name not in self.operations:
                 raise KeyError(f"operation {name!r} is not among the history's {self.operations}")
         rows = [(second, name, *(int(count) for count in counts.get(name, NO_COUNTS))) for name in self.operations]
-        csv.writer(self._files["intervals.csv"], lineterminator="\n").writerows(rows)
+        csv.writer(self._files[INTERVALS_NAME], lineterminator="\n").writerows(rows)
         for name, histogram in response_counts.items():
             self._log_line(f"{name}.response.hlog", second, histogram)
         for name, histogram in service_counts.items():
@@ -279,7 +282,7 @@ def read_history(folder: Path) -> RunHistory:
 def _read_history(folder: Path) -> RunHistory:
     rows = [
         (int(row["second"]), row["operation"], [int(row[column]) for column in SecondCounts._fields])
-        for row in _read_csv(folder / "intervals.csv")
+        for row in _read_csv(folder / INTERVALS_NAME)
     ]
     operations = tuple(dict.fromkeys(operation for _, operation, _ in rows))
     second_count = max((second for second, _, _ in rows), default=-1) + 1

@@ -103,6 +103,17 @@ class Ledger:
             states = np.asarray(np.memmap(_states_path(folder), dtype=np.uint8, mode=mode, shape=shape))
         return Ledger(folder=folder, planes=tuple(about["planes"]), slot_count=about["slot_count"], states=states)
 
+    def distrust(self) -> None:
+        """A sender took marks of its own with it: what has no mark here is marked INTENT.
+
+        It may have been sent all the same. Unmarked, the audit would call what that sender wrote phantoms. That it can't find
+        a true phantom any more is the price, and the run is inconclusive anyway.
+        """
+        low_bits = np.uint8(0x55 * SlotState.INTENT)  # of each slot's pair
+        states = self.states
+        is_marked = (states | (states >> 1)) & low_bits
+        states |= ~is_marked & low_bits
+
     @property
     def meter_count(self) -> int:
         return int(self.states.shape[1])

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import shutil
 import signal
 import subprocess
 import time
@@ -20,7 +19,8 @@ from loadtests.backend.command_gateway import GatewayResult
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
-from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, merge_histories, wall_s_of
+from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, wall_s_of
+from loadtests.recording.parts import add_up
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
 from loadtests.sender.recorder import LiveField
@@ -197,9 +197,7 @@ class _Shards:
         for writer in (*self._writers, self._nodes):
             writer.close()
         parts = [*self._parts, self._nodes.folder, *histories_beside(self._folder.history)]
-        merge_histories(parts, self._folder.history)
-        for part in parts:
-            shutil.rmtree(part)
+        add_up(parts, self._folder.history)
 
     def _await_ready(self) -> None:
         limit_s = READY_S_MAX + self._experiment.scenario.run.warm_nodes_s

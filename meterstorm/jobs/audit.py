@@ -103,7 +103,9 @@ def audit(
     number = len(list(folder.glob("*.json"))) + 1
     result = audit_result(report, scenario, number)
     path = folder / f"{number:04d}.json"
-    path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft = path.with_suffix(".draft")  # whole or not at all
+    draft.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
     return result
 
 

@@ -10,23 +10,21 @@ Rules that hold here:
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import rmtree
 from typing import Self
 
 import psutil
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from loadtests.recording.history import merge_histories
+from loadtests.fleet.launch import FOLDER_NAME, bring_together_left
+from loadtests.recording.parts import add_up_left, has_sum, parts_in
 from loadtests.recording.run_folder import RunFolder
-from meterstorm.jobs.run_folder import START_NAME, read_resolved, stored_data
+from meterstorm.jobs.run_folder import CLAIM_NAME, START_NAME, read_resolved, stored_data
 from meterstorm.outcomes.run import assemble_results, judge_again
-from reports.results.run import AuditResult, FleetResult, ProfileImport
+from reports.results.run import AuditResult, FleetResult, ProfileImport, Undone, load_results
 from scenarios.domain import CommitLogSync
 from scenarios.outside_text import UnreadableText, read_text, why_refused
-from scenarios.spec import ScenarioError
+from scenarios.spec import Scenario, ScenarioError
 
-_FIRST_PART = "shard-0"  # the first that a finished merge removes
-_INTERVALS = "intervals.csv"
 DIED = "The run ended before it could tell how its storm went: it is judged by the ledger and the history that were on the disk."
 
 
@@ -43,6 +41,7 @@ class RunStart(BaseModel):
     has_ended: bool = False  # in order or by an error; of a run that was killed it is never told
     profile: ProfileImport | None
     fleet: FleetResult | None
+    are_workers_elsewhere: bool = False  # with ledgers of their own, which they send when they are done
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -78,23 +77,53 @@ def this_process() -> tuple[int, float]:
 
 
 def recover(run_folder: Path) -> None:
-    """Write the results of a run that died without any; nothing is done for a folder that holds results, or is no run's.
+    """Write the results of a run that died without any, and what its death has done to those that it has.
 
-    Raises ScenarioError when the run is still going on, or died before anything was sent.
+    Nothing is done for a folder of a run that ended in order, or of no run. Raises ScenarioError when the run is still going on,
+    or died before anything was sent.
     """
-    if RunFolder(run_folder).results.exists() or not (run_folder / START_NAME).exists():
+    folder = RunFolder(run_folder)
+    if not (run_folder / START_NAME).exists():
+        if not folder.results.exists() and (run_folder / CLAIM_NAME).exists() and folder.scenario.exists():
+            raise ScenarioError(
+                f"{run_folder}: what was to be made there ended before it sent anything, so there is nothing to judge; "
+                "remove the folder, or name another"
+            )
         return
     start = RunStart.read(run_folder)
     if start.is_running:
         raise ScenarioError(f"{run_folder}: its run is still going on, as process {start.pid}; wait until it has ended")
-    if start.fleet is not None and not RunFolder(run_folder).history.exists():
-        raise ScenarioError(
-            f"{run_folder}: its storm was Locust's and died with it; what its workers recorded is below locust/ and is not "
-            "brought together, so it can't be judged"
-        )
+    if folder.results.exists():
+        _tell_of_killed_nodes(run_folder, start)
+    else:
+        _write_results(run_folder, start)
+
+
+def _tell_of_killed_nodes(run_folder: Path, start: RunStart) -> None:
+    """A run that died between its storm and its own audit took its nodes with it: what they acknowledged last may be gone."""
+    results = load_results(run_folder)
+    scenario = read_resolved(run_folder)
+    if results.audit is not None or Undone.NODES in results.undone or not _are_nodes_killed(start, scenario):
+        return
+    undone = (*results.undone, Undone.NODES)
+    data = stored_data(run_folder, start.where)
+    judge_again(results.model_copy(update={"undone": undone}), scenario, None, (), data=data).write(run_folder)
+
+
+def _are_nodes_killed(start: RunStart, scenario: Scenario) -> bool:
+    """Did the nodes of a run that is over die with it, and with what was not on their disks?"""
+    return start.nodes_die_with_it and scenario.topology.commit_log_sync is CommitLogSync.PERIODIC
+
+
+def _write_results(run_folder: Path, start: RunStart) -> None:
+    """Of a run that died in its storm."""
+    folder = RunFolder(run_folder)
     ended = _last_written(run_folder)
-    _merge_parts(RunFolder(run_folder).history, ended)
-    if not (RunFolder(run_folder).history / _INTERVALS).exists():
+    if start.fleet is None:
+        add_up_left(parts_in(folder.history), folder.history, ended)
+    else:
+        bring_together_left(folder, ended, has_whole_ledger=not start.are_workers_elsewhere)
+    if not has_sum(folder.history):
         raise ScenarioError(f"{run_folder}: the run died before it sent anything, so there is nothing to judge")
     scenario = read_resolved(run_folder)
     data = stored_data(run_folder, start.where)
@@ -109,7 +138,7 @@ def recover(run_folder: Path) -> None:
         profile=start.profile,
         trouble=[DIED],
         fleet=start.fleet,
-        are_nodes_killed=start.nodes_die_with_it and scenario.topology.commit_log_sync is CommitLogSync.PERIODIC,
+        are_nodes_killed=_are_nodes_killed(start, scenario),
         data=data,
         finished=max(ended, start.started),
     )
@@ -122,7 +151,8 @@ def recover(run_folder: Path) -> None:
 def _last_written(run_folder: Path) -> datetime:
     """When the run wrote its last: it can't tell any more when it ended. Audits may have been made long after."""
     folder = RunFolder(run_folder)
-    of_the_run = [run_folder / START_NAME, *folder.history.rglob("*"), *folder.ledger.rglob("*")]
+    recorded = (folder.history, folder.ledger, run_folder / FOLDER_NAME)
+    of_the_run = [run_folder / START_NAME, *(path for one in recorded for path in one.rglob("*"))]
     return datetime.fromtimestamp(max(path.stat().st_mtime for path in of_the_run if path.is_file()), UTC)
 
 
@@ -135,22 +165,3 @@ def _last_audit(run_folder: Path) -> AuditResult | None:
         return AuditResult.model_validate_json(read_text(paths[-1]))
     except (OSError, UnreadableText, ValidationError) as error:
         raise ScenarioError(f"{paths[-1]}: can't be read: {why_refused(error)}; remove it, and audit again") from error
-
-
-def _merge_parts(history: Path, ended: datetime) -> None:
-    """Add up the parts that the storm's parent has left, if it did not come to it: parts are removed after they are added up.
-
-    ended: when the run did, which the merged files go on telling.
-    """
-    parts = sorted(path.parent for path in history.glob(f"*/{_INTERVALS}"))
-    if not any(part.name == _FIRST_PART for part in parts):
-        return  # merged already, or nothing was sent
-    for path in history.iterdir():
-        if path.is_file():  # of a merge that was cut off
-            path.unlink()
-    merge_histories(parts, history)
-    for path in history.iterdir():
-        if path.is_file():
-            os.utime(path, (ended.timestamp(), ended.timestamp()))
-    for part in parts:
-        rmtree(part)

@@ -108,6 +108,7 @@ def run(
             nodes_die_with_it=endpoint is None,
             profile=profile_import(estate),
             fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
+            are_workers_elsewhere=fleet is not None and fleet.listen is not None,
         )
         start.write(out)
         cleanup.callback(start.model_copy(update={"nodes_die_with_it": False, "has_ended": True}).write, out)

@@ -1,15 +1,16 @@
 """Where compiled kernels are kept between processes: a folder that can be written, or none.
 
 In a container neither the program's folder nor a home may be writable, and there may be no home at all. Then kernels are
-compiled once for this process and its children, into a folder that goes with it.
+compiled once for this process and its children, into a folder that goes with it (`scenarios.passing_folder`).
 """
 
 import atexit
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from scenarios.passing_folder import PassingFolder
 
 NAMED_BY = "METERSTORM_CACHE"
 
@@ -54,15 +55,10 @@ def choose_cache(named: str | None, state: str) -> KernelCache:
         return KernelCache(folder=folder)
     mend = f"name a folder that can be in {NAMED_BY}"
     try:
-        passing = Path(tempfile.mkdtemp(prefix="meterstorm-kernels-"))  # ours alone: others must not lay code into it
+        passing = PassingFolder("kernels")
     except OSError:
         trouble = f"compiled kernels can't be kept, each process compiles its own for a minute or two: {why}; {mend}"
         return KernelCache(folder=None, trouble=trouble)
-    atexit.register(_remove, passing, os.getpid())
+    atexit.register(passing.remove)
     trouble = f"compiled kernels are kept for this process alone, the next compiles them anew: {why}; {mend}"
-    return KernelCache(folder=passing / "kernels" / state, trouble=trouble, is_passing=True)
-
-
-def _remove(folder: Path, made_by: int) -> None:
-    if os.getpid() == made_by:  # a forked child ends before us
-        shutil.rmtree(folder, ignore_errors=True)
+    return KernelCache(folder=passing.path / "kernels" / state, trouble=trouble, is_passing=True)

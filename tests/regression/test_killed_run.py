@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from typer.testing import CliRunner
@@ -16,10 +17,15 @@ from typer.testing import CliRunner
 import meterstorm
 from loadtests.audit.row_counts import RowCounts, Sent, phantoms_of
 from loadtests.cluster.local import LocalCluster
+from loadtests.recording.history import HistoryWriter
+from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from meterstorm.cli.app import app
 from meterstorm.jobs.recover import DIED, RunStart, recover
+from meterstorm.jobs.run_folder import CLAIM_NAME, START_NAME, read_resolved
+from meterstorm.outcomes.run import judge_again
 from reports.results.parts import Verdict
-from reports.results.run import Results, Undone, load_results
+from reports.results.run import FleetResult, Results, Undone, load_results
+from reports.verdict.auditable import StoredData
 from scenarios.spec import ScenarioError
 from tests.support.synthetic_run import write_synthetic_run
 
@@ -115,6 +121,71 @@ def test_a_run_that_died_before_its_storm_says_so(dead: tuple[Path, Results]) ->
     (folder / "history" / "shard-0").rename(folder / "elsewhere")
     with pytest.raises(ScenarioError, match="died before it sent anything"):
         meterstorm.audit(folder)
+
+
+def test_a_run_that_died_before_it_began_its_storm_says_so(dead: tuple[Path, Results]) -> None:
+    folder, _ = dead
+    (folder / START_NAME).unlink()
+    (folder / CLAIM_NAME).touch()
+    with pytest.raises(ScenarioError, match="ended before it sent anything"):
+        meterstorm.audit(folder)
+
+
+def test_a_run_that_died_between_its_storm_and_its_audit_took_its_nodes_with_it(dead: tuple[Path, Results]) -> None:
+    """What they acknowledged last was called lost: the bench's own kill, blamed on the cluster."""
+    folder, whole = dead
+    unread = whole.model_copy(update={"audit": None})
+    unread.write(folder)
+    recover(folder)
+    assert load_results(folder).undone == (*unread.undone, Undone.NODES)
+    assert whole.audit is not None
+    lost = whole.audit.model_copy(update={"lost": 3, "verified": whole.audit.verified - 3})
+    judged = judge_again(load_results(folder), read_resolved(folder), lost, (), data=StoredData.KEPT)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    for ended in (
+        unread.model_copy(update={"audit": whole.audit}),  # it died when all had been read back
+        unread,
+    ):
+        ended.write(folder)
+        started_by(os.getpid(), 1.0, nodes_die_with_it=ended is not unread).write(folder)
+        recover(folder)
+        assert load_results(folder).undone == unread.undone
+
+
+def test_a_run_that_still_audits_is_left_alone(dead: tuple[Path, Results]) -> None:
+    folder, whole = dead
+    whole.model_copy(update={"audit": None}).write(folder)
+    started_by(os.getpid(), psutil.Process().create_time()).write(folder)
+    for again in (meterstorm.audit, meterstorm.report):
+        with pytest.raises(ScenarioError, match="still going on"):
+            again(folder)
+
+
+@pytest.mark.parametrize("are_workers_elsewhere", [False, True])
+def test_what_a_killed_run_of_locust_has_recorded_is_brought_together(
+    dead: tuple[Path, Results], are_workers_elsewhere: bool
+) -> None:
+    folder, whole = dead
+    of_locust = folder / "locust"
+    of_locust.mkdir()
+    (folder / "history").rename(of_locust / "history")
+    ledger = Ledger.create(of_locust / "ledger", ("ingest_reading",), 3, 8)
+    mark_run(ledger.states, 0, 1, 2, 3, SlotState.ACKNOWLEDGED)
+    before = ledger.states.copy()
+    HistoryWriter(of_locust / "history" / "nodes", ()).close()
+    fleet = FleetResult(workers=2, customers=0)
+    started_by(os.getpid(), 1.0, fleet=fleet, are_workers_elsewhere=are_workers_elsewhere).write(folder)
+    recover(folder)
+    recovered = load_results(folder)
+    assert recovered.verdict is Verdict.INCONCLUSIVE and recovered.reasons[0] == DIED
+    assert {name: each.ok for name, each in recovered.operations.items()} == {
+        name: each.ok for name, each in whole.operations.items()
+    }
+    assert list(of_locust.iterdir()) == []
+    found = Ledger.open(folder / "ledger")
+    assert found.counts(0)[SlotState.ACKNOWLEDGED] == 3
+    assert np.array_equal(found.states, before) != are_workers_elsewhere
+    assert (found.counts(0)[SlotState.NONE] == 0) == are_workers_elsewhere  # what has no mark may have been sent
 
 
 def test_rows_of_which_a_cut_history_does_not_know_are_no_phantoms() -> None:

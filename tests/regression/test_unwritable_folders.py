@@ -54,7 +54,7 @@ def test_kernels_are_kept_in_the_folder_that_is_named(tmp_path: Path) -> None:
 
 
 def test_without_any_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(prefix: str) -> str:
+    def refuse(prefix: str, dir: Path) -> str:
         raise FileNotFoundError("no usable temporary directory")
 
     monkeypatch.setattr(cache.tempfile, "mkdtemp", refuse)

@@ -126,5 +126,5 @@ def test_a_ledger_that_has_lost_a_part_calls_nothing_unsent(drawn: list[int]) ->
     for meter in range(3):
         for slot in range(4):
             ledger.states[0, meter, 0] |= drawn[4 * meter + slot] << (2 * slot)
-    RunRecord(Path(), ledger).distrust_ledger()
+    ledger.distrust()
     assert ledger.slots(0, 0, 3).reshape(-1).tolist() == [max(state, SlotState.INTENT) for state in drawn]

@@ -46,7 +46,7 @@ def test_without_uv_it_can_not_be_had(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OtavaMissing, match="uv, which makes its environment, is not on the PATH"):
         ask_otava([np.ones(9)], tmp_path / "cache")
-    assert list(tmp_path.rglob("making-*")) == []
+    assert list(tmp_path.rglob("meterstorm-making-*")) == []
 
 
 def test_an_install_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
