@@ -48,7 +48,7 @@ def meterstorm_gate(
         """out: a new folder for results and report, by default one of pytest's temporary ones."""
         import meterstorm
         from reports.gate.markdown import markdown
-        from reports.results.gate import Answer
+        from scenarios.gate_file import GateAnswer
         from scenarios.spec import NoBaseline
 
         folder = Path(out) if out is not None else tmp_path_factory.mktemp("gate") / "results"
@@ -59,9 +59,9 @@ def meterstorm_gate(
         except NoBaseline as error:
             pytest.skip(f"no baseline: {error}")
         told = f"{markdown(results)}\nreport: {folder / 'report.html'}"
-        if results.answer is Answer.REGRESSION:
+        if results.answer is GateAnswer.REGRESSION:
             pytest.fail(told, pytrace=False)
-        if results.answer is Answer.INCONCLUSIVE:
+        if results.answer is GateAnswer.INCONCLUSIVE:
             pytest.skip(told) if when_inconclusive == "skip" else pytest.fail(told, pytrace=False)
         return results
 

@@ -1,6 +1,10 @@
-"""`gate.toml`: the effects that matter, the errors that are allowed, and how long a gate may take; each with a default."""
+"""A gate's vocabulary: its answers, and `gate.toml`, whose every field has a default.
+
+gate.toml holds the effects that matter, the errors that are allowed, and how long a gate may take.
+"""
 
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +16,15 @@ from scenarios.spec import ScenarioError, one_a_line, value_text
 
 Worse = Annotated[float, Field(strict=True, gt=0, le=10)]
 """A change for the worse, as a share: 0.1 is a tenth slower, dearer or larger."""
+
+
+class GateAnswer(StrEnum):
+    """What a gate says of a change, and of one metric of it."""
+
+    PASS = "pass"
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+    INCONCLUSIVE = "inconclusive"
 
 
 class Limits(Part):

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from loadtests.cluster.machine import available_memory_mib
 from loadtests.gate.bench import GateMeasurements, measure_sides
-from loadtests.gate.judgement import GateAnswer, GateMetric, Series, judge
+from loadtests.gate.judgement import GateMetric, Series, judge
 from loadtests.gate.sides import GateSide, SideName
 from loadtests.stats.estimates import wilson
-from scenarios.gate_file import Effort, GateSettings, Limits
+from scenarios.gate_file import Effort, GateAnswer, GateSettings, Limits
 from scenarios.spec import parse_scenario
 
 GATES = 1_000

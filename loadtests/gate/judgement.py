@@ -10,7 +10,6 @@ Rules that hold here:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +25,9 @@ from loadtests.stats.e_values import (
     pairs_needed,
     smallest_effect,
 )
-from scenarios.gate_file import Errors, GateSettings
+from scenarios.gate_file import Errors, GateAnswer, GateSettings
 
 Floats = NDArray[np.float64]
-
-
-class GateAnswer(StrEnum):
-    """What a gate says of a change."""
-
-    PASS = "pass"
-    REGRESSION = "regression"
-    IMPROVEMENT = "improvement"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

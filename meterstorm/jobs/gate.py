@@ -9,7 +9,7 @@ from pathlib import Path
 from loadtests.cluster.machine import available_memory_mib, fingerprint, processor_count
 from loadtests.errors import HarnessError
 from loadtests.gate.bench import GateMeasurements, measure_sides
-from loadtests.gate.judgement import GateAnswer, GateJudgement
+from loadtests.gate.judgement import GateJudgement
 from loadtests.gate.sides import GateSide, SideName, shares_nodes
 from loadtests.matrix.cells import Room
 from meterstorm.display.progress import Progress, Silent
@@ -19,9 +19,9 @@ from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
 from reports.gate.page import write_gate_report
-from reports.results.gate import Answer, GateResults
+from reports.results.gate import GateResults
 from reports.results.parts import Machine
-from scenarios.gate_file import GateSettings
+from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.spec import NoBaseline
 from store.ports import StoreError
 from store.schemas import schema_of
@@ -109,9 +109,9 @@ def measured_gate(
     return done
 
 
-def told_of(answer: Answer, judgement: GateJudgement) -> GateAnswer:
+def told_of(answer: GateAnswer, judgement: GateJudgement) -> GateAnswer:
     """What single metrics may say: nothing of a change where the whole gate can't tell."""
-    return GateAnswer.INCONCLUSIVE if answer is Answer.INCONCLUSIVE else judgement.answer
+    return GateAnswer.INCONCLUSIVE if answer is GateAnswer.INCONCLUSIVE else judgement.answer
 
 
 def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> str:

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
-from loadtests.gate.judgement import GateAnswer, GateMetric, Series, judge
+from loadtests.gate.judgement import GateMetric, Series, judge
 from meterstorm.jobs.gate_sides import RecordedSide
 from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of_speed, metric_of
 from reports.gate.page import write_gate_report
-from reports.results.gate import Answer, GateResults, SideResult
+from reports.results.gate import GateResults, SideResult
 from reports.results.parts import Machine
 from reports.results.run import Results, load_results
-from scenarios.gate_file import GateSettings
+from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import NoBaseline, ScenarioError
 from scenarios.wording import count, counted
@@ -69,7 +69,7 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
     losses = [sentence for each in theirs for sentence in each.losses]
     doubts = [sentence for each in (*ours, *theirs) for sentence in each.doubts]
     if losses:
-        answer, reasons = Answer.REGRESSION, losses
+        answer, reasons = GateAnswer.REGRESSION, losses
     else:
         answer, reasons = answer_of_speed(judgement, doubts)
     with new_folder(out) as out:
@@ -93,7 +93,7 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
             closed_loop=0,
             rate_per_s=0.0,
             metrics=tuple(
-                metric_of(each, GateAnswer.INCONCLUSIVE if answer is Answer.INCONCLUSIVE else judgement.answer)
+                metric_of(each, GateAnswer.INCONCLUSIVE if answer is GateAnswer.INCONCLUSIVE else judgement.answer)
                 for each in judgement.metrics
             ),
         )

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import ExactCounter
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.judgement import GateAnswer, GateJudgement, MetricJudgement
+from loadtests.gate.judgement import GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.stats.e_values import pairs_to_claim
 from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
-from reports.results.gate import Answer, CounterResult, CurveResult, MetricResult, SideResult, TableFacts
+from reports.results.gate import CounterResult, CurveResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve
-from scenarios.gate_file import GateSettings
+from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.spec import Scenario, Validity
 from scenarios.wording import counted, milliseconds, percent
 
@@ -33,7 +33,7 @@ _FIELD_SIZE_MAX = 200
 class Answered:
     """The answer with its reasons, sentences."""
 
-    answer: Answer
+    answer: GateAnswer
     reasons: tuple[str, ...]
     not_seen: tuple[str, ...]
 
@@ -45,44 +45,44 @@ def answer_of(
     facts, counters = [facts_of(each) for each in measured.altered], worse_counters(measured.counters, settings)
     not_seen = not_seen_of(measured)
     if facts:
-        return _answered(Answer.REGRESSION, [facts_sentence(facts)], not_seen)
+        return _answered(GateAnswer.REGRESSION, [facts_sentence(facts)], not_seen)
     if counters:
         return _answered(
-            Answer.REGRESSION, [counters_sentence([counter_of(each, settings) for each in counters])], not_seen
+            GateAnswer.REGRESSION, [counters_sentence([counter_of(each, settings) for each in counters])], not_seen
         )
     if failing := failing_sentence(measured.pairs, settings):
         return _answered(*failing, not_seen)
     doubts = [*trouble, *doubts_of(measured.pairs, validity)]
     if measured.judgement is None:
-        return _answered(Answer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen)
+        return _answered(GateAnswer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen)
     if measured.judgement.answer is not GateAnswer.REGRESSION:  # a sender at its limit hides changes, and makes none
         doubts += sender_doubts_of(measured.pairs, validity)
     return _answered(*answer_of_speed(measured.judgement, doubts), not_seen)
 
 
-def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[Answer, list[str]]:
+def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[GateAnswer, list[str]]:
     """By the metrics alone; a doubt about the generator leaves nothing to claim."""
     metrics = [metric_of(each, judgement.answer) for each in judgement.metrics]
     if doubts:
         claimed = [
-            f"shown all the same: {metric_sentence(each)}" for each in metrics if each.answer is Answer.REGRESSION
+            f"shown all the same: {metric_sentence(each)}" for each in metrics if each.answer is GateAnswer.REGRESSION
         ]
-        return Answer.INCONCLUSIVE, [*doubts, *claimed]
+        return GateAnswer.INCONCLUSIVE, [*doubts, *claimed]
     match judgement.answer:
         case GateAnswer.REGRESSION:
-            worse = [each for each in metrics if each.answer is Answer.REGRESSION]
-            return Answer.REGRESSION, [metric_sentence(each) for each in worse]
+            worse = [each for each in metrics if each.answer is GateAnswer.REGRESSION]
+            return GateAnswer.REGRESSION, [metric_sentence(each) for each in worse]
         case GateAnswer.IMPROVEMENT:
-            better = [each for each in metrics if each.answer is Answer.IMPROVEMENT]
-            return Answer.IMPROVEMENT, [metric_sentence(each) for each in better]
+            better = [each for each in metrics if each.answer is GateAnswer.IMPROVEMENT]
+            return GateAnswer.IMPROVEMENT, [metric_sentence(each) for each in better]
         case GateAnswer.PASS:
             told = [
                 f"every metric's change is shown to be smaller than what matters, after {counted(_pairs(judgement), 'pair')}"
             ]
             smaller = [each for each in metrics if each.claimed and each.change is not None and each.change > 0]
-            return Answer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
+            return GateAnswer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
         case GateAnswer.INCONCLUSIVE:
-            return Answer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement), _false_alarm(judgement))
+            return GateAnswer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement), _false_alarm(judgement))
 
 
 def _pairs(judgement: GateJudgement) -> int:
@@ -96,7 +96,7 @@ def _false_alarm(judgement: GateJudgement) -> float:
 def _why_open(metrics: Sequence[MetricResult], pairs: int, false_alarm: float) -> list[str]:
     """Which metrics are open, and how many pairs they ask for."""
     odd = [f"{each.name}: {note}" for each in metrics for note in each.notes if "pair" not in note]
-    still = [each for each in metrics if each.answer is Answer.INCONCLUSIVE]
+    still = [each for each in metrics if each.answer is GateAnswer.INCONCLUSIVE]
     if not still and not odd:
         return [f"{counted(pairs, 'pair')}: too few to say anything"]
     wanted = [each.pairs_needed for each in still]
@@ -119,11 +119,11 @@ def _why_open(metrics: Sequence[MetricResult], pairs: int, false_alarm: float) -
     return told + odd
 
 
-def _answered(answer: Answer, reasons: Sequence[str], not_seen: Sequence[str]) -> Answered:
+def _answered(answer: GateAnswer, reasons: Sequence[str], not_seen: Sequence[str]) -> Answered:
     return Answered(answer=answer, reasons=tuple(reasons), not_seen=tuple(not_seen))
 
 
-def failing_sentence(pairs: Sequence[Pair], settings: GateSettings) -> tuple[Answer, list[str]] | None:
+def failing_sentence(pairs: Sequence[Pair], settings: GateSettings) -> tuple[GateAnswer, list[str]] | None:
     """Where operations were not acknowledged: the candidate's fault alone is a regression, both sides' is doubt."""
     allowed = settings.errors.failed_share_max
     shares, kinds = {}, {}
@@ -138,7 +138,7 @@ def failing_sentence(pairs: Sequence[Pair], settings: GateSettings) -> tuple[Ans
     told = ", ".join(f"{percent(share)} of the {name}'s" for name, share in shares.items())
     which = ", ".join(sorted({kind for found in kinds.values() for kind in found}))
     sentence = f"operations were not acknowledged: {told} ({which}), {percent(allowed)} allowed"
-    return (Answer.REGRESSION if baseline <= allowed else Answer.INCONCLUSIVE), [sentence]
+    return (GateAnswer.REGRESSION if baseline <= allowed else GateAnswer.INCONCLUSIVE), [sentence]
 
 
 def doubts_of(pairs: Sequence[Pair], validity: Validity) -> list[str]:
@@ -244,12 +244,12 @@ def _middle(values: NDArray[np.float64]) -> float:
     return float(np.exp(np.log(values).mean())) if (values > 0).all() else float(np.median(values))
 
 
-def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> Answer:
+def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> GateAnswer:
     if judged.is_worse:
-        return Answer.REGRESSION if whole is GateAnswer.REGRESSION else Answer.INCONCLUSIVE
+        return GateAnswer.REGRESSION if whole is GateAnswer.REGRESSION else GateAnswer.INCONCLUSIVE
     if judged.is_better:
-        return Answer.IMPROVEMENT
-    return Answer.PASS if judged.is_below_limit else Answer.INCONCLUSIVE
+        return GateAnswer.IMPROVEMENT
+    return GateAnswer.PASS if judged.is_below_limit else GateAnswer.INCONCLUSIVE
 
 
 def _notes(judged: MetricJudgement) -> list[str]:

@@ -9,7 +9,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.drawing.axes import FONT_SMALL_PX, PIXELS_PER_INCH, STYLE
 from reports.drawing.palette import light
-from reports.results.gate import Answer, MetricResult
+from reports.results.gate import MetricResult
+from scenarios.gate_file import GateAnswer
 
 ROW_PX = 20
 HEAD_PX, FOOT_PX = 26, 40
@@ -35,7 +36,7 @@ def draw_changes(metrics: Sequence[MetricResult], width_px: int) -> Figure:
             pairs = np.expm1(np.array(metric.changes))
             axes.plot(pairs, np.full(len(pairs), row), linestyle="none", marker="|", markersize=7, color=light("max"))
             axes.plot([metric.limit] * 2, [row - 0.4, row + 0.4], color=light("fail"), linewidth=1.4)
-            role = "fail" if metric.answer is Answer.REGRESSION else "series-1"
+            role = "fail" if metric.answer is GateAnswer.REGRESSION else "series-1"
             if metric.low is not None and metric.high is not None:
                 axes.plot([metric.low, metric.high], [row, row], color=light(role), linewidth=1.8)
             if metric.change is not None:

@@ -11,7 +11,7 @@ def gate_junit_xml(results: GateResults) -> str:
     suites = [
         Suite("gate.answer", [Case("the change", results.verdict, " ".join(results.reasons))]),
         Suite(
-            "gate.metrics", [Case(each.name, each.answer.verdict, metric_sentence(each)) for each in results.metrics]
+            "gate.metrics", [Case(each.name, each.verdict, metric_sentence(each)) for each in results.metrics]
         ),
         Suite("gate.facts", _facts(results)),
         Suite("gate.counters", _counters(results)),

@@ -3,11 +3,12 @@
 import re
 
 from reports.gate.words import change_text, error_sentence, headline, interval_text
-from reports.results.gate import Answer, GateResults
+from reports.results.gate import GateResults
 from scenarios import wording
+from scenarios.gate_file import GateAnswer
 from scenarios.printable import printable
 
-SIGNS = {Answer.PASS: "✅", Answer.REGRESSION: "❌", Answer.IMPROVEMENT: "🚀", Answer.INCONCLUSIVE: "❔"}
+SIGNS = {GateAnswer.PASS: "✅", GateAnswer.REGRESSION: "❌", GateAnswer.IMPROVEMENT: "🚀", GateAnswer.INCONCLUSIVE: "❔"}
 
 
 def markdown(results: GateResults) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from reports.results.gate import Answer, CounterResult, GateResults, MetricResult, TableFacts
+from reports.results.gate import CounterResult, GateResults, MetricResult, TableFacts
 from scenarios import wording
+from scenarios.gate_file import GateAnswer
 
 NAMED_MAX = 5
 
@@ -53,10 +54,10 @@ def counters_sentence(counters: Sequence[CounterResult]) -> str:
 def headline(results: GateResults) -> str:
     """The first line of everything."""
     words = {
-        Answer.PASS: "no change of the size that matters",
-        Answer.REGRESSION: "the candidate is worse",
-        Answer.IMPROVEMENT: "the candidate is better, and nothing is worse by what matters",
-        Answer.INCONCLUSIVE: "it can't be told",
+        GateAnswer.PASS: "no change of the size that matters",
+        GateAnswer.REGRESSION: "the candidate is worse",
+        GateAnswer.IMPROVEMENT: "the candidate is better, and nothing is worse by what matters",
+        GateAnswer.INCONCLUSIVE: "it can't be told",
     }
     return f"{results.answer}: {words[results.answer]}"
 

@@ -5,7 +5,6 @@ shares, candidate against baseline, positive for the worse: 0.1 is a tenth slowe
 Regenerate the schema after a change: `uv run python -m reports.results.gate > docs/gate.schema.json`.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -13,23 +12,7 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.results.file import Kind, ResultsFile, load, schema_text
 from reports.results.parts import Machine, ResultsPart, Verdict
-from scenarios.gate_file import GateSettings
-
-
-class Answer(StrEnum):
-    """What the gate says of the change."""
-
-    PASS = "pass"
-    REGRESSION = "regression"
-    IMPROVEMENT = "improvement"
-    INCONCLUSIVE = "inconclusive"
-
-    @property
-    def verdict(self) -> Verdict:
-        """As what the command's exit code counts."""
-        if self is Answer.REGRESSION:
-            return Verdict.FAIL
-        return Verdict.INCONCLUSIVE if self is Answer.INCONCLUSIVE else Verdict.PASS
+from scenarios.gate_file import GateAnswer, GateSettings
 
 
 class SideResult(ResultsPart):
@@ -44,7 +27,7 @@ class MetricResult(ResultsPart):
 
     name: str
     unit: str
-    answer: Answer = Field(description="of this metric by itself")
+    answer: GateAnswer = Field(description="of this metric by itself")
     limit: NonNegativeFloat = Field(description="the change for the worse that matters")
     baseline: float = Field(description="geometric mean over the pairs, in the unit")
     candidate: float
@@ -61,6 +44,11 @@ class MetricResult(ResultsPart):
     )
     changes: tuple[float, ...] = Field(description="logarithm of the ratio of each pair, positive for the worse")
     notes: tuple[str, ...] = Field(default=(), description="drifts, two levels, wild pairs: sentences")
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of its test case."""
+        return verdict_of(self.answer)
 
 
 class CounterResult(ResultsPart):
@@ -107,7 +95,7 @@ class GateResults(ResultsFile):
     finished: AwareDatetime
     versions: dict[str, str]
     machine: Machine
-    answer: Answer
+    answer: GateAnswer
     reasons: tuple[str, ...]
     not_seen: tuple[str, ...] = Field(description="what this gate could not have seen: sentences")
     baseline: SideResult
@@ -129,11 +117,18 @@ class GateResults(ResultsFile):
     @property
     def verdict(self) -> Verdict:
         """Of the exit code."""
-        return self.answer.verdict
+        return verdict_of(self.answer)
 
     @property
     def differing_facts(self) -> tuple[TableFacts, ...]:
         return tuple(each for each in self.facts if not each.is_same)
+
+
+def verdict_of(answer: GateAnswer) -> Verdict:
+    """What an answer counts as: in exit codes and test cases."""
+    if answer is GateAnswer.REGRESSION:
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE if answer is GateAnswer.INCONCLUSIVE else Verdict.PASS
 
 
 def load_gate(folder: Path) -> GateResults:

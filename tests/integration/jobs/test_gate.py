@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from meterstorm.cli.app import app
 from reports.gate.page import write_gate_report
-from reports.results.gate import Answer, load_gate
+from reports.results.gate import load_gate
+from scenarios.gate_file import GateAnswer
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "gate"
 # Short, and wide enough for any machine: what is tested is the way, from commits to files, not this machine's noise.
@@ -70,7 +71,7 @@ def test_a_commit_whose_table_forgets_is_a_regression_however_fast_it_is(reposit
     )
     assert result.exit_code == 1, result.output
     found = load_gate(out)
-    assert found.answer is Answer.REGRESSION  # after the filling, or after the last pair where the machine is that fast
+    assert found.answer is GateAnswer.REGRESSION  # after the filling, or after the last pair where the machine is that fast
     (differing,) = found.differing_facts
     assert differing.table == "events_by_home" and 0 < differing.missing <= differing.rows
     assert differing.extra == differing.altered == 0
@@ -103,7 +104,7 @@ def test_a_commit_that_does_not_matter_passes_with_all_its_pairs(repository: Pat
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     found = load_gate(out)
-    assert told["answer"] == found.answer and found.answer in (Answer.PASS, Answer.IMPROVEMENT)
+    assert told["answer"] == found.answer and found.answer in (GateAnswer.PASS, GateAnswer.IMPROVEMENT)
     assert found.candidate.told.startswith("HEAD (") and list(found.candidate.differs) == ["store.alterations"]
     names = [each.name for each in found.metrics]
     assert names[:2] == ["throughput", "server CPU"] and any(name.startswith("writes p") for name in names)
@@ -118,4 +119,4 @@ def test_a_commit_that_does_not_matter_passes_with_all_its_pairs(repository: Pat
     page = (out / "report.html").read_text()
     write_gate_report(out)
     assert (out / "report.html").read_text() == page
-    assert "meterstorm gate: pass" in (out / "gate.md").read_text() or found.answer is Answer.IMPROVEMENT
+    assert "meterstorm gate: pass" in (out / "gate.md").read_text() or found.answer is GateAnswer.IMPROVEMENT

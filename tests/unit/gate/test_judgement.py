@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loadtests.gate.judgement import GateAnswer, GateJudgement, GateMetric, Series, judge, log_ratios
-from scenarios.gate_file import GateSettings
+from loadtests.gate.judgement import GateJudgement, GateMetric, Series, judge, log_ratios
+from scenarios.gate_file import GateAnswer, GateSettings
 
 SETTINGS = GateSettings()
 P50 = GateMetric(name="writes p50", unit="ms", limit=0.15)

@@ -23,10 +23,10 @@ from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
 from reports.gate.page import write_gate_report
 from reports.results.file import schema_text
-from reports.results.gate import Answer, GateResults, load_gate
+from reports.results.gate import GateResults, load_gate
 from reports.results.parts import Machine
 from scenarios.domain import Operation
-from scenarios.gate_file import GateSettings
+from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.spec import Validity, parse_scenario
 
 SETTINGS = GateSettings()
@@ -128,14 +128,14 @@ LOST = TableDifference(
 
 def test_a_slower_candidate_is_a_regression_in_every_metric_that_shows_it() -> None:
     found = answered(measured(1.5))
-    assert found.answer is Answer.REGRESSION
+    assert found.answer is GateAnswer.REGRESSION
     assert any(reason.startswith("server CPU +") for reason in found.reasons)
     assert any("p50 +" in reason for reason in found.reasons)
 
 
 def test_an_equal_candidate_passes_and_a_faster_one_improves() -> None:
-    assert answered(measured()).answer is Answer.PASS
-    assert answered(measured(0.7)).answer is Answer.IMPROVEMENT
+    assert answered(measured()).answer is GateAnswer.PASS
+    assert answered(measured(0.7)).answer is GateAnswer.IMPROVEMENT
 
 
 def test_the_family_has_what_trials_have_enough_of() -> None:
@@ -149,7 +149,7 @@ def test_one_lost_row_fails_whatever_the_speed() -> None:
     given = measured(0.5)
     given.facts = (LOST,)
     found = answered(given)
-    assert found.answer is Answer.REGRESSION
+    assert found.answer is GateAnswer.REGRESSION
     (reason,) = found.reasons
     assert "events_by_home in DC north: of 10 rows 1 missing (missing: premises 3)" in reason
 
@@ -157,9 +157,9 @@ def test_one_lost_row_fails_whatever_the_speed() -> None:
 def test_a_counter_that_grew_fails_and_one_that_fell_does_not() -> None:
     given = measured()
     given.counters = counters_of({("t: writes by replicas", "writes"): 100}, {("t: writes by replicas", "writes"): 101})
-    assert answered(given).answer is Answer.REGRESSION
+    assert answered(given).answer is GateAnswer.REGRESSION
     given.counters = counters_of({("t: writes by replicas", "writes"): 101}, {("t: writes by replicas", "writes"): 100})
-    assert answered(given).answer is Answer.PASS
+    assert answered(given).answer is GateAnswer.PASS
     given.counters = counters_of({}, {("view: writes by replicas", "writes"): 1})
     assert "view: writes by replicas 0 -> 1" in answered(given).reasons[0]
 
@@ -171,7 +171,7 @@ def test_a_late_generator_leaves_nothing_to_claim(side: SideName) -> None:
         replace(pair, sides={**pair.sides, side: replace(pair.sides[side], late_p99_ms=500.0)}) for pair in given.pairs
     ]
     found = answered(given)
-    assert found.answer is Answer.INCONCLUSIVE and f"of the {side} " in found.reasons[0]
+    assert found.answer is GateAnswer.INCONCLUSIVE and f"of the {side} " in found.reasons[0]
     assert any(reason.startswith("shown all the same: server CPU") for reason in found.reasons)
 
 
@@ -184,8 +184,8 @@ def test_a_sender_at_its_limit_hides_changes_and_makes_none() -> None:
         ]
         return answered(given)
 
-    assert at_its_limit(1.0).answer is Answer.INCONCLUSIVE and "of a core" in at_its_limit(1.0).reasons[0]
-    assert at_its_limit(1.5).answer is Answer.REGRESSION
+    assert at_its_limit(1.0).answer is GateAnswer.INCONCLUSIVE and "of a core" in at_its_limit(1.0).reasons[0]
+    assert at_its_limit(1.5).answer is GateAnswer.REGRESSION
 
 
 def test_candidate_over_baseline_is_the_change_that_is_told() -> None:
@@ -213,21 +213,21 @@ def test_operations_that_fail_are_the_candidates_fault_when_they_are_its_own_alo
         ]
         return answered(given)
 
-    assert with_failures(SideName.CANDIDATE).answer is Answer.REGRESSION
-    assert with_failures(SideName.BASELINE, SideName.CANDIDATE).answer is Answer.INCONCLUSIVE
+    assert with_failures(SideName.CANDIDATE).answer is GateAnswer.REGRESSION
+    assert with_failures(SideName.BASELINE, SideName.CANDIDATE).answer is GateAnswer.INCONCLUSIVE
     assert "write_timeout" in with_failures(SideName.CANDIDATE).reasons[0]
 
 
 def test_too_few_pairs_and_an_interrupt_are_inconclusive() -> None:
-    assert answered(measured(pairs=5)).answer is Answer.INCONCLUSIVE
+    assert answered(measured(pairs=5)).answer is GateAnswer.INCONCLUSIVE
     found = answered(measured(), "it was interrupted")
-    assert found.answer is Answer.INCONCLUSIVE and found.reasons == ("it was interrupted",)
+    assert found.answer is GateAnswer.INCONCLUSIVE and found.reasons == ("it was interrupted",)
 
 
 def test_an_open_metric_says_how_many_pairs_it_asks_for() -> None:
     found = answered(measured(pairs=6))
     assert any("no change of 14 metrics is claimed, however large it is" in reason for reason in found.reasons)
-    assert found.answer is Answer.INCONCLUSIVE
+    assert found.answer is GateAnswer.INCONCLUSIVE
     told = " ".join(found.reasons)
     assert re.search(r"asks for some [\d,]+ pairs in all", told) and "after 6 pairs it is open for" in told
 
