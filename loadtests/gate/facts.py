@@ -47,8 +47,6 @@ def compare_facts(
     """Every table that a write of the sample touches, through every DC. Raises StoreError when one can't be read."""
     found = []
     for dc in baseline[1].scenario.topology.dcs:
-        if not dc.rf:
-            continue
         held, other = (_rows_of(cluster, load, dc.name) for cluster, load in (baseline, candidate))
         for (table, ours), (_, theirs) in zip(held, other, strict=True):
             found.append(difference(table, dc.name, ours, theirs))

@@ -17,6 +17,8 @@ _ORDER_DRAW = 0x6A7E  # keeps these draws apart from others of the same seed
 # Parts of a scenario that no operation depends on: all else must be alike.
 _OF_THE_STORE = ("title", "question", "store", "topology", "slo", "published")
 _OF_THE_BENCH = ("wall_s", "warm_nodes_s", "warm_up_s", "drain_s_max", "back_office", "validity", "evidence")
+# Settings of the driver: how long an attempt may take, and how many there are. What they cost or save is what a gate measures.
+_OF_THE_DRIVER = ("operation_timeout_s", "attempts_max")
 _KEYSPACE_SIZE_MAX = 31
 
 
@@ -47,7 +49,8 @@ def require_comparable(baseline: Scenario, candidate: Scenario) -> None:
     if differing:
         raise ScenarioError(
             f"the sides send different loads: {', '.join(differing[:5])} {'differs' if len(differing) == 1 else 'differ'}; a "
-            f"gate compares what is beneath one load, the store and its nodes ([store], [topology], sending options of [run])"
+            f"gate compares what is beneath one load, the store and its nodes ([store], [topology]), and how the driver "
+            "asks ([run] operation_timeout_s, attempts_max)"
         )
     ours, theirs = ([dc.name for dc in one.topology.dcs] for one in (baseline, candidate))
     if ours != theirs:
@@ -59,7 +62,7 @@ def require_comparable(baseline: Scenario, candidate: Scenario) -> None:
 
 def _load_of(scenario: Scenario) -> Mapping[str, object]:
     data = scenario.model_dump(mode="json", exclude=set(_OF_THE_STORE))
-    data["run"] = {name: value for name, value in data["run"].items() if name not in _OF_THE_BENCH}
+    data["run"] = {name: value for name, value in data["run"].items() if name not in _OF_THE_BENCH + _OF_THE_DRIVER}
     return data
 
 

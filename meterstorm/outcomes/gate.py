@@ -15,7 +15,7 @@ from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import COUNTS_SIZE
-from loadtests.stats.e_values import pairs_to_claim
+from loadtests.stats.e_values import Oddity, pairs_to_claim
 from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
 from reports.results.gate import CounterResult, CurveResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve
@@ -82,33 +82,30 @@ def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[Ga
             smaller = [each for each in metrics if each.claimed and each.change is not None and each.change > 0]
             return GateAnswer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
         case GateAnswer.INCONCLUSIVE:
-            return GateAnswer.INCONCLUSIVE, _why_open(metrics, _pairs(judgement), _false_alarm(judgement))
+            return GateAnswer.INCONCLUSIVE, _why_open(judgement)
 
 
 def _pairs(judgement: GateJudgement) -> int:
     return max((each.count for each in judgement.metrics), default=0)
 
 
-def _false_alarm(judgement: GateJudgement) -> float:
-    return judgement.metrics[0].errors.false_alarm if judgement.metrics else 1.0
-
-
-def _why_open(metrics: Sequence[MetricResult], pairs: int, false_alarm: float) -> list[str]:
+def _why_open(judgement: GateJudgement) -> list[str]:
     """Which metrics are open, and how many pairs they ask for."""
-    odd = [f"{each.name}: {note}" for each in metrics for note in each.notes if "pair" not in note]
-    still = [each for each in metrics if each.answer is GateAnswer.INCONCLUSIVE]
+    metrics, pairs = judgement.metrics, _pairs(judgement)
+    odd = [f"{each.metric.name}: {sentence}" for each in metrics for sentence in _why_odd(each.odd)]
+    still = [each for each in metrics if _answer_of_metric(each, judgement.answer) is GateAnswer.INCONCLUSIVE]
     if not still and not odd:
         return [f"{counted(pairs, 'pair')}: too few to say anything"]
-    wanted = [each.pairs_needed for each in still]
+    wanted = [each.needed for each in still]
     known = [each for each in wanted if each is not None]
     told = (
-        [f"after {counted(pairs, 'pair')} it is open for {', '.join(each.name for each in still[:6])}"] if still else []
+        [f"after {counted(pairs, 'pair')} it is open for {', '.join(each.metric.name for each in still[:6])}"] if still else []
     )
     if known:
         told.append(
             f"noise like this asks for some {counted(max(known), 'pair')} in all ([effort] pairs_max, minutes_max)"
         )
-    fewest = pairs_to_claim(false_alarm / max(len(metrics), 1))
+    fewest = pairs_to_claim(metrics[0].errors.false_alarm / metrics[0].family) if metrics else 0
     if pairs < fewest:
         told.append(
             f"with fewer than {counted(fewest, 'pair')} no change of {counted(len(metrics), 'metric')} is claimed, however "
@@ -253,15 +250,22 @@ def _answer_of_metric(judged: MetricJudgement, whole: GateAnswer) -> GateAnswer:
 
 
 def _notes(judged: MetricJudgement) -> list[str]:
-    notes = []
-    if judged.odd.drifts:
-        notes.append("its ratio drifts while the gate goes on: a mean says little of it")
-    if judged.odd.has_two_levels:
-        notes.append("its ratio lies on two levels: something is there in some trials and not in others")
-    if judged.odd.wild:
-        numbers = ", ".join(str(each + 1) for each in judged.odd.wild[:8])
+    odd = judged.odd
+    notes = _why_odd(odd)
+    if odd.wild:
+        numbers = ", ".join(str(each + 1) for each in odd.wild[:8])
         notes.append(f"far from all others: pair {numbers}")
     return notes
+
+
+def _why_odd(odd: Oddity) -> list[str]:
+    """Why a mean is no summary, so that nothing passes on it."""
+    told = []
+    if odd.drifts:
+        told.append("its ratio drifts while the gate goes on: a mean says little of it")
+    if odd.has_two_levels:
+        told.append("its ratio lies on two levels: something is there in some trials and not in others")
+    return told
 
 
 def worse_counters(counters: Sequence[ExactCounter], settings: GateSettings) -> list[ExactCounter]:

@@ -46,6 +46,8 @@ def test_sides_may_differ_in_what_is_beneath_the_load() -> None:
         ("topology.cassandra.concurrent_writes", 16),
         ("store.alterations", ["CREATE INDEX ON {keyspace}.latest_by_premises (taken)"]),
         ("run.wall_s", 20.0),
+        ("run.operation_timeout_s", 2.0),
+        ("run.attempts_max", 1),
         ("title", "another"),
     ):
         require_comparable(scenario(), changed(assignment))

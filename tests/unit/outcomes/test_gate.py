@@ -232,6 +232,22 @@ def test_an_open_metric_says_how_many_pairs_it_asks_for() -> None:
     assert re.search(r"asks for some [\d,]+ pairs in all", told) and "after 6 pairs it is open for" in told
 
 
+def test_a_drift_is_a_reason_that_it_is_open_and_a_single_wild_pair_is_none() -> None:
+    given = measured()
+
+    def slowed(pair: Pair, factor: float) -> Pair:
+        candidate = pair.sides[SideName.CANDIDATE]
+        slow = replace(candidate, throughput_per_s=candidate.throughput_per_s / factor)
+        return replace(pair, sides={**pair.sides, SideName.CANDIDATE: slow})
+
+    spiked = [slowed(pair, 9.0 if pair.index == 7 else 1.0) for pair in given.pairs]
+    assert not any("far from all others" in reason for reason in answered(judged(GateMeasurements(pairs=spiked))).reasons)
+    drifting = [slowed(pair, 1.08 if pair.index >= 30 else 1.0 + 0.002 * pair.index) for pair in given.pairs]
+    found = answered(judged(GateMeasurements(pairs=drifting)))
+    assert found.answer is GateAnswer.INCONCLUSIVE
+    assert any(reason.startswith("throughput: its ratio drifts") for reason in found.reasons)
+
+
 def test_page_junit_and_markdown_hold_what_comes_from_outside_as_text(tmp_path: Path) -> None:
     given = measured(1.5)
     given.facts = (LOST,)
