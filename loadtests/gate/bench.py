@@ -10,7 +10,7 @@ from cassandra.cluster import Cluster, Session
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
-from loadtests.gate.exact import ExactCounter, counters_of, request_counts, touched
+from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
 from loadtests.gate.facts import TableDifference, compare_facts
 from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, groups_of, measures_of, series_of
@@ -70,12 +70,14 @@ def measure_sides(
     with ExitStack() as cleanup:
         benches = _benches(sides, folder, measured, progress, cleanup, memory_mib, profile_folder)
         before = {name: touched(bench.cluster, bench.load.keyspace) for name, bench in benches.items()}
+        was_sent_once = True
         for name, bench in benches.items():
             progress(f"filling the {name} with {len(bench.load.sample):,} operations")
-            fill(bench.load)
+            was_sent_once &= fill(bench.load)
             bench.counters.settle()
         measured.sample = len(benches[SideName.BASELINE].load.sample)
-        measured.counters = _count(benches, before)
+        replicas = (_replicas(benches[SideName.BASELINE]), _replicas(benches[SideName.CANDIDATE]))
+        measured.counters = countable(_count(benches, before), replicas, was_sent_once=was_sent_once)
         _compare(benches, measured, "after the filling", progress)
         if measured.altered:
             return
@@ -152,6 +154,11 @@ def _count(
         }
         counted[name] = {**request_counts(bench.load), **since}
     return counters_of(counted[SideName.BASELINE], counted[SideName.CANDIDATE])
+
+
+def _replicas(bench: Bench) -> int:
+    """Of a row, in all data centres."""
+    return sum(dc.rf for dc in bench.load.scenario.topology.dcs)
 
 
 def _compare(benches: Mapping[SideName, Bench], measured: GateMeasurements, when: str, progress: Progress) -> None:

@@ -1,10 +1,12 @@
 """Counters that chance does not touch: what the sides send for the same operations, and how often tables are touched by it.
 
-They need no repetition: any difference is one of the sides.
+They need no repetition: any difference is one of the sides. Where chance does touch what replicas count, the counter says how,
+and is held against nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,27 @@ from loadtests.errors import HarnessError
 from loadtests.trials.load import SampleLoad
 from store.cassandra.session import FAILURES
 
+WRITES, READS = "writes", "reads"  # units of what replicas count
 _LOCAL = "SELECT keyspace_name, table_name, count FROM system_views.local_{kind}_latency"
+
+
+class Chance(StrEnum):
+    """Why what replicas count differs from one time to the next."""
+
+    SENT_AGAIN = "operations were sent again while the sides were filled, by a busy machine's time-outs"
+    WHO_ANSWERS = "which of several replicas answer a read, and whether more are asked, is chance"
+    MISSED = "not every replica did each write: one was late, or down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactCounter:
-    """One counter of both sides."""
+    """One counter of both sides. chance: how chance touches it; it is then no evidence of anything."""
 
     name: str
     unit: str
     baseline: int
     candidate: int
+    chance: Chance | None = None
 
     @property
     def increase(self) -> float:
@@ -55,11 +67,11 @@ def touched(cluster: LocalCluster, keyspace: str) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     try:
         for host in driver.metadata.all_hosts():
-            for kind in ("write", "read"):
+            for kind, unit in (("write", WRITES), ("read", READS)):
                 rows: Any = session.execute(_LOCAL.format(kind=kind), host=host)
                 for row in rows:
                     if row.keyspace_name == keyspace:
-                        key = (f"{row.table_name}: {kind}s by replicas", f"{kind}s")
+                        key = (f"{row.table_name}: {unit} by replicas", unit)
                         found[key] = found.get(key, 0) + int(row.count)
     except FAILURES as error:
         raise HarnessError(f"a node does not tell its counters: {error}") from error
@@ -78,3 +90,25 @@ def counters_of(
         )
         for name, unit in sorted(baseline.keys() | candidate.keys())
     )
+
+
+def countable(
+    counters: Sequence[ExactCounter], replicas: tuple[int, int], *, was_sent_once: bool
+) -> tuple[ExactCounter, ...]:
+    """The counters, each with how chance touches it. Pure.
+
+    replicas: of a row, in all data centres, of the baseline and of the candidate. was_sent_once: each operation to each side.
+    """
+    return tuple(replace(each, chance=_chance(each, replicas, was_sent_once)) for each in counters)
+
+
+def _chance(counter: ExactCounter, replicas: tuple[int, int], was_sent_once: bool) -> Chance | None:
+    if counter.unit not in (WRITES, READS):
+        return None
+    if not was_sent_once:
+        return Chance.SENT_AGAIN
+    if counter.unit == READS:
+        return Chance.WHO_ANSWERS if max(replicas) > 1 else None
+    # Each write is one of every replica: what is no whole number a replica was missed by some.
+    is_whole = counter.baseline % replicas[0] == 0 == counter.candidate % replicas[1]
+    return None if is_whole else Chance.MISSED

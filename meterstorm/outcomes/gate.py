@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.gate.bench import GateMeasurements
-from loadtests.gate.exact import ExactCounter
+from loadtests.gate.exact import Chance, ExactCounter
 from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
@@ -182,6 +182,10 @@ def not_seen_of(measured: GateMeasurements) -> list[str]:
         ]
         if blind:
             told.append("Changes smaller than these would mostly not have been claimed: " + ", ".join(blind) + ".")
+    for chance in Chance:
+        names = [each.name for each in measured.counters if each.chance is chance]
+        if names:
+            told.append(f"Exact counters that were held against nothing, as {chance}: {', '.join(names)}.")
     if measured.facts:
         told.append(
             "Facts that both sides lose alike, or that one DC alone holds otherwise than its quorum: `meterstorm run` audits "
@@ -269,8 +273,12 @@ def _why_odd(odd: Oddity) -> list[str]:
 
 
 def worse_counters(counters: Sequence[ExactCounter], settings: GateSettings) -> list[ExactCounter]:
-    """Those that grew by more than is allowed."""
-    return [each for each in counters if each.increase > settings.limits.counters]
+    """Those that grew by more than is allowed, and not by chance."""
+    return [each for each in counters if _is_worse(each, settings)]
+
+
+def _is_worse(counter: ExactCounter, settings: GateSettings) -> bool:
+    return counter.chance is None and counter.increase > settings.limits.counters
 
 
 def counter_of(counter: ExactCounter, settings: GateSettings) -> CounterResult:
@@ -280,7 +288,8 @@ def counter_of(counter: ExactCounter, settings: GateSettings) -> CounterResult:
         unit=counter.unit,
         baseline=counter.baseline,
         candidate=counter.candidate,
-        is_worse=counter.increase > settings.limits.counters,
+        is_worse=_is_worse(counter, settings),
+        chance=counter.chance or "",
     )
 
 

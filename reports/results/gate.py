@@ -52,13 +52,14 @@ class MetricResult(ResultsPart):
 
 
 class CounterResult(ResultsPart):
-    """Something that is counted, and that chance does not touch."""
+    """Something that is counted, and that chance does not touch; where it does, `chance` says how, and nothing is made of it."""
 
     name: str
     unit: str
     baseline: NonNegativeInt
     candidate: NonNegativeInt
     is_worse: bool
+    chance: str = Field(default="", description="why it is held against nothing; empty: it is exact")
 
 
 class TableFacts(ResultsPart):

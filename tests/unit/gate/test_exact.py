@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loadtests.gate.exact import counters_of
+from loadtests.gate.exact import Chance, countable, counters_of
 from loadtests.gate.facts import difference
 from store.schemas import SCHEMAS
 
@@ -27,3 +27,28 @@ def test_counters_of_both_sides_stand_side_by_side_and_one_that_a_side_lacks_is_
     assert [each.increase for each in found] == [pytest.approx(0.1), -1.0, np.inf]
     (same,) = counters_of({("a", "requests"): 0}, {("a", "requests"): 0})
     assert same.increase == 0.0
+
+
+REQUESTS, WRITES, READS = ("a: requests", "requests"), ("t: writes by replicas", "writes"), ("t: reads by replicas", "reads")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "was_sent_once", "writes", "touched"),
+    [
+        ((1, 1), True, (7, 8), [None, None, None]),
+        ((1, 1), False, (7, 8), [None, Chance.SENT_AGAIN, Chance.SENT_AGAIN]),
+        ((3, 3), True, (21, 24), [None, Chance.WHO_ANSWERS, None]),
+        ((1, 3), True, (7, 21), [None, Chance.WHO_ANSWERS, None]),  # of one replica and of three
+        ((3, 3), True, (20, 21), [None, Chance.WHO_ANSWERS, Chance.MISSED]),  # the baseline's replica missed one of seven
+        ((3, 3), True, (21, 22), [None, Chance.WHO_ANSWERS, Chance.MISSED]),
+        ((3, 3), False, (21, 21), [None, Chance.SENT_AGAIN, Chance.SENT_AGAIN]),
+    ],
+)
+def test_what_chance_touches_is_no_evidence(
+    replicas: tuple[int, int], was_sent_once: bool, writes: tuple[int, int], touched: list[Chance | None]
+) -> None:
+    found = counters_of({REQUESTS: 9, WRITES: writes[0], READS: 5}, {REQUESTS: 9, WRITES: writes[1], READS: 6})
+    counted = countable(found, replicas, was_sent_once=was_sent_once)
+    assert [each.name for each in counted] == ["a: requests", "t: reads by replicas", "t: writes by replicas"]
+    assert [each.chance for each in counted] == touched
+    assert [(each.baseline, each.candidate) for each in counted] == [(9, 9), (5, 6), writes]  # kept as they were counted

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loadtests.gate.bench import GateMeasurements
-from loadtests.gate.exact import counters_of
+from loadtests.gate.exact import countable, counters_of
 from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import judge
 from loadtests.gate.metrics import groups_of, measures_of, series_of
@@ -162,6 +162,19 @@ def test_a_counter_that_grew_fails_and_one_that_fell_does_not() -> None:
     assert answered(given).answer is GateAnswer.PASS
     given.counters = counters_of({}, {("view: writes by replicas", "writes"): 1})
     assert "view: writes by replicas 0 -> 1" in answered(given).reasons[0]
+
+
+def test_a_counter_that_chance_touches_is_no_regression_and_is_told() -> None:
+    given = measured()
+    counted = counters_of({("t: writes by replicas", "writes"): 100}, {("t: writes by replicas", "writes"): 101})
+    given.counters = countable(counted, (1, 1), was_sent_once=False)
+    found = answered(given)
+    assert found.answer is GateAnswer.PASS
+    (told,) = (sentence for sentence in found.not_seen if "held against nothing" in sentence)
+    assert "sent again" in told and told.endswith(": t: writes by replicas.")
+    results = results_of(given)
+    assert not results.counters[0].is_worse and "sent again" in results.counters[0].chance
+    assert "no exact counter grew" in gate_junit_xml(results)
 
 
 @pytest.mark.parametrize("side", SideName)
