@@ -13,7 +13,7 @@ from loadtests.cluster.sizing import size_nodes
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
 from loadtests.gate.facts import TableDifference, compare_facts
 from loadtests.gate.judgement import GateJudgement, judge
-from loadtests.gate.metrics import Lanes, Measures, groups_of, measures_of, series_of
+from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measures_of, series_of, values_of
 from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
 from loadtests.monitoring.node_counters import NodeCounters
@@ -35,6 +35,7 @@ class GateMeasurements:
     size: TrialSize | None = None
     groups: Mapping[str, Lanes] = field(default_factory=dict)
     measures: Measures = field(default_factory=dict)
+    values: list[PairValues] = field(default_factory=list)  # of the pairs, in their order
     pairs: list[Pair] = field(default_factory=list)
     judgement: GateJudgement | None = None
     facts: tuple[TableDifference, ...] = ()
@@ -86,19 +87,30 @@ def measure_sides(
         ends = clock() + settings.effort.minutes_max * 60
 
         def is_enough(pairs: list[Pair]) -> bool:
-            if len(pairs) < METRICS_OF_PAIRS:
-                return False
-            if not measured.measures:
-                load = benches[SideName.BASELINE].load
-                measured.groups = groups_of(load.lanes, load.writes, pairs)
-                measured.measures = measures_of(settings, measured.groups, pairs, len(load.scenario.topology.dcs))
             is_last = len(pairs) >= settings.effort.pairs_max or clock() >= ends
-            measured.judgement = judge(series_of(measured.measures, pairs), settings, is_last=is_last)
-            looked(measured.judgement, len(pairs))
-            return measured.judgement.is_final
+            judgement = look(measured, settings, benches[SideName.BASELINE].load, is_last=is_last)
+            if judgement is None:
+                return False
+            looked(judgement, len(pairs))
+            return judgement.is_final
 
         measure(benches, measured.size, seed, is_enough, measured.pairs)
         _compare(benches, measured, "after the last pair", progress)
+
+
+def look(
+    measured: GateMeasurements, settings: GateSettings, load: SampleLoad, *, is_last: bool
+) -> GateJudgement | None:
+    """Judge all pairs so far; None while there are too few to say which metrics there are. load: a side's, for its operations."""
+    pairs = measured.pairs
+    if len(pairs) < METRICS_OF_PAIRS:
+        return None
+    if not measured.measures:
+        measured.groups = groups_of(load.lanes, load.writes, pairs)
+        measured.measures = measures_of(settings, measured.groups, pairs, len(load.scenario.topology.dcs))
+    measured.values += [values_of(measured.measures, pair) for pair in pairs[len(measured.values) :]]
+    measured.judgement = judge(series_of(measured.measures, measured.values), settings, is_last=is_last)
+    return measured.judgement
 
 
 def _benches(

@@ -23,6 +23,7 @@ OWN_MAX = 0.75  # of its kind's responses: more, and it would say the same twice
 
 Measures = Mapping[GateMetric, Callable[[LoadTrial], float]]
 Lanes = NDArray[np.intp]
+PairValues = NDArray[np.float64]  # [metrics, 2]: the baseline's and the candidate's, in each metric's unit
 
 
 def measures_of(settings: GateSettings, groups: Mapping[str, Lanes], pairs: Sequence[Pair], dc_count: int) -> Measures:
@@ -67,15 +68,18 @@ def groups_of(lanes: Sequence[Operation], writes: frozenset[Operation], pairs: S
     return groups
 
 
-def series_of(measures: Measures, pairs: Sequence[Pair]) -> tuple[Series, ...]:
-    """Every metric in every pair."""
+def values_of(measures: Measures, pair: Pair) -> PairValues:
+    """Every metric in one pair: its quantiles are worked out once, however often the gate looks."""
+    sides = pair.sides[SideName.BASELINE], pair.sides[SideName.CANDIDATE]
+    return np.array([[of(trial) for trial in sides] for of in measures.values()], np.float64)
+
+
+def series_of(measures: Measures, values: Sequence[PairValues]) -> tuple[Series, ...]:
+    """Every metric over all pairs, from the values of each."""
+    stacked = np.array(values, np.float64).reshape(len(values), len(measures), 2)
     return tuple(
-        Series(
-            metric=metric,
-            baseline=np.array([of(pair.sides[SideName.BASELINE]) for pair in pairs], np.float64),
-            candidate=np.array([of(pair.sides[SideName.CANDIDATE]) for pair in pairs], np.float64),
-        )
-        for metric, of in measures.items()
+        Series(metric=metric, baseline=stacked[:, index, 0], candidate=stacked[:, index, 1])
+        for index, metric in enumerate(measures)
     )
 
 

@@ -41,7 +41,7 @@ def log_e_value(observed: Floats, mu0: float = 0.0) -> float:
     """
     if len(observed) < 2:
         return 0.0
-    return float(np.logaddexp(_log_of_t(observed, mu0), _log_of_signs(observed, mu0)) - np.log(2))
+    return float(np.logaddexp(_log_of_t(observed, mu0), log_e_of_signs(observed, mu0)) - np.log(2))
 
 
 def _log_of_t(observed: Floats, mu0: float) -> float:
@@ -56,7 +56,11 @@ def _log_of_t(observed: Floats, mu0: float) -> float:
     return float(-0.5 * np.log(wide) + count / 2 * (np.log1p(share) - np.log1p(share / wide)))
 
 
-def _log_of_signs(observed: Floats, mu0: float) -> float:
+def log_e_of_signs(observed: Floats, mu0: float = 0.0) -> float:
+    """The logarithm of the e-value against "as many are above `mu0` as below", of float64[n]; those at `mu0` say nothing.
+
+    Exact for observations of any size, one so large that it stands for all others among them. Both sides count.
+    """
     above = int((observed > mu0).sum())
     below = int((observed < mu0).sum())
     terms = [

@@ -6,18 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import countable, counters_of
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.judgement import judge
-from loadtests.gate.metrics import groups_of, measures_of, series_of
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
-from loadtests.recording.histograms import counts_of
-from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, metric_of, side_of
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
@@ -25,65 +20,14 @@ from reports.gate.page import write_gate_report
 from reports.results.file import schema_text
 from reports.results.gate import GateResults, load_gate
 from reports.results.parts import Machine
-from scenarios.domain import Operation
-from scenarios.gate_file import GateAnswer, GateSettings
-from scenarios.spec import Validity, parse_scenario
-
-SETTINGS = GateSettings()
-LANES = (Operation.INGEST_READING, Operation.READ_USAGE_MONTH)
-WRITES = frozenset({Operation.INGEST_READING})
-SCENARIO = parse_scenario(
-    """
-title = "A <b>small</b> store | with *signs*"
-[estate]
-premises = 10
-[topology]
-dcs = [{ name = "north", nodes = 1, rf = 1 }]
-[run]
-wall_s = 10
-""",
-    "test",
-)
-
-
-def trial(slower: float = 1.0, *, random: np.random.Generator) -> LoadTrial:
-    """A side that takes `slower` times as long for everything."""
-    noise = np.exp(random.normal(0, 0.02, 3))
-    times_us = [slower * noise[0] * random.lognormal(7, 0.3, size) for size in (400, 400)]
-    return LoadTrial(
-        throughput_per_s=1_000 / slower * noise[1],
-        cpu_us_per_operation=500 * slower * noise[2],
-        wan_bytes_per_operation=0.0,
-        response=np.stack([counts_of(times) for times in times_us]),
-        offered=1_000,
-        ok=1_000,
-        errors={},
-        late_p99_ms=1.0,
-        stalled_share=0.0,
-        cpu_share=0.2,
-    )
+from scenarios.gate_file import GateAnswer
+from scenarios.spec import Validity
+from tests.support.gate_pairs import SCENARIO, SETTINGS, gate_pairs, judged
 
 
 def measured(slower: float = 1.0, pairs: int = 40) -> GateMeasurements:
     """Pairs of a candidate that is `slower`."""
-    random = np.random.default_rng(9)
-    found = [
-        Pair(
-            index=index,
-            first=SideName.BASELINE,
-            at_s=float(index),
-            sides={SideName.BASELINE: trial(random=random), SideName.CANDIDATE: trial(slower, random=random)},
-        )
-        for index in range(pairs)
-    ]
-    return judged(GateMeasurements(pairs=found))
-
-
-def judged(given: GateMeasurements) -> GateMeasurements:
-    given.groups = groups_of(LANES, WRITES, given.pairs)
-    given.measures = measures_of(SETTINGS, given.groups, given.pairs, 1)
-    given.judgement = judge(series_of(given.measures, given.pairs), SETTINGS, is_last=True)
-    return given
+    return judged(gate_pairs(slower, pairs))
 
 
 def answered(given: GateMeasurements, *trouble: str) -> Answered:
@@ -254,9 +198,9 @@ def test_a_drift_is_a_reason_that_it_is_open_and_a_single_wild_pair_is_none() ->
         return replace(pair, sides={**pair.sides, SideName.CANDIDATE: slow})
 
     spiked = [slowed(pair, 9.0 if pair.index == 7 else 1.0) for pair in given.pairs]
-    assert not any("far from all others" in reason for reason in answered(judged(GateMeasurements(pairs=spiked))).reasons)
+    assert not any("far from all others" in reason for reason in answered(judged(spiked)).reasons)
     drifting = [slowed(pair, 1.08 if pair.index >= 30 else 1.0 + 0.002 * pair.index) for pair in given.pairs]
-    found = answered(judged(GateMeasurements(pairs=drifting)))
+    found = answered(judged(drifting))
     assert found.answer is GateAnswer.INCONCLUSIVE
     assert any(reason.startswith("throughput: its ratio drifts") for reason in found.reasons)
 
