@@ -11,6 +11,7 @@ from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
+from loadtests.gate.failures import failures_of
 from loadtests.gate.facts import TableDifference, compare_facts
 from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measures_of, series_of, values_of
@@ -109,7 +110,12 @@ def look(
         measured.groups = groups_of(load.lanes, load.writes, pairs)
         measured.measures = measures_of(settings, measured.groups, pairs, len(load.scenario.topology.dcs))
     measured.values += [values_of(measured.measures, pair) for pair in pairs[len(measured.values) :]]
-    measured.judgement = judge(series_of(measured.measures, measured.values), settings, is_last=is_last)
+    measured.judgement = judge(
+        series_of(measured.measures, measured.values),
+        settings,
+        is_last=is_last,
+        failures=failures_of(pairs, settings.errors.failed_share_max),
+    )
     return measured.judgement
 
 

@@ -33,21 +33,35 @@ class Failures:
 
     @property
     def is_too_many(self) -> bool:
-        """Are there more than allowed, of either side?"""
+        """Does either side fail more than is allowed?"""
         return max(self.baseline, self.candidate) > self.allowed
 
     @property
+    def worse_count(self) -> int:
+        """Pairs in which the candidate failed more beyond what is allowed."""
+        return int((self.beyond > 0).sum())
+
+    @property
+    def better_count(self) -> int:
+        """Pairs in which the baseline did."""
+        return int((self.beyond < 0).sum())
+
+    @property
+    def is_of_the_baseline(self) -> bool:
+        """Does the baseline fail more than is allowed? Then whatever was measured is not of the change alone."""
+        return self.baseline > self.allowed
+
+    @property
     def is_of_the_candidate(self) -> bool:
-        """Are there too many of the candidate's alone, and in more pairs than not? Whether that is chance, evidence says."""
-        return self.baseline <= self.allowed < self.candidate and float(np.sign(self.beyond).sum()) > 0
+        """Does the candidate alone fail more than is allowed? Whether that is more than chance, the evidence says."""
+        return self.baseline <= self.allowed < self.candidate and self.worse_count > self.better_count
 
 
 def failures_of(pairs: Sequence[Pair], allowed: float) -> Failures:
     """What was not acknowledged in these pairs. allowed: a share of a side's operations."""
-    failed, offered = (
-        np.array([[of(pair.sides[name]) for name in SideName] for pair in pairs], np.float64).reshape(len(pairs), 2)
-        for of in (lambda trial: trial.offered - trial.ok, lambda trial: trial.offered)
-    )
+    trials = [[pair.sides[name] for name in (SideName.BASELINE, SideName.CANDIDATE)] for pair in pairs]
+    counts = np.array([[(each.offered, each.ok) for each in both] for both in trials], np.float64).reshape(-1, 2, 2)
+    offered, failed = counts[:, :, 0], counts[:, :, 0] - counts[:, :, 1]
     beyond = np.maximum(failed / np.maximum(offered, 1.0) - allowed, 0.0)
     shares = failed.sum(axis=0) / np.maximum(offered.sum(axis=0), 1.0)
     return Failures(

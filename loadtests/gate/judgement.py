@@ -6,6 +6,8 @@ Rules that hold here:
 - A pass is an equivalence: of every metric the interval at 1 - false_pass lies below the change that matters. "Not
   significant" is no pass.
 - A claimed change for the worse that is shown to be smaller than what matters is told, and passes.
+- Operations that fail are one more member of the family, beside the metrics: a candidate that fails more is claimed by the same
+  evidence. Until then nothing passes on failures beyond what is allowed.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.gate.failures import Failures
 from loadtests.stats.e_values import (
     PAIRS_MIN,
     EffectBounds,
@@ -53,7 +56,7 @@ class Series:
 class MetricJudgement:
     """A metric over all pairs. observed: float64[pairs], logarithms, positive for the worse.
 
-    log_e: the evidence of a change, adjusted for the family of that many metrics. What is told and decides nothing is worked
+    log_e: the evidence of a change, adjusted for the family, which has that many members. What is told and decides nothing is worked
     out when it is asked for: there is a look after every pair.
     """
 
@@ -124,36 +127,82 @@ class MetricJudgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresJudgement:
+    """Operations that were not acknowledged. log_e: the evidence that one side fails more, adjusted for the family."""
+
+    failures: Failures
+    log_e: float
+    is_claimed: bool
+
+    @property
+    def is_regression(self) -> bool:
+        """Is it shown that the candidate fails more, and is that more than is allowed?"""
+        return self.is_claimed and self.failures.is_of_the_candidate
+
+    @property
+    def is_open(self) -> bool:
+        """Are there more than allowed, and it isn't shown whose fault it is?"""
+        return self.failures.is_too_many and not self.is_regression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateJudgement:
-    """answer: by the speed alone; what was counted and which facts are held is judged beside it."""
+    """answer: by speed and failures; what was counted and which facts are held is judged beside it.
+
+    failures: None where it isn't known what failed, as in recorded medians.
+    """
 
     answer: GateAnswer
     is_final: bool
     metrics: tuple[MetricJudgement, ...]
+    failures: FailuresJudgement | None = None
 
 
-def judge(family: Sequence[Series], settings: GateSettings, *, is_last: bool) -> GateJudgement:
+def judge(
+    family: Sequence[Series], settings: GateSettings, *, is_last: bool, failures: Failures | None = None
+) -> GateJudgement:
     """What all pairs so far say. is_last: there will be no more, so that what is undecided is inconclusive."""
-    judged = judge_metrics(family, settings)
-    if not judged or any(each.count < PAIRS_MIN for each in judged):
-        return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
-    # More pairs may still show that what is claimed is smaller than what matters: half of it is waited for.
-    if any(each.is_worse_by_half or (is_last and each.is_worse) for each in judged):
-        return GateJudgement(answer=GateAnswer.REGRESSION, is_final=True, metrics=judged)
-    if not all(each.is_below_limit for each in judged) or any(each.odd.is_odd for each in judged):
-        return GateJudgement(answer=GateAnswer.INCONCLUSIVE, is_final=is_last, metrics=judged)
-    answer = GateAnswer.IMPROVEMENT if any(each.is_better for each in judged) else GateAnswer.PASS
-    return GateJudgement(answer=answer, is_final=True, metrics=judged)
-
-
-def judge_metrics(family: Sequence[Series], settings: GateSettings) -> tuple[MetricJudgement, ...]:
-    """Every metric, its evidence adjusted for the family."""
-    observed = [log_ratios(each.baseline, each.candidate, more_is_worse=each.metric.more_is_worse) for each in family]
-    adjusted = closed([log_e_value(each) for each in observed])
-    return tuple(
-        _judged(series, logs, log_e, settings, len(family))
-        for series, logs, log_e in zip(family, observed, adjusted, strict=True)
+    metrics, failing = _judge_all(family, failures, settings)
+    answer = _answer(metrics, failing, is_last=is_last)
+    return GateJudgement(
+        answer=answer, is_final=is_last or answer is not GateAnswer.INCONCLUSIVE, metrics=metrics, failures=failing
     )
+
+
+def _answer(
+    metrics: Sequence[MetricJudgement], failing: FailuresJudgement | None, *, is_last: bool
+) -> GateAnswer:
+    if not metrics or any(each.count < PAIRS_MIN for each in metrics):
+        return GateAnswer.INCONCLUSIVE
+    if failing is not None and failing.is_regression:
+        return GateAnswer.REGRESSION
+    if failing is not None and failing.failures.is_of_the_baseline:
+        return GateAnswer.INCONCLUSIVE
+    # More pairs may still show that what is claimed is smaller than what matters: half of it is waited for.
+    if any(each.is_worse_by_half or (is_last and each.is_worse) for each in metrics):
+        return GateAnswer.REGRESSION
+    if not all(each.is_below_limit for each in metrics) or any(each.odd.is_odd for each in metrics):
+        return GateAnswer.INCONCLUSIVE
+    if failing is not None and failing.is_open:  # one bad moment: more pairs may show that it was no more than that
+        return GateAnswer.INCONCLUSIVE
+    return GateAnswer.IMPROVEMENT if any(each.is_better for each in metrics) else GateAnswer.PASS
+
+
+def _judge_all(
+    family: Sequence[Series], failures: Failures | None, settings: GateSettings
+) -> tuple[tuple[MetricJudgement, ...], FailuresJudgement | None]:
+    """Every metric and the failures, the evidence of each adjusted for the family of all of them."""
+    observed = [log_ratios(each.baseline, each.candidate, more_is_worse=each.metric.more_is_worse) for each in family]
+    evidence = [log_e_value(each) for each in observed] + ([failures.log_e] if failures is not None else [])
+    adjusted = closed(evidence)
+    metrics = tuple(
+        _judged(series, logs, log_e, settings, len(evidence))
+        for series, logs, log_e in zip(family, observed, adjusted[: len(family)], strict=True)
+    )
+    if failures is None:
+        return metrics, None
+    is_claimed = adjusted[-1] >= -np.log(settings.errors.false_alarm)
+    return metrics, FailuresJudgement(failures=failures, log_e=adjusted[-1], is_claimed=bool(is_claimed))
 
 
 def log_ratios(baseline: Floats, candidate: Floats, *, more_is_worse: bool) -> Floats:

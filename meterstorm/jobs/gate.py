@@ -17,7 +17,7 @@ from meterstorm.jobs.gate_recorded import gate_recorded
 from meterstorm.jobs.gate_sides import RecordedSide, require_same_kind
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
-from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, metric_of, side_of
+from meterstorm.outcomes.gate import answer_of, counter_of, curves_of, facts_of, failures_result, metric_of, side_of
 from reports.gate.page import write_gate_report
 from reports.results.gate import GateResults
 from reports.results.parts import Machine
@@ -172,6 +172,7 @@ def _results(
         metrics=tuple(metric_of(each, told_of(answered.answer, judgement)) for each in judgement.metrics)
         if judgement
         else (),
+        failures=failures_result(judgement.failures) if judgement and judgement.failures else None,
         counters=tuple(counter_of(each, settings) for each in measured.counters),
         facts=tuple(facts_of(each) for each in measured.facts),
         facts_compared=measured.facts_at,

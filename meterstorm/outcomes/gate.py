@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import Chance, ExactCounter
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.judgement import GateJudgement, MetricJudgement
+from loadtests.gate.judgement import FailuresJudgement, GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.stats.e_values import Oddity, pairs_to_claim
-from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
-from reports.results.gate import CounterResult, CurveResult, MetricResult, SideResult, TableFacts
+from reports.gate.words import counters_sentence, facts_sentence, failures_sentence, metric_sentence
+from reports.results.gate import CounterResult, CurveResult, FailuresResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve
 from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.spec import Scenario, Validity
@@ -50,14 +50,18 @@ def answer_of(
         return _answered(
             GateAnswer.REGRESSION, [counters_sentence([counter_of(each, settings) for each in counters])], not_seen
         )
-    if failing := failing_sentence(measured.pairs, settings):
-        return _answered(*failing, not_seen)
+    judgement = measured.judgement
+    failing = judgement.failures if judgement else None
+    if failing and failing.is_regression:
+        return _answered(GateAnswer.REGRESSION, [failures_sentence(failures_result(failing))], not_seen)
     doubts = [*trouble, *doubts_of(measured.pairs, validity)]
-    if measured.judgement is None:
+    if judgement is None:
         return _answered(GateAnswer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen)
-    if measured.judgement.answer is not GateAnswer.REGRESSION:  # a sender at its limit hides changes, and makes none
+    if judgement.answer is not GateAnswer.REGRESSION:  # a sender at its limit hides changes, and makes none
         doubts += sender_doubts_of(measured.pairs, validity)
-    return _answered(*answer_of_speed(measured.judgement, doubts), not_seen)
+        if failing and failing.is_open:
+            doubts.append(failures_sentence(failures_result(failing)))
+    return _answered(*answer_of_speed(judgement, doubts), not_seen)
 
 
 def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[GateAnswer, list[str]]:
@@ -118,24 +122,6 @@ def _why_open(judgement: GateJudgement) -> list[str]:
 
 def _answered(answer: GateAnswer, reasons: Sequence[str], not_seen: Sequence[str]) -> Answered:
     return Answered(answer=answer, reasons=tuple(reasons), not_seen=tuple(not_seen))
-
-
-def failing_sentence(pairs: Sequence[Pair], settings: GateSettings) -> tuple[GateAnswer, list[str]] | None:
-    """Where operations were not acknowledged: the candidate's fault alone is a regression, both sides' is doubt."""
-    allowed = settings.errors.failed_share_max
-    shares, kinds = {}, {}
-    for name in SideName:
-        trials = [pair.sides[name] for pair in pairs]
-        offered = sum(each.offered for each in trials)
-        shares[name] = 1 - sum(each.ok for each in trials) / offered if offered else 0.0
-        kinds[name] = sorted({kind for each in trials for kind in each.errors})
-    candidate, baseline = shares[SideName.CANDIDATE], shares[SideName.BASELINE]
-    if max(candidate, baseline) <= allowed:
-        return None
-    told = ", ".join(f"{percent(share)} of the {name}'s" for name, share in shares.items())
-    which = ", ".join(sorted({kind for found in kinds.values() for kind in found}))
-    sentence = f"operations were not acknowledged: {told} ({which}), {percent(allowed)} allowed"
-    return (GateAnswer.REGRESSION if baseline <= allowed else GateAnswer.INCONCLUSIVE), [sentence]
 
 
 def doubts_of(pairs: Sequence[Pair], validity: Validity) -> list[str]:
@@ -270,6 +256,22 @@ def _why_odd(odd: Oddity) -> list[str]:
     if odd.has_two_levels:
         told.append("its ratio lies on two levels: something is there in some trials and not in others")
     return told
+
+
+def failures_result(judged: FailuresJudgement) -> FailuresResult:
+    """Failed operations as results have them."""
+    failures = judged.failures
+    is_fine = GateAnswer.INCONCLUSIVE if judged.is_open else GateAnswer.PASS
+    return FailuresResult(
+        baseline=failures.baseline,
+        candidate=failures.candidate,
+        allowed=failures.allowed,
+        worse_pairs=failures.worse_count,
+        better_pairs=failures.better_count,
+        evidence=judged.log_e / float(np.log(10)),
+        answer=GateAnswer.REGRESSION if judged.is_regression else is_fine,
+        kinds=failures.kinds,
+    )
 
 
 def worse_counters(counters: Sequence[ExactCounter], settings: GateSettings) -> list[ExactCounter]:

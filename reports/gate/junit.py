@@ -1,6 +1,6 @@
 """junit.xml of a gate: a test case for each metric, for the facts and for the exact counters. Pure."""
 
-from reports.gate.words import counters_sentence, facts_sentence, metric_sentence
+from reports.gate.words import counters_sentence, facts_sentence, failures_sentence, metric_sentence
 from reports.results.gate import GateResults
 from reports.results.junit import Case, Suite, junit_text
 from reports.results.parts import Verdict
@@ -13,10 +13,16 @@ def gate_junit_xml(results: GateResults) -> str:
         Suite(
             "gate.metrics", [Case(each.name, each.verdict, metric_sentence(each)) for each in results.metrics]
         ),
+        Suite("gate.failures", _failures(results)),
         Suite("gate.facts", _facts(results)),
         Suite("gate.counters", _counters(results)),
     ]
     return junit_text(results.scenario, results.started, results.finished, suites)
+
+
+def _failures(results: GateResults) -> list[Case]:
+    failures = results.failures
+    return [] if failures is None else [Case("failed operations", failures.verdict, failures_sentence(failures))]
 
 
 def _facts(results: GateResults) -> list[Case]:

@@ -11,7 +11,7 @@ from reports.drawing.svg import render
 from reports.gate.figures import draw_changes
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
-from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.gate.words import change_text, error_sentence, failures_sentence, headline, interval_text
 from reports.results.gate import GateResults, load_gate
 from reports.run.figures import NARROW, WIDE, NamedCurve, draw_percentile_curves
 from reports.run.gallery import Picture, picture, slug, wide_picture
@@ -68,6 +68,7 @@ def gate_html(results: GateResults, pictures: list[Picture]) -> str:
         interval=interval_text,
         change=change_text,
         error_sentence=error_sentence(results),
+        failing=failures_sentence(results.failures) if results.failures and results.failures.kinds else "",
         counters=[each for each in results.counters if each.baseline != each.candidate],
         took_s=(results.finished - results.started).total_seconds(),
         setting=[

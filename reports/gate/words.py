@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.results.gate import CounterResult, GateResults, MetricResult, TableFacts
+from reports.results.gate import CounterResult, FailuresResult, GateResults, MetricResult, TableFacts
 from scenarios import wording
 from scenarios.gate_file import GateAnswer
 
@@ -26,6 +26,17 @@ def interval_text(metric: MetricResult) -> str:
 def metric_sentence(metric: MetricResult) -> str:
     """One metric: 'server CPU +12 % (+9 % to +15 %), 10 % matters'."""
     return f"{metric.name} {interval_text(metric)} for the worse, {wording.percent(metric.limit)} matters"
+
+
+def failures_sentence(failures: FailuresResult) -> str:
+    """How many operations were not acknowledged, and in how many pairs it was which side's."""
+    kinds = f" ({', '.join(failures.kinds)})" if failures.kinds else ""
+    return (
+        f"operations were not acknowledged: {wording.percent(failures.baseline)} of the baseline's and "
+        f"{wording.percent(failures.candidate)} of the candidate's{kinds}, {wording.percent(failures.allowed)} allowed; the "
+        f"candidate failed more beyond that in {wording.counted(failures.worse_pairs, 'pair')}, the baseline in "
+        f"{wording.count(failures.better_pairs)}"
+    )
 
 
 def facts_sentence(facts: Sequence[TableFacts]) -> str:
@@ -67,8 +78,9 @@ def error_sentence(results: GateResults) -> str:
     errors = results.settings.errors
     if not results.metrics:
         return "No metric was judged: nothing is said of the speed."
+    failing = ", operations that fail," if results.failures is not None else ""
     return (
         f"By construction at most {wording.percent(errors.false_alarm)} of gates claim a change where there is none, over all "
-        f"{wording.counted(len(results.metrics), 'metric')} and all looks together, and at most "
+        f"{wording.counted(len(results.metrics), 'metric')}{failing} and all looks together, and at most "
         f"{wording.percent(errors.false_pass)} call a change that matters none."
     )

@@ -51,6 +51,24 @@ class MetricResult(ResultsPart):
         return verdict_of(self.answer)
 
 
+class FailuresResult(ResultsPart):
+    """Operations that were not acknowledged, over all pairs; the evidence is one member of the family of metrics."""
+
+    baseline: NonNegativeFloat = Field(description="share of the side's operations")
+    candidate: NonNegativeFloat
+    allowed: NonNegativeFloat
+    worse_pairs: NonNegativeInt = Field(description="pairs in which the candidate failed more, of what is beyond `allowed`")
+    better_pairs: NonNegativeInt = Field(description="pairs in which the baseline did")
+    evidence: float = Field(description="logarithm to base 10 of the e-value, adjusted for all metrics")
+    answer: GateAnswer
+    kinds: tuple[str, ...] = Field(default=(), description="of errors")
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of its test case."""
+        return verdict_of(self.answer)
+
+
 class CounterResult(ResultsPart):
     """Something that is counted, and that chance does not touch; where it does, `chance` says how, and nothing is made of it."""
 
@@ -109,6 +127,7 @@ class GateResults(ResultsFile):
     closed_loop: NonNegativeInt = Field(description="operations of the closed loop of a trial")
     rate_per_s: NonNegativeFloat = Field(description="of the open loop")
     metrics: tuple[MetricResult, ...]
+    failures: FailuresResult | None = Field(default=None, description="None: not known, as of recorded runs")
     counters: tuple[CounterResult, ...] = ()
     facts: tuple[TableFacts, ...] = ()
     facts_compared: str = Field(default="", description="when: after the filling, after the last pair")

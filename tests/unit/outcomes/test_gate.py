@@ -1,6 +1,7 @@
 """From measurements to the answer: every answer from measurements that were made for it, and its page, JUnit and Markdown."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,16 @@ import pytest
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import countable, counters_of
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.pairs import Pair
+from loadtests.gate.pairs import Pair, SideTrial
 from loadtests.gate.sides import SideName
-from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, metric_of, side_of
+from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, failures_result, metric_of, side_of
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
 from reports.gate.page import write_gate_report
+from reports.gate.words import error_sentence
 from reports.results.file import schema_text
 from reports.results.gate import GateResults, load_gate
-from reports.results.parts import Machine
+from reports.results.parts import Machine, Verdict
 from scenarios.gate_file import GateAnswer
 from scenarios.spec import Validity
 from tests.support.gate_pairs import SCENARIO, SETTINGS, gate_pairs, judged
@@ -58,11 +60,18 @@ def results_of(given: GateMeasurements) -> GateResults:
         closed_loop=10,
         rate_per_s=100.0,
         metrics=tuple(metric_of(each, given.judgement.answer) for each in given.judgement.metrics),
+        failures=failures_result(given.judgement.failures) if given.judgement.failures else None,
         counters=tuple(counter_of(each, SETTINGS) for each in given.counters),
         facts=tuple(facts_of(each) for each in given.facts),
         facts_compared="after the last pair",
         curves=curves_of(given.groups, given.pairs),
     )
+
+
+def failed_cases(results: GateResults) -> list[str | None]:
+    """Of its junit.xml."""
+    root = ElementTree.fromstring(gate_junit_xml(results))
+    return [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
 
 
 LOST = TableDifference(
@@ -153,26 +162,55 @@ def test_candidate_over_baseline_is_the_change_that_is_told() -> None:
         assert turned - 1 == pytest.approx(each.change)
 
 
-def test_operations_that_fail_are_the_candidates_fault_when_they_are_its_own_alone() -> None:
-    given = measured()
-    failing = {"write_timeout": 30}
+def failing(in_pairs: Collection[int], *names: SideName, count: int = 40, share: float = 0.03) -> GateMeasurements:
+    """Sides of equal speed, of which `names` have this share of operations not acknowledged in these pairs."""
 
-    def with_failures(*names: SideName) -> Answered:
-        given.pairs[:] = [
-            replace(
-                pair,
-                sides={
-                    name: replace(one, ok=970, errors=failing) if name in names else one
-                    for name, one in pair.sides.items()
-                },
-            )
-            for pair in measured().pairs
+    def failed(one: SideTrial) -> SideTrial:
+        return replace(one, ok=round(one.offered * (1 - share)), errors={"write_timeout": round(one.offered * share)})
+
+    return judged(
+        [
+            replace(pair, sides={**pair.sides, **{name: failed(pair.sides[name]) for name in names}})
+            if pair.index in in_pairs
+            else pair
+            for pair in gate_pairs(count=count)
         ]
-        return answered(given)
+    )
 
-    assert with_failures(SideName.CANDIDATE).answer is GateAnswer.REGRESSION
-    assert with_failures(SideName.BASELINE, SideName.CANDIDATE).answer is GateAnswer.INCONCLUSIVE
-    assert "write_timeout" in with_failures(SideName.CANDIDATE).reasons[0]
+
+def test_operations_that_fail_in_all_pairs_of_the_candidate_alone_are_its_fault() -> None:
+    given = failing(range(40), SideName.CANDIDATE)
+    found = answered(given)
+    assert found.answer is GateAnswer.REGRESSION
+    assert found.reasons == (
+        "operations were not acknowledged: 0 % of the baseline's and 3.00 % of the candidate's (write_timeout), 1.00 % allowed; "
+        "the candidate failed more beyond that in 40 pairs, the baseline in 0",
+    )
+    results = results_of(given)
+    assert results.failures is not None and results.failures.verdict is Verdict.FAIL
+    assert "failed operations" in failed_cases(results)
+    assert ", operations that fail, and all looks together" in error_sentence(results)
+
+
+def test_operations_that_fail_on_both_sides_are_nobodys_fault() -> None:
+    found = answered(failing(range(40), *SideName))
+    assert found.answer is GateAnswer.INCONCLUSIVE and "write_timeout" in found.reasons[0]
+    assert answered(failing(range(40), SideName.BASELINE)).answer is GateAnswer.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", SideName)
+def test_one_bad_moment_is_no_regression_and_no_pass_however_bad_it_is(name: SideName) -> None:
+    found = answered(failing([17], name, share=0.9))
+    assert found.answer is GateAnswer.INCONCLUSIVE and "2.25 %" in found.reasons[0]
+    assert answered(failing([17], name, share=0.3)).answer is GateAnswer.PASS  # 0.75 % of all
+
+
+def test_failures_take_as_many_pairs_as_the_family_asks_for() -> None:
+    """By signs alone: of 14 metrics without a change and one that always points one way, 15 pairs."""
+    answers = [answered(failing(range(60), SideName.CANDIDATE, count=count)).answer for count in range(6, 22)]
+    first = answers.index(GateAnswer.REGRESSION)
+    assert 12 <= first + 6 <= 17 and set(answers[first:]) == {GateAnswer.REGRESSION}
+    assert set(answers[:first]) == {GateAnswer.INCONCLUSIVE}
 
 
 def test_too_few_pairs_and_an_interrupt_are_inconclusive() -> None:
@@ -215,8 +253,7 @@ def test_page_junit_and_markdown_hold_what_comes_from_outside_as_text(tmp_path: 
     page = (tmp_path / "report.html").read_text()
     assert "<b>small</b>" not in page and "&lt;b&gt;small" in page and "events_by_home" in page
     assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"pairs.svg", "response-writes.svg"}
-    root = ElementTree.fromstring(gate_junit_xml(results))
-    failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
+    failed = failed_cases(results)
     assert "the change" in failed and "facts" in failed and "server CPU" in failed
     text = markdown(results)
     assert r"\<i\>" in text and "❌" in text and text.count("\n|") == len(results.metrics) + 2
