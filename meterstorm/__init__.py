@@ -187,11 +187,13 @@ def gate(
     baseline: str | Sequence[str] = (),
     candidate: str | Sequence[str] = (),
     config: Place | None = None,
+    skip_same: bool = False,
     seed: int | None = None,
     progress: "Progress | None" = None,
 ) -> "GateResults":
     """Is the candidate slower than the baseline, or does it lose data? Sides are named as the command names them: a revision, a
-    file, FIELD=VALUE, recorded runs with commas; nothing is the scenario as it is. See `meterstorm.jobs.gate`."""
+    file, FIELD=VALUE, recorded runs with commas; nothing is the scenario as it is. skip_same: measure nothing where both are the
+    same scenario. See `meterstorm.jobs.gate`."""
     from loadtests.gate.sides import SideName
     from meterstorm.jobs.gate import gate as job
     from meterstorm.jobs.gate_sides import side_named
@@ -203,7 +205,9 @@ def gate(
         side_named(name, [words] if isinstance(words, str) else words, path, seed)
         for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
     )
-    return job(ours, theirs, settings, Path(out), profile_folder=path.parent, progress=progress)
+    return job(
+        ours, theirs, settings, Path(out), skip_same=skip_same, profile_folder=path.parent, progress=progress
+    )
 
 
 def report(*runs: Place, out: Place | None = None) -> Path:

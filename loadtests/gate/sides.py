@@ -14,8 +14,9 @@ from scenarios.printable import shortened
 from scenarios.spec import Scenario, ScenarioError, Topology
 
 _ORDER_DRAW = 0x6A7E  # keeps these draws apart from others of the same seed
+WORDS = ("title", "question", "published")  # about a scenario: nothing of them is sent, stored or measured
 # Parts of a scenario that no operation depends on: all else must be alike.
-_OF_THE_STORE = ("title", "question", "store", "topology", "slo", "published")
+_OF_THE_STORE = (*WORDS, "store", "topology", "slo")
 _OF_THE_BENCH = ("wall_s", "warm_nodes_s", "warm_up_s", "drain_s_max", "back_office", "validity", "evidence")
 # Settings of the driver: how long an attempt may take, and how many there are. What they cost or save is what a gate measures.
 _OF_THE_DRIVER = ("operation_timeout_s", "attempts_max")
@@ -58,6 +59,12 @@ def require_comparable(baseline: Scenario, candidate: Scenario) -> None:
             f"the sides have different data centres ({', '.join(ours)} and {', '.join(theirs)}): homes are spread over them, so "
             "their loads differ; `meterstorm matrix` compares numbers of data centres"
         )
+
+
+def is_same(baseline: Scenario, candidate: Scenario) -> bool:
+    """Is there nothing between them but words about them?"""
+    ours, theirs = (one.model_dump(exclude=set(WORDS)) for one in (baseline, candidate))
+    return ours == theirs
 
 
 def _load_of(scenario: Scenario) -> Mapping[str, object]:

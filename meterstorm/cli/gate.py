@@ -64,6 +64,13 @@ def gate_command(
             help="The changes that matter, the errors allowed, the effort; default ./gate.toml, if there is one.",
         ),
     ] = None,
+    skip_same: Annotated[
+        bool,
+        typer.Option(
+            "--skip-same",
+            help="Measure nothing where both sides are the same scenario, and pass at once: for pull requests that don't touch it.",
+        ),
+    ] = False,
     history: Annotated[
         Path | None,
         typer.Option(
@@ -86,8 +93,10 @@ def gate_command(
     if contact_points is not None:
         raise ScenarioError("--contact-points: a gate starts and stops nodes of its own; leave it out")
     if history is not None:
-        if scenario is not None or baseline or candidate or config is not None:
-            raise ScenarioError("--history looks at recorded runs alone: leave SCENARIO, sides and --config out")
+        if scenario is not None or baseline or candidate or config is not None or skip_same:
+            raise ScenarioError(
+                "--history looks at recorded runs alone: leave SCENARIO, sides, --config and --skip-same out"
+            )
         _look_back(history, out, seed, as_json=as_json, quiet=quiet, open_report=open_report)
     if scenario is None:
         raise ScenarioError("name a scenario whose change is to be judged, or --history FOLDER")
@@ -105,7 +114,15 @@ def gate_command(
 
     def job(progress: "Progress") -> "GateResults":
         with named_folder(out, f"{scenario.stem}-gate") as folder:
-            results = gate(ours, theirs, settings, folder, profile_folder=scenario.parent, progress=progress)
+            results = gate(
+                ours,
+                theirs,
+                settings,
+                folder,
+                skip_same=skip_same,
+                profile_folder=scenario.parent,
+                progress=progress,
+            )
             page = RunFolder(folder).report
             print(results.model_dump_json(indent=2)) if as_json else print_gate(PlainConsole(), results, str(page))
             if open_report:

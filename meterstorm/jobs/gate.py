@@ -10,7 +10,7 @@ from loadtests.cluster.machine import available_memory_mib, fingerprint, process
 from loadtests.errors import HarnessError
 from loadtests.gate.bench import GateMeasurements, measure_sides
 from loadtests.gate.judgement import GateJudgement
-from loadtests.gate.sides import GateSide, SideName, shares_nodes
+from loadtests.gate.sides import GateSide, SideName, is_same, shares_nodes
 from loadtests.matrix.cells import Room
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.gate_recorded import gate_recorded
@@ -22,12 +22,17 @@ from reports.gate.page import write_gate_report
 from reports.results.gate import GateResults
 from reports.results.parts import Machine
 from scenarios.gate_file import GateAnswer, GateSettings
-from scenarios.spec import NoBaseline
+from scenarios.spec import NoBaseline, ScenarioError
 from store.ports import StoreError
 from store.schemas import schema_of
 
 PAIRS_A_WRITE = 10  # results hold every pair of every metric: writing them takes longer than a look
 SAME = "Both sides are the same scenario: there is no change to find, and this gate shows only how often it errs."
+SKIPPED = "nothing changed: both sides are the same scenario, so nothing was measured"
+NOT_LOOKED_AT = (
+    "What is no part of the scenario: another release of meterstorm or of what it stands on, another machine. Without --skip-same "
+    "both sides are measured all the same."
+)
 
 
 def gate(
@@ -36,14 +41,22 @@ def gate(
     settings: GateSettings,
     out: Path,
     *,
+    skip_same: bool = False,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> GateResults:
-    """Measured or recorded sides: see `measured_gate` and `gate_recorded`. Raises ScenarioError for one of each."""
+    """Measured or recorded sides: see `measured_gate` and `gate_recorded`. Raises ScenarioError for one of each.
+
+    skip_same: measure nothing where both sides are the same scenario; of measured sides alone.
+    """
     ours, theirs = require_same_kind(baseline, candidate)
     if isinstance(ours, GateSide) and isinstance(theirs, GateSide):
+        if skip_same and is_same(ours.scenario, theirs.scenario):
+            return unchanged(ours, theirs, settings, out)
         return measured_gate(ours, theirs, settings, out, profile_folder=profile_folder, progress=progress)
     assert isinstance(ours, RecordedSide) and isinstance(theirs, RecordedSide)
+    if skip_same:
+        raise ScenarioError("--skip-same: recorded runs are compared by what they measured; leave it out")
     return gate_recorded(ours, theirs, settings, out)
 
 
@@ -68,7 +81,7 @@ def measured_gate(
     _require_room(baseline, candidate)
     sides = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}
     started, measured, trouble = datetime.now(UTC), GateMeasurements(), list[str]()
-    if baseline.scenario == candidate.scenario:
+    if is_same(baseline.scenario, candidate.scenario):
         progress.detail(SAME)
     with new_folder(out) as out:
         write_resolved(candidate.scenario, out)
@@ -107,6 +120,20 @@ def measured_gate(
             raise NoBaseline("nothing was measured")
         done.write(out)
     progress.phase("Writing the report")
+    write_gate_report(out)
+    return done
+
+
+def unchanged(baseline: GateSide, candidate: GateSide, settings: GateSettings, out: Path) -> GateResults:
+    """A pass of two sides that are the same scenario, without measuring anything: all files of a gate in the new `out`."""
+    sides = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}
+    measured = GateMeasurements(cassandra="not started")
+    with new_folder(out) as out:
+        write_resolved(candidate.scenario, out)
+        nothing = _results(sides, settings, measured, datetime.now(UTC), [])
+        said = {"answer": GateAnswer.PASS, "reasons": (SKIPPED,), "not_seen": (NOT_LOOKED_AT,), "is_skipped": True}
+        done = nothing.model_copy(update=said)
+        done.write(out)
     write_gate_report(out)
     return done
 
@@ -159,7 +186,7 @@ def _results(
         machine=Machine.model_validate(fingerprint()),
         answer=answered.answer,
         reasons=answered.reasons,
-        not_seen=(*([SAME] if baseline.scenario == candidate.scenario else []), *answered.not_seen),
+        not_seen=(*([SAME] if is_same(baseline.scenario, candidate.scenario) else []), *answered.not_seen),
         baseline=side_of(baseline.told, baseline.scenario, candidate.scenario),
         candidate=side_of(candidate.told, candidate.scenario, baseline.scenario),
         settings=settings,

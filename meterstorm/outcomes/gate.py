@@ -13,7 +13,7 @@ from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import FailuresJudgement, GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
-from loadtests.gate.sides import SideName
+from loadtests.gate.sides import WORDS, SideName
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.stats.e_values import Oddity, pairs_to_claim
 from reports.gate.words import counters_sentence, facts_sentence, failures_sentence, metric_sentence
@@ -25,7 +25,6 @@ from scenarios.wording import counted, milliseconds, percent
 
 CURVE_POINTS = 60
 LATE_TRIALS_MAX = 0.25  # of a side's trials that a late generator may have spoilt
-_OF_SIDES = ("title", "question", "published")
 _FIELD_SIZE_MAX = 200
 
 
@@ -188,7 +187,7 @@ def not_seen_of(measured: GateMeasurements) -> list[str]:
 
 def side_of(told: str, own: Scenario, other: Scenario) -> SideResult:
     """A side, with the fields in which it differs from the other."""
-    ours, theirs = (_flat(one.model_dump(mode="json", exclude=set(_OF_SIDES))) for one in (own, other))
+    ours, theirs = (_flat(one.model_dump(mode="json", exclude=set(WORDS))) for one in (own, other))
     names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
     return SideResult(told=told, differs={name: str(ours.get(name, "not set"))[:_FIELD_SIZE_MAX] for name in names})
 

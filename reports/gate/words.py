@@ -64,6 +64,8 @@ def counters_sentence(counters: Sequence[CounterResult]) -> str:
 
 def headline(results: GateResults) -> str:
     """The first line of everything."""
+    if results.is_skipped:
+        return f"{results.answer}: nothing changed"
     words = {
         GateAnswer.PASS: "no change of the size that matters",
         GateAnswer.REGRESSION: "the candidate is worse",

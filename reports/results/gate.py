@@ -121,6 +121,7 @@ class GateResults(ResultsFile):
     candidate: SideResult
     settings: GateSettings
     is_live: bool = Field(description="measured in turns; else recorded runs were compared")
+    is_skipped: bool = Field(default=False, description="both sides are the same scenario, and nothing was measured")
     shares_nodes: bool = Field(description="both sides were keyspaces of one cluster")
     pairs: NonNegativeInt
     sample: NonNegativeInt = Field(description="different operations that were sent over and over")

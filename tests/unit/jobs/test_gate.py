@@ -11,11 +11,12 @@ from loadtests.gate.bench import GateMeasurements, look
 from loadtests.gate.facts import TableDifference
 from loadtests.gate.sides import GateSide, SideName
 from meterstorm.jobs import gate as job
-from meterstorm.jobs.gate import measured_gate
+from meterstorm.jobs.gate import gate, measured_gate
+from meterstorm.jobs.gate_sides import RecordedSide
 from reports.results.gate import GateResults, load_gate
 from reports.results.parts import Verdict
 from scenarios.gate_file import GateAnswer
-from scenarios.spec import NoBaseline
+from scenarios.spec import NoBaseline, ScenarioError
 from tests.support.gate_pairs import LOAD, SCENARIO, SETTINGS, gate_pairs
 
 CANDIDATE = SCENARIO.model_copy(update={"title": "B"})
@@ -106,3 +107,44 @@ def test_a_node_that_dies_ends_it_without_a_claim(tmp_path: Path, monkeypatch: p
     results = ended(tmp_path / "out", monkeypatch, dies)
     assert results.verdict is Verdict.INCONCLUSIVE
     assert "it could not go on: node north-1 died (signal SIGKILL)" in results.reasons
+
+
+def sides(**changed: object) -> tuple[GateSide, GateSide]:
+    candidate = SCENARIO.model_copy(update=changed)
+    return (
+        GateSide(name=SideName.BASELINE, told="main", scenario=SCENARIO),
+        GateSide(name=SideName.CANDIDATE, told="mine", scenario=candidate),
+    )
+
+
+def test_sides_that_are_the_same_scenario_are_skipped_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "measure_sides", lambda *_, **__: pytest.fail("nodes were started"))
+    results = gate(*sides(title="In other words"), SETTINGS, tmp_path / "out", skip_same=True)
+    assert results.verdict is Verdict.PASS and results.pairs == 0 and results.metrics == ()
+    assert load_gate(tmp_path / "out") == results
+    assert "pass: nothing changed" in (tmp_path / "out" / "gate.md").read_text()
+    assert "nothing changed" in (tmp_path / "out" / "report.html").read_text()
+    assert "so nothing was measured" in (tmp_path / "out" / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("skip_same", "changed"), [(False, {}), (True, {"topology": SCENARIO.topology.model_copy(update={"keyspace": "k"})})]
+)
+def test_other_sides_and_those_that_nobody_asked_to_skip_are_measured(
+    skip_same: bool, changed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_sides(*_: object, **__: object) -> None:
+        raise HarnessError("was started")
+
+    monkeypatch.setattr(job, "measure_sides", measure_sides)
+    monkeypatch.setattr(job, "_require_room", lambda *_: None)
+    with pytest.raises(HarnessError, match="was started"):
+        gate(*sides(**changed), SETTINGS, tmp_path / "out", skip_same=skip_same)
+
+
+def test_recorded_runs_are_not_skipped(tmp_path: Path) -> None:
+    recorded = [RecordedSide(name=name, told="r", paths=(tmp_path,)) for name in SideName]
+    with pytest.raises(ScenarioError, match="--skip-same: recorded runs are compared by what they measured"):
+        gate(*recorded, SETTINGS, tmp_path / "out", skip_same=True)
