@@ -10,6 +10,7 @@ from loadtests.stats.e_values import (
     closed,
     confidence_sequence,
     half_width,
+    log_e_of_signs,
     log_e_value,
     oddity,
     pairs_needed,
@@ -26,6 +27,15 @@ def test_the_e_value_of_four_pairs_is_the_mean_of_both_bets() -> None:
     # three up and one down, or the other way round, each stake as likely
     by_signs = np.mean([((1 + b) ** 3 * (1 - b) + (1 - b) ** 3 * (1 + b)) / 2 for b in BETS])
     assert log_e_value(observed) == pytest.approx(np.log((by_size + by_signs) / 2))
+
+
+def test_signs_alone_know_nothing_of_sizes() -> None:
+    # two up, one at zero: of each stake (1 + b)^2 or (1 - b)^2, each as likely
+    by_hand = np.log(np.mean([((1 + b) ** 2 + (1 - b) ** 2) / 2 for b in BETS]))
+    assert log_e_of_signs(np.array([1e-9, 0.0, 1e9])) == pytest.approx(by_hand)
+    assert log_e_of_signs(np.zeros(40)) == log_e_of_signs(np.zeros(0)) == pytest.approx(0.0)
+    assert log_e_of_signs(np.array([0.9])) == pytest.approx(0.0)  # one bad moment
+    assert log_e_of_signs(np.full(12, 5.0), 5.0) == pytest.approx(0.0)
 
 
 def test_pairs_that_are_all_alike_are_no_evidence_at_zero_and_bounded_elsewhere() -> None:
