@@ -10,6 +10,7 @@ from cassandra.cluster import Cluster, Session
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
+from loadtests.errors import HarnessError
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
 from loadtests.gate.failures import failures_of
 from loadtests.gate.facts import TableDifference, compare_facts
@@ -22,6 +23,7 @@ from loadtests.trials.load import SampleLoad, fill, make_load
 from loadtests.trials.turn import Bench, TrialSize, trial_size, warm
 from scenarios.gate_file import GateSettings
 from sim.estate.model import build_estate
+from store.ports import StoreError
 
 METRICS_OF_PAIRS = 3  # the first ones say which metrics there is enough of
 Progress = Callable[[str], None]
@@ -71,6 +73,7 @@ def measure_sides(
     seed = sides[SideName.BASELINE].scenario.run.seed
     with ExitStack() as cleanup:
         benches = _benches(sides, folder, measured, progress, cleanup, memory_mib, profile_folder)
+        cleanup.enter_context(_dead_nodes_named(benches))
         before = {name: touched(bench.cluster, bench.load.keyspace) for name, bench in benches.items()}
         was_sent_once = True
         for name, bench in benches.items():
@@ -151,6 +154,17 @@ def _benches(
             load: SampleLoad = make_load(driver, session, f"the {name}", side.scenario, estate)
         benches[name] = Bench(cluster=cluster, counters=counters, load=load)
     return benches
+
+
+@contextmanager
+def _dead_nodes_named(benches: Mapping[SideName, Bench]) -> Iterator[None]:
+    """Whatever stops the measuring: where a node died of it, that is what is told."""
+    try:
+        yield
+    except (HarnessError, StoreError, OSError):
+        for bench in benches.values():
+            bench.cluster.require_alive()
+        raise
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def measured_gate(
                 clock=time.monotonic,
                 profile_folder=profile_folder,
             )
-        except (HarnessError, StoreError) as error:
+        except (HarnessError, StoreError, OSError) as error:  # OSError: a disk that is full, say; the nodes' data are gone by now
             if not measured.pairs:
                 raise
             trouble.append(f"it could not go on: {error}")
