@@ -205,9 +205,7 @@ def gate(
         side_named(name, [words] if isinstance(words, str) else words, path, seed)
         for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
     )
-    return job(
-        ours, theirs, settings, Path(out), skip_same=skip_same, profile_folder=path.parent, progress=progress
-    )
+    return job(ours, theirs, settings, Path(out), skip_same=skip_same, profile_folder=path.parent, progress=progress)
 
 
 def report(*runs: Place, out: Place | None = None) -> Path:

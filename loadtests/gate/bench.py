@@ -12,8 +12,8 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
-from loadtests.gate.failures import failures_of
 from loadtests.gate.facts import TableDifference, compare_facts
+from loadtests.gate.failures import failures_of
 from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measures_of, series_of, values_of
 from loadtests.gate.pairs import Pair, measure

@@ -56,8 +56,8 @@ class Series:
 class MetricJudgement:
     """A metric over all pairs. observed: float64[pairs], logarithms, positive for the worse.
 
-    log_e: the evidence of a change, adjusted for the family, which has that many members. What is told and decides nothing is worked
-    out when it is asked for: there is a look after every pair.
+    log_e: the evidence of a change, adjusted for the family, which has that many members. What is told and decides nothing is
+    worked out when it is asked for: there is a look after every pair.
     """
 
     series: Series
@@ -169,9 +169,7 @@ def judge(
     )
 
 
-def _answer(
-    metrics: Sequence[MetricJudgement], failing: FailuresJudgement | None, *, is_last: bool
-) -> GateAnswer:
+def _answer(metrics: Sequence[MetricJudgement], failing: FailuresJudgement | None, *, is_last: bool) -> GateAnswer:
     if not metrics or any(each.count < PAIRS_MIN for each in metrics):
         return GateAnswer.INCONCLUSIVE
     if failing is not None and failing.is_regression:

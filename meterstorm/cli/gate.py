@@ -68,7 +68,7 @@ def gate_command(
         bool,
         typer.Option(
             "--skip-same",
-            help="Measure nothing where both sides are the same scenario, and pass at once: for pull requests that don't touch it.",
+            help="Where both sides are the same scenario, measure nothing and pass: for pull requests that leave it alone.",
         ),
     ] = False,
     history: Annotated[

@@ -30,8 +30,8 @@ PAIRS_A_WRITE = 10  # results hold every pair of every metric: writing them take
 SAME = "Both sides are the same scenario: there is no change to find, and this gate shows only how often it errs."
 SKIPPED = "nothing changed: both sides are the same scenario, so nothing was measured"
 NOT_LOOKED_AT = (
-    "What is no part of the scenario: another release of meterstorm or of what it stands on, another machine. Without --skip-same "
-    "both sides are measured all the same."
+    "What is no part of the scenario: another release of meterstorm or of what it stands on, another machine. Without "
+    "--skip-same both sides are measured all the same."
 )
 
 
@@ -107,7 +107,11 @@ def measured_gate(
                 clock=time.monotonic,
                 profile_folder=profile_folder,
             )
-        except (HarnessError, StoreError, OSError) as error:  # OSError: a disk that is full, say; the nodes' data are gone by now
+        except (
+            HarnessError,
+            StoreError,
+            OSError,
+        ) as error:  # OSError: a disk that is full, say; the nodes' data are gone by now
             if not measured.pairs:
                 raise
             trouble.append(f"it could not go on: {error}")

@@ -55,7 +55,9 @@ def answer_of(
         return _answered(GateAnswer.REGRESSION, [failures_sentence(failures_result(failing))], not_seen)
     doubts = [*trouble, *doubts_of(measured.pairs, validity)]
     if judgement is None:
-        return _answered(GateAnswer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen)
+        return _answered(
+            GateAnswer.INCONCLUSIVE, doubts or ["too few pairs were measured to judge any metric"], not_seen
+        )
     if judgement.answer is not GateAnswer.REGRESSION:  # a sender at its limit hides changes, and makes none
         doubts += sender_doubts_of(measured.pairs, validity)
         if failing and failing.is_open:
@@ -83,7 +85,9 @@ def answer_of_speed(judgement: GateJudgement, doubts: Sequence[str]) -> tuple[Ga
                 f"every metric's change is shown to be smaller than what matters, after {counted(_pairs(judgement), 'pair')}"
             ]
             smaller = [each for each in metrics if each.claimed and each.change is not None and each.change > 0]
-            return GateAnswer.PASS, told + [f"shown, but less than matters: {metric_sentence(each)}" for each in smaller]
+            return GateAnswer.PASS, told + [
+                f"shown, but less than matters: {metric_sentence(each)}" for each in smaller
+            ]
         case GateAnswer.INCONCLUSIVE:
             return GateAnswer.INCONCLUSIVE, _why_open(judgement)
 
@@ -102,7 +106,9 @@ def _why_open(judgement: GateJudgement) -> list[str]:
     wanted = [each.needed for each in still]
     known = [each for each in wanted if each is not None]
     told = (
-        [f"after {counted(pairs, 'pair')} it is open for {', '.join(each.metric.name for each in still[:6])}"] if still else []
+        [f"after {counted(pairs, 'pair')} it is open for {', '.join(each.metric.name for each in still[:6])}"]
+        if still
+        else []
     )
     if known:
         told.append(

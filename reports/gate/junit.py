@@ -10,9 +10,7 @@ def gate_junit_xml(results: GateResults) -> str:
     """The text of junit.xml."""
     suites = [
         Suite("gate.answer", [Case("the change", results.verdict, " ".join(results.reasons))]),
-        Suite(
-            "gate.metrics", [Case(each.name, each.verdict, metric_sentence(each)) for each in results.metrics]
-        ),
+        Suite("gate.metrics", [Case(each.name, each.verdict, metric_sentence(each)) for each in results.metrics]),
         Suite("gate.failures", _failures(results)),
         Suite("gate.facts", _facts(results)),
         Suite("gate.counters", _counters(results)),

@@ -8,7 +8,12 @@ from scenarios import wording
 from scenarios.gate_file import GateAnswer
 from scenarios.printable import printable
 
-SIGNS = {GateAnswer.PASS: "✅", GateAnswer.REGRESSION: "❌", GateAnswer.IMPROVEMENT: "🚀", GateAnswer.INCONCLUSIVE: "❔"}
+SIGNS = {
+    GateAnswer.PASS: "✅",
+    GateAnswer.REGRESSION: "❌",
+    GateAnswer.IMPROVEMENT: "🚀",
+    GateAnswer.INCONCLUSIVE: "❔",
+}
 
 
 def markdown(results: GateResults) -> str:

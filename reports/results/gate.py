@@ -57,7 +57,9 @@ class FailuresResult(ResultsPart):
     baseline: NonNegativeFloat = Field(description="share of the side's operations")
     candidate: NonNegativeFloat
     allowed: NonNegativeFloat
-    worse_pairs: NonNegativeInt = Field(description="pairs in which the candidate failed more, of what is beyond `allowed`")
+    worse_pairs: NonNegativeInt = Field(
+        description="pairs in which the candidate failed more, of what is beyond `allowed`"
+    )
     better_pairs: NonNegativeInt = Field(description="pairs in which the baseline did")
     evidence: float = Field(description="logarithm to base 10 of the e-value, adjusted for all metrics")
     answer: GateAnswer

@@ -71,7 +71,9 @@ def test_a_commit_whose_table_forgets_is_a_regression_however_fast_it_is(reposit
     )
     assert result.exit_code == 1, result.output
     found = load_gate(out)
-    assert found.answer is GateAnswer.REGRESSION  # after the filling, or after the last pair where the machine is that fast
+    assert (
+        found.answer is GateAnswer.REGRESSION
+    )  # after the filling, or after the last pair where the machine is that fast
     (differing,) = found.differing_facts
     assert differing.table == "events_by_home" and 0 < differing.missing <= differing.rows
     assert differing.extra == differing.altered == 0

@@ -68,7 +68,10 @@ class Nodes:
 
 
 def course(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, settings: GateSettings = SETTINGS, seconds: Iterator[float] | None = None
+    nodes: Nodes,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: GateSettings = SETTINGS,
+    seconds: Iterator[float] | None = None,
 ) -> tuple[GateMeasurements, list[GateJudgement]]:
     """A gate on such nodes: what it measured, and its looks. seconds: of each time the clock is looked at."""
     monkeypatch.setattr(bench, "_benches", nodes.benches)
@@ -76,7 +79,7 @@ def course(
     monkeypatch.setattr(bench, "request_counts", lambda _: {})
     monkeypatch.setattr(bench, "fill", nodes.filled)
     monkeypatch.setattr(bench, "compare_facts", nodes.compared)
-    monkeypatch.setattr(bench, "warm", lambda *_: {name: 1_000.0 for name in SideName})
+    monkeypatch.setattr(bench, "warm", lambda *_: dict.fromkeys(SideName, 1000.0))
     monkeypatch.setattr(bench, "trial_size", lambda *_: TrialSize(count=1, rate_per_s=1.0, seconds=1.0))
     monkeypatch.setattr(bench, "measure", nodes.measured)
     measured, looks = GateMeasurements(), list[GateJudgement]()

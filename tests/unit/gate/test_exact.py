@@ -29,7 +29,11 @@ def test_counters_of_both_sides_stand_side_by_side_and_one_that_a_side_lacks_is_
     assert same.increase == 0.0
 
 
-REQUESTS, WRITES, READS = ("a: requests", "requests"), ("t: writes by replicas", "writes"), ("t: reads by replicas", "reads")
+REQUESTS, WRITES, READS = (
+    ("a: requests", "requests"),
+    ("t: writes by replicas", "writes"),
+    ("t: reads by replicas", "reads"),
+)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,12 @@ REQUESTS, WRITES, READS = ("a: requests", "requests"), ("t: writes by replicas",
         ((1, 1), False, (7, 8), [None, Chance.SENT_AGAIN, Chance.SENT_AGAIN]),
         ((3, 3), True, (21, 24), [None, Chance.WHO_ANSWERS, None]),
         ((1, 3), True, (7, 21), [None, Chance.WHO_ANSWERS, None]),  # of one replica and of three
-        ((3, 3), True, (20, 21), [None, Chance.WHO_ANSWERS, Chance.MISSED]),  # the baseline's replica missed one of seven
+        (
+            (3, 3),
+            True,
+            (20, 21),
+            [None, Chance.WHO_ANSWERS, Chance.MISSED],
+        ),  # the baseline's replica missed one of seven
         ((3, 3), True, (21, 22), [None, Chance.WHO_ANSWERS, Chance.MISSED]),
         ((3, 3), False, (21, 21), [None, Chance.SENT_AGAIN, Chance.SENT_AGAIN]),
     ],
@@ -51,4 +60,8 @@ def test_what_chance_touches_is_no_evidence(
     counted = countable(found, replicas, was_sent_once=was_sent_once)
     assert [each.name for each in counted] == ["a: requests", "t: reads by replicas", "t: writes by replicas"]
     assert [each.chance for each in counted] == touched
-    assert [(each.baseline, each.candidate) for each in counted] == [(9, 9), (5, 6), writes]  # kept as they were counted
+    assert [(each.baseline, each.candidate) for each in counted] == [
+        (9, 9),
+        (5, 6),
+        writes,
+    ]  # kept as they were counted

@@ -130,7 +130,8 @@ def test_sides_that_are_the_same_scenario_are_skipped_when_asked(
 
 
 @pytest.mark.parametrize(
-    ("skip_same", "changed"), [(False, {}), (True, {"topology": SCENARIO.topology.model_copy(update={"keyspace": "k"})})]
+    ("skip_same", "changed"),
+    [(False, {}), (True, {"topology": SCENARIO.topology.model_copy(update={"keyspace": "k"})})],
 )
 def test_other_sides_and_those_that_nobody_asked_to_skip_are_measured(
     skip_same: bool, changed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,16 @@ from loadtests.gate.exact import countable, counters_of
 from loadtests.gate.facts import TableDifference
 from loadtests.gate.pairs import Pair, SideTrial
 from loadtests.gate.sides import SideName
-from meterstorm.outcomes.gate import Answered, answer_of, counter_of, curves_of, facts_of, failures_result, metric_of, side_of
+from meterstorm.outcomes.gate import (
+    Answered,
+    answer_of,
+    counter_of,
+    curves_of,
+    facts_of,
+    failures_result,
+    metric_of,
+    side_of,
+)
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
 from reports.gate.page import write_gate_report

@@ -33,5 +33,5 @@ def test_a_side_that_never_takes_all_of_it_is_a_sentence(monkeypatch: pytest.Mon
     error = SimpleNamespace(outcome="failed", kind="write_timeout", count=1)
     reports = iter([SimpleNamespace(ok=9, retries=0, errors=(error,))] * FILL_PASSES_MAX)
     monkeypatch.setattr(load, "send", lambda *_, **__: next(reports))
-    with pytest.raises(HarnessError, match="the baseline could not be loaded: 9 of 10 operations .*1 write_timeout"):
+    with pytest.raises(HarnessError, match=r"the baseline could not be loaded: 9 of 10 operations .*1 write_timeout"):
         fill(LOAD)
