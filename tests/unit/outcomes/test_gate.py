@@ -12,8 +12,9 @@ import pytest
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import countable, counters_of
 from loadtests.gate.facts import TableDifference
-from loadtests.gate.pairs import Pair, SideTrial
+from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
+from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import (
     Answered,
     answer_of,
@@ -174,7 +175,7 @@ def test_candidate_over_baseline_is_the_change_that_is_told() -> None:
 def failing(in_pairs: Collection[int], *names: SideName, count: int = 40, share: float = 0.03) -> GateMeasurements:
     """Sides of equal speed, of which `names` have this share of operations not acknowledged in these pairs."""
 
-    def failed(one: SideTrial) -> SideTrial:
+    def failed(one: LoadTrial) -> LoadTrial:
         return replace(one, ok=round(one.offered * (1 - share)), errors={"write_timeout": round(one.offered * share)})
 
     return judged(
