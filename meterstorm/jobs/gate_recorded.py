@@ -1,52 +1,40 @@
 """A gate between runs that were recorded before, or files of pytest-benchmark: the n-th of each side make a pair.
 
-They were not measured in turns by us: whoever recorded them one side after the other has what drifted meanwhile in the ratio,
-and the results say so.
+What each holds is read as the history of runs reads it (`reports.gate_history`). Whether they were recorded in turns is seen
+from their times; where they were not, what drifted meanwhile is in the ratio, and the results say so.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
 from loadtests.gate.judgement import GateMetric, Series, judge
+from loadtests.gate.sides import SideName
 from meterstorm.jobs.gate_sides import RecordedSide
 from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.gate import answer_of_speed, metric_of
 from reports.gate.page import write_gate_report
+from reports.gate_history.folder import CPU, ERRORS, MEDIAN, P50, P99, RATE, past_of
+from reports.gate_history.past import Metric, Past, require_one_load, require_one_machine
 from reports.results.gate import GateResults, SideResult
-from reports.results.parts import Machine
-from reports.results.run import Results, load_results
-from scenarios.gate_file import GateAnswer, GateSettings
-from scenarios.outside_text import UnreadableText, read_text, why_refused
+from reports.results.gate_history import Better
+from reports.results.parts import Machine, Verdict
+from scenarios import wording
+from scenarios.gate_file import GateAnswer, GateSettings, Limits
 from scenarios.spec import NoBaseline, ScenarioError
-from scenarios.wording import count, counted
 
-BENCHMARK_BYTES_MAX = 64 * 2**20
 NOT_IN_TURNS = (
-    "The runs were recorded before this gate: unless baseline and candidate took turns then, what drifted on the machine between "
-    "them is in every ratio, and the rates of error above do not hold for it."
+    "The runs were not recorded in turns: what drifted on the machine between them is in every ratio, and the rates of error "
+    "above do not hold for it."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedTrial:
-    """One recorded run or file. values: by metric. losses: what its audit found wrong, sentences."""
-
-    path: Path
-    title: str
-    sent: str  # what two trials must have alike
-    machine: str
-    seed: int
-    values: Mapping[str, tuple[str, float, bool]]  # name -> unit, value, more is worse
-    losses: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+FIRST_SHARE_MAX = 2 / 3  # of the pairs in which one side was recorded first: beyond it no turns were taken
+OF_THE_STORE = ("topology",)  # parts of a run's load that a change may be of: alike within a side, not between them
+NAMES_TOLD_MAX = 6
 
 
 def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: GateSettings, out: Path) -> GateResults:
@@ -55,34 +43,31 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
     Raises ScenarioError for runs that can't be compared, NoBaseline where nothing was measured.
     """
     started = datetime.now(UTC)
-    if len(baseline.paths) != len(candidate.paths):
-        raise ScenarioError(
-            f"the sides have {counted(len(baseline.paths), 'run')} and {len(candidate.paths)}: each needs its "
-            "pair, listed with commas"
-        )
-    ours, theirs = ([_trial(path) for path in side.paths] for side in (baseline, candidate))
-    _require_alike([*ours, *theirs])
-    family = series_of(ours, theirs, settings)
+    _require_pairs(baseline, candidate)
+    sides = {side.name: [past_of(path) for path in side.paths] for side in (baseline, candidate)}
+    ours, theirs = sides[baseline.name], sides[candidate.name]
+    _require_alike(ours, theirs)
+    metrics = {each: metric for each in ours[0].values if (metric := gate_metric(each, settings.limits)) is not None}
+    family = series_of(metrics, ours, theirs)
     if not family:
         raise NoBaseline("the baseline and the candidate have no figure in common: nothing was measured that both have")
     judgement = judge(family, settings, is_last=True)
-    losses = [sentence for each in theirs for sentence in each.losses]
-    doubts = [sentence for each in (*ours, *theirs) for sentence in each.doubts]
-    if losses:
+    if losses := losses_of(theirs):
         answer, reasons = GateAnswer.REGRESSION, losses
     else:
-        answer, reasons = answer_of_speed(judgement, doubts)
+        failing = [each for side in (baseline, candidate) for each in failing_of(side.name, sides[side.name], settings)]
+        answer, reasons = answer_of_speed(judgement, [*failing, *doubts_of([*ours, *theirs])])
     with new_folder(out) as out:
         results = GateResults(
             scenario=ours[0].title,
-            seed=ours[0].seed,
+            seed=int(ours[0].load.get("seed", 0)),
             started=started,
             finished=datetime.now(UTC),
             versions=versions(cassandra="recorded"),
             machine=Machine.model_validate(fingerprint()),
             answer=answer,
             reasons=tuple(reasons),
-            not_seen=(NOT_IN_TURNS,),
+            not_seen=tuple(not_seen_of(ours, theirs, settings.limits)),
             baseline=SideResult(told=baseline.told),
             candidate=SideResult(told=candidate.told),
             settings=settings,
@@ -102,103 +87,125 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
     return results
 
 
-def series_of(
-    ours: Sequence[RecordedTrial], theirs: Sequence[RecordedTrial], settings: GateSettings
-) -> tuple[Series, ...]:
-    """The metrics that every trial of both sides has."""
-    names = [name for name in ours[0].values if all(name in each.values for each in (*ours, *theirs))]
-    found = []
-    for name in names:
-        unit, _, more_is_worse = ours[0].values[name]
-        metric = GateMetric(name=name, unit=unit, limit=_limit(name, settings), more_is_worse=more_is_worse)
-        baseline, candidate = (np.array([each.values[name][1] for each in side], np.float64) for side in (ours, theirs))
-        found.append(Series(metric=metric, baseline=baseline, candidate=candidate))
-    return tuple(found)
+def gate_metric(metric: Metric, limits: Limits) -> GateMetric | None:
+    """What a gate judges of a figure of the history, with the change that matters; None for one that it does not judge.
 
-
-def _limit(name: str, settings: GateSettings) -> float:
-    if name.endswith("rate"):
-        return settings.limits.throughput
-    return settings.limits.response_p99 if name.endswith(("p99", "p99.9")) else settings.limits.response
-
-
-def _require_alike(trials: Sequence[RecordedTrial]) -> None:
-    """Raises ScenarioError for runs of several traces or machines."""
-    first = trials[0]
-    for each in trials[1:]:
-        if each.sent != first.sent:
-            raise ScenarioError(
-                f"{each.path} and {first.path} are of different scenarios, seeds or traces: their loads differ, so a gate "
-                "between them says nothing of a change"
-            )
-        if each.machine != first.machine:
-            raise ScenarioError(
-                f"{each.path} was made on another machine than {first.path} ({each.machine}; {first.machine}): leave it out, or "
-                "record both sides on one machine"
-            )
-
-
-def _trial(path: Path) -> RecordedTrial:
-    return _of_run(path) if path.is_dir() else _of_benchmarks(path)
-
-
-def _of_run(folder: Path) -> RecordedTrial:
-    results = load_results(folder)
-    values: dict[str, tuple[str, float, bool]] = {}
-    for name, operation in results.operations.items():
-        response = operation.response_ms
-        if name in results.closed_loop or response is None or not operation.ok:
-            continue
-        found = {"p50": response.p50, "p95": response.p95, "p99": response.p99}
-        values |= {f"{name} {which}": ("ms", value, True) for which, value in found.items() if value is not None}
-    if not values:
-        raise NoBaseline(f"{folder}: no operation was acknowledged in it: nothing to compare")
-    doubts = (
-        () if results.generator.valid else (f"{folder}: its generator was late or starved, so its times are its own",)
-    )
-    machine = results.machine
-    return RecordedTrial(
-        path=folder,
-        title=results.scenario,
-        sent=results.digest,
-        machine=f"{machine.cpu}, {machine.cpu_count} processors, {machine.memory_bytes // 2**30} GiB",
-        seed=results.seed,
-        values=values,
-        losses=_losses(folder, results),
-        doubts=doubts,
+    Shares of errors are not: many are zero, and no ratio says anything of them. Nor is a figure of which nobody says which way
+    is better.
+    """
+    limit_of = {
+        P50: limits.response,
+        MEDIAN: limits.response,
+        P99: limits.response_p99,
+        RATE: limits.throughput,
+        CPU.name: limits.server_cpu,
+    }
+    if metric.name not in limit_of or metric.better is Better.UNKNOWN:
+        return None
+    return GateMetric(
+        name=metric.operation if metric.name == MEDIAN else _told(metric),
+        unit=metric.unit,
+        limit=limit_of[metric.name],
+        more_is_worse=metric.better is Better.LOWER,
     )
 
 
-def _losses(folder: Path, results: Results) -> tuple[str, ...]:
-    audit = results.audit
-    if audit is None:
-        return ()
-    counts = {"lost": audit.lost, "wrong": audit.wrong, "phantom": audit.phantom, "duplicate": audit.duplicate}
-    told = ", ".join(f"{count(value)} {name}" for name, value in counts.items() if value)
-    return (f"{folder}: its audit found facts {told}",) if told else ()
+def series_of(metrics: Mapping[Metric, GateMetric], ours: Sequence[Past], theirs: Sequence[Past]) -> tuple[Series, ...]:
+    """The metrics that every run of both sides has."""
+    return tuple(
+        Series(
+            metric=metric,
+            baseline=np.array([run.values[each] for run in ours], np.float64),
+            candidate=np.array([run.values[each] for run in theirs], np.float64),
+        )
+        for each, metric in metrics.items()
+        if all(each in run.values for run in (*ours, *theirs))
+    )
 
 
-def _of_benchmarks(path: Path) -> RecordedTrial:
-    """A JSON file of pytest-benchmark: the median of each benchmark."""
-    try:
-        if path.stat().st_size > BENCHMARK_BYTES_MAX:
-            raise ScenarioError(
-                f"{path}: has more than {BENCHMARK_BYTES_MAX // 2**20} MiB, too much for a file of pytest-benchmark"
-            )
-        data = json.loads(read_text(path))
-        values = {str(each["fullname"]): ("s", float(each["stats"]["median"]), True) for each in data["benchmarks"]}
-        machine = _machine_of(data)
-    except (OSError, UnreadableText) as error:
-        raise ScenarioError(f"{path}: can't be read: {why_refused(error)}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+def losses_of(runs: Sequence[Past]) -> list[str]:
+    """What audits found lost or altered, a sentence a run."""
+    return [
+        f"{run.name}: its audit found {wording.counted(run.faulty_facts, 'fact')} lost, wrong, made up or doubled"
+        for run in runs
+        if run.faulty_facts
+    ]
+
+
+def failing_of(name: SideName, runs: Sequence[Past], settings: GateSettings) -> list[str]:
+    """Operations of which more was not acknowledged than is allowed, in the mean of a side's runs: a sentence each."""
+    allowed, shares = settings.errors.failed_share_max, dict[str, list[float]]()
+    for run in runs:
+        for metric, share in run.values.items():
+            if metric.name == ERRORS and metric.better is Better.LOWER:
+                shares.setdefault(metric.operation, []).append(share)
+    return [
+        f"operations were not acknowledged: {wording.percent(mean)} of {operation} of the {name}, "
+        f"{wording.percent(allowed)} allowed"
+        for operation, found in shares.items()
+        if (mean := float(np.mean(found))) > allowed
+    ]
+
+
+def doubts_of(runs: Sequence[Past]) -> list[str]:
+    """Runs of which nothing can be claimed, a sentence each."""
+    return [
+        f"{run.name}: is inconclusive, so what was measured may be the bench's own doing: leave its pair out, or record it again"
+        for run in runs
+        if run.verdict is Verdict.INCONCLUSIVE
+    ]
+
+
+def were_in_turns(ours: Sequence[Past], theirs: Sequence[Past]) -> bool:
+    """Was each pair recorded before the next, and neither side first in most of them? By when each was started."""
+    pairs = [(baseline.started, candidate.started) for baseline, candidate in zip(ours, theirs, strict=True)]
+    if any(max(pair) >= min(later) for pair, later in pairwise(pairs)):
+        return False
+    first = sum(baseline < candidate for baseline, candidate in pairs)
+    return max(first, len(pairs) - first) <= max(FIRST_SHARE_MAX * len(pairs), 1)
+
+
+def not_seen_of(ours: Sequence[Past], theirs: Sequence[Past], limits: Limits) -> list[str]:
+    """What this answer does not speak of."""
+    told = [] if were_in_turns(ours, theirs) else [NOT_IN_TURNS]
+    runs = [*ours, *theirs]
+    known = dict.fromkeys(each for run in runs for each in run.values if gate_metric(each, limits) is not None)
+    missing = [_told(each) for each in known if any(each not in run.values for run in runs)]
+    if missing:
+        more = f" and {len(missing) - NAMES_TOLD_MAX} more" if len(missing) > NAMES_TOLD_MAX else ""
+        told.append(f"Not every run has these, so they were left out: {', '.join(missing[:NAMES_TOLD_MAX])}{more}.")
+    told += [f"Of the baseline {each}." for each in losses_of(ours)]
+    return told
+
+
+def _told(metric: Metric) -> str:
+    """'ingest_reading p99'; 'server CPU' of a whole run."""
+    return metric.name if metric == CPU else f"{metric.operation} {metric.name}"
+
+
+def _require_pairs(baseline: RecordedSide, candidate: RecordedSide) -> None:
+    """Raises ScenarioError unless both sides have as many runs, all of one kind, each named once."""
+    if len(baseline.paths) != len(candidate.paths):
         raise ScenarioError(
-            f"{path}: is no file of pytest-benchmark (--benchmark-json): {type(error).__name__} {error}"
-        ) from error
-    if not values or not all(np.isfinite(value) and value > 0 for _, value, _ in values.values()):
-        raise NoBaseline(f"{path}: holds no benchmark that was measured")
-    return RecordedTrial(path=path, title="pytest-benchmark", sent="", machine=machine, seed=0, values=values)
+            f"the sides have {wording.counted(len(baseline.paths), 'run')} and {len(candidate.paths)}: each needs its "
+            "pair, listed with commas"
+        )
+    paths = [*baseline.paths, *candidate.paths]
+    seen: set[Path] = set()
+    for path in paths:
+        if path.is_dir() is not paths[0].is_dir():
+            raise ScenarioError(
+                f"{path} and {paths[0]}: one is a run's folder and one a file; a gate compares like with like"
+            )
+        if (place := path.resolve()) in seen:
+            raise ScenarioError(f"{path}: is listed twice; what was measured once says something once")
+        seen.add(place)
 
 
-def _machine_of(data: Mapping[str, Any]) -> str:
-    info = data["machine_info"]
-    return f"{info['cpu'].get('brand_raw', '')}, {info['cpu'].get('count', '')} processors, {info['node']}"
+def _require_alike(ours: Sequence[Past], theirs: Sequence[Past]) -> None:
+    """Raises ScenarioError for runs of several machines or loads; between the sides the store and its nodes may differ."""
+    mend = "a gate between them says nothing of a change; leave out what is unlike the rest"
+    require_one_machine("the recorded runs", [*ours, *theirs], mend)
+    require_one_load("the recorded runs", [*ours, *theirs], mend, without=OF_THE_STORE)
+    require_one_load("the baseline's runs", ours, mend)
+    require_one_load("the candidate's runs", theirs, mend)

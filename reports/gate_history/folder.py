@@ -1,4 +1,4 @@
-"""Reads a folder of past runs, or of pytest-benchmark's JSON files, as a history. Nothing is judged here."""
+"""Reads past runs and pytest-benchmark's JSON files: one of them, or a folder of them as a history. Nothing is judged here."""
 
 import json
 from collections.abc import Iterator
@@ -23,8 +23,9 @@ from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import NoBaseline, Scenario, ScenarioError
 
 FILES_MAX = 10_000
+BENCHMARK_BYTES_MAX = 64 * 2**20
 CPU = Metric(ALL_OPERATIONS, "server CPU", "µs/operation", Better.LOWER)
-P50, P99, RATE, ERRORS = "p50", "p99", "rate", "errors"
+P50, P99, RATE, ERRORS, MEDIAN = "p50", "p99", "rate", "errors", "median"
 
 
 def read_past(folder: Path) -> History:
@@ -40,11 +41,13 @@ def read_past(folder: Path) -> History:
         runs = [each for each in jobs if kind_of(each) is Kind.RUN]
         others = len(jobs) - len(runs)
         notes = [f"{wording.counted(others, 'folder')} of other jobs left out."] if others else []
-        history = make_history(str(folder), "runs", [_run(each, folder) for each in runs], notes)
+        history = make_history(str(folder), "runs", [_run(each, _name(each, folder)) for each in runs], notes)
     else:
         files = sorted(folder.rglob("*.json"))
         _require_few(folder, len(files))
-        history = make_history(str(folder), "pytest-benchmark", [_benchmarks(each, folder) for each in files])
+        history = make_history(
+            str(folder), "pytest-benchmark", [_benchmarks(each, _name(each, folder)) for each in files]
+        )
     why = f" ({' '.join(history.notes)})" if history.notes else ""
     if len(history.runs) < 2:
         can_be = f"{wording.counted(len(history.runs), 'run')} that can be judged{why}"
@@ -55,6 +58,18 @@ def read_past(folder: Path) -> History:
     if not history.series:
         raise NoBaseline(f"{folder}: its {len(history.runs)} runs measured nothing that half of them have{why}")
     return history
+
+
+def past_of(path: Path) -> Past:
+    """One recorded run, by the name that it was given: a run's folder, or a JSON file of pytest-benchmark.
+
+    Raises ScenarioError for what can't be read, or was not measured.
+    """
+    return _run(path, str(path)) if path.is_dir() else _benchmarks(path, str(path))
+
+
+def _name(path: Path, home: Path) -> str:
+    return str(path.relative_to(home))
 
 
 def _jobs(folder: Path) -> Iterator[Path]:
@@ -81,13 +96,13 @@ def _require_few(folder: Path, count: int) -> None:
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def _run(folder: Path, home: Path) -> Past:
+def _run(folder: Path, name: str) -> Past:
     results = load_results(folder)
     scenario = load_resolved(folder, "run") if RunFolder(folder).scenario.is_file() else None
     topology = results.topology
     load = {
         "seed": str(results.seed),
-        "trace": f"{results.scenario}, digest {results.digest[:12]}",
+        "trace": f"digest {results.digest[:12]}",
         "topology": ", ".join(
             [
                 *(f"{dc.name}: {wording.counted(dc.nodes, 'node')}, RF {dc.rf}" for dc in topology.dcs),
@@ -103,7 +118,7 @@ def _run(folder: Path, home: Path) -> Past:
         load["pace"] = f"{wording.duration(pace.wall_s)} of {pace.shape}{stretches}"
     audit = results.audit
     return Past(
-        name=str(folder.relative_to(home)),
+        name=name,
         title=results.scenario,
         started=results.started,
         machine=results.machine,
@@ -159,22 +174,28 @@ def server_cpu_us(history: RunHistory, first: int) -> float | None:
 # --- pytest-benchmark -------------------------------------------------------------------------------------------------
 
 
-def _benchmarks(path: Path, home: Path) -> Past:
+def _benchmarks(path: Path, name: str) -> Past:
     """One JSON file of pytest-benchmark: medians, and the numbers that benchmarks put into `extra_info`."""
     try:
+        if path.stat().st_size > BENCHMARK_BYTES_MAX:
+            raise ScenarioError(
+                f"{path}: has more than {BENCHMARK_BYTES_MAX // 2**20} MiB, too much for a file of pytest-benchmark"
+            )
         content = json.loads(read_text(path))
         machine, commit = content["machine_info"], content.get("commit_info") or {}
         cpu = machine.get("cpu") or {}
         values: dict[Metric, float] = {}
         for benchmark in content["benchmarks"]:
-            name = str(benchmark["fullname"])
-            values[Metric(name, "median", "s", Better.LOWER)] = float(benchmark["stats"]["median"])
+            measured = str(benchmark["fullname"])
+            values[Metric(measured, MEDIAN, "s", Better.LOWER)] = _median_s(
+                path, measured, benchmark["stats"]["median"]
+            )
             for figure, value in (benchmark.get("extra_info") or {}).items():
                 if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
-                    values[Metric(name, str(figure), "", Better.UNKNOWN)] = float(value)
+                    values[Metric(measured, str(figure), "", Better.UNKNOWN)] = float(value)
         started = datetime.fromisoformat(str(content["datetime"]))
         return Past(
-            name=str(path.relative_to(home)),
+            name=name,
             title="benchmarks",
             started=started if started.tzinfo else started.replace(tzinfo=UTC),
             machine=_benchmark_machine(machine, cpu),
@@ -193,6 +214,17 @@ def _benchmarks(path: Path, home: Path) -> Past:
             f"{path}: is neither a run's results.json nor a JSON file of pytest-benchmark ({type(error).__name__}: "
             f"{why_refused(error) if isinstance(error, ValueError) else error}); take it out of the history's folder"
         ) from error
+
+
+def _median_s(path: Path, measured: str, told: Any) -> float:
+    """A median as a time [s]; ScenarioError for one that no clock has measured."""
+    median = float(told)
+    if not (np.isfinite(median) and median > 0):
+        raise ScenarioError(
+            f"{path}: {measured} has a median of {median:g} s, which is no time that was measured; take the file out, or measure "
+            "it again"
+        )
+    return median
 
 
 def _benchmark_machine(machine: dict[str, Any], cpu: dict[str, Any]) -> Machine:

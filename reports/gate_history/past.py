@@ -1,6 +1,6 @@
 """What past runs make a history: their order, what they share, and one series a metric. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -71,12 +71,8 @@ def make_history(
     Inconclusive runs are left out: what slowed them may have been the bench.
     """
     ordered = sorted(found, key=lambda run: (run.started, run.name))
-    machines = [(machine_words(run.machine), run) for run in ordered]
-    _require_one(folder, machines, "machine", "give each machine a folder of its own")
-    for part in dict.fromkeys(name for run in ordered for name in run.load):
-        of_part = [run for run in ordered if part in run.load]
-        words = [(run.load[part], run) for run in of_part]
-        _require_one(folder, words, part, "give each load a folder of its own")
+    require_one_machine(f"{folder}: its runs", ordered, "give each machine a folder of its own")
+    require_one_load(f"{folder}: its runs", ordered, "give each load a folder of its own")
     told = list(notes)
     kept = [run for run in ordered if run.verdict is not Verdict.INCONCLUSIVE]
     if doubtful := [run.name for run in ordered if run.verdict is Verdict.INCONCLUSIVE]:
@@ -119,7 +115,19 @@ def _series(runs: Sequence[Past]) -> tuple[list[SeriesOfRuns], list[str]]:
     return series, short
 
 
-def _require_one(folder: str, runs: Sequence[tuple[str, Past]], part: str, mend: str) -> None:
+def require_one_machine(whose: str, runs: Sequence[Past], mend: str) -> None:
+    """Raises ScenarioError when the runs are of several machines. whose, mend: the sentence's subject, and what is to be done."""
+    _require_one(whose, [(machine_words(run.machine), run) for run in runs], "machine", mend)
+
+
+def require_one_load(whose: str, runs: Sequence[Past], mend: str, *, without: Collection[str] = ()) -> None:
+    """Raises ScenarioError when the runs had several loads; parts that a run does not tell, and those of `without`, are not held
+    against the others."""
+    for part in dict.fromkeys(name for run in runs for name in run.load if name not in without):
+        _require_one(whose, [(run.load[part], run) for run in runs if part in run.load], part, mend)
+
+
+def _require_one(whose: str, runs: Sequence[tuple[str, Past]], part: str, mend: str) -> None:
     by_words: dict[str, list[Past]] = {}
     for words, run in runs:
         by_words.setdefault(words, []).append(run)
@@ -131,8 +139,7 @@ def _require_one(folder: str, runs: Sequence[tuple[str, Past]], part: str, mend:
     ]
     more = f" and {len(by_words) - NAMES_TOLD_MAX} more" if len(by_words) > NAMES_TOLD_MAX else ""
     raise ScenarioError(
-        f"{folder}: its runs differ in their {part}, so what changed can't be told from that: "
-        f"{', '.join(told)}{more}; {mend}"
+        f"{whose} differ in their {part}, so what changed can't be told from that: {', '.join(told)}{more}; {mend}"
     )
 
 

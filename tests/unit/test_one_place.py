@@ -16,8 +16,9 @@ PACKAGES = ("scenarios", "sim", "store", "loadtests", "reports", "meterstorm")
         (r"np\.flatnonzero\(\w+\)\.astype\(np\.int32\)$\s+return \w+, \w+\[", "loadtests/recording/seconds.py"),
         (r"month_of\(np\.array\(\[", "store/rows.py"),
         (r"def recv_results_rows", "store/cassandra/bulk.py"),
+        (r"machine_info", "reports/gate_history/folder.py"),
     ],
-    ids=["processors", "sparse histogram", "month of an instant", "undecoded rows"],
+    ids=["processors", "sparse histogram", "month of an instant", "undecoded rows", "pytest-benchmark's files"],
 )
 def test_it_is_worked_out_in_one_place(pattern: str, place: str) -> None:
     found = [
