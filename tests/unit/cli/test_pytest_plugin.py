@@ -1,12 +1,12 @@
 """The plugin in a pytest of its own, on recorded sides: real gates that need no node."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import meterstorm.jobs.gate  # noqa: F401  before pytester remembers what is loaded: NumPy can't be loaded twice
+from tests.support.past_runs import write_benchmarks
 
 pytest_plugins = ["pytester"]
 
@@ -20,15 +20,8 @@ def test_gate(meterstorm_gate):
 def benchmarks(folder: Path, name: str, slower: float, *, count: int = 12, noise: float = 0.01) -> str:
     """Files of pytest-benchmark, as a CI job keeps them; their names with commas."""
     random = np.random.default_rng(len(name))
-    paths = []
-    for index in range(count):
-        path = folder / f"{name}-{index}.json"
-        median = 0.01 * slower * float(np.exp(random.normal(0, noise)))
-        machine = {"node": "ci", "cpu": {"brand_raw": "a processor", "count": 2}}
-        found = {"fullname": "bench.py::test_encode", "stats": {"median": median}}
-        path.write_text(json.dumps({"machine_info": machine, "benchmarks": [found]}))
-        paths.append(str(path))
-    return ",".join(paths)
+    write_benchmarks(folder / name, 0.01 * slower * np.exp(random.normal(0, noise, count)))
+    return ",".join(str(path) for path in sorted((folder / name).glob("*.json")))
 
 
 def run(pytester: pytest.Pytester, baseline: str, candidate: str, *options: str) -> pytest.RunResult:
@@ -44,7 +37,7 @@ def test_a_change_that_does_not_matter_passes(pytester: pytest.Pytester, tmp_pat
 def test_a_regression_fails_with_the_gates_comment(pytester: pytest.Pytester, tmp_path: Path) -> None:
     result = run(pytester, benchmarks(tmp_path, "a", 1.0), benchmarks(tmp_path, "bb", 1.5))
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*meterstorm gate: regression*", "*bench.py::test*encode*"])
+    result.stdout.fnmatch_lines(["*meterstorm gate: regression*", "*bench*x.py::test*it*"])
 
 
 def test_what_cant_be_told_fails_and_is_skipped_when_asked_for(pytester: pytest.Pytester, tmp_path: Path) -> None:
