@@ -203,19 +203,21 @@ def page_of(table: Table, rows: list[Row]) -> TablePage:
         CqlType.TINYINT: "b",
     }
     types = {column.name: column.type for column in table.columns}
-    body = b""
+    names = audited_columns(table)
+    cells = []
     for row in rows:
-        for name in audited_columns(table):
+        for name in names:
             value = row[name]
             if value is None:
-                body += struct.pack(">i", -1)
+                cells.append(struct.pack(">i", -1))
                 continue
             if types[name] is CqlType.INT_LIST:
-                cell = struct.pack(">i", len(value)) + b"".join(struct.pack(">ii", 4, item) for item in value)
+                lengths_and_items = [number for item in value for number in (4, item)]
+                cell = struct.pack(f">{1 + len(lengths_and_items)}i", len(value), *lengths_and_items)
             else:
                 cell = struct.pack(f">{widths[types[name]]}", value)
-            body += struct.pack(">i", len(cell)) + cell
-    return _split((body, len(rows), len(audited_columns(table))))
+            cells.append(struct.pack(">i", len(cell)) + cell)
+    return _split((b"".join(cells), len(rows), len(names)))
 
 
 def with_states(ledger: Ledger, state: SlotState) -> Ledger:
@@ -233,11 +235,13 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
     table = TABLES[name]
     found, examples = FactCounts(), []
     in_doubt = not_judged = 0
+    starts = range(0, len(rows), 700)  # in several pages, as a table comes
+    pages = [page_of(table, rows[start : start + 700]) for start in starts]
+    compared_pages = [compare_page(estate, ledger, table, page) for page in pages]
     for one in fact_classes(estate, ledger, SCHEMA, table):
         right = unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True)
         tally = Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=right)
-        for start in range(0, len(rows), 700):  # in several pages, as a table comes
-            compared = compare_page(estate, ledger, table, page_of(table, rows[start : start + 700]))
+        for compared in compared_pages:
             examples += tally.add(compared, rows_of_class(estate, table, compared, one))
         examples += tally.finish()
         found.add(
