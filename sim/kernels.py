@@ -53,11 +53,12 @@ def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
         return function
     dispatcher = KernelDispatcher(function, targetoptions={"nopython": True, "boundscheck": None, **options})
     if ARE_KEPT:
-        dispatcher.enable_caching()
-        cache_file = dispatcher._cache._cache_file
-        dispatcher.lock_path = Path(cache_file._index_path).with_suffix(".lock")
         code = stamp_of_code(Path(function.__code__.co_filename).resolve())
-        cache_file._source_stamp = (cache_file._source_stamp, code)
+        for each in (dispatcher, dispatcher.part):
+            each.enable_caching()
+            cache_file = each._cache._cache_file
+            each.lock_path = Path(cache_file._index_path).with_suffix(".lock")
+            cache_file._source_stamp = (cache_file._source_stamp, code)
     return dispatcher
 
 

@@ -1,9 +1,13 @@
-"""A kernel is compiled once for all constants that others call it with, and by one of the processes that need it at once."""
+"""A kernel is compiled once for all constants that others call it with, and by one of the processes that need it at once.
+
+What kernels alone call has nothing that only Python needs.
+"""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +27,65 @@ def nine_and_ten_times(count: int) -> int:
 
 def test_constants_in_calls_do_not_make_more_machine_code() -> None:
     assert nine_and_ten_times(2) == 38
-    assert len(times.signatures) == 1  # type: ignore[attr-defined]
+    assert len(times.part.signatures) == 1  # type: ignore[attr-defined]
+
+
+@leaf_kernel
+def doubled(count: int) -> int:
+    return 2 * count
+
+
+@kernel
+def four_times(count: int) -> int:
+    return doubled(doubled(count))
+
+
+def wrappers_of(dispatcher: Any) -> list[str]:
+    """Symbols of the functions through which Python and C call what `dispatcher` has compiled."""
+    (compiled,) = dispatcher.overloads.values()
+    defined = {function.name for function in compiled.library.get_defined_functions()}
+    names = (compiled.fndesc.llvm_cpython_wrapper_name, compiled.fndesc.llvm_cfunc_wrapper_name)
+    return [name for name in names if name in defined]
+
+
+def test_what_only_kernels_call_has_nothing_that_python_could_call() -> None:
+    """Wrappers took a quarter of all compilation: of arguments of a hundred arrays, and again in every caller."""
+    assert four_times(3) == 12
+    entry, leaf = cast(Any, four_times), cast(Any, doubled)
+    assert len(wrappers_of(entry)) == 1 and wrappers_of(leaf.part) == [] and not leaf.overloads
+    assert doubled(3) == 6  # Python may call it all the same: it is compiled for that
+    assert len(wrappers_of(leaf)) == 1
+
+
+KEPT_FOR_EACH = """
+import sys
+from sim.kernels import kernel, leaf_kernel
+
+@leaf_kernel
+def doubled(count):
+    return 2 * count
+
+@kernel
+def four_times(count):
+    return doubled(doubled(count))
+
+print(*((doubled if name == "doubled" else four_times)(3) for name in sys.argv[1:]))
+print(*(sum(each.stats.cache_misses.values()) for each in (four_times, doubled.part, doubled)))
+"""
+
+
+def test_what_is_kept_for_kernels_and_for_python_does_not_take_each_others_place(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(KEPT_FOR_EACH)
+    environment = os.environ | {"METERSTORM_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+
+    def said(*names: str) -> list[str]:
+        command = [sys.executable, str(tmp_path / "program.py"), *names]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
+        return done.stdout.splitlines()
+
+    assert said("doubled") == ["6", "0 0 1"]
+    assert said("four_times") == ["12", "1 1 0"]
+    assert said("four_times", "doubled") == ["12 6", "0 0 0"]
 
 
 COMPILE_AT_ONCE = """
