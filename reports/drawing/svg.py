@@ -24,17 +24,26 @@ PNG_DOTS_PER_INCH = 144  # two dots a CSS pixel: sharp on a phone and in print
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """One figure in its three forms."""
+    """One figure, for a page and for files."""
 
     name: str
     element: str  # an <svg> for a page whose CSS defines the palette's variables
     svg: str  # a file by itself, which follows the viewer's colour scheme
-    png: bytes  # on white
+    figure: Figure
 
     def write(self, folder: Path) -> None:
         """Write FOLDER/NAME.svg and FOLDER/NAME.png."""
         (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
-        (folder / f"{self.name}.png").write_bytes(self.png)
+        (folder / f"{self.name}.png").write_bytes(self.png())
+
+    def png(self) -> bytes:
+        """The figure on white. It is drawn for this once more, which a figure of a page alone is spared."""
+        image = BytesIO()
+        with mpl.rc_context(STYLE):
+            self.figure.savefig(
+                image, format="png", dpi=PNG_DOTS_PER_INCH, facecolor="white", metadata={"Software": None}
+            )
+        return image.getvalue()
 
 
 def render(figure: Figure, *, name: str, alt: str) -> Rendered:
@@ -47,14 +56,11 @@ def render(figure: Figure, *, name: str, alt: str) -> Rendered:
         f"svg{{background:var(--page);font-family:{_FONT}}}*{{{_STROKES}}}"
     )
     inside = body.replace(">", f"><title>{escape(alt)}</title><style>{style}</style>", 1)
-    image = BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(image, format="png", dpi=PNG_DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
     return Rendered(
         name=name,
         element=f'<svg class="figure" role="img" aria-label="{escape(alt)}" {body}',
         svg=f'<svg xmlns="http://www.w3.org/2000/svg" width="{width_px:.0f}" {inside}\n',
-        png=image.getvalue(),
+        figure=figure,
     )
 
 

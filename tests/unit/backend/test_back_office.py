@@ -1,11 +1,14 @@
 """The back office over the days of a small estate, on dictionaries: what it leaves passes its checks and changes no fact."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
@@ -45,12 +48,13 @@ SCENARIO = Scenario.model_validate(
 )
 
 
-def stormed(folder: Path, statements: type[MemoryOnce] = MemoryOnce) -> tuple[EstateModel, HomeReadings, Ledger]:
-    """A store that has all of the estate's deliveries, and the ledger that says so."""
+@cache
+def delivered() -> tuple[MemoryOnce, NDArray[np.uint8]]:
+    """All of the estate's deliveries in a store, and the states of the ledger that says so: to copy from."""
     estate = build_estate(SCENARIO)
-    runner = statements(SCHEMAS["home_months"])
+    runner = MemoryOnce(SCHEMAS["home_months"])
     store = HomeReadings(runner, runner, book_of(estate))
-    ledger = Ledger.create(folder, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
+    ledger = Ledger.create(None, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
     meter = np.arange(estate.meter_count)
     types = meter_types_of(estate, meter)
     for day in range(DAYS):
@@ -71,7 +75,20 @@ def stormed(folder: Path, statements: type[MemoryOnce] = MemoryOnce) -> tuple[Es
                     if pushed.values_wh[0, 0] >= 0:
                         store.append(pushed)
                         mark(ledger, Operation.INGEST_READING, one, slot, 1)
-    return estate, store, ledger
+    return runner, ledger.states
+
+
+def stormed(folder: Path, statements: type[MemoryOnce] = MemoryOnce) -> tuple[EstateModel, HomeReadings, Ledger]:
+    """A store of one's own that has all of the estate's deliveries, and the ledger that says so."""
+    estate = build_estate(SCENARIO)
+    held, states = delivered()
+    runner = statements(SCHEMAS["home_months"])
+    for name, table in held._tables.items():
+        runner._tables[name].partitions = deepcopy(table.partitions)
+        runner._tables[name].deleted_us = deepcopy(table.deleted_us)
+    ledger = Ledger.create(folder, planes_of(SCENARIO), estate.meter_count, estate.slot_count)
+    ledger.states[:] = states
+    return estate, HomeReadings(runner, runner, book_of(estate)), ledger
 
 
 def mark(ledger: Ledger, plane: Operation, meter: int, first: int, count: int) -> None:

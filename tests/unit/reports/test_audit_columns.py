@@ -9,6 +9,7 @@ from rich.console import Console
 from meterstorm.display.run import print_results
 from reports.results.run import AuditResult, DcAudit, Results, TableAudit, load_results
 from reports.run.audit_columns import audit_columns
+from reports.run.gallery import Gallery
 from reports.run.page import write_report
 from scenarios.wording import NO_FIGURE
 from tests.support.synthetic_run import write_synthetic_run
@@ -29,6 +30,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("audited") / "run"
     write_synthetic_run(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's tables are looked at: figures take seconds to draw."""
+    nothing = Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
+    monkeypatch.setattr("reports.run.page.run_gallery", lambda *_: nothing)
 
 
 def shown(folder: Path, audited: AuditResult) -> tuple[list[list[str]], list[list[str]]]:
