@@ -21,6 +21,7 @@ class _Interrupt:
         self._last_s = 0.0
         self._hold_count = 0
         self._is_pending = False
+        self.deliver: Callable[[], None] = _raise
 
     def __call__(self, _signal: int, _frame: Any) -> None:
         now_s = time.monotonic()
@@ -30,7 +31,7 @@ class _Interrupt:
         if self._hold_count:
             self._is_pending = True
         else:
-            raise KeyboardInterrupt
+            self.deliver()
 
     def hold(self) -> None:
         self._hold_count += 1
@@ -45,6 +46,10 @@ class _Interrupt:
         return is_due
 
 
+def _raise() -> None:
+    raise KeyboardInterrupt
+
+
 _interrupt = _Interrupt()
 
 
@@ -55,6 +60,11 @@ def listen(*, even_if_ignored: bool = True) -> None:
             signal.signal(number, _interrupt)
 
 
+def deliver_by(deliver: Callable[[], None]) -> None:
+    """Have interrupts delivered otherwise than by raising KeyboardInterrupt wherever Python is just then."""
+    _interrupt.deliver = deliver
+
+
 @contextlib.contextmanager
 def held() -> Iterator[None]:
     """Keep an interrupt waiting while the block runs, which is short; it is raised at the block's end."""
@@ -63,7 +73,7 @@ def held() -> Iterator[None]:
         yield
     finally:
         if _interrupt.release():
-            raise KeyboardInterrupt
+            _interrupt.deliver()
 
 
 def clean_up_at_exit(clean_up: Callable[[], Any]) -> None:

@@ -19,6 +19,9 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 # isort: split
+import loadtests.fleet.interrupted  # noqa: F401
+
+# isort: split
 from loadtests import interrupts
 from loadtests.errors import HarnessError
 from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
@@ -39,8 +42,6 @@ locust.runners.HEARTBEAT_LIVENESS = 10
 
 
 install()  # their gate and their sockets, before Locust makes its runner
-# Locust hears SIGTERM only once its workers are there; until then it is as Ctrl-C. What a script has us ignore stays ignored.
-interrupts.listen(even_if_ignored=False)
 
 IS_BUILT = Event()  # the worker's side: the master may send users while the estate is still being built
 

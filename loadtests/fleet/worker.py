@@ -291,6 +291,15 @@ class FleetWorker:
             self._passing.remove()
 
 
+def _why_unsent(connection: Connection, message: object) -> OSError | None:
+    """Send, and return what gevent would print with its stack if a thread raised it: a process that was ended hears nothing."""
+    try:
+        connection.send(message)
+    except OSError as error:
+        return error
+    return None
+
+
 class _HostedShard:
     """One shard's process, its connection and, where the master's is out of reach, its ledger."""
 
@@ -327,7 +336,9 @@ class _HostedShard:
         with interrupts.held():
             self.process, self._connection = start_shard(self._log_path)
         # A plan is larger than a pipe: sending it waits for a process that is still importing, and must not stop the loop.
-        gevent.get_hub().threadpool.apply(self._connection.send, (plan,))
+        error = gevent.get_hub().threadpool.apply(_why_unsent, (self._connection, plan))
+        if error is not None:
+            raise error
 
     def hear(self) -> object | None:
         """The next message, or None after the last. Raises EOFError when the process is gone."""
