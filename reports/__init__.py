@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def write_report(folder: Path) -> None:
     """Write a run's report.html, figures/ and junit.xml beside its results.json and history/; a
-    simulation's, a search's, a matrix's or a history's report.html; a gate's report.html, junit.xml and gate.md.
+    simulation's, a search's, a matrix's, a history's or a tournament's report.html; a gate's report.html, junit.xml and gate.md.
 
     Raises ScenarioError naming what the folder lacks.
     """
@@ -21,6 +21,7 @@ def write_report(folder: Path) -> None:
     from reports.results.file import Kind, kind_of
     from reports.run.page import write_report as write_run
     from reports.simulation.page import rewrite_simulation_report
+    from reports.tournament.page import write_tournament_report
 
     match kind_of(folder):
         case Kind.RUN:
@@ -35,6 +36,8 @@ def write_report(folder: Path) -> None:
             write_gate_report(folder)
         case Kind.GATE_HISTORY:
             write_gate_history_report(folder)
+        case Kind.TOURNAMENT:
+            write_tournament_report(folder)
 
 
 def write_comparison(run_folders: Sequence[Path], page: Path) -> "Comparison":

@@ -3,16 +3,14 @@
 gate.toml holds the effects that matter, the errors that are allowed, and how long a gate may take.
 """
 
-import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.part import Part
-from scenarios.spec import ScenarioError, one_a_line, value_text
+from scenarios.part_file import load_part
 
 Worse = Annotated[float, Field(strict=True, gt=0, le=10)]
 """A change for the worse, as a share: 0.1 is a tenth slower, dearer or larger."""
@@ -76,27 +74,6 @@ class GateSettings(Part):
 
 def load_gate_settings(path: Path) -> GateSettings:
     """Read a gate.toml. Raises ScenarioError naming file, field, value and what is allowed."""
-    try:
-        data = tomllib.loads(read_text(path))
-    except RecursionError:
-        raise ScenarioError(f"{path}: its lists and tables are nested too deeply") from None
-    except FileNotFoundError:
-        raise ScenarioError(
-            f"{path}: there is no such file; leave --config out for the defaults (docs/gate.md)"
-        ) from None
-    except (OSError, UnreadableText) as error:
-        raise ScenarioError(f"{path}: can't be read: {why_refused(error)}") from error
-    except ValueError as error:
-        raise ScenarioError(f"{path}: not valid TOML: {why_refused(error)}") from error
-    try:
-        return GateSettings.model_validate(data)
-    except ValidationError as error:
-        raise ScenarioError(one_a_line([_told(path, each) for each in error.errors()])) from error
-
-
-def _told(path: Path, fault: object) -> str:
-    assert isinstance(fault, dict)
-    place = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: {place}: there is no such field; see docs/gate.md"
-    return f"{path}: {place} = {value_text(fault['input'])}: {str(fault['msg']).lower()}"
+    return load_part(
+        path, GateSettings, absent="leave --config out for the defaults (docs/gate.md)", page="docs/gate.md"
+    )

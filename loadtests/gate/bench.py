@@ -12,13 +12,13 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
-from loadtests.gate.facts import TableDifference, compare_facts
 from loadtests.gate.failures import failures_of
 from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measures_of, series_of, values_of
 from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
 from loadtests.monitoring.node_counters import NodeCounters
+from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load
 from loadtests.trials.turn import Bench, TrialSize, trial_size, warm
 from scenarios.gate_file import GateSettings

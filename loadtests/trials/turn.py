@@ -86,13 +86,20 @@ def trial_size(rates: Mapping[Name, float], seconds: float, rate_per_s: float | 
 
 
 def take_turns(
-    benches: Mapping[Name, Bench], order: Sequence[Name], size: TrialSize, index: int, seed: int
+    benches: Mapping[Name, Bench],
+    order: Sequence[Name],
+    size: TrialSize,
+    index: int,
+    seed: int,
+    *,
+    quiet_s: float | None = None,
 ) -> dict[Name, LoadTrial]:
     """One trial of each in an order: all closed loops, then all open ones. index: of the trial, which says where in the sample.
 
-    Raises HarnessError when a node can't go on.
+    quiet_s: the work of a closed loop is counted until the keyspace's files have not changed for so long, flushes and
+    compactions with it; None: until its messages are answered. Raises HarnessError when a node can't go on.
     """
-    closed = {name: _closed_loop(benches[name], size, index) for name in order}
+    closed = {name: _closed_loop(benches[name], size, index, quiet_s) for name in order}
     opened = {name: _open_loop(benches[name], size, index, seed) for name in order}
     return {name: _trial_of(closed[name], opened[name]) for name in order}
 
@@ -108,7 +115,7 @@ class _ClosedLoop:
     cpu_share: float
 
 
-def _closed_loop(bench: Bench, size: TrialSize, index: int) -> _ClosedLoop:
+def _closed_loop(bench: Bench, size: TrialSize, index: int, quiet_s: float | None) -> _ClosedLoop:
     """A set number of operations: all do the same work, and what it costs is counted until no node is at work on it."""
     first = index * size.count % len(bench.load.sample)
     bench.counters.settle()  # what the trial before has left is not this one's
@@ -117,6 +124,8 @@ def _closed_loop(bench: Bench, size: TrialSize, index: int) -> _ClosedLoop:
     report = send(bench.load, SteadySource(bench.load.sample, first=first, count=size.count), closed_for_s=CLOSED_S_MAX)
     took_s = time.monotonic() - begun  # with the sender's own start, which its processor time holds too
     bench.counters.settle()
+    if quiet_s is not None:
+        bench.counters.wait_quiet_disks([bench.load.keyspace], quiet_s)
     spent = bench.counters.read().since(before)
     return _ClosedLoop(
         throughput_per_s=report.ok / max(report.wall_s, 1e-9),

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import Chance, ExactCounter
-from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import FailuresJudgement, GateJudgement, MetricJudgement
 from loadtests.gate.metrics import Lanes
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import WORDS, SideName
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.stats.e_values import Oddity, pairs_to_claim
+from loadtests.trials.facts import TableDifference
 from reports.gate.words import counters_sentence, facts_sentence, failures_sentence, metric_sentence
 from reports.results.gate import CounterResult, CurveResult, FailuresResult, MetricResult, SideResult, TableFacts
 from reports.run.latency import percentile_curve

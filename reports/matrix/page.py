@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loadtests.recording.run_folder import RunFolder
+from reports.drawing.dot_panels import Panel, draw_dot_panels
 from reports.drawing.page import page
 from reports.drawing.svg import render
-from reports.matrix.figures import Panel, draw_matrix
 from reports.results.matrix import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult, load_matrix
 from reports.run.figures import NARROW, WIDE
 from reports.run.gallery import Picture, picture
@@ -126,14 +126,14 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
         )
     alt = f"Dot plot of {wording.counted(len(cells), 'cell')} of a replication matrix. {finding}"
     wide = picture(
-        draw_matrix(names, sizes, panels, WIDE.width_px),
+        draw_dot_panels(names, sizes, panels, WIDE.width_px),
         name="matrix",
         title="Every cell",
         caption=f"{finding} A dot is the mean, its line the 95 % interval, a tick one trial.",
         alt=alt,
     )
     return replace(
-        wide, narrow=render(draw_matrix(names, sizes, panels, NARROW.width_px), name="matrix-narrow", alt=alt)
+        wide, narrow=render(draw_dot_panels(names, sizes, panels, NARROW.width_px), name="matrix-narrow", alt=alt)
     )
 
 

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     MATRIX = "matrix"
     GATE = "gate"
     GATE_HISTORY = "history"
+    TOURNAMENT = "tournament"
 
 
 class ResultsFile(ResultsPart):

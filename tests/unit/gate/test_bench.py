@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from loadtests.gate.facts import TableDifference
 
 from loadtests.errors import HarnessError
 from loadtests.gate import bench
 from loadtests.gate.bench import METRICS_OF_PAIRS, GateMeasurements, look, measure_sides
 from loadtests.gate.exact import Chance
-from loadtests.gate.facts import TableDifference
 from loadtests.gate.judgement import GateJudgement, GateMetric
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import GateSide, SideName

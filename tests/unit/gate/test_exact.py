@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loadtests.gate.exact import Chance, countable, counters_of
-from loadtests.gate.facts import difference
+from loadtests.trials.facts import difference
 from store.schemas import SCHEMAS
 
 TABLE = next(table for table in SCHEMAS["home_months"].tables if table.name == "latest_by_home")

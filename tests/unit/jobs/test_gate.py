@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loadtests.gate.facts import TableDifference
 
 from loadtests.errors import HarnessError
 from loadtests.gate.bench import GateMeasurements, look
-from loadtests.gate.facts import TableDifference
 from loadtests.gate.sides import GateSide, SideName
 from meterstorm.jobs import gate as job
 from meterstorm.jobs.gate import gate, measured_gate

@@ -11,9 +11,9 @@ import pytest
 
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import countable, counters_of
-from loadtests.gate.facts import TableDifference
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
+from loadtests.trials.facts import TableDifference
 from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import (
     Answered,

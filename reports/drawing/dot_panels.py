@@ -1,4 +1,4 @@
-"""The figure of a replication matrix: a row a cell, a panel a quantity, a dot with its interval. Draws, and only draws."""
+"""Figures of many things side by side: a row a thing, a panel a quantity, a dot with its interval. Draws, and only draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,14 +22,16 @@ BESIDE_MIN_PX = 600  # in a narrower figure the panels stand below each other
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One quantity of every cell, in the order of the names; None where it was not measured."""
+    """One quantity of everything, in the order of the names; None where it was not measured."""
 
     title: str
     figures: tuple[Figure | None, ...]
 
 
-def draw_matrix(names: Sequence[str], group_sizes: Sequence[int], panels: Sequence[Panel], width_px: int) -> Drawing:
-    """Names of cells, group by group (their sizes add up to the names), and the panels; a thin dot is one trial."""
+def draw_dot_panels(
+    names: Sequence[str], group_sizes: Sequence[int], panels: Sequence[Panel], width_px: int
+) -> Drawing:
+    """Names, group by group (their sizes add up to the names), and the panels; a thin dot is one trial."""
     beside = width_px >= BESIDE_MIN_PX
     height_px = HEAD_PX + ROW_PX * len(names) + FOOT_PX
     size = Size(width_px=width_px, height_px=height_px if beside else height_px * len(panels))

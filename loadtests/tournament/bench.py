@@ -1,0 +1,194 @@
+"""All entrants on the same warm nodes: made, filled, held against each other, measured in rounds, stopped, however it ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.cluster.connect import connect
+from loadtests.cluster.local import LocalCluster
+from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
+from loadtests.recording.histograms import percentiles_us
+from loadtests.stats.e_values import PAIRS_MIN
+from loadtests.tournament.entrants import Entrant, round_order
+from loadtests.tournament.ranking import Quantity, left_behind
+from loadtests.trials.facts import TableDifference, compare_facts
+from loadtests.trials.load import fill, make_load
+from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
+from scenarios.domain import Operation
+from scenarios.variant_file import PLAIN
+from sim.estate.model import build_estate
+
+QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
+FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
+BEYOND_MIN = 3  # responses of every trial beyond a quantile, or it is none
+GOAL = Quantity(name="server CPU", unit="µs/operation")
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured at most. seconds: of each loop of a trial; warm_s: of each entrant, before the first round."""
+
+    rounds_max: int
+    minutes_max: float
+    seconds: float
+    warm_s: float
+    false_alarm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedEntrant:
+    """What its tables hold once the sample was sent, flushed and compacted. disk_bytes: on all nodes."""
+
+    writes: int
+    disk_bytes: int
+
+
+@dataclass(slots=True, kw_only=True)
+class TournamentMeasurements:
+    """What was measured so far; added to as it comes, so that an interrupt loses no more than one round."""
+
+    cassandra: str = ""
+    sample: int = 0
+    lanes: tuple[Operation, ...] = ()
+    writes: frozenset[Operation] = frozenset()
+    size: TrialSize | None = None
+    facts: dict[str, tuple[TableDifference, ...]] = field(default_factory=dict)  # against the plain design's
+    loaded: dict[str, LoadedEntrant] = field(default_factory=dict)
+    rounds: list[Mapping[str, LoadTrial]] = field(default_factory=list)
+    left_out_after: dict[str, int] = field(default_factory=dict)  # rounds
+
+    @property
+    def disqualified(self) -> tuple[str, ...]:
+        """Entrants whose tables do not hold what the plain design's hold."""
+        return tuple(name for name, facts in self.facts.items() if not all(each.is_same for each in facts))
+
+
+def hold_tournament(
+    entrants: Mapping[str, Entrant],
+    effort: Effort,
+    folder: Path,
+    measured: TournamentMeasurements,
+    progress: Progress,
+    round_done: Callable[[], None],
+    *,
+    heap_mib: int,
+    clock: Callable[[], float],
+    profile_folder: Path | None = None,
+) -> None:
+    """Measure until one entrant is left, or the effort is spent. round_done: told after each round. clock: seconds.
+
+    An entrant that does not hold the same facts takes part in no round. Raises HarnessError, StoreError or ScenarioError when
+    the machine, a node or a variant can't go on.
+    """
+    scenario = entrants[PLAIN].scenario
+    estate = build_estate(scenario, folder=profile_folder)
+    with ExitStack() as cleanup:
+        progress(f"starting {scenario.topology.node_count} nodes, which all share")
+        cluster = cleanup.enter_context(
+            LocalCluster.start(scenario.topology, folder / "cluster", progress, heap_mib=heap_mib)
+        )
+        measured.cassandra = cluster.record.cassandra
+        counters = cleanup.enter_context(NodeCounters(cluster))
+        benches: dict[str, Bench] = {}
+        driver, session = connect(cluster.endpoint())
+        try:
+            for name, entrant in entrants.items():
+                progress(f"making the tables of {name}")
+                load = make_load(driver, session, name, entrant.scenario, estate)
+                benches[name] = Bench(cluster=cluster, counters=counters, load=load)
+        finally:
+            driver.shutdown()
+        plain = benches[PLAIN].load
+        measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
+        _fill(benches, counters, measured, progress)
+        for name, bench in benches.items():
+            if name != PLAIN:
+                progress(f"comparing the facts of {name} with the plain design's")
+                measured.facts[name] = compare_facts((cluster, plain), (cluster, bench.load))
+        active = [name for name in benches if name not in measured.disqualified]
+        if len(active) < 2:
+            return
+        rates = warm({name: benches[name] for name in active}, effort.warm_s, progress)
+        measured.size = trial_size(rates, effort.seconds, None)
+        ends = clock() + effort.minutes_max * 60
+        while len(active) > 1 and len(measured.rounds) < effort.rounds_max and clock() < ends:
+            number = len(measured.rounds)
+            order = round_order(active, number, scenario.run.seed)
+            measured.rounds.append(
+                take_turns(benches, order, measured.size, number, scenario.run.seed, quiet_s=QUIET_S)
+            )
+            active = _still_racing(active, measured, effort, progress)
+            round_done()
+
+
+def _fill(
+    benches: Mapping[str, Bench], counters: NodeCounters, measured: TournamentMeasurements, progress: Progress
+) -> None:
+    """Send each the whole sample, and wait until all is flushed and compacted. From then on tables are flushed each second."""
+    for name, bench in benches.items():
+        progress(f"filling {name} with {len(bench.load.sample):,} operations")
+        fill(bench.load)
+    counters.settle()
+    counters.flush([table for bench in benches.values() for table in bench.load.written_tables], FLUSH_MS)
+    counters.wait_quiet_disks([bench.load.keyspace for bench in benches.values()], QUIET_S)
+    for name, bench in benches.items():
+        measured.loaded[name] = LoadedEntrant(
+            writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)
+        )
+
+
+def _still_racing(
+    active: Sequence[str], measured: TournamentMeasurements, effort: Effort, progress: Progress
+) -> list[str]:
+    """Who takes part in the next round: not who is shown to be behind in the goal."""
+    done = len(measured.rounds)
+    behind: frozenset[str] = frozenset()
+    if done >= FULL_ROUNDS:
+        behind = left_behind(GOAL, {name: values_of(measured, name, _cpu_us) for name in active}, effort.false_alarm)
+    for name in sorted(behind):
+        measured.left_out_after[name] = done
+        progress(f"round {done}: {name} is shown to cost the nodes more, and takes part no longer")
+    left = [name for name in active if name not in behind]
+    progress(f"round {done} of at most {effort.rounds_max}: {len(left)} of {len(measured.rounds[0])} still race")
+    return left
+
+
+def values_of(measured: TournamentMeasurements, name: str, of: Callable[[LoadTrial], float]) -> NDArray[np.float64]:
+    """A quantity of an entrant in every round: float64[rounds], NaN where it did not take part."""
+    trials = [each.get(name) for each in measured.rounds]
+    return np.array([np.nan if trial is None else of(trial) for trial in trials], np.float64)
+
+
+def _cpu_us(trial: LoadTrial) -> float:
+    return trial.cpu_us_per_operation
+
+
+def quantities_of(measured: TournamentMeasurements, dc_count: int) -> dict[Quantity, Callable[[LoadTrial], float]]:
+    """What every trial has enough responses for; the goal first."""
+    found: dict[Quantity, Callable[[LoadTrial], float]] = {
+        GOAL: _cpu_us,
+        Quantity(name="throughput", unit="operations/s", more_is_worse=False): lambda trial: trial.throughput_per_s,
+    }
+    if dc_count > 1:
+        between = Quantity(name="between DCs", unit="bytes/operation")
+        found[between] = lambda trial: trial.wan_bytes_per_operation
+    trials = [trial for each in measured.rounds for trial in each.values()]
+    is_write = np.array([lane in measured.writes for lane in measured.lanes])
+    groups = {"writes": np.flatnonzero(is_write)} | {
+        str(measured.lanes[int(lane)]): np.array([lane]) for lane in np.flatnonzero(~is_write)
+    }
+    for name, lanes in groups.items():
+        fewest = min((int(trial.response[lanes].sum()) for trial in trials), default=0)
+        for quantile in (50.0, 99.0):
+            if fewest * (100 - quantile) / 100 >= BEYOND_MIN:
+                found[Quantity(name=f"{name} p{quantile:g}", unit="ms")] = _quantile_ms(lanes, quantile)
+    return found
+
+
+def _quantile_ms(lanes: NDArray[np.intp], quantile: float) -> Callable[[LoadTrial], float]:
+    return lambda trial: float(percentiles_us(trial.response[lanes].sum(axis=0), quantile)) / 1_000

@@ -1,0 +1,146 @@
+"""`meterstorm schemas`: variants of a table design, and which of them wins."""
+
+import json
+import shlex
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from loadtests.recording.run_folder import RunFolder
+from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed, path_named
+from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import named_folder
+from scenarios.file import resolve_scenario
+from scenarios.spec import ScenarioError
+from scenarios.variant_file import new_variant_text, shipped_variants, variants_named
+
+if TYPE_CHECKING:
+    from meterstorm.display.progress import Progress
+    from reports.results.tournament import TournamentResults
+
+Variants = Annotated[
+    str,
+    typer.Option(
+        "--variants",
+        metavar="NAME[,FILE]",
+        help="Variants that ship, by name, and files of your own; the scenario's own design always takes part.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add it and its own subcommands to the command's list."""
+    schemas = typer.Typer(no_args_is_help=True, help="Which table design wins for these queries? Variants on one load.")
+    schemas.command(
+        "compare",
+        epilog="Examples: `meterstorm schemas compare smoke --variants zstd,uncompressed`, "
+        "`meterstorm schemas compare storm.toml --variants lcs,mine.toml --minutes 20 --out runs/designs --json`",
+    )(compare_command)
+    schemas.command("list", epilog="Example: `meterstorm schemas list --json`")(list_command)
+    schemas.command("check", epilog="Example: `meterstorm schemas check smoke --variants mine.toml`")(check_command)
+    schemas.command("new", epilog="Example: `meterstorm schemas new mine.toml`")(new_command)
+    app.add_typer(schemas, name="schemas")
+
+
+def compare_command(
+    scenario: ScenarioPath,
+    variants: Variants,
+    rounds: Annotated[int, typer.Option("--rounds", min=5, max=10_000, help="At most so many.")] = 30,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, max=1_440, help="Of rounds, at most.")] = 10.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.2, max=600, help="Of each loop of a trial.")] = 1.5,
+    warm: Annotated[
+        float, typer.Option("--warm-s", min=0, max=3_600, help="Of each design, before the rounds.")
+    ] = 10.0,
+    false_alarm: Annotated[
+        float,
+        typer.Option(
+            "--false-alarm", min=0.0001, max=0.2, help="How often anything is resolved where nothing differs."
+        ),
+    ] = 0.01,
+    out: Out = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Variants of the table design on the identical load, in turns on the same nodes, until one is shown to win.
+
+    Exit codes: 0 there is a winner, 1 a variant does not hold the same facts, 4 not resolved or in doubt.
+    """
+    named = variants_named(variants)
+    resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
+    from loadtests.tournament.bench import Effort
+    from meterstorm.display.tournament import print_tournament
+    from meterstorm.jobs.tournament import tournament
+
+    effort = Effort(rounds_max=rounds, minutes_max=minutes, seconds=seconds, warm_s=warm, false_alarm=false_alarm)
+
+    def job(progress: "Progress") -> "TournamentResults":
+        with named_folder(out, f"{scenario.stem}-schemas") as folder:
+            results = tournament(resolved, named, folder, effort, profile_folder=scenario.parent, progress=progress)
+            page = RunFolder(folder).report
+            print(results.model_dump_json(indent=2)) if as_json else print_tournament(
+                PlainConsole(), results, str(page)
+            )
+            if open_report:
+                webbrowser.open(page.absolute().as_uri())
+            return results
+
+    exit_with_verdict(job, quiet)
+
+
+def list_command(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: name, title, question, alterations.")] = False,
+) -> None:
+    """The variants that ship, each with the question that it asks."""
+    shipped = shipped_variants()
+    if as_json:
+        rows = [
+            {
+                "name": name,
+                "title": variant.title,
+                "question": variant.question,
+                "alterations": list(variant.store.alterations),
+            }
+            for name, variant in shipped.items()
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("variant", no_wrap=True)
+    table.add_column("question")
+    for name, variant in shipped.items():
+        table.add_row(name, variant.question)
+    PlainConsole().print(table)
+
+
+def check_command(scenario: ScenarioPath, variants: Variants) -> None:
+    """Read variants as a tournament would, without any node. What only a node can refuse, it refuses in `compare`."""
+    named = variants_named(variants)
+    resolved = resolve_scenario(scenario)
+    from loadtests.tournament.entrants import entrants_of
+
+    for name, entrant in entrants_of(resolved, named).items():
+        PlainConsole().print(f"{name}: {entrant.title}", highlight=False, soft_wrap=True)
+
+
+def new_command(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", parser=path_named, help="The file to make; one that is there is left alone."),
+    ],
+) -> None:
+    """Write a commented variant to begin one's own with."""
+    text = new_variant_text(path)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ScenarioError(f"{path}: is there already and is left as it is; name another file") from None
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: the folder {path.parent} is not there; make it, or name another") from None
+    print(f"wrote {path}; compare it with: meterstorm schemas compare smoke --variants {shlex.quote(str(path))}")

@@ -1,0 +1,61 @@
+"""A tournament's answer on a terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from meterstorm.display.table import print_table
+from reports.results.tournament import TournamentResults
+from reports.tournament.words import (
+    against_plain,
+    change_text,
+    entrant_state,
+    figure_text,
+    headline,
+    not_seen,
+    notes_of,
+)
+from scenarios import wording
+
+
+def print_tournament(console: Console, results: TournamentResults, report: str) -> None:
+    """The designs best first, what was resolved beside the goal, what a reader must know, the answer and the report's place."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    print_table(console, _designs(results))
+    for entrant in results.entrants:
+        for one in entrant.comparisons:
+            if one.resolved and one.change > 0 and one.quantity != results.goal:
+                say(f"resolved: {entrant.name} is worse than {one.against} in {one.quantity}: {change_text(one)}")
+        if entrant.dominated_by:
+            say(f"dominated: {entrant.name} by {wording.listed(list(entrant.dominated_by))}")
+    for sentence in not_seen(results):
+        say(f"not seen: {sentence}")
+    for note in notes_of(results):
+        say(f"note: {note}")
+    say(headline(results))
+    say(f"report: {report}")
+
+
+def _designs(results: TournamentResults) -> Table:
+    title = (
+        f"Designs, best first by {results.goal}, over {wording.counted(results.rounds, 'round')}; change for the worse"
+    )
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("design", no_wrap=True)
+    for heading in ("rounds", "CPU\nµs/op", "change against plain", "disk\nB/write"):
+        table.add_column(heading, justify="right", no_wrap=heading != "change against plain")
+    table.add_column("state", no_wrap=True)
+    for each in results.entrants:
+        disk = each.disk_bytes_per_write
+        table.add_row(
+            each.name,
+            str(each.rounds),
+            figure_text(each.figures.get(results.goal)),
+            change_text(against_plain(results, each, results.goal)),
+            wording.NO_FIGURE if disk is None else wording.significant(disk),
+            entrant_state(each, results.unbeaten),
+        )
+    return table

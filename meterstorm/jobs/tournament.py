@@ -1,0 +1,126 @@
+"""`meterstorm schemas compare`: which variant of a table design wins, on the identical load?"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.cluster.machine import available_memory_mib, fingerprint, processor_count
+from loadtests.cluster.sizing import size_nodes
+from loadtests.errors import HarnessError
+from loadtests.matrix.cells import Room
+from loadtests.tournament.bench import GOAL, Effort, TournamentMeasurements, hold_tournament
+from loadtests.tournament.entrants import Entrant, entrants_of
+from meterstorm.display.progress import Progress, Silent
+from meterstorm.jobs.run_folder import new_folder, write_resolved
+from meterstorm.jobs.versions import versions
+from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_quantities, quantity_results
+from reports.results.parts import Machine
+from reports.results.tournament import TournamentResults
+from reports.tournament.page import write_tournament_report
+from scenarios.spec import Scenario
+from scenarios.variant_file import PLAIN, Variant
+from store.ports import StoreError
+
+ROUNDS_MAX = 30
+MINUTES_MAX = 10.0
+SECONDS = 1.5
+WARM_S = 10.0
+FALSE_ALARM = 0.01
+WRITTEN_EVERY = 5  # rounds: what a machine that dies leaves
+
+DEFAULT_EFFORT = Effort(
+    rounds_max=ROUNDS_MAX, minutes_max=MINUTES_MAX, seconds=SECONDS, warm_s=WARM_S, false_alarm=FALSE_ALARM
+)
+
+
+def tournament(
+    scenario: Scenario,
+    variants: Mapping[str, Variant],
+    out: Path,
+    effort: Effort = DEFAULT_EFFORT,
+    *,
+    profile_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> TournamentResults:
+    """Measure all entrants in rounds; results.json, report.html and figures/ in the new folder `out`.
+
+    Ctrl-C ends it early: what was measured is written. Raises ScenarioError for what the user can mend, HarnessError or
+    StoreError when the machine or a node can't go on before a round was measured.
+    """
+    progress = progress or Silent()
+    entrants = entrants_of(scenario, variants)
+    topology = entrants[PLAIN].scenario.topology
+    memory_mib = available_memory_mib()
+    refusal = Room(processors=processor_count(), memory_mib=memory_mib).refusal(topology.node_count)
+    if refusal is not None:
+        raise HarnessError(f"this machine can't host the tournament's nodes: {refusal}")
+    started, measured, trouble = datetime.now(UTC), TournamentMeasurements(), list[str]()
+    with new_folder(out) as out:
+        write_resolved(scenario, out)
+
+        def results() -> TournamentResults:
+            return _results(scenario, entrants, effort, measured, started, trouble)
+
+        def round_done() -> None:
+            if len(measured.rounds) % WRITTEN_EVERY == 0:
+                results().write(out)
+
+        progress.phase(f"Measuring {len(entrants)} designs in rounds")
+        try:
+            hold_tournament(
+                entrants,
+                effort,
+                out,
+                measured,
+                progress.detail,
+                round_done,
+                heap_mib=size_nodes(topology.node_count, memory_mib).heap_mib,
+                clock=time.monotonic,
+                profile_folder=profile_folder,
+            )
+        except (HarnessError, StoreError) as error:
+            if not measured.rounds:
+                raise
+            trouble.append(f"It could not go on: {error}.")
+        except KeyboardInterrupt:
+            if not measured.rounds:
+                raise
+            trouble.append("It was interrupted.")
+        done = results()
+        done.write(out)
+    progress.phase("Writing the report")
+    write_tournament_report(out)
+    return done
+
+
+def _results(
+    scenario: Scenario,
+    entrants: Mapping[str, Entrant],
+    effort: Effort,
+    measured: TournamentMeasurements,
+    started: datetime,
+    trouble: Sequence[str],
+) -> TournamentResults:
+    values = measured_quantities(measured, len(scenario.topology.dcs))
+    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm)
+    return TournamentResults(
+        scenario=scenario.title,
+        seed=scenario.run.seed,
+        started=started,
+        finished=datetime.now(UTC),
+        versions=versions(cassandra=measured.cassandra),
+        machine=Machine.model_validate(fingerprint()),
+        goal=GOAL.name,
+        false_alarm=effort.false_alarm,
+        rounds=len(measured.rounds),
+        seconds=effort.seconds,
+        sample=measured.sample,
+        closed_loop=measured.size.count if measured.size else 0,
+        rate_per_s=measured.size.rate_per_s if measured.size else 0.0,
+        quantities=quantity_results(values),
+        entrants=ranked,
+        unbeaten=unbeaten,
+        doubts=doubts_of(measured, scenario.run.validity),
+        trouble=tuple(trouble),
+    )

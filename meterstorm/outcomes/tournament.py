@@ -1,0 +1,137 @@
+"""From what was measured of a tournament to `results.json`. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements, quantities_of, values_of
+from loadtests.tournament.entrants import Entrant
+from loadtests.tournament.ranking import Contest, Quantity, Values, contests, dominated_by, unbeaten
+from loadtests.trials.turn import LoadTrial
+from meterstorm.outcomes.gate import facts_of
+from reports.results.matrix import figure_of
+from reports.results.tournament import Comparison, EntrantResult, QuantityResult
+from scenarios.spec import Validity
+from scenarios.wording import counted, milliseconds, percent
+
+DOUBTFUL_TRIALS_MAX = 0.25  # of an entrant's trials that a late generator may have spoilt
+FAILED_SHARE_MAX = 0.01
+
+
+def measured_quantities(measured: TournamentMeasurements, dc_count: int) -> dict[Quantity, Values]:
+    """Every quantity of every entrant that took part in a round; empty when none did."""
+    if not measured.rounds:
+        return {}
+    names = [name for name in measured.loaded if any(name in each for each in measured.rounds)]
+    return {
+        quantity: {name: values_of(measured, name, of) for name in names}
+        for quantity, of in quantities_of(measured, dc_count).items()
+    }
+
+
+def entrant_results(
+    entrants: Mapping[str, Entrant],
+    measured: TournamentMeasurements,
+    values: Mapping[Quantity, Values],
+    false_alarm: float,
+) -> tuple[tuple[EntrantResult, ...], tuple[str, ...]]:
+    """Every entrant, best first by the goal, those that were not measured last; and the names of the unbeaten."""
+    held = contests(values, false_alarm)
+    racing = list(values.get(GOAL, {}))
+    dominators = dominated_by(held, racing)
+    found = [_entrant(entrant, measured, values, held, dominators.get(name, ())) for name, entrant in entrants.items()]
+    ranked = sorted(found, key=lambda each: each.figures[GOAL.name].mean if GOAL.name in each.figures else np.inf)
+    return tuple(ranked), unbeaten(held, GOAL, [each.name for each in ranked if each.name in racing])
+
+
+def _entrant(
+    entrant: Entrant,
+    measured: TournamentMeasurements,
+    values: Mapping[Quantity, Values],
+    held: Sequence[Contest],
+    dominators: tuple[str, ...],
+) -> EntrantResult:
+    name = entrant.name
+    figures = {}
+    for quantity, of_entrants in values.items():
+        figure = figure_of([float(each) for each in of_entrants.get(name, ()) if np.isfinite(each)])
+        if figure is not None:
+            figures[quantity.name] = figure
+    loaded = measured.loaded.get(name)
+    return EntrantResult(
+        name=name,
+        title=entrant.title,
+        question=entrant.question,
+        alterations=entrant.scenario.store.alterations,
+        schema_name=entrant.scenario.store.schema_name,
+        rounds=sum(name in each for each in measured.rounds),
+        figures=figures,
+        disk_bytes_per_write=_disk(loaded),
+        facts=tuple(facts_of(each) for each in measured.facts.get(name, ())),
+        is_disqualified=name in measured.disqualified,
+        left_out_after=measured.left_out_after.get(name),
+        dominated_by=dominators,
+        comparisons=tuple(comparison_of(contest, name) for contest in held if name in (contest.first, contest.second)),
+    )
+
+
+def _disk(loaded: LoadedEntrant | None) -> float | None:
+    return loaded.disk_bytes / loaded.writes if loaded is not None and loaded.writes else None
+
+
+def comparison_of(contest: Contest, name: str) -> Comparison:
+    """A contest as one of its two sees it: positive where that one is worse."""
+    turn = 1.0 if name == contest.second else -1.0
+    low, high = sorted((turn * contest.low, turn * contest.high))
+    is_bounded = bool(np.isfinite(low) and np.isfinite(high))
+    return Comparison(
+        against=contest.first if name == contest.second else contest.second,
+        quantity=contest.quantity.name,
+        rounds=contest.rounds,
+        change=float(np.expm1(turn * contest.mean)),
+        low=float(np.expm1(low)) if is_bounded else None,
+        high=float(np.expm1(min(high, 20.0))) if is_bounded else None,
+        evidence=contest.log_e / float(np.log(10)),
+        resolved=contest.winner is not None,
+    )
+
+
+def quantity_results(values: Mapping[Quantity, Values]) -> tuple[QuantityResult, ...]:
+    """The quantities as results have them."""
+    return tuple(QuantityResult(name=each.name, unit=each.unit, more_is_worse=each.more_is_worse) for each in values)
+
+
+def doubts_of(measured: TournamentMeasurements, validity: Validity) -> tuple[str, ...]:
+    """Sentences about a generator that was late or at its limit, and operations that failed, by entrant."""
+    return tuple(
+        doubt
+        for name in measured.loaded
+        for doubt in _doubts(name, [each[name] for each in measured.rounds if name in each], validity)
+    )
+
+
+def _doubts(name: str, trials: Sequence[LoadTrial], validity: Validity) -> list[str]:
+    if not trials:
+        return []
+    told = []
+    late = sum(each.late_p99_ms > validity.late_p99_ms_max for each in trials)
+    stalled = sum(each.stalled_share > validity.stalled_share_max for each in trials)
+    for count, what in (
+        (late, f"was late (p99 over {milliseconds(validity.late_p99_ms_max)})"),
+        (stalled, f"stood still for over {percent(validity.stalled_share_max)} of the time"),
+    ):
+        if count > DOUBTFUL_TRIALS_MAX * len(trials):
+            told.append(
+                f"{name}: the load generator {what} in {count} of {counted(len(trials), 'trial')}: give it a freer machine"
+            )
+    offered, ok = sum(each.offered for each in trials), sum(each.ok for each in trials)
+    if offered - ok > FAILED_SHARE_MAX * offered:
+        kinds = sorted({kind for each in trials for kind in each.errors})
+        told.append(
+            f"{name}: {percent((offered - ok) / offered)} of its operations were not acknowledged ({', '.join(kinds)}): its "
+            "figures are of the rest"
+        )
+    share = float(np.median([each.cpu_share for each in trials]))
+    if share > validity.cpu_share_max:
+        told.append(f"{name}: the sender took {percent(share)} of a core: the throughput may be its own")
+    return told

@@ -1,0 +1,115 @@
+"""`TOURNAMENT/results.json`: which variant of a table design wins, as a pydantic model; docs/tournament.schema.json is its JSON
+Schema.
+
+Field names end in their units. `None` means that a figure does not exist (too little was measured), never zero.
+Regenerate the schema after a change: `uv run python -m reports.results.tournament > docs/tournament.schema.json`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+
+from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.gate import TableFacts
+from reports.results.matrix import Figure
+from reports.results.parts import Machine, ResultsPart, Verdict
+
+
+class QuantityResult(ResultsPart):
+    """Something that was measured of every entrant in every round."""
+
+    name: str
+    unit: str
+    more_is_worse: bool
+
+
+class Comparison(ResultsPart):
+    """An entrant against another one in a quantity. Changes are shares, positive where this one is worse: 0.1 is a tenth."""
+
+    against: str
+    quantity: str
+    rounds: NonNegativeInt = Field(description="in which both took part")
+    change: float
+    low: float | None = Field(
+        description="of the interval that holds the true change at every look; None: too few rounds"
+    )
+    high: float | None
+    evidence: float = Field(description="logarithm to base 10 of the e-value, adjusted for all comparisons")
+    resolved: bool = Field(description="one is shown to be better, at the false-alarm rate of all comparisons together")
+
+
+class EntrantResult(ResultsPart):
+    """One variant, or the scenario's own design (`plain`)."""
+
+    name: str
+    title: str
+    question: str
+    alterations: tuple[str, ...]
+    schema_name: str
+    rounds: NonNegativeInt
+    figures: dict[str, Figure] = Field(description="by quantity: the mean over the rounds in which it took part")
+    disk_bytes_per_write: NonNegativeFloat | None = Field(
+        description="of all nodes, by write of the sample, once all was flushed and compacted"
+    )
+    facts: tuple[TableFacts, ...] = Field(default=(), description="against the plain design's, row by row")
+    is_disqualified: bool = Field(description="it does not hold the same facts, and was not measured")
+    left_out_after: NonNegativeInt | None = Field(
+        description="rounds, when it was shown to be behind; None: it was not"
+    )
+    dominated_by: tuple[str, ...] = Field(description="shown to be better in something, and this one in nothing")
+    comparisons: tuple[Comparison, ...]
+
+
+class TournamentResults(ResultsFile):
+    """Everything that a tournament answers."""
+
+    kind: Literal[Kind.TOURNAMENT] = Kind.TOURNAMENT
+    scenario: str
+    seed: NonNegativeInt
+    started: AwareDatetime
+    finished: AwareDatetime
+    versions: dict[str, str]
+    machine: Machine
+    goal: str = Field(description="the quantity by which entrants are ranked, and left out")
+    false_alarm: float = Field(description="how often any of all comparisons is resolved where there is no difference")
+    rounds: NonNegativeInt
+    seconds: NonNegativeFloat = Field(description="of each loop of a trial")
+    sample: NonNegativeInt = Field(description="different operations that were sent over and over")
+    closed_loop: NonNegativeInt = Field(description="operations of the closed loop of a trial")
+    rate_per_s: NonNegativeFloat = Field(description="of the open loop")
+    quantities: tuple[QuantityResult, ...]
+    entrants: tuple[EntrantResult, ...] = Field(description="best first by the goal; the disqualified last")
+    unbeaten: tuple[str, ...] = Field(
+        description="that none is shown to beat in the goal: the winner, or those among whom it is not resolved"
+    )
+    doubts: tuple[str, ...] = Field(default=(), description="why the figures may not be the cluster's: sentences")
+    trouble: tuple[str, ...] = ()
+
+    @property
+    def winner(self) -> str | None:
+        """The one that is shown to beat all others in the goal; None where there is none, or it is in doubt."""
+        return self.unbeaten[0] if len(self.unbeaten) == 1 and not self.doubts else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Pass: there is a winner. Fail: a variant loses or alters what it was given. Else inconclusive."""
+        if any(entrant.is_disqualified for entrant in self.entrants):
+            return Verdict.FAIL
+        return Verdict.PASS if self.winner is not None else Verdict.INCONCLUSIVE
+
+    def entrant(self, name: str) -> EntrantResult:
+        """The entrant of a name. Raises KeyError for none."""
+        for each in self.entrants:
+            if each.name == name:
+                return each
+        raise KeyError(name)
+
+
+def load_tournament(folder: Path) -> TournamentResults:
+    """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't a tournament's."""
+    return load(folder, TournamentResults, Kind.TOURNAMENT)
+
+
+if __name__ == "__main__":
+    print(schema_text(TournamentResults), end="")

@@ -1,0 +1,1 @@
+"""The page of a tournament between variants of a table design."""

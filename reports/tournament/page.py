@@ -1,0 +1,132 @@
+"""One self-contained report.html of a tournament: everything inside, nothing fetched, no script."""
+
+from pathlib import Path
+
+from loadtests.recording.run_folder import RunFolder
+from reports.drawing.dot_panels import Panel, draw_dot_panels
+from reports.drawing.page import page
+from reports.results.tournament import TournamentResults, load_tournament
+from reports.run.gallery import Picture, wide_picture
+from reports.run.setting import PairGroup, machine_pairs
+from reports.tournament.figures import Dot, draw_front, front_of
+from reports.tournament.words import (
+    against_plain,
+    change_text,
+    dominance_text,
+    entrant_state,
+    figure_text,
+    headline,
+    not_seen,
+    notes_of,
+)
+from scenarios import wording
+
+TOURNAMENT_TERMS = (
+    ("Design", "A way to make the tables. `plain` is the scenario's own; each variant changes one thing of it."),
+    (
+        "Round",
+        "One trial of each design, in an order drawn from the seed: a closed loop of the same operations, then an open loop with "
+        "the same arrivals. What drifts on the machine favours none.",
+    ),
+    (
+        "Server CPU",
+        "Processor time of all nodes an operation of the closed loop, counted until all that was written is flushed and nothing "
+        "is left to compact: no design looks good by putting work off.",
+    ),
+    (
+        "Change",
+        "Against the plain design in the same rounds: the geometric mean, positive for the worse. Its interval is a confidence "
+        "sequence. A star: resolved.",
+    ),
+    (
+        "Resolved",
+        "One of two is shown to be better, by an e-value that is adjusted for all pairs of designs and all quantities: of such "
+        "tournaments at most the stated share resolves anything where there is no difference.",
+    ),
+    ("Dominated", "Another design is shown to be better in something, and this one in nothing."),
+    ("On disk", "Bytes of all files on all nodes by write of the sample, flushed and compacted."),
+)
+
+
+def write_tournament_report(folder: Path) -> None:
+    """Write FOLDER/report.html and figures/ from its results.json. Raises ScenarioError naming what the folder lacks."""
+    results = load_tournament(folder)
+    pictures = tournament_pictures(results)
+    if pictures:
+        RunFolder(folder).figures.mkdir(exist_ok=True)
+    for each in pictures:
+        each.rendered.write(RunFolder(folder).figures)
+    RunFolder(folder).report.write_text(tournament_html(results, pictures), encoding="utf-8")
+
+
+def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
+    """The page's text."""
+    return page(
+        "tournament.html.j2",
+        results=results,
+        headline=headline(results),
+        pictures=pictures,
+        notes=notes_of(results),
+        not_seen=not_seen(results),
+        against_plain=against_plain,
+        change=change_text,
+        figure_text=figure_text,
+        state=entrant_state,
+        dominance=dominance_text,
+        took_s=(results.finished - results.started).total_seconds(),
+        setting=[
+            PairGroup("Machine", machine_pairs(results.machine)),
+            PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
+        ],
+        terms=TOURNAMENT_TERMS,
+    )
+
+
+def tournament_pictures(results: TournamentResults) -> list[Picture]:
+    """What writing costs against what is stored, then every quantity of every design."""
+    measured = [each for each in results.entrants if each.rounds]
+    if not measured:
+        return []
+    panels = [
+        Panel(title=f"{each.name} [{each.unit}]", figures=tuple(one.figures.get(each.name) for one in measured))
+        for each in results.quantities
+    ]
+    names = [each.name for each in measured]
+    count = wording.counted(len(measured), "design")
+    pictures = [
+        wide_picture(
+            lambda size: draw_dot_panels(names, [len(names)], panels, size.width_px),
+            name="quantities",
+            title="Every quantity",
+            caption="A tick is a round, the dot their mean with its 95 % interval, each taken by itself.",
+            alt=f"Dot plot of {wording.counted(len(panels), 'quantity', 'quantities')} of {count}.",
+        )
+    ]
+    points = [
+        (each, figure, each.disk_bytes_per_write)
+        for each in measured
+        if (figure := each.figures.get(results.goal)) is not None and each.disk_bytes_per_write is not None
+    ]
+    if len(points) < 2:
+        return pictures
+    fronts = front_of([(figure.mean, disk) for _, figure, disk in points])
+    dots = [
+        Dot(name=each.name, x=figure.mean, x_low=figure.low, x_high=figure.high, y=disk, is_front=is_front)
+        for (each, figure, disk), is_front in zip(points, fronts, strict=True)
+    ]
+    pictures.insert(
+        0,
+        wide_picture(
+            lambda size: draw_front(
+                dots,
+                x_label="server CPU [µs/operation]",
+                y_label="on disk, compacted [bytes/write]",
+                size=size,
+            ),
+            name="front",
+            title="What it costs against what it stores",
+            caption="Joined are the designs that none undercuts in both; lines are the 95 % intervals of the processor time.",
+            alt=f"Scatter plot of {count}: server CPU an operation against bytes on disk a write.",
+        ),
+    )
+    return pictures

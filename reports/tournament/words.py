@@ -1,0 +1,84 @@
+"""A tournament in words: who wins, by how much, and what is not resolved. Pure."""
+
+from collections.abc import Sequence
+
+from reports.gate.words import facts_sentence
+from reports.results.matrix import Figure
+from reports.results.tournament import Comparison, EntrantResult, TournamentResults
+from scenarios import wording
+from scenarios.variant_file import PLAIN
+
+
+def headline(results: TournamentResults) -> str:
+    """One sentence."""
+    if results.winner is not None:
+        return f"{results.winner} wins: it is shown to need the least {results.goal}"
+    if not results.rounds:
+        return "no round was measured"
+    if results.doubts:
+        return "in doubt: see why the figures may not be the cluster's"
+    names = wording.listed(list(results.unbeaten))
+    return f"not resolved: no difference in {results.goal} is shown between {names}"
+
+
+def against_plain(results: TournamentResults, entrant: EntrantResult, quantity: str) -> Comparison | None:
+    """The entrant against the scenario's own design in a quantity; None of that design itself, and without rounds."""
+    return next((one for one in entrant.comparisons if one.against == PLAIN and one.quantity == quantity), None)
+
+
+def change_text(comparison: Comparison | None) -> str:
+    """'+3.1 % (+1.2 % to +5.0 %)', positive for the worse; with a star where it is resolved."""
+    if comparison is None:
+        return wording.NO_FIGURE
+    star = " *" if comparison.resolved else ""
+    if comparison.low is None or comparison.high is None:
+        return f"{wording.change(comparison.change)}{star}"
+    low, high = wording.change(comparison.low), wording.change(comparison.high)
+    return f"{wording.change(comparison.change)} ({low} to {high}){star}"
+
+
+def figure_text(figure: Figure | None) -> str:
+    """The mean, or a dash."""
+    return wording.NO_FIGURE if figure is None else wording.significant(figure.mean)
+
+
+def notes_of(results: TournamentResults) -> list[str]:
+    """What a reader must know before the figures, sentences."""
+    notes = list(results.trouble)
+    for entrant in results.entrants:
+        differing = [each for each in entrant.facts if not each.is_same]
+        if differing:
+            words = facts_sentence(differing).replace("the candidate", entrant.name).replace("the baseline", PLAIN)
+            notes.append(f"Disqualified: {words}.")
+        if entrant.left_out_after is not None:
+            rounds = wording.counted(entrant.left_out_after, "round")
+            notes.append(
+                f"{entrant.name} was shown to be behind in {results.goal} after {rounds}, and took part no longer."
+            )
+    notes += [f"In doubt: {doubt}." for doubt in results.doubts]
+    return notes
+
+
+def not_seen(results: TournamentResults) -> list[str]:
+    """What no figure of it speaks of, sentences."""
+    return [
+        f"The tables hold {wording.counted(results.sample, 'operation')}, some hundred files at most: what compaction costs when "
+        "a month or a year lies in the tables is not in these figures.",
+        "All designs share the nodes' heap, caches and compaction threads; each has its turn while the others rest.",
+        "Which facts a design holds is compared with the scenario's own one; that those are right, `meterstorm run` audits "
+        "against the seed.",
+    ]
+
+
+def dominance_text(entrant: EntrantResult) -> str:
+    """'by zstd and lcs', or a dash."""
+    return wording.listed(list(entrant.dominated_by)) if entrant.dominated_by else wording.NO_FIGURE
+
+
+def entrant_state(entrant: EntrantResult, unbeaten: Sequence[str]) -> str:
+    """'unbeaten', 'behind', 'disqualified' or a dash."""
+    if entrant.is_disqualified:
+        return "disqualified"
+    if entrant.name in unbeaten:
+        return "unbeaten"
+    return "behind" if entrant.rounds else wording.NO_FIGURE

@@ -1,0 +1,44 @@
+"""A TOML file of a person that is one part with fields: read, checked, and what is wrong in it told in plain words."""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from scenarios.outside_text import UnreadableText, read_text, why_refused
+from scenarios.part import Part
+from scenarios.spec import ScenarioError, one_a_line, value_text
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def load_part(path: Path, model: type[AnyPart], *, absent: str, page: str) -> AnyPart:
+    """Read a file. absent: what to do when there is none; page: of the docs, where its fields are explained.
+
+    Raises ScenarioError naming file, field, value and what is allowed.
+    """
+    try:
+        data = tomllib.loads(read_text(path))
+    except RecursionError:
+        raise ScenarioError(f"{path}: its lists and tables are nested too deeply") from None
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: there is no such file; {absent}") from None
+    except (OSError, UnreadableText) as error:
+        raise ScenarioError(f"{path}: can't be read: {why_refused(error)}") from error
+    except ValueError as error:
+        raise ScenarioError(f"{path}: not valid TOML: {why_refused(error)}") from error
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(one_a_line([_told(path, page, each) for each in error.errors()])) from error
+
+
+def _told(path: Path, page: str, fault: object) -> str:
+    assert isinstance(fault, dict)
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: {place}: there is no such field; see {page}"
+    if fault["type"] == "missing":
+        return f"{path}: {place}: is missing; see {page}"
+    return f"{path}: {place} = {value_text(fault['input'])}: {str(fault['msg']).lower()}"
