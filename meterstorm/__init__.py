@@ -7,6 +7,7 @@ results = meterstorm.audit("runs/mine")
 answers = meterstorm.simulate("regional_outage")
 highest = meterstorm.find_max("smoke", "runs/max", precision=0.1)
 answer = meterstorm.gate("storm.toml", "runs/gate", baseline="origin/main")
+ranking = meterstorm.compare_schemas("smoke", "runs/designs", variants=["zstd", "mine.toml"])
 meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
 
 Each function returns what the command writes as results.json, and raises what the command tells in a sentence: ScenarioError for
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loa
     from reports.results.matrix import MatrixResults
     from reports.results.run import Results
     from reports.results.simulation import SimulationResults
+    from reports.results.tournament import TournamentResults
 
 __version__ = version("meterstorm")
 
@@ -208,6 +210,31 @@ def gate(
     return job(ours, theirs, settings, Path(out), skip_same=skip_same, profile_folder=path.parent, progress=progress)
 
 
+def compare_schemas(
+    scenario: Scenario | Place,
+    out: Place,
+    *,
+    variants: Sequence[Place],
+    rounds: int = 30,
+    minutes: float = 10.0,
+    seconds: float = 1.5,
+    warm_s: float = 10.0,
+    false_alarm: float = 0.01,
+    progress: "Progress | None" = None,
+) -> "TournamentResults":
+    """Variants of the table design (names of shipped ones, files) on the identical load; see `meterstorm.jobs.tournament`."""
+    from loadtests.tournament.bench import TournamentEffort
+    from meterstorm.jobs.tournament import tournament as job
+    from scenarios.variant_file import variants_named
+
+    effort = TournamentEffort(
+        rounds_max=rounds, minutes_max=minutes, seconds=seconds, warm_s=warm_s, false_alarm=false_alarm
+    )
+    named = variants_named(",".join(str(each) for each in variants))
+    folder = _folder_of(scenario)
+    return job(_scenario_of(scenario), named, Path(out), effort, profile_folder=folder, progress=progress)
+
+
 def report(*runs: Place, out: Place | None = None) -> Path:
     """Write the report of a recorded job again, or several runs side by side into the new folder `out`; returns the page."""
     from meterstorm.jobs.report import report as job
@@ -231,6 +258,7 @@ __all__ = [
     "ScenarioError",
     "__version__",
     "audit",
+    "compare_schemas",
     "find_max",
     "gate",
     "load_scenario",

@@ -41,4 +41,6 @@ def _told(path: Path, page: str, fault: object) -> str:
         return f"{path}: {place}: there is no such field; see {page}"
     if fault["type"] == "missing":
         return f"{path}: {place}: is missing; see {page}"
+    if fault["type"] == "value_error":  # our own words, which name what they are about
+        return f"{path}: {place}: {str(fault['msg']).removeprefix('Value error, ')}"
     return f"{path}: {place} = {value_text(fault['input'])}: {str(fault['msg']).lower()}"

@@ -30,7 +30,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class TournamentEffort:
     """How much is measured at most. seconds: of each loop of a trial; warm_s: of each entrant, before the first round."""
 
     rounds_max: int
@@ -70,7 +70,7 @@ class TournamentMeasurements:
 
 def hold_tournament(
     entrants: Mapping[str, Entrant],
-    effort: Effort,
+    effort: TournamentEffort,
     folder: Path,
     measured: TournamentMeasurements,
     progress: Progress,
@@ -143,7 +143,7 @@ def _fill(
 
 
 def _still_racing(
-    active: Sequence[str], measured: TournamentMeasurements, effort: Effort, progress: Progress
+    active: Sequence[str], measured: TournamentMeasurements, effort: TournamentEffort, progress: Progress
 ) -> list[str]:
     """Who takes part in the next round: not who is shown to be behind in the goal."""
     done = len(measured.rounds)

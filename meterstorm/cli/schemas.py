@@ -73,11 +73,13 @@ def compare_command(
     """
     named = variants_named(variants)
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
-    from loadtests.tournament.bench import Effort
+    from loadtests.tournament.bench import TournamentEffort
     from meterstorm.display.tournament import print_tournament
     from meterstorm.jobs.tournament import tournament
 
-    effort = Effort(rounds_max=rounds, minutes_max=minutes, seconds=seconds, warm_s=warm, false_alarm=false_alarm)
+    effort = TournamentEffort(
+        rounds_max=rounds, minutes_max=minutes, seconds=seconds, warm_s=warm, false_alarm=false_alarm
+    )
 
     def job(progress: "Progress") -> "TournamentResults":
         with named_folder(out, f"{scenario.stem}-schemas") as folder:

@@ -9,7 +9,7 @@ from loadtests.cluster.machine import available_memory_mib, fingerprint, process
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Room
-from loadtests.tournament.bench import GOAL, Effort, TournamentMeasurements, hold_tournament
+from loadtests.tournament.bench import GOAL, TournamentEffort, TournamentMeasurements, hold_tournament
 from loadtests.tournament.entrants import Entrant, entrants_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
@@ -29,7 +29,7 @@ WARM_S = 10.0
 FALSE_ALARM = 0.01
 WRITTEN_EVERY = 5  # rounds: what a machine that dies leaves
 
-DEFAULT_EFFORT = Effort(
+DEFAULT_EFFORT = TournamentEffort(
     rounds_max=ROUNDS_MAX, minutes_max=MINUTES_MAX, seconds=SECONDS, warm_s=WARM_S, false_alarm=FALSE_ALARM
 )
 
@@ -38,7 +38,7 @@ def tournament(
     scenario: Scenario,
     variants: Mapping[str, Variant],
     out: Path,
-    effort: Effort = DEFAULT_EFFORT,
+    effort: TournamentEffort = DEFAULT_EFFORT,
     *,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
@@ -97,7 +97,7 @@ def tournament(
 def _results(
     scenario: Scenario,
     entrants: Mapping[str, Entrant],
-    effort: Effort,
+    effort: TournamentEffort,
     measured: TournamentMeasurements,
     started: datetime,
     trouble: Sequence[str],

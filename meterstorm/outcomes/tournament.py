@@ -10,7 +10,7 @@ from loadtests.tournament.ranking import Contest, Quantity, Values, contests, do
 from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import facts_of
 from reports.results.matrix import figure_of
-from reports.results.tournament import Comparison, EntrantResult, QuantityResult
+from reports.results.tournament import DesignComparison, EntrantResult, QuantityResult
 from scenarios.spec import Validity
 from scenarios.wording import counted, milliseconds, percent
 
@@ -79,12 +79,12 @@ def _disk(loaded: LoadedEntrant | None) -> float | None:
     return loaded.disk_bytes / loaded.writes if loaded is not None and loaded.writes else None
 
 
-def comparison_of(contest: Contest, name: str) -> Comparison:
+def comparison_of(contest: Contest, name: str) -> DesignComparison:
     """A contest as one of its two sees it: positive where that one is worse."""
     turn = 1.0 if name == contest.second else -1.0
     low, high = sorted((turn * contest.low, turn * contest.high))
     is_bounded = bool(np.isfinite(low) and np.isfinite(high))
-    return Comparison(
+    return DesignComparison(
         against=contest.first if name == contest.second else contest.second,
         quantity=contest.quantity.name,
         rounds=contest.rounds,

@@ -24,7 +24,7 @@ class QuantityResult(ResultsPart):
     more_is_worse: bool
 
 
-class Comparison(ResultsPart):
+class DesignComparison(ResultsPart):
     """An entrant against another one in a quantity. Changes are shares, positive where this one is worse: 0.1 is a tenth."""
 
     against: str
@@ -58,7 +58,7 @@ class EntrantResult(ResultsPart):
         description="rounds, when it was shown to be behind; None: it was not"
     )
     dominated_by: tuple[str, ...] = Field(description="shown to be better in something, and this one in nothing")
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[DesignComparison, ...]
 
 
 class TournamentResults(ResultsFile):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reports.gate.words import facts_sentence
 from reports.results.matrix import Figure
-from reports.results.tournament import Comparison, EntrantResult, TournamentResults
+from reports.results.tournament import DesignComparison, EntrantResult, TournamentResults
 from scenarios import wording
 from scenarios.variant_file import PLAIN
 
@@ -21,12 +21,12 @@ def headline(results: TournamentResults) -> str:
     return f"not resolved: no difference in {results.goal} is shown between {names}"
 
 
-def against_plain(results: TournamentResults, entrant: EntrantResult, quantity: str) -> Comparison | None:
+def against_plain(results: TournamentResults, entrant: EntrantResult, quantity: str) -> DesignComparison | None:
     """The entrant against the scenario's own design in a quantity; None of that design itself, and without rounds."""
     return next((one for one in entrant.comparisons if one.against == PLAIN and one.quantity == quantity), None)
 
 
-def change_text(comparison: Comparison | None) -> str:
+def change_text(comparison: DesignComparison | None) -> str:
     """'+3.1 % (+1.2 % to +5.0 %)', positive for the worse; with a star where it is resolved."""
     if comparison is None:
         return wording.NO_FIGURE

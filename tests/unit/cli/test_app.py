@@ -21,6 +21,9 @@ OPTIONS_LEFT_OUT = {  # what has no sense there
     "audit": {"--out"},
     "scenarios": {"--out", "--quiet"},
     "new-scenario": {"--out", "--json", "--quiet"},
+    "schemas list": {"--out", "--quiet"},
+    "schemas check": {"--out", "--json", "--quiet"},
+    "schemas new": {"--out", "--json", "--quiet"},
 }
 SMALL = """
 title = "small"

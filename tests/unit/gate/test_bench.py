@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from loadtests.gate.facts import TableDifference
 
 from loadtests.errors import HarnessError
 from loadtests.gate import bench
@@ -17,6 +16,7 @@ from loadtests.gate.exact import Chance
 from loadtests.gate.judgement import GateJudgement, GateMetric
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import GateSide, SideName
+from loadtests.trials.facts import TableDifference
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize
 from scenarios.gate_file import Effort, GateSettings
 from tests.support.gate_pairs import LANES, LOAD, SCENARIO, SETTINGS, gate_pairs, judged

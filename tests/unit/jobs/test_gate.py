@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loadtests.gate.facts import TableDifference
 
 from loadtests.errors import HarnessError
 from loadtests.gate.bench import GateMeasurements, look
 from loadtests.gate.sides import GateSide, SideName
+from loadtests.trials.facts import TableDifference
 from meterstorm.jobs import gate as job
 from meterstorm.jobs.gate import gate, measured_gate
 from meterstorm.jobs.gate_sides import RecordedSide

@@ -1,0 +1,160 @@
+"""From rounds to the ranking, and its page: from measurements that were made for it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests.recording.histograms import counts_of
+from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
+from loadtests.tournament.entrants import entrants_of
+from loadtests.trials.facts import TableDifference
+from loadtests.trials.turn import LoadTrial
+from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_quantities, quantity_results
+from reports import write_report
+from reports.results.file import schema_text
+from reports.results.parts import Machine, Verdict
+from reports.results.tournament import TournamentResults, load_tournament
+from reports.tournament.figures import front_of
+from reports.tournament.words import headline
+from scenarios.domain import Operation
+from scenarios.spec import Validity, parse_scenario
+from scenarios.variant_file import variants_named
+
+SCENARIO = parse_scenario(
+    """
+title = "A <b>small</b> store"
+[estate]
+premises = 10
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+wall_s = 10
+""",
+    "test",
+)
+LOST = TableDifference(
+    table="events_by_home", dc="north", rows=10, missing=1, extra=0, altered=0, examples=("missing: premises 3",)
+)
+
+
+def trial(cost: float, random: np.random.Generator) -> LoadTrial:
+    noise = np.exp(random.normal(0, 0.03, 2))
+    times_us = [random.lognormal(7, 0.3, size) for size in (400, 400)]
+    return LoadTrial(
+        throughput_per_s=1_000 / cost * noise[0],
+        cpu_us_per_operation=500 * cost * noise[1],
+        wan_bytes_per_operation=0.0,
+        response=np.stack([counts_of(times) for times in times_us]),
+        offered=1_000,
+        ok=1_000,
+        errors={},
+        late_p99_ms=1.0,
+        stalled_share=0.0,
+        cpu_share=0.2,
+    )
+
+
+def measured(costs: dict[str, float], rounds: int = 30) -> TournamentMeasurements:
+    random = np.random.default_rng(4)
+    return TournamentMeasurements(
+        sample=100,
+        lanes=(Operation.INGEST_READING, Operation.READ_USAGE_MONTH),
+        writes=frozenset({Operation.INGEST_READING}),
+        loaded={name: LoadedEntrant(writes=10, disk_bytes=int(1_000 / cost)) for name, cost in costs.items()},
+        rounds=[{name: trial(cost, random) for name, cost in costs.items()} for _ in range(rounds)],
+    )
+
+
+def results_of(given: TournamentMeasurements) -> TournamentResults:
+    entrants = entrants_of(SCENARIO, variants_named("zstd,lcs"))
+    values = measured_quantities(given, 1)
+    ranked, unbeaten = entrant_results(entrants, given, values, 0.01)
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    return TournamentResults(
+        scenario=SCENARIO.title,
+        seed=1,
+        started=now,
+        finished=now,
+        versions={"meterstorm": "1"},
+        machine=Machine(cpu="c", cpu_count=2, memory_bytes=1, system="s"),
+        goal=GOAL.name,
+        false_alarm=0.01,
+        rounds=len(given.rounds),
+        seconds=1.5,
+        sample=given.sample,
+        closed_loop=10,
+        rate_per_s=100.0,
+        quantities=quantity_results(values),
+        entrants=ranked,
+        unbeaten=unbeaten,
+        doubts=doubts_of(given, Validity()),
+    )
+
+
+def test_the_cheapest_wins_and_what_is_worse_in_all_is_dominated() -> None:
+    results = results_of(measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6}))
+    assert [each.name for each in results.entrants] == ["plain", "zstd", "lcs"]
+    assert results.winner == "plain" and results.verdict is Verdict.PASS
+    assert results.entrant("lcs").dominated_by == ("plain", "zstd")
+    (of_cpu,) = [
+        one for one in results.entrant("zstd").comparisons if (one.against, one.quantity) == ("plain", GOAL.name)
+    ]
+    assert of_cpu.resolved and of_cpu.low is not None and of_cpu.high is not None
+    assert of_cpu.low < 0.3 < of_cpu.high
+    turned = [one for one in results.entrant("plain").comparisons if (one.against, one.quantity) == ("zstd", GOAL.name)]
+    assert (1 + turned[0].change) * (1 + of_cpu.change) == pytest.approx(1)
+
+
+def test_equals_are_not_resolved_and_a_late_generator_leaves_no_winner() -> None:
+    equal = results_of(measured({"plain": 1.0, "zstd": 1.0, "lcs": 1.0}))
+    assert set(equal.unbeaten) == {"plain", "zstd", "lcs"} and equal.verdict is Verdict.INCONCLUSIVE
+    assert headline(equal).startswith("not resolved")
+    given = measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6})
+    given.rounds[:] = [{**each, "plain": replace(each["plain"], late_p99_ms=500.0)} for each in given.rounds]
+    late = results_of(given)
+    assert (
+        late.winner is None
+        and late.verdict is Verdict.INCONCLUSIVE
+        and "plain: the load generator was late" in late.doubts[0]
+    )
+
+
+def test_a_design_that_loses_a_row_is_disqualified_and_never_ranked() -> None:
+    given = measured({"plain": 1.0, "lcs": 1.6})
+    given.loaded["zstd"] = LoadedEntrant(writes=10, disk_bytes=1)
+    given.facts = {"zstd": (LOST,), "lcs": ()}
+    results = results_of(given)
+    assert results.verdict is Verdict.FAIL and results.entrants[-1].name == "zstd"
+    assert results.entrant("zstd").is_disqualified and results.entrant("zstd").rounds == 0
+    assert "zstd" not in results.unbeaten
+
+
+def test_without_a_round_nothing_is_said() -> None:
+    given = measured({"plain": 1.0, "zstd": 1.0, "lcs": 1.0}, rounds=0)
+    results = results_of(given)
+    assert results.unbeaten == () and results.winner is None and headline(results) == "no round was measured"
+
+
+def test_the_front_is_whom_none_undercuts() -> None:
+    assert front_of([(1.0, 3.0), (2.0, 2.0), (2.0, 3.0), (3.0, 1.0), (3.0, 1.0)]) == [True, True, False, True, True]
+
+
+def test_the_page_is_drawn_from_what_the_folder_holds(tmp_path: Path) -> None:
+    given = measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6})
+    given.facts = {"zstd": (LOST,), "lcs": ()}
+    given.left_out_after = {"lcs": 12}
+    results = results_of(given)
+    results.write(tmp_path)
+    write_report(tmp_path)
+    assert load_tournament(tmp_path) == results
+    page = (tmp_path / "report.html").read_text()
+    assert "<b>small</b>" not in page and "events_by_home" in page and "after 12 rounds" in page
+    assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"front.svg", "quantities.svg"}
+
+
+def test_the_published_schema_is_the_model() -> None:
+    published = (Path(__file__).parents[3] / "docs" / "tournament.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(TournamentResults), "uv run python -m reports.results.tournament > docs/..."
