@@ -28,7 +28,7 @@ def draw_front(dots: Sequence[Dot], *, x_label: str, y_label: str, size: Size) -
     with sheet(size, MARGINS) as axes:
         front = sorted((each for each in dots if each.is_front), key=lambda each: each.x)
         axes.plot([each.x for each in front], [each.y for each in front], color=light("rule"), linewidth=1.2)
-        for each in dots:
+        for index, each in enumerate(sorted(dots, key=lambda each: (each.y, each.x))):
             role = "series-1" if each.is_front else "max"
             if each.x_low is not None and each.x_high is not None:
                 axes.plot([each.x_low, each.x_high], [each.y, each.y], color=light(role), linewidth=1.4)
@@ -36,7 +36,7 @@ def draw_front(dots: Sequence[Dot], *, x_label: str, y_label: str, size: Size) -
             axes.annotate(
                 each.name,
                 (each.x, each.y),
-                xytext=(6, 5),
+                xytext=(6, 5 if index % 2 == 0 else -13),  # neighbours of one height tell their names apart
                 textcoords="offset points",
                 fontsize=FONT_SMALL_PX,
                 color=light("ink" if each.is_front else "muted"),
