@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from numba import config
 
 from sim.compiler.dispatcher import locked
-from sim.kernels import kernel, leaf_kernel
+from sim.kernels import kernel, leaf_kernel, stamped_kernel
 
 
 @leaf_kernel
@@ -57,35 +58,36 @@ def test_what_only_kernels_call_has_nothing_that_python_could_call() -> None:
     assert len(wrappers_of(leaf)) == 1
 
 
-KEPT_FOR_EACH = """
-import sys
-from sim.kernels import kernel, leaf_kernel
-
-@leaf_kernel
-def doubled(count):
-    return 2 * count
-
-@kernel
-def four_times(count):
-    return doubled(doubled(count))
-
-print(*((doubled if name == "doubled" else four_times)(3) for name in sys.argv[1:]))
-print(*(sum(each.stats.cache_misses.values()) for each in (four_times, doubled.part, doubled)))
-"""
+def tripled(count: int) -> int:
+    return 3 * count
 
 
-def test_what_is_kept_for_kernels_and_for_python_does_not_take_each_others_place(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(KEPT_FOR_EACH)
-    environment = os.environ | {"METERSTORM_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+def nine_times(count: int) -> int:
+    return kept_leaf(kept_leaf(count))
 
-    def said(*names: str) -> list[str]:
-        command = [sys.executable, str(tmp_path / "program.py"), *names]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
-        return done.stdout.splitlines()
 
-    assert said("doubled") == ["6", "0 0 1"]
-    assert said("four_times") == ["12", "1 1 0"]
-    assert said("four_times", "doubled") == ["12 6", "0 0 0"]
+kept_leaf: Any = None  # `tripled` as each generation of the test below has it
+
+
+def test_what_is_kept_for_kernels_and_for_python_does_not_take_each_others_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+
+    def compiled_by(called: str) -> tuple[int, int, int]:
+        """How much is compiled for Python's call of the one, for it by the other, and for Python's call of the other."""
+        leaf, entry = (stamped_kernel(each, nogil=True) for each in (tripled, nine_times))
+        monkeypatch.setitem(globals(), "kept_leaf", leaf)
+        for name in called.split():
+            assert {"leaf": leaf, "entry": entry}[name](1) == {"leaf": 3, "entry": 9}[name]
+        leaf_for_python, leaf_for_entry, of_entry = (
+            sum(each.stats.cache_misses.values()) for each in (leaf, leaf.part, entry)
+        )
+        return leaf_for_python, leaf_for_entry, of_entry
+
+    assert compiled_by("leaf") == (1, 0, 0)
+    assert compiled_by("entry") == (0, 1, 1)
+    assert compiled_by("entry leaf") == (0, 0, 0)
 
 
 COMPILE_AT_ONCE = """
