@@ -110,12 +110,18 @@ def leaves(part: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
         yield from leaves(value, (*place, name))
 
 
-def test_no_field_answers_in_jargon(tmp_path: Path) -> None:
-    """Each field of the docs' example, which shows them all, with each wrong value that it does not take."""
+def test_no_field_answers_in_jargon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each field of the docs' example, which shows them all, with each wrong value that it does not take.
+
+    TOML brings each value as it is, which is looked at once: to write and read 3,000 files took two thirds of the time.
+    """
     example = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text(), re.DOTALL)
     assert example is not None
     data = tomllib.loads(example[1])
+    given = data | {"wrong": list(WRONG)}
+    assert tomllib.loads(tomli_w.dumps(given)) == given
     path = tmp_path / "wrong.toml"
+    path.touch()
     refused = 0
     for place in leaves(data):
         for value in WRONG:
@@ -123,8 +129,8 @@ def test_no_field_answers_in_jargon(tmp_path: Path) -> None:
             part = wrong
             for name in place[:-1]:
                 part = part[name]  # type: ignore[index]
-            part[place[-1]] = value  # type: ignore[index]
-            path.write_text(tomli_w.dumps(wrong))
+            part[place[-1]] = copy.deepcopy(value)  # type: ignore[index]
+            monkeypatch.setattr("scenarios.spec.tomllib.loads", lambda _, read=wrong: read)
             try:
                 load_scenario(path)
             except ScenarioError as error:
