@@ -35,7 +35,7 @@ def test_each_answer_has_its_exit_code(
     answer: GateAnswer, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def answered(baseline: GateSide, candidate: GateSide, settings: object, out: Path, **_: object) -> GateResults:
-        return job.unchanged(baseline, candidate, settings, out).model_copy(update={"answer": answer})  # type: ignore[arg-type]
+        return job.unchanged(baseline, candidate, settings, out).model_copy(update={"answer": answer})
 
     monkeypatch.setattr(job, "gate", answered)
     monkeypatch.setattr(job, "write_gate_report", lambda _: None)
