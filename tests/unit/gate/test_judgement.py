@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loadtests.gate.judgement import GateJudgement, GateMetric, Series, judge, log_ratios
+from loadtests.gate.failures import Failures
+from loadtests.gate.judgement import GateJudgement, GateMetric, MetricJudgement, Series, judge, log_ratios
 from scenarios.gate_file import GateAnswer, GateSettings
 
 SETTINGS = GateSettings()
@@ -70,6 +71,56 @@ def test_a_shown_change_whose_size_is_open_waits_and_ends_as_a_regression() -> N
     tight = GateMetric(name="tight", unit="ms", limit=0.07)
     open_size = Series(metric=tight, baseline=between.baseline, candidate=between.candidate)
     assert judged(open_size, is_last=True).answer is GateAnswer.REGRESSION
+
+
+def test_an_improvement_that_is_not_shown_is_a_pass() -> None:
+    """A fifth better in nine noisy pairs: surely not worse by what matters, and not yet surely better, among 14 metrics."""
+    others = [series(0.0, noise=0.01, pairs=9, seed=seed) for seed in range(50, 63)]
+    found = judged(series(-0.2, noise=0.1, pairs=9), *others)
+    assert found.answer is GateAnswer.PASS and not found.metrics[0].is_claimed
+
+
+@pytest.mark.parametrize("name", ["baseline", "candidate"])
+def test_one_bad_moment_is_waited_out(name: str) -> None:
+    """In one of 40 pairs a side lost 90 % of its operations: nothing passes on it, and more pairs may dilute it."""
+    beyond = np.zeros(40)
+    beyond[17] = 0.89 if name == "candidate" else -0.89
+    shares = {"baseline": 0.0, "candidate": 0.0, name: 0.0225}
+    failures = Failures(**shares, allowed=0.01, beyond=beyond, kinds=("write_timeout",))
+
+    def answer(change: float, *, is_last: bool = False) -> tuple[GateAnswer, bool]:
+        found = judge([series(change, pairs=40)], SETTINGS, is_last=is_last, failures=failures)
+        return found.answer, found.is_final
+
+    assert answer(0.0) == (GateAnswer.INCONCLUSIVE, False) and answer(0.0, is_last=True) == (
+        GateAnswer.INCONCLUSIVE,
+        True,
+    )
+    # a candidate that is slower is so beside its own bad moment; beside one of the baseline nothing is the change's alone
+    slower = (GateAnswer.REGRESSION, True) if name == "candidate" else (GateAnswer.INCONCLUSIVE, False)
+    assert answer(0.3) == slower
+
+
+def test_failures_are_one_member_of_the_family() -> None:
+    failures = Failures(baseline=0.0, candidate=0.05, allowed=0.01, beyond=np.full(12, 0.04), kinds=())
+    alone, others = series(0.0, pairs=12), [series(0.0, pairs=12, seed=seed) for seed in range(2, 15)]
+    found = judge([alone], SETTINGS, is_last=False, failures=failures)
+    assert found.answer is GateAnswer.REGRESSION and found.metrics[0].family == 2
+    found = judge([alone, *others], SETTINGS, is_last=False, failures=failures)
+    assert found.answer is GateAnswer.INCONCLUSIVE and found.metrics[0].family == 15
+
+
+def test_the_same_pairs_claim_less_and_see_less_among_more_metrics() -> None:
+    def both(pairs: int) -> tuple[MetricJudgement, MetricJudgement]:
+        """By itself, and among 14."""
+        one = series(0.1, noise=0.07, pairs=pairs)
+        others = [series(0.0, noise=0.01, pairs=pairs, seed=seed) for seed in range(2, 15)]
+        return judged(one).metrics[0], judged(one, *others).metrics[0]
+
+    alone, among = both(12)
+    assert alone.is_claimed and not among.is_claimed
+    alone, among = both(16)
+    assert alone.smallest is not None and among.smallest is not None and alone.smallest < among.smallest
 
 
 def test_four_pairs_say_nothing_however_clear_they_are() -> None:
