@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cassandra.cluster import Cluster, Session
 
+from loadtests.cluster import machine
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
@@ -25,6 +26,7 @@ from scenarios.gate_file import GateSettings
 from sim.estate.model import build_estate
 from store.ports import StoreError
 
+DISK_FREE_MIB_MIN = 64  # with less a node can't make its next commit log segments
 METRICS_OF_PAIRS = 3  # the first ones say which metrics there is enough of
 Progress = Callable[[str], None]
 
@@ -73,7 +75,7 @@ def measure_sides(
     seed = sides[SideName.BASELINE].scenario.run.seed
     with ExitStack() as cleanup:
         benches = _benches(sides, folder, measured, progress, cleanup, memory_mib, profile_folder)
-        cleanup.enter_context(_dead_nodes_named(benches))
+        cleanup.enter_context(_dead_nodes_named(benches, folder))
         before = {name: touched(bench.cluster, bench.load.keyspace) for name, bench in benches.items()}
         was_sent_once = True
         for name, bench in benches.items():
@@ -157,13 +159,19 @@ def _benches(
 
 
 @contextmanager
-def _dead_nodes_named(benches: Mapping[SideName, Bench]) -> Iterator[None]:
-    """Whatever stops the measuring: where a node died of it, that is what is told."""
+def _dead_nodes_named(benches: Mapping[SideName, Bench], folder: Path) -> Iterator[None]:
+    """Whatever stops the measuring: where a node died of it, that is what is told, and that its disk is full."""
     try:
         yield
     except (HarnessError, StoreError, OSError):
-        for bench in benches.values():
-            bench.cluster.require_alive()
+        free_mib = machine.free_disk_mib(folder)  # of now: nodes that are stopped give their data's room back
+        try:
+            for bench in benches.values():
+                bench.cluster.require_alive()
+        except HarnessError as died:
+            if free_mib >= DISK_FREE_MIB_MIN:
+                raise
+            raise HarnessError(f"{died}; the disk of {folder} is full, {free_mib} MiB are left") from died
         raise
 
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from loadtests.cluster import machine
 from loadtests.errors import HarnessError
 from loadtests.gate import bench
 from loadtests.gate.bench import METRICS_OF_PAIRS, GateMeasurements, look, measure_sides
@@ -138,6 +139,14 @@ def test_a_node_that_died_is_named_whatever_was_met_first(
         course(Nodes(facts=iter([SAME]), fails=error, dead=died), monkeypatch)
     with pytest.raises(type(error), match=str(error.args[-1])):
         course(Nodes(facts=iter([SAME]), fails=error), monkeypatch)
+
+
+def test_a_node_that_died_of_a_full_disk_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_disk_mib", lambda _: 3)
+    with pytest.raises(HarnessError, match=r"node north-1 died; the disk of nowhere is full, 3 MiB are left"):
+        course(Nodes(facts=iter([SAME]), fails=HarnessError("no answer"), dead="node north-1 died"), monkeypatch)
+    with pytest.raises(HarnessError, match=r"^no answer$"):
+        course(Nodes(facts=iter([SAME]), fails=HarnessError("no answer")), monkeypatch)
 
 
 def test_each_pair_is_worked_out_once_however_often_the_gate_looks() -> None:

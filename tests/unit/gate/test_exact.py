@@ -19,6 +19,10 @@ def test_rows_are_missing_extra_or_altered() -> None:
     assert [each.split(":")[0] for each in found.examples] == ["missing", "extra", "altered"]
     assert "premises 3" in found.examples[0]
     assert difference(TABLE, "north", ours, dict(reversed(ours.items()))).is_same
+    more = {**ours, (9, 202601, 0): ("e", None)}
+    other = {**ours, (1, 202601, 0): ("a", [1, 3])}
+    for held, compared in ((ours, more), (more, ours), (ours, other)):  # extra, missing, altered: each by itself
+        assert not difference(TABLE, "north", held, compared).is_same
 
 
 def test_counters_of_both_sides_stand_side_by_side_and_one_that_a_side_lacks_is_none() -> None:

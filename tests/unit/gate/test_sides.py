@@ -72,6 +72,7 @@ def test_what_nodes_are_started_with_asks_for_a_cluster_each() -> None:
     assert shares_nodes(ours, changed(("topology.consistency.default", "ONE")).topology)
     assert not shares_nodes(ours, changed(("topology.commit_log_sync", "batch")).topology)
     assert not shares_nodes(ours, changed(("topology.cassandra.concurrent_writes", 16)).topology)
+    assert not shares_nodes(ours, changed(("topology.cassandra_version", "5.0.8")).topology)
 
 
 def test_pairs_turn_round_and_each_side_is_first_as_often() -> None:

@@ -215,6 +215,18 @@ def test_one_bad_moment_is_no_regression_and_no_pass_however_bad_it_is(name: Sid
     assert answered(failing([17], name, share=0.3)).answer is GateAnswer.PASS  # 0.75 % of all
 
 
+def test_failures_within_what_is_allowed_are_no_evidence() -> None:
+    """A bad moment of the candidate, and a share in every pair that nobody minds: no more than one pair speaks against it."""
+    given = failing(range(40), SideName.CANDIDATE, share=0.008)
+    worst = failing([17], SideName.CANDIDATE, share=0.9).pairs[17]
+    found = answered(judged([worst if pair.index == 17 else pair for pair in given.pairs]))
+    assert (
+        found.answer is GateAnswer.INCONCLUSIVE
+        and "failed more beyond that in 1 pair, the baseline in 0" in found.reasons[0]
+    )
+    assert answered(given).answer is GateAnswer.PASS
+
+
 def test_failures_take_as_many_pairs_as_the_family_asks_for() -> None:
     """By signs alone: of 14 metrics without a change and one that always points one way, 15 pairs."""
     assert answered(failing(range(60), SideName.CANDIDATE, count=14)).answer is GateAnswer.INCONCLUSIVE
