@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from loadtests.cluster.machine import fingerprint
+from loadtests.gate.failures import Failures
 from loadtests.gate.judgement import GateMetric, Series, judge
-from loadtests.gate.sides import SideName
 from meterstorm.jobs.gate_sides import RecordedSide
 from meterstorm.jobs.run_folder import new_folder
 from meterstorm.jobs.versions import versions
-from meterstorm.outcomes.gate import answer_of_speed, metric_of
+from meterstorm.outcomes.gate import answer_of_speed, failures_result, metric_of
 from reports.gate.page import write_gate_report
+from reports.gate.words import failures_sentence
 from reports.gate_history.folder import CPU, ERRORS, MEDIAN, P50, P99, RATE, past_of
 from reports.gate_history.past import Metric, Past, require_one_load, require_one_machine
 from reports.results.gate import GateResults, SideResult
@@ -44,19 +45,23 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
     """
     started = datetime.now(UTC)
     _require_pairs(baseline, candidate)
-    sides = {side.name: [past_of(path) for path in side.paths] for side in (baseline, candidate)}
-    ours, theirs = sides[baseline.name], sides[candidate.name]
+    ours, theirs = ([past_of(path) for path in side.paths] for side in (baseline, candidate))
     _require_alike(ours, theirs)
     metrics = {each: metric for each in ours[0].values if (metric := gate_metric(each, settings.limits)) is not None}
     family = series_of(metrics, ours, theirs)
     if not family:
         raise NoBaseline("the baseline and the candidate have no figure in common: nothing was measured that both have")
-    judgement = judge(family, settings, is_last=True)
+    failures = failures_of(ours, theirs, settings.errors.failed_share_max)
+    judgement = judge(family, settings, is_last=True, failures=failures)
+    failing = judgement.failures
     if losses := losses_of(theirs):
         answer, reasons = GateAnswer.REGRESSION, losses
+    elif failing and failing.is_regression:
+        answer, reasons = GateAnswer.REGRESSION, [failures_sentence(failures_result(failing))]
     else:
-        failing = [each for side in (baseline, candidate) for each in failing_of(side.name, sides[side.name], settings)]
-        answer, reasons = answer_of_speed(judgement, [*failing, *doubts_of([*ours, *theirs])])
+        is_open = failing is not None and failing.is_open and judgement.answer is not GateAnswer.REGRESSION
+        doubts = [failures_sentence(failures_result(failing))] if failing and is_open else []
+        answer, reasons = answer_of_speed(judgement, [*doubts, *doubts_of([*ours, *theirs])])
     with new_folder(out) as out:
         results = GateResults(
             scenario=ours[0].title,
@@ -77,6 +82,7 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
             sample=0,
             closed_loop=0,
             rate_per_s=0.0,
+            failures=failures_result(failing) if failing else None,
             metrics=tuple(
                 metric_of(each, GateAnswer.INCONCLUSIVE if answer is GateAnswer.INCONCLUSIVE else judgement.answer)
                 for each in judgement.metrics
@@ -132,19 +138,31 @@ def losses_of(runs: Sequence[Past]) -> list[str]:
     ]
 
 
-def failing_of(name: SideName, runs: Sequence[Past], settings: GateSettings) -> list[str]:
-    """Operations of which more was not acknowledged than is allowed, in the mean of a side's runs: a sentence each."""
-    allowed, shares = settings.errors.failed_share_max, dict[str, list[float]]()
-    for run in runs:
-        for metric, share in run.values.items():
-            if metric.name == ERRORS and metric.better is Better.LOWER:
-                shares.setdefault(metric.operation, []).append(share)
-    return [
-        f"operations were not acknowledged: {wording.percent(mean)} of {operation} of the {name}, "
-        f"{wording.percent(allowed)} allowed"
-        for operation, found in shares.items()
-        if (mean := float(np.mean(found))) > allowed
-    ]
+def failures_of(ours: Sequence[Past], theirs: Sequence[Past], allowed: float) -> Failures | None:
+    """What was not acknowledged, of each run the operation of which it is the greatest share; None where it was not recorded."""
+    worst = [[_worst_failing(run) for run in side] for side in (ours, theirs)]
+    if all(each is None for side in worst for each in side):
+        return None
+    shares = np.array([[0.0 if each is None else each[0] for each in side] for side in worst])
+    beyond = np.maximum(shares - allowed, 0.0)
+    return Failures(
+        baseline=float(shares[0].mean()),
+        candidate=float(shares[1].mean()),
+        allowed=allowed,
+        beyond=beyond[1] - beyond[0],
+        kinds=tuple(sorted({each[1] for side in worst for each in side if each is not None and each[0] > allowed})),
+    )
+
+
+def _worst_failing(run: Past) -> tuple[float, str] | None:
+    return max(
+        (
+            (share, metric.operation)
+            for metric, share in run.values.items()
+            if metric.name == ERRORS and metric.better is Better.LOWER
+        ),
+        default=None,
+    )
 
 
 def doubts_of(runs: Sequence[Past]) -> list[str]:

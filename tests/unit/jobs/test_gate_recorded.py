@@ -136,12 +136,30 @@ def test_an_inconclusive_run_leaves_nothing_to_claim(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_not_acknowledged_is_no_pass(tmp_path: Path) -> None:
+def failing_operation() -> dict[str, Any]:
     response = Percentiles(p50=1.0, p95=None, p99=10.0, p999=None, max=100.0)
-    failing = {OPERATION: operation(ok=900, failed=100, rate_per_s=500.0, response_ms=response)}
-    results = answer_of(tmp_path, write_sides(tmp_path, operations=failing))
-    assert results.answer is GateAnswer.INCONCLUSIVE
-    assert results.reasons[0].startswith(f"operations were not acknowledged: 10.0 % of {OPERATION} of the candidate")
+    return {OPERATION: operation(ok=900, failed=100, rate_per_s=500.0, response_ms=response)}
+
+
+def test_a_candidate_that_fails_in_all_pairs_is_a_regression(tmp_path: Path) -> None:
+    results = answer_of(tmp_path, write_sides(tmp_path, operations=failing_operation()))
+    assert results.answer is GateAnswer.REGRESSION
+    assert results.failures is not None and results.failures.worse_pairs == PAIRS
+    assert "10.0 % of the candidate's (ingest_reading)" in results.reasons[0]
+
+
+def test_one_bad_moment_and_a_baseline_that_fails_are_inconclusive(tmp_path: Path) -> None:
+    baseline, candidate = write_sides(tmp_path)
+    spoilt = load_results(candidate.paths[3])
+    all_bad = {
+        OPERATION: operation(ok=0, failed=1_000, rate_per_s=500.0, response_ms=spoilt.operations[OPERATION].response_ms)
+    }
+    spoilt.model_copy(update={"operations": all_bad}).write(candidate.paths[3])
+    results = answer_of(tmp_path, (baseline, candidate))
+    assert results.answer is GateAnswer.INCONCLUSIVE and "were not acknowledged" in results.reasons[0]
+    failing, fine = write_sides(tmp_path / "baseline", operations=failing_operation())[::-1]
+    results = gate_recorded(*sides(failing.paths, fine.paths), SETTINGS, tmp_path / "again")
+    assert results.answer is GateAnswer.INCONCLUSIVE and "were not acknowledged" in results.reasons[0]
 
 
 def test_too_few_pairs_are_inconclusive(tmp_path: Path) -> None:
