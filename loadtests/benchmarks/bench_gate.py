@@ -9,18 +9,30 @@ gate of a server that works a tenth more.
 """
 
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loadtests.cluster.machine import available_memory_mib
-from loadtests.gate.bench import GateMeasurements, measure_sides
+from loadtests.cluster.local import LocalCluster
+from loadtests.cluster.machine import available_memory_mib, fingerprint
+from loadtests.gate.bench import GateMeasurements, look, measure_sides
 from loadtests.gate.judgement import GateMetric, Series, judge
+from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName
+from loadtests.monitoring.node_counters import NodeCounters, ResourceCounters, processor_s
+from loadtests.sender.block import OperationBlock
 from loadtests.stats.estimates import wilson
+from loadtests.stubs import queueing_node
+from loadtests.stubs.target import stub_target
+from loadtests.trials.load import SampleLoad
+from loadtests.trials.turn import Bench, TrialSize, warm
+from scenarios.domain import Operation
 from scenarios.gate_file import Effort, GateAnswer, GateSettings, Limits
 from scenarios.spec import parse_scenario
 
@@ -152,3 +164,137 @@ def test_gate_minutes(benchmark: Any, tmp_path: Path, name: str, replaced: dict[
         candidate = candidate.replace(old, new, 1)
     answer, minutes, more = benchmark.pedantic(lambda: real_gate(tmp_path / "gate", candidate), rounds=1)
     benchmark.extra_info |= {"what": name, "answer": answer, "gate_minutes": minutes, **more}
+
+
+# --- gates of a stub --------------------------------------------------------------------------------------------------
+
+STUB_GATES = 30
+STUB_SERVERS, STUB_SERVICE_S = 16, 0.002
+STUB_TAIL = 1.10
+# The closed loop is short, as it measures a stub written in Python; the open one has some 9 responses beyond its p99.
+STUB_SIZE = TrialSize(count=1_200, rate_per_s=1_500.0, seconds=0.6)
+STUB_SETTINGS = GateSettings(
+    limits=Limits(response=0.1, response_p99=0.1), effort=Effort(pairs_max=150, minutes_max=5.0, seconds=0.6)
+)
+
+
+class StubCounters:
+    """What a stub's process has spent, read as that of nodes is."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def read(self) -> ResourceCounters:
+        return ResourceCounters(cpu_s=processor_s(self._pid), wan_bytes=0)
+
+    def settle(self) -> None:
+        """Whatever it has answered it has done."""
+
+
+@contextmanager
+def stub_bench(factor: float, seed: int) -> Iterator[Bench]:
+    """A stub with a tail of this factor, ready to be measured."""
+    with queueing_node.running_tailed(STUB_SERVERS, STUB_SERVICE_S, factor=factor, seed=seed) as (address, pid):
+        target = stub_target(address)
+        load = SampleLoad(
+            name="the stub",
+            scenario=parse_scenario(SCENARIO, "stub"),
+            sample=OperationBlock(rows=target.pool.rows, frames=target.pool.frames),
+            lanes=(Operation.INGEST_READING,),
+            writes=frozenset({Operation.INGEST_READING}),
+            written=(),
+            statements=target.statements,
+            ring=target.ring,
+        )
+        # A trial asks its cluster for nothing, and its counters for what they have spent.
+        yield Bench(cluster=cast(LocalCluster, None), counters=cast(NodeCounters, StubCounters(pid)), load=load)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StubGate:
+    """How a gate came out. naive: the ratio of the p99s of its first pair. noise_p99, noise: of a pair; p99's, and the worst."""
+
+    answer: GateAnswer
+    has_claimed: bool
+    worse: tuple[str, ...]
+    pairs: int
+    minutes: float
+    naive: float
+    noise_p99: float
+    noise: float
+
+
+def stub_gate(benches: Mapping[SideName, Bench], seed: int, looked: Callable[[], None] = lambda: None) -> StubGate:
+    """One gate of two stubs, as `measure_sides` looks at pairs; ended by what it knows, or after five minutes."""
+    measured, has_claimed = GateMeasurements(), False
+    begun = time.monotonic()
+
+    def is_enough(pairs: list[Pair]) -> bool:
+        nonlocal has_claimed
+        looked()
+        is_last = len(pairs) >= STUB_SETTINGS.effort.pairs_max or time.monotonic() > begun + 300
+        judgement = look(measured, STUB_SETTINGS, benches[SideName.BASELINE].load, is_last=is_last)
+        if judgement is None:
+            return False
+        has_claimed = has_claimed or any(each.is_claimed for each in judgement.metrics)
+        return judgement.is_final
+
+    measure(benches, STUB_SIZE, seed, is_enough, measured.pairs)
+    assert measured.judgement is not None
+    metrics = {each.metric.name: each for each in measured.judgement.metrics}
+    spreads = {name: float(np.std(each.observed, ddof=1)) for name, each in metrics.items()}
+    return StubGate(
+        answer=measured.judgement.answer,
+        has_claimed=has_claimed,
+        worse=tuple(name for name, each in metrics.items() if each.is_worse),
+        pairs=len(measured.pairs),
+        minutes=(time.monotonic() - begun) / 60,
+        naive=float(np.exp(metrics["writes p99"].observed[0])),
+        noise_p99=spreads["writes p99"],
+        noise=max(spreads.values()),
+    )
+
+
+def stub_figures(alike: Sequence[StubGate], slower: Sequence[StubGate]) -> dict[str, Any]:
+    """Both error rates with their intervals, of gates of stubs alike and of gates whose candidate has the longer tail."""
+    alarms = wilson(sum(each.has_claimed for each in alike), len(alike))
+    found = wilson(
+        sum(each.answer is GateAnswer.REGRESSION and "writes p99" in each.worse for each in slower), len(slower)
+    )
+    naive = wilson(sum(each.naive > 1.1 for each in alike), len(alike))
+    return {
+        "gate_false_alarm_measured": alarms.mean,
+        "gate_false_alarm_measured_high": alarms.high,
+        "naive_false_alarm_measured": naive.mean,
+        "gate_power_p99_measured": found.mean,
+        "gate_power_p99_measured_low": found.low,
+        **{
+            f"{name}_{what}": value
+            for name, gates in (("alike", alike), ("slower", slower))
+            for what, value in {
+                "gates": len(gates),
+                "answers": {answer: [each.answer for each in gates].count(answer) for answer in GateAnswer},
+                "pairs_median": float(np.median([each.pairs for each in gates])),
+                "minutes_median": round(float(np.median([each.minutes for each in gates])), 2),
+                "minutes_max": round(max(each.minutes for each in gates), 2),
+                "noise_p99_median": round(float(np.median([each.noise_p99 for each in gates])), 4),
+                "noise_max_median": round(float(np.median([each.noise for each in gates])), 4),
+            }.items()
+        },
+    }
+
+
+@pytest.mark.timeout(4 * 3_600)
+def test_gates_of_a_stub(benchmark: Any) -> None:
+    alike, slower = list[StubGate](), list[StubGate]()
+
+    def measure_all() -> None:
+        with stub_bench(1.0, 1) as baseline, stub_bench(1.0, 2) as same, stub_bench(STUB_TAIL, 3) as longer:
+            warm({1: baseline, 2: same, 3: longer}, 2.0, lambda told: None)
+            for gate in range(STUB_GATES):
+                for candidate, gates in ((same, alike), (longer, slower)):
+                    benches = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}
+                    gates.append(stub_gate(benches, gate))
+
+    benchmark.pedantic(measure_all, rounds=1)
+    benchmark.extra_info |= {**stub_figures(alike, slower), **fingerprint()}

@@ -15,13 +15,15 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer
 
+TAIL_SHARE = 0.04
 _DRAWS = 65_536
 _STREAM = 2**63  # of services: arrivals of the same seed must not be drawn alike
 _STARTED_S_MAX = 30.0
@@ -30,11 +32,14 @@ _STARTED_S_MAX = 30.0
 class QueueStation:
     """c servers, first come, first served. Called by one thread, with arrivals in their order."""
 
-    def __init__(self, servers: int, service_s: float, *, is_exponential: bool, seed: int = 1) -> None:
+    def __init__(
+        self, servers: int, service_s: float, *, is_exponential: bool, seed: int = 1, tail: float | None = None
+    ) -> None:
+        """tail: services are `tailed_services_s` with a tail longer by this factor, instead of exponential or constant."""
         assert servers >= 1 and service_s > 0
         self._free_s = [0.0] * servers  # when each server is free: a heap
         self._service_s = service_s
-        self._is_exponential = is_exponential
+        self._is_exponential, self._tail = is_exponential, tail
         self._random = np.random.Generator(np.random.Philox(key=np.array([seed, _STREAM], dtype=np.uint64)))
         self._draws: Iterator[float] = iter(())
 
@@ -45,13 +50,29 @@ class QueueStation:
         return end_s - at_s
 
     def _next_service_s(self) -> float:
-        if not self._is_exponential:
+        if self._tail is None and not self._is_exponential:
             return self._service_s
         drawn = next(self._draws, None)
         if drawn is None:
-            self._draws = iter(self._random.exponential(self._service_s, _DRAWS).tolist())
+            self._draws = iter(self._next_draws_s().tolist())
             drawn = next(self._draws)
         return drawn
+
+    def _next_draws_s(self) -> NDArray[np.float64]:
+        if self._tail is None:
+            return self._random.exponential(self._service_s, _DRAWS)
+        return tailed_services_s(self._random, self._service_s, _DRAWS, self._tail)
+
+
+def tailed_services_s(random: np.random.Generator, service_s: float, count: int, factor: float) -> NDArray[np.float64]:
+    """Services [s] of which 4 in 100 take some ten times as long as the others, and `factor` times that.
+
+    float64[count]. The 99th percentile of two factors has exactly their ratio, and what lies below the 95th is alike: a change of
+    the tail alone, whose size is known.
+    """
+    plain_s = random.gamma(4.0, service_s / 4, count)
+    tail_s = random.gamma(25.0, 10 * service_s / 25, count) * factor
+    return np.where(random.random(count) < TAIL_SHARE, tail_s, plain_s)
 
 
 # --- what is true of it ------------------------------------------------------------------------------------------------
@@ -104,7 +125,22 @@ def rate_max_per_s(servers: int, service_s: float, percentile: float, limit_s: f
 def running(servers: int, service_s: float, *, is_exponential: bool = True) -> Iterator[tuple[str, int]]:
     """Start the stub in a process of its own; its address while the block runs."""
     kind = "exponential" if is_exponential else "constant"
-    given = ["--servers", str(servers), "--service-ms", str(service_s * 1e3), "--kind", kind]
+    with _process(servers, service_s, ["--kind", kind]) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def running_tailed(
+    servers: int, service_s: float, *, factor: float, seed: int
+) -> Iterator[tuple[tuple[str, int], int]]:
+    """The same with `tailed_services_s`, drawn from `seed`; its address and its process id while the block runs."""
+    with _process(servers, service_s, ["--tail", str(factor), "--seed", str(seed)]) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def _process(servers: int, service_s: float, options: Sequence[str]) -> Iterator[tuple[tuple[str, int], int]]:
+    given = ["--servers", str(servers), "--service-ms", str(service_s * 1e3), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "loadtests.stubs.queueing_node", *given],
         stdin=subprocess.PIPE,
@@ -113,7 +149,7 @@ def running(servers: int, service_s: float, *, is_exponential: bool = True) -> I
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        yield "127.0.0.1", int(process.stdout.readline())
+        yield ("127.0.0.1", int(process.stdout.readline())), process.pid
     finally:
         process.stdin.close()
         process.stdout.close()
@@ -136,11 +172,16 @@ def main() -> None:
     parser.add_argument("--servers", type=int, required=True)
     parser.add_argument("--service-ms", type=float, required=True)
     parser.add_argument("--kind", choices=("exponential", "constant"), default="exponential")
+    parser.add_argument("--tail", type=float, help="the factor of the slow services; then --kind is not looked at")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     _keep_time()
     station = QueueStation(
-        given.servers, given.service_ms / 1e3, is_exponential=given.kind == "exponential", seed=given.seed
+        given.servers,
+        given.service_ms / 1e3,
+        is_exponential=given.kind == "exponential",
+        seed=given.seed,
+        tail=given.tail,
     )
 
     def answer(execute: Execute) -> ScriptedAnswer:

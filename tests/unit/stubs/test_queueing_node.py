@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loadtests.stats.bootstrap import keyed_generator
-from loadtests.stubs.queueing_node import QueueStation, erlang_c, rate_max_per_s, share_slower
+from loadtests.stubs.queueing_node import QueueStation, erlang_c, rate_max_per_s, share_slower, tailed_services_s
 
 
 def test_erlang_c_of_one_and_two_servers() -> None:
@@ -38,3 +38,17 @@ def test_the_station_is_the_queue_of_the_formula(servers: int) -> None:
 def test_constant_service_without_waiting_takes_its_time() -> None:
     station = QueueStation(2, 1.0, is_exponential=False)
     assert [station.stay_s(at) for at in (0.0, 0.0, 0.5, 10.0)] == pytest.approx([1.0, 1.0, 1.5, 1.0])
+
+
+def test_a_longer_tail_changes_the_99th_percentile_by_its_factor_and_nothing_below_the_95th() -> None:
+    plain, longer = (tailed_services_s(np.random.default_rng(1), 0.002, 100_000, factor) for factor in (1.0, 1.1))
+    at = [50, 90, 95, 99]
+    ratios = np.percentile(longer, at) / np.percentile(plain, at)
+    assert ratios[:3] == pytest.approx([1, 1, 1], abs=0.01) and ratios[3] == pytest.approx(1.1, abs=1e-9)
+    assert longer.mean() / plain.mean() < 1.04
+
+
+def test_a_station_draws_its_tailed_services_from_its_seed() -> None:
+    one, same, other = (QueueStation(16, 0.002, is_exponential=True, seed=seed, tail=1.0) for seed in (1, 1, 2))
+    stays = [[station.stay_s(10.0 * at) for at in range(50)] for station in (one, same, other)]
+    assert stays[0] == pytest.approx(stays[1]) and stays[0] != pytest.approx(stays[2])
