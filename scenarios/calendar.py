@@ -2,11 +2,13 @@
 
 A local day runs from its first instant to that of the next: 48 half-hours, 46 or 50 where the clocks change (47 or 49 where
 they change by half an hour). Half-hours themselves are UTC's everywhere, so a zone whose days don't begin on one is refused.
+A calendar also says how long the *slots* are that meters hold, half-hours or quarter-hours (96 a day): whoever puts readings into
+days has both from one place.
 Days are counted since 1970-01-01 of the local calendar. Zone data: the machine's, or the package tzdata where it has none.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US, SLOT_US
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 """No zone's rules are known for years after these; what the data says of them is a guess."""
@@ -30,14 +32,50 @@ class CalendarError(ValueError):
     """A zone that there is not, or one that readings of half-hours can't be put into days by; the message says which."""
 
 
+SLOTS_PER_HOUR = (2, 4)
+"""What meters may hold: half-hours, or quarter-hours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The calendar of a time zone. Raises CalendarError for an unknown zone; every method for a day that it can't tell."""
+    """The calendar of a time zone, in slots of one length.
+
+    Raises CalendarError for an unknown zone or length; every method for a day that it can't tell.
+    """
 
     zone: str
+    slots_per_hour: int = 2
 
     def __post_init__(self) -> None:
         _zone(self.zone)
+        if self.slots_per_hour not in SLOTS_PER_HOUR:
+            raise CalendarError(
+                f"{self.slots_per_hour} slots an hour: meters hold {' or '.join(map(str, SLOTS_PER_HOUR))}"
+            )
+
+    @property
+    def slots_per_day(self) -> int:
+        """Of a UTC day: 48 half-hours, or 96 quarter-hours."""
+        return 24 * self.slots_per_hour
+
+    @property
+    def slot_us(self) -> int:
+        """How long a slot is [us]."""
+        return DAY_US // self.slots_per_day
+
+    @property
+    def slots_are(self) -> str:
+        """What its slots are called."""
+        return "half-hours" if self.slots_per_hour == 2 else "quarter-hours"
+
+    @property
+    def slots_per_half_hour(self) -> int:
+        """1, or 2 quarter-hours."""
+        return self.slots_per_hour // 2
+
+    def in_utc(self) -> "Calendar":
+        """The same slots by UTC's days."""
+        return replace(self, zone="UTC")
 
     def day_starts_us(self, day: NDArray[np.integer]) -> NDArray[np.int64]:
         """When local days begin: integers[n], days since 1970 -> int64[n] [us since the Unix epoch]."""
@@ -61,34 +99,34 @@ class Calendar:
         return day + (instants >= self.day_starts_us(day + 1)) - (instants < self.day_starts_us(day))
 
     def midnight_slots(self, day_start_us: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The half-hour of UTC days at which the next local day begins: int64[n], 1 .. 47, or 48 where none begins within.
+        """The slot of UTC days at which the next local day begins: int64[n], 1 .. 47, or 48 where none begins within (95, 96).
 
         day_start_us: integers[n], 00:00 UTC [us since the Unix epoch].
         """
         day_starts = np.asarray(day_start_us, np.int64)
         if self.zone == "UTC":
-            return np.full(len(day_starts), SLOTS_PER_DAY, np.int64)
+            return np.full(len(day_starts), self.slots_per_day, np.int64)
         starts, which = np.unique(day_starts, return_inverse=True)
         first = self.days_of(starts)
         if (self.day_starts_us(first + 2) < starts + DAY_US).any():
             raise CalendarError(f"{self.zone}: two of its days begin within one UTC day")
-        slots = (self.day_starts_us(first + 1) - starts) // SLOT_US
-        of_starts: NDArray[np.int64] = np.minimum(slots, SLOTS_PER_DAY)
+        slots = (self.day_starts_us(first + 1) - starts) // self.slot_us
+        of_starts: NDArray[np.int64] = np.minimum(slots, self.slots_per_day)
         return of_starts[which]
 
     def wall_slots(self, instant_us: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The local day of instants, since 1970, and the half-hour that the clock on the wall shows: int64[n] twice, 0 .. 47.
+        """The local day of instants, since 1970, and the slot that the clock on the wall shows: int64[n] twice, 0 .. 47 (95).
 
-        instant_us: integers[n] [us since the Unix epoch]. Where the clocks change, a day lacks some half-hours or has some twice.
+        instant_us: integers[n] [us since the Unix epoch]. Where the clocks change, a day lacks some slots or has some twice.
         """
         instants = np.asarray(instant_us, np.int64)
         days = self.days_of(instants)
         starts_us = self.day_starts_us(days)
-        slots = (instants - starts_us) // SLOT_US
+        slots = (instants - starts_us) // self.slot_us
         is_odd = self.day_starts_us(days + 1) - starts_us != DAY_US
         for day in np.unique(days[is_odd]).tolist():
             of_day = days == day
-            slots[of_day] = _wall_slots(self.zone, day)[slots[of_day]]
+            slots[of_day] = _wall_slots(self, day)[slots[of_day]]
         return days, slots
 
     def day_start_us(self, day: int) -> int:
@@ -212,12 +250,12 @@ def _day_start_us(name: str, day: int) -> int:
 
 
 @lru_cache(maxsize=512)
-def _wall_slots(name: str, day: int) -> NDArray[np.int64]:
-    """What the clock on the wall shows at each half-hour of a day, since 1970: int64[its half-hours], 0 .. 47."""
-    calendar, zone = Calendar(name), _zone(name)
-    starts_us = range(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US)
+def _wall_slots(calendar: Calendar, day: int) -> NDArray[np.int64]:
+    """What the clock on the wall shows at each slot of a day, since 1970: int64[its slots], 0 .. 47, or 95."""
+    zone, an_hour = _zone(calendar.zone), calendar.slots_per_hour
+    starts_us = range(calendar.day_start_us(day), calendar.day_start_us(day + 1), calendar.slot_us)
     shown = [datetime.fromtimestamp(one // 1_000_000, zone) for one in starts_us]
-    return np.array([one.hour * 2 + one.minute // 30 for one in shown], np.int64)
+    return np.array([one.hour * an_hour + one.minute * an_hour // 60 for one in shown], np.int64)
 
 
 UTC_CALENDAR = Calendar("UTC")

@@ -362,6 +362,11 @@ class Estate(Part):
         return self.premises * len(self.fuels)
 
     @property
+    def calendar(self) -> Calendar:
+        """The customers', in slots as long as meters hold them."""
+        return Calendar(self.time_zone, self.slots_per_hour)
+
+    @property
     def slots_per_day(self) -> int:
         """48 half-hours, or 96 quarter-hours."""
-        return 24 * self.slots_per_hour
+        return self.calendar.slots_per_day

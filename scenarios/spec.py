@@ -28,7 +28,7 @@ from scenarios.alterations import (
     require_alterations,
     require_options,
 )
-from scenarios.calendar import Calendar, require_one_rule
+from scenarios.calendar import require_one_rule
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
 from scenarios.estate import (
     CAMPAIGNS_MAX,
@@ -348,9 +348,7 @@ class Scenario(Part):
             )
         announced = {one.effective_h for one in self.campaigns} - {None}
         first_day = (self.run.start - date(1970, 1, 1)).days
-        on_sale = require_tariffs(
-            self.tariffs, first_day, Calendar(self.estate.time_zone), len(announced), self.estate.slots_per_hour
-        )
+        on_sale = require_tariffs(self.tariffs, first_day, self.estate.calendar, len(announced))
         require_caps(self.caps, on_sale, [region.name for region in self.estate.regions])
         return self
 

@@ -17,6 +17,7 @@ from scenarios.tariffs import (
     DAY_NAMES,
     FUELS,
     HOLIDAYS_MAX,
+    NOT_PUBLISHED,
     NPENCE_DEAREST_MIN,
     TARIFFS_MAX,
     Band,
@@ -163,8 +164,8 @@ class TariffSpec(Part):
     half: Half = Field(default=Half.UP, description="what becomes of half a penny")
     series: dict[Literal["electricity", "export"], tuple[tuple[Price, ...], ...]] = Field(
         default_factory=dict,
-        description="of each local day of the span a price for each half-hour; none: not published, the day before holds; "
-        'first ones and then "...": published in part',
+        description="of each local day of the span a price for each half-hour (or quarter-hour, as meters hold them); none: not "
+        'published, the day before holds; first ones and then "...": published in part',
     )
 
     @model_validator(mode="after")
@@ -306,7 +307,7 @@ def require_caps(specs: tuple[CapSpec, ...], tariffs: Sequence[Tariff], regions:
 
 
 def require_tariffs(
-    specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0, slots_per_hour: int = 2
+    specs: tuple[TariffSpec, ...], first_day: int, calendar: Calendar, announcements: int = 0
 ) -> list[Tariff]:
     """Each tariff as it takes most room on a price list. Raises ValueError for tariffs that can't be on sale together.
 
@@ -321,7 +322,7 @@ def require_tariffs(
             + ", ".join(f"'{spec.name}' {spec.share:g}" for spec in specs)
         )
     for spec in specs:
-        _require_slot_length(spec, first_day, slots_per_hour)
+        _require_slot_length(spec, first_day, calendar)
     longest = []  # of each tariff, as a row of the price lists has it
     for spec in specs:
         kept = [spec.tariff(), *spec.series_of_days(first_day, calendar).values()]
@@ -332,14 +333,16 @@ def require_tariffs(
     return longest
 
 
-def _require_slot_length(spec: TariffSpec, first_day: int, slots_per_hour: int) -> None:
+def _require_slot_length(spec: TariffSpec, first_day: int, calendar: Calendar) -> None:
     """Raises TariffError for prices of half-hours where meters hold quarter-hours, and the other way round."""
     for fuel, days in spec.series.items():
         for day, prices in enumerate(days, start=first_day):
             is_of_quarters = len(prices) > max(SLOTS_A_DAY)
-            if prices and (is_of_quarters or slots_per_hour != 2):
+            # of how long a slot the first prices of a day are, nobody can tell
+            is_of_halves = len(prices) in SLOTS_A_DAY and prices[-1] != NOT_PUBLISHED
+            if (is_of_quarters and calendar.slots_per_hour == 2) or (is_of_halves and calendar.slots_per_hour == 4):
                 raise TariffError(
                     f"tariff '{spec.name}', {day_text(day)}: {len(prices)} prices of {fuel} are of "
-                    f"{'quarter' if is_of_quarters else 'half'}-hours, and estate.slots_per_hour = {slots_per_hour}; prices are "
-                    "held by the half-hour, for meters of half-hours"
+                    f"{'quarter' if is_of_quarters else 'half'}-hours, and estate.slots_per_hour = {calendar.slots_per_hour}: a "
+                    "series has a price for each slot that meters hold"
                 )

@@ -2,8 +2,9 @@
 
 A tariff switches by the clock on the wall, as customers are promised, or by UTC, as meters do. Its bands give a rate to
 half-hours of kinds of days in some months; what no band covers has the rate that `otherwise` names. Or it has a series: a price
-for each half-hour of one local day, in their order, 46 or 50 of them where the clocks change. On a day for which no series
-was published the last one stays in force, by the clock on the wall.
+for each half-hour of one local day, in their order, 46 or 50 of them where the clocks change, or for each quarter-hour where
+meters hold those: 96 a day, 92 or 100. On a day for which no series was published the last one stays in force, by the clock on
+the wall. Bands are of half-hours, whatever meters hold.
 Blocks give what a home uses of a fuel on a local day beyond so much other prices, rate by rate.
 
 Prices are integers in billionths of a penny a Wh (npence): 26.4159 p a kWh are 26,415,900. Those of export are negative.
@@ -20,11 +21,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.calendar import FIRST_YEAR, LAST_YEAR, Calendar, day_text
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.calendar import FIRST_YEAR, LAST_YEAR, SLOTS_A_DAY, Calendar, day_text
+from scenarios.domain import DAY_US, SLOTS_PER_DAY
 
 TARIFFS_MAX = 32  # of a price list
 RATES_MAX = 50  # of a tariff: as many as a day can have half-hours
+QUARTERS_MAX = 100  # of a series: as many quarter-hours as a day can have
 BANDS_MAX = 64
 HOLIDAYS_MAX = 400
 BLOCKS_MAX = 3  # of a fuel, beyond the first: British smart meters have four with it (SMETS2, tariff block prices)
@@ -138,10 +140,8 @@ class Tariff:
     otherwise: int | None = None  # the rate of what no band covers; without bands: of all
     clock: TariffClock = TariffClock.LOCAL
     holidays: tuple[int, ...] = ()  # days since 1970
-    series_day: int | None = (
-        None  # the local day whose half-hours the rates are, in their order; then there are no bands
-    )
-    # of a series: how many of its first half-hours were published, by fuel code; the others' prices are those of before
+    series_day: int | None = None  # the local day whose slots the rates are, in their order; then there are no bands
+    # of a series: how many of its first slots were published, by fuel code; the others' prices are those of before
     published: tuple[int, int, int] | None = None
     blocks: tuple[Block, ...] = ()  # beyond the first, whose prices are those of the rates; a fuel's by what is above
     standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
@@ -170,8 +170,9 @@ class Tariff:
         return f"tariff '{self.name}'"
 
     def _check_rates(self) -> None:
-        if not 1 <= len(self.rates) <= RATES_MAX:
-            raise TariffError(f"{self} has {len(self.rates)} rates: 1 .. {RATES_MAX} are possible")
+        rates_max = RATES_MAX if self.series_day is None else QUARTERS_MAX
+        if not 1 <= len(self.rates) <= rates_max:
+            raise TariffError(f"{self} has {len(self.rates)} rates: 1 .. {rates_max} are possible")
         if len({rate.name for rate in self.rates}) != len(self.rates):
             raise TariffError(f"{self}: two rates have the same name")
         for rate in self.rates:
@@ -249,15 +250,21 @@ class Tariff:
         """Has a fuel several prices of a day's series?"""
         return self.series_day is not None and len({rate.npence_per_wh[fuel] for rate in self.rates}) > 1
 
-    def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
-        """The rate of a half-hour of the tariff's clock, an index into `rates`.
+    @property
+    def series_slots_per_hour(self) -> int:
+        """How many of a series' prices an hour has: no day has so few quarter-hours that they could be half-hours."""
+        return 4 if len(self.rates) > max(SLOTS_A_DAY) else 2
 
-        day: since 1970; slot: as the clock shows it, 0 .. 47; ordinal: which of its day it is, 0 .. 49; absent: as `slot`.
+    def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
+        """The rate of a slot of the tariff's clock, an index into `rates`. Of a series a slot is as long as its prices are for.
+
+        day: since 1970; slot: as the clock shows it, 0 .. 47, or 95; ordinal: which of its day it is, 0 .. 49, or 99; absent: as
+        `slot`.
         """
         if self.series_day is not None:
             if day == self.series_day:
                 return min(slot if ordinal is None else ordinal, len(self.rates) - 1)
-            return _series_rates(tuple(rate.name for rate in self.rates))[slot]
+            return _series_rates(tuple(rate.name for rate in self.rates), self.series_slots_per_hour)[slot]
         of_day = _EPOCH + timedelta(days=day)
         kind = HOLIDAY if day in self.holidays else of_day.weekday()
         for band in self.bands:
@@ -267,22 +274,22 @@ class Tariff:
         return self.otherwise
 
     def is_carried_on(self, fuel: int, day: int, ordinal: int) -> bool:
-        """Is the price of the half-hour, the day's `ordinal`-th from 0, one of before, as none was published for it?"""
+        """Is the price of the slot, the day's `ordinal`-th from 0, one of before, as none was published for it?"""
         if self.series_day is None or day != self.series_day:
             return self.series_day is not None
         return self.published is not None and ordinal >= self.published[fuel]
 
 
 @lru_cache(maxsize=1_024)
-def _series_rates(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Of each half-hour of the clock on the wall, the rate that a series of another day has for it, by the rates' names.
+def _series_rates(names: tuple[str, ...], slots_per_hour: int) -> tuple[int, ...]:
+    """Of each slot of the clock on the wall, the rate that a series of another day has for it, by the rates' names.
 
     Of two that the clock showed the same the first; where it showed none, as the clocks went forward, the one before.
     """
     shown = {name: at for at, name in reversed(list(enumerate(names)))}
     rates = [0]
-    for slot in range(SLOTS_PER_DAY):
-        rates.append(shown.get(slot_text(slot), rates[-1]))
+    for slot in range(24 * slots_per_hour):
+        rates.append(shown.get(slot_text(slot, slots_per_hour), rates[-1]))
     return tuple(rates[1:])
 
 
@@ -324,10 +331,17 @@ def _where(day: int, month: int, slot: int) -> str:
 
 @lru_cache(maxsize=65_536)
 def _rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
-    instants = day_start_us + np.arange(SLOTS_PER_DAY, dtype=np.int64) * SLOT_US
-    clock = calendar if tariff.clock is TariffClock.LOCAL else Calendar("UTC")
+    if tariff.series_day is not None and tariff.series_slots_per_hour != calendar.slots_per_hour:
+        raise TariffError(
+            f"{tariff}: its prices of {day_text(tariff.series_day)} are {len(tariff.rates)}, so {tariff.series_slots_per_hour} "
+            f"an hour, and meters hold {calendar.slots_are}"
+        )
+    instants = day_start_us + np.arange(calendar.slots_per_day, dtype=np.int64) * calendar.slot_us
+    clock = calendar if tariff.clock is TariffClock.LOCAL else calendar.in_utc()
     days, slots = clock.wall_slots(instants)
-    ordinals = (instants - clock.day_starts_us(days)) // SLOT_US
+    ordinals = (instants - clock.day_starts_us(days)) // calendar.slot_us
+    if tariff.series_day is None:
+        slots = slots // calendar.slots_per_half_hour  # bands are of half-hours
     rates = np.array(
         [
             tariff.rate_at(day, slot, ordinal=ordinal)
@@ -340,9 +354,12 @@ def _rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDAr
 
 
 def rates_of_day(tariff: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
-    """The rate of each half-hour of a UTC day: its 00:00 UTC [us since the Unix epoch] -> int64[48], indices into `rates`."""
+    """The rate of each slot of a UTC day: its 00:00 UTC [us since the Unix epoch] -> int64[48], or 96, indices into `rates`.
+
+    Raises TariffError for a series of other slots than the calendar's.
+    """
     if tariff.is_flat:
-        return np.full(SLOTS_PER_DAY, tariff.otherwise, np.int64)
+        return np.full(calendar.slots_per_day, tariff.otherwise, np.int64)
     assert day_start_us % DAY_US == 0, "a day that does not start at midnight"
     return _rates_of_day(tariff, calendar, day_start_us)
 
@@ -360,24 +377,31 @@ def with_series(
 ) -> Tariff:
     """The tariff with the prices of one local day, as they are published on the day before.
 
-    day: since 1970; pence_per_kwh: fuel -> a price for each half-hour of the day, in their order, as text; one that ends with
-    NOT_PUBLISHED is of the day's first half-hours only. last: what was in force before, whose prices the others have by the clock
+    day: since 1970; pence_per_kwh: fuel -> a price for each slot of the day, in their order, as text; one that ends with
+    NOT_PUBLISHED is of the day's first slots only. last: what was in force before, whose prices the others have by the clock
     on the wall, and all of a fuel that is not named; absent: the tariff's first rate.
     Raises TariffError for a series of another length than its day's.
     """
-    instants = np.arange(calendar.day_start_us(day), calendar.day_start_us(day + 1), SLOT_US, dtype=np.int64)
+    from_us, before_us = calendar.day_start_us(day), calendar.day_start_us(day + 1)
+    instants = np.arange(from_us, before_us, calendar.slot_us, dtype=np.int64)
     published = {
         fuel: _published_count(tariff, day, fuel, told, len(instants), calendar) for fuel, told in pence_per_kwh.items()
     }
     slots = calendar.wall_slots(instants)[1].tolist()
+    texts = [slot_text(slot, calendar.slots_per_hour) for slot in slots]
 
     def carried(slot: int) -> Rate:
-        return tariff.rates[0] if last is None else last.rates[last.rate_at(day, slot)]
+        if last is None:
+            return tariff.rates[0]
+        # what has bands is of half-hours
+        return last.rates[
+            last.rate_at(day, slot if last.series_day is not None else slot // calendar.slots_per_half_hour)
+        ]
 
     def price(fuel: str, at: int) -> int:
         if at >= published.get(fuel, 0):
             return carried(slots[at]).npence_per_wh[FUELS.index(fuel)]
-        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at])}")
+        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {texts[at]}")
         return -told if fuel == FUELS[_EXPORT] else told
 
     counts = [
@@ -388,12 +412,12 @@ def with_series(
         name=tariff.name,
         rates=tuple(
             Rate(
-                # the second of two half-hours that the wall clock calls the same
-                name=slot_text(slot) + ("b" if slot in slots[:at] else ""),
+                # the second of two slots that the wall clock calls the same
+                name=text + ("b" if text in texts[:at] else ""),
                 register=Register.STANDARD,
                 npence_per_wh=(price(FUELS[0], at), price(FUELS[1], at), price(FUELS[2], at)),
             )
-            for at, slot in enumerate(slots)
+            for at, text in enumerate(texts)
         ),
         series_day=day,
         published=None if min(counts) == len(instants) else (counts[0], counts[1], counts[2]),
@@ -404,27 +428,26 @@ def with_series(
     )
 
 
-def _published_count(
-    tariff: Tariff, day: int, fuel: str, told: Sequence[str], half_hours: int, calendar: Calendar
-) -> int:
-    """Of how many of a day's half-hours a series has prices."""
+def _published_count(tariff: Tariff, day: int, fuel: str, told: Sequence[str], slots: int, calendar: Calendar) -> int:
+    """Of how many of a day's slots a series has prices."""
+    what = calendar.slots_are
     if fuel not in FUELS:
         raise TariffError(f"{tariff} has no prices of {fuel}: there are {', '.join(FUELS)}")
-    of_zone = f" in {calendar.zone}" if half_hours != SLOTS_PER_DAY else ""
+    of_zone = f" in {calendar.zone}" if slots != calendar.slots_per_day else ""
     if told and told[-1] == NOT_PUBLISHED:
-        if not 1 <= len(told) - 1 < half_hours:
+        if not 1 <= len(told) - 1 < slots:
             raise TariffError(
                 f'{tariff}: {len(told) - 1} prices of {fuel} before "{NOT_PUBLISHED}" for {day_text(day)}, which has '
-                f"{half_hours} half-hours{of_zone}: a day published in part has some of them, one that is not published an "
+                f"{slots} {what}{of_zone}: a day published in part has some of them, one that is not published an "
                 "empty list"
             )
         return len(told) - 1
-    if len(told) != half_hours:
+    if len(told) != slots:
         raise TariffError(
-            f"{tariff}: {len(told)} prices of {fuel} for {day_text(day)}, which has {half_hours} half-hours{of_zone}"
-            + (f'; where only the first were published, end with "{NOT_PUBLISHED}"' if len(told) < half_hours else "")
+            f"{tariff}: {len(told)} prices of {fuel} for {day_text(day)}, which has {slots} {what}{of_zone}"
+            + (f'; where only the first were published, end with "{NOT_PUBLISHED}"' if len(told) < slots else "")
         )
-    return half_hours
+    return slots
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------------------
@@ -478,9 +501,9 @@ def _unscaled(parts: int, decimals: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def slot_text(slot: int) -> str:
-    """A half-hour by its start on the clock: 33 is 16:30."""
-    return f"{slot // 2:02d}:{slot % 2 * 30:02d}"
+def slot_text(slot: int, slots_per_hour: int = 2) -> str:
+    """A slot by its start on the clock: of half-hours 33 is 16:30."""
+    return f"{slot // slots_per_hour:02d}:{slot % slots_per_hour * 60 // slots_per_hour:02d}"
 
 
 def slot_of(text: str, where: str) -> int:

@@ -34,7 +34,7 @@ class HeldVersion:
     schema: str
     version: int
     views_to_rebuild: tuple[str, ...]  # what migrations before have asked for and nobody has done yet
-    time_zone: str = UTC_CALENDAR.zone  # by whose midnights the views divide days
+    calendar: Calendar = UTC_CALENDAR  # by whose midnights the views divide days, in slots of whose length the log is
 
 
 MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
@@ -103,12 +103,18 @@ def migrations_to(
     return way
 
 
-def check_time_zone(held: HeldVersion, calendar: Calendar, keyspace: str) -> None:
-    """Raises StoreError where a keyspace divides its days by another calendar: its views would be of both, and of neither."""
-    if held.time_zone != calendar.zone:
+def check_calendar(held: HeldVersion, calendar: Calendar, keyspace: str) -> None:
+    """Raises StoreError where a keyspace is of another calendar: its views would be of both, and of neither."""
+    another = "or name another keyspace in [topology] keyspace"
+    if held.calendar.zone != calendar.zone:
         raise StoreError(
-            f"keyspace {keyspace} has its customers' days by {held.time_zone}, not by {calendar.zone}: ask for that "
-            "([estate] time_zone), or name another keyspace in [topology] keyspace"
+            f"keyspace {keyspace} has its customers' days by {held.calendar.zone}, not by {calendar.zone}: ask for that "
+            f"([estate] time_zone), {another}"
+        )
+    if held.calendar.slots_per_hour != calendar.slots_per_hour:
+        raise StoreError(
+            f"keyspace {keyspace} holds {held.calendar.slots_are}, not {calendar.slots_are}: ask for that "
+            f"([estate] slots_per_hour = {held.calendar.slots_per_hour}), {another}"
         )
 
 

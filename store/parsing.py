@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, Source, premises_of_mpxn
-from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, SLOT_WH_MAX, Reason, Refused
+from scenarios.calendar import UTC_CALENDAR, Calendar
+from scenarios.domain import DAY_US, Quality, Source, premises_of_mpxn
+from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Refused, slot_wh_max
 from store.rows import ESTIMATE_REVISION, Readings
 from store.tariffs import ELECTRICITY, EXPORT, GAS, MISSING_WH
 
@@ -34,7 +35,8 @@ class Delivery:
     half-hour that was lost; a masked cell elsewhere is no number.
     """
 
-    slot_count: int  # 0 .. 48 half-hours a row; 0 is a register alone; of any other number each row has the wrong shape
+    # 0 .. 48 half-hours a row, or 96 quarter-hours; 0 is a register alone; of any other number each row has the wrong shape
+    slot_count: int
     mpxn: Column  # [n]
     interval_start_us: Column  # [n] [us since the Unix epoch]
     values_wh: Sequence[Column] | NDArray[Any]  # [n, slot_count] [Wh]
@@ -74,13 +76,13 @@ class Parsed:
     is_register_odd: NDArray[np.bool_]  # [n] is the register all that is wrong? Then `reason` is about it
 
 
-def parse(delivery: Delivery, meters: Meters) -> Parsed:
-    """Rows as numbers, and what can be said of each without any other.
+def parse(delivery: Delivery, meters: Meters, calendar: Calendar = UTC_CALENDAR) -> Parsed:
+    """Rows as numbers, and what can be said of each without any other. Of the calendar it is asked how long a slot is.
 
     Raises Refused where columns differ in length: nobody could say which cells are one row.
     """
-    n = len(delivery.received_at_us)
-    is_day = isinstance(delivery.slot_count, int | np.integer) and 0 <= delivery.slot_count <= SLOTS_PER_DAY
+    n, slots, slot_us = len(delivery.received_at_us), calendar.slots_per_day, calendar.slot_us
+    is_day = isinstance(delivery.slot_count, int | np.integer) and 0 <= delivery.slot_count <= slots
     k = int(delivery.slot_count) if is_day else 0
     reason, detail = np.zeros(n, np.uint8), dict[int, str]()
     numbers: dict[str, NDArray[np.int64]] = {}
@@ -91,23 +93,23 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
     received_us = _numbers(delivery.received_at_us, "received_at_us", reason, detail)
     _check_length("values_wh", delivery.values_wh, n)
     if is_day:
-        values, is_missing = _values(delivery.values_wh, k, reason, detail)
+        values, is_missing = _values(delivery.values_wh, k, calendar, reason, detail)
     else:
         values, is_missing = np.zeros((n, 0), np.int64), np.zeros((n, 0), np.bool_)
         for row in range(n):
-            text = f"{_shown(delivery.slot_count)} half-hours a row: it is of one UTC day, 0 .. {SLOTS_PER_DAY}"
+            text = f"{_shown(delivery.slot_count)} {calendar.slots_are} a row: it is of one UTC day, 0 .. {slots}"
             _tell(row, Reason.WRONG_SHAPE, text, reason, detail)
     for row in np.flatnonzero((received_us < 0) | (received_us > INSTANT_MAX_US - CLOCK_TOLERANCE_US)).tolist():
         why = Reason.MISALIGNED if received_us[row] < 0 else Reason.IN_FUTURE
         _tell(row, why, f"received_at_us = {received_us[row]}: not in the years 1970 .. 9999", reason, detail)
     received_us = received_us.clip(0, INSTANT_MAX_US)
     premises, fuel = meters.find(numbers["mpxn"])
-    start_us, end_us = numbers["interval_start_us"], numbers["interval_start_us"] + k * SLOT_US
-    slot_max = np.array(SLOT_WH_MAX)[fuel]
+    start_us, end_us = numbers["interval_start_us"], numbers["interval_start_us"] + k * slot_us
+    slot_max = slot_wh_max(slot_us)[fuel]
     for one, is_so in (
         (Reason.UNKNOWN_METER, premises < 0),
         (Reason.UNKNOWN_CODE, _is_unknown_code(numbers)),
-        (Reason.MISALIGNED, _is_misaligned(start_us, k)),
+        (Reason.MISALIGNED, _is_misaligned(start_us, k, slot_us)),
         (Reason.IN_FUTURE, end_us > received_us + CLOCK_TOLERANCE_US),
         (Reason.NEGATIVE, (values < 0).any(axis=1)),
         (Reason.IMPLAUSIBLE, (values > slot_max[:, np.newaxis]).any(axis=1)),
@@ -130,6 +132,7 @@ def parse(delivery: Delivery, meters: Meters) -> Parsed:
         revision=numbers["revision"].clip(fits.min, fits.max).astype(np.int32),
         source=numbers["source"].clip(0, 127).astype(np.int8),
         quality=numbers["quality"].clip(0, 127).astype(np.int8),
+        slot_us=slot_us,
     )
     return Parsed(readings=readings, reason=reason, detail=detail, is_register_odd=is_register_odd)
 
@@ -162,7 +165,11 @@ def _is_beyond(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _values(
-    rows: Sequence[Column] | NDArray[Any], k: int, reason: NDArray[np.uint8], detail: dict[int, str]
+    rows: Sequence[Column] | NDArray[Any],
+    k: int,
+    calendar: Calendar,
+    reason: NDArray[np.uint8],
+    detail: dict[int, str],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The half-hours as int64[n, k], and which of them were lost, bool[n, k]; those hold 0."""
     if isinstance(rows, np.ndarray) and rows.dtype.kind == "i" and rows.shape == (len(reason), k):
@@ -173,7 +180,7 @@ def _values(
     out, is_lost = np.zeros((len(reason), k), np.int64), np.zeros((len(reason), k), np.bool_)
     for row, cells in enumerate(rows):
         if not _is_row(cells) or len(cells) != k:
-            _tell(row, Reason.WRONG_SHAPE, f"values_wh = {_shown(cells)}, not {k} half-hours", reason, detail)
+            _tell(row, Reason.WRONG_SHAPE, f"values_wh = {_shown(cells)}, not {k} {calendar.slots_are}", reason, detail)
             continue
         for slot, cell in enumerate(cells):
             if cell is None or cell is np.ma.masked:
@@ -237,11 +244,11 @@ def _is_unknown_code(numbers: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]
     return unknown
 
 
-def _is_misaligned(start_us: NDArray[np.int64], slot_count: int) -> NDArray[np.bool_]:
+def _is_misaligned(start_us: NDArray[np.int64], slot_count: int, slot_us: int) -> NDArray[np.bool_]:
     """A register alone may be read at any instant of a whole millisecond; the table has no finer ones."""
     if slot_count == 0:
         is_between: NDArray[np.bool_] = (start_us % 1_000 != 0) | (start_us < 0)
         return is_between
-    last_us = start_us + (slot_count - 1) * SLOT_US
-    is_off: NDArray[np.bool_] = (start_us % SLOT_US != 0) | (start_us < 0) | (start_us // DAY_US != last_us // DAY_US)
+    last_us = start_us + (slot_count - 1) * slot_us
+    is_off: NDArray[np.bool_] = (start_us % slot_us != 0) | (start_us < 0) | (start_us // DAY_US != last_us // DAY_US)
     return is_off

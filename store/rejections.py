@@ -7,6 +7,11 @@ what the row says by itself goes before what it says beside others.
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.domain import SLOT_US
+
 DETAIL_CHARS_MAX = 200
 INSTANT_MAX_US = 253_402_300_799_000_000  # the end of the year 9999, the last that a driver can write
 
@@ -22,7 +27,7 @@ class Reason(IntEnum):
     WRONG_SHAPE = 3  # other than as many half-hours as the delivery says
     UNKNOWN_METER = 4
     UNKNOWN_CODE = 5  # of a quality, a source or a revision
-    MISALIGNED = 6  # does not begin on a half-hour, or goes on into the next UTC day
+    MISALIGNED = 6  # does not begin on a slot, or goes on into the next UTC day
     IN_FUTURE = 7
     NEGATIVE = 8
     IMPLAUSIBLE = 9  # more than the fuse or the gas meter lets through
@@ -51,4 +56,10 @@ class Rejection:
 
 # The most that passes in a half-hour [Wh], by fuel code. Electricity either way: three phases of 100 A at 253 V.
 # Gas: a U16 meter, 16 m3 an hour, at the highest calorific value that the network may carry, 42.3 MJ/m3.
-SLOT_WH_MAX = (38_000, 97_000, 38_000)
+HALF_HOUR_WH_MAX = (38_000, 97_000, 38_000)
+
+
+def slot_wh_max(slot_us: int) -> NDArray[np.int64]:
+    """The same in slots of another length [us]: int64[fuel code]."""
+    most: NDArray[np.int64] = np.array(HALF_HOUR_WH_MAX, np.int64) * slot_us // SLOT_US
+    return most

@@ -43,7 +43,10 @@ class MeterDay(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """n deliveries, each of k consecutive half-hours of one meter that lie in one UTC day. k is the same for all."""
+    """n deliveries, each of k consecutive slots of one meter that lie in one UTC day. k is the same for all.
+
+    A slot is a half-hour, unless `slot_us` says otherwise.
+    """
 
     mpxn: NDArray[np.int64]  # [n]
     premises: NDArray[np.int64]  # [n]
@@ -56,10 +59,11 @@ class Readings:
     revision: NDArray[np.int32]  # [n] 0 as measured, from 1 as corrected, ESTIMATE_REVISION
     source: NDArray[np.int8]  # [n] scenarios.domain.Source
     quality: NDArray[np.int8]  # [n] scenarios.domain.Quality
+    slot_us: int = SLOT_US  # how long a slot is [us]: a half-hour, or a quarter-hour
 
     @property
     def interval_end_us(self) -> NDArray[np.int64]:
-        return self.interval_start_us + np.int64(self.values_wh.shape[1] * SLOT_US)
+        return self.interval_start_us + np.int64(self.values_wh.shape[1] * self.slot_us)
 
 
 def is_latest_state(readings: Readings) -> NDArray[np.bool_]:

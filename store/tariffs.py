@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, TariffKind
-from scenarios.tariffs import NPENCE_A_UPENCE, TARIFFS_MAX, Band, Tariff, TariffClock, TariffError, rates_of_day
+from scenarios.domain import DAY_US, TariffKind
+from scenarios.tariffs import NPENCE_A_UPENCE, TARIFFS_MAX, Band, Tariff, TariffClock, TariffError
 from scenarios.tariffs import Rate as NamedRate
 from scenarios.tariffs import Register as Rate
+from scenarios.tariffs import rates_of_day as tariff_rates_of_day
 from store.rejections import Refused
 
 MISSING_WH = -1
@@ -223,8 +224,8 @@ class Book:
             unknown = np.full(len(premises), UNKNOWN_TARIFF, np.uint8)
             return unknown, unknown
         midnight = self.calendar.midnight_slots(day_start_us)
-        late = np.flatnonzero(midnight < SLOTS_PER_DAY)
-        midnight_us = day_start_us[late] + midnight[late] * SLOT_US
+        late = np.flatnonzero(midnight < self.calendar.slots_per_day)
+        midnight_us = day_start_us[late] + midnight[late] * self.calendar.slot_us
         # asked at once: a keyspace reads each home's choices once then
         told = self.kind_of(np.append(premises, premises[late]), np.append(day_start_us, midnight_us))
         kind, late_kind = told[: len(premises)], told[: len(premises)].copy()
@@ -277,17 +278,17 @@ def day_totals(
     calendar: Calendar = UTC_CALENDAR,
     late_kind: NDArray[np.uint8] | None = None,
 ) -> DayTotals:
-    """Totals of the first `slot_count` half-hours of days.
+    """Totals of the first `slot_count` slots of days, half-hours or what else the calendar has.
 
-    day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], MISSING_WH where lost;
-    slot_count: int64[n], 1 .. 48; kind: uint8[n], the code of a tariff; fuel: int8[n] code.
+    day_start_us: int64[n], 00:00 UTC [us since the epoch]; values_wh: int32[n, 48], or 96, MISSING_WH where lost;
+    slot_count: int64[n], 1 .. 48, or 96; kind: uint8[n], the code of a tariff; fuel: int8[n] code.
     calendar: whose midnights divide the days; late_kind: uint8[n], the tariff from that midnight on, or None for the same.
     What was used before the first price list costs nothing: its tariff version is NO_PRICES.
     Raises Refused for an UNKNOWN_TARIFF, or one that a list in force does not have;
     CalendarError for a day that the calendar can't tell.
     """
     assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
-    slots = np.arange(SLOTS_PER_DAY)
+    slots = np.arange(calendar.slots_per_day)
     midnight = calendar.midnight_slots(day_start_us)
     is_late = slots >= midnight[:, np.newaxis]
     kinds = (kind,) if late_kind is None else (kind, late_kind)
@@ -325,11 +326,11 @@ def day_totals(
 
 @dataclass(frozen=True, slots=True)
 class _PricedDays:
-    """What the half-hours of d UTC days cost, by t tariffs."""
+    """What the slots of d UTC days cost, by t tariffs."""
 
-    version: NDArray[np.int32]  # [d, 48], or NO_PRICES
-    register: NDArray[np.int8]  # [d, t, 48]
-    npence_per_wh: NDArray[np.int64]  # [d, t, fuel, 48]; 0 before the first list
+    version: NDArray[np.int32]  # [d, slots], or NO_PRICES
+    register: NDArray[np.int8]  # [d, t, slots]
+    npence_per_wh: NDArray[np.int64]  # [d, t, fuel, slots]; 0 before the first list
 
 
 def _price_days(
@@ -339,12 +340,13 @@ def _price_days(
 
     Raises Refused where a version in force has fewer.
     """
-    instants = starts_us[:, np.newaxis] + np.arange(SLOTS_PER_DAY) * SLOT_US
-    index = in_force(prices, instants.ravel()).reshape(-1, SLOTS_PER_DAY)
-    register = np.full((len(starts_us), tariffs, SLOTS_PER_DAY), Rate.STANDARD, np.int8)
-    npence = np.zeros((len(starts_us), tariffs, len(FUEL_CODES), SLOTS_PER_DAY), np.int64)
+    slots = calendar.slots_per_day
+    instants = starts_us[:, np.newaxis] + np.arange(slots) * calendar.slot_us
+    index = in_force(prices, instants.ravel()).reshape(-1, slots)
+    register = np.full((len(starts_us), tariffs, slots), Rate.STANDARD, np.int8)
+    npence = np.zeros((len(starts_us), tariffs, len(FUEL_CODES), slots), np.int64)
     for day, start_us in enumerate(starts_us.tolist()):
-        edges = [0, *(np.flatnonzero(np.diff(index[day])) + 1).tolist(), SLOTS_PER_DAY]
+        edges = [0, *(np.flatnonzero(np.diff(index[day])) + 1).tolist(), slots]
         for first, end in pairwise(edges):
             if index[day, first] < 0:
                 continue
@@ -356,6 +358,14 @@ def _price_days(
                 npence[day, code, :, first:end] = held.npence_per_wh[code][:, rate]
     versions = np.array([*(one.version for one in prices), NO_PRICES], np.int32)
     return _PricedDays(versions[index], register, npence)
+
+
+def rates_of_day(plan: Tariff, calendar: Calendar, day_start_us: int) -> NDArray[np.int64]:
+    """As `scenarios.tariffs.rates_of_day`. Raises Refused for a series of other slots than the calendar's."""
+    try:
+        return tariff_rates_of_day(plan, calendar, day_start_us)
+    except TariffError as error:
+        raise Refused(str(error)) from error
 
 
 def whole_upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -371,9 +381,9 @@ def whole_upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
 def _divided(
     values: NDArray[np.int64], midnight: NDArray[np.int64], is_late: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The sums of a day before its local midnight and from it on: int64[n, 48] -> int64[n] twice."""
+    """The sums of a day before its local midnight and from it on: int64[n, slots] -> int64[n] twice."""
     whole: NDArray[np.int64] = values.sum(axis=1)
-    if (midnight == SLOTS_PER_DAY).all():  # UTC, and Great Britain's winter
+    if (midnight == values.shape[1]).all():  # UTC, and Great Britain's winter
         return whole, np.zeros_like(whole)
     late: NDArray[np.int64] = np.where(is_late, values, 0).sum(axis=1)
     return whole - late, late
@@ -425,6 +435,13 @@ def check_next(published: Sequence[PriceList], new: PriceList, now_us: int) -> N
             f"price list {new.version} has the tariffs {', '.join(now)}, after {', '.join(before)}: homes are on a tariff by its "
             "place in the list, so that those of before stay where they are, and new ones come last"
         )
+
+
+def check_slots(new: PriceList, calendar: Calendar) -> None:
+    """Raises Refused for a price list with a series of other slots than meters hold: nothing could be priced by it."""
+    for plan in new.tariffs:
+        if plan.series_day is not None:
+            rates_of_day(plan, calendar, plan.series_day * DAY_US)
 
 
 def _check_prices(new: PriceList) -> None:
@@ -480,15 +497,16 @@ def price_at(
     *,
     before_wh: int = 0,
 ) -> Price:
-    """The price of the half-hour that an instant [us since the Unix epoch] lies in: that in force at its start.
+    """The price of the slot that an instant [us since the Unix epoch] lies in: that in force at its start.
 
     kind: the code of a tariff; calendar: the home's, by whose clock local tariffs switch; before_wh: used by then of the local
     day, which says the block. Raises Refused before the first list, and for a tariff that the list in force does not have.
     """
-    start_us = instant_us // SLOT_US * SLOT_US
+    slot_us = calendar.slot_us
+    start_us = instant_us // slot_us * slot_us
     held = list_in_force(prices, start_us)
     plan = held.plan(kind)
-    rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[start_us % DAY_US // SLOT_US])
+    rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[start_us % DAY_US // slot_us])
     day = calendar.day_of(start_us)
     block = sum(one.above_wh <= before_wh for one in plan.blocks_of(fuel))
     return Price(
@@ -498,6 +516,6 @@ def price_at(
         tariff=plan.name,
         rate_name=plan.rates[rate].name,
         series_day=plan.series_day,
-        is_carried_on=plan.is_carried_on(fuel, day, (start_us - calendar.day_start_us(day)) // SLOT_US),
+        is_carried_on=plan.is_carried_on(fuel, day, (start_us - calendar.day_start_us(day)) // slot_us),
         block=block,
     )

@@ -211,7 +211,7 @@ def _count_page(
     first_slot: NDArray[np.int32],  # [rows]
     run_slots: NDArray[np.int32],  # [rows]
     is_row_right: NDArray[np.bool_],  # [rows]
-    is_value_right: NDArray[np.bool_],  # [rows, 48]
+    is_value_right: NDArray[np.bool_],  # [rows, slots of a day]
     is_unjudged: NDArray[np.bool_],  # [rows]
     is_stale: NDArray[np.bool_],  # [rows]
     claim: NDArray[np.uint8],  # [rows] 0: not of these facts, 1: of them, 2: a later revision in their place

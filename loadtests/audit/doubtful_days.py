@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from loadtests.audit.fact_classes import revision_planes, slots_in
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, revisions_of, totals_of
-from scenarios.domain import SLOTS_PER_DAY, Operation
+from scenarios.domain import Operation
 from sim.estate.lookup import sends_runs
 from sim.estate.model import EstateModel
 from store.rows import day_columns
@@ -41,10 +41,11 @@ def fit_doubtful_days(
 
     meter: int64[n]; first_slot: int32[n], the last half-hour that the row has seen; held: the row's columns, int64[n] each.
     """
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    slots = estate.slots_per_day
+    day_slot = (first_slot // slots * slots).astype(np.int32)
     planes = (Operation.INGEST_READING, *revision_planes(ledger))
     is_doubtful = np.any(
-        [slots_in(ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1) for plane in planes], axis=0
+        [slots_in(estate, ledger, plane, meter, day_slot, SlotState.INTENT).any(axis=1) for plane in planes], axis=0
     )
     fits = np.full(len(meter), Fit.NO, np.uint8)
     for row in np.flatnonzero(is_doubtful).tolist():
@@ -56,11 +57,11 @@ def fit_doubtful_days(
 def layers_of(
     estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], day_slot: NDArray[np.int32]
 ) -> list[tuple[int, str, NDArray[np.int32]]]:
-    """All that can be delivered of a day, what gives way first: (revision, plane, int32[48]); int64[1], int32[1]."""
+    """All that can be delivered of a day, what gives way first: (revision, plane, int32[slots]); int64[1], int32[1]."""
     layers = [(0, str(Operation.INGEST_READING), measured_days(estate, meter, day_slot)[0])]
-    slots = (day_slot[0] + np.arange(SLOTS_PER_DAY)).astype(np.int32)
+    slots = (day_slot[0] + np.arange(estate.slots_per_day)).astype(np.int32)
     for plane, revision in revision_planes(ledger).items():
-        revised = revisions_of(estate, meter=meter.repeat(SLOTS_PER_DAY), first_slot=slots, revision=revision)
+        revised = revisions_of(estate, meter=meter.repeat(len(slots)), first_slot=slots, revision=revision)
         layers.append((revision, plane, revised.values_wh[:, 0]))
     return sorted(
         layers, key=lambda layer: layer[0]
@@ -77,11 +78,13 @@ def _fit(
 ) -> Fit:
     """One day: `meter` and `day_slot` are arrays of one."""
     layers = layers_of(estate, ledger, meter, day_slot)
-    applied = np.array([slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED)[0] for _, plane, _ in layers])
-    doubts = []  # each a delivery: bool[layers, 48]
-    is_upload = bool(sends_runs(estate, meter, day_slot, np.array([SLOTS_PER_DAY]))[0])
+    applied = np.array(
+        [slots_in(estate, ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED)[0] for _, plane, _ in layers]
+    )
+    doubts = []  # each a delivery: bool[layers, slots]
+    is_upload = bool(sends_runs(estate, meter, day_slot, np.array([estate.slots_per_day]))[0])
     for number, (revision, plane, _) in enumerate(layers):
-        in_doubt = np.flatnonzero(slots_in(ledger, plane, meter, day_slot, SlotState.INTENT)[0])
+        in_doubt = np.flatnonzero(slots_in(estate, ledger, plane, meter, day_slot, SlotState.INTENT)[0])
         for together in [in_doubt] if is_upload and revision == 0 and len(in_doubt) else in_doubt[:, np.newaxis]:
             delivery = np.zeros_like(applied)
             delivery[number, together] = True
@@ -90,7 +93,7 @@ def _fit(
         return Fit.UNKNOWN
     chosen = (np.arange(1 << len(doubts))[:, np.newaxis] >> np.arange(len(doubts))) & 1 == 1  # [subsets, doubts]
     is_there = applied | (chosen[:, :, np.newaxis, np.newaxis] & np.array(doubts)).any(axis=1)
-    folded: NDArray[np.int32] = np.full((len(chosen), SLOTS_PER_DAY), MISSING_WH, np.int32)
+    folded: NDArray[np.int32] = np.full((len(chosen), estate.slots_per_day), MISSING_WH, np.int32)
     for number, (_, _, values) in enumerate(layers):
         folded = np.where(is_there[:, number] & (values != MISSING_WH), values, folded)
     count = last_slot - int(day_slot[0]) + 1
@@ -111,7 +114,7 @@ def _fit(
 
 
 def _slots_through(is_there: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Half-hours from the day's start to the end of the latest delivery: bool[n, layers, 48] -> int64[n], 0 without any."""
-    is_any: NDArray[np.bool_] = np.logical_or.reduce(is_there, axis=1)  # [n, 48]
-    through: NDArray[np.int64] = np.where(is_any.any(axis=1), SLOTS_PER_DAY - np.argmax(is_any[:, ::-1], axis=1), 0)
+    """Slots from the day's start to the end of the latest delivery: bool[n, layers, slots] -> int64[n], 0 without any."""
+    is_any: NDArray[np.bool_] = np.logical_or.reduce(is_there, axis=1)  # [n, slots]
+    through: NDArray[np.int64] = np.where(is_any.any(axis=1), is_any.shape[1] - np.argmax(is_any[:, ::-1], axis=1), 0)
     return through

@@ -18,7 +18,7 @@ from loadtests.audit.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
 from loadtests.workload.raw_deliveries import exported_days
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Operation, premises_of_mpxn
+from scenarios.domain import MeterType, Operation, premises_of_mpxn
 from scenarios.london import local_text
 from sim.estate.lookup import meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
@@ -51,7 +51,9 @@ class Compared:
 
     messages: Messages
     is_row_right: NDArray[np.bool_]  # [rows] all columns but the values
-    is_value_right: NDArray[np.bool_]  # [rows, 48] each half-hour's value, from the first slot on; True where unused
+    is_value_right: NDArray[
+        np.bool_
+    ]  # [rows, slots of a day] each slot's value, from the first slot on; True where unused
     is_unjudged: NDArray[np.bool_]  # [rows] too much is in doubt to say what the row must be
     is_stale: NDArray[np.bool_]  # [rows] a fold of some of what was sent, where a fold need not have seen all of it
 
@@ -83,11 +85,11 @@ def compare_page(
     compared = Compared(
         messages=messages,
         is_row_right=np.zeros(page.row_count, np.bool_),
-        is_value_right=np.ones((page.row_count, SLOTS_PER_DAY), np.bool_),
+        is_value_right=np.ones((page.row_count, estate.slots_per_day), np.bool_),
         is_unjudged=np.zeros(page.row_count, np.bool_),
         is_stale=np.zeros(page.row_count, np.bool_),
     )
-    for rows in _alike(messages):
+    for rows in _alike(messages, estate.slots_per_day):
         expected = _expected(estate, ledger, table, messages, rows)
         right = np.ones(len(rows), np.bool_)
         for name, values in held.items():
@@ -100,7 +102,7 @@ def compare_page(
             right[~right] = fits == Fit.YES
             compared.is_unjudged[others] = fits == Fit.UNKNOWN
         if table.has_role(*DAY_VIEWS) and folds_may_lack and not messages.is_export[rows[0]]:
-            some = rows[~right | _is_behind(ledger, messages, rows)]
+            some = rows[~right | _is_behind(estate, ledger, messages, rows)]
             of_some = {name: values[some] for name, values in held.items()}
             fits = fit_stale_days(estate, ledger, messages.meter[some], messages.first_slot[some], of_some)
             compared.is_stale[some] = fits != Fit.NO
@@ -160,7 +162,10 @@ def wrong_column(
     wanted = expected[VALUES]
     at = names.index(VALUES)
     if page.list_lengths(at)[row] != wanted.shape[1]:
-        return f"{VALUES} of {wanted.shape[1]} half-hours", f"{VALUES} = {cell_text(table, page, row, at)}"
+        return (
+            f"{VALUES} of {wanted.shape[1]} {estate.calendar.slots_are}",
+            f"{VALUES} = {cell_text(table, page, row, at)}",
+        )
     step = slot - int(messages.first_slot[row])
     return f"{wanted[0, step]} Wh", f"{page.lists(at, rows, wanted.shape[1])[0, step]} Wh"
 
@@ -183,10 +188,10 @@ def cell_text(table: Table, page: TablePage, row: int, column: int) -> str:
     return f"[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]"
 
 
-def _alike(messages: Messages) -> list[NDArray[np.int64]]:
+def _alike(messages: Messages, slots_per_day: int) -> list[NDArray[np.int64]]:
     """Rows of one direction, length and revision together, as they are recomputed together; phantoms are left out."""
     kind = ((messages.revision - ESTIMATE_REVISION) * 2 + messages.is_register) * 2 + messages.is_export
-    key = np.where(messages.meter >= 0, kind * (SLOTS_PER_DAY + 1) + messages.slot_count, -1)
+    key = np.where(messages.meter >= 0, kind * (slots_per_day + 1) + messages.slot_count, -1)
     return [np.flatnonzero(key == one) for one in np.unique(key[key >= 0])]
 
 
@@ -196,14 +201,15 @@ def _expected(
     """Every column of rows that are alike."""
     meter, first_slot = messages.meter[rows], messages.first_slot[rows]
     revision, length = int(messages.revision[rows[0]]), int(messages.slot_count[rows[0]])
+    slots = estate.slots_per_day
     if messages.is_export[rows[0]]:
-        day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)  # a day's view is known by its last
+        day_slot = (first_slot // slots * slots).astype(np.int32)  # a day's view is known by its last
         return reading_columns(Operation.INGEST_READING, exported_days(estate, meter, day_slot))
     if table.has_role(*DAY_VIEWS):
         return _expected_days(estate, ledger, meter, first_slot, length)
     readings: Readings
     if messages.is_register[rows[0]]:
-        day_slot = (first_slot - SLOTS_PER_DAY + 1).astype(np.int32)
+        day_slot = (first_slot - slots + 1).astype(np.int32)
         readings = registers_of(estate, meter=meter, first_slot=day_slot)
         return reading_columns(Operation.INGEST_REGISTER, readings)
     if revision:
@@ -233,13 +239,16 @@ def _is_folded(
     return folded
 
 
-def _is_behind(ledger: Ledger, messages: Messages, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_behind(estate: EstateModel, ledger: Ledger, messages: Messages, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows of days go less far than what was acknowledged: bool[len(rows)]."""
     meter, last = messages.meter[rows], messages.first_slot[rows]
-    day_slot = (last // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
-    is_later = np.arange(SLOTS_PER_DAY) > (last - day_slot)[:, np.newaxis]
+    slots = estate.slots_per_day
+    day_slot = (last // slots * slots).astype(np.int32)
+    is_later = np.arange(slots) > (last - day_slot)[:, np.newaxis]
     planes = (Operation.INGEST_READING, *revision_planes(ledger))
-    acknowledged = np.any([slots_in(ledger, one, meter, day_slot, SlotState.ACKNOWLEDGED) for one in planes], axis=0)
+    acknowledged = np.any(
+        [slots_in(estate, ledger, one, meter, day_slot, SlotState.ACKNOWLEDGED) for one in planes], axis=0
+    )
     is_behind: NDArray[np.bool_] = (acknowledged & is_later).any(axis=1)
     return is_behind
 
@@ -258,22 +267,27 @@ def _expected_days(
     A delivery brings the day's sum with it. A day that a revision has touched is folded anew, from what is in the log;
     `is_folded`: so is every day.
     """
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    slots = estate.slots_per_day
+    day_slot = (first_slot // slots * slots).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
     revisions = revision_planes(ledger)
-    revised_in = {plane: slots_in(ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions}
+    revised_in = {
+        plane: slots_in(estate, ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions
+    }
     if revisions:
         is_touched = np.any([slots.any(axis=1) for slots in revised_in.values()], axis=0)
-        delivered = slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)
+        delivered = slots_in(estate, ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)
         day_wh[is_touched[:, np.newaxis] & ~delivered] = MISSING_WH
     if is_folded:
-        day_wh[~slots_in(ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)] = MISSING_WH
+        day_wh[~slots_in(estate, ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)] = (
+            MISSING_WH
+        )
     for plane, revision in revisions.items():
         row, step = np.nonzero(revised_in[plane])
         slot = (day_slot[row] + step).astype(np.int32)
         revised = revisions_of(estate, meter=meter[row], first_slot=slot, revision=revision)
         day_wh[row, step] = revised.values_wh[:, 0]
-    start_us = start_us_of(estate) + day_slot.astype(np.int64) * SLOT_US
+    start_us = start_us_of(estate) + day_slot.astype(np.int64) * estate.slot_us
     count = (first_slot - day_slot).astype(np.int64) + length
     columns = dict(day_columns(totals_of(estate, meter, day_slot, day_wh, count)))
     return columns | {
@@ -281,7 +295,7 @@ def _expected_days(
         "month": month_of(start_us),
         "fuel": _fuel_codes(estate, meter),
         "day": day_of_month(start_us),
-        "through": (start_us + count * SLOT_US) // 1_000,
+        "through": (start_us + count * estate.slot_us) // 1_000,
     }
 
 
@@ -315,7 +329,7 @@ def _is_right(
 
 def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str, NDArray[np.int64]]) -> Messages:
     """From the key columns of each row to the message that must have written it."""
-    start_us = start_us_of(estate)
+    start_us, slots = start_us_of(estate), estate.slots_per_day
     is_export = held["fuel"] == EXPORT
     meter = meter_of(estate, held["premises"], held["fuel"] == GAS)
     if "mpxn" in held:
@@ -328,30 +342,30 @@ def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str,
     revision = held.get("revision", np.zeros(len(meter), np.int64))
     is_register = np.zeros(len(meter), np.bool_)
     if table.has_role(*HALF_HOUR_ROLES):
-        first_slot, is_aligned = _slot_of(held["interval_start"] * 1_000 - start_us)
+        first_slot, is_aligned = _slot_of(estate, held["interval_start"] * 1_000 - start_us)
         slot_count = held["slot_count"].copy()
         is_register = slot_count == 0
         first_slot = first_slot - is_register
         slot_count[is_register] = 1
     else:
         through = held["read_through" if table.has_role(TableRole.LATEST_REGISTER) else "through"]
-        end_slot, is_aligned = _slot_of(through * 1_000 - start_us)
+        end_slot, is_aligned = _slot_of(estate, through * 1_000 - start_us)
         slot_count = np.ones(len(meter), np.int64)
         first_slot = end_slot - 1
         if table.has_role(TableRole.LATEST_REGISTER):
             is_register = ~is_export & ~sends_half_hours(estate, np.maximum(meter, 0), first_slot.astype(np.int32))
             # an upload is recomputed from the start of its day
-            is_upload = ~is_register & (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+            is_upload = ~is_register & (first_slot % slots == slots - 1)
             is_upload &= is_export | ~sends_runs(estate, np.maximum(meter, 0), first_slot.astype(np.int32), slot_count)
-            first_slot = np.where(is_upload, first_slot - SLOTS_PER_DAY + 1, first_slot)
-            slot_count = np.where(is_upload, SLOTS_PER_DAY, slot_count)
+            first_slot = np.where(is_upload, first_slot - slots + 1, first_slot)
+            slot_count = np.where(is_upload, slots, slot_count)
     is_made = (meter >= 0) & is_aligned & (first_slot >= 0) & (first_slot + slot_count <= estate.slot_count)
-    is_made &= (slot_count == 1) | ((slot_count == SLOTS_PER_DAY) & (first_slot % SLOTS_PER_DAY == 0))
-    is_made &= ~is_register | (first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1)
+    is_made &= (slot_count == 1) | ((slot_count == slots) & (first_slot % slots == 0))
+    is_made &= ~is_register | (first_slot % slots == slots - 1)
     is_made &= (revision >= ESTIMATE_REVISION) & (revision <= estate.parameters.settlement_run_count)
     is_made &= (revision == 0) | (slot_count == 1)
-    is_made &= ~is_export | ((revision == 0) & ~is_register & _is_whole_day(table, first_slot, slot_count))
-    instant_us = start_us + np.where(is_made, first_slot, 0) * SLOT_US
+    is_made &= ~is_export | ((revision == 0) & ~is_register & _is_whole_day(table, first_slot, slot_count, slots))
+    instant_us = start_us + np.where(is_made, first_slot, 0) * estate.slot_us
     if "month" in held:
         is_made &= held["month"] == month_of(instant_us)
     if "day" in held:
@@ -366,14 +380,16 @@ def _messages(estate: EstateModel, ledger: Ledger, table: Table, held: dict[str,
     )
 
 
-def _is_whole_day(table: Table, first_slot: NDArray[np.int64], slot_count: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_whole_day(
+    table: Table, first_slot: NDArray[np.int64], slot_count: NDArray[np.int64], slots_per_day: int
+) -> NDArray[np.bool_]:
     """Is the row that of a day's one delivery? A day's view is known by its last half-hour."""
     if table.has_role(*DAY_VIEWS):
-        is_last: NDArray[np.bool_] = first_slot % SLOTS_PER_DAY == SLOTS_PER_DAY - 1
+        is_last: NDArray[np.bool_] = first_slot % slots_per_day == slots_per_day - 1
         return is_last
-    is_whole: NDArray[np.bool_] = slot_count == SLOTS_PER_DAY
+    is_whole: NDArray[np.bool_] = slot_count == slots_per_day
     return is_whole
 
 
-def _slot_of(since_start_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    return since_start_us // SLOT_US, since_start_us % SLOT_US == 0
+def _slot_of(estate: EstateModel, since_start_us: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    return since_start_us // estate.slot_us, since_start_us % estate.slot_us == 0

@@ -1,7 +1,7 @@
 """What the audit counts of a table: classes of facts, each with a plane of the ledger and units that are counted.
 
-Pure. A *unit* is what is counted once: a half-hour in the log and in the interval view, a meter's day in the views of a
-day, a meter's month in the latest state. A view that several operations write is held against their planes together.
+Pure. A *unit* is what is counted once: a half-hour (or quarter-hour) in the log and in the interval view, a meter's day in the
+views of a day, a meter's month in the latest state. A view that several operations write is held against their planes together.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState, strengthen
-from scenarios.domain import SLOTS_PER_DAY, Operation
+from scenarios.domain import Operation
 from sim.estate.model import EstateModel
 from store.roles import HALF_HOUR_ROLES, TableRole
 from store.tables import Schema, Table
@@ -48,7 +48,7 @@ def fact_classes(estate: EstateModel, ledger: Ledger, schema: Schema, table: Tab
         ]
     else:
         is_of_month = table.has_role(TableRole.LATEST_REGISTER)
-        starts = month_starts(estate) if is_of_month else by_slot[::SLOTS_PER_DAY]
+        starts = month_starts(estate) if is_of_month else by_slot[:: estate.slots_per_day]
         if not is_of_month:  # a revision of a half-hour is folded into its day
             planes = [plane for plane in sent if plane != Operation.INGEST_REGISTER]
         together = combined([ledger.states[ledger.plane_of(plane)] for plane in planes])
@@ -63,7 +63,7 @@ def month_starts(estate: EstateModel) -> NDArray[np.int64]:
     """The first slot of each UTC month of the span, and the span's end: int64[months + 1]."""
     days = [estate.start + timedelta(days=day) for day in range(estate.day_count)]
     firsts = [day for day, date in enumerate(days) if day == 0 or date.day == 1]
-    return np.array([*firsts, estate.day_count], np.int64) * SLOTS_PER_DAY
+    return np.array([*firsts, estate.day_count], np.int64) * estate.slots_per_day
 
 
 def revision_planes(ledger: Ledger) -> dict[str, int]:
@@ -73,15 +73,20 @@ def revision_planes(ledger: Ledger) -> dict[str, int]:
 
 
 def slots_in(
-    ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32], state: SlotState
+    estate: EstateModel,
+    ledger: Ledger,
+    plane: str,
+    meter: NDArray[np.int64],
+    day_slot: NDArray[np.int32],
+    state: SlotState,
 ) -> NDArray[np.bool_]:
-    """Which half-hours of days are in a state in a plane: int64[n], int32[n] -> bool[n, 48]."""
+    """Which slots of days are in a state in a plane: int64[n], int32[n] -> bool[n, 48], or 96."""
     first_byte = day_slot.astype(np.int64) // SLOTS_PER_BYTE
-    at = first_byte[:, np.newaxis] + np.arange(SLOTS_PER_DAY // SLOTS_PER_BYTE)
+    at = first_byte[:, np.newaxis] + np.arange(estate.slots_per_day // SLOTS_PER_BYTE)
     packed = ledger.states[ledger.plane_of(plane)][meter[:, np.newaxis], at]
     shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
     states = (packed[:, :, np.newaxis] >> shifts) & 3
-    found: NDArray[np.bool_] = (states == state).reshape(len(meter), SLOTS_PER_DAY)
+    found: NDArray[np.bool_] = (states == state).reshape(len(meter), estate.slots_per_day)
     return found
 
 

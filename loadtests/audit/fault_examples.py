@@ -11,7 +11,7 @@ from loadtests.audit.expected_rows import audited_columns, cell_text, held_integ
 from loadtests.audit.fact_classes import FactClass
 from loadtests.audit.table_scan import NULL, TablePage
 from loadtests.recording.ledger import Ledger
-from scenarios.domain import SLOT_US, export_mpan_of
+from scenarios.domain import export_mpan_of
 from scenarios.london import local_text
 from sim.estate.lookup import meter_of, mpxn_of, split_meter, start_us_of
 from sim.estate.model import EstateModel
@@ -31,6 +31,7 @@ class FaultExample:
     mpxn: int | None
     slot: int | None
     slot_start: str | None
+    slot_minutes: int  # how long a slot is
     expected: str
     found: str
 
@@ -82,7 +83,8 @@ def _named(
         kind=example.fault.name.lower(),
         mpxn=int(mpxn[0]),
         slot=example.slot,
-        slot_start=_instant(start_us_of(estate) + example.slot * SLOT_US),
+        slot_start=_instant(start_us_of(estate) + example.slot * estate.slot_us),
+        slot_minutes=estate.slot_us // 60_000_000,
         expected=expected,
         found=found,
     )
@@ -96,9 +98,11 @@ def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, pag
     is_known = meter[0] >= 0
     own = (export_mpan_of(premises) if fuel == EXPORT else mpxn_of(estate, meter))[0] if is_known else None
     about = next(name for name in ("interval_start", "through", "read_through") if name in held)
-    # what is known by its end is of the half-hour before
-    start_us = NULL if held[about] == NULL else held[about] * 1_000 - (0 if about == "interval_start" else SLOT_US)
-    from_us, until_us = start_us_of(estate), start_us_of(estate) + estate.slot_count * SLOT_US
+    # what is known by its end is of the slot before
+    start_us = (
+        NULL if held[about] == NULL else held[about] * 1_000 - (0 if about == "interval_start" else estate.slot_us)
+    )
+    from_us, until_us = start_us_of(estate), start_us_of(estate) + estate.slot_count * estate.slot_us
     why = "no meter of the estate sends it"
     if not is_known:
         why = f"the estate has no home {held['premises']} with this fuel"
@@ -112,8 +116,9 @@ def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, pag
         dcs=(dc,),
         kind=example.fault.name.lower(),
         mpxn=int(own) if own is not None else None,
-        slot=(start_us - from_us) // SLOT_US if is_within else None,
+        slot=(start_us - from_us) // estate.slot_us if is_within else None,
         slot_start=None if start_us == NULL else _instant(start_us),
+        slot_minutes=estate.slot_us // 60_000_000,
         expected=f"no such row: {why}",
         found=row_text(table, page, example.row),
     )

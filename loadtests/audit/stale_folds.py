@@ -17,7 +17,6 @@ from loadtests.audit.doubtful_days import Fit, layers_of
 from loadtests.audit.fact_classes import slots_in
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.deliveries import totals_of
-from scenarios.domain import SLOTS_PER_DAY
 from sim.estate.lookup import sends_runs
 from sim.estate.model import EstateModel
 from store.rows import day_columns
@@ -49,15 +48,19 @@ def fit_stale_days(
 
 
 def _fit(estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], last_slot: int, held: Mapping[str, int]) -> Fit:
-    day_slot = np.array([last_slot // SLOTS_PER_DAY * SLOTS_PER_DAY], np.int32)
+    slots = estate.slots_per_day
+    day_slot = np.array([last_slot // slots * slots], np.int32)
     count = last_slot - int(day_slot[0]) + 1
     layers = layers_of(estate, ledger, meter, day_slot)
     states = (SlotState.ACKNOWLEDGED, SlotState.INTENT)
     sent = np.array(
-        [np.any([slots_in(ledger, plane, meter, day_slot, one)[0] for one in states], axis=0) for _, plane, _ in layers]
+        [
+            np.any([slots_in(estate, ledger, plane, meter, day_slot, one)[0] for one in states], axis=0)
+            for _, plane, _ in layers
+        ]
     )
     measured = next(number for number, (revision, _, _) in enumerate(layers) if revision == 0)
-    is_upload = bool(sends_runs(estate, meter, day_slot, np.array([SLOTS_PER_DAY]))[0]) and sent[measured].any()
+    is_upload = bool(sends_runs(estate, meter, day_slot, np.array([slots]))[0]) and sent[measured].any()
     fits = set[Fit]()
     for shows_upload in (False, True) if is_upload else (None,):
         choices = _choices(sent, [values for _, _, values in layers], measured, count, shows_upload)
@@ -67,7 +70,7 @@ def _fit(estate: EstateModel, ledger: Ledger, meter: NDArray[np.int64], last_slo
 
 
 def _choices(
-    sent: NDArray[np.bool_],  # [layers, 48]
+    sent: NDArray[np.bool_],  # [layers, slots of a day]
     values: Sequence[NDArray[np.int32]],
     measured: int,
     count: int,
@@ -77,7 +80,7 @@ def _choices(
 
     shows_upload: an upload of the whole day, of the layer `measured`, is seen; None: each half-hour of it came by itself.
     """
-    if shows_upload and count != SLOTS_PER_DAY:
+    if shows_upload and count != sent.shape[1]:
         return None
     choices = []
     for slot in range(count):
@@ -116,7 +119,7 @@ def _fit_choices(
     held: Mapping[str, int],
 ) -> Fit:
     tried = [(slot, wh) for slot, each in enumerate(choices) for wh in sorted(each)]
-    day_wh = np.full((len(tried), SLOTS_PER_DAY), MISSING_WH, np.int32)
+    day_wh = np.full((len(tried), estate.slots_per_day), MISSING_WH, np.int32)
     day_wh[np.arange(len(tried)), [slot for slot, _ in tried]] = [wh for _, wh in tried]
     n = len(tried)
     totals = totals_of(estate, meter.repeat(n), day_slot.repeat(n), day_wh, np.full(n, len(choices), np.int64))

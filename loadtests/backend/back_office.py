@@ -29,8 +29,6 @@ from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_
 from scenarios.calendar import month_before, month_of_day
 from scenarios.domain import (
     DAY_US,
-    SLOT_US,
-    SLOTS_PER_DAY,
     MeterType,
     Operation,
     ReadSchedule,
@@ -163,9 +161,10 @@ def compile_kernels(estate: EstateModel) -> None:
     which nodes and senders must not lack once the clock runs."""
     meter = np.unique(np.arange(min(LOOKED_AT_A_ROUND, estate.meter_count), dtype=np.int64))
     schedules_on(estate, meter, np.zeros(len(meter), np.int32))
+    slots = estate.slots_per_day
     for meter_type, rows in of_types(estate, meter).items():
         meters = np.array(meter[rows].tolist()[:1], np.int64)
-        for count in (SLOTS_PER_DAY,) if meter_type is MeterType.REGISTER_ONLY else (1, SLOTS_PER_DAY):
+        for count in (slots,) if meter_type is MeterType.REGISTER_ONLY else (1, slots):
             first = np.full(len(meters), 0, np.int32)
             exact = meters[are_exact(estate, meter_type, meters, first, count)]
             adapted_runs(estate, meter_type, exact, first[: len(exact)], count)
@@ -266,7 +265,8 @@ class BackOffice:
 
         Each delivery is of homes of one DC. It is delivered when the next one is asked for.
         """
-        first = (min(now_us // DAY_US, self._estate.day_count) - 1) * SLOTS_PER_DAY
+        slots = self._estate.slots_per_day
+        first = (min(now_us // DAY_US, self._estate.day_count) - 1) * slots
         exporting = of_types(self._estate, meter).get(MeterType.IMPORT_EXPORT)
         if exporting is None or first < 0:
             return
@@ -278,27 +278,27 @@ class BackOffice:
         for of_dc in self._by_dc(chosen):
             readings = exported_days(self._estate, of_dc, np.full(len(of_dc), first, np.int32))
             for one in of_dc.tolist():
-                mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.INTENT))
+                mark_run(states, at, one, first, slots, int(SlotState.INTENT))
             yield readings
             for one in of_dc.tolist():
-                mark_run(states, at, one, first, SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
+                mark_run(states, at, one, first, slots, int(SlotState.ACKNOWLEDGED))
             self.done.exported += len(of_dc)
 
     def _raw_runs(self, meter: Integers, now_us: int) -> Iterator[Readings]:
         """What was acknowledged of these meters, as the adapters make it of raw forms: each the latest that is over."""
-        slot = min(now_us // SLOT_US - 2, self._estate.slot_count - 1)  # the last one may still be on its way
+        slots = self._estate.slots_per_day
+        slot = min(
+            now_us // self._estate.slot_us - 2, self._estate.slot_count - 1
+        )  # the last one may still be on its way
         day = min(now_us // DAY_US, self._estate.day_count) - 1
-        slots = np.full(len(meter), max(slot, 0), np.int32)
-        schedules = schedules_on(self._estate, meter, slots)
+        schedules = schedules_on(self._estate, meter, np.full(len(meter), max(slot, 0), np.int32))
         for meter_type, rows in of_types(self._estate, meter).items():
             if meter_type is MeterType.REGISTER_ONLY:
-                yield from self._acknowledged(
-                    meter_type, meter[rows], Operation.INGEST_REGISTER, day * SLOTS_PER_DAY, SLOTS_PER_DAY
-                )
+                yield from self._acknowledged(meter_type, meter[rows], Operation.INGEST_REGISTER, day * slots, slots)
                 continue
             for schedule, at, count in (
                 (ReadSchedule.HALF_HOURLY, slot, 1),
-                (ReadSchedule.DAILY, day * SLOTS_PER_DAY, SLOTS_PER_DAY),
+                (ReadSchedule.DAILY, day * slots, slots),
             ):
                 chosen = meter[rows[schedules[rows] == schedule]]
                 yield from self._acknowledged(meter_type, chosen, Operation.INGEST_READING, at, count)
@@ -355,7 +355,7 @@ class BackOffice:
             counted.half_hours(one.region, one.received_at_us // HOUR_US)
         if is_settled(int(readings.fuel[0])) and one.slot_count:
             shard = self._runner.schema.table(TableRole.SETTLEMENT).shard_of(one.mpxn)
-            for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US):
+            for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US, self._estate.calendar):
                 read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
 
     def _refuse(self, number: int) -> None:

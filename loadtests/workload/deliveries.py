@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from loadtests.workload.prices import price_lists_of
 from scenarios.domain import (
     DAY_US,
-    SLOT_US,
-    SLOTS_PER_DAY,
     MeterType,
     Quality,
     Source,
@@ -28,7 +26,7 @@ from sim.estate.homes import meter_type_index, region_index
 from sim.estate.lookup import mpxn_of, schedule_changes_of, split_meter, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from sim.estate.parameters import KernelParameters
-from sim.estate.slots import TEN_SECOND_US
+from sim.estate.slots import TEN_SECOND_US, slots_per_day
 from sim.kernels import kernel
 from sim.trace.arrival_times import due_us_of
 from sim.trace.emission import STORM_DRAW, alert_storm_us, alert_wan_kind, arrival_us
@@ -46,15 +44,16 @@ def readings_of(
     first_slot: NDArray[np.int32],
     slot_count: int,
 ) -> Readings:
-    """n deliveries of `slot_count` half-hours each: 1 is a push, 48 an upload of a day, with what the meter lost marked.
+    """n deliveries of `slot_count` slots each: 1 is a push, 48 (or 96) an upload of a day, with what the meter lost marked.
 
     meter: int64[n]; first_slot: int32[n], counted from the scenario's start.
     """
-    assert slot_count in (1, SLOTS_PER_DAY), "no meter sends so many half-hours at once"
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    slots = estate.slots_per_day
+    assert slot_count in (1, slots), "no meter sends so many slots at once"
+    day_slot = (first_slot // slots * slots).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
     slot_of_day = first_slot - day_slot
-    values_wh = day_wh if slot_count == SLOTS_PER_DAY else np.take_along_axis(day_wh, slot_of_day[:, np.newaxis], 1)
+    values_wh = day_wh if slot_count == slots else np.take_along_axis(day_wh, slot_of_day[:, np.newaxis], 1)
     end_slot = (first_slot + slot_count).astype(np.int32)
     return _readings(
         estate,
@@ -71,7 +70,7 @@ def readings_of(
 
 def registers_of(estate: EstateModel, *, meter: NDArray[np.int64], first_slot: NDArray[np.int32]) -> Readings:
     """n readings of a register alone, at the end of the UTC day that begins at first_slot: int64[n], int32[n]."""
-    end_slot = (first_slot + SLOTS_PER_DAY).astype(np.int32)
+    end_slot = (first_slot + estate.slots_per_day).astype(np.int32)
     return _readings(
         estate,
         meter=meter,
@@ -155,8 +154,8 @@ def preference_columns(estate: EstateModel, meter: NDArray[np.int64]) -> Columns
 
 
 def measured_days(estate: EstateModel, meter: NDArray[np.int64], day_slot: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The half-hours of days as the meters hold them: int64[n], int32[n] -> int32[n, 48], MISSING_WH where lost [Wh]."""
-    day_wh = intervals_wh(estate, meter, day_slot, SLOTS_PER_DAY)
+    """The slots of days as the meters hold them: int64[n], int32[n] -> int32[n, 48 or 96], MISSING_WH where lost [Wh]."""
+    day_wh = intervals_wh(estate, meter, day_slot, estate.slots_per_day)
     _measure_volumes(estate.packed, meter, register_wh(estate, meter, day_slot), day_wh)
     if estate.parameters.gap_below:
         _mark_gaps(estate.packed, meter, day_slot, day_wh)
@@ -179,11 +178,11 @@ def totals_of(
     *,
     is_export: bool = False,
 ) -> DayTotals:
-    """What the first `slot_count` half-hours of days add up to and cost: arrays of n, day_wh int32[n, 48]."""
+    """What the first `slot_count` slots of days add up to and cost: arrays of n, day_wh int32[n, 48 or 96]."""
     premises, is_gas = split_meter(estate, meter)
     return day_totals(
         price_lists_of(estate),
-        day_start_us=start_us_of(estate) + day_slot.astype(np.int64) * SLOT_US,
+        day_start_us=start_us_of(estate) + day_slot.astype(np.int64) * estate.slot_us,
         values_wh=day_wh,
         slot_count=slot_count,
         kind=tariff_kinds_of(estate, premises),
@@ -211,7 +210,7 @@ def _readings(
         mpxn=mpxn_of(estate, meter),
         premises=premises,
         fuel=is_gas.astype(np.int8),
-        interval_start_us=start_us + first_slot.astype(np.int64) * SLOT_US,
+        interval_start_us=start_us + first_slot.astype(np.int64) * estate.slot_us,
         values_wh=values_wh,
         register_wh=register_wh,
         day=day,
@@ -219,6 +218,7 @@ def _readings(
         revision=np.full(n, revision, np.int32),
         source=np.full(n, Source.SCHEDULED, np.int8),
         quality=np.full(n, quality, np.int8),
+        slot_us=estate.slot_us,
     )
 
 
@@ -227,7 +227,7 @@ def _mark_gaps(
     p: KernelParameters, meter: NDArray[np.int64], day_slot: NDArray[np.int32], day_wh: NDArray[np.int32]
 ) -> None:
     for at in range(len(meter)):
-        for slot in range(SLOTS_PER_DAY):
+        for slot in range(day_wh.shape[1]):
             if is_gap(p, meter[at], day_slot[at] + slot):
                 day_wh[at, slot] = MISSING_WH
 
@@ -236,7 +236,7 @@ def _mark_gaps(
 def _measure_volumes(
     p: KernelParameters, meter: NDArray[np.int64], register_at: NDArray[np.int64], day_wh: NDArray[np.int32]
 ) -> None:
-    """Of gas the energy of whole dm3, which is what the meters count: differences of registers, in `day_wh` int32[n, 48]."""
+    """Of gas the energy of whole dm3, which is what the meters count: differences of registers, in `day_wh` int32[n, slots]."""
     for at in range(len(meter)):
         if meter_type_index(p, meter[at]) == _GAS_VOLUME:
             burnt_wh = register_at[at]
@@ -271,7 +271,7 @@ def _revised_us(
 ) -> NDArray[np.int64]:
     out = np.empty(len(meter), np.int64)
     for at in range(len(meter)):
-        day = slot[at] // SLOTS_PER_DAY
+        day = slot[at] // slots_per_day(p)
         if revision > 0:
             out[at] = correction_due_us(p, meter[at], day, revision - 1)
         else:
@@ -299,7 +299,7 @@ def _alerts_us(
         if draw >= STORM_DRAW:
             raised[at] = alert_storm_us(p, premises, draw - STORM_DRAW)
         else:
-            raised[at] = alert_sent_us(p.seed, premises, slot[at] // SLOTS_PER_DAY, draw)
+            raised[at] = alert_sent_us(p.seed, premises, slot[at] // slots_per_day(p), draw)
         region = region_index(p, premises)
         received[at] = arrival_us(p, premises, region, meter[at], alert_wan_kind(draw), slot[at], raised[at])
     return raised, received

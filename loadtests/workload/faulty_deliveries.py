@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.domain import DAY_US, SLOT_US, Quality, Source
+from scenarios.domain import DAY_US, Quality, Source
 from sim.estate.lookup import mpxn_of, start_us_of
 from sim.estate.model import EstateModel
 from store.parsing import TEXT_CHARS_MAX, Delivery
@@ -51,11 +51,11 @@ CHANGES: tuple[_Change, ...] = (
 
 
 def faulty_delivery(estate: EstateModel, number: int) -> Faulty:
-    """Delivery `number` 0, 1, 2, ...: of a home's first half-hour of the span, sent while the second runs."""
+    """Delivery `number` 0, 1, 2, ...: of a home's first slot of the span, sent while the second runs."""
     reason, change = CHANGES[number % len(CHANGES)]
     home = number % estate.premises_count
     start_us = start_us_of(estate)
-    received_us = start_us + SLOT_US + number * APART_US
+    received_us = start_us + estate.slot_us + number * APART_US
     fields: dict[str, Any] = {
         "mpxn": mpxn_of(estate, np.array([home * len(estate.fuels)])).tolist(),
         "interval_start_us": [start_us],

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.workload.deliveries import measured_days, registers_wh, totals_of
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType, Quality, Source, export_mpan_of
+from scenarios.domain import MeterType, Quality, Source, export_mpan_of
 from sim.energy.raw_forms import GAS_DM3, GAS_WH, displays, raw_readings, ten_seconds_wh
 from sim.energy.registers import register_wh
 from sim.estate.lookup import meter_types_of, mpxn_of, split_meter, start_us_of
@@ -24,7 +24,7 @@ from store.meter_types.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, GasVolu
 from store.meter_types.half_hourly import HalfHourly
 from store.meter_types.import_export import ImportExport
 from store.meter_types.register_only import RegisterOnly
-from store.meter_types.ten_second import PARTS_PER_SLOT, TenSecond
+from store.meter_types.ten_second import TenSecond
 from store.rows import Readings
 from store.tariffs import EXPORT, MISSING_WH
 
@@ -39,8 +39,8 @@ def channels_of(
 ) -> tuple[Channel, ...]:
     """Runs of n meters of one type, from their raw forms: the home's use first, then what it gave to the network.
 
-    meter: int64[n]; first_slot: int32[n]; slot_count: 1 for a push, 48 for a day. Of a register-only meter the counter alone
-    is read, at the run's end. What a meter has lost is missing in its raw form too.
+    meter: int64[n]; first_slot: int32[n]; slot_count: 1 for a push, 48 (or 96) for a day. Of a register-only meter the counter
+    alone is read, at the run's end. What a meter has lost is missing in its raw form too.
     """
     return METER_TYPES.channels(_FORM_OF[meter_type](estate, _Runs(meter, first_slot, slot_count)))
 
@@ -56,7 +56,7 @@ def adapted_runs(
     premises, _ = split_meter(estate, meter)
     n: int = len(meter)
     length = channel.values_wh.shape[1]
-    start_us = start_us_of(estate) + (first_slot.astype(np.int64) + (0 if length else slot_count)) * SLOT_US
+    start_us = start_us_of(estate) + (first_slot.astype(np.int64) + (0 if length else slot_count)) * estate.slot_us
     envelope = Envelope(
         mpxn=mpxn_of(estate, meter),
         premises=premises,
@@ -65,9 +65,11 @@ def adapted_runs(
         revision=np.zeros(n, np.int32),
         source=np.full(n, Source.SCHEDULED, np.int8),
         quality=np.full(n, Quality.ACTUAL, np.int8),
+        slot_us=estate.slot_us,
     )
     assert not channel.reason.any(), "a simulated meter's own form was refused"
-    day_slot = (first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    slots = estate.slots_per_day
+    day_slot = (first_slot // slots * slots).astype(np.int32)
     count = (first_slot - day_slot).astype(np.int64) + length
     day = totals_of(estate, meter, day_slot, measured_days(estate, meter, day_slot), count) if length else None
     return readings_of(channel, envelope, day)
@@ -78,20 +80,22 @@ def exported_days(estate: EstateModel, meter: Meters, first_slot: Slots) -> Read
 
     meter: int64[n], of type IMPORT_EXPORT; first_slot: int32[n], each the first of a day. It arrives as the day's upload does.
     """
-    channel = channels_of(estate, MeterType.IMPORT_EXPORT, meter, first_slot, SLOTS_PER_DAY)[1]
+    slots = estate.slots_per_day
+    channel = channels_of(estate, MeterType.IMPORT_EXPORT, meter, first_slot, slots)[1]
     assert channel.fuel == EXPORT and not channel.reason.any(), "a simulated meter's own form was refused"
     premises, _ = split_meter(estate, meter)
     n: int = len(meter)
     envelope = Envelope(
         mpxn=export_mpan_of(premises),
         premises=premises,
-        interval_start_us=start_us_of(estate) + first_slot.astype(np.int64) * SLOT_US,
-        received_at_us=received_us_of(estate, meter, first_slot, SLOTS_PER_DAY),
+        interval_start_us=start_us_of(estate) + first_slot.astype(np.int64) * estate.slot_us,
+        received_at_us=received_us_of(estate, meter, first_slot, slots),
         revision=np.zeros(n, np.int32),
         source=np.full(n, Source.SCHEDULED, np.int8),
         quality=np.full(n, Quality.ACTUAL, np.int8),
+        slot_us=estate.slot_us,
     )
-    whole = np.full(n, SLOTS_PER_DAY, np.int64)
+    whole = np.full(n, slots, np.int64)
     day = totals_of(estate, meter, first_slot, channel.values_wh, whole, is_export=True)
     return readings_of(channel, envelope, day)
 
@@ -120,7 +124,7 @@ def of_types(estate: EstateModel, meter: NDArray[np.int64]) -> Mapping[MeterType
 
 
 class _Runs(NamedTuple):
-    """n runs of consecutive half-hours."""
+    """n runs of consecutive slots."""
 
     meter: Meters  # [n]
     first_slot: Slots  # [n]
@@ -146,7 +150,7 @@ def _counter(estate: EstateModel, runs: _Runs, rest: NDArray[np.int64] | None = 
         rest=np.zeros(n, np.int64) if rest is None else rest,
     )
     after = displays(estate, runs.meter, runs.end_slot)[:, np.newaxis]
-    return Counter(before=before, display=after, slots_apart=np.full(n, runs.slot_count))
+    return Counter(before=before, display=after, slots_apart=np.full(n, runs.slot_count), slot_us=estate.slot_us)
 
 
 def _intervals(estate: EstateModel, runs: _Runs, name: str = "interval") -> NDArray[np.int64]:
@@ -158,7 +162,8 @@ def _intervals(estate: EstateModel, runs: _Runs, name: str = "interval") -> NDAr
 
 
 def _is_lost(estate: EstateModel, runs: _Runs) -> NDArray[np.bool_]:
-    day_slot = (runs.first_slot // SLOTS_PER_DAY * SLOTS_PER_DAY).astype(np.int32)
+    slots = estate.slots_per_day
+    day_slot = (runs.first_slot // slots * slots).astype(np.int32)
     steps = (runs.first_slot - day_slot)[:, np.newaxis] + np.arange(runs.slot_count)
     lost: NDArray[np.bool_] = (
         np.take_along_axis(measured_days(estate, runs.meter, day_slot), steps, axis=1) == MISSING_WH
@@ -171,7 +176,8 @@ def _half_hourly(estate: EstateModel, runs: _Runs) -> HalfHourly:
 
 
 def _ten_second(estate: EstateModel, runs: _Runs) -> TenSecond:
-    parts = ten_seconds_wh(estate, *runs.slots).reshape(len(runs.meter), runs.slot_count, PARTS_PER_SLOT)
+    of_slot = estate.ten_seconds_per_slot
+    parts = ten_seconds_wh(estate, *runs.slots).reshape(len(runs.meter), runs.slot_count, of_slot)
     parts[_is_lost(estate, runs)] = MISSING_WH
     return TenSecond(counter=_counter(estate, runs), parts_wh=parts.reshape(len(runs.meter), -1))
 
@@ -184,6 +190,7 @@ def _import_export(estate: EstateModel, runs: _Runs) -> ImportExport:
         before=Anchor(display=first, register_wh=first, rest=np.zeros_like(first)),
         display=shown[:, -1:],
         slots_apart=np.full(len(runs.meter), runs.slot_count),
+        slot_us=estate.slot_us,
     )
     exported = HalfHourly(counter=counter, intervals_wh=_intervals(estate, runs, "export_wh"))
     return ImportExport(imported=_half_hourly(estate, runs), exported=exported)

@@ -24,7 +24,7 @@ from loadtests.workload.deliveries import (
     ten_second_columns,
 )
 from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes_of
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 from sim.estate.lookup import cohorts_of, split_meter, start_us_of
@@ -46,7 +46,7 @@ def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Ope
     for operation in operations_of(scenario):
         statement = schema.statement(operation)
         has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
-        for length in (0, 1, SLOTS_PER_DAY) if has_list else (None,):
+        for length in (0, 1, scenario.estate.slots_per_day) if has_list else (None,):
             templates[operation, length] = FrameTemplate(
                 statement,
                 prepared_ids[operation],
@@ -103,7 +103,7 @@ class TraceSource:
         estate, meter, slot = self._estate, sent.meter, sent.first_slot
         match kind:
             case MessageKind.PUSH_HALF_HOUR | MessageKind.UPLOAD_DAY:
-                count = 1 if kind is MessageKind.PUSH_HALF_HOUR else SLOTS_PER_DAY
+                count = 1 if kind is MessageKind.PUSH_HALF_HOUR else estate.slots_per_day
                 readings = readings_of(estate, meter=meter, first_slot=slot, slot_count=count)
                 columns = reading_columns(Operation.INGEST_READING, self._as_received(readings, sent))
                 yield self._group(
@@ -112,8 +112,8 @@ class TraceSource:
             case MessageKind.READ_REGISTER:
                 readings = self._as_received(registers_of(estate, meter=meter, first_slot=slot), sent)
                 columns = reading_columns(Operation.INGEST_REGISTER, readings)
-                # the ledger marks the day's last half-hour, whose end the register is of
-                last = dataclasses.replace(sent, first_slot=(slot + SLOTS_PER_DAY - 1).astype(np.int32))
+                # the ledger marks the day's last slot, whose end the register is of
+                last = dataclasses.replace(sent, first_slot=(slot + estate.slots_per_day - 1).astype(np.int32))
                 yield self._group(Lane(operation=Operation.INGEST_REGISTER, has_plane=True), columns, last, wall_us, 1)
             case MessageKind.ESTIMATE | MessageKind.CORRECT:
                 revisions = sent.draw_index if kind is MessageKind.CORRECT else np.full(len(meter), ESTIMATE_REVISION)
@@ -135,7 +135,7 @@ class TraceSource:
                 yield self._group(Lane(operation=Operation.CHANGE_PREFERENCE), columns, sent, wall_us, 1)
             case _:
                 lane = Lane(operation=QUERY_OF_KIND[kind])
-                yield self._group(lane, self._query_columns(sent), sent, wall_us, SLOTS_PER_DAY)
+                yield self._group(lane, self._query_columns(sent), sent, wall_us, estate.slots_per_day)
 
     def _as_received(self, readings: Readings, sent: "_Chosen") -> Readings:
         """With the instant at which this copy of a delivery arrives: a second one has its own."""
@@ -143,7 +143,7 @@ class TraceSource:
 
     def _query_columns(self, sent: "_Chosen") -> Columns:
         premises, is_gas = split_meter(self._estate, sent.meter)
-        day_start_us = start_us_of(self._estate) + sent.first_slot.astype(np.int64) * SLOT_US
+        day_start_us = start_us_of(self._estate) + sent.first_slot.astype(np.int64) * self._estate.slot_us
         columns = home_columns(premises, is_gas.astype(np.int8), day_start_us)
         return dict(columns) | {"cohort": cohorts_of(self._estate, premises)}
 

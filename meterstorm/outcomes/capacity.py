@@ -94,7 +94,7 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
         verdict=judged.verdict,
         reasons=judged.reasons,
         rate=rate,
-        meters={} if rate is None else meters_of(rate),
+        meters={} if rate is None else meters_of(rate, setting.scenario.estate.slots_per_hour),
         mix=mix,
         pool_count=len(setting.target.pool),
         steps=tuple(_step(made) for made in search.steps),
@@ -106,8 +106,12 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     )
 
 
-def meters_of(rate: RateResult) -> dict[str, MetersResult]:
-    """As many meters of each read frequency bring the deliveries of the rate; what else the mix holds grows along."""
+def meters_of(rate: RateResult, slots_per_hour: int = 2) -> dict[str, MetersResult]:
+    """As many meters of each read frequency bring the deliveries of the rate; what else the mix holds grows along.
+
+    slots_per_hour: of a market of quarter-hours those who push each slot do so twice as often.
+    """
+    seconds_of = {**SECONDS_PER_DELIVERY, "half_hourly": 3_600 / slots_per_hour}
 
     def meters(per_s: float, seconds: float) -> int:
         return int(per_s * rate.delivery_share * seconds)
@@ -118,7 +122,7 @@ def meters_of(rate: RateResult) -> dict[str, MetersResult]:
             meters=meters(rate.rate_per_s, seconds),
             meters_high=None if rate.high_per_s is None else meters(rate.high_per_s, seconds),
         )
-        for schedule, seconds in SECONDS_PER_DELIVERY.items()
+        for schedule, seconds in seconds_of.items()
         if rate.delivery_share > 0
     }
 

@@ -186,8 +186,11 @@ class AuditExample(ResultsPart):
     dc: str = Field(description="the first data centre in which it was seen")
     dcs: tuple[str, ...] = Field(default=(), description="all of them")
     mpxn: int | None = Field(description="the meter's metering point; None for a row of no meter of the estate")
-    slot: int | None = Field(description="half-hours since the scenario's start; None outside its span")
+    slot: int | None = Field(
+        description="half-hours (or quarter-hours) since the scenario's start; None outside its span"
+    )
     slot_start: AwareDatetime | None
+    slot_minutes: Literal[15, 30] = Field(default=30, description="how long the estate's slots are")
     expected: int | str | None
     found: int | str | None
 

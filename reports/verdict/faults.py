@@ -11,7 +11,8 @@ def meter_text(example: AuditExample) -> str:
     """Which meter and half-hour, as far as the row says: "meter 17, half-hour from 2026-06-15 00:30 BST"."""
     meter = "a row of no meter of the estate" if example.mpxn is None else f"meter {example.mpxn}"
     start = start_text(example)
-    return meter if start is None else f"{meter}, half-hour from {start}"
+    slot = "half-hour" if example.slot_minutes == 30 else "quarter-hour"
+    return meter if start is None else f"{meter}, {slot} from {start}"
 
 
 def start_text(example: AuditExample) -> str | None:

@@ -59,7 +59,7 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
     schedules = estate.read_schedules
     types, metering = estate.meter_types, estate.metering
     tariffs = estate.tariffs
-    query_hour = _query_hours(run.start, max(run.days + 1, -(-scenario.span_us // DAY_US)), Calendar(estate.time_zone))
+    query_hour = _query_hours(run.start, max(run.days + 1, -(-scenario.span_us // DAY_US)), estate.calendar)
     rollout, wan, reads = estate.rollout, scenario.wan, scenario.reads
     swaps = wan.hub_swaps
     return KernelParameters(
@@ -293,7 +293,7 @@ def _query_hours(start: date, rows: int, calendar: Calendar) -> IntArray:
     out = np.zeros((rows, HOURS_PER_DAY + 1), np.int64)
     first_us = (start - date(1970, 1, 1)).days * DAY_US
     _, slots = calendar.wall_slots(first_us + np.arange(rows * HOURS_PER_DAY, dtype=np.int64) * HOUR_US)
-    for row, local_hours in enumerate((slots // 2).reshape(rows, HOURS_PER_DAY).tolist()):
+    for row, local_hours in enumerate((slots // calendar.slots_per_hour).reshape(rows, HOURS_PER_DAY).tolist()):
         hours = [QUERIES_BY_LOCAL_HOUR[hour] for hour in local_hours]
         out[row, 1:] = np.cumsum(hours) * WORD_ONE // sum(hours)
     return out

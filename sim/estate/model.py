@@ -99,7 +99,7 @@ def build_estate(
     profile file that is missing or can't be used.
     """
     estate, run = scenario.estate, scenario.run
-    calendar, first_day = Calendar(estate.time_zone), (run.start - date(1970, 1, 1)).days
+    calendar, first_day = estate.calendar, (run.start - date(1970, 1, 1)).days
     report = None
     if profile is None:
         profile, report = profile_named(estate.profile, run.start, run.days, folder, calendar, estate.slots_per_day)

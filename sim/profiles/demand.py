@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from scenarios.calendar import GREAT_BRITAIN, Calendar
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US, SLOTS_PER_DAY
 from scenarios.spec import ScenarioError
 from sim.units import DAY_BITS, YEAR_BITS, IntArray
 
@@ -121,8 +121,9 @@ def profile_by_local_time(
     share = np.zeros((day_count + 1, slots_per_day), np.int64)
     slot_us = DAY_US // slots_per_day
     instants = (start - _EPOCH).days * DAY_US + np.arange(share.size, dtype=np.int64) * slot_us
-    days, half_hours = calendar.wall_slots(instants)
-    slots = (half_hours * SLOT_US + instants % SLOT_US) // slot_us  # local time is whole half-hours from UTC
+    days, slots = Calendar(calendar.zone, slots_per_day // 24).wall_slots(
+        instants
+    )  # a profile's slots may be longer than the meters'
     for at, (day, slot) in enumerate(zip(days.tolist(), slots.tolist(), strict=True)):
         share.flat[at] = weight(_EPOCH + timedelta(days=day), slot) * YEAR_ONE // year_weight
     return checked_profile(name, start, share)

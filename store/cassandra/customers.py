@@ -2,7 +2,9 @@
 
 from cassandra.cluster import Session
 
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.spec import Topology
+from store.cassandra.keyspace import held_version
 from store.cassandra.session import Statements
 from store.customers.store import HomeCustomers
 from store.tables import Schema
@@ -15,4 +17,8 @@ class CassandraCustomers(HomeCustomers):
     """
 
     def __init__(self, session: Session, schema: Schema, topology: Topology) -> None:
-        super().__init__(Statements(session, schema, topology))
+        def calendar() -> Calendar:
+            held = held_version(session, schema, topology)
+            return held.calendar if held else UTC_CALENDAR
+
+        super().__init__(Statements(session, schema, topology), calendar)

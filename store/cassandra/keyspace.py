@@ -17,7 +17,7 @@ from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.printable import shortened
 from scenarios.spec import ScenarioError, Topology
 from store.cassandra.session import FAILURES
-from store.migrations import HeldVersion, check_time_zone, migrations_to, views_to_rebuild
+from store.migrations import HeldVersion, check_calendar, migrations_to, views_to_rebuild
 from store.operations import AnyOperation
 from store.ports import StoreError
 from store.tables import Schema, Table
@@ -29,23 +29,26 @@ REFUSALS = (InvalidRequest, SyntaxException, ConfigurationException)  # of a sta
 
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version "
-    "(name text PRIMARY KEY, version int, to_rebuild text, time_zone text)"
+    "(name text PRIMARY KEY, version int, to_rebuild text, time_zone text, slots_per_hour int)"
 )
-_ADD_TIME_ZONE = (
-    "ALTER TABLE {keyspace}.schema_version ADD IF NOT EXISTS time_zone text"  # of one from before it had any
+# of one from before it had them
+_ADD_CALENDAR = (
+    "ALTER TABLE {keyspace}.schema_version ADD IF NOT EXISTS time_zone text",
+    "ALTER TABLE {keyspace}.schema_version ADD IF NOT EXISTS slots_per_hour int",
 )
 
 
 def create_schema(session: Session, schema: Schema, topology: Topology, calendar: Calendar = UTC_CALENDAR) -> None:
     """Create keyspace and tables where they are missing, or bring those of an older version to this one.
 
-    calendar: by whose midnights its views divide days, as long as it stands; an older keyspace has UTC's.
+    calendar: by whose midnights its views divide days, and how long the slots of its log are, as long as it stands; an older
+    keyspace has UTC's, and half-hours.
 
     Waits until every node agrees. Repeating it changes nothing, and after a crash it goes on. One process at a time: nodes
     of Cassandra 5 don't order the schema changes of several. After a migration of a loaded keyspace the views that it names
     are to be filled: `CassandraStore.finish_migration`, of a store with a Book where bills are among them.
     Raises StoreError when a keyspace of that name is replicated otherwise than the topology says, when it is of a newer
-    version or of one with no way from it, when it is of another time zone, when a table has other columns, or when the nodes
+    version or of one with no way from it, when it is of another calendar, when a table has other columns, or when the nodes
     don't agree in time.
     """
     replication = {dc.name: str(dc.rf) for dc in topology.dcs}
@@ -58,11 +61,11 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
         f"CREATE KEYSPACE IF NOT EXISTS {topology.keyspace} "
         f"WITH replication = {{'class': 'NetworkTopologyStrategy', {options}}}",
     )
-    for statement in (_VERSION_TABLE, _ADD_TIME_ZONE):
+    for statement in (_VERSION_TABLE, *_ADD_CALENDAR):
         _ddl(session, statement.format(keyspace=topology.keyspace))
     version = held_version(session, schema, topology)
     if version:
-        check_time_zone(version, calendar, topology.keyspace)
+        check_calendar(version, calendar, topology.keyspace)
     way = migrations_to(schema, version, topology.keyspace) if version else []
     with one_after_the_other(session) as ddl:
         for table in schema.tables:  # first: a later migration may alter a table that an earlier version has not had
@@ -111,8 +114,11 @@ def held_version(session: Session, schema: Schema, topology: Topology) -> HeldVe
     assert len(rows) == 1, "a keyspace of two schemas"
     (row,) = rows
     views = tuple(row.to_rebuild.split()) if row.to_rebuild else ()
-    zone = getattr(row, "time_zone", None) or UTC_CALENDAR.zone  # an older program made the table without it
-    return HeldVersion(schema=row.name, version=row.version, views_to_rebuild=views, time_zone=zone)
+    # an older program made the table without these
+    zone = getattr(row, "time_zone", None) or UTC_CALENDAR.zone
+    slots_per_hour = getattr(row, "slots_per_hour", None) or UTC_CALENDAR.slots_per_hour
+    calendar = Calendar(zone, slots_per_hour)
+    return HeldVersion(schema=row.name, version=row.version, views_to_rebuild=views, calendar=calendar)
 
 
 def warming_keyspace(topology: Topology) -> str:
@@ -151,9 +157,11 @@ def write_version(
 ) -> None:
     """Cells without an explicit timestamp: one process at a time changes a schema, and its clock orders them."""
     cql = (
-        f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild, time_zone) VALUES (%s, %s, %s, %s)"
+        f"INSERT INTO {topology.keyspace}.schema_version (name, version, to_rebuild, time_zone, slots_per_hour) "
+        "VALUES (%s, %s, %s, %s, %s)"
     )
-    _query(session, topology, cql, (schema.name, schema.version, " ".join(to_rebuild), calendar.zone))
+    held = schema.name, schema.version, " ".join(to_rebuild), calendar.zone, calendar.slots_per_hour
+    _query(session, topology, cql, held)
 
 
 def _query(session: Session, topology: Topology, cql: str, values: Sequence[object] = ()) -> list[Any]:

@@ -5,12 +5,12 @@ The bulk of a storm's traffic does not come through here but over the wire engin
 
 from cassandra.cluster import Session
 
-from scenarios.calendar import UTC_CALENDAR, Calendar
+from scenarios.calendar import UTC_CALENDAR
 from scenarios.spec import Topology
 from store.cassandra.bulk import CassandraBulk
 from store.cassandra.keyspace import held_version, write_version
 from store.cassandra.session import Statements
-from store.migrations import check_time_zone
+from store.migrations import check_calendar
 from store.readings.store import HomeReadings
 from store.readings.verify import Rebuilt
 from store.tables import Schema
@@ -23,9 +23,9 @@ class CassandraStore(HomeReadings):
     def __init__(self, session: Session, schema: Schema, topology: Topology, book: Book | None = None) -> None:
         """Raises StoreError for a book of another calendar than the keyspace's, and when the keyspace can't be asked."""
         held = held_version(session, schema, topology)
-        calendar = Calendar(held.time_zone) if held else UTC_CALENDAR
+        calendar = held.calendar if held else UTC_CALENDAR
         if held and book is not None:
-            check_time_zone(held, book.calendar, topology.keyspace)
+            check_calendar(held, book.calendar, topology.keyspace)
         self._bulk = CassandraBulk(session, topology)
         self._statements = Statements(session, schema, topology)
         super().__init__(self._statements, self._bulk, book, calendar=calendar)

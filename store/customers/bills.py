@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
-from scenarios.domain import SLOT_US
 from store.customers.port import ALL_RATES, Bill, FuelDisplay, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
@@ -402,10 +401,10 @@ def display(
     """What a home's display shows at an instant [us since the Unix epoch], of each fuel code in `fuels`.
 
     today: what is known of the local day; a fuel without any was not read today yet. Price and standing charge are of one
-    price list, the one in force at the start of the half-hour. before_wh: fuel code -> what is known of the local day up to
+    price list, the one in force at the start of the slot. before_wh: fuel code -> what is known of the local day up to
     that start, of tariffs with blocks.
     """
-    shown = []
+    shown, start_us = [], now_us // calendar.slot_us * calendar.slot_us
     for fuel in fuels:
         of_fuel = [one for one in today if one.fuel == fuel]
         shown.append(
@@ -414,7 +413,7 @@ def display(
                 price=price_at(prices, tariff, fuel, now_us, calendar, before_wh=(before_wh or {}).get(fuel, 0)),
                 today_wh=sum(one.low_wh + one.standard_wh + one.peak_wh for one in of_fuel),
                 today_upence=sum(one.cost_upence for one in of_fuel),
-                standing_upence=list_in_force(prices, now_us // SLOT_US * SLOT_US).standing_of(tariff, fuel),
+                standing_upence=list_in_force(prices, start_us).standing_of(tariff, fuel),
             )
         )
     return tuple(shown)

@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
-from scenarios.tariffs import BLOCK_WH_MAX, Register, rates_of_day
+from scenarios.domain import DAY_US
+from scenarios.tariffs import BLOCK_WH_MAX, Register
 from store.customers.bills import DayEnergy, TariffOn
 from store.customers.port import ALL_RATES
-from store.tariffs import NO_PRICES, PriceList, in_force, whole_upence
+from store.tariffs import NO_PRICES, PriceList, in_force, rates_of_day, whole_upence
 
 HalfHoursOf = Callable[[int, int], NDArray[np.int32]]
-"""The half-hours of a fuel code and UTC day [us since the Unix epoch]: int32[48], MISSING_WH where nothing is known."""
+"""The half-hours of a fuel code and UTC day [us since the Unix epoch]: int32[48], MISSING_WH where nothing is known.
+
+Of a calendar of quarter-hours those, int32[96]: what is called a half-hour here is the calendar's slot.
+"""
 
 _NEVER_WH = 1_000 * BLOCK_WH_MAX  # no home uses as much in a day
 
@@ -51,17 +54,17 @@ def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: P
     plans = [None if one is None else one.plan(code) for one, code in zip(held, tariffs, strict=True)]
     rates_max = max((len(plan.rates) for plan in plans if plan), default=1)
     blocks_max = 1 + max((len(plan.blocks) for plan in plans if plan), default=0)
-    n = len(spans)
-    known_wh = np.zeros((n, SLOTS_PER_DAY), np.int64)
-    rate, line = np.zeros((n, SLOTS_PER_DAY), np.int64), np.zeros((n, SLOTS_PER_DAY), np.int64)
-    register = np.full((n, SLOTS_PER_DAY), Register.STANDARD, np.int64)
-    npence = np.zeros((n, SLOTS_PER_DAY, blocks_max), np.int64)
+    n, slots, slot_us = len(spans), priced.calendar.slots_per_day, priced.calendar.slot_us
+    known_wh = np.zeros((n, slots), np.int64)
+    rate, line = np.zeros((n, slots), np.int64), np.zeros((n, slots), np.int64)
+    register = np.full((n, slots), Register.STANDARD, np.int64)
+    npence = np.zeros((n, slots, blocks_max), np.int64)
     from_wh = np.full((n, blocks_max + 1), _NEVER_WH, np.int64)  # where each block begins
     from_wh[:, 0] = 0
     before_wh = np.zeros(n, np.int64)
     for at, (span, of_list, plan, code) in enumerate(zip(spans, held, plans, tariffs, strict=True)):
         day_us = span.start_us // DAY_US * DAY_US
-        first, end = (span.start_us - day_us) // SLOT_US, (span.end_us - day_us) // SLOT_US
+        first, end = (span.start_us - day_us) // slot_us, (span.end_us - day_us) // slot_us
         known_wh[at, first:end] = np.maximum(half_hours(span.fuel, day_us)[first:end], 0)
         if of_list is None or plan is None:
             continue
@@ -77,7 +80,7 @@ def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: P
         if blocks:
             before_wh[at] = used_before_wh(span.fuel, span.start_us, half_hours, priced.calendar)
     after_wh = before_wh[:, np.newaxis] + np.cumsum(known_wh, axis=1)
-    reached = np.clip(after_wh[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)  # [n, 48, blocks + 1]
+    reached = np.clip(after_wh[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)  # [n, slots, blocks + 1]
     began = np.clip((after_wh - known_wh)[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)
     beyond_wh = reached - began  # of each half-hour, of where each block begins
     block_wh = beyond_wh[:, :, :-1] - beyond_wh[:, :, 1:]
@@ -110,10 +113,11 @@ def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: P
 
 def used_before_wh(fuel: int, instant_us: int, half_hours: HalfHoursOf, calendar: Calendar) -> int:
     """What is known of a local day up to the half-hour that an instant [us since the Unix epoch] lies in [Wh]."""
-    until_us = instant_us // SLOT_US * SLOT_US
+    slot_us = calendar.slot_us
+    until_us = instant_us // slot_us * slot_us
     from_us = calendar.day_start_us(calendar.day_of(until_us))
     used = 0
     for day_us in range(from_us // DAY_US * DAY_US, until_us, DAY_US):
-        first, end = max(from_us - day_us, 0) // SLOT_US, min(until_us - day_us, DAY_US) // SLOT_US
+        first, end = max(from_us - day_us, 0) // slot_us, min(until_us - day_us, DAY_US) // slot_us
         used += int(np.maximum(half_hours(fuel, day_us)[first:end], 0).sum())
     return used

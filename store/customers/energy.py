@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.calendar import UTC_CALENDAR, Calendar
+from scenarios.domain import DAY_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register
 from store.customers.bills import DayEnergy
 from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
@@ -40,7 +41,7 @@ def energy_of_span(
     The view is read by month; so are half-hours, where they are needed, by one query more a fuel. Raises StoreError.
     """
     starts_us = [one.effective_us for one in priced.prices]
-    cuts = _in_slots([from_us, before_us, *cuts_us, *starts_us])
+    cuts = _in_slots([from_us, before_us, *cuts_us, *starts_us], priced.calendar)
     by_version = {one.version: one for one in priced.prices}
     whole, divided = list[DayEnergy](), list[SlotSpan]()
     for month in sorted({month_of_us(from_us), month_of_us(before_us - 1)}):
@@ -52,15 +53,15 @@ def energy_of_span(
                 else:
                     whole += of_lines
     spans = [one for one in divided if from_us <= one.start_us < before_us]
-    return whole + energy_by_rate(spans, _half_hours_by_month(views, premises), priced)
+    return whole + energy_by_rate(spans, _half_hours_by_month(views, premises, priced.calendar), priced)
 
 
 def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Priced) -> list[DayEnergy]:
     """The use of all fuels since local midnight, as far as it is read. Raises StoreError."""
     day = priced.calendar.day_of(now_us)
     from_us, before_us = priced.calendar.day_start_us(day), priced.calendar.day_start_us(day + 1)
-    cuts = _in_slots([from_us, before_us])
-    all_cuts = _in_slots([from_us, before_us, *(one.effective_us for one in priced.prices)])
+    cuts = _in_slots([from_us, before_us], priced.calendar)
+    all_cuts = _in_slots([from_us, before_us, *(one.effective_us for one in priced.prices)], priced.calendar)
     has_blocks = any(plan.blocks for one in priced.prices for plan in one.plans)
     whole, divided = list[DayEnergy](), list[SlotSpan]()
     for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
@@ -70,7 +71,7 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
             elif from_us <= part.start_us < before_us:
                 whole.append(_whole(part, priced))
     spans = [one for one in divided if from_us <= one.start_us < before_us]
-    return whole + energy_by_rate(spans, _half_hours(views, premises), priced)
+    return whole + energy_by_rate(spans, _half_hours(views, premises, priced.calendar), priced)
 
 
 def used_today_wh(
@@ -80,29 +81,31 @@ def used_today_wh(
 
     Raises StoreError; Refused before the first price list.
     """
-    plan = list_in_force(priced.prices, now_us // SLOT_US * SLOT_US).plan(priced.tariff_on(now_us))
-    half_hours = _half_hours(views, premises)
+    slot_us = priced.calendar.slot_us
+    plan = list_in_force(priced.prices, now_us // slot_us * slot_us).plan(priced.tariff_on(now_us))
+    half_hours = _half_hours(views, premises, priced.calendar)
     return {fuel: used_before_wh(fuel, now_us, half_hours, priced.calendar) for fuel in fuels if plan.blocks_of(fuel)}
 
 
-def _in_slots(instants_us: Iterable[int]) -> list[int]:
-    """What begins within a half-hour begins with the next one."""
-    return sorted({-(-one // SLOT_US) * SLOT_US for one in instants_us})
+def _in_slots(instants_us: Iterable[int], calendar: Calendar) -> list[int]:
+    """What begins within a slot begins with the next one."""
+    slot_us = calendar.slot_us
+    return sorted({-(-one // slot_us) * slot_us for one in instants_us})
 
 
-def _half_hours(views: BillingViews, premises: int) -> HalfHoursOf:
+def _half_hours(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
     """A home's half-hours, each day of which is read once."""
     read: dict[tuple[int, int], NDArray[np.int32]] = {}
 
     def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
         if (fuel, day_us) not in read:
-            read[fuel, day_us] = half_hours_of(views.intervals(premises, fuel, day_us), day_us)
+            read[fuel, day_us] = half_hours_of(views.intervals(premises, fuel, day_us), day_us, calendar)
         return read[fuel, day_us]
 
     return half_hours
 
 
-def _half_hours_by_month(views: BillingViews, premises: int) -> HalfHoursOf:
+def _half_hours_by_month(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
     """The same, each UTC month of which is read once."""
     read: dict[tuple[int, int], dict[int, list[IntervalRun]]] = {}
     days: dict[tuple[int, int], NDArray[np.int32]] = {}
@@ -115,7 +118,7 @@ def _half_hours_by_month(views: BillingViews, premises: int) -> HalfHoursOf:
                 by_day.setdefault(run.interval_start_us // DAY_US * DAY_US, []).append(run)
             read[fuel, month] = by_day
         if (fuel, day_us) not in days:
-            days[fuel, day_us] = half_hours_of(read[fuel, month].get(day_us, ()), day_us)
+            days[fuel, day_us] = half_hours_of(read[fuel, month].get(day_us, ()), day_us, calendar)
         return days[fuel, day_us]
 
     return half_hours
@@ -176,14 +179,16 @@ def _whole(held: BilledPart, priced: Priced) -> DayEnergy:
     )
 
 
-def half_hours_of(runs: Iterable[IntervalRun], day_us: int) -> NDArray[np.int32]:
+def half_hours_of(runs: Iterable[IntervalRun], day_us: int, calendar: Calendar = UTC_CALENDAR) -> NDArray[np.int32]:
     """The half-hours of a UTC day from the interval view: int32[48], MISSING_WH where nothing is known.
+
+    Of a calendar of quarter-hours those: int32[96].
 
     Of two runs the higher revision counts, of equal ones the shorter: as in `store.readings.fold`.
     """
-    values = np.full(SLOTS_PER_DAY, MISSING_WH, np.int32)
+    values = np.full(calendar.slots_per_day, MISSING_WH, np.int32)
     for run in sorted(runs, key=lambda one: (one.revision, -one.slot_count)):
-        first = (run.interval_start_us - day_us) // SLOT_US
+        first = (run.interval_start_us - day_us) // calendar.slot_us
         told = np.array(run.values_wh, np.int32)
         held = values[first : first + len(told)]
         held[told != MISSING_WH] = told[told != MISSING_WH]

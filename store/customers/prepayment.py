@@ -1,10 +1,11 @@
 """Prepayment: a credit that use runs down, a debt recovered from it, and when supply stops by itself. Pure, integers only.
 
-Half-hour by half-hour, in this order. At local midnight the standing charge is taken; then the debt's instalment, each day or on
-Mondays: no more than is owed, and no more than there is above zero, so that a debt takes no emergency credit. Top-ups count from
-the half-hour on in which they come. Supply stops as the credit and the emergency credit are used up, but not within friendly
-hours: it goes on then, below that, and stops as they end. It comes back as a top-up brings the credit above zero; friendly hours
-alone don't bring it back. While it is off nothing is used, and the standing charge goes on.
+Half-hour by half-hour, or by quarter-hours where the calendar has those, in this order. At local midnight the standing charge
+is taken; then the debt's instalment, each day or on Mondays: no more than is owed, and no more than there is above zero, so
+that a debt takes no emergency credit. Top-ups count from the half-hour on in which they come. Supply stops as the credit and
+the emergency credit are used up, but not within friendly hours: it goes on then, below that, and stops as they end. It comes
+back as a top-up brings the credit above zero; friendly hours alone don't bring it back. While it is off nothing is used, and
+the standing charge goes on.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import SLOTS_PER_DAY
 from scenarios.tariffs import DAY_NAMES, HOLIDAY, STANDING_UPENCE_MAX
 from store.rejections import Refused
 
@@ -118,11 +119,13 @@ def prepaid_account(
     debt below zero; CalendarError for a day that the calendar can't tell.
     """
     n = len(cost_upence)
-    _require_account(start_us, n, top_ups, debt_upence)
+    slot_us = calendar.slot_us
+    _require_account(start_us, n, top_ups, debt_upence, calendar)
     paid_in = np.zeros(n, np.int64)
-    np.add.at(paid_in, [(one.at_us - start_us) // SLOT_US for one in top_ups], [one.upence for one in top_ups])
-    instants = start_us + np.arange(n, dtype=np.int64) * SLOT_US
+    np.add.at(paid_in, [(one.at_us - start_us) // slot_us for one in top_ups], [one.upence for one in top_ups])
+    instants = start_us + np.arange(n, dtype=np.int64) * slot_us
     days, slots = calendar.wall_slots(instants)
+    slots = slots // calendar.slots_per_half_hour  # friendly hours are of half-hours
     begins_day = (calendar.day_starts_us(days) == instants).tolist()
     credits, debts = np.empty(n, np.int64), np.empty(n, np.int64)
     supplied = np.empty(n, np.bool_)
@@ -143,15 +146,16 @@ def prepaid_account(
     return PrepaidAccount(credit_upence=credits, debt_upence=debts, is_supplied=supplied)
 
 
-def _require_account(start_us: int, n: int, top_ups: Sequence[TopUp], debt_upence: int) -> None:
-    if start_us % SLOT_US:
-        raise Refused(f"an account from {start_us} us on: give the start of a half-hour")
+def _require_account(start_us: int, n: int, top_ups: Sequence[TopUp], debt_upence: int, calendar: Calendar) -> None:
+    slots = calendar.slots_are
+    if start_us % calendar.slot_us:
+        raise Refused(f"an account from {start_us} us on: give the start of a {slots.removesuffix('s')}")
     if debt_upence < 0:
         raise Refused(f"a debt of {debt_upence} upence: what is owed to the home is credit")
     before_us = start_us
     for one in top_ups:
-        if not before_us <= one.at_us < start_us + n * SLOT_US:
-            raise Refused(f"a top-up at {one.at_us} us: give them in their order, within the half-hours")
+        if not before_us <= one.at_us < start_us + n * calendar.slot_us:
+            raise Refused(f"a top-up at {one.at_us} us: give them in their order, within the {slots}")
         if one.upence <= 0:
             raise Refused(f"a top-up of {one.upence} upence at {one.at_us} us: that is none")
         before_us = one.at_us

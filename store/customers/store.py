@@ -1,9 +1,10 @@
 """The customers' tables over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from scenarios.calendar import Calendar
 from scenarios.domain import Operation, TariffKind
 from scenarios.tariff_text import tariffs_of, tariffs_text
 from scenarios.tariffs import Register, TariffError
@@ -22,7 +23,7 @@ from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import us_of
 from store.tables import Table
-from store.tariffs import FUEL_CODES, PriceList, check_next
+from store.tariffs import FUEL_CODES, PriceList, check_next, check_slots
 
 BOOK = 0
 """The book of domestic prices; there is no other yet."""
@@ -31,8 +32,10 @@ BOOK = 0
 class HomeCustomers:
     """Implements `store.customers.port.CustomerStore`."""
 
-    def __init__(self, runner: OnceRunner) -> None:
+    def __init__(self, runner: OnceRunner, calendar: Callable[[], Calendar] | None = None) -> None:
+        """calendar: tells the keyspace's, when a price list is published: one with prices for other slots is refused."""
         self.runner = runner
+        self._calendar = calendar
 
     def _table(self, role: TableRole) -> Table:
         return self.runner.schema.table(role)
@@ -66,6 +69,8 @@ class HomeCustomers:
         if _publishes(held, prices):
             return
         check_next(held, prices, now_us)
+        if self._calendar is not None:
+            check_slots(prices, self._calendar())
         if not self._table(TableRole.PRICE_LISTS).has_room(len(held)):
             raise Refused(f"the book has {len(held)} price lists: no more are taken")
         try:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US
 from store.ingest.known import Known, MeterLog, context_of, corrections_in, meter_logs, note
 from store.ingest.validation import judge, rejections
 from store.parsing import Delivery, parse
@@ -53,7 +53,8 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     """Write what is good of a delivery and record the rest. Repeating it changes nothing.
 
     A crash between any two writes is healed by sending all of it again: what is in the log already is not refused, and its
-    days are folded anew. Half-hours need prices: `known.book` says them. Without a price list each row of half-hours is
+    days are folded anew. Half-hours need prices: `known.book` says them, and how long its calendar's slots are, if those are
+    quarter-hours. Without a price list each row of half-hours is
     rejected as `before_prices`, and each of a home whose tariff the book doesn't know as `no_tariff`: a keyspace knows that of
     homes that have chosen one, and of no other. Registers alone need no prices.
     Raises StoreError; Refused, before any write, for a delivery of more than DELIVERY_ROWS_MAX rows, or whose columns differ
@@ -63,7 +64,7 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
         raise Refused(
             f"a delivery of {len(delivery.received_at_us)} rows: at most {DELIVERY_ROWS_MAX}, send it in parts"
         )
-    parsed = parse(delivery, known.meters)
+    parsed = parse(delivery, known.meters, known.book.calendar)
     readings = parsed.readings
     is_register_alone = readings.values_wh.shape[1] == 0
     months = month_of(readings.interval_start_us - is_register_alone)
@@ -72,7 +73,7 @@ def ingest(store: ReadingLog, delivery: Delivery, known: Known) -> Ingested:
     for row in rows.tolist():
         of_home[int(readings.premises[row]), int(months[row])].append(row)
     homes = {
-        key: meter_logs(store.events(*key), corrections_in(readings, np.array(own)))
+        key: meter_logs(store.events(*key), readings.slot_us, corrections_in(readings, np.array(own)))
         for key, own in sorted(of_home.items())
     }
     context = context_of(store.events, readings, months, rows, homes, known)
@@ -121,13 +122,15 @@ def select(readings: Readings, rows: NDArray[np.int64]) -> Readings:
         revision=readings.revision[rows],
         source=readings.source[rows],
         quality=readings.quality[rows],
+        slot_us=readings.slot_us,
     )
 
 
 def _joined(one: Readings, other: Readings) -> Readings:
     """The deliveries of both, without what their days add up to."""
-    names = [field.name for field in fields(Readings) if field.name != "day"]
-    return Readings(**{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}, day=None)
+    names = [field.name for field in fields(Readings) if field.name not in ("day", "slot_us")]
+    joined = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
+    return Readings(**joined, day=None, slot_us=one.slot_us)
 
 
 def _day_totals(
@@ -141,7 +144,7 @@ def _day_totals(
 
     kinds: its tariffs before and from the local midnight within.
     """
-    k = first.values_wh.shape[1]
+    k, slot_us, slots = first.values_wh.shape[1], first.slot_us, book.calendar.slots_per_day
     latest: dict[tuple[int, int], dict[int, tuple[int, int]]] = defaultdict(dict)
     for (premises, _), meters in homes.items():
         for fuel, meter in meters.items():
@@ -149,20 +152,20 @@ def _day_totals(
     for row in range(len(accepted.mpxn)):
         of_meter = latest[int(accepted.premises[row]), int(accepted.fuel[row])]
         for slot, value in enumerate(accepted.values_wh[row].tolist()):
-            start_us = int(accepted.interval_start_us[row]) + slot * SLOT_US
+            start_us = int(accepted.interval_start_us[row]) + slot * slot_us
             note(of_meter, start_us, int(accepted.revision[row]), value)
     day_start_us = first.interval_start_us // DAY_US * DAY_US
-    values_wh = np.full((len(first.mpxn), SLOTS_PER_DAY), MISSING_WH, np.int32)
+    values_wh = np.full((len(first.mpxn), slots), MISSING_WH, np.int32)
     for row in range(len(first.mpxn)):
         of_meter = latest[int(first.premises[row]), int(first.fuel[row])]
-        for slot in range(SLOTS_PER_DAY):
-            _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * SLOT_US, (0, MISSING_WH))
+        for slot in range(slots):
+            _, values_wh[row, slot] = of_meter.get(int(day_start_us[row]) + slot * slot_us, (0, MISSING_WH))
     kind, late_kind = kinds
     return day_totals(
         book.prices,
         day_start_us=day_start_us,
         values_wh=values_wh,
-        slot_count=(first.interval_start_us - day_start_us) // SLOT_US + k,
+        slot_count=(first.interval_start_us - day_start_us) // slot_us + k,
         kind=kind,
         fuel=first.fuel,
         calendar=book.calendar,

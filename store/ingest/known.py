@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, Quality
+from scenarios.domain import DAY_US, Quality
 from store.ingest.validation import Context, no_context
 from store.parsing import Meters
 from store.ports import LogEvent
@@ -50,8 +50,8 @@ Correction = tuple[int, int, int, int]
 """Fuel, start [us], half-hours and revision (from 1) of a row."""
 
 
-def meter_logs(events: Sequence[LogEvent], own: Container[Correction] = ()) -> dict[int, MeterLog]:
-    """A month of a home's log, by fuel.
+def meter_logs(events: Sequence[LogEvent], slot_us: int, own: Container[Correction] = ()) -> dict[int, MeterLog]:
+    """A month of a home's log, by fuel. slot_us: how long a slot is [us].
 
     own: corrections that are in the delivery itself. They take no register out of the way, whether they are written by now or
     not: what is sent again after a crash is judged as it was the first time.
@@ -63,7 +63,7 @@ def meter_logs(events: Sequence[LogEvent], own: Container[Correction] = ()) -> d
     measured: set[tuple[int, int]] = set()  # (fuel, end) of first deliveries
     for event in events:
         meter = meters[event.fuel]
-        end_us = event.interval_start_us + len(event.values_wh) * SLOT_US
+        end_us = event.interval_start_us + len(event.values_wh) * slot_us
         if event.revision >= 0 and (
             (event.fuel, event.interval_start_us, len(event.values_wh), event.revision) not in own
         ):
@@ -74,7 +74,7 @@ def meter_logs(events: Sequence[LogEvent], own: Container[Correction] = ()) -> d
         meter.register_of[end_us, event.revision] = event.register_wh
         meter.run_of[event.interval_start_us, len(event.values_wh), event.revision] = event.values_wh
         for slot, value in enumerate(event.values_wh):
-            start_us = event.interval_start_us + slot * SLOT_US
+            start_us = event.interval_start_us + slot * slot_us
             if value != MISSING_WH:
                 meter.value_of[start_us, event.revision] = value
             note(meter.latest, start_us, event.revision, value)
@@ -117,7 +117,7 @@ def context_of(
     known: Known,
 ) -> Context:
     """What the log says of each of `rows`; of the others nothing. events: of a home in a month (yyyymm), from the log."""
-    n, k = readings.values_wh.shape
+    (n, k), slot_us = readings.values_wh.shape, readings.slot_us
     empty = no_context(n, k)
     held_wh, held_register_wh = empty.held_wh.copy(), empty.held_register_wh.copy()
     has_run, run_wh = empty.has_run.copy(), empty.run_wh.copy()
@@ -135,7 +135,7 @@ def context_of(
         """Of a month that no row is of."""
         key = premises, month
         if key not in others:
-            others[key] = homes[key] if key in homes else meter_logs(events(*key))
+            others[key] = homes[key] if key in homes else meter_logs(events(*key), slot_us)
         return others[key][fuel].registers if fuel in others[key] else ()
 
     for row in rows.tolist():
@@ -144,7 +144,7 @@ def context_of(
         month = int(months[row])
         meter = homes[premises, month][fuel]
         for slot in range(k):
-            held_wh[row, slot] = meter.value_of.get((start_us + slot * SLOT_US, revision), MISSING_WH)
+            held_wh[row, slot] = meter.value_of.get((start_us + slot * slot_us, revision), MISSING_WH)
         run = meter.run_of.get((start_us, k, revision))
         if run is not None:
             has_run[row], run_wh[row] = True, run

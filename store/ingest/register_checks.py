@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOT_US, Quality
-from store.rejections import SLOT_WH_MAX, Reason
+from scenarios.domain import Quality
+from store.rejections import Reason, slot_wh_max
 from store.rows import UNKNOWN_WH, Readings
 from store.tariffs import MISSING_WH
 
@@ -76,8 +76,8 @@ def _is_above_later(register_wh: NDArray[np.int64], logged: Logged) -> NDArray[n
 
 def _most_wh(readings: Readings, rows: NDArray[np.int64], since_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """By how much the registers of rows may have risen since an instant of each: what the fuse lets through, int64[m]."""
-    slots = -(-np.maximum(readings.interval_end_us[rows] - since_us, 0) // SLOT_US)
-    most: NDArray[np.int64] = slots * np.array(SLOT_WH_MAX)[readings.fuel[rows]]
+    slots = -(-np.maximum(readings.interval_end_us[rows] - since_us, 0) // readings.slot_us)
+    most: NDArray[np.int64] = slots * slot_wh_max(readings.slot_us)[readings.fuel[rows]]
     return most
 
 
@@ -151,11 +151,10 @@ def parts_disagree(
     is_known = values != MISSING_WH
     register_wh = readings.register_wh[rows]
     excess_wh = register_wh - since_wh - np.where(is_known, values, 0).sum(axis=1, dtype=np.int64)
-    unseen_slots = (~is_known).sum(axis=1) + -(-(readings.interval_start_us[rows] - since_us) // SLOT_US)
+    unseen_slots = (~is_known).sum(axis=1) + -(-(readings.interval_start_us[rows] - since_us) // readings.slot_us)
     slack_wh = is_known.sum(axis=1) + np.maximum(_cut_off_wh(register_wh), _cut_off_wh(since_wh))
-    is_odd = (excess_wh < -slack_wh) | (
-        excess_wh > unseen_slots * np.array(SLOT_WH_MAX)[readings.fuel[rows]] + slack_wh
-    )
+    most_wh = unseen_slots * slot_wh_max(readings.slot_us)[readings.fuel[rows]]
+    is_odd = (excess_wh < -slack_wh) | (excess_wh > most_wh + slack_wh)
     disagrees: NDArray[np.bool_] = is_odd & is_measured(readings)[rows] & has_half_hours(readings)[rows]
     return disagrees
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import SLOT_US, TariffKind
+from scenarios.domain import TariffKind
 from store.ingest.register_checks import Logged, has_half_hours, is_measured, reject_odd_registers
 from store.parsing import Parsed
 from store.rejections import DETAIL_CHARS_MAX, INSTANT_MAX_US, Reason, Rejection
@@ -182,7 +182,9 @@ def _contradicting(
         )
         run, register = readings.values_wh[row].tolist(), int(readings.register_wh[row])
         told = {
-            (mpxn, revision, start_us + slot * SLOT_US): value for slot, value in enumerate(run) if value != MISSING_WH
+            (mpxn, revision, start_us + slot * readings.slot_us): value
+            for slot, value in enumerate(run)
+            if value != MISSING_WH
         }
         first, end = (mpxn, revision, start_us), (mpxn, revision, int(readings.interval_end_us[row]))
         is_other = runs.get(first, run) != run
@@ -201,7 +203,7 @@ def _overlapping(readings: Readings, rows: NDArray[np.int64]) -> NDArray[np.int6
     """Those of `rows` that share a half-hour, meter and revision with another, in their order: int64[m]."""
     mpxn, revision, start_us = readings.mpxn[rows], readings.revision[rows], readings.interval_start_us[rows]
     order = np.lexsort((start_us, revision, mpxn))
-    length_us = max(readings.values_wh.shape[1], 1) * SLOT_US
+    length_us = max(readings.values_wh.shape[1], 1) * readings.slot_us
     shares = (np.diff(mpxn[order]) == 0) & (np.diff(revision[order]) == 0) & (np.diff(start_us[order]) < length_us)
     is_shared = np.zeros(len(rows), np.bool_)
     is_shared[order[1:][shares]] = True

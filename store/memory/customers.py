@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from store.customers.store import HomeCustomers
 from store.memory.statements import MemoryStatements
 from store.operations import AnyOperation
@@ -31,5 +32,5 @@ class MemoryOnce(MemoryStatements):
 class MemoryCustomers(HomeCustomers):
     """Implements `store.customers.port.CustomerStore` on dictionaries."""
 
-    def __init__(self, schema: Schema) -> None:
-        super().__init__(MemoryOnce(schema))
+    def __init__(self, schema: Schema, calendar: Calendar = UTC_CALENDAR) -> None:
+        super().__init__(MemoryOnce(schema), lambda: calendar)

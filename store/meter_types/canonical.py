@@ -1,7 +1,7 @@
 """What every meter's readings become, and the registry that finds the adapter of a raw form. Pure, on columns.
 
 A raw form is a frozen record of columns, one row a delivery, with what the meter itself holds. Its adapter makes *channels*
-of it: one thing measured, in whole Wh by UTC half-hours, with a register that never rolls over.
+of it: one thing measured, in whole Wh by UTC half-hours (or quarter-hours), with a register that never rolls over.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.domain import SLOT_US
 from store.meter_types.counter import Anchor
 from store.rejections import Reason
 from store.rows import Readings
@@ -25,7 +26,7 @@ class Channel:
 
     fuel: int
     values_wh: NDArray[np.int32]  # [n, k] [Wh], MISSING_WH where the meter has lost it
-    register_wh: NDArray[np.int64]  # [n] at the end of the last half-hour [Wh]
+    register_wh: NDArray[np.int64]  # [n] at the end of the last slot [Wh]
     has_rolled_over: NDArray[np.bool_]  # [n] the counter began again since it was last seen: to be logged
     reason: NDArray[np.uint8]  # [n] Reason, ACCEPTED where nothing is wrong
     before: Anchor  # where these deliveries started ...
@@ -71,6 +72,7 @@ class Envelope:
     revision: NDArray[np.int32]  # [n]
     source: NDArray[np.int8]  # [n] scenarios.domain.Source
     quality: NDArray[np.int8]  # [n] scenarios.domain.Quality
+    slot_us: int = SLOT_US  # how long a slot is [us]
 
 
 def readings_of(channel: Channel, envelope: Envelope, day: DayTotals | None = None) -> Readings:
@@ -88,4 +90,5 @@ def readings_of(channel: Channel, envelope: Envelope, day: DayTotals | None = No
         revision=envelope.revision[kept],
         source=envelope.source[kept],
         quality=envelope.quality[kept],
+        slot_us=envelope.slot_us,
     )

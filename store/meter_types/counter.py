@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.domain import SLOT_US
 from store.rejections import Reason
 
 DISPLAY_RANGE = 100_000_000
@@ -36,9 +37,14 @@ class Counter:
 
     before: Anchor
     display: IntArray  # [n, m]
-    # [n] half-hours between two displays, and between the anchor and the first; 0 or less of one display alone that comes
+    # [n] slots between two displays, and between the anchor and the first; 0 or less of one display alone that comes
     # late or again: so far before the anchor
     slots_apart: IntArray
+    slot_us: int = SLOT_US  # how long a slot is [us]: a half-hour, or a quarter-hour
+
+    def most(self, half_hour_max: int) -> int:
+        """The most in a slot, where so much is the most in a half-hour."""
+        return half_hour_max * self.slot_us // SLOT_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +77,9 @@ def moved_on(before: Anchor, result: Counted, reason: NDArray[np.uint8], now: An
     )
 
 
-def counted(counter: Counter, slot_max: int) -> Counted:
-    """What counters counted between their displays; `slot_max` is the most in a half-hour [meter's unit]."""
+def counted(counter: Counter, half_hour_max: int) -> Counted:
+    """What counters counted between their displays; `half_hour_max` is the most in a half-hour [meter's unit]."""
+    slot_max = counter.most(half_hour_max)
     shown = np.concatenate([counter.before.display[:, np.newaxis], counter.display], axis=1)
     outside = (shown < 0) | (shown >= DISPLAY_RANGE)
     within = np.where(outside, 0, shown)
@@ -83,7 +90,7 @@ def counted(counter: Counter, slot_max: int) -> Counted:
     counted_on = (later - earlier) % DISPLAY_RANGE
     is_lower = later < earlier
     is_rollover = is_lower & (earlier >= DISPLAY_RANGE - NEAR_END) & (later < NEAR_END)
-    # more half-hours than a counter needs for its whole range need not be told apart
+    # more slots than a counter needs for its whole range need not be told apart
     apart = np.abs(np.clip(counter.slots_apart, -DISPLAY_RANGE, DISPLAY_RANGE))
     is_too_much = counted_on > slot_max * apart[:, np.newaxis]
     reason = np.zeros(len(shown), np.uint8)

@@ -23,7 +23,7 @@ CORRECTION_PARTS = 102_264
 PARTS_PER_WH = 36_000_000
 
 CALORIFIC_MIN, CALORIFIC_MAX = 3_000, 4_500  # beyond what the network may carry (36.9 .. 42.3 MJ/m3), with room
-SLOT_DM3_MAX = 8_000  # a U16 meter: 16 m3 an hour
+HALF_HOUR_DM3_MAX = 8_000  # a U16 meter: 16 m3 an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class GasVolume:
 
 def channels(form: GasVolume) -> tuple[Channel, ...]:
     """Volumes as energy. A missing half-hour stays missing; its energy is in the register, by the counter."""
-    result = counted(form.counter, SLOT_DM3_MAX)
-    reason = agree(result, form.intervals_dm3, form.counter.slots_apart, SLOT_DM3_MAX)
+    result = counted(form.counter, HALF_HOUR_DM3_MAX)
+    reason = agree(result, form.intervals_dm3, form.counter, HALF_HOUR_DM3_MAX)
     is_odd = (form.calorific_value < CALORIFIC_MIN) | (form.calorific_value > CALORIFIC_MAX)
     reason[is_odd & (reason == Reason.ACCEPTED)] = Reason.IMPLAUSIBLE
 

@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 
 from store.meter_types.canonical import Adapter, Channel
 from store.meter_types.counter import Counted, Counter, anchor, counted, moved_on
-from store.rejections import SLOT_WH_MAX, Reason, Refused
+from store.rejections import HALF_HOUR_WH_MAX, Reason, Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfHourly:
-    """n deliveries of k half-hours and the counter at the end of the last; the anchor may lie before the first."""
+    """n deliveries of k slots and the counter at the end of the last; the anchor may lie before the first.
+
+    Slots are half-hours, or quarter-hours by the counter's `slot_us`.
+    """
 
     counter: Counter  # one display
     intervals_wh: NDArray[np.int64]  # [n, k] [Wh], MISSING_WH where lost
@@ -27,8 +30,8 @@ def channel(form: HalfHourly, fuel: int) -> Channel:
     """Half-hours as they are; the register is the counter's. They must not disagree."""
     if form.counter.display.shape[1] != 1:
         raise Refused(f"{form.counter.display.shape[1]} displays a delivery of half-hours: give the one after the last")
-    result = counted(form.counter, SLOT_WH_MAX[fuel])
-    reason = agree(result, form.intervals_wh, form.counter.slots_apart, SLOT_WH_MAX[fuel])
+    result = counted(form.counter, HALF_HOUR_WH_MAX[fuel])
+    reason = agree(result, form.intervals_wh, form.counter, HALF_HOUR_WH_MAX[fuel])
     register_wh = form.counter.before.register_wh + result.total
     return Channel(
         fuel=fuel,
@@ -41,23 +44,21 @@ def channel(form: HalfHourly, fuel: int) -> Channel:
     )
 
 
-def agree(
-    result: Counted, intervals: NDArray[np.int64], slots_apart: NDArray[np.int64], slot_max: int
-) -> NDArray[np.uint8]:
-    """The Reason of each delivery: int64[n, k] half-hours in the counter's unit -> uint8[n].
+def agree(result: Counted, intervals: NDArray[np.int64], counter: Counter, half_hour_max: int) -> NDArray[np.uint8]:
+    """The Reason of each delivery: int64[n, k] slots in the counter's unit -> uint8[n]. half_hour_max: as in `counted`.
 
     What is known of the half-hours can't be more than the counter counted, and is all of it when no half-hour is missing
     and none lies between the anchor and the first. Of a late delivery the display before is not known: nothing can be said.
     """
     is_known = intervals != MISSING_WH
     known = np.where(is_known, intervals, 0)
-    is_whole = is_known.all(axis=1) & (slots_apart == intervals.shape[1])
+    is_whole = is_known.all(axis=1) & (counter.slots_apart == intervals.shape[1])
     total = known.sum(axis=1)
     reason = result.reason.copy()
     is_good = reason == Reason.ACCEPTED
     disagrees = (total > result.total) | (is_whole & (total != result.total))
     reason[is_good & ~result.is_late & disagrees] = Reason.PARTS_DISAGREE
-    reason[(known > slot_max).any(axis=1)] = Reason.IMPLAUSIBLE
+    reason[(known > counter.most(half_hour_max)).any(axis=1)] = Reason.IMPLAUSIBLE
     reason[(known < 0).any(axis=1)] = Reason.NEGATIVE
     return reason
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from store.meter_types.canonical import Adapter, Channel
 from store.meter_types.counter import Counter, anchor, counted, moved_on
-from store.rejections import SLOT_WH_MAX, Reason
+from store.rejections import HALF_HOUR_WH_MAX, Reason
 from store.tariffs import ELECTRICITY
 
 
@@ -20,7 +20,7 @@ class RegisterOnly:
 
 def channels(form: RegisterOnly) -> tuple[Channel, ...]:
     """The differences of two displays are the half-hours; displays at other times give the register alone."""
-    result = counted(form.counter, SLOT_WH_MAX[ELECTRICITY])
+    result = counted(form.counter, HALF_HOUR_WH_MAX[ELECTRICITY])
     reason = result.reason.copy()
     if form.is_half_hourly:
         reason[form.counter.slots_apart != 1] = Reason.WRONG_SHAPE

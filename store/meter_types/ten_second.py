@@ -1,17 +1,18 @@
-"""A meter that keeps its half-hours in 180 parts of 10 s each."""
+"""A meter that keeps its half-hours in 180 parts of 10 s each, or quarter-hours in 90."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.domain import SLOT_US
 from store.meter_types.canonical import Adapter, Channel
 from store.meter_types.counter import Counter
 from store.meter_types.half_hourly import HalfHourly, channel
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, MISSING_WH
 
-PARTS_PER_SLOT = 180
+PART_US = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +20,17 @@ class TenSecond:
     """n deliveries of k half-hours in parts, and the counter at the end of the last."""
 
     counter: Counter  # one display
-    parts_wh: NDArray[np.int32]  # [n, k * 180] [Wh], MISSING_WH where lost
+    parts_wh: NDArray[np.int32]  # [n, k * parts of a slot] [Wh], MISSING_WH where lost
 
 
 def channels(form: TenSecond) -> tuple[Channel, ...]:
     """A half-hour is the sum of its parts, and missing when one of them is; a negative part makes it negative."""
     n, part_count = form.parts_wh.shape
-    if part_count % PARTS_PER_SLOT:
-        raise Refused(f"{part_count} parts a delivery: a half-hour has {PARTS_PER_SLOT}")
-    parts = form.parts_wh.reshape(n, -1, PARTS_PER_SLOT).astype(np.int64)
+    of_slot = form.counter.slot_us // PART_US
+    if part_count % of_slot:
+        slot = "half-hour" if form.counter.slot_us == SLOT_US else "quarter-hour"
+        raise Refused(f"{part_count} parts a delivery: a {slot} has {of_slot}")
+    parts = form.parts_wh.reshape(n, -1, of_slot).astype(np.int64)
     is_missing = (parts == MISSING_WH).any(axis=2)
     is_negative = (parts < MISSING_WH).any(axis=2)
     sums = np.where(is_missing, MISSING_WH, parts.sum(axis=2))

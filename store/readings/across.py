@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
 from store.columns import Integers, Page, concat, dicts_of, integers, lists, lists_of, merge_by_token, row_count, take
 from store.operations import AnyOperation, StoreOperation
@@ -54,27 +55,27 @@ def refolded(log: Page, days: Sequence[MeterDay], book: Book) -> Rows:
     return {StoreOperation.REFOLD_DAY: list(dicts_of(totals))}
 
 
-def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection, schema: Schema) -> Rows:
+def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection, schema: Schema, calendar: Calendar) -> Rows:
     """What touched days of one home come to in a schema's views across homes: pure.
 
-    log: of the months that `days_needed` are in.
+    log: of the months that `days_needed` are in; calendar: by whose slots, and by whose days where they are quarter-hours.
     """
     rows: dict[AnyOperation, list[Values]] = {}
     if receipts := schema.find(TableRole.RECEIPTS):
         rows[StoreOperation.RECORD_RECEIPT] = _receipts(_part_of(log, days), projection, receipts)
     if settlement := schema.find(TableRole.SETTLEMENT):
-        rows[StoreOperation.WRITE_SETTLEMENT] = _settled(log, days, settlement)
+        rows[StoreOperation.WRITE_SETTLEMENT] = _settled(log, days, settlement, calendar)
     return rows
 
 
-def _settled(log: Page, days: Sequence[MeterDay], table: Table) -> list[Values]:
+def _settled(log: Page, days: Sequence[MeterDay], table: Table, calendar: Calendar) -> list[Values]:
     settled = {
         (settlement_date, one.fuel)
         for one in days
         if is_settled(one.fuel)
-        for settlement_date in dates_of(one.day_start_us)
+        for settlement_date in dates_of(one.day_start_us, calendar)
     }
-    latest = [(one, settle(one, log, fuel, None)) for one, fuel in sorted(settled)]
+    latest = [(one, settle(one, log, fuel, None, calendar)) for one, fuel in sorted(settled)]
     return [settlement_values(table, one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None]
 
 
@@ -87,13 +88,13 @@ def _part_of(log: Page, days: Sequence[MeterDay]) -> Page:
     return take(log, np.array([pair in wanted for pair in pairs], np.bool_))
 
 
-def days_needed(days: Sequence[MeterDay]) -> set[int]:
+def days_needed(days: Sequence[MeterDay], calendar: Calendar) -> set[int]:
     """The UTC days whose log a projection of days reads: their own, and those that share a settlement date with them."""
     needed = {one.day_start_us for one in days}
     for one in days:
         if is_settled(one.fuel):
-            for settlement_date in dates_of(one.day_start_us):
-                needed.update(days_of(settlement_date))
+            for settlement_date in dates_of(one.day_start_us, calendar):
+                needed.update(days_of(settlement_date, calendar))
     return needed
 
 
@@ -223,11 +224,13 @@ def _expected(store: HomeReadings, table: Table, projection: Projection, since_u
             if not log or not row_count(log):
                 continue
             for of_home in _days_of_homes(log):
-                logs = logs_of(store.runner, {home: days_needed(days) for home, days in of_home.items()})
+                logs = logs_of(
+                    store.runner, {home: days_needed(days, store.calendar) for home, days in of_home.items()}
+                )
                 for home, days in of_home.items():
-                    rows = rows_of(logs[home], days, projection, store.runner.schema)[operation]
+                    rows = rows_of(logs[home], days, projection, store.runner.schema, store.calendar)[operation]
                     for row in rows:
-                        if _is_wanted(row, since_us) and _is_first(row, logs[home], days):
+                        if _is_wanted(row, since_us) and _is_first(row, logs[home], days, store.calendar):
                             yield dict(row)
 
 
@@ -248,7 +251,7 @@ def _days_of_homes(log: Page) -> Iterator[dict[int, list[MeterDay]]]:
         yield of_home
 
 
-def _is_first(row: Values, log: Page, days: Sequence[MeterDay]) -> bool:
+def _is_first(row: Values, log: Page, days: Sequence[MeterDay], calendar: Calendar) -> bool:
     """Is this the first of the log's partitions that comes to a row? A settlement date may lie in two months."""
     if "settlement_date" not in row:
         return True
@@ -256,7 +259,7 @@ def _is_first(row: Values, log: Page, days: Sequence[MeterDay]) -> bool:
     months = integers(log, "month")[is_of]
     if len(np.unique(months)) < 2:
         return True
-    wanted = days_of(_EPOCH + timedelta(days=row["settlement_date"]))
+    wanted = days_of(_EPOCH + timedelta(days=row["settlement_date"]), calendar)
     start_us = integers(log, "interval_start")[is_of] * 1_000
     is_run = (integers(log, "slot_count")[is_of] > 0) & np.isin(start_us // DAY_US * DAY_US, wanted)
     first = int(months[is_run].min())

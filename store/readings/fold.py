@@ -1,7 +1,8 @@
 """The views of a home as folds of its log: what each view must hold, computed from the deliveries alone. Pure.
 
 A half-hour counts once, as the delivery with the highest revision has it; of equal revisions the shorter run wins. What a
-meter has lost is no value and wins over none.
+meter has lost is no value and wins over none. Of quarter-hours, where the book's calendar says that meters hold those, the
+same holds.
 Folds take whole partitions as columns, in the table's own order, and give a view's rows with the timestamp that they would
 have been written with. What a day costs is NULL where a book has no prices, or does not know the home's tariff: energy needs
 neither.
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, TariffKind
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, Quality, TariffKind
 from store.columns import NULL, Column, Integers, Page, integers, lists, ranges_of, row_count, starts_of, take
 from store.rejections import Refused
 from store.roles import TableRole
@@ -23,7 +25,7 @@ from store.tariffs import MISSING_WH, UNKNOWN_TARIFF, Book, day_totals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """The half-hours of n days of meters, as far as the log knows them."""
+    """The slots of n days of meters, as far as the log knows them."""
 
     premises: Integers  # [n]
     month: Integers
@@ -32,8 +34,8 @@ class Days:
     start_us: Integers  # 00:00 UTC
     through_us: Integers  # the end of the latest delivery
     knowledge: Integers  # grows with every delivery and revision that is seen
-    values_wh: NDArray[np.int32]  # [n, 48], MISSING_WH where nothing is known
-    quality: NDArray[np.int8]  # [n, 48], MISSING where nothing is known
+    values_wh: NDArray[np.int32]  # [n, slots of a day], MISSING_WH where nothing is known
+    quality: NDArray[np.int8]  # [n, slots of a day], MISSING where nothing is known
 
     @property
     def write_us(self) -> Integers:
@@ -44,8 +46,9 @@ class Days:
 DAY_COLUMNS = ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "mpxn", "quality", "values_wh")
 
 
-def fold_days(log: Page) -> Days:
-    """The days of whole partitions of the log (with DAY_COLUMNS), in the order of the log."""
+def fold_days(log: Page, calendar: Calendar) -> Days:
+    """The days of whole partitions of the log (with DAY_COLUMNS), in the order of the log. calendar: how long slots are."""
+    slots, slot_us = calendar.slots_per_day, calendar.slot_us
     runs = take(log, integers(log, "slot_count") > 0)
     start_us = integers(runs, "interval_start") * 1_000
     day_us = start_us // DAY_US * DAY_US
@@ -54,11 +57,11 @@ def fold_days(log: Page) -> Days:
     heads = starts_of(*(integers(runs, name) for name in ("premises", "month", "fuel")), day_us)
     n = len(heads)
     day_of_run = np.repeat(np.arange(n), np.diff(np.append(heads, len(start_us))))
-    cell = np.full(n * SLOTS_PER_DAY, MISSING_WH, np.int32)
-    quality = np.full(n * SLOTS_PER_DAY, Quality.MISSING, np.int8)
+    cell = np.full(n * slots, MISSING_WH, np.int32)
+    quality = np.full(n * slots, Quality.MISSING, np.int8)
     order = np.lexsort((-values.length, revision)) if len(heads) < len(start_us) else np.arange(len(start_us))
     ranked = values[order]
-    first = day_of_run[order] * SLOTS_PER_DAY + (start_us - day_us)[order] // SLOT_US
+    first = day_of_run[order] * slots + (start_us - day_us)[order] // slot_us
     at = ranges_of(first, ranked.length)
     is_known = ranked.flat != MISSING_WH
     cell[at[is_known]] = ranked.flat[is_known]  # of repeated indices the last one holds: the highest in rank
@@ -67,7 +70,7 @@ def fold_days(log: Page) -> Days:
     if n == 0:
         through, knowledge = np.zeros(0, np.int64), np.zeros(0, np.int64)
     else:
-        through = np.maximum.reduceat(start_us + values.length * SLOT_US, heads)
+        through = np.maximum.reduceat(start_us + values.length * slot_us, heads)
         knowledge = np.add.reduceat(1 + revision - ESTIMATE_REVISION, heads)
     return Days(
         premises=integers(whole, "premises"),
@@ -77,8 +80,8 @@ def fold_days(log: Page) -> Days:
         start_us=day_us[heads],
         through_us=through,
         knowledge=knowledge,
-        values_wh=cell.reshape(n, SLOTS_PER_DAY),
-        quality=quality.reshape(n, SLOTS_PER_DAY),
+        values_wh=cell.reshape(n, slots),
+        quality=quality.reshape(n, slots),
     )
 
 
@@ -89,9 +92,9 @@ PRICED = (*_PART_PRICED, *(f"late_{name}" for name in _PART_PRICED))
 
 def fold_usage(log: Page, book: Book) -> Page:
     """Usage of the days of the log: the columns of the view, and `write_us`. Of the book only the calendar is asked."""
-    days = fold_days(log)
+    days = fold_days(log, book.calendar)
     known_wh = np.where(days.values_wh == MISSING_WH, 0, days.values_wh).astype(np.int64)
-    is_late = np.arange(SLOTS_PER_DAY) >= book.calendar.midnight_slots(days.start_us)[:, np.newaxis]
+    is_late = np.arange(book.calendar.slots_per_day) >= book.calendar.midnight_slots(days.start_us)[:, np.newaxis]
     late_wh = np.where(is_late, known_wh, 0).sum(axis=1)
     return _keys_of(days) | {
         "usage_wh": known_wh.sum(axis=1) - late_wh,
@@ -103,14 +106,14 @@ def fold_usage(log: Page, book: Book) -> Page:
 
 def fold_totals(log: Page, book: Book) -> Page:
     """Usage and billing of the days of the log: the columns of both views, and `write_us`. PRICED may be NULL."""
-    days = fold_days(log)
+    days = fold_days(log, book.calendar)
     kind, late_kind = book.kinds_of_days(days.premises, days.start_us)
     is_priced = (kind != UNKNOWN_TARIFF) & (late_kind != UNKNOWN_TARIFF)
     totals = day_totals(
         book.prices,
         day_start_us=days.start_us,
         values_wh=days.values_wh,
-        slot_count=(days.through_us - days.start_us) // SLOT_US,
+        slot_count=(days.through_us - days.start_us) // book.calendar.slot_us,
         kind=np.where(is_priced, kind, TariffKind.FLAT).astype(np.uint8),
         fuel=days.fuel.astype(np.int8),
         calendar=book.calendar,
@@ -159,19 +162,19 @@ def _keys_of(days: Days) -> dict[str, Column]:
     }
 
 
-def fold_intervals(log: Page) -> Page:
+def fold_intervals(log: Page, book: Book) -> Page:
     """Of each run its latest revision: the columns of the interval view, and `write_us`."""
     runs = take(log, integers(log, "slot_count") > 0)
     heads = starts_of(*(integers(runs, name) for name in ("premises", "month", "fuel", "interval_start", "slot_count")))
     last = np.append(heads[1:], row_count(runs)) - 1 if len(heads) else heads
     names = ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh")
     columns: dict[str, Column] = {name: runs[name][last] for name in names}
-    end_us = integers(columns, "interval_start") * 1_000 + integers(columns, "slot_count") * SLOT_US
+    end_us = integers(columns, "interval_start") * 1_000 + integers(columns, "slot_count") * book.calendar.slot_us
     columns["write_us"] = write_us_of(end_us, integers(columns, "revision"), integers(columns, "quality"))
     return columns
 
 
-def fold_latest(log: Page) -> Page:
+def fold_latest(log: Page, book: Book) -> Page:
     """Of each meter and month the latest register that it sent: the columns of the latest state, and `write_us`.
 
     Estimates and corrections, by revision or by quality, say nothing of it, nor does a register in doubt. Of two deliveries
@@ -179,7 +182,7 @@ def fold_latest(log: Page) -> Page:
     """
     is_measured = (integers(log, "revision") == 0) & (integers(log, "quality") == Quality.ACTUAL)
     sent = take(log, is_measured & (integers(log, "register_wh") != UNKNOWN_WH))
-    end_us = integers(sent, "interval_start") * 1_000 + integers(sent, "slot_count") * SLOT_US
+    end_us = integers(sent, "interval_start") * 1_000 + integers(sent, "slot_count") * book.calendar.slot_us
     heads = starts_of(*(integers(sent, name) for name in ("premises", "month", "fuel")))
     if not len(heads):
         latest_us = np.zeros(0, np.int64)
@@ -206,7 +209,7 @@ def fold_latest(log: Page) -> Page:
 FOLDS: Mapping[TableRole, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] = {
     TableRole.INTERVALS: (
         ("premises", "month", "fuel", "interval_start", "slot_count", "revision", "quality", "values_wh"),
-        lambda log, _: fold_intervals(log),
+        fold_intervals,
     ),
     TableRole.DAILY_USAGE: (DAY_COLUMNS, fold_usage),
     TableRole.DAILY_BILLING: (DAY_COLUMNS, fold_totals),
@@ -222,7 +225,7 @@ FOLDS: Mapping[TableRole, tuple[tuple[str, ...], Callable[[Page, Book], Page]]] 
             "received_at",
             "register_wh",
         ),
-        lambda log, _: fold_latest(log),
+        fold_latest,
     ),
 }
 """Role of a view -> the columns of the log that its fold needs, and the fold."""

@@ -92,11 +92,13 @@ class Projector:
         book = self._store.book
         for at in range(0, len(homes), HOMES_AT_ONCE):
             chunk = {premises: of_home[premises] for premises in homes[at : at + HOMES_AT_ONCE]}
-            logs = logs_of(self._runner, {premises: days_needed(days) for premises, days in chunk.items()})
+            logs = logs_of(
+                self._runner, {premises: days_needed(days, book.calendar) for premises, days in chunk.items()}
+            )
             for premises, days in chunk.items():
                 views = {
                     **refolded(logs[premises], days, book),
-                    **rows_of(logs[premises], days, self._projection, self._runner.schema),
+                    **rows_of(logs[premises], days, self._projection, self._runner.schema, book.calendar),
                 }
                 for operation, rows in views.items():
                     self._run_many(operation, rows)
@@ -109,11 +111,11 @@ class Projector:
         assert run is not SettlementRunCode.LATEST, "what is known now is not frozen"
         table = self._runner.schema.table(TableRole.SETTLEMENT)
         meters = read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
-        count = 0
+        count, calendar = 0, self._store.calendar
         for at in range(0, len(meters), HOMES_AT_ONCE):
             chunk = meters[at : at + HOMES_AT_ONCE]
-            logs = logs_of(self._runner, {one.premises: set(days_of(settlement_date)) for one in chunk})
-            rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us) for one in chunk]
+            logs = logs_of(self._runner, {one.premises: set(days_of(settlement_date, calendar)) for one in chunk})
+            rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us, calendar) for one in chunk]
             known = [row for row in rows if row is not None]
             self._run_many(
                 StoreOperation.WRITE_SETTLEMENT,

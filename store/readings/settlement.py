@@ -1,7 +1,8 @@
 """The industry's view: what each meter used in the periods of a settlement date, as known at an instant. Pure.
 
-A settlement date is a local day of 46, 48 or 50 periods, so it may reach into two UTC days. A settlement run counts what had
-been received at its instant and nothing later: folded again at any time, it gives the same.
+A settlement date is a local day of 46, 48 or 50 periods, so it may reach into two UTC days. Half-hours are settled by Great
+Britain's clock (`scenarios.settlement`), quarter-hours by that of their own calendar, 92, 96 or 100 a day. A settlement run
+counts what had been received at its instant and nothing later: folded again at any time, it gives the same.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Quality, SettlementRunCode
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, SLOTS_PER_DAY, Quality, SettlementRunCode
 from scenarios.settlement import half_hour_of, period_count, settlement_of
 from store.columns import Page, integers, take
 from store.ports import Values
@@ -40,17 +42,29 @@ def is_settled(fuel: int) -> bool:
     return fuel != GAS
 
 
-def dates_of(day_start_us: int) -> tuple[date, ...]:
-    """The settlement dates that a UTC day has half-hours of: one, or in summer two."""
-    day = _EPOCH + timedelta(days=day_start_us // DAY_US)
-    return tuple(sorted({settlement_of(day, slot)[0] for slot in (0, SLOTS_PER_DAY - 1)}))
+def dates_of(day_start_us: int, calendar: Calendar) -> tuple[date, ...]:
+    """The settlement dates that a UTC day has slots of: one, or in summer two."""
+    if calendar.slots_per_hour == 2:
+        day = _EPOCH + timedelta(days=day_start_us // DAY_US)
+        return tuple(sorted({settlement_of(day, slot)[0] for slot in (0, SLOTS_PER_DAY - 1)}))
+    days = {calendar.day_of(day_start_us), calendar.day_of(day_start_us + DAY_US - 1)}
+    return tuple(_EPOCH + timedelta(days=day) for day in sorted(days))
 
 
-def days_of(settlement_date: date) -> tuple[int, ...]:
-    """The UTC days [us] that a settlement date has half-hours of."""
-    ends = (1, period_count(settlement_date))
-    days = {half_hour_of(settlement_date, period)[0] for period in ends}
-    return tuple(sorted((day - _EPOCH).days * DAY_US for day in days))
+def days_of(settlement_date: date, calendar: Calendar) -> tuple[int, ...]:
+    """The UTC days [us] that a settlement date has slots of."""
+    start_us, periods = _periods_of(settlement_date, calendar)
+    return tuple(range(start_us // DAY_US * DAY_US, start_us + periods * calendar.slot_us, DAY_US))
+
+
+def _periods_of(settlement_date: date, calendar: Calendar) -> tuple[int, int]:
+    """When a settlement date begins [us since the Unix epoch], and how many periods it has."""
+    day = epoch_days_of(settlement_date)
+    if calendar.slots_per_hour == 2:
+        first_day, first_slot = half_hour_of(settlement_date, 1)
+        return epoch_days_of(first_day) * DAY_US + first_slot * calendar.slot_us, period_count(settlement_date)
+    start_us = calendar.day_start_us(day)
+    return start_us, (calendar.day_start_us(day + 1) - start_us) // calendar.slot_us
 
 
 def epoch_days_of(settlement_date: date) -> int:
@@ -58,7 +72,9 @@ def epoch_days_of(settlement_date: date) -> int:
     return (settlement_date - _EPOCH).days
 
 
-def settle(settlement_date: date, log: Page, fuel: int, known_at_us: int | None) -> tuple[SettledMeter, int] | None:
+def settle(
+    settlement_date: date, log: Page, fuel: int, known_at_us: int | None, calendar: Calendar
+) -> tuple[SettledMeter, int] | None:
     """One meter on a settlement date, with its write timestamp, from the log of its home; None if nothing is known.
 
     log: rows of the home in the months that the date touches, with DAY_COLUMNS and `received_at`; known_at_us: None for all.
@@ -66,19 +82,18 @@ def settle(settlement_date: date, log: Page, fuel: int, known_at_us: int | None)
     is_of = integers(log, "fuel") == fuel
     if known_at_us is not None:
         is_of &= integers(log, "received_at") * 1_000 <= known_at_us
-    first_day, first_slot = half_hour_of(settlement_date, 1)
-    start_us = (first_day - _EPOCH).days * DAY_US + first_slot * SLOT_US
-    wanted = days_of(settlement_date)
+    start_us, periods = _periods_of(settlement_date, calendar)
+    wanted = days_of(settlement_date, calendar)
     day_us = integers(log, "interval_start") * 1_000 // DAY_US * DAY_US
     is_of &= np.isin(day_us, wanted)
-    days = fold_days(take(log, is_of))
+    days = fold_days(take(log, is_of), calendar)
     if not len(days.start_us):
         return None
-    values = np.full(period_count(settlement_date), MISSING_WH, np.int32)
+    values = np.full(periods, MISSING_WH, np.int32)
     quality = np.full(len(values), Quality.MISSING, np.int8)
     for i, day_start_us in enumerate(days.start_us.tolist()):
-        offset = (day_start_us - start_us) // SLOT_US
-        slots = np.arange(max(offset, 0), min(offset + SLOTS_PER_DAY, len(values)))
+        offset = (day_start_us - start_us) // calendar.slot_us
+        slots = np.arange(max(offset, 0), min(offset + calendar.slots_per_day, len(values)))
         values[slots] = days.values_wh[i, slots - offset]
         quality[slots] = days.quality[i, slots - offset]
     if (values == MISSING_WH).all():
@@ -114,8 +129,12 @@ def settlement_values(
     }
 
 
-def period_totals(meters: Sequence[SettledMeter], settlement_date: date) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def period_totals(
+    meters: Sequence[SettledMeter], settlement_date: date, calendar: Calendar
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """By period, what meters used and how many of them are known: int64[periods] [Wh], int64[periods]."""
-    values = np.array([meter.values_wh for meter in meters], np.int64).reshape(-1, period_count(settlement_date))
+    values = np.array([meter.values_wh for meter in meters], np.int64).reshape(
+        -1, _periods_of(settlement_date, calendar)[1]
+    )
     is_known = values != MISSING_WH
     return np.where(is_known, values, 0).sum(axis=0), is_known.sum(axis=0)

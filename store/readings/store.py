@@ -316,6 +316,9 @@ class HomeReadings:
         return self.book if view in {table.name for table in priced} else Book(prices=(), calendar=self.calendar)
 
     def _write(self, operation: AnyOperation, readings: Readings, rows: NDArray[np.intp]) -> None:
+        assert readings.slot_us == self.calendar.slot_us, (
+            f"slots of another length: the keyspace holds {self.calendar.slots_are}"
+        )
         if len(rows):
             columns = reading_columns(operation, readings)
             self.runner.run_many(operation, [values_of(columns, i) for i in rows.tolist()])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US
 from store.columns import Column, Integers, Page, integers, take
 from store.readings.fold import Days
 from store.tariffs import MISSING_WH
@@ -70,7 +70,7 @@ def local_use(usage: Page, calendar: Calendar, days: Sequence[int]) -> Page:
     month = (integers(usage, "month") // 100 - 1970) * 12 + integers(usage, "month") % 100 - 1
     utc_day = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + integers(usage, "day") - 1
     start_us = utc_day * DAY_US
-    midnight_us = start_us + calendar.midnight_slots(start_us) * SLOT_US
+    midnight_us = start_us + calendar.midnight_slots(start_us) * calendar.slot_us
     has_late = (midnight_us < start_us + DAY_US) & (integers(usage, "through") * 1_000 > midnight_us)
     first_day = calendar.days_of(start_us)
     local_day = np.concatenate([first_day, first_day[has_late] + 1])
@@ -130,12 +130,12 @@ def month_wh(day: Integers, home: Integers, used_wh: Integers, mean_wh: Mapping[
 
 
 def count_known(days: Days, region: Integers) -> Mapping[tuple[int, int, int], NDArray[np.int64]]:
-    """(day start [us], region, fuel) -> of each half-hour, how many meters' readings are known: int64[48]."""
+    """(day start [us], region, fuel) -> of each slot, how many meters' readings are known: int64[48], or 96."""
     found: dict[tuple[int, int, int], NDArray[np.int64]] = {}
     is_known = (days.values_wh != MISSING_WH).astype(np.int64)
     keys = np.stack([days.start_us, region, days.fuel], axis=1)
     groups, index = np.unique(keys, axis=0, return_inverse=True)
-    counts = np.zeros((len(groups), SLOTS_PER_DAY), np.int64)
+    counts = np.zeros((len(groups), days.values_wh.shape[1]), np.int64)
     np.add.at(counts, index.ravel(), is_known)
     for group, count in zip(groups.tolist(), counts, strict=True):
         found[group[0], group[1], group[2]] = count

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from scenarios.calendar import days_of_month
-from scenarios.domain import DAY_US, SLOTS_PER_DAY, Operation
+from scenarios.domain import DAY_US, Operation
 from store.columns import Integers, concat, integers, merge_by_token, row_count, take
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
@@ -101,7 +101,7 @@ def project_completeness(
         for log, _ in merge_by_token(store.bulk.scan(table, DAY_COLUMNS, piece), iter(())):  # whole partitions
             if not log or not row_count(log):
                 continue
-            days = fold_days(take(log, integers(log, "month") == month))
+            days = fold_days(take(log, integers(log, "month") == month), store.calendar)
             if len(days.premises):
                 for key, known in count_known(days, region_of(days.premises)).items():
                     counts[key] = counts[key] + known if key in counts else known
@@ -110,7 +110,7 @@ def project_completeness(
         if month_of_us(day_us) != month:
             break
         for region, fuel in expected:
-            counts.setdefault((day_us, region, fuel), np.zeros(SLOTS_PER_DAY, np.int64))
+            counts.setdefault((day_us, region, fuel), np.zeros(store.calendar.slots_per_day, np.int64))
     rows: list[Values] = [
         {
             "epoch_day": day_us // DAY_US,
@@ -127,7 +127,7 @@ def project_completeness(
 
 
 def completeness(runner: Runner, day_start_us: int) -> dict[tuple[int, int], tuple[int, Sequence[int]]]:
-    """(region, fuel) -> how many readings each half-hour of a UTC day should have, and how many it has. Raises StoreError."""
+    """(region, fuel) -> how many readings each slot of a UTC day should have, and how many it has. Raises StoreError."""
     rows = runner.run(Operation.READ_COMPLETENESS, {"epoch_day": day_start_us // DAY_US})
     return {(row.region, row.fuel): (row.expected, tuple(row.known_counts)) for row in rows}
 

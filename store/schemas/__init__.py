@@ -24,8 +24,8 @@ def schema_of(scenario: Scenario) -> Schema:
         raise ScenarioError(f"store.schema = '{name}': there is no such schema; there are {', '.join(sorted(SCHEMAS))}")
     if scenario.estate.slots_per_day != SLOTS_PER_DAY:
         raise ScenarioError(
-            f"estate.slots_per_hour = {scenario.estate.slots_per_hour}: schema '{name}' holds half-hours, so quarter-hours "
-            "can't be stored yet; see them in virtual time with `meterstorm simulate`"
+            f"estate.slots_per_hour = {scenario.estate.slots_per_hour}: a run of quarter-hours is not proven on real nodes yet; "
+            "see them in virtual time with `meterstorm simulate`"
         )
     schema = SCHEMAS[name]
     names = {table.name for table in schema.tables}

@@ -7,6 +7,7 @@ from scenarios.domain import DAY_US
 from scenarios.spec import ScenarioError, parse_scenario
 from sim.energy.raw_forms import raw_readings, ten_seconds_wh
 from sim.energy.registers import intervals_wh, register_wh
+from sim.estate.model import build_estate
 from sim.trace.blocks import trace_blocks
 from sim.trace.digest import merkle_root, tiles_of_blocks
 from sim.trace.messages import MessageKind
@@ -145,9 +146,7 @@ def test_the_longest_span_of_either_slot_is_read():
 
 def test_a_run_of_quarter_hours_is_refused_before_anything_is_started():
     scenario = parse_scenario(BASE.format(estate="slots_per_hour = 4", days=1), "mine.toml")
-    with pytest.raises(
-        ScenarioError, match="schema 'home_months' holds half-hours, so quarter-hours can't be stored yet"
-    ):
+    with pytest.raises(ScenarioError, match="a run of quarter-hours is not proven on real nodes yet"):
         schema_of(scenario)
 
 
@@ -161,7 +160,7 @@ series.electricity = [{days}]
 """
 
 
-@pytest.mark.parametrize(("slots_per_hour", "count", "told"), [(4, 48, "half"), (4, 96, "quarter"), (2, 96, "quarter")])
+@pytest.mark.parametrize(("slots_per_hour", "count", "told"), [(4, 48, "half"), (2, 96, "quarter")])
 def test_a_tariff_of_another_slot_length_is_told_with_its_day(slots_per_hour, count, told):
     days = f"{['20'] * 48}, {['20'] * count}" if slots_per_hour == 2 else f"[], {['20'] * count}"
     text = BASE.format(estate=f"slots_per_hour = {slots_per_hour}", days=2) + SERIES.format(days=days)
@@ -170,3 +169,14 @@ def test_a_tariff_of_another_slot_length_is_told_with_its_day(slots_per_hour, co
     )
     with pytest.raises(ScenarioError, match=sentence):
         parse_scenario(text, "mine.toml")
+
+
+def test_a_series_has_a_price_for_each_quarter_hour():
+    text = BASE.format(estate='slots_per_hour = 4\ntime_zone = "Europe/Vienna"', days=2)
+    scenario = parse_scenario(text + SERIES.format(days=f"{[str(at) for at in range(96)]}, []"), "mine.toml")
+    estate = build_estate(scenario)
+    (held,) = estate.series[0].values()
+    assert [rate.npence_per_wh[0] // 1_000_000 for rate in held.rates] == list(range(96))
+    assert (held.rates[1].name, held.rates[95].name) == ("00:15", "23:45")
+    with pytest.raises(ScenarioError, match="95 prices of electricity for 2026-01-15, which has 96 quarter-hours"):
+        parse_scenario(text + SERIES.format(days=f"{['20'] * 95}, []"), "mine.toml")

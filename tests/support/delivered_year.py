@@ -9,7 +9,7 @@ from store.tariffs import Book, day_totals
 
 
 def delivered_days(book: Book, *, home: int, first_day_us: int, values_wh: NDArray[np.int32]) -> Readings:
-    """Electricity of n UTC days from one on, each delivered whole at its end: int32[n, 48] [Wh]."""
+    """Electricity of n UTC days from one on, each delivered whole at its end: int32[n, slots of its calendar] [Wh]."""
     n = len(values_wh)
     starts_us = first_day_us + np.arange(n) * DAY_US
     fuel = np.zeros(n, np.int8)
@@ -25,7 +25,7 @@ def delivered_days(book: Book, *, home: int, first_day_us: int, values_wh: NDArr
             book.prices,
             day_start_us=starts_us,
             values_wh=values_wh,
-            slot_count=np.full(n, 48),
+            slot_count=np.full(n, values_wh.shape[1]),
             kind=before,
             fuel=fuel,
             calendar=book.calendar,
@@ -35,4 +35,5 @@ def delivered_days(book: Book, *, home: int, first_day_us: int, values_wh: NDArr
         revision=np.zeros(n, np.int32),
         source=fuel,
         quality=fuel,
+        slot_us=book.calendar.slot_us,
     )

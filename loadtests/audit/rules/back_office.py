@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from loadtests.audit.rules.customers import Checked, Ints, checked
 from loadtests.workload.faulty_deliveries import APART_US, faulty_delivery
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
+from scenarios.calendar import Calendar
+from scenarios.domain import DAY_US, SLOT_US, MeterType
 from sim.estate.lookup import meter_of, start_us_of
 from sim.estate.model import EstateModel
 from store.columns import Page, dicts_of, integers, lists
@@ -36,7 +37,7 @@ def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, LogEvent]
     meter = meter_of(estate, home, fuel == GAS)
     length = np.array([one.slot_count for _, one in measured], np.int64)
     begins_us = np.array([one.interval_start_us for _, one in measured], np.int64)
-    first = ((begins_us - start_us) // SLOT_US).astype(np.int32)
+    first = ((begins_us - start_us) // estate.slot_us).astype(np.int32)
 
     def hold(rows: NDArray[np.intp], adapted: Readings, what: str) -> None:
         for at, row in enumerate(rows.tolist()):
@@ -51,7 +52,7 @@ def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, LogEvent]
         of_type = of_type[fuel[of_type] != EXPORT]
         if len(exported):
             count += len(exported)
-            is_day = (length[exported] == SLOTS_PER_DAY) & (meter_type is MeterType.IMPORT_EXPORT)
+            is_day = (length[exported] == estate.slots_per_day) & (meter_type is MeterType.IMPORT_EXPORT)
             faults += [f"home {home[row]}: no raw form has {measured[row][1]}" for row in exported[~is_day].tolist()]
             days = exported[is_day]
             hold(days, exported_days(estate, meter[days], first[days]), "export")
@@ -59,7 +60,7 @@ def check_raw_forms(estate: EstateModel, measured: Sequence[tuple[int, LogEvent]
             if (slot_count == 0) != (meter_type is MeterType.REGISTER_ONLY):
                 continue  # a register of a meter that could send more: there is no raw form of it alone
             rows = of_type[length[of_type] == slot_count]
-            span = slot_count or SLOTS_PER_DAY  # a register alone is of the day that it ends
+            span = slot_count or estate.slots_per_day  # a register alone is of the day that it ends
             begins = first[rows] if slot_count else first[rows] - np.int32(span)
             is_exact = are_exact(estate, meter_type, meter[rows], begins, span)
             rows, begins = rows[is_exact], begins[is_exact]
@@ -85,12 +86,14 @@ def check_refused(estate: EstateModel, recorded: Iterable[Rejected], sent_count:
     return checked("each faulty delivery is recorded with its reason", count, faults)
 
 
-def check_settled(view: str, held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page]) -> Checked:
+def check_settled(
+    view: str, held: Sequence[Mapping[str, Any]], logs: Mapping[int, Page], calendar: Calendar
+) -> Checked:
     """Is each row of the settlement view what the log of its home comes to? view: its name; held: its rows of the latest run."""
     faults = []
     for row in held:
         day = EPOCH + timedelta(days=row["settlement_date"])
-        settled = settle(day, logs[row["premises"]], row["fuel"], None)
+        settled = settle(day, logs[row["premises"]], row["fuel"], None, calendar)
         found = (row["mpxn"], row["known_at"] * 1_000, row["estimated_count"], tuple(row["values_wh"]))
         made = None
         if settled is not None:
@@ -134,10 +137,11 @@ def check_received(
     return checked(f"{view} has what the log received", len(held), faults)
 
 
-def use_of_month(usage: Page, month: int, zone: tzinfo) -> Page:
+def use_of_month(usage: Page, month: int, zone: tzinfo, slot_us: int = SLOT_US) -> Page:
     """What homes used on the local days of a month (yyyymm): premises, day, fuel, usage_wh, of rows of the usage view.
 
     Counted by the zone's own rules, row by row of each UTC day, and not as the store divides its days.
+    slot_us: how long a slot is [us].
     """
     sums: dict[tuple[int, int, int], int] = {}
     local_days: dict[tuple[int, int], list[date]] = {}
@@ -147,9 +151,9 @@ def use_of_month(usage: Page, month: int, zone: tzinfo) -> Page:
     ):
         start = datetime(of_month // 100, of_month % 100, day, tzinfo=UTC)
         if (of_month, day) not in local_days:
-            instants = [start + timedelta(minutes=30 * slot) for slot in range(SLOTS_PER_DAY)]
+            instants = [start + timedelta(microseconds=at_us) for at_us in range(0, DAY_US, slot_us)]
             local_days[of_month, day] = [one.astimezone(zone).date() for one in instants]
-        seen = (through_ms - int(start.timestamp()) * 1_000) * 1_000 // SLOT_US
+        seen = (through_ms - int(start.timestamp()) * 1_000) * 1_000 // slot_us
         told = sorted(set(local_days[of_month, day][:seen]))
         for local, used_wh in zip(told, (early_wh, late_wh), strict=False):
             if local.year * 100 + local.month == month:

@@ -119,7 +119,7 @@ def _settled(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Ca
     settled = settled[:ACROSS_ROWS_MAX]
     days = _days_us(estate)
     logs = homes.logs_of({home: set(days) for home in {row["premises"] for row in settled}})
-    return replace(check_settled(view.name, settled, logs), sample=sample)
+    return replace(check_settled(view.name, settled, logs, estate.calendar), sample=sample)
 
 
 def _received(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
@@ -142,11 +142,13 @@ def _present(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Ca
     of_home: dict[int, list[MeterDay]] = {}
     for day in days[:: max(len(days) // PRESENT_DAYS_MAX, 1)]:
         of_home.setdefault(day.premises, []).append(day)
-    logs = homes.logs_of({home: days_needed(of_it) for home, of_it in of_home.items()})
+    logs = homes.logs_of({home: days_needed(of_it, estate.calendar) for home, of_it in of_home.items()})
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, projection, homes.first.runner.schema)[StoreOperation.WRITE_SETTLEMENT]
+        for row in rows_of(logs[home], of_it, projection, homes.first.runner.schema, estate.calendar)[
+            StoreOperation.WRITE_SETTLEMENT
+        ]
     ]
     held = set[tuple[int, int]]()
     for dc, is_its in homes.dcs_of(np.array([row["premises"] for row in wanted], np.int64)):
@@ -184,7 +186,7 @@ def _cohorts(estate: EstateModel, homes: HomeStores, ledger: Ledger, usage_view:
     usage, doubtful = concat(pages), doubtful_cohorts(estate, ledger)
     parts, held_count, told_count = [], 0, 0
     for month in local_months_of(estate):
-        use = use_of_month(usage, month, ZoneInfo(estate.calendar.zone))
+        use = use_of_month(usage, month, ZoneInfo(estate.calendar.zone), estate.slot_us)
         cohort = cohorts_of(estate, integers(use, "premises")).astype(np.int64)
         kept = {one: comparison(homes.first.runner, one, month) for one in np.unique(cohort).tolist()}
         if any(kept.values()):

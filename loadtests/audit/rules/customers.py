@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of, rates_and_prices
-from scenarios.domain import SLOT_US, SLOTS_PER_DAY
+from scenarios.domain import DAY_US, SLOT_US
 from scenarios.london import local_text
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
 from store.customers.port import ALL_RATES, Bill, Line, LineKind, RegisterChange
@@ -97,9 +97,20 @@ class MeterDays:
     premises: Ints
     fuel: Ints
     day_start_us: Ints  # [us since the Unix epoch]
-    slot_count: Ints  # half-hours up to the latest that came
-    values_wh: NDArray[np.int32]  # [n, 48], MISSING_WH where nothing is known
+    slot_count: Ints  # slots up to the latest that came
+    values_wh: NDArray[np.int32]  # [n, 48], or 96 quarter-hours, MISSING_WH where nothing is known
     tariff: NDArray[np.uint8]  # the code of the tariff that the home was on
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """Those of a day: 0, 1, ..."""
+        return np.arange(self.values_wh.shape[1])
+
+    @property
+    def slot_us(self) -> int:
+        """How long a slot is [us]."""
+        slots: int = self.values_wh.shape[1]
+        return DAY_US // slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +126,21 @@ class Displays:
 
 
 def check_displays(
-    displays: Displays, prices: Sequence[PriceList], zone: tzinfo, days: MeterDays | None = None
+    displays: Displays,
+    prices: Sequence[PriceList],
+    zone: tzinfo,
+    days: MeterDays | None = None,
+    *,
+    slot_us: int = SLOT_US,
 ) -> Checked:
-    """Does each display show the price that was in force at the start of its half-hour, and its version?
+    """Does each display show the price that was in force at the start of its slot, and its version?
 
-    zone: the customers', by whose own rules the half-hour's rate is told. days: what is known of the homes, which says the block
-    that a day's use has reached.
+    zone: the customers', by whose own rules the slot's rate is told; slot_us: how long it is [us], a half-hour as a rule.
+    days: what is known of the homes, which says the block that a day's use has reached.
     """
-    start_us = displays.at_us // SLOT_US * SLOT_US
+    start_us = displays.at_us // slot_us * slot_us
     index = in_force(prices, start_us)
-    _, expected, rate = rates_and_prices(prices, index, displays.tariff, displays.fuel, start_us, zone)
+    _, expected, rate = rates_and_prices(prices, index, displays.tariff, displays.fuel, start_us, zone, slot_us)
     for at in np.flatnonzero(_has_blocks(prices, index, displays.tariff)).tolist():
         plan, fuel = prices[int(index[at])].plans[int(displays.tariff[at])], int(displays.fuel[at])
         used_wh = 0 if days is None else _used_before(days, int(displays.premises[at]), fuel, int(start_us[at]), zone)
@@ -156,10 +172,10 @@ def _used_before(days: MeterDays, home: int, fuel: int, start_us: int, zone: tzi
     used = 0
     for at in np.flatnonzero((days.premises == home) & (days.fuel == fuel)).tolist():
         day_us = int(days.day_start_us[at])
-        if abs(start_us - day_us) > 3 * SLOTS_PER_DAY * SLOT_US:
+        if abs(start_us - day_us) > 3 * DAY_US:
             continue
         for slot, wh in enumerate(days.values_wh[at].tolist()[: int(days.slot_count[at])]):
-            begins_us = day_us + slot * SLOT_US
+            begins_us = day_us + slot * days.slot_us
             is_today = datetime.fromtimestamp(begins_us // 1_000_000, zone).date() == today
             used += wh if is_today and begins_us < start_us and wh != MISSING_WH else 0
     return used
@@ -239,19 +255,19 @@ def _used(days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> dict[Ke
 
     The month of each half-hour is asked of the zone's own rules, not of `scenarios.calendar`, which bills are divided by.
     """
-    slots = np.arange(SLOTS_PER_DAY)
-    start_us = (days.day_start_us[:, np.newaxis] + slots * SLOT_US).ravel()
+    slots = days.slots
+    start_us = (days.day_start_us[:, np.newaxis] + slots * days.slot_us).ravel()
     index = in_force(prices, start_us)
     assert (index >= 0).all(), "a day before the first price list"
     is_known = ((days.values_wh != MISSING_WH) & (slots < days.slot_count[:, np.newaxis])).ravel()
     known_wh = np.where(is_known, days.values_wh.ravel(), 0).astype(np.int64)
-    tariff, fuel = np.repeat(days.tariff, SLOTS_PER_DAY), np.repeat(days.fuel, SLOTS_PER_DAY)
-    register, npence, rate = rates_and_prices(prices, index, tariff, fuel, start_us, zone)
+    tariff, fuel = np.repeat(days.tariff, len(slots)), np.repeat(days.fuel, len(slots))
+    register, npence, rate = rates_and_prices(prices, index, tariff, fuel, start_us, zone, days.slot_us)
     instants, of_slot = np.unique(start_us, return_inverse=True)
     local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
     month = np.array([one.year * 100 + one.month for one in local], np.int64)[of_slot]
     version = np.array([one.version for one in prices], np.int64)[index]
-    columns = [np.repeat(days.premises, SLOTS_PER_DAY), month, fuel, tariff.astype(np.int64), version]
+    columns = [np.repeat(days.premises, len(slots)), month, fuel, tariff.astype(np.int64), version]
     with_blocks = sorted({code for one in prices for code, plan in enumerate(one.plans) if plan.blocks})
     counts = np.isin(tariff, with_blocks)
     plain = np.flatnonzero(is_known & ~counts)
@@ -284,13 +300,13 @@ def check_local_days(told_wh: Mapping[tuple[int, int, int], int], days: MeterDay
     told_wh: (premises, fuel, local day as yyyymmdd) -> Wh. The day of each half-hour is asked of the zone's own rules. Of a day
     of which no half-hour has come nothing may be told.
     """
-    start_us = days.day_start_us[:, np.newaxis] + np.arange(SLOTS_PER_DAY) * SLOT_US
+    start_us = days.day_start_us[:, np.newaxis] + days.slots * days.slot_us
     instants, of_slot = np.unique(start_us, return_inverse=True)
     local = [datetime.fromtimestamp(one // 1_000_000, zone) for one in instants.tolist()]
     day = np.array([(one.year * 100 + one.month) * 100 + one.day for one in local], np.int64)[
         of_slot.reshape(start_us.shape)
     ]
-    has_come = np.arange(SLOTS_PER_DAY) < days.slot_count[:, np.newaxis]
+    has_come = days.slots < days.slot_count[:, np.newaxis]
     used_wh: dict[tuple[int, int, int], int] = {}
     for at, (home, fuel) in enumerate(zip(days.premises.tolist(), days.fuel.tolist(), strict=True)):
         for of_day in np.unique(day[at][has_come[at]]).tolist():

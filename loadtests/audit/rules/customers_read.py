@@ -32,7 +32,7 @@ from loadtests.backend.back_office import local_months_of, utc_months_of
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.calendar import days_of_month
-from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, Operation
+from scenarios.domain import DAY_US, Operation
 from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
@@ -95,13 +95,13 @@ def check_rules(
     published = {one.version for one in customers[0].price_lists()}
     prices = prices_to_show(price_lists_of(estate), published, is_closed=is_closed)
     of_homes = sample_text(len(homes), estate.premises_count, "homes")
-    days = _days_of(events, kinds)
+    days = _days_of(estate, events, kinds)
     rows, sums = list[Checked](), [_displays(estate, homes, kinds, desks, prices, days)]
     is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
     if is_any_read:
         fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
         rows += [
-            check_registers(_registers(events), []),
+            check_registers(_registers(estate, events), []),
             check_raw_forms(
                 estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
             ),
@@ -167,13 +167,13 @@ def _day_starts_us(estate: EstateModel) -> NDArray[np.int64]:
     return start_us_of(estate) + np.arange(estate.day_count, dtype=np.int64) * DAY_US
 
 
-def _registers(events: dict[int, list[tuple[int, LogEvent]]]) -> Registers:
+def _registers(estate: EstateModel, events: dict[int, list[tuple[int, LogEvent]]]) -> Registers:
     """Registers as they were measured: estimates and corrections say nothing of them."""
     measured = [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
     return Registers(
         premises=np.array([home for home, _ in measured], np.int64),
         fuel=np.array([one.fuel for _, one in measured], np.int64),
-        end_us=np.array([one.interval_start_us + one.slot_count * SLOT_US for _, one in measured], np.int64),
+        end_us=np.array([one.interval_start_us + one.slot_count * estate.slot_us for _, one in measured], np.int64),
         register_wh=np.array([one.register_wh for _, one in measured], np.int64),
     )
 
@@ -195,12 +195,12 @@ def _displays(
 ) -> Checked:
     """What the displays show in the middle of the last day and at its end: before and after most announcements of prices.
 
-    And, of some homes, at each half-hour of the days on which the clocks change.
+    And, of some homes, at each slot of the days on which the clocks change.
     """
     fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
     last_day_us = int(_day_starts_us(estate)[-1])
     looks = [(home, at_us) for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000) for home in homes]
-    looks += [(home, at_us) for at_us in clock_change_half_hours(estate) for home in _of_each_tariff(homes, kinds)]
+    looks += [(home, at_us) for at_us in clock_change_slots(estate) for home in _of_each_tariff(homes, kinds)]
     rows = [
         (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.npence_per_wh)
         for home, at_us in looks
@@ -219,13 +219,14 @@ def _displays(
         prices,
         ZoneInfo(estate.calendar.zone),
         days,
+        slot_us=estate.slot_us,
     )
 
 
-def clock_change_half_hours(estate: EstateModel) -> list[int]:
-    """The starts of all half-hours of the span's local days that are not of 48 [us since the Unix epoch]."""
+def clock_change_slots(estate: EstateModel) -> list[int]:
+    """The starts of all slots of the span's local days that are not of 24 hours [us since the Unix epoch]."""
     zone = ZoneInfo(estate.calendar.zone)
-    starts = range(int(_day_starts_us(estate)[0]), _end_us(estate), SLOT_US)
+    starts = range(int(_day_starts_us(estate)[0]), _end_us(estate), estate.slot_us)
     dates = [datetime.fromtimestamp(at_us // 1_000_000, zone).date() for at_us in starts]
 
     def is_odd(day: date) -> bool:
@@ -248,16 +249,17 @@ def _end_us(estate: EstateModel) -> int:
     return int(_day_starts_us(estate)[-1]) + DAY_US
 
 
-def _days_of(events: dict[int, list[tuple[int, LogEvent]]], kinds: dict[int, int]) -> MeterDays:
-    """The half-hours of the log by UTC day, each as its highest revision has it."""
+def _days_of(estate: EstateModel, events: dict[int, list[tuple[int, LogEvent]]], kinds: dict[int, int]) -> MeterDays:
+    """The slots of the log by UTC day, each as its highest revision has it."""
+    slots = estate.slots_per_day
     days: dict[tuple[int, int, int], tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     for home, one in chain.from_iterable(([(home, one) for _, one in of_home] for home, of_home in events.items())):
         if one.slot_count == 0:
             continue
         day_us = one.interval_start_us // DAY_US * DAY_US
-        fresh = (np.full(SLOTS_PER_DAY, MISSING_WH, np.int32), np.full(SLOTS_PER_DAY, -2, np.int64), 0)
+        fresh = (np.full(slots, MISSING_WH, np.int32), np.full(slots, -2, np.int64), 0)
         values, revisions, count = days.get((home, one.fuel, day_us), fresh)
-        first = (one.interval_start_us - day_us) // SLOT_US
+        first = (one.interval_start_us - day_us) // estate.slot_us
         for slot, wh in enumerate(one.values_wh, first):
             if wh != MISSING_WH and one.revision > revisions[slot]:
                 values[slot], revisions[slot] = wh, one.revision
@@ -267,7 +269,7 @@ def _days_of(events: dict[int, list[tuple[int, LogEvent]]], kinds: dict[int, int
         fuel=np.array([fuel for _, fuel, _ in days], np.int64),
         day_start_us=np.array([day_us for _, _, day_us in days], np.int64),
         slot_count=np.array([count for _, _, count in days.values()], np.int64),
-        values_wh=np.array([values for values, _, _ in days.values()], np.int32).reshape(-1, SLOTS_PER_DAY),
+        values_wh=np.array([values for values, _, _ in days.values()], np.int32).reshape(-1, slots),
         tariff=np.array([kinds[home] for home, _, _ in days], np.uint8),
     )
 

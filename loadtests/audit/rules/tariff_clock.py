@@ -13,29 +13,32 @@ from scenarios.domain import SLOT_US
 from scenarios.tariffs import HOLIDAY, Tariff, TariffClock
 from store.tariffs import FUEL_CODES, PriceList
 
-_SLOT_MINUTES = 30
-_SLOT_S = SLOT_US // 1_000_000
+_BAND_MINUTES = 30
 _EPOCH = date(1970, 1, 1)
 _FUELS = len(FUEL_CODES)
 _KINDS = 256 * _FUELS  # of a list: a tariff's code is a byte
 
 
-def rate_of(tariff: Tariff, start_us: int, zone: tzinfo) -> int:
-    """The rate of the half-hour that begins at an instant [us since the Unix epoch], by a customer's time zone."""
+def rate_of(tariff: Tariff, start_us: int, zone: tzinfo, slot_us: int = SLOT_US) -> int:
+    """The rate of the slot that begins at an instant [us since the Unix epoch], by a customer's time zone.
+
+    slot_us: how long it is, and what a series has a price for [us]; bands are of half-hours.
+    """
+    slot_s = slot_us // 1_000_000
     at = datetime.fromtimestamp(start_us // 1_000_000, zone if tariff.clock is TariffClock.LOCAL else UTC)
     minute = at.hour * 60 + at.minute
     if tariff.series_day is not None:
         of_series = _EPOCH + timedelta(days=tariff.series_day)
         begins = int(datetime.combine(of_series, time(), zone).timestamp())  # a midnight that comes twice: the first
         if at.date() == of_series:
-            return min((start_us // 1_000_000 - begins) // _SLOT_S, len(tariff.rates) - 1)
-        # on another day the half-hour that the clock showed alike, the first of two, or the last before it where it showed none
-        told = [datetime.fromtimestamp(begins + number * _SLOT_S, zone) for number in range(len(tariff.rates))]
+            return min((start_us // 1_000_000 - begins) // slot_s, len(tariff.rates) - 1)
+        # on another day the slot that the clock showed alike, the first of two, or the last before it where it showed none
+        told = [datetime.fromtimestamp(begins + number * slot_s, zone) for number in range(len(tariff.rates))]
         minutes = [one.hour * 60 + one.minute for one in told]
         return minutes.index(max(one for one in minutes if one <= minute))
     kind = HOLIDAY if (at.date() - _EPOCH).days in tariff.holidays else at.weekday()
     for band in tariff.bands:
-        first, end = band.first_slot * _SLOT_MINUTES, band.end_slot * _SLOT_MINUTES
+        first, end = band.first_slot * _BAND_MINUTES, band.end_slot * _BAND_MINUTES
         is_within = first <= minute < end if first < end else (minute >= first or minute < end)
         if is_within and kind in band.days and at.month in band.months:
             return band.rate
@@ -77,10 +80,12 @@ def rates_and_prices(
     fuel: NDArray[np.int64],
     start_us: NDArray[np.int64],
     zone: tzinfo,
+    slot_us: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Of n half-hours the registers, the prices of the first block [npence a Wh], and the rates, indices: int64[n] thrice.
+    """Of n slots the registers, the prices of the first block [npence a Wh], and the rates, indices: int64[n] thrice.
 
-    index: of the list in force, -1 before the first: nothing is priced there; tariff: codes; start_us: [us since the Unix epoch].
+    index: of the list in force, -1 before the first: nothing is priced there; tariff: codes; start_us: [us since the Unix epoch];
+    slot_us: how long each is [us].
     """
     instants, of_instant = np.unique(start_us, return_inverse=True)
     # one number for each list, tariff and fuel, beside the instant: rows of four numbers take long to be told apart
@@ -97,7 +102,7 @@ def rates_and_prices(
         plan, at_us = plans[of_list - 1][code], int(instants[at])
         key = of_list, code, at_us
         if key not in rates:
-            rates[key] = rate_of(plan, at_us, zone)
+            rates[key] = rate_of(plan, at_us, zone, slot_us)
         rate = plan.rates[rates[key]]
         held[row] = int(rate.register), rate.npence_per_wh[of_fuel], rates[key]
     return held[which, 0], held[which, 1], held[which, 2]

@@ -12,7 +12,7 @@ from store.tables import Bind, Bound, CqlType, Statement, Table, Write, write_of
 _SETTLEMENT_SHARDS = 512  # of a settlement date and run, of at most 100,000 meters each
 _RECEIPT_SHARDS = 64  # of what one region receives in one hour, of at most 100,000 deliveries each
 _BUCKET_BATCHES = 1_024
-_PERIODS_MAX = 50
+_PERIODS_MAX = 100  # quarter-hours of a day on which the clocks go back
 
 _TIERED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}}"
 _LEVELLED = "WITH compaction = {{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L4'}}"
@@ -190,7 +190,8 @@ _EPOCH_DAY = Bind(name="epoch_day", type=CqlType.INT)
 COMPLETENESS_BY_DAY = Table(
     name="completeness_by_day",
     roles=(TableRole.COMPLETENESS,),
-    serves="of each half-hour of a UTC day, how many readings each region and fuel should have sent and how many are known",
+    serves="of each half-hour (or quarter-hour) of a UTC day, how many readings each region and fuel should have sent and how "
+    "many are known",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.completeness_by_day (
         epoch_day int, region smallint, fuel tinyint, expected int, known_counts frozen<list<int>>,
         PRIMARY KEY ((epoch_day), region, fuel)
@@ -212,7 +213,7 @@ COMPLETENESS_BY_DAY = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=64 * 3, bytes_max=64 * 3 * 500),
+    partition=Bound(rows=64 * 3, bytes_max=64 * 3 * 900),
     reason="Overwritten by each projection of its day: levelled compaction bounds the stale copies.",
 )
 

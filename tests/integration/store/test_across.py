@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scenarios.calendar import UTC_CALENDAR
 from scenarios.domain import DAY_US, SLOT_US, SettlementRunCode
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
@@ -112,7 +113,7 @@ def test_a_settlement_date_is_a_local_day(
     assert len(meter.values_wh) == periods
     assert meter.values_wh[:3] == ((46, 47, 100) if first == 46 else (100, 101, 102))
     assert meter.values_wh[-1] == 100 + (periods - 3 if first == 46 else periods - 1)
-    totals, known = period_totals([meter, meter], settlement_date)
+    totals, known = period_totals([meter, meter], settlement_date, UTC_CALENDAR)
     assert totals.tolist() == [2 * wh for wh in meter.values_wh]
     assert known.tolist() == [2] * periods
 

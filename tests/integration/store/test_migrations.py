@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.calendar import GREAT_BRITAIN
+from scenarios.calendar import GREAT_BRITAIN, Calendar
 from scenarios.domain import DAY_US, Operation
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema, held_version
@@ -112,3 +112,17 @@ def test_a_keyspace_keeps_the_time_zone_of_its_days(session: Any, topology: Topo
     assert CassandraStore(session, small, topology).calendar == GREAT_BRITAIN
     with pytest.raises(StoreError, match="by Europe/London, not by UTC"):
         CassandraStore(session, small, topology, BOOK)
+
+
+def test_a_keyspace_keeps_the_length_of_its_slots(session: Any, topology: Topology) -> None:
+    small, vienna = SCHEMA.only((Operation.READ_USAGE_MONTH,)), Calendar("Europe/Vienna", 4)
+    create_schema(session, small, topology, vienna)
+    create_schema(session, small, topology, vienna)
+    with pytest.raises(
+        StoreError, match=r"holds quarter-hours, not half-hours: ask for that \(\[estate\] slots_per_hour = 4\)"
+    ):
+        create_schema(session, small, topology, Calendar("Europe/Vienna"))
+    assert CassandraStore(session, small, topology).calendar == vienna
+    # as an older program left it: of half-hours
+    session.execute(f"DELETE slots_per_hour FROM {topology.keyspace}.schema_version WHERE name = 'home_months'")
+    assert CassandraStore(session, small, topology).calendar == Calendar("Europe/Vienna")

@@ -17,6 +17,7 @@ from loadtests.audit.rules.back_office import (
 from loadtests.workload.deliveries import readings_of, registers_of
 from loadtests.workload.faulty_deliveries import CHANGES, faulty_delivery
 from loadtests.workload.raw_deliveries import exported_days, of_types
+from scenarios.calendar import UTC_CALENDAR
 from scenarios.domain import SLOT_US, SLOTS_PER_DAY, MeterType
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
@@ -151,7 +152,7 @@ def settled_row(log: Page) -> dict[str, Any]:
     from scenarios.domain import SettlementRunCode
 
     day = date(2026, 1, 15)
-    found = settle(day, log, 0, None)
+    found = settle(day, log, 0, None, UTC_CALENDAR)
     assert found is not None
     return dict(settlement_values(SCHEMA.table(TableRole.SETTLEMENT), day, SettlementRunCode.LATEST, *found))
 
@@ -159,7 +160,7 @@ def settled_row(log: Page) -> dict[str, Any]:
 def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> None:
     log = log_of_home(estate, 3)
     row = settled_row(log)
-    assert check_settled("settlement", [row], {3: log}).is_right
+    assert check_settled("settlement", [row], {3: log}, UTC_CALENDAR).is_right
     for wrong in (
         {"values_wh": [row["values_wh"][0] + 1, *row["values_wh"][1:]]},
         {"mpxn": 1},
@@ -167,7 +168,7 @@ def test_a_settlement_row_that_is_not_the_fold_is_found(estate: EstateModel) -> 
         {"known_at": row["known_at"] - 1},
         {"fuel": 1},
     ):
-        assert check_settled("settlement", [row | wrong], {3: log}).faults == 1
+        assert check_settled("settlement", [row | wrong], {3: log}, UTC_CALENDAR).faults == 1
 
 
 def test_a_settlement_row_that_is_missing_is_found() -> None:

@@ -20,7 +20,7 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
-from loadtests.audit.rules.customers_read import clock_change_half_hours, prices_to_show
+from loadtests.audit.rules.customers_read import clock_change_slots, prices_to_show
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from scenarios.file import shipped_scenarios
@@ -512,7 +512,7 @@ def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
 )
 def test_each_half_hour_of_a_day_on_which_clocks_change_is_looked_at(scenario: str, count: int) -> None:
     estate = build_estate(shipped_scenarios()[scenario])
-    at_us = clock_change_half_hours(estate)
+    at_us = clock_change_slots(estate)
     assert len(at_us) == len(set(at_us)) == count
     local = {datetime.fromtimestamp(one // 1_000_000, ZoneInfo("Europe/London")).date() for one in at_us}
     assert len(local) == (count > 0)

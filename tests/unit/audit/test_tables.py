@@ -19,7 +19,6 @@ from loadtests.workload.raw_deliveries import exported_days
 from scenarios.domain import (
     DAY_US,
     SLOT_US,
-    SLOTS_PER_DAY,
     MeterType,
     Operation,
     export_mpan_of,
@@ -48,13 +47,14 @@ PREMISES = 30
 Row = dict[str, Any]
 
 
-def scenario() -> Scenario:
+def scenario(slots_per_hour: int = 2) -> Scenario:
     """Two days over the end of a month: each schedule that sends half-hours or registers, gaps, revisions, duplicates."""
     return Scenario.model_validate(
         {
             "title": "audited",
             "estate": {
                 "premises": PREMISES,
+                "slots_per_hour": slots_per_hour,
                 "fuels": ["electricity", "gas"],
                 "read_schedules": {"daily": 0.5, "half_hourly": 0.3, "monthly": 0.2},
                 "meter_types": {"register_only": 0.1, "profile": 0.6, "ten_second": 0.0, "import_export": 0.3},
@@ -109,16 +109,16 @@ def tables_of(estate: EstateModel) -> tuple[dict[str, list[Row]], Ledger]:
 
 def _send(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept], block: MessageBlock, at: int) -> None:
     kind, meter, slot = MessageKind(block.kind[at]), block.meter[at : at + 1], block.first_slot[at : at + 1]
-    count, plane = SLOTS_PER_DAY, str(Operation.INGEST_READING)
+    count, plane = estate.slots_per_day, str(Operation.INGEST_READING)
     if kind in (MessageKind.PUSH_HALF_HOUR, MessageKind.UPLOAD_DAY):
-        count = 1 if kind is MessageKind.PUSH_HALF_HOUR else SLOTS_PER_DAY
+        count = 1 if kind is MessageKind.PUSH_HALF_HOUR else estate.slots_per_day
         operation, readings = (
             Operation.INGEST_READING,
             readings_of(estate, meter=meter, first_slot=slot, slot_count=count),
         )
     elif kind is MessageKind.READ_REGISTER:
         operation, readings = Operation.INGEST_REGISTER, registers_of(estate, meter=meter, first_slot=slot)
-        plane, slot, count = str(operation), slot + SLOTS_PER_DAY - 1, 1
+        plane, slot, count = str(operation), slot + estate.slots_per_day - 1, 1
     elif kind in (MessageKind.ESTIMATE, MessageKind.CORRECT):
         revision = int(block.draw_index[at]) if kind is MessageKind.CORRECT else ESTIMATE_REVISION
         operation = Operation.INGEST_REVISION
@@ -136,14 +136,14 @@ def _send(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept], block: Mes
 
 def _export(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
     """What the back office collects of every meter that measures export and sends half-hours."""
-    for day_slot in range(0, estate.slot_count, SLOTS_PER_DAY):
+    for day_slot in range(0, estate.slot_count, estate.slots_per_day):
         for meter in np.flatnonzero(meter_types_of(estate, np.arange(estate.meter_count)) == MeterType.IMPORT_EXPORT):
             one, first = np.array([meter]), np.array([day_slot], np.int32)
             if not sends_half_hours(estate, one, first)[0]:
                 continue
             columns = dict(reading_columns(Operation.INGEST_READING, exported_days(estate, one, first)))
             acknowledged = int(SlotState.ACKNOWLEDGED)
-            mark_run(ledger.states, ledger.plane_of(EXPORT_PLANE), meter, day_slot, SLOTS_PER_DAY, acknowledged)
+            mark_run(ledger.states, ledger.plane_of(EXPORT_PLANE), meter, day_slot, estate.slots_per_day, acknowledged)
             for table in SCHEMA.tables_of(Operation.INGEST_READING):
                 kept[table.name].put(table.name, columns, 0)
 
@@ -153,27 +153,31 @@ def _refold(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
     revisions = [plane for plane in ledger.planes if plane.startswith("ingest_revision_")]
     for meter in range(estate.meter_count):
         states = {plane: ledger.slots(ledger.plane_of(plane), meter, meter + 1)[0] for plane in ledger.planes}
-        for day_slot in range(0, estate.slot_count, SLOTS_PER_DAY):
+        for day_slot in range(0, estate.slot_count, estate.slots_per_day):
             touched = [
                 (plane, slot)
                 for plane in revisions
-                for slot in range(day_slot, day_slot + SLOTS_PER_DAY)
+                for slot in range(day_slot, day_slot + estate.slots_per_day)
                 if states[plane][slot] == SlotState.ACKNOWLEDGED
             ]
             if not touched:
                 continue
             one, first = np.array([meter]), np.array([day_slot], np.int32)
             values = measured_days(estate, one, first)
-            values[0, states["ingest_reading"][day_slot : day_slot + SLOTS_PER_DAY] != SlotState.ACKNOWLEDGED] = -1
+            values[
+                0, states["ingest_reading"][day_slot : day_slot + estate.slots_per_day] != SlotState.ACKNOWLEDGED
+            ] = -1
             for plane, slot in touched:  # in the order of the revisions
                 revised = revisions_of(
                     estate, meter=one, first_slot=np.array([slot], np.int32), revision=int(plane.rsplit("_", 1)[1])
                 )
                 values[0, slot - day_slot] = revised.values_wh[0, 0]
             last = max(np.flatnonzero(values[0] != -1).tolist())
-            is_upload = (states["ingest_reading"][day_slot : day_slot + SLOTS_PER_DAY] == SlotState.ACKNOWLEDGED).all()
-            count = np.array([SLOTS_PER_DAY if is_upload else last + 1])
-            start_us = start_us_of(estate) + first.astype(np.int64) * SLOT_US
+            is_upload = (
+                states["ingest_reading"][day_slot : day_slot + estate.slots_per_day] == SlotState.ACKNOWLEDGED
+            ).all()
+            count = np.array([estate.slots_per_day if is_upload else last + 1])
+            start_us = start_us_of(estate) + first.astype(np.int64) * estate.slot_us
             premises, is_gas = split_meter(estate, one)
             columns = dict(day_columns(totals_of(estate, one, first, values, count))) | {
                 "premises": premises,
@@ -181,8 +185,8 @@ def _refold(estate: EstateModel, ledger: Ledger, kept: dict[str, Kept]) -> None:
                 "day": start_us.astype("datetime64[us]").astype("datetime64[D]").astype(object)[0].day
                 * np.ones(1, np.int64),
                 "fuel": is_gas.astype(np.int8),
-                "through": (start_us + count * SLOT_US) // 1_000,
-                "write_us": start_us + SLOTS_PER_DAY * SLOT_US + 100,
+                "through": (start_us + count * estate.slot_us) // 1_000,
+                "write_us": start_us + estate.slots_per_day * estate.slot_us + 100,
             }
             for name in ("usage_by_fuel", "billing_by_home"):
                 kept[name].put(name, columns, 0)

@@ -15,7 +15,7 @@ from loadtests.monitoring.resources import ResourceSample
 from loadtests.recording.history import NodeSample
 from loadtests.sender.block import OPERATION
 from loadtests.workload.poisson_source import OperationPool
-from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity, constraint_of
+from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity, constraint_of, meters_of
 from reports.results.capacity import Resource
 from scenarios.spec import Scenario, Validity
 
@@ -149,3 +149,7 @@ def test_the_rate_that_is_told_is_the_one_that_held_and_its_bracket_ends_where_i
     assert results.rate.delivery_share == 0.75
     half_hourly = results.meters["half_hourly"]
     assert (half_hourly.meters, half_hourly.meters_high) == (1_500 * 0.75 * 1_800, 1_800 * 0.75 * 1_800)
+    of_quarters = meters_of(results.rate, slots_per_hour=4)[
+        "half_hourly"
+    ]  # who pushes each slot does so twice as often
+    assert (of_quarters.seconds_per_delivery, of_quarters.meters) == (900, 1_500 * 0.75 * 900)

@@ -15,6 +15,7 @@ from reports.results.run import (
     RuleCheck,
     TableAudit,
 )
+from reports.verdict.faults import fault_line
 from reports.verdict.objectives import ERRORS
 from reports.verdict.run import Judgement, headline, judge
 from scenarios.spec import Scenario, parse_scenario
@@ -136,6 +137,7 @@ def test_a_fault_names_its_meter_and_slot() -> None:
         "1 fact is lost (acknowledged and not there): 1 in south. For example meter 1000000000017, half-hour from "
         "2026-07-15 09:30 BST, in intervals_by_meter_day of north and south: expected 214, found nothing."
     )
+    assert ", quarter-hour from 2026-07-15 09:30 BST, " in fault_line(example.model_copy(update={"slot_minutes": 15}))
 
 
 def test_what_was_read_back_does_not_pass_beside_lost_facts() -> None:

@@ -126,3 +126,22 @@ def test_one_day_is_told_as_many_are(zone: str) -> None:
     assert [calendar.day_start_us(day) for day in days.tolist()] == starts_us.tolist()
     instants = np.concatenate([starts_us - 1, starts_us, starts_us + 1])
     assert [calendar.day_of(one) for one in instants.tolist()] == calendar.days_of(instants).tolist()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_quarter_hours_begin_days_and_are_shown_as_the_clock_on_the_wall_does(zone: str) -> None:
+    calendar, first_us = Calendar(zone, 4), int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    starts = first_us + np.arange(250) * DAY_US  # both changes of the clocks
+    assert (calendar.midnight_slots(starts) == 2 * Calendar(zone).midnight_slots(starts)).all()
+    instants = first_us + np.arange(250 * 96) * calendar.slot_us
+    days, slots = calendar.wall_slots(instants)
+    for instant_us, day, slot in zip(instants.tolist(), days.tolist(), slots.tolist(), strict=True):
+        local = datetime.fromtimestamp(instant_us // 1_000_000, ZoneInfo(zone))
+        assert (date(1970, 1, 1) + timedelta(days=day), slot) == (local.date(), local.hour * 4 + local.minute // 15)
+
+
+def test_a_calendar_of_other_slots_is_refused_and_is_another() -> None:
+    with pytest.raises(CalendarError, match="3 slots an hour: meters hold 2 or 4"):
+        Calendar("UTC", 3)
+    assert Calendar("UTC", 4) != UTC_CALENDAR == Calendar("Europe/London").in_utc()
+    assert (Calendar("UTC", 4).slots_per_day, Calendar("UTC", 4).slot_us) == (96, 900_000_000)

@@ -161,6 +161,33 @@ def test_each_half_hour_of_a_local_day_has_its_own_price(zone: str, day: str, co
     assert len({rate.name for rate in held.rates}) == count
 
 
+@pytest.mark.parametrize(("day", "count"), [("2026-03-29", 92), ("2026-10-25", 100), ("2026-07-01", 96)])
+def test_each_quarter_hour_of_a_local_day_has_its_own_price(day: str, count: int) -> None:
+    """And on days without a series that of the same time by the clock on the wall; what has bands switches on half-hours."""
+    calendar, number, zone = Calendar("Europe/Vienna", 4), day_of(day), ZoneInfo("Europe/Vienna")
+    held = with_series(tariff(), number, {"electricity": [f"{10 + at}.{at:04d}" for at in range(count)]}, calendar)
+    assert len({rate.name for rate in held.rates}) == count
+    banded = tariff(Band(rate=0, first_slot=47, end_slot=11))
+    for of_day in range(number - 1, number + 2):
+        for start_us in range(calendar.day_start_us(of_day), calendar.day_start_us(of_day + 1), calendar.slot_us):
+            for plan in (held, banded):
+                at = start_us % DAY_US // calendar.slot_us
+                rate = int(rates_of_day(plan, calendar, start_us // DAY_US * DAY_US)[at])
+                assert rate == rate_of(plan, start_us, zone, calendar.slot_us)
+    days_rates = [
+        int(rates_of_day(held, calendar, at // DAY_US * DAY_US)[at % DAY_US // calendar.slot_us])
+        for at in range(calendar.day_start_us(number), calendar.day_start_us(number + 1), calendar.slot_us)
+    ]
+    assert days_rates == list(range(count))
+
+
+@pytest.mark.parametrize("count", [91, 93, 96, 46])
+def test_a_series_of_quarter_hours_of_another_length_than_its_day_is_refused(count: int) -> None:
+    told = rf"{count} prices of electricity for 2026-03-29, which has 92 quarter-hours in Europe/Vienna"
+    with pytest.raises(TariffError, match=told):
+        with_series(tariff(), day_of("2026-03-29"), {"electricity": ["1"] * count}, Calendar("Europe/Vienna", 4))
+
+
 def test_of_a_day_that_was_not_published_the_last_series_holds_by_the_clock() -> None:
     """A Saturday's series on the Sunday on which the clocks go back: 01:30 comes twice, at one price."""
     calendar, saturday = LONDON, day_of("2026-10-24")

@@ -11,6 +11,7 @@ from scenarios.domain import SLOTS_PER_DAY, MeterType
 from scenarios.spec import Scenario
 from sim.energy.raw_forms import raw_readings
 from sim.estate.model import EstateModel, build_estate
+from store.rows import Readings
 from store.tariffs import EXPORT, MISSING_WH
 
 DAY = 2
@@ -18,12 +19,20 @@ HOMES = 400
 TYPES = {"register_only": 0.2, "profile": 0.3, "ten_second": 0.2, "import_export": 0.3}
 
 
-def estate_of(gap_share: float) -> EstateModel:
+COLUMNS = [one.name for one in dataclasses.fields(Readings) if one.name not in ("day", "slot_us")]
+
+
+def estate_of(gap_share: float, slots_per_hour: int = 2) -> EstateModel:
     return build_estate(
         Scenario.model_validate(
             {
                 "title": "raw forms",
-                "estate": {"premises": HOMES, "fuels": ("electricity", "gas"), "meter_types": TYPES},
+                "estate": {
+                    "premises": HOMES,
+                    "fuels": ("electricity", "gas"),
+                    "meter_types": TYPES,
+                    "slots_per_hour": slots_per_hour,
+                },
                 "reads": {"gap_share": gap_share},
                 "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
                 "run": {"days": 4, "wall_s": 60, "seed": 7},
@@ -34,21 +43,24 @@ def estate_of(gap_share: float) -> EstateModel:
 
 @pytest.mark.parametrize("meter_type", list(MeterType))
 @pytest.mark.parametrize("gap_share", [0.0, 0.02])
-def test_raw_forms_become_what_is_sent(meter_type: MeterType, gap_share: float) -> None:
-    estate = estate_of(gap_share)
+@pytest.mark.parametrize("slots_per_hour", [2, 4])
+def test_raw_forms_become_what_is_sent(meter_type: MeterType, gap_share: float, slots_per_hour: int) -> None:
+    estate = estate_of(gap_share, slots_per_hour)
+    slots = estate.slots_per_day
     everyone = np.arange(estate.meter_count)
     meter = everyone[of_types(estate, everyone)[meter_type]]
     for day in (0, DAY):
-        day_slot = np.full(len(meter), day * SLOTS_PER_DAY, np.int32)
-        adapted = adapted_runs(estate, meter_type, meter, day_slot, SLOTS_PER_DAY)
+        day_slot = np.full(len(meter), day * slots, np.int32)
+        adapted = adapted_runs(estate, meter_type, meter, day_slot, slots)
         if meter_type is MeterType.REGISTER_ONLY:
             sent = registers_of(estate, meter=meter, first_slot=day_slot)
         else:
-            sent = readings_of(estate, meter=meter, first_slot=day_slot, slot_count=SLOTS_PER_DAY)
+            sent = readings_of(estate, meter=meter, first_slot=day_slot, slot_count=slots)
             assert (measured_days(estate, meter, day_slot) == MISSING_WH).any() == (gap_share > 0)
-        is_exact = are_exact(estate, meter_type, meter, day_slot, SLOTS_PER_DAY)
+        is_exact = are_exact(estate, meter_type, meter, day_slot, slots)
         assert is_exact.any() and is_exact.all() == (meter_type is not MeterType.GAS_VOLUME or gap_share == 0)
-        for name in (one.name for one in dataclasses.fields(adapted) if one.name != "day"):
+        assert adapted.slot_us == sent.slot_us == estate.slot_us
+        for name in COLUMNS:
             assert np.array_equal(getattr(adapted, name)[is_exact], getattr(sent, name)[is_exact]), name
         assert np.array_equal(adapted.register_wh, sent.register_wh)
         assert (np.abs(adapted.values_wh - sent.values_wh) <= 1).all()  # of gas with a gap: where its volume is counted
@@ -78,7 +90,8 @@ def test_a_push_in_its_raw_form_becomes_what_is_sent(meter_type: MeterType) -> N
         first_slot = np.full(len(meter), slot, np.int32)
         sent = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=1)
         adapted = adapted_runs(estate, meter_type, meter, first_slot, 1)
-        for name in (one.name for one in dataclasses.fields(adapted) if one.name != "day"):
+        assert adapted.slot_us == sent.slot_us == estate.slot_us
+        for name in COLUMNS:
             assert np.array_equal(getattr(adapted, name), getattr(sent, name)), name
         assert adapted.day is not None and sent.day is not None
         assert np.array_equal(adapted.day.cost_upence, sent.day.cost_upence)

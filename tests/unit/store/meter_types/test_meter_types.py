@@ -17,7 +17,7 @@ from store.customers.registers import exchanges_us, rollovers
 from store.meter_types import ADAPTERS, METER_TYPES
 from store.meter_types.canonical import Adapter, Adapters, Channel, Envelope, readings_of
 from store.meter_types.counter import DISPLAY_RANGE, Anchor, Counter, anchor
-from store.meter_types.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, SLOT_DM3_MAX, GasVolume
+from store.meter_types.gas_volume import CORRECTION_PARTS, HALF_HOUR_DM3_MAX, PARTS_PER_WH, GasVolume
 from store.meter_types.half_hourly import HalfHourly
 from store.meter_types.import_export import ImportExport
 from store.meter_types.register_only import RegisterOnly
@@ -262,7 +262,7 @@ def test_gas_of_no_possible_calorific_value_is_refused() -> None:
 days_of_gas = st.lists(
     st.tuples(
         st.integers(3_690, 4_230),
-        st.lists(st.integers(0, SLOT_DM3_MAX) | st.just(MISSING_WH), min_size=1, max_size=6),
+        st.lists(st.integers(0, HALF_HOUR_DM3_MAX) | st.just(MISSING_WH), min_size=1, max_size=6),
         st.integers(0, 3_000),
     ),
     min_size=1,
