@@ -48,6 +48,7 @@ def test_the_terminal_obeys_no_words_of_others(folder: Path) -> None:
     display = Display(console)
     display.detail(WORDS)
     display.phase(WORDS)
+    display.close()
     said = out.getvalue()
     assert said.count(SHOWN) == 3
     assert "\x1b[2J" not in said and "\x07" not in said and "\u202e" not in said

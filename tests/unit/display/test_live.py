@@ -134,6 +134,7 @@ def test_a_log_gets_a_line_every_ten_seconds_and_a_terminal_none() -> None:
     display = Display(console)
     for elapsed_s in (0.1, 5.0, 9.0, 10.2, 11.0):
         display.live(live_of(elapsed_s=elapsed_s), 60.0)
+    display.close()  # else it goes on to tell that it waits, into what other tests read
     lines = console.export_text().splitlines()
     assert len(lines) == 2 and "achieved 1,001/s" in lines[1] and "node CPU north-1 0.8" in lines[1]
     assert plain_line(live_of(recent=None), 60.0) == "   12 of 60 s: 8,900 ok, 3 failed, 4 indeterminate"
