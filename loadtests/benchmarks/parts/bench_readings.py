@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.calendar import UTC_CALENDAR
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY
 from store.columns import Lists, Page
 from store.readings.fold import fold_days
@@ -35,5 +36,5 @@ def log() -> Page:
 
 def test_days_are_folded(benchmark: Any) -> None:
     pages = log()
-    days = benchmark(lambda: fold_days(pages))
+    days = benchmark(lambda: fold_days(pages, UTC_CALENDAR))
     assert len(days.premises) == DAYS
