@@ -178,7 +178,8 @@ def _trees(baseline: str, folder: Path) -> dict[SideName, Tree]:
     for name in SideName:
         (folder / name).mkdir()
         environment = {**os.environ, "PYTHONPATH": str(code[name]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "METERSTORM_CACHE": str(folder / "kernels")}
+        # Both begin without compiled code, and find it from the first turn on.
+        environment |= {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "METERSTORM_CACHE": str(folder / "kernels")}
         environment.pop("PYTEST_ADDOPTS", None)
         trees[name] = Tree(
             name=name, code=code[name], benchmarks=benchmarks, files=folder / name, environment=environment
