@@ -26,6 +26,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/cluster/test_login.py",
     "tests/integration/fleet/test_fleet_run.py",
     "tests/integration/jobs/test_find_max.py",
+    "tests/integration/jobs/test_quarter_hours.py",
     "tests/integration/jobs/test_run.py",
     "tests/integration/sender/test_cassandra.py",
     "tests/integration/store/test_across.py",

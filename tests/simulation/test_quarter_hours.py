@@ -12,7 +12,6 @@ from sim.trace.blocks import trace_blocks
 from sim.trace.digest import merkle_root, tiles_of_blocks
 from sim.trace.messages import MessageKind
 from sim.virtual_time.tallies import trace_digest, walk
-from store.schemas import schema_of
 from tests.oracles.estate import twin_rows
 from tests.oracles.naive_estate import NaiveEstate
 from tests.support.drawn_estates import EVERYTHING, estate_of
@@ -142,12 +141,6 @@ def test_the_longest_span_of_either_slot_is_read():
     assert (
         parse_scenario(BASE.format(estate="push_jitter_s = 1800.0", days=400), "mine.toml").estate.slots_per_day == 48
     )
-
-
-def test_a_run_of_quarter_hours_is_refused_before_anything_is_started():
-    scenario = parse_scenario(BASE.format(estate="slots_per_hour = 4", days=1), "mine.toml")
-    with pytest.raises(ScenarioError, match="a run of quarter-hours is not proven on real nodes yet"):
-        schema_of(scenario)
 
 
 SERIES = """
