@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Apache Otava 0.8.0: at a p-value of 0.01 a quarter of all series of pure noise get a change point; and --p-value is refused.
 #
-# The good guess: "P denotes the probability that the change-point has been found by a random coincidence" (analyze --help), and
-# "a p-value threshold of 0.01 roughly means that there will be at most 1% false positives" (docs/MATH.md).
+# The good guess, as its help and its page on the mathematics lead one to it: the p-value is the chance that a change point which is
+# told is none, so that a threshold of 0.01 leaves some 1 % of false ones.
 # The behaviour seen: of 120 series of 40 draws of one normal distribution some 30 get a change point at 0.01, and at the default
 # of 0.001 some 2 of a hundred do (9 of 400), where 0.1 would be expected: whoever watches 12 series sees a change that is none in
 # one history out of four. The reason: a split is put where both sides differ most, of all places, and then held to
