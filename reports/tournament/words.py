@@ -62,8 +62,10 @@ def notes_of(results: TournamentResults) -> list[str]:
 def not_seen(results: TournamentResults) -> list[str]:
     """What no figure of it speaks of, sentences."""
     return [
-        f"The tables hold {wording.counted(results.sample, 'operation')}, some hundred files at most: what compaction costs when "
+        f"The tables hold {wording.counted(results.sample, 'operation')}: what compaction costs when "
         "a month or a year lies in the tables is not in these figures.",
+        "Compressors other than LZ4 are seen in what was compacted alone: a flush takes a fast one, unless the scenario has "
+        "[topology.cassandra] flush_compression = 'table'.",
         "All designs share the nodes' heap, caches and compaction threads; each has its turn while the others rest.",
         "Which facts a design holds is compared with the scenario's own one; that those are right, `meterstorm run` audits "
         "against the seed.",
