@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.recording.histograms import counts_of
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
 from loadtests.trials.facts import TableDifference
-from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_quantities, quantity_results
 from reports import write_report
 from reports.results.file import schema_text
@@ -20,51 +18,23 @@ from reports.results.tournament import TournamentResults, load_tournament
 from reports.tournament.figures import front_of
 from reports.tournament.words import headline
 from scenarios.domain import Operation
-from scenarios.spec import Validity, parse_scenario
+from scenarios.spec import Validity
 from scenarios.variant_file import variants_named
+from tests.support.gate_pairs import LANES, SCENARIO, trial
 
-SCENARIO = parse_scenario(
-    """
-title = "A <b>small</b> store"
-[estate]
-premises = 10
-[topology]
-dcs = [{ name = "north", nodes = 1, rf = 1 }]
-[run]
-wall_s = 10
-""",
-    "test",
-)
 LOST = TableDifference(
     table="events_by_home", dc="north", rows=10, missing=1, extra=0, altered=0, examples=("missing: premises 3",)
 )
-
-
-def trial(cost: float, random: np.random.Generator) -> LoadTrial:
-    noise = np.exp(random.normal(0, 0.03, 2))
-    times_us = [random.lognormal(7, 0.3, size) for size in (400, 400)]
-    return LoadTrial(
-        throughput_per_s=1_000 / cost * noise[0],
-        cpu_us_per_operation=500 * cost * noise[1],
-        wan_bytes_per_operation=0.0,
-        response=np.stack([counts_of(times) for times in times_us]),
-        offered=1_000,
-        ok=1_000,
-        errors={},
-        late_p99_ms=1.0,
-        stalled_share=0.0,
-        cpu_share=0.2,
-    )
 
 
 def measured(costs: dict[str, float], rounds: int = 30) -> TournamentMeasurements:
     random = np.random.default_rng(4)
     return TournamentMeasurements(
         sample=100,
-        lanes=(Operation.INGEST_READING, Operation.READ_USAGE_MONTH),
+        lanes=LANES,
         writes=frozenset({Operation.INGEST_READING}),
         loaded={name: LoadedEntrant(writes=10, disk_bytes=int(1_000 / cost)) for name, cost in costs.items()},
-        rounds=[{name: trial(cost, random) for name, cost in costs.items()} for _ in range(rounds)],
+        rounds=[{name: trial(cost, random=random) for name, cost in costs.items()} for _ in range(rounds)],
     )
 
 
