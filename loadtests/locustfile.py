@@ -19,16 +19,16 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 # isort: split
-import loadtests.fleet.interrupted  # noqa: F401
+import loadtests.locust_fleet.interrupted  # noqa: F401
 
 # isort: split
 from loadtests import interrupts
 from loadtests.errors import HarnessError
-from loadtests.fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
-from loadtests.fleet.messages import TO_MASTER, TO_WORKER
-from loadtests.fleet.options import FleetOptions, add_arguments, fleet_options
-from loadtests.fleet.runners import install
-from loadtests.fleet.worker import FleetWorker
+from loadtests.locust_fleet.master import EXIT_TROUBLE, EXIT_USAGE, FleetMaster
+from loadtests.locust_fleet.messages import TO_MASTER, TO_WORKER
+from loadtests.locust_fleet.options import FleetOptions, add_arguments, fleet_options
+from loadtests.locust_fleet.runners import install
+from loadtests.locust_fleet.worker import FleetWorker
 from loadtests.storm.tables import prepare_tables
 from scenarios.spec import ScenarioError
 from sim.estate.model import EstateModel

@@ -26,7 +26,7 @@ from scenarios.spec import Scenario, ScenarioError
 
 if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loads what it needs
     from loadtests.cluster.connect import Endpoint
-    from loadtests.fleet.launch import FleetPlan
+    from loadtests.locust_fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
     from reports.results.capacity import CapacityResults
     from reports.results.gate import GateResults

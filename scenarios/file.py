@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scenarios import spec
-from scenarios.printable import shortened
 from scenarios.spec import Scenario, ScenarioError, value_text, with_seed
+from scenarios.texts.printable import shortened
 
 _FOLDER = Path(spec.__file__).parent
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scenarios.part import Part
 from scenarios.part_file import load_part
+from scenarios.parts.base import Part
 
 Worse = Annotated[float, Field(strict=True, gt=0, le=10)]
 """A change for the worse, as a share: 0.1 is a tenth slower, dearer or larger."""

@@ -7,8 +7,8 @@ closed loop, when the scenario has campaigns.
 from typing import Protocol
 
 from scenarios.domain import Operation
-from scenarios.estate import Alerts, Campaign, Estate, Reads
-from scenarios.traffic import Traffic
+from scenarios.parts.estate import Alerts, Campaign, Estate, Reads
+from scenarios.parts.traffic import Traffic
 
 GATEWAY_OPERATIONS = (
     Operation.CREATE_COMMAND,

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from scenarios.outside_text import UnreadableText, read_text, why_refused
-from scenarios.part import Part
+from scenarios.parts.base import Part
 from scenarios.spec import ScenarioError, one_a_line, value_text
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 AnyPart = TypeVar("AnyPart", bound=Part)
 

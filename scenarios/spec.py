@@ -21,16 +21,18 @@ from pydantic import (
     model_validator,
 )
 
-from scenarios.alterations import (
+from scenarios.calendar import require_one_rule
+from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
+from scenarios.operations import measured_operations_of
+from scenarios.parts.alterations import (
     ALTERATION_SIZE_MAX,
     ALTERATIONS_MAX,
     OPTIONS_MAX,
     require_alterations,
     require_options,
 )
-from scenarios.calendar import require_one_rule
-from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
-from scenarios.estate import (
+from scenarios.parts.base import Line, Name, Part, Share
+from scenarios.parts.estate import (
     CAMPAIGNS_MAX,
     LOSSES_MAX,
     Alerts,
@@ -42,16 +44,14 @@ from scenarios.estate import (
     Tariffs,
     Wan,
 )
-from scenarios.keyspaces import require_own_keyspace
-from scenarios.operations import measured_operations_of
-from scenarios.outside_text import UnreadableText, text_of, why_refused
-from scenarios.pace import SHAPES, Pace, Shape, Stretch
-from scenarios.part import Line, Name, Part, Share
-from scenarios.printable import shortened
-from scenarios.published import PUBLISHED_MAX, Published, require_counted
-from scenarios.tariff_file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
+from scenarios.parts.keyspaces import require_own_keyspace
+from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
+from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
+from scenarios.parts.traffic import Burst, Traffic
 from scenarios.tariffs import TARIFFS_MAX
-from scenarios.traffic import Burst, Traffic
+from scenarios.tariffs.file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
+from scenarios.texts.outside import UnreadableText, text_of, why_refused
+from scenarios.texts.printable import shortened
 
 FILE_BYTES_MAX = 1 << 20  # of a scenario: the longest that the fields allow has a few thousand bytes
 FAULTS_TOLD_MAX = 20

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field
 
 from scenarios.file import NAME_READ_MAX
-from scenarios.part import Line, Part
 from scenarios.part_file import load_part
-from scenarios.printable import shortened
+from scenarios.parts.base import Line, Part
 from scenarios.spec import ScenarioError, Store
+from scenarios.texts.printable import shortened
 
 SHIPPED = Path(__file__).parent / "variants"
 PLAIN = "plain"

@@ -24,7 +24,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/backend/test_command_gateway.py",
     "tests/integration/cluster/test_local.py",
     "tests/integration/cluster/test_login.py",
-    "tests/integration/fleet/test_fleet_run.py",
+    "tests/integration/locust_fleet/test_fleet_run.py",
     "tests/integration/jobs/test_find_max.py",
     "tests/integration/jobs/test_quarter_hours.py",
     "tests/integration/jobs/test_run.py",

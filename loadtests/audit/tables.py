@@ -11,7 +11,7 @@ from cassandra import ConsistencyLevel as DriverLevel
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
-from loadtests.audit.counting import (
+from loadtests.audit.data_loss.counting import (
     FactOutcome,
     Tally,
     count_acknowledged_by,
@@ -19,12 +19,12 @@ from loadtests.audit.counting import (
     count_verified,
     unit_bitmap,
 )
-from loadtests.audit.expected_rows import audited_columns, compare_page, rows_of_class
-from loadtests.audit.fact_classes import fact_classes
-from loadtests.audit.fault_examples import FaultExample, lost_example, row_example, together
-from loadtests.audit.row_counts import RowCounts, Sent, count_rows, lost_of, not_judged_of, phantoms_of
+from loadtests.audit.data_loss.expected_rows import audited_columns, compare_page, rows_of_class
+from loadtests.audit.data_loss.fact_classes import fact_classes
+from loadtests.audit.data_loss.fault_examples import FaultExample, lost_example, row_example, together
+from loadtests.audit.data_loss.row_counts import RowCounts, Sent, count_rows, lost_of, not_judged_of, phantoms_of
+from loadtests.audit.data_loss.table_scan import read_pages, token_ranges
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.table_scan import read_pages, token_ranges
 from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation

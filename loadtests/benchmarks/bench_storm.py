@@ -26,8 +26,8 @@ import psutil
 import pytest
 
 from loadtests.cluster.machine import fingerprint, processor_count
-from loadtests.fleet.launch import LOCUSTFILE
-from loadtests.fleet.record import StormRecord
+from loadtests.locust_fleet.launch import LOCUSTFILE
+from loadtests.locust_fleet.record import StormRecord
 from loadtests.recording.history import read_history
 from loadtests.stats.estimates import paired_ratio
 from loadtests.stubs.fast_node import BulkStub

@@ -7,7 +7,7 @@ import numpy as np
 
 from loadtests.capacity.step import StepSecond, lateness_p99_ms, seconds_slower
 from scenarios.spec import Objective
-from scenarios.wording import milliseconds
+from scenarios.texts.wording import milliseconds
 
 WINDOW_S = 5  # so long in a row the objective must hold, for recovery to be said
 

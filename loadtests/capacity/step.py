@@ -25,7 +25,7 @@ from loadtests.stats.dependent_series import binned_quantile_interval, effective
 from loadtests.stats.estimates import MSER_BATCH_SIZE, Estimate, Floats, mser5
 from loadtests.stats.sequential import SequentialAnswer, SequentialTest, ShareEvidence, share_evidence
 from scenarios.spec import Objective, Validity
-from scenarios.wording import milliseconds, percent, percentile_name
+from scenarios.texts.wording import milliseconds, percent, percentile_name
 
 Counts = NDArray[np.int64]
 

@@ -22,8 +22,8 @@ from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinP
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.tls import NodeContext, compare_names, require_answer, tls_context
 from loadtests.errors import HarnessError
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 from store.cassandra.session import FAILURES
 
 PROTOCOL_VERSION = 4  # the driver's version 5 breaks under gevent ("CRC mismatch on header"), which Locust brings

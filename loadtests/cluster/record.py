@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from loadtests.cluster.layout import lay_out
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.errors import HarnessError
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import Topology
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 RECORD_FILE = "cluster.json"
 

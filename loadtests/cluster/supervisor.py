@@ -26,8 +26,8 @@ from loadtests.cluster.local import LocalCluster, Node
 from loadtests.cluster.process import DRAIN_S_MAX, KILL_S_MAX
 from loadtests.cluster.record import ClusterRecord
 from loadtests.errors import HarnessError, how_it_ended, last_words
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import Topology
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 STATE_FILE = "supervisor.json"
 LOG_FILE = "supervisor.log"

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from scenarios.printable import shortened
 from scenarios.spec import Scenario, ScenarioError, Topology
+from scenarios.texts.printable import shortened
 
 _ORDER_DRAW = 0x6A7E  # keeps these draws apart from others of the same seed
 WORDS = ("title", "question", "published")  # about a scenario: nothing of them is sent, stored or measured

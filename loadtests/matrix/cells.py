@@ -13,9 +13,9 @@ import numpy as np
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from scenarios.domain import ConsistencyLevel, Operation
-from scenarios.outside_text import whole_number
-from scenarios.printable import shortened
 from scenarios.spec import Consistency, Dc, Scenario, ScenarioError, Topology
+from scenarios.texts.outside import whole_number
+from scenarios.texts.printable import shortened
 
 DCS_MAX = 8  # as many as a topology may have
 RF_MAX = 32

@@ -36,8 +36,8 @@ from loadtests.recording.histograms import (
     histogram_of,
     percentiles_us,
 )
-from scenarios.outside_text import WIDE, UnreadableText, no_text, why_refused
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import WIDE, UnreadableText, no_text, why_refused
 
 __all__ = [
     "COUNTS_SIZE",

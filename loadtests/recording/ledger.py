@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from loadtests.kernels import borrowing_kernel
-from scenarios.outside_text import read_text, why_refused
+from scenarios.texts.outside import read_text, why_refused
 from sim.kernels import kernel
 
 SLOTS_PER_BYTE = 4

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.printable import shortened
 from scenarios.spec import Scenario, ScenarioError
+from scenarios.texts.printable import shortened
 from scenarios.variant_file import PLAIN, Variant
 from store.schemas import schema_of
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from scenarios.caps import regional
 from scenarios.tariffs import PRICE_STEP_PERCENT, Tariff
+from scenarios.tariffs.caps import regional
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.tariffs import FIRST_PRICES, Book, PriceList

@@ -17,14 +17,14 @@ from sim.energy.registers import register_wh
 from sim.estate.lookup import meter_types_of, mpxn_of, split_meter, start_us_of
 from sim.estate.model import EstateModel
 from sim.trace.arrival_times import received_us_of
-from store.meter_types import METER_TYPES
-from store.meter_types.canonical import Channel, Envelope, readings_of
-from store.meter_types.counter import Anchor, Counter
-from store.meter_types.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, GasVolume
-from store.meter_types.half_hourly import HalfHourly
-from store.meter_types.import_export import ImportExport
-from store.meter_types.register_only import RegisterOnly
-from store.meter_types.ten_second import TenSecond
+from store.meter_conversion import METER_TYPES
+from store.meter_conversion.canonical import Channel, Envelope, readings_of
+from store.meter_conversion.counter import Anchor, Counter
+from store.meter_conversion.gas_volume import CORRECTION_PARTS, PARTS_PER_WH, GasVolume
+from store.meter_conversion.half_hourly import HalfHourly
+from store.meter_conversion.import_export import ImportExport
+from store.meter_conversion.register_only import RegisterOnly
+from store.meter_conversion.ten_second import TenSecond
 from store.rows import Readings
 from store.tariffs import EXPORT, MISSING_WH
 

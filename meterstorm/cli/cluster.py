@@ -12,7 +12,7 @@ from meterstorm.cli.options import AsJson, Quiet, path_named
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
-from scenarios.printable import printable
+from scenarios.texts.printable import printable
 
 if TYPE_CHECKING:
     from loadtests.cluster.supervisor import SupervisorState

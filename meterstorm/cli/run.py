@@ -22,13 +22,13 @@ from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
-from scenarios.outside_text import whole_number
-from scenarios.pace import Shape
-from scenarios.printable import shortened
+from scenarios.parts.pace import Shape
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import whole_number
+from scenarios.texts.printable import shortened
 
 if TYPE_CHECKING:
-    from loadtests.fleet.launch import FleetPlan
+    from loadtests.locust_fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
     from reports.results.run import Results
 
@@ -106,8 +106,8 @@ def fleet_of(
 
     Raises ScenarioError for options that go with others, and for a place that needs a secret and has none.
     """
-    from loadtests.fleet.launch import FleetPlan
-    from loadtests.fleet.secret import read_secret, require_secret
+    from loadtests.locust_fleet.launch import FleetPlan
+    from loadtests.locust_fleet.secret import read_secret, require_secret
 
     if workers is None and (listen or customers):
         raise ScenarioError("--listen and --customers go with --workers")

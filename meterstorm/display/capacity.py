@@ -10,7 +10,7 @@ from meterstorm.display.run import VERDICT_STYLES
 from meterstorm.display.table import print_table
 from reports.capacity.page import tightest
 from reports.results.capacity import CapacityResults
-from scenarios.wording import duration, milliseconds, percentile_name
+from scenarios.texts.wording import duration, milliseconds, percentile_name
 
 STEP_STYLES = {
     StepVerdict.HELD: "green",

@@ -7,8 +7,8 @@ from rich.table import Table
 from meterstorm.display.table import print_table
 from reports.gate.words import change_text, error_sentence, headline, interval_text
 from reports.results.gate import GateResults
-from scenarios import wording
-from scenarios.wording import counted
+from scenarios.texts import wording
+from scenarios.texts.wording import counted
 
 
 def print_gate(console: Console, results: GateResults, report: str) -> None:

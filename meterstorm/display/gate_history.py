@@ -8,7 +8,7 @@ from meterstorm.display.table import print_table
 from reports.gate_history.page import change_rows, seen_words
 from reports.results.gate_history import GateHistoryResults
 from reports.results.parts import Verdict
-from scenarios import wording
+from scenarios.texts import wording
 
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 CHANGES_MAX = 20

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loadtests.monitoring.live import COURSE_SIZE, ClosedSecond
 from loadtests.storm.coordinator import Live
-from scenarios.wording import NO_FIGURE, clock, count, milliseconds
+from scenarios.texts.wording import NO_FIGURE, clock, count, milliseconds
 
 BARS = "▁▂▃▄▅▆▇█"
 BAR_WIDTH = 24

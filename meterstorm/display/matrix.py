@@ -12,7 +12,7 @@ from rich.table import Table
 from meterstorm.display.table import natural_width, print_table
 from reports.matrix.page import errors_text, estimate_text, notes_of, outage_rows, stale_text
 from reports.results.matrix import CellResult, MatrixResults
-from scenarios.wording import NO_FIGURE
+from scenarios.texts.wording import NO_FIGURE
 
 Column = tuple[str, Callable[[CellResult], str]]
 

@@ -20,8 +20,8 @@ from reports.run.audit_columns import audit_columns, count_of
 from reports.run.terms import fact_told
 from reports.verdict.faults import fault_line, held_against
 from reports.verdict.run import marked_reasons
-from scenarios import wording
-from scenarios.printable import printable
+from scenarios.texts import wording
+from scenarios.texts.printable import printable
 
 VERDICT_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 GRADE_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}

@@ -12,7 +12,7 @@ from reports.results.simulation import FidelityRow, ReplicationsResult, Simulati
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, instant, minute, per_s, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from scenarios.wording import duration, percent, significant
+from scenarios.texts.wording import duration, percent, significant
 
 BAR_WIDTH = 40
 LOAD_LINES_MAX = 48

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from scenarios.printable import printable
+from scenarios.texts.printable import printable
 
 
 class PlainConsole(Console):

@@ -15,7 +15,7 @@ from reports.tournament.words import (
     not_seen,
     notes_of,
 )
-from scenarios import wording
+from scenarios.texts import wording
 
 
 def print_tournament(console: Console, results: TournamentResults, report: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cassandra.cluster import Session
 
-from loadtests.audit.fact_classes import revision_planes
-from loadtests.audit.row_counts import sent_of
+from loadtests.audit.data_loss.fact_classes import revision_planes
+from loadtests.audit.data_loss.row_counts import sent_of
 from loadtests.audit.rules.back_office_read import check_office
 from loadtests.audit.rules.commands_read import check_command_rules
 from loadtests.audit.rules.customers import Checked

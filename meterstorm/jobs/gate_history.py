@@ -13,8 +13,8 @@ from reports.gate_history.folder import read_past
 from reports.gate_history.page import write_gate_history_report
 from reports.gate_history.past import History
 from reports.results.gate_history import GateHistoryResults
-from scenarios import wording
 from scenarios.spec import ScenarioError
+from scenarios.texts import wording
 
 ERROR = 0.01
 EFFECT_MIN = 0.05

@@ -25,9 +25,9 @@ from reports.gate_history.past import Metric, Past, require_one_load, require_on
 from reports.results.gate import GateResults, SideResult
 from reports.results.gate_history import Better
 from reports.results.parts import Machine, Verdict
-from scenarios import wording
 from scenarios.gate_file import GateAnswer, GateSettings, Limits
 from scenarios.spec import NoBaseline, ScenarioError
+from scenarios.texts import wording
 
 NOT_IN_TURNS = (
     "The runs were not recorded in turns: what drifted on the machine between them is in every ratio, and the rates of error "

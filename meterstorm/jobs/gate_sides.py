@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from loadtests.errors import HarnessError
 from loadtests.gate.sides import GateSide, SideName, overridden, require_comparable
 from scenarios.file import fault_told, resolve_scenario
-from scenarios.outside_text import UnreadableText, text_of, why_refused
-from scenarios.printable import printable, shortened
 from scenarios.spec import FILE_BYTES_MAX, NoBaseline, Scenario, ScenarioError, one_a_line, parse_scenario, with_seed
+from scenarios.texts.outside import UnreadableText, text_of, why_refused
+from scenarios.texts.printable import printable, shortened
 
 GIT_S_MAX = 30.0
 RECORDED_MAX = 1_000

@@ -15,15 +15,15 @@ from typing import Self
 import psutil
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from loadtests.fleet.launch import FOLDER_NAME, bring_together_left
+from loadtests.locust_fleet.launch import FOLDER_NAME, bring_together_left
 from loadtests.recording.parts import add_up_left, has_sum, parts_in
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.jobs.run_folder import CLAIM_NAME, START_NAME, read_resolved, stored_data
 from meterstorm.outcomes.run import assemble_results, judge_again
 from reports.results.run import AuditResult, FleetResult, ProfileImport, Undone, load_results
 from scenarios.domain import CommitLogSync
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import Scenario, ScenarioError
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 DIED = "The run ended before it could tell how its storm went: it is judged by the ledger and the history that were on the disk."
 

@@ -13,7 +13,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.durability import why_lost
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
-from loadtests.fleet.launch import FleetPlan, storm_under_locust
+from loadtests.locust_fleet.launch import FleetPlan, storm_under_locust
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.recording.history import NodeSample
 from loadtests.recording.ledger import Ledger

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from loadtests.fleet.secret import is_loopback
+from loadtests.locust_fleet.secret import is_loopback
 from scenarios.spec import ScenarioError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from reports.results.simulation import FidelityRow
 from scenarios.domain import DAY_US, Fuel, MeterMode
-from scenarios.published import FIGURES, WITHIN, Published
+from scenarios.parts.published import FIGURES, WITHIN, Published
 from scenarios.spec import Scenario
 from sim.trace.messages import MessageKind
 from sim.virtual_time.summary import Simulation

@@ -21,7 +21,7 @@ from reports.results.gate import CounterResult, CurveResult, FailuresResult, Met
 from reports.run.latency import percentile_curve
 from scenarios.gate_file import GateAnswer, GateSettings
 from scenarios.spec import Scenario, Validity
-from scenarios.wording import counted, milliseconds, percent
+from scenarios.texts.wording import counted, milliseconds, percent
 
 CURVE_POINTS = 60
 LATE_TRIALS_MAX = 0.25  # of a side's trials that a late generator may have spoilt

@@ -26,7 +26,7 @@ from reports.gate_history.past import History, SeriesOfRuns
 from reports.gate_history.words import change_sentence
 from reports.results.gate_history import Better, FoundChange, HistorySeries, Meaning, PastRun, Shift, Vote, Voter
 from reports.results.parts import Verdict
-from scenarios import wording
+from scenarios.texts import wording
 
 NEAR = LASTING_MIN  # runs that the detectors' first runs of one change may lie apart
 BESIDE = 3  # runs that are named on each side of a change

@@ -22,7 +22,7 @@ from reports.results.matrix import (
 )
 from reports.run.latency import percentiles_ms
 from scenarios.spec import Validity
-from scenarios.wording import milliseconds, percent, rate
+from scenarios.texts.wording import milliseconds, percent, rate
 
 FAILED_SHARE_MAX = 0.01  # of a cell's open loop: more, and its percentiles are those of another load
 

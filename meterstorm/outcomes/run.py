@@ -9,7 +9,7 @@ from loadtests.audit.tables import AuditReport
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.cluster.machine import fingerprint
-from loadtests.fleet.journeys import JourneyPage
+from loadtests.locust_fleet.journeys import JourneyPage
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult

@@ -12,7 +12,7 @@ from meterstorm.outcomes.gate import facts_of
 from reports.results.matrix import figure_of
 from reports.results.tournament import DesignComparison, EntrantResult, QuantityResult
 from scenarios.spec import Validity
-from scenarios.wording import counted, milliseconds, percent
+from scenarios.texts.wording import counted, milliseconds, percent
 
 DOUBTFUL_TRIALS_MAX = 0.25  # of an entrant's trials that a late generator may have spoilt
 FAILED_SHARE_MAX = 0.01

@@ -17,7 +17,7 @@ import numpy as np
 
 from loadtests.recording.history import NodeSample
 from reports.results.capacity import Resource
-from scenarios.wording import percent, significant
+from scenarios.texts.wording import percent, significant
 
 NODE_CPU_LIMIT = 0.8  # of the cores that nodes may use: from there on requests wait for a core more than they run
 GC_LIMIT = 0.1  # of the time in pauses: more than the 1 % that p99 leaves room for, many times over

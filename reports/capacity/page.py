@@ -23,9 +23,9 @@ from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
 from reports.run.setting import PairGroup, machine_pairs
 from reports.verdict.capacity import BINDING_NAMES, binding_told
-from scenarios import wording
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
+from scenarios.texts import wording
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 CURVE_POINTS = 200
 

@@ -20,8 +20,8 @@ from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts
 from reports.run.page import RecordedRun, read_run
 from reports.run.summary import warm_up_seconds
-from scenarios import wording
 from scenarios.spec import ScenarioError
+from scenarios.texts import wording
 
 RUN_COUNT_MAX = 8
 

@@ -21,8 +21,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import NDArray
 
 from reports.drawing.palette import light
-from scenarios.pace import Pace
-from scenarios.wording import clock
+from scenarios.parts.pace import Pace
+from scenarios.texts.wording import clock
 
 PIXELS_PER_INCH = 72
 FONT_PX = 11.0

@@ -7,8 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.drawing.palette import css_variables
-from scenarios import wording
-from scenarios.printable import printable
+from scenarios.texts import wording
+from scenarios.texts.printable import printable
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 

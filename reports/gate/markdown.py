@@ -4,9 +4,9 @@ import re
 
 from reports.gate.words import change_text, error_sentence, headline, interval_text
 from reports.results.gate import GateResults
-from scenarios import wording
 from scenarios.gate_file import GateAnswer
-from scenarios.printable import printable
+from scenarios.texts import wording
+from scenarios.texts.printable import printable
 
 SIGNS = {
     GateAnswer.PASS: "✅",

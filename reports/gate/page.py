@@ -17,7 +17,7 @@ from reports.run.figures import NARROW, WIDE, NamedCurve, draw_percentile_curves
 from reports.run.gallery import Picture, picture, slug, wide_picture
 from reports.run.latency import PercentileCurve
 from reports.run.setting import PairGroup, machine_pairs
-from scenarios import wording
+from scenarios.texts import wording
 
 MARKDOWN_NAME = "gate.md"
 JUNIT_NAME = "junit.xml"

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from reports.results.gate import CounterResult, FailuresResult, GateResults, MetricResult, TableFacts
-from scenarios import wording
 from scenarios.gate_file import GateAnswer
+from scenarios.texts import wording
 
 NAMED_MAX = 5
 

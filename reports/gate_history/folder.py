@@ -18,9 +18,9 @@ from reports.results.parts import Machine
 from reports.results.resolved import load_resolved
 from reports.results.run import Results, load_results
 from reports.run.summary import second_due_last, warm_up_seconds
-from scenarios import wording
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import NoBaseline, Scenario, ScenarioError
+from scenarios.texts import wording
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 FILES_MAX = 10_000
 BENCHMARK_BYTES_MAX = 64 * 2**20

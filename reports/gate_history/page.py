@@ -10,7 +10,7 @@ from reports.gate_history.words import shift_words
 from reports.results.gate_history import GateHistoryResults, HistorySeries, Meaning, Vote, load_gate_history
 from reports.run.gallery import Picture, picture, slug
 from reports.run.setting import PairGroup, machine_pairs
-from scenarios import wording
+from scenarios.texts import wording
 
 FIGURES_MAX = 60  # series with changes first; results.json has them all
 

@@ -11,8 +11,8 @@ from loadtests.stats.change_points import LASTING_MIN, RUNS_MAX
 from loadtests.stats.estimates import Floats
 from reports.results.gate_history import Better
 from reports.results.parts import Machine, Verdict
-from scenarios import wording
 from scenarios.spec import ScenarioError
+from scenarios.texts import wording
 
 ALL_OPERATIONS = "all"
 NAMES_TOLD_MAX = 3

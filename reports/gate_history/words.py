@@ -1,7 +1,7 @@
 """How changes are told to people: sentences, sizes with their intervals. Pure."""
 
 from reports.results.gate_history import FoundChange, HistorySeries, Meaning, Shift, Voter
-from scenarios import wording
+from scenarios.texts import wording
 
 
 def change_sentence(series: HistorySeries, change: FoundChange) -> str:

@@ -13,7 +13,7 @@ from reports.results.matrix import CellResult, Figure, MatrixResults, OutcomeCou
 from reports.run.figures import NARROW, WIDE
 from reports.run.gallery import Picture, picture
 from reports.run.setting import PairGroup, machine_pairs
-from scenarios import wording
+from scenarios.texts import wording
 
 MATRIX_TERMS = (
     ("Cell", "One number of data centres, one replication factor in each of them, one consistency level."),

@@ -14,8 +14,8 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from loadtests.recording.run_folder import RESULTS_NAME, RunFolder
 from reports.results.parts import ResultsPart
-from scenarios.outside_text import UnreadableText, read_text, why_refused
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 SCHEMA_VERSION = 1
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.results.parts import Verdict
-from scenarios.printable import printable
+from scenarios.texts.printable import printable
 
 
 class Case(NamedTuple):

@@ -97,7 +97,7 @@ class CoursesResult(ResultsPart):
 class FidelityRow(ResultsPart):
     """One figure that is published of what the scenario stands for, and what the simulation counts of it."""
 
-    figure: str = Field(description="as in scenarios/published.py")
+    figure: str = Field(description="as in scenarios/parts/published.py")
     unit: str
     simulated: float | None = Field(description="null where the span does not show it")
     published: float

@@ -30,8 +30,8 @@ from reports.drawing.axes import (
 )
 from reports.drawing.palette import dashes, light, series
 from reports.run.latency import Floats, LatencyOverTime, PercentileCurve, TimeBins
-from scenarios.pace import Pace
-from scenarios.wording import listed, percentile_name
+from scenarios.parts.pace import Pace
+from scenarios.texts.wording import listed, percentile_name
 
 WIDE = Size(width_px=940, height_px=340)
 NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone

@@ -36,7 +36,7 @@ from reports.run.latency import (
 from reports.run.nodes import Gap, NodeCourse, gaps_of, node_courses, sampled_every_s
 from reports.run.summary import warm_up_seconds
 from scenarios.spec import Scenario
-from scenarios.wording import clock, count, counted, listed, milliseconds, percent, rate, significant
+from scenarios.texts.wording import clock, count, counted, listed, milliseconds, percent, rate, significant
 
 GAPS_TOLD_MAX = 4
 FIGURED_OPERATIONS_MAX = 8  # colours that can be told apart; the table has them all

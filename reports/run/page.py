@@ -20,9 +20,9 @@ from reports.verdict.faults import dcs_text, start_text
 from reports.verdict.generator_validity import certify, figure_text, waiting_of
 from reports.verdict.objectives import doubt_of_run, objective_check
 from reports.verdict.run import headline, marked_reasons
-from scenarios import wording
-from scenarios.outside_text import read_text
 from scenarios.spec import Scenario, ScenarioError
+from scenarios.texts import wording
+from scenarios.texts.outside import read_text
 
 EXAMPLES_SHOWN_MAX = 20
 

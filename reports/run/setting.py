@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from reports.results.parts import Machine
 from reports.results.run import ProfileFault, ProfileImport, Results
-from scenarios import wording
-from scenarios.pace import Shape
+from scenarios.parts.pace import Shape
 from scenarios.spec import Scenario
+from scenarios.texts import wording
 
 
 class PairGroup(NamedTuple):

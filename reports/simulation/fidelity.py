@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from reports.results.simulation import FidelityRow
-from scenarios import wording
+from scenarios.texts import wording
 
 
 class FidelityLine(NamedTuple):

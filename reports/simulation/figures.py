@@ -27,7 +27,7 @@ from reports.drawing.palette import dashes, light, series
 from reports.run.figures import PANEL
 from reports.run.latency import Floats
 from reports.simulation.series import Binned
-from scenarios.wording import count, percent
+from scenarios.texts.wording import count, percent
 
 _STEPS_H = (1 / 12, 1 / 6, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 48, 168, 336, 720, 1_440)
 _BOTTOM_PX = 56  # a time of day, its date, and the axis' name

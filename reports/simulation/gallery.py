@@ -27,7 +27,7 @@ from reports.simulation.figures import (
 )
 from reports.simulation.series import Binned, levels, mean_per_s
 from scenarios.spec import Scenario
-from scenarios.wording import NO_FIGURE, count, counted, duration, percent, significant
+from scenarios.texts.wording import NO_FIGURE, count, counted, duration, percent, significant
 
 REGIONS_DRAWN_MAX = 8  # more lines can't be told apart; the table has all
 OPERATIONS_DRAWN_MAX = 6  # in front of each other; each has a panel of its own

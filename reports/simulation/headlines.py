@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports.results.simulation import FigureEstimate, ReplicationsResult, SimulationResults
-from scenarios.wording import NO_FIGURE
+from scenarios.texts.wording import NO_FIGURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

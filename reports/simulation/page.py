@@ -13,8 +13,8 @@ from reports.run.setting import PairGroup, fault_pairs, machine_pairs
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
-from scenarios import wording
 from scenarios.spec import Scenario
+from scenarios.texts import wording
 
 SIMULATION_TERMS = (
     ("Message", "What the head-end gets or sends: a delivery of readings, a customer's query, an alert, a command."),

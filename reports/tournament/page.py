@@ -19,7 +19,7 @@ from reports.tournament.words import (
     not_seen,
     notes_of,
 )
-from scenarios import wording
+from scenarios.texts import wording
 
 TOURNAMENT_TERMS = (
     ("Design", "A way to make the tables. `plain` is the scenario's own; each variant changes one thing of it."),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from reports.gate.words import facts_sentence
 from reports.results.matrix import Figure
 from reports.results.tournament import DesignComparison, EntrantResult, TournamentResults
-from scenarios import wording
+from scenarios.texts import wording
 from scenarios.variant_file import PLAIN
 
 

@@ -8,7 +8,7 @@ from loadtests.capacity.search import Ending, Found
 from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from reports.results.capacity import ConstraintResult, RateResult, RecoveryResult, Resource
 from reports.results.parts import Verdict
-from scenarios.wording import count, counted, duration, listed, percent
+from scenarios.texts.wording import count, counted, duration, listed, percent
 
 BINDING_NAMES = {
     Resource.CLIENT_CPU: "the load generator",

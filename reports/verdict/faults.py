@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from reports.results.run import AuditExample, RuleCheck
-from scenarios.london import local_text
-from scenarios.wording import counted, listed
+from scenarios.calendar.london import local_text
+from scenarios.texts.wording import counted, listed
 
 
 def meter_text(example: AuditExample) -> str:

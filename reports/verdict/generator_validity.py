@@ -14,7 +14,7 @@ from typing import NamedTuple
 from reports.results.parts import Check, Verdict
 from reports.results.run import CertificateRow, GeneratorResult, ObjectiveResult, OperationResult
 from scenarios.spec import Validity
-from scenarios.wording import milliseconds, percent
+from scenarios.texts.wording import milliseconds, percent
 
 UNJUDGED_P50_MS = 1_000.0  # a median above a second is slow, where no objective says what is
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from reports.results.parts import Check, Verdict
 from reports.results.run import GeneratorResult, ObjectiveResult, OperationResult, Undone
 from scenarios.spec import Evidence
-from scenarios.wording import count, counted, milliseconds, percent, percentile_name
+from scenarios.texts.wording import count, counted, milliseconds, percent, percentile_name
 
 CHANCE_MAX = 0.05
 ERRORS = "errors"  # the check that tells of all operations without an objective

@@ -36,8 +36,8 @@ from reports.verdict.faults import fault_line, held_against
 from reports.verdict.generator_validity import certify, check_of, timing_is_valid, waiting_of
 from reports.verdict.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
 from scenarios.spec import Scenario
+from scenarios.texts.wording import count, counted, duration, listed, percent
 from scenarios.visible_writes import hidden_from_folds
-from scenarios.wording import count, counted, duration, listed, percent
 
 FAULTS: Mapping[str, str] = {
     "lost": "acknowledged and not there",

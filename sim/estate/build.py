@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, CommandKind, Fuel, ReadSchedule
-from scenarios.estate import LOSSES_MAX, Campaign, Estate, Link, Metering, Region, Wan
+from scenarios.parts.estate import LOSSES_MAX, Campaign, Estate, Link, Metering, Region, Wan
 from scenarios.spec import Scenario
 from sim.estate.commands import ANSWER_US_MIN, REPEAT_US_MAX, backoff_after_us
 from sim.estate.parameters import (

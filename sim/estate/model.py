@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
-from scenarios.caps import Cap
 from scenarios.domain import DAY_US, Fuel
 from scenarios.spec import Scenario
 from scenarios.tariffs import Tariff
+from scenarios.tariffs.caps import Cap
 from sim.estate.build import build_parameters
 from sim.estate.devices import schedule_on
 from sim.estate.homes import home_dc_index, partition_index, region_index

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.estate import (
+from scenarios.parts.estate import (
     ALERT_STORMS_MAX,
     CAMPAIGNS_MAX,
     CHANGES_MAX,

@@ -6,7 +6,7 @@ what falls due meanwhile queues behind: the fluid limit of a first-in-first-out 
 """
 
 from scenarios.domain import DAY_US
-from scenarios.estate import LOSSES_MAX
+from scenarios.parts.estate import LOSSES_MAX
 from sim.draws.philox import Words
 from sim.draws.streams import Purpose, below, below_long, word_of, words
 from sim.estate.homes import NEVER_US

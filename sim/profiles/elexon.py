@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from scenarios.calendar import GREAT_BRITAIN, Calendar
+from scenarios.calendar.london import summer_time
 from scenarios.domain import SLOTS_PER_DAY
-from scenarios.london import summer_time
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
 from sim.profiles.faults import FaultTally, ImportReport, RowFault, refuse_if_unusable

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.outside_text import NUL_BYTES, WIDE, no_text
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import NUL_BYTES, WIDE, no_text
 
 BLOCK_SIZE = 1 << 20
 LINE_SIZE_MAX = 4_096  # the rest of a longer line is dropped; its row is then found faulty

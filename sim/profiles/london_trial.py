@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from scenarios.calendar import GREAT_BRITAIN, Calendar
+from scenarios.calendar.london import offset_slots
 from scenarios.domain import SLOTS_PER_DAY
-from scenarios.london import offset_slots
 from scenarios.spec import ScenarioError
 from sim.profiles.demand import NO_USE, DemandProfile, profile_by_local_time
 from sim.profiles.faults import FaultTally, ImportReport, RowFault, refuse_if_unusable

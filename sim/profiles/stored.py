@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scenarios.outside_text import read_text, why_refused
 from scenarios.spec import ScenarioError
+from scenarios.texts.outside import read_text, why_refused
 from sim.profiles.demand import SLOTS_A_DAY, DemandProfile
 
 

@@ -12,10 +12,10 @@ from cassandra.pool import Host
 from cassandra.protocol import ConfigurationException, SyntaxException
 from cassandra.query import SimpleStatement
 
-from scenarios.alterations import KEYSPACE, altered_table
 from scenarios.calendar import UTC_CALENDAR, Calendar
-from scenarios.printable import shortened
+from scenarios.parts.alterations import KEYSPACE, altered_table
 from scenarios.spec import ScenarioError, Topology
+from scenarios.texts.printable import shortened
 from store.cassandra.session import FAILURES
 from store.migrations import HeldVersion, check_calendar, migrations_to, views_to_rebuild
 from store.operations import AnyOperation

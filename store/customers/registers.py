@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from store.customers.port import RegisterChange, RegisterChangeKind
-from store.meter_types.canonical import Channel, Envelope
+from store.meter_conversion.canonical import Channel, Envelope
 
 
 def rollovers(channel: Channel, envelope: Envelope) -> list[tuple[int, RegisterChange]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from scenarios.calendar import Calendar
 from scenarios.domain import Operation, TariffKind
-from scenarios.tariff_text import tariffs_of, tariffs_text
 from scenarios.tariffs import Register, TariffError
+from scenarios.tariffs.text import tariffs_of, tariffs_text
 from store.customers.bills import packed, unpacked
 from store.customers.port import (
     Bill,

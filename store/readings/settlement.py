@@ -1,8 +1,8 @@
 """The industry's view: what each meter used in the periods of a settlement date, as known at an instant. Pure.
 
 A settlement date is a local day of 46, 48 or 50 periods, so it may reach into two UTC days. Half-hours are settled by Great
-Britain's clock (`scenarios.settlement`), quarter-hours by that of their own calendar, 92, 96 or 100 a day. A settlement run
-counts what had been received at its instant and nothing later: folded again at any time, it gives the same.
+Britain's clock (`scenarios.calendar.settlement`), quarter-hours by that of their own calendar, 92, 96 or 100 a day. A
+settlement run counts what had been received at its instant and nothing later: folded again at any time, it gives the same.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
+from scenarios.calendar.settlement import half_hour_of, period_count, settlement_of
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Quality, SettlementRunCode
-from scenarios.settlement import half_hour_of, period_count, settlement_of
 from store.columns import Page, integers, take
 from store.ports import Values
 from store.readings.fold import fold_days

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scenarios.alterations import altered_table
+from scenarios.parts.alterations import altered_table
 from scenarios.spec import Scenario, ScenarioError, Store
 from store.schemas.home_months import SCHEMA as HOME_MONTHS
 from store.tables import Schema

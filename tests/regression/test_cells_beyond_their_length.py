@@ -6,8 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.expected_rows import VALUES, audited_columns, cell_text, compare_page, held_integers, wrong_column
-from loadtests.audit.table_scan import NO_LIST, NULL, TablePage, _split
+from loadtests.audit.data_loss.expected_rows import (
+    VALUES,
+    audited_columns,
+    cell_text,
+    compare_page,
+    held_integers,
+    wrong_column,
+)
+from loadtests.audit.data_loss.table_scan import NO_LIST, NULL, TablePage, _split
 from loadtests.errors import HarnessError
 from loadtests.recording.ledger import Ledger
 from loadtests.workload.deliveries import readings_of, registers_of

@@ -21,7 +21,7 @@ from store.commands.store import CommandStore
 from store.memory.commands import MemoryCommandTables
 from store.ports import StoreError
 from store.schemas import SCHEMAS
-from tests.unit.audit.test_command_rules import (
+from tests.unit.audit.rules.test_commands import (
     APPLIED,
     EXHAUSTED,
     EXPECTED,
@@ -34,7 +34,7 @@ from tests.unit.audit.test_command_rules import (
     changed,
     read_of,
 )
-from tests.unit.reports.test_verdict import audit, judged
+from tests.unit.reports.verdict.test_run import audit, judged
 
 SCHEMA = SCHEMAS["home_months"]
 UNISSUED = read_of(THREE, FIRST, End(State.REJECTED, 60_000, 1), attempt=1, originator=8)

@@ -7,7 +7,7 @@ import pytest
 from reports.comparison.page import Comparison, NamedRun, compared, comparison_html
 from reports.results.run import FleetResult, OfficeResult
 from reports.run.page import RecordedRun, read_run
-from scenarios.pace import Shape
+from scenarios.parts.pace import Shape
 from tests.support.synthetic_run import write_synthetic_run
 
 

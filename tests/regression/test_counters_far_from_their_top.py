@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from store.meter_types import METER_TYPES
-from store.meter_types.canonical import Channel
-from store.meter_types.counter import Anchor, Counter
-from store.meter_types.gas_volume import GasVolume
-from store.meter_types.half_hourly import HalfHourly
-from store.meter_types.register_only import RegisterOnly
+from store.meter_conversion import METER_TYPES
+from store.meter_conversion.canonical import Channel
+from store.meter_conversion.counter import Anchor, Counter
+from store.meter_conversion.gas_volume import GasVolume
+from store.meter_conversion.half_hourly import HalfHourly
+from store.meter_conversion.register_only import RegisterOnly
 from store.rejections import Reason
 
 

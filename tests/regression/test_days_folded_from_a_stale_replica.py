@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit import stale_folds
-from loadtests.audit.doubtful_days import Fit
-from loadtests.audit.stale_folds import fit_stale_days
+from loadtests.audit.data_loss import stale_folds
+from loadtests.audit.data_loss.doubtful_days import Fit
+from loadtests.audit.data_loss.stale_folds import fit_stale_days
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.workload.deliveries import measured_days
 from scenarios.domain import SLOTS_PER_DAY
@@ -25,9 +25,9 @@ from tests.regression.test_half_hour_in_doubt_excuses_a_day import (
     row_of_fold,
     scenario,
 )
-from tests.unit.audit.test_tables import day_row, pushing_meter
+from tests.unit.audit.data_loss.test_counting import day_row, pushing_meter
 from tests.unit.audit.test_whole_audit import Held, Session, audited, estate, slept, whole
-from tests.unit.reports.test_verdict import SCENARIO, audit, judged, the_reason
+from tests.unit.reports.verdict.test_run import SCENARIO, audit, judged, the_reason
 
 __all__ = ["estate", "slept", "whole"]  # fixtures
 

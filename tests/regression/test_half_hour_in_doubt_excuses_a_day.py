@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtests.audit.doubtful_days import DOUBTS_MAX, Fit, fit_doubtful_days
-from loadtests.audit.row_counts import Held
+from loadtests.audit.data_loss.doubtful_days import DOUBTS_MAX, Fit, fit_doubtful_days
+from loadtests.audit.data_loss.row_counts import Held
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of, revisions_of
 from loadtests.workload.operations import planes_of

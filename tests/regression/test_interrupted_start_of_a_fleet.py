@@ -20,7 +20,7 @@ load_locustfile(sys.argv[2])
 """
 IN_A_GREENLET = """
 import locust, os, signal
-import loadtests.fleet.interrupted
+import loadtests.locust_fleet.interrupted
 import gevent
 def interrupted():
     os.kill(os.getpid(), signal.SIGINT)
@@ -30,7 +30,7 @@ gevent.sleep(30)
 """
 OTHERWISE = """
 import locust
-import loadtests.fleet.interrupted
+import loadtests.locust_fleet.interrupted
 import gevent
 def broken():
     raise ValueError("of a greenlet")
@@ -43,7 +43,7 @@ def ended(*command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-c", *command], capture_output=True, text=True, check=False, timeout=300)
 
 
-@pytest.mark.parametrize("name", ["loadtests.fleet.master", "numba"])
+@pytest.mark.parametrize("name", ["loadtests.locust_fleet.master", "numba"])
 def test_while_the_locustfile_is_loaded_ctrl_c_ends_it_without_a_traceback(name: str) -> None:
     done = ended(START, name, str(LOCUSTFILE))
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")  # which a shell calls 130

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import meterstorm
-from loadtests.audit.row_counts import RowCounts, Sent, phantoms_of
+from loadtests.audit.data_loss.row_counts import RowCounts, Sent, phantoms_of
 from loadtests.cluster.local import LocalCluster
 from loadtests.recording.history import HistoryWriter
 from loadtests.recording.ledger import Ledger, SlotState, mark_run

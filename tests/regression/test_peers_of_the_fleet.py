@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.fleet.messages import (
+from loadtests.locust_fleet.messages import (
     Claim,
     Hello,
     LedgerPart,

@@ -19,8 +19,8 @@ from reports.run.terms import FACT_TOLD, fact_told
 from store.roles import DAY_VIEWS
 from store.schemas.home_months import SCHEMA
 from tests.support.synthetic_run import Story, write_synthetic_run
-from tests.unit.audit.test_customer_rules import PRICES, billed
-from tests.unit.reports.test_verdict import judged, operation
+from tests.unit.audit.rules.test_customers import PRICES, billed
+from tests.unit.reports.verdict.test_run import judged, operation
 
 STOPPING = re.compile(r"\b(books?|folds?|folded|folding|planes?)\b", re.IGNORECASE)
 

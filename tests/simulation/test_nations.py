@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meterstorm.outcomes.fidelity import fidelity_of
-from scenarios.published import FIGURES, Published
+from scenarios.parts.published import FIGURES, Published
 from scenarios.spec import Scenario, load_scenario
 from sim.virtual_time.summary import simulate
 

@@ -12,8 +12,8 @@ import pytest
 from locust.stats import RequestStats
 
 from loadtests.cluster.connect import Endpoint
-from loadtests.fleet.master import FleetMaster
-from loadtests.fleet.messages import (
+from loadtests.locust_fleet.master import FleetMaster
+from loadtests.locust_fleet.messages import (
     LEDGER_PART_BYTES,
     Claim,
     Hello,
@@ -26,8 +26,8 @@ from loadtests.fleet.messages import (
     packed,
     packed_second,
 )
-from loadtests.fleet.options import FleetOptions, own_version
-from loadtests.fleet.sockets import seal_of
+from loadtests.locust_fleet.options import FleetOptions, own_version
+from loadtests.locust_fleet.sockets import seal_of
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts, read_history
 from loadtests.recording.ledger import SlotState
 from loadtests.recording.seconds import Second

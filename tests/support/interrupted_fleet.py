@@ -24,9 +24,9 @@ from locust.event import Events
 import loadtests
 from loadtests import interrupts, locustfile
 from loadtests.cluster.connect import Endpoint
-from loadtests.fleet import worker as fleet_worker
-from loadtests.fleet.messages import Given
-from loadtests.fleet.options import FleetOptions
+from loadtests.locust_fleet import worker as fleet_worker
+from loadtests.locust_fleet.messages import Given
+from loadtests.locust_fleet.options import FleetOptions
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 

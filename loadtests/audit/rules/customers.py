@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of, rates_and_prices
+from scenarios.calendar.london import local_text
 from scenarios.domain import DAY_US, SLOT_US
-from scenarios.london import local_text
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
 from store.customers.port import ALL_RATES, Bill, Line, LineKind, RegisterChange
 from store.readings.verify import Difference

@@ -6,7 +6,7 @@ the home's DC, through which alone they must be issued; price lists, which are o
 """
 
 from scenarios.domain import Operation
-from scenarios.tariff_text import TEXT_CHARS_MAX
+from scenarios.tariffs.text import TEXT_CHARS_MAX
 from store.operations import AnyOperation, StoreOperation
 from store.roles import TableRole
 from store.schemas.home_months.readings import PREMISES

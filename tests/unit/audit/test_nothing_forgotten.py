@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.audit.row_counts import COUNTED, counted_operations
+from loadtests.audit.data_loss.row_counts import COUNTED, counted_operations
 from loadtests.audit.tables import audited_tables
 from scenarios.domain import RUN_OPERATIONS, Operation
 from scenarios.operations import GATEWAY_OPERATIONS

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtests.audit.row_counts import RowCounts, Sent
+from loadtests.audit.data_loss.row_counts import RowCounts, Sent
 from loadtests.audit.tables import HINTS_LOOK_S, RESCAN_WAIT_S, SettleTime, count_settled
 from loadtests.cluster.hints import delivery_s_max, hints_left_bytes
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from cassandra import ConsistencyLevel as DriverLevel
 
-from loadtests.audit import row_counts, tables
-from loadtests.audit.row_counts import RowCounts, Sent
+from loadtests.audit import tables
+from loadtests.audit.data_loss import row_counts
+from loadtests.audit.data_loss.row_counts import RowCounts, Sent
+from loadtests.audit.data_loss.table_scan import TablePage
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
-from loadtests.audit.table_scan import TablePage
 from loadtests.audit.tables import AuditReport, SettleTime, audit
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from scenarios.domain import Operation
@@ -21,7 +22,7 @@ from scenarios.spec import Topology
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra.bulk import RawRowsHandler
 from store.schemas import SCHEMAS
-from tests.unit.audit.test_tables import PREMISES, TABLES, Row, page_of, scenario, tables_of
+from tests.unit.audit.data_loss.test_counting import PREMISES, TABLES, Row, page_of, scenario, tables_of
 
 TOPOLOGY = Topology.model_validate(
     {

@@ -12,7 +12,7 @@ from reports.results.simulation import FigureEstimate, ReplicationsResult, Simul
 from reports.simulation.headlines import Replication, estimate_rows, replication_of
 from reports.simulation.replications import replications_of
 from scenarios.spec import Scenario, ScenarioError, parse_scenario, with_seed
-from tests.unit.reports.test_page import outline
+from tests.unit.reports.run.test_page import outline
 
 T_4 = 2.7764  # 97.5 % quantile of Student's t with 4 degrees of freedom, from a printed table
 SCENARIO = """

@@ -38,7 +38,7 @@ from sim.trace.blocks import trace_blocks
 from sim.trace.messages import MessageKind
 from sim.virtual_time.summary import Simulation, memory_needed_bytes
 from sim.virtual_time.summary import simulate as simulate_estate
-from tests.unit.reports.test_page import outline
+from tests.unit.reports.run.test_page import outline
 
 ROOT = Path(__file__).parents[3]
 SCENARIO = """

@@ -14,7 +14,7 @@ from reports.results.simulation import FidelityRow
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.page import simulation_html
 from scenarios.domain import Fuel, MeterMode
-from scenarios.published import FIGURES
+from scenarios.parts.published import FIGURES
 from scenarios.spec import Scenario, parse_scenario
 from sim.estate.lookup import are_in_smart_mode
 from sim.estate.model import EstateModel, build_estate

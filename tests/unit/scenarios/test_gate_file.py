@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.alterations import OWN_OPTIONS, altered_table, require_alterations, require_options
 from scenarios.gate_file import GateSettings, load_gate_settings
+from scenarios.parts.alterations import OWN_OPTIONS, altered_table, require_alterations, require_options
 from scenarios.spec import ScenarioError
 
 ROOT = Path(__file__).parents[3]

@@ -5,6 +5,9 @@ from importlib import import_module
 import pytest
 
 PATHS = (
+    "scenarios.calendar:Calendar",
+    "scenarios.domain:Operation",
+    "scenarios.tariffs:Tariff",
     "store.adapters:METER_TYPES",
     "store.adapters.counter:Counter",
     "store.adapters.register_only:RegisterOnly",
@@ -41,5 +44,5 @@ def test_a_class_has_one_place() -> None:
 
 
 def test_meter_types_are_the_same_by_their_former_name() -> None:
-    assert import_module("store.adapters") is import_module("store.meter_types")
-    assert import_module("store.adapters.counter") is import_module("store.meter_types.counter")
+    assert import_module("store.adapters") is import_module("store.meter_conversion")
+    assert import_module("store.adapters.counter") is import_module("store.meter_conversion.counter")

@@ -4,7 +4,7 @@ import numpy as np
 
 from loadtests.workload.trace_source import TraceSource, make_templates
 from scenarios.operations import operations_of
-from scenarios.pace import Shape
+from scenarios.parts.pace import Shape
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
 from sim.trace.blocks import trace_blocks

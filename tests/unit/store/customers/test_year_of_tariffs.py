@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from scenarios.calendar import Calendar, days_of_month
-from scenarios.caps import Cap, regional
 from scenarios.domain import DAY_US, SLOT_US
-from scenarios.tariff_file import TariffSpec
 from scenarios.tariffs import Tariff, with_series
+from scenarios.tariffs.caps import Cap, regional
+from scenarios.tariffs.file import TariffSpec
 from store.customers.desk import Desk
 from store.customers.invoice import invoice
 from store.customers.port import LineKind

@@ -1,0 +1,92 @@
+"""Tariffs as a price list keeps them: one text, JSON with short names, so that a version is one row and never seen in part."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from scenarios.tariffs.model import Band, Block, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
+
+TEXT_CHARS_MAX = 6_000
+"""As much as `store.schemas` counts a row for."""
+
+_PRICES_END = 5  # of a rate: its name, register, and three prices of the first block stand before
+
+
+def tariffs_text(tariffs: Sequence[Tariff]) -> str:
+    """Raises TariffError for tariffs that no row has room for."""
+    text = json.dumps([_told(one) for one in tariffs], separators=(",", ":"), ensure_ascii=True)
+    if len(text) > TEXT_CHARS_MAX:
+        raise TariffError(
+            f"the tariffs of a price list come to {len(text):,} characters, and a row holds {TEXT_CHARS_MAX:,}: "
+            "fewer rates, bands or holidays, or shorter names"
+        )
+    return text
+
+
+@lru_cache(maxsize=1_024)  # a list never changes, and a home's display asks for all of them
+def tariffs_of(text: str) -> tuple[Tariff, ...]:
+    """Raises TariffError for a text that this program did not write."""
+    try:
+        return tuple(_tariff(one) for one in json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TariffError(f"a price list's tariffs can't be read: {type(error).__name__}: {error}") from error
+
+
+def _told(tariff: Tariff) -> dict[str, Any]:
+    # a rate's prices beyond the first block stand behind its others, so that a program that knows of no blocks reads none of it
+    beyond = [[block.npence_per_wh[rate] for block in tariff.blocks] for rate in range(len(tariff.rates))]
+    return {
+        "name": tariff.name,
+        "clock": str(tariff.clock),
+        "rates": [
+            [rate.name, int(rate.register), *rate.npence_per_wh, *beyond[at]] for at, rate in enumerate(tariff.rates)
+        ],
+        "bands": [
+            [band.rate, band.first_slot, band.end_slot, list(band.days), list(band.months)] for band in tariff.bands
+        ],
+        "otherwise": tariff.otherwise,
+        "holidays": list(tariff.holidays),
+        "series_day": tariff.series_day,
+        "standing": list(tariff.standing_upence),
+        "vat": tariff.vat_permille,
+        "rounded": [str(tariff.rounded_at), str(tariff.half)],
+        **({"published": list(tariff.published)} if tariff.published else {}),
+        **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
+    }
+
+
+def _published(told: dict[str, Any]) -> tuple[int, int, int] | None:
+    if "published" not in told:
+        return None
+    electricity, gas, export = told["published"]
+    return electricity, gas, export
+
+
+def _tariff(told: dict[str, Any]) -> Tariff:
+    electricity, gas, export = told["standing"]
+    rounded_at, half = told["rounded"]
+    return Tariff(
+        name=told["name"],
+        clock=TariffClock(told["clock"]),
+        rates=tuple(
+            Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
+            for name, register, of_electricity, of_gas, of_export, *_ in told["rates"]
+        ),
+        bands=tuple(
+            Band(rate=rate, first_slot=first, end_slot=end, days=tuple(days), months=tuple(months))
+            for rate, first, end, days, months in told["bands"]
+        ),
+        otherwise=told["otherwise"],
+        holidays=tuple(told["holidays"]),
+        series_day=told["series_day"],
+        published=_published(told),
+        blocks=tuple(
+            Block(fuel=fuel, above_wh=above_wh, npence_per_wh=tuple(rate[_PRICES_END + at] for rate in told["rates"]))
+            for at, (fuel, above_wh) in enumerate(told.get("blocks", ()))
+        ),
+        standing_upence=(electricity, gas, export),
+        vat_permille=told["vat"],
+        rounded_at=RoundedAt(rounded_at),
+        half=Half(half),
+    )
