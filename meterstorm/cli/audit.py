@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.exits import exit_with_verdict, tell_results
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, RunFolder, SettleS, takes_connection
-from meterstorm.cli.run import tell_results
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import read_resolved
 
@@ -30,12 +29,13 @@ def audit_command(
     connection: ConnectionOptions,
 ) -> None:
     """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
+    from meterstorm.display.run import print_results
     from meterstorm.jobs.run import audit_again
 
     def job(progress: "Progress") -> "Results":
         endpoint = connection.endpoint(read_resolved(run))
         results = audit_again(run, endpoint=endpoint, settle_s=settle_s, progress=progress)
-        tell_results(results, run, as_json=as_json)
+        tell_results(results, print_results, run, as_json=as_json)
         return results
 
     exit_with_verdict(job, quiet)

@@ -1,14 +1,18 @@
-"""How a command ends: its exit code, and the one sentence of what went wrong."""
+"""How a command ends: with its results told and its exit code, or with the one sentence of what went wrong."""
 
 import errno
 import sys
+import webbrowser
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.run_folder import named_folder
 from scenarios.spec import NoBaseline, ScenarioError
 
 if TYPE_CHECKING:
@@ -30,6 +34,43 @@ class HasVerdict(Protocol):
 
     @property
     def verdict(self) -> "Verdict": ...
+
+    def model_dump_json(self, *, indent: int) -> str: ...
+
+
+Answer = TypeVar("Answer", bound=HasVerdict)
+Show = Callable[[PlainConsole, Answer, str], None]  # results on a console, and the path of their report
+
+
+def exit_with_report(
+    job: "Callable[[Path, Progress], Answer]",
+    show: Show[Answer],
+    *,
+    out: Path | None,
+    name: str,
+    as_json: bool,
+    open_report: bool,
+    quiet: bool,
+) -> NoReturn:
+    """Do a job in a folder of its own, `out` or one under runs/ that begins with `name`; tell its results and end with them."""
+
+    def reported(progress: "Progress") -> Answer:
+        with named_folder(out, name) as folder:
+            results = job(folder, progress)
+            tell_results(results, show, folder, as_json=as_json)
+            if open_report:
+                webbrowser.open(RunFolder(folder).report.absolute().as_uri())
+            return results
+
+    exit_with_verdict(reported, quiet)
+
+
+def tell_results(results: Answer, show: Show[Answer], folder: Path, *, as_json: bool) -> None:
+    """Results as JSON on stdout, or shown."""
+    if as_json:
+        print(results.model_dump_json(indent=2))
+    else:
+        show(PlainConsole(), results, str(RunFolder(folder).report))
 
 
 def exit_with_verdict(job: "Callable[[Progress], HasVerdict]", quiet: bool) -> NoReturn:

@@ -1,23 +1,21 @@
 """`meterstorm find-max`: the highest rate that holds the objectives."""
 
-import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import (
     AsJson,
     ConnectionOptions,
+    OpenReport,
     Out,
     Quiet,
     ScenarioPath,
     Seed,
     takes_connection,
 )
-from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def find_max_command(
             "--with-dc-down", help="With the first business DC's nodes stopped, its traffic sent to the next."
         ),
     ] = False,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    open_report: OpenReport = False,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -72,25 +70,13 @@ def find_max_command(
     from meterstorm.display.capacity import print_capacity
     from meterstorm.jobs.find_max import SearchOptions, find_max
 
-    def job(progress: "Progress") -> "CapacityResults":
-        with named_folder(out, scenario.stem) as folder:
-            options = SearchOptions(
-                low_per_s=low,
-                high_per_s=high,
-                precision=precision,
-                step_s=step_s,
-                steps_max=steps,
-                dc_down=with_dc_down,
-            )
-            results = find_max(
-                resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress
-            )
-            if as_json:
-                print(results.model_dump_json(indent=2))
-            else:
-                print_capacity(PlainConsole(), results, str(RunFolder(folder).report))
-            if open_report:
-                webbrowser.open(RunFolder(folder).report.absolute().as_uri())
-            return results
+    options = SearchOptions(
+        low_per_s=low, high_per_s=high, precision=precision, step_s=step_s, steps_max=steps, dc_down=with_dc_down
+    )
 
-    exit_with_verdict(job, quiet)
+    def job(folder: Path, progress: "Progress") -> "CapacityResults":
+        return find_max(resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress)
+
+    exit_with_report(
+        job, print_capacity, out=out, name=scenario.stem, as_json=as_json, open_report=open_report, quiet=quiet
+    )

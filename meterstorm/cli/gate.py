@@ -1,16 +1,12 @@
 """`meterstorm gate`: did this change make it slower, or lose data?"""
 
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.exits import exit_with_verdict
-from meterstorm.cli.options import AsJson, Out, Quiet, Seed, path_named
-from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import named_folder
+from meterstorm.cli.exits import exit_with_report
+from meterstorm.cli.options import AsJson, OpenReport, Out, OwnNodes, Quiet, Seed, path_named, require_own_nodes
 from scenarios.gate_file import GateSettings, load_gate_settings
 from scenarios.spec import ScenarioError
 
@@ -81,17 +77,14 @@ def gate_command(
         ),
     ] = None,
     out: Out = None,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    open_report: OpenReport = False,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
-    contact_points: Annotated[
-        str | None, typer.Option("--contact-points", hidden=True, help="Refused: a gate has nodes of its own.")
-    ] = None,
+    contact_points: OwnNodes = None,
 ) -> None:
     """Did this change make it slower, or lose data? Both sides in turns on one machine, until it is known."""
-    if contact_points is not None:
-        raise ScenarioError("--contact-points: a gate starts and stops nodes of its own; leave it out")
+    require_own_nodes(contact_points, "a gate")
     if history is not None:
         if scenario is not None or baseline or candidate or config is not None or skip_same:
             raise ScenarioError(
@@ -112,24 +105,19 @@ def gate_command(
     from meterstorm.display.gate import print_gate
     from meterstorm.jobs.gate import gate
 
-    def job(progress: "Progress") -> "GateResults":
-        with named_folder(out, f"{scenario.stem}-gate") as folder:
-            results = gate(
-                ours,
-                theirs,
-                settings,
-                folder,
-                skip_same=skip_same,
-                profile_folder=scenario.parent,
-                progress=progress,
-            )
-            page = RunFolder(folder).report
-            print(results.model_dump_json(indent=2)) if as_json else print_gate(PlainConsole(), results, str(page))
-            if open_report:
-                webbrowser.open(page.absolute().as_uri())
-            return results
+    def job(folder: Path, progress: "Progress") -> "GateResults":
+        return gate(
+            ours,
+            theirs,
+            settings,
+            folder,
+            skip_same=skip_same,
+            profile_folder=scenario.parent,
+            progress=progress,
+        )
 
-    exit_with_verdict(job, quiet)
+    name = f"{scenario.stem}-gate"
+    exit_with_report(job, print_gate, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)
 
 
 def _look_back(
@@ -138,18 +126,12 @@ def _look_back(
     from meterstorm.display.gate_history import print_gate_history
     from meterstorm.jobs.gate_history import gate_history
 
-    def job(progress: "Progress") -> "GateHistoryResults":
-        with named_folder(out, "history") as folder:
-            results = gate_history(history, folder, seed=1 if seed is None else seed, progress=progress)
-            page = RunFolder(folder).report
-            print(results.model_dump_json(indent=2)) if as_json else print_gate_history(
-                PlainConsole(), results, str(page)
-            )
-            if open_report:
-                webbrowser.open(page.absolute().as_uri())
-            return results
+    def job(folder: Path, progress: "Progress") -> "GateHistoryResults":
+        return gate_history(history, folder, seed=1 if seed is None else seed, progress=progress)
 
-    exit_with_verdict(job, quiet)
+    exit_with_report(
+        job, print_gate_history, out=out, name="history", as_json=as_json, open_report=open_report, quiet=quiet
+    )
 
 
 def _settings(config: Path | None) -> GateSettings:

@@ -1,17 +1,13 @@
 """`meterstorm matrix`: replication factors, levels and data centres side by side."""
 
-import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.exits import exit_with_verdict
-from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed
-from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import named_folder
+from meterstorm.cli.exits import exit_with_report
+from meterstorm.cli.options import AsJson, OpenReport, Out, OwnNodes, Quiet, ScenarioPath, Seed, require_own_nodes
 from scenarios.file import resolve_scenario
-from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -38,17 +34,14 @@ def matrix_command(
     seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a trial.")] = 5.0,
     rate: Annotated[float, typer.Option("--rate", min=1, max=1_000_000, help="Operations/s of the open loop.")] = 500.0,
     out: Out = None,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    open_report: OpenReport = False,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
-    contact_points: Annotated[
-        str | None, typer.Option("--contact-points", hidden=True, help="Refused: a matrix has nodes of its own.")
-    ] = None,
+    contact_points: OwnNodes = None,
 ) -> None:
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
-    if contact_points is not None:
-        raise ScenarioError("--contact-points: a matrix starts and stops nodes of its own; leave it out")
+    require_own_nodes(contact_points, "a matrix")
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.display.matrix import print_matrix
@@ -63,13 +56,8 @@ def matrix_command(
         rate_per_s=rate,
     )
 
-    def job(progress: "Progress") -> "MatrixResults":
-        with named_folder(out, f"{scenario.stem}-matrix") as folder:
-            results = matrix(resolved, asked, folder, profile_folder=scenario.parent, progress=progress)
-            page = RunFolder(folder).report
-            print(results.model_dump_json(indent=2)) if as_json else print_matrix(PlainConsole(), results, str(page))
-            if open_report:
-                webbrowser.open(page.absolute().as_uri())
-            return results
+    def job(folder: Path, progress: "Progress") -> "MatrixResults":
+        return matrix(resolved, asked, folder, profile_folder=scenario.parent, progress=progress)
 
-    exit_with_verdict(job, quiet)
+    name = f"{scenario.stem}-matrix"
+    exit_with_report(job, print_matrix, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)

@@ -36,10 +36,21 @@ Out = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout; progress stays on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+OpenReport = Annotated[bool, typer.Option("--open", help="Open the report in a browser.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Instead of the scenario's seed.")]
 SettleS = Annotated[
     float, typer.Option("--settle-s", min=0, max=3600, help="How long to wait for a DC that lags behind.")
 ]
+
+OwnNodes = Annotated[
+    str | None, typer.Option("--contact-points", hidden=True, help="Refused: such a job has nodes of its own.")
+]
+
+
+def require_own_nodes(contact_points: str | None, job: str) -> None:
+    """Raises ScenarioError where somebody names a cluster to a job that has nodes of its own."""
+    if contact_points is not None:
+        raise ScenarioError(f"--contact-points: {job} starts and stops nodes of its own; leave it out")
 
 
 class ConnectionOptions(NamedTuple):

@@ -1,16 +1,15 @@
 """`meterstorm run`: the main job."""
 
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.exits import exit_with_verdict
+from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import (
     AsJson,
     ConnectionOptions,
+    OpenReport,
     Out,
     Quiet,
     ScenarioPath,
@@ -18,9 +17,7 @@ from meterstorm.cli.options import (
     SettleS,
     takes_connection,
 )
-from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.defaults import SETTLE_S
-from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
 from scenarios.parts.pace import Shape
 from scenarios.spec import ScenarioError
@@ -63,7 +60,7 @@ def run_command(
     customers: Annotated[
         int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
     ] = 0,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    open_report: OpenReport = False,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -76,27 +73,25 @@ def run_command(
     resolved = checked if shape is None else checked.with_shape(shape)
     fleet = fleet_of(workers, listen, customers, secret_file)
     endpoint = connection.endpoint(resolved)
+    from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run
 
-    def job(progress: "Progress") -> "Results":
-        with named_folder(out, scenario.stem) as folder:
-            results = run(
-                resolved,
-                folder,
-                keep=keep,
-                endpoint=endpoint,
-                shard_count=shards,
-                fleet=fleet,
-                settle_s=settle_s,
-                profile_folder=scenario.parent,
-                progress=progress,
-            )
-            tell_results(results, folder, as_json=as_json)
-            if open_report:
-                webbrowser.open(RunFolder(folder).report.absolute().as_uri())
-            return results
+    def job(folder: Path, progress: "Progress") -> "Results":
+        return run(
+            resolved,
+            folder,
+            keep=keep,
+            endpoint=endpoint,
+            shard_count=shards,
+            fleet=fleet,
+            settle_s=settle_s,
+            profile_folder=scenario.parent,
+            progress=progress,
+        )
 
-    exit_with_verdict(job, quiet)
+    exit_with_report(
+        job, print_results, out=out, name=scenario.stem, as_json=as_json, open_report=open_report, quiet=quiet
+    )
 
 
 def fleet_of(
@@ -124,12 +119,3 @@ def fleet_of(
         where, secret = (host, port), read_secret(secret_file)
         require_secret(secret, host, "--listen")
     return FleetPlan(worker_count=workers, customer_count=customers, listen=where, secret=secret)
-
-
-def tell_results(results: "Results", folder: Path, *, as_json: bool) -> None:
-    from meterstorm.display.run import print_results
-
-    if as_json:
-        print(results.model_dump_json(indent=2))
-    else:
-        print_results(PlainConsole(), results, str(RunFolder(folder).report))

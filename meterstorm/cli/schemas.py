@@ -1,21 +1,16 @@
 """`meterstorm schemas`: variants of a table design, and which of them wins."""
 
-import json
 import shlex
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from loadtests.recording.run_folder import RunFolder
-from meterstorm.cli.exits import exit_with_verdict
-from meterstorm.cli.options import AsJson, Out, Quiet, ScenarioPath, Seed, path_named
+from meterstorm.cli.exits import exit_with_report
+from meterstorm.cli.listing import print_listing, write_new_file
+from meterstorm.cli.options import AsJson, OpenReport, Out, Quiet, ScenarioPath, Seed, path_named
 from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.run_folder import named_folder
 from scenarios.file import resolve_scenario
-from scenarios.spec import ScenarioError
 from scenarios.variant_file import new_variant_text, shipped_variants, variants_named
 
 if TYPE_CHECKING:
@@ -62,7 +57,7 @@ def compare_command(
         ),
     ] = 0.01,
     out: Out = None,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    open_report: OpenReport = False,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -81,43 +76,27 @@ def compare_command(
         rounds_max=rounds, minutes_max=minutes, seconds=seconds, warm_s=warm, false_alarm=false_alarm
     )
 
-    def job(progress: "Progress") -> "TournamentResults":
-        with named_folder(out, f"{scenario.stem}-schemas") as folder:
-            results = tournament(resolved, named, folder, effort, profile_folder=scenario.parent, progress=progress)
-            page = RunFolder(folder).report
-            print(results.model_dump_json(indent=2)) if as_json else print_tournament(
-                PlainConsole(), results, str(page)
-            )
-            if open_report:
-                webbrowser.open(page.absolute().as_uri())
-            return results
+    def job(folder: Path, progress: "Progress") -> "TournamentResults":
+        return tournament(resolved, named, folder, effort, profile_folder=scenario.parent, progress=progress)
 
-    exit_with_verdict(job, quiet)
+    name = f"{scenario.stem}-schemas"
+    exit_with_report(job, print_tournament, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)
 
 
 def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: name, title, question, alterations.")] = False,
 ) -> None:
     """The variants that ship, each with the question that it asks."""
-    shipped = shipped_variants()
-    if as_json:
-        rows = [
-            {
-                "name": name,
-                "title": variant.title,
-                "question": variant.question,
-                "alterations": list(variant.store.alterations),
-            }
-            for name, variant in shipped.items()
-        ]
-        print(json.dumps(rows, indent=2))
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("variant", no_wrap=True)
-    table.add_column("question")
-    for name, variant in shipped.items():
-        table.add_row(name, variant.question)
-    PlainConsole().print(table)
+    rows = [
+        {
+            "name": name,
+            "title": variant.title,
+            "question": variant.question,
+            "alterations": list(variant.store.alterations),
+        }
+        for name, variant in shipped_variants().items()
+    ]
+    print_listing(rows, {"name": "variant", "question": "question"}, as_json=as_json)
 
 
 def check_command(scenario: ScenarioPath, variants: Variants) -> None:
@@ -137,12 +116,5 @@ def new_command(
     ],
 ) -> None:
     """Write a commented variant to begin one's own with."""
-    text = new_variant_text(path)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ScenarioError(f"{path}: is there already and is left as it is; name another file") from None
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: the folder {path.parent} is not there; make it, or name another") from None
+    write_new_file(path, new_variant_text(path))
     print(f"wrote {path}; compare it with: meterstorm schemas compare smoke --variants {shlex.quote(str(path))}")

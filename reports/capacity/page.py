@@ -21,7 +21,7 @@ from reports.drawing.page import Tile, page
 from reports.results.capacity import CapacityResults, ObjectiveStep, StepResult, load_capacity
 from reports.run.figures import PANEL
 from reports.run.gallery import Picture, picture, wide_picture
-from reports.run.setting import PairGroup, machine_pairs
+from reports.run.setting import PairGroup, made_on
 from reports.verdict.capacity import BINDING_NAMES, binding_told
 from scenarios.spec import ScenarioError
 from scenarios.texts import wording
@@ -257,7 +257,6 @@ def _setting(results: CapacityResults) -> list[PairGroup]:
     return [
         PairGroup("Topology", pairs),
         PairGroup("Mix", mix),
-        PairGroup("Machine", machine_pairs(results.machine)),
-        PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
+        *made_on(results.machine, results.versions),
         PairGroup("Methods", [(name.replace("_", " ").capitalize(), told) for name, told in results.methods.items()]),
     ]

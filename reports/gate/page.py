@@ -1,22 +1,19 @@
 """One self-contained report.html of a gate: everything inside, nothing fetched, no script."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import page
-from reports.drawing.svg import render
 from reports.gate.figures import draw_changes
 from reports.gate.junit import gate_junit_xml
 from reports.gate.markdown import markdown
 from reports.gate.words import change_text, error_sentence, failures_sentence, headline, interval_text
 from reports.results.gate import GateResults, load_gate
-from reports.run.figures import NARROW, WIDE, NamedCurve, draw_percentile_curves
-from reports.run.gallery import Picture, picture, slug, wide_picture
+from reports.run.figures import NamedCurve, draw_percentile_curves
+from reports.run.gallery import Picture, slug, wide_picture, write_page
 from reports.run.latency import PercentileCurve
-from reports.run.setting import PairGroup, machine_pairs
+from reports.run.setting import made_on
 from scenarios.texts import wording
 
 MARKDOWN_NAME = "gate.md"
@@ -49,11 +46,7 @@ def write_gate_report(folder: Path) -> None:
     """
     results = load_gate(folder)
     pictures = gate_pictures(results)
-    if pictures:
-        RunFolder(folder).figures.mkdir(exist_ok=True)
-    for each in pictures:
-        each.rendered.write(RunFolder(folder).figures)
-    RunFolder(folder).report.write_text(gate_html(results, pictures), encoding="utf-8")
+    write_page(folder, gate_html(results, pictures), pictures)
     (folder / MARKDOWN_NAME).write_text(markdown(results), encoding="utf-8")
     (folder / JUNIT_NAME).write_text(gate_junit_xml(results), encoding="utf-8")
 
@@ -71,10 +64,7 @@ def gate_html(results: GateResults, pictures: list[Picture]) -> str:
         failing=failures_sentence(results.failures) if results.failures and results.failures.kinds else "",
         counters=[each for each in results.counters if each.baseline != each.candidate],
         took_s=(results.finished - results.started).total_seconds(),
-        setting=[
-            PairGroup("Machine", machine_pairs(results.machine)),
-            PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        ],
+        setting=made_on(results.machine, results.versions),
         terms=GATE_TERMS,
     )
 
@@ -83,20 +73,15 @@ def gate_pictures(results: GateResults) -> list[Picture]:
     """All pairs of all metrics, then the response times of both sides, a figure a group."""
     pictures = []
     if results.metrics:
-        alt = (
-            f"Dot plot of the change of {wording.counted(len(results.metrics), 'metric')} over "
-            f"{wording.counted(results.pairs, 'pair')}."
-        )
-        wide = picture(
-            draw_changes(results.metrics, WIDE.width_px),
+        wide = wide_picture(
+            lambda size: draw_changes(results.metrics, size.width_px),
             name="pairs",
             title="Every pair",
             caption="A tick is a pair, the dot their geometric mean, its line the interval; the upright bar is what matters.",
-            alt=alt,
+            alt=f"Dot plot of the change of {wording.counted(len(results.metrics), 'metric')} over "
+            f"{wording.counted(results.pairs, 'pair')}.",
         )
-        pictures.append(
-            replace(wide, narrow=render(draw_changes(results.metrics, NARROW.width_px), name="pairs-narrow", alt=alt))
-        )
+        pictures.append(wide)
     pictures += [_curves(results, name) for name in results.curves]
     return pictures
 

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import page
 from reports.gate_history.figures import draw_series
 from reports.gate_history.words import shift_words
 from reports.results.gate_history import GateHistoryResults, HistorySeries, Meaning, Vote, load_gate_history
-from reports.run.gallery import Picture, picture, slug
-from reports.run.setting import PairGroup, machine_pairs
+from reports.run.gallery import Picture, picture, slug, write_page
+from reports.run.setting import made_on
 from scenarios.texts import wording
 
 FIGURES_MAX = 60  # series with changes first; results.json has them all
@@ -61,11 +60,7 @@ def write_gate_history_report(folder: Path) -> None:
     """
     results = load_gate_history(folder)
     pictures = gate_history_pictures(results)
-    if pictures:
-        RunFolder(folder).figures.mkdir(exist_ok=True)
-    for each in pictures:
-        each.rendered.write(RunFolder(folder).figures)
-    RunFolder(folder).report.write_text(gate_history_html(results, pictures), encoding="utf-8")
+    write_page(folder, gate_history_html(results, pictures), pictures)
 
 
 def gate_history_html(results: GateHistoryResults, pictures: list[Picture]) -> str:
@@ -77,10 +72,7 @@ def gate_history_html(results: GateHistoryResults, pictures: list[Picture]) -> s
         changes=change_rows(results),
         seen=[(series, seen_words(series)) for series in results.series],
         left_out=len(results.series) - len(pictures),
-        setting=[
-            PairGroup("Machine of all runs", machine_pairs(results.machine)),
-            PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        ],
+        setting=made_on(results.machine, results.versions, "Machine of all runs"),
         terms=GATE_HISTORY_TERMS,
     )
 

@@ -5,14 +5,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtests.recording.run_folder import RunFolder
 from reports.drawing.dot_panels import Panel, draw_dot_panels
 from reports.drawing.page import page
 from reports.drawing.svg import render
 from reports.results.matrix import CellResult, Figure, MatrixResults, OutcomeCounts, StalenessResult, load_matrix
 from reports.run.figures import NARROW, WIDE
-from reports.run.gallery import Picture, picture
-from reports.run.setting import PairGroup, machine_pairs
+from reports.run.gallery import Picture, picture, write_page
+from reports.run.setting import made_on
 from scenarios.texts import wording
 
 MATRIX_TERMS = (
@@ -71,10 +70,7 @@ def write_matrix_report(folder: Path) -> None:
     """
     results = load_matrix(folder)
     figure = matrix_picture(results)
-    if figure is not None:
-        RunFolder(folder).figures.mkdir(exist_ok=True)
-        figure.rendered.write(RunFolder(folder).figures)
-    RunFolder(folder).report.write_text(matrix_html(results, figure), encoding="utf-8")
+    write_page(folder, matrix_html(results, figure), [] if figure is None else [figure])
 
 
 def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
@@ -90,10 +86,7 @@ def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
         doubts=[(cell.name, doubt) for cell in results.cells for doubt in cell.doubts],
         errors=[(cell.name, errors_text(cell)) for cell in results.cells if cell.errors],
         took_s=(results.finished - results.started).total_seconds(),
-        setting=[
-            PairGroup("Machine", machine_pairs(results.machine)),
-            PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        ],
+        setting=made_on(results.machine, results.versions),
         terms=MATRIX_TERMS,
     )
 

@@ -9,13 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, field_validator, model_validator
 
 from loadtests.capacity.search import Ending, StepPurpose
 from loadtests.capacity.step import StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
-from reports.results.file import Kind, ResultsFile, load, schema_text
-from reports.results.parts import Machine, ResultsPart, TopologyResult, Verdict
+from reports.results.file import Kind, MeasuredResults, load, schema_text
+from reports.results.parts import ResultsPart, TopologyResult, Verdict
 
 SECONDS_PER_DELIVERY: Mapping[str, float] = {
     "ten_second": 10.0,
@@ -172,17 +172,11 @@ class RecoveryResult(ResultsPart):
     )
 
 
-class CapacityResults(ResultsFile):
+class CapacityResults(MeasuredResults):
     """Everything that a search answers."""
 
     kind: Literal[Kind.CAPACITY] = Kind.CAPACITY
     ending: Ending
-    scenario: str
-    seed: NonNegativeInt
-    started: AwareDatetime
-    finished: AwareDatetime
-    versions: dict[str, str]
-    machine: Machine
     topology: TopologyResult
     dc_down: str | None = Field(description="the data centre whose nodes were stopped")
     verdict: Verdict

@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from loadtests.recording.run_folder import RESULTS_NAME, RunFolder
-from reports.results.parts import ResultsPart
+from reports.results.parts import Machine, ResultsPart
 from scenarios.spec import ScenarioError
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
@@ -46,6 +46,17 @@ class ResultsFile(ResultsPart):
         partial = path.with_suffix(".json.partial")
         partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial.replace(path)
+
+
+class MeasuredResults(ResultsFile):
+    """What every kind says of its job that loads a cluster by a scenario: which, when, on what and by what versions."""
+
+    scenario: str = Field(description="the scenario's title")
+    seed: NonNegativeInt
+    started: AwareDatetime
+    finished: AwareDatetime
+    versions: dict[str, str]
+    machine: Machine
 
 
 File = TypeVar("File", bound=ResultsFile)

@@ -8,10 +8,10 @@ Regenerate the schema after a change: `uv run python -m reports.results.gate > d
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results.file import Kind, ResultsFile, load, schema_text
-from reports.results.parts import Machine, ResultsPart, Verdict
+from reports.results.file import Kind, MeasuredResults, load, schema_text
+from reports.results.parts import ResultsPart, Verdict
 from scenarios.gate_file import GateAnswer, GateSettings
 
 
@@ -106,16 +106,10 @@ class CurveResult(ResultsPart):
     candidate_ms: tuple[float, ...]
 
 
-class GateResults(ResultsFile):
+class GateResults(MeasuredResults):
     """Everything that a gate answers."""
 
     kind: Literal[Kind.GATE] = Kind.GATE
-    scenario: str
-    seed: NonNegativeInt
-    started: AwareDatetime
-    finished: AwareDatetime
-    versions: dict[str, str]
-    machine: Machine
     answer: GateAnswer
     reasons: tuple[str, ...]
     not_seen: tuple[str, ...] = Field(description="what this gate could not have seen: sentences")

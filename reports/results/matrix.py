@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import AliasChoices, AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt
 
 from loadtests.stats.estimates import of_replications
-from reports.results.file import Kind, ResultsFile, load, schema_text
-from reports.results.parts import Machine, ResultsPart, Verdict
+from reports.results.file import Kind, MeasuredResults, load, schema_text
+from reports.results.parts import ResultsPart, Verdict
 from reports.results.run import Percentiles
 
 
@@ -105,16 +105,10 @@ class RefusedCell(ResultsPart):
     reason: str
 
 
-class MatrixResults(ResultsFile):
+class MatrixResults(MeasuredResults):
     """Everything that a matrix answers."""
 
     kind: Literal[Kind.MATRIX] = Kind.MATRIX
-    scenario: str
-    seed: NonNegativeInt
-    started: AwareDatetime
-    finished: AwareDatetime
-    versions: dict[str, str]
-    machine: Machine
     rate_per_s: NonNegativeFloat = Field(description="of the open loop")
     seconds: NonNegativeFloat = Field(description="of each loop of a trial")
     repeats: NonNegativeInt

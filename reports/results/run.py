@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results.file import Kind, ResultsFile, load, schema_text
-from reports.results.parts import Check, Machine, ResultsPart, TopologyResult, Verdict
+from reports.results.file import Kind, MeasuredResults, load, schema_text
+from reports.results.parts import Check, ResultsPart, TopologyResult, Verdict
 from scenarios.domain import CommandState
 
 NOT_SENT = "not_sent"
@@ -288,17 +288,11 @@ class ProfileImport(ResultsPart):
     notes: tuple[str, ...] = Field(default=(), description="what was taken for what, in sentences")
 
 
-class Results(ResultsFile):
+class Results(MeasuredResults):
     """Everything that a run answers."""
 
     kind: Literal[Kind.RUN] = Kind.RUN
-    scenario: str = Field(description="the scenario's title")
-    seed: NonNegativeInt
     digest: str = Field(description="of the trace: equal digests are the same load")
-    started: AwareDatetime
-    finished: AwareDatetime
-    versions: dict[str, str]
-    machine: Machine
     topology: TopologyResult
     verdict: Verdict
     reasons: tuple[str, ...]

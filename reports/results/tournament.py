@@ -8,12 +8,12 @@ Regenerate the schema after a change: `uv run python -m reports.results.tourname
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from reports.results.file import Kind, ResultsFile, load, schema_text
+from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.gate import TableFacts
 from reports.results.matrix import Figure
-from reports.results.parts import Machine, ResultsPart, Verdict
+from reports.results.parts import ResultsPart, Verdict
 
 
 class QuantityResult(ResultsPart):
@@ -61,16 +61,10 @@ class EntrantResult(ResultsPart):
     comparisons: tuple[DesignComparison, ...]
 
 
-class TournamentResults(ResultsFile):
+class TournamentResults(MeasuredResults):
     """Everything that a tournament answers."""
 
     kind: Literal[Kind.TOURNAMENT] = Kind.TOURNAMENT
-    scenario: str
-    seed: NonNegativeInt
-    started: AwareDatetime
-    finished: AwareDatetime
-    versions: dict[str, str]
-    machine: Machine
     goal: str = Field(description="the quantity by which entrants are ranked, and left out")
     false_alarm: float = Field(description="how often any of all comparisons is resolved where there is no difference")
     rounds: NonNegativeInt

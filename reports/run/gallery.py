@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from loadtests.recording.history import RunHistory
+from loadtests.recording.run_folder import RunFolder
 from reports.drawing.axes import Size
 from reports.drawing.svg import Rendered, render
 from reports.run.figures import (
@@ -279,6 +280,16 @@ def wide_picture(draw: Callable[[Size], Figure], *, name: str, title: str, capti
     """A picture as wide as the page, and its narrow twin."""
     wide = picture(draw(WIDE), name=name, title=title, caption=caption, alt=alt)
     return replace(wide, narrow=render(draw(NARROW), name=f"{name}-narrow", alt=alt))
+
+
+def write_page(folder: Path, text: str, pictures: Sequence[Picture]) -> None:
+    """Write FOLDER/report.html, and FOLDER/figures/ with the pictures as SVG and PNG, where there are any."""
+    figures = RunFolder(folder).figures
+    if pictures:
+        figures.mkdir(exist_ok=True)
+    for each in pictures:
+        each.rendered.write(figures)
+    RunFolder(folder).report.write_text(text, encoding="utf-8")
 
 
 def slug(name: str) -> str:

@@ -22,8 +22,7 @@ def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
     groups = [
         PairGroup("Scenario", _scenario(results, scenario)),
         PairGroup("Topology", _topology(results)),
-        PairGroup("Machine", machine_pairs(results.machine)),
-        PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
+        *made_on(results.machine, results.versions),
         PairGroup(
             "Phases",
             [(name.replace("_", " ").capitalize(), wording.duration(took)) for name, took in results.phases_s.items()],
@@ -69,12 +68,16 @@ def _topology(results: Results) -> list[tuple[str, str]]:
     return pairs
 
 
-def machine_pairs(machine: Machine) -> list[tuple[str, str]]:
-    """The machine that a figure was measured on."""
-    return [
+def made_on(machine: Machine, versions: Mapping[str, str], heading: str = "Machine") -> list[PairGroup]:
+    """The machine that a figure was measured on, and the versions of what measured it."""
+    pairs = [
         ("CPU", f"{machine.cpu}, {wording.counted(machine.cpu_count, 'core')}"),
         ("Memory", wording.size(machine.memory_bytes)),
         ("System", machine.system),
+    ]
+    return [
+        PairGroup(heading, pairs),
+        PairGroup("Versions", [(name.capitalize(), version) for name, version in versions.items()]),
     ]
 
 

@@ -9,7 +9,7 @@ from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.resolved import load_resolved
 from reports.results.simulation import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
-from reports.run.setting import PairGroup, fault_pairs, machine_pairs
+from reports.run.setting import PairGroup, fault_pairs, made_on
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
@@ -248,8 +248,7 @@ def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
     ]
     groups = [
         PairGroup("Scenario", estate),
-        PairGroup("Machine", machine_pairs(results.machine)),
-        PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
+        *made_on(results.machine, results.versions),
         PairGroup(
             "Demand profile's file",
             [*fault_pairs(results.profile_faults), *(("Taken", note) for note in results.profile_notes)],

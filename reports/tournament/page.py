@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from loadtests.recording.run_folder import RunFolder
 from reports.drawing.dot_panels import Panel, draw_dot_panels
 from reports.drawing.page import page
 from reports.results.tournament import TournamentResults, load_tournament
-from reports.run.gallery import Picture, wide_picture
-from reports.run.setting import PairGroup, machine_pairs
+from reports.run.gallery import Picture, wide_picture, write_page
+from reports.run.setting import made_on
 from reports.tournament.figures import Dot, draw_front, front_of
 from reports.tournament.words import (
     against_plain,
@@ -52,11 +51,7 @@ def write_tournament_report(folder: Path) -> None:
     """Write FOLDER/report.html and figures/ from its results.json. Raises ScenarioError naming what the folder lacks."""
     results = load_tournament(folder)
     pictures = tournament_pictures(results)
-    if pictures:
-        RunFolder(folder).figures.mkdir(exist_ok=True)
-    for each in pictures:
-        each.rendered.write(RunFolder(folder).figures)
-    RunFolder(folder).report.write_text(tournament_html(results, pictures), encoding="utf-8")
+    write_page(folder, tournament_html(results, pictures), pictures)
 
 
 def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
@@ -74,10 +69,7 @@ def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
         state=entrant_state,
         dominance=dominance_text,
         took_s=(results.finished - results.started).total_seconds(),
-        setting=[
-            PairGroup("Machine", machine_pairs(results.machine)),
-            PairGroup("Versions", [(name.capitalize(), version) for name, version in results.versions.items()]),
-        ],
+        setting=made_on(results.machine, results.versions),
         terms=TOURNAMENT_TERMS,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.cluster.local import LocalCluster
-from tests.integration.jobs.test_run import SMALL
+from tests.integration.jobs.test_run import small_text
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long  # a whole run each
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long  # a whole run each
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL.format(keyspace=f"example_{uuid.uuid4().hex[:12]}"))
+    path.write_text(small_text(f"example_{uuid.uuid4().hex[:12]}"))
     return path
 
 

@@ -25,7 +25,7 @@ from tests.regression.test_half_hour_in_doubt_excuses_a_day import (
     row_of_fold,
     scenario,
 )
-from tests.unit.audit.data_loss.test_counting import day_row, pushing_meter
+from tests.support.audited_tables import day_row, pushing_meter
 from tests.unit.audit.test_whole_audit import Held, Session, audited, estate, slept, whole
 from tests.unit.reports.verdict.test_run import SCENARIO, audit, judged, the_reason
 

@@ -21,6 +21,7 @@ from sim.estate.model import EstateModel, build_estate
 from store.cassandra import CassandraStore
 from store.cassandra.keyspace import drop_schema
 from store.schemas import schema_of
+from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MACHINE, TWO_DCS, prices_of_days
 
 QUARTERS = """
 title = "Quarter-hours"
@@ -41,35 +42,21 @@ rates.all.gas = "6.0504"
 rates.all.export = "15"
 standing.electricity = "54.75"
 series.electricity = [{series}]
-[[tariffs]]
-name = "night saver"
-share = 0.4
-rates.night = {{ electricity = "9.8765", gas = "6.0504", register = "low" }}
-rates.day = {{ electricity = "29.1234", gas = "6.0504" }}
-otherwise = "day"
-bands = [{{ rate = "night", from = "23:30", to = "05:30" }}]
-[topology]
-keyspace = "{keyspace}"
-dcs = [{{ name = "north", nodes = 1, rf = 1 }}, {{ name = "south", nodes = 1, rf = 1 }}]
 [run]
 start = {start}
 days = 2
 wall_s = 16
 warm_up_s = 1
-[run.validity]
-late_p99_ms_max = 5000
-stalled_share_max = 1.0
-[[slo]]
-operation = "ingest_reading"
-response_ms_max = 20000
 """
 
 
 def quarters(start: str, count: int) -> Scenario:
     """Two UTC days, the second of which begins within the local day of `count` quarter-hours; each local day has its prices."""
-    days = ([f"{at * 7919 % 400 / 10 - 2:.4f}" for at in range(one)] for one in (96, count, 96))
     keyspace = f"quarters_{uuid.uuid4().hex[:12]}"
-    text = QUARTERS.format(keyspace=keyspace, start=start, series=", ".join(str(one) for one in days))
+    quarters = QUARTERS.format(start=start, series=prices_of_days((96, count, 96)))
+    text = (
+        quarters + NIGHT_SAVER.format(share=0.4) + TWO_DCS.format(keyspace=keyspace) + SLOW_MACHINE + READINGS_ANSWERED
+    )
     return parse_scenario(text, "quarters")
 
 

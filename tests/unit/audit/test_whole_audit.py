@@ -22,7 +22,7 @@ from scenarios.spec import Topology
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra.bulk import RawRowsHandler
 from store.schemas import SCHEMAS
-from tests.unit.audit.data_loss.test_counting import PREMISES, TABLES, Row, page_of, scenario, tables_of
+from tests.support.audited_tables import PREMISES, TABLES, Row, page_of, scenario, tables_of
 
 TOPOLOGY = Topology.model_validate(
     {

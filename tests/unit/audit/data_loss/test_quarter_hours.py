@@ -11,13 +11,15 @@ from loadtests.recording.ledger import SLOTS_PER_BYTE, SlotState
 from scenarios.domain import Operation
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
-from tests.unit.audit.data_loss.test_counting import (
+from tests.support.audited_tables import (
     RUNS,
     SCHEMA,
     TABLES,
     VIEWS,
     Row,
     Whole,
+    check_missing,
+    check_right,
     faults,
     judge,
     page_of,
@@ -40,11 +42,7 @@ def whole(estate: EstateModel) -> Whole:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_is_right_has_no_fault(estate: EstateModel, whole: Whole, name: str) -> None:
-    tables, ledger = whole
-    counts, examples = judge(estate, name, tables[name], ledger)
-    assert faults(counts) == {} and examples == []
-    assert counts["verified"] == counts["acknowledged"] == counts["attempted"] > 0
-    assert counts["not_judged"] == 0
+    check_right(estate, whole, name)
 
 
 def test_the_estate_has_every_class_of_facts_in_it(estate: EstateModel, whole: Whole) -> None:
@@ -60,12 +58,7 @@ def test_the_estate_has_every_class_of_facts_in_it(estate: EstateModel, whole: W
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_missing_row_is_lost(estate: EstateModel, whole: Whole, name: str) -> None:
-    tables, ledger = whole
-    for at in range(0, len(tables[name]), max(len(tables[name]) // 12, 1)):
-        rows = list(tables[name])
-        gone = rows.pop(at)
-        counts, _ = judge(estate, name, rows, ledger)
-        assert set(faults(counts)) == {"lost"} and counts["lost"] >= max(len(gone.get("values_wh", [0])), 1)
+    check_missing(estate, whole, name, tries=12)
 
 
 @pytest.mark.parametrize("name", TABLES)

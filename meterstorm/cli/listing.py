@@ -1,0 +1,37 @@
+"""What ships, as a table or as JSON, and a new file to begin one's own with: of scenarios and of variants alike."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from meterstorm.display.terminal import PlainConsole
+from scenarios.spec import ScenarioError
+
+
+def print_listing(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, as_json: bool) -> None:
+    """All of each row as JSON on stdout, or the fields that `columns` gives a heading to; the last of them may wrap."""
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    *short, last = columns
+    for field in short:
+        is_number = all(isinstance(row[field], int) for row in rows)
+        table.add_column(columns[field], no_wrap=True, justify="right" if is_number else "left")
+    table.add_column(columns[last])
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value := row[field], int) else str(value) for field in columns))
+    PlainConsole().print(table)
+
+
+def write_new_file(path: Path, text: str) -> None:
+    """Write a file that was not there. Raises ScenarioError where one is, and where its folder is not."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ScenarioError(f"{path}: is there already and is left as it is; name another file") from None
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: the folder {path.parent} is not there; make it, or name another") from None
