@@ -65,7 +65,7 @@ class Published(Part):
 
     figure: str
     value: float = Field(strict=True, gt=0, le=1e15)
-    unit: Line = Field(max_length=40)
+    unit: Line = Field(min_length=1, max_length=40)
     source: Line = Field(min_length=1, max_length=300, description="who published it, and where")
     date: str = Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$", description="of what it was true, or when it was published")
     why_not: Line | None = Field(

@@ -37,6 +37,7 @@ from scenarios.tariffs.model import (
     require_room_to_rise,
     slot_of,
     upence_of,
+    watts_of,
     wh_of,
     with_series,
 )
@@ -126,8 +127,14 @@ class CapSpec(Part):
         told = self.electricity, self.gas, self.standing.electricity, self.standing.gas
         if all(one is None for one in told):
             raise TariffError(f"{where}: it caps nothing")
-        electricity, gas = (None if one is None else npence_of(one, where) for one in told[:2])
-        of_electricity, of_gas = (None if one is None else upence_of(one, where) for one in told[2:])
+        electricity, gas = (
+            None if one is None else npence_of(one, f"{where}, {fuel}")
+            for fuel, one in zip(FUELS, told[:2], strict=False)
+        )
+        of_electricity, of_gas = (
+            None if one is None else upence_of(one, f"{where}, standing.{fuel}")
+            for fuel, one in zip(FUELS, told[2:], strict=False)
+        )
         for most in (electricity, gas, of_electricity, of_gas):
             if most is not None and most < 0:
                 raise TariffError(f"{where}: a cap below zero")
@@ -184,40 +191,40 @@ class TariffSpec(Part):
         where = f"tariff '{self.name}'"
         names = list(self.rates)
 
-        def number(rate: str) -> int:
+        def number(rate: str, field: str) -> int:
             if rate not in self.rates:
-                raise TariffError(f"{where} has no rate '{rate}': there are {', '.join(names)}")
+                raise TariffError(f"{where}, {field}: it has no rate '{rate}': there are {', '.join(names)}")
             return names.index(rate)
 
-        otherwise = None if self.otherwise is None else number(self.otherwise)
+        otherwise = None if self.otherwise is None else number(self.otherwise, "otherwise")
         if otherwise is None and not self.bands:
             if len(names) > 1:
                 raise TariffError(f"{where} has {len(names)} rates and no bands: no half-hour would have the others")
             otherwise = 0
-        rates = tuple(_rate(name, spec, f"{where}, rate '{name}'") for name, spec in self.rates.items())
+        rates = tuple(_rate(name, spec, f"{where}, rates.{name}") for name, spec in self.rates.items())
         return Tariff(
             name=self.name,
             rates=rates,
             blocks=self._blocks(rates, where),
             bands=tuple(
                 Band(
-                    rate=number(band.rate),
-                    first_slot=slot_of(band.from_, f"{where}, band {at}") % SLOTS_PER_DAY,
-                    end_slot=slot_of(band.to, f"{where}, band {at}") or SLOTS_PER_DAY,
-                    days=kinds_of_days(band.days, f"{where}, band {at}"),
+                    rate=number(band.rate, f"rate of band {at}"),
+                    first_slot=slot_of(band.from_, f"{where}, from of band {at}") % SLOTS_PER_DAY,
+                    end_slot=slot_of(band.to, f"{where}, to of band {at}") or SLOTS_PER_DAY,
+                    days=kinds_of_days(band.days, f"{where}, days of band {at}"),
                     months=tuple(sorted(set(band.months))),
                 )
                 for at, band in enumerate(self.bands, 1)
             ),
             otherwise=otherwise,
             clock=self.clock,
-            holidays=tuple(sorted({day_number(day, where) for day in self.holidays})),
+            holidays=tuple(sorted({day_number(day, f"{where}, holidays") for day in self.holidays})),
             standing_upence=(
-                upence_of(self.standing.electricity, f"{where}, standing charge") + self._capacity_upence(where),
-                upence_of(self.standing.gas, f"{where}, standing charge"),
-                upence_of(self.standing.export, f"{where}, standing charge"),
+                upence_of(self.standing.electricity, f"{where}, standing.electricity") + self._capacity_upence(where),
+                upence_of(self.standing.gas, f"{where}, standing.gas"),
+                upence_of(self.standing.export, f"{where}, standing.export"),
             ),
-            vat_permille=permille_of(self.vat_percent, f"{where}, VAT"),
+            vat_permille=permille_of(self.vat_percent, f"{where}, vat_percent"),
             rounded_at=self.rounded_at,
             half=self.half,
         )
@@ -226,8 +233,8 @@ class TariffSpec(Part):
         """A day's."""
         if self.capacity is None:
             return 0
-        watts = wh_of(self.capacity.contracted_kw, f"{where}, contracted kW")
-        a_kw = upence_of(self.capacity.pence_per_kw_day, f"{where}, capacity charge")
+        watts = watts_of(self.capacity.contracted_kw, f"{where}, contracted_kw")
+        a_kw = upence_of(self.capacity.pence_per_kw_day, f"{where}, pence_per_kw_day")
         upence, rest = divmod(watts * a_kw, 1_000)
         if watts < 0 or a_kw < 0 or rest:
             raise TariffError(
@@ -250,7 +257,7 @@ class TariffSpec(Part):
                 if name in spec.rates:
                     told = npence_of(spec.rates[name], f"{named}, rate '{name}'")
                     prices[number] = -told if spec.fuel == "export" else told
-            above_wh = wh_of(spec.above_kwh, named)
+            above_wh = wh_of(spec.above_kwh, f"{where}, above_kwh of block {at}")
             blocks.append(Block(fuel=fuel, above_wh=above_wh, npence_per_wh=tuple(prices)))
         return tuple(blocks)
 
@@ -277,9 +284,9 @@ def _rate(name: str, spec: RateSpec, where: str) -> Rate:
         name=name,
         register=Register[spec.register_.upper()],
         npence_per_wh=(
-            npence_of(spec.electricity, where),
-            npence_of(spec.gas, where),
-            -npence_of(spec.export, where),
+            npence_of(spec.electricity, f"{where}.electricity"),
+            npence_of(spec.gas, f"{where}.gas"),
+            -npence_of(spec.export, f"{where}.export"),
         ),
     )
 

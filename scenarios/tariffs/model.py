@@ -468,6 +468,11 @@ def wh_of(text: str, where: str) -> int:
     return _scaled(text, 3, where, "kWh", "8.5")
 
 
+def watts_of(text: str, where: str) -> int:
+    """Power in kW, as text, in W. Raises TariffError, naming `where`, for what is no such number."""
+    return _scaled(text, 3, where, "kW", "4.6")
+
+
 def permille_of(text: str, where: str) -> int:
     """A percentage, as text, in thousandths. Raises TariffError, naming `where`, for what is no such number."""
     return _scaled(text, 1, where, "per cent", "5")
