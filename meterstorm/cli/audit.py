@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from meterstorm.cli.exits import exit_with_verdict, tell_results
-from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, RunFolder, SettleS, takes_connection
+from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, RunFolder, SettleS, takes
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import read_resolved
 
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("audit", epilog="Example: `meterstorm audit runs/first`")(audit_command)
 
 
-@takes_connection
+@takes(connection=ConnectionOptions)
 def audit_command(
     run: RunFolder,
     as_json: AsJson = False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 import typer
 
 from loadtests.recording.run_folder import RunFolder
+from meterstorm.cli.options import ReportOptions
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import named_folder
 from scenarios.spec import NoBaseline, ScenarioError
@@ -45,24 +46,20 @@ Show = Callable[[PlainConsole, Answer, str], None]  # results on a console, and 
 def exit_with_report(
     job: "Callable[[Path, Progress], Answer]",
     show: Show[Answer],
-    *,
-    out: Path | None,
+    report: ReportOptions,
     name: str,
-    as_json: bool,
-    open_report: bool,
-    quiet: bool,
 ) -> NoReturn:
-    """Do a job in a folder of its own, `out` or one under runs/ that begins with `name`; tell its results and end with them."""
+    """Do a job in a folder of its own, --out or one under runs/ that begins with `name`; tell its results and end with them."""
 
     def reported(progress: "Progress") -> Answer:
-        with named_folder(out, name) as folder:
+        with named_folder(report.out, name) as folder:
             results = job(folder, progress)
-            tell_results(results, show, folder, as_json=as_json)
-            if open_report:
+            tell_results(results, show, folder, as_json=report.as_json)
+            if report.open_report:
                 webbrowser.open(RunFolder(folder).report.absolute().as_uri())
             return results
 
-    exit_with_verdict(reported, quiet)
+    exit_with_verdict(reported, report.quiet)
 
 
 def tell_results(results: Answer, show: Show[Answer], folder: Path, *, as_json: bool) -> None:

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
-from meterstorm.cli.options import (
-    AsJson,
-    ConnectionOptions,
-    OpenReport,
-    Out,
-    Quiet,
-    ScenarioPath,
-    Seed,
-    takes_connection,
-)
+from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, takes
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -31,10 +22,9 @@ def add_to(app: typer.Typer) -> None:
     )(find_max_command)
 
 
-@takes_connection
+@takes(report=ReportOptions, connection=ConnectionOptions)
 def find_max_command(
     scenario: ScenarioPath,
-    out: Out = None,
     low: Annotated[
         float | None,
         typer.Option(
@@ -57,11 +47,9 @@ def find_max_command(
             "--with-dc-down", help="With the first business DC's nodes stopped, its traffic sent to the next."
         ),
     ] = False,
-    open_report: OpenReport = False,
     seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
     *,
+    report: ReportOptions,
     connection: ConnectionOptions,
 ) -> None:
     """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
@@ -77,6 +65,4 @@ def find_max_command(
     def job(folder: Path, progress: "Progress") -> "CapacityResults":
         return find_max(resolved, folder, options, endpoint=endpoint, profile_folder=scenario.parent, progress=progress)
 
-    exit_with_report(
-        job, print_capacity, out=out, name=scenario.stem, as_json=as_json, open_report=open_report, quiet=quiet
-    )
+    exit_with_report(job, print_capacity, report, scenario.stem)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from meterstorm.cli.exits import exit_with_report
-from meterstorm.cli.options import AsJson, OpenReport, Out, OwnNodes, Quiet, Seed, path_named, require_own_nodes
+from meterstorm.cli.options import OwnNodes, ReportOptions, Seed, path_named, require_own_nodes, takes
 from scenarios.gate_file import GateSettings, load_gate_settings
 from scenarios.spec import ScenarioError
 
@@ -37,6 +37,7 @@ def add_to(app: typer.Typer) -> None:
     )(gate_command)
 
 
+@takes(report=ReportOptions)
 def gate_command(
     scenario: GateScenario = None,
     baseline: Annotated[
@@ -76,12 +77,10 @@ def gate_command(
             help="Instead of two sides: where did the runs in this folder change their level? (docs/gate-history.md)",
         ),
     ] = None,
-    out: Out = None,
-    open_report: OpenReport = False,
     seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
     contact_points: OwnNodes = None,
+    *,
+    report: ReportOptions,
 ) -> None:
     """Did this change make it slower, or lose data? Both sides in turns on one machine, until it is known."""
     require_own_nodes(contact_points, "a gate")
@@ -90,7 +89,7 @@ def gate_command(
             raise ScenarioError(
                 "--history looks at recorded runs alone: leave SCENARIO, sides, --config and --skip-same out"
             )
-        _look_back(history, out, seed, as_json=as_json, quiet=quiet, open_report=open_report)
+        _look_back(history, seed, report)
     if scenario is None:
         raise ScenarioError("name a scenario whose change is to be judged, or --history FOLDER")
     settings = _settings(config)
@@ -116,22 +115,17 @@ def gate_command(
             progress=progress,
         )
 
-    name = f"{scenario.stem}-gate"
-    exit_with_report(job, print_gate, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)
+    exit_with_report(job, print_gate, report, f"{scenario.stem}-gate")
 
 
-def _look_back(
-    history: Path, out: Path | None, seed: int | None, *, as_json: bool, quiet: bool, open_report: bool
-) -> NoReturn:
+def _look_back(history: Path, seed: int | None, report: ReportOptions) -> NoReturn:
     from meterstorm.display.gate_history import print_gate_history
     from meterstorm.jobs.gate_history import gate_history
 
     def job(folder: Path, progress: "Progress") -> "GateHistoryResults":
         return gate_history(history, folder, seed=1 if seed is None else seed, progress=progress)
 
-    exit_with_report(
-        job, print_gate_history, out=out, name="history", as_json=as_json, open_report=open_report, quiet=quiet
-    )
+    exit_with_report(job, print_gate_history, report, "history")
 
 
 def _settings(config: Path | None) -> GateSettings:

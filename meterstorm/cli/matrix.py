@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
-from meterstorm.cli.options import AsJson, OpenReport, Out, OwnNodes, Quiet, ScenarioPath, Seed, require_own_nodes
+from meterstorm.cli.options import OwnNodes, ReportOptions, ScenarioPath, Seed, require_own_nodes, takes
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     )(matrix_command)
 
 
+@takes(report=ReportOptions)
 def matrix_command(
     scenario: ScenarioPath,
     rf: Annotated[str, typer.Option("--rf", metavar="N[,N]", help="Replication factors, in each DC.")] = "1,3",
@@ -33,12 +34,10 @@ def matrix_command(
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=1_000, help="How often each cell is measured.")] = 3,
     seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a trial.")] = 5.0,
     rate: Annotated[float, typer.Option("--rate", min=1, max=1_000_000, help="Operations/s of the open loop.")] = 500.0,
-    out: Out = None,
-    open_report: OpenReport = False,
     seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
     contact_points: OwnNodes = None,
+    *,
+    report: ReportOptions,
 ) -> None:
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
     require_own_nodes(contact_points, "a matrix")
@@ -59,5 +58,4 @@ def matrix_command(
     def job(folder: Path, progress: "Progress") -> "MatrixResults":
         return matrix(resolved, asked, folder, profile_folder=scenario.parent, progress=progress)
 
-    name = f"{scenario.stem}-matrix"
-    exit_with_report(job, print_matrix, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)
+    exit_with_report(job, print_matrix, report, f"{scenario.stem}-matrix")

@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 
@@ -36,7 +36,6 @@ Out = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout; progress stays on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-OpenReport = Annotated[bool, typer.Option("--open", help="Open the report in a browser.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Instead of the scenario's seed.")]
 SettleS = Annotated[
     float, typer.Option("--settle-s", min=0, max=3600, help="How long to wait for a DC that lags behind.")
@@ -51,6 +50,15 @@ def require_own_nodes(contact_points: str | None, job: str) -> None:
     """Raises ScenarioError where somebody names a cluster to a job that has nodes of its own."""
     if contact_points is not None:
         raise ScenarioError(f"--contact-points: {job} starts and stops nodes of its own; leave it out")
+
+
+class ReportOptions(NamedTuple):
+    """Where a job's folder with its report is made, and how its results are told."""
+
+    out: Out = None
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False
+    as_json: AsJson = False
+    quiet: Quiet = False
 
 
 class ConnectionOptions(NamedTuple):
@@ -124,26 +132,30 @@ class ConnectionOptions(NamedTuple):
             raise ScenarioError("--key goes with --cert")
 
 
-def takes_connection(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a subcommand the options of `ConnectionOptions`, and hand it what was given as its one argument `connection`."""
-    own = inspect.signature(function)
-    hints = get_type_hints(ConnectionOptions, include_extras=True)
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=ConnectionOptions._field_defaults[name],
-            annotation=hints[name],
-        )
-        for name in ConnectionOptions._fields
-    ]
-    kept = [parameter for name, parameter in own.parameters.items() if name != "connection"]
+def takes(**bundles: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a subcommand the options of each bundle, a NamedTuple, and hand it what was given as the argument of that name."""
 
-    @functools.wraps(function)
-    def command(**given: object) -> None:
-        connection = ConnectionOptions(**{name: given.pop(name) for name in ConnectionOptions._fields})  # type: ignore[arg-type]
-        function(**given, connection=connection)
+    def decorated(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function)
+        options = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=bundle._field_defaults[name], annotation=annotation
+            )
+            for bundle in bundles.values()
+            for name, annotation in get_type_hints(bundle, include_extras=True).items()
+        ]
+        kept = [parameter for name, parameter in own.parameters.items() if name not in bundles]
 
-    command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *options]}
-    return command
+        @functools.wraps(function)
+        def command(**given: object) -> None:
+            filled = {
+                argument: bundle(**{name: given.pop(name) for name in bundle._fields})
+                for argument, bundle in bundles.items()
+            }
+            function(**given, **filled)
+
+        command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *options]}
+        return command
+
+    return decorated

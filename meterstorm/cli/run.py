@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
-from meterstorm.cli.options import (
-    AsJson,
-    ConnectionOptions,
-    OpenReport,
-    Out,
-    Quiet,
-    ScenarioPath,
-    Seed,
-    SettleS,
-    takes_connection,
-)
+from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, SettleS, takes
 from meterstorm.jobs.defaults import SETTLE_S
 from scenarios.file import resolve_scenario
 from scenarios.parts.pace import Shape
@@ -35,10 +25,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("run", epilog="Example: `meterstorm run scenarios/smoke.toml --out runs/first --keep`")(run_command)
 
 
-@takes_connection
+@takes(report=ReportOptions, connection=ConnectionOptions)
 def run_command(
     scenario: ScenarioPath,
-    out: Out = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the nodes' data in the run's folder.")] = False,
     shape: Annotated[
         Shape | None,
@@ -60,12 +49,10 @@ def run_command(
     customers: Annotated[
         int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
     ] = 0,
-    open_report: OpenReport = False,
     seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
     settle_s: SettleS = SETTLE_S,
     *,
+    report: ReportOptions,
     connection: ConnectionOptions,
 ) -> None:
     """The main job: cluster, schema, simulate, storm, drain, audit, report."""
@@ -89,9 +76,7 @@ def run_command(
             progress=progress,
         )
 
-    exit_with_report(
-        job, print_results, out=out, name=scenario.stem, as_json=as_json, open_report=open_report, quiet=quiet
-    )
+    exit_with_report(job, print_results, report, scenario.stem)
 
 
 def fleet_of(

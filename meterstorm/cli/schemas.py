@@ -8,7 +8,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.listing import print_listing, write_new_file
-from meterstorm.cli.options import AsJson, OpenReport, Out, Quiet, ScenarioPath, Seed, path_named
+from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
 from meterstorm.display.terminal import PlainConsole
 from scenarios.file import resolve_scenario
 from scenarios.variant_file import new_variant_text, shipped_variants, variants_named
@@ -41,6 +41,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(schemas, name="schemas")
 
 
+@takes(report=ReportOptions)
 def compare_command(
     scenario: ScenarioPath,
     variants: Variants,
@@ -56,11 +57,9 @@ def compare_command(
             "--false-alarm", min=0.0001, max=0.2, help="How often anything is resolved where nothing differs."
         ),
     ] = 0.01,
-    out: Out = None,
-    open_report: OpenReport = False,
     seed: Seed = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    *,
+    report: ReportOptions,
 ) -> None:
     """Variants of the table design on the identical load, in turns on the same nodes, until one is shown to win.
 
@@ -79,8 +78,7 @@ def compare_command(
     def job(folder: Path, progress: "Progress") -> "TournamentResults":
         return tournament(resolved, named, folder, effort, profile_folder=scenario.parent, progress=progress)
 
-    name = f"{scenario.stem}-schemas"
-    exit_with_report(job, print_tournament, out=out, name=name, as_json=as_json, open_report=open_report, quiet=quiet)
+    exit_with_report(job, print_tournament, report, f"{scenario.stem}-schemas")
 
 
 def list_command(
