@@ -24,6 +24,7 @@ class CqlType(StrEnum):
     TEXT = "text"  # of no fixed width: not for the wire engine's frames
     COUNTER = "counter"
     INT_LIST = "frozen<list<int>>"
+    BLOB = "blob"  # of ints, 4 bytes each, the highest first
     BIGINT_LIST = "frozen<list<bigint>>"  # of no fixed width: not for the wire engine's frames
 
 
@@ -124,10 +125,18 @@ WRITE_US = Bind(name="write_us", type=CqlType.BIGINT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A statement that writes, and the tables that it writes a row of each to."""
+    """A statement that writes, and the tables that it writes a row of each to.
+
+    by_slots: where each half-hour is a row of its own, the statement for a delivery of so many; `statement` is that for one.
+    """
 
     statement: Statement
     tables: tuple[Table, ...]
+    by_slots: tuple[tuple[int, Statement], ...] = ()
+
+    def of_slots(self, slot_count: int | None) -> Statement:
+        """The statement for a delivery of so many half-hours; `statement` where that makes no difference."""
+        return dict(self.by_slots).get(slot_count or 0, self.statement)
 
 
 def write_of(operation: AnyOperation, *tables: Table) -> Write:
@@ -170,8 +179,19 @@ class Schema:
             *(query for table in self.tables for query in table.queries),
         )
 
-    def statement(self, operation: AnyOperation) -> Statement:
+    def statement(self, operation: AnyOperation, slot_count: int | None = None) -> Statement:
+        """The statement of an operation; of one that writes, for a delivery of so many half-hours."""
+        for write in self.writes:
+            if write.statement.operation is operation:
+                return write.of_slots(slot_count)
         return next(statement for statement in self.statements if statement.operation is operation)
+
+    def statements_of(self, operation: AnyOperation) -> tuple[Statement, ...]:
+        """Every statement that an operation may be sent as."""
+        for write in self.writes:
+            if write.statement.operation is operation and write.by_slots:
+                return tuple(statement for _, statement in write.by_slots)
+        return (self.statement(operation),)
 
     def find(self, role: TableRole) -> Table | None:
         """The table that serves a role, None when the schema has none."""

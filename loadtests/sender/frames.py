@@ -26,6 +26,13 @@ _SCALARS = {
     CqlType.TINYINT: "i1",
 }
 _LIST_ITEM = np.dtype([("size", ">i4"), ("value", ">i4")])
+_OF_LENGTH = (CqlType.INT_LIST, CqlType.BLOB)
+"""Types of a fixed width once the length of their list of ints is fixed."""
+
+
+def has_length(statement: Statement) -> bool:
+    """Does a frame of the statement hold a list, so that its size depends on the list's length?"""
+    return any(bind.type in _OF_LENGTH for bind in statement.binds)
 
 
 class FrameTemplate:
@@ -45,9 +52,10 @@ class FrameTemplate:
         list_length: int | None = None,
         page_size: int | None = None,
     ) -> None:
-        has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
-        assert has_list == (list_length is not None), f"{statement.operation}: a list length goes with a list bind"
+        is_listed = has_length(statement)
+        assert is_listed == (list_length is not None), f"{statement.operation}: a list length goes with a list bind"
         self.statement = statement
+        self.bind_names = frozenset(bind.name for bind in statement.binds)
         self.list_length = list_length
         self._dtype = _frame_dtype(statement.binds, len(prepared_id), list_length, page_size is not None)
         self._blank = _blank_frame(self._dtype, statement, prepared_id, consistency_code, list_length, page_size)
@@ -61,7 +69,7 @@ class FrameTemplate:
     def encode(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """Frames of the rows of `columns`: uint8[n, size], with stream id 0.
 
-        columns: bind name -> integers [n], or [n, list_length] for a list; other names are ignored.
+        columns: bind name -> integers [n], or [n, list_length] for a list or a blob; other names are ignored.
         Raises KeyError for a bind without a column, OverflowError for a value that its CQL type can't hold.
         """
         first = columns[self.statement.binds[0].name]
@@ -114,6 +122,8 @@ def _frame_dtype(binds: tuple[Bind, ...], id_size: int, list_length: int | None,
         fields.append((f"size.{at}", ">i4"))
         if bind.type is CqlType.INT_LIST:
             fields += [(f"length.{at}", ">i4"), (f"items.{at}", _LIST_ITEM, (list_length or 0,))]
+        elif bind.type is CqlType.BLOB:
+            fields.append((f"value.{at}", ">i4", (list_length or 0,)))
         else:
             fields.append((f"value.{at}", _SCALARS[bind.type]))
     if is_paged:
@@ -147,6 +157,8 @@ def _blank_frame(
             frame[f"size.{at}"] = 4 + list_length * _LIST_ITEM.itemsize
             frame[f"length.{at}"] = list_length
             frame[f"items.{at}"]["size"] = 4
+        elif bind.type is CqlType.BLOB:
+            frame[f"size.{at}"] = (list_length or 0) * 4
         else:
             frame[f"size.{at}"] = np.dtype(_SCALARS[bind.type]).itemsize
     if page_size is not None:
@@ -167,7 +179,7 @@ def _key_dtype(statement: Statement) -> np.dtype[np.void]:
 
 def _check_range(bind: Bind, values: NDArray[Any]) -> None:
     """Assignment into a narrower integer would wrap silently: a wrong value on the wire is worse than an error."""
-    width = 4 if bind.type is CqlType.INT_LIST else np.dtype(_SCALARS[bind.type]).itemsize
+    width = 4 if bind.type in _OF_LENGTH else np.dtype(_SCALARS[bind.type]).itemsize
     if (values.dtype.itemsize <= width and values.dtype.kind == "i") or values.size == 0:
         return
     limit = np.iinfo(f"i{width}")

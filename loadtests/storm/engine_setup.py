@@ -20,10 +20,9 @@ def prepare_templates(experiment: Experiment, keyspace: str, dcs: Sequence[str])
     scenario, schema = experiment.scenario, experiment.schema
     with experiment.session() as session:  # ended at once: its threads would only share the interpreter with the sender
         prepared_ids = {
-            operation: prepare(
-                session, schema.statement(operation), keyspace, scenario.topology.consistency.of(operation)
-            ).query_id
+            statement.cql: prepare(session, statement, keyspace, scenario.topology.consistency.of(operation)).query_id
             for operation in operations_of(scenario)
+            for statement in schema.statements_of(operation)
         }
         ring = ring_of_metadata(session.cluster.metadata, keyspace, dcs)
     return make_templates(scenario, schema, prepared_ids), ring

@@ -13,6 +13,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.recording.histograms import percentiles_us
 from loadtests.stats.e_values import PAIRS_MIN
+from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
@@ -20,7 +21,8 @@ from loadtests.trials.load import fill, make_load
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
 from scenarios.domain import Operation
 from scenarios.variant_file import PLAIN
-from sim.estate.model import build_estate
+from sim.estate.model import EstateModel, build_estate
+from store.roles import TableRole
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
@@ -57,14 +59,14 @@ class TournamentMeasurements:
     lanes: tuple[Operation, ...] = ()
     writes: frozenset[Operation] = frozenset()
     size: TrialSize | None = None
-    facts: dict[str, tuple[TableDifference, ...]] = field(default_factory=dict)  # against the plain design's
+    facts: dict[str, tuple[TableDifference, ...]] = field(default_factory=dict)
     loaded: dict[str, LoadedEntrant] = field(default_factory=dict)
     rounds: list[Mapping[str, LoadTrial]] = field(default_factory=list)
     left_out_after: dict[str, int] = field(default_factory=dict)  # rounds
 
     @property
     def disqualified(self) -> tuple[str, ...]:
-        """Entrants whose tables do not hold what the plain design's hold."""
+        """Entrants whose tables do not hold what the plain design's hold, or that answer wrongly."""
         return tuple(name for name, facts in self.facts.items() if not all(each.is_same for each in facts))
 
 
@@ -99,7 +101,7 @@ def hold_tournament(
         try:
             for name, entrant in entrants.items():
                 progress(f"making the tables of {name}")
-                load = make_load(driver, session, name, entrant.scenario, estate)
+                load = make_load(driver, session, name, entrant.scenario, estate, design=entrant.schema)
                 benches[name] = Bench(cluster=cluster, counters=counters, load=load)
         finally:
             driver.shutdown()
@@ -107,9 +109,8 @@ def hold_tournament(
         measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
         _fill(benches, counters, measured, progress)
         for name, bench in benches.items():
-            if name != PLAIN:
-                progress(f"comparing the facts of {name} with the plain design's")
-                measured.facts[name] = compare_facts((cluster, plain), (cluster, bench.load))
+            progress(f"proving what {name} holds")
+            measured.facts[name] = _proven(entrants[name], bench, benches[PLAIN], estate)
         active = [name for name in benches if name not in measured.disqualified]
         if len(active) < 2:
             return
@@ -124,6 +125,18 @@ def hold_tournament(
             )
             active = _still_racing(active, measured, effort, progress)
             round_done()
+
+
+def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -> tuple[TableDifference, ...]:
+    """Answers about half-hours against the seed, of the plain design and of those with a table of their own; rows of all other
+    tables against the plain design's."""
+    facts: tuple[TableDifference, ...] = ()
+    if bench is not plain:
+        replaced = () if entrant.design is None else (TableRole.INTERVALS,)
+        facts = compare_facts((plain.cluster, plain.load), (bench.cluster, bench.load), without=replaced)
+    if bench is plain or entrant.design is not None:
+        facts += prove_answers(bench.cluster, bench.load, entrant.schema, entrant.answer, estate)
+    return facts
 
 
 def _fill(

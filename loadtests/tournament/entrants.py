@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scenarios.design_folder import YEARS, DesignFolder
 from scenarios.spec import Scenario, ScenarioError
 from scenarios.texts.printable import shortened
-from scenarios.variant_file import PLAIN, Variant
-from store.schemas import schema_of
+from scenarios.variant_file import PLAIN, AnyVariant
+from store.designs.design import OWN_ANSWER, Answer, Design, design_of
+from store.schemas import SCHEMAS, schema_of
+from store.tables import Schema
 
 ENTRANTS_MAX = 12
 _ORDER_DRAW = 0x70C1  # keeps these draws apart from others of the same seed
@@ -16,34 +19,69 @@ _ORDER_DRAW = 0x70C1  # keeps these draws apart from others of the same seed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrant:
-    """scenario: the tournament's, with this entrant's store and keyspace."""
+    """scenario: the tournament's, with this entrant's store and keyspace. changes: what it changes of the plain design, as CQL.
+
+    design: of one that has a table of its own; None: it alters the scenario's schema, or is it.
+    """
 
     name: str
     title: str
     question: str
     scenario: Scenario
+    changes: tuple[str, ...]
+    design: Design | None = None
+
+    @property
+    def schema(self) -> Schema:
+        return SCHEMAS[self.scenario.store.schema_name] if self.design is None else self.design.schema
+
+    @property
+    def answer(self) -> Answer:
+        """What the columns of its answers about half-hours hold."""
+        return OWN_ANSWER if self.design is None else self.design.answer
 
 
-def entrants_of(scenario: Scenario, variants: Mapping[str, Variant]) -> dict[str, Entrant]:
-    """By name, the scenario's own design first. Raises ScenarioError for none, too many, and for one that can't be made."""
+def entrants_of(scenario: Scenario, variants: Mapping[str, AnyVariant], years: int = YEARS) -> dict[str, Entrant]:
+    """By name, the scenario's own design first. years: for how many of them the partitions of designs must keep to their bound.
+
+    Raises ScenarioError for none, too many, and for one that can't be made.
+    """
     if not variants:
         raise ScenarioError("a tournament takes at least one variant: name some with --variants")
     if len(variants) + 1 > ENTRANTS_MAX:
         raise ScenarioError(f"{len(variants)} variants are too many at once: at most {ENTRANTS_MAX - 1}")
     plain = Entrant(
-        name=PLAIN, title="The design as the scenario has it", question="", scenario=_with_keyspace(scenario, PLAIN)
+        name=PLAIN,
+        title="The design as the scenario has it",
+        question="",
+        scenario=_with_keyspace(scenario, PLAIN),
+        changes=scenario.store.alterations,
     )
-    entrants = {PLAIN: plain}
-    for name, variant in variants.items():
-        altered = scenario.model_copy(update={"store": variant.store})
-        try:
-            schema_of(altered)
-        except ScenarioError as error:
-            raise ScenarioError(f"variant {shortened(name)}: {error}") from error
-        entrants[name] = Entrant(
-            name=name, title=variant.title, question=variant.question, scenario=_with_keyspace(altered, name)
+    return {PLAIN: plain} | {name: _entrant(name, variant, scenario, years) for name, variant in variants.items()}
+
+
+def _entrant(name: str, variant: AnyVariant, scenario: Scenario, years: int) -> Entrant:
+    if isinstance(variant, DesignFolder):
+        return Entrant(
+            name=name,
+            title=variant.title,
+            question=variant.question,
+            scenario=_with_keyspace(scenario, name),
+            changes=variant.statements,
+            design=design_of(name, variant, scenario, years),
         )
-    return entrants
+    altered = scenario.model_copy(update={"store": variant.store})
+    try:
+        schema_of(altered)
+    except ScenarioError as error:
+        raise ScenarioError(f"variant {shortened(name)}: {error}") from error
+    return Entrant(
+        name=name,
+        title=variant.title,
+        question=variant.question,
+        scenario=_with_keyspace(altered, name),
+        changes=altered.store.alterations,
+    )
 
 
 def _with_keyspace(scenario: Scenario, name: str) -> Scenario:

@@ -19,7 +19,7 @@ from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from store.cassandra import alter_tables, create_schema, one_after_the_other, prepare
 from store.schemas import SCHEMAS
-from store.tables import Table
+from store.tables import Schema, Table
 
 FILL_S_MAX = 600.0
 FILL_PASSES_MAX = 3
@@ -56,15 +56,23 @@ class SampleLoad:
 
 
 def make_load(
-    driver: Cluster, session: Session, name: str, scenario: Scenario, estate: EstateModel, *, beside: Sequence[str] = ()
+    driver: Cluster,
+    session: Session,
+    name: str,
+    scenario: Scenario,
+    estate: EstateModel,
+    *,
+    design: Schema | None = None,
+    beside: Sequence[str] = (),
 ) -> SampleLoad:
     """Make the scenario's keyspace with the tables that its operations touch, and encode the sample for it.
 
-    beside: CREATE statements of further tables, with {keyspace}. Raises StoreError when a node refuses one of them.
+    design: instead of the scenario's schema. beside: CREATE statements of further tables, with {keyspace}.
+    Raises StoreError when a node refuses one of them.
     """
     keyspace, consistency = scenario.topology.keyspace, scenario.topology.consistency
     operations = operations_of(scenario)
-    whole = SCHEMAS[scenario.store.schema_name]
+    whole = design or SCHEMAS[scenario.store.schema_name]
     schema = whole.only(operations)
     create_schema(session, schema, scenario.topology, estate.calendar)
     alter_tables(session, scenario.store.alterations, schema, keyspace)
@@ -72,17 +80,18 @@ def make_load(
         for statement in beside:
             ddl(statement.format(keyspace=keyspace))
     ids = {
-        operation: prepare(session, schema.statement(operation), keyspace, consistency.of(operation)).query_id
+        statement.cql: prepare(session, statement, keyspace, consistency.of(operation)).query_id
         for operation in operations
+        for statement in schema.statements_of(operation)
     }
     return SampleLoad(
         name=name,
         scenario=scenario,
-        sample=sample_of(scenario, estate, whole.name, ids),
+        sample=sample_of(scenario, estate, schema, ids),
         lanes=tuple(lane.operation for lane in lanes_of(scenario)),
         writes=frozenset(one for one in operations if schema.statement(one).is_write),
         written=tuple({table.name: table for one in schema.writes for table in one.tables}.values()),
-        statements=tuple(schema.statement(operation).cql.format(keyspace=keyspace) for operation in operations),
+        statements=tuple(cql.format(keyspace=keyspace) for cql in ids),
         ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
     )
 

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from loadtests.sender.block import OperationBlock
 from loadtests.workload.trace_source import TraceSource, make_templates
-from scenarios.domain import PARTITION_COUNT, Operation
+from scenarios.domain import PARTITION_COUNT
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import EstateModel
 from sim.trace.blocks import trace_blocks
-from store.schemas import SCHEMAS
+from store.tables import Schema
 
 SAMPLE_MAX = 20_000  # operations; some 8 MB of frames a cell
 _SAMPLE_DRAW = 0x5A3
 
 
 def sample_of(
-    scenario: Scenario, estate: EstateModel, schema: str, prepared_ids: Mapping[Operation, bytes]
+    scenario: Scenario, estate: EstateModel, schema: Schema, prepared_ids: Mapping[str, bytes]
 ) -> OperationBlock:
     """Up to SAMPLE_MAX operations of the whole span, in an order drawn from the seed; all are due at 0.
 
@@ -31,7 +31,7 @@ def sample_of(
     statement and level. Of a large estate they are all operations of some homes. Commands are left out.
     Raises ScenarioError for a scenario that sends nothing.
     """
-    templates = make_templates(scenario, SCHEMAS[schema], prepared_ids)
+    templates = make_templates(scenario, schema, prepared_ids)
     source = TraceSource(scenario, estate, templates, shard=0, shard_count=shard_count(estate))
     rows, frames, size = [], [], 0
     while (block := source.next_block()) is not None:

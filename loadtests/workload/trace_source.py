@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.sender.block import FrameGroup, OperationBlock, assemble_block
-from loadtests.sender.frames import FrameTemplate
+from loadtests.sender.frames import FrameTemplate, has_length
 from loadtests.workload.deliveries import (
     alert_columns,
     preference_columns,
@@ -27,11 +27,12 @@ from loadtests.workload.operations import OF_GATEWAY, QUERY_OF_KIND, Lane, lanes
 from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
-from sim.estate.lookup import cohorts_of, split_meter, start_us_of
+from sim.estate.lookup import cohorts_of, mpxn_of, split_meter, start_us_of
 from sim.estate.model import EstateModel
 from sim.trace.blocks import MessageBlock, MessageKind, trace_blocks
+from store.designs.columns import derived
 from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
-from store.tables import CqlType, Schema
+from store.tables import Schema
 
 MESSAGES_PER_BLOCK = 8_192
 PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query is one page
@@ -40,16 +41,19 @@ PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query i
 Templates = Mapping[tuple[Operation, int | None], FrameTemplate]
 
 
-def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[Operation, bytes]) -> Templates:
-    """The frame templates of every operation: (operation, list length) -> template; the length is None without a list."""
+def make_templates(scenario: Scenario, schema: Schema, prepared_ids: Mapping[str, bytes]) -> Templates:
+    """The frame templates of every operation: (operation, list length) -> template; the length is None without a list.
+
+    prepared_ids: by the CQL of each statement of `schema.statements_of`, as it is written there.
+    """
     templates: dict[tuple[Operation, int | None], FrameTemplate] = {}
     for operation in operations_of(scenario):
-        statement = schema.statement(operation)
-        has_list = any(bind.type is CqlType.INT_LIST for bind in statement.binds)
-        for length in (0, 1, scenario.estate.slots_per_day) if has_list else (None,):
+        is_listed = has_length(schema.statement(operation))
+        for length in (0, 1, scenario.estate.slots_per_day) if is_listed else (None,):
+            statement = schema.statement(operation, length)
             templates[operation, length] = FrameTemplate(
                 statement,
-                prepared_ids[operation],
+                prepared_ids[statement.cql],
                 scenario.topology.consistency.of(operation).wire_code,
                 list_length=length,
                 page_size=None if statement.is_write else PAGE_ROWS,
@@ -153,6 +157,11 @@ class TraceSource:
         mutable: dict[str, NDArray[Any]] = dict(columns)
         length = mutable["values_wh"].shape[1] if "values_wh" in mutable else None
         template = self._templates[lane.operation, length]
+        missing = template.bind_names - mutable.keys()
+        if missing:  # what only the designs of others bind
+            if "mpxn" in missing:
+                mutable["mpxn"] = mpxn_of(self._estate, sent.meter)
+            mutable |= derived(mutable, missing - {"mpxn"}, self._estate.slot_us)
         premises, _ = split_meter(self._estate, sent.meter)
         return FrameGroup(
             operation=self._lanes.index(lane),

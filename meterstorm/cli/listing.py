@@ -1,7 +1,8 @@
 """What ships, as a table or as JSON, and a new file to begin one's own with: of scenarios and of variants alike."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.table import Table
@@ -28,10 +29,21 @@ def print_listing(rows: Sequence[Mapping[str, object]], columns: Mapping[str, st
 
 def write_new_file(path: Path, text: str) -> None:
     """Write a file that was not there. Raises ScenarioError where one is, and where its folder is not."""
+    with _made_anew(path), path.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def make_new_folder(path: Path) -> None:
+    """Make a folder that was not there. Raises ScenarioError where one is, and where it would stand in no folder."""
+    with _made_anew(path):
+        path.mkdir()
+
+
+@contextmanager
+def _made_anew(path: Path) -> Iterator[None]:
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        yield
     except FileExistsError:
-        raise ScenarioError(f"{path}: is there already and is left as it is; name another file") from None
+        raise ScenarioError(f"{path}: is there already and is left as it is; name another path") from None
     except FileNotFoundError:
         raise ScenarioError(f"{path}: the folder {path.parent} is not there; make it, or name another") from None

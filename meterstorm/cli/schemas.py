@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
-from meterstorm.cli.listing import print_listing, write_new_file
+from meterstorm.cli.listing import make_new_folder, print_listing, write_new_file
 from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
 from meterstorm.display.terminal import PlainConsole
+from scenarios.design_folder import YEARS
 from scenarios.file import resolve_scenario
-from scenarios.variant_file import new_variant_text, shipped_variants, variants_named
+from scenarios.variant_file import new_variant, shipped_variants, variants_named
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -21,8 +22,17 @@ Variants = Annotated[
     str,
     typer.Option(
         "--variants",
-        metavar="NAME[,FILE]",
-        help="Variants that ship, by name, and files of your own; the scenario's own design always takes part.",
+        metavar="NAME[,PATH]",
+        help="Variants that ship, by name, and files and folders of your own; the scenario's own design always takes part.",
+    ),
+]
+Years = Annotated[
+    int,
+    typer.Option(
+        "--years",
+        min=1,
+        max=100,
+        help="For which no partition may outgrow 100,000 rows or 100 MB, of designs with a table.",
     ),
 ]
 
@@ -36,8 +46,12 @@ def add_to(app: typer.Typer) -> None:
         "`meterstorm schemas compare storm.toml --variants lcs,mine.toml --minutes 20 --out runs/designs --json`",
     )(compare_command)
     schemas.command("list", epilog="Example: `meterstorm schemas list --json`")(list_command)
-    schemas.command("check", epilog="Example: `meterstorm schemas check smoke --variants mine.toml`")(check_command)
-    schemas.command("new", epilog="Example: `meterstorm schemas new mine.toml`")(new_command)
+    schemas.command(
+        "check", epilog="Example: `meterstorm schemas check smoke --variants mine.toml,designs/wide --years 10`"
+    )(check_command)
+    schemas.command(
+        "new", epilog="Examples: `meterstorm schemas new mine.toml`, `meterstorm schemas new designs/wide`"
+    )(new_command)
     app.add_typer(schemas, name="schemas")
 
 
@@ -57,13 +71,14 @@ def compare_command(
             "--false-alarm", min=0.0001, max=0.2, help="How often anything is resolved where nothing differs."
         ),
     ] = 0.01,
+    years: Years = YEARS,
     seed: Seed = None,
     *,
     report: ReportOptions,
 ) -> None:
     """Variants of the table design on the identical load, in turns on the same nodes, until one is shown to win.
 
-    Exit codes: 0 there is a winner, 1 a variant does not hold the same facts, 4 not resolved or in doubt.
+    Exit codes: 0 there is a winner, 1 a variant does not hold the same facts or answers wrongly, 4 not resolved or in doubt.
     """
     named = variants_named(variants)
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
@@ -76,13 +91,15 @@ def compare_command(
     )
 
     def job(folder: Path, progress: "Progress") -> "TournamentResults":
-        return tournament(resolved, named, folder, effort, profile_folder=scenario.parent, progress=progress)
+        return tournament(
+            resolved, named, folder, effort, years=years, profile_folder=scenario.parent, progress=progress
+        )
 
     exit_with_report(job, print_tournament, report, f"{scenario.stem}-schemas")
 
 
 def list_command(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON: name, title, question, alterations.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: name, title, question, statements.")] = False,
 ) -> None:
     """The variants that ship, each with the question that it asks."""
     rows = [
@@ -90,29 +107,44 @@ def list_command(
             "name": name,
             "title": variant.title,
             "question": variant.question,
-            "alterations": list(variant.store.alterations),
+            "statements": list(variant.statements),
         }
         for name, variant in shipped_variants().items()
     ]
     print_listing(rows, {"name": "variant", "question": "question"}, as_json=as_json)
 
 
-def check_command(scenario: ScenarioPath, variants: Variants) -> None:
+def check_command(scenario: ScenarioPath, variants: Variants, years: Years = YEARS) -> None:
     """Read variants as a tournament would, without any node. What only a node can refuse, it refuses in `compare`."""
     named = variants_named(variants)
     resolved = resolve_scenario(scenario)
     from loadtests.tournament.entrants import entrants_of
 
-    for name, entrant in entrants_of(resolved, named).items():
-        PlainConsole().print(f"{name}: {entrant.title}", highlight=False, soft_wrap=True)
+    for name, entrant in entrants_of(resolved, named, years).items():
+        told = f"{name}: {entrant.title}"
+        if entrant.design is not None:
+            size = entrant.design.partition
+            told += (
+                f"; a partition holds at most {size.rows:,} rows, {size.bytes_max / 1e6:,.1f} MB after {years} years"
+            )
+        PlainConsole().print(told, highlight=False, soft_wrap=True)
 
 
 def new_command(
     path: Annotated[
         Path,
-        typer.Argument(metavar="FILE", parser=path_named, help="The file to make; one that is there is left alone."),
+        typer.Argument(
+            metavar="PATH",
+            parser=path_named,
+            help="FILE.toml alters tables of the design that ships; any other path is a folder with a table and queries of its "
+            "own. What is there is left alone.",
+        ),
     ],
 ) -> None:
     """Write a commented variant to begin one's own with."""
-    write_new_file(path, new_variant_text(path))
+    files = new_variant(path)
+    if path not in files:
+        make_new_folder(path)
+    for file, text in files.items():
+        write_new_file(file, text)
     print(f"wrote {path}; compare it with: meterstorm schemas compare smoke --variants {shlex.quote(str(path))}")

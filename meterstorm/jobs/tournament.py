@@ -18,8 +18,9 @@ from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_
 from reports.results.parts import Machine
 from reports.results.tournament import TournamentResults
 from reports.tournament.page import write_tournament_report
+from scenarios.design_folder import YEARS
 from scenarios.spec import Scenario
-from scenarios.variant_file import PLAIN, Variant
+from scenarios.variant_file import PLAIN, AnyVariant
 from store.ports import StoreError
 
 ROUNDS_MAX = 30
@@ -36,20 +37,22 @@ DEFAULT_EFFORT = TournamentEffort(
 
 def tournament(
     scenario: Scenario,
-    variants: Mapping[str, Variant],
+    variants: Mapping[str, AnyVariant],
     out: Path,
     effort: TournamentEffort = DEFAULT_EFFORT,
     *,
+    years: int = YEARS,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> TournamentResults:
     """Measure all entrants in rounds; results.json, report.html and figures/ in the new folder `out`.
 
+    years: for how many of them the partitions of designs with a table of their own must keep to their bound.
     Ctrl-C ends it early: what was measured is written. Raises ScenarioError for what the user can mend, HarnessError or
     StoreError when the machine or a node can't go on before a round was measured.
     """
     progress = progress or Silent()
-    entrants = entrants_of(scenario, variants)
+    entrants = entrants_of(scenario, variants, years)
     topology = entrants[PLAIN].scenario.topology
     memory_mib = available_memory_mib()
     refusal = Room(processors=processor_count(), memory_mib=memory_mib).refusal(topology.node_count)

@@ -13,6 +13,7 @@ from reports.results.matrix import figure_of
 from reports.results.tournament import DesignComparison, EntrantResult, QuantityResult
 from scenarios.spec import Validity
 from scenarios.texts.wording import counted, milliseconds, percent
+from store.roles import TableRole
 
 DOUBTFUL_TRIALS_MAX = 0.25  # of an entrant's trials that a late generator may have spoilt
 FAILED_SHARE_MAX = 0.01
@@ -58,12 +59,15 @@ def _entrant(
         if figure is not None:
             figures[quantity.name] = figure
     loaded = measured.loaded.get(name)
+    partition = entrant.schema.table(TableRole.INTERVALS).partition
     return EntrantResult(
         name=name,
         title=entrant.title,
         question=entrant.question,
-        alterations=entrant.scenario.store.alterations,
-        schema_name=entrant.scenario.store.schema_name,
+        alterations=entrant.changes,
+        schema_name=entrant.schema.name,
+        partition_rows_max=partition.rows,
+        partition_bytes_max=partition.bytes_max,
         rounds=sum(name in each for each in measured.rounds),
         figures=figures,
         disk_bytes_per_write=_disk(loaded),

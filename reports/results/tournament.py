@@ -45,15 +45,24 @@ class EntrantResult(ResultsPart):
     name: str
     title: str
     question: str
-    alterations: tuple[str, ...]
+    alterations: tuple[str, ...] = Field(description="CQL that makes it differ from the design that ships")
     schema_name: str
+    partition_rows_max: NonNegativeInt | None = Field(
+        default=None,
+        description="that a partition of the view of half-hours holds within the years that were asked for",
+    )
+    partition_bytes_max: NonNegativeInt | None = Field(default=None, description="likewise, before compression")
     rounds: NonNegativeInt
     figures: dict[str, Figure] = Field(description="by quantity: the mean over the rounds in which it took part")
     disk_bytes_per_write: NonNegativeFloat | None = Field(
         description="of all nodes, by write of the sample, once all was flushed and compacted"
     )
-    facts: tuple[TableFacts, ...] = Field(default=(), description="against the plain design's, row by row")
-    is_disqualified: bool = Field(description="it does not hold the same facts, and was not measured")
+    facts: tuple[TableFacts, ...] = Field(
+        default=(), description="rows against the plain design's, and half-hours of answers against the seed"
+    )
+    is_disqualified: bool = Field(
+        description="it does not hold the same facts or answers wrongly, and was not measured"
+    )
     left_out_after: NonNegativeInt | None = Field(
         description="rounds, when it was shown to be behind; None: it was not"
     )

@@ -67,8 +67,8 @@ def not_seen(results: TournamentResults) -> list[str]:
         "Compressors other than LZ4 are seen in what was compacted alone: a flush takes a fast one, unless the scenario has "
         "[topology.cassandra] flush_compression = 'table'.",
         "All designs share the nodes' heap, caches and compaction threads; each has its turn while the others rest.",
-        "Which facts a design holds is compared with the scenario's own one; that those are right, `meterstorm run` audits "
-        "against the seed.",
+        "Answers about half-hours are held against the seed, rows of all other tables against the plain design's: that those are "
+        "right, `meterstorm run` audits.",
     ]
 
 

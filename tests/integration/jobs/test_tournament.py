@@ -1,4 +1,4 @@
-"""A tournament on a real node: who forgets rows is disqualified, and the others are measured in rounds."""
+"""A tournament on a real node: who forgets rows or answers wrongly is disqualified, and the others are measured in rounds."""
 
 from pathlib import Path
 
@@ -27,24 +27,43 @@ alterations = ["ALTER TABLE {keyspace}.events_by_home WITH default_time_to_live 
 """
 
 
-def test_a_design_that_forgets_is_disqualified_and_the_others_race(tmp_path: Path) -> None:
+def wrong_by_one(folder: Path) -> Path:
+    """A user's design, as `schemas new` writes it, that asks for what is after the start of a day instead of from it on."""
+    assert CliRunner().invoke(app, ["schemas", "new", str(folder)]).exit_code == 0
+    queries = folder / "queries.toml"
+    text = queries.read_text()
+    assert text.count("interval_start >= ?") == 1
+    queries.write_text(text.replace("interval_start >= ?", "interval_start > ?"))
+    return folder
+
+
+def test_who_forgets_or_answers_wrongly_is_disqualified_and_the_others_race(tmp_path: Path) -> None:
     scenario, forgetful = tmp_path / "small.toml", tmp_path / "forgetful.toml"
     scenario.write_text(SCENARIO)
     forgetful.write_text(FORGETFUL)
+    wrong = wrong_by_one(tmp_path / "wrong")
     out = tmp_path / "out"
     options = ["--rounds", "5", "--seconds", "0.2", "--warm-s", "0", "--out", str(out)]
     result = CliRunner().invoke(
-        app, ["schemas", "compare", str(scenario), "--variants", f"{forgetful},uncompressed", *options]
+        app, ["schemas", "compare", str(scenario), "--variants", f"{forgetful},{wrong},textbook", *options]
     )
     assert result.exit_code == 1, result.output
     results = load_tournament(out)
     assert results.entrant("forgetful").is_disqualified and results.entrant("forgetful").rounds == 0
     assert sum(each.missing for each in results.entrant("forgetful").facts) > 0
-    assert results.entrant("uncompressed").rounds == results.entrant("plain").rounds == 5
-    assert all(each.is_same for each in results.entrant("uncompressed").facts)
-    # stored without compression the same rows take more of the disk
-    assert (results.entrant("uncompressed").disk_bytes_per_write or 0) > (
+    # each day's first half-hour is not in its answers; all that it wrote is as it should be
+    wrong_answers = [each for each in results.entrant("wrong").facts if not each.is_same]
+    assert [each.table for each in wrong_answers] == ["answers to read_intervals_day"]
+    assert wrong_answers[0].missing > 0 and not wrong_answers[0].extra and not wrong_answers[0].altered
+    assert results.entrant("wrong").is_disqualified and results.entrant("wrong").rounds == 0
+    assert results.entrant("textbook").rounds == results.entrant("plain").rounds == 5
+    for name in ("textbook", "plain"):
+        facts = results.entrant(name).facts
+        assert all(each.is_same for each in facts)
+        assert sum(each.rows for each in facts if each.table == "answers to read_intervals_day") > 1_000
+    # a row for each half-hour takes more of the disk
+    assert (results.entrant("textbook").disk_bytes_per_write or 0) > (
         results.entrant("plain").disk_bytes_per_write or 0
     )
-    assert results.unbeaten and "forgetful" not in results.unbeaten
+    assert results.unbeaten and not {"forgetful", "wrong"} & set(results.unbeaten)
     assert (out / "report.html").is_file()

@@ -6,7 +6,8 @@ import pytest
 
 from loadtests.tournament.entrants import ENTRANTS_MAX, entrants_of, round_order
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
-from scenarios.variant_file import PLAIN, new_variant_text, shipped_variants, variants_named
+from scenarios.variant_file import PLAIN, new_variant, shipped_variants, variants_named
+from store.roles import TableRole
 
 TINY = parse_scenario(
     """
@@ -60,7 +61,10 @@ def test_all_that_ship_can_take_part(tiny: Scenario) -> None:
         ("plain", "always takes part"),
         ("nothere.toml", "there is no such file"),
         ("Bad-Name.toml", "is no name"),
-        ("/etc/passwd\x1b[31m", "no variant"),
+        ("nothing", "there is no variant 'nothing'; those that ship are"),
+        ("here/nothing", "queries.toml: there is no such file; a design is a folder"),
+        ("/etc/passwd\x1b[31m", "is no name"),
+        ("mine.cql", "a file that ends in .toml, or a folder"),
     ],
 )
 def test_what_is_named_wrong_is_refused_in_a_sentence(named: str, told: str) -> None:
@@ -96,11 +100,19 @@ def test_a_variant_of_a_table_that_is_not_there_is_refused_by_its_name(tiny: Sce
 
 def test_the_new_file_is_a_variant_as_it_is(tiny: Scenario, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(new_variant_text(path))
+    for file, text in new_variant(path).items():
+        file.write_text(text)
     (variant,) = variants_named(str(path)).values()
     assert variant.title.startswith("mine") and "mine" in entrants_of(tiny, {"mine": variant})
     with pytest.raises(ScenarioError, match="is no name"):
-        new_variant_text(tmp_path / "Not A Name.toml")
+        new_variant(tmp_path / "Not A Name.toml")
+
+
+def test_a_design_of_a_folder_has_a_table_of_its_own_in_the_scenarios_store(tiny: Scenario) -> None:
+    textbook = entrants_of(tiny, variants_named("textbook"))["textbook"]
+    assert textbook.scenario.store == tiny.store and len(textbook.changes) == 3
+    assert textbook.schema.table(TableRole.INTERVALS).name == "half_hours_by_meter"
+    assert textbook.answer == {"interval_start": "interval_start", "wh": "wh"}
 
 
 def test_rounds_come_in_opposite_orders_from_the_seed() -> None:

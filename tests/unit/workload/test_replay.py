@@ -3,7 +3,6 @@
 import numpy as np
 
 from loadtests.workload.trace_source import TraceSource, make_templates
-from scenarios.operations import operations_of
 from scenarios.parts.pace import Shape
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
@@ -27,7 +26,7 @@ def scenario_of(replay_from_h: float) -> Scenario:
 def due_s_of(scenario: Scenario) -> np.ndarray:
     """When each operation of the workload is due, in wall time."""
     schema = SCHEMAS["home_months"]
-    templates = make_templates(scenario, schema, dict.fromkeys(operations_of(scenario), bytes(16)))
+    templates = make_templates(scenario, schema, dict.fromkeys((one.cql for one in schema.statements), bytes(16)))
     source = TraceSource(scenario, build_estate(scenario), templates, shard=0, shard_count=1)
     blocks = []
     while (block := source.next_block()) is not None:

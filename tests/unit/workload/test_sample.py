@@ -44,8 +44,9 @@ wall_s = 10
 
 
 def sample(given: Scenario) -> OperationBlock:
-    ids = {operation: operation.encode() for operation in operations_of(given)}
-    return sample_of(given, build_estate(given), "home_months", ids)
+    schema = SCHEMAS["home_months"]
+    ids = {schema.statement(operation).cql: operation.encode() for operation in operations_of(given)}
+    return sample_of(given, build_estate(given), schema, ids)
 
 
 def drained(source: SteadySource) -> np.ndarray:  # type: ignore[type-arg]

@@ -1,0 +1,164 @@
+"""Every design that ships answers rightly what the sample wrote; and each kind of wrong answer is found."""
+
+import datetime as dt
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from loadtests.sender.ring import ring_of_nodes
+from loadtests.tournament.answers import (
+    HalfHours,
+    MeterDays,
+    answer_difference,
+    answered_half_hours,
+    days_of,
+    latest_of,
+    questions_of,
+    wanted_half_hours,
+)
+from loadtests.tournament.entrants import ENTRANTS_MAX, entrants_of
+from loadtests.trials.load import SampleLoad
+from loadtests.workload.operations import lanes_of
+from loadtests.workload.sample import sample_of
+from scenarios.design_folder import DesignFolder
+from scenarios.domain import Operation
+from scenarios.operations import operations_of
+from scenarios.spec import parse_scenario
+from scenarios.variant_file import PLAIN, shipped_variants
+from sim.estate.model import build_estate
+from store.designs.design import OWN_ANSWER
+from store.ports import Values
+from store.roles import TableRole
+from store.tables import CqlType, Schema
+from tests.support.executed_frames import Row, rows_left
+
+SCENARIO = parse_scenario(
+    """
+title = "days with gaps, pushes and corrections"
+[estate]
+premises = 12
+read_schedules = { daily = 0.6, half_hourly = 0.4 }
+[reads]
+gap_share = 0.05
+duplicate_share = 0.05
+settlement_runs = [{ name = "sf", after_days = 1, share = 0.05 }]
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+days = 3
+wall_s = 60
+start = 2026-01-30
+""",
+    "test",
+)
+ESTATE = build_estate(SCENARIO)
+DESIGNS = {name: each for name, each in shipped_variants().items() if isinstance(each, DesignFolder)}
+assert len(DESIGNS) < ENTRANTS_MAX
+ENTRANTS = entrants_of(SCENARIO, DESIGNS)
+
+
+def loaded(schema: Schema) -> tuple[SampleLoad, list[Row]]:
+    """The sample in a schema's frames, and the rows that these leave in its table of half-hours."""
+    statements = [one for operation in operations_of(SCENARIO) for one in schema.statements_of(operation)]
+    ids = {one.cql: number.to_bytes(16, "big") for number, one in enumerate(statements)}
+    load = SampleLoad(
+        name="a load",
+        scenario=SCENARIO,
+        sample=sample_of(SCENARIO, ESTATE, schema, ids),
+        lanes=tuple(lane.operation for lane in lanes_of(SCENARIO)),
+        writes=frozenset({Operation.INGEST_READING, Operation.INGEST_REVISION}),
+        written=(),
+        statements=(),
+        ring=ring_of_nodes([(("a", 1), "north")]),
+    )
+    by_id = {ids[one.cql]: one for one in statements}
+    return load, rows_left(load.sample, by_id, schema.table(TableRole.INTERVALS))
+
+
+def answers_of(schema: Schema, rows: Sequence[Row], questions: Sequence[Values]) -> list[list[Any]]:
+    """Each question's rows, by the conditions that its SELECT states, as cassandra-driver would give them."""
+    (statement,) = schema.table(TableRole.INTERVALS).queries
+    where = statement.cql.split(" WHERE ")[1].split(" ORDER ")[0]
+    conditions = [each.split() for each in where.split(" AND ")]
+    names = [bind.name for bind in statement.binds]
+    instants = {one.name for one in schema.table(TableRole.INTERVALS).columns if one.type is CqlType.TIMESTAMP}
+    told = {"=": int.__eq__, "<": int.__lt__, "<=": int.__le__, ">": int.__gt__, ">=": int.__ge__}
+    found: list[list[Any]] = []
+    for asked in questions:
+        chosen = [
+            row
+            for row in rows
+            if all(told[op](row[column], asked[name]) for (column, op, _), name in zip(conditions, names, strict=True))
+        ]
+        found.append(
+            [
+                SimpleNamespace(
+                    **{
+                        name: dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=value) if name in instants else value
+                        for name, value in row.items()
+                    }
+                )
+                for row in chosen
+            ]
+        )
+    return found
+
+
+@pytest.mark.parametrize("name", list(ENTRANTS))
+def test_a_design_that_ships_answers_each_half_hour_of_the_seed(name: str) -> None:
+    entrant = ENTRANTS[name]
+    load, rows = loaded(entrant.schema)
+    days = days_of(load, ESTATE)
+    wanted = wanted_half_hours(load, days, ESTATE)
+    assert len(wanted.key) > 1_000 and len(days.meter) > 30
+    answers = answers_of(entrant.schema, rows, questions_of(entrant.schema, days, ESTATE))
+    held = latest_of(*answered_half_hours(answers, entrant.answer, days, ESTATE, 0))
+    found = answer_difference("north", wanted, held, days, ESTATE)
+    assert found.is_same and found.rows == len(wanted.key), found
+
+
+def test_a_lost_correction_a_lost_row_and_one_too_many_are_found() -> None:
+    schema = ENTRANTS[PLAIN].schema
+    load, rows = loaded(schema)
+    days = days_of(load, ESTATE)
+    wanted = wanted_half_hours(load, days, ESTATE)
+    questions = questions_of(schema, days, ESTATE)
+
+    def found(kept: Sequence[Row]) -> tuple[int, int, int]:
+        told = answered_half_hours(answers_of(schema, kept, questions), OWN_ANSWER, days, ESTATE, 0)
+        held = answer_difference("north", wanted, latest_of(*told), days, ESTATE)
+        return held.missing, held.extra, held.altered
+
+    corrections = [row for row in rows if row["revision"] == 1]
+    assert corrections
+    missing, extra, altered = found([row for row in rows if row is not corrections[0]])
+    assert (missing + altered, extra) == (1, 0)
+    upload = next(row for row in rows if row["slot_count"] == 48)
+    assert found([row for row in rows if row is not upload])[0] > 40
+    assert found([*rows, {**corrections[0], "revision": 2, "values_wh": [123_456]}]) == (0, 0, 1)
+
+
+def halves(*rows: tuple[int, int, int]) -> HalfHours:
+    key, revision, wh = np.array(rows, np.int64).reshape(-1, 3).T
+    return latest_of(key, revision, wh)
+
+
+def test_of_a_half_hour_the_latest_revision_that_is_known_counts() -> None:
+    told = halves((7, 0, 100), (7, 1, 90), (7, -1, 80), (8, 0, -1), (8, -1, 55), (9, 0, -1), (3, 0, 1), (3, 0, 1))
+    assert told.key.tolist() == [3, 7, 8] and told.wh.tolist() == [1, 90, 55]
+    assert halves((7, 0, 1), (7, 0, 2), (7, 0, 2)).wh.tolist() == [-2]  # two things are said of it
+    assert halves((7, 0, 1), (7, 0, 2), (7, 1, 3)).wh.tolist() == [3]
+    assert halves().key.tolist() == []
+
+
+def test_rows_that_are_of_no_day_of_the_question_are_one_too_many() -> None:
+    days = MeterDays(meter=np.array([0, 1]), first_slot=np.array([0, 48], np.int32))
+    far = SimpleNamespace(interval_start=dt.datetime(1970, 1, 1), revision=0, values_wh=[5])
+    early = SimpleNamespace(interval_start=dt.datetime(2026, 1, 30), revision=0, values_wh=[7])
+    told = answered_half_hours([[far], [early]], OWN_ANSWER, days, ESTATE, 0)
+    found = answer_difference("north", halves(), latest_of(*told), days, ESTATE)
+    assert (found.missing, found.extra, found.altered) == (0, 2, 0)
+    assert cast(str, found.examples[0]).startswith("extra: ")
