@@ -45,7 +45,7 @@ class HalfHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterDays:
+class AskedDays:
     """UTC days of meters: meter int64[n], first_slot int32[n], counted from the scenario's start."""
 
     meter: Int64s
@@ -76,7 +76,7 @@ def prove_answers(
     return tuple(found)
 
 
-def wanted_half_hours(load: SampleLoad, days: MeterDays, estate: EstateModel) -> HalfHours:
+def wanted_half_hours(load: SampleLoad, days: AskedDays, estate: EstateModel) -> HalfHours:
     """What the answers about these days must come to after the sample's writes, by the question and the slot."""
     return _of_days(_written_half_hours(load, estate), days, estate)
 
@@ -125,7 +125,7 @@ def latest_of(key: Int64s, revision: Int64s, wh: Int64s) -> HalfHours:
     return HalfHours(key=key[is_last], wh=np.where(least == wh, wh, _UNCERTAIN_WH)[is_last])
 
 
-def days_of(load: SampleLoad, estate: EstateModel) -> MeterDays:
+def days_of(load: SampleLoad, estate: EstateModel) -> AskedDays:
     """Every day that the sample writes half-hours of, or asks for, once."""
     lanes = lanes_of(load.scenario)
     told = (Operation.INGEST_READING, Operation.INGEST_REVISION, Operation.READ_INTERVALS_DAY)
@@ -135,10 +135,10 @@ def days_of(load: SampleLoad, estate: EstateModel) -> MeterDays:
     rows = load.sample.rows[chosen]
     slots = estate.slots_per_day
     pairs = np.unique(np.stack([rows["meter"].astype(np.int64), rows["first_slot"].astype(np.int64) // slots]), axis=1)
-    return MeterDays(meter=pairs[0], first_slot=(pairs[1] * slots).astype(np.int32))
+    return AskedDays(meter=pairs[0], first_slot=(pairs[1] * slots).astype(np.int32))
 
 
-def questions_of(schema: Schema, days: MeterDays, estate: EstateModel) -> list[Values]:
+def questions_of(schema: Schema, days: AskedDays, estate: EstateModel) -> list[Values]:
     """The bound values of the schema's question for each day, by name."""
     premises, is_gas = split_meter(estate, days.meter)
     day_start_us = start_us_of(estate) + days.first_slot.astype(np.int64) * estate.slot_us
@@ -151,7 +151,7 @@ def questions_of(schema: Schema, days: MeterDays, estate: EstateModel) -> list[V
 
 
 def answered_half_hours(
-    answers: Sequence[Iterable[Any]], answer: Answer, days: MeterDays, estate: EstateModel, first: int
+    answers: Sequence[Iterable[Any]], answer: Answer, days: AskedDays, estate: EstateModel, first: int
 ) -> tuple[Int64s, Int64s, Int64s]:
     """What rows of answers say: of question and slot the key, of its row the revision, and the energy; int64[n] each.
 
@@ -188,7 +188,7 @@ def _values_in(row: Any, columns: Answer) -> Sequence[int]:
     return values or ()
 
 
-def _of_days(written: HalfHours, days: MeterDays, estate: EstateModel) -> HalfHours:
+def _of_days(written: HalfHours, days: AskedDays, estate: EstateModel) -> HalfHours:
     """The half-hours of each question, keyed by the question."""
     slots = estate.slots_per_day
     at = (days.meter << _SLOT_BITS)[:, np.newaxis] + days.first_slot.astype(np.int64)[:, np.newaxis] + np.arange(slots)
@@ -199,7 +199,7 @@ def _of_days(written: HalfHours, days: MeterDays, estate: EstateModel) -> HalfHo
 
 
 def answer_difference(
-    dc: str, wanted: HalfHours, held: HalfHours, days: MeterDays, estate: EstateModel
+    dc: str, wanted: HalfHours, held: HalfHours, days: AskedDays, estate: EstateModel
 ) -> TableDifference:
     """What is wrong in answers, half-hour by half-hour. Both are keyed by the question and the slot. Pure."""
     missing = np.setdiff1d(wanted.key, held.key)
@@ -222,7 +222,7 @@ def answer_difference(
     )
 
 
-def _half_hour_text(key: int, days: MeterDays, estate: EstateModel) -> str:
+def _half_hour_text(key: int, days: AskedDays, estate: EstateModel) -> str:
     premises, is_gas = split_meter(estate, days.meter[[key >> _SLOT_BITS]])
     at_us = start_us_of(estate) + (key & ((1 << _SLOT_BITS) - 1)) * estate.slot_us
     instant = np.datetime64(at_us, "us").astype("datetime64[m]")

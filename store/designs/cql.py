@@ -302,7 +302,8 @@ class _Reader:
         return tuple(found)
 
     def type(self) -> str:
-        found, depth = [], 0
+        found: list[str] = []
+        depth = 0
         while not self.is_done:
             text = self.peek()
             if depth == 0 and (text in (",", ")", "static", "primary") or (found and text != "<")):

@@ -10,8 +10,8 @@ import pytest
 
 from loadtests.sender.ring import ring_of_nodes
 from loadtests.tournament.answers import (
+    AskedDays,
     HalfHours,
-    MeterDays,
     answer_difference,
     answered_half_hours,
     days_of,
@@ -155,7 +155,7 @@ def test_of_a_half_hour_the_latest_revision_that_is_known_counts() -> None:
 
 
 def test_rows_that_are_of_no_day_of_the_question_are_one_too_many() -> None:
-    days = MeterDays(meter=np.array([0, 1]), first_slot=np.array([0, 48], np.int32))
+    days = AskedDays(meter=np.array([0, 1]), first_slot=np.array([0, 48], np.int32))
     far = SimpleNamespace(interval_start=dt.datetime(1970, 1, 1), revision=0, values_wh=[5])
     early = SimpleNamespace(interval_start=dt.datetime(2026, 1, 30), revision=0, values_wh=[7])
     told = answered_half_hours([[far], [early]], OWN_ANSWER, days, ESTATE, 0)
