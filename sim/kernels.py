@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from numba import config
 
 from sim.compiler.cache import choose_cache
-from sim.compiler.dispatcher import KernelDispatcher
+from sim.compiler.dispatcher import KernelDispatcher, KernelFiles
 from sim.compiler.sources import imports, sources_of, stamp_of, stamp_of_code
 
 P = ParamSpec("P")
@@ -56,9 +56,10 @@ def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
         code = stamp_of_code(Path(function.__code__.co_filename).resolve())
         for each in (dispatcher, dispatcher.part):
             each.enable_caching()
-            cache_file = each._cache._cache_file
-            each.lock_path = Path(cache_file._index_path).with_suffix(".lock")
-            cache_file._source_stamp = (cache_file._source_stamp, code)
+            cache = each._cache
+            stamp = (cache._cache_file._source_stamp, code)
+            cache._cache_file = KernelFiles(cache.cache_path, cache._impl.filename_base, stamp)
+            each.lock_path = Path(cache._cache_file._index_path).with_suffix(".lock")
     return dispatcher
 
 

@@ -4,10 +4,13 @@ The hold is a listening socket, which the kernel lets go of with the process, so
 """
 
 import errno
+import shlex
 import socket
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import psutil
 
 from loadtests.cluster.layout import NATIVE_PORT, STORAGE_PORT
 from loadtests.errors import HarnessError
@@ -15,6 +18,7 @@ from loadtests.errors import HarnessError
 BLOCK_COUNT = 255
 HOLD_HOST = 254  # above any node's: a topology has at most 8 x 32 nodes, but no machine runs 253 of them
 NODE_COUNT_MAX = HOLD_HOST - 1
+COMMAND_LENGTH_MAX = 200  # of a holder's command line, as it is told
 
 
 class AddressesTaken(HarnessError):
@@ -60,12 +64,11 @@ def claim_block(block: int, node_count: int) -> AddressBlock:
     hold = socket.socket()
     try:
         hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(
-            hold,
-            f"127.42.{block}.{HOLD_HOST}",
-            STORAGE_PORT,
-            f"another cluster holds addresses 127.42.{block}.*; stop it",
-        )
+        held = f"127.42.{block}.{HOLD_HOST}"
+        try:
+            _bind(hold, held, STORAGE_PORT, f"another cluster holds addresses 127.42.{block}.*")
+        except AddressesTaken as taken:
+            raise AddressesTaken(f"{taken}{_holder(held)}; wait until it has ended, or stop it") from taken
         hold.listen(1)
         addresses = tuple(f"127.42.{block}.{host}" for host in range(1, node_count + 1))
         for address in addresses:
@@ -90,3 +93,13 @@ def _bind(sock: socket.socket, address: str, port: int, when_taken: str) -> None
                 f"this machine has no loopback address {address}; add it (macOS: sudo ifconfig lo0 alias {address})"
             ) from error
         raise HarnessError(f"can't listen on {address}:{port}: {error}") from error
+
+
+def _holder(address: str) -> str:
+    """Which process holds a block by its socket on `address`, in words; nothing where the system does not tell."""
+    try:
+        held = (address, STORAGE_PORT)
+        pid = next(one.pid for one in psutil.net_connections("tcp") if one.laddr == held and one.pid is not None)
+        return f", that of process {pid} ({shlex.join(psutil.Process(pid).cmdline())[:COMMAND_LENGTH_MAX]})"
+    except (StopIteration, psutil.Error, OSError):
+        return ""

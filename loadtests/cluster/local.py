@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from loadtests.cluster import health, machine
-from loadtests.cluster.addresses import AddressBlock, claim_block, claim_free_block
+from loadtests.cluster.addresses import AddressBlock, AddressesTaken, claim_block, claim_free_block
 from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.jars import cassandra_version, locked_jars, ready_jars
 from loadtests.cluster.java import find_java
@@ -96,7 +96,7 @@ class LocalCluster:
         size = _room_for(record, folder)
         java = find_java()
         paths = ready_jars(locked_jars(record.cassandra), progress)
-        block = _claim(record)
+        block = _claim(record, folder)
         cluster = cls(record.with_block(block.block), folder, block, keep=keep)
         try:
             cluster.record.write(folder)
@@ -247,11 +247,17 @@ class LocalCluster:
         self.stop()
 
 
-def _claim(record: ClusterRecord) -> AddressBlock:
-    """The addresses of `record`, or any that are free for a new cluster."""
+def _claim(record: ClusterRecord, folder: Path) -> AddressBlock:
+    """The addresses of `record`, or any that are free for a new cluster. Raises HarnessError when there are none."""
     if record.block is None:
         return claim_free_block(record.topology.node_count)
-    return claim_block(record.block, record.topology.node_count)
+    try:
+        return claim_block(record.block, record.topology.node_count)
+    except AddressesTaken as taken:
+        raise HarnessError(
+            f"the cluster kept in {folder} can't come up on its former addresses, and its nodes know each other by no others: "
+            f"{taken}"
+        ) from taken
 
 
 def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:

@@ -32,13 +32,16 @@ OPERATION = np.dtype(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationBlock:
-    """Operations in due order and their frames. rows: OPERATION[n]; frames: uint8[total], stream ids still 0."""
+    """Operations in due order and their frames. rows: OPERATION[n]; frames: uint8[total], stream ids still 0.
+
+    Both lie in memory without gaps: kernels that are called without Numba's dispatch do not look.
+    """
 
     rows: NDArray[np.void]
     frames: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        assert self.rows.dtype == OPERATION
+        assert self.rows.dtype == OPERATION and self.rows.flags.c_contiguous
         assert self.frames.dtype == np.uint8 and self.frames.flags.c_contiguous
         if len(self.rows):
             assert (np.diff(self.rows["due_us"]) >= 0).all(), "operations of a block are not in due order"

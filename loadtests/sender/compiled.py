@@ -66,4 +66,5 @@ def _ready(kernel: Any, is_needed: bool, *arguments: Any) -> Any:
     if not is_needed:
         return kernel
     kernel(*arguments)
-    return kernel.overloads[kernel.signatures[-1]].entry_point
+    # Of these types, and not the latest that was compiled: it takes what it is given for arrays of its own types.
+    return kernel.overloads[tuple(map(kernel.typeof_pyval, arguments))].entry_point

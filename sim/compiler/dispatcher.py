@@ -10,6 +10,9 @@ too is compiled for each.
 
 Processes that start together would each compile the same kernels, and each overwrite the index of what the other has
 kept. So the second waits for the first, kernel by kernel, and loads what that one has kept.
+
+Numba writes the index of what is kept first, and then the machine code, over a file that may be left of an earlier state of the
+sources. Of a process that was killed in between the next ones would take the old machine code for the new.
 """
 
 import fcntl
@@ -18,7 +21,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.types.misc import unliteral
@@ -73,6 +76,15 @@ class KernelDispatcher(LockedDispatcher):
     def get_overload(self, sig: Any) -> Any:
         """What another kernel calls."""
         return self.part.get_overload(sig)
+
+
+class KernelFiles(IndexDataCacheFile):
+    """The index and the files of one kernel; no index leads to a file that is older than it."""
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        for name in set(overloads.values()) - set(self._load_index().values()):
+            Path(self._data_path(name)).unlink(missing_ok=True)
+        super()._save_index(overloads)
 
 
 class PartCache(FunctionCache):

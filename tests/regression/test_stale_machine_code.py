@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import config
 
+from sim.compiler.dispatcher import KernelFiles
 from sim.compiler.sources import imports, sources_of, stamp_of
+from sim.kernels import stamped_kernel
 
 CALLER = """
 from {decorators} import {decorator}
@@ -73,6 +76,37 @@ def test_a_changed_leaf_or_constant_of_another_folder_is_compiled_in(
     assert run(tmp_path, more=2, price=10, **given) == 30
     assert run(tmp_path, more=2, price=7, **given) == 21
     assert list(tmp_path.rglob("caller.caller-*.nbi")), "nothing was kept, so nothing was shown"
+
+
+def once(count: int) -> int:
+    return count
+
+
+def test_a_process_killed_between_index_and_machine_code_leaves_no_old_code_that_counts_as_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    def missed(stamp: str, *, is_killed: bool = False) -> int:
+        """How often the kernel of a state of the sources is compiled, where it is not found."""
+        monkeypatch.setattr("sim.kernels.stamp_of_code", lambda _: stamp)
+        with monkeypatch.context() as dying:
+            if is_killed:
+                dying.setattr(KernelFiles, "_save_data", killed)
+            kept = stamped_kernel(once)
+            assert kept(3) == 3
+        return sum(kept.stats.cache_misses.values())
+
+    assert missed("old") == 1 and missed("old") == 0
+    with pytest.raises(Killed):
+        missed("new", is_killed=True)
+    assert missed("new") == 1 and missed("new") == 0
 
 
 @pytest.fixture

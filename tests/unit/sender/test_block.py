@@ -57,3 +57,8 @@ def test_a_block_out_of_order_or_with_a_frame_outside_is_refused() -> None:
     rows["frame_size"] = 4
     with pytest.raises(AssertionError, match="outside"):
         OperationBlock(rows=rows, frames=np.zeros(3, dtype=np.uint8))
+
+
+def test_rows_with_gaps_between_them_are_refused() -> None:
+    with pytest.raises(AssertionError):
+        OperationBlock(rows=np.zeros(4, dtype=OPERATION)[::2], frames=np.zeros(0, dtype=np.uint8))
