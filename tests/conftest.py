@@ -4,12 +4,14 @@ Tests run on up to four processors (pytest-xdist), a file at a time, in the orde
 nodes come first. All files that ask for the shared cluster run on one worker, which is why they are named here.
 """
 
+import faulthandler
 import os
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -62,6 +64,16 @@ class FileScheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return "the shared cluster" if file.startswith(ON_SHARED_CLUSTER) else file
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Of a process that crashes the stack of the thread that did it is told, and of no other.
+
+    Python tells the youngest thread first: behind those of the driver a log that is cut had lost the one that mattered.
+    """
+    if config.pluginmanager.has_plugin("faulthandler"):
+        faulthandler.enable(file=config.stash[fault_handler_stderr_fd_key], all_threads=False)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
