@@ -8,7 +8,8 @@ Source: Cassandra 5.0, org.apache.cassandra.db.virtual.InternodeOutboundTable; i
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,6 +26,9 @@ OUTBOUND = "SELECT dc, sent_bytes, pending_count FROM system_views.internode_out
 TASKS = "SELECT name, active_tasks, pending_tasks FROM system_views.thread_pools"
 FLUSH = "ALTER TABLE {table} WITH memtable_flush_period_in_ms = {period_ms}"
 FLUSH_MS = 1_000
+COMPACTION = "SELECT compaction FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
+# The next flush brings a second file, and two of any size below 50 MiB are one bucket of size-tiered compaction.
+COMPACT_ALL = {"class": "SizeTieredCompactionStrategy", "min_threshold": "2"}
 # Pools whose work belongs to what was sent; compactions, which go on for long, are counted as they come.
 AT_WORK = ("MutationStage", "ReadStage", "RequestResponseStage", "Native-Transport-Requests")
 SETTLE_S_MAX = 60.0
@@ -51,6 +55,11 @@ def processor_s(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | 2)
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
+
+
+def _compact_by(table: str, options: Mapping[str, str]) -> str:
+    said = ", ".join(f"'{name}': '{value}'" for name, value in options.items())
+    return f"ALTER TABLE {table} WITH compaction = {{{said}}}"
 
 
 class NodeCounters:
@@ -84,9 +93,29 @@ class NodeCounters:
 
         By the table's option: there is no nodetool here, and the nodes have no JMX port.
         """
+        self._alter(FLUSH.format(table=table, period_ms=period_ms) for table in tables)
+
+    @contextmanager
+    def compacting_all(self, tables: Sequence[str]) -> Iterator[None]:
+        """Within it each flush of a table (keyspace-qualified) makes one file of all that it has; then it is as before.
+
+        A table that is not written to stays as it is. Raises HarnessError.
+        """
+        before = {table: self._compaction_of(table) for table in tables}
+        self._alter(_compact_by(table, COMPACT_ALL) for table in tables)
+        yield
+        self._alter(_compact_by(table, options) for table, options in before.items())
+
+    def _compaction_of(self, table: str) -> Mapping[str, str]:
+        try:
+            return dict(self._session.execute(COMPACTION, table.split(".")).one().compaction)
+        except FAILURES as error:
+            raise HarnessError(f"a node does not tell how {table} is compacted: {error}") from error
+
+    def _alter(self, statements: Iterable[str]) -> None:
         with one_after_the_other(self._session) as ddl:
-            for table in tables:
-                ddl(FLUSH.format(table=table, period_ms=period_ms))
+            for statement in statements:
+                ddl(statement)
         if not self._driver.control_connection.wait_for_schema_agreement(wait_time=SETTLE_S_MAX):
             raise HarnessError(
                 f"the nodes don't agree on the tables' options after {SETTLE_S_MAX:g} s: is a node down?"

@@ -17,7 +17,7 @@ from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
-from loadtests.trials.load import fill, make_load
+from loadtests.trials.load import fill, make_load, touch
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
 from scenarios.domain import Operation
 from scenarios.variant_file import PLAIN
@@ -142,13 +142,23 @@ def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -
 def _fill(
     benches: Mapping[str, Bench], counters: NodeCounters, measured: TournamentMeasurements, progress: Progress
 ) -> None:
-    """Send each the whole sample, and wait until all is flushed and compacted. From then on tables are flushed each second."""
+    """Send each the whole sample, and wait until all is flushed and compacted into one file a table.
+
+    From then on tables are flushed each second, and compacted as each design has it.
+    """
+    tables = [table for bench in benches.values() for table in bench.load.written_tables]
+    keyspaces = [bench.load.keyspace for bench in benches.values()]
     for name, bench in benches.items():
         progress(f"filling {name} with {len(bench.load.sample):,} operations")
         fill(bench.load)
     counters.settle()
-    counters.flush([table for bench in benches.values() for table in bench.load.written_tables], FLUSH_MS)
-    counters.wait_quiet_disks([bench.load.keyspace for bench in benches.values()], QUIET_S)
+    counters.flush(tables, FLUSH_MS)
+    counters.wait_quiet_disks(keyspaces, QUIET_S)
+    progress("compacting what they hold")
+    with counters.compacting_all(tables):
+        for bench in benches.values():
+            touch(bench.load)
+        counters.wait_quiet_disks(keyspaces, QUIET_S)
     for name, bench in benches.items():
         measured.loaded[name] = LoadedEntrant(
             writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)

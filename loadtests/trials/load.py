@@ -1,5 +1,6 @@
 """A keyspace with the tables of a scenario, and the sample of its operations, encoded for it."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from store.tables import Schema, Table
 FILL_S_MAX = 600.0
 FILL_PASSES_MAX = 3
 FILL_IN_FLIGHT = 32  # few: the nodes are cold
+TOUCHED = 100  # writes of each kind, so that each node that holds a table has some of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,15 @@ def make_load(
         statements=tuple(cql.format(keyspace=keyspace) for cql in ids),
         ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
     )
+
+
+def touch(load: SampleLoad) -> None:
+    """Send some writes of each kind again: the next flush of each table then has something to write. Raises HarnessError."""
+    is_write = np.array([operation in load.writes for operation in load.lanes])
+    operations = load.sample.rows["operation"]
+    chosen = [np.flatnonzero(operations == lane)[:TOUCHED] for lane in np.flatnonzero(is_write)]
+    rows = load.sample.rows[np.concatenate(chosen)]
+    fill(dataclasses.replace(load, sample=OperationBlock(rows=rows, frames=load.sample.frames)))
 
 
 def fill(load: SampleLoad) -> bool:

@@ -55,7 +55,7 @@ class EntrantResult(ResultsPart):
     rounds: NonNegativeInt
     figures: dict[str, Figure] = Field(description="by quantity: the mean over the rounds in which it took part")
     disk_bytes_per_write: NonNegativeFloat | None = Field(
-        description="of all nodes, by write of the sample, once all was flushed and compacted"
+        description="of all nodes, by write of the sample, once each table was compacted into one file"
     )
     facts: tuple[TableFacts, ...] = Field(
         default=(), description="rows against the plain design's, and half-hours of answers against the seed"

@@ -52,7 +52,7 @@ TOURNAMENT_TERMS = (
         "What one partition of the table of half-hours holds within the years that were asked for, by the design's key and the "
         "widths of its columns, before compression; of the design that ships, its declared bound. Not measured.",
     ),
-    ("On disk", "Bytes of all files on all nodes by write of the sample, flushed and compacted."),
+    ("On disk", "Bytes of all files on all nodes by write of the sample, flushed and compacted into one file a table."),
 )
 
 

@@ -48,7 +48,10 @@ def notes_of(results: TournamentResults) -> list[str]:
     for entrant in results.entrants:
         differing = [each for each in entrant.facts if not each.is_same]
         if differing:
-            words = facts_sentence(differing).replace("the candidate", entrant.name).replace("the baseline", PLAIN)
+            held_against = "the seed" if entrant.name == PLAIN else PLAIN
+            words = (
+                facts_sentence(differing).replace("the candidate", entrant.name).replace("the baseline", held_against)
+            )
             notes.append(f"Disqualified: {words}.")
         if entrant.left_out_after is not None:
             rounds = wording.counted(entrant.left_out_after, "round")
@@ -64,8 +67,8 @@ def not_seen(results: TournamentResults) -> list[str]:
     return [
         f"The tables hold {wording.counted(results.sample, 'operation')}: what compaction costs when "
         "a month or a year lies in the tables is not in these figures.",
-        "Compressors other than LZ4 are seen in what was compacted alone: a flush takes a fast one, unless the scenario has "
-        "[topology.cassandra] flush_compression = 'table'.",
+        "A flush compresses with LZ4 whatever the table says, unless the scenario has [topology.cassandra] flush_compression = "
+        "'table': bytes on disk are of compacted files, but what the rounds wrote was compressed otherwise by compaction alone.",
         "All designs share the nodes' heap, caches and compaction threads; each has its turn while the others rest.",
         "Answers about half-hours are held against the seed, rows of all other tables against the plain design's: that those are "
         "right, `meterstorm run` audits.",

@@ -1,5 +1,7 @@
 """A folder's design becomes a schema, or is refused with file, query, line and reason."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from scenarios.design_folder import load_design
 from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from scenarios.variant_file import SHIPPED, new_variant
+from store.designs.cql import read_tables
 from store.designs.design import Design, design_of
 from store.roles import TableRole
 from store.schemas import DEFAULT_SCHEMA
@@ -88,6 +91,17 @@ def test_all_that_ship_and_the_one_to_begin_with_are_designs(tmp_path: Path) -> 
         design = design_of(folder.name, load_design(folder), SMALL, 5)
         assert folder == begun or load_design(folder).question.endswith("?")
         assert 0 < design.partition.rows <= 100_000
+
+
+def test_the_page_shows_the_one_to_begin_with(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "schemas.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```(sql|toml)\n(.*?)```", page, re.DOTALL)
+    tables = next(text for kind, text in shown if kind == "sql")
+    queries = next(text for _, text in shown if "[write_intervals]" in text)
+    begun = new_variant(Path("wide"))
+    assert tomllib.loads(queries) == tomllib.loads(begun[Path("wide") / "queries.toml"])
+    (ours,), (theirs,) = read_tables(tables), read_tables(begun[Path("wide") / "tables.cql"])
+    assert ours.create == theirs.create
 
 
 def altered(before: str, after: str, *, queries: bool = True) -> dict[str, str]:
