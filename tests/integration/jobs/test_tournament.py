@@ -67,6 +67,6 @@ def test_who_forgets_or_answers_wrongly_is_disqualified_and_the_others_race(tmp_
     # A row for each half-hour takes more of the disk. The wrong design has the same table: what a flush compresses with LZ4 was
     # compacted, and so compressed as its table says.
     disk = {name: results.entrant(name).disk_bytes_per_write or 0 for name in ("plain", "wrong", "textbook")}
-    assert disk["textbook"] > disk["wrong"] > disk["plain"], disk
+    assert disk["textbook"] > max(disk["plain"], disk["wrong"]), disk
     assert results.unbeaten and not {"forgetful", "wrong"} & set(results.unbeaten)
     assert (out / "report.html").is_file()
