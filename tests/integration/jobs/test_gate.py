@@ -15,6 +15,7 @@ from reports.gate.page import write_gate_report
 from reports.results.gate import load_gate
 from scenarios.gate_file import GateAnswer
 
+pytestmark = pytest.mark.usefixtures("tables_unflushed")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "gate"
 # Short, and wide enough for any machine: what is tested is the way, from commits to files, not this machine's noise.
 CONFIG = """

@@ -45,8 +45,9 @@ series.electricity = [{series}]
 [run]
 start = {start}
 days = 2
-wall_s = 16
+wall_s = 8
 warm_up_s = 1
+warm_nodes_s = 0
 """
 
 

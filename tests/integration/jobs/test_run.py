@@ -51,8 +51,9 @@ rates.all.gas = "6.0504"
 series.electricity = [{half_hours}]
 [run]
 start = 2026-03-29 # has 46 half-hours in London, and a day of BST begins at 23:00 UTC
-wall_s = 16
+wall_s = 8
 warm_up_s = 1
+warm_nodes_s = 0
 """
 
 
@@ -163,8 +164,9 @@ backoff_s = 60.0
 attempts_max = 3
 [run]
 start = 2026-06-30 # July begins in London at 23:00 UTC
-wall_s = 20
+wall_s = 12
 warm_up_s = 1
+warm_nodes_s = 0
 """
 
 
@@ -336,7 +338,7 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
-    (tmp_path / "small.toml").write_text(small_text("meterstorm").replace("wall_s = 16", "wall_s = 60"))
+    (tmp_path / "small.toml").write_text(small_text("meterstorm").replace("wall_s = 8", "wall_s = 60"))
     run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
     await_line(run, "60 s:", 200)
     time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed

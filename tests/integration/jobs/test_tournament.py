@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from meterstorm.cli.app import app
 from reports.results.tournament import load_tournament
 
+pytestmark = pytest.mark.usefixtures("tables_unflushed")
 SCENARIO = """
 title = "A tournament's way"
 [estate]
