@@ -25,7 +25,7 @@ server_cpu = 10.0
 response = 10.0
 response_p99 = 10.0
 [effort]
-pairs_max = 20
+pairs_max = 60
 seconds = 0.3
 warm_s = 2.0
 """
