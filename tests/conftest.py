@@ -4,8 +4,8 @@ Tests run on up to four processors (pytest-xdist), a file at a time, in the orde
 nodes come first. All files that ask for the shared cluster run on one worker, which is why they are named here.
 """
 
-import faulthandler
 import contextlib
+import faulthandler
 import os
 import signal
 from collections.abc import Iterator
