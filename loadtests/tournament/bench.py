@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from cassandra.cluster import Cluster, Session
 from numpy.typing import NDArray
 
 from loadtests.cluster.connect import connect
@@ -17,11 +18,14 @@ from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
-from loadtests.trials.load import fill, make_load, touch
+from loadtests.trials.load import SampleLoad, fill, make_load, touch
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
 from scenarios.domain import Operation
+from scenarios.spec import ScenarioError
 from scenarios.variant_file import PLAIN
 from sim.estate.model import EstateModel, build_estate
+from store.cassandra.keyspace import REFUSALS
+from store.ports import StoreError
 from store.roles import TableRole
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
@@ -101,7 +105,7 @@ def hold_tournament(
         try:
             for name, entrant in entrants.items():
                 progress(f"making the tables of {name}")
-                load = make_load(driver, session, name, entrant.scenario, estate, design=entrant.schema)
+                load = load_of(entrant, driver, session, estate)
                 benches[name] = Bench(cluster=cluster, counters=counters, load=load)
         finally:
             driver.shutdown()
@@ -125,6 +129,17 @@ def hold_tournament(
             )
             active = _still_racing(active, measured, effort, progress)
             round_done()
+
+
+def load_of(entrant: Entrant, driver: Cluster, session: Session, estate: EstateModel) -> SampleLoad:
+    """Its tables, made, and its sample. Raises ScenarioError with the node's words for CQL of a design that it refuses."""
+    try:
+        return make_load(driver, session, entrant.name, entrant.scenario, estate, design=entrant.schema)
+    except (*REFUSALS, StoreError) as error:
+        cause = error if isinstance(error, REFUSALS) else error.__cause__
+        if entrant.design is None or not isinstance(cause, REFUSALS):
+            raise
+        raise ScenarioError(f"variant {entrant.name}: Cassandra refuses its CQL: {cause}") from error
 
 
 def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -> tuple[TableDifference, ...]:
