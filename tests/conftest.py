@@ -27,6 +27,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/backend/test_command_gateway.py",
     "tests/integration/cluster/test_local.py",
     "tests/integration/cluster/test_login.py",
+    "tests/integration/cluster/test_node_facts.py",
     "tests/integration/locust_fleet/test_fleet_run.py",
     "tests/integration/jobs/test_find_max.py",
     "tests/integration/jobs/test_quarter_hours.py",

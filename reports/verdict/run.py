@@ -92,7 +92,7 @@ def judge(
         *error_checks(operations, objectives, evidence, doubt),
         *generator_checks,
         *_node_checks(generator),
-        *_load_checks(operations),
+        *_load_checks(operations, undone),
         *_cut_off_checks(operations, undone),
         *evidence_checks(operations, evidence),
         *(_check(f"trouble_{i}", "validity", Verdict.INCONCLUSIVE, each) for i, each in enumerate(trouble, start=1)),
@@ -348,7 +348,7 @@ def _why_behind(dc: DcAudit, dcs: Sequence[DcAudit], data: StoredData) -> str | 
 # --- validity ---------------------------------------------------------------------------------------------------------
 
 
-def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
+def _load_checks(operations: Mapping[str, OperationResult], undone: Collection[Undone]) -> list[Check]:
     due = [each for each in operations.values() if each.is_open_loop]
     acknowledged, wanted = sum(each.ok for each in due), sum(each.offered for each in due)
     offered = sum(each.offered for each in operations.values())
@@ -366,6 +366,12 @@ def _load_checks(operations: Mapping[str, OperationResult]) -> list[Check]:
         load = _check("load", "validity", Verdict.PASS, sentence)
     if attempted < offered:
         sentence = f"{count(offered - attempted)} of {counted(offered, 'operation')} that fell due were never sent."
+        outcome = _check("every_outcome", "validity", Verdict.INCONCLUSIVE, sentence)
+    elif outcomes < attempted and Undone.STORM in undone:
+        sentence = (
+            f"{count(attempted - outcomes)} of {counted(attempted, 'operation')} that were sent have no outcome on record: "
+            "the storm was cut off."
+        )
         outcome = _check("every_outcome", "validity", Verdict.INCONCLUSIVE, sentence)
     elif outcomes != attempted:
         sentence = (

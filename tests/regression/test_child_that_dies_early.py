@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.cluster.connect import Endpoint
-from loadtests.errors import HarnessError
+from loadtests.errors import HarnessError, last_words
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm import coordinator
 from loadtests.workload.experiment import Experiment
@@ -57,3 +57,14 @@ def test_a_sender_that_dies_at_once_is_told_by_its_last_words(
         "sender 0 ended (exit code 1) before the trace did, saying: RuntimeError: cannot cache function: no locator "
         f"available; see {log}"
     )
+
+
+def test_what_a_sender_only_noted_before_it_was_killed_is_not_told_as_its_last_words(tmp_path: Path) -> None:
+    log = tmp_path / "shard-0.log"
+    log.write_text("2026-11-29 15:52:37,555 INFO cassandra.cluster New Cassandra host <Host> discovered\n")
+    assert last_words(log) == ""
+    with log.open("a") as more:
+        more.write(
+            "2026-11-29 15:52:37,601 WARNING loadtests.sender node lost\n2026-11-29 INFO cassandra.pool closed\n\n"
+        )
+    assert last_words(log) == "2026-11-29 15:52:37,601 WARNING loadtests.sender node lost"

@@ -14,6 +14,7 @@ from reports.results.run import (
     Lateness,
     RuleCheck,
     TableAudit,
+    Undone,
 )
 from reports.verdict.faults import fault_line
 from reports.verdict.objectives import ERRORS
@@ -338,6 +339,14 @@ def test_counts_that_disagree_are_inconclusive() -> None:
         the_reason(result)
         == "The bench's own counts disagree: 1,000 operations were sent, and 990 outcomes are recorded."
     )
+
+
+def test_operations_under_way_when_a_storm_was_cut_off_are_told_as_such() -> None:
+    """Of a run that was killed in its drain the bench's own counts were said to disagree."""
+    result = judged(operations={"ingest_reading": operation(ok=990)}, undone=(Undone.STORM,))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    sentence = "10 of 1,000 operations that were sent have no outcome on record: the storm was cut off."
+    assert sentence in [check.sentence for check in result.checks]
 
 
 def test_each_outcome_is_counted_once() -> None:
