@@ -2,14 +2,17 @@
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scenarios.design_folder import load_design
 from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from scenarios.variant_file import SHIPPED, new_variant
+from store.designs.columns import derived
 from store.designs.cql import read_tables
 from store.designs.design import Design, design_of
 from store.roles import TableRole
@@ -188,3 +191,30 @@ def test_half_a_folder_is_none(tmp_path: Path, kept: str, told: str) -> None:
             (tmp_path / name).unlink()
     with pytest.raises(ScenarioError, match=told):
         load_design(tmp_path)
+
+
+def test_a_question_without_a_part_of_the_routing_key_is_refused(tmp_path: Path) -> None:
+    queries = QUERIES.replace("home = ? AND month = ? AND fuel", "home = ? AND fuel").replace(
+        '"premises", "month", "fuel", "from"', '"premises", "fuel", "from"'
+    )
+    told = r"the routing key does not match: mine is keyed by \(home, month\), and month = \? is missing"
+    with pytest.raises(ScenarioError, match=told):
+        made(tmp_path, queries=queries)
+
+
+def test_of_several_rows_of_a_half_hour_the_question_says_which_is_later(tmp_path: Path) -> None:
+    tables = TABLES.replace("fuel, at)", "fuel, at, revision)")
+    assert made(tmp_path, tables).answer["revision"] == "revision"
+    with pytest.raises(ScenarioError, match="nothing says which is later"):
+        made(tmp_path, tables, QUERIES.replace("SELECT at, revision, wh", "SELECT at, wh"))
+
+
+def test_buckets_hold_what_the_page_says() -> None:
+    start = datetime(2026, 3, 29, 13, 30, tzinfo=UTC)
+    columns = {"from": np.array([int(start.timestamp()) * 1_000]), "month": np.array([202603])}
+    days = (start - datetime(1970, 1, 1, tzinfo=UTC)).days
+    expected = {"epoch_day": days, "epoch_week": days // 7, "year": 2026, "day": 29, "slot": 27}
+    found = derived(columns, expected, 1_800_000_000)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: [value] for name, value in expected.items()
+    }
