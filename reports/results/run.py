@@ -12,7 +12,9 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.parts import Check, ResultsPart, TopologyResult, Verdict
+from scenarios.calendar import GREAT_BRITAIN
 from scenarios.domain import CommandState
+from scenarios.parts.estate import TimeZone
 
 NOT_SENT = "not_sent"
 CUT_OFF_KINDS = ("not_drained", NOT_SENT)  # kinds of error by which the bench itself ends an operation
@@ -191,6 +193,7 @@ class AuditExample(ResultsPart):
     )
     slot_start: AwareDatetime | None
     slot_minutes: Literal[15, 30] = Field(default=30, description="how long the estate's slots are")
+    time_zone: TimeZone = Field(default=GREAT_BRITAIN.zone, description="of the homes: times are told by its clock")
     expected: int | str | None
     found: int | str | None
 

@@ -1,9 +1,10 @@
 """A fault of the data in one line: of which meter and half-hour, in which table and DCs, what is there and what should be."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from reports.results.run import AuditExample, RuleCheck
-from scenarios.calendar.london import local_text
+from scenarios.calendar import local_text
 from scenarios.texts.wording import counted, listed
 
 
@@ -16,11 +17,11 @@ def meter_text(example: AuditExample) -> str:
 
 
 def start_text(example: AuditExample) -> str | None:
-    """The half-hour's start in local time."""
+    """The half-hour's start by the clock of the homes' zone."""
     if example.slot_start is None:
         return None
     since = example.slot_start - datetime(1970, 1, 1, tzinfo=UTC)
-    return local_text(round(since.total_seconds() * 1_000_000))
+    return local_text(since // timedelta(microseconds=1), ZoneInfo(example.time_zone))
 
 
 def dcs_text(example: AuditExample) -> str:

@@ -9,7 +9,7 @@ Days are counted since 1970-01-01 of the local calendar. Zone data: the machine'
 
 import itertools
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -210,6 +210,19 @@ def day_of_its_month(day: int) -> int:
 def day_text(day: int) -> str:
     """A day, since 1970, as people write it: 2026-07-01."""
     return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def local_text(instant_us: int, zone: tzinfo) -> str:
+    """An instant [us since the Unix epoch] as a clock on a zone's walls shows it: "2026-06-15 00:30 BST".
+
+    Seconds where there are any. An instant that no calendar has is given as it is.
+    """
+    try:
+        local = (_EPOCH_INSTANT + instant_us * _US).astimezone(zone)
+    except OverflowError:
+        return f"{instant_us} us since 1970"
+    clock = "%H:%M:%S.%f" if instant_us % 1_000_000 else "%H:%M:%S" if instant_us % 60_000_000 else "%H:%M"
+    return f"{local:%Y-%m-%d {clock} %Z}"
 
 
 @lru_cache(maxsize=64)

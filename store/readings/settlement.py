@@ -1,7 +1,8 @@
 """The industry's view: what each meter used in the periods of a settlement date, as known at an instant. Pure.
 
-A settlement date is a local day of 46, 48 or 50 periods, so it may reach into two UTC days. Half-hours are settled by Great
-Britain's clock (`scenarios.calendar.settlement`), quarter-hours by that of their own calendar, 92, 96 or 100 a day. A
+A settlement date is a day of 46, 48 or 50 periods by the clock of the market, which is that of the calendar; of quarter-hours
+92, 96 or 100. So it may reach into two UTC days. A keyspace of half-hours whose calendar is UTC was made before it had a zone,
+or by a caller who named none: it is settled by Great Britain's clock (`scenarios.calendar.settlement`), as it always was. A
 settlement run counts what had been received at its instant and nothing later: folded again at any time, it gives the same.
 """
 
@@ -12,7 +13,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.calendar import Calendar
+from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar
 from scenarios.calendar.settlement import half_hour_of, period_count, settlement_of
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Quality, SettlementRunCode
 from store.columns import Page, integers, take
@@ -43,8 +44,8 @@ def is_settled(fuel: int) -> bool:
 
 
 def dates_of(day_start_us: int, calendar: Calendar) -> tuple[date, ...]:
-    """The settlement dates that a UTC day has slots of: one, or in summer two."""
-    if calendar.slots_per_hour == 2:
+    """The settlement dates that a UTC day has slots of: one or two."""
+    if _is_british(calendar):
         day = _EPOCH + timedelta(days=day_start_us // DAY_US)
         return tuple(sorted({settlement_of(day, slot)[0] for slot in (0, SLOTS_PER_DAY - 1)}))
     days = {calendar.day_of(day_start_us), calendar.day_of(day_start_us + DAY_US - 1)}
@@ -60,11 +61,16 @@ def days_of(settlement_date: date, calendar: Calendar) -> tuple[int, ...]:
 def _periods_of(settlement_date: date, calendar: Calendar) -> tuple[int, int]:
     """When a settlement date begins [us since the Unix epoch], and how many periods it has."""
     day = epoch_days_of(settlement_date)
-    if calendar.slots_per_hour == 2:
+    if _is_british(calendar):
         first_day, first_slot = half_hour_of(settlement_date, 1)
         return epoch_days_of(first_day) * DAY_US + first_slot * calendar.slot_us, period_count(settlement_date)
     start_us = calendar.day_start_us(day)
     return start_us, (calendar.day_start_us(day + 1) - start_us) // calendar.slot_us
+
+
+def _is_british(calendar: Calendar) -> bool:
+    """Is it Great Britain's clock that half-hours are settled by? Its arithmetic needs no zone data, and has no last year."""
+    return calendar.slots_per_hour == 2 and calendar.zone in (GREAT_BRITAIN.zone, UTC_CALENDAR.zone)
 
 
 def epoch_days_of(settlement_date: date) -> int:

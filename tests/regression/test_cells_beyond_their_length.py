@@ -1,6 +1,7 @@
 """A list of 51 values for 48 half-hours was verified; null, short and empty cells were decoded past their end."""
 
 import struct
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def test_an_integer_of_another_size_is_no_integer(estate: EstateModel, size: int
         other[column] = None if size is None else b"\x7f" * size
         page = page_of([other, right])
         assert held_integers(TABLE, page)[of.name][0] == NULL
-        assert cell_text(TABLE, page, 0, column).startswith("null" if size is None else f"{size} bytes, not ")
+        assert cell_text(TABLE, page, 0, column, UTC).startswith("null" if size is None else f"{size} bytes, not ")
         compared = compare_page(estate, ledger_of(estate), TABLE, page)
         assert compared.is_row_right.tolist() == [False, True], of.name
 
@@ -173,7 +174,9 @@ def seen(estate: EstateModel, ledger: Ledger, table: Table, page: TablePage) -> 
     compared = compare_page(estate, ledger, table, page)
     lists = [(one.tolist(), length) for one, length in ((page.list_lengths(AT), NO_LIST),)]
     texts = [
-        cell_text(table, page, row, column) for row in range(page.row_count) for column in range(len(table.columns))
+        cell_text(table, page, row, column, UTC)
+        for row in range(page.row_count)
+        for column in range(len(table.columns))
     ]
     return (
         compared.is_row_right.tolist(),

@@ -3,6 +3,8 @@
 Nothing was lost, and the view's rows were all judged to be right; yet "usage_by_fuel is what its event log comes to" said no.
 """
 
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from store.readings.store import HomeReadings
 from store.schemas import SCHEMAS
 
 SCHEMA = SCHEMAS["home_months"]
+LONDON = ZoneInfo("Europe/London")
 HOMES, PUSHES, DOUBTED, HOME_IN_DOUBT = 4, 6, 2, 1
 
 SCENARIO = Scenario.model_validate(
@@ -67,9 +70,9 @@ def test_homes_in_doubt_are_left_out_of_the_rule_and_told(estate: EstateModel, v
     (table,) = (table for table in SCHEMA.tables if table.name == view)
     pages = [page for piece in runner.pieces() for page in runner.scan(table, ["premises"], piece)]
     premises = [home for page in pages for home in integers(page, "premises").tolist()]
-    assert check_views(view, len(premises), store.verify(view)).faults == 1  # view and log do differ
+    assert check_views(view, len(premises), store.verify(view), LONDON).faults == 1  # view and log do differ
     is_settled = settled_homes(estate, ledger)
-    checked = check_settled_view(view, premises, store.verify(view), is_settled, "3 of 9 parts of the ring")
+    checked = check_settled_view(view, premises, store.verify(view), is_settled, "3 of 9 parts of the ring", LONDON)
     assert (checked.is_right, checked.counted) == (True, len(premises) - len(estate.fuels))
     assert checked.sample == (
         f"3 of 9 parts of the ring; {len(estate.fuels)} rows of homes with an indeterminate or failed half-hour are left out"
@@ -79,13 +82,13 @@ def test_homes_in_doubt_are_left_out_of_the_rule_and_told(estate: EstateModel, v
 def test_a_row_that_was_acknowledged_and_is_gone_is_still_found(estate: EstateModel) -> None:
     store, _, ledger = storm(estate, SlotState.ACKNOWLEDGED)
     checked = check_settled_view(
-        "usage_by_fuel", range(HOMES), store.verify("usage_by_fuel"), settled_homes(estate, ledger), None
+        "usage_by_fuel", range(HOMES), store.verify("usage_by_fuel"), settled_homes(estate, ledger), None, LONDON
     )
     assert (checked.is_right, checked.faults, checked.sample) == (False, 1, None)
 
 
 def test_a_rule_of_which_all_is_in_doubt_has_no_verdict() -> None:
-    checked = check_settled_view("usage_by_fuel", [1, 2], [], lambda _: False, None)
+    checked = check_settled_view("usage_by_fuel", [1, 2], [], lambda _: False, None, LONDON)
     assert (checked.is_right, checked.counted) == (None, 0)
     assert checked.sample == "2 rows of homes with an indeterminate or failed half-hour are left out"
     assert _sample(0, 40) == "0 of 40 rows"

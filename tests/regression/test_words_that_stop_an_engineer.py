@@ -33,7 +33,7 @@ def sentences() -> Iterator[str]:
             yield check.name.replace("_", " ")
             yield check.sentence
     yield FOLDING
-    yield check_views("usage_by_fuel", 1, []).check
+    yield check_views("usage_by_fuel", 1, [], UTC).check
 
 
 def test_no_check_and_no_phase_has_such_a_word() -> None:

@@ -7,6 +7,8 @@ that several operations bring about.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from loadtests.audit.data_loss.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
 from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
 from loadtests.workload.raw_deliveries import exported_days
-from scenarios.calendar.london import local_text
+from scenarios.calendar import local_text
 from scenarios.domain import MeterType, Operation, premises_of_mpxn
 from sim.estate.lookup import meter_of, meter_types_of, sends_half_hours, sends_runs, start_us_of
 from sim.estate.model import EstateModel
@@ -151,41 +153,46 @@ def wrong_column(
     estate: EstateModel, ledger: Ledger, table: Table, page: TablePage, row: int, slot: int
 ) -> tuple[str, str]:
     """(expected, found) of the first column of a wrong row that is wrong, as a person would write it; `slot` of a list."""
-    names = audited_columns(table)
+    names, zone = audited_columns(table), ZoneInfo(estate.calendar.zone)
     held = held_integers(table, page)
     messages = _messages(estate, ledger, table, held)
     rows = np.array([row])
     expected = _expected(estate, ledger, table, messages, rows)
     for name, values in held.items():
         if not _is_right(estate, messages, rows, name, values[rows], expected)[0]:
-            return f"{name} = {expected[name][0]}", f"{name} = {cell_text(table, page, row, names.index(name))}"
+            at = names.index(name)
+            wanted_text = _integer_text(table, at, int(expected[name][0]), zone)
+            return f"{name} = {wanted_text}", f"{name} = {cell_text(table, page, row, at, zone)}"
     wanted = expected[VALUES]
     at = names.index(VALUES)
     if page.list_lengths(at)[row] != wanted.shape[1]:
         return (
             f"{VALUES} of {wanted.shape[1]} {estate.calendar.slots_are}",
-            f"{VALUES} = {cell_text(table, page, row, at)}",
+            f"{VALUES} = {cell_text(table, page, row, at, zone)}",
         )
     step = slot - int(messages.first_slot[row])
     return f"{wanted[0, step]} Wh", f"{page.lists(at, rows, wanted.shape[1])[0, step]} Wh"
 
 
-def cell_text(table: Table, page: TablePage, row: int, column: int) -> str:
-    """A cell as a person would write it: a list by its first values, an instant in local time."""
+def cell_text(table: Table, page: TablePage, row: int, column: int, zone: tzinfo) -> str:
+    """A cell as a person would write it: a list by its first values, an instant by the clock of the homes' zone."""
     kind, size = table.columns[column].type, int(page.size[row, column])
     if size < 0:
         return "null"
     if kind in SIZES:
         if size != SIZES[kind]:
             return f"{size} bytes, not {SIZES[kind]}"
-        value = int(page.integers(column, size)[row])
-        return local_text(value * 1_000) if kind is CqlType.TIMESTAMP else str(value)
+        return _integer_text(table, column, int(page.integers(column, size)[row]), zone)
     length = int(page.list_lengths(column)[row])
     if length < 0:
         return f"{size} bytes that are no list"
     values = page.lists(column, np.array([row]), length)[0].tolist()
     rest = f", ... {length} values" if length > VALUES_SHOWN_MAX else ""
     return f"[{', '.join(map(str, values[:VALUES_SHOWN_MAX]))}{rest}]"
+
+
+def _integer_text(table: Table, column: int, value: int, zone: tzinfo) -> str:
+    return local_text(value * 1_000, zone) if table.columns[column].type is CqlType.TIMESTAMP else str(value)
 
 
 def _alike(messages: Messages, slots_per_day: int) -> list[NDArray[np.int64]]:

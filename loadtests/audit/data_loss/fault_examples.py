@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from loadtests.audit.data_loss.expected_rows import audited_columns, cell_text, 
 from loadtests.audit.data_loss.fact_classes import FactClass
 from loadtests.audit.data_loss.table_scan import NULL, TablePage
 from loadtests.recording.ledger import Ledger
-from scenarios.calendar.london import local_text
+from scenarios.calendar import local_text
 from scenarios.domain import export_mpan_of
 from sim.estate.lookup import meter_of, mpxn_of, split_meter, start_us_of
 from sim.estate.model import EstateModel
@@ -32,6 +33,7 @@ class FaultExample:
     slot: int | None
     slot_start: str | None
     slot_minutes: int  # how long a slot is
+    time_zone: str  # of the homes
     expected: str
     found: str
 
@@ -47,7 +49,7 @@ def row_example(
     """A fault that a row of a page shows."""
     if example.meter < 0:
         return _stray_row(estate, table, example, dc, page)
-    expected, found = "no such row", row_text(table, page, example.row)
+    expected, found = "no such row", row_text(table, page, example.row, ZoneInfo(estate.calendar.zone))
     if example.fault is FactFault.WRONG:
         expected, found = wrong_column(estate, ledger, table, page, example.row, example.slot)
     elif example.fault is FactFault.LOST:
@@ -66,10 +68,10 @@ def together(examples: Iterable[FaultExample]) -> list[FaultExample]:
     return [replace(fault, dcs=dcs) for fault, dcs in merged.items()]
 
 
-def row_text(table: Table, page: TablePage, row: int) -> str:
-    """A row's columns as a person would write them."""
+def row_text(table: Table, page: TablePage, row: int, zone: tzinfo) -> str:
+    """A row's columns as a person would write them, with instants by the clock of a zone."""
     names = audited_columns(table)
-    return ", ".join(f"{name}={cell_text(table, page, row, index)}" for index, name in enumerate(names))
+    return ", ".join(f"{name}={cell_text(table, page, row, index, zone)}" for index, name in enumerate(names))
 
 
 def _named(
@@ -85,6 +87,7 @@ def _named(
         slot=example.slot,
         slot_start=_instant(start_us_of(estate) + example.slot * estate.slot_us),
         slot_minutes=estate.slot_us // 60_000_000,
+        time_zone=estate.calendar.zone,
         expected=expected,
         found=found,
     )
@@ -109,7 +112,8 @@ def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, pag
     elif "mpxn" in held and held["mpxn"] != own:
         why = f"the metering point of this home is {own}"
     elif start_us != NULL and not from_us <= start_us < until_us:
-        why = f"the run is from {local_text(from_us)} to {local_text(until_us)}"
+        zone = ZoneInfo(estate.calendar.zone)
+        why = f"the run is from {local_text(from_us, zone)} to {local_text(until_us, zone)}"
     is_within = is_known and from_us <= start_us < until_us
     return FaultExample(
         table=table.name,
@@ -119,8 +123,9 @@ def _stray_row(estate: EstateModel, table: Table, example: Example, dc: str, pag
         slot=(start_us - from_us) // estate.slot_us if is_within else None,
         slot_start=None if start_us == NULL else _instant(start_us),
         slot_minutes=estate.slot_us // 60_000_000,
+        time_zone=estate.calendar.zone,
         expected=f"no such row: {why}",
-        found=row_text(table, page, example.row),
+        found=row_text(table, page, example.row, ZoneInfo(estate.calendar.zone)),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of, rates_and_prices
-from scenarios.calendar.london import local_text
+from scenarios.calendar import local_text
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
 from store.customers.port import ALL_RATES, Bill, Line, LineKind, RegisterChange
@@ -61,11 +61,11 @@ class Registers:
     register_wh: Ints
 
 
-def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterChange]]) -> Checked:
+def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterChange]], zone: tzinfo) -> Checked:
     """Does no meter's register fall but where a rollover or an exchange was logged?
 
     changes: (premises, change). A fall from one reading to the next is explained by a change at or after the first and
-    before the second, whose new counter has not been above the second.
+    before the second, whose new counter has not been above the second. zone: the customers', for what is told of a fault.
     """
     logged: dict[tuple[int, int], list[RegisterChange]] = {}
     for home, change in changes:
@@ -80,8 +80,8 @@ def check_registers(registers: Registers, changes: Iterable[tuple[int, RegisterC
         before_us, after_us, after_wh = int(end_us[at]), int(end_us[at + 1]), int(register_wh[at + 1])
         if not any(before_us <= one.changed_us < after_us and one.after_wh <= after_wh for one in logged.get(key, ())):
             faults.append(
-                f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {local_text(before_us)}, "
-                f"then {after_wh} Wh at {local_text(after_us)}, "
+                f"home {key[0]}, fuel {key[1]}: {register_wh[at]} Wh at {local_text(before_us, zone)}, "
+                f"then {after_wh} Wh at {local_text(after_us, zone)}, "
                 "and nothing was logged"
             )
     return checked("registers never fall", len(register_wh), faults)
@@ -148,7 +148,7 @@ def check_displays(
     version = np.array([one.version for one in prices], np.int64)[index]
     is_wrong = (index < 0) | (displays.npence_per_wh != expected) | (displays.version != version)
     faults = (
-        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]))}: "
+        f"home {displays.premises[at]}, fuel {displays.fuel[at]} at {local_text(int(displays.at_us[at]), zone)}: "
         f"{pence_text(int(displays.npence_per_wh[at]))} p a kWh of version {displays.version[at]}, "
         f"not {pence_text(int(expected[at]))} p of {version[at]}"
         for at in np.flatnonzero(is_wrong).tolist()
@@ -369,8 +369,11 @@ def _whole(parts: Ints, of: int) -> Ints:
 # -- views ---------------------------------------------------------------------------------------------------------------------
 
 
-def check_views(view: str, row_count: int, differences: Iterable[Difference]) -> Checked:
-    """Is a view what its log folds to? row_count: rows of the fold; differences: as `store.readings.verify` tells them."""
+def check_views(view: str, row_count: int, differences: Iterable[Difference], zone: tzinfo) -> Checked:
+    """Is a view what its log folds to?
+
+    row_count: rows of the fold; differences: as `store.readings.verify` tells them; zone: the customers'.
+    """
 
     def where(one: Difference) -> str:
         if one.found is None:
@@ -378,7 +381,7 @@ def check_views(view: str, row_count: int, differences: Iterable[Difference]) ->
         return "not in the log" if one.expected is None else "differs"
 
     faults = (
-        f"{_told(one.key)}: {where(one)}, expected {_told(one.expected)}, found {_told(one.found)}"
+        f"{_told(one.key, zone)}: {where(one)}, expected {_told(one.expected, zone)}, found {_told(one.found, zone)}"
         for one in differences
     )
     return checked(f"{view} is what its event log comes to", row_count, faults)
@@ -392,12 +395,12 @@ INSTANTS = (
 )  # columns of instants, as the tables have them [ms]
 
 
-def _told(columns: Mapping[str, Any] | None) -> str:
+def _told(columns: Mapping[str, Any] | None, zone: tzinfo) -> str:
     """Columns of a row as a person would write them."""
     if columns is None:
         return "no row"
     texts = (
-        f"{name}={local_text(value * 1_000) if name in INSTANTS and isinstance(value, int) else value}"
+        f"{name}={local_text(value * 1_000, zone) if name in INSTANTS and isinstance(value, int) else value}"
         for name, value in columns.items()
     )
     return ", ".join(texts)

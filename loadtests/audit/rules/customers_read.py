@@ -6,7 +6,7 @@ answers them, so they also try that library on what a storm has left.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cache
 from itertools import chain
 from zoneinfo import ZoneInfo
@@ -101,7 +101,7 @@ def check_rules(
     if is_any_read:
         fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
         rows += [
-            check_registers(_registers(estate, events), []),
+            check_registers(_registers(estate, events), [], zone),
             check_raw_forms(
                 estate, [(home, one) for home, of_home in events.items() for _, one in of_home if one.revision == 0]
             ),
@@ -312,6 +312,7 @@ def check_settled_view(
     differences: Iterable[Difference],
     is_settled: Callable[[int], bool],
     sample: str | None,
+    zone: tzinfo,
 ) -> Checked:
     """`check_views` of the homes of which nothing is in doubt or failed. premises: of each row of the view.
 
@@ -323,7 +324,7 @@ def check_settled_view(
     left_out = len(judged) - sum(judged)
     told = [sample] if sample else []
     told += [f"{left_out:,} rows of homes with an indeterminate or failed half-hour are left out"] if left_out else []
-    checked = check_views(view, sum(judged), (one for one in differences if is_judged(int(one.key["premises"]))))
+    checked = check_views(view, sum(judged), (one for one in differences if is_judged(int(one.key["premises"]))), zone)
     return replace(checked, sample="; ".join(told) or None)
 
 
@@ -337,7 +338,7 @@ def _views(
 ) -> list[Checked]:
     half_hours = estate.meter_count * estate.slot_count
     bulk = _PartOfTheRing(session, topology, min(FOLDED_HALF_HOURS_MAX / half_hours, 1.0))
-    is_settled = settled_homes(estate, ledger)
+    is_settled, zone = settled_homes(estate, ledger), ZoneInfo(estate.calendar.zone)
     try:
         checks = []
         for table in schema.tables_with(HOME_VIEWS):
@@ -350,7 +351,7 @@ def _views(
                 for home in integers(page, "premises").tolist()
             ]
             differences = verify(bulk, schema, view, book_of(estate))
-            checked = check_settled_view(view, premises, differences, is_settled, bulk.sample())
+            checked = check_settled_view(view, premises, differences, is_settled, bulk.sample(), zone)
             if premises or checked.faults:  # of registers alone there are no intervals, ...
                 checks.append(checked)
         return checks

@@ -23,12 +23,12 @@ from tests.regression.test_cells_beyond_their_length import TABLE, Cells, cells_
 SCHEMA = SCHEMAS["home_months"]
 
 
-def scenario() -> Scenario:
+def scenario(zone: str = "Europe/London") -> Scenario:
     """A summer's day, so that local time is not UTC."""
     return Scenario.model_validate(
         {
             "title": "faults",
-            "estate": {"premises": 10, "fuels": ["electricity"], "read_schedules": {"daily": 1.0}},
+            "estate": {"premises": 10, "fuels": ["electricity"], "read_schedules": {"daily": 1.0}, "time_zone": zone},
             "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
             "run": {"start": "2026-06-15", "days": 1, "wall_s": 60},
         }
@@ -67,6 +67,31 @@ def test_a_row_outside_of_the_span_is_named_by_its_own_meter_and_time(estate: Es
     assert told.startswith(f"meter {row['mpxn']}, half-hour from 2026-06-18 01:00 BST, in events_by_home of north: ")
     assert "expected no such row: the run is from 2026-06-15 01:00 BST to 2026-06-16 01:00 BST" in told
     assert "interval_start=2026-06-18 01:00 BST" in told and "None" not in told
+
+
+@pytest.mark.parametrize(
+    ("zone", "clock", "ended"),
+    [
+        ("Europe/Madrid", "2026-06-15 02:00 CEST", "2026-06-16 02:00 CEST"),
+        ("Europe/Helsinki", "2026-06-15 03:00 EEST", "2026-06-16 03:00 EEST"),
+        ("America/Phoenix", "2026-06-14 17:00 MST", "2026-06-15 17:00 MST"),
+    ],
+)
+def test_a_fault_tells_the_time_that_the_homes_clock_shows(zone: str, clock: str, ended: str) -> None:
+    abroad = build_estate(scenario(zone))
+    row = upload(abroad)
+    early, late = row | {"month": 202601}, row | {"interval_start": row["interval_start"] + 86_400_000}
+    assert f"half-hour from {clock}, " in line(stray(abroad, cells_of(early)))
+    told = line(stray(abroad, cells_of(late)))
+    assert f"the run is from {clock} to {ended}" in told and f"interval_start={ended}" in told
+    assert "BST" not in told
+    rows = [row | {"received_at": row["received_at"] + 60_000}]
+    example = Example(fault=FactFault.WRONG, meter=0, slot=0, row=0)
+    page = page_of([cells_of(one) for one in rows])
+    wrong = row_example(abroad, ledger_of(abroad), TABLE, class_of(abroad), example, "north", page)
+    zone_name = clock.rsplit(" ", 1)[1]
+    assert wrong.expected.startswith("received_at = 2026-06-1") and wrong.expected.endswith(f" {zone_name}")
+    assert wrong.found.startswith("received_at = 2026-06-1") and wrong.found != wrong.expected
 
 
 @pytest.mark.parametrize(("half_hours", "is_within"), [(-48, False), (-1, False), (0, True), (47, True), (48, False)])

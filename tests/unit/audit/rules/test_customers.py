@@ -38,6 +38,7 @@ from tests.support.days import day_start_us
 from tests.support.delivered_year import delivered_days
 
 JANUARY, FEBRUARY = 202601, 202602
+LONDON = ZoneInfo("Europe/London")
 START_US = day_start_us(JANUARY, 10)
 SECOND = PriceList(
     version=2,
@@ -77,13 +78,13 @@ FALLING = (*RISING, (1, 0, 4, 50), (1, 0, 5, 60))
 
 
 def test_registers_that_rise_are_right() -> None:
-    checked = check_registers(registers(*RISING), [])
+    checked = check_registers(registers(*RISING), [], LONDON)
     assert (checked.is_right, checked.counted, checked.faults) == (True, 5, 0)
 
 
 @pytest.mark.parametrize("slot", [3, 3.5])
 def test_a_logged_exchange_explains_a_fall(slot: float) -> None:
-    assert check_registers(registers(*FALLING), [(1, change(slot))]).is_right is True
+    assert check_registers(registers(*FALLING), [(1, change(slot))], LONDON).is_right is True
 
 
 @pytest.mark.parametrize(
@@ -98,18 +99,18 @@ def test_a_logged_exchange_explains_a_fall(slot: float) -> None:
     ],
 )
 def test_a_fall_that_nothing_explains_is_found(logged: list[Any]) -> None:
-    checked = check_registers(registers(*FALLING), logged)
+    checked = check_registers(registers(*FALLING), logged, LONDON)
     assert (checked.is_right, checked.faults) == (False, 1)
     assert checked.examples[0].startswith("home 1, fuel 0: 800 Wh at ")
 
 
 def test_one_exchange_explains_one_fall() -> None:
-    checked = check_registers(registers(*FALLING, (1, 0, 6, 55)), [(1, change(3))])
+    checked = check_registers(registers(*FALLING, (1, 0, 6, 55)), [(1, change(3))], LONDON)
     assert checked.faults == 1
 
 
 def test_without_registers_there_is_no_verdict() -> None:
-    assert check_registers(registers(), []).is_right is None
+    assert check_registers(registers(), [], LONDON).is_right is None
 
 
 # -- displays ------------------------------------------------------------------------------------------------------------------
@@ -367,18 +368,18 @@ def difference(expected: Any, found: Any) -> Difference:
     ],
 )
 def test_a_view_that_differs_is_found(one: Difference, told: str) -> None:
-    checked = check_views("usage_by_fuel", 12, iter([one]))
+    checked = check_views("usage_by_fuel", 12, iter([one]), LONDON)
     assert (checked.is_right, checked.faults) == (False, 1)
     assert told in checked.examples[0] and checked.check == "usage_by_fuel is what its event log comes to"
 
 
 def test_a_view_that_is_its_fold_is_right_and_an_empty_one_tells_nothing() -> None:
-    assert check_views("usage_by_fuel", 12, []).is_right is True
-    assert check_views("usage_by_fuel", 0, []).is_right is None
+    assert check_views("usage_by_fuel", 12, [], LONDON).is_right is True
+    assert check_views("usage_by_fuel", 0, [], LONDON).is_right is None
 
 
 def test_examples_have_a_limit() -> None:
-    checked = check_views("usage_by_fuel", 12, [difference(None, {})] * 40)
+    checked = check_views("usage_by_fuel", 12, [difference(None, {})] * 40, LONDON)
     assert (checked.faults, len(checked.examples)) == (40, EXAMPLES_MAX)
 
 
@@ -393,19 +394,18 @@ def test_days_told_by_another_clock_are_found() -> None:
         values_wh=np.full((2, 48), 10, np.int32),
         tariff=np.zeros(2, np.uint8),
     )
-    london = ZoneInfo("Europe/London")
     right = {(3, GAS, 20260630): 460, (3, GAS, 20260701): 120}
-    checked = check_local_days(right, held, london)
+    checked = check_local_days(right, held, LONDON)
     assert (checked.counted, checked.is_right) == (2, True)
     of_utc = {(3, GAS, 20260630): 480, (3, GAS, 20260701): 100}
-    faults = check_local_days(of_utc, held, london)
+    faults = check_local_days(of_utc, held, LONDON)
     assert faults.faults == 2
     assert faults.examples[0] == f"home 3, fuel {GAS}, 2026-06-30: 480 Wh told, 460 Wh used"
     assert check_local_days(of_utc, held, UTC).is_right is True
-    assert check_local_days({**right, (3, GAS, 20260702): 0}, held, london).faults == 1  # of which nothing has come
-    assert check_local_days({(3, GAS, 20260630): 460}, held, london).examples[0].endswith("nothing told, 120 Wh used")
+    assert check_local_days({**right, (3, GAS, 20260702): 0}, held, LONDON).faults == 1  # of which nothing has come
+    assert check_local_days({(3, GAS, 20260630): 460}, held, LONDON).examples[0].endswith("nothing told, 120 Wh used")
     gap = MeterDays(**{**vars_of(held), "values_wh": np.full((2, 48), MISSING_WH, np.int32)})
-    assert check_local_days(dict.fromkeys(right, 0), gap, london).is_right is True
+    assert check_local_days(dict.fromkeys(right, 0), gap, LONDON).is_right is True
     assert (
         check_local_days({}, MeterDays(**{name: one[:0] for name, one in vars_of(held).items()}), UTC).is_right is None
     )
@@ -461,7 +461,7 @@ def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
     block = Block(fuel=ELECTRICITY, above_wh=1_000, npence_per_wh=(30_250_000,))
     held = Tariff(name="blocks", rates=(rate,), otherwise=0, blocks=(block,))
     prices = (PriceList(version=1, effective_us=0, tariffs=(held,)),)
-    calendar, london, starts = Calendar("Europe/London"), ZoneInfo("Europe/London"), days_of_month(202607)
+    calendar, starts = Calendar("Europe/London"), days_of_month(202607)
     days = MeterDays(
         premises=np.full(32, 7),
         fuel=np.zeros(32, np.int64),
@@ -484,11 +484,11 @@ def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
         (0, 25_900, 25_900 * 20_500),
         (1, 57_920, 57_920 * 30_250),
     ]
-    assert check_bills([issued], days, prices, london).is_right is True
+    assert check_bills([issued], days, prices, LONDON).is_right is True
     of_utc = check_bills([issued], days, prices, UTC)
     assert of_utc.faults == 2 and "30.25 p a kWh: [0, 57920, 0, 1752080000] billed" in of_utc.examples[1]
     swapped = tuple(replace(line, block=1 - line.block) if line in energy else line for line in issued.lines)
-    assert check_bills([replace(issued, lines=swapped)], days, prices, london).faults == 2
+    assert check_bills([replace(issued, lines=swapped)], days, prices, LONDON).faults == 2
 
     at_us = np.array([starts[4] * DAY_US + at * SLOT_US for at in (9, 10, 45, 46, 47)])  # from 5 July to the 6th
     shown = [desk.display(7, (ELECTRICITY,), int(one))[0].price.npence_per_wh for one in at_us]
@@ -501,10 +501,10 @@ def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
         version=np.ones(5, np.int64),
         npence_per_wh=np.array(shown),
     )
-    assert check_displays(looks, prices, london, days).is_right is True
+    assert check_displays(looks, prices, LONDON, days).is_right is True
     for at in range(5):
         other = replace(looks, npence_per_wh=changed(looks.npence_per_wh, at, 50_750_000 - shown[at]))
-        assert check_displays(other, prices, london, days).faults == 1
+        assert check_displays(other, prices, LONDON, days).faults == 1
 
 
 @pytest.mark.parametrize(
