@@ -252,8 +252,8 @@ class Tariff:
 
     @property
     def series_slots_per_hour(self) -> int:
-        """How many of a series' prices an hour has: no day has so few quarter-hours that they could be half-hours."""
-        return 4 if len(self.rates) > max(SLOTS_A_DAY) else 2
+        """How many of a series' prices an hour has."""
+        return series_slots_per_hour(len(self.rates))
 
     def rate_at(self, day: int, slot: int, *, ordinal: int | None = None) -> int:
         """The rate of a slot of the tariff's clock, an index into `rates`. Of a series a slot is as long as its prices are for.
@@ -278,6 +278,11 @@ class Tariff:
         if self.series_day is None or day != self.series_day:
             return self.series_day is not None
         return self.published is not None and ordinal >= self.published[fuel]
+
+
+def series_slots_per_hour(count: int) -> int:
+    """How many prices an hour has in a day's series: no day has so few quarter-hours that they could be half-hours."""
+    return 4 if count > max(SLOTS_A_DAY) else 2
 
 
 @lru_cache(maxsize=1_024)
@@ -388,7 +393,7 @@ def with_series(
         fuel: _published_count(tariff, day, fuel, told, len(instants), calendar) for fuel, told in pence_per_kwh.items()
     }
     slots = calendar.wall_slots(instants)[1].tolist()
-    texts = [slot_text(slot, calendar.slots_per_hour) for slot in slots]
+    names = series_names(slots, calendar.slots_per_hour)
 
     def carried(slot: int) -> Rate:
         if last is None:
@@ -401,7 +406,7 @@ def with_series(
     def price(fuel: str, at: int) -> int:
         if at >= published.get(fuel, 0):
             return carried(slots[at]).npence_per_wh[FUELS.index(fuel)]
-        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {texts[at]}")
+        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at], calendar.slots_per_hour)}")
         return -told if fuel == FUELS[_EXPORT] else told
 
     counts = [
@@ -412,12 +417,11 @@ def with_series(
         name=tariff.name,
         rates=tuple(
             Rate(
-                # the second of two slots that the wall clock calls the same
-                name=text + ("b" if text in texts[:at] else ""),
+                name=name,
                 register=Register.STANDARD,
                 npence_per_wh=(price(FUELS[0], at), price(FUELS[1], at), price(FUELS[2], at)),
             )
-            for at, text in enumerate(texts)
+            for at, name in enumerate(names)
         ),
         series_day=day,
         published=None if min(counts) == len(instants) else (counts[0], counts[1], counts[2]),
@@ -425,6 +429,13 @@ def with_series(
         vat_permille=tariff.vat_permille,
         rounded_at=tariff.rounded_at,
         half=tariff.half,
+    )
+
+
+def series_names(slots: Sequence[int], slots_per_hour: int) -> tuple[str, ...]:
+    """What the rates of a series are called, by the slots that the clock on the wall shows: the second of two alike is "01:00b"."""
+    return tuple(
+        slot_text(slot, slots_per_hour) + ("b" if slot in slots[:at] else "") for at, slot in enumerate(slots)
     )
 
 

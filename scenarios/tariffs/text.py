@@ -5,10 +5,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from scenarios.tariffs.model import Band, Block, Half, Rate, Register, RoundedAt, Tariff, TariffClock, TariffError
+from scenarios.tariffs.model import (
+    Band,
+    Block,
+    Half,
+    Rate,
+    Register,
+    RoundedAt,
+    Tariff,
+    TariffClock,
+    TariffError,
+    series_names,
+    series_slots_per_hour,
+    slot_text,
+)
 
-TEXT_CHARS_MAX = 6_000
-"""As much as `store.schemas` counts a row for."""
+TEXT_CHARS_MAX = 9_000
+"""As much as `store.schemas` counts a row for. A series of 100 prices takes 1,200, with prices of export 2,200."""
 
 _PRICES_END = 5  # of a rate: its name, register, and three prices of the first block stand before
 
@@ -41,7 +54,9 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "clock": str(tariff.clock),
         "rates": [
             [rate.name, int(rate.register), *rate.npence_per_wh, *beyond[at]] for at, rate in enumerate(tariff.rates)
-        ],
+        ]
+        if tariff.series_day is None
+        else _told_series(tariff),
         "bands": [
             [band.rate, band.first_slot, band.end_slot, list(band.days), list(band.months)] for band in tariff.bands
         ],
@@ -54,6 +69,53 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         **({"published": list(tariff.published)} if tariff.published else {}),
         **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
     }
+
+
+def _told_series(tariff: Tariff) -> dict[str, Any]:
+    """The rates of a series by columns, of which most say one thing: a row of its own for each would take thrice the room."""
+    names = tuple(rate.name for rate in tariff.rates)
+    runs = _runs(names, tariff.series_slots_per_hour)
+    return {
+        "names": list(names) if runs is None else runs,
+        "registers": _alike([int(rate.register) for rate in tariff.rates]),
+        "prices": [_alike(list(column)) for column in zip(*(rate.npence_per_wh for rate in tariff.rates), strict=True)],
+    }
+
+
+def _runs(names: Sequence[str], slots_per_hour: int) -> list[list[int]] | None:
+    """Names of a day's slots as runs (first slot, count) of what the clock on the wall shows; None where they are no such names."""
+    slot_of = {slot_text(slot, slots_per_hour): slot for slot in range(24 * slots_per_hour)}
+    slots = [slot_of.get(name.removesuffix("b"), -1) for name in names]
+    if -1 in slots or series_names(slots, slots_per_hour) != tuple(names):
+        return None
+    runs: list[list[int]] = []
+    for slot in slots:
+        if runs and sum(runs[-1]) == slot:
+            runs[-1][1] += 1
+        else:
+            runs.append([slot, 1])
+    return runs
+
+
+def _alike(column: list[int]) -> int | list[int]:
+    return column[0] if len(set(column)) == 1 else column
+
+
+def _rates(told: Any) -> tuple[Rate, ...]:
+    if isinstance(told, list):
+        return tuple(
+            Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
+            for name, register, of_electricity, of_gas, of_export, *_ in told
+        )
+    names = told["names"]
+    if isinstance(names[0], list):
+        slots = [slot for first, count in names for slot in range(first, first + count)]
+        names = series_names(slots, series_slots_per_hour(len(slots)))
+    columns = [each if isinstance(each, list) else [each] * len(names) for each in (told["registers"], *told["prices"])]
+    return tuple(
+        Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
+        for name, register, of_electricity, of_gas, of_export in zip(names, *columns, strict=True)
+    )
 
 
 def _published(told: dict[str, Any]) -> tuple[int, int, int] | None:
@@ -69,10 +131,7 @@ def _tariff(told: dict[str, Any]) -> Tariff:
     return Tariff(
         name=told["name"],
         clock=TariffClock(told["clock"]),
-        rates=tuple(
-            Rate(name=name, register=Register(register), npence_per_wh=(of_electricity, of_gas, of_export))
-            for name, register, of_electricity, of_gas, of_export, *_ in told["rates"]
-        ),
+        rates=_rates(told["rates"]),
         bands=tuple(
             Band(rate=rate, first_slot=first, end_slot=end, days=tuple(days), months=tuple(months))
             for rate, first, end, days, months in told["bands"]

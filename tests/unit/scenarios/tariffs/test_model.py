@@ -458,8 +458,31 @@ def many(count: int) -> tuple[TariffSpec, ...]:
 
 def test_tariffs_that_no_row_of_the_price_lists_holds_are_refused_as_they_are_read() -> None:
     require_tariffs(many(5), 20_000, LONDON)
-    with pytest.raises(TariffError, match=r"come to \d,\d{3} characters, and a row holds 6,000"):
-        require_tariffs(many(30), 20_000, LONDON)
+    with pytest.raises(TariffError, match=r"come to \d,\d{3} characters, and a row holds 9,000"):
+        require_tariffs(many(40), 20_000, LONDON)
+
+
+@pytest.mark.parametrize(("day", "count"), [("2026-03-29", 92), ("2026-07-01", 96), ("2026-10-25", 100)])
+def test_a_price_list_has_room_for_the_series_of_every_region(day: str, count: int) -> None:
+    """A second tariff with a price each quarter-hour was refused, and so were regions; each is read again as it was."""
+    calendar, number = Calendar("Europe/Vienna", 4), day_of(day)
+    told = {"electricity": [f"{30 + at % 7}.{at:04d}" for at in range(count)]}
+    paid = {"export": [f"{20 + at % 5}.{at:04d}" for at in range(count)]}
+    one_way = [with_series(tariff(name=f"spot, region {at}"), number, told, calendar) for at in range(6)]
+    both_ways = [with_series(tariff(name=f"spot, region {at}"), number, told | paid, calendar) for at in range(3)]
+    for held in (one_way, both_ways):
+        assert tariffs_of(tariffs_text(held)) == tuple(held)
+    with pytest.raises(TariffError, match="a row holds 9,000"):
+        tariffs_text([*both_ways, *both_ways])
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-07-01", "2026-10-25"])
+def test_a_series_of_half_hours_is_read_again_as_it_was_whatever_its_rates_are_called(day: str) -> None:
+    count = {"2026-03-29": 46, "2026-10-25": 50}.get(day, 48)
+    held = with_series(tariff(), day_of(day), {"electricity": [f"{10 + at}" for at in range(count)]}, LONDON)
+    named = [replace(rate, name=f"price {at}", register=Register(at % 3)) for at, rate in enumerate(held.rates)]
+    by_hand = replace(held, rates=tuple(named))
+    assert tariffs_of(tariffs_text([held, by_hand])) == (held, by_hand)
 
 
 def test_prices_that_announcements_would_bring_above_the_highest_are_refused_as_they_are_read() -> None:
