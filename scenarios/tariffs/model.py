@@ -406,7 +406,9 @@ def with_series(
     def price(fuel: str, at: int) -> int:
         if at >= published.get(fuel, 0):
             return carried(slots[at]).npence_per_wh[FUELS.index(fuel)]
-        told = npence_of(pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at], calendar.slots_per_hour)}")
+        told = npence_of(
+            pence_per_kwh[fuel][at], f"{tariff}, {day_text(day)} {slot_text(slots[at], calendar.slots_per_hour)}"
+        )
         return -told if fuel == FUELS[_EXPORT] else told
 
     counts = [
@@ -433,10 +435,8 @@ def with_series(
 
 
 def series_names(slots: Sequence[int], slots_per_hour: int) -> tuple[str, ...]:
-    """What the rates of a series are called, by the slots that the clock on the wall shows: the second of two alike is "01:00b"."""
-    return tuple(
-        slot_text(slot, slots_per_hour) + ("b" if slot in slots[:at] else "") for at, slot in enumerate(slots)
-    )
+    """What the rates of a series are called, by the slots that the clock shows: the second of two alike is "01:00b"."""
+    return tuple(slot_text(slot, slots_per_hour) + ("b" if slot in slots[:at] else "") for at, slot in enumerate(slots))
 
 
 def _published_count(tariff: Tariff, day: int, fuel: str, told: Sequence[str], slots: int, calendar: Calendar) -> int:

@@ -83,7 +83,7 @@ def _told_series(tariff: Tariff) -> dict[str, Any]:
 
 
 def _runs(names: Sequence[str], slots_per_hour: int) -> list[list[int]] | None:
-    """Names of a day's slots as runs (first slot, count) of what the clock on the wall shows; None where they are no such names."""
+    """Names of a day's slots as runs (first slot, count) of what the clock shows; None where they are no such names."""
     slot_of = {slot_text(slot, slots_per_hour): slot for slot in range(24 * slots_per_hour)}
     slots = [slot_of.get(name.removesuffix("b"), -1) for name in names]
     if -1 in slots or series_names(slots, slots_per_hour) != tuple(names):

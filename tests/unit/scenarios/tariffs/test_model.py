@@ -458,7 +458,7 @@ def many(count: int) -> tuple[TariffSpec, ...]:
 
 def test_tariffs_that_no_row_of_the_price_lists_holds_are_refused_as_they_are_read() -> None:
     require_tariffs(many(5), 20_000, LONDON)
-    with pytest.raises(TariffError, match=r"come to \d,\d{3} characters, and a row holds 9,000"):
+    with pytest.raises(TariffError, match=r"come to \d+,\d{3} characters, and a row holds 9,000"):
         require_tariffs(many(40), 20_000, LONDON)
 
 
