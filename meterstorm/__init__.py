@@ -220,11 +220,15 @@ def compare_schemas(
     seconds: float = 1.5,
     warm_s: float = 10.0,
     false_alarm: float = 0.01,
+    years: int = 5,
+    prices: Place | None = None,
     progress: "Progress | None" = None,
 ) -> "TournamentResults":
-    """Variants of the table design (names of shipped ones, files) on the identical load; see `meterstorm.jobs.tournament`."""
+    """Variants of the table design (names of shipped ones, files) on the identical load. prices: a file; with it the results
+    tell what a million meters cost a year. See `meterstorm.jobs.tournament`."""
     from loadtests.tournament.bench import TournamentEffort
     from meterstorm.jobs.tournament import tournament as job
+    from scenarios.server_prices import load_prices
     from scenarios.variant_file import variants_named
 
     effort = TournamentEffort(
@@ -232,7 +236,16 @@ def compare_schemas(
     )
     named = variants_named(",".join(str(each) for each in variants))
     folder = _folder_of(scenario)
-    return job(_scenario_of(scenario), named, Path(out), effort, profile_folder=folder, progress=progress)
+    return job(
+        _scenario_of(scenario),
+        named,
+        Path(out),
+        effort,
+        years=years,
+        prices=None if prices is None else load_prices(Path(prices)),
+        profile_folder=folder,
+        progress=progress,
+    )
 
 
 def report(*runs: Place, out: Place | None = None) -> Path:

@@ -20,6 +20,7 @@ from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, touch
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
+from loadtests.workload.sample import operations_a_day
 from scenarios.domain import Operation
 from scenarios.spec import ScenarioError
 from scenarios.variant_file import PLAIN
@@ -32,6 +33,7 @@ QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
 BEYOND_MIN = 3  # responses of every trial beyond a quantile, or it is none
 GOAL = Quantity(name="server CPU", unit="µs/operation")
+BETWEEN_DCS = Quantity(name="between DCs", unit="bytes/operation")
 Progress = Callable[[str], None]
 
 
@@ -60,6 +62,7 @@ class TournamentMeasurements:
 
     cassandra: str = ""
     sample: int = 0
+    operations_a_day: float = 0.0  # of all meters of the scenario
     lanes: tuple[Operation, ...] = ()
     writes: frozenset[Operation] = frozenset()
     size: TrialSize | None = None
@@ -111,6 +114,7 @@ def hold_tournament(
             driver.shutdown()
         plain = benches[PLAIN].load
         measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
+        measured.operations_a_day = operations_a_day(estate)
         _fill(benches, counters, measured, progress)
         for name, bench in benches.items():
             progress(f"proving what {name} holds")
@@ -213,8 +217,7 @@ def quantities_of(measured: TournamentMeasurements, dc_count: int) -> dict[Quant
         Quantity(name="throughput", unit="operations/s", more_is_worse=False): lambda trial: trial.throughput_per_s,
     }
     if dc_count > 1:
-        between = Quantity(name="between DCs", unit="bytes/operation")
-        found[between] = lambda trial: trial.wan_bytes_per_operation
+        found[BETWEEN_DCS] = lambda trial: trial.wan_bytes_per_operation
     trials = [trial for each in measured.rounds for trial in each.values()]
     is_write = np.array([lane in measured.writes for lane in measured.lanes])
     groups = {"writes": np.flatnonzero(is_write)} | {

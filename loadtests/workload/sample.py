@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.sender.block import OperationBlock
+from loadtests.workload.operations import OF_GATEWAY
 from loadtests.workload.trace_source import TraceSource, make_templates
 from scenarios.domain import PARTITION_COUNT
 from scenarios.spec import Scenario, ScenarioError
@@ -47,6 +48,16 @@ def sample_of(
     merged = merged[order]
     merged["due_us"] = 0
     return OperationBlock(rows=merged, frames=np.concatenate(frames))
+
+
+def operations_a_day(estate: EstateModel) -> float:
+    """How many operations the whole estate sends in a day of the scenario, in the mean: counted in as much of it as is sampled.
+
+    Commands are left out.
+    """
+    parts = shard_count(estate)
+    sent = [~np.isin(block.kind, list(OF_GATEWAY)) for block in trace_blocks(estate, shard=0, shard_count=parts)]
+    return sum(int(each.sum()) for each in sent) * parts / estate.day_count
 
 
 def shard_count(estate: EstateModel) -> int:

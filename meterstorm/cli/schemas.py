@@ -12,6 +12,7 @@ from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named
 from meterstorm.display.terminal import PlainConsole
 from scenarios.design_folder import YEARS
 from scenarios.file import resolve_scenario
+from scenarios.server_prices import load_prices
 from scenarios.variant_file import new_variant, shipped_variants, variants_named
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ def compare_command(
         ),
     ] = 0.01,
     years: Years = YEARS,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            parser=path_named,
+            help="Your prices of cores, disk and network (TOML): then the report says what a million meters cost a year.",
+        ),
+    ] = None,
     seed: Seed = None,
     *,
     report: ReportOptions,
@@ -81,6 +91,7 @@ def compare_command(
     Exit codes: 0 there is a winner, 1 a variant does not hold the same facts or answers wrongly, 4 not resolved or in doubt.
     """
     named = variants_named(variants)
+    price_list = None if prices is None else load_prices(prices)
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     from loadtests.tournament.bench import TournamentEffort
     from meterstorm.display.tournament import print_tournament
@@ -92,7 +103,14 @@ def compare_command(
 
     def job(folder: Path, progress: "Progress") -> "TournamentResults":
         return tournament(
-            resolved, named, folder, effort, years=years, profile_folder=scenario.parent, progress=progress
+            resolved,
+            named,
+            folder,
+            effort,
+            years=years,
+            prices=price_list,
+            profile_folder=scenario.parent,
+            progress=progress,
         )
 
     exit_with_report(job, print_tournament, report, f"{scenario.stem}-schemas")

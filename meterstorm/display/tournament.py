@@ -9,6 +9,8 @@ from reports.results.tournament import TournamentResults
 from reports.tournament.words import (
     against_plain,
     change_text,
+    cost_basis,
+    cost_text,
     entrant_state,
     figure_text,
     headline,
@@ -31,6 +33,10 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
                 say(f"resolved: {entrant.name} is worse than {one.against} in {one.quantity}: {change_text(one)}")
         if entrant.dominated_by:
             say(f"dominated: {entrant.name} by {wording.listed(list(entrant.dominated_by))}")
+    if results.prices is not None:
+        for entrant in results.entrants:
+            say(f"cost: {entrant.name} {cost_text(entrant.cost)} {results.prices.currency} a million meters and year")
+        say(f"note: {cost_basis(results)}")
     for sentence in not_seen(results):
         say(f"not seen: {sentence}")
     for note in notes_of(results):

@@ -14,11 +14,18 @@ from loadtests.tournament.entrants import Entrant, entrants_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
-from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_quantities, quantity_results
+from meterstorm.outcomes.tournament import (
+    doubts_of,
+    entrant_results,
+    measured_quantities,
+    meter_year_of,
+    quantity_results,
+)
 from reports.results.parts import Machine
-from reports.results.tournament import TournamentResults
+from reports.results.tournament import PriceListResult, TournamentResults
 from reports.tournament.page import write_tournament_report
 from scenarios.design_folder import YEARS
+from scenarios.server_prices import ServerPrices
 from scenarios.spec import Scenario
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.ports import StoreError
@@ -42,12 +49,14 @@ def tournament(
     effort: TournamentEffort = DEFAULT_EFFORT,
     *,
     years: int = YEARS,
+    prices: ServerPrices | None = None,
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> TournamentResults:
     """Measure all entrants in rounds; results.json, report.html and figures/ in the new folder `out`.
 
     years: for how many of them the partitions of designs with a table of their own must keep to their bound.
+    prices: by which it is told what a million meters cost a year.
     Ctrl-C ends it early: what was measured is written. Raises ScenarioError for what the user can mend, HarnessError or
     StoreError when the machine or a node can't go on before a round was measured.
     """
@@ -63,7 +72,7 @@ def tournament(
         write_resolved(scenario, out)
 
         def results() -> TournamentResults:
-            return _results(scenario, entrants, effort, measured, started, trouble)
+            return _results(scenario, entrants, effort, prices, measured, started, trouble)
 
         def round_done() -> None:
             if len(measured.rounds) % WRITTEN_EVERY == 0:
@@ -101,12 +110,14 @@ def _results(
     scenario: Scenario,
     entrants: Mapping[str, Entrant],
     effort: TournamentEffort,
+    prices: ServerPrices | None,
     measured: TournamentMeasurements,
     started: datetime,
     trouble: Sequence[str],
 ) -> TournamentResults:
     values = measured_quantities(measured, len(scenario.topology.dcs))
-    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm)
+    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm, prices=prices)
+    year = meter_year_of(entrants[PLAIN], measured)
     return TournamentResults(
         scenario=scenario.title,
         seed=scenario.run.seed,
@@ -121,6 +132,9 @@ def _results(
         sample=measured.sample,
         closed_loop=measured.size.count if measured.size else 0,
         rate_per_s=measured.size.rate_per_s if measured.size else 0.0,
+        operations_per_meter_year=year.operations,
+        writes_per_meter_year=year.writes,
+        prices=None if prices is None else PriceListResult.model_validate(prices.model_dump()),
         quantities=quantity_results(values),
         entrants=ranked,
         unbeaten=unbeaten,

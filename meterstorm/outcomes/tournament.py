@@ -4,15 +4,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements, quantities_of, values_of
+from loadtests.tournament.bench import (
+    BETWEEN_DCS,
+    GOAL,
+    LoadedEntrant,
+    TournamentMeasurements,
+    quantities_of,
+    values_of,
+)
+from loadtests.tournament.costs import MeterYear, YearlyCost, meter_year, yearly_cost
 from loadtests.tournament.entrants import Entrant
 from loadtests.tournament.ranking import Contest, Quantity, Values, contests, dominated_by, unbeaten
 from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import facts_of
 from reports.results.matrix import figure_of
-from reports.results.tournament import DesignComparison, EntrantResult, QuantityResult
+from reports.results.tournament import DesignComparison, DesignCost, EntrantResult, QuantityResult
+from scenarios.server_prices import ServerPrices
 from scenarios.spec import Validity
 from scenarios.texts.wording import counted, milliseconds, percent
+from scenarios.variant_file import PLAIN
 from store.roles import TableRole
 
 DOUBTFUL_TRIALS_MAX = 0.25  # of an entrant's trials that a late generator may have spoilt
@@ -35,12 +45,20 @@ def entrant_results(
     measured: TournamentMeasurements,
     values: Mapping[Quantity, Values],
     false_alarm: float,
+    *,
+    prices: ServerPrices | None = None,
 ) -> tuple[tuple[EntrantResult, ...], tuple[str, ...]]:
-    """Every entrant, best first by the goal, those that were not measured last; and the names of the unbeaten."""
+    """Every entrant, best first by the goal, those that were not measured last; and the names of the unbeaten.
+
+    prices: by which costs are told; None: none are.
+    """
     held = contests(values, false_alarm)
     racing = list(values.get(GOAL, {}))
     dominators = dominated_by(held, racing)
     found = [_entrant(entrant, measured, values, held, dominators.get(name, ())) for name, entrant in entrants.items()]
+    if prices is not None:
+        year = meter_year_of(entrants[PLAIN], measured)
+        found = [each.model_copy(update={"cost": cost_of(each, prices, year)}) for each in found]
     ranked = sorted(found, key=lambda each: each.figures[GOAL.name].mean if GOAL.name in each.figures else np.inf)
     return tuple(ranked), unbeaten(held, GOAL, [each.name for each in ranked if each.name in racing])
 
@@ -76,6 +94,40 @@ def _entrant(
         left_out_after=measured.left_out_after.get(name),
         dominated_by=dominators,
         comparisons=tuple(comparison_of(contest, name) for contest in held if name in (contest.first, contest.second)),
+    )
+
+
+def meter_year_of(plain: Entrant, measured: TournamentMeasurements) -> MeterYear:
+    """What the scenario sends for one of its meters in a year."""
+    loaded = measured.loaded.get(PLAIN)
+    write_share = loaded.writes / measured.sample if loaded is not None and measured.sample else 0.0
+    return meter_year(measured.operations_a_day, write_share, plain.scenario.estate.meter_count)
+
+
+def cost_of(entrant: EntrantResult, prices: ServerPrices, year: MeterYear) -> DesignCost | None:
+    """What a million meters cost a year with this design; None of one that was not measured."""
+    cpu, disk = entrant.figures.get(GOAL.name), entrant.disk_bytes_per_write
+    if cpu is None or disk is None:
+        return None
+    wan = entrant.figures.get(BETWEEN_DCS.name)
+
+    def at(cpu_us: float) -> YearlyCost:
+        return yearly_cost(
+            prices,
+            year,
+            cpu_us_per_operation=max(cpu_us, 0.0),
+            disk_bytes_per_write=disk,
+            wan_bytes_per_operation=0.0 if wan is None else wan.mean,
+        )
+
+    mean = at(cpu.mean)
+    return DesignCost(
+        processor=mean.processor,
+        disk=mean.disk,
+        network=mean.network,
+        total=mean.total,
+        low=None if cpu.low is None else at(cpu.low).total,
+        high=None if cpu.high is None else at(cpu.high).total,
     )
 
 

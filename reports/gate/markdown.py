@@ -1,12 +1,10 @@
 """gate.md: the answer as a comment on a pull request. Pure."""
 
-import re
-
+from reports.drawing.markdown import code, escaped
 from reports.gate.words import change_text, error_sentence, headline, interval_text
 from reports.results.gate import GateResults
 from scenarios.gate_file import GateAnswer
 from scenarios.texts import wording
-from scenarios.texts.printable import printable
 
 SIGNS = {
     GateAnswer.PASS: "✅",
@@ -41,14 +39,3 @@ def markdown(results: GateResults) -> str:
     lines += ["", "<details><summary>What this gate could not have seen</summary>", ""]
     lines += [f"- {escaped(each)}" for each in (error_sentence(results), *results.not_seen)]
     return "\n".join([*lines, "", "</details>"]) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown and HTML leave alone, on one line."""
-    line = printable(" ".join(text.split()))
-    return re.sub(r"([\\`*_\[\]<>|#~&@])", r"\\\1", line)
-
-
-def code(text: str) -> str:
-    """Text within backticks."""
-    return printable(" ".join(text.split())).replace("`", "'")

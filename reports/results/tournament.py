@@ -14,6 +14,7 @@ from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.gate import TableFacts
 from reports.results.matrix import Figure
 from reports.results.parts import ResultsPart, Verdict
+from scenarios.server_prices import ServerPrices
 
 
 class QuantityResult(ResultsPart):
@@ -37,6 +38,23 @@ class DesignComparison(ResultsPart):
     high: float | None
     evidence: float = Field(description="logarithm to base 10 of the e-value, adjusted for all comparisons")
     resolved: bool = Field(description="one is shown to be better, at the false-alarm rate of all comparisons together")
+
+
+class DesignCost(ResultsPart):
+    """What a million meters cost in a year, in the currency of the price list."""
+
+    processor: NonNegativeFloat
+    disk: NonNegativeFloat = Field(description="of what a year's writes take once settled, on all replicas, for a year")
+    network: NonNegativeFloat = Field(description="of what goes from one data centre to another")
+    total: NonNegativeFloat
+    low: NonNegativeFloat | None = Field(
+        description="of the total, by the interval of the processor time; None: one round"
+    )
+    high: NonNegativeFloat | None
+
+
+class PriceListResult(ServerPrices):
+    """The price list that was given."""
 
 
 class EntrantResult(ResultsPart):
@@ -66,6 +84,7 @@ class EntrantResult(ResultsPart):
     left_out_after: NonNegativeInt | None = Field(
         description="rounds, when it was shown to be behind; None: it was not"
     )
+    cost: DesignCost | None = Field(default=None, description="None: without a price list, or not measured")
     dominated_by: tuple[str, ...] = Field(description="shown to be better in something, and this one in nothing")
     comparisons: tuple[DesignComparison, ...]
 
@@ -81,6 +100,9 @@ class TournamentResults(MeasuredResults):
     sample: NonNegativeInt = Field(description="different operations that were sent over and over")
     closed_loop: NonNegativeInt = Field(description="operations of the closed loop of a trial")
     rate_per_s: NonNegativeFloat = Field(description="of the open loop")
+    operations_per_meter_year: NonNegativeFloat = Field(default=0.0, description="as the scenario sends them")
+    writes_per_meter_year: NonNegativeFloat = 0.0
+    prices: PriceListResult | None = None
     quantities: tuple[QuantityResult, ...]
     entrants: tuple[EntrantResult, ...] = Field(description="best first by the goal; the disqualified last")
     unbeaten: tuple[str, ...] = Field(

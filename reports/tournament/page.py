@@ -8,9 +8,12 @@ from reports.results.tournament import TournamentResults, load_tournament
 from reports.run.gallery import Picture, wide_picture, write_page
 from reports.run.setting import made_on
 from reports.tournament.figures import Dot, draw_front, front_of
+from reports.tournament.markdown import markdown
 from reports.tournament.words import (
     against_plain,
     change_text,
+    cost_basis,
+    cost_text,
     dominance_text,
     entrant_state,
     figure_text,
@@ -20,6 +23,7 @@ from reports.tournament.words import (
 )
 from scenarios.texts import wording
 
+MARKDOWN_NAME = "tournament.md"
 TOURNAMENT_TERMS = (
     (
         "Design",
@@ -57,10 +61,13 @@ TOURNAMENT_TERMS = (
 
 
 def write_tournament_report(folder: Path) -> None:
-    """Write FOLDER/report.html and figures/ from its results.json. Raises ScenarioError naming what the folder lacks."""
+    """Write FOLDER/report.html, tournament.md and figures/ from its results.json.
+
+    Raises ScenarioError naming what the folder lacks."""
     results = load_tournament(folder)
     pictures = tournament_pictures(results)
     write_page(folder, tournament_html(results, pictures), pictures)
+    (folder / MARKDOWN_NAME).write_text(markdown(results), encoding="utf-8")
 
 
 def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
@@ -77,6 +84,8 @@ def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
         figure_text=figure_text,
         state=entrant_state,
         dominance=dominance_text,
+        cost_text=cost_text,
+        cost_basis=None if results.prices is None else cost_basis(results),
         took_s=(results.finished - results.started).total_seconds(),
         setting=made_on(results.machine, results.versions),
         terms=TOURNAMENT_TERMS,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reports.gate.words import facts_sentence
 from reports.results.matrix import Figure
-from reports.results.tournament import DesignComparison, EntrantResult, TournamentResults
+from reports.results.tournament import DesignComparison, DesignCost, EntrantResult, TournamentResults
 from scenarios.texts import wording
 from scenarios.variant_file import PLAIN
 
@@ -35,6 +35,31 @@ def change_text(comparison: DesignComparison | None) -> str:
         return f"{wording.change(comparison.change)}{star}"
     low, high = wording.change(comparison.low), wording.change(comparison.high)
     return f"{wording.change(comparison.change)} ({low} to {high}){star}"
+
+
+def cost_text(cost: DesignCost | None) -> str:
+    """'1,230 (1,200 to 1,260)': of a million meters in a year, with the interval that the processor time leaves."""
+    if cost is None:
+        return wording.NO_FIGURE
+    if cost.low is None or cost.high is None:
+        return wording.significant(cost.total)
+    low, high = wording.significant(cost.low), wording.significant(cost.high)
+    return f"{wording.significant(cost.total)} ({low} to {high})"
+
+
+def cost_basis(results: TournamentResults) -> str:
+    """What the costs are of, a sentence; needs a price list."""
+    prices = results.prices
+    assert prices is not None
+    used = "" if prices.core_used_share == 1 else f", used by {wording.percent(prices.core_used_share)}"
+    filled = "" if prices.disk_used_share == 1 else f", filled by {wording.percent(prices.disk_used_share)}"
+    return (
+        f"Costs are of a million meters in a year, in {prices.currency}: a core {prices.core_hour:g} an hour{used}, a GiB of "
+        f"disk {prices.disk_gib_month:g} a month{filled}, a GiB between data centres {prices.network_gib:g}. A meter sends "
+        f"{wording.counted(round(results.operations_per_meter_year), 'operation')} a year, "
+        f"{wording.count(round(results.writes_per_meter_year))} of them writes; disks hold what a year's writes take on all "
+        "replicas, for a year."
+    )
 
 
 def figure_text(figure: Figure | None) -> str:

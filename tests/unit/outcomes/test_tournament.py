@@ -10,14 +10,21 @@ import pytest
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
 from loadtests.trials.facts import TableDifference
-from meterstorm.outcomes.tournament import doubts_of, entrant_results, measured_quantities, quantity_results
+from meterstorm.outcomes.tournament import (
+    doubts_of,
+    entrant_results,
+    measured_quantities,
+    meter_year_of,
+    quantity_results,
+)
 from reports import write_report
 from reports.results.file import schema_text
 from reports.results.parts import Machine, Verdict
-from reports.results.tournament import TournamentResults, load_tournament
+from reports.results.tournament import PriceListResult, TournamentResults, load_tournament
 from reports.tournament.figures import front_of
 from reports.tournament.words import headline
 from scenarios.domain import Operation
+from scenarios.server_prices import ServerPrices
 from scenarios.spec import Validity
 from scenarios.variant_file import variants_named
 from tests.support.gate_pairs import LANES, SCENARIO, trial
@@ -38,10 +45,11 @@ def measured(costs: dict[str, float], rounds: int = 30) -> TournamentMeasurement
     )
 
 
-def results_of(given: TournamentMeasurements) -> TournamentResults:
+def results_of(given: TournamentMeasurements, prices: ServerPrices | None = None) -> TournamentResults:
     entrants = entrants_of(SCENARIO, variants_named("zstd,lcs"))
     values = measured_quantities(given, 1)
-    ranked, unbeaten = entrant_results(entrants, given, values, 0.01)
+    ranked, unbeaten = entrant_results(entrants, given, values, 0.01, prices=prices)
+    year = meter_year_of(entrants["plain"], given)
     now = datetime(2026, 11, 29, tzinfo=UTC)
     return TournamentResults(
         scenario=SCENARIO.title,
@@ -57,6 +65,9 @@ def results_of(given: TournamentMeasurements) -> TournamentResults:
         sample=given.sample,
         closed_loop=10,
         rate_per_s=100.0,
+        operations_per_meter_year=year.operations,
+        writes_per_meter_year=year.writes,
+        prices=None if prices is None else PriceListResult.model_validate(prices.model_dump()),
         quantities=quantity_results(values),
         entrants=ranked,
         unbeaten=unbeaten,
@@ -123,6 +134,29 @@ def test_the_page_is_drawn_from_what_the_folder_holds(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text()
     assert "<b>small</b>" not in page and "events_by_home" in page and "after 12 rounds" in page
     assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"front.svg", "quantities.svg"}
+
+
+def test_with_prices_page_markdown_and_results_say_what_a_million_meters_cost(tmp_path: Path) -> None:
+    prices = ServerPrices(currency="GBP|<b>", core_hour=3.6, disk_gib_month=1.0, network_gib=0.0)
+    given = measured({"plain": 1.0, "zstd": 1.3})
+    # SCENARIO has 10 meters; of the sample's 100 operations 10 are writes, of 100 B each with plain
+    given.operations_a_day = 10.0
+    results = results_of(given, prices)
+    assert (results.operations_per_meter_year, results.writes_per_meter_year) == pytest.approx((365.25, 36.525))
+    cost, cpu = results.entrant("plain").cost, results.entrant("plain").figures[GOAL.name]
+    assert cost is not None and cost.low is not None and cost.high is not None and cpu.low is not None
+    assert cost.processor == pytest.approx(1e6 * 365.25 * cpu.mean / 1e9)
+    assert cost.disk == pytest.approx(1e6 * 36.525 * 100 / 2**30 * 12)
+    assert (
+        cost.low == pytest.approx(cost.disk + cost.processor * cpu.low / cpu.mean) and cost.low < cost.total < cost.high
+    )
+    assert results.entrant("lcs").cost is None  # was not measured
+    results.write(tmp_path)
+    write_report(tmp_path)
+    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "tournament.md").read_text()
+    assert "What it costs" in page and "GBP|&lt;b&gt;" in page and "<b>/year" not in page
+    assert "a year \\[GBP\\|\\<b\\>\\]" in text and text.count("\n| ") == 5
+    assert load_tournament(tmp_path) == results
 
 
 def test_the_published_schema_is_the_model() -> None:
