@@ -32,7 +32,7 @@ def sources_of(path: Path) -> frozenset[Path]:
     root = path.parent
     while (root / "__init__.py").exists():
         root = root.parent
-    packages = {*_OURS, path.relative_to(root).parts[0]}
+    packages = frozenset({*_OURS, path.relative_to(root).parts[0]})
     found: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -54,10 +54,18 @@ def imports(path: Path, module: str) -> bool:
     return module in _modules_named(path)
 
 
-def _imported(source: Path, root: Path, packages: set[str]) -> list[Path]:
-    named = (root.joinpath(*name.split(".")) for name in _modules_named(source) if name.split(".")[0] in packages)
-    candidates = (file for base in named for file in (base.with_name(base.name + ".py"), base / "__init__.py"))
-    return [file for file in candidates if file.exists()]
+@cache  # every process asks for the sources of 30 files of kernels, which share nearly all of what they import
+def _imported(source: Path, root: Path, packages: frozenset[str]) -> tuple[Path, ...]:
+    """The files of `packages`, below `root`, that the source file itself imports."""
+    names = [name for name in _modules_named(source) if name.partition(".")[0] in packages]
+    return tuple(file for name in names for file in _files_of(name, root))
+
+
+@cache
+def _files_of(module: str, root: Path) -> tuple[Path, ...]:
+    """The module's file, or that of the package; none for what is no module: a class, a function."""
+    base = root.joinpath(*module.split("."))
+    return tuple(file for file in (base.with_name(f"{base.name}.py"), base / "__init__.py") if file.exists())
 
 
 @cache
