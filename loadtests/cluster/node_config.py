@@ -31,6 +31,11 @@ java.base/jdk.internal.loader java.base/jdk.internal.math java.base/jdk.internal
 java.base/jdk.internal.reflect java.base/jdk.internal.util.jar java.base/sun.nio.ch
 java.rmi/sun.rmi.transport.tcp jdk.management/com.sun.management.internal
 """
+ACCESS_OPTIONS = (
+    *(f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS.split()),
+    *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS.split()),
+)
+"""What Cassandra, and each of its tools, needs of Java's own modules."""
 
 
 # The verdict on lost data rests on it. With `periodic`, Cassandra's default, an acknowledged write is in a buffer of the process
@@ -183,8 +188,7 @@ def jvm_options(folder: Path, jars: Sequence[Path], *, size: NodeSize, processor
         "-Djava.net.preferIPv4Stack=true",
         "-Djdk.attach.allowAttachSelf=true",
         f"-javaagent:{jamm}",
-        *(f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS.split()),
-        *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS.split()),
+        *ACCESS_OPTIONS,
         f"-Dmeterstorm.folder={folder}",
         f"-Dcassandra.storagedir={folder}",
         f"-Dcassandra.config={(conf / 'cassandra.yaml').as_uri()}",

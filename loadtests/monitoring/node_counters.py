@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import psutil
 
 from loadtests.cluster.connect import connect_to_every_node
@@ -26,6 +27,8 @@ OUTBOUND = "SELECT dc, sent_bytes, pending_count FROM system_views.internode_out
 TASKS = "SELECT name, active_tasks, pending_tasks FROM system_views.thread_pools"
 FLUSH = "ALTER TABLE {table} WITH memtable_flush_period_in_ms = {period_ms}"
 FLUSH_MS = 1_000
+ROWS_READ = "SELECT keyspace_name, table_name, count, p50th, p99th FROM system_views.rows_per_read"
+TOMBSTONES_READ = "SELECT keyspace_name, table_name, count, p50th, p99th FROM system_views.tombstones_per_read"
 COMPACTION = "SELECT compaction FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
 # The next flush brings a second file, and two of any size below 50 MiB are one bucket of size-tiered compaction.
 COMPACT_ALL = {"class": "SizeTieredCompactionStrategy", "min_threshold": "2"}
@@ -33,6 +36,19 @@ COMPACT_ALL = {"class": "SizeTieredCompactionStrategy", "min_threshold": "2"}
 AT_WORK = ("MutationStage", "ReadStage", "RequestResponseStage", "Native-Transport-Requests")
 SETTLE_S_MAX = 60.0
 POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWork:
+    """What a read of a table had to look at, the largest of the nodes' quantiles: the upper end of a bucket of 20 %.
+
+    Cassandra forgets old reads by a minute's half-life; it tells no zero, so that 1 is at most one.
+    """
+
+    rows_p50: float
+    rows_p99: float
+    tombstones_p50: float
+    tombstones_p99: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +113,14 @@ class NodeCounters:
 
     @contextmanager
     def compacting_all(self, tables: Sequence[str]) -> Iterator[None]:
-        """Within it each flush of a table (keyspace-qualified) makes one file of all that it has; then it is as before.
+        """Within it each flush of a table (keyspace-qualified) makes one file of all that it has; then it is compacted as before.
 
-        A table that is not written to stays as it is. Raises HarnessError.
+        Tables are flushed each FLUSH_MS, from then on. One that is not written to stays as it is. Raises HarnessError.
         """
         before = {table: self._compaction_of(table) for table in tables}
-        self._alter(_compact_by(table, COMPACT_ALL) for table in tables)
+        # both in one statement: what a change of the schema costs is a good part of what comes before the first round
+        period = f" AND memtable_flush_period_in_ms = {FLUSH_MS}"
+        self._alter(_compact_by(table, COMPACT_ALL) + period for table in tables)
         yield
         self._alter(_compact_by(table, options) for table, options in before.items())
 
@@ -120,6 +138,22 @@ class NodeCounters:
             raise HarnessError(
                 f"the nodes don't agree on the tables' options after {SETTLE_S_MAX:g} s: is a node down?"
             )
+
+    def read_work(self) -> dict[tuple[str, str], ReadWork]:
+        """Of each table that was read lately, by keyspace and name."""
+        found: dict[tuple[str, str], list[list[float]]] = {}
+        for place, cql in enumerate((ROWS_READ, TOMBSTONES_READ)):
+            for _, rows in self._of_nodes(cql):
+                for row in rows:
+                    if row.count and np.isfinite(row.p50th) and np.isfinite(row.p99th):
+                        of_table = found.setdefault((row.keyspace_name, row.table_name), [[], [], [], []])
+                        of_table[2 * place].append(row.p50th)
+                        of_table[2 * place + 1].append(row.p99th)
+        most = {table: [max(each, default=0.0) for each in quantiles] for table, quantiles in found.items()}
+        return {
+            table: ReadWork(rows_p50=each[0], rows_p99=each[1], tombstones_p50=each[2], tombstones_p99=each[3])
+            for table, each in most.items()
+        }
 
     def disk_bytes(self, keyspace: str) -> int:
         """Of a keyspace's tables on the disks of all nodes: all files of them."""

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
-from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
+from loadtests.cluster.partition_sizes import stored_partitions
+from loadtests.errors import HarnessError
+from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters, ReadWork
 from loadtests.recording.histograms import percentiles_us
 from loadtests.stats.e_values import PAIRS_MIN
 from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
+from loadtests.tournament.growth import GrowthPlan, PartitionGrowth, growth_of, growth_plans, write_growth
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, touch
@@ -68,6 +71,8 @@ class TournamentMeasurements:
     size: TrialSize | None = None
     facts: dict[str, tuple[TableDifference, ...]] = field(default_factory=dict)
     loaded: dict[str, LoadedEntrant] = field(default_factory=dict)
+    growth: dict[str, tuple[PartitionGrowth, ...]] = field(default_factory=dict)
+    reads: dict[str, Mapping[str, ReadWork]] = field(default_factory=dict)  # by entrant and table, after its last round
     rounds: list[Mapping[str, LoadTrial]] = field(default_factory=list)
     left_out_after: dict[str, int] = field(default_factory=dict)  # rounds
 
@@ -85,11 +90,14 @@ def hold_tournament(
     progress: Progress,
     round_done: Callable[[], None],
     *,
+    years: int,
     heap_mib: int,
     clock: Callable[[], float],
     profile_folder: Path | None = None,
 ) -> None:
     """Measure until one entrant is left, or the effort is spent. round_done: told after each round. clock: seconds.
+
+    years: that partitions without a bucket are projected to.
 
     An entrant that does not hold the same facts takes part in no round. Raises HarnessError, StoreError or ScenarioError when
     the machine, a node or a variant can't go on.
@@ -110,12 +118,13 @@ def hold_tournament(
                 progress(f"making the tables of {name}")
                 load = load_of(entrant, driver, session, estate)
                 benches[name] = Bench(cluster=cluster, counters=counters, load=load)
+            growing = _write_growth(entrants, session, estate, years, progress)
         finally:
             driver.shutdown()
         plain = benches[PLAIN].load
         measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
         measured.operations_a_day = operations_a_day(estate)
-        _fill(benches, counters, measured, progress)
+        _fill(benches, growing, counters, measured, progress)
         for name, bench in benches.items():
             progress(f"proving what {name} holds")
             measured.facts[name] = _proven(entrants[name], bench, benches[PLAIN], estate)
@@ -131,6 +140,7 @@ def hold_tournament(
             measured.rounds.append(
                 take_turns(benches, order, measured.size, number, scenario.run.seed, quiet_s=QUIET_S)
             )
+            _note_reads(benches, active, counters, measured)
             active = _still_racing(active, measured, effort, progress)
             round_done()
 
@@ -158,8 +168,65 @@ def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -
     return facts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Growing:
+    """Rows of whole partitions that were written. entrants: whose table it is; that of others may be the same."""
+
+    keyspace: str
+    table: str
+    entrants: list[str]
+    plans: tuple[GrowthPlan, ...]
+
+
+def _write_growth(
+    entrants: Mapping[str, Entrant], session: Session, estate: EstateModel, years: int, progress: Progress
+) -> list[_Growing]:
+    """Write what partitions are measured by, once for each table of half-hours that differs in what it holds."""
+    found: dict[str, _Growing] = {}
+    dc = entrants[PLAIN].scenario.topology.dcs[0].name
+    for name, entrant in entrants.items():
+        table = entrant.schema.table(TableRole.INTERVALS)
+        held = f"{table.create} {entrant.write.cql}"
+        if held in found:
+            found[held].entrants.append(name)
+            continue
+        progress(f"writing partitions of {name}, of three sizes")
+        plans, keyspace = growth_plans(entrant, estate, years), f"partitions_{name}"
+        write_growth(session, keyspace, dc, entrant, plans)
+        found[held] = _Growing(keyspace=keyspace, table=table.name, entrants=[name], plans=plans)
+    return list(found.values())
+
+
+def _measure_growth(growing: Sequence[_Growing], cluster: LocalCluster, measured: TournamentMeasurements) -> None:
+    """Read the bytes of what was written off its files."""
+    stored = stored_partitions(cluster, [each.keyspace for each in growing])
+    for each in growing:
+        sizes: dict[str, int] = {}
+        for partition in stored:
+            if (partition.keyspace, partition.table) == (each.keyspace, each.table):
+                sizes[partition.key] = sizes.get(partition.key, 0) + partition.size_bytes
+        try:
+            growth = tuple(growth_of(plan, sizes) for plan in each.plans)
+        except KeyError as error:
+            raise HarnessError(f"partition {error} of {each.keyspace}.{each.table} is in none of its files") from error
+        measured.growth |= dict.fromkeys(each.entrants, growth)
+
+
+def _note_reads(
+    benches: Mapping[str, Bench], active: Sequence[str], counters: NodeCounters, measured: TournamentMeasurements
+) -> None:
+    work = counters.read_work()
+    for name in active:
+        keyspace = benches[name].load.keyspace
+        measured.reads[name] = {table: each for (of, table), each in work.items() if of == keyspace}
+
+
 def _fill(
-    benches: Mapping[str, Bench], counters: NodeCounters, measured: TournamentMeasurements, progress: Progress
+    benches: Mapping[str, Bench],
+    growing: Sequence[_Growing],
+    counters: NodeCounters,
+    measured: TournamentMeasurements,
+    progress: Progress,
 ) -> None:
     """Send each the whole sample, and wait until all is flushed and compacted into one file a table.
 
@@ -171,10 +238,12 @@ def _fill(
         progress(f"filling {name} with {len(bench.load.sample):,} operations")
         fill(bench.load)
     counters.settle()
-    counters.flush(tables, FLUSH_MS)
-    counters.wait_quiet_disks(keyspaces, QUIET_S)
+    counters.flush([f"{each.keyspace}.{each.table}" for each in growing], FLUSH_MS)
     progress("compacting what they hold")
     with counters.compacting_all(tables):
+        counters.wait_quiet_disks([*keyspaces, *(each.keyspace for each in growing)], QUIET_S)
+        progress("reading the sizes of partitions")
+        _measure_growth(growing, next(iter(benches.values())).cluster, measured)
         for bench in benches.values():
             touch(bench.load)
         counters.wait_quiet_disks(keyspaces, QUIET_S)

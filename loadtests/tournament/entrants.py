@@ -9,7 +9,8 @@ from scenarios.design_folder import YEARS, DesignFolder
 from scenarios.spec import Scenario, ScenarioError
 from scenarios.texts.printable import shortened
 from scenarios.variant_file import PLAIN, AnyVariant
-from store.designs.design import OWN_ANSWER, Answer, Design, design_of
+from store.designs.checks import WriteText
+from store.designs.design import OWN_ANSWER, Answer, Design, design_of, own_write
 from store.schemas import SCHEMAS, schema_of
 from store.tables import Schema
 
@@ -34,6 +35,11 @@ class Entrant:
     @property
     def schema(self) -> Schema:
         return SCHEMAS[self.scenario.store.schema_name] if self.design is None else self.design.schema
+
+    @property
+    def write(self) -> WriteText:
+        """What a row of its half-hours is."""
+        return own_write(self.schema) if self.design is None else self.design.write
 
     @property
     def answer(self) -> Answer:

@@ -72,7 +72,7 @@ def tournament(
         write_resolved(scenario, out)
 
         def results() -> TournamentResults:
-            return _results(scenario, entrants, effort, prices, measured, started, trouble)
+            return _results(scenario, entrants, effort, years, prices, measured, started, trouble)
 
         def round_done() -> None:
             if len(measured.rounds) % WRITTEN_EVERY == 0:
@@ -87,6 +87,7 @@ def tournament(
                 measured,
                 progress.detail,
                 round_done,
+                years=years,
                 heap_mib=size_nodes(topology.node_count, memory_mib).heap_mib,
                 clock=time.monotonic,
                 profile_folder=profile_folder,
@@ -110,13 +111,14 @@ def _results(
     scenario: Scenario,
     entrants: Mapping[str, Entrant],
     effort: TournamentEffort,
+    years: int,
     prices: ServerPrices | None,
     measured: TournamentMeasurements,
     started: datetime,
     trouble: Sequence[str],
 ) -> TournamentResults:
     values = measured_quantities(measured, len(scenario.topology.dcs))
-    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm, prices=prices)
+    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm, years=years, prices=prices)
     year = meter_year_of(entrants[PLAIN], measured)
     return TournamentResults(
         scenario=scenario.title,
@@ -129,6 +131,7 @@ def _results(
         false_alarm=effort.false_alarm,
         rounds=len(measured.rounds),
         seconds=effort.seconds,
+        years=years,
         sample=measured.sample,
         closed_loop=measured.size.count if measured.size else 0,
         rate_per_s=measured.size.rate_per_s if measured.size else 0.0,

@@ -1,6 +1,7 @@
 """From what was measured of a tournament to `results.json`. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -12,13 +13,24 @@ from loadtests.tournament.bench import (
     quantities_of,
     values_of,
 )
+from loadtests.tournament.buckets import next_bucket, quantile_bytes
 from loadtests.tournament.costs import MeterYear, YearlyCost, meter_year, yearly_cost
 from loadtests.tournament.entrants import Entrant
+from loadtests.tournament.growth import PartitionGrowth
 from loadtests.tournament.ranking import Contest, Quantity, Values, contests, dominated_by, unbeaten
 from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import facts_of
 from reports.results.matrix import figure_of
-from reports.results.tournament import DesignComparison, DesignCost, EntrantResult, QuantityResult
+from reports.results.tournament import (
+    BucketResult,
+    DesignComparison,
+    DesignCost,
+    EntrantResult,
+    GrowthResult,
+    MeasuredPartition,
+    QuantityResult,
+    TableReads,
+)
 from scenarios.server_prices import ServerPrices
 from scenarios.spec import Validity
 from scenarios.texts.wording import counted, milliseconds, percent
@@ -46,16 +58,22 @@ def entrant_results(
     values: Mapping[Quantity, Values],
     false_alarm: float,
     *,
+    years: int,
     prices: ServerPrices | None = None,
 ) -> tuple[tuple[EntrantResult, ...], tuple[str, ...]]:
     """Every entrant, best first by the goal, those that were not measured last; and the names of the unbeaten.
 
-    prices: by which costs are told; None: none are.
+    years: that partitions were projected to. prices: by which costs are told; None: none are.
     """
     held = contests(values, false_alarm)
     racing = list(values.get(GOAL, {}))
     dominators = dominated_by(held, racing)
-    found = [_entrant(entrant, measured, values, held, dominators.get(name, ())) for name, entrant in entrants.items()]
+    found = [
+        _entrant(entrant, measured, values, held, dominators.get(name, ())).model_copy(
+            update={"partition": measured_partition(measured.growth.get(name, ()), years)}
+        )
+        for name, entrant in entrants.items()
+    ]
     if prices is not None:
         year = meter_year_of(entrants[PLAIN], measured)
         found = [each.model_copy(update={"cost": cost_of(each, prices, year)}) for each in found]
@@ -86,6 +104,7 @@ def _entrant(
         schema_name=entrant.schema.name,
         partition_rows_max=partition.rows,
         partition_bytes_max=partition.bytes_max,
+        reads=table_reads(entrant, measured),
         rounds=sum(name in each for each in measured.rounds),
         figures=figures,
         disk_bytes_per_write=_disk(loaded),
@@ -95,6 +114,32 @@ def _entrant(
         dominated_by=dominators,
         comparisons=tuple(comparison_of(contest, name) for contest in held if name in (contest.first, contest.second)),
     )
+
+
+def measured_partition(growths: Sequence[PartitionGrowth], years: int) -> MeasuredPartition | None:
+    """What partitions of half-hours come to; None where none was measured."""
+    if not growths:
+        return None
+    bucket = next_bucket(growths, years)
+    return MeasuredPartition(
+        growth=tuple(GrowthResult(**asdict(each)) for each in growths),
+        rows_max=max(each.whole_rows for each in growths),
+        bytes_max=max(each.whole_bytes for each in growths),
+        bytes_p99=quantile_bytes(growths, 0.99),
+        next_bucket=None if bucket is None else BucketResult(**asdict(bucket)),
+    )
+
+
+def table_reads(entrant: Entrant, measured: TournamentMeasurements) -> tuple[TableReads, ...]:
+    """What reads of its tables looked at, of tables that a query of the scenario asks."""
+    asked = set(measured.lanes) - measured.writes
+    found = []
+    for table in entrant.schema.tables:
+        work = measured.reads.get(entrant.name, {}).get(table.name)
+        operations = tuple(str(each.operation) for each in table.queries if each.operation in asked)
+        if work is not None and operations:
+            found.append(TableReads(table=table.name, operations=operations, **asdict(work)))
+    return tuple(found)
 
 
 def meter_year_of(plain: Entrant, measured: TournamentMeasurements) -> MeterYear:

@@ -40,6 +40,56 @@ class DesignComparison(ResultsPart):
     resolved: bool = Field(description="one is shown to be better, at the false-alarm rate of all comparisons together")
 
 
+class GrowthResult(ResultsPart):
+    """One kind of partition of half-hours: what was written and its bytes on a node before compression; and a whole one's."""
+
+    cadence: str = Field(description="how half-hours come")
+    share: NonNegativeFloat = Field(description="of the meters that are read by half-hours, that come so")
+    days: NonNegativeInt = Field(description="in a whole partition")
+    rows: tuple[NonNegativeInt, ...] = Field(description="that were written to one partition each, smallest first")
+    size_bytes: tuple[NonNegativeInt, ...]
+    whole_rows: NonNegativeInt = Field(description="projected, within the years that were asked for")
+    whole_bytes: NonNegativeInt
+    error: float | None = Field(
+        description="of the largest size, which was held out, as the two smaller ones predict it: a share, positive: too much"
+    )
+
+
+class BucketResult(ResultsPart):
+    """Which bucket to try next: one of these days holds 2 to 10 MiB of this estate's rows."""
+
+    days_low: NonNegativeFloat
+    days_high: NonNegativeFloat
+    bucket: str = Field(description="the widest column of the trace that stays below; none: all the years together do")
+    size_bytes: NonNegativeInt
+
+
+class MeasuredPartition(ResultsPart):
+    """Partitions of half-hours, measured and projected. Quantiles are over the meters that are read by half-hours."""
+
+    growth: tuple[GrowthResult, ...]
+    rows_max: NonNegativeInt
+    bytes_max: NonNegativeInt
+    bytes_p99: NonNegativeInt
+    next_bucket: BucketResult | None = Field(description="None: a day is too much")
+
+    @property
+    def error(self) -> float | None:
+        """The largest error of a prediction, by its size; None where there were too few rows."""
+        return max((each.error for each in self.growth if each.error is not None), key=abs, default=None)
+
+
+class TableReads(ResultsPart):
+    """What a read of a table had to look at after the last round; the upper end of a bucket of 20 %, at least 1."""
+
+    table: str
+    operations: tuple[str, ...] = Field(description="that read it")
+    rows_p50: NonNegativeFloat
+    rows_p99: NonNegativeFloat
+    tombstones_p50: NonNegativeFloat
+    tombstones_p99: NonNegativeFloat
+
+
 class DesignCost(ResultsPart):
     """What a million meters cost in a year, in the currency of the price list."""
 
@@ -70,6 +120,8 @@ class EntrantResult(ResultsPart):
         description="that a partition of the view of half-hours holds within the years that were asked for",
     )
     partition_bytes_max: NonNegativeInt | None = Field(default=None, description="likewise, before compression")
+    partition: MeasuredPartition | None = None
+    reads: tuple[TableReads, ...] = ()
     rounds: NonNegativeInt
     figures: dict[str, Figure] = Field(description="by quantity: the mean over the rounds in which it took part")
     disk_bytes_per_write: NonNegativeFloat | None = Field(
@@ -97,6 +149,7 @@ class TournamentResults(MeasuredResults):
     false_alarm: float = Field(description="how often any of all comparisons is resolved where there is no difference")
     rounds: NonNegativeInt
     seconds: NonNegativeFloat = Field(description="of each loop of a trial")
+    years: NonNegativeInt = Field(default=5, description="that partitions are projected to")
     sample: NonNegativeInt = Field(description="different operations that were sent over and over")
     closed_loop: NonNegativeInt = Field(description="operations of the closed loop of a trial")
     rate_per_s: NonNegativeFloat = Field(description="of the open loop")

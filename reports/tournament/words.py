@@ -62,6 +62,44 @@ def cost_basis(results: TournamentResults) -> str:
     )
 
 
+def partition_limits(results: TournamentResults, entrant: EntrantResult) -> str:
+    """'1.2 % of 100 MB, 3 % of 100,000 rows': the largest partition after the years, against the field's limits."""
+    partition = entrant.partition
+    if partition is None:
+        return wording.NO_FIGURE
+    size, rows = wording.percent(partition.bytes_max / 1e8), wording.percent(partition.rows_max / 1e5)
+    return f"{size} of 100 MB, {rows} of 100,000 rows"
+
+
+def bucket_text(results: TournamentResults, entrant: EntrantResult) -> str:
+    """'year, 1.3 MB (2 to 10 MiB are 580 to 2,900 days)': the next bucket to try."""
+    if entrant.partition is None:
+        return wording.NO_FIGURE
+    bucket = entrant.partition.next_bucket
+    if bucket is None:
+        return "narrower than a day"
+    years = wording.counted(results.years, "year")
+    name = f"none within {years}" if bucket.bucket == "none" else bucket.bucket
+    # where so many rows fill less, the limit of rows comes before that of bytes
+    span = f"{wording.significant(bucket.days_low)} to {wording.significant(bucket.days_high)} days"
+    told = f"2 to 10 MiB are {span}" if bucket.days_low < bucket.days_high else f"at most {span.split(' to ')[1]}"
+    return f"{name}, {wording.size(bucket.size_bytes)} ({told})"
+
+
+def growth_text(entrant: EntrantResult) -> str:
+    """'a delivery a day: 8 rows 3.1 kB, 15 rows 5.9 kB, 31 rows 12.1 kB': what was written and read off the files."""
+    if entrant.partition is None:
+        return wording.NO_FIGURE
+    return "; ".join(
+        f"{each.cadence}: "
+        + ", ".join(
+            f"{wording.counted(rows, 'row')} {wording.size(size)}"
+            for rows, size in zip(each.rows, each.size_bytes, strict=True)
+        )
+        for each in entrant.partition.growth
+    )
+
+
 def figure_text(figure: Figure | None) -> str:
     """The mean, or a dash."""
     return wording.NO_FIGURE if figure is None else wording.significant(figure.mean)

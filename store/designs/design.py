@@ -28,14 +28,23 @@ Answer = Mapping[str, str]
 OWN_ANSWER: Answer = {name: name for name in ("interval_start", "values_wh", "revision")}
 """Of a schema's own view of half-hours."""
 
+
+def own_write(schema: Schema) -> WriteText:
+    """What a row of a schema's own view of half-hours is."""
+    table = schema.table(TableRole.INTERVALS)
+    held = {column.name: column.name for column in table.columns}
+    return WriteText(row="delivery", cql=table.insert, binds=table.columns, held=held)
+
+
 _WRITES = (Operation.INGEST_READING, Operation.INGEST_REVISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """partition: the most that one holds after so many years as were asked."""
+    """write: what a row of its table is. partition: the most that one holds after so many years as were asked."""
 
     schema: Schema
+    write: WriteText
     answer: Answer
     partition: PartitionSize
 
@@ -75,7 +84,7 @@ def design_of(name: str, folder: DesignFolder, scenario: Scenario, years: int) -
             for each in base.writes
         ),
     )
-    return Design(schema=schema, answer=read.answer, partition=size)
+    return Design(schema=schema, write=write, answer=read.answer, partition=size)
 
 
 def _refused(where: str, line: int, error: CqlError) -> ScenarioError:

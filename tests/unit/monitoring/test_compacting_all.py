@@ -41,4 +41,5 @@ def test_tables_are_compacted_as_before_once_all_is_compacted(monkeypatch: pytes
     within, after = altered[: altered.index("written")], altered[altered.index("written") + 1 :]
     assert [cql.split()[2] for cql in within] == [cql.split()[2] for cql in after] == ["k.a", "k.b"]
     assert all("'SizeTieredCompactionStrategy', 'min_threshold': '2'" in cql for cql in within)
+    assert all(cql.endswith("memtable_flush_period_in_ms = 1000") for cql in within)
     assert all("LeveledCompactionStrategy', 'sstable_size_in_mb': '80'}" in cql for cql in after)

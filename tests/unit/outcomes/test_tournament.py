@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.monitoring.node_counters import ReadWork
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
+from loadtests.tournament.growth import Cadence, PartitionGrowth
 from loadtests.trials.facts import TableDifference
 from meterstorm.outcomes.tournament import (
     doubts_of,
@@ -48,7 +50,7 @@ def measured(costs: dict[str, float], rounds: int = 30) -> TournamentMeasurement
 def results_of(given: TournamentMeasurements, prices: ServerPrices | None = None) -> TournamentResults:
     entrants = entrants_of(SCENARIO, variants_named("zstd,lcs"))
     values = measured_quantities(given, 1)
-    ranked, unbeaten = entrant_results(entrants, given, values, 0.01, prices=prices)
+    ranked, unbeaten = entrant_results(entrants, given, values, 0.01, years=5, prices=prices)
     year = meter_year_of(entrants["plain"], given)
     now = datetime(2026, 11, 29, tzinfo=UTC)
     return TournamentResults(
@@ -134,6 +136,47 @@ def test_the_page_is_drawn_from_what_the_folder_holds(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text()
     assert "<b>small</b>" not in page and "events_by_home" in page and "after 12 rounds" in page
     assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"front.svg", "quantities.svg"}
+
+
+def test_partitions_against_the_limits_and_what_reads_looked_at_are_in_the_page(tmp_path: Path) -> None:
+    given = measured({"plain": 1.0, "zstd": 1.3})
+    daily = PartitionGrowth(
+        cadence=Cadence.DAILY,
+        share=0.995,
+        days=31,
+        rows=(7, 15, 31),
+        size_bytes=(1_400, 3_000, 6_300),
+        whole_rows=31,
+        whole_bytes=6_300,
+        error=-0.0159,
+    )
+    pushed = replace(daily, cadence=Cadence.HALF_HOURLY, share=0.005, whole_rows=1_488, whole_bytes=310_000, error=0.01)
+    given.growth = {"plain": (daily, pushed), "zstd": (daily,)}
+    work = ReadWork(rows_p50=1.0, rows_p99=60.0, tombstones_p50=1.0, tombstones_p99=1.0)
+    given.reads = {"plain": {"intervals_by_home": work, "usage_by_fuel": work}}
+    results = results_of(given)
+    partition = results.entrant("plain").partition
+    assert partition is not None and partition.next_bucket is not None
+    assert (partition.rows_max, partition.bytes_max, partition.bytes_p99) == (1_488, 310_000, 6_300)
+    assert partition.error == -0.0159  # the largest by its size
+    # 10,000 B a day: 2 MiB are 210 days, 10 MiB 1,049, and a year holds 3.66 MB
+    assert partition.next_bucket.bucket == "year" and partition.next_bucket.size_bytes == 3_660_000
+    # of its queries the scenario's trials ask for usage alone
+    assert [(each.table, each.operations) for each in results.entrant("plain").reads] == [
+        ("usage_by_fuel", ("read_usage_month",))
+    ]
+    assert results.entrant("lcs").partition is None
+    results.write(tmp_path)
+    write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for told in (
+        "0.310 % of 100 MB, 1.49 % of 100,000 rows",
+        "year, 3.66 MB (2 to 10 MiB are 210 to 1,049 days)",
+        "≤ 60.0",
+    ):
+        assert told in page, told
+    assert "31 rows 6.30 kB" in page and "−1.59 %" in page
+    assert load_tournament(tmp_path) == results
 
 
 def test_with_prices_page_markdown_and_results_say_what_a_million_meters_cost(tmp_path: Path) -> None:
