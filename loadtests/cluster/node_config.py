@@ -99,6 +99,7 @@ def cassandra_yaml(
         "memtable": {
             "configurations": {
                 "trie": {"class_name": "TrieMemtable"},
+                "skiplist": {"class_name": "SkipListMemtable"},  # for tables that ask for it
                 "default": {"inherits": "trie"},
             }
         },
