@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from loadtests.locust_fleet.record import StormRecord
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.stubs.fast_node import BulkStub
+from tests.support.forked_locust import ForkedLocust, LocustForks
 
 SCENARIO = """
 title = "Two thousand homes on one node"
@@ -46,27 +47,32 @@ warm_nodes_s = {warm_nodes_s}
 """
 LOCUSTFILE = Path(__file__).parents[3] / "loadtests" / "locustfile.py"
 WAIT_S = 1_000.0  # the kernels may have to be compiled, beside whatever else the machine does
+MARK = "METERSTORM_TEST_RUN"  # in the environment of all of a run's processes
 pytestmark = pytest.mark.timeout(2 * WAIT_S)
 
 
 @dataclass
 class Run:
-    """A Locust of ours in a session of its own, its output, and every process that it was ever seen to have."""
+    """A Locust of ours in a session of its own, and its output."""
 
     out: Path
-    process: "subprocess.Popen[str]"
-    seen: dict[int, psutil.Process] = field(default_factory=dict)
+    process: "subprocess.Popen[str] | ForkedLocust"
 
-    def look(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.process.pid).children(recursive=True):
-                self.seen[child.pid] = child
-        return list(self.seen.values())
+    def processes(self) -> list[psutil.Process]:
+        """All of its processes that there are: those of its session, and the senders, which have their own."""
+        return [each for each in psutil.process_iter() if self._has(each)]
+
+    def _has(self, process: psutil.Process) -> bool:
+        try:
+            is_dead = process.status() == psutil.STATUS_ZOMBIE
+            is_ours = os.getsid(process.pid) == self.process.pid or process.environ().get(MARK) == str(self.out)
+            return is_ours and not is_dead
+        except (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError):
+            return False
 
     def until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WAIT_S
         while not holds():
-            self.look()
             assert time.monotonic() < deadline, "it did not happen"
             assert self.process.poll() is None, self.text()
             time.sleep(0.1)
@@ -76,12 +82,7 @@ class Run:
         return record is not None and record.zero_ns is not None and record.offered > 0
 
     def end(self) -> int:
-        deadline = time.monotonic() + WAIT_S
-        while self.process.poll() is None:
-            self.look()
-            assert time.monotonic() < deadline, "it did not end"
-            time.sleep(0.1)
-        return self.process.returncode
+        return self.process.wait(WAIT_S)
 
     def text(self) -> str:
         return (self.out.parent / f"{self.out.name}.log").read_text()
@@ -92,8 +93,10 @@ class Run:
         return record
 
     def left_behind(self) -> list[psutil.Process]:
-        _, alive = psutil.wait_procs(list(self.seen.values()), timeout=15)
-        return alive
+        deadline = time.monotonic() + 15
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left
 
 
 @pytest.fixture(scope="module")
@@ -102,56 +105,76 @@ def stub() -> Iterator[BulkStub]:
         yield stub
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[LocustForks]:
+    with LocustForks() as forks:
+        yield forks
+
+
 Locust = Callable[..., Run]
 
 
-@pytest.fixture
-def locust(stub: BulkStub, tmp_path: Path) -> Iterator[Locust]:
+@contextlib.contextmanager
+def starter(stub: BulkStub, forks: LocustForks, folder: Path) -> Iterator[Locust]:
+    """Starts Locusts, and ends what is left of them. They are forks, but for those that need the command itself."""
     runs: list[Run] = []
 
     def start(
         *options: str,
         name: str = "run",
-        wall_s: int = 5,
+        wall_s: int = 3,
         warm_nodes_s: int = 0,
         to: BulkStub = stub,
         has_page: bool = False,
         has_tables: bool = True,
+        is_fork: bool = True,
         under: Sequence[str] = (),
     ) -> Run:
-        scenario = tmp_path / f"{name}.toml"
+        scenario = folder / f"{name}.toml"
         scenario.write_text(SCENARIO.format(wall_s=wall_s, warm_nodes_s=warm_nodes_s))
-        out = tmp_path / name
+        out = folder / name
         if "--processes" in options:
             port = free_port()
             options = (*options, "--master-bind-port", port, "--master-port", port)
         given = ["--scenario", str(scenario), "--port", str(to.port), "--out", str(out), *options]
         given += ["--tables-exist"] if has_tables else []
-        temporary = tmp_path / "temporary"  # a worker that a test kills leaves its folder
+        temporary = folder / "temporary"  # a worker that a test kills leaves its folder
         temporary.mkdir(exist_ok=True)
         shown = [] if has_page else ["--headless", "--only-summary"]
-        command = [*under, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *shown, *given]
-        with (tmp_path / f"{name}.log").open("w") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                env=os.environ | {"COLUMNS": "80", "TMPDIR": str(temporary)},
-            )
+        arguments = ["-f", str(LOCUSTFILE), *shown, *given]
+        environment = {"COLUMNS": "80", "TMPDIR": str(temporary), MARK: str(out)}
+        log_path = folder / f"{name}.log"
+        process: subprocess.Popen[str] | ForkedLocust
+        if is_fork:
+            process = forks.start(arguments, environment, log_path)
+        else:
+            with log_path.open("w") as log:
+                process = subprocess.Popen(
+                    [*under, sys.executable, "-m", "locust", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    start_new_session=True,
+                    env=os.environ | environment,
+                )
         runs.append(Run(out, process))
         return runs[-1]
 
-    yield start
-    for run in runs:
-        for process in run.look():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        if run.process.poll() is None:
-            run.process.kill()
-        run.process.wait()
+    try:
+        yield start
+    finally:
+        for run in runs:
+            for process in run.processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            run.process.wait(WAIT_S)
+
+
+@pytest.fixture
+def locust(stub: BulkStub, forks: LocustForks, tmp_path: Path) -> Iterator[Locust]:
+    with starter(stub, forks, tmp_path) as start:
+        yield start
 
 
 def free_port() -> str:
@@ -164,41 +187,68 @@ def completed(history: RunHistory, operation: str) -> int:
     return int(sum(columns[name].sum() for name in ("ok", "failed", "indeterminate")))
 
 
-def test_what_two_workers_measured_is_added_up_without_loss(locust: Locust, tmp_path: Path) -> None:
-    with BulkStub(keyspace="meterstorm") as stub:
-        run = locust("--processes", "2", "--csv", str(tmp_path / "table"), to=stub)
-        assert run.end() == 0, run.text()
-        answered = stub.stop()
+@dataclass
+class WholeRun:
+    """A run of two workers that keep ledgers of their own, with tables; and how many operations the node answered."""
+
+    run: Run
+    answered: int
+    exit_code: int
+
+    @property
+    def table(self) -> Path:
+        return self.run.out.parent / "table_stats.csv"
+
+
+@pytest.fixture(scope="module")
+def whole(forks: LocustForks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeRun]:
+    folder = tmp_path_factory.mktemp("whole")
+    with BulkStub(keyspace="meterstorm") as stub, starter(stub, forks, folder) as locust:
+        run = locust("--processes", "2", "--own-ledger", "--csv", str(folder / "table"))
+        exit_code = run.end()
+        yield WholeRun(run=run, answered=stub.stop(), exit_code=exit_code)
+
+
+def added_up(run: Run) -> RunHistory:
+    """The history of a run that has ended whole: it holds all that was offered, and all of it was answered well."""
     record, history = run.record(), read_history(run.out / "history")
-    assert record.shard_count == record.worker_count == 2
-    assert record.offered == record.ok == answered > 10_000
-    assert sum(completed(history, name) for name in history.operations) == answered
+    assert record.offered == record.ok > 10_000
+    assert sum(completed(history, name) for name in history.operations) == record.ok
     for name in history.operations:
         for counts in (history.response_counts(name), history.service_counts(name)):
             assert sum(int(one.sum()) for _, one in counts) == completed(history, name)
-    assert sum(int(one.sum()) for _, one in history.lateness_counts()) == answered
+    assert sum(int(one.sum()) for _, one in history.lateness_counts()) == record.ok
     written = {int(second): index for index, second in enumerate(history.seconds)}
     assert len(record.seconds) >= 3  # for the live view
     for second in record.seconds:
         at = written[second.second]
         assert second.ok == sum(int(history.counts[name]["ok"][at]) for name in history.operations)
-    with (tmp_path / "table_stats.csv").open() as file:
+    return history
+
+
+def test_what_two_workers_measured_is_added_up_without_loss(whole: WholeRun) -> None:
+    run = whole.run
+    assert whole.exit_code == 0, run.text()
+    record, history = run.record(), added_up(run)
+    assert record.shard_count == record.worker_count == 2
+    assert record.ok == whole.answered
+    with whole.table.open() as file:
         table = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
-    assert table == {name: completed(history, name) for name in history.operations} | {"Aggregated": answered}
+    assert table == {name: completed(history, name) for name in history.operations} | {"Aggregated": whole.answered}
     assert run.left_behind() == []
-    assert list((tmp_path / "temporary").glob("meterstorm-*")) == []
+    assert list((run.out.parent / "temporary").glob("meterstorm-*")) == []
 
 
-def test_a_worker_elsewhere_sends_its_ledger(locust: Locust) -> None:
-    near, far = locust(name="near"), locust("--processes", "2", "--own-ledger", name="far")
-    assert (near.end(), far.end()) == (0, 0), far.text()
-    ledgers = [Ledger.open(run.out / "ledger") for run in (near, far)]
+def test_a_worker_elsewhere_sends_its_ledger(whole: WholeRun, locust: Locust) -> None:
+    near = locust(name="near", is_fork=False)
+    assert (near.end(), whole.exit_code) == (0, 0), near.text()
+    ledgers = [Ledger.open(run.out / "ledger") for run in (near, whole.run)]
     assert ledgers[0].counts(0)[SlotState.ACKNOWLEDGED] > 0
     assert np.array_equal(ledgers[0].states, ledgers[1].states)
 
 
 def test_a_lost_worker_makes_the_run_inconclusive(locust: Locust) -> None:
-    run = locust("--processes", "2", wall_s=15)
+    run = locust("--processes", "2", wall_s=12)
     run.until(run.has_begun)
     worker = psutil.Process(run.process.pid).children()[0]
     worker.kill()
@@ -304,7 +354,7 @@ def test_a_worker_whose_clock_is_another_starts_with_the_others(locust: Locust) 
     port = free_port()
     master = locust("--master", "--expect-workers", "2", "--master-bind-port", port, name="master")
     near = locust("--worker", "--master-port", port, name="near")
-    far = locust("--worker", "--master-port", port, "--own-ledger", name="far", under=ANOTHER_CLOCK)
+    far = locust("--worker", "--master-port", port, "--own-ledger", name="far", is_fork=False, under=ANOTHER_CLOCK)
     assert (near.end(), far.end(), master.end()) == (0, 0, 0), master.text()
     record, history = master.record(), read_history(master.out / "history")
     assert record.worker_count == record.shard_count == 2
@@ -315,7 +365,7 @@ def test_a_worker_whose_clock_is_another_starts_with_the_others(locust: Locust) 
 
 def test_the_web_ui_starts_and_ends_one_storm(locust: Locust) -> None:
     page = f"http://127.0.0.1:{free_port()}"
-    run = locust("--processes", "2", "--web-port", page.rpartition(":")[2], has_page=True)
+    run = locust("--processes", "2", "--web-port", page.rpartition(":")[2], has_page=True, is_fork=False)
     run.until(lambda: is_served(page))
     assert {each.laddr.ip for each in listening(run)} == {"127.0.0.1"}  # unless somebody asks for more
     run.until(lambda: bool(started(page)["success"]))  # while no worker is welcome it says so, and is asked again
@@ -323,6 +373,7 @@ def test_the_web_ui_starts_and_ends_one_storm(locust: Locust) -> None:
     run.until(lambda: json.loads(asked(f"{page}/stats/requests"))["state"] == "stopped")
     shown = json.loads(asked(f"{page}/stats/requests"))["stats"]
     assert {row["name"]: row["num_requests"] for row in shown}["Aggregated"] == run.record().ok > 0
+    added_up(run)  # of workers that share the master's ledger
     again = started(page)
     assert not again["success"] and "this storm was sent: start Locust again" in again["message"]
     assert json.loads(asked(f"{page}/stats/requests"))["stats"] == shown  # and not cleared
@@ -347,5 +398,5 @@ def is_served(page: str) -> bool:
 
 
 def listening(run: Run) -> list[Any]:
-    every = [psutil.Process(run.process.pid), *run.look()]
+    every = run.processes()
     return [each for process in every for each in process.net_connections() if each.status == psutil.CONN_LISTEN]
