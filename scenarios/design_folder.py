@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scenarios.part_file import load_part
 from scenarios.parts.base import Line, Part
 from scenarios.spec import ScenarioError
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
+from scenarios.texts.printable import shortened
 
 TABLES_FILE = "tables.cql"
 QUERIES_FILE = "queries.toml"
@@ -49,6 +50,17 @@ class Queries(Part):
     question: Line = Field(default="", max_length=500)
     write_intervals: WriteQuery
     read_intervals_day: ReadQuery
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_statements(cls, given: dict[str, object]) -> dict[str, object]:
+        unknown = [name for name, held in given.items() if isinstance(held, dict) and name not in cls.model_fields]
+        if unknown:
+            raise ValueError(
+                f"[{shortened(unknown[0])}]: a design has two statements, [write_intervals] and [read_intervals_day]; other "
+                "views and questions need a schema in Python (CONTRIBUTING.md)"
+            )
+        return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

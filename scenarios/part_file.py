@@ -42,5 +42,5 @@ def _told(path: Path, page: str, fault: object) -> str:
     if fault["type"] == "missing":
         return f"{path}: {place}: is missing; see {page}"
     if fault["type"] == "value_error":  # our own words, which name what they are about
-        return f"{path}: {place}: {str(fault['msg']).removeprefix('Value error, ')}"
+        return ": ".join([str(path), *([place] if place else []), str(fault["msg"]).removeprefix("Value error, ")])
     return f"{path}: {place} = {value_text(fault['input'])}: {str(fault['msg']).lower()}"

@@ -100,7 +100,15 @@ def _read_table(folder: DesignFolder, taken: set[str]) -> TableText:
     except CqlError as error:
         raise _refused(where, error.line, error) from error
     if len(tables) > 1:
-        raise _refused(where, tables[1].line, CqlError(1, f"no query writes {tables[1].name}: a design has one table"))
+        raise _refused(
+            where,
+            tables[1].line,
+            CqlError(
+                1,
+                f"no query writes {tables[1].name}: a design has one table, that of half-hours; others need a schema in Python "
+                "(CONTRIBUTING.md)",
+            ),
+        )
     (table,) = tables
     if table.name in taken:
         told = f"the store has another table {table.name}, which stays as it is: name yours otherwise"

@@ -117,6 +117,11 @@ def altered(before: str, after: str, *, queries: bool = True) -> dict[str, str]:
     ("given", "told"),
     [
         ({"queries": QUERIES[: QUERIES.index("[read")]}, r"queries.toml: read_intervals_day: is missing"),
+        (
+            {"queries": QUERIES + '\n[read_usage_month]\ncql = "SELECT wh FROM mine"\nbinds = []\n'},
+            r"queries.toml: \[read_usage_month\]: a design has two statements, \[write_intervals\] and \[read_intervals_day\]",
+        ),
+        ({"queries": QUERIES.replace("[read_intervals_day]", "[read_interval_day]")}, r"\[read_interval_day\]: a design has two"),
         (altered("INTO mine", "INTO other"), r"write_intervals, line 4: there is no table other: the design's is mine"),
         (altered('"wh"]', '"kwh"]'), r"write_intervals, line 4: the trace has no column 'kwh' for a half-hour; it has .*wh"),
         (altered(', "wh"]', "]"), r"line 4: it has 6 \? and binds names 5 columns"),
