@@ -18,7 +18,7 @@ from loadtests.recording.histograms import percentiles_us
 from loadtests.stats.e_values import PAIRS_MIN
 from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
-from loadtests.tournament.growth import GrowthPlan, PartitionGrowth, growth_of, growth_plans, write_growth
+from loadtests.tournament.growth import GrowthPlan, PartitionGrowth, growth_of, growth_plans, make_tables, write_growth
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, touch
@@ -31,6 +31,7 @@ from sim.estate.model import EstateModel, build_estate
 from store.cassandra.keyspace import REFUSALS
 from store.ports import StoreError
 from store.roles import TableRole
+from store.tables import Table
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
@@ -173,7 +174,7 @@ class _Growing:
     """Rows of whole partitions that were written. entrants: whose table it is; that of others may be the same."""
 
     keyspace: str
-    table: str
+    table: Table
     entrants: list[str]
     plans: tuple[GrowthPlan, ...]
 
@@ -183,18 +184,20 @@ def _write_growth(
 ) -> list[_Growing]:
     """Write what partitions are measured by, once for each table of half-hours that differs in what it holds."""
     found: dict[str, _Growing] = {}
-    dc = entrants[PLAIN].scenario.topology.dcs[0].name
     for name, entrant in entrants.items():
         table = entrant.schema.table(TableRole.INTERVALS)
         held = f"{table.create} {entrant.write.cql}"
         if held in found:
             found[held].entrants.append(name)
             continue
-        progress(f"writing partitions of {name}, of three sizes")
-        plans, keyspace = growth_plans(entrant, estate, years), f"partitions_{name}"
-        write_growth(session, keyspace, dc, entrant, plans)
-        found[held] = _Growing(keyspace=keyspace, table=table.name, entrants=[name], plans=plans)
-    return list(found.values())
+        plans = growth_plans(entrant, estate, years)
+        found[held] = _Growing(keyspace=f"partitions_{name}", table=table, entrants=[name], plans=plans)
+    growing = list(found.values())
+    progress("writing partitions of three sizes")
+    make_tables(session, {each.keyspace: each.table for each in growing}, entrants[PLAIN].scenario.topology.dcs[0].name)
+    for each in growing:
+        write_growth(session, each.keyspace, entrants[each.entrants[0]].write, each.plans)
+    return growing
 
 
 def _measure_growth(growing: Sequence[_Growing], cluster: LocalCluster, measured: TournamentMeasurements) -> None:
@@ -203,12 +206,14 @@ def _measure_growth(growing: Sequence[_Growing], cluster: LocalCluster, measured
     for each in growing:
         sizes: dict[str, int] = {}
         for partition in stored:
-            if (partition.keyspace, partition.table) == (each.keyspace, each.table):
+            if (partition.keyspace, partition.table) == (each.keyspace, each.table.name):
                 sizes[partition.key] = sizes.get(partition.key, 0) + partition.size_bytes
         try:
             growth = tuple(growth_of(plan, sizes) for plan in each.plans)
         except KeyError as error:
-            raise HarnessError(f"partition {error} of {each.keyspace}.{each.table} is in none of its files") from error
+            raise HarnessError(
+                f"partition {error} of {each.keyspace}.{each.table.name} is in none of its files"
+            ) from error
         measured.growth |= dict.fromkeys(each.entrants, growth)
 
 
@@ -238,7 +243,7 @@ def _fill(
         progress(f"filling {name} with {len(bench.load.sample):,} operations")
         fill(bench.load)
     counters.settle()
-    counters.flush([f"{each.keyspace}.{each.table}" for each in growing], FLUSH_MS)
+    counters.flush([f"{each.keyspace}.{each.table.name}" for each in growing], FLUSH_MS)
     progress("compacting what they hold")
     with counters.compacting_all(tables):
         counters.wait_quiet_disks([*keyspaces, *(each.keyspace for each in growing)], QUIET_S)
