@@ -8,6 +8,7 @@ from meterstorm.display.table import print_table
 from reports.results.tournament import TournamentResults
 from reports.tournament.words import (
     against_plain,
+    bucket_text,
     change_text,
     cost_basis,
     cost_text,
@@ -16,6 +17,7 @@ from reports.tournament.words import (
     headline,
     not_seen,
     notes_of,
+    partition_limits,
 )
 from scenarios.texts import wording
 
@@ -33,6 +35,11 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
                 say(f"resolved: {entrant.name} is worse than {one.against} in {one.quantity}: {change_text(one)}")
         if entrant.dominated_by:
             say(f"dominated: {entrant.name} by {wording.listed(list(entrant.dominated_by))}")
+    for entrant in results.entrants:
+        if entrant.partition is not None:
+            say(
+                f"partition: {entrant.name} {partition_limits(results, entrant)}; next bucket {bucket_text(results, entrant)}"
+            )
     if results.prices is not None:
         for entrant in results.entrants:
             say(f"cost: {entrant.name} {cost_text(entrant.cost)} {results.prices.currency} a million meters and year")

@@ -72,7 +72,7 @@ def partition_limits(results: TournamentResults, entrant: EntrantResult) -> str:
 
 
 def bucket_text(results: TournamentResults, entrant: EntrantResult) -> str:
-    """'year, 1.3 MB (2 to 10 MiB are 580 to 2,900 days)': the next bucket to try."""
+    """'year, 1.3 MB (2 MiB from 580 days on, at most 2,083 days)': the next bucket to try."""
     if entrant.partition is None:
         return wording.NO_FIGURE
     bucket = entrant.partition.next_bucket
@@ -80,10 +80,10 @@ def bucket_text(results: TournamentResults, entrant: EntrantResult) -> str:
         return "narrower than a day"
     years = wording.counted(results.years, "year")
     name = f"none within {years}" if bucket.bucket == "none" else bucket.bucket
-    # where so many rows fill less, the limit of rows comes before that of bytes
-    span = f"{wording.significant(bucket.days_low)} to {wording.significant(bucket.days_high)} days"
-    told = f"2 to 10 MiB are {span}" if bucket.days_low < bucket.days_high else f"at most {span.split(' to ')[1]}"
-    return f"{name}, {wording.size(bucket.size_bytes)} ({told})"
+    low, high = wording.significant(bucket.days_low), wording.significant(bucket.days_high)
+    # where rows are small, their limit comes before that of bytes
+    enough = f"2 MiB from {low} days on, " if bucket.days_low < bucket.days_high else ""
+    return f"{name}, {wording.size(bucket.size_bytes)} ({enough}at most {high} days)"
 
 
 def growth_text(entrant: EntrantResult) -> str:
