@@ -67,8 +67,8 @@ TOURNAMENT_TERMS = (
     ),
     (
         "Next bucket",
-        "The widest column of the trace by which a partition stays below 10 MiB and 100,000 rows, by the rows that take most; from "
-        "how many days on it holds 2 MiB, and how many days are the most.",
+        "The widest column of the trace by which a partition stays below 10 MiB and 100,000 rows, by the rows that take most; "
+        "from how many days on it holds 2 MiB, and how many days are the most.",
     ),
     (
         "Rows and tombstones a read",
