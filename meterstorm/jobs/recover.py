@@ -18,12 +18,13 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from loadtests.locust_fleet.launch import FOLDER_NAME, bring_together_left
 from loadtests.recording.parts import add_up_left, has_sum, parts_in
 from loadtests.recording.run_folder import RunFolder
-from meterstorm.jobs.run_folder import CLAIM_NAME, START_NAME, read_resolved, stored_data
+from meterstorm.jobs.run_folder import CLAIM_NAME, LOCAL_NODES, START_NAME, read_resolved, stored_data
 from meterstorm.outcomes.run import assemble_results, judge_again
 from reports.results.run import AuditResult, FleetResult, ProfileImport, Undone, load_results
 from scenarios.domain import CommitLogSync
 from scenarios.spec import Scenario, ScenarioError
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
+from store.cassandra import warming_keyspace
 
 DIED = "The run ended before it could tell how its storm went: it is judged by the ledger and the history that were on the disk."
 
@@ -117,15 +118,16 @@ def _are_nodes_killed(start: RunStart, scenario: Scenario) -> bool:
 
 def _write_results(run_folder: Path, start: RunStart) -> None:
     """Of a run that died in its storm."""
-    folder = RunFolder(run_folder)
+    folder, scenario = RunFolder(run_folder), read_resolved(run_folder)
     ended = _last_written(run_folder)
     if start.fleet is None:
         add_up_left(parts_in(folder.history), folder.history, ended)
     else:
         bring_together_left(folder, ended, has_whole_ledger=not start.are_workers_elsewhere)
     if not has_sum(folder.history):
-        raise ScenarioError(f"{run_folder}: the run died before it sent anything, so there is nothing to judge")
-    scenario = read_resolved(run_folder)
+        raise ScenarioError(
+            f"{run_folder}: the run died before it sent anything, so there is nothing to judge{_left(start, scenario)}"
+        )
     data = stored_data(run_folder, start.where)
     results = assemble_results(
         scenario,
@@ -146,6 +148,16 @@ def _write_results(run_folder: Path, start: RunStart) -> None:
     if audit is not None:
         results = judge_again(results, scenario, audit, (), data=data)
     results.write(run_folder)
+
+
+def _left(start: RunStart, scenario: Scenario) -> str:
+    """What a run that sent nothing has made on a cluster that outlives it; local nodes go with its folder."""
+    if start.where == LOCAL_NODES:
+        return ""
+    keyspaces = [scenario.topology.keyspace]
+    if scenario.run.warm_nodes_s:
+        keyspaces.append(warming_keyspace(scenario.topology))
+    return f"; what it made on {start.where} can be dropped: keyspace {' and '.join(keyspaces)}"
 
 
 def _last_written(run_folder: Path) -> datetime:

@@ -157,7 +157,7 @@ def audit_again(
 
     What the run left undone of its own is done first: days that revisions touched are folded, once. The verdict is judged anew
     from the recorded history and the fresh audit, and results and report are written again.
-    A run that died is audited for what its ledger says was acknowledged.
+    A run that died is audited for what its ledger says was acknowledged, and what it has left of its warming is removed.
     Raises ScenarioError when the folder holds no run that has ended, or its data are gone with its nodes; HarnessError when
     its nodes can't be started.
     """
@@ -182,6 +182,8 @@ def audit_again(
             progress.phase(FOLDING)
             recorded, trouble = _fold_or_trouble(recorded, experiment, progress)
             recorded.write(run_folder)
+        if DIED in recorded.trouble:
+            _drop_warming(experiment)
         progress.phase("Reading back what was acknowledged, from each data centre")
         is_complete = proof.are_commands_complete(recorded)
         audit = proof.audit(

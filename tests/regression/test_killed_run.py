@@ -1,6 +1,8 @@
 """A run that was killed: what it had acknowledged is audited, and its report is written, from what was on the disk."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,12 +18,16 @@ from typer.testing import CliRunner
 
 import meterstorm
 from loadtests.audit.data_loss.row_counts import RowCounts, Sent, phantoms_of
+from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.local import LocalCluster
 from loadtests.recording.history import HistoryWriter
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
+from loadtests.recording.run_folder import RunFolder
+from loadtests.workload.experiment import Experiment
 from meterstorm.cli.app import app
+from meterstorm.jobs import run as jobs
 from meterstorm.jobs.recover import DIED, RunStart, recover
-from meterstorm.jobs.run_folder import CLAIM_NAME, START_NAME, read_resolved
+from meterstorm.jobs.run_folder import CLAIM_NAME, LOCAL_NODES, START_NAME, read_resolved
 from meterstorm.outcomes.run import judge_again
 from reports.results.parts import Verdict
 from reports.results.run import FleetResult, Results, Undone, load_results
@@ -121,6 +127,57 @@ def test_a_run_that_died_before_its_storm_says_so(dead: tuple[Path, Results]) ->
     (folder / "history" / "shard-0").rename(folder / "elsewhere")
     with pytest.raises(ScenarioError, match="died before it sent anything"):
         meterstorm.audit(folder)
+
+
+@pytest.mark.parametrize("warm_nodes_s", [0, 5])
+def test_a_run_that_died_before_it_sent_anything_says_what_it_left_on_a_cluster(
+    dead: tuple[Path, Results], warm_nodes_s: int
+) -> None:
+    folder, _ = dead
+    (folder / "history" / "shard-0").rename(folder / "elsewhere")
+    warm(folder, warm_nodes_s)
+    started_by(os.getpid(), 1.0, where=LOCAL_NODES).write(folder)
+    with pytest.raises(ScenarioError) as refused:
+        meterstorm.audit(folder)
+    assert "dropped" not in str(refused.value)  # local nodes: they are in its folder
+    started_by(os.getpid(), 1.0, where="192.0.2.1").write(folder)
+    with pytest.raises(ScenarioError) as refused:
+        meterstorm.audit(folder)
+    warming = " and meterstorm_warming" if warm_nodes_s else ""
+    assert str(refused.value).endswith(f"what it made on 192.0.2.1 can be dropped: keyspace meterstorm{warming}")
+
+
+@pytest.mark.parametrize("has_died", [False, True])
+def test_what_a_killed_run_left_of_its_warming_is_removed_by_its_audit(
+    dead: tuple[Path, Results], has_died: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, whole = dead
+    warm(folder, 5)
+    if not has_died:
+        (folder / START_NAME).unlink()
+        whole.write(folder)
+        for path in (folder / "history" / "shard-0").iterdir():
+            path.rename(folder / "history" / path.name)
+    dropped: list[str] = []
+    monkeypatch.setattr(jobs, "read_profile", lambda _: None)
+    monkeypatch.setattr(jobs, "build_estate", lambda *_: None)
+    monkeypatch.setattr(Experiment, "session", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(jobs, "drop_warming_schema", lambda _, topology: dropped.append(topology.keyspace))
+    monkeypatch.setattr(jobs, "write_report", lambda _: None)
+    monkeypatch.setattr(jobs, "_fold_or_trouble", lambda recorded, *_: (recorded, []))
+    monkeypatch.setattr(jobs.proof, "audit", lambda *_, **__: whole.audit)
+    endpoint = Endpoint(contact_points=("192.0.2.1",), local_dc="north")
+    meterstorm.audit(folder, endpoint=endpoint)
+    assert dropped == ["meterstorm"] * has_died
+
+
+def warm(folder: Path, warm_nodes_s: int) -> None:
+    """Have the run's scenario warm its nodes so long."""
+    path = RunFolder(folder).scenario
+    text = path.read_text(encoding="utf-8")
+    assert re.search(r"(?m)^\[run\]$", text) is not None
+    text = re.sub(r"(?m)^warm_nodes_s = .*\n", "", text)
+    path.write_text(re.sub(r"(?m)^\[run\]$", f"[run]\nwarm_nodes_s = {warm_nodes_s}", text), encoding="utf-8")
 
 
 def test_a_run_that_died_before_it_began_its_storm_says_so(dead: tuple[Path, Results]) -> None:
