@@ -7,11 +7,9 @@ from pathlib import Path
 
 from cassandra.cluster import Cluster, Session
 
-from loadtests.cluster import machine
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.sizing import size_nodes
-from loadtests.errors import HarnessError
 from loadtests.gate.exact import ExactCounter, countable, counters_of, request_counts, touched
 from loadtests.gate.failures import failures_of
 from loadtests.gate.judgement import GateJudgement, judge
@@ -19,14 +17,13 @@ from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measu
 from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
 from loadtests.monitoring.node_counters import NodeCounters
+from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load
 from loadtests.trials.turn import Bench, TrialSize, trial_size, warm
 from scenarios.gate_file import GateSettings
 from sim.estate.model import build_estate
-from store.ports import StoreError
 
-DISK_FREE_MIB_MIN = 64  # with less a node can't make its next commit log segments
 METRICS_OF_PAIRS = 3  # the first ones say which metrics there is enough of
 Progress = Callable[[str], None]
 
@@ -75,7 +72,7 @@ def measure_sides(
     seed = sides[SideName.BASELINE].scenario.run.seed
     with ExitStack() as cleanup:
         benches = _benches(sides, folder, measured, progress, cleanup, memory_mib, profile_folder)
-        cleanup.enter_context(_dead_nodes_named(benches, folder))
+        cleanup.enter_context(dead_nodes_named(lambda: [bench.cluster for bench in benches.values()], folder))
         before = {name: touched(bench.cluster, bench.load.keyspace) for name, bench in benches.items()}
         was_sent_once = True
         for name, bench in benches.items():
@@ -156,23 +153,6 @@ def _benches(
             load: SampleLoad = make_load(driver, session, f"the {name}", side.scenario, estate)
         benches[name] = Bench(cluster=cluster, counters=counters, load=load)
     return benches
-
-
-@contextmanager
-def _dead_nodes_named(benches: Mapping[SideName, Bench], folder: Path) -> Iterator[None]:
-    """Whatever stops the measuring: where a node died of it, that is what is told, and that its disk is full."""
-    try:
-        yield
-    except (HarnessError, StoreError, OSError):
-        free_mib = machine.free_disk_mib(folder)  # of now: nodes that are stopped give their data's room back
-        try:
-            for bench in benches.values():
-                bench.cluster.require_alive()
-        except HarnessError as died:
-            if free_mib >= DISK_FREE_MIB_MIN:
-                raise
-            raise HarnessError(f"{died}; the disk of {folder} is full, {free_mib} MiB are left") from died
-        raise
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.growth import GrowthPlan, PartitionGrowth, growth_of, growth_plans, make_tables, write_growth
 from loadtests.tournament.ranking import Quantity, left_behind
+from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, touch
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
@@ -110,6 +111,7 @@ def hold_tournament(
         cluster = cleanup.enter_context(
             LocalCluster.start(scenario.topology, folder / "cluster", progress, heap_mib=heap_mib)
         )
+        cleanup.enter_context(dead_nodes_named(lambda: [cluster], folder))
         measured.cassandra = cluster.record.cassandra
         counters = cleanup.enter_context(NodeCounters(cluster))
         benches: dict[str, Bench] = {}

@@ -1,5 +1,7 @@
 """What a node refuses of a design is the user's to mend, and told in the node's words; all else is not."""
 
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,8 +9,9 @@ import pytest
 from cassandra import InvalidRequest
 from cassandra.protocol import ConfigurationException
 
+from loadtests.errors import HarnessError
 from loadtests.tournament import bench
-from loadtests.tournament.bench import load_of
+from loadtests.tournament.bench import TournamentEffort, TournamentMeasurements, hold_tournament, load_of
 from loadtests.tournament.entrants import entrants_of
 from scenarios.spec import ScenarioError
 from scenarios.variant_file import PLAIN, variants_named
@@ -45,3 +48,28 @@ def test_a_refusal_of_a_designs_cql_is_told_as_such(
         told, match="variant textbook: Cassandra refuses its CQL: .*" if told is ScenarioError else None
     ):
         load_of(ENTRANTS[name], NOTHING, NOTHING, NOTHING)
+
+
+def test_a_node_that_died_is_named_whatever_was_met_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def died() -> None:
+        raise HarnessError("node north-1 died (signal SIGKILL)")
+
+    def counters(_: object) -> None:
+        raise OSError(3, "No such process")
+
+    cluster = SimpleNamespace(record=SimpleNamespace(cassandra="5"), require_alive=died)
+    monkeypatch.setattr(bench.LocalCluster, "start", lambda *_, **__: nullcontext(cluster))
+    monkeypatch.setattr(bench, "NodeCounters", counters)
+    effort = TournamentEffort(rounds_max=5, minutes_max=1.0, seconds=1.0, warm_s=0.0, false_alarm=0.01)
+    with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):
+        hold_tournament(
+            ENTRANTS,
+            effort,
+            tmp_path,
+            TournamentMeasurements(),
+            lambda _: None,
+            lambda: None,
+            years=5,
+            heap_mib=512,
+            clock=lambda: 0.0,
+        )
