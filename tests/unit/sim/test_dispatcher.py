@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from llvmlite.binding import Linkage
 from numba import config
 
 from sim.compiler.dispatcher import locked
@@ -88,6 +89,49 @@ def test_what_is_kept_for_kernels_and_for_python_does_not_take_each_others_place
     assert compiled_by("leaf") == (1, 0, 0)
     assert compiled_by("entry") == (0, 1, 1)
     assert compiled_by("entry leaf") == (0, 0, 0)
+
+
+def thirteen_times(count: int) -> int:
+    return kept_leaf(kept_leaf(count)) + kept_leaf(count) + count
+
+
+def test_what_is_kept_for_kernels_is_taken_in_by_a_kernel_that_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    for entry_function, value in ((nine_times, 18), (thirteen_times, 26)):
+        leaf, entry = (stamped_kernel(each, nogil=True) for each in (tripled, entry_function))
+        monkeypatch.setitem(globals(), "kept_leaf", leaf)
+        assert entry(2) == value
+    assert sum(leaf.part.stats.cache_hits.values()) == 1 and not leaf.part.stats.cache_misses
+
+
+def test_machine_code_is_made_of_the_whole_once() -> None:
+    """It was made of each kernel with all that it calls, at every level of calls."""
+    assert four_times(3) == 12
+    entry, leaf = ((*each.overloads.values(),)[0] for each in (cast(Any, four_times), cast(Any, doubled).part))
+    assert leaf.library.get_pointer_to_function(leaf.fndesc.llvm_func_name) == 0
+    assert entry.library.get_pointer_to_function(entry.fndesc.llvm_func_name) != 0
+    external = [one.name for one in entry.library.get_defined_functions() if one.linkage == Linkage.external]
+    assert leaf.fndesc.llvm_func_name not in external and entry.fndesc.llvm_func_name in external
+
+
+@leaf_kernel
+def half(count: int) -> int:
+    if count % 2:
+        raise ValueError("an odd number")
+    return count // 2
+
+
+@kernel
+def quarter(count: int) -> int:
+    return half(half(count))
+
+
+def test_what_a_part_raises_reaches_python() -> None:
+    assert quarter(8) == 2
+    with pytest.raises(ValueError, match="an odd number"):
+        quarter(6)
 
 
 COMPILE_AT_ONCE = """
