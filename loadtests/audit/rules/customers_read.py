@@ -38,10 +38,11 @@ from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.cassandra import CassandraStore
 from store.cassandra.bulk import CassandraBulk
-from store.cassandra.customers import CassandraCustomers
+from store.cassandra.session import Statements
 from store.columns import Piece, integers
 from store.customers.desk import Desk
 from store.customers.port import Bill
+from store.customers.store import HomeCustomers
 from store.operations import StoreOperation
 from store.ports import LogEvent
 from store.readings.verify import Difference, verify
@@ -73,7 +74,7 @@ def check_rules(
     Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
     """
     stores = [CassandraStore(session, schema, topology, book_of(estate)) for session in sessions]
-    customers = [CassandraCustomers(session, schema, topology) for session in sessions]
+    customers = [SettledCustomers(Statements(session, schema, topology)) for session in sessions]
     homes = sampled_homes(estate, ledger)
     dcs = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
@@ -289,6 +290,17 @@ def _billed(desk: Desk, home: int, months: Sequence[int], fuels: Sequence[int], 
             supplied={fuel: range(1, begun + 1) for fuel in fuels},
             issued_us=issued_us,
         )
+
+
+class SettledCustomers(HomeCustomers):
+    """Customers' tables in which nobody publishes any more: what all homes share is read once, not at each look at a display."""
+
+    _price_lists: tuple[PriceList, ...] | None = None
+
+    def price_lists(self) -> tuple[PriceList, ...]:
+        if self._price_lists is None:
+            self._price_lists = super().price_lists()
+        return self._price_lists
 
 
 class _PartOfTheRing(CassandraBulk):

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.audit.rules import customers_read
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.rules.customers_read import check_rules
+from loadtests.audit.rules.customers_read import SettledCustomers, check_rules
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
@@ -26,6 +26,7 @@ from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings
 from store.rows import Readings
 from store.schemas import SCHEMAS
+from store.tariffs import PriceList
 
 HOMES, DAYS, FELL = 6, 2, 3  # FELL: a home
 SCHEMA = SCHEMAS["home_months"]
@@ -90,7 +91,7 @@ def checks_of(
                 plane = ledger.plane_of(Operation.INGEST_READING)
                 mark_run(ledger.states, plane, meter, int(first[0]), SLOTS_PER_DAY, int(SlotState.ACKNOWLEDGED))
     monkeypatch.setattr(customers_read, "CassandraStore", lambda *_: readings)
-    monkeypatch.setattr(customers_read, "CassandraCustomers", lambda *_: customers)
+    monkeypatch.setattr(customers_read, "Statements", lambda *_: customers.runner)
     monkeypatch.setattr(customers_read, "_views", lambda *_: [])  # they ask the ring
     checks = check_rules(
         [None],
@@ -117,6 +118,21 @@ def test_what_is_whole_passes_each_rule(estate: EstateModel, monkeypatch: pytest
     assert checks["registers never fall"].counted == DAYS * estate.meter_count
     assert checks["bills add up to the half-hours"].counted == HOMES  # of one month
     assert checks["a customer's days are those of the clock on the wall"].counted == DAYS * estate.meter_count
+
+
+def test_price_lists_are_read_once_and_not_for_each_look_at_a_display(
+    estate: EstateModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[HomeCustomers] = []
+    price_lists = HomeCustomers.price_lists
+
+    def counted(self: HomeCustomers) -> tuple[PriceList, ...]:
+        read.append(self)
+        return price_lists(self)
+
+    monkeypatch.setattr(HomeCustomers, "price_lists", counted)
+    assert checks_of(estate, monkeypatch)["displays show the price in force"].counted > 1
+    assert len([one for one in read if isinstance(one, SettledCustomers)]) == 1
 
 
 def test_days_of_summer_time_that_are_told_by_utc_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
