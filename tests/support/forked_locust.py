@@ -7,6 +7,7 @@ Run as `python -m tests.support.forked_locust`. For each process to start it rea
 `log`) and prints its id; how it ended is written beside the log. It ends when its standard input does.
 """
 
+import gc
 import json
 import os
 import sys
@@ -142,6 +143,8 @@ if __name__ == "__main__":
     from sim.estate.model import build_estate
 
     build_estate(parse_scenario(SCENARIO, "forks"))  # loads kernels
+    gc.collect()
+    gc.freeze()  # as Locust does before it forks
     asked = _serve()
     if asked is not None:
         gevent.reinit()  # as after a fork of gevent's own

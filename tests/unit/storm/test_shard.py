@@ -1,5 +1,8 @@
 """A shard: what it says of a second, and how long it warms the nodes."""
 
+import gc
+import socket
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -85,3 +88,13 @@ def test_nodes_are_warmed_for_their_time_however_long_the_first_block_takes(
         shard._warm_nodes(plan)  # type: ignore[arg-type]
     (told,) = [record.args for record in caplog.records if record.msg.startswith("warmed")]
     assert isinstance(told, tuple) and told[0] > 0
+
+
+def test_a_sender_ends_without_a_search_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()  # the parent is gone
+    frozen: list[bool] = []
+    monkeypatch.setattr(sys, "argv", ["shard", str(theirs.detach())])
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    shard.main()
+    assert frozen == [True]
