@@ -43,12 +43,27 @@ rates.all.electricity = "24.6789"
 rates.all.gas = "6.0504"
 rates.all.export = "15"
 standing.electricity = "54.75"
+blocks = [
+    {{ fuel = "electricity", above_kwh = "1.5", rates = {{ all = "31.5053" }} }},
+    {{ fuel = "electricity", above_kwh = "4.25", rates = {{ all = "9.9999" }} }},
+    {{ fuel = "gas", above_kwh = "10", rates = {{ all = "5.4321" }} }},
+]
 {night_saver}[[tariffs]]
 name = "half hours"
 share = 0.3
 rates.all.electricity = "20"
 rates.all.gas = "6.0504"
 series.electricity = [{half_hours}]
+[[caps]]
+region = "north"
+from = 2026-03-01
+electricity = "28.0001"
+standing.electricity = "50"
+[[caps]]
+region = "north"
+from = 2026-03-30 # the second local day, within the UTC day
+electricity = "27.5"
+standing.electricity = "45"
 [run]
 start = 2026-03-29 # has 46 half-hours in London, and a day of BST begins at 23:00 UTC
 wall_s = 8
@@ -90,6 +105,10 @@ def test_a_run_proves_that_nothing_is_lost(recorded: tuple[Path, Scenario, Resul
     days = meters + results.back_office.exported  # each half-hour in two tables, a day in two views, a month in one
     assert audit.acknowledged == audit.verified == days * (48 + 48 + 1 + 1 + 1)
     assert (audit.lost, audit.wrong, audit.phantom, audit.duplicate, audit.indeterminate) == (0, 0, 0, 0, 0)
+    billed = next(rule for rule in audit.rules if rule.rule == "bills add up to the half-hours")
+    assert (
+        billed.counted > 0 == billed.faults
+    )  # blocks, caps that change at midnight and a price each half-hour among them
     assert set(audit.per_dc) == {"north", "south"}
     for counts in audit.per_dc.values():
         assert counts.acknowledged == audit.acknowledged and counts.coordinated > 0
