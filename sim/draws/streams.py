@@ -80,6 +80,13 @@ def draw_blocks(seed: int, purpose: int, index: int, first_block: int, drawn: Dr
 
 
 @leaf_kernel
+def words_at(drawn: Drawn, block: int) -> Words:
+    """The words of one of the blocks that were drawn."""
+    at = block * WORDS_PER_BLOCK
+    return drawn.words[at], drawn.words[at + 1], drawn.words[at + 2], drawn.words[at + 3]
+
+
+@leaf_kernel
 def words(seed: int, purpose: int, index: int, block: int, draw: int) -> Words:
     """The four 32-bit words of one counter; `index` and `block` below 2^32."""
     return philox(np.uint32(index), np.uint32(block), REPLICATION, np.uint32(draw), np.uint32(seed), np.uint32(purpose))

@@ -7,7 +7,7 @@ they need rather than all `KernelParameters`, because they run for each meter an
 import numpy as np
 
 from scenarios.domain import DAY_US
-from sim.draws.philox import LANES, Words
+from sim.draws.philox import LANES, Words, philox_lanes
 from sim.draws.streams import (
     DRAWINGS,
     HALVES_PER_BLOCK,
@@ -19,6 +19,7 @@ from sim.draws.streams import (
     draw_blocks,
     word_of,
     words,
+    words_at,
 )
 from sim.estate.parameters import HOURS_PER_DAY, KernelParameters
 from sim.estate.slots import TEN_SECOND_US, slot_us, ten_seconds_per_slot
@@ -176,13 +177,28 @@ def correction_due_us(p: KernelParameters, meter: int, day: int, run: int) -> in
 
 
 @leaf_kernel
-def alert_count(seed: int, alert_below: IntArray, premises: int, day: int) -> int:
-    """How many alerts a hub raises on a day of itself; `alert_below` int64[count_max] is as in `query_count`."""
-    word = word_of(words(seed, _ALERT, premises, day, 0), 0)
+def draw_alerts(seed: int, premises: int, first_day: int, drawn: Drawn) -> None:
+    """Draw how many alerts a hub raises on each of eight days, and when the first four of each, for the two below."""
+    draw_blocks(seed, _ALERT, premises, first_day, drawn, 0)
+    d = first_day
+    days = (d, d + 1, d + 2, d + 3, d + 4, d + 5, d + 6, d + 7)
+    philox_lanes(premises, days, 0, 1, seed, _ALERT, drawn.words, WORDS_PER_DRAWING)
+
+
+@leaf_kernel
+def drawn_alert_count(alert_below: IntArray, at_day: int, drawn: Drawn) -> int:
+    """How many alerts a hub raises of itself on a day that was drawn; `alert_below` int64[n] is as in `query_count`."""
+    word = word_of(words_at(drawn, at_day), 0)
     count = 0
     while count < len(alert_below) and word >= alert_below[count]:
         count += 1
     return count
+
+
+@leaf_kernel
+def drawn_alert_words(at_day: int, drawn: Drawn) -> Words:
+    """As `alert_words`, of the first four alerts of a day that was drawn."""
+    return words_at(drawn, LANES + at_day)
 
 
 @leaf_kernel

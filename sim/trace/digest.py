@@ -39,6 +39,7 @@ Tiles = NDArray[np.uint64]  # uint64[partition, day due, 2]
 _PUSH, _UPLOAD = int(MessageKind.PUSH_HALF_HOUR), int(MessageKind.UPLOAD_DAY)
 _REGISTER, _TEN_SECOND = int(MessageKind.READ_REGISTER), int(MessageKind.PUSH_TEN_SECOND)
 _ESTIMATE, _CORRECT = int(MessageKind.ESTIMATE), int(MessageKind.CORRECT)
+_BRINGS_VALUES = np.isin(np.arange(len(MessageKind)), (_PUSH, _UPLOAD, _REGISTER, _TEN_SECOND, _ESTIMATE, _CORRECT))
 _LOST = (1 << 63) - 1  # stands for a slot that the meter has lost
 _ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
 _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
@@ -98,6 +99,7 @@ class Scratch(NamedTuple):
         np.uint64
     ]  # uint64[slots of a day + 1]: what they make of the registers, see `hash_of_day`
     keys: NDArray[np.uint64]  # uint64[n]: of messages, see `hash_keys`
+    seconds: NDArray[np.uint64]  # uint64[n]: the second words of those that bring no value
 
 
 def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
@@ -117,6 +119,7 @@ def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
         factors=factors,
         register_factors=register_factors,
         keys=np.empty(room, np.uint64),
+        seconds=np.empty(room, np.uint64),
     )
 
 
@@ -146,10 +149,20 @@ def add_message(p: KernelParameters, due_us: int, message: int, scratch: Scratch
 
 
 @leaf_kernel
-def hash_keys(due_us: IntArray, message: IntArray, count: int, keys: NDArray[np.uint64]) -> None:
-    """`hash_of_key` of the first `count` messages into `keys`, in vector instructions."""
+def hash_keys(due_us: IntArray, message: IntArray, count: int, scratch: Scratch) -> int:
+    """`hash_of_key` of the first `count` messages into `scratch`, in vector instructions.
+
+    Of the last ones, from the index that is returned on, the second words too: they bring no values, so that is their hash.
+    """
+    keys, seconds = scratch.keys, scratch.seconds
     for at in range(count):
         keys[at] = hash_of_key(due_us[at], message[at])
+    first = count
+    while first > 0 and not _BRINGS_VALUES[(message[first - 1] >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)]:
+        first -= 1
+    for at in range(first, count):
+        seconds[at] = second_word(keys[at])
+    return first
 
 
 @leaf_kernel

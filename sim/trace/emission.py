@@ -8,7 +8,7 @@ when it arrives at the head-end, which the WAN may make much later.
 from typing import NamedTuple
 
 from scenarios.domain import DAY_US, MeterType, ReadSchedule
-from sim.draws.philox import Words
+from sim.draws.philox import LANES, Words, philox_lanes
 from sim.draws.streams import (
     HALVES_PER_BLOCK,
     WORDS_PER_BLOCK,
@@ -18,15 +18,18 @@ from sim.draws.streams import (
     below,
     word_of,
     words,
+    words_at,
 )
 from sim.estate.arrivals import (
     HOUR_US,
     TEN_SECOND_DELAY_US_MAX,
     alert_at_us,
-    alert_count,
     alert_words,
     correction_due_us,
+    draw_alerts,
     draw_push_jitter,
+    drawn_alert_count,
+    drawn_alert_words,
     drawn_push_due_us,
     drawn_upload_due_us,
     estimate_due_us,
@@ -56,7 +59,17 @@ from sim.estate.parameters import KernelParameters
 from sim.estate.slots import TEN_SECOND_US, slot_us, slots_per_day, ten_seconds_per_slot
 from sim.estate.wan import delay_us, leaves_hub_us, swap_us
 from sim.kernels import leaf_kernel
-from sim.trace.messages import ATTEMPT_BITS, DUPLICATE, KIND_BITS, QUERY_KINDS, MessageKind, packed
+from sim.trace.messages import (
+    ATTEMPT_BITS,
+    DRAW_INDEX_BITS,
+    DUPLICATE,
+    FIRST_SLOT_BITS,
+    FIRST_SLOT_SHIFT,
+    KIND_BITS,
+    QUERY_KINDS,
+    MessageKind,
+    packed,
+)
 from sim.units import IntArray
 
 _WAN = int(Purpose.WAN)
@@ -143,7 +156,11 @@ def messages_sent(
             if p.campaigns[campaign].at_us < to_us and from_us < p.campaigns[campaign].last_us:
                 count = _command(p, campaign, premises, region, meter, from_us, to_us, out, count)
     count = _queries(p, premises, electricity, from_us, to_us, out, count)
-    return _alerts(p, premises, region, swapped_us, electricity, from_us, to_us, out, count)
+    first_alert = count
+    count = _alerts(p, premises, region, electricity, from_us, to_us, out, count)
+    if not p.is_ideal:
+        _send_alerts(p, premises, region, swapped_us, electricity, first_alert, min(count, len(out.due_us)), out)
+    return count
 
 
 @leaf_kernel
@@ -347,35 +364,70 @@ def _alerts(
     p: KernelParameters,
     premises: int,
     region: int,
-    swapped_us: int,
     meter: int,
     from_us: int,
     to_us: int,
     out: Outbox,
     count: int,
 ) -> int:
-    """Alerts of the hub, of itself and in storms; the slot is that in which it is raised."""
+    """Alerts of the hub, of itself and in storms, before they go over the WAN; the slot is that in which one is raised."""
     last_slot = p.day_count * slots_per_day(p) - 1
     if p.alert_below[0] < (1 << 32):
-        for day in range(from_us // DAY_US, min((to_us - 1) // DAY_US, p.day_count - 1) + 1):
-            for number in range(alert_count(p.seed, p.alert_below, premises, day)):
+        first_day = from_us // DAY_US
+        for day in range(first_day, min((to_us - 1) // DAY_US, p.day_count - 1) + 1):
+            at_day = (day - first_day) % LANES
+            if at_day == 0:
+                draw_alerts(p.seed, premises, day, out.drawn)
+            for number in range(drawn_alert_count(p.alert_below, at_day, out.drawn)):
                 if number % WORDS_PER_BLOCK == 0:
-                    four = alert_words(p.seed, premises, day, number)
+                    four = (
+                        drawn_alert_words(at_day, out.drawn)
+                        if number == 0
+                        else alert_words(p.seed, premises, day, number)
+                    )
                 at = alert_at_us(four, day, number)
                 if from_us <= at < to_us:
-                    count = _raise(
-                        p, premises, region, swapped_us, meter, min(at // slot_us(p), last_slot), number, at, out, count
-                    )
+                    slot = min(at // slot_us(p), last_slot)
+                    count = put(out, count, at, at, packed(meter, _ALERT, slot, number))
     for storm in range(p.alert_storm_count):
         if p.alert_storms[storm].region in (-1, region):
             at = alert_storm_us(p, premises, storm)
             is_raised = word_of(words(p.seed, _ALERT_STORM, premises, storm, 0), 0) < p.alert_storms[storm].below
             if is_raised and from_us <= at < to_us:
                 draw = STORM_DRAW + storm
-                count = _raise(
-                    p, premises, region, swapped_us, meter, min(at // slot_us(p), last_slot), draw, at, out, count
-                )
+                slot = min(at // slot_us(p), last_slot)
+                count = put(out, count, at, at, packed(meter, _ALERT, slot, draw))
     return count
+
+
+@leaf_kernel
+def _send_alerts(
+    p: KernelParameters, premises: int, region: int, swapped_us: int, meter: int, first: int, end: int, out: Outbox
+) -> None:
+    """When the alerts in `out`, `first` .. `end` - 1, arrive: as `arrival_us` tells of one, eight at once."""
+    for start in range(first, end, LANES):
+        slot_0, kind_0 = _alert_at(out.message, start, end)
+        slot_1, kind_1 = _alert_at(out.message, start + 1, end)
+        slot_2, kind_2 = _alert_at(out.message, start + 2, end)
+        slot_3, kind_3 = _alert_at(out.message, start + 3, end)
+        slot_4, kind_4 = _alert_at(out.message, start + 4, end)
+        slot_5, kind_5 = _alert_at(out.message, start + 5, end)
+        slot_6, kind_6 = _alert_at(out.message, start + 6, end)
+        slot_7, kind_7 = _alert_at(out.message, start + 7, end)
+        slots = slot_0, slot_1, slot_2, slot_3, slot_4, slot_5, slot_6, slot_7
+        kinds = kind_0, kind_1, kind_2, kind_3, kind_4, kind_5, kind_6, kind_7
+        philox_lanes(meter, slots, 0, kinds, p.seed, _WAN, out.drawn.words, 0)
+        for at in range(start, min(start + LANES, end)):
+            four = words_at(out.drawn, at - start)
+            out.due_us[at] = _after_wan_us(p, premises, region, swapped_us, out.sent_us[at], four)
+
+
+@leaf_kernel
+def _alert_at(message: IntArray, at: int, end: int) -> tuple[int, int]:
+    """An alert's slot, and its kind for the WAN; past the end those of the last one, which nobody looks at."""
+    one = message[min(at, end - 1)]
+    slot = (one >> FIRST_SLOT_SHIFT) & ((1 << FIRST_SLOT_BITS) - 1)
+    return slot, alert_wan_kind(one & ((1 << DRAW_INDEX_BITS) - 1))
 
 
 @leaf_kernel
@@ -389,23 +441,6 @@ def alert_storm_us(p: KernelParameters, premises: int, storm: int) -> int:
 def alert_wan_kind(draw: int) -> int:
     """Alerts of one slot have draws of the WAN of their own: by their number."""
     return (draw << KIND_BITS) | _ALERT
-
-
-@leaf_kernel
-def _raise(
-    p: KernelParameters,
-    premises: int,
-    region: int,
-    swapped_us: int,
-    meter: int,
-    slot: int,
-    draw: int,
-    at_us: int,
-    out: Outbox,
-    count: int,
-) -> int:
-    due = _arrival_us(p, premises, region, swapped_us, meter, alert_wan_kind(draw), slot, at_us)
-    return put(out, count, due, at_us, packed(meter, _ALERT, slot, draw))
 
 
 @leaf_kernel

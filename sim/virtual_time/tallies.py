@@ -289,8 +289,9 @@ def _walk(
         for step_from_us in range(from_us, to_us, step_us):
             count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
             assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
+            first_without_values = count
             if count >= _MANY:
-                hash_keys(out.due_us, out.message, count, scratch.keys)
+                first_without_values = hash_keys(out.due_us, out.message, count, scratch)
             for at in range(count):
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
                 kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
@@ -305,8 +306,12 @@ def _walk(
                         tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
                 if due < p.span_us:
                     tallies.offered[kind, _bin_of(due, bin_us)] += 1
-                    key = scratch.keys[at] if count >= _MANY else hash_of_key(due, message)
-                    add_keyed(p, due, message, key, scratch, tallies.tiles, partition)
+                    if at < first_without_values:
+                        key = scratch.keys[at] if count >= _MANY else hash_of_key(due, message)
+                        add_keyed(p, due, message, key, scratch, tallies.tiles, partition)
+                    else:
+                        tallies.tiles[partition, due // DAY_US, 0] += scratch.keys[at]
+                        tallies.tiles[partition, due // DAY_US, 1] += scratch.seconds[at]
         if has_ten_seconds:
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel

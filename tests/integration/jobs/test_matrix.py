@@ -18,6 +18,7 @@ title = "A small matrix"
 [estate]
 premises = 1_000
 fuels = ["electricity"]
+slots_per_hour = 4
 [topology]
 dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
 [run]
@@ -60,8 +61,8 @@ def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> Non
         assert cell.trials == 2 and cell.errors == {}
         for figure in (cell.throughput_per_s, cell.write_p99_ms, cell.read_p99_ms, cell.cpu_us_per_operation):
             assert figure is not None and figure.mean > 0 and figure.low is not None
-        # a half-hourly day is 48 values of 4 bytes and their lengths in the log and in the intervals: it can't weigh less
-        assert cell.disk_bytes_per_write is not None and 2 * 48 < cell.disk_bytes_per_write < 5_000
+        # a day of quarter-hours is 96 values of 4 bytes and their lengths in the log and in the intervals: it can't weigh less
+        assert cell.disk_bytes_per_write is not None and 2 * 96 < cell.disk_bytes_per_write < 5_000
         # every write goes to the other DC too, a daily upload of some hundred bytes
         assert cell.wan_bytes_per_operation is not None and 100 < cell.wan_bytes_per_operation.mean < 5_000
         assert cell.staleness is not None and cell.staleness.probes > 0 and cell.staleness.unseen == 0

@@ -1,4 +1,4 @@
-"""A tournament on a real node: who forgets rows or answers wrongly is disqualified, and the others are measured in rounds."""
+"""A tournament on a real node, of quarter-hours: who forgets or answers wrongly is disqualified, the others race."""
 
 from pathlib import Path
 
@@ -12,8 +12,9 @@ pytestmark = pytest.mark.usefixtures("tables_unflushed")
 SCENARIO = """
 title = "A tournament's way"
 [estate]
-premises = 100
+premises = 60
 fuels = ["electricity"]
+slots_per_hour = 4
 [topology]
 dcs = [{ name = "north", nodes = 1, rf = 1 }]
 [run]
@@ -56,7 +57,7 @@ def test_who_forgets_or_answers_wrongly_is_disqualified_and_the_others_race(tmp_
     results = load_tournament(out)
     assert results.entrant("forgetful").is_disqualified and results.entrant("forgetful").rounds == 0
     assert sum(each.missing for each in results.entrant("forgetful").facts) > 0
-    # each day's first half-hour is not in its answers; all that it wrote is as it should be
+    # each day's first quarter-hour is not in its answers; all that it wrote is as it should be
     wrong_answers = [each for each in results.entrant("wrong").facts if not each.is_same]
     assert [each.table for each in wrong_answers] == ["answers to read_intervals_day"]
     assert wrong_answers[0].missing > 0 and not wrong_answers[0].extra and not wrong_answers[0].altered
