@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
-from loadtests.cluster.partition_sizes import stored_partitions
-from loadtests.errors import HarnessError
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters, ReadWork
 from loadtests.recording.histograms import percentiles_us
 from loadtests.stats.e_values import PAIRS_MIN
 from loadtests.tournament.answers import prove_answers
 from loadtests.tournament.entrants import Entrant, round_order
-from loadtests.tournament.growth import GrowthPlan, PartitionGrowth, growth_of, growth_plans, make_tables, write_growth
+from loadtests.tournament.growing_tables import GrowingTable, measured_growth, write_growing
+from loadtests.tournament.growth import PartitionGrowth
 from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
@@ -32,7 +31,6 @@ from sim.estate.model import EstateModel, build_estate
 from store.cassandra.keyspace import REFUSALS
 from store.ports import StoreError
 from store.roles import TableRole
-from store.tables import Table
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
@@ -121,7 +119,7 @@ def hold_tournament(
                 progress(f"making the tables of {name}")
                 load = load_of(entrant, driver, session, estate)
                 benches[name] = Bench(cluster=cluster, counters=counters, load=load)
-            growing = _write_growth(entrants, session, estate, years, progress)
+            growing = write_growing(entrants, session, estate, years, progress)
         finally:
             driver.shutdown()
         plain = benches[PLAIN].load
@@ -171,54 +169,6 @@ def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -
     return facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Growing:
-    """Rows of whole partitions that were written. entrants: whose table it is; that of others may be the same."""
-
-    keyspace: str
-    table: Table
-    entrants: list[str]
-    plans: tuple[GrowthPlan, ...]
-
-
-def _write_growth(
-    entrants: Mapping[str, Entrant], session: Session, estate: EstateModel, years: int, progress: Progress
-) -> list[_Growing]:
-    """Write what partitions are measured by, once for each table of half-hours that differs in what it holds."""
-    found: dict[str, _Growing] = {}
-    for name, entrant in entrants.items():
-        table = entrant.schema.table(TableRole.INTERVALS)
-        held = f"{table.create} {entrant.write.cql}"
-        if held in found:
-            found[held].entrants.append(name)
-            continue
-        plans = growth_plans(entrant, estate, years)
-        found[held] = _Growing(keyspace=f"partitions_{name}", table=table, entrants=[name], plans=plans)
-    growing = list(found.values())
-    progress("writing partitions of three sizes")
-    make_tables(session, {each.keyspace: each.table for each in growing}, entrants[PLAIN].scenario.topology.dcs[0].name)
-    for each in growing:
-        write_growth(session, each.keyspace, entrants[each.entrants[0]].write, each.plans)
-    return growing
-
-
-def _measure_growth(growing: Sequence[_Growing], cluster: LocalCluster, measured: TournamentMeasurements) -> None:
-    """Read the bytes of what was written off its files."""
-    stored = stored_partitions(cluster, [each.keyspace for each in growing])
-    for each in growing:
-        sizes: dict[str, int] = {}
-        for partition in stored:
-            if (partition.keyspace, partition.table) == (each.keyspace, each.table.name):
-                sizes[partition.key] = sizes.get(partition.key, 0) + partition.size_bytes
-        try:
-            growth = tuple(growth_of(plan, sizes) for plan in each.plans)
-        except KeyError as error:
-            raise HarnessError(
-                f"partition {error} of {each.keyspace}.{each.table.name} is in none of its files"
-            ) from error
-        measured.growth |= dict.fromkeys(each.entrants, growth)
-
-
 def _note_reads(
     benches: Mapping[str, Bench], active: Sequence[str], counters: NodeCounters, measured: TournamentMeasurements
 ) -> None:
@@ -230,7 +180,7 @@ def _note_reads(
 
 def _fill(
     benches: Mapping[str, Bench],
-    growing: Sequence[_Growing],
+    growing: Sequence[GrowingTable],
     counters: NodeCounters,
     measured: TournamentMeasurements,
     progress: Progress,
@@ -245,12 +195,12 @@ def _fill(
         progress(f"filling {name} with {len(bench.load.sample):,} operations")
         fill(bench.load)
     counters.settle()
-    counters.flush([f"{each.keyspace}.{each.table.name}" for each in growing], FLUSH_MS)
+    counters.flush([each.qualified for each in growing], FLUSH_MS)
     progress("compacting what they hold")
     with counters.compacting_all(tables):
         counters.wait_quiet_disks([*keyspaces, *(each.keyspace for each in growing)], QUIET_S)
         progress("reading the sizes of partitions")
-        _measure_growth(growing, next(iter(benches.values())).cluster, measured)
+        measured.growth = measured_growth(growing, next(iter(benches.values())).cluster)
         for bench in benches.values():
             touch(bench.load)
         counters.wait_quiet_disks(keyspaces, QUIET_S)

@@ -10,8 +10,6 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent_with_args
 from numpy.typing import NDArray
 
 from loadtests.tournament.entrants import Entrant
@@ -21,19 +19,15 @@ from scenarios.domain.metering_points import mpan_of, mprn_of
 from scenarios.parts.estate import Estate
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
-from store.cassandra import one_after_the_other
-from store.cassandra.session import FAILURES, driver_value
+from store.cassandra.session import driver_value
 from store.designs.checks import WriteText
 from store.designs.columns import BUCKETS, OF_HALF_HOUR, derived, of_half_hour
-from store.ports import StoreError
 from store.roles import TableRole
 from store.rows import Readings, home_columns, reading_columns
-from store.tables import WRITE_US, CqlType, Table
+from store.tables import WRITE_US, CqlType
 
 ROWS_MAX = 4_000  # of a partition that is written
 ROWS_FIT = 8  # with fewer there are no three sizes
-IN_FLIGHT = 64
-AGREEMENT_S_MAX = 60
 
 Int64s = NDArray[np.int64]
 
@@ -213,29 +207,6 @@ def _by_half_hour(columns: Mapping[str, NDArray[Any]], name: str, estate: Estate
 
 def _packed(kind: CqlType, value: Any) -> Any:
     return value.astype(">i4").tobytes() if kind is CqlType.BLOB else value
-
-
-def make_tables(session: Session, tables: Mapping[str, Table], dc: str) -> None:
-    """Make a keyspace of one replica in one DC for each table, by the keyspace's name. Raises StoreError."""
-    with one_after_the_other(session) as ddl:
-        for keyspace, table in tables.items():
-            ddl(f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', '{dc}': 1}}")
-            ddl(table.create.format(keyspace=keyspace))
-    if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
-        raise StoreError(
-            f"the nodes don't agree on the tables that partitions are measured in after {AGREEMENT_S_MAX} s"
-        )
-    session.cluster.refresh_schema_metadata()
-
-
-def write_growth(session: Session, keyspace: str, write: WriteText, plans: Sequence[GrowthPlan]) -> None:
-    """Write the plans' rows to the table of a keyspace. Raises StoreError when a node does not take them."""
-    try:
-        prepared = session.prepare(f"{write.cql.format(keyspace=keyspace)} USING TIMESTAMP ?")
-        rows = [row for plan in plans for each in plan.partitions for row in each.rows]
-        execute_concurrent_with_args(session, prepared, rows, concurrency=IN_FLIGHT)
-    except FAILURES as error:
-        raise StoreError(f"rows of whole partitions could not be written to {keyspace}: {error}") from error
 
 
 def growth_of(plan: GrowthPlan, size_bytes: Mapping[str, int]) -> PartitionGrowth:

@@ -19,7 +19,7 @@ from loadtests.trials.sending import Seconds
 from loadtests.workload import sample as mix
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
-from loadtests.workload.sample import sample_of
+from loadtests.workload.sample import operations_a_day, sample_of
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, parse_scenario
@@ -47,6 +47,15 @@ def sample(given: Scenario) -> OperationBlock:
     schema = SCHEMAS["home_months"]
     ids = {schema.statement(operation).cql: operation.encode() for operation in operations_of(given)}
     return sample_of(given, build_estate(given), schema, ids)
+
+
+def test_operations_of_a_day_are_those_of_the_whole_estate(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = scenario()
+    days = given.model_copy(update={"run": given.run.model_copy(update={"days": 2})})
+    assert operations_a_day(build_estate(days)) == len(sample(days)) / 2
+    whole = operations_a_day(build_estate(scenario(3_000)))
+    monkeypatch.setattr(mix, "SAMPLE_MAX", 600)  # a part of the homes speaks for all
+    assert operations_a_day(build_estate(scenario(3_000))) == pytest.approx(whole, rel=0.2)
 
 
 def drained(source: SteadySource) -> np.ndarray:  # type: ignore[type-arg]
