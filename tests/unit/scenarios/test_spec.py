@@ -30,6 +30,7 @@ dcs = [{ name = "north", nodes = 3, rf = 2 }]
 [run]
 wall_s = 60
 """
+IN_BRAZIL = 'time_zone = "America/Sao_Paulo"\n[topology]'  # its last summer time ended in February 2019
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.toml")), ids=lambda path: path.stem)
@@ -50,6 +51,15 @@ def test_a_shipped_scenario_is_sound_and_says_what_it_asks(path: Path) -> None:
             "estate.premises = 1000000000: .* less than or equal to 60000000",
         ),
         (("premises = 10", "premises = 'many'"), "estate.premises = 'many'"),
+        (
+            ("premises = 10", 'premises = 10\ntime_zone = "Europe/Londn"'),
+            "small: estate.time_zone: unknown time zone 'Europe/Londn'",
+        ),
+        (
+            (MINIMAL, MINIMAL.replace("[topology]", IN_BRAZIL) + "start = 2018-12-01\ndays = 60"),
+            "America/Sao_Paulo changed its rules between 2018 and 2019",
+        ),
+        (("[run]", "[run]\nstart = 2099-12-20\ndays = 30"), "Europe/London: no rules are known after 2099"),
         (("rf = 2", "rf = 4"), "rf 4 needs at least 4 nodes in DC 'north', which has 3"),
         (("[run]", "[topology.consistency]\ndefault = 'THREE'\n[run]"), "'default' = THREE needs 3 replicas, .* has 2"),
         (("[run]", "[topology.consistency]\ndefault = 'MOST'\n[run]"), "topology.consistency.default = 'MOST'"),

@@ -3,15 +3,25 @@
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios.calendar import Calendar, days_of_month
+from scenarios.domain import DAY_US
 from scenarios.tariffs import Block, Half, Rate, Register, RoundedAt, Tariff
+from store.customers.desk import Desk
 from store.customers.invoice import invoice
 from store.customers.port import Bill, Line, LineKind
+from store.memory import MemoryStore
+from store.memory.customers import MemoryCustomers
 from store.rejections import Refused
-from store.tariffs import PriceList
+from store.schemas import SCHEMAS
+from store.tariffs import Book, PriceList
+from tests.support.delivered_year import delivered_days
+
+SCHEMA, LONDON = SCHEMAS["home_months"], Calendar("Europe/London")
 
 RATE = Rate(name="all", register=Register.STANDARD, npence_per_wh=(26_415_900, 0, 0))
 
@@ -70,6 +80,44 @@ def test_another_rate_of_vat_comes_with_another_price_list() -> None:
         (50, 100, 5),
         (200, 100, 20),
     ]
+
+
+def test_a_rate_of_vat_within_days_that_were_billed_is_refused_and_nothing_of_it_is_applied() -> None:
+    """Billed up to 20 June: from the 10th on it can't be another; from the 25th on the next bill has it, the first one stays."""
+    first_day = days_of_month(202606)[0]
+    starts_us = [LONDON.day_start_us(first_day + at) for at in range(30)]
+    customers = MemoryCustomers(SCHEMA)
+    customers.publish(prices(vat_permille=50), 0)
+    views = MemoryStore(SCHEMA)
+
+    def deliver(days: range) -> None:
+        """UTC days, counted from the last one of May, as they are priced by then."""
+        views.book = Book(prices=customers.price_lists(), calendar=LONDON)
+        from_us, values = (first_day - 1 + days[0]) * DAY_US, np.full((len(days), 48), 100, np.int32)
+        views.append(delivered_days(views.book, home=1, first_day_us=from_us, values_wh=values))
+
+    deliver(range(21))
+    desk = Desk(customers=customers, views=views, first_tariff=0, calendar=LONDON)
+
+    def issue(number: int, days: range, issued_us: int) -> Bill:
+        return desk.issue_bill(premises=1, month=202606, number=number, supplied={0: days}, issued_us=issued_us)
+
+    now_us = starts_us[20] + 60_000_000
+    first = issue(1, range(1, 21), now_us)
+    billed = invoice(first, customers.price_lists())
+    dearer = replace(prices(vat_permille=200), version=2, effective_us=starts_us[9])
+    with pytest.raises(Refused, match="would take effect in the past"):
+        customers.publish(dearer, now_us)
+    assert len(customers.price_lists()) == 1 and customers.bills(1) == [first]
+    customers.publish(replace(dearer, effective_us=starts_us[24]), now_us)
+    deliver(range(21, 31))
+    second = issue(2, range(21, 31), starts_us[29] + DAY_US)
+    told = [
+        (group.vat_permille, sum(one.wh for one in group.lines))
+        for group in invoice(second, customers.price_lists()).groups
+    ]
+    assert told == [(50, 4 * 4_800), (200, 6 * 4_800)]
+    assert invoice(first, customers.price_lists()) == billed and customers.bills(1) == [first, second]
 
 
 def test_a_list_that_was_never_published_is_refused() -> None:
