@@ -331,6 +331,36 @@ def test_a_day_without_a_series_is_told_on_the_display() -> None:
         assert (shown.price.series_day, shown.price.is_carried_on) == (friday, is_carried_on)
 
 
+@pytest.mark.parametrize("zone", ZONES)
+def test_export_of_a_year_is_paid_by_its_own_prices(zone: str) -> None:
+    """By the wall clock, each half-hour by itself; an export meter has no standing charge."""
+    text, _ = TARIFFS["by the wall clock"]
+    rates = {
+        "night": {"electricity": "9.8765", "export": "4.1234", "register": "low"},
+        "day": {"electricity": "26.4159", "export": "15.4321"},
+    }
+    held = TariffSpec.model_validate({"name": "both ways", "share": 1.0, **text, "rates": rates}).tariff()
+    lists, calendar = (PriceList(version=1, effective_us=0, tariffs=(held,)),), Calendar(zone)
+    views = MemoryStore(SCHEMA, Book(prices=lists, calendar=calendar))
+    views.append(delivered_days(views.book, home=HOME, first_day_us=UTC_START_US, values_wh=VALUES, fuel=EXPORT))
+    desk = Desk(customers=Published(lists), views=views, first_tariff=0, calendar=calendar)
+    due: dict[int, Decimal] = defaultdict(Decimal)
+    for wall, utc, _, wh in halves(zone):
+        is_night = cast(Decimal, _saver(wall, utc)) == Decimal("9.8765")
+        paid = wh * (Decimal("4.1234") if is_night else Decimal("15.4321")) / 1_000
+        due[wall.year * 100 + wall.month] += paid.quantize(UPENCE, ROUND_HALF_EVEN)
+    for number in range(1, 13):
+        month = 202600 + number
+        bill = desk.issue_bill(
+            premises=HOME,
+            month=month,
+            number=number,
+            supplied={EXPORT: range(1, len(days_of_month(month)) + 1)},
+            issued_us=UTC_START_US + (DAYS + 1) * DAY_US,
+        )
+        assert Decimal(-bill.total_upence) * UPENCE == due[month]
+
+
 def test_export_is_paid_by_its_own_prices() -> None:
     (prices,) = _lists("by the wall clock", "Europe/London")
     rates = tuple(
