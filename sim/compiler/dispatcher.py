@@ -24,6 +24,7 @@ sources. Of a process that was killed in between the next ones would take the ol
 import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,8 +33,24 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataC
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, compile_result
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.types.misc import unliteral
+from numba.np import linalg
+
+
+@cache
+def load_numba() -> None:
+    """Have Numba load all that it compiles with, at the first kernel, and not `scipy.linalg` with it.
+
+    It imports that only to see that it can: a quarter of a second of the processor in every process, for nothing that a kernel of
+    ours calls. Compiled code that multiplies matrices still has it, as Numba imports it again for each such call.
+    """
+    look = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        cpu_target.target_context.refresh()
+    finally:
+        linalg.ensure_blas = look
 
 
 class LockedDispatcher(CPUDispatcher):
@@ -51,6 +68,7 @@ class LockedDispatcher(CPUDispatcher):
         one that calls it, so nobody waits in a circle.
         """
         with global_compiler_lock:
+            load_numba()
             if self.lock_path is None or self.is_compiling:
                 return super().compile(sig)
             with locked(self.lock_path):

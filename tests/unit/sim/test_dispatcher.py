@@ -32,6 +32,17 @@ def test_constants_in_calls_do_not_make_more_machine_code() -> None:
     assert len(times.part.signatures) == 1  # type: ignore[attr-defined]
 
 
+def test_a_process_that_runs_kernels_does_not_load_scipys_matrices_and_could() -> None:
+    ask = (
+        "import sys; from tests.unit.sim.test_dispatcher import nine_and_ten_times; nine_and_ten_times(2); "
+        "print('scipy.linalg' in sys.modules); "
+        "from numba.np import arraymath, linalg; linalg.ensure_blas(); "
+        "print(arraymath._HAVE_BLAS, 'scipy.linalg' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
 @leaf_kernel
 def doubled(count: int) -> int:
     return 2 * count
