@@ -17,6 +17,10 @@ from sim.compiler.dispatcher import locked
 from sim.kernels import kernel, leaf_kernel, stamped_kernel
 
 
+not_kept = pytest.MonkeyPatch()  # these are looked into, and what is loaded from the disk has less
+not_kept.setattr("sim.kernels.ARE_KEPT", False)
+
+
 @leaf_kernel
 def times(count: int, by: int) -> int:
     return count * by
@@ -27,22 +31,6 @@ def nine_and_ten_times(count: int) -> int:
     return times(count, 9) + times(count, 10)
 
 
-def test_constants_in_calls_do_not_make_more_machine_code() -> None:
-    assert nine_and_ten_times(2) == 38
-    assert len(times.part.signatures) == 1  # type: ignore[attr-defined]
-
-
-def test_a_process_that_runs_kernels_does_not_load_scipys_matrices_and_could() -> None:
-    ask = (
-        "import sys; from tests.unit.sim.test_dispatcher import nine_and_ten_times; nine_and_ten_times(2); "
-        "print('scipy.linalg' in sys.modules); "
-        "from numba.np import arraymath, linalg; linalg.ensure_blas(); "
-        "print(arraymath._HAVE_BLAS, 'scipy.linalg' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=300, check=True)
-    assert done.stdout.split() == ["False", "True", "True"]
-
-
 @leaf_kernel
 def doubled(count: int) -> int:
     return 2 * count
@@ -51,6 +39,25 @@ def doubled(count: int) -> int:
 @kernel
 def four_times(count: int) -> int:
     return doubled(doubled(count))
+
+
+not_kept.undo()
+
+
+def test_constants_in_calls_do_not_make_more_machine_code() -> None:
+    assert nine_and_ten_times(2) == 38
+    assert len(times.part.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_a_process_that_runs_kernels_does_not_load_scipys_matrices_and_could() -> None:
+    ask = (
+        "import sys; from tests.unit.sim.test_dispatcher import quarter; quarter(8); "
+        "print('scipy.linalg' in sys.modules); "
+        "from numba.np import arraymath, linalg; linalg.ensure_blas(); "
+        "print(arraymath._HAVE_BLAS, 'scipy.linalg' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
 
 
 def wrappers_of(dispatcher: Any) -> list[str]:
