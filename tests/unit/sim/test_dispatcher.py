@@ -16,7 +16,6 @@ from numba import config
 from sim.compiler.dispatcher import locked
 from sim.kernels import kernel, leaf_kernel, stamped_kernel
 
-
 not_kept = pytest.MonkeyPatch()  # these are looked into, and what is loaded from the disk has less
 not_kept.setattr("sim.kernels.ARE_KEPT", False)
 
