@@ -28,7 +28,6 @@ title = "A small rate"
 [estate]
 premises = 400
 fuels = ["electricity"]
-slots_per_hour = 4
 [estate.read_schedules]
 daily = 0.5
 half_hourly = 0.5
@@ -90,7 +89,7 @@ def test_a_rate_on_cassandra_with_its_results_and_report(two_dc_cluster: LocalCl
     assert results.verdict is Verdict.PASS
     assert [step.rate_per_s for step in results.steps] == [20.0, 40.0, 40.0]
     assert results.rate is not None and results.rate.rate_per_s == 40.0 and results.rate.high_per_s is None
-    assert results.meters["half_hourly"].meters == int(40 * results.rate.delivery_share * 900)  # one each quarter-hour
+    assert results.meters["half_hourly"].meters == int(40 * results.rate.delivery_share * 1_800)
     assert set(results.meters) == set(SECONDS_PER_DELIVERY)
     assert sum(results.mix.values()) == pytest.approx(1.0) and 0.5 < results.rate.delivery_share < 1.0
     assert results.constraint is not None and results.constraint.binding in (None, *Resource)
