@@ -62,11 +62,12 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
     from_us, before_us = priced.calendar.day_start_us(day), priced.calendar.day_start_us(day + 1)
     cuts = _in_slots([from_us, before_us], priced.calendar)
     all_cuts = _in_slots([from_us, before_us, *(one.effective_us for one in priced.prices)], priced.calendar)
-    has_blocks = any(plan.blocks for one in priced.prices for plan in one.plans)
+    in_blocks = {code for one in priced.prices for code, plan in enumerate(one.plans) if plan.blocks}
     whole, divided = list[DayEnergy](), list[SlotSpan]()
     for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
         for part in views.billed_parts_of_day(premises, day_us):
-            if has_blocks or any(part.start_us < one < part.end_us for one in cuts):
+            is_cut = any(part.start_us < one < part.end_us for one in cuts)
+            if is_cut or priced.tariff_on(part.start_us) in in_blocks:
                 divided += _spans(part, all_cuts, priced)
             elif from_us <= part.start_us < before_us:
                 whole.append(_whole(part, priced))

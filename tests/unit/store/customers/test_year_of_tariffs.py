@@ -25,6 +25,7 @@ from store.customers.invoice import invoice
 from store.customers.port import LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
+from store.ports import IntervalRun
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, EXPORT, Book, PriceList, day_totals
 from tests.support.delivered_year import delivered_days
@@ -329,6 +330,37 @@ def test_a_day_without_a_series_is_told_on_the_display() -> None:
         (shown,) = desk.display(HOME, (ELECTRICITY,), calendar.day_start_us(day) + 3 * SLOT_US)
         assert (shown.price.rate_name, shown.price.npence_per_wh) == ("01:30", 13_000_000)
         assert (shown.price.series_day, shown.price.is_carried_on) == (friday, is_carried_on)
+
+
+def test_a_display_reads_half_hours_only_where_its_own_tariff_has_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    calendar = Calendar("Europe/London")
+    plain, blocks = (
+        TariffSpec.model_validate(
+            {"name": name, "share": 0.5, "rates": {"all": {"electricity": "20"}}, "blocks": of_blocks}
+        ).tariff()
+        for name, of_blocks in (
+            ("plain", []),
+            ("blocks", [{"fuel": "electricity", "above_kwh": "1", "rates": {"all": "30"}}]),
+        )
+    )
+    lists = (PriceList(version=1, effective_us=0, tariffs=(plain, blocks)),)
+    views = MemoryStore(SCHEMA, Book(prices=lists, calendar=calendar))
+    views.append(delivered_days(views.book, home=HOME, first_day_us=UTC_START_US, values_wh=VALUES[:3]))
+    asked: list[int] = []
+    intervals = MemoryStore.intervals
+
+    def counted(self: MemoryStore, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]:
+        asked.append(day_start_us)
+        return intervals(self, premises, fuel, day_start_us)
+
+    monkeypatch.setattr(MemoryStore, "intervals", counted)
+    at_us, used_wh = UTC_START_US + DAY_US + 30 * SLOT_US, int(VALUES[1].sum())
+    for code, cost_upence in ((0, used_wh * 20_000), (1, 1_000 * 20_000 + (used_wh - 1_000) * 30_000)):
+        asked.clear()
+        desk = Desk(customers=Published(lists), views=views, first_tariff=code, calendar=calendar)
+        (shown,) = desk.display(HOME, (ELECTRICITY,), at_us)
+        assert (shown.today_wh, shown.today_upence) == (used_wh, cost_upence)
+        assert bool(asked) == (code == 1)
 
 
 @pytest.mark.parametrize("zone", ZONES)
