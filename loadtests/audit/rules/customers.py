@@ -6,7 +6,7 @@ right is computed here anew from half-hours and price lists, not with the code t
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from typing import Any
 
 import numpy as np
@@ -169,15 +169,14 @@ def _has_blocks(prices: Sequence[PriceList], index: Ints, tariff: NDArray[np.uin
 def _used_before(days: MeterDays, home: int, fuel: int, start_us: int, zone: tzinfo) -> int:
     """What is known of a home's day, by the clock on the wall, up to an instant [us since the Unix epoch] [Wh]."""
     today = datetime.fromtimestamp(start_us // 1_000_000, zone).date()
+    from_us = round(datetime.combine(today, time(), zone).timestamp()) * 1_000_000
     used = 0
     for at in np.flatnonzero((days.premises == home) & (days.fuel == fuel)).tolist():
-        day_us = int(days.day_start_us[at])
-        if abs(start_us - day_us) > 3 * DAY_US:
-            continue
-        for slot, wh in enumerate(days.values_wh[at].tolist()[: int(days.slot_count[at])]):
-            begins_us = day_us + slot * days.slot_us
-            is_today = datetime.fromtimestamp(begins_us // 1_000_000, zone).date() == today
-            used += wh if is_today and begins_us < start_us and wh != MISSING_WH else 0
+        values = days.values_wh[at, : int(days.slot_count[at])]
+        begins_us = int(days.day_start_us[at]) + np.arange(len(values), dtype=np.int64) * days.slot_us
+        used += int(
+            values[(from_us <= begins_us) & (begins_us < start_us) & (values != MISSING_WH)].sum(dtype=np.int64)
+        )
     return used
 
 

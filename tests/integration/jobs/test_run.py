@@ -30,7 +30,7 @@ from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MA
 SMALL = """
 title = "A small day"
 [estate]
-premises = 120
+premises = 60
 fuels = ["electricity", "gas"]
 upload_window_h = 9.0
 [estate.read_schedules]
