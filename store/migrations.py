@@ -74,6 +74,11 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             why="tariffs are data: a price list holds them with their bands, rates and prices",
             statements=("ALTER TABLE {keyspace}.price_lists ADD IF NOT EXISTS tariffs text",),
         ),
+        Migration(
+            to_version=6,
+            why="a bill names the account that pays it: tenants of one home have bills of their own",
+            statements=("ALTER TABLE {keyspace}.bills_by_home ADD IF NOT EXISTS account bigint",),
+        ),
     ),
 }
 """Schema name -> its migrations, in order."""

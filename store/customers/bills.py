@@ -5,13 +5,12 @@ difference on a later one. So bills add up to the half-hours exactly. A bill has
 earlier bill had; energy and standing charge are of the same days.
 """
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
-from store.customers.port import ALL_RATES, Bill, FuelDisplay, Line, LineKind
+from store.customers.port import ALL_RATES, NO_ACCOUNT, Bill, FuelDisplay, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
@@ -57,41 +56,52 @@ class Charges:
 
 
 def make_bill(
-    charges: Charges, earlier: Sequence[Bill], *, premises: int, month: int, issued_us: int, lines_max: int
+    charges: Charges,
+    earlier: Sequence[Bill],
+    *,
+    premises: int,
+    month: int,
+    issued_us: int,
+    lines_max: int,
+    account: int = NO_ACCOUNT,
 ) -> Bill:
     """The next bill of a home after `earlier`, all its bills so far.
 
-    Energy and standing charge of the supplied days that no bill had; days that are given back; and for every month that bills
-    had, what is known otherwise now. Adjusting lines beyond `lines_max` are left for the next bill, the latest months first.
+    Energy and standing charge of the supplied days that no bill had, of whatever account; of the days that bills of its own
+    account had those that are given back; and for every month that these had, what is known otherwise now. Adjusting lines
+    beyond `lines_max` are left for the next bill, the latest months first.
     Energy has a line for each price, or one for all rates where there is no room for that.
-    Raises Refused where the bill's own days have more lines even so.
+    Raises Refused where the bill's own days have more lines even so, and for energy alone of a home with several accounts.
     """
     assert [bill.number for bill in earlier] == list(range(1, len(earlier) + 1)), "bills are numbered from 1"
-    assert set(charges.energy) >= {month, *months_to_adjust(earlier, month)}, "a month's energy is missing"
+    assert set(charges.energy) >= {month, *months_to_adjust(earlier, month, account)}, "a month's energy is missing"
     is_energy_alone = not charges.supplied
+    own, others = _of_account(earlier, account)
+    if is_energy_alone and (others or account != NO_ACCOUNT):
+        raise Refused(f"bill {len(earlier) + 1} of home {premises}: of a home with accounts say which days each has")
     days = days_of_month(month)
     asked = {(fuel, days[day - 1]) for fuel, named in charges.supplied.items() for day in named}
     if is_energy_alone:
         asked = {(fuel, day) for fuel in FUEL_CODES for day in days}
     ended_alone = {one for one in asked if _has_ended(charges, one)} if is_energy_alone else set()
-    asked = {one for one in asked if not _has_ended(charges, one)}
-    had, had_energy = days_billed(earlier), days_of_energy(earlier)
+    asked = {one for one in asked if not _has_ended(charges, one)} - days_of_energy(others)
+    had, had_energy = days_billed(own), days_of_energy(own)
     ended = {one for one in had | had_energy if _has_ended(charges, one)}
     new = _summed_energy(charges, month, asked - had_energy)
-    others = [
+    besides = [
         *([] if is_energy_alone else _standing_lines(charges, asked - had)),
-        *_given_back(earlier, ended & had),
+        *_given_back(own, ended & had),
         *_energy_given_back(charges, (ended - had) | (ended_alone if new else set())),
     ]
-    if len(new) + len(others) > lines_max:
+    if len(new) + len(besides) > lines_max:
         new = _merged(new, {key[:4] for key in new})
-    lines = [*_energy_lines(LineKind.ENERGY, new, days=len(days) if is_energy_alone else 0), *others]
+    lines = [*_energy_lines(LineKind.ENERGY, new, days=len(days) if is_energy_alone else 0), *besides]
     if len(lines) > lines_max:
         raise Refused(
             f"bill {len(earlier) + 1} of home {premises} has {len(lines)} lines for its own days: at most {lines_max}"
         )
-    billed_lines = [line for bill in earlier for line in bill.lines]
-    for old in months_to_adjust(earlier, month):
+    billed_lines = [line for bill in own for line in bill.lines]
+    for old in months_to_adjust(earlier, month, account):
         billed = _summed(line for line in billed_lines if line.month == old and line.kind is not LineKind.STANDING)
         due = _summed_energy(charges, old, had_energy - ended)
         # what was billed by all rates together is corrected so
@@ -105,7 +115,13 @@ def make_bill(
         issued_us=issued_us,
         total_upence=sum(line.cost_upence for line in lines),
         lines=tuple(lines),
+        account=account,
     )
+
+
+def _of_account(bills: Sequence[Bill], account: int) -> tuple[list[Bill], list[Bill]]:
+    """A home's bills of an account, and those of others."""
+    return [one for one in bills if one.account == account], [one for one in bills if one.account != account]
 
 
 def check_request(*, month: int, supplied: Mapping[int, range], issued_us: int, calendar: Calendar) -> None:
@@ -131,9 +147,9 @@ def check_request(*, month: int, supplied: Mapping[int, range], issued_us: int, 
         raise Refused(str(error)) from error
 
 
-def months_to_adjust(earlier: Iterable[Bill], month: int) -> list[int]:
-    """The months that bills had and that are still corrected."""
-    had = {line.month for bill in earlier for line in bill.lines}
+def months_to_adjust(earlier: Iterable[Bill], month: int, account: int = NO_ACCOUNT) -> list[int]:
+    """The months that bills of an account had and that are still corrected."""
+    had = {line.month for bill in earlier if bill.account == account for line in bill.lines}
     return sorted(one for one in had if _months_between(one, month) <= ADJUST_MONTHS_MAX)
 
 
@@ -304,85 +320,6 @@ def _standing_line(fuel: int, tariff: int, version: int, first: int, days: int, 
         standard_wh=0,
         peak_wh=0,
         cost_upence=upence,
-    )
-
-
-# -- as the table has them -----------------------------------------------------------------------------------------------------
-
-_LINE_FIELDS = 13
-_FIELDS_ALL_RATES = 11  # of bills that were issued before there were lines a rate
-_FIELDS_BEFORE = 10  # of bills that were issued before lines had a first day
-
-
-def packed(lines: Sequence[Line]) -> list[int]:
-    """The lines as one list of integers: how many fields a line has, below zero, then each line's in their order."""
-    fields = [
-        number
-        for line in lines
-        for number in (
-            int(line.kind),
-            line.month,
-            line.fuel,
-            int(line.tariff),
-            line.tariff_version,
-            line.first_day,
-            line.days,
-            line.low_wh,
-            line.standard_wh,
-            line.peak_wh,
-            line.cost_upence,
-            line.rate,
-            line.block,
-        )
-    ]
-    return [-_LINE_FIELDS, *fields] if fields else []
-
-
-def unpacked(numbers: Sequence[int]) -> tuple[Line, ...]:
-    """The inverse of `packed`; also of bills of before, which begin with a line's kind."""
-    if not numbers:
-        return ()
-    is_old = numbers[0] >= 0
-    fields, held = (_FIELDS_BEFORE, numbers) if is_old else (-numbers[0], numbers[1:])
-    assert fields in (_FIELDS_BEFORE, _FIELDS_ALL_RATES, _LINE_FIELDS) and len(held) % fields == 0, (
-        "a bill's lines are cut"
-    )
-    lines = [held[start:end] for start, end in pairwise(range(0, len(held) + 1, fields))]
-    return _with_days(lines) if is_old else tuple(map(_line, lines))
-
-
-def _with_days(lines: Iterable[Sequence[int]]) -> tuple[Line, ...]:
-    """Lines of before: their energy was of the whole month, all fuels; a fuel's standing charges ran on from its first day."""
-    charged: Counter[tuple[int, int]] = Counter()  # (month, fuel) -> days so far
-    told = []
-    for one in lines:
-        line = _line([*one[:5], 0, *one[5:]])
-        if line.kind is LineKind.ENERGY:
-            line = replace(line, first_day=1, days=len(days_of_month(line.month)))
-        elif line.kind is LineKind.STANDING:
-            line = replace(line, first_day=charged[line.month, line.fuel] + 1)
-            charged[line.month, line.fuel] += line.days
-        told.append(line)
-    return tuple(told)
-
-
-def _line(numbers: Sequence[int]) -> Line:
-    kind, month, fuel, tariff, version, first_day, days, low_wh, standard_wh, peak_wh, cost_upence, *of_rate = numbers
-    rate, block = of_rate or (ALL_RATES, 0)
-    return Line(
-        kind=LineKind(kind),
-        month=month,
-        fuel=fuel,
-        tariff=tariff,
-        tariff_version=version,
-        first_day=first_day,
-        days=days,
-        low_wh=low_wh,
-        standard_wh=standard_wh,
-        peak_wh=peak_wh,
-        cost_upence=cost_upence,
-        rate=rate,
-        block=block,
     )
 
 

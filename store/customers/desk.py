@@ -11,7 +11,7 @@ from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.bills import Charges, check_request, days_billed, display, make_bill, months_to_adjust
 from store.customers.by_rate import Priced
 from store.customers.energy import BillingViews, energy_of_span, energy_of_today, used_today_wh
-from store.customers.port import Bill, CustomerStore, FuelDisplay, Preference
+from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.rejections import Refused
 
@@ -54,6 +54,7 @@ class Desk:
         supplied: Mapping[int, range],
         issued_us: int,
         ended_us: Mapping[int, int] | None = None,
+        account: int = NO_ACCOUNT,
     ) -> Bill:
         """Issue bill `number` of a home, for a month (yyyymm) of its calendar; the bill that stands, when it was issued already.
 
@@ -61,15 +62,17 @@ class Desk:
         bill runs may overlap. A fuel that is not named is not billed; without any the bill is of the month's energy alone, of all
         fuels and without a standing charge. ended_us: fuel code -> the instant from which its supply
         has ended, as it turned out: earlier bills' days from then on are given back, energy and standing charge.
+        account: who pays. What is given back, and what is known otherwise now, is of days that bills of this account had: who
+        moved out and who moved in pay for their own. A day is billed to one of them.
         Raises StoreError: whether the bill was issued is then in doubt, and asking again tells; Refused for a number of another
-        month's bill or one left out, and for months, days and fuels that there are not or that have not begun.
+        month's or account's bill or one left out, and for months, days and fuels that there are not or that have not begun.
         """
         check_request(month=month, supplied=supplied, issued_us=issued_us, calendar=self.calendar)
         earlier = self.customers.bills(premises)
         if number > len(earlier) + 1:
             raise Refused(f"bill {number} of home {premises}: {len(earlier) + 1} is next")
         if number <= len(earlier):
-            return _of_month(earlier[number - 1], month)
+            return _as_asked(earlier[number - 1], month, account)
         history = self.customers.preferences(premises)
         priced = Priced(
             prices=self.customers.price_lists(),
@@ -94,7 +97,7 @@ class Desk:
                     cuts_us=cuts_us,
                     priced=priced,
                 )
-                for one in sorted({month, *months_to_adjust(earlier, month)})
+                for one in sorted({month, *months_to_adjust(earlier, month, account)})
             },
             prices=priced.prices,
             tariff_on=priced.tariff_on,
@@ -107,10 +110,11 @@ class Desk:
             earlier,
             premises=premises,
             month=month,
+            account=account,
             issued_us=issued_us,
             lines_max=self.customers.bill_lines_max,
         )
-        return _of_month(self.customers.issue(bill), month)
+        return _as_asked(self.customers.issue(bill), month, account)
 
     def _edges_us(self, days: Iterable[tuple[int, int]]) -> list[int]:
         """When runs of days of a fuel, (fuel, day since 1970), begin and end [us since the Unix epoch]."""
@@ -120,9 +124,13 @@ class Desk:
         return [self.calendar.day_start_us(day) for day in sorted(firsts | ends)]
 
 
-def _of_month(bill: Bill, month: int) -> Bill:
+def _as_asked(bill: Bill, month: int, account: int) -> Bill:
     if bill.month != month:
         raise Refused(
             f"bill {bill.number} of home {bill.premises} is for {bill.month}, not {month}: take the next number"
+        )
+    if bill.account != account:
+        raise Refused(
+            f"bill {bill.number} of home {bill.premises} is of account {bill.account}, not {account}: take the next number"
         )
     return bill

@@ -3,10 +3,11 @@
 The view has UTC days, each divided at the local midnight within it. A part is taken as it is where nothing changes within it,
 and where its three registers tell what each price comes to. Where a local month of another calendar, a period of supply, a tariff
 or a price list begins within it, and for tariffs with blocks or with prices that are no whole upence, half-hours are read.
+Both say the same: what a meter has lost stays as it was estimated.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
@@ -19,9 +20,13 @@ from scenarios.domain import DAY_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register
 from store.customers.bills import DayEnergy
 from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
-from store.ports import BilledPart, IntervalRun
+from store.ports import BilledPart, IntervalRun, LogEvent
 from store.rows import month_of_us
 from store.tariffs import MISSING_WH, PriceList, list_in_force
+
+Run = IntervalRun | LogEvent
+RunsOfDays = Mapping[int, Sequence[Run]]
+"""Start of a UTC day [us since the Unix epoch] -> its runs of half-hours."""
 
 
 class BillingViews(Protocol):
@@ -31,6 +36,7 @@ class BillingViews(Protocol):
     def billed_parts_of_day(self, premises: int, day_start_us: int) -> list[BilledPart]: ...
     def intervals(self, premises: int, fuel: int, day_start_us: int) -> list[IntervalRun]: ...
     def intervals_of_month(self, premises: int, fuel: int, month: int) -> list[IntervalRun]: ...
+    def events(self, premises: int, month: int) -> list[LogEvent]: ...
 
 
 def energy_of_span(
@@ -97,10 +103,13 @@ def _in_slots(instants_us: Iterable[int], calendar: Calendar) -> list[int]:
 def _half_hours(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
     """A home's half-hours, each day of which is read once."""
     read: dict[tuple[int, int], NDArray[np.int32]] = {}
+    logged = _logged_runs(views, premises)
 
     def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
         if (fuel, day_us) not in read:
-            read[fuel, day_us] = half_hours_of(views.intervals(premises, fuel, day_us), day_us, calendar)
+            runs = views.intervals(premises, fuel, day_us)
+            known = logged(fuel, month_of_us(day_us)) if _have_lost(runs) else {day_us: runs}
+            read[fuel, day_us] = half_hours_of(known.get(day_us, ()), day_us, calendar)
         return read[fuel, day_us]
 
     return half_hours
@@ -108,21 +117,46 @@ def _half_hours(views: BillingViews, premises: int, calendar: Calendar) -> HalfH
 
 def _half_hours_by_month(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
     """The same, each UTC month of which is read once."""
-    read: dict[tuple[int, int], dict[int, list[IntervalRun]]] = {}
+    read: dict[tuple[int, int], RunsOfDays] = {}
     days: dict[tuple[int, int], NDArray[np.int32]] = {}
+    logged = _logged_runs(views, premises)
 
     def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
         month = month_of_us(day_us)
         if (fuel, month) not in read:
-            by_day: dict[int, list[IntervalRun]] = {}
-            for run in views.intervals_of_month(premises, fuel, month):
-                by_day.setdefault(run.interval_start_us // DAY_US * DAY_US, []).append(run)
-            read[fuel, month] = by_day
+            runs = views.intervals_of_month(premises, fuel, month)
+            read[fuel, month] = logged(fuel, month) if _have_lost(runs) else _by_day(runs)
         if (fuel, day_us) not in days:
             days[fuel, day_us] = half_hours_of(read[fuel, month].get(day_us, ()), day_us, calendar)
         return days[fuel, day_us]
 
     return half_hours
+
+
+def _have_lost(runs: Iterable[IntervalRun]) -> bool:
+    return any(MISSING_WH in run.values_wh for run in runs)
+
+
+def _by_day(runs: Iterable[Run]) -> RunsOfDays:
+    by_day: dict[int, list[Run]] = {}
+    for run in runs:
+        by_day.setdefault(run.interval_start_us // DAY_US * DAY_US, []).append(run)
+    return by_day
+
+
+def _logged_runs(views: BillingViews, premises: int) -> Callable[[int, int], RunsOfDays]:
+    """The runs of a fuel code and UTC month by the log, whose months are read once each.
+
+    The interval view has one revision of a run. Where that has lost a half-hour, the log may know it by an estimate before.
+    """
+    read: dict[int, list[LogEvent]] = {}
+
+    def runs_of(fuel: int, month: int) -> RunsOfDays:
+        if month not in read:
+            read[month] = views.events(premises, month)
+        return _by_day(one for one in read[month] if one.fuel == fuel)
+
+    return runs_of
 
 
 def _spans(held: BilledPart, cuts: Sequence[int], priced: Priced) -> list[SlotSpan]:
@@ -180,8 +214,8 @@ def _whole(held: BilledPart, priced: Priced) -> DayEnergy:
     )
 
 
-def half_hours_of(runs: Iterable[IntervalRun], day_us: int, calendar: Calendar = UTC_CALENDAR) -> NDArray[np.int32]:
-    """The half-hours of a UTC day from the interval view: int32[48], MISSING_WH where nothing is known.
+def half_hours_of(runs: Iterable[Run], day_us: int, calendar: Calendar = UTC_CALENDAR) -> NDArray[np.int32]:
+    """The half-hours of a UTC day from the interval view, or from the log: int32[48], MISSING_WH where nothing is known.
 
     Of a calendar of quarter-hours those: int32[96].
 

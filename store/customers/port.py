@@ -42,6 +42,10 @@ ALL_RATES = -1
 line a rate, of bills from before there were lines a rate; and of a standing charge."""
 
 
+NO_ACCOUNT = 0
+"""Stands for the account of a home of which nobody has said who pays: all its bills are one customer's."""
+
+
 class LineKind(IntEnum):
     """Stored."""
 
@@ -84,6 +88,7 @@ class Bill:
     issued_us: int
     total_upence: int  # of its lines
     lines: tuple[Line, ...]
+    account: int = NO_ACCOUNT  # who pays: of a home whose tenants have bills of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from scenarios.calendar import Calendar
 from scenarios.domain import Operation, TariffKind
 from scenarios.tariffs import Register, TariffError
 from scenarios.tariffs.text import tariffs_of, tariffs_text
-from store.customers.bills import packed, unpacked
+from store.customers.packing import packed, unpacked
 from store.customers.port import (
+    NO_ACCOUNT,
     Bill,
     OnceRunner,
     Preference,
@@ -114,6 +115,7 @@ class HomeCustomers:
             "issued_at": bill.issued_us // 1_000,
             "total_upence": bill.total_upence,
             "lines": packed(bill.lines),
+            "account": bill.account,
         }
         was_written, _ = self.runner.run_if(Operation.ISSUE_BILL, values)
         return bill if was_written else self.bills(bill.premises)[bill.number - 1]
@@ -127,6 +129,7 @@ class HomeCustomers:
                 issued_us=us_of(row.issued_at),
                 total_upence=row.total_upence,
                 lines=unpacked(row.lines or ()),
+                account=row.account or NO_ACCOUNT,
             )
             for row in self.runner.run(Operation.READ_BILLS, {"premises": premises})
         ]

@@ -100,6 +100,7 @@ BILLS_BY_HOME = Table(
     serves="the bills of a home, in their order, each with all its lines",
     create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.bills_by_home (
         premises bigint, number int, month int, issued_at timestamp, total_upence bigint, lines frozen<list<bigint>>,
+        account bigint,
         PRIMARY KEY ((premises), number)
     ) {_LEVELLED}""",
     columns=(
@@ -108,13 +109,15 @@ BILLS_BY_HOME = Table(
         Bind(name="month", type=CqlType.INT),
         Bind(name="issued_at", type=CqlType.TIMESTAMP),
         Bind(name="total_upence", type=CqlType.BIGINT),
-        Bind(name="lines", type=CqlType.BIGINT_LIST),  # as `store.customers.bills.packed` has them
+        Bind(name="lines", type=CqlType.BIGINT_LIST),  # as `store.customers.packing.packed` has them
+        Bind(name="account", type=CqlType.BIGINT),
     ),
     partition_key=_HOME,
     queries=(
         Statement(
             operation=Operation.READ_BILLS,
-            cql="SELECT number, month, issued_at, total_upence, lines FROM {keyspace}.bills_by_home WHERE premises = ?",
+            cql="SELECT number, month, issued_at, total_upence, lines, account FROM {keyspace}.bills_by_home "
+            "WHERE premises = ?",
             binds=(PREMISES,),
             partition_key=_HOME,
             is_write=False,

@@ -331,7 +331,13 @@ def bill_of(home: int, *, number: int = 1, cost_upence: int = 1) -> Bill:
         cost_upence=cost_upence,
     )
     return Bill(
-        premises=home, number=number, month=JANUARY, issued_us=NOON_US, total_upence=cost_upence, lines=(line,) * 2
+        premises=home,
+        number=number,
+        month=JANUARY,
+        issued_us=NOON_US,
+        total_upence=cost_upence,
+        lines=(line,) * 2,
+        account=2**40 + number,
     )
 
 

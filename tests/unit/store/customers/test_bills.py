@@ -20,9 +20,8 @@ from store.customers.bills import (
     display,
     make_bill,
     months_to_adjust,
-    packed,
-    unpacked,
 )
+from store.customers.packing import packed, unpacked
 from store.customers.port import ALL_RATES, Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.rejections import Refused
