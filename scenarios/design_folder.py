@@ -25,13 +25,19 @@ YEARS = 5
 
 _CQL_SIZE_MAX = 20_000
 _Cql = Annotated[str, Field(min_length=1, max_length=_CQL_SIZE_MAX)]
+_SECTIONS = ("write_intervals", "read_intervals_day", "read_usage_month")
+_FURTHER_WRITE = re.compile(r"write_[a-z][a-z0-9_]{0,29}")
+TABLES_MAX = 8
 _Binds = Annotated[tuple[Annotated[Line, Field(max_length=60)], ...], Field(max_length=64)]
 
 
 class WriteQuery(Part):
-    """An INSERT. row: what a row is of, a delivery as it came or each half-hour of it. binds: columns of the trace, one a `?`."""
+    """An INSERT. binds: columns of the trace, one a `?`.
 
-    row: Literal["delivery", "half_hour"]
+    row: what a row is of: a delivery as it came, each half-hour of it, or its UTC day, with what that adds up to so far.
+    """
+
+    row: Literal["delivery", "half_hour", "day"]
     cql: _Cql
     binds: _Binds
 
@@ -50,17 +56,39 @@ class Queries(Part):
     question: Line = Field(default="", max_length=500)
     write_intervals: WriteQuery
     read_intervals_day: ReadQuery
+    read_usage_month: ReadQuery | None = None
+    further_writes: dict[str, WriteQuery] = Field(default_factory=dict)  # [write_NAME], by section
 
     @model_validator(mode="before")
     @classmethod
-    def _two_statements(cls, given: dict[str, object]) -> dict[str, object]:
-        unknown = [name for name, held in given.items() if isinstance(held, dict) and name not in cls.model_fields]
+    def _known_sections(cls, given: dict[str, object]) -> dict[str, object]:
+        sections = [
+            name
+            for name, held in given.items()
+            if name not in _SECTIONS and (isinstance(held, dict) or name == "further_writes")
+        ]
+        further = {name: given[name] for name in sections if _FURTHER_WRITE.fullmatch(name)}
+        unknown = [name for name in sections if name not in further]
         if unknown:
             raise ValueError(
-                f"[{shortened(unknown[0])}]: a design has two statements, [write_intervals] and [read_intervals_day]; other "
-                "views and questions need a schema in Python (CONTRIBUTING.md)"
+                f"[{shortened(unknown[0])}]: a design writes with [write_intervals] and further [write_NAME], a table each, and "
+                "answers [read_intervals_day] and, where it likes, [read_usage_month]; other questions need a schema in Python "
+                "(CONTRIBUTING.md)"
             )
-        return given
+        if len(further) >= TABLES_MAX:
+            raise ValueError(f"it has {len(further) + 1} writes: a design has at most {TABLES_MAX} tables")
+        return {name: held for name, held in given.items() if name not in further} | {"further_writes": further}
+
+    @property
+    def writes(self) -> Mapping[str, WriteQuery]:
+        """By section."""
+        return {"write_intervals": self.write_intervals, **self.further_writes}
+
+    @property
+    def reads(self) -> Mapping[str, ReadQuery]:
+        """By section, which is the operation's name."""
+        reads = {"read_intervals_day": self.read_intervals_day, "read_usage_month": self.read_usage_month}
+        return {name: query for name, query in reads.items() if query is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +111,9 @@ class DesignFolder:
     @property
     def statements(self) -> tuple[str, ...]:
         """What the design says, for people: its tables, what is written, what is asked."""
-        return tuple(
-            text.strip()
-            for text in (self.tables, self.queries.write_intervals.cql, self.queries.read_intervals_day.cql)
-        )
+        writes = (query.cql for query in self.queries.writes.values())
+        reads = (query.cql for query in self.queries.reads.values())
+        return tuple(text.strip() for text in (self.tables, *writes, *reads))
 
 
 def load_design(path: Path) -> DesignFolder:
@@ -101,7 +128,7 @@ def load_design(path: Path) -> DesignFolder:
         raise ScenarioError(f"{path / TABLES_FILE}: can't be read: {why_refused(error)}") from error
     if len(tables) > _CQL_SIZE_MAX:
         raise ScenarioError(f"{path / TABLES_FILE}: at most {_CQL_SIZE_MAX:,} characters, not {len(tables):,}")
-    lines = {name: _line_of(text, name) for name in ("write_intervals", "read_intervals_day")}
+    lines = {name: _line_of(text, name) for name in (*queries.writes, *queries.reads)}
     return DesignFolder(path=path, tables=tables, queries=queries, lines=lines)
 
 

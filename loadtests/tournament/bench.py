@@ -19,6 +19,7 @@ from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.growing_tables import GrowingTable, measured_growth, write_growing
 from loadtests.tournament.growth import PartitionGrowth
 from loadtests.tournament.ranking import Quantity, left_behind
+from loadtests.tournament.usage_answers import prove_usage
 from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, touch
@@ -30,7 +31,6 @@ from scenarios.variant_file import PLAIN
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra.keyspace import REFUSALS
 from store.ports import StoreError
-from store.roles import TableRole
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
@@ -158,15 +158,19 @@ def load_of(entrant: Entrant, driver: Cluster, session: Session, estate: EstateM
 
 
 def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -> tuple[TableDifference, ...]:
-    """Answers about half-hours against the seed, of the plain design and of those with a table of their own; rows of all other
-    tables against the plain design's."""
+    """Answers against the seed, of the plain design and of those with tables of their own; rows of all other tables against the
+    plain design's."""
     facts: tuple[TableDifference, ...] = ()
     if bench is not plain:
-        replaced = () if entrant.design is None else (TableRole.INTERVALS,)
+        replaced = () if entrant.design is None else entrant.design.replaced
         facts = compare_facts((plain.cluster, plain.load), (bench.cluster, bench.load), without=replaced)
     if bench is plain or entrant.design is not None:
-        facts += prove_answers(bench.cluster, bench.load, entrant.schema, entrant.answer, estate)
+        for operation, answer in entrant.answers.items():
+            facts += _PROOFS[operation](bench.cluster, bench.load, entrant.schema, answer, estate)
     return facts
+
+
+_PROOFS = {Operation.READ_INTERVALS_DAY: prove_answers, Operation.READ_USAGE_MONTH: prove_usage}
 
 
 def _note_reads(

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenarios.design_folder import YEARS, DesignFolder
+from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError
 from scenarios.texts.printable import shortened
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.designs.checks import WriteText
-from store.designs.design import OWN_ANSWER, Answer, Design, design_of, own_write
+from store.designs.design import OWN_ANSWERS, Answer, Design, design_of, own_write
 from store.schemas import SCHEMAS, schema_of
 from store.tables import Schema
 
@@ -42,9 +43,9 @@ class Entrant:
         return own_write(self.schema) if self.design is None else self.design.write
 
     @property
-    def answer(self) -> Answer:
-        """What the columns of its answers about half-hours hold."""
-        return OWN_ANSWER if self.design is None else self.design.answer
+    def answers(self) -> Mapping[Operation, Answer]:
+        """What the columns of its answers hold, of each question that is its own to answer."""
+        return OWN_ANSWERS if self.design is None else self.design.answers
 
 
 def entrants_of(scenario: Scenario, variants: Mapping[str, AnyVariant], years: int = YEARS) -> dict[str, Entrant]:

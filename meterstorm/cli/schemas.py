@@ -141,9 +141,9 @@ def check_command(scenario: ScenarioPath, variants: Variants, years: Years = YEA
     for name, entrant in entrants_of(resolved, named, years).items():
         told = f"{name}: {entrant.title}"
         if entrant.design is not None:
-            size = entrant.design.partition
-            told += (
-                f"; a partition holds at most {size.rows:,} rows, {size.bytes_max / 1e6:,.1f} MB after {years} years"
+            told += "".join(
+                f"; a partition of {table} holds at most {size.rows:,} rows, {size.bytes_max / 1e6:,.1f} MB after {years} years"
+                for table, size in entrant.design.partitions.items()
             )
         PlainConsole().print(told, highlight=False, soft_wrap=True)
 

@@ -133,8 +133,8 @@ def not_seen(results: TournamentResults) -> list[str]:
         "A flush compresses with LZ4 whatever the table says, unless the scenario has [topology.cassandra] flush_compression = "
         "'table': bytes on disk are of compacted files, but what the rounds wrote was compressed otherwise by compaction alone.",
         "All designs share the nodes' heap, caches and compaction threads; each has its turn while the others rest.",
-        "Answers about half-hours are held against the seed, rows of all other tables against the plain design's: that those are "
-        "right, `meterstorm run` audits.",
+        "Answers about days and months of half-hours are held against the seed, rows of all other tables against the plain "
+        "design's: that those are right, `meterstorm run` audits.",
     ]
 
 

@@ -1,12 +1,13 @@
-"""What a design's two queries must be, before anything is sent: each fault with its line and its reason. Pure."""
+"""What a design's queries must be, before anything is sent: each fault with its line and its reason. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from scenarios.design_folder import ReadQuery, WriteQuery
+from scenarios.domain import Operation
 from scenarios.texts.printable import shortened
-from store.designs.columns import BUCKETS, OWNERS, READ_COLUMNS, WRITE_COLUMNS, TraceColumn
+from store.designs.columns import BUCKETS, MONTH_COLUMNS, OWNERS, READ_COLUMNS, WRITE_COLUMNS, TraceColumn
 from store.designs.cql import CqlError, InsertText, SelectText, TableText
 from store.tables import Bind, CqlType
 
@@ -36,6 +37,29 @@ class ReadText:
     answer: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a design may be asked. columns: of the trace, that its `?` may bind."""
+
+    operation: Operation
+    what: str
+    columns: Mapping[str, TraceColumn]
+
+
+QUESTIONS = {
+    each.operation.value: each
+    for each in (
+        Question(
+            operation=Operation.READ_INTERVALS_DAY, what="a question about a meter's UTC day", columns=READ_COLUMNS
+        ),
+        Question(
+            operation=Operation.READ_USAGE_MONTH, what="a question about a meter's UTC month", columns=MONTH_COLUMNS
+        ),
+    )
+}
+"""By the section of a design's queries."""
+
+
 def column_types(table: TableText) -> dict[str, CqlType]:
     """Raises CqlError with a line of the table's text for a type that the sender can't write."""
     for column, kind in table.columns.items():
@@ -51,7 +75,6 @@ def column_types(table: TableText) -> dict[str, CqlType]:
 def check_write(insert: InsertText, query: WriteQuery, table: TableText) -> WriteText:
     """Raises CqlError with a line of the statement."""
     line = insert.line
-    _require_table(insert.table, table, line)
     _require_count(len(insert.columns), query.binds, line)
     types = column_types(table)
     known = WRITE_COLUMNS[query.row]
@@ -85,16 +108,16 @@ def check_write(insert: InsertText, query: WriteQuery, table: TableText) -> Writ
     return WriteText(row=query.row, cql=cql, binds=binds, held=held)
 
 
-def check_read(select: SelectText, query: ReadQuery, table: TableText, write: WriteText) -> ReadText:
+def check_read(
+    select: SelectText, query: ReadQuery, table: TableText, write: WriteText, question: Question
+) -> ReadText:
     """Raises CqlError with a line of the statement."""
     line = select.line
-    _require_table(select.table, table, line)
     _require_count(len(select.conditions), query.binds, line)
     types = column_types(table)
     asked = list(zip(select.conditions, query.binds, strict=True))
     binds = tuple(
-        _bind(each.column, types, table.name, name, READ_COLUMNS, "a question about a meter's UTC day", each.line)
-        for each, name in asked
+        _bind(each.column, types, table.name, name, question.columns, question.what, each.line) for each, name in asked
     )
     equal = {each.column: name for each, name in asked if each.operator == "="}
     _require_one_partition(equal, table, line)
@@ -106,7 +129,7 @@ def check_read(select: SelectText, query: ReadQuery, table: TableText, write: Wr
                 each.line,
                 f"{each.column} holds {holds} as it is written, and is asked for {name}: no row would be found",
             )
-    answer = _answer(select, table, write)
+    answer = _answer(select, table, write, question.operation)
     where = " AND ".join(f"{each.column} {each.operator} ?" for each in select.conditions)
     columns = ", ".join(select.columns or table.columns)
     rest = select.rest.replace("{", "{{").replace("}", "}}")
@@ -154,17 +177,19 @@ def _require_key_order(select: SelectText, table: TableText, equal: Mapping[str,
             ranged = column
 
 
-def _answer(select: SelectText, table: TableText, write: WriteText) -> Mapping[str, str]:
+def _answer(select: SelectText, table: TableText, write: WriteText, operation: Operation) -> Mapping[str, str]:
     columns = select.columns or tuple(table.columns)
     for column in columns:
         if column not in table.columns:
             raise CqlError(select.line, _unknown(column, table.name, list(table.columns)))
     held = {column: write.held[column] for column in columns}
     said = set(held.values())
-    if not said & {"interval_start", "slot"}:
-        raise CqlError(
-            select.line, "its rows don't say which half-hour they are of: ask for the column of interval_start or slot"
-        )
+    if operation is Operation.READ_USAGE_MONTH and write.row == "day":
+        return _day_answer(held, select.line)
+    places = ("interval_start", "slot") if operation is Operation.READ_INTERVALS_DAY else ("interval_start",)
+    if not said & set(places):
+        told = f"ask for the column of {' or '.join(places)}"
+        raise CqlError(select.line, f"its rows don't say which half-hour they are of: {told}")
     if not said & {"wh", "values_wh"}:
         raise CqlError(select.line, "its rows don't say how much was used: ask for the column of wh or values_wh")
     keeps_several = write.row == "delivery" or any(write.held[column] == "revision" for column in table.key)
@@ -176,6 +201,18 @@ def _answer(select: SelectText, table: TableText, write: WriteText) -> Mapping[s
         )
     wanted = ("interval_start", "slot", "wh", "values_wh", "revision")
     return {column: name for column, name in held.items() if name in wanted}
+
+
+def _day_answer(held: Mapping[str, str], line: int) -> Mapping[str, str]:
+    """Of rows that are what a day adds up to."""
+    said = set(held.values())
+    if not said & {"day", "epoch_day"}:
+        raise CqlError(line, "its rows don't say which day they are of: ask for the column of day or epoch_day")
+    lacks = [name for name in ("usage_wh", "late_usage_wh") if name not in said]
+    if lacks:
+        told = f"ask for the column of {' and '.join(lacks)} too: a local midnight divides the UTC day"
+        raise CqlError(line, f"its rows don't say all that was used: {told}")
+    return {column: name for column, name in held.items() if name in ("day", "epoch_day", "usage_wh", "late_usage_wh")}
 
 
 def _bind(
@@ -205,9 +242,12 @@ def _unknown(column: str, table: str, names: list[str]) -> str:
     return f"{table} has no column {column}; {told}"
 
 
-def _require_table(name: str, table: TableText, line: int) -> None:
-    if name != table.name:
-        raise CqlError(line, f"there is no table {name}: the design's is {table.name}")
+def table_named(name: str, tables: Mapping[str, TableText], line: int) -> TableText:
+    """The table of a statement. Raises CqlError for one that the design lacks."""
+    if name not in tables:
+        are = "is" if len(tables) == 1 else "are"
+        raise CqlError(line, f"there is no table {name}: the design's {are} {_listed(list(tables))}")
+    return tables[name]
 
 
 def _require_count(count: int, binds: tuple[str, ...], line: int) -> None:

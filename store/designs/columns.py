@@ -76,6 +76,15 @@ WRITE_COLUMNS: Mapping[str, Mapping[str, TraceColumn]] = {
         "slot": _integer("its number in the UTC day, from 0", CqlType.SMALLINT),
         "wh": _integer(f"its energy [Wh], {MISSING_WH} where the meter has lost it", CqlType.INT),
     },
+    "day": {
+        **OWNERS,
+        **BUCKETS,
+        "usage_wh": _integer(
+            "what the UTC day comes to so far, before the local midnight within it [Wh]", CqlType.BIGINT
+        ),
+        "late_usage_wh": _integer("and from that midnight on [Wh]", CqlType.BIGINT),
+        "through": TraceColumn(says="up to which instant", types=_INSTANT),
+    },
 }
 """What a write may bind, by what one of its rows is of."""
 
@@ -86,6 +95,15 @@ READ_COLUMNS: Mapping[str, TraceColumn] = {
     "before": TraceColumn(says="the start of the next day", types=_INSTANT),
 }
 """What a question about a meter's half-hours of a UTC day may bind."""
+
+MONTH_COLUMNS: Mapping[str, TraceColumn] = {
+    **OWNERS,
+    "month": BUCKETS["month"],
+    "year": BUCKETS["year"],
+    "month_from": TraceColumn(says="the start of the UTC month that is asked about", types=_INSTANT),
+    "month_before": TraceColumn(says="the start of the next month", types=_INSTANT),
+}
+"""What a question about what a meter used on each UTC day of a month may bind."""
 
 OF_HALF_HOUR = ("interval_start", "slot", "wh", "write_us")
 """Columns that differ between the half-hours of a delivery."""
@@ -110,6 +128,10 @@ def _derived(columns: Columns, name: str, slot_us: int) -> NDArray[Any]:
             return epoch_day_of(start_us) // 7
         case "year":
             return columns["month"].astype(np.int32) // 100
+        case "month_from" | "month_before":
+            month = columns["month"].astype(np.int64)
+            since_1970 = (month // 100 - 1970) * 12 + month % 100 - (1 if name == "month_from" else 0)
+            return since_1970.astype("datetime64[M]").astype("datetime64[ms]").astype(np.int64)
         case "day":
             return day_of_month(start_us)
         case "slot":

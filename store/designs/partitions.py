@@ -74,6 +74,8 @@ def _days(held: list[str], years: int) -> int:
 
 def _rows_a_day(table: TableText, write: WriteText, estate: Estate) -> tuple[int, int]:
     """Rows of one meter on one day, and half-hours in them, at most: pushed half-hour by half-hour, or corrected so."""
+    if write.row == "day":
+        return 1, 0
     slots = estate.slots_per_day
     keeps_revisions = any(write.held[column] == "revision" for column in table.key)
     rows = slots * (_REVISIONS if keeps_revisions else 1)

@@ -28,18 +28,33 @@ title = "A log that forgets"
 [store]
 alterations = ["ALTER TABLE {keyspace}.events_by_home WITH default_time_to_live = 1"]
 """
+MONTHS_TABLE = """
+CREATE TABLE days_by_meter (meter bigint, month int, day tinyint, used bigint, late bigint, PRIMARY KEY ((meter, month), day));
+"""
+MONTHS_QUERIES = """
+[write_days]
+row = "day"
+cql = "INSERT INTO days_by_meter (meter, month, day, used, late) VALUES (?, ?, ?, ?, ?)"
+binds = ["mpxn", "month", "day", "usage_wh", "late_usage_wh"]
+[read_usage_month]
+cql = "SELECT day, used, late FROM days_by_meter WHERE meter = ? AND month = ?"
+binds = ["mpxn", "month"]
+"""
 
 
 def wrong_by_one(folder: Path) -> Path:
-    """A user's design, as `schemas new` writes it, that asks for what is after the start of a day instead of from it on."""
+    """A user's design, as `schemas new` writes it, that asks for what is after the start of a day instead of from it on.
+
+    Its second table answers months of usage, rightly.
+    """
     assert CliRunner().invoke(app, ["schemas", "new", str(folder)]).exit_code == 0
     queries = folder / "queries.toml"
     text = queries.read_text()
     assert text.count("interval_start >= ?") == 1
-    queries.write_text(text.replace("interval_start >= ?", "interval_start > ?"))
+    queries.write_text(text.replace("interval_start >= ?", "interval_start > ?") + MONTHS_QUERIES)
     tables = folder / "tables.cql"
     compressed = " AND compression = {'class': 'ZstdCompressor'};"
-    tables.write_text(tables.read_text().rstrip().removesuffix(";") + compressed)
+    tables.write_text(tables.read_text().rstrip().removesuffix(";") + compressed + MONTHS_TABLE)
     return folder
 
 
@@ -61,6 +76,8 @@ def test_who_forgets_or_answers_wrongly_is_disqualified_and_the_others_race(tmp_
     wrong_answers = [each for each in results.entrant("wrong").facts if not each.is_same]
     assert [each.table for each in wrong_answers] == ["answers to read_intervals_day"]
     assert wrong_answers[0].missing > 0 and not wrong_answers[0].extra and not wrong_answers[0].altered
+    of_months = [each for each in results.entrant("wrong").facts if each.table == "answers to read_usage_month"]
+    assert sum(each.rows for each in of_months) >= 60
     assert results.entrant("wrong").is_disqualified and results.entrant("wrong").rounds == 0
     assert results.entrant("textbook").rounds == results.entrant("plain").rounds == 5
     for name in ("textbook", "plain"):

@@ -11,15 +11,17 @@ import pytest
 from loadtests.sender.ring import ring_of_nodes
 from loadtests.tournament.answers import (
     AskedDays,
-    HalfHours,
     answer_difference,
     answered_half_hours,
     days_of,
-    latest_of,
     questions_of,
     wanted_half_hours,
 )
-from loadtests.tournament.entrants import ENTRANTS_MAX, entrants_of
+from loadtests.tournament.asked import bound_values, difference_of
+from loadtests.tournament.entrants import ENTRANTS_MAX, Entrant, entrants_of
+from loadtests.tournament.half_hours import HalfHours, latest_of
+from loadtests.tournament.usage_answers import answered_days, months_of, wanted_days
+from loadtests.trials.facts import TableDifference
 from loadtests.trials.load import SampleLoad
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.sample import sample_of
@@ -29,7 +31,7 @@ from scenarios.operations import operations_of
 from scenarios.spec import parse_scenario
 from scenarios.variant_file import PLAIN, shipped_variants
 from sim.estate.model import build_estate
-from store.designs.design import OWN_ANSWER
+from store.designs.design import OWN_ANSWERS
 from store.ports import Values
 from store.roles import TableRole
 from store.tables import CqlType, Schema
@@ -55,13 +57,14 @@ start = 2026-01-30
     "test",
 )
 ESTATE = build_estate(SCENARIO)
+DAY, MONTH = Operation.READ_INTERVALS_DAY, Operation.READ_USAGE_MONTH
 DESIGNS = {name: each for name, each in shipped_variants().items() if isinstance(each, DesignFolder)}
 assert len(DESIGNS) < ENTRANTS_MAX
 ENTRANTS = entrants_of(SCENARIO, DESIGNS)
 
 
-def loaded(schema: Schema) -> tuple[SampleLoad, list[Row]]:
-    """The sample in a schema's frames, and the rows that these leave in its table of half-hours."""
+def loaded(schema: Schema, role: TableRole = TableRole.INTERVALS) -> tuple[SampleLoad, list[Row]]:
+    """The sample in a schema's frames, and the rows that these leave in the table of a role."""
     statements = [one for operation in operations_of(SCENARIO) for one in schema.statements_of(operation)]
     ids = {one.cql: number.to_bytes(16, "big") for number, one in enumerate(statements)}
     load = SampleLoad(
@@ -75,16 +78,19 @@ def loaded(schema: Schema) -> tuple[SampleLoad, list[Row]]:
         ring=ring_of_nodes([(("a", 1), "north")]),
     )
     by_id = {ids[one.cql]: one for one in statements}
-    return load, rows_left(load.sample, by_id, schema.table(TableRole.INTERVALS))
+    return load, rows_left(load.sample, by_id, schema.table(role))
 
 
-def answers_of(schema: Schema, rows: Sequence[Row], questions: Sequence[Values]) -> list[list[Any]]:
+def answers_of(
+    schema: Schema, rows: Sequence[Row], questions: Sequence[Values], operation: Operation = DAY
+) -> list[list[Any]]:
     """Each question's rows, by the conditions that its SELECT states, as cassandra-driver would give them."""
-    (statement,) = schema.table(TableRole.INTERVALS).queries
+    statement = schema.statement(operation)
     where = statement.cql.split(" WHERE ")[1].split(" ORDER ")[0]
     conditions = [each.split() for each in where.split(" AND ")]
     names = [bind.name for bind in statement.binds]
-    instants = {one.name for one in schema.table(TableRole.INTERVALS).columns if one.type is CqlType.TIMESTAMP}
+    (table,) = schema.tables_of(operation)
+    instants = {one.name for one in table.columns if one.type is CqlType.TIMESTAMP}
     told = {"=": int.__eq__, "<": int.__lt__, "<=": int.__le__, ">": int.__gt__, ">=": int.__ge__}
     found: list[list[Any]] = []
     for asked in questions:
@@ -115,7 +121,7 @@ def test_a_design_that_ships_answers_each_half_hour_of_the_seed(name: str) -> No
     wanted = wanted_half_hours(load, days, ESTATE)
     assert len(wanted.key) > 1_000 and len(days.meter) > 30
     answers = answers_of(entrant.schema, rows, questions_of(entrant.schema, days, ESTATE))
-    held = latest_of(*answered_half_hours(answers, entrant.answer, days, ESTATE, 0))
+    held = latest_of(*answered_half_hours(answers, entrant.answers[DAY], days, ESTATE, 0))
     found = answer_difference("north", wanted, held, days, ESTATE)
     assert found.is_same and found.rows == len(wanted.key), found
 
@@ -128,7 +134,7 @@ def test_a_lost_correction_a_lost_row_and_one_too_many_are_found() -> None:
     questions = questions_of(schema, days, ESTATE)
 
     def found(kept: Sequence[Row]) -> tuple[int, int, int]:
-        told = answered_half_hours(answers_of(schema, kept, questions), OWN_ANSWER, days, ESTATE, 0)
+        told = answered_half_hours(answers_of(schema, kept, questions), OWN_ANSWERS[DAY], days, ESTATE, 0)
         held = answer_difference("north", wanted, latest_of(*told), days, ESTATE)
         return held.missing, held.extra, held.altered
 
@@ -158,7 +164,39 @@ def test_rows_that_are_of_no_day_of_the_question_are_one_too_many() -> None:
     days = AskedDays(meter=np.array([0, 1]), first_slot=np.array([0, 48], np.int32))
     far = SimpleNamespace(interval_start=dt.datetime(1970, 1, 1), revision=0, values_wh=[5])
     early = SimpleNamespace(interval_start=dt.datetime(2026, 1, 30), revision=0, values_wh=[7])
-    told = answered_half_hours([[far], [early]], OWN_ANSWER, days, ESTATE, 0)
+    told = answered_half_hours([[far], [early]], OWN_ANSWERS[DAY], days, ESTATE, 0)
     found = answer_difference("north", halves(), latest_of(*told), days, ESTATE)
     assert (found.missing, found.extra, found.altered) == (0, 2, 0)
     assert cast(str, found.examples[0]).startswith("extra: ")
+
+
+def usage_difference(entrant: Entrant, rows: Sequence[Row], load: SampleLoad) -> TableDifference:
+    """What is wrong in the answers about months of usage that rows of the entrant's table give."""
+    months = months_of(load, ESTATE)
+    answer = entrant.answers[MONTH]
+    wanted = wanted_days(load, months, answer, ESTATE)
+    starts = np.array([np.datetime64(f"{m // 100}-{m % 100:02d}", "us").astype(np.int64) for m in months.month])
+    asked = bound_values(entrant.schema, MONTH, months.meter, starts, ESTATE)
+    answers = answers_of(entrant.schema, rows, asked, MONTH)
+    return difference_of("usage", "north", wanted, answered_days(answers, answer, months, ESTATE, 0), str)
+
+
+@pytest.mark.parametrize("name", [name for name, each in ENTRANTS.items() if MONTH in each.answers])
+def test_a_month_of_usage_is_that_of_the_seed_from_a_view_or_folded(name: str) -> None:
+    entrant = ENTRANTS[name]
+    load, rows = loaded(entrant.schema, TableRole.DAILY_USAGE)
+    found = usage_difference(entrant, rows, load)
+    assert found.is_same and found.rows == 12 * 3, found
+    lost = usage_difference(entrant, [row for row in rows if row is not rows[0]], load)
+    assert lost.missing + lost.altered == 1 and not lost.extra
+
+
+def test_folded_half_hours_know_corrections_that_a_view_of_days_does_not() -> None:
+    plain, folded = (ENTRANTS[name] for name in (PLAIN, "folded"))
+    load, _ = loaded(plain.schema)
+    months = months_of(load, ESTATE)
+    by_days, by_half_hours = (wanted_days(load, months, each.answers[MONTH], ESTATE) for each in (plain, folded))
+    both, ours, theirs = np.intersect1d(by_days.key, by_half_hours.key, return_indices=True)
+    assert (
+        len(both) == 36 and (by_days.wh[ours] != by_half_hours.wh[theirs]).any()
+    )  # an estimate stands where one was lost

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.tournament.entrants import ENTRANTS_MAX, entrants_of, round_order
+from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from scenarios.variant_file import PLAIN, new_variant, shipped_variants, variants_named
 from store.roles import TableRole
@@ -112,7 +113,7 @@ def test_a_design_of_a_folder_has_a_table_of_its_own_in_the_scenarios_store(tiny
     textbook = entrants_of(tiny, variants_named("textbook"))["textbook"]
     assert textbook.scenario.store == tiny.store and len(textbook.changes) == 3
     assert textbook.schema.table(TableRole.INTERVALS).name == "half_hours_by_meter"
-    assert textbook.answer == {"interval_start": "interval_start", "wh": "wh"}
+    assert textbook.answers[Operation.READ_INTERVALS_DAY] == {"interval_start": "interval_start", "wh": "wh"}
 
 
 def test_rounds_come_in_opposite_orders_from_the_seed() -> None:

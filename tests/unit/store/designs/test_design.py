@@ -65,7 +65,7 @@ def made(folder: Path, tables: str = TABLES, queries: str = QUERIES, years: int 
 def test_it_replaces_the_view_of_half_hours_and_leaves_all_else(tmp_path: Path) -> None:
     design = made(tmp_path)
     schema = design.schema
-    assert design.answer == {"at": "interval_start", "revision": "revision", "wh": "wh"}
+    assert design.answers[Operation.READ_INTERVALS_DAY] == {"at": "interval_start", "revision": "revision", "wh": "wh"}
     own = schema.table(TableRole.INTERVALS)
     assert own.name == "mine" and own.partition_key == ("home", "month")
     assert [table for table in schema.tables if table != own] == [
@@ -93,7 +93,7 @@ def test_all_that_ship_and_the_one_to_begin_with_are_designs(tmp_path: Path) -> 
     for folder in folders:
         design = design_of(folder.name, load_design(folder), SMALL, 5)
         assert folder == begun or load_design(folder).question.endswith("?")
-        assert 0 < design.partition.rows <= 100_000
+        assert all(0 < each.rows <= 100_000 for each in design.partitions.values())
 
 
 def test_the_page_shows_the_one_to_begin_with(tmp_path: Path) -> None:
@@ -117,11 +117,9 @@ def altered(before: str, after: str, *, queries: bool = True) -> dict[str, str]:
     ("given", "told"),
     [
         ({"queries": QUERIES[: QUERIES.index("[read")]}, r"queries.toml: read_intervals_day: is missing"),
-        (
-            {"queries": QUERIES + '\n[read_usage_month]\ncql = "SELECT wh FROM mine"\nbinds = []\n'},
-            r"queries.toml: \[read_usage_month\]: a design has two statements, \[write_intervals\] and \[read_intervals_day\]",
-        ),
-        ({"queries": QUERIES.replace("[read_intervals_day]", "[read_interval_day]")}, r"\[read_interval_day\]: a design has two"),
+        ({"queries": QUERIES + '\n[read_state]\ncql = "SELECT wh FROM mine"\nbinds = []\n'},
+         r"\[read_state\]: a design writes with \[write_intervals\] and further \[write_NAME\], a table each"),
+        ({"queries": QUERIES.replace("[read_intervals_day]", "[read_interval_day]")}, r"\[read_interval_day\]: a design writes"),
         (altered("INTO mine", "INTO other"), r"write_intervals, line 4: there is no table other: the design's is mine"),
         (altered('"wh"]', '"kwh"]'), r"write_intervals, line 4: the trace has no column 'kwh' for a half-hour; it has .*wh"),
         (altered(', "wh"]', "]"), r"line 4: it has 6 \? and binds names 5 columns"),
@@ -168,7 +166,7 @@ def keyed(key: str, *, columns: str = "", write: str = "", read: str = "") -> di
 
 def test_partitions_keep_to_their_bound_for_the_years_asked(tmp_path: Path) -> None:
     unbounded = keyed("home bigint", columns="home, ", write='"premises", ', read="home = ? AND")
-    assert made(tmp_path, **unbounded, years=1).partition.rows == 366 * 2 * 48
+    assert made(tmp_path, **unbounded, years=1).partitions["mine"].rows == 366 * 2 * 48
     with pytest.raises(
         ScenarioError, match=r"tables.cql, line 1: a partition of mine would hold 175,680 rows after 5 years"
     ):
@@ -179,7 +177,7 @@ def test_partitions_keep_to_their_bound_for_the_years_asked(tmp_path: Path) -> N
         write='"premises", "epoch_week", ',
         read="home = ? AND week = ? AND",
     )
-    assert made(tmp_path, **week, years=100).partition.rows == 7 * 2 * 48
+    assert made(tmp_path, **week, years=100).partitions["mine"].rows == 7 * 2 * 48
     of_all = keyed("day int", columns="day, ", write='"epoch_day", ', read="day = ? AND")
     with pytest.raises(ScenarioError, match=r"line 4: mine is keyed by no home or meter"):
         made(tmp_path, **of_all)
@@ -209,7 +207,7 @@ def test_a_question_without_a_part_of_the_routing_key_is_refused(tmp_path: Path)
 
 def test_of_several_rows_of_a_half_hour_the_question_says_which_is_later(tmp_path: Path) -> None:
     tables = TABLES.replace("fuel, at)", "fuel, at, revision)")
-    assert made(tmp_path, tables).answer["revision"] == "revision"
+    assert made(tmp_path, tables).answers[Operation.READ_INTERVALS_DAY]["revision"] == "revision"
     with pytest.raises(ScenarioError, match="nothing says which is later"):
         made(tmp_path, tables, QUERIES.replace("SELECT at, revision, wh", "SELECT at, wh"))
 
@@ -223,3 +221,80 @@ def test_buckets_hold_what_the_page_says() -> None:
     assert {name: values.tolist() for name, values in found.items()} == {
         name: [value] for name, value in expected.items()
     }
+
+
+MONTHS_TABLE = """CREATE TABLE days (
+    home bigint, month int, fuel tinyint, day tinyint, used bigint, late bigint,
+    PRIMARY KEY ((home, month), fuel, day)
+);
+"""
+MONTHS_QUERIES = """
+[write_days]
+row = "day"
+cql = "INSERT INTO days (home, month, fuel, day, used, late) VALUES (?, ?, ?, ?, ?, ?)"
+binds = ["premises", "month", "fuel", "day", "usage_wh", "late_usage_wh"]
+[read_usage_month]
+cql = "SELECT day, used, late FROM days WHERE home = ? AND month = ? AND fuel = ?"
+binds = ["premises", "month", "fuel"]
+"""
+
+
+def test_a_table_for_each_question_takes_the_place_of_both_views(tmp_path: Path) -> None:
+    design = made(tmp_path, TABLES + MONTHS_TABLE, QUERIES + MONTHS_QUERIES)
+    schema = design.schema
+    assert schema.table(TableRole.DAILY_USAGE).name == "days" and schema.table(TableRole.INTERVALS).name == "mine"
+    assert not {"usage_by_fuel", "intervals_by_home"} & {table.name for table in schema.tables}
+    assert design.answers[Operation.READ_USAGE_MONTH] == {"day": "day", "used": "usage_wh", "late": "late_usage_wh"}
+    assert design.partitions["days"].rows == 31 * 2
+    day = schema.statement(Operation.INGEST_READING, 48)
+    assert day.cql.count("INTO {keyspace}.mine ") == 48 and day.cql.count("INTO {keyspace}.days ") == 1
+    # a correction knows half-hours, and not what its day adds up to
+    assert "{keyspace}.days " not in schema.statement(Operation.INGEST_REVISION, 1).cql
+    assert schema.statement(Operation.READ_USAGE_MONTH).partition_key == ("premises", "month")
+
+
+def test_one_table_may_answer_both_questions_and_be_folded_by_who_asks(tmp_path: Path) -> None:
+    asked = """
+[read_usage_month]
+cql = "SELECT at, revision, wh FROM mine WHERE home = ? AND month = ? AND fuel = ? AND at >= ? AND at < ?"
+binds = ["premises", "month", "fuel", "month_from", "month_before"]
+"""
+    design = made(tmp_path, queries=QUERIES + asked)
+    assert design.schema.table(TableRole.DAILY_USAGE) == design.schema.table(TableRole.INTERVALS)
+    assert design.answers[Operation.READ_USAGE_MONTH]["wh"] == "wh"
+    bound = derived({"from": np.array([0]), "month": np.array([202612])}, ["month_from", "month_before"], 1)
+    starts = [int(datetime(*start, tzinfo=UTC).timestamp()) * 1_000 for start in ((2026, 12, 1), (2027, 1, 1))]
+    assert [bound[name].tolist() for name in ("month_from", "month_before")] == [[each] for each in starts]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("[read_usage_month]", "[read_usage]", r"\[read_usage\]: a design writes"),
+        ("INTO days", "INTO day", r"write_days, line 14: there is no table day: the design's are mine, days"),
+        ("INTO days (home", "INTO mine (home", r"line 14: mine is written by write_intervals already"),
+        ('"usage_wh"', '"wh"', r"line 14: the trace has no column 'wh' for a day; it has .*usage_wh"),
+        ("SELECT day, used, late", "SELECT day, used", r"read_usage_month, line 17: .*late_usage_wh too"),
+        ("SELECT day, used", "SELECT used", r"don't say which day they are of"),
+        ("FROM days WHERE", "FROM mine WHERE", r"don't say which half-hour|has no column"),
+        ('"premises", "month", "fuel"]', '"premises", "epoch_day", "fuel"]',
+         r"line 17: the trace has no column 'epoch_day' for a question about a meter's UTC month"),
+    ],
+)  # fmt: skip
+def test_of_several_tables_and_questions_each_fault_has_its_place(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    assert before in MONTHS_QUERIES
+    with pytest.raises(ScenarioError, match=told):
+        made(tmp_path, TABLES + MONTHS_TABLE, QUERIES + MONTHS_QUERIES.replace(before, after))
+
+
+def test_a_table_that_nothing_writes_or_asks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"tables.cql, line 5: no query writes days"):
+        made(tmp_path, TABLES + MONTHS_TABLE)
+    written = MONTHS_QUERIES[: MONTHS_QUERIES.index("[read")]
+    with pytest.raises(ScenarioError, match=r"tables.cql, line 5: no question asks days"):
+        made(tmp_path, TABLES + MONTHS_TABLE, QUERIES + written)
+    many = "".join(MONTHS_QUERIES.replace("write_days", f"write_{n}").split("[read")[0] for n in "abcdefgh")
+    with pytest.raises(ScenarioError, match="at most 8 tables"):
+        made(tmp_path, queries=QUERIES + many)
