@@ -41,7 +41,8 @@ from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
 from store.columns import Piece, integers
 from store.customers.desk import Desk
-from store.customers.port import Bill
+from store.customers.energy import BillingViews
+from store.customers.port import Bill, OnceRunner, PreferenceChange
 from store.customers.store import HomeCustomers
 from store.operations import StoreOperation
 from store.ports import LogEvent
@@ -75,6 +76,7 @@ def check_rules(
     """
     stores = [CassandraStore(session, schema, topology, book_of(estate)) for session in sessions]
     customers = [SettledCustomers(Statements(session, schema, topology)) for session in sessions]
+    settled_days = [SettledDays(store) for store in stores]
     homes = sampled_homes(estate, ledger)
     dcs = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
@@ -87,7 +89,7 @@ def check_rules(
     desks = {
         home: Desk(
             customers=customers[dcs[home]],
-            views=stores[dcs[home]],
+            views=settled_days[dcs[home]],
             first_tariff=kinds[home],
             calendar=estate.calendar,
         )
@@ -293,14 +295,31 @@ def _billed(desk: Desk, home: int, months: Sequence[int], fuels: Sequence[int], 
 
 
 class SettledCustomers(HomeCustomers):
-    """Customers' tables in which nobody publishes any more: what all homes share is read once, not at each look at a display."""
+    """Customers' tables in which nobody publishes or chooses any more: read once, not at each look at a display."""
 
-    _price_lists: tuple[PriceList, ...] | None = None
+    def __init__(self, runner: OnceRunner) -> None:
+        super().__init__(runner)
+        self._price_lists = cache(super().price_lists)
+        self._preferences = cache(super().preferences)
 
     def price_lists(self) -> tuple[PriceList, ...]:
-        if self._price_lists is None:
-            self._price_lists = super().price_lists()
-        return self._price_lists
+        return self._price_lists()
+
+    def preferences(self, premises: int) -> list[PreferenceChange]:
+        return self._preferences(premises)
+
+
+class SettledDays:
+    """The days that displays show, which no delivery changes any more: each is read once, not at each look.
+
+    Implements `store.customers.energy.BillingViews`. Months, which bills are made of, are asked for once and not kept.
+    """
+
+    def __init__(self, views: BillingViews) -> None:
+        self.billed_parts = views.billed_parts
+        self.billed_parts_of_day = cache(views.billed_parts_of_day)
+        self.intervals = cache(views.intervals)
+        self.intervals_of_month = views.intervals_of_month
 
 
 class _PartOfTheRing(CassandraBulk):

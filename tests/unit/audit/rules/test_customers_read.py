@@ -1,15 +1,17 @@
 """The rules over a store that a storm has filled, on dictionaries: what is whole passes, and what was planted is found."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from loadtests.audit.rules import customers_read
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.rules.customers_read import SettledCustomers, check_rules
+from loadtests.audit.rules.customers_read import check_rules
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
@@ -26,13 +28,20 @@ from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings
 from store.rows import Readings
 from store.schemas import SCHEMAS
-from store.tariffs import PriceList
 
 HOMES, DAYS, FELL = 6, 2, 3  # FELL: a home
 SCHEMA = SCHEMAS["home_months"]
 
 
-def scenario(effective_h: float = 37.0, start: str = "2026-01-10") -> Scenario:
+IN_BLOCKS = {
+    "name": "in blocks",
+    "share": 1.0,
+    "rates": {"all": {"electricity": "24.6789", "gas": "6.0504", "export": "15"}},
+    "blocks": [{"fuel": "electricity", "above_kwh": "1.5", "rates": {"all": "31.5053"}}],
+}
+
+
+def scenario(effective_h: float = 37.0, start: str = "2026-01-10", tariffs: Sequence[dict[str, Any]] = ()) -> Scenario:
     """A second price list comes into force an hour after the middle of the last day."""
     return Scenario.model_validate(
         {
@@ -49,6 +58,7 @@ def scenario(effective_h: float = 37.0, start: str = "2026-01-10") -> Scenario:
                 }
             ],
             "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
+            "tariffs": tariffs,
             "run": {"start": start, "days": DAYS, "wall_s": 60},
         }
     )
@@ -120,19 +130,31 @@ def test_what_is_whole_passes_each_rule(estate: EstateModel, monkeypatch: pytest
     assert checks["a customer's days are those of the clock on the wall"].counted == DAYS * estate.meter_count
 
 
-def test_price_lists_are_read_once_and_not_for_each_look_at_a_display(
-    estate: EstateModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[HomeCustomers] = []
-    price_lists = HomeCustomers.price_lists
+def test_what_displays_show_is_read_once_and_not_for_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clocks change on the second day: some homes are looked at at each of its half-hours."""
+    read = Counter[tuple[str, type, tuple[int, ...]]]()
+    for of, name in (
+        (HomeCustomers, "price_lists"),
+        (HomeCustomers, "preferences"),
+        (HomeReadings, "billed_parts_of_day"),
+        (HomeReadings, "intervals"),
+    ):
+        monkeypatch.setattr(of, name, counted(getattr(of, name), read))
+    estate = build_estate(scenario(start="2026-03-28", tariffs=(IN_BLOCKS,)))
+    assert checks_of(estate, monkeypatch)["displays show the price in force"].counted > 46 * len(estate.fuels)
+    of_settled = {key: count for key, count in read.items() if key[1] is not HomeCustomers}
+    assert {name for name, _, _ in of_settled} == {"price_lists", "preferences", "billed_parts_of_day", "intervals"}
+    assert set(of_settled.values()) == {1}
 
-    def counted(self: HomeCustomers) -> tuple[PriceList, ...]:
-        read.append(self)
-        return price_lists(self)
 
-    monkeypatch.setattr(HomeCustomers, "price_lists", counted)
-    assert checks_of(estate, monkeypatch)["displays show the price in force"].counted > 1
-    assert len([one for one in read if isinstance(one, SettledCustomers)]) == 1
+def counted(method: Callable[..., Any], read: Counter[tuple[str, type, tuple[int, ...]]]) -> Callable[..., Any]:
+    """The method, which counts by itself, the object's class, and what it is asked for."""
+
+    def counts(self: object, *asked: int) -> Any:
+        read[method.__name__, type(self), asked] += 1
+        return method(self, *asked)
+
+    return counts
 
 
 def test_days_of_summer_time_that_are_told_by_utc_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
