@@ -10,6 +10,7 @@ from scenarios.calendar import SLOTS_A_DAY, Calendar, day_text
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.parts.base import Line, Part, Share
 from scenarios.tariffs.caps import Cap, regional
+from scenarios.tariffs.demand import DemandCharge
 from scenarios.tariffs.model import (
     BANDS_MAX,
     BLOCKS_MAX,
@@ -103,6 +104,13 @@ class CapacityCharge(Part):
     pence_per_kw_day: Price
 
 
+class DemandSpec(Part):
+    """What each kW costs a day of the highest mean of a slot of electricity in the customer's local month."""
+
+    pence_per_kw_day: Price
+    at_least_kw: str = Field(default="0", description="charged for where the month's highest demand is lower")
+
+
 class CappedCharges(Part):
     """The most that a standing charge may be [pence a day]; absent: no cap."""
 
@@ -164,6 +172,7 @@ class TariffSpec(Part):
     holidays: tuple[dt.date, ...] = Field(default=(), max_length=HOLIDAYS_MAX)
     standing: StandingCharges = StandingCharges()
     capacity: CapacityCharge | None = None
+    demand: DemandSpec | None = None
     vat_percent: str = Field(
         default="0", description="of what a bill charges; another rate comes with a new price list"
     )
@@ -224,6 +233,7 @@ class TariffSpec(Part):
                 upence_of(self.standing.gas, f"{where}, standing.gas"),
                 upence_of(self.standing.export, f"{where}, standing.export"),
             ),
+            demand=self._demand(where),
             vat_permille=permille_of(self.vat_percent, f"{where}, vat_percent"),
             rounded_at=self.rounded_at,
             half=self.half,
@@ -242,6 +252,14 @@ class TariffSpec(Part):
                 "sum of pence with at most 6 decimals, and not below zero"
             )
         return upence
+
+    def _demand(self, where: str) -> DemandCharge | None:
+        if self.demand is None:
+            return None
+        return DemandCharge(
+            upence_per_kw_day=upence_of(self.demand.pence_per_kw_day, f"{where}, demand.pence_per_kw_day"),
+            least_w=watts_of(self.demand.at_least_kw, f"{where}, demand.at_least_kw"),
+        )
 
     def _blocks(self, rates: tuple[Rate, ...], where: str) -> tuple[Block, ...]:
         blocks: list[Block] = []

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import FIRST_YEAR, LAST_YEAR, SLOTS_A_DAY, Calendar, day_text
 from scenarios.domain import DAY_US, SLOTS_PER_DAY
+from scenarios.tariffs.demand import DemandCharge
 
 TARIFFS_MAX = 32  # of a price list
 RATES_MAX = 50  # of a tariff: as many as a day can have half-hours
@@ -43,6 +44,7 @@ NPENCE_PER_WH_MAX = (
     1_000_000_000  # 10 pounds a kWh: ten times the dearest price that a British household was asked in 2022
 )
 STANDING_UPENCE_MAX = 2_000_000_000  # 20 pounds a day
+DEMAND_W_MAX = 1_000_000  # what a house can't draw
 NPENCE_DEAREST_MIN = 1_000_000  # a penny a kWh: what is never dearer was written in pounds
 
 HOLIDAY = 7
@@ -145,6 +147,7 @@ class Tariff:
     published: tuple[int, int, int] | None = None
     blocks: tuple[Block, ...] = ()  # beyond the first, whose prices are those of the rates; a fuel's by what is above
     standing_upence: tuple[int, int, int] = (0, 0, 0)  # a day, by fuel code
+    demand: DemandCharge | None = None  # of electricity
     vat_permille: int = 0  # of what a bill charges; 5 % are 50
     rounded_at: RoundedAt = RoundedAt.TOTAL
     half: Half = Half.UP
@@ -165,6 +168,13 @@ class Tariff:
             raise TariffError(f"{self}: VAT is 0 .. 1,000 thousandths, not {self.vat_permille}")
         if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in self.standing_upence):
             raise TariffError(f"{self}: standing charges are 0 .. {STANDING_UPENCE_MAX // 1_000_000} p a day")
+        if self.demand is not None and not (
+            0 < self.demand.upence_per_kw_day <= STANDING_UPENCE_MAX and 0 <= self.demand.least_w <= DEMAND_W_MAX
+        ):
+            raise TariffError(
+                f"{self}: a charge for demand is above 0 and up to {STANDING_UPENCE_MAX // 1_000_000} p a kW and day, and for at "
+                f"least 0 .. {DEMAND_W_MAX // 1_000} kW"
+            )
 
     def __str__(self) -> str:
         return f"tariff '{self.name}'"
@@ -428,6 +438,7 @@ def with_series(
         series_day=day,
         published=None if min(counts) == len(instants) else (counts[0], counts[1], counts[2]),
         standing_upence=tariff.standing_upence,
+        demand=tariff.demand,
         vat_permille=tariff.vat_permille,
         rounded_at=tariff.rounded_at,
         half=tariff.half,

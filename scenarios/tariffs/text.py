@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from scenarios.tariffs.demand import DemandCharge
 from scenarios.tariffs.model import (
     Band,
     Block,
@@ -66,6 +67,7 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "standing": list(tariff.standing_upence),
         "vat": tariff.vat_permille,
         "rounded": [str(tariff.rounded_at), str(tariff.half)],
+        **({"demand": [tariff.demand.upence_per_kw_day, tariff.demand.least_w]} if tariff.demand else {}),
         **({"published": list(tariff.published)} if tariff.published else {}),
         **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
     }
@@ -125,6 +127,13 @@ def _published(told: dict[str, Any]) -> tuple[int, int, int] | None:
     return electricity, gas, export
 
 
+def _demand(told: dict[str, Any]) -> DemandCharge | None:
+    if "demand" not in told:
+        return None
+    upence_per_kw_day, least_w = told["demand"]
+    return DemandCharge(upence_per_kw_day=upence_per_kw_day, least_w=least_w)
+
+
 def _tariff(told: dict[str, Any]) -> Tariff:
     electricity, gas, export = told["standing"]
     rounded_at, half = told["rounded"]
@@ -145,6 +154,7 @@ def _tariff(told: dict[str, Any]) -> Tariff:
             for at, (fuel, above_wh) in enumerate(told.get("blocks", ()))
         ),
         standing_upence=(electricity, gas, export),
+        demand=_demand(told),
         vat_permille=told["vat"],
         rounded_at=RoundedAt(rounded_at),
         half=Half(half),

@@ -5,54 +5,20 @@ difference on a later one. So bills add up to the half-hours exactly. A bill has
 earlier bill had; energy and standing charge are of the same days.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
-from store.customers.port import ALL_RATES, NO_ACCOUNT, Bill, FuelDisplay, Line, LineKind
+from store.customers.charges import Charges, DayEnergy, DayOfSupply
+from store.customers.demand import demand_lines
+from store.customers.port import ALL_RATES, NO_ACCOUNT, OF_ENERGY, Bill, FuelDisplay, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
 ADJUST_MONTHS_MAX = 14  # the final settlement run of a day comes some 14 months after it
 
-TariffOn = Callable[[int], int]
-"""The kind of tariff that a home is on, at an instant [us since the Unix epoch]."""
-
 LineKey = tuple[int, int, int, int, int, int]  # month, fuel, tariff, version, rate, block
-DayOfSupply = tuple[int, int]  # fuel, local day since 1970
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayEnergy:
-    """What a fuel's use comes to in a local day, or in the part of it that one tariff and price list were in force in.
-
-    By rate and block where a bill has a line for each.
-    """
-
-    day: int  # local, since 1970
-    fuel: int
-    tariff: int
-    tariff_version: int
-    low_wh: int
-    standard_wh: int
-    peak_wh: int
-    cost_upence: int
-    rate: int = ALL_RATES
-    block: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charges:
-    """What a bill is made from."""
-
-    energy: Mapping[int, Sequence[DayEnergy]]  # of the bill's month and of those that bills had before (yyyymm)
-    prices: Sequence[PriceList]
-    tariff_on: TariffOn
-    # fuel code -> days of the bill's month, from 1, that the bill is asked for; empty: the month's energy alone, of all fuels
-    supplied: Mapping[int, range]
-    ended_us: Mapping[int, int]  # fuel code -> when its supply has ended [us]: later days are given back
-    calendar: Calendar = UTC_CALENDAR
 
 
 def make_bill(
@@ -92,6 +58,7 @@ def make_bill(
         *([] if is_energy_alone else _standing_lines(charges, asked - had)),
         *_given_back(own, ended & had),
         *_energy_given_back(charges, (ended - had) | (ended_alone if new else set())),
+        *([] if is_energy_alone else demand_lines(charges, own, month, (had | asked) - ended)),
     ]
     if len(new) + len(besides) > lines_max:
         new = _merged(new, {key[:4] for key in new})
@@ -102,11 +69,12 @@ def make_bill(
         )
     billed_lines = [line for bill in own for line in bill.lines]
     for old in months_to_adjust(earlier, month, account):
-        billed = _summed(line for line in billed_lines if line.month == old and line.kind is not LineKind.STANDING)
+        billed = _summed(line for line in billed_lines if line.month == old and line.kind in OF_ENERGY)
         due = _summed_energy(charges, old, had_energy - ended)
         # what was billed by all rates together is corrected so
         whole = {key[:4] for key in (*billed, *due) if key[4] == ALL_RATES}
         lines += _energy_lines(LineKind.ADJUSTMENT, _difference(_merged(due, whole), _merged(billed, whole)))
+        lines += [] if old == month and not is_energy_alone else demand_lines(charges, own, old, had - ended)
     lines = lines[:lines_max]
     return Bill(
         premises=premises,

@@ -3,17 +3,19 @@
 Each takes the steps in an order that a crash between any two of them leaves right: nothing is written but the bill itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
-from store.customers.bills import Charges, check_request, days_billed, display, make_bill, months_to_adjust
+from store.customers.bills import check_request, days_billed, display, make_bill, months_to_adjust
 from store.customers.by_rate import Priced
-from store.customers.energy import BillingViews, energy_of_span, energy_of_today, used_today_wh
+from store.customers.charges import Charges
+from store.customers.energy import BillingViews, demand_of_days, energy_of_span, energy_of_today, used_today_wh
 from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.rejections import Refused
+from store.tariffs import PriceList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,11 @@ class Desk:
             *self._edges_us(days_billed(earlier)),
             *self._edges_us(asked),
         ]
+        months = sorted({month, *months_to_adjust(earlier, month, account)})
+        codes = {self.first_tariff, *(one.value for one in history if one.preference is Preference.TARIFF)}
+        demand_days = (
+            [day for one in months for day in days_of_month(one)] if _charge_demand(priced.prices, codes) else []
+        )
         charges = Charges(
             energy={
                 one: energy_of_span(
@@ -97,12 +104,13 @@ class Desk:
                     cuts_us=cuts_us,
                     priced=priced,
                 )
-                for one in sorted({month, *months_to_adjust(earlier, month, account)})
+                for one in months
             },
             prices=priced.prices,
             tariff_on=priced.tariff_on,
             supplied=supplied,
             ended_us=ends_us,
+            demand_w=demand_of_days(self.views, premises, demand_days, self.calendar),
             calendar=self.calendar,
         )
         bill = make_bill(
@@ -122,6 +130,11 @@ class Desk:
         firsts = {day for fuel, day in held if (fuel, day - 1) not in held}
         ends = {day + 1 for fuel, day in held if (fuel, day + 1) not in held}
         return [self.calendar.day_start_us(day) for day in sorted(firsts | ends)]
+
+
+def _charge_demand(prices: Iterable[PriceList], codes: Container[int]) -> bool:
+    """Does one of some tariffs charge for demand in any price list?"""
+    return any(plan.demand for one in prices for code, plan in enumerate(one.plans) if code in codes)
 
 
 def _as_asked(bill: Bill, month: int, account: int) -> Bill:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register
-from store.customers.bills import DayEnergy
 from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
+from store.customers.charges import DayEnergy
 from store.ports import BilledPart, IntervalRun, LogEvent
 from store.rows import month_of_us
-from store.tariffs import MISSING_WH, PriceList, list_in_force
+from store.tariffs import ELECTRICITY, MISSING_WH, PriceList, list_in_force
 
 Run = IntervalRun | LogEvent
 RunsOfDays = Mapping[int, Sequence[Run]]
@@ -79,6 +79,23 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
                 whole.append(_whole(part, priced))
     spans = [one for one in divided if from_us <= one.start_us < before_us]
     return whole + energy_by_rate(spans, _half_hours(views, premises, priced.calendar), priced)
+
+
+def demand_of_days(views: BillingViews, premises: int, days: Iterable[int], calendar: Calendar) -> dict[int, int]:
+    """The highest mean of a slot of electricity in each of some local days since 1970 [W]: 0 where nothing is known.
+
+    A UTC month is read by one query. Raises StoreError.
+    """
+    half_hours, found = _half_hours_by_month(views, premises, calendar), {}
+    for day in days:
+        from_us, before_us = calendar.day_start_us(day), calendar.day_start_us(day + 1)
+        highest_wh = 0
+        for day_us in range(from_us // DAY_US * DAY_US, before_us, DAY_US):
+            first = max(from_us - day_us, 0) // calendar.slot_us
+            end = min(before_us - day_us, DAY_US) // calendar.slot_us
+            highest_wh = max(highest_wh, int(half_hours(ELECTRICITY, day_us)[first:end].max(initial=0)))
+        found[day] = highest_wh * calendar.slots_per_hour
+    return found
 
 
 def used_today_wh(

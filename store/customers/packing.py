@@ -8,7 +8,8 @@ from itertools import pairwise
 from scenarios.calendar import days_of_month
 from store.customers.port import ALL_RATES, Line, LineKind
 
-_LINE_FIELDS = 13
+_LINE_FIELDS = 14
+_FIELDS_WITHOUT_DEMAND = 13  # of bills that were issued before lines had a demand
 _FIELDS_ALL_RATES = 11  # of bills that were issued before there were lines a rate
 _FIELDS_BEFORE = 10  # of bills that were issued before lines had a first day
 
@@ -32,6 +33,7 @@ def packed(lines: Sequence[Line]) -> list[int]:
             line.cost_upence,
             line.rate,
             line.block,
+            line.demand_w,
         )
     ]
     return [-_LINE_FIELDS, *fields] if fields else []
@@ -43,9 +45,9 @@ def unpacked(numbers: Sequence[int]) -> tuple[Line, ...]:
         return ()
     is_old = numbers[0] >= 0
     fields, held = (_FIELDS_BEFORE, numbers) if is_old else (-numbers[0], numbers[1:])
-    assert fields in (_FIELDS_BEFORE, _FIELDS_ALL_RATES, _LINE_FIELDS) and len(held) % fields == 0, (
-        "a bill's lines are cut"
-    )
+    assert (
+        fields in (_FIELDS_BEFORE, _FIELDS_ALL_RATES, _FIELDS_WITHOUT_DEMAND, _LINE_FIELDS) and len(held) % fields == 0
+    ), "a bill's lines are cut"
     lines = [held[start:end] for start, end in pairwise(range(0, len(held) + 1, fields))]
     return _with_days(lines) if is_old else tuple(map(_line, lines))
 
@@ -67,7 +69,7 @@ def _with_days(lines: Iterable[Sequence[int]]) -> tuple[Line, ...]:
 
 def _line(numbers: Sequence[int]) -> Line:
     kind, month, fuel, tariff, version, first_day, days, low_wh, standard_wh, peak_wh, cost_upence, *of_rate = numbers
-    rate, block = of_rate or (ALL_RATES, 0)
+    rate, block, demand_w = (*of_rate, *(ALL_RATES, 0, 0)[len(of_rate) :])
     return Line(
         kind=LineKind(kind),
         month=month,
@@ -82,4 +84,5 @@ def _line(numbers: Sequence[int]) -> Line:
         cost_upence=cost_upence,
         rate=rate,
         block=block,
+        demand_w=demand_w,
     )

@@ -52,6 +52,11 @@ class LineKind(IntEnum):
     ENERGY = 0
     STANDING = 1
     ADJUSTMENT = 2  # what a correction changed of energy that an earlier bill had
+    DEMAND = 3  # what the month's highest demand costs, less what earlier bills had of it
+
+
+OF_ENERGY = (LineKind.ENERGY, LineKind.ADJUSTMENT)
+"""The kinds of lines whose costs are those of half-hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +73,8 @@ class Line:
     tariff_version: int
     first_day: int  # of the month, from 1, that a standing charge is for
     # of a standing charge: one after the other from `first_day` on, negative where they are given back; of the energy of a bill
-    # of energy alone: the month's; of an adjustment: negative where such energy is given back; else 0, as `first_day`
+    # of energy alone: the month's; of an adjustment: negative where such energy is given back; of demand: of the month, which
+    # are charged for by now; else 0, as `first_day`
     days: int
     low_wh: int
     standard_wh: int
@@ -76,6 +82,7 @@ class Line:
     cost_upence: int
     rate: int = ALL_RATES  # of the tariff; of rates that cost the same the first
     block: int = 0  # of a rate with blocks
+    demand_w: int = 0  # of demand: what is charged for by now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

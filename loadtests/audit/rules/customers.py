@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.audit.rules.demand import SlotDemands, demand_faults
 from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of, rates_and_prices
 from scenarios.calendar import local_text
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
-from store.customers.port import ALL_RATES, Bill, Line, LineKind, RegisterChange
+from store.customers.port import ALL_RATES, OF_ENERGY, Bill, Line, LineKind, RegisterChange
 from store.readings.verify import Difference
-from store.tariffs import MISSING_WH, PriceList, in_force
+from store.tariffs import ELECTRICITY, MISSING_WH, PriceList, in_force
 
 EXAMPLES_MAX = 10
 
@@ -192,8 +193,9 @@ _QUANTITIES = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
 def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceList], zone: tzinfo) -> Checked:
     """Do the bills of each home add up to its half-hours, exactly, in every month of its time zone that was billed?
 
-    By each price that a bill has lines for. Also: a bill's total is the sum of its lines, numbers have no gap, and a day's
-    standing charge is due once. Of a month that was billed all days must have been asked for.
+    By each price that a bill has lines for. Also: a bill's total is the sum of its lines, numbers have no gap, a day's
+    standing charge is due once, and a month's highest demand costs what the prices of its days say.
+    Of a month that was billed all days must have been asked for.
     """
     faults: list[str] = []
     billed: dict[Key, Ints] = {}
@@ -208,7 +210,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
                 f"home {bill.premises}, bill {bill.number}: total of {bill.total_upence} {UPENCE} is not that of its lines"
             )
         for line in bill.lines:
-            if line.kind is not LineKind.STANDING:
+            if line.kind in OF_ENERGY:
                 price = _price_of_line(line, prices)
                 key = bill.premises, line.month, line.fuel, int(line.tariff), line.tariff_version, price
                 if price is None:
@@ -219,6 +221,7 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
         if sorted(held) != list(range(1, len(held) + 1)):
             faults.append(f"home {premises}: bills are numbered {sorted(held)}")
     faults += _standing_faults(bills, prices)
+    faults += demand_faults(bills, _demands(days), prices, zone)
     used = {key: sums for key, sums in _used(days, prices, zone).items() if key[:2] in months}
     used, billed = _together(used, whole), _together(billed, whole)
     for key in sorted(billed.keys() | used.keys(), key=lambda one: (one[:5], one[5] or 0)):
@@ -230,6 +233,18 @@ def check_bills(bills: Sequence[Bill], days: MeterDays, prices: Sequence[PriceLi
                 f"{what}: {is_billed.tolist()} billed, {is_used.tolist()} used [low, standard, peak Wh, {UPENCE}]"
             )
     return checked("bills add up to the half-hours", len(bills), faults)
+
+
+def _demands(days: MeterDays) -> SlotDemands:
+    """What is known of electricity, slot by slot."""
+    rows = np.flatnonzero(days.fuel == ELECTRICITY)
+    values = days.values_wh[rows]
+    at, slot = np.nonzero((values != MISSING_WH) & (days.slots < days.slot_count[rows, np.newaxis]))
+    return SlotDemands(
+        premises=days.premises[rows][at],
+        start_us=days.day_start_us[rows][at] + slot * days.slot_us,
+        watts=values[at, slot].astype(np.int64) * (len(days.slots) // 24),
+    )
 
 
 def _price_of_line(line: Line, prices: Sequence[PriceList]) -> int | None:

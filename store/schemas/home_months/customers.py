@@ -123,7 +123,7 @@ BILLS_BY_HOME = Table(
             is_write=False,
         ),
     ),
-    partition=Bound(rows=_BILLS_MAX, bytes_max=_BILLS_MAX * _BILL_LINES_MAX * 156),
+    partition=Bound(rows=_BILLS_MAX, bytes_max=_BILLS_MAX * _BILL_LINES_MAX * 168),
     entries_max=_BILLS_MAX,
     items_max=_BILL_LINES_MAX,
     reason="A bill is one row, written once: seen whole or not at all. Numbers count a home's bills, so that two who issue "

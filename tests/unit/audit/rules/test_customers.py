@@ -26,7 +26,8 @@ from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from scenarios.file import shipped_scenarios
 from scenarios.tariffs import Block, Rate, Register, Tariff
 from sim.estate.model import build_estate
-from store.customers.bills import Charges, DayEnergy, make_bill
+from store.customers.bills import make_bill
+from store.customers.charges import Charges, DayEnergy
 from store.customers.desk import Desk
 from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
 from store.memory import MemoryStore

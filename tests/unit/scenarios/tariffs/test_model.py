@@ -34,6 +34,7 @@ from scenarios.tariffs import (
     slot_of,
     with_series,
 )
+from scenarios.tariffs.demand import DemandCharge
 from scenarios.tariffs.file import TariffSpec, require_tariffs
 from scenarios.tariffs.text import tariffs_of, tariffs_text
 
@@ -398,6 +399,8 @@ def test_a_tariff_is_read() -> None:
         ),
         ({"capacity": {"contracted_kw": "-4.6", "pence_per_kw_day": "1"}}, "and not below zero"),
         ({"capacity": {"contracted_kw": "400", "pence_per_kw_day": "6"}}, "standing charges are 0 .. 2000 p a day"),
+        ({"demand": {"pence_per_kw_day": "0"}}, "a charge for demand is above 0 and up to 2000 p a kW"),
+        ({"demand": {"at_least_kw": "-1", "pence_per_kw_day": "6"}}, "and for at least 0 .. 1000 kW"),
         ({"blocks": [{**BLOCKS[0], "rates": {"noon": "3"}}]}, "block 1: there is no rate 'noon': there are night, day"),
         ({"blocks": [{**BLOCKS[0], "above_kwh": "8.0005"}]}, "block 1: 8.0005 kWh has more than 3 decimals"),
         ({"blocks": [{**BLOCKS[0], "rates": {"day": "p"}}]}, "block 1, rate 'day': 'p' is no number of pence"),
@@ -425,6 +428,24 @@ def test_blocks_are_read_and_what_they_leave_out_stays() -> None:
     assert tariffs_of(text) == (held, spec().tariff())
     assert '"blocks"' not in tariffs_text([spec().tariff()])  # as it was written before there were any
     assert max(len(rate) for rate in json.loads(text)[0]["rates"]) > 5  # which a program of then refuses to read
+
+
+def test_a_charge_for_demand_is_read_and_kept_with_each_day_of_a_series() -> None:
+    of_month = {"pence_per_kw_day": "13.7123", "at_least_kw": "2.5"}
+    held = spec(demand=of_month).tariff()
+    assert held.demand == DemandCharge(upence_per_kw_day=13_712_300, least_w=2_500)
+    assert held.standing_upence == spec().tariff().standing_upence
+    assert TariffSpec.model_validate(spec(demand=of_month).model_dump(mode="json")).tariff() == held
+    assert tariffs_of(tariffs_text([held, spec().tariff()])) == (held, spec().tariff())
+    assert '"demand"' not in tariffs_text([spec().tariff()])  # as it was written before there was any
+    series = with_series(held, 20_500, {"electricity": ["1.5"] * 48}, Calendar("UTC"))
+    assert series.demand == held.demand
+
+
+@pytest.mark.parametrize(("watts", "days", "upence"), [(2_501, 1, 3), (2_499, 1, 2), (3_500, 1, 4), (1_000, 3, 6)])
+def test_demand_costs_whole_upence_half_to_even(watts: int, days: int, upence: int) -> None:
+    assert DemandCharge(upence_per_kw_day=1, least_w=2_000).cost_upence(watts, days) == upence
+    assert DemandCharge(upence_per_kw_day=1).cost_upence(2_500, 1) == 2
 
 
 def test_prices_of_blocks_can_be_too_high_as_well() -> None:

@@ -13,14 +13,13 @@ from scenarios.domain import DAY_US, SLOT_US, ReadSchedule, TariffKind
 from scenarios.tariffs import Register
 from store.customers.bills import (
     ADJUST_MONTHS_MAX,
-    Charges,
-    DayEnergy,
     check_request,
     days_billed,
     display,
     make_bill,
     months_to_adjust,
 )
+from store.customers.charges import Charges, DayEnergy
 from store.customers.packing import packed, unpacked
 from store.customers.port import ALL_RATES, Bill, Consent, LineKind, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
@@ -262,8 +261,8 @@ def test_old_months_are_closed_at_last() -> None:
 def test_lines_are_packed_and_unpacked() -> None:
     bill = bill_of({JANUARY: [used(1), used(11, version=2)]}, supplied={ELECTRICITY: range(1, 32)})
     numbers = packed(bill.lines)
-    assert numbers[:14] == [-13, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000, -1, 0]
-    assert numbers[40:53] == [1, JANUARY, 0, 0, 2, 11, 21, 0, 0, 0, 21 * 60_000_000, -1, 0]
+    assert numbers[:15] == [-14, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000, -1, 0, 0]
+    assert numbers[43:57] == [1, JANUARY, 0, 0, 2, 11, 21, 0, 0, 0, 21 * 60_000_000, -1, 0, 0]
     assert unpacked(numbers) == bill.lines
     of_rates = tuple(replace(line, rate=at, block=1) for at, line in enumerate(bill.lines))
     assert unpacked(packed(of_rates)) == of_rates
@@ -272,6 +271,8 @@ def test_lines_are_packed_and_unpacked() -> None:
 def test_bills_from_before_there_were_lines_a_rate_are_of_all_rates() -> None:
     (line,) = unpacked([-11, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000])
     assert (line.rate, line.cost_upence) == (ALL_RATES, 24_500_000)
+    (line,) = unpacked([-13, 0, JANUARY, 0, 0, 1, 0, 0, 0, 1_000, 0, 24_500_000, 2, 1])
+    assert (line.rate, line.block, line.demand_w) == (2, 1, 0)
     assert unpacked([]) == ()
 
 
