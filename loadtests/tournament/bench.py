@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,8 @@ from loadtests.tournament.ranking import Quantity, left_behind
 from loadtests.tournament.usage_answers import prove_usage
 from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
-from loadtests.trials.load import SampleLoad, fill, make_load, touch
-from loadtests.trials.turn import Bench, LoadTrial, TrialSize, take_turns, trial_size, warm
+from loadtests.trials.load import SampleLoad, fill, make_load, part_of, touch
+from loadtests.trials.turn import Bench, LoadTrial, TrialSize, fitted, take_turns, trial_size, warm
 from loadtests.workload.sample import operations_a_day
 from scenarios.domain import Operation
 from scenarios.spec import ScenarioError
@@ -34,6 +34,8 @@ from store.ports import StoreError
 
 QUIET_S = 2.2 * FLUSH_MS / 1e3  # two flushes that wrote nothing
 FULL_ROUNDS = PAIRS_MIN  # in which all take part, before any may be left out
+FILLED_PART = 4  # of what comes in its order, one in so many fills the tables before the rounds
+WARMED_WITH = 2_000  # operations, the last of these
 BEYOND_MIN = 3  # responses of every trial beyond a quantile, or it is none
 GOAL = Quantity(name="server CPU", unit="µs/operation")
 BETWEEN_DCS = Quantity(name="between DCs", unit="bytes/operation")
@@ -94,10 +96,13 @@ def hold_tournament(
     heap_mib: int,
     clock: Callable[[], float],
     profile_folder: Path | None = None,
+    late_share: float | None = None,
 ) -> None:
     """Measure until one entrant is left, or the effort is spent. round_done: told after each round. clock: seconds.
 
     years: that partitions without a bucket are projected to.
+    late_share: of deliveries. Then all comes in its order and once, first what the tables are filled with, then the rounds; None:
+    over and over in a drawn order.
 
     An entrant that does not hold the same facts takes part in no round. Raises HarnessError, StoreError or ScenarioError when
     the machine, a node or a variant can't go on.
@@ -113,29 +118,39 @@ def hold_tournament(
         measured.cassandra = cluster.record.cassandra
         counters = cleanup.enter_context(NodeCounters(cluster))
         benches: dict[str, Bench] = {}
+        raced: dict[str, SampleLoad] = {}
         driver, session = connect(cluster.endpoint())
         try:
             for name, entrant in entrants.items():
                 progress(f"making the tables of {name}")
-                load = load_of(entrant, driver, session, estate)
-                benches[name] = Bench(cluster=cluster, counters=counters, load=load)
+                load = load_of(entrant, driver, session, estate, late_share)
+                filled = len(load.sample) if late_share is None else len(load.sample) // FILLED_PART
+                raced[name] = part_of(load, filled, len(load.sample))
+                benches[name] = Bench(cluster=cluster, counters=counters, load=part_of(load, 0, filled))
             growing = write_growing(entrants, session, estate, years, progress)
         finally:
             driver.shutdown()
         plain = benches[PLAIN].load
         measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
         measured.operations_a_day = operations_a_day(estate)
-        _fill(benches, growing, counters, measured, progress)
+        fill_all = _fill if late_share is None else _fill_in_order
+        fill_all(benches, growing, counters, measured, progress)
         for name, bench in benches.items():
             progress(f"proving what {name} holds")
             measured.facts[name] = _proven(entrants[name], bench, benches[PLAIN], estate)
         active = [name for name in benches if name not in measured.disqualified]
         if len(active) < 2:
             return
-        rates = warm({name: benches[name] for name in active}, effort.warm_s, progress)
+        # of what is in order only the last goes round: older rows would be late ones
+        warming = benches if late_share is None else {name: _lately(bench) for name, bench in benches.items()}
+        rates = warm({name: warming[name] for name in active}, effort.warm_s, progress)
         measured.size = trial_size(rates, effort.seconds, None)
+        if late_share is not None:
+            benches = {name: replace(bench, load=raced[name]) for name, bench in benches.items()}
+            measured.size = fitted(measured.size, len(raced[PLAIN].sample), effort.rounds_max)
+        rounds_max = _rounds_max(effort, measured.size, benches[PLAIN])
         ends = clock() + effort.minutes_max * 60
-        while len(active) > 1 and len(measured.rounds) < effort.rounds_max and clock() < ends:
+        while len(active) > 1 and len(measured.rounds) < rounds_max and clock() < ends:
             number = len(measured.rounds)
             order = round_order(active, number, scenario.run.seed)
             measured.rounds.append(
@@ -146,10 +161,23 @@ def hold_tournament(
             round_done()
 
 
-def load_of(entrant: Entrant, driver: Cluster, session: Session, estate: EstateModel) -> SampleLoad:
+def _lately(bench: Bench) -> Bench:
+    return replace(bench, load=part_of(bench.load, -WARMED_WITH, len(bench.load.sample)))
+
+
+def _rounds_max(effort: TournamentEffort, size: TrialSize, bench: Bench) -> int:
+    """Where no operation is sent twice, they may be spent before the effort is."""
+    return min(effort.rounds_max, len(bench.load.sample) // size.of_trial) if size.is_once else effort.rounds_max
+
+
+def load_of(
+    entrant: Entrant, driver: Cluster, session: Session, estate: EstateModel, late_share: float | None = None
+) -> SampleLoad:
     """Its tables, made, and its sample. Raises ScenarioError with the node's words for CQL of a design that it refuses."""
     try:
-        return make_load(driver, session, entrant.name, entrant.scenario, estate, design=entrant.schema)
+        return make_load(
+            driver, session, entrant.name, entrant.scenario, estate, design=entrant.schema, late_share=late_share
+        )
     except (*REFUSALS, StoreError) as error:
         cause = error if isinstance(error, REFUSALS) else error.__cause__
         if entrant.design is None or not isinstance(cause, REFUSALS):
@@ -208,6 +236,30 @@ def _fill(
         for bench in benches.values():
             touch(bench.load)
         counters.wait_quiet_disks(keyspaces, QUIET_S)
+    for name, bench in benches.items():
+        measured.loaded[name] = LoadedEntrant(
+            writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)
+        )
+
+
+def _fill_in_order(
+    benches: Mapping[str, Bench],
+    growing: Sequence[GrowingTable],
+    counters: NodeCounters,
+    measured: TournamentMeasurements,
+    progress: Progress,
+) -> None:
+    """Send each its part of the sample while tables are flushed each second, and wait until all is compacted as it has it."""
+    for name, bench in benches.items():
+        counters.flush(bench.load.written_tables, FLUSH_MS)
+        progress(f"filling {name} with {len(bench.load.sample):,} operations in their order")
+        fill(bench.load)
+    counters.settle()
+    counters.flush([each.qualified for each in growing], FLUSH_MS)
+    keyspaces = [bench.load.keyspace for bench in benches.values()]
+    progress("waiting for what they compact")
+    counters.wait_quiet_disks([*keyspaces, *(each.keyspace for each in growing)], QUIET_S)
+    measured.growth = measured_growth(growing, next(iter(benches.values())).cluster)
     for name, bench in benches.items():
         measured.loaded[name] = LoadedEntrant(
             writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)

@@ -13,7 +13,7 @@ from loadtests.sender.ring import RingTable, ring_of_metadata
 from loadtests.trials.sending import send
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
-from loadtests.workload.sample import sample_of
+from loadtests.workload.sample import ordered_sample_of, sample_of
 from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
@@ -66,10 +66,12 @@ def make_load(
     *,
     design: Schema | None = None,
     beside: Sequence[str] = (),
+    late_share: float | None = None,
 ) -> SampleLoad:
     """Make the scenario's keyspace with the tables that its operations touch, and encode the sample for it.
 
     design: instead of the scenario's schema. beside: CREATE statements of further tables, with {keyspace}.
+    late_share: of deliveries, with all in the order in which they come; None: in a drawn order.
     Raises StoreError when a node refuses one of them.
     """
     keyspace, consistency = scenario.topology.keyspace, scenario.topology.consistency
@@ -89,13 +91,21 @@ def make_load(
     return SampleLoad(
         name=name,
         scenario=scenario,
-        sample=sample_of(scenario, estate, schema, ids),
+        sample=sample_of(scenario, estate, schema, ids)
+        if late_share is None
+        else ordered_sample_of(scenario, estate, schema, ids, late_share),
         lanes=tuple(lane.operation for lane in lanes_of(scenario)),
         writes=frozenset(one for one in operations if schema.statement(one).is_write),
         written=tuple({table.name: table for one in schema.writes for table in one.tables}.values()),
         statements=tuple(cql.format(keyspace=keyspace) for cql in ids),
         ring=ring_of_metadata(driver.metadata, keyspace, [dc.name for dc in scenario.topology.dcs]),
     )
+
+
+def part_of(load: SampleLoad, first: int, before: int) -> SampleLoad:
+    """Operations `first` to `before` of its sample, the last one not with them."""
+    sample = OperationBlock(rows=load.sample.rows[first:before], frames=load.sample.frames)
+    return dataclasses.replace(load, sample=sample)
 
 
 def touch(load: SampleLoad) -> None:

@@ -53,11 +53,25 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSize:
-    """How much is sent in a trial, the same to all. count: of the closed loop; rate_per_s, seconds: of the open one."""
+    """How much is sent in a trial, the same to all. count: of the closed loop; rate_per_s, seconds: of the open one.
+
+    is_once: no operation is sent twice, in the order of the sample; else each kind of loop goes round in it by itself.
+    """
 
     count: int
     rate_per_s: float
     seconds: float
+    is_once: bool = False
+
+    @property
+    def open_count(self) -> int:
+        """Operations of the open loop."""
+        return max(round(self.rate_per_s * self.seconds), 1)
+
+    @property
+    def of_trial(self) -> int:
+        """Operations of both loops."""
+        return self.count + self.open_count
 
 
 def warm(benches: Mapping[Name, Bench], seconds: float, told: Callable[[str], None]) -> dict[Name, float]:
@@ -82,6 +96,17 @@ def trial_size(rates: Mapping[Name, float], seconds: float, rate_per_s: float | 
     slowest = max(min(rates.values()), 1.0)
     return TrialSize(
         count=max(round(slowest * seconds), IN_FLIGHT), rate_per_s=rate_per_s or slowest * RATE_SHARE, seconds=seconds
+    )
+
+
+def fitted(size: TrialSize, operations: int, trials: int) -> TrialSize:
+    """At most that size, so that so many trials send each of the operations at most once."""
+    share = min(operations / (size.of_trial * max(trials, 1)), 1.0)
+    return TrialSize(
+        count=max(int(size.count * share), IN_FLIGHT),
+        rate_per_s=size.rate_per_s * share,
+        seconds=size.seconds,
+        is_once=True,
     )
 
 
@@ -117,7 +142,7 @@ class _ClosedLoop:
 
 def _closed_loop(bench: Bench, size: TrialSize, index: int, quiet_s: float | None) -> _ClosedLoop:
     """A set number of operations: all do the same work, and what it costs is counted until no node is at work on it."""
-    first = index * size.count % len(bench.load.sample)
+    first = index * (size.of_trial if size.is_once else size.count) % len(bench.load.sample)
     bench.counters.settle()  # what the trial before has left is not this one's
     before = bench.counters.read()
     begun = time.monotonic()
@@ -149,10 +174,11 @@ class _OpenLoop:
 
 
 def _open_loop(bench: Bench, size: TrialSize, index: int, seed: int) -> _OpenLoop:
-    count = max(round(size.rate_per_s * size.seconds), 1)
+    count = size.open_count
+    first = index * size.of_trial + size.count if size.is_once else index * count
     source = SteadySource(
         bench.load.sample,
-        first=index * count % len(bench.load.sample),
+        first=first % len(bench.load.sample),
         count=count,
         rate_per_s=size.rate_per_s,
         seed=seed,

@@ -12,6 +12,7 @@ from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named
 from meterstorm.display.terminal import PlainConsole
 from scenarios.design_folder import YEARS
 from scenarios.file import resolve_scenario
+from scenarios.late_shares import late_shares_of
 from scenarios.server_prices import load_prices
 from scenarios.variant_file import new_variant, shipped_variants, variants_named
 
@@ -44,7 +45,8 @@ def add_to(app: typer.Typer) -> None:
     schemas.command(
         "compare",
         epilog="Examples: `meterstorm schemas compare smoke --variants zstd,uncompressed`, "
-        "`meterstorm schemas compare storm.toml --variants lcs,mine.toml --minutes 20 --out runs/designs --json`",
+        "`meterstorm schemas compare storm.toml --variants lcs,mine.toml --minutes 20 --out runs/designs --json`, "
+        "`meterstorm schemas compare month.toml --variants twcs,stcs,lcs --late 0,2,10`",
     )(compare_command)
     schemas.command("list", epilog="Example: `meterstorm schemas list --json`")(list_command)
     schemas.command(
@@ -82,6 +84,14 @@ def compare_command(
             help="Your prices of cores, disk and network (TOML): then the report says what a million meters cost a year.",
         ),
     ] = None,
+    late: Annotated[
+        str,
+        typer.Option(
+            "--late",
+            metavar="PERCENT[,PERCENT]",
+            help="Shares of deliveries that come 1 to 7 days late, as in 0,2,10: a ranking each, all sent once and in order.",
+        ),
+    ] = "",
     seed: Seed = None,
     *,
     report: ReportOptions,
@@ -91,6 +101,7 @@ def compare_command(
     Exit codes: 0 there is a winner, 1 a variant does not hold the same facts or answers wrongly, 4 not resolved or in doubt.
     """
     named = variants_named(variants)
+    late_shares = late_shares_of(late)
     price_list = None if prices is None else load_prices(prices)
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     from loadtests.tournament.bench import TournamentEffort
@@ -109,6 +120,7 @@ def compare_command(
             effort,
             years=years,
             prices=price_list,
+            late=late_shares,
             profile_folder=scenario.parent,
             progress=progress,
         )

@@ -1,11 +1,13 @@
 """A tournament's answer on a terminal."""
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from meterstorm.display.table import print_table
-from reports.results.tournament import TournamentResults
+from reports.results.tournament import EntrantResult, TournamentResults
 from reports.tournament.words import (
     against_plain,
     bucket_text,
@@ -15,6 +17,7 @@ from reports.tournament.words import (
     entrant_state,
     figure_text,
     headline,
+    late_headline,
     not_seen,
     notes_of,
     partition_limits,
@@ -28,7 +31,10 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    print_table(console, _designs(results))
+    print_table(console, _designs(results, results.entrants, results.unbeaten, results.rounds))
+    for ranking in results.late[1:]:  # the first one's is the table above
+        say(late_headline(ranking))
+        print_table(console, _designs(results, ranking.entrants, ranking.unbeaten, ranking.rounds))
     for entrant in results.entrants:
         for one in entrant.comparisons:
             if one.resolved and one.change > 0 and one.quantity != results.goal:
@@ -52,16 +58,16 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
     say(f"report: {report}")
 
 
-def _designs(results: TournamentResults) -> Table:
-    title = (
-        f"Designs, best first by {results.goal}, over {wording.counted(results.rounds, 'round')}; change for the worse"
-    )
+def _designs(
+    results: TournamentResults, entrants: Sequence[EntrantResult], unbeaten: Sequence[str], rounds: int
+) -> Table:
+    title = f"Designs, best first by {results.goal}, over {wording.counted(rounds, 'round')}; change for the worse"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("design", no_wrap=True)
     for heading in ("rounds", "CPU\nµs/op", "change against plain", "disk\nB/write"):
         table.add_column(heading, justify="right", no_wrap=heading != "change against plain")
     table.add_column("state", no_wrap=True)
-    for each in results.entrants:
+    for each in entrants:
         disk = each.disk_bytes_per_write
         table.add_row(
             each.name,
@@ -69,6 +75,6 @@ def _designs(results: TournamentResults) -> Table:
             figure_text(each.figures.get(results.goal)),
             change_text(against_plain(results, each, results.goal)),
             wording.NO_FIGURE if disk is None else wording.significant(disk),
-            entrant_state(each, results.unbeaten),
+            entrant_state(each, unbeaten),
         )
     return table

@@ -11,6 +11,7 @@ from loadtests.errors import HarnessError
 from loadtests.matrix.cells import Room
 from loadtests.tournament.bench import GOAL, TournamentEffort, TournamentMeasurements, hold_tournament
 from loadtests.tournament.entrants import Entrant, entrants_of
+from loadtests.workload.sample import require_late_span
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import new_folder, write_resolved
 from meterstorm.jobs.versions import versions
@@ -22,11 +23,12 @@ from meterstorm.outcomes.tournament import (
     quantity_results,
 )
 from reports.results.parts import Machine
-from reports.results.tournament import PriceListResult, TournamentResults
+from reports.results.tournament import LateRanking, PriceListResult, TournamentResults
 from reports.tournament.page import write_tournament_report
 from scenarios.design_folder import YEARS
 from scenarios.server_prices import ServerPrices
 from scenarios.spec import Scenario
+from scenarios.texts.wording import percent
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.ports import StoreError
 
@@ -50,54 +52,74 @@ def tournament(
     *,
     years: int = YEARS,
     prices: ServerPrices | None = None,
+    late: Sequence[float] = (),
     profile_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> TournamentResults:
     """Measure all entrants in rounds; results.json, report.html and figures/ in the new folder `out`.
 
     years: for how many of them the partitions of designs with a table of their own must keep to their bound.
-    prices: by which it is told what a million meters cost a year.
+    prices: by which it is told what a million meters cost a year. late: shares of late deliveries, a ranking each, on nodes of
+    its own; none: all is sent over and over in a drawn order.
     Ctrl-C ends it early: what was measured is written. Raises ScenarioError for what the user can mend, HarnessError or
     StoreError when the machine or a node can't go on before a round was measured.
     """
     progress = progress or Silent()
     entrants = entrants_of(scenario, variants, years)
+    if late:
+        require_late_span(scenario)
     topology = entrants[PLAIN].scenario.topology
     memory_mib = available_memory_mib()
     refusal = Room(processors=processor_count(), memory_mib=memory_mib).refusal(topology.node_count)
     if refusal is not None:
         raise HarnessError(f"this machine can't host the tournament's nodes: {refusal}")
-    started, measured, trouble = datetime.now(UTC), TournamentMeasurements(), list[str]()
+    started, trouble = datetime.now(UTC), list[str]()
+    shares: Sequence[float | None] = late or (None,)
+    series = [TournamentMeasurements() for _ in shares]
     with new_folder(out) as out:
         write_resolved(scenario, out)
 
         def results() -> TournamentResults:
-            return _results(scenario, entrants, effort, years, prices, measured, started, trouble)
+            done = _results(scenario, entrants, effort, years, prices, series[0], started, trouble)
+            return done.model_copy(
+                update={
+                    "late": tuple(
+                        _late_ranking(share, scenario, entrants, effort, years, prices, measured)
+                        for share, measured in zip(late, series, strict=False)
+                        if measured.rounds or measured.facts
+                    )
+                }
+            )
 
         def round_done() -> None:
-            if len(measured.rounds) % WRITTEN_EVERY == 0:
+            if sum(len(each.rounds) for each in series) % WRITTEN_EVERY == 0:
                 results().write(out)
 
-        progress.phase(f"Measuring {len(entrants)} designs in rounds")
         try:
-            hold_tournament(
-                entrants,
-                effort,
-                out,
-                measured,
-                progress.detail,
-                round_done,
-                years=years,
-                heap_mib=size_nodes(topology.node_count, memory_mib).heap_mib,
-                clock=time.monotonic,
-                profile_folder=profile_folder,
-            )
+            for share, measured in zip(shares, series, strict=True):
+                told = "" if share is None else f", {percent(share)} of the deliveries late"
+                progress.phase(f"Measuring {len(entrants)} designs in rounds{told}")
+                folder = out if share is None else out / f"late_{share * 100:g}"
+                folder.mkdir(exist_ok=True)
+                hold_tournament(
+                    entrants,
+                    effort,
+                    folder,
+                    measured,
+                    progress.detail,
+                    round_done,
+                    years=years,
+                    heap_mib=size_nodes(topology.node_count, memory_mib).heap_mib,
+                    clock=time.monotonic,
+                    profile_folder=profile_folder,
+                    late_share=share,
+                )
         except (HarnessError, StoreError) as error:
-            if not measured.rounds:
+            if not series[0].rounds:
                 raise
             trouble.append(f"It could not go on: {error}.")
         except KeyboardInterrupt:
-            if not measured.rounds:
+            if not series[0].rounds:
                 raise
             trouble.append("It was interrupted.")
         done = results()
@@ -105,6 +127,28 @@ def tournament(
     progress.phase("Writing the report")
     write_tournament_report(out)
     return done
+
+
+def _late_ranking(
+    share: float,
+    scenario: Scenario,
+    entrants: Mapping[str, Entrant],
+    effort: TournamentEffort,
+    years: int,
+    prices: ServerPrices | None,
+    measured: TournamentMeasurements,
+) -> LateRanking:
+    values = measured_quantities(measured, len(scenario.topology.dcs))
+    ranked, unbeaten = entrant_results(entrants, measured, values, effort.false_alarm, years=years, prices=prices)
+    return LateRanking(
+        late_share=share,
+        rounds=len(measured.rounds),
+        closed_loop=measured.size.count if measured.size else 0,
+        rate_per_s=measured.size.rate_per_s if measured.size else 0.0,
+        entrants=ranked,
+        unbeaten=unbeaten,
+        doubts=doubts_of(measured, scenario.run.validity),
+    )
 
 
 def _results(

@@ -141,6 +141,18 @@ class EntrantResult(ResultsPart):
     comparisons: tuple[DesignComparison, ...]
 
 
+class LateRanking(ResultsPart):
+    """A ranking with a share of late deliveries, on nodes of its own; all is sent once, in the order in which it comes."""
+
+    late_share: NonNegativeFloat = Field(description="of the deliveries, that come 1 to 7 days after they were due")
+    rounds: NonNegativeInt
+    closed_loop: NonNegativeInt = Field(description="operations of the closed loop of a trial")
+    rate_per_s: NonNegativeFloat = Field(description="of the open loop")
+    entrants: tuple[EntrantResult, ...] = Field(description="best first by the goal; the disqualified last")
+    unbeaten: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+
 class TournamentResults(MeasuredResults):
     """Everything that a tournament answers."""
 
@@ -162,17 +174,23 @@ class TournamentResults(MeasuredResults):
         description="that none is shown to beat in the goal: the winner, or those among whom it is not resolved"
     )
     doubts: tuple[str, ...] = Field(default=(), description="why the figures may not be the cluster's: sentences")
+    late: tuple[LateRanking, ...] = Field(
+        default=(),
+        description="by share of late deliveries, in the order asked; the figures above are those of the first",
+    )
     trouble: tuple[str, ...] = ()
 
     @property
     def winner(self) -> str | None:
-        """The one that is shown to beat all others in the goal; None where there is none, or it is in doubt."""
-        return self.unbeaten[0] if len(self.unbeaten) == 1 and not self.doubts else None
+        """The one that is shown to beat all others in the goal, with each share of late deliveries; None: none, or in doubt."""
+        found = {winner_of(self), *(winner_of(each) for each in self.late)}
+        return found.pop() if len(found) == 1 else None
 
     @property
     def verdict(self) -> Verdict:
         """Pass: there is a winner. Fail: a variant loses or alters what it was given. Else inconclusive."""
-        if any(entrant.is_disqualified for entrant in self.entrants):
+        late = (entrant for each in self.late for entrant in each.entrants)
+        if any(entrant.is_disqualified for entrant in (*self.entrants, *late)):
             return Verdict.FAIL
         return Verdict.PASS if self.winner is not None else Verdict.INCONCLUSIVE
 
@@ -182,6 +200,11 @@ class TournamentResults(MeasuredResults):
             if each.name == name:
                 return each
         raise KeyError(name)
+
+
+def winner_of(ranking: TournamentResults | LateRanking) -> str | None:
+    """Of one ranking, whatever those with other shares of late deliveries say."""
+    return ranking.unbeaten[0] if len(ranking.unbeaten) == 1 and not ranking.doubts else None
 
 
 def load_tournament(folder: Path) -> TournamentResults:

@@ -1,7 +1,7 @@
 """tournament.md: the ranking as plain Markdown, for a wiki or a pull request. Pure."""
 
 from reports.drawing.markdown import escaped
-from reports.results.tournament import TournamentResults
+from reports.results.tournament import LateRanking, TournamentResults
 from reports.tournament.words import (
     against_plain,
     change_text,
@@ -10,6 +10,7 @@ from reports.tournament.words import (
     entrant_state,
     figure_text,
     headline,
+    late_headline,
     not_seen,
     notes_of,
 )
@@ -28,12 +29,15 @@ def markdown(results: TournamentResults) -> str:
     ]
     if results.prices is not None:
         lines += ["", escaped(cost_basis(results))]
+    for ranking in results.late[1:]:  # the first one's is the table above
+        lines += ["", f"#### {escaped(late_headline(ranking))}", "", *_table(results, ranking)]
     lines += ["", "<details><summary>What it can't have seen</summary>", ""]
     lines += [f"- {escaped(each)}" for each in not_seen(results)]
     return "\n".join([*lines, "", "</details>"]) + "\n"
 
 
-def _table(results: TournamentResults) -> list[str]:
+def _table(results: TournamentResults, ranking: LateRanking | None = None) -> list[str]:
+    entrants, unbeaten = (ranking or results).entrants, (ranking or results).unbeaten
     heads = ["design", f"{results.goal} [µs/operation]", "change", "on disk [B/write]", "state"]
     rows = [
         [
@@ -41,13 +45,13 @@ def _table(results: TournamentResults) -> list[str]:
             figure_text(each.figures.get(results.goal)),
             change_text(against_plain(results, each, results.goal)),
             wording.NO_FIGURE if each.disk_bytes_per_write is None else wording.significant(each.disk_bytes_per_write),
-            entrant_state(each, results.unbeaten),
+            entrant_state(each, unbeaten),
         ]
-        for each in results.entrants
+        for each in entrants
     ]
     if results.prices is not None:
         heads.insert(-1, f"a year [{results.prices.currency}]")
-        for row, each in zip(rows, results.entrants, strict=True):
+        for row, each in zip(rows, entrants, strict=True):
             row.insert(-1, cost_text(each.cost))
     return [_row(heads), _row(["---"] * len(heads), is_plain=True), *(_row(row) for row in rows)]
 

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from reports.gate.words import facts_sentence
 from reports.results.matrix import Figure
-from reports.results.tournament import DesignComparison, DesignCost, EntrantResult, TournamentResults
+from reports.results.tournament import (
+    DesignComparison,
+    DesignCost,
+    EntrantResult,
+    LateRanking,
+    TournamentResults,
+    winner_of,
+)
 from scenarios.texts import wording
 from scenarios.variant_file import PLAIN
 
@@ -12,13 +19,31 @@ from scenarios.variant_file import PLAIN
 def headline(results: TournamentResults) -> str:
     """One sentence."""
     if results.winner is not None:
-        return f"{results.winner} wins: it is shown to need the least {results.goal}"
+        always = " with each share of late deliveries" if len(results.late) > 1 else ""
+        return f"{results.winner} wins: it is shown to need the least {results.goal}{always}"
     if not results.rounds:
         return "no round was measured"
     if results.doubts:
         return "in doubt: see why the figures may not be the cluster's"
+    if len(results.late) > 1:
+        return "; ".join(late_headline(each) for each in results.late)
     names = wording.listed(list(results.unbeaten))
     return f"not resolved: no difference in {results.goal} is shown between {names}"
+
+
+def late_headline(ranking: LateRanking) -> str:
+    """'2 % late: zstd wins', or among whom it is not resolved."""
+    share = f"{wording.percent(ranking.late_share)} late"
+    winner = winner_of(ranking)
+    if winner is not None:
+        return f"{share}: {winner} wins"
+    if ranking.doubts:
+        return f"{share}: in doubt"
+    return (
+        f"{share}: not resolved between {wording.listed(list(ranking.unbeaten))}"
+        if ranking.rounds
+        else f"{share}: no round"
+    )
 
 
 def against_plain(results: TournamentResults, entrant: EntrantResult, quantity: str) -> DesignComparison | None:
@@ -122,12 +147,26 @@ def notes_of(results: TournamentResults) -> list[str]:
                 f"{entrant.name} was shown to be behind in {results.goal} after {rounds}, and took part no longer."
             )
     notes += [f"In doubt: {doubt}." for doubt in results.doubts]
+    for ranking in results.late[1:]:  # the first one's are those above
+        share = f"{wording.percent(ranking.late_share)} late"
+        notes += [f"In doubt, {share}: {doubt}." for doubt in ranking.doubts]
+        wrong = [each.name for each in ranking.entrants if each.is_disqualified]
+        notes += [f"Disqualified, {share}: {wording.listed(wrong)}."] if wrong else []
     return notes
 
 
 def not_seen(results: TournamentResults) -> list[str]:
     """What no figure of it speaks of, sentences."""
+    once = (
+        [
+            "Late deliveries come 1 to 7 days after they were due, and all is sent once in its order; bytes on disk are as each "
+            "design's own compaction left them after the first part, not of one file a table."
+        ]
+        if results.late
+        else []
+    )
     return [
+        *once,
         f"The tables hold {wording.counted(results.sample, 'operation')}: what compaction costs when "
         "a month or a year lies in the tables is not in these figures.",
         "A flush compresses with LZ4 whatever the table says, unless the scenario has [topology.cassandra] flush_compression = "

@@ -1,17 +1,22 @@
 """From rounds to the ranking, and its page: from measurements that were made for it."""
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from loadtests.monitoring.node_counters import ReadWork
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
 from loadtests.tournament.growth import Cadence, PartitionGrowth
 from loadtests.trials.facts import TableDifference
+from loadtests.trials.turn import fitted, trial_size
+from meterstorm.display.tournament import print_tournament
 from meterstorm.outcomes.tournament import (
     doubts_of,
     entrant_results,
@@ -22,7 +27,7 @@ from meterstorm.outcomes.tournament import (
 from reports import write_report
 from reports.results.file import schema_text
 from reports.results.parts import Machine, Verdict
-from reports.results.tournament import PriceListResult, TournamentResults, load_tournament
+from reports.results.tournament import LateRanking, PriceListResult, TournamentResults, load_tournament
 from reports.tournament.figures import front_of
 from reports.tournament.words import headline
 from scenarios.domain import Operation
@@ -205,3 +210,42 @@ def test_with_prices_page_markdown_and_results_say_what_a_million_meters_cost(tm
 def test_the_published_schema_is_the_model() -> None:
     published = (Path(__file__).parents[3] / "docs" / "tournament.schema.json").read_text(encoding="utf-8")
     assert published == schema_text(TournamentResults), "uv run python -m reports.results.tournament > docs/..."
+
+
+def test_each_share_of_late_deliveries_has_a_ranking_and_all_decide(tmp_path: Path) -> None:
+    in_order, late = (
+        results_of(measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6})),
+        results_of(measured({"plain": 1.6, "zstd": 1.3, "lcs": 1.0})),
+    )
+    rankings = tuple(
+        LateRanking(
+            late_share=share,
+            rounds=each.rounds,
+            closed_loop=10,
+            rate_per_s=100.0,
+            entrants=each.entrants,
+            unbeaten=each.unbeaten,
+        )
+        for share, each in ((0.0, in_order), (0.1, late))
+    )
+    both = in_order.model_copy(update={"late": rankings})
+    assert both.winner is None and both.verdict is Verdict.INCONCLUSIVE
+    assert headline(both) == "0 % late: plain wins; 10.0 % late: lcs wins"
+    assert in_order.model_copy(update={"late": (rankings[0], rankings[0])}).winner == "plain"
+    both.write(tmp_path)
+    write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "By share of late deliveries" in page and "10.0 % late: lcs wins" in page
+    assert load_tournament(tmp_path) == both and "10.0 % late: lcs wins" in (tmp_path / "tournament.md").read_text()
+    console = Console(file=io.StringIO(), width=160)
+    print_tournament(console, both, "report.html")
+    shown = cast(io.StringIO, console.file).getvalue()
+    assert "10.0 % late: lcs wins" in shown and shown.count("best first") == 2
+
+
+def test_what_is_sent_once_fits_the_rounds() -> None:
+    size = trial_size({"plain": 2_000.0, "zstd": 3_000.0}, 1.0, None)
+    assert (size.count, size.open_count, size.is_once) == (2_000, 600, False)
+    once = fitted(size, 13_000, 10)
+    assert once.is_once and once.of_trial * 10 <= 13_000 and once.count == 1_000
+    assert fitted(size, 1_000_000, 10).count == 2_000

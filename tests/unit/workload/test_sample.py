@@ -19,10 +19,10 @@ from loadtests.trials.sending import Seconds
 from loadtests.workload import sample as mix
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.poisson_source import SteadySource
-from loadtests.workload.sample import operations_a_day, sample_of
-from scenarios.domain import ConsistencyLevel, Operation
+from loadtests.workload.sample import arrival_order, operations_a_day, ordered_sample_of, require_late_span, sample_of
+from scenarios.domain import DAY_US, ConsistencyLevel, Operation
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario, parse_scenario
+from scenarios.spec import Scenario, ScenarioError, parse_scenario
 from sim.estate.model import build_estate
 from store.schemas import SCHEMAS
 
@@ -205,3 +205,38 @@ def report(ok: int) -> EngineReport:
         errors=(),
         error_messages={},
     )
+
+
+def test_what_is_late_comes_days_after_it_was_due_and_is_so_with_a_larger_share_too() -> None:
+    due_us = np.arange(20_000) * (20 * DAY_US / 20_000)
+    may_be_late = np.arange(20_000) % 2 == 0
+    in_time = arrival_order(due_us, may_be_late, 0.0, 7)
+    assert in_time.tolist() == list(range(20_000))
+
+    def behind(share: float) -> set[int]:
+        """Those that come after one that was due later."""
+        order = arrival_order(due_us, may_be_late, share, 7)
+        return set(order[due_us[order] < np.maximum.accumulate(due_us[order])].tolist())
+
+    few, many = behind(0.02), behind(0.1)
+    assert few < many and not {each % 2 for each in many} - {0}
+    # of those that were due in the last week some are not to come any more
+    assert 0.015 * 10_000 * 0.7 < len(few) < 0.025 * 10_000 and 0.07 * 10_000 < len(many) < 0.11 * 10_000
+    order = arrival_order(due_us, may_be_late, 0.1, 7)
+    moved_us = np.maximum.accumulate(due_us[order]) - due_us[order]
+    assert moved_us[moved_us > 0].min() >= 0.99 * DAY_US and moved_us.max() <= 7 * DAY_US
+
+
+def test_a_sample_in_order_is_of_all_designs_the_same_and_needs_more_than_a_week() -> None:
+    given = scenario(20)
+    with pytest.raises(ScenarioError, match="needs more than 7 days"):
+        require_late_span(given)
+    days = given.model_copy(update={"run": given.run.model_copy(update={"days": 8})})
+    schema, estate = SCHEMAS["home_months"], build_estate(days)
+    ids = {schema.statement(operation).cql: operation.encode() for operation in operations_of(days)}
+    found = [ordered_sample_of(days, estate, schema, ids, share) for share in (0.0, 0.1)]
+    writes = lanes_of(days)[0]
+    assert writes.operation is Operation.INGEST_READING
+    first = [each.rows[each.rows["operation"] == 0]["first_slot"] // 48 for each in found]
+    assert (np.diff(first[0].astype(int)) >= -1).all()  # an upload comes on the morning after its day
+    assert (np.diff(first[1].astype(int)) < -1).any() and len(found[1]) <= len(found[0])
