@@ -40,6 +40,22 @@ def four_times(count: int) -> int:
     return doubled(doubled(count))
 
 
+def long_leaf(name: str) -> Any:
+    """A leaf of so many steps that LLVM puts it in place at its only call alone."""
+    steps = "\n".join(f"        total = (total ^ one) * {2 * step + 3} & 65535" for step in range(40))
+    made: dict[str, Any] = {}
+    exec(f"def {name}(count):\n    total = 0\n    for one in range(count):\n{steps}\n    return total\n", made)
+    return leaf_kernel(made[name])
+
+
+called_once, called_twice = long_leaf("called_once"), long_leaf("called_twice")
+
+
+@kernel
+def of_long_leaves(count: int) -> int:
+    return int(called_once(count) + called_twice(count) + called_twice(count + 1))
+
+
 not_kept.undo()
 
 
@@ -131,6 +147,16 @@ def test_machine_code_is_made_of_the_whole_once() -> None:
     assert entry.library.get_pointer_to_function(entry.fndesc.llvm_func_name) != 0
     external = [one.name for one in entry.library.get_defined_functions() if one.linkage == Linkage.external]
     assert leaf.fndesc.llvm_func_name not in external and entry.fndesc.llvm_func_name in external
+
+
+def test_what_one_kernel_alone_calls_is_put_in_the_place_of_its_call() -> None:
+    """Nobody else calls the copies in a kernel's own code. To LLVM they looked as if somebody could: it left them apart."""
+    once, twice = (each.py_func for each in (called_once, called_twice))
+    assert of_long_leaves(3) == once(3) + twice(3) + twice(4)
+    (compiled,) = cast(Any, of_long_leaves).overloads.values()
+    linkages = {one.name: one.linkage for one in compiled.library.get_defined_functions()}
+    names = [(*each.part.overloads.values(),)[0].fndesc.llvm_func_name for each in (called_once, called_twice)]
+    assert [linkages.get(name) for name in names] == [None, Linkage.internal]
 
 
 @leaf_kernel
