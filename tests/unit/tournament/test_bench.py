@@ -1,10 +1,13 @@
-"""What a node refuses of a design is the user's to mend, and told in the node's words; all else is not."""
+"""What a node refuses of a design is the user's to mend; which designs race on; a node that died is named."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from cassandra import InvalidRequest
 from cassandra.protocol import ConfigurationException
@@ -12,11 +15,13 @@ from cassandra.protocol import ConfigurationException
 from loadtests.errors import HarnessError
 from loadtests.tournament import bench
 from loadtests.tournament.bench import TournamentEffort, TournamentMeasurements, hold_tournament, load_of
-from loadtests.tournament.entrants import entrants_of
+from loadtests.tournament.entrants import Entrant, entrants_of
+from loadtests.trials.facts import TableDifference
+from loadtests.trials.turn import LoadTrial, TrialSize
 from scenarios.spec import ScenarioError
 from scenarios.variant_file import PLAIN, variants_named
 from store.ports import StoreError
-from tests.support.gate_pairs import SCENARIO
+from tests.support.gate_pairs import SCENARIO, trial
 
 ENTRANTS = entrants_of(SCENARIO, variants_named("textbook"))
 NOTHING: Any = SimpleNamespace()
@@ -60,16 +65,70 @@ def test_a_node_that_died_is_named_whatever_was_met_first(monkeypatch: pytest.Mo
     cluster = SimpleNamespace(record=SimpleNamespace(cassandra="5"), require_alive=died)
     monkeypatch.setattr(bench.LocalCluster, "start", lambda *_, **__: nullcontext(cluster))
     monkeypatch.setattr(bench, "NodeCounters", counters)
-    effort = TournamentEffort(rounds_max=5, minutes_max=1.0, seconds=1.0, warm_s=0.0, false_alarm=0.01)
     with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):
-        hold_tournament(
-            ENTRANTS,
-            effort,
-            tmp_path,
-            TournamentMeasurements(),
-            lambda _: None,
-            lambda: None,
-            years=5,
-            heap_mib=512,
-            clock=lambda: 0.0,
-        )
+        hold(ENTRANTS, TournamentMeasurements(), tmp_path, rounds_max=5)
+
+
+def hold(
+    entrants: Mapping[str, Entrant], measured: TournamentMeasurements, folder: Path, *, rounds_max: int
+) -> list[str]:
+    """Hold a tournament of so many rounds at most, and give what it tells meanwhile."""
+    told: list[str] = []
+    effort = TournamentEffort(rounds_max=rounds_max, minutes_max=1.0, seconds=1.0, warm_s=0.0, false_alarm=0.01)
+    hold_tournament(
+        entrants, effort, folder, measured, told.append, lambda: None, years=5, heap_mib=512, clock=lambda: 0.0
+    )
+    return told
+
+
+def race(monkeypatch: pytest.MonkeyPatch, costs: Mapping[str, float], wrong: str = "") -> TournamentMeasurements:
+    """Twenty rounds at most of designs whose operations cost the nodes so much. wrong: one that lost facts."""
+    random = np.random.default_rng(11)
+    cluster = SimpleNamespace(record=SimpleNamespace(cassandra="5"), require_alive=lambda: None, endpoint=lambda: None)
+    loads = {
+        name: SimpleNamespace(name=name, keyspace=name, sample=[0], lanes=(), writes=frozenset(), write_count=1)
+        for name in costs
+    }
+    difference = TableDifference(table="t", dc="north", rows=9, missing=1, extra=0, altered=0, examples=())
+
+    def turns(benches: object, names: tuple[str, ...], *_: object, **__: object) -> dict[str, LoadTrial]:
+        return {name: trial(costs[name], random=random) for name in names}
+
+    counters = SimpleNamespace(read_work=dict)
+    monkeypatch.setattr(bench.LocalCluster, "start", lambda *_, **__: nullcontext(cluster))
+    monkeypatch.setattr(bench, "NodeCounters", lambda _: nullcontext(counters))
+    monkeypatch.setattr(bench, "connect", lambda _: (SimpleNamespace(shutdown=lambda: None), None))
+    monkeypatch.setattr(bench, "load_of", lambda entrant, *_: loads[entrant.name])
+    monkeypatch.setattr(bench, "write_growing", lambda *_: ())
+    monkeypatch.setattr(bench, "_fill", lambda *_: None)
+    monkeypatch.setattr(bench, "_proven", lambda entrant, *_: (difference,) if entrant.name == wrong else ())
+    monkeypatch.setattr(bench, "warm", lambda benches, *_: dict.fromkeys(benches, 1000.0))
+    monkeypatch.setattr(bench, "trial_size", lambda *_: TrialSize(count=1, rate_per_s=1.0, seconds=1.0))
+    monkeypatch.setattr(bench, "take_turns", turns)
+    entrants = {name: replace(ENTRANTS[PLAIN], name=name) for name in costs}
+    measured = TournamentMeasurements()
+    hold(entrants, measured, Path("nowhere"), rounds_max=20)
+    return measured
+
+
+def test_a_race_goes_on_without_those_that_it_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dear one leaves as soon as it is shown to cost more, and the two that are alike race on to the last round."""
+    measured = race(monkeypatch, {PLAIN: 1.0, "alike": 1.0, "dear": 3.0})
+    assert set(measured.left_out_after) == {"dear"}
+    last = measured.left_out_after["dear"]
+    assert bench.FULL_ROUNDS <= last < 20
+    takers = [sorted(each) for each in measured.rounds]
+    assert takers == [sorted([PLAIN, "alike", "dear"])] * last + [sorted([PLAIN, "alike"])] * (20 - last)
+
+
+def test_a_race_ends_with_one_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = race(monkeypatch, {PLAIN: 1.0, "dear": 3.0})
+    assert len(measured.rounds) == measured.left_out_after["dear"] < 20
+
+
+def test_a_design_that_lost_facts_takes_part_in_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = race(monkeypatch, {PLAIN: 1.0, "alike": 1.0, "lossy": 0.5}, wrong="lossy")
+    assert measured.disqualified == ("lossy",) and measured.left_out_after == {}
+    assert [sorted(each) for each in measured.rounds] == [sorted([PLAIN, "alike"])] * 20
+    alone = race(monkeypatch, {PLAIN: 1.0, "lossy": 0.5}, wrong="lossy")
+    assert alone.rounds == [] and alone.size is None  # nor is the plain design warmed for nothing

@@ -508,6 +508,42 @@ def test_blocks_are_counted_by_the_clock_on_the_wall() -> None:
         assert check_displays(other, prices, LONDON, days).faults == 1
 
 
+def test_what_nobody_knows_before_a_look_reaches_no_block() -> None:
+    """From the second Wh of a day on it is dearer; half-hours that are lost, or later than any that came, count as none."""
+    rate = Rate(name="all", register=Register.STANDARD, npence_per_wh=(20_000_000, 0, 0))
+    block = Block(fuel=ELECTRICITY, above_wh=1, npence_per_wh=(30_000_000,))
+    held = Tariff(name="blocks", rates=(rate,), otherwise=0, blocks=(block,))
+    prices = (PriceList(version=1, effective_us=0, tariffs=(held,)),)
+    values_wh = np.full((1, 48), 7, np.int32)
+    values_wh[0, :4] = (0, MISSING_WH, MISSING_WH, 1)
+
+    def days(slot_count: int) -> MeterDays:
+        return MeterDays(
+            premises=np.array([7]),
+            fuel=np.array([ELECTRICITY]),
+            day_start_us=np.array([START_US]),
+            slot_count=np.array([slot_count]),
+            values_wh=values_wh,
+            tariff=np.zeros(1, np.uint8),
+        )
+
+    def is_dearer(slot: int, known: MeterDays | None) -> bool | None:
+        look = Displays(
+            premises=np.array([7]),
+            fuel=np.array([ELECTRICITY]),
+            at_us=np.array([START_US + slot * SLOT_US]),
+            tariff=np.zeros(1, np.uint8),
+            version=np.ones(1, np.int64),
+            npence_per_wh=np.array([30_000_000]),
+        )
+        return check_displays(look, prices, UTC, known).is_right
+
+    assert not is_dearer(3, days(4))
+    assert is_dearer(4, days(4))  # after two half-hours that are lost
+    assert not is_dearer(9, days(3))  # none is known that used anything
+    assert not is_dearer(9, None)
+
+
 @pytest.mark.parametrize(
     ("scenario", "count"), [("clock_change_spring", 46), ("clock_change_autumn", 50), ("smoke", 0)]
 )
