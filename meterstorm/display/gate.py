@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from meterstorm.display.table import print_table
-from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.gate.words import PLUS_IS_WORSE, change_text, error_sentence, headline, interval_text
 from reports.results.gate import GateResults
 from scenarios.texts import wording
 from scenarios.texts.wording import counted
@@ -38,7 +38,7 @@ def print_gate(console: Console, results: GateResults, report: str) -> None:
 
 
 def _metrics(results: GateResults) -> Table:
-    title = f"Change for the worse, over {counted(results.pairs, 'pair')}"
+    title = f"Change ({PLUS_IS_WORSE}) over {counted(results.pairs, 'pair')}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("metric")
     for heading in ("baseline", "candidate", "change", "matters\nfrom", "could\nhave seen"):

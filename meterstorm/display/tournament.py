@@ -61,7 +61,7 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
 def _designs(
     results: TournamentResults, entrants: Sequence[EntrantResult], unbeaten: Sequence[str], rounds: int
 ) -> Table:
-    title = f"Designs, best first by {results.goal}, over {wording.counted(rounds, 'round')}; change for the worse"
+    title = f"Designs, best first by {results.goal}, over {wording.counted(rounds, 'round')}; change: plus is worse"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("design", no_wrap=True)
     for heading in ("rounds", "CPU\nµs/op", "change against plain", "disk\nB/write"):

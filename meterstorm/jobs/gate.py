@@ -156,8 +156,10 @@ def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> s
     )
     if judgement.answer is not GateAnswer.INCONCLUSIVE:
         return f"{words}: {judgement.answer}"
+    if worst.mean <= 0:
+        return f"{words}; no metric is worse so far"
     evidence = f"{math.exp(worst.log_e):.3g} of the {1 / settings.errors.false_alarm:.3g} that a claim asks for"
-    return f"{words}; most evidence for the worse: {worst.metric.name}, {evidence}"
+    return f"{words}; most evidence that one is worse: {worst.metric.name}, {evidence}"
 
 
 def _require_room(baseline: GateSide, candidate: GateSide) -> None:

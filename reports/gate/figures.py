@@ -50,7 +50,7 @@ def draw_changes(metrics: Sequence[MetricResult], width_px: int) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, min_n_ticks=3))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.3g} %"))
         axes.tick_params(axis="x", labelsize=FONT_SMALL_PX)
-        axes.set_xlabel("candidate against baseline, to the right for the worse", fontsize=FONT_SMALL_PX)
+        axes.set_xlabel("candidate against baseline, to the right is worse", fontsize=FONT_SMALL_PX)
         return figure
 
 

@@ -1,7 +1,7 @@
 """gate.md: the answer as a comment on a pull request. Pure."""
 
 from reports.drawing.markdown import code, escaped
-from reports.gate.words import change_text, error_sentence, headline, interval_text
+from reports.gate.words import PLUS_IS_WORSE, change_text, error_sentence, headline, interval_text
 from reports.results.gate import GateResults
 from scenarios.gate_file import GateAnswer
 from scenarios.texts import wording
@@ -27,7 +27,7 @@ def markdown(results: GateResults) -> str:
     if results.metrics:
         lines += [
             "",
-            "| metric | baseline | candidate | change for the worse | matters from | could have seen | answer |",
+            f"| metric | baseline | candidate | change ({PLUS_IS_WORSE}) | matters from | could have seen | answer |",
             "|---|--:|--:|--:|--:|--:|---|",
             *(
                 f"| {escaped(each.name)} [{escaped(each.unit)}] | {wording.significant(each.baseline)} | "

@@ -7,6 +7,7 @@ from scenarios.gate_file import GateAnswer
 from scenarios.texts import wording
 
 NAMED_MAX = 5
+PLUS_IS_WORSE = "plus is worse"  # of throughput too: a change is turned that way
 
 
 def change_text(change: float | None) -> str:
@@ -24,8 +25,8 @@ def interval_text(metric: MetricResult) -> str:
 
 
 def metric_sentence(metric: MetricResult) -> str:
-    """One metric: 'server CPU +12 % (+9 % to +15 %), 10 % matters'."""
-    return f"{metric.name} {interval_text(metric)} for the worse, {wording.percent(metric.limit)} matters"
+    """One metric: 'server CPU +12 % (+9 % to +15 %); plus is worse, and 10 % matters'."""
+    return f"{metric.name} {interval_text(metric)}; {PLUS_IS_WORSE}, and {wording.percent(metric.limit)} matters"
 
 
 def failures_sentence(failures: FailuresResult) -> str:

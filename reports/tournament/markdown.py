@@ -23,7 +23,7 @@ def markdown(results: TournamentResults) -> str:
         f"### meterstorm, designs for {escaped(results.scenario)}: {escaped(headline(results))}",
         "",
         *(f"- {escaped(note)}" for note in notes_of(results)),
-        f"- {wording.counted(results.rounds, 'round')}; change is for the worse, a star: resolved",
+        f"- {wording.counted(results.rounds, 'round')}; change: plus is worse, a star: resolved",
         "",
         *_table(results),
     ]

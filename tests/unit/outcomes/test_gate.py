@@ -4,10 +4,12 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from loadtests.gate.bench import GateMeasurements
 from loadtests.gate.exact import countable, counters_of
@@ -15,6 +17,8 @@ from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import SideName
 from loadtests.trials.facts import TableDifference
 from loadtests.trials.turn import LoadTrial
+from meterstorm.display.gate import print_gate
+from meterstorm.jobs.gate import look_told
 from meterstorm.outcomes.gate import (
     Answered,
     answer_of,
@@ -99,6 +103,26 @@ def test_a_slower_candidate_is_a_regression_in_every_metric_that_shows_it() -> N
 def test_an_equal_candidate_passes_and_a_faster_one_improves() -> None:
     assert answered(measured()).answer is GateAnswer.PASS
     assert answered(measured(0.7)).answer is GateAnswer.IMPROVEMENT
+
+
+@pytest.mark.parametrize(("slower", "sign"), [(1.3, "+"), (0.7, "−")])
+def test_a_change_says_which_sign_is_worse_and_never_that_an_improvement_is(slower: float, sign: str) -> None:
+    given = measured(slower)
+    (told,) = [reason for reason in answered(given).reasons if reason.startswith("throughput ")]
+    assert told.startswith(f"throughput {sign}") and told.endswith("; plus is worse, and 10.0 % matters")
+    shown = StringIO()
+    print_gate(Console(file=shown, width=140), results_of(given), "report.html")
+    for text in (shown.getvalue(), markdown(results_of(given))):
+        assert "hange (plus is worse)" in text and "for the worse" not in text
+
+
+def test_a_look_tells_of_no_evidence_for_a_worse_metric_where_none_is_worse() -> None:
+    few = judged(gate_pairs(0.7, 6)).judgement
+    assert few is not None
+    noisy = replace(few, answer=GateAnswer.INCONCLUSIVE)
+    assert look_told(noisy, 6, SETTINGS).endswith("; no metric is worse so far")
+    worse = judged(gate_pairs(1.02, 6)).judgement
+    assert worse is not None and "; most evidence that one is worse: " in look_told(worse, 6, SETTINGS)
 
 
 def test_the_family_has_what_trials_have_enough_of() -> None:
