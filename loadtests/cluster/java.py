@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from loadtests.errors import HarnessError
 
 JAVA_MAJOR = 17  # Cassandra 5.0 runs on 11 and 17; the options in `node.py` are 17's
 _VERSION = re.compile(r'version "(\d+)([^"]*)"')
+# Those of Java itself, of its VM and of its log; "warning: INFO" is how the VM says that the system gave it no memory.
+_WARNING = re.compile(r"WARNING: |.* VM warning: (?!INFO)|(\[[^]]*\])?\[warning\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +53,8 @@ def _version_of(path: Path) -> str | None:
         return None
     found = _VERSION.search(run.stderr)
     return f"{found[1]}{found[2]}" if run.returncode == 0 and found else None
+
+
+def without_warnings(lines: Iterable[str]) -> list[str]:
+    """What a JVM printed but for its warnings: of flags that are old or without effect it warns where nothing goes wrong too."""
+    return [line for line in lines if not _WARNING.match(line)]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.cluster.jars import locked_jars, ready_jars
-from loadtests.cluster.java import find_java
+from loadtests.cluster.java import find_java, without_warnings
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.node_config import ACCESS_OPTIONS
+from loadtests.cluster.tether import run_tied
 from loadtests.errors import HarnessError, how_it_ended
 
 TOOL = "org.apache.cassandra.tools.SSTablePartitions"
@@ -71,11 +72,16 @@ def _options(folder: Path, jars: Sequence[Path]) -> list[str]:
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_S_MAX, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run_tied(command, TOOL_S_MAX)
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(
+            f"the sizes of partitions can't be read: sstablepartitions had not ended after {TOOL_S_MAX:g} s; "
+            "is the machine busy?"
+        ) from error
+    except OSError as error:
         raise HarnessError(f"the sizes of partitions can't be read: {error}") from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[0]
+        said = (without_warnings(done.stderr.strip().splitlines()) or ["nothing"])[0]
         raise HarnessError(
             f"the sizes of partitions can't be read: sstablepartitions {how_it_ended(done.returncode)}: {said}"
         )

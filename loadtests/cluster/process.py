@@ -1,8 +1,6 @@
 """One node as a child process: written out, launched on its tether, watched, stopped."""
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.cluster import node_config
+from loadtests.cluster.java import without_warnings
 from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.sizing import NodeSize
+from loadtests.cluster.tether import tied
 from loadtests.errors import HarnessError, how_it_ended
 from scenarios.domain import CommitLogSync
 
-TETHER = Path(__file__).with_name("die_with_parent.py")
 DRAIN_S_MAX = 60.0
 KILL_S_MAX = 20.0
 ERROR_LINE_COUNT_MAX = 3
@@ -79,12 +78,15 @@ class NodeProcess:
 
     def _launch_now(self, java: Path) -> subprocess.Popen[bytes]:
         options = self.folder / "conf" / "java.options"
-        command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(java), f"@{options}"]
         with (self.folder / "out.log").open("wb") as out:
             # A session of its own: Ctrl-C on the terminal reaches us alone, and we stop the nodes in order.
             # The pipe on standard input is the tether of systems whose kernel does not tie processes.
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                tied([str(java), f"@{options}"]),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     @property
@@ -111,10 +113,10 @@ class NodeProcess:
         raise HarnessError(f"node {self.spec.name} died ({how}){said}; its logs are in {self.folder}")
 
     def last_errors(self) -> list[str]:
-        """The last lines that tell why a node died: ERROR lines of its log, else the end of what it printed."""
+        """The last lines that tell why a node died: ERROR lines of its log, else the end of what it printed but for warnings."""
         lines = _lines(self.folder / "system.log", self._log_start)
         errors = [line for line in lines if line.startswith(("ERROR", "FATAL"))]
-        return (errors or _lines(self.folder / "out.log"))[-ERROR_LINE_COUNT_MAX:]
+        return (errors or without_warnings(_lines(self.folder / "out.log")))[-ERROR_LINE_COUNT_MAX:]
 
     def ask_to_stop(self) -> None:
         """SIGTERM: Cassandra's own hook drains the node, so that its data and log are whole on disk."""

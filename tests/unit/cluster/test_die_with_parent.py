@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from loadtests.cluster.process import TETHER
+from loadtests.cluster.tether import TETHER, run_tied
 
 # A parent that starts a tethered child, tells the child's process id, and waits to be killed.
 PARENT = """
@@ -18,6 +19,12 @@ child = subprocess.Popen([sys.executable, "-I", "-S", sys.argv[1], str(os.getpid
                          stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 time.sleep(60)
+"""
+# One that runs such a child to its end.
+RUNNING_PARENT = """
+import sys
+from loadtests.cluster.tether import run_tied
+run_tied(["/bin/sh", "-c", f"echo $$ >{sys.argv[1]}; exec sleep 60"], 60)
 """
 GONE_S_MAX = 10.0
 
@@ -47,6 +54,28 @@ def test_a_child_dies_with_its_killed_parent(by_watcher: bool) -> None:
         parent.send_signal(signal.SIGKILL)
 
     assert is_gone_soon(child_pid)
+
+
+@pytest.mark.parametrize("by_watcher", [False, True], ids=["kernel", "watcher"])
+def test_a_child_that_is_waited_for_dies_with_its_killed_parent(by_watcher: bool, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    os.mkfifo(told)
+    environment = {**os.environ, **({"METERSTORM_TETHER_WATCHER": "1"} if by_watcher else {})}
+    with subprocess.Popen([sys.executable, "-c", RUNNING_PARENT, str(told)], env=environment) as parent:
+        child_pid = int(told.read_text())
+        assert psutil.pid_exists(child_pid)
+        parent.send_signal(signal.SIGKILL)
+    assert is_gone_soon(child_pid)
+
+
+@pytest.mark.parametrize("by_watcher", [False, True], ids=["kernel", "watcher"])
+def test_a_tied_child_may_take_its_time_up_to_a_limit(by_watcher: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if by_watcher:
+        monkeypatch.setenv("METERSTORM_TETHER_WATCHER", "1")
+    done = run_tied(["/bin/sh", "-c", "sleep 0.1; echo out; echo err >&2; exit 3"], 60)
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_tied(["/bin/sleep", "60"], 0.1)
 
 
 def test_the_watcher_ends_with_its_child() -> None:
