@@ -157,19 +157,6 @@ def counted(method: Callable[..., Any], read: Counter[tuple[str, type, tuple[int
     return counts
 
 
-def test_that_nobody_published_any_is_read_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[HomeCustomers] = []
-
-    def none_published(self: HomeCustomers) -> tuple[PriceList, ...]:
-        read.append(self)
-        return ()
-
-    monkeypatch.setattr(HomeCustomers, "price_lists", none_published)
-    settled = SettledCustomers(MemoryOnce(SCHEMA))
-    assert read == []  # before a look nothing is asked for
-    assert (settled.price_lists(), settled.price_lists()) == ((), ()) and read == [settled]
-
-
 def test_days_of_summer_time_that_are_told_by_utc_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """July begins in London at 23:00 UTC of the second day."""
     summer = build_estate(scenario(start="2026-06-29"))
