@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.audit.rules import customers_read
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.rules.customers_read import check_rules
+from loadtests.audit.rules.customers_read import SettledCustomers, check_rules
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import planes_of
@@ -28,6 +28,7 @@ from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings
 from store.rows import Readings
 from store.schemas import SCHEMAS
+from store.tariffs import PriceList
 
 HOMES, DAYS, FELL = 6, 2, 3  # FELL: a home
 SCHEMA = SCHEMAS["home_months"]
@@ -256,3 +257,16 @@ def test_blocks_and_caps_pass_and_blocks_that_are_counted_otherwise_are_found(mo
     monkeypatch.setattr(energy, "used_before_wh", of_utc)
     wrong = {name for name, one in checks_of(estate, monkeypatch).items() if not one.is_right}
     assert wrong == {"displays show the price in force", "bills add up to the half-hours"}
+
+
+def test_that_nobody_published_any_price_list_is_read_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[HomeCustomers] = []
+
+    def none_published(self: HomeCustomers) -> tuple[PriceList, ...]:
+        read.append(self)
+        return ()
+
+    monkeypatch.setattr(HomeCustomers, "price_lists", none_published)
+    settled = SettledCustomers(MemoryOnce(SCHEMA))
+    assert read == []  # before a look nothing is asked for
+    assert (settled.price_lists(), settled.price_lists()) == ((), ()) and read == [settled]
