@@ -24,16 +24,17 @@ class CqlType(StrEnum):
     TEXT = "text"  # of no fixed width: not for the wire engine's frames
     COUNTER = "counter"
     INT_LIST = "frozen<list<int>>"
-    BLOB = "blob"  # of ints, 4 bytes each, the highest first
+    BLOB = "blob"  # of ints, `Bind.item_bytes` each, the highest first
     BIGINT_LIST = "frozen<list<bigint>>"  # of no fixed width: not for the wire engine's frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """One `?` of a statement, in the order in which the CQL has them."""
+    """One `?` of a statement, in the order in which the CQL has them. item_bytes: of each int of a blob, 4 or 2."""
 
     name: str
     type: CqlType
+    item_bytes: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

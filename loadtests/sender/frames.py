@@ -123,7 +123,7 @@ def _frame_dtype(binds: tuple[Bind, ...], id_size: int, list_length: int | None,
         if bind.type is CqlType.INT_LIST:
             fields += [(f"length.{at}", ">i4"), (f"items.{at}", _LIST_ITEM, (list_length or 0,))]
         elif bind.type is CqlType.BLOB:
-            fields.append((f"value.{at}", ">i4", (list_length or 0,)))
+            fields.append((f"value.{at}", f">i{bind.item_bytes}", (list_length or 0,)))
         else:
             fields.append((f"value.{at}", _SCALARS[bind.type]))
     if is_paged:
@@ -158,7 +158,7 @@ def _blank_frame(
             frame[f"length.{at}"] = list_length
             frame[f"items.{at}"]["size"] = 4
         elif bind.type is CqlType.BLOB:
-            frame[f"size.{at}"] = (list_length or 0) * 4
+            frame[f"size.{at}"] = (list_length or 0) * bind.item_bytes
         else:
             frame[f"size.{at}"] = np.dtype(_SCALARS[bind.type]).itemsize
     if page_size is not None:
@@ -179,7 +179,7 @@ def _key_dtype(statement: Statement) -> np.dtype[np.void]:
 
 def _check_range(bind: Bind, values: NDArray[Any]) -> None:
     """Assignment into a narrower integer would wrap silently: a wrong value on the wire is worse than an error."""
-    width = 4 if bind.type in _OF_LENGTH else np.dtype(_SCALARS[bind.type]).itemsize
+    width = bind.item_bytes if bind.type in _OF_LENGTH else np.dtype(_SCALARS[bind.type]).itemsize
     if (values.dtype.itemsize <= width and values.dtype.kind == "i") or values.size == 0:
         return
     limit = np.iinfo(f"i{width}")

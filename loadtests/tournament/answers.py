@@ -20,6 +20,7 @@ from loadtests.workload.operations import lanes_of
 from scenarios.domain import Operation
 from sim.estate.lookup import split_meter, start_us_of
 from sim.estate.model import EstateModel
+from store.designs.columns import DELTA_BYTES, DELTAS
 from store.designs.design import Answer
 from store.ports import Values
 from store.rows import us_of
@@ -114,6 +115,10 @@ def _values_in(row: Any, columns: Answer) -> Sequence[int]:
     if "wh" in columns:
         wh = getattr(row, columns["wh"])
         return () if wh is None else (wh,)
+    if DELTAS in columns:
+        packed = getattr(row, columns[DELTAS])
+        whole = len(packed) // DELTA_BYTES * DELTA_BYTES
+        return [int(each) for each in np.cumsum(np.frombuffer(packed[:whole], f">i{DELTA_BYTES}"), dtype=np.int64)]
     values = getattr(row, columns["values_wh"])
     if isinstance(values, bytes):
         whole = len(values) // 4 * 4

@@ -24,7 +24,7 @@ from store.designs.checks import WriteText
 from store.designs.columns import BUCKETS, OF_HALF_HOUR, derived, of_half_hour
 from store.roles import TableRole
 from store.rows import Readings, home_columns, reading_columns
-from store.tables import WRITE_US, CqlType
+from store.tables import WRITE_US, Bind, CqlType
 
 ROWS_MAX = 4_000  # of a partition that is written
 ROWS_FIT = 8  # with fewer there are no three sizes
@@ -167,7 +167,7 @@ def _rows(
         order = np.argsort(start_us, kind="stable")
         values = [each[order] for each in values]
     rows = [
-        tuple(driver_value(bind.type, _packed(bind.type, each[row])) for bind, each in zip(binds, values, strict=True))
+        tuple(driver_value(bind.type, _packed(bind, each[row])) for bind, each in zip(binds, values, strict=True))
         for row in range(count)
     ]
     place = {bind.name: number for number, bind in enumerate(write.binds)}
@@ -205,8 +205,8 @@ def _by_half_hour(columns: Mapping[str, NDArray[Any]], name: str, estate: Estate
     return np.stack([found[place] for place in places], axis=1).ravel()
 
 
-def _packed(kind: CqlType, value: Any) -> Any:
-    return value.astype(">i4").tobytes() if kind is CqlType.BLOB else value
+def _packed(bind: Bind, value: Any) -> Any:
+    return value.astype(f">i{bind.item_bytes}").tobytes() if bind.type is CqlType.BLOB else value
 
 
 def growth_of(plan: GrowthPlan, size_bytes: Mapping[str, int]) -> PartitionGrowth:

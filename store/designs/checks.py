@@ -7,7 +7,16 @@ from difflib import get_close_matches
 from scenarios.design_folder import ReadQuery, WriteQuery
 from scenarios.domain import Operation
 from scenarios.texts.printable import shortened
-from store.designs.columns import BUCKETS, MONTH_COLUMNS, OWNERS, READ_COLUMNS, WRITE_COLUMNS, TraceColumn
+from store.designs.columns import (
+    BUCKETS,
+    DELTA_BYTES,
+    DELTAS,
+    MONTH_COLUMNS,
+    OWNERS,
+    READ_COLUMNS,
+    WRITE_COLUMNS,
+    TraceColumn,
+)
 from store.designs.cql import CqlError, InsertText, SelectText, TableText
 from store.tables import Bind, CqlType
 
@@ -190,8 +199,9 @@ def _answer(select: SelectText, table: TableText, write: WriteText, operation: O
     if not said & set(places):
         told = f"ask for the column of {' or '.join(places)}"
         raise CqlError(select.line, f"its rows don't say which half-hour they are of: {told}")
-    if not said & {"wh", "values_wh"}:
-        raise CqlError(select.line, "its rows don't say how much was used: ask for the column of wh or values_wh")
+    if not said & {"wh", "values_wh", DELTAS}:
+        told = f"ask for the column of wh, values_wh or {DELTAS}"
+        raise CqlError(select.line, f"its rows don't say how much was used: {told}")
     keeps_several = write.row == "delivery" or any(write.held[column] == "revision" for column in table.key)
     if keeps_several and "revision" not in said:
         raise CqlError(
@@ -199,7 +209,7 @@ def _answer(select: SelectText, table: TableText, write: WriteText, operation: O
             "several rows may tell of one half-hour, a delivery and its correction, and nothing says which is later: write "
             "revision, and ask for its column",
         )
-    wanted = ("interval_start", "slot", "wh", "values_wh", "revision")
+    wanted = ("interval_start", "slot", "wh", "values_wh", DELTAS, "revision")
     return {column: name for column, name in held.items() if name in wanted}
 
 
@@ -233,7 +243,7 @@ def _bind(
     if types[column] not in known[name].types:
         allowed = " or ".join(known[name].types)
         raise CqlError(line, f"{column} of {table} is {types[column]}, and {name} needs {allowed}")
-    return Bind(name=name, type=types[column])
+    return Bind(name=name, type=types[column], item_bytes=DELTA_BYTES if name == DELTAS else 4)
 
 
 def _unknown(column: str, table: str, names: list[str]) -> str:

@@ -19,6 +19,10 @@ from store.tariffs import MISSING_WH
 LOST_REVISION = -2
 """A half-hour that the meter has lost, where each is a row of its own: whatever is known of it beats it, an estimate too."""
 
+DELTAS = "deltas_wh"
+DELTA_BYTES = 2
+"""Of one difference: homes stay far below 32 kWh in a half-hour, and what does not fit is refused by the sender."""
+
 _INTEGERS = (CqlType.TINYINT, CqlType.SMALLINT, CqlType.INT, CqlType.BIGINT)
 _INSTANT = (CqlType.TIMESTAMP,)
 
@@ -66,6 +70,10 @@ WRITE_COLUMNS: Mapping[str, Mapping[str, TraceColumn]] = {
         "values_wh": TraceColumn(
             says=f"its half-hours [Wh], {MISSING_WH} where the meter has lost one; in a blob 4 bytes each",
             types=(CqlType.INT_LIST, CqlType.BLOB),
+        ),
+        DELTAS: TraceColumn(
+            says="the first half-hour and of each further one the difference to the one before it [Wh], 2 bytes each",
+            types=(CqlType.BLOB,),
         ),
     },
     "half_hour": {
@@ -136,6 +144,8 @@ def _derived(columns: Columns, name: str, slot_us: int) -> NDArray[Any]:
             return day_of_month(start_us)
         case "slot":
             return start_us % DAY_US // slot_us
+        case "deltas_wh":
+            return np.diff(columns["values_wh"].astype(np.int32), axis=1, prepend=np.int32(0))
     of, _, place = name.partition(".")
     if of not in OF_HALF_HOUR or not place:
         raise KeyError(name)

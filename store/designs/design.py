@@ -33,8 +33,8 @@ from store.schemas import schema_of
 from store.tables import WRITE_US, Bind, CqlType, Schema, Statement, Table, Write
 
 Answer = Mapping[str, str]
-"""Column of an answer -> what it holds: of half-hours `interval_start` or `slot`, `wh` or `values_wh`, `revision`; of days `day`
-or `epoch_day`, `usage_wh` and `late_usage_wh`."""
+"""Column of an answer -> what it holds. Of half-hours: `interval_start` or `slot`, `wh`, `values_wh` or `deltas_wh`, `revision`;
+of days: `day` or `epoch_day`, `usage_wh` and `late_usage_wh`."""
 
 OWN_ANSWERS: Mapping[Operation, Answer] = {
     Operation.READ_INTERVALS_DAY: {name: name for name in ("interval_start", "values_wh", "revision")},

@@ -110,6 +110,24 @@ def test_a_missing_column_and_a_forgotten_list_length_are_refused() -> None:
         FrameTemplate(ALL_TYPES, PREPARED_ID, 1)
 
 
+def test_the_ints_of_a_blob_take_as_many_bytes_as_they_are_said_to() -> None:
+    short = Statement(
+        operation=Operation.INGEST_REVISION,
+        cql="? ?",
+        binds=(
+            Bind(name="meter", type=CqlType.BIGINT),
+            Bind(name="deltas_wh", type=CqlType.BLOB, item_bytes=2),
+        ),
+        partition_key=("meter",),
+        is_write=True,
+    )
+    template = FrameTemplate(short, PREPARED_ID, 6, list_length=3)
+    frame = template.encode({"meter": np.array([7]), "deltas_wh": np.array([[500, -2, 30_000]])})[0].tobytes()
+    assert frame[-22:] == struct.pack(">iqihhh", 8, 7, 6, 500, -2, 30_000)
+    with pytest.raises(OverflowError, match="deltas_wh"):
+        template.encode({"meter": np.array([7]), "deltas_wh": np.array([[500, -2, 32_768]])})
+
+
 def test_no_rows_make_no_frames() -> None:
     template = FrameTemplate(statement(("meter", CqlType.BIGINT), key=("meter",)), PREPARED_ID, 1)
     assert template.encode({"meter": np.zeros(0, dtype=np.int64)}).shape == (0, template.size)
