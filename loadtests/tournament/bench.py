@@ -55,9 +55,10 @@ class TournamentEffort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedEntrant:
-    """What its tables hold once the sample was sent, flushed and compacted. disk_bytes: on all nodes."""
+    """What its tables hold once the sample was sent, flushed and compacted. readings: each once; disk_bytes: on all nodes."""
 
     writes: int
+    readings: int
     disk_bytes: int
 
 
@@ -237,9 +238,7 @@ def _fill(
             touch(bench.load)
         counters.wait_quiet_disks(keyspaces, QUIET_S)
     for name, bench in benches.items():
-        measured.loaded[name] = LoadedEntrant(
-            writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)
-        )
+        measured.loaded[name] = _loaded(bench)
 
 
 def _fill_in_order(
@@ -261,9 +260,15 @@ def _fill_in_order(
     counters.wait_quiet_disks([*keyspaces, *(each.keyspace for each in growing)], QUIET_S)
     measured.growth = measured_growth(growing, next(iter(benches.values())).cluster)
     for name, bench in benches.items():
-        measured.loaded[name] = LoadedEntrant(
-            writes=bench.load.write_count, disk_bytes=counters.disk_bytes(bench.load.keyspace)
-        )
+        measured.loaded[name] = _loaded(bench)
+
+
+def _loaded(bench: Bench) -> LoadedEntrant:
+    return LoadedEntrant(
+        writes=bench.load.write_count,
+        readings=bench.load.stored_readings,
+        disk_bytes=bench.counters.disk_bytes(bench.load.keyspace),
+    )
 
 
 def _still_racing(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from cassandra.cluster import Cluster, Session
+from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from loadtests.sender.block import OperationBlock
@@ -49,6 +50,28 @@ class SampleLoad:
     def written_tables(self) -> tuple[str, ...]:
         """Keyspace-qualified names."""
         return tuple(f"{self.keyspace}.{table.name}" for table in self.written)
+
+    def readings_in(self, first: int, count: int) -> int:
+        """Half-hours of deliveries among `count` operations of the sample from `first` on, over and over."""
+        whole, rest = divmod(count, len(self.sample))
+        ends = np.concatenate([[0], np.cumsum(np.where(self._is_delivery, self.sample.rows["slot_count"], 0))])
+        first %= len(self.sample)
+        before = first + rest
+        within = ends[min(before, len(self.sample))] - ends[first] + ends[max(before - len(self.sample), 0)]
+        return int(whole * ends[-1] + within)
+
+    @property
+    def stored_readings(self) -> int:
+        """Half-hours that its deliveries leave, each once."""
+        rows = self.sample.rows[self._is_delivery]
+        runs = np.unique(np.stack([rows["meter"], rows["first_slot"], rows["slot_count"]]), axis=1)
+        return int(runs[2].sum())
+
+    @property
+    def _is_delivery(self) -> NDArray[np.bool_]:
+        lanes = [index for index, each in enumerate(self.lanes) if each is Operation.INGEST_READING]
+        found: NDArray[np.bool_] = np.isin(self.sample.rows["operation"], lanes)
+        return found
 
     @property
     def write_count(self) -> int:

@@ -33,6 +33,7 @@ class LoadTrial:
     throughput_per_s: float
     cpu_us_per_operation: float
     wan_bytes_per_operation: float
+    readings_per_operation: float  # half-hours of deliveries, of the closed loop
     response: NDArray[np.int64]
     offered: int  # of both loops
     ok: int
@@ -134,6 +135,7 @@ class _ClosedLoop:
     throughput_per_s: float
     cpu_us_per_operation: float
     wan_bytes_per_operation: float
+    readings_per_operation: float
     offered: int
     ok: int
     errors: Mapping[str, int]
@@ -156,6 +158,7 @@ def _closed_loop(bench: Bench, size: TrialSize, index: int, quiet_s: float | Non
         throughput_per_s=report.ok / max(report.wall_s, 1e-9),
         cpu_us_per_operation=spent.cpu_s * 1e6 / max(report.ok, 1),
         wan_bytes_per_operation=spent.wan_bytes / max(report.ok, 1),
+        readings_per_operation=bench.load.readings_in(first, size.count) / size.count,
         offered=report.offered,
         ok=report.ok,
         errors={error.kind: error.count for error in report.errors if error.outcome is not None},
@@ -206,6 +209,7 @@ def _trial_of(closed: _ClosedLoop, opened: _OpenLoop) -> LoadTrial:
         throughput_per_s=closed.throughput_per_s,
         cpu_us_per_operation=closed.cpu_us_per_operation,
         wan_bytes_per_operation=closed.wan_bytes_per_operation,
+        readings_per_operation=closed.readings_per_operation,
         response=opened.response,
         offered=closed.offered + opened.offered,
         ok=closed.ok + opened.ok,

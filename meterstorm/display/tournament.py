@@ -21,6 +21,7 @@ from reports.tournament.words import (
     not_seen,
     notes_of,
     partition_limits,
+    reading_text,
 )
 from scenarios.texts import wording
 
@@ -42,6 +43,10 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
         if entrant.dominated_by:
             say(f"dominated: {entrant.name} by {wording.listed(list(entrant.dominated_by))}")
     for entrant in results.entrants:
+        if entrant.reading is not None:
+            disk = entrant.reading.disk_bytes
+            stored = "" if disk is None else f", {wording.significant(disk)} bytes on disk"
+            say(f"reading: {entrant.name} {reading_text(entrant.reading.cpu_us)} µs of server CPU{stored}")
         if entrant.partition is not None:
             say(
                 f"partition: {entrant.name} {partition_limits(results, entrant)}; next bucket {bucket_text(results, entrant)}"

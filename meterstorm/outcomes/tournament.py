@@ -29,6 +29,7 @@ from reports.results.tournament import (
     GrowthResult,
     MeasuredPartition,
     QuantityResult,
+    ReadingCost,
     TableReads,
 )
 from scenarios.server_prices import ServerPrices
@@ -108,6 +109,7 @@ def _entrant(
         rounds=sum(name in each for each in measured.rounds),
         figures=figures,
         disk_bytes_per_write=_disk(loaded),
+        reading=reading_cost(name, measured, has_wan=BETWEEN_DCS in values),
         facts=tuple(facts_of(each) for each in measured.facts.get(name, ())),
         is_disqualified=name in measured.disqualified,
         left_out_after=measured.left_out_after.get(name),
@@ -173,6 +175,22 @@ def cost_of(entrant: EntrantResult, prices: ServerPrices, year: MeterYear) -> De
         total=mean.total,
         low=None if cpu.low is None else at(cpu.low).total,
         high=None if cpu.high is None else at(cpu.high).total,
+    )
+
+
+def reading_cost(name: str, measured: TournamentMeasurements, *, has_wan: bool) -> ReadingCost | None:
+    """By the half-hours that each round's closed loop delivered, and by those that are stored."""
+    trials = [each[name] for each in measured.rounds if name in each and each[name].readings_per_operation > 0]
+    loaded = measured.loaded.get(name)
+    stored = None if loaded is None or not loaded.readings else loaded.disk_bytes / loaded.readings
+    if not trials and stored is None:
+        return None
+    return ReadingCost(
+        cpu_us=figure_of([each.cpu_us_per_operation / each.readings_per_operation for each in trials]),
+        disk_bytes=stored,
+        wan_bytes=figure_of([each.wan_bytes_per_operation / each.readings_per_operation for each in trials])
+        if has_wan
+        else None,
     )
 
 

@@ -107,6 +107,14 @@ class PriceListResult(ServerPrices):
     """The price list that was given."""
 
 
+class ReadingCost(ResultsPart):
+    """What a reading, a half-hour of a delivery, costs, with the questions that come beside it."""
+
+    cpu_us: Figure | None = Field(description="server CPU of the closed loops; None: no round")
+    disk_bytes: NonNegativeFloat | None = Field(description="of all nodes and tables, by half-hour that is stored")
+    wan_bytes: Figure | None = Field(default=None, description="between data centres; None: there is one")
+
+
 class EntrantResult(ResultsPart):
     """One variant, or the scenario's own design (`plain`)."""
 
@@ -136,6 +144,7 @@ class EntrantResult(ResultsPart):
     left_out_after: NonNegativeInt | None = Field(
         description="rounds, when it was shown to be behind; None: it was not"
     )
+    reading: ReadingCost | None = Field(default=None, description="None: no delivery has half-hours")
     cost: DesignCost | None = Field(default=None, description="None: without a price list, or not measured")
     dominated_by: tuple[str, ...] = Field(description="shown to be better in something, and this one in nothing")
     comparisons: tuple[DesignComparison, ...]

@@ -24,6 +24,7 @@ from reports.tournament.words import (
     not_seen,
     notes_of,
     partition_limits,
+    reading_text,
 )
 from scenarios.texts import wording
 
@@ -76,6 +77,11 @@ TOURNAMENT_TERMS = (
         "What a node looked at for a read of the table, by its own histograms after the last round: the upper end of a bucket of "
         "20 %, at least 1.",
     ),
+    (
+        "A reading",
+        "A half-hour of a delivery. Its server CPU and bytes between data centres are those of a closed loop, questions and all, "
+        "by the half-hours that it delivered, each round a value; its bytes on disk those of all tables, by half-hour stored.",
+    ),
     ("On disk", "Bytes of all files on all nodes by write of the sample, flushed and compacted into one file a table."),
 )
 
@@ -107,6 +113,7 @@ def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
         partition_limits=partition_limits,
         bucket_text=bucket_text,
         growth_text=growth_text,
+        reading_text=reading_text,
         late_headline=late_headline,
         cost_text=cost_text,
         cost_basis=None if results.prices is None else cost_basis(results),

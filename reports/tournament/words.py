@@ -111,6 +111,13 @@ def bucket_text(results: TournamentResults, entrant: EntrantResult) -> str:
     return f"{name}, {wording.size(bucket.size_bytes)} ({enough}at most {high} days)"
 
 
+def reading_text(figure: Figure | None) -> str:
+    """'12.3 (11.0 to 13.6)': the mean with its interval."""
+    if figure is None or figure.low is None or figure.high is None:
+        return figure_text(figure)
+    return f"{figure_text(figure)} ({wording.significant(figure.low)} to {wording.significant(figure.high)})"
+
+
 def growth_text(entrant: EntrantResult) -> str:
     """'a delivery a day: 8 rows 3.1 kB, 15 rows 5.9 kB, 31 rows 12.1 kB': what was written and read off the files."""
     if entrant.partition is None:

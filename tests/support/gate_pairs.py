@@ -42,6 +42,7 @@ def trial(slower: float = 1.0, *, random: np.random.Generator) -> LoadTrial:
         throughput_per_s=1_000 / slower * noise[1],
         cpu_us_per_operation=500 * slower * noise[2],
         wan_bytes_per_operation=0.0,
+        readings_per_operation=10.0,
         response=np.stack([counts_of(times) for times in times_us]),
         offered=1_000,
         ok=1_000,

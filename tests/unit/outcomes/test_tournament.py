@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 
 from loadtests.monitoring.node_counters import ReadWork
+from loadtests.sender.block import OPERATION, OperationBlock
+from loadtests.sender.ring import ring_of_nodes
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
 from loadtests.tournament.growth import Cadence, PartitionGrowth
 from loadtests.trials.facts import TableDifference
+from loadtests.trials.load import SampleLoad
 from loadtests.trials.turn import fitted, trial_size
 from meterstorm.display.tournament import print_tournament
 from meterstorm.outcomes.tournament import (
@@ -47,7 +50,9 @@ def measured(costs: dict[str, float], rounds: int = 30) -> TournamentMeasurement
         sample=100,
         lanes=LANES,
         writes=frozenset({Operation.INGEST_READING}),
-        loaded={name: LoadedEntrant(writes=10, disk_bytes=int(1_000 / cost)) for name, cost in costs.items()},
+        loaded={
+            name: LoadedEntrant(writes=10, readings=480, disk_bytes=int(1_000 / cost)) for name, cost in costs.items()
+        },
         rounds=[{name: trial(cost, random=random) for name, cost in costs.items()} for _ in range(rounds)],
     )
 
@@ -112,7 +117,7 @@ def test_equals_are_not_resolved_and_a_late_generator_leaves_no_winner() -> None
 
 def test_a_design_that_loses_a_row_is_disqualified_and_never_ranked() -> None:
     given = measured({"plain": 1.0, "lcs": 1.6})
-    given.loaded["zstd"] = LoadedEntrant(writes=10, disk_bytes=1)
+    given.loaded["zstd"] = LoadedEntrant(writes=10, readings=480, disk_bytes=1)
     given.facts = {"zstd": (LOST,), "lcs": ()}
     results = results_of(given)
     assert results.verdict is Verdict.FAIL and results.entrants[-1].name == "zstd"
@@ -249,3 +254,36 @@ def test_what_is_sent_once_fits_the_rounds() -> None:
     once = fitted(size, 13_000, 10)
     assert once.is_once and once.of_trial * 10 <= 13_000 and once.count == 1_000
     assert fitted(size, 1_000_000, 10).count == 2_000
+
+
+def test_a_reading_costs_what_its_loop_took_by_the_half_hours_in_it() -> None:
+    results = results_of(measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6}))
+    plain = results.entrant("plain")
+    assert plain.reading is not None and plain.reading.cpu_us is not None and plain.reading.wan_bytes is None
+    of_operation = plain.figures[GOAL.name]  # of which each delivers ten half-hours
+    assert plain.reading.cpu_us.mean == pytest.approx(of_operation.mean / 10)
+    assert plain.reading.cpu_us.low == pytest.approx((of_operation.low or 0) / 10)
+    assert plain.reading.disk_bytes == pytest.approx(1_000 / 480)
+
+
+def test_readings_are_counted_over_and_over_and_stored_once() -> None:
+    rows = np.zeros(4, OPERATION)
+    rows["operation"] = [0, 1, 0, 0]
+    rows["slot_count"] = [48, 48, 1, 1]
+    rows["meter"] = [5, 5, 6, 6]
+    sample = OperationBlock(rows=rows, frames=np.empty(0, np.uint8))
+    load = SampleLoad(
+        name="x",
+        scenario=SCENARIO,
+        sample=sample,
+        lanes=LANES,
+        writes=frozenset({Operation.INGEST_READING}),
+        written=(),
+        statements=(),
+        ring=ring_of_nodes([(("a", 1), "north")]),
+    )
+    sent = [48, 0, 1, 1]
+    for first in range(6):
+        for count in range(10):
+            assert load.readings_in(first, count) == sum(sent[(first + at) % 4] for at in range(count))
+    assert load.stored_readings == 49
