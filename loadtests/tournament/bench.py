@@ -119,18 +119,18 @@ def hold_tournament(
         measured.cassandra = cluster.record.cassandra
         counters = cleanup.enter_context(NodeCounters(cluster))
         benches: dict[str, Bench] = {}
-        raced: dict[str, SampleLoad] = {}
         driver, session = connect(cluster.endpoint())
         try:
             for name, entrant in entrants.items():
                 progress(f"making the tables of {name}")
                 load = load_of(entrant, driver, session, estate, late_share)
-                filled = len(load.sample) if late_share is None else len(load.sample) // FILLED_PART
-                raced[name] = part_of(load, filled, len(load.sample))
-                benches[name] = Bench(cluster=cluster, counters=counters, load=part_of(load, 0, filled))
+                benches[name] = Bench(cluster=cluster, counters=counters, load=load)
             growing = write_growing(entrants, session, estate, years, progress)
         finally:
             driver.shutdown()
+        raced = benches
+        if late_share is not None:
+            benches, raced = _parted(benches)
         plain = benches[PLAIN].load
         measured.sample, measured.lanes, measured.writes = len(plain.sample), plain.lanes, plain.writes
         measured.operations_a_day = operations_a_day(estate)
@@ -147,19 +147,26 @@ def hold_tournament(
         rates = warm({name: warming[name] for name in active}, effort.warm_s, progress)
         measured.size = trial_size(rates, effort.seconds, None)
         if late_share is not None:
-            benches = {name: replace(bench, load=raced[name]) for name, bench in benches.items()}
-            measured.size = fitted(measured.size, len(raced[PLAIN].sample), effort.rounds_max)
-        rounds_max = _rounds_max(effort, measured.size, benches[PLAIN])
+            measured.size = fitted(measured.size, len(raced[PLAIN].load.sample), effort.rounds_max)
+        rounds_max = _rounds_max(effort, measured.size, raced[PLAIN])
         ends = clock() + effort.minutes_max * 60
         while len(active) > 1 and len(measured.rounds) < rounds_max and clock() < ends:
             number = len(measured.rounds)
             order = round_order(active, number, scenario.run.seed)
-            measured.rounds.append(
-                take_turns(benches, order, measured.size, number, scenario.run.seed, quiet_s=QUIET_S)
-            )
-            _note_reads(benches, active, counters, measured)
+            measured.rounds.append(take_turns(raced, order, measured.size, number, scenario.run.seed, quiet_s=QUIET_S))
+            _note_reads(raced, active, counters, measured)
             active = _still_racing(active, measured, effort, progress)
             round_done()
+
+
+def _parted(benches: Mapping[str, Bench]) -> tuple[dict[str, Bench], dict[str, Bench]]:
+    """What the tables are filled with, and what the rounds go on with."""
+    filled, raced = {}, {}
+    for name, bench in benches.items():
+        count = len(bench.load.sample)
+        filled[name] = replace(bench, load=part_of(bench.load, 0, count // FILLED_PART))
+        raced[name] = replace(bench, load=part_of(bench.load, count // FILLED_PART, count))
+    return filled, raced
 
 
 def _lately(bench: Bench) -> Bench:
