@@ -10,6 +10,7 @@ Rules that hold here:
 - Each trial is a process of its own, of this interpreter and its packages, that finds the code of its side first. A revision with
   other packages is judged with ours.
 - Kernels are compiled anew for both sides, in a first turn that is not counted.
+- What is counted and not timed (`count_*.py` beside the benchmarks) is compared exactly before the pairs: growth is a regression.
 - It ends as soon as the gate knows, and in `--minutes` at most. All that it makes is in one temporary folder, which goes with it.
 """
 
@@ -28,8 +29,10 @@ from io import BytesIO
 from pathlib import Path
 
 from loadtests import interrupts
+from loadtests.gate.exact import ExactCounter, counters_of
 from loadtests.gate.sides import SideName, pair_order
 from loadtests.stats.e_values import PAIRS_MIN
+from scenarios.gate_file import load_gate_settings
 from scenarios.passing_folder import PassingFolder
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +45,7 @@ ROUND_S = 0.3  # of each benchmark in a trial
 TRIAL_S_MAX = 300.0
 LOOK_S_MAX = 120.0
 SEED = 1
-UNTOLD, NO_BASELINE, INTERRUPTED, WRONG = 4, 5, 130, 2  # exit codes, as those of the command
+WORSE, UNTOLD, NO_BASELINE, INTERRUPTED, WRONG = 1, 4, 5, 130, 2  # exit codes, as those of the command
 WHERE = "import loadtests, sim, store; print(*(m.__path__[0] for m in (loadtests, sim, store)), sep='\\n')"
 
 
@@ -88,6 +91,29 @@ class Tree:
             raise OwnGateError(f"a benchmark fails on the candidate: {_last_words(done)}")
         return file, names
 
+    def counts(self) -> dict[str, int]:
+        """What the programs that count print, by name, each run twice: what differs is told, and left out.
+
+        Of a program that does not run on the baseline nothing. Raises OwnGateError for one that fails on the candidate.
+        """
+        found: dict[str, int] = {}
+        for program in sorted(self.benchmarks.glob("count_*.py")):
+            first, second = (self._printed(program) for _ in range(2))
+            same = {name: count for name, count in first.items() if second.get(name) == count}
+            if odd := first.keys() - same.keys():
+                print(f"left out, as another process of the {self.name} counts otherwise: {', '.join(sorted(odd))}")
+            found |= same
+        return found
+
+    def _printed(self, program: Path) -> dict[str, int]:
+        done = _run([sys.executable, program.name], self.benchmarks, self.environment, TRIAL_S_MAX)
+        if done.returncode == 0:
+            return {str(name): int(count) for name, count in json.loads(done.stdout).items()}
+        if self.name is SideName.CANDIDATE:
+            raise OwnGateError(f"{program.name} fails on the candidate: {_last_words(done)}")
+        print(f"left out, as the {self.name} does not run it: {program.name}", flush=True)
+        return {}
+
     @property
     def _exit_code(self) -> int:
         return NO_BASELINE if self.name is SideName.BASELINE else WRONG
@@ -110,6 +136,13 @@ def gate_own(baseline: str, folder: Path, minutes: float) -> int:
     known = {name: tree.trial(0)[1] for name, tree in trees.items()}
     if missing := known[SideName.CANDIDATE] - known[SideName.BASELINE]:
         print(f"left out, as {baseline} does not run them: {', '.join(sorted(missing))}", flush=True)
+    answered = folder / "answer"
+    counters = counters_of(*(_units(trees[name].counts()) for name in (SideName.BASELINE, SideName.CANDIDATE)))
+    if grown := _grown(counters, load_gate_settings(CONFIG).limits.counters):
+        print(f"regression: the same work costs more, by exact counts: {'; '.join(grown)}", flush=True)
+        answered.mkdir()
+        _write_counters(counters, answered)
+        return WORSE
     files: dict[SideName, list[Path]] = {name: [] for name in trees}
     longest_s, answer = 0.0, UNTOLD
     for pair in itertools.count():
@@ -124,11 +157,27 @@ def gate_own(baseline: str, folder: Path, minutes: float) -> int:
         if is_last or (count >= PAIRS_MIN and count % PAIRS_A_LOOK == 0):
             answer = _look(files, folder / f"look-{count}", folder)
             if answer != UNTOLD or is_last:
-                shutil.copytree(folder / f"look-{count}", folder / "answer")
+                shutil.copytree(folder / f"look-{count}", answered)
+                _write_counters(counters, answered)
                 return answer
         longest_s = max(longest_s, time.monotonic() - began)
         print(f"pair {count}: {time.monotonic() - began:.0f} s", flush=True)
     raise AssertionError("pairs are counted without end")
+
+
+def _units(counts: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    return {(name, "bytes"): count for name, count in counts.items()}
+
+
+def _grown(counters: Sequence[ExactCounter], allowed: float) -> list[str]:
+    """In words, those that grew by more than is allowed, a share. One that a side lacks is not compared."""
+    both = [each for each in counters if each.baseline and each.candidate]
+    return [f"{each.name} {each.baseline:,} -> {each.candidate:,}" for each in both if each.increase > allowed]
+
+
+def _write_counters(counters: Sequence[ExactCounter], folder: Path) -> None:
+    held = {each.name: {"baseline": each.baseline, "candidate": each.candidate} for each in counters}
+    (folder / "counters.json").write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
 def _look(files: Mapping[SideName, Sequence[Path]], out: Path, folder: Path) -> int:
@@ -172,7 +221,7 @@ def _trees(baseline: str, folder: Path) -> dict[SideName, Tree]:
         tar.extractall(code[SideName.BASELINE], filter="data")
     benchmarks = folder / "benchmarks"
     benchmarks.mkdir()
-    for part in PARTS.glob("bench_*.py"):
+    for part in (*PARTS.glob("bench_*.py"), *PARTS.glob("count_*.py")):
         shutil.copy(part, benchmarks)
     trees = {}
     for name in SideName:

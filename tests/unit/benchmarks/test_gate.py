@@ -1,6 +1,8 @@
 """The course of the gate of our own benchmarks: who runs when, when it looks, how it ends; the benchmarks' part is played."""
 
 import json
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,15 +11,21 @@ from pathlib import Path
 import pytest
 
 from loadtests.benchmarks import gate
-from loadtests.benchmarks.gate import NO_BASELINE, UNTOLD, WRONG, OwnGateError, Tree, gate_own
+from loadtests.benchmarks.gate import NO_BASELINE, UNTOLD, WORSE, WRONG, OwnGateError, Tree, gate_own
 from loadtests.gate.sides import SideName
 
 
 class Played:
     """Trees whose trials take no time, and looks that say what they are told to."""
 
-    def __init__(self, answers: Sequence[int], missing: Mapping[SideName, int] | None = None) -> None:
+    def __init__(
+        self,
+        answers: Sequence[int],
+        missing: Mapping[SideName, int] | None = None,
+        counts: Mapping[SideName, Mapping[str, int]] | None = None,
+    ) -> None:
         self.answers, self.missing = iter(answers), missing or {}
+        self.counts = counts or {name: {"frames: bytes": 100} for name in SideName}
         self.order: list[tuple[SideName, int]] = []
         self.looks: list[int] = []
 
@@ -40,6 +48,7 @@ def play(monkeypatch: pytest.MonkeyPatch, folder: Path, played: Played, minutes:
     monkeypatch.setattr(gate, "_trees", lambda baseline, folder: trees)
     monkeypatch.setattr(gate, "_look", played.look)
     monkeypatch.setattr(Tree, "trial", lambda tree, number: played.trial(tree, number))
+    monkeypatch.setattr(Tree, "counts", lambda tree: played.counts[tree.name])
     monkeypatch.setattr(Tree, "require_own_code", lambda tree: None)
     return gate_own("HEAD~1", folder, minutes)
 
@@ -86,6 +95,63 @@ def test_a_benchmark_that_the_baseline_lacks_is_told(
 def test_a_benchmark_that_ran_once_must_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OwnGateError, match="b ran on the candidate once"):
         play(monkeypatch, tmp_path, Played([0], {SideName.CANDIDATE: 3}))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "code"),
+    [
+        ({"frames": 100}, {"frames": 101}, WORSE),
+        ({"frames": 100, "tokens": 9}, {"frames": 99, "tokens": 9}, 0),
+        ({}, {"frames": 100}, 0),  # the baseline does not run what counts it
+        ({"frames": 100}, {}, 0),  # one process of the candidate counted otherwise than the other
+    ],
+)
+def test_what_is_counted_is_compared_before_any_pair(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    baseline: dict[str, int],
+    candidate: dict[str, int],
+    code: int,
+) -> None:
+    played = Played([0], counts={SideName.BASELINE: baseline, SideName.CANDIDATE: candidate})
+    assert play(monkeypatch, tmp_path, played) == code
+    assert played.looks == ([] if code else [6])
+    assert ("regression: the same work costs more, by exact counts: frames 100 -> 101" in capsys.readouterr().out) is (
+        code == WORSE
+    )
+    written = json.loads((tmp_path / "answer" / "counters.json").read_text())
+    assert written["frames"] == {"baseline": baseline.get("frames", 0), "candidate": candidate.get("frames", 0)}
+
+
+def test_a_count_that_differs_from_one_process_to_the_next_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "count_x.py").touch()
+    script = f'echo . >> {tmp_path}/runs; echo "{{\\"same\\": 7, \\"odd\\": $(wc -l < {tmp_path}/runs)}}"'
+    assert tree_of(tmp_path, SideName.CANDIDATE, script, monkeypatch).counts() == {"same": 7}
+    assert "another process of the candidate counts otherwise: odd" in capsys.readouterr().out
+
+
+def test_a_program_that_counts_and_fails_is_an_error_of_the_candidate_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "count_x.py").touch()
+    assert tree_of(tmp_path, SideName.BASELINE, "exit 1", monkeypatch).counts() == {}
+    with pytest.raises(OwnGateError, match=r"count_x.py fails on the candidate: gone"):
+        tree_of(tmp_path, SideName.CANDIDATE, "echo gone >&2; exit 1", monkeypatch).counts()
+
+
+def test_what_the_encoder_allocates_is_counted() -> None:
+    counting = [sys.executable, str(gate.PARTS / "count_sender.py")]
+    told = subprocess.run(
+        counting, env={**os.environ, "PYTHONPATH": str(gate.ROOT)}, capture_output=True, timeout=300, check=True
+    )
+    counts = json.loads(told.stdout)
+    assert set(counts) == {f"{what}: bytes {when}" for what in ("frames", "tokens") for when in ("at the most", "kept")}
+    kept = counts["frames: bytes kept"]
+    assert 8_192 * 48 * 8 < kept <= counts["frames: bytes at the most"]  # a list's item is its width and its value
+    assert 8_192 * 8 <= counts["tokens: bytes kept"] < kept
 
 
 def tree_of(tmp_path: Path, name: SideName, script: str, monkeypatch: pytest.MonkeyPatch) -> Tree:
