@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from loadtests.gate import judgement
 from loadtests.gate.failures import Failures
 from loadtests.gate.judgement import GateJudgement, GateMetric, MetricJudgement, Series, judge, log_ratios
-from scenarios.gate_file import GateAnswer, GateSettings
+from loadtests.stats.e_values import log_e_value
+from scenarios.gate_file import Errors, GateAnswer, GateSettings
 
 SETTINGS = GateSettings()
 P50 = GateMetric(name="writes p50", unit="ms", limit=0.15)
@@ -148,3 +150,38 @@ def test_ratios_are_logarithms_and_nothing_over_nothing_is_no_change(
     assert log_ratios(np.array(baseline), np.array(candidate), more_is_worse=False) == pytest.approx(
         [-each for each in worse]
     )
+
+
+def claims(monkeypatch: pytest.MonkeyPatch, log_e: float, failures: Failures | None = None) -> list[bool]:
+    """What is claimed of a metric, and of failures, of which the combined evidence is this."""
+    monkeypatch.setattr(judgement, "closed", lambda members: [log_e] * len(members))
+    found = judge([series(0.2)], SETTINGS, is_last=False, failures=failures)
+    return [each.is_claimed for each in (*found.metrics, found.failures) if each is not None]
+
+
+def test_a_claim_is_made_from_one_over_the_false_alarm_rate_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 % asks for an e-value of 100, of a metric and of operations that fail."""
+    edge = -np.log(SETTINGS.errors.false_alarm)
+    assert np.exp(edge) == pytest.approx(100)
+    failing = Failures(baseline=0.0, candidate=0.0, allowed=0.0, beyond=np.zeros(30), kinds=())
+    assert claims(monkeypatch, edge, failing) == [True, True]
+    assert claims(monkeypatch, np.nextafter(edge, 0), failing) == [False, False]
+
+
+def test_what_counts_of_a_claim_is_the_evidence_combined_with_the_whole_familys() -> None:
+    """A member among others without evidence asks for more, up to as many times more as there are members."""
+    member, others = series(0.05), [series(0.0, seed=seed) for seed in range(2, 14)]
+    own = log_e_value(log_ratios(member.baseline, member.candidate, more_is_worse=True))
+    for family in ([member], [member, *others]):
+        combined = judged(*family).metrics[0].log_e
+        assert own - np.log(len(family)) < combined + 1e-9 <= own + 1e-9
+        at_edge = np.exp(-combined)  # the false-alarm rate of which it is just enough
+        for nearly, is_claimed in ((1 + 1e-9, True), (1 - 1e-9, False)):
+            settings = GateSettings(errors=Errors(false_alarm=at_edge * nearly))
+            assert judge(family, settings, is_last=False).metrics[0].is_claimed == is_claimed
+
+
+def test_four_pairs_claim_nothing_whatever_their_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "closed", lambda members: [99.0] * len(members))
+    found = [judge([series(3.0, pairs=pairs)], SETTINGS, is_last=True).metrics[0].is_claimed for pairs in (4, 5)]
+    assert found == [False, True]

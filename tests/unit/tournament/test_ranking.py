@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from loadtests.tournament import ranking
 from loadtests.tournament.ranking import (
     Quantity,
     Values,
@@ -81,3 +82,10 @@ def test_the_family_asks_for_more_evidence() -> None:
     )
     own = next(each for each in many if {each.first, each.second} == {"plain", "dear"})
     assert own.log_e < alone[0].log_e
+
+
+def test_a_difference_is_resolved_from_one_over_the_false_alarm_rate_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, edge = rounds_of({"plain": 1.0, "dear": 1.5}), -np.log(FALSE_ALARM)
+    for log_e, winner in ((edge, "plain"), (np.nextafter(edge, 0), None)):
+        monkeypatch.setattr(ranking, "closed", lambda members, log_e=log_e: [log_e] * len(members))
+        assert [each.winner for each in contests({CPU: values}, FALSE_ALARM)] == [winner]
