@@ -79,6 +79,7 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             why="a bill names the account that pays it: tenants of one home have bills of their own",
             statements=("ALTER TABLE {keyspace}.bills_by_home ADD IF NOT EXISTS account bigint",),
         ),
+        Migration(to_version=7, why="prepaid accounts have a table", statements=()),
     ),
 }
 """Schema name -> its migrations, in order."""

@@ -23,6 +23,8 @@ class StoreOperation(StrEnum):
     READ_WATERMARK = "read_watermark"
     RECORD_REGISTER_CHANGE = "record_register_change"  # a counter rolled over, or a meter was exchanged
     READ_REGISTER_CHANGES = "read_register_changes"
+    RECORD_PREPAYMENT = "record_prepayment"  # a prepaid account was opened, or something was paid in
+    READ_PREPAYMENT = "read_prepayment"
     WAIT_COMMAND = "wait_command"  # an attempt has timed out, or waits to be sent again
     READ_COMMAND = "read_command"
     READ_ATTEMPTS = "read_attempts"

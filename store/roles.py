@@ -34,6 +34,7 @@ class TableRole(StrEnum):
     PRICE_LISTS = "price lists"
     BILLS = "bills of a home"
     REGISTER_CHANGES = "register changes of a home"
+    PREPAYMENT = "prepaid accounts of a home"
 
 
 HALF_HOUR_ROLES = (TableRole.EVENT_LOG, TableRole.INTERVALS)

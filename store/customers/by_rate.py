@@ -44,15 +44,66 @@ class SlotSpan:
     end_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """What the slots of n spans come to, each span's in its row; 0 outside of it."""
+
+    held: list[PriceList | None]  # [n]
+    tariffs: list[int]  # [n]
+    line: NDArray[np.int64]  # [n, slots] the rate that a bill's line names
+    register: NDArray[np.int64]  # [n, slots]
+    block_wh: NDArray[np.int64]  # [n, slots, blocks]
+    cost_upence: NDArray[np.int64]  # [n, slots, blocks]
+
+
+def cost_of_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> NDArray[np.int64]:
+    """What each slot costs, of the UTC day of each span: int64[n, 48], or 96 [upence]; 0 outside of the span."""
+    if not spans:
+        return np.zeros((0, priced.calendar.slots_per_day), np.int64)
+    cost: NDArray[np.int64] = _priced_slots(spans, half_hours, priced).cost_upence.sum(axis=2)
+    return cost
+
+
 def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> list[DayEnergy]:
     """What each span comes to, by rate and block: those in which something was used."""
     if not spans:
         return []
+    slots = _priced_slots(spans, half_hours, priced)
+    n, _, blocks_max = slots.block_wh.shape
+    rates_max = 1 + int(slots.line.max())
+    used_wh = np.zeros((n, rates_max, blocks_max, len(Register)), np.int64)
+    cost = np.zeros((n, rates_max, blocks_max), np.int64)
+    row, block_at = np.arange(n)[:, np.newaxis, np.newaxis], np.arange(blocks_max)
+    line = slots.line[:, :, np.newaxis]
+    np.add.at(used_wh, (row, line, block_at, slots.register[:, :, np.newaxis]), slots.block_wh)
+    np.add.at(cost, (row, line, block_at), slots.cost_upence)
+    found = []
+    for at, of_rate, block in np.argwhere(used_wh.any(axis=3)).tolist():
+        of_list, tariff = slots.held[at], slots.tariffs[at]
+        is_told = of_list is not None and of_list.lines_of(tariff, spans[at].fuel).of_rate is not None
+        low_wh, standard_wh, peak_wh = used_wh[at, of_rate, block].tolist()
+        found.append(
+            DayEnergy(
+                day=priced.calendar.day_of(spans[at].start_us),
+                fuel=spans[at].fuel,
+                tariff=tariff,
+                tariff_version=NO_PRICES if of_list is None else of_list.version,
+                low_wh=low_wh,
+                standard_wh=standard_wh,
+                peak_wh=peak_wh,
+                cost_upence=int(cost[at, of_rate, block]),
+                rate=of_rate if is_told else ALL_RATES,
+                block=block,
+            )
+        )
+    return found
+
+
+def _priced_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> _Slots:
     index = in_force(priced.prices, np.array([one.start_us for one in spans], np.int64)).tolist()
     tariffs = [priced.tariff_on(one.start_us) for one in spans]
     held = [priced.prices[at] if at >= 0 else None for at in index]
     plans = [None if one is None else one.plan(code) for one, code in zip(held, tariffs, strict=True)]
-    rates_max = max((len(plan.rates) for plan in plans if plan), default=1)
     blocks_max = 1 + max((len(plan.blocks) for plan in plans if plan), default=0)
     n, slots, slot_us = len(spans), priced.calendar.slots_per_day, priced.calendar.slot_us
     known_wh = np.zeros((n, slots), np.int64)
@@ -84,31 +135,14 @@ def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: P
     began = np.clip((after_wh - known_wh)[:, :, np.newaxis] - from_wh[:, np.newaxis], 0, None)
     beyond_wh = reached - began  # of each half-hour, of where each block begins
     block_wh = beyond_wh[:, :, :-1] - beyond_wh[:, :, 1:]
-    used_wh = np.zeros((n, rates_max, blocks_max, len(Register)), np.int64)
-    cost = np.zeros((n, rates_max, blocks_max), np.int64)
-    row, block_at = np.arange(n)[:, np.newaxis, np.newaxis], np.arange(blocks_max)
-    np.add.at(used_wh, (row, line[:, :, np.newaxis], block_at, register[:, :, np.newaxis]), block_wh)
-    np.add.at(cost, (row, line[:, :, np.newaxis], block_at), whole_upence(block_wh * npence))
-    found = []
-    for at, of_rate, block in np.argwhere(used_wh.any(axis=3)).tolist():
-        of_list = held[at]
-        is_told = of_list is not None and of_list.lines_of(tariffs[at], spans[at].fuel).of_rate is not None
-        low_wh, standard_wh, peak_wh = used_wh[at, of_rate, block].tolist()
-        found.append(
-            DayEnergy(
-                day=priced.calendar.day_of(spans[at].start_us),
-                fuel=spans[at].fuel,
-                tariff=tariffs[at],
-                tariff_version=NO_PRICES if of_list is None else of_list.version,
-                low_wh=low_wh,
-                standard_wh=standard_wh,
-                peak_wh=peak_wh,
-                cost_upence=int(cost[at, of_rate, block]),
-                rate=of_rate if is_told else ALL_RATES,
-                block=block,
-            )
-        )
-    return found
+    return _Slots(
+        held=held,
+        tariffs=tariffs,
+        line=line,
+        register=register,
+        block_wh=block_wh,
+        cost_upence=whole_upence(block_wh * npence),
+    )
 
 
 def used_before_wh(fuel: int, instant_us: int, half_hours: HalfHoursOf, calendar: Calendar) -> int:

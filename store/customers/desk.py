@@ -11,9 +11,17 @@ from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.bills import check_request, days_billed, display, make_bill, months_to_adjust
 from store.customers.by_rate import Priced
 from store.customers.charges import Charges
-from store.customers.energy import BillingViews, demand_of_days, energy_of_span, energy_of_today, used_today_wh
+from store.customers.energy import (
+    BillingViews,
+    demand_of_days,
+    energy_of_span,
+    energy_of_today,
+    half_hours_by_month,
+    used_today_wh,
+)
 from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference
 from store.customers.preferences import schedule_in_force, tariff_in_force
+from store.customers.prepaid import PrepaidBalance, balance
 from store.rejections import Refused
 from store.tariffs import PriceList
 
@@ -46,6 +54,21 @@ class Desk:
         before_wh = used_today_wh(self.views, premises, fuels, now_us, priced)
         today = energy_of_today(self.views, premises, now_us, priced)
         return display(prices, tariff, today, fuels, now_us, self.calendar, before_wh)
+
+    def prepaid_balance(self, premises: int, fuel: int, now_us: int) -> PrepaidBalance:
+        """A prepaid account at an instant [us since the Unix epoch], with each local day from its opening on.
+
+        It is folded anew: half-hours from the opening on are read, a UTC month by one query. Raises StoreError; Refused where
+        no account is open.
+        """
+        history = self.customers.preferences(premises)
+        priced = Priced(
+            prices=self.customers.price_lists(),
+            tariff_on=lambda instant_us: tariff_in_force(history, instant_us, self.first_tariff),
+            calendar=self.calendar,
+        )
+        half_hours = half_hours_by_month(self.views, premises, self.calendar)
+        return balance(self.customers.prepayments(premises, fuel), fuel, half_hours, priced, now_us)
 
     def issue_bill(
         self,

@@ -59,7 +59,7 @@ def energy_of_span(
                 else:
                     whole += of_lines
     spans = [one for one in divided if from_us <= one.start_us < before_us]
-    return whole + energy_by_rate(spans, _half_hours_by_month(views, premises, priced.calendar), priced)
+    return whole + energy_by_rate(spans, half_hours_by_month(views, premises, priced.calendar), priced)
 
 
 def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Priced) -> list[DayEnergy]:
@@ -86,7 +86,7 @@ def demand_of_days(views: BillingViews, premises: int, days: Iterable[int], cale
 
     A UTC month is read by one query. Raises StoreError.
     """
-    half_hours, found = _half_hours_by_month(views, premises, calendar), {}
+    half_hours, found = half_hours_by_month(views, premises, calendar), {}
     for day in days:
         from_us, before_us = calendar.day_start_us(day), calendar.day_start_us(day + 1)
         highest_wh = 0
@@ -132,8 +132,8 @@ def _half_hours(views: BillingViews, premises: int, calendar: Calendar) -> HalfH
     return half_hours
 
 
-def _half_hours_by_month(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
-    """The same, each UTC month of which is read once."""
+def half_hours_by_month(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
+    """A home's half-hours, each UTC month of which is read once."""
     read: dict[tuple[int, int], RunsOfDays] = {}
     days: dict[tuple[int, int], NDArray[np.int32]] = {}
     logged = _logged_runs(views, premises)

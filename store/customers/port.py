@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
+from store.customers.prepayment import Opening, PrepaymentLog, TopUp
 from store.operations import AnyOperation
 from store.ports import Runner, Values
 from store.tariffs import Price, PriceList
@@ -164,3 +165,16 @@ class CustomerStore(Protocol):
 
     def register_changes(self, premises: int) -> Sequence[RegisterChange]:
         """By fuel, then instant."""
+
+    def open_prepaid(self, premises: int, fuel: int, opening: Opening) -> None:
+        """From an instant on a fuel is prepaid, on these terms. Repeating it changes nothing.
+
+        A later opening states credit, debt and terms anew. Raises Refused for a start within a slot, and for another opening of
+        one instant.
+        """
+
+    def top_up(self, premises: int, fuel: int, paid: TopUp) -> None:
+        """Something is paid in. Repeating it changes nothing. Raises Refused where a payment of its number was another one."""
+
+    def prepayments(self, premises: int, fuel: int) -> PrepaymentLog:
+        """All openings and payments of a fuel's account, by their instant."""

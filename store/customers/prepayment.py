@@ -9,9 +9,9 @@ the standing charge goes on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,12 @@ from scenarios.calendar import Calendar
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.tariffs import DAY_NAMES, HOLIDAY, STANDING_UPENCE_MAX
 from store.rejections import Refused
+from store.tariffs import ELECTRICITY, GAS
 
 _EPOCH = date(1970, 1, 1)
 _MONDAY = 0
+PREPAID_FUELS = (ELECTRICITY, GAS)
+TOP_UP_UPENCE_MAX = 1_000_000_000_000  # ten thousand pounds: what is beyond was written in another unit
 
 
 class RecoveryPeriod(StrEnum):
@@ -86,8 +89,35 @@ class PrepaymentTerms:
 class TopUp:
     """What was paid in."""
 
-    at_us: int  # [us since the Unix epoch]
+    at_us: int  # from when on it counts [us since the Unix epoch]
     upence: int
+    reference: int = 0  # the number of the payment
+
+
+class PrepaymentKind(IntEnum):
+    """What a row of the log is. Stored."""
+
+    OPENED = 0
+    PAID = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """From an instant on a fuel is paid for before it is used: on these terms, with this credit and debt."""
+
+    at_us: int  # the start of a slot [us since the Unix epoch]
+    terms: PrepaymentTerms = field(default_factory=PrepaymentTerms)
+    credit_upence: int = 0
+    debt_upence: int = 0
+    is_supplied: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaymentLog:
+    """All that is kept of a fuel's account."""
+
+    openings: tuple[Opening, ...] = ()  # by their instant
+    top_ups: tuple[TopUp, ...] = ()  # by their instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +135,19 @@ def prepaid_account(
     *,
     start_us: int,
     cost_upence: NDArray[np.int64],
-    standing_upence: int,
+    standing_upence: int | NDArray[np.int64],
     top_ups: Sequence[TopUp],
     credit_upence: int,
     debt_upence: int,
     is_supplied: bool = True,
+    is_measured: bool = False,
 ) -> PrepaidAccount:
     """What becomes of a credit and a debt over half-hours.
 
     start_us: of the first [us since the Unix epoch]; cost_upence: int64[n], what each would cost with supply; below zero, as at
-    prices below zero, it is paid in. standing_upence: a day; credit_upence, debt_upence, is_supplied: before the first.
+    prices below zero, it is paid in. standing_upence: a day, or int64[n], of the day that each half-hour is in; credit_upence,
+    debt_upence, is_supplied: before the first. is_measured: the costs are of what was measured, which is paid for also where
+    these terms would have stopped supply.
     Raises Refused for a start within a half-hour, for top-ups that are not in their order, not within, or of nothing, and for a
     debt below zero; CalendarError for a day that the calendar can't tell.
     """
@@ -126,12 +159,13 @@ def prepaid_account(
     instants = start_us + np.arange(n, dtype=np.int64) * slot_us
     days, slots = calendar.wall_slots(instants)
     slots = slots // calendar.slots_per_half_hour  # friendly hours are of half-hours
+    standing = np.broadcast_to(standing_upence, n).tolist()
     begins_day = (calendar.day_starts_us(days) == instants).tolist()
     credits, debts = np.empty(n, np.int64), np.empty(n, np.int64)
     supplied = np.empty(n, np.bool_)
     for at, (cost, day, slot) in enumerate(zip(cost_upence.tolist(), days.tolist(), slots.tolist(), strict=True)):
         if begins_day[at]:
-            credit_upence -= standing_upence
+            credit_upence -= standing[at]
             if terms.recovered_each is RecoveryPeriod.DAY or (_EPOCH + timedelta(days=day)).weekday() == _MONDAY:
                 recovered = min(terms.recovery_upence, debt_upence, max(credit_upence, 0))
                 credit_upence, debt_upence = credit_upence - recovered, debt_upence - recovered
@@ -140,7 +174,7 @@ def prepaid_account(
             is_supplied = credit_upence > -terms.emergency_upence or terms.is_friendly(day, slot)
         else:
             is_supplied = credit_upence > 0
-        if is_supplied:
+        if is_supplied or is_measured:
             credit_upence -= cost
         credits[at], debts[at], supplied[at] = credit_upence, debt_upence, is_supplied
     return PrepaidAccount(credit_upence=credits, debt_upence=debts, is_supplied=supplied)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scenarios.calendar import Calendar
+from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import Operation, TariffKind
 from scenarios.tariffs import Register, TariffError
 from scenarios.tariffs.text import tariffs_of, tariffs_text
@@ -17,6 +17,15 @@ from store.customers.port import (
     PreferenceChange,
     RegisterChange,
     RegisterChangeKind,
+)
+from store.customers.prepaid import check_opening, packed_opening, unpacked_opening
+from store.customers.prepayment import (
+    PREPAID_FUELS,
+    TOP_UP_UPENCE_MAX,
+    Opening,
+    PrepaymentKind,
+    PrepaymentLog,
+    TopUp,
 )
 from store.operations import StoreOperation
 from store.ports import StoreError
@@ -162,6 +171,80 @@ class HomeCustomers:
             )
             for row in self.runner.run(StoreOperation.READ_REGISTER_CHANGES, {"premises": premises})
         ]
+
+    def open_prepaid(self, premises: int, fuel: int, opening: Opening) -> None:
+        check_opening(opening, self._calendar() if self._calendar is not None else UTC_CALENDAR)
+        amounts = packed_opening(opening)
+        most = self._table(TableRole.PREPAYMENT).items_max
+        if most is not None and len(amounts) > most:
+            raise Refused(f"terms of {len(amounts)} numbers, holidays and friendly hours among them: at most {most}")
+        held = self._prepayments(premises)
+        if opening in _log_of(held, fuel).openings:
+            return
+        if any(one.at_us == opening.at_us for one in _log_of(held, fuel).openings):
+            raise Refused(
+                f"home {premises}, fuel {fuel}: an account was opened at {opening.at_us} us already, otherwise"
+            )
+        self._record_prepayment(premises, fuel, held, opening.at_us, PrepaymentKind.OPENED, 0, amounts)
+
+    def top_up(self, premises: int, fuel: int, paid: TopUp) -> None:
+        if paid.at_us < 0 or paid.at_us % 1_000 or not 0 < paid.upence <= TOP_UP_UPENCE_MAX:
+            raise Refused(
+                f"a top-up of {paid.upence} upence at {paid.at_us} us: give 1 .. {TOP_UP_UPENCE_MAX}, at a whole ms"
+            )
+        held = self._prepayments(premises)
+        for one in _log_of(held, fuel).top_ups:
+            if one.reference == paid.reference:
+                if one != paid:
+                    raise Refused(f"home {premises}, fuel {fuel}: payment {paid.reference} came before, as {one}")
+                return
+        self._record_prepayment(premises, fuel, held, paid.at_us, PrepaymentKind.PAID, paid.reference, [paid.upence])
+
+    def prepayments(self, premises: int, fuel: int) -> PrepaymentLog:
+        return _log_of(self._prepayments(premises), fuel)
+
+    def _prepayments(self, premises: int) -> list[Any]:
+        return self.runner.run(StoreOperation.READ_PREPAYMENT, {"premises": premises})
+
+    def _record_prepayment(
+        self,
+        premises: int,
+        fuel: int,
+        held: Sequence[Any],
+        at_us: int,
+        kind: PrepaymentKind,
+        reference: int,
+        amounts: Sequence[int],
+    ) -> None:
+        if fuel not in PREPAID_FUELS:
+            raise Refused(f"fuel {fuel} is not prepaid: there are {', '.join(map(str, PREPAID_FUELS))}")
+        if not self._table(TableRole.PREPAYMENT).has_room(len(held)):
+            raise Refused(f"home {premises} has {len(held)} payments and openings: no more are taken")
+        values = {
+            "premises": premises,
+            "fuel": fuel,
+            "at": at_us // 1_000,
+            "kind": int(kind),
+            "reference": reference,
+            "amounts": amounts,
+            "write_us": at_us,
+        }
+        self.runner.run(StoreOperation.RECORD_PREPAYMENT, values)
+
+
+def _log_of(rows: Sequence[Any], fuel: int) -> PrepaymentLog:
+    """Rows of `prepayment_by_home`, of a fuel code."""
+    of_fuel = [(us_of(row.at), row) for row in rows if row.fuel == fuel]
+    return PrepaymentLog(
+        openings=tuple(
+            unpacked_opening(at_us, row.amounts) for at_us, row in of_fuel if row.kind == PrepaymentKind.OPENED
+        ),
+        top_ups=tuple(
+            TopUp(at_us=at_us, upence=row.amounts[0], reference=row.reference)
+            for at_us, row in of_fuel
+            if row.kind == PrepaymentKind.PAID
+        ),
+    )
 
 
 def preference_of(row: Any) -> PreferenceChange:

@@ -10,7 +10,7 @@ from store.tables import Schema
 
 SCHEMA = Schema(
     name="home_months",
-    version=6,
+    version=7,
     tables=(*readings.TABLES, *aggregates.TABLES, *commands.TABLES, *customers.TABLES),
     writes=(*readings.WRITES, *aggregates.WRITES, *commands.WRITES, *customers.WRITES),
 )

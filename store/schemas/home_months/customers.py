@@ -18,6 +18,8 @@ _BILLS_MAX = 1_000  # of a home
 # find none are on the next bill.
 _BILL_LINES_MAX = 400
 _REGISTER_CHANGES_MAX = 1_000  # of a home
+_PREPAYMENTS_MAX = 10_000  # of a home: four payments a week for 48 years
+_PREPAYMENT_NUMBERS_MAX = 500  # of an opening: friendly hours and holidays
 
 _PRICE_LISTS_MAX = 10_000  # one a day for 27 years
 
@@ -163,6 +165,43 @@ REGISTER_CHANGES_BY_HOME = Table(
 )
 
 
+PREPAYMENT_BY_HOME = Table(
+    name="prepayment_by_home",
+    roles=(TableRole.PREPAYMENT,),
+    serves="what a home's prepaid accounts are made from: when each was opened on what terms, and what was paid in",
+    create=f"""CREATE TABLE IF NOT EXISTS {{keyspace}}.prepayment_by_home (
+        premises bigint, fuel tinyint, at timestamp, kind tinyint, reference bigint, amounts frozen<list<bigint>>,
+        PRIMARY KEY ((premises), fuel, at, kind, reference)
+    ) {_LEVELLED}""",
+    columns=(
+        PREMISES,
+        Bind(name="fuel", type=CqlType.TINYINT),
+        Bind(name="at", type=CqlType.TIMESTAMP),
+        Bind(name="kind", type=CqlType.TINYINT),
+        Bind(name="reference", type=CqlType.BIGINT),
+        # [upence]; of an opening as `store.customers.prepaid.packed_opening` has it
+        Bind(name="amounts", type=CqlType.BIGINT_LIST),
+    ),
+    partition_key=_HOME,
+    queries=(
+        Statement(
+            operation=StoreOperation.READ_PREPAYMENT,
+            cql="SELECT fuel, at, kind, reference, amounts FROM {keyspace}.prepayment_by_home WHERE premises = ?",
+            binds=(PREMISES,),
+            partition_key=_HOME,
+            is_write=False,
+        ),
+    ),
+    partition=Bound(
+        rows=2 * _PREPAYMENTS_MAX, bytes_max=2 * _PREPAYMENTS_MAX * 100 + 100 * _PREPAYMENT_NUMBERS_MAX * 12
+    ),
+    entries_max=_PREPAYMENTS_MAX,
+    items_max=_PREPAYMENT_NUMBERS_MAX,
+    reason="A log: a payment that is sent again is the same row, and a balance is folded from all of it, so none can be counted "
+    "twice. Some rows a month, read together: levelled. No TTL: accounts are settled over years.",
+)
+
+
 def _insert_once(operation: AnyOperation, table: Table, *, has_home_dc: bool) -> Write:
     """A row that is written only where there is none: its own timestamp is the compare-and-set's."""
     statement = Statement(
@@ -178,10 +217,11 @@ def _insert_once(operation: AnyOperation, table: Table, *, has_home_dc: bool) ->
     return Write(statement=statement, tables=(table,))
 
 
-TABLES = (PREFERENCES_BY_HOME, PRICE_LISTS, BILLS_BY_HOME, REGISTER_CHANGES_BY_HOME)
+TABLES = (PREFERENCES_BY_HOME, PRICE_LISTS, BILLS_BY_HOME, REGISTER_CHANGES_BY_HOME, PREPAYMENT_BY_HOME)
 WRITES = (
     write_of(Operation.CHANGE_PREFERENCE, PREFERENCES_BY_HOME),
     _insert_once(Operation.WRITE_TARIFF, PRICE_LISTS, has_home_dc=False),
     _insert_once(Operation.ISSUE_BILL, BILLS_BY_HOME, has_home_dc=True),
     write_of(StoreOperation.RECORD_REGISTER_CHANGE, REGISTER_CHANGES_BY_HOME),
+    write_of(StoreOperation.RECORD_PREPAYMENT, PREPAYMENT_BY_HOME),
 )

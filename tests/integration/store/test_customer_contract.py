@@ -1,9 +1,11 @@
 """One suite, both stores: what customers choose, what prices are, what displays show and what is billed."""
 
+import datetime as dt
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from store.customers.port import (
     RegisterChangeKind,
 )
 from store.customers.preferences import choose
+from store.customers.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod, TopUp
 from store.customers.store import HomeCustomers
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
@@ -41,6 +44,7 @@ from tests.support.schema_under_test import SCHEMA
 JANUARY, FEBRUARY = 202601, 202602
 START_US = day_start_us(JANUARY, 15)
 NOON_US = START_US + DAY_US // 2
+NOON = dt.datetime(2026, 1, 15, 12)
 ISSUED_US = day_start_us(FEBRUARY, 28)
 BOTH = (ELECTRICITY, GAS)
 SUPPLIED = {ELECTRICITY: range(15, 17)}
@@ -359,6 +363,9 @@ def test_what_a_partition_has_no_room_for_is_refused(customers: HomeCustomers, h
         def register_changes(self, premises: int) -> list[Any]:
             return [None] * entries_max(TableRole.REGISTER_CHANGES)
 
+        def _prepayments(self, premises: int) -> list[Any]:
+            return [SimpleNamespace(fuel=9, at=NOON)] * entries_max(TableRole.PREPAYMENT)
+
     full = Full(customers.runner)
     with pytest.raises(Refused, match="and 1000 the last"):
         full.issue(bill_of(home, number=entries_max(TableRole.BILLS) + 1))
@@ -366,6 +373,8 @@ def test_what_a_partition_has_no_room_for_is_refused(customers: HomeCustomers, h
         full.change_preference(home, choose(Preference.CONSENT, Consent.DAILY, NOON_US))
     with pytest.raises(Refused, match="began again 1000 times"):
         full.record_register_change(home, rollover(NOON_US))
+    with pytest.raises(Refused, match="has 10000 payments and openings: no more"):
+        full.top_up(home, GAS, TopUp(at_us=NOON_US, upence=1))
     assert (customers.bills(home), customers.preferences(home), customers.register_changes(home)) == ([], [], [])
 
 
@@ -384,6 +393,38 @@ def test_register_changes_are_logged(customers: HomeCustomers, home: int) -> Non
     for change in [*told, *reversed(told)]:
         customers.record_register_change(home, change)
     assert customers.register_changes(home) == told
+
+
+# -- prepayment ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_prepaid_account_is_folded_from_its_openings_its_payments_and_what_was_read(
+    desk: Desk, priced: HomeCustomers, home: int
+) -> None:
+    """By the flat tariff at 24.5 p a kWh, and 54 p a day; a payment that is sent again is one."""
+    views: Any = desk.views
+    views.append(read_day(home, [100] * 48))
+    terms = PrepaymentTerms(
+        emergency_upence=5_000_000,
+        recovery_upence=7_000_000,
+        recovered_each=RecoveryPeriod.DAY,
+        friendly=(FriendlyHours(first_slot=36, end_slot=20, days=(0, HOLIDAY)),),
+        holidays=(20_468,),
+    )
+    opening = Opening(at_us=START_US, terms=terms, credit_upence=60_000_000, debt_upence=9_000_000)
+    paid = [TopUp(at_us=NOON_US + at, upence=10**9, reference=2**40 + at) for at in (7_000, 0)]
+    for _ in range(2):
+        priced.open_prepaid(home, ELECTRICITY, opening)
+        for one in paid:
+            priced.top_up(home, ELECTRICITY, one)
+    priced.open_prepaid(home, GAS, replace(opening, terms=PrepaymentTerms()))
+    held = priced.prepayments(home, ELECTRICITY)
+    assert (held.openings, held.top_ups) == ((opening,), (paid[1], paid[0]))
+    told = desk.prepaid_balance(home, ELECTRICITY, START_US + DAY_US - 1)
+    assert told.credit_upence == 60_000_000 - 54_000_000 - 6_000_000 + 2 * 10**9 - 4_800 * 24_500
+    assert (told.debt_upence, [one.recovered_upence for one in told.days]) == (3_000_000, [6_000_000])
+    with pytest.raises(Refused, match=f"payment {2**40} came before"):
+        priced.top_up(home, ELECTRICITY, replace(paid[1], upence=1))
 
 
 def test_the_error_names_table_and_level_when_the_store_refuses(session: Any) -> None:
