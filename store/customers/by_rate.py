@@ -6,6 +6,7 @@ nobody knows counts nothing. One in which a block ends is two pieces, each round
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from scenarios.domain import DAY_US
 from scenarios.tariffs import BLOCK_WH_MAX, Register
 from store.customers.charges import DayEnergy, TariffOn
 from store.customers.port import ALL_RATES
-from store.tariffs import NO_PRICES, PriceList, in_force, rates_of_day, whole_upence
+from store.tariffs import MISSING_WH, NO_PRICES, PriceList, in_force, rates_of_day, whole_upence
 
 HalfHoursOf = Callable[[int, int], NDArray[np.int32]]
 """The half-hours of a fuel code and UTC day [us since the Unix epoch]: int32[48], MISSING_WH where nothing is known.
@@ -50,8 +51,11 @@ class _Slots:
 
     held: list[PriceList | None]  # [n]
     tariffs: list[int]  # [n]
+    is_known: NDArray[np.bool_]  # [n, slots] is it of the span, and read?
+    rate: NDArray[np.int64]  # [n, slots]
     line: NDArray[np.int64]  # [n, slots] the rate that a bill's line names
     register: NDArray[np.int64]  # [n, slots]
+    npence: NDArray[np.int64]  # [n, slots, blocks] a Wh
     block_wh: NDArray[np.int64]  # [n, slots, blocks]
     cost_upence: NDArray[np.int64]  # [n, slots, blocks]
 
@@ -62,6 +66,58 @@ def cost_of_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Pr
         return np.zeros((0, priced.calendar.slots_per_day), np.int64)
     cost: NDArray[np.int64] = _priced_slots(spans, half_hours, priced).cost_upence.sum(axis=2)
     return cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotCharge:
+    """What a slot comes to, or the part of it that is in one block: energy, price and cost."""
+
+    start_us: int  # of the slot [us since the Unix epoch]
+    tariff: int  # its code
+    tariff_version: int
+    rate: int  # its place among the tariff's
+    block: int
+    wh: int
+    npence_per_wh: int
+    cost_upence: int
+
+
+def charges_of_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> list[SlotCharge]:
+    """What the slots of spans come to one by one, in the order of the spans: those that are read, and have a price."""
+    if not spans:
+        return []
+    slots = _priced_slots(spans, half_hours, priced)
+    found = []
+    for at, slot in np.argwhere(slots.is_known).tolist():
+        of_list = slots.held[at]
+        if of_list is None:
+            continue
+        blocks = np.flatnonzero(slots.block_wh[at, slot]).tolist() or [0]
+        found += [
+            SlotCharge(
+                start_us=spans[at].start_us // DAY_US * DAY_US + slot * priced.calendar.slot_us,
+                tariff=slots.tariffs[at],
+                tariff_version=of_list.version,
+                rate=int(slots.rate[at, slot]),
+                block=block,
+                wh=int(slots.block_wh[at, slot, block]),
+                npence_per_wh=int(slots.npence[at, slot, block]),
+                cost_upence=int(slots.cost_upence[at, slot, block]),
+            )
+            for block in blocks
+        ]
+    return found
+
+
+def spans_between(fuel: int, from_us: int, before_us: int, priced: Priced) -> list[SlotSpan]:
+    """A fuel's spans, each of one UTC day, local day, tariff and price list, that make up the time from one slot to another."""
+    calendar = priced.calendar
+    days = range(from_us // DAY_US * DAY_US, before_us, DAY_US)
+    # tariffs begin at local midnights, as choices do; price lists at any instant, and so with the next slot
+    cuts = {calendar.day_start_us(calendar.day_of(day_us) + after) for day_us in days for after in (0, 1)}
+    cuts |= {-(-one.effective_us // calendar.slot_us) * calendar.slot_us for one in priced.prices}
+    edges = sorted({from_us, before_us, *days[1:], *(one for one in cuts if from_us < one < before_us)})
+    return [SlotSpan(fuel, start_us, end_us) for start_us, end_us in pairwise(edges)]
 
 
 def energy_by_rate(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Priced) -> list[DayEnergy]:
@@ -106,7 +162,7 @@ def _priced_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Pr
     plans = [None if one is None else one.plan(code) for one, code in zip(held, tariffs, strict=True)]
     blocks_max = 1 + max((len(plan.blocks) for plan in plans if plan), default=0)
     n, slots, slot_us = len(spans), priced.calendar.slots_per_day, priced.calendar.slot_us
-    known_wh = np.zeros((n, slots), np.int64)
+    known_wh, is_known = np.zeros((n, slots), np.int64), np.zeros((n, slots), np.bool_)
     rate, line = np.zeros((n, slots), np.int64), np.zeros((n, slots), np.int64)
     register = np.full((n, slots), Register.STANDARD, np.int64)
     npence = np.zeros((n, slots, blocks_max), np.int64)
@@ -116,7 +172,9 @@ def _priced_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Pr
     for at, (span, of_list, plan, code) in enumerate(zip(spans, held, plans, tariffs, strict=True)):
         day_us = span.start_us // DAY_US * DAY_US
         first, end = (span.start_us - day_us) // slot_us, (span.end_us - day_us) // slot_us
-        known_wh[at, first:end] = np.maximum(half_hours(span.fuel, day_us)[first:end], 0)
+        told_wh = half_hours(span.fuel, day_us)[first:end]
+        is_known[at, first:end] = told_wh != MISSING_WH
+        known_wh[at, first:end] = np.maximum(told_wh, 0)
         if of_list is None or plan is None:
             continue
         rate[at] = rates_of_day(plan, priced.calendar, day_us)
@@ -138,8 +196,11 @@ def _priced_slots(spans: Sequence[SlotSpan], half_hours: HalfHoursOf, priced: Pr
     return _Slots(
         held=held,
         tariffs=tariffs,
+        is_known=is_known,
+        rate=rate,
         line=line,
         register=register,
+        npence=npence,
         block_wh=block_wh,
         cost_upence=whole_upence(block_wh * npence),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.bills import check_request, days_billed, display, make_bill, months_to_adjust
-from store.customers.by_rate import Priced
+from store.customers.by_rate import Priced, SlotCharge, charges_of_slots, spans_between
 from store.customers.charges import Charges
 from store.customers.energy import (
     BillingViews,
@@ -17,9 +17,10 @@ from store.customers.energy import (
     energy_of_span,
     energy_of_today,
     half_hours_by_month,
+    half_hours_of_days,
     used_today_wh,
 )
-from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference
+from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference, PreferenceChange
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.customers.prepaid import PrepaidBalance, balance
 from store.rejections import Refused
@@ -61,14 +62,27 @@ class Desk:
         It is folded anew: half-hours from the opening on are read, a UTC month by one query. Raises StoreError; Refused where
         no account is open.
         """
-        history = self.customers.preferences(premises)
-        priced = Priced(
+        priced = self._priced(self.customers.preferences(premises))
+        half_hours = half_hours_by_month(self.views, premises, self.calendar)
+        return balance(self.customers.prepayments(premises, fuel), fuel, half_hours, priced, now_us)
+
+    def itemised_day(self, premises: int, fuel: int, day: int) -> list[SlotCharge]:
+        """What each slot of a local day since 1970 comes to, as it is known now: energy, price and cost.
+
+        They add up to what all bills together have of the day. Raises StoreError.
+        """
+        from_us, before_us = self.calendar.day_start_us(day), self.calendar.day_start_us(day + 1)
+        priced = self._priced(self.customers.preferences(premises))
+        half_hours = half_hours_of_days(self.views, premises, self.calendar)
+        return charges_of_slots(spans_between(fuel, from_us, before_us, priced), half_hours, priced)
+
+    def _priced(self, history: Sequence[PreferenceChange]) -> Priced:
+        """By what a home's use is priced that has made these choices."""
+        return Priced(
             prices=self.customers.price_lists(),
             tariff_on=lambda instant_us: tariff_in_force(history, instant_us, self.first_tariff),
             calendar=self.calendar,
         )
-        half_hours = half_hours_by_month(self.views, premises, self.calendar)
-        return balance(self.customers.prepayments(premises, fuel), fuel, half_hours, priced, now_us)
 
     def issue_bill(
         self,
@@ -99,11 +113,7 @@ class Desk:
         if number <= len(earlier):
             return _as_asked(earlier[number - 1], month, account)
         history = self.customers.preferences(premises)
-        priced = Priced(
-            prices=self.customers.price_lists(),
-            tariff_on=lambda instant_us: tariff_in_force(history, instant_us, self.first_tariff),
-            calendar=self.calendar,
-        )
+        priced = self._priced(history)
         ends_us = dict(ended_us or {})
         asked = {(fuel, days_of_month(month)[day - 1]) for fuel, days in supplied.items() for day in days}
         cuts_us = [

@@ -78,7 +78,7 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
             elif from_us <= part.start_us < before_us:
                 whole.append(_whole(part, priced))
     spans = [one for one in divided if from_us <= one.start_us < before_us]
-    return whole + energy_by_rate(spans, _half_hours(views, premises, priced.calendar), priced)
+    return whole + energy_by_rate(spans, half_hours_of_days(views, premises, priced.calendar), priced)
 
 
 def demand_of_days(views: BillingViews, premises: int, days: Iterable[int], calendar: Calendar) -> dict[int, int]:
@@ -107,7 +107,7 @@ def used_today_wh(
     """
     slot_us = priced.calendar.slot_us
     plan = list_in_force(priced.prices, now_us // slot_us * slot_us).plan(priced.tariff_on(now_us))
-    half_hours = _half_hours(views, premises, priced.calendar)
+    half_hours = half_hours_of_days(views, premises, priced.calendar)
     return {fuel: used_before_wh(fuel, now_us, half_hours, priced.calendar) for fuel in fuels if plan.blocks_of(fuel)}
 
 
@@ -117,7 +117,7 @@ def _in_slots(instants_us: Iterable[int], calendar: Calendar) -> list[int]:
     return sorted({-(-one // slot_us) * slot_us for one in instants_us})
 
 
-def _half_hours(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
+def half_hours_of_days(views: BillingViews, premises: int, calendar: Calendar) -> HalfHoursOf:
     """A home's half-hours, each day of which is read once."""
     read: dict[tuple[int, int], NDArray[np.int32]] = {}
     logged = _logged_runs(views, premises)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scenarios.tariffs import Half, RoundedAt, Tariff
-from store.customers.port import ALL_RATES, Bill, Line
+from store.customers.port import ALL_RATES, OF_ENERGY, Bill, Line
 from store.tariffs import PriceList, list_of_version
 
 UPENCE_A_PENNY = 1_000_000
@@ -27,6 +27,7 @@ class PrintedLine:
     block: int  # 0: the first, or a tariff without blocks
     wh: int
     npence_per_wh: int | None  # None: the line has several prices, or none
+    price_count: int  # how many prices it has: of a series those of its day, which the price list tells; 0: none
     cost_upence: int
     pence: int  # before VAT, as printed; where a bill is rounded at its total these need not add up to it, and costs do
 
@@ -96,6 +97,7 @@ def _printed(line: Line, plan: Tariff) -> PrintedLine:
         block=line.block,
         wh=line.low_wh + line.standard_wh + line.peak_wh,
         npence_per_wh=plan.prices_of(line.rate, line.fuel)[line.block] if has_price else None,
+        price_count=1 if has_price else len({one for each in prices for one in each}) if line.kind in OF_ENERGY else 0,
         cost_upence=line.cost_upence,
         pence=_rounded(line.cost_upence, UPENCE_A_PENNY, plan.half),
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US
-from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, cost_of_slots
+from store.customers.by_rate import HalfHoursOf, Priced, cost_of_slots, spans_between
 from store.customers.prepayment import (
     FriendlyHours,
     Opening,
@@ -143,12 +143,7 @@ def _costs(
     """What each slot of a span costs, and whether it is known: int64[n] [upence], bool[n]."""
     calendar = priced.calendar
     days = range(from_us // DAY_US * DAY_US, before_us, DAY_US)
-    # tariffs begin at local midnights, as choices do; price lists at any instant, and so with the next slot
-    cuts = {calendar.day_start_us(calendar.day_of(day_us)) for day_us in days}
-    cuts |= {calendar.day_start_us(calendar.day_of(day_us) + 1) for day_us in days}
-    cuts |= {-(-one.effective_us // calendar.slot_us) * calendar.slot_us for one in priced.prices}
-    edges = sorted({from_us, before_us, *days[1:], *(one for one in cuts if from_us < one < before_us)})
-    spans = [SlotSpan(fuel, start_us, end_us) for start_us, end_us in pairwise(edges)]
+    spans = spans_between(fuel, from_us, before_us, priced)
     cost = np.concatenate(
         [
             of_day[(span.start_us % DAY_US) // calendar.slot_us :][: (span.end_us - span.start_us) // calendar.slot_us]

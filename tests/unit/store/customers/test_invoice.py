@@ -145,6 +145,7 @@ def test_lines_tell_rate_energy_price_and_cost_and_add_up() -> None:
         (None, 0, 1_400, None, 5),
         (None, 0, 0, None, 54),
     ]
+    assert [line.price_count for line in group.lines] == [1, 1, 1, 4, 0]
     assert [line.cost_upence for line in group.lines] == [26_415_900, 31_505_300, 1_600_000, 5_000_000, 54_000_000]
     assert (group.net_pence, group.rounding_upence) == (119, 478_800)
 

@@ -295,10 +295,34 @@ def test_bills_of_a_year_are_the_half_hours_of_local_months(zone: str, name: str
             held_wh, held_pence = told.get(of_line, (0, Decimal(0)))  # two blocks may have one price
             told[of_line] = held_wh + one.wh, held_pence + one.cost_upence * UPENCE
         assert told == due[month]
+        counts = {one.price_count for one in energy}
+        assert counts <= ({1, 46, 47, 48, 49, 50} if name == "a price each half-hour" else {1})
         assert Decimal(bill.total_upence) * UPENCE == sum(one for _, one in told.values()) + sum(
             standing(name, dt.date(2026, number, day)) for day in range(1, days + 1)
         )
         assert len(energy) == len({(one.rate_name, one.block, one.line.tariff_version) for one in energy})
+
+
+@pytest.mark.parametrize("name", ["a price each half-hour", "blocks of a day", "by UTC"])
+def test_a_day_is_itemised_by_half_hours_that_add_up_to_its_lines(name: str) -> None:
+    """What a bill has a line of for 48 prices. On days of 46, 48 and 50 half-hours, and one that was published in part."""
+    zone, pence = "Europe/London", TARIFFS[name][1]
+    desk = desk_of(name, zone)
+    for day, count in (("2026-03-29", 46), ("2026-07-17", 48), ("2026-10-25", 50)):
+        date = dt.date.fromisoformat(day)
+        items = desk.itemised_day(HOME, ELECTRICITY, (date - dt.date(1970, 1, 1)).days)
+        due = [
+            (int(utc.timestamp()) * 10**6, *piece)
+            for wall, utc, before_wh, wh in halves(zone)
+            if wall.date() == date
+            for piece in pieces(pence(wall, utc), before_wh, wh)
+        ]
+        assert len({one.start_us for one in items}) == count
+        assert [
+            (one.start_us, Decimal(one.npence_per_wh) / 10**6, one.wh, one.cost_upence * UPENCE)
+            for one in items
+            if one.wh  # a half-hour in which nothing was used has its price, too
+        ] == due
 
 
 @pytest.mark.parametrize("name", TARIFFS)
