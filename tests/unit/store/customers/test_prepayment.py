@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US
@@ -89,6 +91,52 @@ def test_a_debt_is_recovered_from_what_is_above_zero_and_no_more_than_is_owed() 
     weekly = {"recovery_upence": 30, "recovered_each": RecoveryPeriod.WEEK}
     assert account(0, 0, start_us=start_us, debt=40, terms=weekly).debt_upence.tolist() == [40, 40]  # a Tuesday
     assert account(0, 0, start_us=start_us - DAY_US, debt=40, terms=weekly).debt_upence.tolist() == [40, 10]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    costs=st.lists(st.integers(-20, 90), min_size=96, max_size=96),
+    paid=st.dictionaries(st.integers(0, 95), st.integers(1, 600), max_size=5),
+    credit=st.integers(-200, 500),
+    debt=st.integers(0, 80),
+    emergency=st.integers(0, 60),
+    is_measured=st.booleans(),
+)
+def test_supply_stops_only_outside_of_friendly_hours_and_a_debt_takes_no_emergency_credit(
+    costs: list[int], paid: dict[int, int], credit: int, debt: int, emergency: int, is_measured: bool
+) -> None:
+    """Two days from the midnight of a Friday on: its night and the whole Saturday are friendly."""
+    start_us = TUESDAY_US + 3 * DAY_US
+    terms = PrepaymentTerms(
+        emergency_upence=emergency,
+        recovery_upence=30,
+        recovered_each=RecoveryPeriod.DAY,
+        friendly=(NIGHT, WEEKEND),
+    )
+    top_ups = [TopUp(at_us=start_us + at * SLOT_US, upence=paid[at]) for at in sorted(paid)]
+    held = prepaid_account(
+        terms,
+        UTC_CALENDAR,
+        start_us=start_us,
+        cost_upence=np.array(costs, np.int64),
+        standing_upence=11,
+        top_ups=top_ups,
+        credit_upence=credit,
+        debt_upence=debt,
+        is_measured=is_measured,
+    )
+    before, owed, was_on = credit, debt, True
+    for at, (after, left, is_on) in enumerate(
+        zip(held.credit_upence.tolist(), held.debt_upence.tolist(), held.is_supplied.tolist(), strict=True)
+    ):
+        is_friendly = at >= 48 or not 20 <= at < 36
+        standing = 11 if at % 48 == 0 else 0
+        there = before - standing - (owed - left) + paid.get(at, 0)
+        assert after == there - (costs[at] if is_on or is_measured else 0)
+        assert 0 <= owed - left <= (max(before - standing, 0) if standing else 0)
+        assert not (was_on and not is_on) or (not is_friendly and there <= -emergency)
+        assert not (is_on and not was_on) or there > 0
+        before, owed, was_on = after, left, is_on
 
 
 @pytest.mark.parametrize(
