@@ -30,6 +30,7 @@ from loadtests.sender.connection import Access, open_connection
 from loadtests.sender.engine import Engine, EngineSettings, WireOperation
 from loadtests.sender.frames import FrameTemplate
 from loadtests.sender.ring import RingTable, ring_of_metadata
+from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US, SLOTS_PER_DAY, ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.cassandra import CassandraStore, create_schema
@@ -53,6 +54,7 @@ PK_READ = Statement(
     is_write=False,
 )
 START_US = 1_767_225_600_000_000  # 2026-01-01 00:00 UTC
+SUMMER_US = START_US + 120 * DAY_US  # 2026-05-01; summer time until 25 October
 ROUNDS = 5
 HOMES = 2_000
 PUSH_SLOTS, UPLOAD_DAYS = 24, 6  # of each home in a round
@@ -71,14 +73,25 @@ COMPACTION = {
     "twcs": "{'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}",
 }
 FLUSH_S = 1
+FLUSHED_BY_TIME = f"memtable_flush_period_in_ms = {FLUSH_S * 1_000}"
 SETTLE_S_MAX = 120
 
 
-def readings_of(homes: int, first: int, count: int, slot_count: int) -> Readings:
-    """Deliveries `first` .. `first + count` of an estate: all homes' first run, then all homes' second, and so on."""
+def readings_of(
+    homes: int,
+    first: int,
+    count: int,
+    slot_count: int,
+    first_us: int = START_US,
+    calendar: Calendar = UTC_CALENDAR,
+) -> Readings:
+    """Deliveries `first` .. `first + count` of an estate: all homes' first run, then all homes' second, and so on.
+
+    first_us: when the first run begins [us since the Unix epoch]; calendar: by whose midnights days are divided.
+    """
     number = np.arange(first, first + count)
     home, run = number % homes, number // homes
-    start_us = START_US + run * slot_count * SLOT_US
+    start_us = first_us + run * slot_count * SLOT_US
     # Of the shape of a home's use: mostly some 100 Wh, now and then much more.
     random = np.random.default_rng(first + 1)
     values = random.gamma(1.2, 160.0, (count, slot_count)).astype(np.int32)
@@ -99,6 +112,7 @@ def readings_of(homes: int, first: int, count: int, slot_count: int) -> Readings
             slot_count=np.full(count, slot_count),
             kind=kind,
             fuel=fuel,
+            calendar=calendar,
         ),
         received_at_us=start_us + slot_count * SLOT_US + (home * 7_919 % 600) * 1_000_000,
         revision=np.zeros(count, np.int32),
@@ -152,9 +166,19 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 class Side:
     """Deliveries of one schema, sent by the wire engine; each round goes on where the last one ended."""
 
-    def __init__(self, nodes: Nodes, schema: Schema, keyspace: str, slot_count: int) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        schema: Schema,
+        keyspace: str,
+        slot_count: int,
+        first_us: int = START_US,
+        calendar: Calendar = UTC_CALENDAR,
+    ) -> None:
         topology = nodes.make(schema, keyspace)
         self.nodes, self.slot_count, self.sent = nodes, slot_count, 0
+        self._first_us, self._calendar = first_us, calendar
+        self.frame_bytes = 0
         self.per_reading_us: list[float] = []
         statement = schema.statement(Operation.INGEST_READING)
         self._cql = statement.cql.format(keyspace=keyspace)
@@ -169,10 +193,12 @@ class Side:
         count = min(self._left, 4_096)
         if not count:
             return None
-        readings = readings_of(HOMES, self.sent, count, self.slot_count)
+        readings = readings_of(HOMES, self.sent, count, self.slot_count, self._first_us, self._calendar)
         columns: dict[str, NDArray[Any]] = dict(reading_columns(Operation.INGEST_READING, readings))
         self.sent += count
         self._left -= count
+        frames = self._template.encode(columns)
+        self.frame_bytes += frames.size
         group = FrameGroup(
             operation=0,
             due_us=np.zeros(count, np.int64),
@@ -181,7 +207,7 @@ class Side:
             slot_count=np.full(count, self.slot_count, np.int32),
             token=self._template.tokens(columns),
             dc=np.zeros(count, np.uint8),
-            frames=self._template.encode(columns),
+            frames=frames,
         )
         return assemble_block([group])
 
@@ -255,6 +281,41 @@ def test_local_days_against_utc_days(benchmark: Any, nodes: Nodes, slot_count: i
         pairs=[round(pair, 2) for pair in pairs],
         utc_us=[round(one, 1) for one in utc.per_reading_us],
         local_us=[round(one, 1) for one in local.per_reading_us],
+        **fingerprint(),
+    )
+
+
+def test_two_local_days_against_one(benchmark: Any, nodes: Nodes) -> None:
+    """Server CPU and bytes a reading: uploads of Britain's summer, each of which touches two local days, against winter's."""
+    held = replace(
+        SCHEMA,
+        tables=tuple(replace(table, create=f"{table.create} AND {FLUSHED_BY_TIME}") for table in INGEST.tables),
+        writes=(INGEST,),
+    )
+    count = HOMES * UPLOAD_DAYS
+    winter = Side(nodes, held, "winter_days", SLOTS_PER_DAY, START_US, GREAT_BRITAIN)
+    summer = Side(nodes, held, "summer_days", SLOTS_PER_DAY, SUMMER_US, GREAT_BRITAIN)
+    for _ in range(3):
+        winter.send(count, is_counted=False)
+        summer.send(count, is_counted=False)
+    benchmark.pedantic(lambda: summer.send(count), setup=lambda: winter.send(count), rounds=ROUNDS)
+    nodes.settle()
+    pairs = [one / other for one, other in zip(summer.per_reading_us, winter.per_reading_us, strict=True)]
+    readings = winter.sent * SLOTS_PER_DAY
+    benchmark.extra_info.update(
+        two_local_days_cpu=round(statistics.median(pairs), 2),
+        pairs=[round(pair, 2) for pair in pairs],
+        winter_us=[round(one, 2) for one in winter.per_reading_us],
+        summer_us=[round(one, 2) for one in summer.per_reading_us],
+        sent_bytes={
+            name: round(one.frame_bytes / readings, 2) for name, one in (("winter", winter), ("summer", summer))
+        },
+        disk_bytes={
+            table.name: [
+                round(nodes.bytes_of(f"{name}_days", table.name) / readings, 3) for name in ("winter", "summer")
+            ]
+            for table in INGEST.tables
+        },
         **fingerprint(),
     )
 
@@ -432,6 +493,6 @@ def make_log(nodes: Nodes, name: str, compression: str, compaction: str) -> Topo
     topology = nodes.make(LOG_ALONE, keyspace)
     nodes.session.execute(
         f"ALTER TABLE {keyspace}.{LOG.name} WITH compression = {COMPRESSION[compression]} "
-        f"AND compaction = {COMPACTION[compaction]} AND memtable_flush_period_in_ms = {FLUSH_S * 1_000}"
+        f"AND compaction = {COMPACTION[compaction]} AND {FLUSHED_BY_TIME}"
     )
     return topology
