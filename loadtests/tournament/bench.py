@@ -15,11 +15,13 @@ from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters, ReadWork
 from loadtests.recording.histograms import percentiles_us
 from loadtests.stats.e_values import PAIRS_MIN
 from loadtests.tournament.answers import prove_answers
+from loadtests.tournament.counted_days import counter_error
 from loadtests.tournament.entrants import Entrant, round_order
 from loadtests.tournament.growing_tables import GrowingTable, measured_growth, write_growing
 from loadtests.tournament.growth import PartitionGrowth
 from loadtests.tournament.ranking import Quantity, left_behind
-from loadtests.tournament.usage_answers import prove_usage
+from loadtests.tournament.rebuild import Rebuild, rebuild
+from loadtests.tournament.usage_answers import AggregateError, prove_usage
 from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
 from loadtests.trials.load import SampleLoad, fill, make_load, part_of, touch
@@ -75,6 +77,9 @@ class TournamentMeasurements:
     facts: dict[str, tuple[TableDifference, ...]] = field(default_factory=dict)
     loaded: dict[str, LoadedEntrant] = field(default_factory=dict)
     growth: dict[str, tuple[PartitionGrowth, ...]] = field(default_factory=dict)
+    counters: AggregateError | None = None  # what counters of days would be off by
+    rebuilds: dict[str, Rebuild] = field(default_factory=dict)
+    aggregates: dict[str, AggregateError] = field(default_factory=dict)  # of those that answer about days by themselves
     reads: dict[str, Mapping[str, ReadWork]] = field(default_factory=dict)  # by entrant and table, after its last round
     rounds: list[Mapping[str, LoadTrial]] = field(default_factory=list)
     left_out_after: dict[str, int] = field(default_factory=dict)  # rounds
@@ -138,7 +143,8 @@ def hold_tournament(
         fill_all(benches, growing, counters, measured, progress)
         for name, bench in benches.items():
             progress(f"proving what {name} holds")
-            measured.facts[name] = _proven(entrants[name], bench, benches[PLAIN], estate)
+            is_rebuilt = late_share is None  # else what is written again would be late
+            measured.facts[name] = _proven(entrants[name], bench, benches[PLAIN], estate, measured, is_rebuilt)
         active = [name for name in benches if name not in measured.disqualified]
         if len(active) < 2:
             return
@@ -148,7 +154,7 @@ def hold_tournament(
         measured.size = trial_size(rates, effort.seconds, None)
         if late_share is not None:
             measured.size = fitted(measured.size, len(raced[PLAIN].load.sample), effort.rounds_max)
-        rounds_max = _rounds_max(effort, measured.size, raced[PLAIN])
+        rounds_max = rounds_within(effort, measured.size, len(raced[PLAIN].load.sample))
         ends = clock() + effort.minutes_max * 60
         while len(active) > 1 and len(measured.rounds) < rounds_max and clock() < ends:
             number = len(measured.rounds)
@@ -173,9 +179,17 @@ def _lately(bench: Bench) -> Bench:
     return replace(bench, load=part_of(bench.load, -WARMED_WITH, len(bench.load.sample)))
 
 
-def _rounds_max(effort: TournamentEffort, size: TrialSize, bench: Bench) -> int:
-    """Where no operation is sent twice, they may be spent before the effort is."""
-    return min(effort.rounds_max, len(bench.load.sample) // size.of_trial) if size.is_once else effort.rounds_max
+def rounds_within(effort: TournamentEffort, size: TrialSize, operations: int) -> int:
+    """Where no operation is sent twice, they may be spent before the effort is. Raises ScenarioError for too few of them."""
+    if not size.is_once:
+        return effort.rounds_max
+    rounds = min(effort.rounds_max, operations // size.of_trial)
+    if rounds < FULL_ROUNDS:
+        raise ScenarioError(
+            f"the scenario has {operations:,} operations for its rounds, and a round sends {size.of_trial:,} of them once: "
+            f"too few for {FULL_ROUNDS} rounds; give it more homes or days"
+        )
+    return rounds
 
 
 def load_of(
@@ -193,20 +207,33 @@ def load_of(
         raise ScenarioError(f"variant {entrant.name}: Cassandra refuses its CQL: {cause}") from error
 
 
-def _proven(entrant: Entrant, bench: Bench, plain: Bench, estate: EstateModel) -> tuple[TableDifference, ...]:
+def _proven(
+    entrant: Entrant,
+    bench: Bench,
+    plain: Bench,
+    estate: EstateModel,
+    measured: TournamentMeasurements,
+    is_rebuilt: bool,
+) -> tuple[TableDifference, ...]:
     """Answers against the seed, of the plain design and of those with tables of their own; rows of all other tables against the
     plain design's."""
+    if is_rebuilt:
+        measured.rebuilds[entrant.name] = rebuild(bench, entrant, estate)
     facts: tuple[TableDifference, ...] = ()
     if bench is not plain:
         replaced = () if entrant.design is None else entrant.design.replaced
         facts = compare_facts((plain.cluster, plain.load), (bench.cluster, bench.load), without=replaced)
+    if bench is plain:
+        measured.counters = counter_error(bench.load, estate)
     if bench is plain or entrant.design is not None:
-        for operation, answer in entrant.answers.items():
-            facts += _PROOFS[operation](bench.cluster, bench.load, entrant.schema, answer, estate)
+        answers = entrant.answers
+        facts += prove_answers(bench.cluster, bench.load, entrant.schema, answers[Operation.READ_INTERVALS_DAY], estate)
+        if Operation.READ_USAGE_MONTH in answers:
+            of_usage, measured.aggregates[entrant.name] = prove_usage(
+                bench.cluster, bench.load, entrant.schema, answers[Operation.READ_USAGE_MONTH], estate
+            )
+            facts += of_usage
     return facts
-
-
-_PROOFS = {Operation.READ_INTERVALS_DAY: prove_answers, Operation.READ_USAGE_MONTH: prove_usage}
 
 
 def _note_reads(

@@ -12,19 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.tournament.bound_rows import bound_rows
 from loadtests.tournament.entrants import Entrant
 from loadtests.workload.deliveries import readings_of
-from scenarios.domain import DAY_US, Operation
+from scenarios.domain import DAY_US
 from scenarios.domain.metering_points import mpan_of, mprn_of
 from scenarios.parts.estate import Estate
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
-from store.cassandra.session import driver_value
 from store.designs.checks import WriteText
-from store.designs.columns import BUCKETS, OF_HALF_HOUR, derived, of_half_hour
+from store.designs.columns import BUCKETS, derived
 from store.roles import TableRole
-from store.rows import Readings, home_columns, reading_columns
-from store.tables import WRITE_US, Bind, CqlType
+from store.rows import Readings, home_columns
 
 ROWS_MAX = 4_000  # of a partition that is written
 ROWS_FIT = 8  # with fewer there are no three sizes
@@ -155,21 +154,7 @@ def _rows(
 ) -> PartitionRows:
     """The first `count` rows of a home's partition, in the order in which their half-hours come."""
     readings = _readings_of_home(estate, days, meters, cadence, home)
-    columns = dict(reading_columns(Operation.INGEST_REVISION, readings))
-    binds = (*write.binds, WRITE_US)
-    if write.row == "delivery":
-        columns |= derived(columns, {bind.name for bind in binds} - columns.keys(), estate.slot_us)
-        values = [columns[bind.name] for bind in binds]
-    else:
-        columns |= derived(columns, {bind.name for bind in binds} - columns.keys() - set(OF_HALF_HOUR), estate.slot_us)
-        values = [_by_half_hour(columns, bind.name, estate) for bind in binds]
-        start_us = _by_half_hour(columns, "interval_start", estate)
-        order = np.argsort(start_us, kind="stable")
-        values = [each[order] for each in values]
-    rows = [
-        tuple(driver_value(bind.type, _packed(bind, each[row])) for bind, each in zip(binds, values, strict=True))
-        for row in range(count)
-    ]
+    rows = bound_rows(write, readings, count)
     place = {bind.name: number for number, bind in enumerate(write.binds)}
     return PartitionRows(key=":".join(str(rows[0][place[name]]) for name in key), rows=rows)
 
@@ -193,20 +178,6 @@ def _readings_of_home(estate: EstateModel, days: Int64s, meters: int, cadence: C
         interval_start_us=start_us,
         received_at_us=readings.received_at_us + start_us - readings.interval_start_us,
     )
-
-
-def _by_half_hour(columns: Mapping[str, NDArray[Any]], name: str, estate: EstateModel) -> NDArray[Any]:
-    """A column with a value for each half-hour of each delivery, delivery by delivery."""
-    slots = estate.slots_per_day
-    if name not in OF_HALF_HOUR:
-        return np.repeat(columns[name], slots)
-    places = [of_half_hour(name, place) for place in range(slots)]
-    found = derived(columns, places, estate.slot_us)
-    return np.stack([found[place] for place in places], axis=1).ravel()
-
-
-def _packed(bind: Bind, value: Any) -> Any:
-    return value.astype(f">i{bind.item_bytes}").tobytes() if bind.type is CqlType.BLOB else value
 
 
 def growth_of(plan: GrowthPlan, size_bytes: Mapping[str, int]) -> PartitionGrowth:

@@ -10,10 +10,12 @@ from meterstorm.display.table import print_table
 from reports.results.tournament import EntrantResult, TournamentResults
 from reports.tournament.words import (
     against_plain,
+    aggregate_text,
     bucket_text,
     change_text,
     cost_basis,
     cost_text,
+    counter_sentence,
     entrant_state,
     figure_text,
     headline,
@@ -47,6 +49,9 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
             disk = entrant.reading.disk_bytes
             stored = "" if disk is None else f", {wording.significant(disk)} bytes on disk"
             say(f"reading: {entrant.name} {reading_text(entrant.reading.cpu_us)} µs of server CPU{stored}")
+        if entrant.rebuild is not None:
+            per_s = reading_text(entrant.rebuild.readings_per_s)
+            say(f"rebuild: {entrant.name} {per_s} readings/s; days of usage off: {aggregate_text(entrant.aggregates)}")
         if entrant.partition is not None:
             say(
                 f"partition: {entrant.name} {partition_limits(results, entrant)}; next bucket {bucket_text(results, entrant)}"
@@ -55,6 +60,9 @@ def print_tournament(console: Console, results: TournamentResults, report: str) 
         for entrant in results.entrants:
             say(f"cost: {entrant.name} {cost_text(entrant.cost)} {results.prices.currency} a million meters and year")
         say(f"note: {cost_basis(results)}")
+    counters = counter_sentence(results)
+    if counters is not None:
+        say(f"note: {counters}")
     for sentence in not_seen(results):
         say(f"not seen: {sentence}")
     for note in notes_of(results):

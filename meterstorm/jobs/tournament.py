@@ -18,6 +18,7 @@ from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.tournament import (
     doubts_of,
     entrant_results,
+    error_result,
     measured_quantities,
     meter_year_of,
     quantity_results,
@@ -186,5 +187,6 @@ def _results(
         entrants=ranked,
         unbeaten=unbeaten,
         doubts=doubts_of(measured, scenario.run.validity),
+        counters=None if measured.counters is None else error_result(measured.counters),
         trouble=tuple(trouble),
     )

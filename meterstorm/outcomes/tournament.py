@@ -18,10 +18,13 @@ from loadtests.tournament.costs import MeterYear, YearlyCost, meter_year, yearly
 from loadtests.tournament.entrants import Entrant
 from loadtests.tournament.growth import PartitionGrowth
 from loadtests.tournament.ranking import Contest, Quantity, Values, contests, dominated_by, unbeaten
+from loadtests.tournament.rebuild import Rebuild
+from loadtests.tournament.usage_answers import AggregateError
 from loadtests.trials.turn import LoadTrial
 from meterstorm.outcomes.gate import facts_of
 from reports.results.matrix import figure_of
 from reports.results.tournament import (
+    AggregateResult,
     BucketResult,
     DesignComparison,
     DesignCost,
@@ -30,8 +33,10 @@ from reports.results.tournament import (
     MeasuredPartition,
     QuantityResult,
     ReadingCost,
+    RebuildResult,
     TableReads,
 )
+from scenarios.domain import Operation
 from scenarios.server_prices import ServerPrices
 from scenarios.spec import Validity
 from scenarios.texts.wording import counted, milliseconds, percent
@@ -109,6 +114,8 @@ def _entrant(
         rounds=sum(name in each for each in measured.rounds),
         figures=figures,
         disk_bytes_per_write=_disk(loaded),
+        aggregates=aggregate_result(entrant, measured),
+        rebuild=rebuild_result(measured.rebuilds.get(name)),
         reading=reading_cost(name, measured, has_wan=BETWEEN_DCS in values),
         facts=tuple(facts_of(each) for each in measured.facts.get(name, ())),
         is_disqualified=name in measured.disqualified,
@@ -175,6 +182,32 @@ def cost_of(entrant: EntrantResult, prices: ServerPrices, year: MeterYear) -> De
         total=mean.total,
         low=None if cpu.low is None else at(cpu.low).total,
         high=None if cpu.high is None else at(cpu.high).total,
+    )
+
+
+def aggregate_result(entrant: Entrant, measured: TournamentMeasurements) -> AggregateResult | None:
+    """Of a design that leaves the view of days alone it is the plain design's, whose rows it has."""
+    own = entrant.design is not None and Operation.READ_USAGE_MONTH in entrant.answers
+    error = measured.aggregates.get(entrant.name if own else PLAIN)
+    if error is None or (not own and entrant.name in measured.disqualified):
+        return None
+    return error_result(error)
+
+
+def error_result(error: AggregateError) -> AggregateResult:
+    """As results have it."""
+    return AggregateResult(
+        days=error.days, wrong_days=error.wrong_days, off_share=error.off_wh / max(error.total_wh, 1)
+    )
+
+
+def rebuild_result(done: Rebuild | None) -> RebuildResult | None:
+    """None where nothing was folded."""
+    per_s = None if done is None else figure_of(done.per_s)
+    return (
+        None
+        if done is None or per_s is None
+        else RebuildResult(readings=done.readings, rows=done.rows, readings_per_s=per_s)
     )
 
 

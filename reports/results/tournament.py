@@ -115,6 +115,22 @@ class ReadingCost(ResultsPart):
     wan_bytes: Figure | None = Field(default=None, description="between data centres; None: there is one")
 
 
+class AggregateResult(ResultsPart):
+    """How far days of usage in answers are from what their half-hours come to, corrections and estimates with them."""
+
+    days: NonNegativeInt
+    wrong_days: NonNegativeInt
+    off_share: NonNegativeFloat = Field(description="of all that was used: the differences, whichever way")
+
+
+class RebuildResult(ResultsPart):
+    """Half-hours folded again from the log by one client, which reads, folds and writes."""
+
+    readings: NonNegativeInt = Field(description="half-hours in the log's rows, revisions with them")
+    rows: NonNegativeInt = Field(description="that were written")
+    readings_per_s: Figure = Field(description="a value for each part of the home-months")
+
+
 class EntrantResult(ResultsPart):
     """One variant, or the scenario's own design (`plain`)."""
 
@@ -145,6 +161,12 @@ class EntrantResult(ResultsPart):
         description="rounds, when it was shown to be behind; None: it was not"
     )
     reading: ReadingCost | None = Field(default=None, description="None: no delivery has half-hours")
+    aggregates: AggregateResult | None = Field(
+        default=None, description="of the view that answers months of usage; None: not asked"
+    )
+    rebuild: RebuildResult | None = Field(
+        default=None, description="of the table of half-hours; None: with late deliveries it is not measured"
+    )
     cost: DesignCost | None = Field(default=None, description="None: without a price list, or not measured")
     dominated_by: tuple[str, ...] = Field(description="shown to be better in something, and this one in nothing")
     comparisons: tuple[DesignComparison, ...]
@@ -183,6 +205,10 @@ class TournamentResults(MeasuredResults):
         description="that none is shown to beat in the goal: the winner, or those among whom it is not resolved"
     )
     doubts: tuple[str, ...] = Field(default=(), description="why the figures may not be the cluster's: sentences")
+    counters: AggregateResult | None = Field(
+        default=None,
+        description="what counters of days would be off by, after one sending of the sample; None: no delivery",
+    )
     late: tuple[LateRanking, ...] = Field(
         default=(),
         description="by share of late deliveries, in the order asked; the figures above are those of the first",

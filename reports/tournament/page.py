@@ -11,10 +11,12 @@ from reports.tournament.figures import Dot, draw_front, front_of
 from reports.tournament.markdown import markdown
 from reports.tournament.words import (
     against_plain,
+    aggregate_text,
     bucket_text,
     change_text,
     cost_basis,
     cost_text,
+    counter_sentence,
     dominance_text,
     entrant_state,
     figure_text,
@@ -82,6 +84,16 @@ TOURNAMENT_TERMS = (
         "A half-hour of a delivery. Its server CPU and bytes between data centres are those of a closed loop, questions and all, "
         "by the half-hours that it delivered, each round a value; its bytes on disk those of all tables, by half-hour stored.",
     ),
+    (
+        "Folded again",
+        "The table of half-hours from the log, by one client that reads, folds and writes row by row, 64 at a time: readings a "
+        "second over some parts of the home-months. What it wrote is proven after it.",
+    ),
+    (
+        "Days of usage that are off",
+        "Days in answers about months whose total is not what their half-hours come to, corrections and estimates with them: a "
+        "stored total knows them only once the store has folded the day again, which a tournament does not send.",
+    ),
     ("On disk", "Bytes of all files on all nodes by write of the sample, flushed and compacted into one file a table."),
 )
 
@@ -114,6 +126,8 @@ def tournament_html(results: TournamentResults, pictures: list[Picture]) -> str:
         bucket_text=bucket_text,
         growth_text=growth_text,
         reading_text=reading_text,
+        aggregate_text=aggregate_text,
+        counters=counter_sentence(results),
         late_headline=late_headline,
         cost_text=cost_text,
         cost_basis=None if results.prices is None else cost_basis(results),

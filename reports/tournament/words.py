@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reports.gate.words import facts_sentence
 from reports.results.matrix import Figure
 from reports.results.tournament import (
+    AggregateResult,
     DesignComparison,
     DesignCost,
     EntrantResult,
@@ -116,6 +117,24 @@ def reading_text(figure: Figure | None) -> str:
     if figure is None or figure.low is None or figure.high is None:
         return figure_text(figure)
     return f"{figure_text(figure)} ({wording.significant(figure.low)} to {wording.significant(figure.high)})"
+
+
+def aggregate_text(aggregates: AggregateResult | None) -> str:
+    """'12 of 3,000, by 0.0110 % of all usage': days whose total is not what their half-hours come to."""
+    if aggregates is None:
+        return wording.NO_FIGURE
+    days = f"{wording.count(aggregates.wrong_days)} of {wording.count(aggregates.days)}"
+    return f"{days}, by {wording.percent(aggregates.off_share)} of all usage" if aggregates.wrong_days else days
+
+
+def counter_sentence(results: TournamentResults) -> str | None:
+    """What counters would make of the trace; None where nothing was counted."""
+    if results.counters is None:
+        return None
+    return (
+        f"Counters of days, had each delivery added to one, would be off on {aggregate_text(results.counters)}, after one "
+        "sending of the sample: what the trace sends twice counts twice. Each retry of a write in doubt may add to that."
+    )
 
 
 def growth_text(entrant: EntrantResult) -> str:

@@ -93,6 +93,13 @@ def test_who_forgets_or_answers_wrongly_is_disqualified_and_the_others_race(tmp_
         partition = results.entrant(name).partition
         assert partition is not None and partition.rows_max == rows and partition.growth[0].rows[-1] == rows
         assert partition.error is not None and abs(partition.error) < 0.03, partition
+        rebuilt = results.entrant(name).rebuild
+        assert rebuilt is not None and rebuilt.readings_per_s.mean > 0 and rebuilt.rows >= rebuilt.readings / 96
+        reading = results.entrant(name).reading
+        assert reading is not None and reading.cpu_us is not None and (reading.disk_bytes or 0) > 0
+    # the rows of days know no correction, and nothing corrects here
+    errors = {name: results.entrant(name).aggregates for name in ("plain", "wrong", "textbook")}
+    assert all(each is not None and each.days >= 60 and each.wrong_days == 0 for each in errors.values()), errors
     reads = {each.table: each for each in results.entrant("plain").reads}
     assert reads and all(each.rows_p99 >= each.rows_p50 >= 1 for each in reads.values()), reads
     assert results.unbeaten and not {"forgetful", "wrong"} & set(results.unbeaten)

@@ -16,6 +16,8 @@ from loadtests.sender.ring import ring_of_nodes
 from loadtests.tournament.bench import GOAL, LoadedEntrant, TournamentMeasurements
 from loadtests.tournament.entrants import entrants_of
 from loadtests.tournament.growth import Cadence, PartitionGrowth
+from loadtests.tournament.rebuild import Rebuild
+from loadtests.tournament.usage_answers import AggregateError
 from loadtests.trials.facts import TableDifference
 from loadtests.trials.load import SampleLoad
 from loadtests.trials.turn import fitted, trial_size
@@ -32,7 +34,7 @@ from reports.results.file import schema_text
 from reports.results.parts import Machine, Verdict
 from reports.results.tournament import LateRanking, PriceListResult, TournamentResults, load_tournament
 from reports.tournament.figures import front_of
-from reports.tournament.words import headline
+from reports.tournament.words import aggregate_text, counter_sentence, headline, reading_text
 from scenarios.domain import Operation
 from scenarios.server_prices import ServerPrices
 from scenarios.spec import Validity
@@ -287,3 +289,17 @@ def test_readings_are_counted_over_and_over_and_stored_once() -> None:
         for count in range(10):
             assert load.readings_in(first, count) == sum(sent[(first + at) % 4] for at in range(count))
     assert load.stored_readings == 49
+
+
+def test_who_leaves_the_view_of_days_alone_has_the_plain_designs_error() -> None:
+    given = measured({"plain": 1.0, "zstd": 1.3, "lcs": 1.6})
+    given.aggregates = {"plain": AggregateError(days=90, wrong_days=3, off_wh=50, total_wh=100_000)}
+    given.rebuilds = {"zstd": Rebuild(readings=3_000, rows=3_000, per_s=(900.0, 1_000.0, 1_100.0))}
+    results = results_of(given)
+    assert aggregate_text(results.entrant("lcs").aggregates) == "3 of 90, by 0.0500 % of all usage"
+    rebuilt = results.entrant("zstd").rebuild
+    assert rebuilt is not None and rebuilt.readings_per_s.mean == pytest.approx(1_000)
+    assert reading_text(rebuilt.readings_per_s).startswith("1,000 (")
+    assert results.entrant("plain").rebuild is None and counter_sentence(results) is None
+    counted = results.model_copy(update={"counters": results.entrant("lcs").aggregates})
+    assert "would be off on 3 of 90, by 0.0500 % of all usage" in str(counter_sentence(counted))

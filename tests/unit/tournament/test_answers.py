@@ -18,11 +18,22 @@ from loadtests.tournament.answers import (
     wanted_half_hours,
 )
 from loadtests.tournament.asked import bound_values, difference_of
+from loadtests.tournament.bound_rows import bound_rows
+from loadtests.tournament.counted_days import counter_error
 from loadtests.tournament.entrants import ENTRANTS_MAX, Entrant, entrants_of
 from loadtests.tournament.half_hours import HalfHours, latest_of
-from loadtests.tournament.usage_answers import answered_days, months_of, wanted_days
+from loadtests.tournament.rebuild import PARTS, parts_of, runs_of
+from loadtests.tournament.usage_answers import (
+    aggregate_error,
+    answered_days,
+    month_starts_us,
+    months_of,
+    true_days,
+    wanted_days,
+)
 from loadtests.trials.facts import TableDifference
 from loadtests.trials.load import SampleLoad
+from loadtests.workload.deliveries import readings_of
 from loadtests.workload.operations import lanes_of
 from loadtests.workload.sample import sample_of
 from scenarios.design_folder import DesignFolder
@@ -34,7 +45,7 @@ from sim.estate.model import build_estate
 from store.designs.design import OWN_ANSWERS
 from store.ports import Values
 from store.roles import TableRole
-from store.tables import CqlType, Schema
+from store.tables import CqlType, Schema, primary_key
 from tests.support.executed_frames import Row, rows_left
 
 SCENARIO = parse_scenario(
@@ -175,8 +186,7 @@ def usage_difference(entrant: Entrant, rows: Sequence[Row], load: SampleLoad) ->
     months = months_of(load, ESTATE)
     answer = entrant.answers[MONTH]
     wanted = wanted_days(load, months, answer, ESTATE)
-    starts = np.array([np.datetime64(f"{m // 100}-{m % 100:02d}", "us").astype(np.int64) for m in months.month])
-    asked = bound_values(entrant.schema, MONTH, months.meter, starts, ESTATE)
+    asked = bound_values(entrant.schema, MONTH, months.meter, month_starts_us(months), ESTATE)
     answers = answers_of(entrant.schema, rows, asked, MONTH)
     return difference_of("usage", "north", wanted, answered_days(answers, answer, months, ESTATE, 0), str)
 
@@ -200,3 +210,70 @@ def test_folded_half_hours_know_corrections_that_a_view_of_days_does_not() -> No
     assert (
         len(both) == 36 and (by_days.wh[ours] != by_half_hours.wh[theirs]).any()
     )  # an estimate stands where one was lost
+
+
+def test_a_view_of_days_is_off_by_what_was_corrected_and_folded_half_hours_never() -> None:
+    errors = {}
+    for name in (PLAIN, "folded"):
+        entrant = ENTRANTS[name]
+        load, rows = loaded(entrant.schema, TableRole.DAILY_USAGE)
+        months = months_of(load, ESTATE)
+        answer = entrant.answers[MONTH]
+        asked = bound_values(entrant.schema, MONTH, months.meter, month_starts_us(months), ESTATE)
+        held = answered_days(answers_of(entrant.schema, rows, asked, MONTH), answer, months, ESTATE, 0)
+        errors[name] = aggregate_error(true_days(load, months, answer, ESTATE), held)
+    assert errors[PLAIN].days == errors["folded"].days == 36
+    assert errors["folded"].wrong_days == errors["folded"].off_wh == 0
+    assert errors[PLAIN].wrong_days > 0 and 0 < errors[PLAIN].off_wh < 0.2 * errors[PLAIN].total_wh
+    # all days are whole here, so that both ways of counting come to the same energy
+    assert errors[PLAIN].total_wh == errors["folded"].total_wh
+    gone = aggregate_error(halves((1, 0, 10), (2, 0, 5)), halves((2, 0, 7), (3, 0, 1)))
+    assert (gone.days, gone.wrong_days, gone.off_wh, gone.total_wh) == (3, 3, 13, 15)
+
+
+def as_given(row: Row, instants: set[str]) -> SimpleNamespace:
+    """A row as cassandra-driver gives it."""
+    at = dt.datetime(1970, 1, 1)
+    return SimpleNamespace(
+        **{name: at + dt.timedelta(milliseconds=each) if name in instants else each for name, each in row.items()}
+    )
+
+
+@pytest.mark.parametrize("name", [PLAIN, "textbook", "deltas"])
+def test_half_hours_folded_from_the_log_are_those_that_were_written(name: str) -> None:
+    entrant = ENTRANTS[name]
+    load, rows = loaded(entrant.schema)
+    _, log = loaded(entrant.schema, TableRole.EVENT_LOG)
+    parts = parts_of(load, ESTATE)
+    assert 1 < len(parts) <= PARTS
+    place = list(entrant.write.held)
+    key = primary_key(entrant.schema.table(TableRole.INTERVALS))
+    found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    stamps: dict[tuple[Any, ...], int] = {}
+    homes = np.unique([row["premises"] for row in log])
+    answers = [
+        [as_given(row, {"interval_start", "received_at"}) for row in log if row["premises"] == home] for home in homes
+    ]
+    for run in runs_of(homes, answers, ESTATE.slot_us):
+        for *values, stamp in bound_rows(entrant.write, run):
+            plain = tuple(int(each.timestamp() * 1_000) if isinstance(each, dt.datetime) else each for each in values)
+            at = tuple(plain[place.index(column)] for column in key)
+            if stamps.get(at, stamp) <= stamp:
+                found[at], stamps[at] = plain, stamp
+    assert sorted(found.values(), key=str) == sorted((tuple(row[each] for each in place) for row in rows), key=str)
+
+
+def test_counters_count_twice_what_comes_twice() -> None:
+    load, _ = loaded(ENTRANTS[PLAIN].schema)
+    found = counter_error(load, ESTATE)
+    assert found is not None and 0 < found.wrong_days < found.days == 36
+    sent = load.sample.rows[load.sample.rows["operation"] == 0]
+    runs = [(int(row["meter"]), int(row["first_slot"]), int(row["slot_count"])) for row in sent]
+    twice = [run for at, run in enumerate(runs) if run in runs[:at]]
+    off_wh = 0
+    for meter, slot, count in twice:
+        wh = readings_of(
+            ESTATE, meter=np.array([meter]), first_slot=np.array([slot], np.int32), slot_count=count
+        ).values_wh
+        off_wh += int(wh[wh != -1].sum())
+    assert found.off_wh == off_wh

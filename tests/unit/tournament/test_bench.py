@@ -14,7 +14,7 @@ from cassandra.protocol import ConfigurationException
 
 from loadtests.errors import HarnessError
 from loadtests.tournament import bench
-from loadtests.tournament.bench import TournamentEffort, TournamentMeasurements, hold_tournament, load_of
+from loadtests.tournament.bench import TournamentEffort, TournamentMeasurements, hold_tournament, load_of, rounds_within
 from loadtests.tournament.entrants import Entrant, entrants_of
 from loadtests.trials.facts import TableDifference
 from loadtests.trials.turn import LoadTrial, TrialSize
@@ -132,3 +132,13 @@ def test_a_design_that_lost_facts_takes_part_in_no_round(monkeypatch: pytest.Mon
     assert [sorted(each) for each in measured.rounds] == [sorted([PLAIN, "alike"])] * 20
     alone = race(monkeypatch, {PLAIN: 1.0, "lossy": 0.5}, wrong="lossy")
     assert alone.rounds == [] and alone.size is None  # nor is the plain design warmed for nothing
+
+
+def test_what_is_sent_once_may_be_spent_before_the_rounds_are() -> None:
+    effort = TournamentEffort(rounds_max=20, minutes_max=1.0, seconds=1.0, warm_s=0.0, false_alarm=0.01)
+    size = TrialSize(count=300, rate_per_s=100.0, seconds=1.0)
+    assert rounds_within(effort, size, 10) == 20  # over and over
+    once = replace(size, is_once=True)
+    assert rounds_within(effort, once, 4_000) == 10 and rounds_within(effort, once, 400_000) == 20
+    with pytest.raises(ScenarioError, match=r"1,999 operations for its rounds, and a round sends 400 of them once"):
+        rounds_within(effort, once, 1_999)
