@@ -16,6 +16,7 @@ from loadtests.gate.judgement import GateJudgement, judge
 from loadtests.gate.metrics import Lanes, Measures, PairValues, groups_of, measures_of, series_of, values_of
 from loadtests.gate.pairs import Pair, measure
 from loadtests.gate.sides import GateSide, SideName, shares_nodes, with_keyspace
+from loadtests.gate.traced_reads import read_by_operation
 from loadtests.monitoring.node_counters import NodeCounters
 from loadtests.trials.dead_nodes import dead_nodes_named
 from loadtests.trials.facts import TableDifference, compare_facts
@@ -81,7 +82,14 @@ def measure_sides(
             bench.counters.settle()
         measured.sample = len(benches[SideName.BASELINE].load.sample)
         replicas = (_replicas(benches[SideName.BASELINE]), _replicas(benches[SideName.CANDIDATE]))
-        measured.counters = countable(_count(benches, before), replicas, was_sent_once=was_sent_once)
+        counted = _count(benches, before)
+        were_traced = True
+        if max(replicas) == 1:  # else it is chance which replicas are asked, and for what
+            progress("tracing some reads of both sides")
+            traces = {name: read_by_operation(bench.cluster, bench.load) for name, bench in benches.items()}
+            were_traced = all(each.are_whole for each in traces.values())
+            counted += counters_of(traces[SideName.BASELINE].counts, traces[SideName.CANDIDATE].counts)
+        measured.counters = countable(counted, replicas, was_sent_once=was_sent_once, were_traced=were_traced)
         _compare(benches, measured, "after the filling", progress)
         if measured.altered:
             return

@@ -18,6 +18,7 @@ from loadtests.trials.load import SampleLoad
 from store.cassandra.session import FAILURES
 
 WRITES, READS = "writes", "reads"  # units of what replicas count
+ROWS, TOMBSTONES = "rows", "tombstones"  # and of what traces tell
 _LOCAL = "SELECT keyspace_name, table_name, count FROM system_views.local_{kind}_latency"
 
 
@@ -27,6 +28,7 @@ class Chance(StrEnum):
     SENT_AGAIN = "operations were sent again while the sides were filled, by a busy machine's time-outs"
     WHO_ANSWERS = "which of several replicas answer a read, and whether more are asked, is chance"
     MISSED = "not every replica did each write: one was late, or down"
+    UNTRACED = "not every read was traced to its end, on a busy machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +95,19 @@ def counters_of(
 
 
 def countable(
-    counters: Sequence[ExactCounter], replicas: tuple[int, int], *, was_sent_once: bool
+    counters: Sequence[ExactCounter], replicas: tuple[int, int], *, was_sent_once: bool, were_traced: bool
 ) -> tuple[ExactCounter, ...]:
     """The counters, each with how chance touches it. Pure.
 
     replicas: of a row, in all data centres, of the baseline and of the candidate. was_sent_once: each operation to each side.
+    were_traced: all reads that were to be.
     """
-    return tuple(replace(each, chance=_chance(each, replicas, was_sent_once)) for each in counters)
+    return tuple(replace(each, chance=_chance(each, replicas, was_sent_once, were_traced)) for each in counters)
 
 
-def _chance(counter: ExactCounter, replicas: tuple[int, int], was_sent_once: bool) -> Chance | None:
+def _chance(counter: ExactCounter, replicas: tuple[int, int], was_sent_once: bool, were_traced: bool) -> Chance | None:
+    if counter.unit in (ROWS, TOMBSTONES):  # what is written twice is the same rows
+        return None if were_traced else Chance.UNTRACED
     if counter.unit not in (WRITES, READS):
         return None
     if not was_sent_once:

@@ -17,6 +17,7 @@ from loadtests.gate.exact import Chance
 from loadtests.gate.judgement import GateJudgement, GateMetric
 from loadtests.gate.pairs import Pair
 from loadtests.gate.sides import GateSide, SideName
+from loadtests.gate.traced_reads import TracedReads
 from loadtests.trials.facts import TableDifference
 from loadtests.trials.turn import Bench, LoadTrial, TrialSize
 from scenarios.gate_file import Effort, GateSettings
@@ -33,6 +34,7 @@ class Nodes:
     facts: Iterator[TableDifference]
     pairs: list[Pair] = field(default_factory=lambda: gate_pairs(count=60))
     sent_once: bool = True
+    are_traced: bool = True
     dead: str = ""
     fails: BaseException | None = None  # before the third pair
     done: list[str] = field(default_factory=list)
@@ -51,6 +53,9 @@ class Nodes:
     def filled(self, _: object) -> bool:
         self.done.append("fill")
         return self.sent_once
+
+    def traced(self, *_: object) -> TracedReads:
+        return TracedReads(counts={("r: rows read", "rows"): 48}, are_whole=self.are_traced)
 
     def compared(self, *_: object) -> tuple[TableDifference, ...]:
         self.done.append("compare")
@@ -78,6 +83,7 @@ def course(
     monkeypatch.setattr(bench, "_benches", nodes.benches)
     monkeypatch.setattr(bench, "touched", lambda *_: {("t: writes by replicas", "writes"): len(nodes.done)})
     monkeypatch.setattr(bench, "request_counts", lambda _: {})
+    monkeypatch.setattr(bench, "read_by_operation", nodes.traced)
     monkeypatch.setattr(bench, "fill", nodes.filled)
     monkeypatch.setattr(bench, "compare_facts", nodes.compared)
     monkeypatch.setattr(bench, "warm", lambda *_: dict.fromkeys(SideName, 1000.0))
@@ -103,7 +109,10 @@ def test_facts_are_compared_after_the_filling_and_after_the_last_pair(monkeypatc
     assert nodes.done == ["fill", "fill", "compare", f"{len(measured.pairs)} pairs", "compare"]
     assert measured.facts_at == "after the last pair" and looks[-1].is_final and not looks[-2].is_final
     assert len(looks) == len(measured.pairs) - METRICS_OF_PAIRS + 1
-    assert [each.chance for each in measured.counters] == [None]
+    assert [(each.name, each.baseline, each.candidate, each.chance) for each in measured.counters][1:] == [
+        ("r: rows read", 48, 48, None)
+    ]
+    assert measured.counters[0].chance is None
 
 
 def test_facts_that_differ_after_the_filling_end_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +125,12 @@ def test_facts_that_differ_after_the_filling_end_it_at_once(monkeypatch: pytest.
 
 def test_operations_that_were_sent_again_leave_no_counter_of_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     measured, _ = course(Nodes(facts=iter([SAME, SAME]), sent_once=False), monkeypatch)
-    assert [each.chance for each in measured.counters] == [Chance.SENT_AGAIN]
+    assert [each.chance for each in measured.counters] == [Chance.SENT_AGAIN, None]
+
+
+def test_reads_that_were_not_all_traced_leave_no_counter_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, _ = course(Nodes(facts=iter([SAME, SAME]), are_traced=False), monkeypatch)
+    assert [each.chance for each in measured.counters] == [None, Chance.UNTRACED]
 
 
 def test_pairs_and_minutes_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_what_chance_touches_is_no_evidence(
     replicas: tuple[int, int], was_sent_once: bool, writes: tuple[int, int], touched: list[Chance | None]
 ) -> None:
     found = counters_of({REQUESTS: 9, WRITES: writes[0], READS: 5}, {REQUESTS: 9, WRITES: writes[1], READS: 6})
-    counted = countable(found, replicas, was_sent_once=was_sent_once)
+    counted = countable(found, replicas, was_sent_once=was_sent_once, were_traced=True)
     assert [each.name for each in counted] == ["a: requests", "t: reads by replicas", "t: writes by replicas"]
     assert [each.chance for each in counted] == touched
     assert [(each.baseline, each.candidate) for each in counted] == [
@@ -69,3 +69,12 @@ def test_what_chance_touches_is_no_evidence(
         (5, 6),
         writes,
     ]  # kept as they were counted
+
+
+@pytest.mark.parametrize("was_sent_once", [True, False])
+def test_rows_that_traces_tell_are_exact_where_all_reads_were_traced(was_sent_once: bool) -> None:
+    """Sent again, a write writes the same rows."""
+    found = counters_of({("a: rows read", "rows"): 480}, {("a: rows read", "rows"): 960, ("a: t", "tombstones"): 1})
+    for were_traced, chance in ((True, None), (False, Chance.UNTRACED)):
+        counted = countable(found, (1, 1), was_sent_once=was_sent_once, were_traced=were_traced)
+        assert [each.chance for each in counted] == [chance, chance]

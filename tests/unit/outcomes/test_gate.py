@@ -154,7 +154,7 @@ def test_a_counter_that_grew_fails_and_one_that_fell_does_not() -> None:
 def test_a_counter_that_chance_touches_is_no_regression_and_is_told() -> None:
     given = measured()
     counted = counters_of({("t: writes by replicas", "writes"): 100}, {("t: writes by replicas", "writes"): 101})
-    given.counters = countable(counted, (1, 1), was_sent_once=False)
+    given.counters = countable(counted, (1, 1), was_sent_once=False, were_traced=True)
     found = answered(given)
     assert found.answer is GateAnswer.PASS
     (told,) = (sentence for sentence in found.not_seen if "held against nothing" in sentence)
