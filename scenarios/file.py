@@ -56,7 +56,7 @@ _WITHOUT_VALUE = ("missing", "too_short", "too_long", "tuple_type", "dict_type",
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
     """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
     if not path.exists():
-        path = _shipped(path)
+        path = shipped_file(path)
     scenario = load_scenario(path)
     return scenario if seed is None else with_seed(scenario, seed)
 
@@ -75,24 +75,29 @@ def load_scenario(path: Path) -> Scenario:
 
 def shipped_scenarios() -> dict[str, Scenario]:
     """The scenarios that ship, by name, in alphabetical order."""
-    return {path.stem: load_scenario(path) for path in sorted(_FOLDER.glob("*.toml"))}
+    return {name: load_scenario(path) for name, path in sorted(_shipped_files().items())}
+
+
+def _shipped_files() -> dict[str, Path]:
+    """The files of the scenarios that ship, by name: those of `faults/` are named like any other."""
+    return {path.stem: path for folder in (_FOLDER, _FOLDER / "faults") for path in folder.glob("*.toml")}
 
 
 def new_scenario_text(name: str, shipped: str | None = None) -> str:
     """The text of a new scenario file: commented, and valid as it is; or that of a shipped one. Raises ScenarioError."""
     if shipped is not None:
-        return _shipped(Path(shipped)).read_text(encoding="utf-8")
+        return shipped_file(Path(shipped)).read_text(encoding="utf-8")
     text = (_FOLDER / "templates" / "new.toml").read_text(encoding="utf-8")
     shown = "".join(letter for letter in name if letter.isprintable() and letter not in '"\\')[:NAME_READ_MAX]
     return text.replace("NAME", shown or "mine")
 
 
-def _shipped(name: Path) -> Path:
+def shipped_file(name: Path) -> Path:
     """The file of a shipped scenario. Raises ScenarioError, with all their names, when there is none."""
-    path = _FOLDER / f"{name.name}.toml"
-    if name.parent == Path() and path.exists():
-        return path
-    names = sorted(each.stem for each in _FOLDER.glob("*.toml"))
+    files = _shipped_files()
+    if name.parent == Path() and name.name in files:
+        return files[name.name]
+    names = sorted(files)
     close = get_close_matches(name.name.removesuffix(".toml")[:NAME_READ_MAX], names, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     there = f"`ls {name.parent}` shows what is there; " if name.parent != Path() and name.parent.is_dir() else ""

@@ -44,6 +44,7 @@ from scenarios.parts.estate import (
     Tariffs,
     Wan,
 )
+from scenarios.parts.faults import FAULTS_MAX, Fault, require_faults
 from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
@@ -320,6 +321,9 @@ class Scenario(Part):
     store: Store = Store()
     topology: Topology
     run: Run
+    faults: tuple[Fault, ...] = Field(
+        default=(), max_length=FAULTS_MAX, description="what breaks while the storm goes on, of local nodes"
+    )
     slo: tuple[Objective, ...] = ()
     published: tuple[Published, ...] = Field(
         default=(), max_length=PUBLISHED_MAX, description="figures that a simulation is held against"
@@ -382,6 +386,11 @@ class Scenario(Part):
         if len({campaign.name for campaign in self.campaigns}) != len(self.campaigns):
             raise ValueError("two campaigns have the same name")
         require_counted(self.published, self.estate.fuels)
+        return self
+
+    @model_validator(mode="after")
+    def _breaks_what_is_there(self) -> Self:
+        require_faults(self.faults, self.topology.dcs, self.run.wall_s)
         return self
 
     @model_validator(mode="after")
@@ -534,3 +543,9 @@ def _sentence(origin: str, detail: Any) -> str:
 def with_seed(scenario: Scenario, seed: int) -> Scenario:
     """The scenario with another seed."""
     return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})
+
+
+def require_no_faults(scenario: Scenario, what: str) -> None:
+    """Raises ScenarioError for a scenario with faults: `what` compares or searches, and measures an unbroken cluster."""
+    if scenario.faults:
+        raise ScenarioError(f"faults: {what} is of an unbroken cluster; leave out [[faults]], or use `meterstorm run`")

@@ -33,12 +33,12 @@ def shows(topology: Topology, dc: Dc, write: ConsistencyLevel, read: Consistency
 
     They have when they are more than there are: in all data centres, or of this one alone.
     """
-    in_all = _answers(topology, dc, write) + _answers(topology, dc, read)
+    in_all = answers(topology, dc, write) + answers(topology, dc, read)
     of_dc = _answers_of(topology, dc, write) + _answers_of(topology, dc, read)
     return in_all > topology.replica_count or of_dc > dc.rf
 
 
-def _answers(topology: Topology, dc: Dc, level: ConsistencyLevel) -> int:
+def answers(topology: Topology, dc: Dc, level: ConsistencyLevel) -> int:
     """How many replicas answer, in all data centres together, at least."""
     match level:
         case ConsistencyLevel.LOCAL_ONE:
@@ -63,4 +63,4 @@ def _answers_of(topology: Topology, dc: Dc, level: ConsistencyLevel) -> int:
         case ConsistencyLevel.LOCAL_QUORUM | ConsistencyLevel.EACH_QUORUM:
             return dc.rf // 2 + 1
         case _:
-            return max(_answers(topology, dc, level) - (topology.replica_count - dc.rf), 0)
+            return max(answers(topology, dc, level) - (topology.replica_count - dc.rf), 0)

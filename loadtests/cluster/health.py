@@ -15,6 +15,8 @@ POLL_S = 0.1
 SERVES_S_MAX = 280.0  # 6 s on an idle machine; a hundred was seen on a busy one, and a node that died is seen at once
 AGREES_S_MAX = 120.0
 MISSED_S_MAX = 120.0  # a drained node says that it leaves; one that says nothing is missed after some twenty seconds
+ANSWERS_S_MAX = 1.0
+_OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])  # version 4, no flags, stream 0, OPTIONS, no body
 GOSSIP = "SELECT address, status_with_port, rpc_ready FROM system_views.gossip_info"
 
 
@@ -38,6 +40,17 @@ def wait_serving(nodes: Sequence[NodeProcess], progress: Callable[[str], None]) 
         time.sleep(POLL_S)
 
 
+def wait_answering(nodes: Sequence[NodeProcess]) -> None:
+    """As `wait_serving`, until each answers a request: a process that is held up has its connections taken by the kernel."""
+    wait_serving(nodes, lambda _: None)
+    deadline = time.monotonic() + SERVES_S_MAX
+    for node in nodes:
+        while not answers(node.spec.address):
+            node.require_alive()
+            if time.monotonic() > deadline:
+                raise HarnessError(f"node {node.spec.name} takes connections and answers none; see {node.folder}")
+
+
 def wait_agreeing(nodes: Sequence[NodeProcess], endpoint: Endpoint) -> None:
     """Wait until every node sees all nodes as members of the ring. Raises HarnessError when they do not come to it."""
     deadline = time.monotonic() + AGREES_S_MAX
@@ -58,6 +71,17 @@ def wait_missed(watch: LivenessWatch, gone: Sequence[NodeProcess]) -> None:
             names = ", ".join(sorted(behind))
             raise HarnessError(f"{names} still take stopped nodes for running after {MISSED_S_MAX:.0f} s")
         time.sleep(POLL_S)
+
+
+def answers(address: str) -> bool:
+    """Does a node answer a request of the native protocol within ANSWERS_S_MAX?"""
+    try:
+        with socket.create_connection((address, NATIVE_PORT), ANSWERS_S_MAX) as connection:
+            connection.settimeout(ANSWERS_S_MAX)
+            connection.sendall(_OPTIONS)
+            return connection.recv(1) != b""
+    except OSError:
+        return False
 
 
 def _accepts(address: str) -> bool:

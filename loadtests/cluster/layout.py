@@ -6,6 +6,7 @@ collision, every node owns the same share, and a run's replicas are where they w
 
 from dataclasses import dataclass
 
+from scenarios.parts.faults import node_names
 from scenarios.spec import Topology
 
 TOKENS_PER_NODE = 8
@@ -30,11 +31,12 @@ def lay_out(topology: Topology, addresses: tuple[str, ...]) -> tuple[NodeSpec, .
     """The nodes of `topology`, DC by DC, on `addresses` in their order. The first node of each DC is a seed."""
     assert len(addresses) == topology.node_count
     nodes: list[NodeSpec] = []
+    names = node_names(topology.dcs)
     for dc_index, dc in enumerate(topology.dcs):
         for index in range(dc.nodes):
             nodes.append(
                 NodeSpec(
-                    name=f"{dc.name}-{index + 1}",
+                    name=names[dc.name][index],
                     dc=dc.name,
                     address=addresses[len(nodes)],
                     is_seed=index == 0,

@@ -22,6 +22,7 @@ from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.errors import HarnessError
+from scenarios.parts.faults import FaultKind
 from scenarios.spec import Topology
 
 DATA_FOLDERS = ("data", "commitlog", "hints", "saved_caches", "cdc", "tmp")
@@ -52,6 +53,7 @@ class LocalCluster:
         self._stopped = False
         self._all = [NodeProcess(spec, folder / spec.name) for spec in lay_out(record.topology, block.addresses)]
         self._processes = list(self._all)  # those that are meant to run
+        self._broken: set[str] = set()  # names of those that a fault of ours holds down
 
     @classmethod
     def start(
@@ -168,14 +170,56 @@ class LocalCluster:
         )
 
     def require_alive(self) -> None:
-        """Raise HarnessError, with the last errors of its log, when a node has died."""
-        for process in self._processes:
+        """Raise HarnessError, with the last errors of its log, when a node has died by itself."""
+        for process in self._unbroken():
             process.require_alive()
 
     @property
     def dead_dcs(self) -> set[str]:
         """The DCs that have lost a node which was meant to run."""
-        return {process.spec.dc for process in self._processes if not process.is_alive}
+        return {process.spec.dc for process in self._unbroken() if not process.is_alive}
+
+    def _unbroken(self) -> list[NodeProcess]:
+        """Those that no fault of the bench's own holds down."""
+        return [process for process in self._processes if process.spec.name not in self._broken]
+
+    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
+        """Let a fault befall some nodes, which are meant to come back: `heal_nodes` undoes it. Nobody waits for the others.
+
+        Raises HarnessError when a node is gone before it, or does not end.
+        """
+        chosen, _ = self._split(names)
+        for process in chosen:
+            process.require_alive()
+        self._broken.update(names)
+        if kind is FaultKind.PAUSE:
+            for process in chosen:
+                process.pause()
+        else:
+            stop_all(chosen, drain=kind is FaultKind.STOP)
+
+    def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
+        """Undo a fault; returns when the nodes answer, and all that no other fault holds down see one another.
+
+        Raises HarnessError when one does not come back.
+        """
+        chosen, _ = self._split(names)
+        if kind is FaultKind.PAUSE:
+            for process in chosen:
+                process.resume()
+        else:
+            java = find_java()
+            for process in chosen:
+                process.launch(java.path)
+        health.wait_answering(chosen)
+        self._broken.difference_update(names)
+        unbroken = self._unbroken()
+        health.wait_agreeing(unbroken, self.endpoint(unbroken[0].spec.dc))
+
+    def silent(self, names: Collection[str]) -> set[str]:
+        """Those of these nodes that answer no CQL."""
+        chosen, _ = self._split(names)
+        return {process.spec.name for process in chosen if not health.answers(process.spec.address)}
 
     def stop(self, keep: bool | None = None) -> None:
         """End all nodes and wait till they are gone; a second call does nothing.

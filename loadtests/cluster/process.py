@@ -1,5 +1,6 @@
 """One node as a child process: written out, launched on its tether, watched, stopped."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -127,6 +128,15 @@ class NodeProcess:
         """SIGKILL, without waiting."""
         if self.is_alive:
             self._process.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP: its connections stay open, and nothing is answered until `resume`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT; of a node that is gone nothing."""
+        if self.is_alive:
+            self._process.send_signal(signal.SIGCONT)
 
     def wait_gone(self, timeout_s: float) -> bool:
         """Whether the process has ended within `timeout_s` [s]; its ending is collected."""

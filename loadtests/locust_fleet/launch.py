@@ -17,6 +17,7 @@ from loadtests import interrupts
 from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
+from loadtests.faults.injection import FaultInjection
 from loadtests.locust_fleet.record import StormRecord
 from loadtests.monitoring.live import Recent, cores_of
 from loadtests.monitoring.node_sampling import NodeSampling
@@ -58,6 +59,7 @@ def storm_under_locust(
     *,
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
+    faults: FaultInjection | None = None,
 ) -> StormResult:
     """As `loadtests.storm.coordinator.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of
     the run's `folder`, whose resolved scenario and profile the workers read.
@@ -72,7 +74,7 @@ def storm_under_locust(
         try:
             with interrupts.held():  # no Locust is started that is not ended
                 process = _start(command, folder)
-            with BesideStorm(experiment, of_locust) as beside:
+            with BesideStorm(experiment, of_locust, faults) as beside:
                 is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
         finally:

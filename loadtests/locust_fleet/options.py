@@ -12,8 +12,8 @@ from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.locust_fleet.messages import SHARDS_MAX
 from loadtests.locust_fleet.secret import SECRET_VARIABLE
 from loadtests.workload.experiment import Experiment
-from scenarios import spec
-from scenarios.spec import Scenario, ScenarioError, load_scenario
+from scenarios.file import shipped_file
+from scenarios.spec import Scenario, ScenarioError, load_scenario, require_no_faults
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 
@@ -93,9 +93,11 @@ def add_arguments(parser: Any) -> None:
 def fleet_options(given: Namespace) -> FleetOptions:
     """The options as given. Raises ScenarioError, one sentence, for what the user can mend."""
     path = Path(given.scenario)
-    if not path.exists() and path.parent == Path():
-        path = Path(spec.__file__).parent / f"{path.name}.toml"
+    if not path.exists():
+        path = shipped_file(path)
     scenario = load_scenario(path)
+    if not given.stored_profile:  # of a run, which makes the faults itself
+        require_no_faults(scenario, "a storm that Locust begins by itself")
     workers = given.processes or (given.expect_workers if given.master else 1)
     shard_count = given.shards or workers
     if not 1 <= shard_count <= SHARDS_MAX:

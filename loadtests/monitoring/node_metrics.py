@@ -105,14 +105,18 @@ class NodeSampler:
     """Samples of the nodes of a local cluster, each of the time since the sample before."""
 
     def __init__(self, cluster: LocalCluster) -> None:
-        self._watched = [_watch(node) for node in cluster.nodes]
+        self._cluster = cluster
+        self._watched = {node.name: _watch(node) for node in cluster.nodes}
 
     def sample(self, second: int) -> list[NodeSample]:
-        """One sample of each node that lives, under the name of `second`."""
+        """One sample of each node that lives, under the name of `second`; of one that was started again from its second on."""
         samples = []
-        for watched in self._watched:
+        for node in self._cluster.nodes:
             try:
-                if watched.process.status() != psutil.STATUS_ZOMBIE:  # died, and its exit code was not asked for yet
+                watched = self._watched[node.name]
+                if watched.node.pid != node.pid:
+                    self._watched[node.name] = _watch(node)
+                elif watched.process.status() != psutil.STATUS_ZOMBIE:  # died, and its exit code was not asked for yet
                     samples.append(_sample(watched, second))
             except psutil.NoSuchProcess:
                 continue

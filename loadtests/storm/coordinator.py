@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.errors import HarnessError, how_it_ended, last_words
+from loadtests.faults.injection import FaultInjection
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, wall_s_of
@@ -81,17 +82,19 @@ def storm(
     shard_count: int,
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
+    faults: FaultInjection | None = None,
 ) -> StormResult:
     """Send the scenario's whole trace and write `history/` and `ledger/` of the run's `folder`.
 
     sample_nodes: asked once a second, with that second, for samples of the nodes. live: told a few times a second.
+    faults: made while it goes on, and healed before it returns.
     Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
     what was recorded until then stays.
     """
     with _Shards(experiment, folder, shard_count) as shards:
         try:
             shards.launch()
-            with BesideStorm(experiment, folder) as beside:
+            with BesideStorm(experiment, folder, faults) as beside:
                 return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()

@@ -1,4 +1,4 @@
-"""What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, the nodes' sampling."""
+"""What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, faults."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -12,6 +12,7 @@ from loadtests.backend.back_office import BackOfficeResult, compile_kernels, run
 from loadtests.backend.command_gateway import GatewayResult, run_gateway
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.errors import HarnessError
+from loadtests.faults.injection import FaultInjection
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.workload.experiment import Experiment
@@ -28,8 +29,9 @@ class BesideStorm:
     folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each.
     """
 
-    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, faults: FaultInjection | None = None) -> None:
         scenario = experiment.scenario
+        self._faults = faults
 
         def carry_out(bench: _Bench) -> GatewayResult:
             return run_gateway(experiment, zero_ns=bench.zero_ns, log=bench.log, stop=bench.stop)
@@ -61,6 +63,8 @@ class BesideStorm:
     def __enter__(self) -> Self:
         if self._has_office:
             compile_kernels(self._estate)  # while the senders compile theirs, and before anybody's clock runs
+        if self._faults is not None:
+            self._open.enter_context(self._faults)
         self._open.enter_context(self._gateway)
         self._open.enter_context(self._office)
         return self
@@ -72,16 +76,22 @@ class BesideStorm:
 
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""
+        if self._faults is not None:
+            self._faults.start(zero_ns)
         self._gateway.start(zero_ns)
         self._office.start(zero_ns)
 
     def wait(self) -> None:
-        """The shards are done: until these are, too."""
+        """The shards are done: until these are, too. What is broken is healed before the last work is done on it."""
+        if self._faults is not None:
+            self._faults.wait()
         self._gateway.wait()
         self._office.wait()
 
     def stop(self) -> None:
-        """Leave what is open."""
+        """Leave what is open, and heal what is broken."""
+        if self._faults is not None:
+            self._faults.stop()
         self._gateway.stop()
         self._office.stop()
 
@@ -94,7 +104,8 @@ class BesideStorm:
     @property
     def trouble(self) -> tuple[str, ...]:
         """Why one of them could not go on, if so."""
-        return self._gateway.trouble + self._office.trouble
+        of_faults = () if self._faults is None else self._faults.trouble
+        return of_faults + self._gateway.trouble + self._office.trouble
 
 
 def histories_beside(history: Path) -> list[Path]:

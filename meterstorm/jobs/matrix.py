@@ -18,7 +18,7 @@ from reports.matrix.page import write_matrix_report
 from reports.results.matrix import MatrixResults
 from reports.results.parts import Machine
 from scenarios.domain import ConsistencyLevel
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, require_no_faults
 from store.ports import StoreError
 from store.schemas import schema_of
 
@@ -51,6 +51,7 @@ def matrix(
     the user can mend in the scenario or the arguments, HarnessError when nothing can be hosted or nothing could be measured.
     """
     schema_of(scenario)  # refused before anything is started
+    require_no_faults(scenario, "a matrix")
     progress = progress or Silent()
     started = datetime.now(UTC)
     room = room or Room(processors=processor_count(), memory_mib=available_memory_mib())

@@ -28,7 +28,7 @@ from reports.results.tournament import LateRanking, PriceListResult, TournamentR
 from reports.tournament.page import write_tournament_report
 from scenarios.design_folder import YEARS
 from scenarios.server_prices import ServerPrices
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, require_no_faults
 from scenarios.texts.wording import percent
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.ports import StoreError
@@ -65,6 +65,7 @@ def tournament(
     Ctrl-C ends it early: what was measured is written. Raises ScenarioError for what the user can mend, HarnessError or
     StoreError when the machine or a node can't go on before a round was measured.
     """
+    require_no_faults(scenario, "a tournament")
     progress = progress or Silent()
     entrants = entrants_of(scenario, variants, years)
     if late:

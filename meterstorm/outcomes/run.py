@@ -9,6 +9,7 @@ from loadtests.audit.tables import AuditReport
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.cluster.machine import fingerprint
+from loadtests.faults.injection import FaultCourse
 from loadtests.locust_fleet.journeys import JourneyPage
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
@@ -20,6 +21,7 @@ from reports.results.run import (
     AuditResult,
     CommandsResult,
     DcAudit,
+    FaultResult,
     FleetResult,
     GeneratorResult,
     OfficeResult,
@@ -30,6 +32,7 @@ from reports.results.run import (
     TableAudit,
     Undone,
 )
+from reports.run.fault_effects import with_effects
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
 from reports.verdict.auditable import StoredData
 from reports.verdict.generator_validity import Waiting, waiting_of
@@ -128,6 +131,21 @@ def profile_import(estate: EstateModel) -> ProfileImport | None:
     )
 
 
+def fault_result(course: FaultCourse) -> FaultResult:
+    """A fault as it came, without its effects."""
+    return FaultResult(
+        kind=course.fault.kind,
+        target=course.fault.target,
+        nodes=course.nodes,
+        at_s=course.fault.at_s,
+        for_s=course.fault.for_s,
+        begun_s=course.begun_s,
+        effective_s=course.effective_s,
+        healed_s=course.healed_s,
+        back_s=course.back_s,
+    )
+
+
 def assemble_results(
     scenario: Scenario,
     run_folder: Path,
@@ -139,6 +157,7 @@ def assemble_results(
     where: str,
     profile: ProfileImport | None,
     trouble: Sequence[str],
+    faults: Sequence[FaultCourse] = (),
     fleet: FleetResult | None = None,
     are_nodes_killed: bool = False,
     data: StoredData = StoredData.KEPT,
@@ -172,6 +191,12 @@ def assemble_results(
         audit=None,
         commands=commands_result(stormed.commands) if stormed else None,
         back_office=office_result(stormed.office) if stormed else None,
+        faults=with_effects(
+            [fault_result(course) for course in faults],
+            history,
+            warm_up_s=scenario.run.warm_up_s,
+            closed_loop=closed_loop_of(history.operations, scenario),
+        ),
         fleet=fleet,
         profile=profile,
         trouble=(*trouble, *(stormed.trouble if stormed else ())),

@@ -15,6 +15,7 @@ from reports.results.parts import Check, ResultsPart, TopologyResult, Verdict
 from scenarios.calendar import GREAT_BRITAIN
 from scenarios.domain import CommandState
 from scenarios.parts.estate import TimeZone
+from scenarios.parts.faults import FaultKind
 
 NOT_SENT = "not_sent"
 CUT_OFF_KINDS = ("not_drained", NOT_SENT)  # kinds of error by which the bench itself ends an operation
@@ -246,6 +247,34 @@ class OfficeResult(ResultsPart):
     behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
 
 
+class FaultEffect(ResultsPart):
+    """What an operation showed of a fault, from its beginning to that of the next one, or the storm's end."""
+
+    failed: NonNegativeInt = Field(description="ended certainly not applied")
+    indeterminate: NonNegativeInt = Field(description="ended without anybody knowing")
+    first_error_s: NonNegativeInt | None = Field(description="the first second with either; None: there was none")
+    last_error_s: NonNegativeInt | None
+    error_seconds: NonNegativeInt = Field(description="seconds with either")
+    p99_before_ms: NonNegativeFloat | None = Field(description="of responses after the warm-up, up to the fault")
+    p99_during_ms: NonNegativeFloat | None = Field(description="until its nodes were back")
+    p99_after_ms: NonNegativeFloat | None = Field(description="from then on")
+
+
+class FaultResult(ResultsPart):
+    """One of the scenario's faults, as it came: instants are wall time of the storm [s]. None: it did not come to that."""
+
+    kind: FaultKind
+    target: str
+    nodes: tuple[str, ...]
+    at_s: NonNegativeFloat = Field(description="when it was to begin")
+    for_s: NonNegativeFloat
+    begun_s: NonNegativeFloat | None
+    effective_s: NonNegativeFloat | None = Field(description="none of its nodes answered any more")
+    healed_s: NonNegativeFloat | None = Field(description="its healing began")
+    back_s: NonNegativeFloat | None = Field(description="its nodes answered again, and all saw one another")
+    effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
+
+
 class FleetResult(ResultsPart):
     """Locust's part: what `--workers` and `--customers` were."""
 
@@ -308,6 +337,7 @@ class Results(MeasuredResults):
     audit: AuditResult | None
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
+    faults: tuple[FaultResult, ...] = ()
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")

@@ -37,17 +37,30 @@ WIDE = Size(width_px=940, height_px=340)
 NARROW = Size(width_px=360, height_px=310)  # what a wide figure becomes on a phone
 PANEL = Size(width_px=425, height_px=238)
 BAD_DASHES = (3.0, 1.2)
+FAULT_DASHES = (2.0, 2.0)
+FAULT_ROWS = 2  # names of faults that follow each other closely stand below one another
+GLYPH_WIDTH = 0.6  # of a letter, of the font's size
 TRIANGLE_PX = 8
 KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultBand:
+    """While a fault lasted, from its beginning until its nodes were back [s]."""
+
+    name: str
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The wall time that figures over time share; `warm_up_s` of it is shaded."""
+    """The wall time that figures over time share; `warm_up_s` of it is shaded, and the faults stand out."""
 
     length_s: int
     warm_up_s: float
     pace: Pace
+    faults: tuple[FaultBand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +112,7 @@ def draw_load(load: Load, span: Span, size: Size) -> Figure:
         if load.bad.any():
             bad = np.where(load.bad > 0, load.bad, np.nan)  # a line along zero would be read as trouble
             axes.step(*_stairs(load.bins, bad), where="post", color=light("fail"), linewidth=1.5, dashes=BAD_DASHES)
-        time_axis(axes, span.length_s, span.warm_up_s, size)
+        _time_axis(axes, span, size)
         value_axis(axes, "operations/s")
         axes.set_ylim(top=1.12 * max(float(load.offered.max()), float(load.ok.max()), 1.0))
         simulated_axis(axes, span.pace, size)
@@ -123,7 +136,7 @@ def draw_latency_over_time(
         for name, width in (("p50", 2.4), ("p95", 1.8), ("p99", 1.5)):
             axes.plot(middles, getattr(course, name), color=light(name), linewidth=width)
             _lone_points(axes, middles, getattr(course, name), name)
-        time_axis(axes, span.length_s, span.warm_up_s, size)
+        _time_axis(axes, span, size)
         value_axis(axes, f"{label} [ms], logarithmic", log=True)
         if range_ms is not None:
             axes.set_ylim(*range_ms)
@@ -186,11 +199,32 @@ def draw_courses(
                 linewidth=1.4,
                 drawstyle="steps-mid" if whole else "default",
             )
-        time_axis(axes, span.length_s, span.warm_up_s, size)
+        _time_axis(axes, span, size)
         value_axis(axes, label, whole=whole)
         entries = [key_line(group, series(index), dashes(index)) for group, index in groups.items()]
         key(axes, entries, size, column_count=len(entries) if beside else 4, right=beside)
         return figure_of(axes)
+
+
+def _time_axis(axes: Axes, span: Span, size: Size) -> None:
+    """Wall time along the bottom, with the warm-up and the faults as bands."""
+    time_axis(axes, span.length_s, span.warm_up_s, size)
+    for index, band in enumerate(span.faults):
+        axes.axvspan(band.from_s, band.until_s, color=light("fail-tint"), linewidth=0, zorder=0)
+        for edge_s in (band.from_s, band.until_s):
+            axes.axvline(edge_s, color=light("fail"), linewidth=0.8, dashes=FAULT_DASHES, zorder=1)
+        if len(band.name) * FONT_SMALL_PX * GLYPH_WIDTH < (band.until_s - band.from_s) / span.length_s * size.width_px:
+            axes.annotate(
+                band.name,  # a band that has no room for its name has it in the table alone
+                ((band.from_s + band.until_s) / 2, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, -5 - FONT_SMALL_PX * (index % FAULT_ROWS)),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=FONT_SMALL_PX,
+                color=light("fail"),
+            )
 
 
 def limit_texts(limits: Sequence[ObjectiveLimit]) -> dict[float, str]:

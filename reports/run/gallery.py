@@ -12,9 +12,11 @@ from loadtests.recording.history import RunHistory
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.axes import Size
 from reports.drawing.svg import Rendered, render
+from reports.results.run import FaultResult
 from reports.run.figures import (
     NARROW,
     WIDE,
+    FaultBand,
     Load,
     NamedCourse,
     NamedCurve,
@@ -76,7 +78,9 @@ class Gallery:
             each.rendered.write(folder)
 
 
-def run_gallery(history: RunHistory, scenario: Scenario, closed_loop: Collection[str] = ()) -> Gallery:
+def run_gallery(
+    history: RunHistory, scenario: Scenario, closed_loop: Collection[str] = (), faults: Sequence[FaultResult] = ()
+) -> Gallery:
     """Draw everything that a history holds. closed_loop: operations of gateways and back office, which are no load."""
     if history.seconds.size == 0:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
@@ -85,6 +89,7 @@ def run_gallery(history: RunHistory, scenario: Scenario, closed_loop: Collection
         length_s=len(history.seconds),
         warm_up_s=scenario.run.warm_up_s,
         pace=scenario.pace,
+        faults=fault_bands(faults, len(history.seconds)),
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
@@ -96,6 +101,19 @@ def run_gallery(history: RunHistory, scenario: Scenario, closed_loop: Collection
         responses=tuple(_responses(responses, scenario, span)),
         lateness=_lateness(history, scenario, bins, span),
         nodes=tuple(_nodes(history, span)),
+    )
+
+
+def fault_bands(faults: Sequence[FaultResult], length_s: int) -> tuple[FaultBand, ...]:
+    """The faults that came, as figures over time draw them. Nodes that never came back are gone to the end."""
+    return tuple(
+        FaultBand(
+            name=f"{one.kind} {one.target}",
+            from_s=one.begun_s,
+            until_s=min(length_s if one.back_s is None else one.back_s, length_s),
+        )
+        for one in faults
+        if one.begun_s is not None and one.begun_s < length_s
     )
 
 

@@ -79,7 +79,7 @@ def write_report(run_folder: Path) -> None:
     Raises ScenarioError naming what the folder lacks.
     """
     run = read_run(run_folder)
-    gallery = run_gallery(run.history, run.scenario, run.results.closed_loop)
+    gallery = run_gallery(run.history, run.scenario, run.results.closed_loop, run.results.faults)
     gallery.write(RunFolder(run_folder).figures)
     RunFolder(run_folder).junit.write_text(junit_xml(run.results), encoding="utf-8")
     RunFolder(run_folder).report.write_text(report_html(run, gallery), encoding="utf-8")
@@ -123,7 +123,10 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         dcs_text=dcs_text,
         examples_note=_examples_note(len(examples)),
         certificate=certify(
-            results.generator, run.scenario.run.validity, waiting_of(results.operations, results.objectives)
+            results.generator,
+            run.scenario.run.validity,
+            waiting_of(results.operations, results.objectives),
+            has_faults=bool(run.scenario.faults),
         ),
         figure_text=figure_text,
         node_totals=node_totals(run.history.nodes),

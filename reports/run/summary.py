@@ -179,7 +179,7 @@ def summarise_generator(
         down_at_start=down_at_start,
         network_error_share=network_errors / attempts if network_errors is not None and attempts else None,
     )
-    certificate = certify(measured, scenario.run.validity, waiting)
+    certificate = certify(measured, scenario.run.validity, waiting, has_faults=bool(scenario.faults))
     return measured.model_copy(update={"valid": timing_is_valid(certificate), "certificate": certificate})
 
 

@@ -78,7 +78,9 @@ def judge(
     undone: what the bench left undone; unfolded: tables that can't be judged before it has folded the revised days.
     data: where the run's data are, which says whether an audit can be advised.
     """
-    certificate = certify(generator, scenario.run.validity, waiting_of(operations, objectives))
+    certificate = certify(
+        generator, scenario.run.validity, waiting_of(operations, objectives), has_faults=bool(scenario.faults)
+    )
     timing_valid = timing_is_valid(certificate)
     generator_checks = [check_of(row) for row in certificate]
     if not generator.valid and timing_valid:

@@ -22,6 +22,7 @@ from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.supervisor import ClusterPhase, SupervisorState
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
+from scenarios.parts.faults import FaultKind
 from scenarios.spec import Dc, Topology
 
 ONE_NODE = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
@@ -144,6 +145,11 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
         driver, session = connect(again.endpoint())
         assert [row.id for row in session.execute("SELECT id FROM k.t")] == [7]
         driver.shutdown()
+        again.break_nodes(FaultKind.KILL, ["north-1"])
+        again.require_alive()  # nobody is surprised
+        assert again.silent(["north-1"]) == {"north-1"} and jvms_of(tmp_path) == []
+        again.heal_nodes(FaultKind.KILL, ["north-1"])
+        assert again.silent(["north-1"]) == set()
         psutil.Process(again.nodes[0].pid).kill()
         wait_until("the node's end is seen", lambda: has_died(again))
         with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):

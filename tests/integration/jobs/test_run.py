@@ -72,6 +72,15 @@ warm_nodes_s = 0
 """
 
 
+NODE_HELD_UP = """
+[[faults]]
+kind = "pause"
+target = "north"
+at_s = 5.0
+for_s = 50.0
+"""
+
+
 def small_text(keyspace: str) -> str:
     """The small scenario; of its local days, of 46 and of 48 half-hours, one tariff has a price for each."""
     small = SMALL.format(night_saver=NIGHT_SAVER.format(share=0.3), half_hours=prices_of_days((46, 48)))
@@ -357,8 +366,10 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    """Nor does it while the only node is held up by a fault of the scenario, which Ctrl-C heals first."""
     text = small_text("meterstorm").replace("wall_s = 8", "wall_s = 60")
-    (tmp_path / "small.toml").write_text(text.replace(', { name = "south", nodes = 1, rf = 1 }', ""))
+    text = text.replace(', { name = "south", nodes = 1, rf = 1 }', "") + NODE_HELD_UP
+    (tmp_path / "small.toml").write_text(text)
     run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
     await_line(run, "60 s:", 200)
     time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
@@ -371,3 +382,6 @@ def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path
         assert results.verdict is Verdict.INCONCLUSIVE
         assert any("interrupted" in reason for reason in results.reasons)
         assert results.audit is not None and results.audit.acknowledged > 0 and results.audit.lost == 0
+        (held_up,) = results.faults
+        assert held_up.effective_s is not None and held_up.back_s is not None
+        assert 5.0 <= held_up.effective_s <= held_up.back_s < 55.0

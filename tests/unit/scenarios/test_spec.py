@@ -33,7 +33,11 @@ wall_s = 60
 IN_BRAZIL = 'time_zone = "America/Sao_Paulo"\n[topology]'  # its last summer time ended in February 2019
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted([*(ROOT / "scenarios").glob("*.toml"), *(ROOT / "scenarios" / "faults").glob("*.toml")]),
+    ids=lambda path: path.stem,
+)
 def test_a_shipped_scenario_is_sound_and_says_what_it_asks(path: Path) -> None:
     scenario = load_scenario(path)
     assert path.read_text().startswith("# Question: ")

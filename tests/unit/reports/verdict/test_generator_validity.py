@@ -226,3 +226,15 @@ def test_no_two_limits_say_the_same_whether_kept_or_broken() -> None:
     stalls = next(each for each in LIMITS if each.name == "stalls")
     assert stalls.good == "The load generator's event loop was not held up"
     assert stalls.bad == "The load generator's event loop was held up"
+
+
+@pytest.mark.parametrize("share", [0.3, 0.001, None])
+def test_connections_that_the_runs_own_faults_cut_make_it_no_doubt(share: float | None) -> None:
+    measured = generator(network_error_share=share)
+    alone = next(row for row in certify(measured, SCENARIO.run.validity) if row.name == "network")
+    broken = next(row for row in certify(measured, SCENARIO.run.validity, has_faults=True) if row.name == "network")
+    if share is None or share < 0.01:
+        assert broken == alone
+        return
+    assert (alone.outcome, broken.outcome) == (Verdict.INCONCLUSIVE, Verdict.PASS)
+    assert broken.sentence.startswith("Connections were lost: 30.0 % of the attempts") and "not told" in broken.sentence

@@ -1,0 +1,113 @@
+"""A scenario's faults, made on local nodes while a storm goes on: each begins on time, is seen to be real, and is healed.
+
+Rules that hold here: what was broken is healed however the storm ends; a fault that had no effect is told, since a run that
+lived through it has shown nothing.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from loadtests.errors import HarnessError
+from scenarios.parts.faults import DataCentre, Fault, FaultKind, nodes_of
+
+EFFECT_S_MAX = 10.0  # in which nodes that were broken must fall silent
+LOOK_EVERY_S = 0.05
+
+
+class Breakable(Protocol):
+    """What faults are made on: `loadtests.cluster.local.LocalCluster`."""
+
+    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    def silent(self, names: Collection[str]) -> set[str]: ...
+
+
+@dataclass(slots=True)
+class FaultCourse:
+    """What became of a fault, in wall time of the storm [s]. None: it did not come to that."""
+
+    fault: Fault
+    nodes: tuple[str, ...]
+    begun_s: float | None = None
+    effective_s: float | None = None  # none of its nodes answered any more
+    healed_s: float | None = None  # the healing began
+    back_s: float | None = None  # its nodes answered, and all saw one another
+    trouble: str | None = None  # a sentence
+
+
+class FaultInjection:
+    """Faults, each in a thread of its own; as a context manager it leaves nothing broken."""
+
+    def __init__(self, faults: Sequence[Fault], dcs: Sequence[DataCentre], nodes: Breakable) -> None:
+        self._nodes = nodes
+        self.courses = [FaultCourse(fault, nodes_of(fault, dcs)) for fault in faults]
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._zero_ns = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def start(self, zero_ns: int) -> None:
+        """Begin; `zero_ns` is the storm's start [monotonic]."""
+        self._zero_ns = zero_ns
+        for number, course in enumerate(self.courses):
+            thread = threading.Thread(target=self._carry_out, args=(course,), name=f"fault-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def wait(self) -> None:
+        """Until every fault is healed."""
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(0.2)  # in short: Ctrl-C is heard between
+
+    def stop(self) -> None:
+        """Begin no fault any more, and heal now what is broken; `wait` tells when that is done."""
+        self._stop.set()
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """Why a fault was not what the scenario says, in sentences."""
+        return tuple(course.trouble for course in self.courses if course.trouble is not None)
+
+    def _carry_out(self, course: FaultCourse) -> None:
+        fault = course.fault
+        self._stop.wait(max(fault.at_s - self._now_s(), 0.0))
+        if self._stop.is_set():
+            return
+        course.begun_s = self._now_s()
+        try:
+            try:
+                self._nodes.break_nodes(fault.kind, course.nodes)
+                self._await_effect(course)
+                self._stop.wait(max(fault.until_s - self._now_s(), 0.0))
+            finally:
+                course.healed_s = self._now_s()
+                self._nodes.heal_nodes(fault.kind, course.nodes)
+                course.back_s = self._now_s()
+        except HarnessError as error:
+            course.trouble = f"The {fault} went wrong: {error}."
+
+    def _await_effect(self, course: FaultCourse) -> None:
+        give_up_s = self._now_s() + min(EFFECT_S_MAX, course.fault.for_s)
+        while self._nodes.silent(course.nodes) != set(course.nodes):
+            if self._now_s() > give_up_s or self._stop.wait(LOOK_EVERY_S):
+                if not self._stop.is_set():
+                    course.trouble = f"The {course.fault} had no effect: its nodes went on answering."
+                return
+        course.effective_s = self._now_s()
+
+    def _now_s(self) -> float:
+        return (time.monotonic_ns() - self._zero_ns) / 1e9

@@ -1,0 +1,90 @@
+"""Faults on time, seen to be real, and healed whatever happens: on nodes that only note what befalls them."""
+
+import time
+from collections.abc import Collection
+
+import pytest
+
+from loadtests.errors import HarnessError
+from loadtests.faults.injection import FaultInjection
+from scenarios.parts.faults import Fault, FaultKind
+from scenarios.spec import Dc
+
+DCS = (Dc(name="north", nodes=3, rf=3),)
+
+
+class Nodes:
+    """Implements `loadtests.faults.injection.Breakable`. is_deaf: what befalls a node has no effect on it."""
+
+    def __init__(self, *, is_deaf: bool = False, never_back: bool = False) -> None:
+        self.done: list[tuple[str, FaultKind, tuple[str, ...]]] = []
+        self._down: set[str] = set()
+        self._is_deaf, self._never_back = is_deaf, never_back
+
+    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
+        self.done.append(("break", kind, tuple(names)))
+        self._down |= set() if self._is_deaf else set(names)
+
+    def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
+        self.done.append(("heal", kind, tuple(names)))
+        if self._never_back:
+            raise HarnessError("node north-1 does not serve CQL")
+        self._down -= set(names)
+
+    def silent(self, names: Collection[str]) -> set[str]:
+        return self._down & set(names)
+
+
+def fault(at_s: float = 0.05, for_s: float = 1.0, target: str = "north-1") -> Fault:
+    return Fault(kind=FaultKind.KILL, target=target, at_s=at_s, for_s=for_s)
+
+
+def carried_out(nodes: Nodes, *faults: Fault) -> FaultInjection:
+    with FaultInjection(faults, DCS, nodes) as injection:
+        injection.start(time.monotonic_ns())
+        injection.wait()
+    return injection
+
+
+def test_faults_begin_are_seen_and_are_healed_in_their_order() -> None:
+    nodes = Nodes()
+    injection = carried_out(nodes, fault(target="north-2", at_s=0.5), fault())
+    assert [(what, names) for what, _, names in nodes.done] == [
+        ("break", ("north-1",)),
+        ("break", ("north-2",)),
+        ("heal", ("north-1",)),
+        ("heal", ("north-2",)),
+    ]
+    for course in injection.courses:
+        begun, effective, healed, back = course.begun_s, course.effective_s, course.healed_s, course.back_s
+        assert begun is not None and effective is not None and healed is not None and back is not None
+        assert course.fault.at_s <= begun <= effective <= healed <= back
+        assert healed >= course.fault.until_s
+    assert injection.trouble == ()
+
+
+def test_a_fault_without_effect_is_told_and_healed_all_the_same() -> None:
+    nodes = Nodes(is_deaf=True)
+    injection = carried_out(nodes, fault())
+    assert injection.trouble == ("The kill of north-1 from 0.05 s for 1 s had no effect: its nodes went on answering.",)
+    assert injection.courses[0].effective_s is None
+    assert [what for what, _, _ in nodes.done] == ["break", "heal"]
+
+
+def test_nodes_that_do_not_come_back_are_told() -> None:
+    injection = carried_out(Nodes(never_back=True), fault())
+    assert injection.trouble == (
+        "The kill of north-1 from 0.05 s for 1 s went wrong: node north-1 does not serve CQL.",
+    )
+    assert injection.courses[0].back_s is None and injection.courses[0].healed_s is not None
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_storm_that_is_left_leaves_nothing_broken(is_begun: bool) -> None:
+    nodes = Nodes()
+    with FaultInjection([fault(at_s=0.0 if is_begun else 600.0, for_s=600.0)], DCS, nodes) as injection:
+        injection.start(time.monotonic_ns())
+        while is_begun and injection.courses[0].effective_s is None:
+            time.sleep(0.01)
+    assert [what for what, _, _ in nodes.done] == (["break", "heal"] if is_begun else [])
+    assert nodes.silent(["north-1"]) == set() and injection.trouble == ()

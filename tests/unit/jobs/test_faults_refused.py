@@ -1,0 +1,37 @@
+"""Where a scenario's faults can't be made they are refused in words, before anything is started."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+import meterstorm
+from loadtests.cluster.connect import Endpoint
+from loadtests.locust_fleet.options import fleet_options
+from scenarios.file import shipped_scenarios
+from scenarios.spec import ScenarioError
+
+BROKEN = shipped_scenarios()["node_killed"]
+ELSEWHERE = Endpoint(contact_points=("203.0.113.1",), local_dc="north")
+
+
+def test_an_existing_clusters_nodes_are_not_broken(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"on local nodes alone.*leave out --contact-points"):
+        meterstorm.run(BROKEN, tmp_path / "run", endpoint=ELSEWHERE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_gateways_of_commands_and_faults_exclude_each_other(tmp_path: Path) -> None:
+    with_campaigns = BROKEN.model_copy(update={"campaigns": shipped_scenarios()["smoke"].campaigns})
+    with pytest.raises(ScenarioError, match=r"faults and campaigns: .* leave out one of the two"):
+        meterstorm.run(with_campaigns, tmp_path / "run")
+
+
+def test_what_compares_or_searches_is_of_an_unbroken_cluster(tmp_path: Path) -> None:
+    refused = pytest.raises(ScenarioError, match=r"is of an unbroken cluster; leave out \[\[faults\]\]")
+    with refused:
+        meterstorm.find_max(BROKEN, tmp_path / "run")
+    with refused:
+        meterstorm.matrix(BROKEN, tmp_path / "run")
+    with refused:
+        fleet_options(Namespace(scenario="node_killed", stored_profile=""))

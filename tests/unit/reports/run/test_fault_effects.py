@@ -1,0 +1,94 @@
+"""What operations showed of a fault, worked by hand from a history of a few seconds; bands and table in figures and page."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests.recording.history import HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
+from reports.results.run import FaultResult
+from reports.run.fault_effects import with_effects
+from reports.run.gallery import fault_bands, run_gallery
+from reports.run.page import read_run, report_html
+from scenarios.parts.faults import FaultKind
+from tests.support.synthetic_run import write_synthetic_run
+
+SECONDS = 20
+ERRORS: Mapping[int, tuple[int, int]] = {5: (0, 3), 6: (2, 0), 9: (1, 1), 16: (4, 0)}  # failed, indeterminate
+
+
+def fault(begun_s: float | None, back_s: float | None, target: str = "north-1") -> FaultResult:
+    healed_s = None if begun_s is None else begun_s + 3
+    return FaultResult(
+        kind=FaultKind.KILL,
+        target=target,
+        nodes=(target,),
+        at_s=5.0,
+        for_s=3.0,
+        begun_s=begun_s,
+        effective_s=begun_s,
+        healed_s=healed_s,
+        back_s=back_s,
+    )
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
+    """200 reads a second: of 1 ms, of 50 ms while a node is gone (5 to 8), of 2 ms afterwards; errors as in ERRORS."""
+    folder = tmp_path_factory.mktemp("history")
+    with HistoryWriter(folder, ["read_state", "bill"]) as writer:
+        for second in range(SECONDS):
+            failed, indeterminate = ERRORS.get(second, (0, 0))
+            count = SecondCounts(200, 200, 200 - failed - indeterminate, failed, indeterminate, 0)
+            took_us = 1_000.0 if second < 5 else 50_000.0 if second < 9 else 2_000.0
+            times = {"read_state": counts_of(np.full(200, took_us))}
+            writer.write_second(second, {"read_state": count, "bill": count}, times, times, counts_of([10]))
+        writer.write_errors([])
+    return read_history(folder)
+
+
+def test_errors_and_response_times_are_told_before_during_and_after(history: RunHistory) -> None:
+    (found,) = with_effects([fault(5.2, 9.0)], history, warm_up_s=1.0, closed_loop=["bill"])
+    assert list(found.effects) == ["read_state"]
+    effect = found.effects["read_state"]
+    assert (effect.failed, effect.indeterminate) == (7, 4)
+    assert (effect.first_error_s, effect.last_error_s, effect.error_seconds) == (5, 16, 4)
+    times = (effect.p99_before_ms, effect.p99_during_ms, effect.p99_after_ms)
+    assert times == pytest.approx((1.0, 50.0, 2.0), rel=1e-3)
+
+
+def test_a_fault_has_the_errors_up_to_the_next_one(history: RunHistory) -> None:
+    first, second = with_effects([fault(5.0, 8.0), fault(15.5, None)], history, warm_up_s=0, closed_loop=())
+    assert (first.effects["read_state"].failed, second.effects["read_state"].failed) == (3, 4)
+    assert first.effects["read_state"].last_error_s == 9
+    assert second.effects["read_state"].p99_after_ms is None  # its nodes never came back
+
+
+def test_a_fault_that_never_began_has_no_effects_and_no_band(history: RunHistory) -> None:
+    (found,) = with_effects([fault(None, None)], history, warm_up_s=0, closed_loop=())
+    assert found.effects == {}
+    assert fault_bands([found], SECONDS) == ()
+
+
+def test_a_band_ends_when_the_nodes_are_back_or_with_the_storm() -> None:
+    bands = fault_bands([fault(5.0, 8.5), fault(15.0, None), fault(16.0, 40.0, "south"), fault(25.0, 26.0)], SECONDS)
+    assert [(band.name, band.from_s, band.until_s) for band in bands] == [
+        ("kill north-1", 5.0, 8.5),
+        ("kill north-1", 15.0, 20),
+        ("kill south", 16.0, 20),
+    ]
+
+
+def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:
+    write_synthetic_run(tmp_path / "run", wall_s=20)
+    run = read_run(tmp_path / "run")
+    faults = with_effects([fault(5.0, 12.0, "south")], run.history, warm_up_s=2, closed_loop=())
+    run = replace(run, results=run.results.model_copy(update={"faults": faults}))
+    gallery = run_gallery(run.history, run.scenario, faults=faults)
+    page = report_html(run, gallery)
+    assert 'href="#faults"' in page and "kill south" in page
+    assert gallery.load is not None and "kill south" in gallery.load.rendered.svg
+    calm = read_run(tmp_path / "run")
+    assert "#faults" not in report_html(calm, run_gallery(calm.history, calm.scenario))
