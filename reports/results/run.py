@@ -255,7 +255,9 @@ class FaultEffect(ResultsPart):
     first_error_s: NonNegativeInt | None = Field(description="the first second with either; None: there was none")
     last_error_s: NonNegativeInt | None
     error_seconds: NonNegativeInt = Field(description="seconds with either")
-    p99_before_ms: NonNegativeFloat | None = Field(description="of responses after the warm-up, up to the fault")
+    p99_before_ms: NonNegativeFloat | None = Field(
+        description="of responses after the warm-up and earlier faults, up to this one"
+    )
     p99_during_ms: NonNegativeFloat | None = Field(description="until its nodes were back")
     p99_after_ms: NonNegativeFloat | None = Field(description="from then on")
 

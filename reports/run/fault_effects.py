@@ -21,18 +21,20 @@ def with_effects(
             found.append(fault)
             continue
         until_s = next((one for one in begun if one > fault.begun_s), float(len(history.seconds)))
-        effects = {name: _effect(history, name, fault, warm_up_s, until_s) for name in names}
+        # what an earlier fault has left is no "before" of this one
+        ended = [one.back_s for one in faults if one.back_s is not None and one.back_s <= fault.begun_s]
+        effects = {name: _effect(history, name, fault, max([warm_up_s, *ended]), until_s) for name in names}
         found.append(fault.model_copy(update={"effects": effects}))
     return tuple(found)
 
 
-def _effect(history: RunHistory, name: str, fault: FaultResult, warm_up_s: float, until_s: float) -> FaultEffect:
+def _effect(history: RunHistory, name: str, fault: FaultResult, from_s: float, until_s: float) -> FaultEffect:
     assert fault.begun_s is not None
     seconds = np.arange(int(fault.begun_s), min(int(np.ceil(until_s)), len(history.seconds)))
     failed, indeterminate = (history.counts[name][column][seconds] for column in ("failed", "indeterminate"))
     bad = seconds[(failed + indeterminate) > 0]
     back_s = until_s if fault.back_s is None else min(fault.back_s, until_s)
-    edges = (warm_up_s, fault.begun_s, back_s, until_s)
+    edges = (from_s, fault.begun_s, back_s, until_s)
     before, during, after = _p99_between(history, name, edges)
     return FaultEffect(
         failed=int(failed.sum()),

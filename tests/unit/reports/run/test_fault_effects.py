@@ -64,6 +64,8 @@ def test_a_fault_has_the_errors_up_to_the_next_one(history: RunHistory) -> None:
     assert (first.effects["read_state"].failed, second.effects["read_state"].failed) == (3, 4)
     assert first.effects["read_state"].last_error_s == 9
     assert second.effects["read_state"].p99_after_ms is None  # its nodes never came back
+    before_ms = second.effects["read_state"].p99_before_ms
+    assert before_ms == pytest.approx(50.0, rel=1e-3)  # seconds 8 to 14: of 8 some are slow still
 
 
 def test_a_fault_that_never_began_has_no_effects_and_no_band(history: RunHistory) -> None:
