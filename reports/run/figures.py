@@ -216,12 +216,12 @@ def _time_axis(axes: Axes, span: Span, size: Size) -> None:
         if len(band.name) * FONT_SMALL_PX * GLYPH_WIDTH < (band.until_s - band.from_s) / span.length_s * size.width_px:
             axes.annotate(
                 band.name,  # a band that has no room for its name has it in the table alone
-                ((band.from_s + band.until_s) / 2, 1),
+                ((band.from_s + band.until_s) / 2, 0),  # below: limits of objectives have their names above
                 xycoords=("data", "axes fraction"),
-                xytext=(0, -5 - FONT_SMALL_PX * (index % FAULT_ROWS)),
+                xytext=(0, 5 + FONT_SMALL_PX * (index % FAULT_ROWS)),
                 textcoords="offset points",
                 ha="center",
-                va="top",
+                va="bottom",
                 fontsize=FONT_SMALL_PX,
                 color=light("fail"),
             )
