@@ -10,7 +10,7 @@ which nobody else sends: those have a plane of the ledger that the back office a
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -100,11 +100,12 @@ def run_back_office(
     log: RequestLog,
     over: threading.Event,
     stop: threading.Event,
+    is_excused: Callable[[], bool] = lambda: False,
 ) -> BackOfficeResult:
     """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
 
     over: the storm is: the last day's exports are collected, the last projections made, and that is all.
-    stop: nothing more is done, set after or with `over`.
+    stop: nothing more is done, set after or with `over`. is_excused: a fault of the scenario's own holds nodes down now.
     Raises HarnessError when a business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     scenario, estate = experiment.scenario, experiment.estate
@@ -117,7 +118,7 @@ def run_back_office(
             runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
             stores.append(HomeReadings(runner, bulk, book_of(estate)))
         office = BackOffice(scenario, estate, HomeStores(estate, stores), ledger)
-        pace, patience = scenario.pace, FailureBudget(office.done)
+        pace, patience = scenario.pace, FailureBudget(office.done, is_excused)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         while not over.is_set():
             ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
@@ -136,10 +137,14 @@ def run_back_office(
 
 
 class FailureBudget:
-    """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row."""
+    """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row.
 
-    def __init__(self, done: BackOfficeResult) -> None:
+    is_excused: those of now don't count.
+    """
+
+    def __init__(self, done: BackOfficeResult, is_excused: Callable[[], bool] = lambda: False) -> None:
         self._done = done
+        self._is_excused = is_excused
         self._in_a_row = 0
 
     def __enter__(self) -> None:
@@ -152,7 +157,7 @@ class FailureBudget:
             self._in_a_row = 0
             return False
         self._done.setbacks += 1
-        self._in_a_row += 1
+        self._in_a_row = 0 if self._is_excused() else self._in_a_row + 1
         return self._in_a_row < SETBACKS_MAX
 
 

@@ -37,6 +37,7 @@ class FaultCourse:
     healed_s: float | None = None  # the healing began
     back_s: float | None = None  # its nodes answered, and all saw one another
     trouble: str | None = None  # a sentence
+    is_over: bool = False  # nothing is done about it any more, whether its nodes are back or not
 
 
 class FaultInjection:
@@ -78,6 +79,11 @@ class FaultInjection:
         self._stop.set()
 
     @property
+    def are_under_way(self) -> bool:
+        """Does a fault hold nodes down now, or is one being healed?"""
+        return any(course.begun_s is not None and not course.is_over for course in self.courses)
+
+    @property
     def trouble(self) -> tuple[str, ...]:
         """Why a fault was not what the scenario says, in sentences."""
         return tuple(course.trouble for course in self.courses if course.trouble is not None)
@@ -99,6 +105,8 @@ class FaultInjection:
                 course.back_s = self._now_s()
         except HarnessError as error:
             course.trouble = f"The {fault} went wrong: {error}."
+        finally:
+            course.is_over = True
 
     def _await_effect(self, course: FaultCourse) -> None:
         give_up_s = self._now_s() + min(EFFECT_S_MAX, course.fault.for_s)

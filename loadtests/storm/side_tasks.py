@@ -44,6 +44,7 @@ class BesideStorm:
                 log=bench.log,
                 over=bench.over,
                 stop=bench.stop,
+                is_excused=lambda: faults is not None and faults.are_under_way,
             )
 
         self._gateway = _Beside(

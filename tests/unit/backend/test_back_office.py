@@ -244,6 +244,21 @@ def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> N
     with pytest.raises(StoreError), patience:
         raise StoreError("no answer")
     assert done.setbacks == 2 * SETBACKS_MAX - 1
+
+
+def test_what_fails_while_a_fault_of_the_scenario_goes_on_is_no_setback_too_many() -> None:
+    done, is_broken = BackOfficeResult(), True
+    patience = FailureBudget(done, lambda: is_broken)
+    for _ in range(3 * SETBACKS_MAX):
+        with patience:
+            raise StoreError("a data centre is gone")
+    is_broken = False
+    for _ in range(SETBACKS_MAX - 1):
+        with patience:
+            raise StoreError("it is back, and slow")
+    with pytest.raises(StoreError, match="for good"), patience:
+        raise StoreError("for good")
+    assert done.setbacks == 4 * SETBACKS_MAX
     with pytest.raises(ValueError), patience:  # a fault of ours
         raise ValueError
 

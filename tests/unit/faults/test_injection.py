@@ -77,6 +77,7 @@ def test_nodes_that_do_not_come_back_are_told() -> None:
         "The kill of north-1 from 0.05 s for 1 s went wrong: node north-1 does not serve CQL.",
     )
     assert injection.courses[0].back_s is None and injection.courses[0].healed_s is not None
+    assert not injection.are_under_way
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
@@ -86,5 +87,7 @@ def test_a_storm_that_is_left_leaves_nothing_broken(is_begun: bool) -> None:
         injection.start(time.monotonic_ns())
         while is_begun and injection.courses[0].effective_s is None:
             time.sleep(0.01)
+        assert injection.are_under_way == is_begun
+    assert not injection.are_under_way
     assert [what for what, _, _ in nodes.done] == (["break", "heal"] if is_begun else [])
     assert nodes.silent(["north-1"]) == set() and injection.trouble == ()
