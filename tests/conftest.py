@@ -20,6 +20,7 @@ from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import processor_count
 from scenarios.spec import Dc, Topology
+from tests.support.bytecode import share_bytecode
 
 TEST_HEAP_MIB = 384
 WORKERS_MAX = 4
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Python tells the youngest thread first: behind those of the driver a log that is cut had lost the one that mattered.
     """
+    config.add_cleanup(share_bytecode())
     if config.pluginmanager.has_plugin("faulthandler"):
         faulthandler.enable(file=config.stash[fault_handler_stderr_fd_key], all_threads=False)
 
