@@ -40,6 +40,7 @@ from meterstorm.outcomes.run import assemble_results, judge_again, profile_impor
 from reports import write_report
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
+from scenarios.parts.faults import Fault
 from scenarios.served_levels import must_fail
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
@@ -95,7 +96,7 @@ def run(
                     LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
-            watch = _Watch(cluster, scenario)
+            watch = _Watch(cluster, scenario.faults)
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
         with phases.phase("digest", "Computing the digest of the trace"):
@@ -358,11 +359,11 @@ class _Watch:
     """Samples of local nodes, the faults that befall them, and the word when one has died by itself; nothing of an existing
     cluster's nodes."""
 
-    def __init__(self, cluster: LocalCluster | None, scenario: Scenario) -> None:
+    def __init__(self, cluster: LocalCluster | None, faults: Sequence[Fault] = ()) -> None:
         self.trouble: list[str] = []
         self.faults = None
-        if cluster is not None and scenario.faults:
-            self.faults = FaultInjection(scenario.faults, scenario.topology.dcs, cluster)
+        if cluster is not None and faults:
+            self.faults = FaultInjection(faults, cluster.record.topology.dcs, cluster)
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 

@@ -78,7 +78,7 @@ def check_rules(
     customers = [SettledCustomers(Statements(session, schema, topology)) for session in sessions]
     settled_days = [SettledDays(store) for store in stores]
     homes = sampled_homes(estate, ledger)
-    dcs = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
+    dcs: dict[int, int] = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
     months = local_months_of(estate)
     events = {
@@ -312,7 +312,8 @@ class SettledCustomers(HomeCustomers):
 class SettledDays:
     """The days that displays show, which no delivery changes any more: each is read once, not at each look.
 
-    Implements `store.customers.energy.BillingViews`. Months, which bills are made of, are asked for once and not kept.
+    Implements `store.customers.energy.BillingViews`. Months, which bills are made of, are asked for once and not kept; nor
+    is the log, which only a display of a day that has lost a half-hour asks.
     """
 
     def __init__(self, views: BillingViews) -> None:
@@ -320,6 +321,7 @@ class SettledDays:
         self.billed_parts_of_day = cache(views.billed_parts_of_day)
         self.intervals = cache(views.intervals)
         self.intervals_of_month = views.intervals_of_month
+        self.events = views.events
 
 
 class _PartOfTheRing(CassandraBulk):
