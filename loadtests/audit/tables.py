@@ -28,8 +28,8 @@ from loadtests.audit.rules.customers import Checked
 from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation
+from scenarios.levels.visible_writes import hidden_from_folds
 from scenarios.spec import Topology
-from scenarios.visible_writes import hidden_from_folds
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import RawRowsHandler

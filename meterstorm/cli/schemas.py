@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
+from meterstorm.cli.late_shares import late_shares_of
 from meterstorm.cli.listing import make_new_folder, print_listing, write_new_file
 from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
 from meterstorm.display.terminal import PlainConsole
 from scenarios.design_folder import YEARS
 from scenarios.file import resolve_scenario
-from scenarios.late_shares import late_shares_of
 from scenarios.server_prices import load_prices
 from scenarios.variant_file import new_variant, shipped_variants, variants_named
 

@@ -40,8 +40,8 @@ from meterstorm.outcomes.run import assemble_results, judge_again, profile_impor
 from reports import write_report
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
+from scenarios.levels.served import must_fail
 from scenarios.parts.faults import Fault
-from scenarios.served_levels import must_fail
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile

@@ -35,9 +35,9 @@ from reports.verdict.auditable import StoredData, audit_advice
 from reports.verdict.faults import fault_line, held_against
 from reports.verdict.generator_validity import certify, check_of, timing_is_valid, waiting_of
 from reports.verdict.objectives import ERRORS, doubt_of, error_checks, evidence_checks, objective_check
+from scenarios.levels.visible_writes import hidden_from_folds
 from scenarios.spec import Scenario
 from scenarios.texts.wording import count, counted, duration, listed, percent
-from scenarios.visible_writes import hidden_from_folds
 
 FAULTS: Mapping[str, str] = {
     "lost": "acknowledged and not there",

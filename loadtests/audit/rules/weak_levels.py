@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from loadtests.audit.rules.customers import Checked
 from scenarios.domain import ConsistencyLevel
+from scenarios.levels.visible_writes import hidden_writes
 from scenarios.spec import Topology
-from scenarios.visible_writes import hidden_writes
 from store.operations import AnyOperation
 from store.roles import TableRole
 from store.tables import Schema

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from loadtests.recording.history import HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
+from reports.results.parts import Verdict
 from reports.results.run import FaultResult
 from reports.run.fault_effects import with_effects
 from reports.run.gallery import fault_bands, run_gallery
 from reports.run.page import read_run, report_html
-from scenarios.parts.faults import FaultKind
+from reports.verdict.run import judge
+from scenarios.parts.faults import Fault, FaultKind
 from tests.support.synthetic_run import write_synthetic_run
 
 SECONDS = 20
@@ -60,12 +62,12 @@ def test_errors_and_response_times_are_told_before_during_and_after(history: Run
 
 
 def test_a_fault_has_the_errors_up_to_the_next_one(history: RunHistory) -> None:
-    first, second = with_effects([fault(5.0, 8.0), fault(15.5, None)], history, warm_up_s=0, closed_loop=())
+    first, second = with_effects([fault(5.0, 9.0), fault(15.5, None)], history, warm_up_s=0, closed_loop=())
     assert (first.effects["read_state"].failed, second.effects["read_state"].failed) == (3, 4)
     assert first.effects["read_state"].last_error_s == 9
     assert second.effects["read_state"].p99_after_ms is None  # its nodes never came back
     before_ms = second.effects["read_state"].p99_before_ms
-    assert before_ms == pytest.approx(50.0, rel=1e-3)  # seconds 8 to 14: of 8 some are slow still
+    assert before_ms == pytest.approx(2.0, rel=1e-3)  # without the slow seconds of the first fault
 
 
 def test_a_fault_that_never_began_has_no_effects_and_no_band(history: RunHistory) -> None:
@@ -81,6 +83,23 @@ def test_a_band_ends_when_the_nodes_are_back_or_with_the_storm() -> None:
         ("kill north-1", 15.0, 20),
         ("kill south", 16.0, 20),
     ]
+
+
+@pytest.mark.parametrize(("is_broken", "outcome"), [(True, Verdict.PASS), (False, Verdict.INCONCLUSIVE)])
+def test_a_run_that_cuts_connections_itself_is_not_in_doubt_for_it(
+    is_broken: bool, outcome: Verdict, tmp_path: Path
+) -> None:
+    results = write_synthetic_run(tmp_path / "run", wall_s=20)
+    scenario = read_run(tmp_path / "run").scenario
+    cut = Fault(kind=FaultKind.KILL, target="south", at_s=5.0, for_s=5.0)
+    judged = judge(
+        operations=results.operations,
+        objectives=results.objectives,
+        generator=results.generator.model_copy(update={"network_errors": 900, "network_error_share": 0.3}),
+        audit=results.audit,
+        scenario=scenario.model_copy(update={"faults": (cut,) if is_broken else ()}),
+    )
+    assert next(check.outcome for check in judged.checks if check.name == "network") is outcome
 
 
 def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:

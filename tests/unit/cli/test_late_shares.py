@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.late_shares import late_shares_of
+from meterstorm.cli.late_shares import late_shares_of
 from scenarios.spec import ScenarioError
 
 

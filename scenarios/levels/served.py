@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 
 from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.levels.visible_writes import answers
 from scenarios.operations import measured_operations_of
 from scenarios.parts.faults import down_together, node_names
 from scenarios.spec import Dc, Scenario, Topology
-from scenarios.visible_writes import answers
 
 _LOCAL = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from scenarios.domain import ConsistencyLevel as Level
+from scenarios.levels.visible_writes import hidden_writes, shows
 from scenarios.spec import Topology
-from scenarios.visible_writes import hidden_writes, shows
 
 
 def topology(*rfs: int) -> Topology:

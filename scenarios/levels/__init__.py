@@ -1,0 +1,1 @@
+"""Consistency levels: which can be served while nodes are down, and which reads show which writes."""

@@ -1,0 +1,39 @@
+"""Which consistency levels nobody can serve while nodes are down, and how a run says so."""
+
+import pytest
+
+from scenarios.levels.served import is_served, must_fail
+from scenarios.spec import Topology, parse_scenario
+from tests.unit.scenarios.parts.test_faults import DCS, fault, in_toml
+
+
+@pytest.mark.parametrize(
+    ("level", "down", "through_north", "through_south"),
+    [
+        ("LOCAL_QUORUM", {"north-1"}, True, True),
+        ("LOCAL_QUORUM", {"north-1", "north-2"}, False, True),
+        ("LOCAL_ONE", {"north-1", "north-2"}, True, True),
+        ("LOCAL_ONE", {"north-1", "north-2", "north-3"}, False, True),
+        ("ONE", {"north-1", "north-2", "north-3"}, False, True),  # in north nobody coordinates
+        ("LOCAL_QUORUM", {"south-1"}, True, False),  # of one replica: some rows lie on that node alone
+        ("QUORUM", {"south-1", "south-2"}, True, False),  # 3 of 4 replicas
+        ("QUORUM", {"south-1", "north-1"}, False, False),
+        ("EACH_QUORUM", {"south-1"}, False, False),
+        ("EACH_QUORUM", {"north-1"}, True, True),
+        ("ALL", {"north-1"}, False, False),
+        ("THREE", {"north-1"}, True, True),
+    ],
+)
+def test_which_levels_are_served_without_some_nodes(
+    level: str, down: set[str], through_north: bool, through_south: bool
+) -> None:
+    topology = Topology.model_validate({"dcs": DCS, "consistency": {"default": level}})
+    found = [is_served(topology, dc, topology.consistency.default, down) for dc in DCS]
+    assert found == [through_north, through_south]
+
+
+def test_what_must_fail_is_said_before_anything_starts() -> None:
+    assert must_fail(parse_scenario(in_toml(fault()), "survived")) == []
+    assert must_fail(parse_scenario(in_toml(fault(), fault(target="south", at_s=15.0)), "broken")) == [
+        "While north-1, south-1, south-2 are down, operations of south's homes at LOCAL_QUORUM must fail."
+    ]
