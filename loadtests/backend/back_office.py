@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
-from types import TracebackType
 from typing import cast
 
 import numpy as np
 
+from loadtests.backend.failure_budget import FailureBudget
 from loadtests.backend.home_stores import HomeStores
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
@@ -55,7 +55,6 @@ from store.customers.store import HomeCustomers
 from store.ingest import ingest
 from store.ingest.known import Known
 from store.parsing import NumberedHomes
-from store.ports import StoreError
 from store.readings.across import Projection
 from store.readings.projector import Projector, read_settlement
 from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceipts
@@ -69,7 +68,6 @@ from store.tariffs import EXPORT, MISSING_WH
 ROUND_S = 0.5
 METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
-SETBACKS_MAX = 20  # rounds in a row that the store does not let finish, each after a time-out: then it can't go on
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
@@ -129,36 +127,11 @@ def run_back_office(
             with patience:
                 office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
         is_closed = False
-        while not is_closed and not stop.is_set():
+        while not is_closed and not stop.wait(patience.wait_s):
             with patience:
                 office.close(scenario.span_us - 1)
                 is_closed = True
         return office.done
-
-
-class FailureBudget:
-    """Around each piece of work: takes StoreErrors, and raises the one that is one too many in a row.
-
-    is_excused: those of now don't count.
-    """
-
-    def __init__(self, done: BackOfficeResult, is_excused: Callable[[], bool] = lambda: False) -> None:
-        self._done = done
-        self._is_excused = is_excused
-        self._in_a_row = 0
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, StoreError):
-            self._in_a_row = 0
-            return False
-        self._done.setbacks += 1
-        self._in_a_row = 0 if self._is_excused() else self._in_a_row + 1
-        return self._in_a_row < SETBACKS_MAX
 
 
 def compile_kernels(estate: EstateModel) -> None:

@@ -46,7 +46,16 @@ class StoreControl:
         self._work: list[Work] = []
         self._arrivals = 0
         self._over: set[CommandId] = set()  # commands that have ended, until their deadline's entry is met
-        self.created = self.ended = 0  # since this one was started
+        self._open: set[CommandId] = set()  # created and not ended, as far as this one knows
+
+    @property
+    def open_count(self) -> int:
+        """Commands that are created and have not ended: since this one was started, or as `find_open` has found them."""
+        return len(self._open)
+
+    def find_open(self, devices: Sequence[int]) -> None:
+        """Let the store say which commands of devices are open, also those that were created before this one was started."""
+        self._open.update(command.id for inbox in self._store.poll_inbox(devices) for command in inbox)
 
     def take_commands(self, until_us: int) -> CommandBatch:
         until = self._plan.start_us + until_us
@@ -66,7 +75,7 @@ class StoreControl:
     def reconcile(self, devices: Sequence[int], retries: Retries) -> list[Drift]:
         """Compare what is desired of devices with what they report, from the next bucket on; pursue what mends them."""
         drifts = self._store.reconcile(devices, self._read_us, retries)
-        self.created += sum(one.mending is not None for one in drifts)
+        self._open.update(one.mending.id for one in drifts if one.mending is not None)
         return drifts
 
     @property
@@ -86,7 +95,7 @@ class StoreControl:
         new = self._plan.commands[self._next : last]
         if new:
             created = self._store.create([self._plan.request(one) for one in new])
-            self.created += sum(one.end is None for one in created)
+            self._open.update(one.id for one in created if one.end is None)
         self._next = max(last, self._next)
         if self._done_us > self._cleared_us:  # not before the creation: a restart creates again from here on
             self._store.clear_due(self._done_us)
@@ -117,7 +126,7 @@ class StoreControl:
             for one in pursuit.attempts:
                 horizon.setdefault(one.command.id, one.sent_us + ANSWER_US_MIN)
             attempts += pursuit.attempts
-            self.ended += len(pursuit.ended)
+            self._open.difference_update(pursuit.ended)
             for due in pursuit.scheduled:
                 if due.due_us < self._read_us:  # else it is read from the index in its time
                     self._arrivals += 1
@@ -158,7 +167,7 @@ class StoreControl:
             return
         effects = self._store.record_answers(answers)
         ended = [one for one, effect in zip(answers, effects, strict=True) if effect is Effect.ENDED]
-        self.ended += len(ended)
+        self._open.difference_update(one.id for one in ended)
         self._over.update(one.id for one in ended)
         applied = [one for one in ended if one.step.event is CommandEvent.APPLY]
         self._store.report_states([state for one in applied if (state := self._plan.reported(one)) is not None])

@@ -7,13 +7,17 @@ by the replicas of that DC.
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
+from loadtests.backend.failure_budget import FailureBudget
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
@@ -22,15 +26,18 @@ from sim.control.closed_loop import Responder
 from sim.control.plane import EVENTS_MAX, commands_of
 from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
-from store.commands.port import DueIndex
-from store.commands.store import RECONCILER, CommandStore, Retries
+from store.commands.port import CommandTables, DueIndex
+from store.commands.store import RECONCILER, CommandStore, Drift, Retries
 from store.roles import TableRole
 from store.schemas import schema_of
 
 STRIDE_S = 0.25
+CATCH_UP_STRIDES_MAX = 20  # in one go: what of it is not finished is begun again
 CHUNK = 500  # commands or devices that are read at once
 MINUTE_US = 60_000_000
 DRAIN_US_MAX = 60 * DAY_US  # beyond the longest course of a command
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,11 +54,12 @@ class GatewayResult:
     illegal: int = 0  # steps that the transition table does not have
     behind_s_max: float = 0.0  # wall time by which a gateway was late
     wall_s: float = 0.0  # from the replay's start until all had ended
+    setbacks: int = 0  # calls that the store did not let finish; each was begun again
 
     def add(self, other: "GatewayResult") -> None:
         self.states += other.states
         self.mending_states += other.mending_states
-        for name in ("attempts", "replays", "late", "repeats", "drifts", "illegal"):
+        for name in ("attempts", "replays", "late", "repeats", "drifts", "illegal", "setbacks"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.behind_s_max = max(self.behind_s_max, other.behind_s_max)
         self.wall_s = max(self.wall_s, other.wall_s)
@@ -67,18 +75,26 @@ def require_carried(scenario: Scenario) -> None:
         )
 
 
-def run_gateway(experiment: Experiment, *, zero_ns: int, log: RequestLog, stop: threading.Event) -> GatewayResult:
+def run_gateway(
+    experiment: Experiment,
+    *,
+    zero_ns: int,
+    log: RequestLog,
+    stop: threading.Event,
+    is_excused: Callable[[], bool] = lambda: False,
+) -> GatewayResult:
     """Carry the scenario's campaigns out beside a storm; returns when all commands have ended.
 
     zero_ns: the wall start of the replay [monotonic]. log: is told every request. stop: when set, what is open stays open.
+    is_excused: a fault of the scenario's own holds nodes down now.
     After the span nothing is paced: what is still open is pursued to its end, and what has drifted is mended.
-    Raises HarnessError when a DC can't be reached, StoreError when the store can't go on.
+    Raises HarnessError when a DC can't be reached, StoreError when the store lets nothing finish for a while.
     """
     result = GatewayResult()
     dcs = experiment.topology.business_dcs
     with ThreadPoolExecutor(len(dcs), thread_name_prefix="gateway") as pool:
         serving = [
-            pool.submit(_serve, experiment.through(dc.name), number, zero_ns, log, stop)
+            pool.submit(_serve, experiment.through(dc.name), number, zero_ns, log, stop, is_excused)
             for number, dc in enumerate(dcs)
         ]
         try:
@@ -117,62 +133,140 @@ def retries_of(scenario: Scenario) -> Retries:
     )
 
 
-def _serve(experiment: Experiment, dc: int, zero_ns: int, log: RequestLog, stop: threading.Event) -> GatewayResult:
+def _serve(
+    experiment: Experiment,
+    dc: int,
+    zero_ns: int,
+    log: RequestLog,
+    stop: threading.Event,
+    is_excused: Callable[[], bool],
+) -> GatewayResult:
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
-    plan = plan_of(scenario, estate, dc)
     with experiment.session() as session:
-        store = CommandStore(
-            CassandraCommandTables(MeasuredStatements(session, experiment.schema, scenario.topology, log)),
-            find_device=Registry(estate),
-            index=due_index(scenario, dc),
-            since_us=plan.start_us + scenario.replay_from_us,
-        )
-        control, meters = StoreControl(store, plan), SimulatedMeters(Responder(parameters=estate.packed))
-        behind_s = _pace(control, meters, scenario, zero_ns, stop)
-        _drain(control, meters, scenario, stop)
-        drifts = _reconcile(control, plan, scenario, stop)
-        _drain(control, meters, scenario, stop)
-        control.finish()
-        result = read_result(store, plan)
-    result.drifts, result.behind_s_max = drifts, behind_s
+        tables = CassandraCommandTables(MeasuredStatements(session, experiment.schema, scenario.topology, log))
+        result = Gateway(scenario, estate, dc, tables, stop, is_excused).carry_out(zero_ns)
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result
 
 
-def _pace(
-    control: StoreControl, meters: SimulatedMeters, scenario: Scenario, zero_ns: int, stop: threading.Event
-) -> float:
-    """Work off the span, each stride when the wall clock reaches its end; returns how far it was behind at most [s]."""
-    stride_us, at_us, behind_s, pace = _stride_us(scenario), scenario.replay_from_us, 0.0, scenario.pace
-    while at_us < scenario.span_us and not stop.is_set():
-        ahead_s = zero_ns / 1e9 + pace.wall_s_at(at_us + stride_us) - time.monotonic()
-        if ahead_s > 0:
-            stop.wait(ahead_s)
-            continue
-        behind_s = max(behind_s, -ahead_s)
-        reached_us = pace.simulated_us_at(time.monotonic() - zero_ns / 1e9)
-        strides = max((reached_us - at_us) // stride_us, 1)  # one that is behind catches up in one go
-        at_us = min(at_us + strides * stride_us, scenario.span_us)
-        work_stride(control, meters, at_us)
-    return behind_s
+class Gateway:
+    """One DC's gateway, which lives through what the store does not let it finish, as through its own death.
 
+    A call that failed leaves some of its rows behind. The gateway forgets what it holds in memory, waits, and goes on from what
+    the store says is done; the network delivers again what came since. `FailureBudget` says for how long.
+    """
 
-def _drain(control: StoreControl, meters: SimulatedMeters, scenario: Scenario, stop: threading.Event) -> None:
-    """Go on without pacing until every command has ended."""
-    stride_us, bound_us = _stride_us(scenario), control.next_us + DRAIN_US_MAX
-    while control.ended < control.created and control.next_us < bound_us and not stop.is_set():
-        work_stride(control, meters, control.next_us + stride_us)
+    def __init__(
+        self,
+        scenario: Scenario,
+        estate: EstateModel,
+        dc: int,
+        tables: CommandTables,
+        stop: threading.Event,
+        is_excused: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`."""
+        self.done = GatewayResult()
+        self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
+        self._store = CommandStore(
+            tables,
+            find_device=Registry(estate),
+            index=due_index(scenario, dc),
+            since_us=self._plan.start_us + scenario.replay_from_us,
+        )
+        self._meters = SimulatedMeters(Responder(parameters=estate.packed))
+        self._devices = sorted({id_.target for id_ in self._plan.ids()})
+        self._stop, self._patience = stop, FailureBudget(self.done, is_excused)
+        self._control: StoreControl | None = None
+        self._reached_us = scenario.replay_from_us  # all before this was worked off, or the call that would have failed
+        self._is_counting = False  # what is open must be known: nothing is paced any more
 
+    def carry_out(self, zero_ns: int) -> GatewayResult:
+        """Carry the campaigns out; zero_ns: the wall start of the replay [monotonic]. Raises StoreError: the budget is spent."""
+        behind_s = self._pace(zero_ns)
+        self._drain()
+        drifts = self._reconcile()
+        self._drain()
+        self._through(StoreControl.finish)
+        result = self._through(lambda _: read_result(self._store, self._plan)) or GatewayResult()
+        # a reconciliation that was begun again knows the drifts of its last beginning alone
+        result.drifts = result.mending_states.total() if self.done.setbacks else drifts
+        result.setbacks, result.behind_s_max = self.done.setbacks, behind_s
+        return result
 
-def _reconcile(control: StoreControl, plan: CommandPlan, scenario: Scenario, stop: threading.Event) -> int:
-    """Compare all devices that were commanded; returns how many drifts there were."""
-    devices = sorted({id_.target for id_ in plan.ids()})
-    drifts = 0
-    for start in range(0, len(devices), CHUNK):
-        if not stop.is_set():
-            drifts += len(control.reconcile(devices[start : start + CHUNK], retries_of(scenario)))
-    return drifts
+    def _through(self, work: Callable[[StoreControl], Outcome]) -> Outcome | None:
+        """What a piece of work returns, done again until the store lets it finish. None: stopped."""
+        while not self._stop.wait(self._patience.wait_s):
+            with self._patience:
+                if self._control is None:
+                    self._control = self._start()
+                return work(self._control)
+            self._control = None
+        return None
+
+    def _start(self) -> StoreControl:
+        """A control plane that is as far as the last one was."""
+        self._meters.redeliver(self._store.cleared_us() - self._plan.start_us)
+        control = StoreControl(self._store, self._plan)
+        step_us, at_us = CATCH_UP_STRIDES_MAX * _stride_us(self._scenario), control.next_us
+        while at_us < self._reached_us:
+            at_us = min(at_us + step_us, self._reached_us)
+            work_stride(control, self._meters, at_us)
+        if self._is_counting:
+            for start in range(0, len(self._devices), CHUNK):
+                control.find_open(self._devices[start : start + CHUNK])
+        return control
+
+    def _work(self, until_us: int) -> None:
+        """Work off all before an instant [us]."""
+        self._reached_us = max(self._reached_us, until_us)  # of a call that fails, `_start` does the rest
+        self._through(lambda control: work_stride(control, self._meters, until_us))
+
+    def _pace(self, zero_ns: int) -> float:
+        """Work off the span, each stride when the wall clock reaches its end; returns how far it was behind at most [s]."""
+        scenario, pace = self._scenario, self._scenario.pace
+        stride_us, at_us, behind_s = _stride_us(scenario), scenario.replay_from_us, 0.0
+        while at_us < scenario.span_us and not self._stop.is_set():
+            ahead_s = zero_ns / 1e9 + pace.wall_s_at(at_us + stride_us) - time.monotonic()
+            if ahead_s > 0:
+                self._stop.wait(ahead_s)
+                continue
+            behind_s = max(behind_s, -ahead_s)
+            reached_us = pace.simulated_us_at(time.monotonic() - zero_ns / 1e9)
+            strides = max((reached_us - at_us) // stride_us, 1)  # one that is behind takes many in one go
+            strides = min(strides, CATCH_UP_STRIDES_MAX)
+            at_us = min(at_us + strides * stride_us, scenario.span_us)
+            self._work(at_us)
+        return behind_s
+
+    def _drain(self) -> None:
+        """Go on without pacing until every command has ended."""
+        if self.done.setbacks and not self._is_counting:
+            self._control = None  # what it knows to be open is of its own time
+        self._is_counting = True
+        stride_us, bound_us = _stride_us(self._scenario), self._next_us() + DRAIN_US_MAX
+        while self._is_any_open() and (at_us := self._next_us()) < bound_us and not self._stop.is_set():
+            self._work(at_us + stride_us)
+
+    def _next_us(self) -> int:
+        """Before this instant nothing is known to happen [us]."""
+        found = self._through(lambda control: control.next_us)
+        return self._reached_us if found is None else found
+
+    def _is_any_open(self) -> bool:
+        return bool(self._through(lambda control: control.open_count))
+
+    def _mend(self, devices: Sequence[int], control: StoreControl) -> list[Drift]:
+        return control.reconcile(devices, retries_of(self._scenario))
+
+    def _reconcile(self) -> int:
+        """Compare all devices that were commanded; returns how many drifts there were."""
+        drifts = 0
+        for start in range(0, len(self._devices), CHUNK):
+            devices = self._devices[start : start + CHUNK]
+            drifts += len(self._through(partial(self._mend, devices)) or [])
+        return drifts
 
 
 def read_result(store: CommandStore, plan: CommandPlan) -> GatewayResult:

@@ -17,7 +17,13 @@ from cassandra import AuthenticationFailed, ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import DefaultEndPoint
-from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, RoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    RetryPolicy,
+    RoundRobinPolicy,
+    TokenAwarePolicy,
+)
 
 from loadtests.cluster.layout import NATIVE_PORT
 from loadtests.cluster.tls import NodeContext, compare_names, require_answer, tls_context
@@ -32,6 +38,7 @@ REQUEST_TIMEOUT_S = (
     15.0  # above the server's own time-outs (5 s reads, 2 s writes), so that it is the server that answers
 )
 SCHEMA_AGREEMENT_S_MAX = 60
+RECONNECT_S = 1.0  # the driver's own wait doubles up to ten minutes, and a DC that is back is found long after
 RETRIES_MAX = 2
 _SERVER_WORDS = re.compile(r'message="(.*)"', re.DOTALL)
 
@@ -236,6 +243,7 @@ def _driver(endpoint: Endpoint, context: ssl.SSLContext | None, balancing: Any, 
         protocol_version=PROTOCOL_VERSION,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         auth_provider=login,
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
         ssl_context=context,
         connect_timeout=CONNECT_TIMEOUT_S,
         control_connection_timeout=CONNECT_TIMEOUT_S,

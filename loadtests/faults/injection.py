@@ -6,24 +6,17 @@ lived through it has shown nothing.
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from loadtests.errors import HarnessError
-from scenarios.parts.faults import DataCentre, Fault, FaultKind, nodes_of
+from loadtests.faults.acts import Act, Breakable, acts_of
+from scenarios.parts.faults import DataCentre, Fault, nodes_of
 
-EFFECT_S_MAX = 10.0  # in which nodes that were broken must fall silent
+EFFECT_S_MAX = 10.0  # in which what was broken must be seen to be so
 LOOK_EVERY_S = 0.05
-
-
-class Breakable(Protocol):
-    """What faults are made on: `loadtests.cluster.local.LocalCluster`."""
-
-    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
-    def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
-    def silent(self, names: Collection[str]) -> set[str]: ...
 
 
 @dataclass(slots=True)
@@ -33,7 +26,7 @@ class FaultCourse:
     fault: Fault
     nodes: tuple[str, ...]
     begun_s: float | None = None
-    effective_s: float | None = None  # none of its nodes answered any more
+    effective_s: float | None = None  # it was seen to be real: none of its nodes answered any more
     healed_s: float | None = None  # the healing began
     back_s: float | None = None  # its nodes answered, and all saw one another
     trouble: str | None = None  # a sentence
@@ -44,8 +37,8 @@ class FaultInjection:
     """Faults, each in a thread of its own; as a context manager it leaves nothing broken."""
 
     def __init__(self, faults: Sequence[Fault], dcs: Sequence[DataCentre], nodes: Breakable) -> None:
-        self._nodes = nodes
         self.courses = [FaultCourse(fault, nodes_of(fault, dcs)) for fault in faults]
+        self._acts = [acts_of(fault, dcs, nodes) for fault in faults]
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._zero_ns = 0
@@ -63,8 +56,8 @@ class FaultInjection:
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""
         self._zero_ns = zero_ns
-        for number, course in enumerate(self.courses):
-            thread = threading.Thread(target=self._carry_out, args=(course,), name=f"fault-{number}", daemon=True)
+        for number, of_one in enumerate(zip(self.courses, self._acts, strict=True)):
+            thread = threading.Thread(target=self._carry_out, args=of_one, name=f"fault-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -88,34 +81,42 @@ class FaultInjection:
         """Why a fault was not what the scenario says, in sentences."""
         return tuple(course.trouble for course in self.courses if course.trouble is not None)
 
-    def _carry_out(self, course: FaultCourse) -> None:
-        fault = course.fault
-        self._stop.wait(max(fault.at_s - self._now_s(), 0.0))
-        if self._stop.is_set():
-            return
-        course.begun_s = self._now_s()
+    def _carry_out(self, course: FaultCourse, acts: Sequence[Act]) -> None:
+        self._stop.wait(max(course.fault.at_s - self._now_s(), 0.0))
+        until_s = course.fault.until_s
         try:
-            try:
-                self._nodes.break_nodes(fault.kind, course.nodes)
-                self._await_effect(course)
-                self._stop.wait(max(fault.until_s - self._now_s(), 0.0))
-            finally:
-                course.healed_s = self._now_s()
-                self._nodes.heal_nodes(fault.kind, course.nodes)
-                course.back_s = self._now_s()
+            for act in acts:
+                if self._stop.is_set():
+                    break
+                self._carry_out_act(course, act, until_s)
+                until_s = self._now_s() + course.fault.for_s  # of the next one
         except HarnessError as error:
-            course.trouble = f"The {fault} went wrong: {error}."
+            course.trouble = f"The {course.fault} went wrong: {error}."
         finally:
             course.is_over = True
 
-    def _await_effect(self, course: FaultCourse) -> None:
+    def _carry_out_act(self, course: FaultCourse, act: Act, until_s: float) -> None:
+        course.back_s = None
+        if course.begun_s is None:
+            course.begun_s = self._now_s()
+        try:
+            act.begin()
+            self._await_effect(course, act)
+            self._stop.wait(max(until_s - self._now_s(), 0.0))
+        finally:
+            course.healed_s = self._now_s()
+            act.heal()
+            course.back_s = self._now_s()
+
+    def _await_effect(self, course: FaultCourse, act: Act) -> None:
         give_up_s = self._now_s() + min(EFFECT_S_MAX, course.fault.for_s)
-        while self._nodes.silent(course.nodes) != set(course.nodes):
+        while not act.is_effective():
             if self._now_s() > give_up_s or self._stop.wait(LOOK_EVERY_S):
                 if not self._stop.is_set():
-                    course.trouble = f"The {course.fault} had no effect: its nodes went on answering."
+                    course.trouble = f"The {course.fault} had no effect: {act.no_effect}."
                 return
-        course.effective_s = self._now_s()
+        if course.effective_s is None:
+            course.effective_s = self._now_s()
 
     def _now_s(self) -> float:
         return (time.monotonic_ns() - self._zero_ns) / 1e9

@@ -33,8 +33,11 @@ class BesideStorm:
         scenario = experiment.scenario
         self._faults = faults
 
+        def is_excused() -> bool:
+            return faults is not None and faults.are_under_way
+
         def carry_out(bench: _Bench) -> GatewayResult:
-            return run_gateway(experiment, zero_ns=bench.zero_ns, log=bench.log, stop=bench.stop)
+            return run_gateway(experiment, zero_ns=bench.zero_ns, log=bench.log, stop=bench.stop, is_excused=is_excused)
 
         def keep_office(bench: _Bench) -> BackOfficeResult:
             return run_back_office(
@@ -44,7 +47,7 @@ class BesideStorm:
                 log=bench.log,
                 over=bench.over,
                 stop=bench.stop,
-                is_excused=lambda: faults is not None and faults.are_under_way,
+                is_excused=is_excused,
             )
 
         self._gateway = _Beside(

@@ -160,6 +160,8 @@ def _commands_table(commands: CommandsResult) -> Table:
         "of them mended": commands.mended,
         "of them not mended": commands.unmended,
     }
+    if commands.setbacks:
+        sums["calls begun again"] = commands.setbacks
     for name, count in sums.items():
         table.add_row(name, f"{count:,}")
     return table

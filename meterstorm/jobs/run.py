@@ -152,15 +152,11 @@ def run(
 
 
 def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None) -> None:
-    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break, and beside campaigns."""
+    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break."""
     if scenario.faults and endpoint is not None:
         raise ScenarioError(
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]]"
-        )
-    if scenario.faults and scenario.campaigns:
-        raise ScenarioError(
-            "faults and campaigns: the commands' gateway does not live through a fault yet; leave out one of the two"
         )
 
 

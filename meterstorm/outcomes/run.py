@@ -85,6 +85,7 @@ def commands_result(done: GatewayResult | None) -> CommandsResult | None:
         drifts=done.drifts,
         behind_s_max=round(done.behind_s_max, 3),
         wall_s=round(done.wall_s, 3),
+        setbacks=done.setbacks,
     )
 
 

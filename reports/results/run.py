@@ -223,6 +223,9 @@ class CommandsResult(ResultsPart):
     drifts: NonNegativeInt = Field(description="devices whose reported state was not the desired one")
     behind_s_max: NonNegativeFloat = Field(description="wall time by which the gateway was late")
     wall_s: NonNegativeFloat = Field(description="until all had ended")
+    setbacks: NonNegativeInt = Field(
+        default=0, description="calls that the store did not let finish: the gateway went on from what the store held"
+    )
 
     @property
     def mended(self) -> int:

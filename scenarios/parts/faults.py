@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from itertools import product
+from typing import Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
 
 FAULTS_MAX = 32
+DUTY = 0.1  # of a slow node, where nothing else is said
 
 
 class FaultKind(StrEnum):
@@ -17,6 +19,8 @@ class FaultKind(StrEnum):
     KILL = "kill"  # SIGKILL; started again with their data when the fault is healed
     STOP = "stop"  # SIGTERM: they drain, and say that they leave; started again likewise
     PAUSE = "pause"  # SIGSTOP: connections stay, answers don't come; SIGCONT heals
+    SLOW = "slow"  # SIGSTOP and SIGCONT in turns: they run for a share of the time alone
+    RESTART = "restart"  # stopped and started one after another, each when the one before is back
 
 
 class Fault(Part):
@@ -27,7 +31,27 @@ class Fault(Part):
         pattern=r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$", description="a data centre, or a node of it: north, north-1"
     )
     at_s: float = Field(strict=True, ge=0, le=7 * 86_400, description="from the storm's start")
-    for_s: float = Field(strict=True, ge=1, le=86_400)
+    for_s: float = Field(
+        strict=True, ge=1, le=86_400, description="until it is healed; of a restart: how long each node stays away"
+    )
+    duty: float | None = Field(
+        strict=True,
+        default=None,
+        ge=0.01,
+        le=0.9,
+        description=f"of slow nodes: the share of time that they run, {DUTY:g}",
+    )
+
+    @model_validator(mode="after")
+    def _is_slow_with_a_duty(self) -> Self:
+        if self.duty is not None and self.kind is not FaultKind.SLOW:
+            raise ValueError(f"duty goes with kind 'slow', not with '{self.kind}'; leave it out")
+        return self
+
+    @property
+    def run_share(self) -> float:
+        """Of slow nodes: the share of the time that they run."""
+        return DUTY if self.duty is None else self.duty
 
     @property
     def until_s(self) -> float:
@@ -59,13 +83,25 @@ def nodes_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[str, ...]:
     return tuple(name for names in by_dc.values() for name in names if name == fault.target)
 
 
+def stages_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[tuple[str, ...], ...]:
+    """The nodes that a fault befalls at one time, in the order in which it does: all at once, or one after another."""
+    names = nodes_of(fault, dcs)
+    return tuple((name,) for name in names) if fault.kind is FaultKind.RESTART else (names,)
+
+
+def end_s(fault: Fault, dcs: Iterable[DataCentre]) -> float:
+    """When its last healing begins at the earliest, in wall time of the storm [s]."""
+    return fault.at_s + fault.for_s * len(stages_of(fault, dcs))
+
+
 def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[frozenset[str]]:
-    """The nodes that are down at one time, each set once, from the first fault's beginning on."""
-    sets = (
-        frozenset(name for one in faults if one.at_s <= begun.at_s < one.until_s for name in nodes_of(one, dcs))
-        for begun in sorted(faults, key=lambda one: one.at_s)
-    )
-    return list(dict.fromkeys(sets))
+    """The nodes that are down at one time, each set once, from the first fault's beginning on. Slow ones are not."""
+    downing = [one for one in faults if one.kind is not FaultKind.SLOW]
+    sets: dict[frozenset[str], None] = {}
+    for begun in sorted(downing, key=lambda one: one.at_s):
+        active = [stages_of(one, dcs) for one in downing if one.at_s <= begun.at_s < end_s(one, dcs)]
+        sets |= dict.fromkeys(frozenset().union(*stages) for stages in product(*active))
+    return list(sets)
 
 
 def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: float) -> None:
@@ -79,12 +115,14 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
                 f"{where}: target '{fault.target}' is the name neither of a data centre nor of one of its nodes; "
                 f"there are {there}"
             )
-        if fault.until_s > wall_s:
+        if end_s(fault, dcs) > wall_s:
+            times = len(stages_of(fault, dcs))
+            each = f"for_s for each of its {times} nodes" if times > 1 else "for_s"
             raise ValueError(
-                f"{where}: the {fault} would be healed after the storm's end; at_s and for_s must add up to run.wall_s "
+                f"{where}: the {fault} would be healed after the storm's end; at_s and {each} must add up to run.wall_s "
                 f"{wall_s:g} at most"
             )
         for other in faults[:number]:
             both = sorted(set(nodes_of(fault, dcs)) & set(nodes_of(other, dcs)))
-            if both and fault.at_s < other.until_s and other.at_s < fault.until_s:
+            if both and fault.at_s < end_s(other, dcs) and other.at_s < end_s(fault, dcs):
                 raise ValueError(f"{where}: the {fault} and the {other} are both of {both[0]} at one time")

@@ -45,7 +45,7 @@ def healed() -> tuple[int, list[Pair]]:
         while control.next_us < scenario.span_us:
             work_stride(control, meters, min(control.next_us + index.bucket_us, scenario.span_us))
         drifts += len(control.reconcile(sorted({id_.target for id_ in plan.ids()}), retries_of(scenario)))
-        while control.ended < control.created:
+        while control.open_count:
             work_stride(control, meters, control.next_us + index.bucket_us)
         ids = plan.ids()
         courses = dict(zip(ids, store.courses(ids), strict=True))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
-from loadtests.backend.back_office import SETBACKS_MAX, BackOffice, BackOfficeResult, FailureBudget
+from loadtests.backend.back_office import BackOffice, BackOfficeResult
+from loadtests.backend.failure_budget import SETBACKS_MAX, FailureBudget
 from loadtests.backend.home_stores import HomeStores
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of, registers_of

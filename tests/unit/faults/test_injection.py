@@ -1,8 +1,12 @@
 """Faults on time, seen to be real, and healed whatever happens: on nodes that only note what befalls them."""
 
+import subprocess
+import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+import psutil
 import pytest
 
 from loadtests.errors import HarnessError
@@ -13,10 +17,17 @@ from scenarios.spec import Dc
 DCS = (Dc(name="north", nodes=3, rf=3),)
 
 
-class Nodes:
-    """Implements `loadtests.faults.injection.Breakable`. is_deaf: what befalls a node has no effect on it."""
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    pid: int
 
-    def __init__(self, *, is_deaf: bool = False, never_back: bool = False) -> None:
+
+class Nodes:
+    """Implements `loadtests.faults.acts.Breakable`. is_deaf: what befalls a node has no effect on it."""
+
+    def __init__(self, *, is_deaf: bool = False, never_back: bool = False, nodes: Sequence[Node] = ()) -> None:
+        self.nodes = nodes
         self.done: list[tuple[str, FaultKind, tuple[str, ...]]] = []
         self._down: set[str] = set()
         self._is_deaf, self._never_back = is_deaf, never_back
@@ -35,8 +46,8 @@ class Nodes:
         return self._down & set(names)
 
 
-def fault(at_s: float = 0.05, for_s: float = 1.0, target: str = "north-1") -> Fault:
-    return Fault(kind=FaultKind.KILL, target=target, at_s=at_s, for_s=for_s)
+def fault(at_s: float = 0.05, for_s: float = 1.0, target: str = "north-1", kind: FaultKind = FaultKind.KILL) -> Fault:
+    return Fault(kind=kind, target=target, at_s=at_s, for_s=for_s)
 
 
 def carried_out(nodes: Nodes, *faults: Fault) -> FaultInjection:
@@ -91,3 +102,45 @@ def test_a_storm_that_is_left_leaves_nothing_broken(is_begun: bool) -> None:
     assert not injection.are_under_way
     assert [what for what, _, _ in nodes.done] == (["break", "heal"] if is_begun else [])
     assert nodes.silent(["north-1"]) == set() and injection.trouble == ()
+
+
+def test_a_rolling_restart_takes_one_node_after_another_down() -> None:
+    nodes = Nodes()
+    injection = carried_out(nodes, fault(kind=FaultKind.RESTART, target="north"))
+    assert nodes.done == [
+        (what, FaultKind.STOP, (name,)) for name in ("north-1", "north-2", "north-3") for what in ("break", "heal")
+    ]
+    (course,) = injection.courses
+    begun, effective, healed, back = course.begun_s, course.effective_s, course.healed_s, course.back_s
+    assert begun is not None and effective is not None and healed is not None and back is not None
+    assert begun <= effective < effective + 2 * course.fault.for_s < healed <= back
+    assert injection.trouble == ()
+
+
+def test_a_rolling_restart_ends_with_the_node_that_does_not_come_back() -> None:
+    nodes = Nodes(never_back=True)
+    injection = carried_out(nodes, fault(kind=FaultKind.RESTART, target="north"))
+    assert [names for _, _, names in nodes.done] == [("north-1",), ("north-1",)]
+    assert injection.courses[0].back_s is None and "does not serve CQL" in injection.trouble[0]
+
+
+def test_slow_nodes_are_held_in_turns_and_run_on() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        nodes = Nodes(nodes=[Node("north-1", process.pid), Node("north-2", 1)])
+        injection = carried_out(nodes, fault(kind=FaultKind.SLOW))
+        is_held = psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+        process.kill()
+    assert not is_held and nodes.done == [("heal", FaultKind.PAUSE, ("north-1",))]
+    assert injection.trouble == () and injection.courses[0].effective_s is not None
+
+
+def test_slow_nodes_that_were_never_held_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil.Process, "suspend", lambda _: None)
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        injection = carried_out(
+            Nodes(nodes=[Node("north-1", process.pid)]), fault(kind=FaultKind.SLOW, for_s=1.0, at_s=0.0)
+        )
+        process.kill()
+    assert injection.trouble == (
+        "The slow of north-1 from 0 s for 1 s had no effect: the kernel never held its nodes.",
+    )

@@ -49,12 +49,34 @@ def test_what_is_down_at_one_time_is_told_from_each_beginning_on() -> None:
     ]
 
 
+def test_of_a_rolling_restart_one_node_is_down_at_a_time() -> None:
+    rolling, other = fault("restart", "south"), fault(target="north-1", at_s=25.0)
+    assert down_together([rolling, other], DCS) == [
+        {"south-1"},
+        {"south-2"},
+        {"north-1", "south-1"},
+        {"north-1", "south-2"},
+    ]
+
+
+def test_slow_nodes_are_not_down() -> None:
+    assert down_together([fault("slow", "north"), fault(target="south-1")], DCS) == [{"south-1"}]
+
+
 @pytest.mark.parametrize(
     ("faults", "said"),
     [
         ([fault(target="east")], r"'east' is the name neither of .*there are north, south, north-1, .*, south-2"),
         ([fault(target="north-4")], "'north-4' is the name neither of a data centre nor of one of its nodes"),
         ([fault(at_s=55.0)], r"the kill of north-1 from 55 s for 10 s would be healed after .* run.wall_s 60 at most"),
+        (
+            [fault("restart", "north", at_s=31.0)],
+            r"at_s and for_s for each of its 3 nodes must add up to run.wall_s 60",
+        ),
+        (
+            [fault("restart", "north"), fault(target="north-3", at_s=35.0)],
+            "the kill of north-3 from 35 s for 10 s and the restart of north from 10 s for 10 s are both of north-3",
+        ),
         (
             [fault(), fault("pause", "north", at_s=19.0)],
             r"faults\[1\]: the pause of north from 19 s for 10 s and the kill of north-1 from 10 s for 10 s are both of north-1",
@@ -64,6 +86,13 @@ def test_what_is_down_at_one_time_is_told_from_each_beginning_on() -> None:
 def test_a_fault_that_can_not_be_is_refused_in_words(faults: list[Fault], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(in_toml(*faults), "broken")
+
+
+def test_a_duty_is_of_slow_nodes_alone() -> None:
+    slow = parse_scenario(in_toml(fault("slow")) + "duty = 0.25\n", "broken").faults[0]
+    assert slow.run_share == 0.25 and fault("slow").run_share == 0.1
+    with pytest.raises(ScenarioError, match="duty goes with kind 'slow', not with 'kill'; leave it out"):
+        parse_scenario(in_toml(fault()) + "duty = 0.25\n", "broken")
 
 
 def test_faults_that_follow_each_other_or_befall_others_are_taken() -> None:

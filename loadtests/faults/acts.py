@@ -1,0 +1,121 @@
+"""What each kind of fault does: an act begins, shows that it is real, and is healed. A new kind is a line of `acts_of`.
+
+Most faults are one act; a rolling restart is one for each node, one after another.
+"""
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import psutil
+
+from scenarios.parts.faults import DataCentre, Fault, FaultKind, stages_of
+
+CYCLE_S = 0.2  # of a slow node: it runs for a share of it, and stands still for the rest
+
+
+class RunningNode(Protocol):
+    """What is asked of a node here."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+
+
+class Breakable(Protocol):
+    """What faults are made on: `loadtests.cluster.local.LocalCluster`."""
+
+    @property
+    def nodes(self) -> Sequence[RunningNode]: ...
+    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    def silent(self, names: Collection[str]) -> set[str]: ...
+
+
+class Act(Protocol):
+    """One act of a fault. Each call may raise HarnessError; `heal` is called after `begin`, however that ended."""
+
+    no_effect: str
+    """What is said of one that is never effective, after "had no effect: "."""
+
+    def begin(self) -> None: ...
+    def is_effective(self) -> bool: ...
+    def heal(self) -> None:
+        """Undo it; returns when all is as it was."""
+        ...
+
+
+def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable) -> list[Act]:
+    """What a fault does, in order."""
+    stages = stages_of(fault, dcs)
+    if fault.kind is FaultKind.SLOW:
+        return [SlowNodes(nodes, names, fault.run_share) for names in stages]
+    kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind
+    return [NodesDown(nodes, kind, names) for names in stages]
+
+
+class NodesDown:
+    """Nodes killed, stopped or paused: they answer nothing until they are healed."""
+
+    no_effect = "its nodes went on answering"
+
+    def __init__(self, nodes: Breakable, kind: FaultKind, names: tuple[str, ...]) -> None:
+        self._nodes, self._kind, self._names = nodes, kind, names
+
+    def begin(self) -> None:
+        self._nodes.break_nodes(self._kind, self._names)
+
+    def is_effective(self) -> bool:
+        return self._nodes.silent(self._names) == set(self._names)
+
+    def heal(self) -> None:
+        self._nodes.heal_nodes(self._kind, self._names)
+
+
+class SlowNodes:
+    """Nodes that run for a share of each CYCLE_S: everything is answered, and late."""
+
+    no_effect = "the kernel never held its nodes"
+
+    def __init__(self, nodes: Breakable, names: tuple[str, ...], run_share: float) -> None:
+        self._nodes, self._names, self._run_share = nodes, names, run_share
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._alternate, name=f"slow-{names[0]}", daemon=True)
+        self._held: set[int] = set()  # process ids that the kernel was seen to hold
+        self._processes: list[psutil.Process] = []
+
+    def begin(self) -> None:
+        self._processes = [psutil.Process(node.pid) for node in self._nodes.nodes if node.name in self._names]
+        self._thread.start()
+
+    def is_effective(self) -> bool:
+        return self._held == {process.pid for process in self._processes}
+
+    def heal(self) -> None:
+        self._is_over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._nodes.heal_nodes(FaultKind.PAUSE, self._names)  # and all see one another
+
+    def _alternate(self) -> None:
+        while not self._is_over.is_set():
+            self._tell("suspend")
+            self._is_over.wait(CYCLE_S * (1 - self._run_share))
+            self._held |= {one.pid for one in self._processes if _is_held(one)}
+            self._tell("resume")
+            self._is_over.wait(CYCLE_S * self._run_share)
+
+    def _tell(self, what: str) -> None:
+        for process in self._processes:
+            try:
+                getattr(process, what)()
+            except psutil.NoSuchProcess:  # it has died by itself, and is found so by others
+                continue
+
+
+def _is_held(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
