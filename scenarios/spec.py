@@ -46,6 +46,7 @@ from scenarios.parts.estate import (
 )
 from scenarios.parts.faults import FAULTS_MAX, Fault, require_faults
 from scenarios.parts.keyspaces import require_own_keyspace
+from scenarios.parts.nemesis import Nemesis
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
 from scenarios.parts.traffic import Burst, Traffic
@@ -324,6 +325,7 @@ class Scenario(Part):
     faults: tuple[Fault, ...] = Field(
         default=(), max_length=FAULTS_MAX, description="what breaks while the storm goes on, of local nodes"
     )
+    nemesis: Nemesis | None = Field(default=None, description="faults drawn at random, beside those of [[faults]]")
     slo: tuple[Objective, ...] = ()
     published: tuple[Published, ...] = Field(
         default=(), max_length=PUBLISHED_MAX, description="figures that a simulation is held against"
@@ -547,5 +549,7 @@ def with_seed(scenario: Scenario, seed: int) -> Scenario:
 
 def require_no_faults(scenario: Scenario, what: str) -> None:
     """Raises ScenarioError for a scenario with faults: `what` compares or searches, and measures an unbroken cluster."""
-    if scenario.faults:
-        raise ScenarioError(f"faults: {what} is of an unbroken cluster; leave out [[faults]], or use `meterstorm run`")
+    if scenario.faults or scenario.nemesis:
+        raise ScenarioError(
+            f"faults: {what} is of an unbroken cluster; leave out [[faults]] and [nemesis], or use `meterstorm run`"
+        )

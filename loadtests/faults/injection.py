@@ -4,16 +4,17 @@ Rules that hold here: what was broken is healed however the storm ends; a fault 
 lived through it has shown nothing.
 """
 
+import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import Act, Breakable, acts_of
-from scenarios.parts.faults import DataCentre, Fault, nodes_of
+from scenarios.parts.faults import DataCentre, Fault, FaultKind, nodes_of
 
 EFFECT_S_MAX = 10.0  # in which what was broken must be seen to be so
 LOOK_EVERY_S = 0.05
@@ -36,9 +37,22 @@ class FaultCourse:
 class FaultInjection:
     """Faults, each in a thread of its own; as a context manager it leaves nothing broken."""
 
-    def __init__(self, faults: Sequence[Fault], dcs: Sequence[DataCentre], nodes: Breakable) -> None:
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        dcs: Sequence[DataCentre],
+        nodes: Breakable,
+        *,
+        bears: Callable[[frozenset[str]], bool] | None = None,
+        storm_s: float = math.inf,
+    ) -> None:
+        """bears: may these nodes be down at one time? A fault for which there is no room waits for those before it; one whose
+        turn comes after the storm's `storm_s` does not come, and is told. None: faults come on time, as the scenario says.
+        """
         self.courses = [FaultCourse(fault, nodes_of(fault, dcs)) for fault in faults]
         self._acts = [acts_of(fault, dcs, nodes) for fault in faults]
+        self._bears, self._storm_s = bears, storm_s
+        self._turn = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._zero_ns = 0
@@ -83,7 +97,11 @@ class FaultInjection:
 
     def _carry_out(self, course: FaultCourse, acts: Sequence[Act]) -> None:
         self._stop.wait(max(course.fault.at_s - self._now_s(), 0.0))
-        until_s = course.fault.until_s
+        begun_s = self._await_turn(course)
+        if begun_s is None:
+            course.is_over = True
+            return
+        until_s = begun_s + course.fault.for_s
         try:
             for act in acts:
                 if self._stop.is_set():
@@ -95,10 +113,39 @@ class FaultInjection:
         finally:
             course.is_over = True
 
+    def _await_turn(self, course: FaultCourse) -> float | None:
+        """Wait until no other fault is under way for which this one would be too much; returns when that is [s].
+
+        None: it does not come.
+        """
+        while not self._stop.is_set():
+            with self._turn:
+                now_s = self._now_s()
+                if self._has_room(course):
+                    course.begun_s = now_s
+                    return now_s
+            if now_s > self._storm_s:
+                course.trouble = (
+                    f"The {course.fault} did not come: a fault before it was not over until the storm's end."
+                )
+                return None
+            self._stop.wait(LOOK_EVERY_S)
+        return None
+
+    def _has_room(self, course: FaultCourse) -> bool:
+        others = [one for one in self.courses if one.begun_s is not None and not one.is_over]
+        if self._bears is None or not others:
+            return True
+        if any(set(course.nodes) & set(one.nodes) for one in others):
+            return False
+        if course.fault.kind in (FaultKind.PAUSE, FaultKind.SLOW):  # what is short enough needs no room
+            return True
+        held = {name for one in others if one.fault.kind is not FaultKind.SLOW for name in one.nodes}
+        stages = [{name} for name in course.nodes] if course.fault.kind is FaultKind.RESTART else [set(course.nodes)]
+        return all(self._bears(frozenset(held | stage)) for stage in stages)
+
     def _carry_out_act(self, course: FaultCourse, act: Act, until_s: float) -> None:
         course.back_s = None
-        if course.begun_s is None:
-            course.begun_s = self._now_s()
         try:
             act.begin()
             self._await_effect(course, act)

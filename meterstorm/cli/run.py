@@ -9,6 +9,7 @@ from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, SettleS, takes
 from meterstorm.jobs.defaults import SETTLE_S
 from scenarios.file import resolve_scenario
+from scenarios.levels.nemesis import with_nemesis
 from scenarios.parts.pace import Shape
 from scenarios.spec import ScenarioError
 from scenarios.texts.outside import whole_number
@@ -49,6 +50,14 @@ def run_command(
     customers: Annotated[
         int, typer.Option("--customers", min=0, max=100_000, help="With --workers: customers beside the meters.")
     ] = 0,
+    nemesis: Annotated[
+        bool,
+        typer.Option("--nemesis", help="Break nodes at random meanwhile, as far as the levels bear (docs/faults.md)."),
+    ] = False,
+    nemesis_seed: Annotated[
+        int | None,
+        typer.Option("--nemesis-seed", min=0, max=2**32 - 1, help="As --nemesis, by this seed instead of the run's."),
+    ] = None,
     seed: Seed = None,
     settle_s: SettleS = SETTLE_S,
     *,
@@ -57,7 +66,8 @@ def run_command(
 ) -> None:
     """The main job: cluster, schema, simulate, storm, drain, audit, report."""
     checked = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
-    resolved = checked if shape is None else checked.with_shape(shape)
+    shaped = checked if shape is None else checked.with_shape(shape)
+    resolved = with_nemesis(shaped, nemesis_seed) if nemesis or nemesis_seed is not None else shaped
     fleet = fleet_of(workers, listen, customers, secret_file)
     endpoint = connection.endpoint(resolved)
     from meterstorm.display.run import print_results

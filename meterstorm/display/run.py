@@ -1,7 +1,9 @@
 """Progress for people, on stderr: a line a phase, a live line during the storm, and the closing summary on stdout."""
 
+import shlex
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtests.cluster.doctor import Grade, MachineCheck
+from loadtests.recording.run_folder import RESOLVED_NAME
 from loadtests.storm.coordinator import Live
 from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.live import live_lines, plain_line
@@ -99,6 +102,9 @@ def print_results(console: Console, results: Results, report: str) -> None:
         for example in results.audit.examples[:5]:
             console.print(f"  {example.kind}: {fault_line(example)}", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
+    if results.faults and results.verdict is not Verdict.PASS:
+        resolved = shlex.quote(str(Path(report).with_name(RESOLVED_NAME)))
+        console.print(f"replay, faults and all: uv run meterstorm run {resolved}", highlight=False, soft_wrap=True)
 
 
 def print_checks(console: Console, checks: Sequence[MachineCheck], *, only_trouble: bool) -> None:

@@ -40,8 +40,8 @@ from meterstorm.outcomes.run import assemble_results, judge_again, profile_impor
 from reports import write_report
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
+from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import Fault
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -77,6 +77,7 @@ def run(
     scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
     storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
     """
+    scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
     require_faults_carried(scenario, endpoint)
@@ -96,7 +97,7 @@ def run(
                     LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
-            watch = _Watch(cluster, scenario.faults)
+            watch = _Watch(cluster, scenario)
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
         with phases.phase("digest", "Computing the digest of the trace"):
@@ -156,7 +157,7 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None) -> Non
     if scenario.faults and endpoint is not None:
         raise ScenarioError(
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
-            "[[faults]]"
+            "[[faults]] and [nemesis]"
         )
 
 
@@ -257,6 +258,8 @@ def _storm(
     """Send the whole trace; fills `history/` and `ledger/`."""
     scenario, estate = experiment.scenario, experiment.estate
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+        for fault in sorted(scenario.faults, key=lambda one: one.at_s):
+            phases.progress.detail(f"fault: {fault}")
         for sentence in must_fail(scenario):
             phases.progress.detail(sentence)
         if scenario.run.warm_nodes_s:
@@ -355,11 +358,14 @@ class _Watch:
     """Samples of local nodes, the faults that befall them, and the word when one has died by itself; nothing of an existing
     cluster's nodes."""
 
-    def __init__(self, cluster: LocalCluster | None, faults: Sequence[Fault] = ()) -> None:
+    def __init__(self, cluster: LocalCluster | None, scenario: Scenario) -> None:
         self.trouble: list[str] = []
         self.faults = None
-        if cluster is not None and faults:
-            self.faults = FaultInjection(faults, cluster.record.topology.dcs, cluster)
+        if cluster is not None and scenario.faults:
+            bears = None if scenario.nemesis is None else borne_by(scenario)
+            self.faults = FaultInjection(
+                scenario.faults, scenario.topology.dcs, cluster, bears=bears, storm_s=scenario.run.wall_s
+            )
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 

@@ -1,11 +1,11 @@
 """Which consistency levels can be served while some nodes are down, by the topology alone."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.levels.visible_writes import answers
 from scenarios.operations import measured_operations_of
-from scenarios.parts.faults import down_together, node_names
+from scenarios.parts.faults import FaultKind, down_together, node_names
 from scenarios.spec import Dc, Scenario, Topology
 
 _LOCAL = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM)
@@ -14,13 +14,28 @@ _LOCAL = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM)
 def must_fail(scenario: Scenario) -> list[str]:
     """What the scenario's faults leave nobody to serve, in sentences: operations of a DC's homes that can only fail meanwhile."""
     topology = scenario.topology
-    levels = {topology.consistency.of(Operation(one)) for one in measured_operations_of(scenario)}
+    levels = _levels_of(scenario)
+    outlasted_s = scenario.run.operation_timeout_s * scenario.run.attempts_max  # a pause: requests wait for its end
+    faults = [one for one in scenario.faults if one.kind is not FaultKind.PAUSE or one.for_s >= outlasted_s]
     return [
         f"While {', '.join(sorted(down))} {'is' if len(down) == 1 else 'are'} down, {_served_by_nobody(unserved, dc)}."
-        for down in down_together(scenario.faults, topology.dcs)
+        for down in down_together(faults, topology.dcs)
         for dc in topology.business_dcs
-        if (unserved := [level for level in sorted(levels) if not is_served(topology, dc, level, down)])
+        if (unserved := [level for level in levels if not is_served(topology, dc, level, down)])
     ]
+
+
+def serves_all(scenario: Scenario) -> Callable[[Collection[str]], bool]:
+    """Is every operation of the scenario served in every business DC without the nodes of these names?"""
+    topology, levels = scenario.topology, _levels_of(scenario)
+    return lambda down: all(is_served(topology, dc, level, down) for dc in topology.business_dcs for level in levels)
+
+
+def _levels_of(scenario: Scenario) -> list[ConsistencyLevel]:
+    """The levels of what the scenario sends, and of the store's own operations where gateways or a back office make any."""
+    consistency = scenario.topology.consistency
+    own = {consistency.default} if scenario.run.back_office or scenario.campaigns else set()
+    return sorted(own | {consistency.of(Operation(one)) for one in measured_operations_of(scenario)})
 
 
 def _served_by_nobody(levels: Iterable[ConsistencyLevel], dc: Dc) -> str:

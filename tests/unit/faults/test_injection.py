@@ -144,3 +144,31 @@ def test_slow_nodes_that_were_never_held_are_told(monkeypatch: pytest.MonkeyPatc
     assert injection.trouble == (
         "The slow of north-1 from 0 s for 1 s had no effect: the kernel never held its nodes.",
     )
+
+
+def test_a_fault_for_which_there_is_no_room_waits_for_the_one_before_it() -> None:
+    nodes = Nodes()
+    faults = [fault(at_s=0.0), fault(target="north-2", at_s=0.1)]
+    with FaultInjection(faults, DCS, nodes, bears=lambda down: len(down) < 2) as injection:
+        injection.start(time.monotonic_ns())
+        injection.wait()
+    assert [(what, *names) for what, _, names in nodes.done] == [
+        (what, name) for name in ("north-1", "north-2") for what in ("break", "heal")
+    ]
+    first, second = injection.courses
+    assert first.back_s is not None and second.begun_s is not None and second.begun_s >= first.back_s
+    assert second.healed_s is not None and second.healed_s >= second.begun_s + second.fault.for_s
+    assert injection.trouble == ()
+
+
+def test_a_fault_whose_turn_comes_after_the_storm_does_not_come_and_is_told() -> None:
+    nodes = Nodes()
+    faults = [fault(at_s=0.0), fault(at_s=0.1, kind=FaultKind.PAUSE)]
+    with FaultInjection(faults, DCS, nodes, bears=lambda _: True, storm_s=0.5) as injection:
+        injection.start(time.monotonic_ns())
+        injection.wait()
+    assert [what for what, _, _ in nodes.done] == ["break", "heal"]
+    assert injection.trouble == (
+        "The pause of north-1 from 0.1 s for 1 s did not come: a fault before it was not over until the storm's end.",
+    )
+    assert injection.courses[1].begun_s is None and not injection.are_under_way
