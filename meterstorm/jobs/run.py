@@ -358,10 +358,10 @@ class _Watch:
     """Samples of local nodes, the faults that befall them, and the word when one has died by itself; nothing of an existing
     cluster's nodes."""
 
-    def __init__(self, cluster: LocalCluster | None, scenario: Scenario) -> None:
+    def __init__(self, cluster: LocalCluster | None, scenario: Scenario | None = None) -> None:
         self.trouble: list[str] = []
         self.faults = None
-        if cluster is not None and scenario.faults:
+        if cluster is not None and scenario is not None and scenario.faults:
             bears = None if scenario.nemesis is None else borne_by(scenario)
             self.faults = FaultInjection(
                 scenario.faults, scenario.topology.dcs, cluster, bears=bears, storm_s=scenario.run.wall_s

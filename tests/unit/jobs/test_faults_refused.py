@@ -21,12 +21,6 @@ def test_an_existing_clusters_nodes_are_not_broken(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_gateways_of_commands_and_faults_exclude_each_other(tmp_path: Path) -> None:
-    with_campaigns = BROKEN.model_copy(update={"campaigns": shipped_scenarios()["smoke"].campaigns})
-    with pytest.raises(ScenarioError, match=r"faults and campaigns: .* leave out one of the two"):
-        meterstorm.run(with_campaigns, tmp_path / "run")
-
-
 def test_what_compares_or_searches_is_of_an_unbroken_cluster(tmp_path: Path) -> None:
     refused = pytest.raises(ScenarioError, match=r"is of an unbroken cluster; leave out \[\[faults\]\]")
     with refused:
@@ -35,3 +29,5 @@ def test_what_compares_or_searches_is_of_an_unbroken_cluster(tmp_path: Path) -> 
         meterstorm.matrix(BROKEN, tmp_path / "run")
     with refused:
         fleet_options(Namespace(scenario="node_killed", stored_profile=""))
+    with refused:
+        meterstorm.find_max(shipped_scenarios()["nemesis"], tmp_path / "run")
