@@ -11,27 +11,29 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from cassandra.cluster import Session
+from cassandra.query import BoundStatement
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.failure_budget import FailureBudget
-from loadtests.backend.prepaid_accounts import PrepaidAccounts
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.spec import Scenario, ScenarioError, Topology
 from sim.control.closed_loop import Responder
 from sim.control.plane import EVENTS_MAX, commands_of
 from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
 from store.commands.port import CommandTables, DueIndex
 from store.commands.store import RECONCILER, CommandStore, Drift, Retries
-from store.customers.store import HomeCustomers
+from store.operations import AnyOperation
 from store.roles import TableRole
 from store.schemas import schema_of
+from store.tables import Schema
 
 STRIDE_S = 0.25
 CATCH_UP_STRIDES_MAX = 20  # in one go: what of it is not finished is begun again
@@ -84,11 +86,13 @@ def run_gateway(
     log: RequestLog,
     stop: threading.Event,
     is_excused: Callable[[], bool] = lambda: False,
+    require_alive: Callable[[str], None] = lambda _: None,
 ) -> GatewayResult:
     """Carry the scenario's campaigns out beside a storm; returns when all commands have ended.
 
     zero_ns: the wall start of the replay [monotonic]. log: is told every request. stop: when set, what is open stays open.
-    is_excused: a fault of the scenario's own holds nodes down now.
+    is_excused: a fault of the scenario's own is under way. require_alive: raises StoreError while a fault holds the gateway of
+    a DC dead.
     After the span nothing is paced: what is still open is pursued to its end, and what has drifted is mended.
     Raises HarnessError when a DC can't be reached, StoreError when the store lets nothing finish for a while.
     """
@@ -96,7 +100,16 @@ def run_gateway(
     dcs = experiment.topology.business_dcs
     with ThreadPoolExecutor(len(dcs), thread_name_prefix="gateway") as pool:
         serving = [
-            pool.submit(_serve, experiment.through(dc.name), number, zero_ns, log, stop, is_excused)
+            pool.submit(
+                _serve,
+                experiment.through(dc.name),
+                number,
+                zero_ns,
+                log,
+                stop,
+                is_excused,
+                partial(require_alive, dc.name),
+            )
             for number, dc in enumerate(dcs)
         ]
         try:
@@ -142,15 +155,30 @@ def _serve(
     log: RequestLog,
     stop: threading.Event,
     is_excused: Callable[[], bool],
+    require_alive: Callable[[], None],
 ) -> GatewayResult:
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
     with experiment.session() as session:
-        runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
-        tables, accounts = CassandraCommandTables(runner), PrepaidAccounts(HomeCustomers(runner))
-        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts).carry_out(zero_ns)
+        statements = _MortalStatements(session, experiment.schema, scenario.topology, log, require_alive)
+        tables = CassandraCommandTables(statements)
+        result = Gateway(scenario, estate, dc, tables, stop, is_excused).carry_out(zero_ns)
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result
+
+
+class _MortalStatements(MeasuredStatements):
+    """Nothing is sent for a gateway that is dead: a call may end in its midst."""
+
+    def __init__(
+        self, session: Session, schema: Schema, topology: Topology, log: RequestLog, require_alive: Callable[[], None]
+    ) -> None:
+        super().__init__(session, schema, topology, log)
+        self._require_alive = require_alive
+
+    def start(self, operation: AnyOperation, bound: BoundStatement) -> Any:
+        self._require_alive()
+        return super().start(operation, bound)
 
 
 class Gateway:
@@ -168,12 +196,8 @@ class Gateway:
         tables: CommandTables,
         stop: threading.Event,
         is_excused: Callable[[], bool] = lambda: False,
-        accounts: PrepaidAccounts | None = None,
     ) -> None:
-        """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`.
-
-        accounts: into which top-ups pay that name a sum; None: into none.
-        """
+        """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`."""
         self.done = GatewayResult()
         self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
         self._store = CommandStore(
@@ -185,7 +209,6 @@ class Gateway:
         self._meters = SimulatedMeters(Responder(parameters=estate.packed))
         self._devices = sorted({id_.target for id_ in self._plan.ids()})
         self._stop, self._patience = stop, FailureBudget(self.done, is_excused)
-        self._accounts = accounts
         self._control: StoreControl | None = None
         self._reached_us = scenario.replay_from_us  # all before this was worked off, or the call that would have failed
         self._is_counting = False  # what is open must be known: nothing is paced any more
@@ -196,8 +219,6 @@ class Gateway:
         self._drain()
         drifts = self._reconcile()
         self._drain()
-        if (accounts := self._accounts) is not None:
-            self._through(lambda _: accounts.settle(self._store.tables, self._plan, self._stop))
         self._through(StoreControl.finish)
         result = self._through(lambda _: read_result(self._store, self._plan)) or GatewayResult()
         # a reconciliation that was begun again knows the drifts of its last beginning alone
@@ -218,8 +239,7 @@ class Gateway:
     def _start(self) -> StoreControl:
         """A control plane that is as far as the last one was."""
         self._meters.redeliver(self._store.cleared_us() - self._plan.start_us)
-        accounts = self._accounts
-        control = StoreControl(self._store, self._plan, *([] if accounts is None else [accounts.pay]))
+        control = StoreControl(self._store, self._plan)
         step_us, at_us = CATCH_UP_STRIDES_MAX * _stride_us(self._scenario), control.next_us
         while at_us < self._reached_us:
             at_us = min(at_us + step_us, self._reached_us)

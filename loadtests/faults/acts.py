@@ -9,7 +9,10 @@ from typing import Protocol
 
 import psutil
 
-from scenarios.parts.faults import DataCentre, Fault, FaultKind, stages_of
+from loadtests.cluster.connect import Endpoint
+from loadtests.faults.own_parts import OwnParts
+from loadtests.faults.table_altered import TableAltered
+from scenarios.parts.faults import SENDER, DataCentre, Fault, FaultKind, stages_of
 
 CYCLE_S = 0.2  # of a slow node: it runs for a share of it, and stands still for the rest
 
@@ -31,6 +34,26 @@ class Breakable(Protocol):
     def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
     def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
     def silent(self, names: Collection[str]) -> set[str]: ...
+    def endpoint(self) -> Endpoint: ...
+
+
+class ForeignNodes:
+    """Implements `Breakable` for an existing cluster, whose nodes are not ours to break: no fault of a node is made on it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.nodes: Sequence[RunningNode] = ()
+
+    def endpoint(self) -> Endpoint:
+        return self._endpoint
+
+    def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
+        raise AssertionError(f"{kind} of {', '.join(names)}: a scenario with it was to be refused")
+
+    heal_nodes = break_nodes
+
+    def silent(self, names: Collection[str]) -> set[str]:
+        return set()
 
 
 class Act(Protocol):
@@ -46,8 +69,14 @@ class Act(Protocol):
         ...
 
 
-def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable) -> list[Act]:
-    """What a fault does, in order."""
+def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: OwnParts, keyspace: str) -> Sequence[Act]:
+    """What a fault does, in order. keyspace: of the tables that it may change."""
+    if fault.kind is FaultKind.SCHEMA_CHANGE:
+        return [TableAltered(nodes, f"{keyspace}.{fault.target}")]
+    if fault.kind is FaultKind.KILL_GATEWAY:
+        return [GatewayKilled(parts, fault.target)]
+    if fault.kind is FaultKind.KILL_SENDER:
+        return [SenderKilled(parts, fault.target)]
     stages = stages_of(fault, dcs)
     if fault.kind is FaultKind.SLOW:
         return [SlowNodes(nodes, names, fault.run_share) for names in stages]
@@ -119,3 +148,41 @@ def _is_held(process: psutil.Process) -> bool:
         return bool(process.status() == psutil.STATUS_STOPPED)
     except psutil.NoSuchProcess:
         return False
+
+
+class GatewayKilled:
+    """A data centre's gateway forgets what it holds in memory, and asks nothing of the store until it is healed."""
+
+    no_effect = "its gateway asked nothing of the store"
+
+    def __init__(self, parts: OwnParts, dc: str) -> None:
+        self._parts, self._dc = parts, dc
+
+    def begin(self) -> None:
+        self._parts.kill_gateway(self._dc)
+
+    def is_effective(self) -> bool:
+        return self._parts.has_gateway_died(self._dc)
+
+    def heal(self) -> None:
+        self._parts.revive_gateway(self._dc)
+
+
+class SenderKilled:
+    """A sender's process is killed, and nobody takes its place: what it had still to send is not sent."""
+
+    no_effect = "its process went on"
+
+    def __init__(self, parts: OwnParts, target: str) -> None:
+        named = SENDER.fullmatch(target)
+        assert named is not None, "the scenario's check has let it pass"
+        self._parts, self._shard = parts, int(named[1]) - 1
+
+    def begin(self) -> None:
+        self._parts.kill_sender(self._shard)
+
+    def is_effective(self) -> bool:
+        return self._parts.is_sender_gone(self._shard)
+
+    def heal(self) -> None:
+        return

@@ -14,7 +14,8 @@ from typing import Self
 
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import Act, Breakable, acts_of
-from scenarios.parts.faults import DataCentre, Fault, FaultKind, nodes_of
+from loadtests.faults.own_parts import OwnParts
+from scenarios.parts.faults import DOWN_KINDS, DataCentre, Fault, FaultKind, nodes_of
 
 EFFECT_S_MAX = 10.0  # in which what was broken must be seen to be so
 LOOK_EVERY_S = 0.05
@@ -43,14 +44,18 @@ class FaultInjection:
         dcs: Sequence[DataCentre],
         nodes: Breakable,
         *,
+        keyspace: str = "",
         bears: Callable[[frozenset[str]], bool] | None = None,
         storm_s: float = math.inf,
     ) -> None:
-        """bears: may these nodes be down at one time? A fault for which there is no room waits for those before it; one whose
+        """keyspace: of the scenario's tables.
+
+        bears: may these nodes be down at one time? A fault for which there is no room waits for those before it; one whose
         turn comes after the storm's `storm_s` does not come, and is told. None: faults come on time, as the scenario says.
         """
         self.courses = [FaultCourse(fault, nodes_of(fault, dcs)) for fault in faults]
-        self._acts = [acts_of(fault, dcs, nodes) for fault in faults]
+        self.parts = OwnParts()
+        self._acts = [acts_of(fault, dcs, nodes, self.parts, keyspace) for fault in faults]
         self._bears, self._storm_s = bears, storm_s
         self._turn = threading.Lock()
         self._stop = threading.Event()
@@ -138,9 +143,9 @@ class FaultInjection:
             return True
         if any(set(course.nodes) & set(one.nodes) for one in others):
             return False
-        if course.fault.kind in (FaultKind.PAUSE, FaultKind.SLOW):  # what is short enough needs no room
+        if course.fault.kind is FaultKind.PAUSE or course.fault.kind not in DOWN_KINDS:  # what is short needs no room
             return True
-        held = {name for one in others if one.fault.kind is not FaultKind.SLOW for name in one.nodes}
+        held = {name for one in others if one.fault.kind in DOWN_KINDS for name in one.nodes}
         stages = [{name} for name in course.nodes] if course.fault.kind is FaultKind.RESTART else [set(course.nodes)]
         return all(self._bears(frozenset(held | stage)) for stage in stages)
 

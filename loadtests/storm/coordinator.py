@@ -94,10 +94,16 @@ def storm(
     with _Shards(experiment, folder, shard_count) as shards:
         try:
             shards.launch()
+            if faults is not None:
+                shards.are_befallen_by(faults)
             with BesideStorm(experiment, folder, faults) as beside:
                 return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
+
+
+class _SenderEnded(HarnessError):
+    """A sender is gone before its trace was."""
 
 
 class _Shards:
@@ -110,6 +116,8 @@ class _Shards:
         self._connections: list[Connection] = []
         self._lives: list[NDArray[np.int64]] = []
         self._done: dict[int, ShardReport] = {}
+        self._killed: dict[int, str] = {}  # by faults: what is said of each
+        self._was_killed: Callable[[int], bool] = lambda _: False
         self._parts = [folder.history / f"shard-{shard}" for shard in range(shard_count)]
         self._writers = [HistoryWriter(part, operations_of(experiment.scenario)) for part in self._parts]
         self._nodes = HistoryWriter(folder.history / "nodes", ())
@@ -130,6 +138,11 @@ class _Shards:
                 live_path=live_path,
             )
             self._launch(plan)
+
+    def are_befallen_by(self, faults: FaultInjection) -> None:
+        """Let faults of the scenario kill senders: that ends no storm, but is told of it."""
+        faults.parts.have_senders(self._processes)
+        self._was_killed = faults.parts.was_killed
 
     def _launch(self, plan: ShardPlan) -> None:
         process, connection = start_shard(self._folder.logs / f"shard-{plan.shard}.log")
@@ -192,7 +205,7 @@ class _Shards:
             down_at_start=tuple(sorted({node for report in reports for node in report.down_at_start})),
             commands=beside.commands(),
             office=beside.office(),
-            trouble=beside.trouble,
+            trouble=(*beside.trouble, *self._killed.values()),
         )
 
     def write_history(self) -> None:
@@ -220,16 +233,31 @@ class _Shards:
     def _watch(self, live: Callable[[Live], None], limit_s: float | None = None) -> None:
         """Take what the shards report until all are done."""
         started = time.monotonic()
-        while len(self._done) < len(self._processes):
+        while len(self._done) + len(self._killed) < len(self._processes):
             if limit_s is not None and time.monotonic() - started > limit_s:
                 raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder.logs}")
-            at_work = [each for shard, each in enumerate(self._connections) if shard not in self._done]
+            at_work = [each for shard, each in enumerate(self._connections) if self._is_at_work(shard)]
             heard = wait(at_work, timeout=0.2)
             with _no_interrupt():  # a message is taken whole or not at all
                 for connection in heard:
                     assert isinstance(connection, Connection)
-                    self._take(self._connections.index(connection), self._receive(connection))
+                    shard = self._connections.index(connection)
+                    try:
+                        message = self._receive(connection)
+                    except _SenderEnded as ended:
+                        if not self._was_killed(shard):
+                            raise
+                        self._killed[shard] = (
+                            f"A fault of the scenario killed sender {shard + 1}: what it had still to send was not sent, "
+                            "and what was under way is in doubt."
+                        )
+                        log.warning("a fault killed a sender: %s", ended)
+                    else:
+                        self._take(shard, message)
             live(self._live((time.monotonic_ns() - self._zero_ns) / 1e9))
+
+    def _is_at_work(self, shard: int) -> bool:
+        return shard not in self._done and shard not in self._killed
 
     def _receive(self, connection: Connection) -> object:
         try:
@@ -240,13 +268,13 @@ class _Shards:
             raise HarnessError(message.message)
         return message
 
-    def _ended(self, shard: int) -> HarnessError:
+    def _ended(self, shard: int) -> "_SenderEnded":
         """What to say of a sender that is gone, in its own words: the system's are that a pipe is broken."""
         how = how_it_ended(self._processes[shard].wait())
         log_path = self._folder.logs / f"shard-{shard}.log"
         words = last_words(log_path)
         said = f", saying: {words}" if words else ""
-        return HarnessError(f"sender {shard} ended ({how}) before the trace did{said}; see {log_path}")
+        return _SenderEnded(f"sender {shard} ended ({how}) before the trace did{said}; see {log_path}")
 
     def _take(self, shard: int, message: object) -> None:
         match message:
@@ -271,7 +299,7 @@ class _Shards:
 
     def _tell(self, message: object) -> None:
         for shard, connection in enumerate(self._connections):
-            if shard not in self._done:
+            if self._is_at_work(shard):
                 with contextlib.suppress(BrokenPipeError):  # it has ended, and what it said last is still to be heard
                     connection.send(message)
 

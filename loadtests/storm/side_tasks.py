@@ -36,8 +36,19 @@ class BesideStorm:
         def is_excused() -> bool:
             return faults is not None and faults.are_under_way
 
+        def require_alive(dc: str) -> None:
+            if faults is not None:
+                faults.parts.require_gateway(dc)
+
         def carry_out(bench: _Bench) -> GatewayResult:
-            return run_gateway(experiment, zero_ns=bench.zero_ns, log=bench.log, stop=bench.stop, is_excused=is_excused)
+            return run_gateway(
+                experiment,
+                zero_ns=bench.zero_ns,
+                log=bench.log,
+                stop=bench.stop,
+                is_excused=is_excused,
+                require_alive=require_alive,
+            )
 
         def keep_office(bench: _Bench) -> BackOfficeResult:
             return run_back_office(

@@ -13,6 +13,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.durability import why_lost
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
+from loadtests.faults.acts import ForeignNodes
 from loadtests.faults.injection import FaultCourse, FaultInjection
 from loadtests.locust_fleet.launch import FleetPlan, storm_under_locust
 from loadtests.monitoring.node_metrics import NodeSampler
@@ -42,6 +43,7 @@ from reports.results.run import AuditResult, FleetResult, Results, Undone, load_
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
+from scenarios.parts.faults import CARRIED_ANYWHERE, FaultKind
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -80,7 +82,7 @@ def run(
     scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
-    require_faults_carried(scenario, endpoint)
+    require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
     phases = _Phases(progress or Silent())
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
     started = datetime.now(UTC)
@@ -97,7 +99,7 @@ def run(
                     LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
-            watch = _Watch(cluster, scenario)
+            watch = _Watch(cluster, _faults_of(experiment, cluster))
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
         with phases.phase("digest", "Computing the digest of the trace"):
@@ -152,13 +154,32 @@ def run(
     return results
 
 
-def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None) -> None:
-    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break."""
-    if scenario.faults and endpoint is not None:
+def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender_count: int = 1) -> None:
+    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break, and of what a run does not have.
+
+    sender_count: of the bench's own; none where Locust sends.
+    """
+    if endpoint is not None and any(fault.kind not in CARRIED_ANYWHERE for fault in scenario.faults):
         raise ScenarioError(
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
+
+    for number, fault in enumerate(scenario.faults):
+        where = f"faults[{number}]"
+        tables = [table.name for table in schema_of(scenario).tables]
+        if fault.kind is FaultKind.SCHEMA_CHANGE and fault.target not in tables:
+            raise ScenarioError(f"{where}: there is no table '{fault.target}'; there are {', '.join(sorted(tables))}")
+        if fault.kind is FaultKind.KILL_GATEWAY:
+            if not scenario.campaigns:
+                raise ScenarioError(f"{where}: a scenario without [[campaigns]] has no gateway that could be killed")
+            if fault.target not in [dc.name for dc in scenario.topology.business_dcs]:
+                raise ScenarioError(f"{where}: '{fault.target}' is no business data centre, and has no gateway")
+        if fault.kind is FaultKind.KILL_SENDER and int(fault.target.rpartition("-")[2]) > sender_count:
+            there = (
+                f"--shards {sender_count} has so many" if sender_count else "Locust's workers are not the bench's own"
+            )
+            raise ScenarioError(f"{where}: there is no {fault.target}: {there}")
 
 
 def audit_again(
@@ -354,18 +375,27 @@ def _drop_warming(experiment: Experiment) -> None:
         log.warning("the warming keyspace is left behind: %s", error)
 
 
+def _faults_of(experiment: Experiment, cluster: LocalCluster | None) -> FaultInjection | None:
+    scenario = experiment.scenario
+    if not scenario.faults:
+        return None
+    return FaultInjection(
+        scenario.faults,
+        scenario.topology.dcs,
+        cluster or ForeignNodes(experiment.endpoint),
+        keyspace=scenario.topology.keyspace,
+        bears=None if scenario.nemesis is None else borne_by(scenario),
+        storm_s=scenario.run.wall_s,
+    )
+
+
 class _Watch:
     """Samples of local nodes, the faults that befall them, and the word when one has died by itself; nothing of an existing
     cluster's nodes."""
 
-    def __init__(self, cluster: LocalCluster | None, scenario: Scenario | None = None) -> None:
+    def __init__(self, cluster: LocalCluster | None, faults: FaultInjection | None = None) -> None:
         self.trouble: list[str] = []
-        self.faults = None
-        if cluster is not None and scenario is not None and scenario.faults:
-            bears = None if scenario.nemesis is None else borne_by(scenario)
-            self.faults = FaultInjection(
-                scenario.faults, scenario.topology.dcs, cluster, bears=bears, storm_s=scenario.run.wall_s
-            )
+        self.faults = faults
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 

@@ -274,9 +274,13 @@ class FaultResult(ResultsPart):
     at_s: NonNegativeFloat = Field(description="when it was to begin")
     for_s: NonNegativeFloat
     begun_s: NonNegativeFloat | None
-    effective_s: NonNegativeFloat | None = Field(description="none of its nodes answered any more")
+    effective_s: NonNegativeFloat | None = Field(
+        description="it was seen to be real: none of its nodes answered any more, say"
+    )
     healed_s: NonNegativeFloat | None = Field(description="its healing began")
-    back_s: NonNegativeFloat | None = Field(description="its nodes answered again, and all saw one another")
+    back_s: NonNegativeFloat | None = Field(
+        description="all was as before: its nodes answered again, and all saw one another, say"
+    )
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 

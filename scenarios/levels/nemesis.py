@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from scenarios.levels.served import serves_all
-from scenarios.parts.faults import FAULTS_MAX, Fault, FaultKind, end_s, node_names, nodes_of
+from scenarios.parts.faults import DOWN_KINDS, FAULTS_MAX, Fault, FaultKind, end_s, node_names, nodes_of
 from scenarios.parts.nemesis import DRAWN_KINDS, Nemesis
 from scenarios.spec import Dc, Scenario, ScenarioError
 
@@ -154,7 +154,7 @@ def _fitting(
     beside = [one for one in others if one.at_s < _back_s(fault, dcs) and fault.at_s < _back_s(one, dcs)]
     if any(nodes & set(nodes_of(one, dcs)) for one in beside):
         return None
-    held = {name for one in beside if one.kind is not FaultKind.SLOW for name in nodes_of(one, dcs)}
+    held = {name for one in beside if one.kind in DOWN_KINDS for name in nodes_of(one, dcs)}
     if kind is FaultKind.SLOW:
         is_spare = bears(frozenset(held | nodes))
         return fault if is_spare else fault.model_copy(update={"duty": max(duty, DUTY_ALONE_MIN)})

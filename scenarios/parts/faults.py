@@ -1,5 +1,6 @@
 """What breaks while a storm goes on, and when it is healed: `[[faults]]` of a scenario."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import product
@@ -21,6 +22,19 @@ class FaultKind(StrEnum):
     PAUSE = "pause"  # SIGSTOP: connections stay, answers don't come; SIGCONT heals
     SLOW = "slow"  # SIGSTOP and SIGCONT in turns: they run for a share of the time alone
     RESTART = "restart"  # stopped and started one after another, each when the one before is back
+    SCHEMA_CHANGE = (
+        "schema_change"  # a table gets a column: nodes forget what was prepared of it; the column goes again
+    )
+    KILL_GATEWAY = "kill_gateway"  # the commands' gateway of a data centre forgets all and begins anew
+    KILL_SENDER = "kill_sender"  # SIGKILL to a process of the bench's own; nobody takes its place
+
+
+NODE_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART)
+DOWN_KINDS = tuple(kind for kind in NODE_KINDS if kind is not FaultKind.SLOW)
+"""Their nodes serve nothing meanwhile."""
+CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
+"""They break no node, so that an existing cluster takes them too."""
+SENDER = re.compile(r"sender-([1-9][0-9]?)")
 
 
 class Fault(Part):
@@ -28,7 +42,8 @@ class Fault(Part):
 
     kind: FaultKind
     target: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$", description="a data centre, or a node of it: north, north-1"
+        pattern=r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$",
+        description="a data centre, or a node of it: north, north-1; of other kinds a table, a data centre, sender-1",
     )
     at_s: float = Field(strict=True, ge=0, le=7 * 86_400, description="from the storm's start")
     for_s: float = Field(
@@ -76,7 +91,9 @@ def node_names(dcs: Iterable[DataCentre]) -> Mapping[str, tuple[str, ...]]:
 
 
 def nodes_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[str, ...]:
-    """The nodes that a fault befalls; none where there is no such target."""
+    """The nodes that a fault befalls; none where there is no such target, or where it befalls none."""
+    if fault.kind not in NODE_KINDS:
+        return ()
     by_dc = node_names(dcs)
     if fault.target in by_dc:
         return by_dc[fault.target]
@@ -96,7 +113,7 @@ def end_s(fault: Fault, dcs: Iterable[DataCentre]) -> float:
 
 def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[frozenset[str]]:
     """The nodes that are down at one time, each set once, from the first fault's beginning on. Slow ones are not."""
-    downing = [one for one in faults if one.kind is not FaultKind.SLOW]
+    downing = [one for one in faults if one.kind in DOWN_KINDS]
     sets: dict[frozenset[str], None] = {}
     for begun in sorted(downing, key=lambda one: one.at_s):
         active = [stages_of(one, dcs) for one in downing if one.at_s <= begun.at_s < end_s(one, dcs)]
@@ -109,7 +126,8 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
     by_dc = node_names(dcs)
     for number, fault in enumerate(faults):
         where = f"faults[{number}]"
-        if not nodes_of(fault, dcs):
+        _require_own_target(where, fault, dcs)
+        if fault.kind in NODE_KINDS and not nodes_of(fault, dcs):
             there = ", ".join([*by_dc, *(name for names in by_dc.values() for name in names)])
             raise ValueError(
                 f"{where}: target '{fault.target}' is the name neither of a data centre nor of one of its nodes; "
@@ -123,6 +141,24 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
                 f"{wall_s:g} at most"
             )
         for other in faults[:number]:
-            both = sorted(set(nodes_of(fault, dcs)) & set(nodes_of(other, dcs)))
+            both = sorted(_touched(fault, dcs) & _touched(other, dcs))
             if both and fault.at_s < end_s(other, dcs) and other.at_s < end_s(fault, dcs):
                 raise ValueError(f"{where}: the {fault} and the {other} are both of {both[0]} at one time")
+
+
+def _touched(fault: Fault, dcs: Sequence[DataCentre]) -> set[str]:
+    """What two faults can't have at one time, by words for people."""
+    return set(nodes_of(fault, dcs)) or {f"{fault.target} ({fault.kind})"}
+
+
+def _require_own_target(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
+    """Raises ValueError where the bench's own parts have none of that name. Tables are for the schema to know."""
+    if fault.kind is FaultKind.KILL_SENDER and SENDER.fullmatch(fault.target) is None:
+        raise ValueError(
+            f"{where}: target '{fault.target}' names no sender; they are sender-1, sender-2, ... (--shards)"
+        )
+    if fault.kind is FaultKind.KILL_GATEWAY and fault.target not in node_names(dcs):
+        raise ValueError(
+            f"{where}: target '{fault.target}' is no data centre, each of which has one gateway; there are "
+            f"{', '.join(node_names(dcs))}"
+        )

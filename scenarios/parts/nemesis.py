@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
-from scenarios.parts.faults import FaultKind
+from scenarios.parts.faults import NODE_KINDS, FaultKind
 
-DRAWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART)
+DRAWN_KINDS = NODE_KINDS
 
 
 class Nemesis(Part):

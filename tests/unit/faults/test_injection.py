@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultInjection
 from scenarios.parts.faults import Fault, FaultKind
@@ -41,6 +42,9 @@ class Nodes:
         if self._never_back:
             raise HarnessError("node north-1 does not serve CQL")
         self._down -= set(names)
+
+    def endpoint(self) -> Endpoint:
+        raise AssertionError("nobody connects to these")
 
     def silent(self, names: Collection[str]) -> set[str]:
         return self._down & set(names)

@@ -59,8 +59,14 @@ def test_of_a_rolling_restart_one_node_is_down_at_a_time() -> None:
     ]
 
 
-def test_slow_nodes_are_not_down() -> None:
-    assert down_together([fault("slow", "north"), fault(target="south-1")], DCS) == [{"south-1"}]
+def test_slow_nodes_are_not_down_and_other_parts_are_no_nodes() -> None:
+    others = [
+        fault("schema_change", "events_by_home"),
+        fault("kill_gateway", "north"),
+        fault("kill_sender", "sender-1"),
+    ]
+    assert down_together([fault("slow", "north"), *others, fault(target="south-1")], DCS) == [{"south-1"}]
+    assert [nodes_of(one, DCS) for one in others] == [(), (), ()]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,15 @@ def test_slow_nodes_are_not_down() -> None:
         ([fault(target="east")], r"'east' is the name neither of .*there are north, south, north-1, .*, south-2"),
         ([fault(target="north-4")], "'north-4' is the name neither of a data centre nor of one of its nodes"),
         ([fault(at_s=55.0)], r"the kill of north-1 from 55 s for 10 s would be healed after .* run.wall_s 60 at most"),
+        ([fault("kill_sender", "north-1")], "'north-1' names no sender; they are sender-1, sender-2"),
+        (
+            [fault("kill_gateway", "north-1")],
+            "'north-1' is no data centre, each of which has one gateway; there are north, south",
+        ),
+        (
+            [fault("schema_change", "events_by_home"), fault("schema_change", "events_by_home", at_s=15.0)],
+            "are both of events_by_home",
+        ),
         (
             [fault("restart", "north", at_s=31.0)],
             r"at_s and for_s for each of its 3 nodes must add up to run.wall_s 60",
