@@ -52,6 +52,7 @@ from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
 from scenarios.parts.traffic import Burst, Traffic
 from scenarios.tariffs import TARIFFS_MAX
 from scenarios.tariffs.file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
+from scenarios.tariffs.prepayment import require_prepayment
 from scenarios.texts.outside import UnreadableText, text_of, why_refused
 from scenarios.texts.printable import shortened
 
@@ -356,6 +357,7 @@ class Scenario(Part):
         first_day = (self.run.start - date(1970, 1, 1)).days
         on_sale = require_tariffs(self.tariffs, first_day, self.estate.calendar, len(announced))
         require_caps(self.caps, on_sale, [region.name for region in self.estate.regions])
+        require_prepayment(self.tariffs, self.estate, self.campaigns, has_back_office=self.run.back_office)
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
+from loadtests.workload.prepayment import openings_of
 from loadtests.workload.prices import book_of, price_lists_of
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
 from scenarios.calendar import month_before, month_of_day
@@ -69,6 +70,7 @@ ROUND_S = 0.5
 METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
+ACCOUNTS_AT_ONCE = 5_000  # prepaid ones, that are opened together
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
 
@@ -174,12 +176,20 @@ class BackOffice:
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
+        self._has_accounts = False
         self._is_whole = False  # nothing is open that a round before has begun
 
     def open(self) -> None:
-        """What is there before any round: all price lists, if nobody has published them, and no batch that is half projected."""
+        """What is there before any round: all price lists, if nobody has published them, the accounts of homes that pay before
+        they use, and no batch that is half projected."""
         for prices in price_lists_of(self._estate):
             self._customers[0].publish(prices, self._start_us)
+        if not self._has_accounts:
+            for dc, customers in enumerate(self._customers):
+                openings = openings_of(self._estate, dc)
+                while some := list(islice(openings, ACCOUNTS_AT_ONCE)):
+                    customers.open_all_prepaid(some)
+            self._has_accounts = True
         for projector in self._projectors:
             projector.heal()
         self._is_whole = True

@@ -7,11 +7,11 @@ attempt leaves, since the answer to that may come before anything else that happ
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from loadtests.backend.command_plan import CommandPlan
+from loadtests.backend.command_plan import CommandPlan, Payment
 from sim.control.closed_loop import AnswerBatch, CommandBatch, Responder
 from sim.estate.commands import ANSWER_US_MIN
 from store.commands.machine import CommandEvent
@@ -38,9 +38,13 @@ class StoreControl:
     until none is returned. In windows of at most `ANSWER_US_MIN` nothing is ever left.
     """
 
-    def __init__(self, store: CommandStore, plan: CommandPlan) -> None:
+    def __init__(
+        self, store: CommandStore, plan: CommandPlan, pay: Callable[[Sequence[Payment]], None] = lambda _: None
+    ) -> None:
+        """pay: is told what commands have paid in, once they have ended as applied."""
         self._store = store
         self._plan = plan
+        self._pay = pay
         self._read_us = self._seen_us = self._done_us = self._cleared_us = store.cleared_us()
         self._next = bisect_left(plan.commands, self._read_us - plan.start_us, key=lambda one: one.first_us)
         self._work: list[Work] = []
@@ -171,6 +175,7 @@ class StoreControl:
         self._over.update(one.id for one in ended)
         applied = [one for one in ended if one.step.event is CommandEvent.APPLY]
         self._store.report_states([state for one in applied if (state := self._plan.reported(one)) is not None])
+        self._pay([paid for one in applied if (paid := self._plan.payment(one.id, one.step.at_us)) is not None])
 
 
 class SimulatedMeters:

@@ -20,6 +20,7 @@ from cassandra.query import BoundStatement
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.failure_budget import FailureBudget
+from loadtests.backend.prepaid_accounts import PrepaidAccounts
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
@@ -30,6 +31,7 @@ from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
 from store.commands.port import CommandTables, DueIndex
 from store.commands.store import RECONCILER, CommandStore, Drift, Retries
+from store.customers.store import HomeCustomers
 from store.operations import AnyOperation
 from store.roles import TableRole
 from store.schemas import schema_of
@@ -160,9 +162,9 @@ def _serve(
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
     with experiment.session() as session:
-        statements = _MortalStatements(session, experiment.schema, scenario.topology, log, require_alive)
-        tables = CassandraCommandTables(statements)
-        result = Gateway(scenario, estate, dc, tables, stop, is_excused).carry_out(zero_ns)
+        runner = _MortalStatements(session, experiment.schema, scenario.topology, log, require_alive)
+        tables, accounts = CassandraCommandTables(runner), PrepaidAccounts(HomeCustomers(runner))
+        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts).carry_out(zero_ns)
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result
 
@@ -196,8 +198,12 @@ class Gateway:
         tables: CommandTables,
         stop: threading.Event,
         is_excused: Callable[[], bool] = lambda: False,
+        accounts: PrepaidAccounts | None = None,
     ) -> None:
-        """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`."""
+        """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`.
+
+        accounts: into which top-ups pay that name a sum; None: into none.
+        """
         self.done = GatewayResult()
         self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
         self._store = CommandStore(
@@ -209,6 +215,7 @@ class Gateway:
         self._meters = SimulatedMeters(Responder(parameters=estate.packed))
         self._devices = sorted({id_.target for id_ in self._plan.ids()})
         self._stop, self._patience = stop, FailureBudget(self.done, is_excused)
+        self._accounts = accounts
         self._control: StoreControl | None = None
         self._reached_us = scenario.replay_from_us  # all before this was worked off, or the call that would have failed
         self._is_counting = False  # what is open must be known: nothing is paced any more
@@ -219,6 +226,8 @@ class Gateway:
         self._drain()
         drifts = self._reconcile()
         self._drain()
+        if (accounts := self._accounts) is not None:
+            self._through(lambda _: accounts.settle(self._store.tables, self._plan, self._stop))
         self._through(StoreControl.finish)
         result = self._through(lambda _: read_result(self._store, self._plan)) or GatewayResult()
         # a reconciliation that was begun again knows the drifts of its last beginning alone
@@ -239,7 +248,8 @@ class Gateway:
     def _start(self) -> StoreControl:
         """A control plane that is as far as the last one was."""
         self._meters.redeliver(self._store.cleared_us() - self._plan.start_us)
-        control = StoreControl(self._store, self._plan)
+        accounts = self._accounts
+        control = StoreControl(self._store, self._plan, *([] if accounts is None else [accounts.pay]))
         step_us, at_us = CATCH_UP_STRIDES_MAX * _stride_us(self._scenario), control.next_us
         while at_us < self._reached_us:
             at_us = min(at_us + step_us, self._reached_us)

@@ -12,13 +12,15 @@ import numpy as np
 from loadtests.workload.prices import price_lists_of
 from scenarios.domain import CommandKind, Fuel
 from scenarios.spec import Scenario
+from scenarios.tariffs.prepayment import top_up_upence
 from sim.control.closed_loop import AnswerBatch, CommandBatch
 from sim.control.plane import SimulatedCommand as SimulatedCommand
-from sim.estate.lookup import start_us_of
+from sim.estate.lookup import FUEL_CODES, start_us_of
 from sim.estate.model import EstateModel
 from store.commands.machine import CommandEvent, Step
 from store.commands.port import ASPECT_OF, CommandId, Device, DeviceAnswer, DeviceState, Request, Standing
 from store.commands.store import RecordedAttempt
+from store.customers.prepayment import TopUp
 
 OUI = 0x00_1D_B7 << 40  # of all devices' EUI-64: their meter's number follows it
 SUPPLIER = OUI + 0xFF_FF_00_00_00
@@ -36,7 +38,8 @@ def meter_of(device: int) -> int:
 
 
 def values_of(scenario: Scenario, estate: EstateModel) -> list[int]:
-    """What each campaign sets its devices to: the version of the prices or of the firmware, the read schedule, the supply."""
+    """What each campaign sets its devices to: the version of the prices or of the firmware, the read schedule, the supply,
+    or what it pays in [upence]."""
     records = estate.parameters.campaigns
     versions = {one.effective_us - start_us_of(estate): one.version for one in price_lists_of(estate)}
     values = []
@@ -50,6 +53,9 @@ def values_of(scenario: Scenario, estate: EstateModel) -> list[int]:
                 value = int(records[number]["firmware"])
             case CommandKind.ENABLE_SUPPLY | CommandKind.DISABLE_SUPPLY | CommandKind.ARM_SUPPLY:
                 value = _SUPPLY[campaign.kind]
+            case CommandKind.TOP_UP:
+                paid_upence = top_up_upence(campaign)
+                value = number if paid_upence is None else paid_upence
             case _:
                 value = number
         values.append(value)
@@ -81,6 +87,14 @@ class Wire(NamedTuple):
     offset: int
 
 
+class Payment(NamedTuple):
+    """A top-up of the account of a home's fuel code."""
+
+    premises: int
+    fuel: int
+    paid: TopUp
+
+
 class CommandPlan:
     """The campaigns' commands as requests, and which of the simulator's commands each of the store's is."""
 
@@ -88,6 +102,9 @@ class CommandPlan:
         self.start_us = start_us_of(estate)
         plain = [_plain(one) for one in commands]
         self.commands = sorted(plain, key=lambda one: (one.first_us, one.id))
+        self._pays = [top_up_upence(campaign) for campaign in scenario.campaigns]
+        self._fuels = [FUEL_CODES[campaign.fuel] for campaign in scenario.campaigns]
+        self._fuel_count = len(estate.fuels)
         self._kinds = [campaign.kind for campaign in scenario.campaigns]
         self._values = values_of(scenario, estate)
         self._policies = estate.parameters.campaigns
@@ -157,6 +174,18 @@ class CommandPlan:
             event = CommandEvent.REFUSE if is_refusal else CommandEvent.APPLY
             found.append(DeviceAnswer(id_, Step(self.start_us + at_us, event, attempt - wire.offset)))
         return found
+
+    def payment(self, id_: CommandId, applied_us: int) -> Payment | None:
+        """What a command has paid in that its meter acknowledged at an instant [us since the Unix epoch]; None: it names no sum.
+
+        It is told apart from other payments by the number of its command.
+        """
+        wire = self._wires[id_]
+        upence = self._pays[wire.campaign]
+        if upence is None:
+            return None
+        paid = TopUp(at_us=applied_us // 1_000 * 1_000, upence=upence, reference=id_.counter)
+        return Payment(wire.meter // self._fuel_count, self._fuels[wire.campaign], paid)
 
     def reported(self, answer: DeviceAnswer) -> DeviceState | None:
         """What a device that has applied a command says of itself; None where the command leaves nothing behind."""

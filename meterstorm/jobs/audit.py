@@ -14,6 +14,7 @@ from loadtests.audit.rules.back_office_read import check_office
 from loadtests.audit.rules.commands_read import check_command_rules
 from loadtests.audit.rules.customers import Checked
 from loadtests.audit.rules.customers_read import check_rules
+from loadtests.audit.rules.prepayment_read import check_prepayment_rules
 from loadtests.audit.tables import audit as audit_tables
 from loadtests.backend.back_office import has_summaries, summarise
 from loadtests.backend.home_stores import HomeStores
@@ -98,6 +99,15 @@ def audit(
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
             report.rules.extend(check_command_rules(experiment, is_complete=is_complete))
+        report.rules.extend(
+            check_prepayment_rules(
+                experiment,
+                ledger,
+                progress=progress.detail,
+                is_complete=is_complete or not scenario.campaigns,
+                is_closed=is_closed,
+            )
+        )
     folder = RunFolder(run_folder).audits
     folder.mkdir(exist_ok=True)
     number = len(list(folder.glob("*.json"))) + 1

@@ -256,6 +256,7 @@ class Campaign(Part):
     waves: int = Field(strict=True, default=1, ge=1, le=100)
     wave_every_h: float = Field(strict=True, default=24.0, gt=0, le=720)
     effective_h: Hours | None = Field(default=None, description="when a tariff or price comes into force")
+    pays_pence: str | None = Field(default=None, description="what each top_up pays into its home's account")
     attempts_max: int = Field(strict=True, default=4, ge=1, le=31)
     timeout_s: float = Field(strict=True, default=300.0, gt=0, le=86_400)
     backoff_s: float = Field(strict=True, default=600.0, ge=0, le=86_400, description="doubled after each attempt")

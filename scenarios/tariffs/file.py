@@ -42,6 +42,7 @@ from scenarios.tariffs.model import (
     wh_of,
     with_series,
 )
+from scenarios.tariffs.prepayment import PrepaymentPlan, PrepaymentSpec
 from scenarios.tariffs.text import tariffs_text
 
 _SERIES_DAYS_MAX = 400
@@ -173,6 +174,7 @@ class TariffSpec(Part):
     standing: StandingCharges = StandingCharges()
     capacity: CapacityCharge | None = None
     demand: DemandSpec | None = None
+    prepayment: PrepaymentSpec | None = Field(default=None, description="its homes pay before they use")
     vat_percent: str = Field(
         default="0", description="of what a bill charges; another rate comes with a new price list"
     )
@@ -187,6 +189,7 @@ class TariffSpec(Part):
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
         require_pence(self.tariff())
+        self.prepayment_plan()
         if any(len(days) > _SERIES_DAYS_MAX for days in self.series.values()):
             raise ValueError(f"tariff '{self.name}': a series of more than {_SERIES_DAYS_MAX} days")
         if self.series and self.bands:
@@ -237,7 +240,12 @@ class TariffSpec(Part):
             vat_permille=permille_of(self.vat_percent, f"{where}, vat_percent"),
             rounded_at=self.rounded_at,
             half=self.half,
+            is_prepaid=self.prepayment is not None,
         )
+
+    def prepayment_plan(self) -> PrepaymentPlan | None:
+        """On what terms its homes pay before they use; None: they don't. Raises TariffError."""
+        return None if self.prepayment is None else self.prepayment.plan(f"tariff '{self.name}'")
 
     def _capacity_upence(self, where: str) -> int:
         """A day's."""

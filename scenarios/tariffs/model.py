@@ -151,6 +151,7 @@ class Tariff:
     vat_permille: int = 0  # of what a bill charges; 5 % are 50
     rounded_at: RoundedAt = RoundedAt.TOTAL
     half: Half = Half.UP
+    is_prepaid: bool = False  # electricity and gas are taken from an account that is paid into before
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -168,6 +169,11 @@ class Tariff:
             raise TariffError(f"{self}: VAT is 0 .. 1,000 thousandths, not {self.vat_permille}")
         if not all(0 <= charge <= STANDING_UPENCE_MAX for charge in self.standing_upence):
             raise TariffError(f"{self}: standing charges are 0 .. {STANDING_UPENCE_MAX // 1_000_000} p a day")
+        if self.is_prepaid and (self.vat_permille or self.demand is not None or self.rounded_at is not RoundedAt.TOTAL):
+            raise TariffError(
+                f"{self}: an account takes what displays show, each half-hour: give prices with VAT in them, vat_percent = 0, "
+                "no charge for demand, and leave rounded_at at total"
+            )
         if self.demand is not None and not (
             0 < self.demand.upence_per_kw_day <= STANDING_UPENCE_MAX and 0 <= self.demand.least_w <= DEMAND_W_MAX
         ):

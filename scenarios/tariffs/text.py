@@ -68,6 +68,7 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "vat": tariff.vat_permille,
         "rounded": [str(tariff.rounded_at), str(tariff.half)],
         **({"demand": [tariff.demand.upence_per_kw_day, tariff.demand.least_w]} if tariff.demand else {}),
+        **({"prepaid": True} if tariff.is_prepaid else {}),
         **({"published": list(tariff.published)} if tariff.published else {}),
         **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
     }
@@ -158,4 +159,5 @@ def _tariff(told: dict[str, Any]) -> Tariff:
         vat_permille=told["vat"],
         rounded_at=RoundedAt(rounded_at),
         half=Half(half),
+        is_prepaid=bool(told.get("prepaid", False)),
     )

@@ -88,6 +88,7 @@ def build_parameters(scenario: Scenario, profiles: list[DemandProfile]) -> Kerne
             [tariff.share for tariff in scenario.tariffs] or [tariffs.flat, tariffs.time_of_use, tariffs.half_hourly]
         ),
         prepayment_below=_word(estate.prepayment),
+        prepaid_tariffs=sum(1 << code for code, one in enumerate(scenario.tariffs) if one.prepayment is not None),
         firmware_count=estate.firmware_versions,
         join_below=_word(rollout.start_share) if rollout else WORD_ONE,
         join_days=rollout.over_days if rollout and rollout.start_share < 1 else 0,

@@ -84,11 +84,6 @@ def partition_index(seed: int, premises: int) -> int:
 
 
 @leaf_kernel
-def is_prepayment(p: KernelParameters, premises: int) -> bool:
-    return word_of(words(p.seed, _HOME, premises, 0, 0), 0) < p.prepayment_below
-
-
-@leaf_kernel
 def tariff_index(p: KernelParameters, premises: int) -> int:
     """The tariff of a premises: its place in the scenario's list, or a `TariffKind`."""
     word = word_of(words(p.seed, _HOME, premises, 0, 0), 1)
@@ -96,6 +91,14 @@ def tariff_index(p: KernelParameters, premises: int) -> int:
     while word >= p.tariff_below[tariff]:
         tariff += 1
     return tariff
+
+
+@leaf_kernel
+def is_prepayment(p: KernelParameters, premises: int) -> bool:
+    """Does a premises pay before it uses? Its tariff says so where a tariff of the scenario does; else it is drawn."""
+    if p.prepaid_tariffs != 0:
+        return (p.prepaid_tariffs >> tariff_index(p, premises)) & 1 == 1
+    return word_of(words(p.seed, _HOME, premises, 0, 0), 0) < p.prepayment_below
 
 
 @leaf_kernel

@@ -98,6 +98,18 @@ def tariff_kinds_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray
     return in_region
 
 
+def tariff_places_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The places of homes' tariffs in the scenario, whose region no cap tells apart: int64[n] -> uint8[n]."""
+    return _tariff_kinds(estate.packed, np.asarray(premises, np.int64))
+
+
+def prepaid_homes(estate: EstateModel) -> NDArray[np.int64]:
+    """The premises whose tariff is prepaid: int64[n], ascending."""
+    prepaid = np.flatnonzero([one is not None for one in estate.prepayment])
+    kinds = _tariff_kinds(estate.packed, np.arange(estate.premises_count if len(prepaid) else 0, dtype=np.int64))
+    return np.flatnonzero(np.isin(kinds, prepaid)).astype(np.int64)
+
+
 def cohorts_of(estate: EstateModel, premises: NDArray[np.int64]) -> NDArray[np.int32]:
     """The cohort of similar homes of each home: int64[n] -> int32[n]."""
     return _cohorts(estate.packed, premises)

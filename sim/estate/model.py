@@ -13,6 +13,7 @@ from scenarios.domain import DAY_US, Fuel
 from scenarios.spec import Scenario
 from scenarios.tariffs import Tariff
 from scenarios.tariffs.caps import Cap
+from scenarios.tariffs.prepayment import PrepaymentPlan
 from sim.estate.build import build_parameters
 from sim.estate.devices import schedule_on
 from sim.estate.homes import home_dc_index, partition_index, region_index
@@ -39,6 +40,7 @@ class EstateModel:
     series: tuple[Mapping[int, Tariff], ...]  # of each of them: local day since 1970 -> what was published for it
     regions: tuple[str, ...]
     caps: tuple[Cap, ...]  # with any, each tariff is on sale once for each region
+    prepayment: tuple[PrepaymentPlan | None, ...]  # of each tariff: None where its homes are billed
     seed: int
     profile: DemandProfile  # of electricity
     profile_report: ImportReport | None  # of a user's profile file
@@ -122,6 +124,7 @@ def build_estate(
         series=tuple(spec.series_of_days(first_day, calendar) for spec in scenario.tariffs),
         regions=tuple(region.name for region in estate.regions),
         caps=tuple(spec.cap() for spec in scenario.caps),
+        prepayment=tuple(spec.prepayment_plan() for spec in scenario.tariffs),
         seed=run.seed,
         profile=profile,
         profile_report=report,

@@ -109,6 +109,7 @@ class KernelParameters(NamedTuple):
     type_below: IntArray  # int64[4]: upper bound of the words of each electricity MeterType [of 2^32]
     tariff_below: IntArray  # int64[tariffs]: upper bound of the words of each tariff [of 2^32]
     prepayment_below: int  # [of 2^32]
+    prepaid_tariffs: int  # a bit for each tariff whose homes pay before they use; 0: `prepayment_below` tells
     firmware_count: int
     join_below: int  # a word below this means there from the start [of 2^32]
     join_days: int  # the others join evenly over so many days; 0: all are there from the start

@@ -13,6 +13,8 @@ from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, 
 from store.customers.charges import Charges, DayEnergy, DayOfSupply
 from store.customers.demand import demand_lines
 from store.customers.port import ALL_RATES, NO_ACCOUNT, OF_ENERGY, Bill, FuelDisplay, Line, LineKind
+from store.customers.prepaid import PrepaidBalance
+from store.customers.statements import prepaid_lines
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 
@@ -59,6 +61,13 @@ def make_bill(
         *_given_back(own, ended & had),
         *_energy_given_back(charges, (ended - had) | (ended_alone if new else set())),
         *([] if is_energy_alone else demand_lines(charges, own, month, (had | asked) - ended)),
+        *prepaid_lines(
+            charges,
+            own,
+            month,
+            energy_days=(had_energy | asked) - ended,
+            standing_days=(had if is_energy_alone else had | asked) - ended,
+        ),
     ]
     if len(new) + len(besides) > lines_max:
         new = _merged(new, {key[:4] for key in new})
@@ -75,6 +84,8 @@ def make_bill(
         whole = {key[:4] for key in (*billed, *due) if key[4] == ALL_RATES}
         lines += _energy_lines(LineKind.ADJUSTMENT, _difference(_merged(due, whole), _merged(billed, whole)))
         lines += [] if old == month and not is_energy_alone else demand_lines(charges, own, old, had - ended)
+        if old != month:
+            lines += prepaid_lines(charges, own, old, energy_days=had_energy - ended, standing_days=had - ended)
     lines = lines[:lines_max]
     return Bill(
         premises=premises,
@@ -302,16 +313,17 @@ def display(
     now_us: int,
     calendar: Calendar = UTC_CALENDAR,
     before_wh: Mapping[int, int] | None = None,
+    accounts: Mapping[int, PrepaidBalance] | None = None,
 ) -> tuple[FuelDisplay, ...]:
     """What a home's display shows at an instant [us since the Unix epoch], of each fuel code in `fuels`.
 
     today: what is known of the local day; a fuel without any was not read today yet. Price and standing charge are of one
     price list, the one in force at the start of the slot. before_wh: fuel code -> what is known of the local day up to
-    that start, of tariffs with blocks.
+    that start, of tariffs with blocks. accounts: fuel code -> its prepaid account, where it has one.
     """
     shown, start_us = [], now_us // calendar.slot_us * calendar.slot_us
     for fuel in fuels:
-        of_fuel = [one for one in today if one.fuel == fuel]
+        of_fuel, account = [one for one in today if one.fuel == fuel], (accounts or {}).get(fuel)
         shown.append(
             FuelDisplay(
                 fuel=fuel,
@@ -319,6 +331,9 @@ def display(
                 today_wh=sum(one.low_wh + one.standard_wh + one.peak_wh for one in of_fuel),
                 today_upence=sum(one.cost_upence for one in of_fuel),
                 standing_upence=list_in_force(prices, start_us).standing_of(tariff, fuel),
+                credit_upence=None if account is None else account.credit_upence,
+                debt_upence=None if account is None else account.debt_upence,
+                is_supplied=None if account is None else account.is_supplied,
             )
         )
     return tuple(shown)

@@ -44,4 +44,6 @@ class Charges:
     ended_us: Mapping[int, int]  # fuel code -> when its supply has ended [us]: later days are given back
     # local day -> its highest demand of electricity [W], of the same months: where a tariff charges for it
     demand_w: Mapping[int, int] = field(default_factory=dict)
+    # fuel code -> the local day since 1970 from which on its account is open, of a home that pays before it uses
+    prepaid_from: Mapping[int, int] = field(default_factory=dict)
     calendar: Calendar = UTC_CALENDAR

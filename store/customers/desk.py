@@ -23,8 +23,10 @@ from store.customers.energy import (
 from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference, PreferenceChange
 from store.customers.preferences import schedule_in_force, tariff_in_force
 from store.customers.prepaid import PrepaidBalance, balance
+from store.customers.prepayment import PREPAID_FUELS
+from store.customers.statements import AccountStatement, statement
 from store.rejections import Refused
-from store.tariffs import PriceList
+from store.tariffs import PriceList, list_in_force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +52,27 @@ class Desk:
 
     def display(self, premises: int, fuels: Sequence[int], now_us: int) -> tuple[FuelDisplay, ...]:
         """What the home's display shows now. Raises StoreError; Refused before the first price list is in force."""
-        tariff, prices = self.tariff(premises, now_us), self.customers.price_lists()
+        history, prices = self.customers.preferences(premises), self.customers.price_lists()
+        tariff = tariff_in_force(history, now_us, self.first_tariff)
         priced = Priced(prices=prices, tariff_on=lambda _: tariff, calendar=self.calendar)
         before_wh = used_today_wh(self.views, premises, fuels, now_us, priced)
         today = energy_of_today(self.views, premises, now_us, priced)
-        return display(prices, tariff, today, fuels, now_us, self.calendar, before_wh)
+        slot_start_us = now_us // self.calendar.slot_us * self.calendar.slot_us
+        is_prepaid = list_in_force(prices, slot_start_us).plan(tariff).is_prepaid
+        accounts = self._accounts(premises, fuels, now_us, history) if is_prepaid else {}
+        return display(prices, tariff, today, fuels, now_us, self.calendar, before_wh, accounts)
+
+    def _accounts(
+        self, premises: int, fuels: Iterable[int], now_us: int, history: Sequence[PreferenceChange]
+    ) -> dict[int, PrepaidBalance]:
+        """The prepaid accounts that are open, by fuel code."""
+        logs = {fuel: self.customers.prepayments(premises, fuel) for fuel in fuels if fuel in PREPAID_FUELS}
+        priced, half_hours = self._priced(history), half_hours_by_month(self.views, premises, self.calendar)
+        return {
+            fuel: balance(log, fuel, half_hours, priced, now_us)
+            for fuel, log in logs.items()
+            if any(one.at_us <= now_us for one in log.openings)
+        }
 
     def prepaid_balance(self, premises: int, fuel: int, now_us: int) -> PrepaidBalance:
         """A prepaid account at an instant [us since the Unix epoch], with each local day from its opening on.
@@ -65,6 +83,15 @@ class Desk:
         priced = self._priced(self.customers.preferences(premises))
         half_hours = half_hours_by_month(self.views, premises, self.calendar)
         return balance(self.customers.prepayments(premises, fuel), fuel, half_hours, priced, now_us)
+
+    def statement(self, premises: int, fuel: int, month: int, now_us: int) -> AccountStatement:
+        """What a local month (yyyymm) did to a prepaid account, as far as it is over at an instant [us since the Unix epoch].
+
+        It is folded as `prepaid_balance` is. Raises StoreError; Refused where no account was open in the month.
+        """
+        ends_us = self.calendar.day_start_us(days_of_month(month)[-1] + 1)
+        held = self.prepaid_balance(premises, fuel, min(now_us, ends_us - 1))
+        return statement(held, fuel, month)
 
     def itemised_day(self, premises: int, fuel: int, day: int) -> list[SlotCharge]:
         """What each slot of a local day since 1970 comes to, as it is known now: energy, price and cost.
@@ -144,6 +171,7 @@ class Desk:
             supplied=supplied,
             ended_us=ends_us,
             demand_w=demand_of_days(self.views, premises, demand_days, self.calendar),
+            prepaid_from=self._prepaid_from(premises) if _are_prepaid(priced.prices, codes) else {},
             calendar=self.calendar,
         )
         bill = make_bill(
@@ -157,6 +185,11 @@ class Desk:
         )
         return _as_asked(self.customers.issue(bill), month, account)
 
+    def _prepaid_from(self, premises: int) -> dict[int, int]:
+        """Fuel code -> the first local day since 1970 as which began its account was open."""
+        logs = {fuel: self.customers.prepayments(premises, fuel) for fuel in PREPAID_FUELS}
+        return {fuel: self.calendar.day_of(log.openings[0].at_us - 1) + 1 for fuel, log in logs.items() if log.openings}
+
     def _edges_us(self, days: Iterable[tuple[int, int]]) -> list[int]:
         """When runs of days of a fuel, (fuel, day since 1970), begin and end [us since the Unix epoch]."""
         held = set(days)
@@ -168,6 +201,11 @@ class Desk:
 def _charge_demand(prices: Iterable[PriceList], codes: Container[int]) -> bool:
     """Does one of some tariffs charge for demand in any price list?"""
     return any(plan.demand for one in prices for code, plan in enumerate(one.plans) if code in codes)
+
+
+def _are_prepaid(prices: Iterable[PriceList], codes: Container[int]) -> bool:
+    """Is one of some tariffs prepaid in any price list?"""
+    return any(plan.is_prepaid for one in prices for code, plan in enumerate(one.plans) if code in codes)
 
 
 def _as_asked(bill: Bill, month: int, account: int) -> Bill:

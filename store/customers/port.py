@@ -54,6 +54,7 @@ class LineKind(IntEnum):
     STANDING = 1
     ADJUSTMENT = 2  # what a correction changed of energy that an earlier bill had
     DEMAND = 3  # what the month's highest demand costs, less what earlier bills had of it
+    PREPAID = 4  # what a prepaid account took of the month, below zero, less what earlier bills had of it
 
 
 OF_ENERGY = (LineKind.ENERGY, LineKind.ADJUSTMENT)
@@ -108,6 +109,9 @@ class FuelDisplay:
     today_wh: int  # since local midnight, as far as it is read
     today_upence: int  # of which the standing charge is no part
     standing_upence: int  # a day
+    credit_upence: int | None = None  # of a prepaid account; None: the fuel has none
+    debt_upence: int | None = None
+    is_supplied: bool | None = None  # by the account's terms
 
 
 class RegisterChangeKind(IntEnum):

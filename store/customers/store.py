@@ -1,7 +1,7 @@
 """The customers' tables over any runner of the schema's statements: the same code for Cassandra and for the model."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
@@ -28,7 +28,7 @@ from store.customers.prepayment import (
     TopUp,
 )
 from store.operations import StoreOperation
-from store.ports import StoreError
+from store.ports import StoreError, Values
 from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import us_of
@@ -187,6 +187,19 @@ class HomeCustomers:
             )
         self._record_prepayment(premises, fuel, held, opening.at_us, PrepaymentKind.OPENED, 0, amounts)
 
+    def open_all_prepaid(self, openings: Iterable[tuple[int, int, Opening]]) -> None:
+        """Open many accounts, (premises, fuel code, opening) each, which nobody has opened otherwise: nothing is read before.
+
+        Repeating it changes nothing. Raises StoreError; Refused as `open_prepaid`, before anything is written.
+        """
+        calendar = self._calendar() if self._calendar is not None else UTC_CALENDAR
+        rows = []
+        for premises, fuel, opening in openings:
+            check_opening(opening, calendar)
+            amounts = packed_opening(opening)
+            rows.append(_prepayment_row(premises, fuel, opening.at_us, PrepaymentKind.OPENED, 0, amounts))
+        self.runner.run_many(StoreOperation.RECORD_PREPAYMENT, rows)
+
     def top_up(self, premises: int, fuel: int, paid: TopUp) -> None:
         if paid.at_us < 0 or paid.at_us % 1_000 or not 0 < paid.upence <= TOP_UP_UPENCE_MAX:
             raise Refused(
@@ -220,16 +233,22 @@ class HomeCustomers:
             raise Refused(f"fuel {fuel} is not prepaid: there are {', '.join(map(str, PREPAID_FUELS))}")
         if not self._table(TableRole.PREPAYMENT).has_room(len(held)):
             raise Refused(f"home {premises} has {len(held)} payments and openings: no more are taken")
-        values = {
-            "premises": premises,
-            "fuel": fuel,
-            "at": at_us // 1_000,
-            "kind": int(kind),
-            "reference": reference,
-            "amounts": amounts,
-            "write_us": at_us,
-        }
+        values = _prepayment_row(premises, fuel, at_us, kind, reference, amounts)
         self.runner.run(StoreOperation.RECORD_PREPAYMENT, values)
+
+
+def _prepayment_row(
+    premises: int, fuel: int, at_us: int, kind: PrepaymentKind, reference: int, amounts: Sequence[int]
+) -> Values:
+    return {
+        "premises": premises,
+        "fuel": fuel,
+        "at": at_us // 1_000,
+        "kind": int(kind),
+        "reference": reference,
+        "amounts": amounts,
+        "write_us": at_us,
+    }
 
 
 def _log_of(rows: Sequence[Any], fuel: int) -> PrepaymentLog:

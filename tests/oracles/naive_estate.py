@@ -116,6 +116,13 @@ class NaiveEstate:
             return 0
         return (1 + (word - self.p.join_below) * self.p.join_days // (2**32 - self.p.join_below)) * DAY_US
 
+    def is_prepaid(self, premises):
+        by_draw, by_tariff, _, _ = self.words(HOME, premises, 0)
+        if not self.p.prepaid_tariffs:
+            return by_draw < self.p.prepayment_below
+        tariff = min(at for at, below in enumerate(self.p.tariff_below.tolist()) if by_tariff < below)
+        return bool(self.p.prepaid_tariffs & 1 << tariff)
+
     def is_register_only(self, meter):
         is_electricity = meter % self.p.fuel_count == self.p.electricity
         return is_electricity and self.words(DEVICE, meter, 0)[0] < self.p.type_below[0]
@@ -315,7 +322,7 @@ class NaiveEstate:
         is_target = (
             meter % self.p.fuel_count == campaign.fuel
             and campaign.region in (-1, self.region(premises))
-            and (not campaign.is_prepayment_only or self.words(HOME, premises, 0)[0] < self.p.prepayment_below)
+            and (not campaign.is_prepayment_only or self.is_prepaid(premises))
             and whether < campaign.share_below
             and self.joined(premises) <= at
             and self.has_meter(meter)

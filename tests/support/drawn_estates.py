@@ -7,7 +7,7 @@ from sim.estate.model import build_estate
 
 
 def estate_of(*, days=2, seed=1, start="2026-01-15", traffic=None, **fields):
-    parts = {name: fields.pop(name) for name in ("wan", "reads", "alerts", "campaigns") if name in fields}
+    parts = {name: fields.pop(name) for name in ("wan", "reads", "alerts", "campaigns", "tariffs") if name in fields}
     estate = {"premises": 12, "fuels": ("gas", "electricity"), "read_schedules": {"daily": 0.5, "half_hourly": 0.5}}
     return build_estate(
         Scenario.model_validate(
@@ -141,12 +141,23 @@ CAMPAIGNS = (
 RATES = ("usage_month", "intervals_day", "state", "comparison", "bill", "ihd_refresh")
 
 
+PREPAID_TARIFFS = [
+    {"name": "credit", "share": 0.4, "rates": {"all": {"electricity": "24.5"}}},
+    {"name": "before", "share": 0.3, "rates": {"all": {"electricity": "24.5"}}, "prepayment": {}},
+    {"name": "night", "share": 0.2, "rates": {"all": {"electricity": "14.5"}}},
+    {"name": "before, too", "share": 0.1, "rates": {"all": {"electricity": "24.5"}}, "prepayment": {}},
+]
+
+
 @st.composite
 def scenarios(draw):
     """Arguments of `estate_of`: a small estate in which anything may go wrong."""
     campaigns = draw(st.lists(st.sampled_from(CAMPAIGNS), max_size=3))
     fuels = draw(st.sampled_from((("electricity",), ("electricity", "gas"), ("gas", "electricity"))))
     campaigns = [each for each in campaigns if each.get("fuel", "electricity") in fuels]
+    is_by_tariff = draw(st.booleans())
+    if is_by_tariff:
+        campaigns = [each | ({"pays_pence": "10"} if each["kind"] == "top_up" else {}) for each in campaigns]
     rates = draw(st.lists(st.sampled_from((0.0, 0.5, 6.0)), min_size=len(RATES), max_size=len(RATES)))
     return {
         "seed": draw(st.integers(0, 2**32 - 1)),
@@ -159,7 +170,7 @@ def scenarios(draw):
         "meter_types": draw(st.sampled_from(({}, {"register_only": 0.4, "profile": 0.5}))),
         "metering": draw(st.sampled_from(METERINGS)),
         "rollout": draw(st.sampled_from(ROLLOUTS)),
-        "prepayment": draw(st.sampled_from((0.0, 0.5))),
+        **({"tariffs": PREPAID_TARIFFS} if is_by_tariff else {"prepayment": draw(st.sampled_from((0.0, 0.5)))}),
         "push_jitter_s": draw(st.sampled_from((0.0, 0.000_004, 37.5, 1_800.0))),
         "upload_window_h": draw(st.sampled_from((0.1, 3.0, 24.0))),
         "wan": {

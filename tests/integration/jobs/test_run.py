@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from reports.results.run import Results, load_results
 from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
+from sim.estate.lookup import prepaid_homes
+from sim.estate.model import build_estate
 from sim.virtual_time.summary import simulate
 from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MACHINE, TWO_DCS, prices_of_days
 
@@ -38,7 +41,7 @@ daily = 0.9
 half_hourly = 0.1
 [[tariffs]]
 name = "one rate"
-share = 0.4
+share = 0.2
 rates.all.electricity = "24.6789"
 rates.all.gas = "6.0504"
 rates.all.export = "15"
@@ -49,6 +52,20 @@ blocks = [
     {{ fuel = "gas", above_kwh = "10", rates = {{ all = "5.4321" }} }},
 ]
 {night_saver}[[tariffs]]
+name = "before"
+share = 0.2
+rates.all.electricity = "27.4159"
+rates.all.gas = "6.0504"
+standing = {{ electricity = "54.75", gas = "29.11" }}
+blocks = [{{ fuel = "electricity", above_kwh = "3", rates = {{ all = "31.5053" }} }}]
+[tariffs.prepayment]
+emergency_pence = "150"
+recovered_pence = "12.5"
+recovered_each = "day"
+friendly = [{{ from = "18:00", to = "10:00", days = ["weekday"] }}]
+credit_pence = "100"
+debt_pence = "1200"
+[[tariffs]]
 name = "half hours"
 share = 0.3
 rates.all.electricity = "20"
@@ -190,6 +207,28 @@ duplicate = 0.1
 timeout_s = 120.0
 backoff_s = 60.0
 attempts_max = 3
+[[campaigns]]
+name = "top_up"
+kind = "top_up"
+prepayment_only = true
+pays_pence = "150"
+at_h = 2.0
+over_h = 9.0
+success = 0.8
+attempts_max = 3
+timeout_s = 120.0
+backoff_s = 60.0
+duplicate = 0.2
+[[tariffs]]
+name = "credit"
+share = 0.9
+rates.all = { electricity = "24.6789", gas = "6.0504", export = "15" }
+[[tariffs]]
+name = "before"
+share = 0.1
+rates.all = { electricity = "27.4159", gas = "6.0504", export = "15" }
+standing = { electricity = "54.75", gas = "29.11" }
+prepayment = { recovered_pence = "12.5", recovered_each = "day", credit_pence = "60", debt_pence = "1200" }
 [run]
 start = 2026-06-30 # July begins in London at 23:00 UTC
 wall_s = 12
@@ -227,11 +266,18 @@ def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_pa
         assert results.audit.tables[table].verified > 0
     assert {rule.faults for rule in results.audit.rules} == {0} and all(rule.counted for rule in results.audit.rules)
     # the devices' draws decide how each command ends: the store must have it so
-    simulated = simulate(scenario).campaigns[0]
+    simulated = simulate(scenario).campaigns
     assert results.commands is not None
-    names = {state.name: count for state, count in simulated.states.items() if count}
-    assert {state: count for state, count in results.commands.states.items() if count} == names
-    assert results.commands.attempts == simulated.attempts > simulated.targets
+    names = sum((Counter({state.name: count for state, count in one.states.items()}) for one in simulated), Counter())
+    assert Counter({state: count for state, count in results.commands.states.items() if count}) == names
+    attempts = sum(one.attempts for one in simulated)
+    assert results.commands.attempts == attempts > sum(one.targets for one in simulated)
+    # an account of each fuel of each prepaid home, and a payment of each top-up that its meter acknowledged
+    homes = len(prepaid_homes(build_estate(scenario)))
+    paid = {state.name: count for state, count in simulated[1].states.items()}["APPLIED"]
+    rules = {rule.rule: rule for rule in results.audit.rules}
+    for dc in ("north", "south"):
+        assert rules[f"prepaid accounts hold each payment once, in {dc}"].counted == 2 * homes + paid > 2 * homes > 0
     for came in results.faults:
         assert came.effective_s is not None and came.back_s is not None
     assert results.commands.setbacks > 0  # the gateway died in a call, and went on from what the store held
@@ -288,6 +334,12 @@ def tampered(
                 text = f"{statement.format(t=f'{keyspace}.{table}')} WHERE {where}"
                 session.execute(text, [getattr(row, column) for column in key])
             homes[table] = {row.premises for row in rows}
+        accounts = f"{keyspace}.prepayment_by_home"
+        lost, paid = session.execute(f"SELECT * FROM {accounts} LIMIT 2")
+        key = "premises = %s AND fuel = %s AND at = %s AND kind = %s AND reference = %s"
+        session.execute(f"DELETE FROM {accounts} WHERE {key}", lost[:5])
+        into = "(premises, fuel, at, kind, reference, amounts) VALUES (%s, %s, %s, 1, 9, [1000000])"
+        session.execute(f"INSERT INTO {accounts} {into}", paid[:3])  # another one has paid, or the same one twice
     finally:
         driver.shutdown()
     return meterstorm.audit(folder, endpoint=endpoint, settle_s=0), homes
@@ -305,6 +357,20 @@ def test_a_row_altered_or_deleted_by_hand_is_found_and_named(
     lost = next(example for example in audited.audit.examples if example.table == table and example.kind == "lost")
     assert premises_of_mpxn(np.array([lost.mpxn]))[0].tolist()[0] in homes[table]
     assert lost.slot is not None and lost.slot_start is not None
+
+
+def test_an_account_that_is_gone_and_a_payment_that_nobody_made_are_found(
+    tampered: tuple[Results, dict[str, set[int]]],
+) -> None:
+    audit = tampered[0].audit
+    assert audit is not None
+    rules = {rule.rule: rule for rule in audit.rules}
+    for dc in ("north", "south"):
+        found = rules[f"prepaid accounts hold each payment once, in {dc}"]
+        assert found.faults == 2 and {
+            " in the account" in one or "nobody made it" in one for one in found.examples
+        } == {True}
+    assert rules["prepaid balances are what was paid and used"].faults > 0
 
 
 def test_a_folder_that_holds_a_run_is_refused(recorded: tuple[Path, Scenario, Results], endpoint: Endpoint) -> None:

@@ -30,8 +30,8 @@ def rate_name(spec: TariffSpec, zone: str, wall: str) -> str:
 
 def test_the_three_tariffs_are_on_sale_together() -> None:
     first_day = (dt.date(2026, 3, 28) - dt.date(1970, 1, 1)).days
-    require_tariffs(SPECS, first_day, Calendar("Europe/London"))
-    assert len(SPECS) == 3
+    require_tariffs(SPECS[:3], first_day, Calendar("Europe/London"))
+    assert len(SPECS) == 4
     series = SPECS[2].series_of_days(first_day, Calendar("Europe/London"))
     assert [len(held.rates) for held in series.values()] == [48, 46]
 
@@ -63,3 +63,10 @@ def test_a_meter_that_switches_by_gmt_is_an_hour_late_in_summer(wall: str, name:
 )
 def test_the_periods_of_spain_are_of_local_time(wall: str, name: str) -> None:
     assert rate_name(SPECS[1], "Europe/Madrid", wall) == name
+
+
+def test_the_prepaid_tariff_has_friendly_hours_and_a_debt() -> None:
+    plan = SPECS[3].prepayment_plan()
+    assert plan is not None and SPECS[3].tariff().is_prepaid
+    assert (plan.debt_upence, plan.recovery_upence, plan.is_recovered_weekly) == (12_000_000_000, 350_000_000, True)
+    assert len(plan.friendly) == 2
