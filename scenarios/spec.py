@@ -53,6 +53,7 @@ from scenarios.parts.traffic import Burst, Traffic
 from scenarios.tariffs import TARIFFS_MAX
 from scenarios.tariffs.file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
 from scenarios.tariffs.prepayment import require_prepayment
+from scenarios.tariffs.vat import require_ahead
 from scenarios.texts.outside import UnreadableText, text_of, why_refused
 from scenarios.texts.printable import shortened
 
@@ -357,6 +358,8 @@ class Scenario(Part):
         first_day = (self.run.start - date(1970, 1, 1)).days
         on_sale = require_tariffs(self.tariffs, first_day, self.estate.calendar, len(announced))
         require_caps(self.caps, on_sale, [region.name for region in self.estate.regions])
+        for one in self.tariffs:
+            require_ahead(one.vat_by_day(), one.tariff(), first_day, self.estate.calendar)
         require_prepayment(self.tariffs, self.estate, self.campaigns, has_back_office=self.run.back_office)
         return self
 

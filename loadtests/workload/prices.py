@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from scenarios.tariffs import PRICE_STEP_PERCENT, Tariff
 from scenarios.tariffs.caps import regional
+from scenarios.tariffs.vat import with_vat
 from sim.estate.lookup import start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.tariffs import FIRST_PRICES, Book, PriceList
@@ -18,8 +19,9 @@ def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
     """The first prices, and a version more for each instant at which others come into force.
 
     Those are the instants that the scenario's campaigns announce, each with prices higher by some per cent, and the local
-    midnights of days of which a tariff publishes a series, or from which on a cap is in force. With caps a list has each tariff
-    once for each region, no price of which is above its cap. Made once for an estate: each block of a storm's readings asks.
+    midnights of days of which a tariff publishes a series, or from which on a cap or another rate of VAT is in force. With caps
+    a list has each tariff once for each region, no price of which is above its cap. Made once for an estate: each block of a
+    storm's readings asks.
     """
     for held, lists in tuple(_kept):
         if held is estate:
@@ -35,6 +37,7 @@ def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
     raises_us = [start_us + at_us for at_us in announced]
     midnights_us = {estate.calendar.day_start_us(day): day for of_tariff in estate.series for day in of_tariff}
     first = _first_list(estate)
+    midnights_us |= {estate.calendar.day_start_us(day): day for of_tariff in estate.vat for day in of_tariff}
     midnights_us |= {estate.calendar.day_start_us(cap.from_day): cap.from_day for cap in estate.caps}
     # a list from before the span holds the first day's series, which began before it in summer
     instants = sorted({0, *raises_us, *(at_us for at_us in midnights_us if at_us > start_us)})
@@ -43,7 +46,8 @@ def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:
         percent = 100 + PRICE_STEP_PERCENT * sum(raised_us <= at_us for raised_us in raises_us)
         day = estate.calendar.day_of(max(at_us, start_us))
         published = tuple(
-            _of_day(tariff, series, day) for tariff, series in zip(first.tariffs, estate.series, strict=True)
+            with_vat(_of_day(tariff, series, day), vat, day)
+            for tariff, series, vat in zip(first.tariffs, estate.series, estate.vat, strict=True)
         )
         held = _raised(replace(first, version=number, effective_us=at_us, tariffs=published), percent)
         if estate.caps:

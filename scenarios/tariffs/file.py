@@ -44,6 +44,7 @@ from scenarios.tariffs.model import (
 )
 from scenarios.tariffs.prepayment import PrepaymentPlan, PrepaymentSpec
 from scenarios.tariffs.text import tariffs_text
+from scenarios.tariffs.vat import VAT_CHANGES_MAX, VatChangeSpec, vat_by_day
 
 _SERIES_DAYS_MAX = 400
 CAPS_MAX = 400
@@ -178,6 +179,9 @@ class TariffSpec(Part):
     vat_percent: str = Field(
         default="0", description="of what a bill charges; another rate comes with a new price list"
     )
+    vat_changes: tuple[VatChangeSpec, ...] = Field(
+        default=(), max_length=VAT_CHANGES_MAX, description="other rates from local days of the span on, in their order"
+    )
     rounded_at: RoundedAt = Field(default=RoundedAt.TOTAL, description="where a printed bill becomes whole pence")
     half: Half = Field(default=Half.UP, description="what becomes of half a penny")
     series: dict[Literal["electricity", "export"], tuple[tuple[Price, ...], ...]] = Field(
@@ -190,6 +194,7 @@ class TariffSpec(Part):
     def _is_possible(self) -> Self:
         require_pence(self.tariff())
         self.prepayment_plan()
+        self.vat_by_day()
         if any(len(days) > _SERIES_DAYS_MAX for days in self.series.values()):
             raise ValueError(f"tariff '{self.name}': a series of more than {_SERIES_DAYS_MAX} days")
         if self.series and self.bands:
@@ -242,6 +247,10 @@ class TariffSpec(Part):
             half=self.half,
             is_prepaid=self.prepayment is not None,
         )
+
+    def vat_by_day(self) -> Mapping[int, int]:
+        """Local day since 1970 -> the rate of VAT from then on [thousandths]. Raises TariffError."""
+        return vat_by_day(self.vat_changes, self.tariff())
 
     def prepayment_plan(self) -> PrepaymentPlan | None:
         """On what terms its homes pay before they use; None: they don't. Raises TariffError."""

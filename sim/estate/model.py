@@ -40,6 +40,7 @@ class EstateModel:
     series: tuple[Mapping[int, Tariff], ...]  # of each of them: local day since 1970 -> what was published for it
     regions: tuple[str, ...]
     caps: tuple[Cap, ...]  # with any, each tariff is on sale once for each region
+    vat: tuple[Mapping[int, int], ...]  # of each tariff: local day since 1970 -> rate of VAT from then on [thousandths]
     prepayment: tuple[PrepaymentPlan | None, ...]  # of each tariff: None where its homes are billed
     seed: int
     profile: DemandProfile  # of electricity
@@ -124,6 +125,7 @@ def build_estate(
         series=tuple(spec.series_of_days(first_day, calendar) for spec in scenario.tariffs),
         regions=tuple(region.name for region in estate.regions),
         caps=tuple(spec.cap() for spec in scenario.caps),
+        vat=tuple(spec.vat_by_day() for spec in scenario.tariffs),
         prepayment=tuple(spec.prepayment_plan() for spec in scenario.tariffs),
         seed=run.seed,
         profile=profile,
