@@ -10,7 +10,7 @@ from scenarios.calendar import SLOTS_A_DAY, Calendar, day_text
 from scenarios.domain import SLOTS_PER_DAY
 from scenarios.parts.base import Line, Part, Share
 from scenarios.tariffs.caps import Cap, regional
-from scenarios.tariffs.demand import DemandCharge
+from scenarios.tariffs.demand import MONTHS_MAX, DemandCharge
 from scenarios.tariffs.model import (
     BANDS_MAX,
     BLOCKS_MAX,
@@ -107,10 +107,12 @@ class CapacityCharge(Part):
 
 
 class DemandSpec(Part):
-    """What each kW costs a day of the highest mean of a slot of electricity in the customer's local month."""
+    """What each kW costs a day of the highest mean of a slot of electricity in the customer's local month, or last months."""
 
     pence_per_kw_day: Price
-    at_least_kw: str = Field(default="0", description="charged for where the month's highest demand is lower")
+    at_least_kw: str = Field(default="0", description="charged for where a month's highest demand is lower")
+    months: int = Field(strict=True, default=1, ge=1, le=MONTHS_MAX, description="with the one that is charged for")
+    of: Literal["highest", "mean"] = Field(default="highest", description="of all, or the mean of the months' highest")
 
 
 class CappedCharges(Part):
@@ -276,6 +278,8 @@ class TariffSpec(Part):
         return DemandCharge(
             upence_per_kw_day=upence_of(self.demand.pence_per_kw_day, f"{where}, demand.pence_per_kw_day"),
             least_w=watts_of(self.demand.at_least_kw, f"{where}, demand.at_least_kw"),
+            months=self.demand.months,
+            is_mean=self.demand.of == "mean",
         )
 
     def _blocks(self, rates: tuple[Rate, ...], where: str) -> tuple[Block, ...]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import FIRST_YEAR, LAST_YEAR, SLOTS_A_DAY, Calendar, day_text
 from scenarios.domain import DAY_US, SLOTS_PER_DAY
-from scenarios.tariffs.demand import DemandCharge
+from scenarios.tariffs.demand import MONTHS_MAX, DemandCharge
 
 TARIFFS_MAX = 32  # of a price list
 RATES_MAX = 50  # of a tariff: as many as a day can have half-hours
@@ -175,11 +175,13 @@ class Tariff:
                 "no charge for demand, and leave rounded_at at total"
             )
         if self.demand is not None and not (
-            0 < self.demand.upence_per_kw_day <= STANDING_UPENCE_MAX and 0 <= self.demand.least_w <= DEMAND_W_MAX
+            0 < self.demand.upence_per_kw_day <= STANDING_UPENCE_MAX
+            and 0 <= self.demand.least_w <= DEMAND_W_MAX
+            and 1 <= self.demand.months <= MONTHS_MAX
         ):
             raise TariffError(
                 f"{self}: a charge for demand is above 0 and up to {STANDING_UPENCE_MAX // 1_000_000} p a kW and day, and for at "
-                f"least 0 .. {DEMAND_W_MAX // 1_000} kW"
+                f"least 0 .. {DEMAND_W_MAX // 1_000} kW, of 1 .. {MONTHS_MAX} months"
             )
 
     def __str__(self) -> str:

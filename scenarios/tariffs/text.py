@@ -24,6 +24,7 @@ from scenarios.tariffs.model import (
 TEXT_CHARS_MAX = 9_000
 """As much as `store.schemas` counts a row for. A series of 100 prices takes 1,200, with prices of export 2,200."""
 
+_OF_ONE_MONTH = 1, 0
 _PRICES_END = 5  # of a rate: its name, register, and three prices of the first block stand before
 
 
@@ -67,7 +68,7 @@ def _told(tariff: Tariff) -> dict[str, Any]:
         "standing": list(tariff.standing_upence),
         "vat": tariff.vat_permille,
         "rounded": [str(tariff.rounded_at), str(tariff.half)],
-        **({"demand": [tariff.demand.upence_per_kw_day, tariff.demand.least_w]} if tariff.demand else {}),
+        **({"demand": _told_demand(tariff.demand)} if tariff.demand else {}),
         **({"prepaid": True} if tariff.is_prepaid else {}),
         **({"published": list(tariff.published)} if tariff.published else {}),
         **({"blocks": [[block.fuel, block.above_wh] for block in tariff.blocks]} if tariff.blocks else {}),
@@ -131,8 +132,16 @@ def _published(told: dict[str, Any]) -> tuple[int, int, int] | None:
 def _demand(told: dict[str, Any]) -> DemandCharge | None:
     if "demand" not in told:
         return None
-    upence_per_kw_day, least_w = told["demand"]
-    return DemandCharge(upence_per_kw_day=upence_per_kw_day, least_w=least_w)
+    upence_per_kw_day, least_w, months, is_mean = (
+        told["demand"] if len(told["demand"]) > 2 else (*told["demand"], *_OF_ONE_MONTH)
+    )
+    return DemandCharge(upence_per_kw_day=upence_per_kw_day, least_w=least_w, months=months, is_mean=bool(is_mean))
+
+
+def _told_demand(demand: DemandCharge) -> list[int]:
+    """A charge for the month alone says nothing of months, as lists from before there were several."""
+    of_months = demand.months, int(demand.is_mean)
+    return [demand.upence_per_kw_day, demand.least_w, *(of_months if of_months != _OF_ONE_MONTH else ())]
 
 
 def _tariff(told: dict[str, Any]) -> Tariff:

@@ -83,7 +83,8 @@ def make_bill(
         # what was billed by all rates together is corrected so
         whole = {key[:4] for key in (*billed, *due) if key[4] == ALL_RATES}
         lines += _energy_lines(LineKind.ADJUSTMENT, _difference(_merged(due, whole), _merged(billed, whole)))
-        lines += [] if old == month and not is_energy_alone else demand_lines(charges, own, old, had - ended)
+        if old != month or is_energy_alone:  # days that are new may have been looked at for a later month
+            lines += demand_lines(charges, own, old, (had if is_energy_alone else had | asked) - ended)
         if old != month:
             lines += prepaid_lines(charges, own, old, energy_days=had_energy - ended, standing_days=had - ended)
     lines = lines[:lines_max]

@@ -11,6 +11,7 @@ from scenarios.domain import ReadSchedule, TariffKind
 from store.customers.bills import check_request, days_billed, display, make_bill, months_to_adjust
 from store.customers.by_rate import Priced, SlotCharge, charges_of_slots, spans_between
 from store.customers.charges import Charges
+from store.customers.demand import months_looked_at
 from store.customers.energy import (
     BillingViews,
     demand_of_days,
@@ -151,9 +152,8 @@ class Desk:
         ]
         months = sorted({month, *months_to_adjust(earlier, month, account)})
         codes = {self.first_tariff, *(one.value for one in history if one.preference is Preference.TARIFF)}
-        demand_days = (
-            [day for one in months for day in days_of_month(one)] if _charge_demand(priced.prices, codes) else []
-        )
+        looked_at = {one for of in months for one in _months_of_demand(priced.prices, codes, of)}
+        demand_days = [day for one in sorted(looked_at) for day in days_of_month(one)]
         charges = Charges(
             energy={
                 one: energy_of_span(
@@ -198,9 +198,10 @@ class Desk:
         return [self.calendar.day_start_us(day) for day in sorted(firsts | ends)]
 
 
-def _charge_demand(prices: Iterable[PriceList], codes: Container[int]) -> bool:
-    """Does one of some tariffs charge for demand in any price list?"""
-    return any(plan.demand for one in prices for code, plan in enumerate(one.plans) if code in codes)
+def _months_of_demand(prices: Iterable[PriceList], codes: Container[int], month: int) -> set[int]:
+    """The months (yyyymm) by whose demand one of some tariffs charges for a month, in any price list."""
+    charges = {plan.demand for one in prices for code, plan in enumerate(one.plans) if code in codes and plan.demand}
+    return {looked_at for charge in charges for looked_at in months_looked_at(month, charge)}
 
 
 def _are_prepaid(prices: Iterable[PriceList], codes: Container[int]) -> bool:

@@ -1,9 +1,9 @@
-"""What bills charge for a month's highest demand, counted by itself: from half-hours, the zone's own rules and decimal. Pure.
+"""What bills charge for the highest demand, counted by itself: from half-hours, the zone's own rules and decimal. Pure.
 
-Shares no line with `store.customers.demand` and `scenarios.tariffs.demand`.
+Shares no line with `store.customers.demand` and what `scenarios.tariffs.demand` computes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.tariffs.demand import DemandCharge
 from store.customers.port import Bill, LineKind
 from store.tariffs import ELECTRICITY, PriceList
 
@@ -58,11 +59,10 @@ def demand_faults(bills: Sequence[Bill], demands: SlotDemands, prices: Sequence[
     highest = _highest_of_days(demands, zone)
     due: dict[tuple[int, int, int, int, int], int] = {}
     for of_month, held in days.items():
-        watts = max((highest.get(one, 0) for one in held), default=0)
         for code, version in set(held.values()):
             if (version, code) in charging:
                 charge = charging[version, code]
-                kilowatts = Decimal(max(watts, charge.least_w)) / 1_000
+                kilowatts = _charged_kw(charge, of_month, days, highest)
                 count = sum(one == (code, version) for one in held.values())
                 exact = kilowatts * charge.upence_per_kw_day * count
                 due[(*of_month, code, version)] = int(exact.quantize(Decimal(1), ROUND_HALF_EVEN))
@@ -72,6 +72,24 @@ def demand_faults(bills: Sequence[Bill], demands: SlotDemands, prices: Sequence[
         for key in sorted(billed.keys() | due.keys())
         if billed.get(key, 0) != due.get(key, 0)
     ]
+
+
+def _charged_kw(
+    charge: DemandCharge,
+    of_month: tuple[int, int, int],
+    days: Mapping[tuple[int, int, int], Mapping[DayOfHome, object]],
+    highest: Mapping[DayOfHome, int],
+) -> Decimal:
+    """Of the month and of those before it in which the account has days, as many as the charge looks at."""
+    home, account, month = of_month
+    number = month // 100 * 12 + month % 100 - 1  # of the month, since the year 0
+    watts = []
+    for one in range(number - charge.months + 1, number + 1):
+        held = days.get((home, account, one // 12 * 100 + one % 12 + 1), {})
+        if held:
+            watts.append(Decimal(max(charge.least_w, *(highest.get(day, 0) for day in held))))
+    whole = sum(watts, Decimal(0)) / len(watts) if charge.is_mean else max(watts)
+    return whole.quantize(Decimal(1), ROUND_HALF_EVEN) / 1_000
 
 
 def _highest_of_days(demands: SlotDemands, zone: tzinfo) -> dict[DayOfHome, int]:

@@ -444,7 +444,8 @@ def test_a_charge_for_demand_is_read_and_kept_with_each_day_of_a_series() -> Non
 
 @pytest.mark.parametrize(("watts", "days", "upence"), [(2_501, 1, 3), (2_499, 1, 2), (3_500, 1, 4), (1_000, 3, 6)])
 def test_demand_costs_whole_upence_half_to_even(watts: int, days: int, upence: int) -> None:
-    assert DemandCharge(upence_per_kw_day=1, least_w=2_000).cost_upence(watts, days) == upence
+    charge = DemandCharge(upence_per_kw_day=1, least_w=2_000)
+    assert charge.cost_upence(charge.charged_w([watts]), days) == upence
     assert DemandCharge(upence_per_kw_day=1).cost_upence(2_500, 1) == 2
 
 

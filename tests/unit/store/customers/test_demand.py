@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from loadtests.audit.rules.customers import MeterDays, check_bills
-from scenarios.calendar import Calendar
+from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, Quality
+from scenarios.tariffs import TariffError
 from scenarios.tariffs.demand import DemandCharge
 from scenarios.tariffs.file import TariffSpec
+from scenarios.tariffs.text import tariffs_of, tariffs_text
 from store.customers.desk import Desk
 from store.customers.invoice import invoice
 from store.customers.packing import packed, unpacked
@@ -213,3 +215,128 @@ def test_demand_is_audited(fault: str) -> None:
     found = check_bills(bills, days, prices, ZoneInfo("Europe/London"))
     assert found.is_right is (not fault), found.examples
     assert all("demand" in example for example in found.examples)
+
+
+# -- of several months ---------------------------------------------------------------------------------------------------------
+
+
+def of_months(count: int, of: str, least: str = "2.5") -> list[PriceList]:
+    text = {**TEXT, "demand": {"pence_per_kw_day": str(PRICE), "at_least_kw": least, "months": count, "of": of}}
+    return [PriceList(version=1, effective_us=0, tariffs=(TariffSpec.model_validate(text).tariff(),))]
+
+
+def kw_of(peaks: Iterable[Decimal], of: str) -> Decimal:
+    """Of months' highest, a mean in whole W."""
+    told = list(peaks)
+    mean = (sum(told, Decimal(0)) / len(told)).quantize(Decimal("0.001"), ROUND_HALF_EVEN)
+    return mean if of == "mean" else max(told)
+
+
+def in_month(month: int, first: int = 1) -> set[dt.date]:
+    return {dt.date(month // 100, month % 100, day) for day in range(first, len(days_of_month(month)) + 1)}
+
+
+@pytest.mark.parametrize(("of", "zone"), [("highest", "Europe/London"), ("mean", "America/Bogota")])
+def test_four_months_are_looked_at_and_the_fifth_before_no_more(of: str, zone: str) -> None:
+    """Six months, billed one after the other; the highest of all is in the first."""
+    months = [202603 + at for at in range(6)]
+    values = np.random.default_rng(10).integers(0, 1_500, (190, 48)).astype(np.int32)
+    values[20, 30] = 2_900  # on 19 March
+    desk = desk_of(values, Calendar(zone), of_months(4, of))
+    issued_us, peaks = FIRST_US + 200 * DAY_US, list[Decimal]()
+    for number, month in enumerate(months, 1):
+        peaks.append(peak_kw(values, zone, in_month(month)))
+        days = len(days_of_month(month))
+        one = desk.issue_bill(
+            premises=HOME, month=month, number=number, supplied={ELECTRICITY: range(1, days + 1)}, issued_us=issued_us
+        )
+        kw = kw_of(peaks[-4:], of)
+        (line,) = demand(one, month=month)
+        assert (Decimal(line.demand_w) / 1_000, line.cost_upence * UPENCE) == (kw, due(kw, days))
+    assert peaks[0] == Decimal("5.8") > max(peaks[1:])
+
+
+@pytest.mark.parametrize("of", ["highest", "mean"])
+def test_a_month_that_is_billed_late_or_corrected_changes_those_that_look_at_it(of: str) -> None:
+    values = values_of()
+    values[22, 30] = 1_900  # on 21 March
+    desk = desk_of(values, lists=of_months(2, of))
+    bills = [bill(desk, 1, range(1, 31), APRIL)]
+    march_kw, april_kw = (peak_kw(values, "Europe/London", in_month(month)) for month in (MARCH, APRIL))
+    assert charged(*bills, month=APRIL) == due(april_kw, 30)  # March is not billed: nobody is asked about it
+    bills.append(bill(desk, 2, range(1, 32)))
+    assert charged(*bills) == due(march_kw, 31)
+    assert charged(*bills, month=APRIL) == due(kw_of((march_kw, april_kw), of), 30) > due(april_kw, 30)
+    higher = known_now(desk, values, dt.date(2026, 3, 25), 2_222)
+    bills.append(bill(desk, 3, range(1, 2), 202605))
+    corrected = peak_kw(higher, "Europe/London", in_month(MARCH))
+    assert corrected == Decimal("4.444")
+    assert charged(*bills) == due(corrected, 31)
+    assert charged(*bills, month=APRIL) == due(kw_of((corrected, april_kw), of), 30)
+    ended_us = {ELECTRICITY: LONDON.day_start_us(days_of_month(MARCH)[10])}
+    bills.append(bill(desk, 4, range(0), 202605, ended_us=ended_us))
+    assert charged(*bills) == due(peak_kw(higher, "Europe/London", march(1, 10)), 10)
+    assert charged(*bills, month=APRIL) == charged(*bills, month=202605) == 0
+
+
+@pytest.mark.parametrize("of", ["highest", "mean"])
+def test_a_tenant_is_not_charged_by_what_another_one_drew(of: str) -> None:
+    values = values_of()
+    values[5, 30] = 1_900  # on 4 March
+    desk = desk_of(values, lists=of_months(12, of))
+    first = bill(desk, 1, range(1, 12), account=1)
+    second = [bill(desk, 2, range(12, 32), account=2), bill(desk, 3, range(1, 31), APRIL, account=2)]
+    peaks = [peak_kw(values, "Europe/London", days) for days in (march(12), in_month(APRIL))]
+    assert charged(first) == due(Decimal("3.8"), 11)
+    assert charged(*second, month=APRIL) == due(kw_of(peaks, of), 30)
+
+
+def test_a_mean_counts_each_month_with_the_least_of_the_contract() -> None:
+    """March at 2.9 kW or so, April at the least: half of both, rounded half to even to a whole W."""
+    values = values_of(highest=900)
+    values[:33] = np.minimum(values[:33], 700)
+    values[12, 3] = 1_450
+    desk = desk_of(values, lists=of_months(2, "mean", "2.501"))
+    bills = [bill(desk, 1, range(1, 32)), bill(desk, 2, range(1, 31), APRIL)]
+    assert [line.demand_w for line in demand(bills[1], month=APRIL)] == [2_700]  # of 2,900 and 2,501: 2,700.5
+    assert charged(bills[1], month=APRIL) == due(Decimal("2.7"), 30)
+
+
+@pytest.mark.parametrize("of", ["highest", "mean"])
+@pytest.mark.parametrize("fault", ["", "a millionth too much", "none", "of one month"])
+def test_the_demand_of_several_months_is_audited(of: str, fault: str) -> None:
+    values = values_of()
+    values[22, 30] = 1_900
+    desk = desk_of(values, lists=of_months(3, of))
+    bills = [bill(desk, 1, range(1, 12)), bill(desk, 2, range(12, 32)), bill(desk, 3, range(1, 31), APRIL)]
+    days = MeterDays(
+        premises=np.full(DAYS, HOME),
+        fuel=np.zeros(DAYS, np.int64),
+        day_start_us=FIRST_US + np.arange(DAYS) * DAY_US,
+        slot_count=np.full(DAYS, 48),
+        values_wh=values,
+        tariff=np.zeros(DAYS, np.uint8),
+    )
+    if fault == "of one month":
+        other = desk_of(values)
+        bills = [bill(other, 1, range(1, 12)), bill(other, 2, range(12, 32)), bill(other, 3, range(1, 31), APRIL)]
+    elif fault:
+        (line,) = demand(bills[2], month=APRIL)
+        lines = [one for each in bills[2].lines for one in ([each] if each is not line else PLANTED[fault](line))]
+        bills[2] = replace(bills[2], lines=tuple(lines), total_upence=sum(one.cost_upence for one in lines))
+    found = check_bills(bills, days, desk.customers.price_lists(), ZoneInfo("Europe/London"))
+    assert found.is_right is (not fault), found.examples
+    assert all("demand" in example for example in found.examples)
+
+
+def test_price_lists_of_before_look_at_one_month() -> None:
+    before = tariffs_text([HELD])
+    assert '"demand":[13712300,2500]' in before and tariffs_of(before) == (HELD,)
+    (several,) = of_months(12, "mean")
+    told = tariffs_text(several.tariffs)
+    assert '"demand":[13712300,2500,12,1]' in told and tariffs_of(told) == several.tariffs
+    for months in (0, 13):
+        with pytest.raises(ValueError, match="demand"):
+            of_months(months, "mean")
+        with pytest.raises(TariffError, match=r"of 1 \.\. 12 months"):
+            replace(HELD, demand=DemandCharge(upence_per_kw_day=1, months=months))
