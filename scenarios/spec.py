@@ -49,6 +49,7 @@ from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.nemesis import Nemesis
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
+from scenarios.parts.site_wan import SiteWan, require_sites
 from scenarios.parts.traffic import Burst, Traffic
 from scenarios.tariffs import TARIFFS_MAX
 from scenarios.tariffs.file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
@@ -118,19 +119,15 @@ class Topology(Part):
         default_factory=dict, max_length=OPTIONS_MAX, description="further options of local nodes' cassandra.yaml"
     )
 
+    wan: SiteWan | None = Field(
+        default=None, description="the distance between data centres; none: all are on this machine's loopback"
+    )
+
     @field_validator("cassandra")
     @classmethod
     def _leaves_ours(cls, options: dict[str, Option | dict[str, Option]]) -> dict[str, Option | dict[str, Option]]:
         require_options(options)
         return options
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_no_wan_yet(cls, data: object) -> object:
-        """The place of an emulated WAN between the DCs: delay, loss and rate by pair of DCs."""
-        if isinstance(data, dict) and "wan" in data:
-            raise ValueError("wan: distance between data centres can't be emulated yet; leave it out")
-        return data
 
     @field_validator("keyspace")
     @classmethod
@@ -142,6 +139,8 @@ class Topology(Part):
     def _serves(self) -> Self:
         if len({dc.name for dc in self.dcs}) != len(self.dcs):
             raise ValueError("two DCs have the same name")
+        if self.wan is not None:
+            require_sites(self.wan, [dc.name for dc in self.dcs])
         if not self.business_dcs:
             raise ValueError("at least one DC must have role 'business': gateways connect to it")
         used = {

@@ -167,6 +167,10 @@ class LivenessWatch:
         """The nodes that have not found every one of the addresses `gone` to be down."""
         return {address for address, down in self._down.items() if not down.issuperset(gone)}
 
+    def still_down(self, addresses: Collection[str]) -> set[str]:
+        """The nodes that take one of these addresses for down."""
+        return {address for address, down in self._down.items() if down & set(addresses)}
+
     def close(self) -> None:
         for connection in self._connections:
             connection.close()

@@ -1,7 +1,8 @@
 """Tie a child process to its parent: when the parent is gone, however it went, the child is killed.
 
-Run as `python tether.py PARENT_PID COMMAND ...` with the read end of a pipe from the parent as standard input; it
-becomes COMMAND, so the process that the parent knows is the node itself. It imports nothing of ours, since it must
+Run as `python die_with_parent.py PARENT_PID NAMESPACE_FD COMMAND ...` with the read end of a pipe from the parent as standard
+input; it becomes COMMAND, so the process that the parent knows is the node itself. NAMESPACE_FD: of the network namespace to
+enter, or -1. It imports nothing of ours, since it must
 start in milliseconds.
 
 Linux kills the child itself (PR_SET_PDEATHSIG survives exec). Elsewhere a forked watcher waits for the end of the pipe.
@@ -14,6 +15,7 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+NEW_NETWORK = 0x40000000  # linux/sched.h
 WATCH_INTERVAL_S = 0.5
 
 
@@ -39,9 +41,19 @@ def die_with_parent_by_watcher(parent_pid: int) -> None:
     os._exit(0)
 
 
+def enter_network(namespace: int) -> None:
+    """Enter the network namespace of a file descriptor, which is closed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, NEW_NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+    os.close(namespace)
+
+
 def main(arguments: list[str]) -> None:
     """Become the command, tied."""
-    parent_pid, command = int(arguments[0]), arguments[1:]
+    parent_pid, namespace, command = int(arguments[0]), int(arguments[1]), arguments[2:]
+    if namespace >= 0:
+        enter_network(namespace)
     if sys.platform == "linux" and not os.environ.get("METERSTORM_TETHER_WATCHER"):
         die_with_parent_by_kernel(parent_pid)
     else:

@@ -1,4 +1,4 @@
-"""A local cluster: the nodes of a topology as child JVMs on loopback addresses of this machine.
+"""A local cluster: the nodes of a topology as child JVMs, on loopback addresses of this machine or each in its site's network.
 
 Rules that hold here: no node outlives the process that started it, however that ends (`tether.py`); a start that fails
 or is interrupted leaves nothing running; the data of a kept folder is never deleted.
@@ -22,7 +22,11 @@ from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.errors import HarnessError
+from loadtests.sites.cost import NetworkCost, measure_cost
+from loadtests.sites.enclosure import is_inside
+from loadtests.sites.network import SiteNetwork
 from scenarios.parts.faults import FaultKind
+from scenarios.parts.site_wan import SiteWan
 from scenarios.spec import Topology
 
 DATA_FOLDERS = ("data", "commitlog", "hints", "saved_caches", "cdc", "tmp")
@@ -45,13 +49,18 @@ class Node:
 class LocalCluster:
     """A running local cluster; use as a context manager, or `stop` it. Made by `start` and `restart`."""
 
-    def __init__(self, record: ClusterRecord, folder: Path, block: AddressBlock, *, keep: bool) -> None:
+    def __init__(self, record: ClusterRecord, folder: Path, place: AddressBlock | SiteNetwork, *, keep: bool) -> None:
         self.record = record
         self.folder = folder
-        self._block = block
+        self._place = place
+        self.network_cost: NetworkCost | None = None
+        self.network = place if isinstance(place, SiteNetwork) else None
         self._keep = keep
         self._stopped = False
-        self._all = [NodeProcess(spec, folder / spec.name) for spec in lay_out(record.topology, block.addresses)]
+        self._all = [
+            NodeProcess(spec, folder / spec.name, self.network.namespace_of(spec.dc) if self.network else None)
+            for spec in lay_out(record.topology, place.addresses)
+        ]
         self._processes = list(self._all)  # those that are meant to run
         self._broken: set[str] = set()  # names of those that a fault of ours holds down
 
@@ -98,9 +107,12 @@ class LocalCluster:
         size = _room_for(record, folder)
         java = find_java()
         paths = ready_jars(locked_jars(record.cassandra), progress)
-        block = _claim(record, folder)
-        cluster = cls(record.with_block(block.block), folder, block, keep=keep)
+        place = _claim(record, folder)
+        cluster = cls(record.with_block(place.block), folder, place, keep=keep)
         try:
+            if cluster.network is not None:
+                cluster.network_cost = measure_cost(cluster.network)
+                progress(f"the emulated WAN: {cluster.network_cost}")
             cluster.record.write(folder)
             progress(
                 f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "
@@ -216,6 +228,11 @@ class LocalCluster:
         unbroken = self._unbroken()
         health.wait_agreeing(unbroken, self.endpoint(unbroken[0].spec.dc))
 
+    def watch(self, names: Collection[str]) -> LivenessWatch:
+        """Hears from now on which nodes these find to be down. Raises HarnessError when one does not answer."""
+        chosen, _ = self._split(names)
+        return LivenessWatch(self.endpoint(), [process.spec.address for process in chosen])
+
     def silent(self, names: Collection[str]) -> set[str]:
         """Those of these nodes that answer no CQL."""
         chosen, _ = self._split(names)
@@ -237,7 +254,7 @@ class LocalCluster:
             stop_all(self._processes, drain=drain)
             self._stopped = True
         finally:
-            self._block.release()
+            self._place.release()
         if delete:
             for process in self._all:
                 for part in DATA_FOLDERS:
@@ -291,8 +308,10 @@ class LocalCluster:
         self.stop()
 
 
-def _claim(record: ClusterRecord, folder: Path) -> AddressBlock:
+def _claim(record: ClusterRecord, folder: Path) -> AddressBlock | SiteNetwork:
     """The addresses of `record`, or any that are free for a new cluster. Raises HarnessError when there are none."""
+    if is_inside() or record.topology.wan is not None:
+        return SiteNetwork({dc.name: dc.nodes for dc in record.topology.dcs}, record.topology.wan or SiteWan())
     if record.block is None:
         return claim_free_block(record.topology.node_count)
     try:

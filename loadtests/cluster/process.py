@@ -29,8 +29,10 @@ _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="node-launcher"
 class NodeProcess:
     """The process of one node, from its first launch; `folder` holds all that it reads and writes."""
 
-    def __init__(self, spec: NodeSpec, folder: Path) -> None:
+    def __init__(self, spec: NodeSpec, folder: Path, namespace: int | None = None) -> None:
+        """namespace: a file descriptor of the network namespace that it runs in; by default ours."""
         self.spec = spec
+        self._namespace = namespace
         self.folder = folder
         self._launch: Future[subprocess.Popen[bytes]] | None = None
         self._log_start = 0  # where this launch begins in system.log, which goes on from a former one
@@ -83,7 +85,8 @@ class NodeProcess:
             # A session of its own: Ctrl-C on the terminal reaches us alone, and we stop the nodes in order.
             # The pipe on standard input is the tether of systems whose kernel does not tie processes.
             return subprocess.Popen(
-                tied([str(java), f"@{options}"]),
+                tied([str(java), f"@{options}"], self._namespace),
+                pass_fds=() if self._namespace is None else (self._namespace,),
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ class ClusterRecord(BaseModel):
     format: Literal[1] = 1
     cassandra: str
     topology: Topology
-    block: int | None = None  # addresses 127.42.{block}.1 and on; None until they are claimed
+    block: int | None = None  # addresses 127.42.{block}.1 and on; None until they are claimed; 0 of sites
     heap_mib: int | None = None  # None: from the free memory, at each start anew
     security: ClientSecurity = ClientSecurity()
 

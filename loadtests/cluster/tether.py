@@ -12,13 +12,21 @@ from pathlib import Path
 TETHER = Path(__file__).with_name("die_with_parent.py")
 
 
-def tied(command: Sequence[str]) -> list[str]:
-    """The command as a child that ends with this process.
+def tied(command: Sequence[str], namespace: int | None = None) -> list[str]:
+    """The command as a child that ends with this process, in the network namespace of a file descriptor that it must be passed.
 
     Its standard input must be a pipe that stays open, the tether of systems whose kernel ties no processes; and the thread that
     starts it must live as long, for the kernel ties a child to the *thread* that forked it.
     """
-    return [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *command]
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        str(TETHER),
+        str(os.getpid()),
+        str(-1 if namespace is None else namespace),
+        *command,
+    ]
 
 
 def run_tied(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

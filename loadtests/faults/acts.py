@@ -9,10 +9,12 @@ from typing import Protocol
 
 import psutil
 
-from loadtests.cluster.connect import Endpoint
+from loadtests.cluster.connect import Endpoint, LivenessWatch
+from loadtests.faults.network_acts import LinkChange, PartedSites
 from loadtests.faults.own_parts import OwnParts
 from loadtests.faults.table_altered import TableAltered
-from scenarios.parts.faults import SENDER, DataCentre, Fault, FaultKind, stages_of
+from loadtests.sites.network import SiteNetwork
+from scenarios.parts.faults import NETWORK_KINDS, SENDER, DataCentre, Direction, Fault, FaultKind, peers_of, stages_of
 
 CYCLE_S = 0.2  # of a slow node: it runs for a share of it, and stands still for the rest
 
@@ -24,6 +26,10 @@ class RunningNode(Protocol):
     def name(self) -> str: ...
     @property
     def pid(self) -> int: ...
+    @property
+    def dc(self) -> str: ...
+    @property
+    def address(self) -> str: ...
 
 
 class Breakable(Protocol):
@@ -33,6 +39,9 @@ class Breakable(Protocol):
     def nodes(self) -> Sequence[RunningNode]: ...
     def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
     def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    @property
+    def network(self) -> SiteNetwork | None: ...
+    def watch(self, names: Collection[str]) -> LivenessWatch: ...
     def silent(self, names: Collection[str]) -> set[str]: ...
     def endpoint(self) -> Endpoint: ...
 
@@ -43,6 +52,10 @@ class ForeignNodes:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self.nodes: Sequence[RunningNode] = ()
+        self.network: SiteNetwork | None = None
+
+    def watch(self, names: Collection[str]) -> LivenessWatch:
+        raise AssertionError("faults of the network between sites are of local nodes")
 
     def endpoint(self) -> Endpoint:
         return self._endpoint
@@ -80,8 +93,19 @@ def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: Ow
     stages = stages_of(fault, dcs)
     if fault.kind is FaultKind.SLOW:
         return [SlowNodes(nodes, names, fault.run_share) for names in stages]
+    if fault.kind in NETWORK_KINDS:
+        return [_network_act(fault, dcs, nodes)]
     kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind
     return [NodesDown(nodes, kind, names) for names in stages]
+
+
+def _network_act(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable) -> Act:
+    assert nodes.network is not None, "a scenario with such faults runs in a network of its own"
+    peers = peers_of(fault, dcs)
+    if fault.kind is FaultKind.PARTITION:
+        return PartedSites(nodes, nodes.network, fault.target, peers, fault.direction or Direction.BOTH)
+    assert fault.link is not None
+    return LinkChange(nodes.network, fault.target, peers, fault.link)
 
 
 class NodesDown:

@@ -194,9 +194,11 @@ def scenario_of(scenario: Scenario, group: Group, cell: Cell, reads: Sequence[Op
     reads: the operations that read. DCs keep the scenario's names, and all of them take traffic.
     """
     consistency = Consistency(default=cell.level, operations=dict.fromkeys(reads, cell.read_level))
+    names, wan = dc_names(scenario, cell.dcs), scenario.topology.wan
     topology = Topology(
         commit_log_sync=scenario.topology.commit_log_sync,
-        dcs=tuple(Dc(name=name, nodes=group.nodes_per_dc, rf=cell.rf) for name in dc_names(scenario, cell.dcs)),
+        dcs=tuple(Dc(name=name, nodes=group.nodes_per_dc, rf=cell.rf) for name in names),
+        wan=None if wan is None else wan.among(names),
         consistency=consistency,
         keyspace=cell.keyspace,
     )

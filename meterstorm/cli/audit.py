@@ -6,6 +6,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_verdict, tell_results
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, RunFolder, SettleS, takes
+from meterstorm.cli.sites import enter_sites
 from meterstorm.jobs.defaults import SETTLE_S
 from meterstorm.jobs.run_folder import read_resolved
 
@@ -30,7 +31,12 @@ def audit_command(
 ) -> None:
     """Audit a recorded run again: on its kept nodes, or on the existing cluster that it ran against."""
     from meterstorm.display.run import print_results
+    from meterstorm.jobs.recover import recover
     from meterstorm.jobs.run import audit_again
+
+    recover(run)  # while the process of a run that is still going on can be seen
+    recorded = read_resolved(run)
+    enter_sites(recorded, connection.endpoint(recorded))
 
     def job(progress: "Progress") -> "Results":
         endpoint = connection.endpoint(read_resolved(run))

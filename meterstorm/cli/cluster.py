@@ -9,6 +9,7 @@ import typer
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
 from meterstorm.cli.options import AsJson, Quiet, path_named
+from meterstorm.cli.sites import refuse_sites
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
@@ -60,6 +61,7 @@ def cluster_up_command(
 
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
+    refuse_sites(topology, "a cluster in the background", "nobody outside its network would reach its nodes")
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     if is_run and out is None:
         require_nodes_data(scenario)

@@ -7,6 +7,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, takes
+from meterstorm.cli.sites import enter_sites
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def find_max_command(
     """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     endpoint = connection.endpoint(resolved)
+    enter_sites(resolved, endpoint)
     from meterstorm.display.capacity import print_capacity
     from meterstorm.jobs.find_max import SearchOptions, find_max
 

@@ -7,6 +7,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import OwnNodes, ReportOptions, Seed, path_named, require_own_nodes, takes
+from meterstorm.cli.sites import refuse_sites
 from scenarios.gate_file import GateSettings, load_gate_settings
 from scenarios.spec import ScenarioError
 
@@ -93,7 +94,7 @@ def gate_command(
     if scenario is None:
         raise ScenarioError("name a scenario whose change is to be judged, or --history FOLDER")
     settings = _settings(config)
-    from loadtests.gate.sides import SideName
+    from loadtests.gate.sides import GateSide, SideName
     from meterstorm.jobs.gate_sides import require_same_kind, side_named
 
     sides = [
@@ -101,6 +102,8 @@ def gate_command(
         for name, words in ((SideName.BASELINE, baseline), (SideName.CANDIDATE, candidate))
     ]
     ours, theirs = require_same_kind(*sides)
+    if isinstance(ours, GateSide):
+        refuse_sites(ours.scenario.topology, "a gate", "its sides are compared without distance")
     from meterstorm.display.gate import print_gate
     from meterstorm.jobs.gate import gate
 

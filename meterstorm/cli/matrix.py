@@ -7,6 +7,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import OwnNodes, ReportOptions, ScenarioPath, Seed, require_own_nodes, takes
+from meterstorm.cli.sites import enter_sites
 from scenarios.file import resolve_scenario
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def matrix_command(
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
     require_own_nodes(contact_points, "a matrix")
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
+    enter_sites(resolved)
     from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.display.matrix import print_matrix
     from meterstorm.jobs.matrix import Asked, matrix

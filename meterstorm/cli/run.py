@@ -7,6 +7,7 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, SettleS, takes
+from meterstorm.cli.sites import enter_sites, refuse_sites
 from meterstorm.jobs.defaults import SETTLE_S
 from scenarios.file import resolve_scenario
 from scenarios.levels.nemesis import with_nemesis
@@ -70,6 +71,9 @@ def run_command(
     resolved = with_nemesis(shaped, nemesis_seed) if nemesis or nemesis_seed is not None else shaped
     fleet = fleet_of(workers, listen, customers, secret_file)
     endpoint = connection.endpoint(resolved)
+    if listen is not None:
+        refuse_sites(resolved.topology, "a run with --listen", "workers on other machines don't reach its network")
+    enter_sites(resolved, endpoint)
     from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run
 

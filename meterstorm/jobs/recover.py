@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from loadtests.locust_fleet.launch import FOLDER_NAME, bring_together_left
 from loadtests.recording.parts import add_up_left, has_sum, parts_in
 from loadtests.recording.run_folder import RunFolder
+from loadtests.sites.enclosure import outer_process
 from meterstorm.jobs.run_folder import CLAIM_NAME, LOCAL_NODES, START_NAME, read_resolved, stored_data
 from meterstorm.outcomes.run import assemble_results, judge_again
 from reports.results.run import AuditResult, FleetResult, ProfileImport, Undone, load_results
@@ -73,8 +74,8 @@ class RunStart(BaseModel):
 
 
 def this_process() -> tuple[int, float]:
-    """Number and time of creation of the process that calls."""
-    return os.getpid(), psutil.Process().create_time()
+    """Number and time of creation of the process that calls; in namespaces of its own, as it is known outside."""
+    return outer_process() or (os.getpid(), psutil.Process().create_time())
 
 
 def recover(run_folder: Path) -> None:

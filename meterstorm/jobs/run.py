@@ -20,6 +20,7 @@ from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.recording.history import NodeSample
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
+from loadtests.sites.enclosure import require_inside
 from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
 from loadtests.workload.experiment import Experiment
@@ -38,12 +39,13 @@ from meterstorm.jobs.run_folder import (
 )
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
+from meterstorm.outcomes.sites import wan_result
 from reports import write_report
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import CARRIED_ANYWHERE, FaultKind
+from scenarios.parts.faults import CARRIED_ANYWHERE, NETWORK_KINDS, FaultKind
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -131,6 +133,7 @@ def run(
             profile=start.profile,
             trouble=watch.trouble,
             faults=watch.fault_courses,
+            wan=None if cluster is None else wan_result(cluster),
             fleet=start.fleet,
             data=data,
         )
@@ -155,7 +158,8 @@ def run(
 
 
 def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender_count: int = 1) -> None:
-    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break, and of what a run does not have.
+    """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break, and of what a run does not have;
+    HarnessError for faults of the network where there is none of our own.
 
     sender_count: of the bench's own; none where Locust sends.
     """
@@ -164,7 +168,8 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
-
+    if any(fault.kind in NETWORK_KINDS for fault in scenario.faults):
+        require_inside()
     for number, fault in enumerate(scenario.faults):
         where = f"faults[{number}]"
         tables = [table.name for table in schema_of(scenario).tables]

@@ -89,7 +89,11 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
         finished=datetime.now(UTC),
         versions=setting.versions,
         machine=Machine.model_validate(setting.machine),
-        topology=TopologyResult(**setting.scenario.topology.model_dump(), where=setting.where, wan_emulated=False),
+        topology=TopologyResult(
+            **setting.scenario.topology.model_dump(),
+            where=setting.where,
+            wan_emulated=setting.scenario.topology.wan is not None,
+        ),
         dc_down=setting.dc_down,
         verdict=judged.verdict,
         reasons=judged.reasons,

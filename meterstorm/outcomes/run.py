@@ -15,6 +15,7 @@ from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
+from meterstorm.outcomes.sites import wan_trouble
 from reports.results.parts import Machine, TopologyResult, Verdict
 from reports.results.run import (
     AuditExample,
@@ -31,6 +32,7 @@ from reports.results.run import (
     RuleCheck,
     TableAudit,
     Undone,
+    WanResult,
 )
 from reports.run.fault_effects import with_effects
 from reports.run.summary import Stalls, summarise_generator, summarise_objectives, summarise_operations
@@ -159,6 +161,7 @@ def assemble_results(
     profile: ProfileImport | None,
     trouble: Sequence[str],
     faults: Sequence[FaultCourse] = (),
+    wan: WanResult | None = None,
     fleet: FleetResult | None = None,
     are_nodes_killed: bool = False,
     data: StoredData = StoredData.KEPT,
@@ -183,7 +186,9 @@ def assemble_results(
         finished=finished or datetime.now(UTC),
         versions=versions,
         machine=Machine.model_validate(fingerprint()),
-        topology=TopologyResult(**scenario.topology.model_dump(), where=where, wan_emulated=False),
+        topology=TopologyResult(
+            **scenario.topology.model_dump(), where=where, wan_emulated=scenario.topology.wan is not None
+        ),
         verdict=Verdict.INCONCLUSIVE,
         reasons=(),
         operations=operations,
@@ -198,9 +203,10 @@ def assemble_results(
             warm_up_s=scenario.run.warm_up_s,
             closed_loop=closed_loop_of(history.operations, scenario),
         ),
+        wan=wan,
         fleet=fleet,
         profile=profile,
-        trouble=(*trouble, *(stormed.trouble if stormed else ())),
+        trouble=(*trouble, *wan_trouble(wan), *(stormed.trouble if stormed else ())),
         undone=(*undone, Undone.NODES) if are_nodes_killed else undone,
     )
     return judge_again(results, scenario, None, (), data=data)

@@ -284,6 +284,32 @@ class FaultResult(ResultsPart):
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 
+class LinkResult(ResultsPart):
+    """A link between two sites of the emulated WAN: what the scenario says of it, and what went over it until the storm's end."""
+
+    between: tuple[str, str]
+    quality: str = Field(description="in words; faults may have changed it meanwhile")
+    packets: NonNegativeInt = Field(description="in both directions, as all that follows")
+    bytes_carried: NonNegativeInt
+    lost: NonNegativeInt = Field(description="drawn to be lost")
+    cut: NonNegativeInt = Field(description="of sites that a fault had parted")
+    queue_full: NonNegativeInt = Field(description="dropped at the link's rate")
+
+
+class WanResult(ResultsPart):
+    """The emulated WAN between the sites, and what its emulation itself cost."""
+
+    links: tuple[LinkResult, ...]
+    added_ms_p50: NonNegativeFloat = Field(description="one way, over a link without delay, before the run")
+    added_ms_p99: NonNegativeFloat
+    carried_mb_per_s: NonNegativeFloat = Field(description="by one connection, before the run")
+    late_ms_p99: NonNegativeFloat = Field(
+        description="how much later than due packets went on, in the run; 100 is 100 or more"
+    )
+    no_room: NonNegativeInt = Field(description="packets that the emulator itself had no room for, and dropped")
+    cpu_s: NonNegativeFloat = Field(description="of the processor, for carrying packets")
+
+
 class FleetResult(ResultsPart):
     """Locust's part: what `--workers` and `--customers` were."""
 
@@ -347,6 +373,7 @@ class Results(MeasuredResults):
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
     faults: tuple[FaultResult, ...] = ()
+    wan: WanResult | None = Field(default=None, description="of local nodes at emulated sites")
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")

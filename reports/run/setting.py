@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from reports.results.parts import Machine
-from reports.results.run import ProfileFault, ProfileImport, Results
+from reports.results.run import ProfileFault, ProfileImport, Results, WanResult
 from scenarios.parts.pace import Shape
 from scenarios.spec import Scenario
 from scenarios.texts import wording
@@ -65,6 +65,24 @@ def _topology(results: Results) -> list[tuple[str, str]]:
         "emulated" if topology.wan_emulated else "not emulated: data centres are as near as the machine's loopback"
     )
     pairs.append(("WAN", between))
+    return pairs if results.wan is None else [*pairs, *_wan(results.wan)]
+
+
+def _wan(wan: WanResult) -> list[tuple[str, str]]:
+    """The links of the emulated WAN and what went over them, and what the emulation itself cost."""
+    pairs = []
+    for link in wan.links:
+        gone = ((link.lost, "lost"), (link.cut, "cut off"), (link.queue_full, "dropped at its rate"))
+        told = [f"{wording.count(count)} {what}" for count, what in gone if count]
+        sizes = [f"{wording.count(link.packets)} packets", wording.size(link.bytes_carried), *told]
+        pairs.append((f"… {' to '.join(link.between)}", f"{link.quality}; {', '.join(sizes)}"))
+    pairs.append(
+        (
+            "… its own cost",
+            f"{wan.added_ms_p50:.2g} ms one way (p99 {wan.added_ms_p99:.2g} ms) and {wan.carried_mb_per_s:.0f} MB/s before the "
+            f"run; in it 99 % of the packets at most {wan.late_ms_p99:.2g} ms late, {wan.cpu_s:.1f} s of the processor",
+        )
+    )
     return pairs
 
 

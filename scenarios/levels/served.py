@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.levels.visible_writes import answers
 from scenarios.operations import measured_operations_of
-from scenarios.parts.faults import FaultKind, down_together, node_names
+from scenarios.parts.faults import FaultKind, down_together, node_names, out_of_reach
 from scenarios.spec import Dc, Scenario, Topology
 
 _LOCAL = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM)
@@ -17,12 +17,21 @@ def must_fail(scenario: Scenario) -> list[str]:
     levels = _levels_of(scenario)
     outlasted_s = scenario.run.operation_timeout_s * scenario.run.attempts_max  # a pause: requests wait for its end
     faults = [one for one in scenario.faults if one.kind is not FaultKind.PAUSE or one.for_s >= outlasted_s]
-    return [
+    while_down = [
         f"While {', '.join(sorted(down))} {'is' if len(down) == 1 else 'are'} down, {_served_by_nobody(unserved, dc)}."
         for down in down_together(faults, topology.dcs)
         for dc in topology.business_dcs
         if (unserved := [level for level in levels if not is_served(topology, dc, level, down)])
     ]
+    while_parted = [
+        f"During the {fault}, {_served_by_nobody(unserved, dc)}."
+        for fault in scenario.faults
+        if fault.kind is FaultKind.PARTITION
+        for dc in topology.business_dcs
+        if (gone := out_of_reach(fault, topology.dcs, dc.name))
+        if (unserved := [level for level in sorted(levels) if not is_served(topology, dc, level, gone)])
+    ]
+    return while_down + while_parted
 
 
 def serves_all(scenario: Scenario) -> Callable[[Collection[str]], bool]:

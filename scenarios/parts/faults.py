@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import product
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
+from scenarios.parts.site_wan import FIELD, LinkQuality
 
 FAULTS_MAX = 32
 DUTY = 0.1  # of a slow node, where nothing else is said
@@ -27,6 +28,8 @@ class FaultKind(StrEnum):
     )
     KILL_GATEWAY = "kill_gateway"  # the commands' gateway of a data centre forgets all and begins anew
     KILL_SENDER = "kill_sender"  # SIGKILL to a process of the bench's own; nobody takes its place
+    PARTITION = "partition"  # no packet passes between the target and its peers; they run, and serve whom they reach
+    LINK = "link"  # the links of the target's site have another quality: farther, slower, with losses
 
 
 NODE_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART)
@@ -35,6 +38,27 @@ DOWN_KINDS = tuple(kind for kind in NODE_KINDS if kind is not FaultKind.SLOW)
 CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
 """They break no node, so that an existing cluster takes them too."""
 SENDER = re.compile(r"sender-([1-9][0-9]?)")
+NETWORK_KINDS = (FaultKind.PARTITION, FaultKind.LINK)
+"""Of the network between sites, which they need (`SiteWan`)."""
+
+
+class Direction(StrEnum):
+    """Which packets of a partition are gone, seen from its target."""
+
+    BOTH = "both"
+    OUT = "out"
+    IN = "in"
+
+
+_FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
+    "duty": frozenset({FaultKind.SLOW}),
+    "peers": frozenset(NETWORK_KINDS),
+    "direction": frozenset({FaultKind.PARTITION}),
+    "link": frozenset({FaultKind.LINK}),
+}
+"""The fields that go with some kinds alone."""
+
+_TARGET = r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$"
 
 
 class Fault(Part):
@@ -42,7 +66,7 @@ class Fault(Part):
 
     kind: FaultKind
     target: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$",
+        pattern=_TARGET,
         description="a data centre, or a node of it: north, north-1; of other kinds a table, a data centre, sender-1",
     )
     at_s: float = Field(strict=True, ge=0, le=7 * 86_400, description="from the storm's start")
@@ -57,10 +81,23 @@ class Fault(Part):
         description=f"of slow nodes: the share of time that they run, {DUTY:g}",
     )
 
+    peers: tuple[Annotated[str, Field(pattern=_TARGET)], ...] = Field(
+        default=(),
+        max_length=16,
+        description="of a partition or a link: data centres, nodes of others, or 'field', where all clients are; none: all "
+        "other data centres",
+    )
+    direction: Direction | None = Field(default=None, description="of a partition, from the target: both")
+    link: LinkQuality | None = Field(default=None, description="of a link, meanwhile")
+
     @model_validator(mode="after")
-    def _is_slow_with_a_duty(self) -> Self:
-        if self.duty is not None and self.kind is not FaultKind.SLOW:
-            raise ValueError(f"duty goes with kind 'slow', not with '{self.kind}'; leave it out")
+    def _has_what_goes_with_its_kind(self) -> Self:
+        for field, kinds in _FIELDS_OF.items():
+            if self.kind not in kinds and getattr(self, field):
+                allowed = " or ".join(sorted(f"'{kind}'" for kind in kinds))
+                raise ValueError(f"{field} goes with kind {allowed}, not with '{self.kind}'; leave it out")
+        if self.kind is FaultKind.LINK and self.link is None:
+            raise ValueError("kind 'link' needs what the link is meanwhile: link = { delay_ms = 150.0, loss = 0.02 }")
         return self
 
     @property
@@ -73,7 +110,9 @@ class Fault(Part):
         return self.at_s + self.for_s
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.target} from {self.at_s:g} s for {self.for_s:g} s"
+        peers = f" from {', '.join(self.peers)}" if self.peers else ""
+        way = f", {self.direction} alone," if self.direction not in (None, Direction.BOTH) else ""
+        return f"{self.kind} of {self.target}{peers}{way} from {self.at_s:g} s for {self.for_s:g} s"
 
 
 class DataCentre(Protocol):
@@ -92,7 +131,7 @@ def node_names(dcs: Iterable[DataCentre]) -> Mapping[str, tuple[str, ...]]:
 
 def nodes_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[str, ...]:
     """The nodes that a fault befalls; none where there is no such target, or where it befalls none."""
-    if fault.kind not in NODE_KINDS:
+    if fault.kind not in NODE_KINDS + NETWORK_KINDS:
         return ()
     by_dc = node_names(dcs)
     if fault.target in by_dc:
@@ -112,7 +151,7 @@ def end_s(fault: Fault, dcs: Iterable[DataCentre]) -> float:
 
 
 def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[frozenset[str]]:
-    """The nodes that are down at one time, each set once, from the first fault's beginning on. Slow ones are not."""
+    """The nodes that are down at one time, each set once, from the first fault's beginning on."""
     downing = [one for one in faults if one.kind in DOWN_KINDS]
     sets: dict[frozenset[str], None] = {}
     for begun in sorted(downing, key=lambda one: one.at_s):
@@ -127,7 +166,7 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
     for number, fault in enumerate(faults):
         where = f"faults[{number}]"
         _require_own_target(where, fault, dcs)
-        if fault.kind in NODE_KINDS and not nodes_of(fault, dcs):
+        if fault.kind in NODE_KINDS + NETWORK_KINDS and not nodes_of(fault, dcs):
             there = ", ".join([*by_dc, *(name for names in by_dc.values() for name in names)])
             raise ValueError(
                 f"{where}: target '{fault.target}' is the name neither of a data centre nor of one of its nodes; "
@@ -140,7 +179,11 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
                 f"{where}: the {fault} would be healed after the storm's end; at_s and {each} must add up to run.wall_s "
                 f"{wall_s:g} at most"
             )
+        if fault.kind in NETWORK_KINDS:
+            _require_peers(where, fault, dcs)
         for other in faults[:number]:
+            if (fault.kind in NETWORK_KINDS) != (other.kind in NETWORK_KINDS):
+                continue  # what befalls a node and what befalls its network don't contradict each other
             both = sorted(_touched(fault, dcs) & _touched(other, dcs))
             if both and fault.at_s < end_s(other, dcs) and other.at_s < end_s(fault, dcs):
                 raise ValueError(f"{where}: the {fault} and the {other} are both of {both[0]} at one time")
@@ -162,3 +205,45 @@ def _require_own_target(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> 
             f"{where}: target '{fault.target}' is no data centre, each of which has one gateway; there are "
             f"{', '.join(node_names(dcs))}"
         )
+
+
+def peers_of(fault: Fault, dcs: Sequence[DataCentre]) -> tuple[str, ...]:
+    """The data centres, nodes or the field that a fault of the network parts its target from."""
+    own = _dc_of(fault.target)
+    return fault.peers or tuple(dc.name for dc in dcs if dc.name != own)
+
+
+def out_of_reach(fault: Fault, dcs: Sequence[DataCentre], dc: str) -> frozenset[str]:
+    """The nodes that those of a data centre, or its clients, don't reach during a partition: no answer comes back either way."""
+    peers, by_dc = peers_of(fault, dcs), node_names(dcs)
+    reach = {name: frozenset(names) for name, names in by_dc.items()}
+    reach |= {name: frozenset({name}) for names in by_dc.values() for name in names}
+    if dc == _dc_of(fault.target):
+        if FIELD in peers:
+            return reach[fault.target]
+        return frozenset().union(*(reach[peer] for peer in peers))
+    return reach[fault.target] if dc in {_dc_of(peer) for peer in peers} else frozenset()
+
+
+def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
+    """Raises ValueError for peers that are not there, or that share the target's network."""
+    by_dc = node_names(dcs)
+    there = {FIELD, *by_dc, *(name for names in by_dc.values() for name in names)}
+    peers = peers_of(fault, dcs)
+    if not peers:
+        raise ValueError(
+            f"{where}: there is no other data centre that {fault.target} could be parted from; name {FIELD}"
+        )
+    for peer in peers:
+        if peer not in there:
+            raise ValueError(f"{where}: peer '{peer}' is not there; there are {', '.join(sorted(there))}")
+        if _dc_of(peer) == _dc_of(fault.target):
+            raise ValueError(
+                f"{where}: {peer} and {fault.target} are of one data centre, whose nodes share a network that can't be cut"
+            )
+        if fault.kind is FaultKind.LINK and {peer, fault.target} - {FIELD, *by_dc}:
+            raise ValueError(f"{where}: a link is of whole data centres and the field, not of single nodes")
+
+
+def _dc_of(target: str) -> str:
+    return target.partition("-")[0]

@@ -180,7 +180,17 @@ class KernelDispatcher(LockedDispatcher):
 
 
 class KernelFiles(IndexDataCacheFile):
-    """The index and the files of one kernel; no index leads to a file that is older than it."""
+    """The index and the files of one kernel; no index leads to a file that is older than it.
+
+    Numba reads what was compiled for which types before it looks at the stamp of the sources. Of sources in which such a type, a
+    NamedTuple, had another name or place, that can't be read: as any other stamp, it is no index.
+    """
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return cast(dict[Any, str], super()._load_index())
+        except (AttributeError, ImportError):
+            return {}
 
     def _save_index(self, overloads: dict[Any, str]) -> None:
         for name in set(overloads.values()) - set(self._load_index().values()):

@@ -37,3 +37,27 @@ def test_what_must_fail_is_said_before_anything_starts() -> None:
     assert must_fail(parse_scenario(in_toml(fault(), fault(target="south", at_s=15.0)), "broken")) == [
         "While north-1, south-1, south-2 are down, operations of south's homes at LOCAL_QUORUM must fail."
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("LOCAL_QUORUM", []),
+        (
+            "QUORUM",
+            ["During the partition of north from 10 s for 10 s, operations of south's homes at QUORUM must fail."],
+        ),
+        (
+            "EACH_QUORUM",
+            [
+                f"During the partition of north from 10 s for 10 s, operations of {dc}'s homes at EACH_QUORUM must fail."
+                for dc in ("north", "south")
+            ],
+        ),
+    ],
+)
+def test_what_must_fail_of_a_partition_is_what_asks_for_the_other_side(level: str, said: list[str]) -> None:
+    text = in_toml(fault("partition", "north")).replace(
+        "[[topology.dcs]]", f'[topology.consistency]\ndefault = "{level}"\n[[topology.dcs]]', 1
+    )
+    assert must_fail(parse_scenario(text, "parted")) == said

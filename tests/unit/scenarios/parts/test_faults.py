@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.parts.faults import Fault, FaultKind, down_together, nodes_of
+from scenarios.parts.faults import Fault, FaultKind, down_together, nodes_of, out_of_reach, peers_of
 from scenarios.spec import Dc, ScenarioError, parse_scenario
 
 DCS = (Dc(name="north", nodes=3, rf=3), Dc(name="south", nodes=2, rf=1))
@@ -117,3 +117,77 @@ def test_faults_that_follow_each_other_or_befall_others_are_taken() -> None:
         "pause of north-1 from 20 s for 10 s",
         "stop of south from 10 s for 10 s",
     ]
+
+
+def parted(**fields: object) -> Fault:
+    return Fault.model_validate({"kind": "partition", "target": "north", "at_s": 10.0, "for_s": 10.0, **fields})
+
+
+def test_a_target_is_parted_from_all_other_data_centres_unless_its_peers_are_named() -> None:
+    assert peers_of(parted(), DCS) == ("south",)
+    assert peers_of(parted(target="north-2"), DCS) == ("south",)
+    assert peers_of(parted(peers=("south-1", "field")), DCS) == ("south-1", "field")
+    assert (
+        str(parted(peers=("south-1",), direction="out"))
+        == "partition of north from south-1, out alone, from 10 s for 10 s"
+    )
+
+
+def test_each_side_of_a_partition_is_out_of_the_others_reach() -> None:
+    assert out_of_reach(parted(), DCS, "north") == {"south-1", "south-2"}
+    assert out_of_reach(parted(), DCS, "south") == {"north-1", "north-2", "north-3"}
+    one = parted(target="south-2", peers=("north-1",), direction="in")
+    assert out_of_reach(one, DCS, "south") == {"north-1"}
+    assert out_of_reach(one, DCS, "north") == {"south-2"}
+    assert out_of_reach(parted(target="south-2", peers=("field",)), DCS, "south") == {"south-2"}
+    assert out_of_reach(parted(target="south-2", peers=("field",)), DCS, "north") == set()
+
+
+def in_toml_parted(*lines: str, kind: str = "partition", target: str = "north") -> str:
+    return TEXT + "\n".join(
+        ["[[faults]]", f'kind = "{kind}"', f'target = "{target}"', "at_s = 10.0", "for_s = 10.0", *lines, ""]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (in_toml_parted('peers = ["east"]'), "peer 'east' is not there; there are field, north, north-1"),
+        (in_toml_parted('peers = ["north-2"]', target="north-1"), "north-2 and north-1 are of one data centre"),
+        (in_toml_parted('direction = "up"'), "direction"),
+        (
+            in_toml_parted('peers = ["south"]', kind="kill"),
+            "peers goes with kind 'link' or 'partition', not with 'kill'",
+        ),
+        (in_toml_parted('direction = "in"', kind="pause"), "direction goes with kind 'partition'"),
+        (in_toml_parted(kind="link"), "kind 'link' needs what the link is meanwhile"),
+        (
+            in_toml_parted("link = { delay_ms = 9.0 }", kind="link", target="north-1"),
+            "of whole data centres and the field",
+        ),
+        (
+            in_toml(fault("partition", "north"), fault("partition", "north-1", at_s=15.0)),
+            "the partition of north-1 from 15 s for 10 s and the partition of north from 10 s for 10 s are both of north-1",
+        ),
+    ],
+)
+def test_a_fault_of_the_network_that_can_not_be_is_refused_in_words(text: str, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(text, "parted")
+
+
+def test_a_node_may_be_killed_while_its_network_is_cut() -> None:
+    scenario = parse_scenario(in_toml(fault("partition", "north"), fault("kill", "north-1")), "both")
+    assert down_together(scenario.faults, DCS) == [{"north-1"}]
+
+
+def test_alone_a_data_centre_can_be_parted_from_the_field_only() -> None:
+    alone = (
+        TEXT.rpartition("[[topology.dcs]]")[0]
+        + '[[faults]]\nkind = "partition"\ntarget = "north"\nat_s = 1.0\nfor_s = 5.0\n'
+    )
+    with pytest.raises(
+        ScenarioError, match="there is no other data centre that north could be parted from; name field"
+    ):
+        parse_scenario(alone, "alone")
+    assert parse_scenario(alone + 'peers = ["field"]\n', "alone").faults[0].peers == ("field",)

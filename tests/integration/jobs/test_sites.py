@@ -1,0 +1,71 @@
+"""A run whose data centres are sites of their own, with distance between them, by the command; and one that forbids itself."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.sites.enclosure import obstacle
+from reports.results.parts import Verdict
+from reports.results.run import load_results
+from tests.support.scenario_texts import SLOW_MACHINE
+
+SITES = """
+title = "Two sites"
+[estate]
+premises = 60
+fuels = ["electricity"]
+upload_window_h = 24.0
+[estate.read_schedules]
+daily = 1.0
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
+[topology.wan]
+delay_ms = 30.0
+[topology.consistency.operations]
+read_state = "EACH_QUORUM"
+[run]
+wall_s = 12
+back_office = false
+[[faults]]
+kind = "partition"
+target = "south"
+at_s = 3.0
+for_s = 3.0
+"""
+
+
+def meterstorm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "meterstorm.cli.app", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def test_sites_are_parted_in_a_storm_and_hold_the_same_in_the_end(tmp_path: Path) -> None:
+    if (reason := obstacle()) is not None:
+        pytest.skip(f"this machine forbids namespaces: {reason}")
+    (tmp_path / "sites.toml").write_text(SITES.replace('read_state = "EACH_QUORUM"\n', "") + SLOW_MACHINE)
+    ran = meterstorm("run", str(tmp_path / "sites.toml"), "--out", str(tmp_path / "run"), "--json", "-q")
+    assert ran.returncode == 0, ran.stderr + ran.stdout[-2_000:]
+    results = load_results(tmp_path / "run")
+    assert results.verdict is Verdict.PASS, results.reasons
+    assert json.loads(ran.stdout)["topology"]["wan_emulated"] is True
+    assert results.wan is not None and results.wan.no_room == 0
+    by_pair = {link.between: link for link in results.wan.links}
+    assert by_pair["north", "south"].quality == "30 ms"
+    assert by_pair["north", "south"].cut > 0 == by_pair["field", "north"].cut
+    assert all(link.packets > 0 for link in by_pair.values())
+    (fault,) = results.faults
+    assert fault.effective_s is not None and fault.back_s is not None
+    assert results.audit is not None
+    assert results.audit.acknowledged == results.audit.verified > 1_000
+    assert not any("10.77." in " ".join(one.cmdline()) for one in psutil.process_iter() if one.status() != "zombie")

@@ -1,0 +1,74 @@
+"""A real network of sites: TUN devices in namespaces, and packets that take as long as the scenario says."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from loadtests.sites.enclosure import ENTER, OUTSIDE, obstacle
+
+PROGRAM = "tests.support.site_network_program"
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What the program found."""
+    if (reason := obstacle()) is not None:
+        pytest.skip(f"this machine forbids namespaces: {reason}")
+    command = [sys.executable, "-I", "-S", str(ENTER), sys.executable, "-m", PROGRAM]
+    ran = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, OUTSIDE: f"{os.getpid()} 0.0"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_nodes_have_addresses_by_their_site(told: dict[str, Any]) -> None:
+    assert told["addresses"] == ["10.77.1.1", "10.77.1.2", "10.77.2.1"]
+
+
+def test_no_packet_is_sooner_than_its_link_lets_it_be(told: dict[str, Any]) -> None:
+    """How much later one is depends on the machine: no more than that it comes is held here."""
+    least = {
+        frozenset(("north", "south")): 15.0,
+        frozenset(("north", "field")): 40.0,
+        frozenset(("south", "field")): 0.0,
+    }
+    assert len(told["quiet"]) == 6
+    for pair, taken_ms in told["quiet"].items():
+        assert taken_ms is not None, pair
+        assert taken_ms >= least[frozenset(pair.split())], pair
+
+
+def test_a_cut_is_of_one_direction_and_of_nobody_else_and_is_healed(told: dict[str, Any]) -> None:
+    north_to_south, south_to_north, field_to_south = told["cut"]
+    assert north_to_south is None
+    assert south_to_north is not None
+    assert field_to_south is not None
+    assert told["cut_counted"] == 1
+    assert told["healed"] >= 15.0
+
+
+def test_a_link_is_changed_alone_and_put_back(told: dict[str, Any]) -> None:
+    changed, other = told["far"]
+    assert changed >= 200.0
+    assert 40.0 <= other < 200.0
+    assert 15.0 <= told["restored"] < 200.0
+
+
+def test_its_own_cost_is_measured_without_the_delay_which_is_there_again_afterwards(told: dict[str, Any]) -> None:
+    p50, p99, carried = told["cost"]
+    assert 0 < p50 < 40.0  # with the link's delay it would be more
+    assert p50 <= p99
+    assert carried > 1
+    assert told["after_cost"] >= 40.0
+    assert told["cpu_s"] > 0
