@@ -1,8 +1,8 @@
 """Tie a child process to its parent: when the parent is gone, however it went, the child is killed.
 
-Run as `python die_with_parent.py PARENT_PID NAMESPACE_FD COMMAND ...` with the read end of a pipe from the parent as standard
-input; it becomes COMMAND, so the process that the parent knows is the node itself. NAMESPACE_FD: of the network namespace to
-enter, or -1. It imports nothing of ours, since it must
+Run as `python die_with_parent.py PARENT_PID [net:FD] COMMAND ...` with the read end of a pipe from the parent as standard
+input; it becomes COMMAND, so the process that the parent knows is the node itself. FD: a file descriptor of the
+network namespace to enter first. It imports nothing of ours, since it must
 start in milliseconds.
 
 Linux kills the child itself (PR_SET_PDEATHSIG survives exec). Elsewhere a forked watcher waits for the end of the pipe.
@@ -16,6 +16,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NEW_NETWORK = 0x40000000  # linux/sched.h
+NAMESPACE = "net:"
 WATCH_INTERVAL_S = 0.5
 
 
@@ -51,9 +52,9 @@ def enter_network(namespace: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Become the command, tied."""
-    parent_pid, namespace, command = int(arguments[0]), int(arguments[1]), arguments[2:]
-    if namespace >= 0:
-        enter_network(namespace)
+    parent_pid, command = int(arguments[0]), arguments[1:]
+    if command[0].startswith(NAMESPACE):
+        enter_network(int(command.pop(0).removeprefix(NAMESPACE)))
     if sys.platform == "linux" and not os.environ.get("METERSTORM_TETHER_WATCHER"):
         die_with_parent_by_kernel(parent_pid)
     else:

@@ -18,15 +18,8 @@ def tied(command: Sequence[str], namespace: int | None = None) -> list[str]:
     Its standard input must be a pipe that stays open, the tether of systems whose kernel ties no processes; and the thread that
     starts it must live as long, for the kernel ties a child to the *thread* that forked it.
     """
-    return [
-        sys.executable,
-        "-I",
-        "-S",
-        str(TETHER),
-        str(os.getpid()),
-        str(-1 if namespace is None else namespace),
-        *command,
-    ]
+    entering = [] if namespace is None else [f"net:{namespace}"]
+    return [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *entering, *command]
 
 
 def run_tied(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ def require_inside() -> None:
     """Raises HarnessError where we don't: then nothing of a network that we make would end with us."""
     if not is_inside():
         raise HarnessError(
-            "a scenario with [topology.wan] or faults of the network needs a network of its own, in which the commands run, audit, "
+            "a scenario with [topology.wan] or faults of the network needs a network of its own, in which run, audit, "
             "find-max and matrix start themselves again; use one of them, or leave it out"
         )
 
