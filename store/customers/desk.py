@@ -40,6 +40,7 @@ class Desk:
     customers: CustomerStore
     views: BillingViews
     first_tariff: int = TariffKind.FLAT  # a code, as all tariffs
+    deemed_tariff: int | None = None  # of a tenant who has chosen nothing yet; None: `first_tariff`
     first_schedule: ReadSchedule = ReadSchedule.HALF_HOURLY  # the default in Great Britain since November 2022
     calendar: Calendar = UTC_CALENDAR
 
@@ -49,12 +50,12 @@ class Desk:
 
     def tariff(self, premises: int, instant_us: int) -> int:
         """The code of the tariff that a home is on at an instant [us since the Unix epoch]. Raises StoreError."""
-        return tariff_in_force(self.customers.preferences(premises), instant_us, self.first_tariff)
+        return self._tariff_on(self.customers.preferences(premises), instant_us)
 
     def display(self, premises: int, fuels: Sequence[int], now_us: int) -> tuple[FuelDisplay, ...]:
         """What the home's display shows now. Raises StoreError; Refused before the first price list is in force."""
         history, prices = self.customers.preferences(premises), self.customers.price_lists()
-        tariff = tariff_in_force(history, now_us, self.first_tariff)
+        tariff = self._tariff_on(history, now_us)
         priced = Priced(prices=prices, tariff_on=lambda _: tariff, calendar=self.calendar)
         before_wh = used_today_wh(self.views, premises, fuels, now_us, priced)
         today = energy_of_today(self.views, premises, now_us, priced)
@@ -108,9 +109,12 @@ class Desk:
         """By what a home's use is priced that has made these choices."""
         return Priced(
             prices=self.customers.price_lists(),
-            tariff_on=lambda instant_us: tariff_in_force(history, instant_us, self.first_tariff),
+            tariff_on=lambda instant_us: self._tariff_on(history, instant_us),
             calendar=self.calendar,
         )
+
+    def _tariff_on(self, history: Iterable[PreferenceChange], instant_us: int) -> int:
+        return tariff_in_force(history, instant_us, self.first_tariff, self.deemed_tariff)
 
     def issue_bill(
         self,
@@ -146,12 +150,13 @@ class Desk:
         asked = {(fuel, days_of_month(month)[day - 1]) for fuel, days in supplied.items() for day in days}
         cuts_us = [
             *ends_us.values(),
-            *(one.effective_us for one in history if one.preference is Preference.TARIFF),
+            *(one.effective_us for one in history if one.preference in (Preference.TARIFF, Preference.TENANCY)),
             *self._edges_us(days_billed(earlier)),
             *self._edges_us(asked),
         ]
         months = sorted({month, *months_to_adjust(earlier, month, account)})
         codes = {self.first_tariff, *(one.value for one in history if one.preference is Preference.TARIFF)}
+        codes |= set() if self.deemed_tariff is None else {self.deemed_tariff}
         looked_at = {one for of in months for one in _months_of_demand(priced.prices, codes, of)}
         demand_days = [day for one in sorted(looked_at) for day in days_of_month(one)]
         charges = Charges(

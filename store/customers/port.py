@@ -17,6 +17,7 @@ class Preference(IntEnum):
     READ_SCHEDULE = 0  # a scenarios.domain.ReadSchedule
     CONSENT = 1  # a Consent
     TARIFF = 2  # the code of a tariff
+    TENANCY = 3  # no choice: another customer lives here from then on, and what was chosen before says nothing of them
 
 
 class Consent(IntEnum):

@@ -5,6 +5,7 @@ What is due is computed here from half-hours by zoneinfo and decimal, one after 
 
 import datetime as dt
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Any
@@ -14,11 +15,11 @@ import numpy as np
 import pytest
 
 from scenarios.calendar import Calendar
-from scenarios.domain import DAY_US, SLOT_US, Quality, mpan_of
+from scenarios.domain import DAY_US, SLOT_US, Quality, ReadSchedule, mpan_of
 from scenarios.tariffs.file import TariffSpec
 from store.customers.desk import Desk
 from store.customers.port import Bill, LineKind, Preference, RegisterChange, RegisterChangeKind
-from store.customers.preferences import choose, tariff_in_force
+from store.customers.preferences import choose, new_tenancy, tariff_in_force
 from store.customers.registers import exchanges_us
 from store.ingest import Delivery, Ingested, Known, NumberedHomes, ingest
 from store.memory import MemoryStore
@@ -406,3 +407,25 @@ def test_an_estimate_that_becomes_actual(zone: str, tariff: int, day: int) -> No
         pence = sum((line.cost_upence * UPENCE for line in of_month), Decimal(0))
         assert (wh, pence) == due(zone, ELECTRICITY, actual, days, lambda _: tariff)
     assert bill(desk, 4, APRIL, {ELECTRICITY: range(1, 31)}).lines == ()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_who_moves_in_is_not_billed_by_the_tariff_of_who_lived_there(zone: str) -> None:
+    """Anne is on blocks; from the 12th on Ben lives there, who has chosen nothing, and whose supplier deems another one."""
+    desk = desk_of(zone, CLOCK, changes_us=[(BLOCKS, midnight_us(zone, dt.date(2026, 2, 28)))])
+    begins_us = midnight_us(zone, dt.date(2026, 3, 12))
+    desk.customers.change_preference(HOME, new_tenancy(begins_us, begins_us - 1_000, desk.calendar))
+    history = desk.customers.preferences(HOME)
+
+    def kind_of(premises: Any, instants: Any) -> Any:
+        return np.array([tariff_in_force(history, one, CLOCK) for one in instants.tolist()], np.uint8)
+
+    views = MemoryStore(SCHEMAS["home_months"], Book(prices=LISTS, kind_of=kind_of, calendar=desk.calendar))
+    read_whole(replace(desk, views=views), {ELECTRICITY: VALUES})
+    desk = replace(desk, views=views, first_tariff=BLOCKS, deemed_tariff=CLOCK)
+    of_anne = bill(desk, 1, MARCH, {ELECTRICITY: range(1, 12)}, account=ANNE)
+    of_ben = bill(desk, 2, MARCH, {ELECTRICITY: range(12, 32)}, account=BEN)
+    assert told([of_anne], ELECTRICITY) == due(zone, ELECTRICITY, VALUES, march(1, 11), lambda _: BLOCKS)
+    assert told([of_ben], ELECTRICITY) == due(zone, ELECTRICITY, VALUES, march(12), lambda _: CLOCK)
+    assert desk.schedule(HOME, begins_us - 1) is ReadSchedule.HALF_HOURLY
+    assert desk.schedule(HOME, begins_us) is ReadSchedule.DAILY
