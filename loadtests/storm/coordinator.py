@@ -72,6 +72,7 @@ class StormResult:
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
     office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
     trouble: tuple[str, ...] = ()  # sentences
+    killed_senders: int = 0  # by faults of the scenario
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that a sender found down, and went without
 
 
@@ -191,7 +192,7 @@ class _Shards:
                 self._watch(live, limit_s=STOP_S_MAX + self._experiment.scenario.run.operation_timeout_s)
         reports = [done.report for done in self._done.values()]
         return StormResult(
-            scheduling=", ".join(sorted({report.scheduling for report in reports})),
+            scheduling=", ".join(sorted({report.scheduling for report in reports})) or "not known",  # all are killed
             cpu_s=sum(done.cpu_s for done in self._done.values()),
             cpu_share=max((report.cpu_s / max(report.wall_s, 1e-9) for report in reports), default=0.0),
             blocked=sum(report.blocked for report in reports),
@@ -205,6 +206,7 @@ class _Shards:
             down_at_start=tuple(sorted({node for report in reports for node in report.down_at_start})),
             commands=beside.commands(),
             office=beside.office(),
+            killed_senders=len(self._killed),
             trouble=(*beside.trouble, *self._killed.values()),
         )
 

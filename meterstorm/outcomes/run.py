@@ -173,7 +173,8 @@ def assemble_results(
     data: where the run's data are. finished: when the run ended; by default now.
     """
     history = read_history(RunFolder(run_folder).history)
-    undone = undone_after(scenario, is_storm_whole=stormed is not None and not stormed.is_interrupted)
+    is_whole = stormed is not None and not stormed.is_interrupted and not stormed.killed_senders
+    undone = undone_after(scenario, is_storm_whole=is_whole)
     if stormed is not None and stormed.is_interrupted:
         trouble = [*trouble, f"The storm was interrupted after {stormed.wall_s:.0f} s of {scenario.run.wall_s:g} s."]
     operations = summarise_operations(history, scenario, closed_loop_of(history.operations, scenario))

@@ -24,7 +24,7 @@ CUT_OFF_KINDS = ("not_drained", NOT_SENT)  # kinds of error by which the bench i
 class Undone(StrEnum):
     """What the bench itself has left undone, so that the cluster can't be judged by it."""
 
-    STORM = "storm"  # cut off before all was sent and answered: Ctrl-C, or the run's own death
+    STORM = "storm"  # cut off before all was sent and answered: Ctrl-C, a killed sender, or the run's own death
     NODES = "nodes"  # local nodes were killed with the run: what they acknowledged last may not be on their disks
     FOLD = "fold"  # days that revisions touched are not folded anew yet; `meterstorm audit` does it
 

@@ -21,7 +21,7 @@ from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from reports.results.parts import Verdict
-from reports.results.run import Results, load_results
+from reports.results.run import Results, Undone, load_results
 from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenario
@@ -292,6 +292,7 @@ for_s = 1.0
 """
 
 
+@pytest.mark.long
 def test_a_run_that_loses_a_sender_says_so_and_is_inconclusive(endpoint: Endpoint, tmp_path: Path) -> None:
     scenario = parse_scenario(small_text(f"run_{uuid.uuid4().hex[:12]}") + SENDER_KILLED, "small")
     with pytest.raises(ScenarioError, match="there is no sender-2: --shards 1 has so many"):
@@ -301,6 +302,7 @@ def test_a_run_that_loses_a_sender_says_so_and_is_inconclusive(endpoint: Endpoin
     assert results.trouble == (
         "A fault of the scenario killed sender 2: what it had still to send was not sent, and what was under way is in doubt.",
     )
+    assert Undone.STORM in results.undone
     audit, reading = results.audit, results.operations[Operation.INGEST_READING]
     assert audit is not None and audit.acknowledged == audit.verified > 0 == audit.lost
     assert reading.ok > 0 and results.faults[0].effective_s is not None
