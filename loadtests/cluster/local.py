@@ -5,10 +5,10 @@ or is interrupted leaves nothing running; the data of a kept folder is never del
 """
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from loadtests.cluster import health, machine
@@ -23,6 +23,7 @@ from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.errors import HarnessError
 from loadtests.sites.cost import NetworkCost, measure_cost
+from loadtests.sites.disks import fill_disk, free_disk, mount_disk
 from loadtests.sites.enclosure import is_inside
 from loadtests.sites.network import SiteNetwork
 from scenarios.parts.faults import FaultKind
@@ -74,10 +75,12 @@ class LocalCluster:
         keep: bool = False,
         heap_mib: int | None = None,
         security: ClientSecurity | None = None,
+        disks_mib: Mapping[str, int] | None = None,
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
+        `disks_mib`: nodes with a disk of their own, in memory, and its size: a fault may fill it; nothing of it can be kept.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -89,7 +92,7 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(record, folder, progress, keep=keep)
+        return cls._run(record, folder, progress, keep=keep, disks_mib=disks_mib or {})
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
@@ -101,7 +104,15 @@ class LocalCluster:
         return cls._run(record, folder, progress, keep=True)
 
     @classmethod
-    def _run(cls, record: ClusterRecord, folder: Path, progress: Progress, *, keep: bool) -> Self:
+    def _run(
+        cls,
+        record: ClusterRecord,
+        folder: Path,
+        progress: Progress,
+        *,
+        keep: bool,
+        disks_mib: Mapping[str, int] = MappingProxyType({}),
+    ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
         size = _room_for(record, folder)
@@ -118,7 +129,7 @@ class LocalCluster:
                 f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "
                 f"at {size.heap_mib} MiB heap each, Java {java.version} from {java.origin}"
             )
-            cluster._bring_up(java.path, paths, size, progress)
+            cluster._bring_up(java.path, paths, size, disks_mib, progress)
         except BaseException:
             cluster._end(drain=False, delete=is_new)
             if is_new:
@@ -126,7 +137,14 @@ class LocalCluster:
             raise
         return cluster
 
-    def _bring_up(self, java: Path, jar_paths: tuple[Path, ...], size: NodeSize, progress: Progress) -> None:
+    def _bring_up(
+        self,
+        java: Path,
+        jar_paths: tuple[Path, ...],
+        size: NodeSize,
+        disks_mib: Mapping[str, int],
+        progress: Progress,
+    ) -> None:
         processors = max(2, machine.processor_count() // len(self._processes))
         seeds = [process.spec.address for process in self._processes if process.spec.is_seed]
         for process in self._processes:
@@ -139,6 +157,8 @@ class LocalCluster:
                 sync=self.record.topology.commit_log_sync,
                 cassandra_options=self.record.topology.cassandra,
             )
+            if process.spec.name in disks_mib:
+                mount_disk(process.folder, DATA_FOLDERS, disks_mib[process.spec.name])
         first, *rest = self._processes
         first.launch(java)
         health.wait_serving([first], progress)  # the ring that the others find must be there before they look
@@ -207,6 +227,9 @@ class LocalCluster:
         if kind is FaultKind.PAUSE:
             for process in chosen:
                 process.pause()
+        elif kind is FaultKind.DISK_FULL:
+            for process in chosen:
+                fill_disk(process.folder)
         else:
             stop_all(chosen, drain=kind is FaultKind.STOP)
 
@@ -220,6 +243,10 @@ class LocalCluster:
             for process in chosen:
                 process.resume()
         else:
+            if kind is FaultKind.DISK_FULL:
+                stop_all(chosen, drain=False)  # one that has not ended itself yet is in no state to go on
+                for process in chosen:
+                    free_disk(process.folder)
             java = find_java()
             for process in chosen:
                 process.launch(java.path)

@@ -161,7 +161,9 @@ class FaultInjection:
             course.back_s = self._now_s()
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
-        give_up_s = self._now_s() + min(EFFECT_S_MAX, course.fault.for_s)
+        # a full disk is felt when the node next wants room: with the next segment of its commit log, say
+        patience_s = float("inf") if course.fault.kind is FaultKind.DISK_FULL else EFFECT_S_MAX
+        give_up_s = self._now_s() + min(patience_s, course.fault.for_s)
         while not act.is_effective():
             if self._now_s() > give_up_s or self._stop.wait(LOOK_EVERY_S):
                 if not self._stop.is_set():

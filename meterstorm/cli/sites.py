@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from scenarios.parts.faults import NETWORK_KINDS
+from scenarios.parts.faults import ENCLOSED_KINDS
 from scenarios.spec import Scenario, ScenarioError, Topology
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None) -> None:
     forbids it.
     """
     topology = scenario.topology
-    if topology.wan is None and not any(fault.kind in NETWORK_KINDS for fault in scenario.faults):
+    if topology.wan is None and not any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults):
         return
     if topology.wan is not None and endpoint is not None:
         raise ScenarioError(

@@ -45,7 +45,7 @@ from reports.results.run import AuditResult, FleetResult, Results, Undone, load_
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import CARRIED_ANYWHERE, NETWORK_KINDS, FaultKind
+from scenarios.parts.faults import CARRIED_ANYWHERE, ENCLOSED_KINDS, FaultKind, disks_of
 from scenarios.spec import Scenario, ScenarioError
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -84,6 +84,10 @@ def run(
     scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
+    if keep and disks_of(scenario.faults, scenario.topology.dcs):
+        raise ScenarioError(
+            "keep: a node whose disk is to be full has it in memory, of which nothing can be kept; leave out one"
+        )
     require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
     phases = _Phases(progress or Silent())
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
@@ -98,7 +102,13 @@ def run(
             if endpoint is None:
                 folder = RunFolder(out).cluster
                 cluster = cleanup.enter_context(
-                    LocalCluster.start(scenario.topology, folder, phases.progress.detail, keep=keep)
+                    LocalCluster.start(
+                        scenario.topology,
+                        folder,
+                        phases.progress.detail,
+                        keep=keep,
+                        disks_mib=disks_of(scenario.faults, scenario.topology.dcs),
+                    )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
             watch = _Watch(cluster, _faults_of(experiment, cluster))
@@ -168,7 +178,7 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
-    if any(fault.kind in NETWORK_KINDS for fault in scenario.faults):
+    if any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults):
         require_inside()
     for number, fault in enumerate(scenario.faults):
         where = f"faults[{number}]"

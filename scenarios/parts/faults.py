@@ -12,6 +12,7 @@ from scenarios.parts.base import Part
 from scenarios.parts.site_wan import FIELD, LinkQuality
 
 FAULTS_MAX = 32
+DISK_MIB = 512  # of a node whose disk is to be full, where nothing else is said
 DUTY = 0.1  # of a slow node, where nothing else is said
 
 
@@ -28,11 +29,14 @@ class FaultKind(StrEnum):
     )
     KILL_GATEWAY = "kill_gateway"  # the commands' gateway of a data centre forgets all and begins anew
     KILL_SENDER = "kill_sender"  # SIGKILL to a process of the bench's own; nobody takes its place
+    DISK_FULL = (
+        "disk_full"  # the node's disk, of a bounded size, has no room left: it ends itself; freed and started again
+    )
     PARTITION = "partition"  # no packet passes between the target and its peers; they run, and serve whom they reach
     LINK = "link"  # the links of the target's site have another quality: farther, slower, with losses
 
 
-NODE_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART)
+NODE_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART, FaultKind.DISK_FULL)
 DOWN_KINDS = tuple(kind for kind in NODE_KINDS if kind is not FaultKind.SLOW)
 """Their nodes serve nothing meanwhile."""
 CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
@@ -40,6 +44,8 @@ CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.K
 SENDER = re.compile(r"sender-([1-9][0-9]?)")
 NETWORK_KINDS = (FaultKind.PARTITION, FaultKind.LINK)
 """Of the network between sites, which they need (`SiteWan`)."""
+ENCLOSED_KINDS = (*NETWORK_KINDS, FaultKind.DISK_FULL)
+"""They need namespaces of the run's own."""
 
 
 class Direction(StrEnum):
@@ -52,6 +58,7 @@ class Direction(StrEnum):
 
 _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
     "duty": frozenset({FaultKind.SLOW}),
+    "disk_mib": frozenset({FaultKind.DISK_FULL}),
     "peers": frozenset(NETWORK_KINDS),
     "direction": frozenset({FaultKind.PARTITION}),
     "link": frozenset({FaultKind.LINK}),
@@ -81,6 +88,13 @@ class Fault(Part):
         description=f"of slow nodes: the share of time that they run, {DUTY:g}",
     )
 
+    disk_mib: int | None = Field(
+        strict=True,
+        default=None,
+        ge=256,
+        le=1_048_576,
+        description=f"of a full disk: its size, in memory; {DISK_MIB} where nothing is said",
+    )
     peers: tuple[Annotated[str, Field(pattern=_TARGET)], ...] = Field(
         default=(),
         max_length=16,
@@ -148,6 +162,16 @@ def stages_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[tuple[str, ...],
 def end_s(fault: Fault, dcs: Iterable[DataCentre]) -> float:
     """When its last healing begins at the earliest, in wall time of the storm [s]."""
     return fault.at_s + fault.for_s * len(stages_of(fault, dcs))
+
+
+def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, int]:
+    """The size of the disk of each node that must have one of its own [MiB]: the least of those that its faults ask for."""
+    sizes: dict[str, int] = {}
+    for fault in faults:
+        for name in nodes_of(fault, dcs) if fault.kind is FaultKind.DISK_FULL else ():
+            size = fault.disk_mib or DISK_MIB
+            sizes[name] = min(size, sizes.get(name, size))
+    return sizes
 
 
 def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[frozenset[str]]:

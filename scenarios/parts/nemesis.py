@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
-from scenarios.parts.faults import NODE_KINDS, FaultKind
+from scenarios.parts.faults import ENCLOSED_KINDS, NODE_KINDS, FaultKind
 
-DRAWN_KINDS = NODE_KINDS
+DRAWN_KINDS = tuple(kind for kind in NODE_KINDS if kind not in ENCLOSED_KINDS)
 
 
 class Nemesis(Part):

@@ -6,7 +6,8 @@ import pytest
 
 from scenarios.file import resolve_scenario
 from scenarios.levels.nemesis import BACK_S, WAIT_S_MAX, borne_by, with_drawn_faults, with_nemesis
-from scenarios.parts.faults import NODE_KINDS, Fault, FaultKind, nodes_of
+from scenarios.parts.faults import Fault, FaultKind, nodes_of
+from scenarios.parts.nemesis import DRAWN_KINDS
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 
 TEXT = """
@@ -50,7 +51,7 @@ def test_the_same_seed_is_the_same_schedule_and_another_is_another() -> None:
 
 
 def test_all_kinds_come_and_only_those_that_are_asked_for() -> None:
-    assert {one.kind for seed in range(10) for one in drawn(seed)} == set(NODE_KINDS)
+    assert {one.kind for seed in range(10) for one in drawn(seed)} == set(DRAWN_KINDS)
     assert {one.kind for seed in range(10) for one in drawn(seed, nemesis='kinds = ["kill", "slow"]')} == {
         "kill",
         "slow",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.parts.faults import Fault, FaultKind, down_together, nodes_of, out_of_reach, peers_of
+from scenarios.parts.faults import Fault, FaultKind, disks_of, down_together, nodes_of, out_of_reach, peers_of
 from scenarios.spec import Dc, ScenarioError, parse_scenario
 
 DCS = (Dc(name="north", nodes=3, rf=3), Dc(name="south", nodes=2, rf=1))
@@ -191,3 +191,10 @@ def test_alone_a_data_centre_can_be_parted_from_the_field_only() -> None:
     ):
         parse_scenario(alone, "alone")
     assert parse_scenario(alone + 'peers = ["field"]\n', "alone").faults[0].peers == ("field",)
+
+
+def test_nodes_whose_disk_is_to_be_full_have_one_of_their_own_of_the_least_size_that_is_asked_for() -> None:
+    faults = [fault("disk_full", "south"), fault("disk_full", "north-1"), fault("kill", "north-2")]
+    faults.append(faults[1].model_copy(update={"disk_mib": 300, "at_s": 30.0}))
+    assert disks_of(faults, DCS) == {"south-1": 512, "south-2": 512, "north-1": 300}
+    assert down_together(faults[:1], DCS) == [{"south-1", "south-2"}]
