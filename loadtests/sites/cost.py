@@ -39,7 +39,7 @@ def measure_cost(network: SiteNetwork) -> NetworkCost:
     site = network.sites[1]
     network.set_quality(FIELD, site, LinkQuality())
     try:
-        p50, p99 = np.quantile(_round_trips_s(network, site), (0.5, 0.99)) / 2 * 1e3
+        p50, p99 = np.quantile(round_trips_s(network, site, PINGS), (0.5, 0.99)) / 2 * 1e3
         return NetworkCost(added_ms_p50=p50, added_ms_p99=p99, carried_mb_per_s=_carried_per_s(network, site) / 1e6)
     except OSError as error:
         raise HarnessError(f"the network between the field and {site} carries nothing: {error}") from error
@@ -47,13 +47,13 @@ def measure_cost(network: SiteNetwork) -> NetworkCost:
         network.restore(FIELD, site)
 
 
-def _round_trips_s(network: SiteNetwork, site: str) -> list[float]:
-    """Round trips of PINGS packets, one after another."""
+def round_trips_s(network: SiteNetwork, site: str, count: int) -> list[float]:
+    """Round trips of so many packets between the field and a site, one after another [s]."""
     with network.socket_at(FIELD, socket.SOCK_DGRAM) as near, network.socket_at(site, socket.SOCK_DGRAM) as far:
         for end in (near, far):
             end.settimeout(WAIT_S_MAX)
         found = []
-        for _ in range(PINGS):
+        for _ in range(count):
             begun = time.perf_counter()
             near.sendto(bytes(PING_BYTES), far.getsockname())
             far.sendto(far.recv(PING_BYTES), near.getsockname())
