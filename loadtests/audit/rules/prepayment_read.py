@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from loadtests.audit.rules.customers import Checked
-from loadtests.audit.rules.customers_read import HOMES_MAX, sample_text, settled_homes
+from loadtests.audit.rules.customers_read import HOMES_MAX, SettledCustomers, SettledDays, sample_text, settled_homes
 from loadtests.audit.rules.prepayment import (
     Account,
     AccountKey,
@@ -34,10 +36,10 @@ from store.cassandra import CassandraStore
 from store.cassandra.session import Statements
 from store.commands.port import ATTEMPTS_MAX
 from store.customers.desk import Desk
-from store.customers.port import Bill
+from store.customers.energy import BillingViews
+from store.customers.port import Bill, OnceRunner
 from store.customers.prepaid import packed_opening
 from store.customers.prepayment import PrepaymentKind, PrepaymentLog
-from store.customers.store import HomeCustomers
 from store.operations import StoreOperation
 from store.ports import LogEvent
 from store.tariffs import MISSING_WH
@@ -76,14 +78,15 @@ def check_prepayment_rules(
             session = cleanup.enter_context(experiment.through(dc.name).session())
             store = CassandraStore(session, experiment.schema, scenario.topology, book_of(estate))
             cleanup.callback(store.close)
-            customers = HomeCustomers(Statements(session, experiment.schema, scenario.topology))
+            customers = _SettledAccounts(Statements(session, experiment.schema, scenario.topology))
+            views = _SettledMonths(store)
             own = [home for home in homes if dc_of[home] == number]
             slots_wh |= {key: of_it for home in own for key, of_it in _slots_of(store, estate, home, fuels).items()}
             bills += [bill for home in own for bill in customers.bills(home)]
             found = {(home, fuel): _rows_of(customers.prepayments(home, fuel)) for home in homes for fuel in fuels}
             checks.append(check_log(expected, found, dc.name, zone, is_complete=is_complete and is_closed))
             for home in homes:
-                desk = Desk(customers=customers, views=store, first_tariff=kinds[home], calendar=estate.calendar)
+                desk = Desk(customers=customers, views=views, first_tariff=kinds[home], calendar=estate.calendar)
                 told += _told_of(desk, home, fuels, looks_us, dc.name)
     accounts = _accounts_of(estate, homes, kinds, slots_wh, expected)
     if is_complete and is_closed:
@@ -93,6 +96,25 @@ def check_prepayment_rules(
         ]
     sample = sample_text(len(homes), len(every), "prepaid homes")
     return in_doubt([replace(one, sample=sample) for one in checks], why_hidden(scenario.topology, WRITES, READS))
+
+
+class _SettledAccounts(SettledCustomers):
+    """Accounts into which nobody pays any more: a home's log is read once in each data centre."""
+
+    def __init__(self, runner: OnceRunner) -> None:
+        super().__init__(runner)
+        self._logs = cache(super()._prepayments)
+
+    def _prepayments(self, premises: int) -> list[Any]:
+        return self._logs(premises)
+
+
+class _SettledMonths(SettledDays):
+    """Months that balances are folded from: each is read once, not at each look."""
+
+    def __init__(self, views: BillingViews) -> None:
+        super().__init__(views)
+        self.intervals_of_month = cache(views.intervals_of_month)
 
 
 def expected_rows(experiment: Experiment) -> dict[AccountKey, list[Row]]:
