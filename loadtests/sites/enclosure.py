@@ -15,7 +15,7 @@ OUTSIDE = (
     "METERSTORM_OUTSIDE"  # in the environment of what runs inside: number and time of creation of its process outside
 )
 ALLOWING = (
-    "run as root, or allow users namespaces and /dev/net/tun (modprobe tun; sysctl kernel.unprivileged_userns_clone=1; of a "
+    "run as root, or allow user namespaces and /dev/net/tun (modprobe tun; sysctl kernel.unprivileged_userns_clone=1; of a "
     "container --device /dev/net/tun --security-opt seccomp=unconfined --security-opt apparmor=unconfined)"
 )
 PROBE_S_MAX = 20.0

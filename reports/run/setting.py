@@ -65,10 +65,10 @@ def _topology(results: Results) -> list[tuple[str, str]]:
         "emulated" if topology.wan_emulated else "not emulated: data centres are as near as the machine's loopback"
     )
     pairs.append(("WAN", between))
-    return pairs if results.wan is None else [*pairs, *_wan(results.wan)]
+    return pairs if results.wan is None else [*pairs, *wan_pairs(results.wan)]
 
 
-def _wan(wan: WanResult) -> list[tuple[str, str]]:
+def wan_pairs(wan: WanResult) -> list[tuple[str, str]]:
     """The links of the emulated WAN and what went over them, and what the emulation itself cost."""
     pairs = []
     for link in wan.links:
