@@ -36,7 +36,7 @@ def audit_command(
 
     recover(run)  # while the process of a run that is still going on can be seen
     recorded = read_resolved(run)
-    enter_sites(recorded, connection.endpoint(recorded))
+    enter_sites(recorded, connection.endpoint(recorded), quiet=quiet)
 
     def job(progress: "Progress") -> "Results":
         endpoint = connection.endpoint(read_resolved(run))

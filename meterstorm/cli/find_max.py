@@ -56,7 +56,7 @@ def find_max_command(
     """The highest rate at which the scenario's objectives hold, with its interval, in meters, and what binds."""
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
     endpoint = connection.endpoint(resolved)
-    enter_sites(resolved, endpoint)
+    enter_sites(resolved, endpoint, quiet=report.quiet)
     from meterstorm.display.capacity import print_capacity
     from meterstorm.jobs.find_max import SearchOptions, find_max
 

@@ -43,7 +43,7 @@ def matrix_command(
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
     require_own_nodes(contact_points, "a matrix")
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
-    enter_sites(resolved)
+    enter_sites(resolved, quiet=report.quiet)
     from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.display.matrix import print_matrix
     from meterstorm.jobs.matrix import Asked, matrix

@@ -73,7 +73,7 @@ def run_command(
     endpoint = connection.endpoint(resolved)
     if listen is not None:
         refuse_sites(resolved.topology, "a run with --listen", "workers on other machines don't reach its network")
-    enter_sites(resolved, endpoint)
+    enter_sites(resolved, endpoint, quiet=report.quiet)
     from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run
 

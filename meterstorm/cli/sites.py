@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from loadtests.cluster.connect import Endpoint
 
 
-def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None) -> None:
+def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None, *, quiet: bool = False) -> None:
     """Start this command again inside where it needs that, and is not there yet; all that needs a network is fetched before.
 
     Raises ScenarioError for the sites of an existing cluster, which are where they are, and HarnessError where the machine
@@ -32,7 +32,7 @@ def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None) -> None:
         return
     from loadtests.cluster.jars import locked_jars, ready_jars
 
-    ready_jars(locked_jars(topology.cassandra_version), lambda said: print(said, file=sys.stderr))
+    ready_jars(locked_jars(topology.cassandra_version), lambda said: None if quiet else print(said, file=sys.stderr))
     start_again_inside([sys.executable, *sys.orig_argv[1:]])
 
 

@@ -51,6 +51,9 @@ def _shape(scenario: Scenario) -> str:
     return "" if scenario.run.shape is Shape.TRACE else f", in the mean of the shape '{scenario.run.shape}'"
 
 
+AT_SITES = "local nodes, each data centre in a network of its own"
+
+
 def _topology(results: Results) -> list[tuple[str, str]]:
     topology = results.topology
     pairs = [
@@ -60,7 +63,7 @@ def _topology(results: Results) -> list[tuple[str, str]]:
     pairs.append(("Consistency", f"{topology.consistency.default}; audit {topology.consistency.audit}"))
     pairs += [(f"… {operation}", str(level)) for operation, level in topology.consistency.operations.items()]
     if topology.where:
-        pairs.append(("Where", topology.where))
+        pairs.append(("Where", topology.where if results.wan is None else AT_SITES))
     between = (
         "emulated" if topology.wan_emulated else "not emulated: data centres are as near as the machine's loopback"
     )

@@ -9,16 +9,19 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
-from scenarios.levels.served import serves_all
-from scenarios.parts.faults import DOWN_KINDS, FAULTS_MAX, Fault, FaultKind, end_s, node_names, nodes_of
-from scenarios.parts.nemesis import DRAWN_KINDS, Nemesis
+from scenarios.levels.served import serves_all, serves_parted
+from scenarios.parts.faults import DOWN_KINDS, FAULTS_MAX, NETWORK_KINDS, Fault, FaultKind, end_s, node_names, nodes_of
+from scenarios.parts.nemesis import DRAWN_AT_SITES, DRAWN_KINDS, Nemesis
 from scenarios.spec import Dc, Scenario, ScenarioError
 
 Choice = TypeVar("Choice")
 Bears = Callable[[frozenset[str]], bool]
 """May these nodes be down at one time?"""
+BearsParted = Callable[[Fault, frozenset[str]], bool]
+"""May this partition be while these nodes are down?"""
 
 BACK_S = 60.0  # from the healing of a node that ended until all see it again: 12 to 55 s were measured
+SEEN_S = 20.0  # from the healing of a partition until all see one another: 1 to 2 s were measured
 RESUME_S = 5.0  # the same of one that was held
 TRIES_MAX = 8 * FAULTS_MAX
 WAIT_S_MIN, WAIT_S_MAX = 2.0, 3.0  # of a pause that a single replica lives through: requests wait, and are answered
@@ -46,6 +49,12 @@ def with_drawn_faults(scenario: Scenario) -> Scenario:
     if nemesis is None or nemesis.is_drawn:
         return scenario
     topology, bears = scenario.topology, borne_by(scenario)
+    may_part = topology.wan is not None and len(topology.dcs) > 1
+    if FaultKind.PARTITION in nemesis.kinds and not may_part:
+        raise ScenarioError(
+            "nemesis.kinds: a partition is drawn between data centres with a distance between them alone; give the scenario two "
+            "of them and [topology.wan] (delay_ms = 0.0 is one), or leave it out"
+        )
     seed = scenario.run.seed if nemesis.seed is None else nemesis.seed
     drawn = draw_faults(
         seed,
@@ -56,6 +65,8 @@ def with_drawn_faults(scenario: Scenario) -> Scenario:
         until_s=scenario.run.wall_s,
         may_wait=scenario.run.operation_timeout_s >= 2 * WAIT_S_MAX,
         bears=bears,
+        bears_parted=serves_parted(scenario),
+        may_part=may_part,
     )
     if not drawn:
         raise ScenarioError(why_none(scenario, nemesis, bears))
@@ -80,13 +91,15 @@ def draw_faults(
     until_s: float,
     may_wait: bool,
     bears: Bears,
+    bears_parted: BearsParted,
+    may_part: bool,
 ) -> list[Fault]:
     """Faults of a storm between two instants of its wall time [s], in order of their beginnings.
 
-    own: of the scenario itself, which nothing that is drawn touches. may_wait: requests outlast a pause of WAIT_S_MAX, so
-    that one needs no room in the budget.
+    own: of the scenario itself, which nothing that is drawn touches. may_part: data centres may be parted. may_wait: requests
+    outlast a pause of WAIT_S_MAX, so that one needs no room in the budget.
     """
-    draws = _Draws(seed)
+    draws, possible = _Draws(seed), DRAWN_AT_SITES if may_part else DRAWN_KINDS
     drawn: list[Fault] = []
     at_s = from_s
     for number in range(TRIES_MAX):
@@ -97,9 +110,9 @@ def draw_faults(
         duty = draws.one_of(DUTIES, number, "duty")
         borne = [
             fault
-            for kind in nemesis.kinds or DRAWN_KINDS
+            for kind in nemesis.kinds or possible
             for target in _targets(kind, dcs)
-            if (fault := _fitting(kind, target, at_s, for_s, duty, may_wait, [*own, *drawn], dcs, bears))
+            if (fault := _fitting(kind, target, at_s, for_s, duty, may_wait, [*own, *drawn], dcs, bears, bears_parted))
             and _ends_s(fault, dcs) <= until_s
         ]
         kinds = sorted({fault.kind for fault in borne})
@@ -125,7 +138,9 @@ def why_none(scenario: Scenario, nemesis: Nemesis, bears: Bears) -> str:
 
 
 def _targets(kind: FaultKind, dcs: Sequence[Dc]) -> list[str]:
-    """A rolling restart is of a whole data centre, everything else of a node."""
+    """A rolling restart and a partition are of a whole data centre, everything else of a node."""
+    if kind is FaultKind.PARTITION:
+        return [dc.name for dc in dcs]
     if kind is FaultKind.RESTART:
         return [dc.name for dc in dcs if dc.nodes > 1]
     return [name for names in node_names(dcs).values() for name in names]
@@ -141,6 +156,7 @@ def _fitting(
     others: Sequence[Fault],
     dcs: Sequence[Dc],
     bears: Bears,
+    bears_parted: BearsParted,
 ) -> Fault | None:
     """The fault as the budget has room for it beside the others, or None."""
     fault = Fault(
@@ -152,18 +168,31 @@ def _fitting(
     )
     nodes = set(nodes_of(fault, dcs))
     beside = [one for one in others if one.at_s < _back_s(fault, dcs) and fault.at_s < _back_s(one, dcs)]
-    if any(nodes & set(nodes_of(one, dcs)) for one in beside):
+    if kind is not FaultKind.PARTITION and any(nodes & _held_alone(one, dcs) for one in beside):
         return None
     held = {name for one in beside if one.kind in DOWN_KINDS for name in nodes_of(one, dcs)}
+    parted = [one for one in beside if one.kind is FaultKind.PARTITION]
+    if kind is FaultKind.PARTITION:
+        return fault if not parted and bears_parted(fault, frozenset(held)) else None
+
+    def may_be_down(more: set[str]) -> bool:
+        down = frozenset(held | more)
+        return bears(down) and all(bears_parted(one, down) for one in parted)
+
     if kind is FaultKind.SLOW:
-        is_spare = bears(frozenset(held | nodes))
+        is_spare = may_be_down(nodes)
         return fault if is_spare else fault.model_copy(update={"duty": max(duty, DUTY_ALONE_MIN)})
     stages = [{name} for name in nodes] if kind is FaultKind.RESTART else [nodes]
-    if all(bears(frozenset(held | stage)) for stage in stages):
+    if all(may_be_down(stage) for stage in stages):
         return fault
     if kind is FaultKind.PAUSE and may_wait:
         return fault.model_copy(update={"for_s": min(fault.for_s, WAIT_S_MAX)})
     return None
+
+
+def _held_alone(fault: Fault, dcs: Sequence[Dc]) -> set[str]:
+    """The nodes that nothing else may befall meanwhile: what befalls a network befalls no node."""
+    return set() if fault.kind in NETWORK_KINDS else set(nodes_of(fault, dcs))
 
 
 def _ends_s(fault: Fault, dcs: Sequence[Dc]) -> float:
@@ -175,6 +204,8 @@ def _back_s(fault: Fault, dcs: Sequence[Dc]) -> float:
     """When its nodes are back at the latest, as far as is known beforehand."""
     if fault.kind in (FaultKind.PAUSE, FaultKind.SLOW):
         return fault.until_s + RESUME_S
+    if fault.kind in NETWORK_KINDS:
+        return fault.until_s + SEEN_S
     count = len(nodes_of(fault, dcs)) if fault.kind is FaultKind.RESTART else 1
     return end_s(fault, dcs) + count * BACK_S
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.levels.visible_writes import answers
 from scenarios.operations import measured_operations_of
-from scenarios.parts.faults import FaultKind, down_together, node_names, out_of_reach
+from scenarios.parts.faults import Fault, FaultKind, down_together, node_names, out_of_reach
 from scenarios.spec import Dc, Scenario, Topology
 
 _LOCAL = (ConsistencyLevel.LOCAL_ONE, ConsistencyLevel.LOCAL_QUORUM)
@@ -38,6 +38,16 @@ def serves_all(scenario: Scenario) -> Callable[[Collection[str]], bool]:
     """Is every operation of the scenario served in every business DC without the nodes of these names?"""
     topology, levels = scenario.topology, _levels_of(scenario)
     return lambda down: all(is_served(topology, dc, level, down) for dc in topology.business_dcs for level in levels)
+
+
+def serves_parted(scenario: Scenario) -> Callable[[Fault, Collection[str]], bool]:
+    """Is every operation of the scenario served in every business DC during a partition, without the nodes of these names?"""
+    topology, levels = scenario.topology, _levels_of(scenario)
+    return lambda fault, down: all(
+        is_served(topology, dc, level, out_of_reach(fault, topology.dcs, dc.name) | set(down))
+        for dc in topology.business_dcs
+        for level in levels
+    )
 
 
 def _levels_of(scenario: Scenario) -> list[ConsistencyLevel]:

@@ -8,12 +8,16 @@ from scenarios.parts.base import Part
 from scenarios.parts.faults import ENCLOSED_KINDS, NODE_KINDS, FaultKind
 
 DRAWN_KINDS = tuple(kind for kind in NODE_KINDS if kind not in ENCLOSED_KINDS)
+DRAWN_AT_SITES = (*DRAWN_KINDS, FaultKind.PARTITION)
+"""Where the scenario has a distance between its data centres, and so sites."""
 
 
 class Nemesis(Part):
     """Rates of random faults, a seed, and how many nodes may be down at one time. All times are wall time of the storm."""
 
-    kinds: tuple[FaultKind, ...] = Field(default=(), max_length=len(FaultKind), description="none: all of these")
+    kinds: tuple[FaultKind, ...] = Field(
+        default=(), max_length=len(FaultKind), description="none: all that can be drawn"
+    )
     mean_between_s: float = Field(
         strict=True, default=10.0, ge=1, le=86_400, description="from one beginning to the next"
     )
@@ -32,7 +36,7 @@ class Nemesis(Part):
 
     @model_validator(mode="after")
     def _draws_what_it_can(self) -> Self:
-        other = [kind for kind in self.kinds if kind not in DRAWN_KINDS]
+        other = [kind for kind in self.kinds if kind not in DRAWN_AT_SITES]
         if other:
-            raise ValueError(f"kinds: '{other[0]}' can't be drawn; there are {', '.join(DRAWN_KINDS)}")
+            raise ValueError(f"kinds: '{other[0]}' can't be drawn; there are {', '.join(DRAWN_AT_SITES)}")
         return self

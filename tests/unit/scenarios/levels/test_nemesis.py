@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from scenarios.file import resolve_scenario
-from scenarios.levels.nemesis import BACK_S, WAIT_S_MAX, borne_by, with_drawn_faults, with_nemesis
-from scenarios.parts.faults import Fault, FaultKind, nodes_of
+from scenarios.levels.nemesis import BACK_S, SEEN_S, WAIT_S_MAX, borne_by, with_drawn_faults, with_nemesis
+from scenarios.levels.served import serves_parted
+from scenarios.parts.faults import DOWN_KINDS, Fault, FaultKind, nodes_of
 from scenarios.parts.nemesis import DRAWN_KINDS
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
 
@@ -34,7 +35,7 @@ def drawn(seed: int, **options: object) -> tuple[Fault, ...]:
 
 
 def held_until(fault: Fault) -> float:
-    back_s = 0.0 if fault.kind in (FaultKind.PAUSE, FaultKind.SLOW) else BACK_S
+    back_s = {FaultKind.PAUSE: 0.0, FaultKind.SLOW: 0.0, FaultKind.PARTITION: SEEN_S}.get(fault.kind, BACK_S)
     nodes = 3 if fault.kind is FaultKind.RESTART else 1
     return fault.at_s + nodes * (fault.for_s + back_s)
 
@@ -129,3 +130,42 @@ def test_the_faults_that_a_scenario_has_are_kept_and_left_alone() -> None:
 def test_a_shipped_scenario_of_single_replicas_has_a_nemesis_that_it_lives_through() -> None:
     smoke = resolve_scenario(Path("smoke"))
     assert len(with_drawn_faults(with_nemesis(smoke)).faults) > 2
+
+
+NEAR = f"{THREE}, {THREE.replace('north', 'south')}"
+WAN = "[topology.wan]\ndelay_ms = 10.0\n"
+
+
+def test_data_centres_are_parted_where_there_is_a_distance_between_them_and_each_side_is_served_alone() -> None:
+    made = scenario(NEAR, nemesis=WAN)
+    serves = serves_parted(made)
+    count = 0
+    for seed in range(10):
+        of_seed = drawn(seed, dcs=NEAR, nemesis=WAN)
+        parted = [one for one in of_seed if one.kind is FaultKind.PARTITION]
+        count += len(parted)
+        for one in parted:
+            others = [other for other in of_seed if other.at_s < one.until_s and one.at_s < held_until(other)]
+            downing = [other for other in others if other.kind in DOWN_KINDS and not is_short(other)]
+            instants = [max(one.at_s, other.at_s) for other in downing]
+            for at_s in instants:
+                together = [other for other in downing if other.at_s <= at_s < held_until(other)]
+                down = {name for other in together for name in of_one_time(other, made.topology.dcs)}
+                assert serves(one, down), (seed, str(one))
+            assert sum(other.kind is FaultKind.PARTITION for other in others) == 1
+    assert count > 15
+    assert not any(one.kind is FaultKind.PARTITION for one in drawn(1, dcs=NEAR))
+
+
+def test_a_partition_that_the_levels_are_not_served_in_is_never_drawn() -> None:
+    each = '[topology.consistency]\ndefault = "EACH_QUORUM"\n'
+    assert not any(
+        one.kind is FaultKind.PARTITION for seed in range(10) for one in drawn(seed, dcs=NEAR, nemesis=WAN + each)
+    )
+
+
+@pytest.mark.parametrize("options", [{"dcs": NEAR}, {"nemesis": WAN}])
+def test_partitions_that_can_not_be_are_refused_in_words(options: dict[str, str]) -> None:
+    nemesis = 'kinds = ["partition"]\n' + options.get("nemesis", "")
+    with pytest.raises(ScenarioError, match="a partition is drawn between data centres with a distance between them"):
+        drawn(1, dcs=options.get("dcs", THREE), nemesis=nemesis)
