@@ -396,7 +396,7 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _breaks_what_is_there(self) -> Self:
-        require_faults(self.faults, self.topology.dcs, self.run.wall_s)
+        require_faults(self.faults, self.topology.dcs, self.run.wall_s, self.topology.wan or SiteWan())
         return self
 
     @model_validator(mode="after")

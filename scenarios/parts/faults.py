@@ -9,7 +9,7 @@ from typing import Annotated, Protocol, Self
 from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
-from scenarios.parts.site_wan import FIELD, LinkQuality
+from scenarios.parts.site_wan import FIELD, LinkQuality, SiteWan, require_no_dc_as_field
 
 FAULTS_MAX = 32
 DISK_MIB = 512  # of a node whose disk is to be full, where nothing else is said
@@ -184,8 +184,9 @@ def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[fr
     return list(sets)
 
 
-def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: float) -> None:
-    """Raises ValueError for a fault that names nothing, that outlasts the storm, or that contradicts another."""
+def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: float, wan: SiteWan) -> None:
+    """Raises ValueError for a fault that names nothing, that outlasts the storm, that contradicts another, or that leaves the
+    links of `wan` as they are."""
     by_dc = node_names(dcs)
     for number, fault in enumerate(faults):
         where = f"faults[{number}]"
@@ -205,6 +206,7 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
             )
         if fault.kind in NETWORK_KINDS:
             _require_peers(where, fault, dcs)
+            _require_change(where, fault, dcs, wan)
         for other in faults[:number]:
             if (fault.kind in NETWORK_KINDS) != (other.kind in NETWORK_KINDS):
                 continue  # what befalls a node and what befalls its network don't contradict each other
@@ -214,7 +216,11 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
 
 
 def _touched(fault: Fault, dcs: Sequence[DataCentre]) -> set[str]:
-    """What two faults can't have at one time, by words for people."""
+    """What two faults can't have at one time, by words for people. A fault of the network is of both its ends: the healing of one
+    would join what another still parts."""
+    if fault.kind in NETWORK_KINDS:
+        ends, by_dc = (fault.target, *peers_of(fault, dcs)), node_names(dcs)
+        return {name for dc, names in by_dc.items() for name in names if dc in ends or name in ends}
     return set(nodes_of(fault, dcs)) or {f"{fault.target} ({fault.kind})"}
 
 
@@ -252,6 +258,7 @@ def out_of_reach(fault: Fault, dcs: Sequence[DataCentre], dc: str) -> frozenset[
 def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
     """Raises ValueError for peers that are not there, or that share the target's network."""
     by_dc = node_names(dcs)
+    require_no_dc_as_field(by_dc)
     there = {FIELD, *by_dc, *(name for names in by_dc.values() for name in names)}
     peers = peers_of(fault, dcs)
     if not peers:
@@ -267,6 +274,16 @@ def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
             )
         if fault.kind is FaultKind.LINK and {peer, fault.target} - {FIELD, *by_dc}:
             raise ValueError(f"{where}: a link is of whole data centres and the field, not of single nodes")
+
+
+def _require_change(where: str, fault: Fault, dcs: Sequence[DataCentre], wan: SiteWan) -> None:
+    """Raises ValueError for a link that is meanwhile what it is without the fault."""
+    if fault.link is not None and all(
+        wan.between(fault.target, peer).is_as(fault.link) for peer in peers_of(fault, dcs)
+    ):
+        raise ValueError(
+            f"{where}: the {fault} changes nothing: the links are so without it; give link another quality"
+        )
 
 
 def _dc_of(target: str) -> str:

@@ -27,6 +27,10 @@ class LinkQuality(Part):
         strict=True, default=200.0, gt=0, le=10_000, description="what would wait longer for its turn is dropped"
     )
 
+    def is_as(self, other: "LinkQuality") -> bool:
+        """Is the same done to packets, whatever else a link has?"""
+        return all(getattr(self, field) == getattr(other, field) for field in LinkQuality.model_fields)
+
     def __str__(self) -> str:
         parts = [f"{self.delay_ms:g} ms"]
         if self.jitter_ms:
@@ -79,13 +83,18 @@ class SiteWan(LinkQuality):
         return LinkQuality() if FIELD in (one, other) else self
 
 
+def require_no_dc_as_field(dcs: Collection[str]) -> None:
+    """Raises ValueError for a data centre that is called as the field is."""
+    if FIELD in dcs:
+        raise ValueError(f"a data centre can't be named '{FIELD}', which is where the clients are")
+
+
 def require_sites(wan: SiteWan, dcs: Collection[str]) -> None:
     """Raises ValueError for a link of a site that is not there, or a data centre that is called as the field is."""
-    if FIELD in dcs:
-        raise ValueError(f"wan: a data centre can't be named '{FIELD}', which is where the clients are")
+    require_no_dc_as_field(dcs)
     for number, link in enumerate(wan.links):
         for name in link.between:
             if name not in dcs and name != FIELD:
                 raise ValueError(
-                    f"wan.links[{number}]: there is no site '{name}'; there are {', '.join([*dcs, FIELD])}"
+                    f"wan.links[{number}].between: '{name}' is the name of no site; there are {', '.join([*dcs, FIELD])}"
                 )

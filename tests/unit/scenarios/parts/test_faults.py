@@ -169,11 +169,41 @@ def in_toml_parted(*lines: str, kind: str = "partition", target: str = "north") 
             in_toml(fault("partition", "north"), fault("partition", "north-1", at_s=15.0)),
             "the partition of north-1 from 15 s for 10 s and the partition of north from 10 s for 10 s are both of north-1",
         ),
+        (
+            in_toml(fault("partition", "north"), fault("partition", "south", at_s=15.0)),
+            "the partition of south from 15 s for 10 s and the partition of north from 10 s for 10 s are both of north-1",
+        ),
+        (
+            in_toml(fault("partition", "north"))
+            + in_toml_parted('peers = ["north"]', "link = { delay_ms = 9.0 }", kind="link", target="south")[
+                len(TEXT) :
+            ],
+            "are both of north-1 at one time",
+        ),
+        (in_toml_parted("link = {}", kind="link"), "the link of north from 10 s for 10 s changes nothing"),
+        (
+            in_toml_parted("link = { delay_ms = 20.0 }", kind="link") + "[topology.wan]\ndelay_ms = 20.0\n",
+            "the link of north from 10 s for 10 s changes nothing",
+        ),
+        (
+            in_toml_parted('peers = ["field"]').replace('name = "south"', 'name = "field"'),
+            "a data centre can't be named 'field'",
+        ),
     ],
 )
 def test_a_fault_of_the_network_that_can_not_be_is_refused_in_words(text: str, said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(text, "parted")
+
+
+def test_two_data_centres_may_be_cut_from_the_field_at_one_time() -> None:
+    faults = [in_toml_parted('peers = ["field"]', target=name)[len(TEXT) :] for name in ("north", "south")]
+    assert len(parse_scenario(TEXT + "".join(faults), "both").faults) == 2
+
+
+def test_a_link_that_changes_for_one_of_its_peers_is_taken() -> None:
+    text = in_toml_parted('peers = ["field", "south"]', "link = { delay_ms = 20.0 }", kind="link")
+    assert parse_scenario(text + "[topology.wan]\ndelay_ms = 20.0\n", "one").faults
 
 
 def test_a_node_may_be_killed_while_its_network_is_cut() -> None:

@@ -50,7 +50,7 @@ def test_a_quality_is_told_in_words() -> None:
     [
         ('links = [{ between = ["north", "north"] }]', "names 'north' twice"),
         ('links = [{ between = ["north", "south"] }, { between = ["south", "north"] }]', "have a link already"),
-        ('links = [{ between = ["north", "west"] }]', "there is no site 'west'; there are north, south, field"),
+        ('links = [{ between = ["north", "west"] }]', "'west' is the name of no site; there are north, south, field"),
         ("delay_ms = -1.0", "delay_ms"),
         ("loss = 1.5", "loss"),
         ("rate_mbit = 0.0", "rate_mbit"),
