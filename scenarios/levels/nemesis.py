@@ -125,16 +125,32 @@ def draw_faults(
 def why_none(scenario: Scenario, nemesis: Nemesis, bears: Bears) -> str:
     """Why nothing was drawn, in a sentence with the mend."""
     names = [name for of_dc in node_names(scenario.topology.dcs).values() for name in of_dc]
+    if set(nemesis.kinds) == {FaultKind.PARTITION} and not _may_be_parted(scenario):
+        return (
+            "nemesis: no data centres may be parted, since operations of the scenario are not served by each side alone; give "
+            "topology.consistency levels that are (LOCAL_QUORUM say), or let nemesis.kinds have others"
+        )
+    if nemesis.down_max == 0:
+        return "nemesis: no node may be down, as nemesis.down_max is 0; give it 1, or let nemesis.kinds have 'pause' and 'slow'"
     if any(bears(frozenset([name])) for name in names):
         return (
             f"nemesis: a storm of {scenario.run.wall_s:g} s has no room for a fault every {nemesis.mean_between_s:g} s in the "
             "mean; make run.wall_s longer, or nemesis.mean_between_s and mean_for_s shorter"
         )
     return (
-        "nemesis: no node may be down, since the scenario's levels are served without none of them; give a data centre "
+        "nemesis: no node may be down, since for each there are operations that are not served without it; give a data centre "
         "three nodes and rf = 3, let nemesis.kinds have 'pause' and 'slow', which a single replica lives through, or say "
         "with nemesis.down_max how many nodes may be down whatever fails then"
     )
+
+
+def _may_be_parted(scenario: Scenario) -> bool:
+    """Is there a data centre that may be parted from all others while no node is down?"""
+    serves = serves_parted(scenario)
+    partitions = [
+        Fault(kind=FaultKind.PARTITION, target=dc.name, at_s=0.0, for_s=WAIT_S_MIN) for dc in scenario.topology.dcs
+    ]
+    return any(serves(one, ()) for one in partitions)
 
 
 def _targets(kind: FaultKind, dcs: Sequence[Dc]) -> list[str]:
@@ -172,8 +188,9 @@ def _fitting(
         return None
     held = {name for one in beside if one.kind in DOWN_KINDS for name in nodes_of(one, dcs)}
     parted = [one for one in beside if one.kind is FaultKind.PARTITION]
-    if kind is FaultKind.PARTITION:
-        return fault if not parted and bears_parted(fault, frozenset(held)) else None
+    if kind is FaultKind.PARTITION:  # it is of all data centres' networks, of each of which one fault may be at a time
+        is_free = not any(one.kind in NETWORK_KINDS for one in beside)
+        return fault if is_free and bears_parted(fault, frozenset(held)) else None
 
     def may_be_down(more: set[str]) -> bool:
         down = frozenset(held | more)

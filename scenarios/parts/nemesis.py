@@ -1,11 +1,10 @@
 """What breaks at random while a storm goes on: `[nemesis]` of a scenario. `scenarios.levels.nemesis` draws the faults of it."""
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from scenarios.parts.base import Part
 from scenarios.parts.faults import ENCLOSED_KINDS, NODE_KINDS, FaultKind
+from scenarios.texts.printable import shortened
 
 DRAWN_KINDS = tuple(kind for kind in NODE_KINDS if kind not in ENCLOSED_KINDS)
 DRAWN_AT_SITES = (*DRAWN_KINDS, FaultKind.PARTITION)
@@ -34,9 +33,11 @@ class Nemesis(Part):
         strict=True, default=False, description="its faults stand in [[faults]] already, as a run leaves them"
     )
 
-    @model_validator(mode="after")
-    def _draws_what_it_can(self) -> Self:
-        other = [kind for kind in self.kinds if kind not in DRAWN_AT_SITES]
-        if other:
-            raise ValueError(f"kinds: '{other[0]}' can't be drawn; there are {', '.join(DRAWN_AT_SITES)}")
-        return self
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _draws_what_it_can(cls, kinds: object) -> object:
+        """Before kinds are looked up: a misspelled one is told those that can be drawn, not all of `[[faults]]`."""
+        for kind in kinds if isinstance(kinds, list | tuple) else ():
+            if isinstance(kind, str) and kind not in DRAWN_AT_SITES:
+                raise ValueError(f"'{shortened(kind)}' can't be drawn; there are {', '.join(DRAWN_AT_SITES)}")
+        return kinds

@@ -102,7 +102,12 @@ def test_a_budget_of_ones_own_is_kept_whatever_fails_then() -> None:
             "no node may be down, .* three nodes and rf = 3, .* 'pause' and 'slow', .* or say with nemesis.down_max",
         ),
         ({"wall_s": 7}, "a storm of 7 s has no room for a fault every 10 s"),
-        ({"nemesis": "down_max = 0\nkinds = ['stop']"}, "no node may be down"),
+        ({"nemesis": "down_max = 0\nkinds = ['stop']"}, "no node may be down, as nemesis.down_max is 0; give it 1"),
+        (
+            {"nemesis": "kinds = ['boom']"},
+            "'boom' can't be drawn; there are kill, stop, pause, slow, restart, partition$",
+        ),
+        ({"nemesis": "kinds = ['link']"}, "'link' can't be drawn; there are kill, stop"),
     ],
 )
 def test_a_nemesis_that_can_do_nothing_is_refused_in_words(options: dict[str, object], said: str) -> None:
@@ -162,6 +167,25 @@ def test_a_partition_that_the_levels_are_not_served_in_is_never_drawn() -> None:
     assert not any(
         one.kind is FaultKind.PARTITION for seed in range(10) for one in drawn(seed, dcs=NEAR, nemesis=WAN + each)
     )
+
+
+@pytest.mark.parametrize("peer", ["south", "field"])
+def test_no_partition_is_drawn_beside_a_fault_of_the_network_so_that_what_a_run_leaves_replays(peer: str) -> None:
+    own = (
+        f'[[faults]]\nkind = "link"\ntarget = "north"\npeers = ["{peer}"]\nat_s = 10.0\nfor_s = 900.0\n'
+        "link = { delay_ms = 90.0 }\n"
+    )
+    left = with_drawn_faults(scenario(NEAR, nemesis='kinds = ["partition"]\n' + own + WAN))
+    assert len(left.faults) > 3 and all(one.at_s > 910.0 for one in left.faults[1:])
+    assert Scenario.model_validate(left.model_dump()) == left
+
+
+def test_where_no_partition_is_served_a_nemesis_of_partitions_alone_is_refused_in_words() -> None:
+    each = '[topology.consistency]\ndefault = "EACH_QUORUM"\n'
+    with pytest.raises(
+        ScenarioError, match=r"no data centres may be parted, since .* by each side alone; give .*LOCAL_QUORUM"
+    ):
+        drawn(1, dcs=NEAR, nemesis='kinds = ["partition"]\n' + WAN + each)
 
 
 @pytest.mark.parametrize("options", [{"dcs": NEAR}, {"nemesis": WAN}])
