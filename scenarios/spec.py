@@ -44,7 +44,7 @@ from scenarios.parts.estate import (
     Tariffs,
     Wan,
 )
-from scenarios.parts.faults import FAULTS_MAX, Fault, require_faults
+from scenarios.parts.faults import ENCLOSED_KINDS, FAULTS_MAX, Fault, require_faults
 from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.nemesis import Nemesis
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
@@ -549,6 +549,42 @@ def _sentence(origin: str, detail: Any) -> str:
 def with_seed(scenario: Scenario, seed: int) -> Scenario:
     """The scenario with another seed."""
     return scenario.model_copy(update={"run": scenario.run.model_copy(update={"seed": seed})})
+
+
+_WITHOUT_DISTANCE = {
+    "a gate": "its sides are compared without distance",
+    "a tournament": "designs are compared without distance",
+    "a cluster in the background": "nobody outside its network would reach its nodes",
+}
+
+
+def require_no_wan(topology: Topology, what: str) -> None:
+    """Raises ScenarioError for a distance between sites where `what`, one of those above, can't have it."""
+    if topology.wan is not None:
+        raise ScenarioError(f"topology.wan: {what} can't have it, as {_WITHOUT_DISTANCE[what]}; leave it out")
+
+
+def needs_enclosure(scenario: Scenario) -> bool:
+    """Is there anything that a run makes in namespaces of its own alone: distance between sites, faults of networks and disks?"""
+    return scenario.topology.wan is not None or any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults)
+
+
+def require_own_sites(topology: Topology, *, is_local: bool) -> None:
+    """Raises ScenarioError for the sites of an existing cluster, which are where they are."""
+    if topology.wan is not None and not is_local:
+        raise ScenarioError(
+            "topology.wan: distance is emulated between local nodes alone, and these are an existing cluster's; leave out "
+            "--contact-points, or [topology.wan]"
+        )
+
+
+def require_reached(scenario: Scenario) -> None:
+    """Raises ScenarioError for a run whose workers are on other machines, and could not reach its nodes."""
+    if needs_enclosure(scenario):
+        what = "faults of networks and disks" if scenario.topology.wan is None else "topology.wan"
+        raise ScenarioError(
+            f"{what}: a run with --listen can't have it, as workers on other machines don't reach its network; leave it out"
+        )
 
 
 def require_no_faults(scenario: Scenario, what: str) -> None:

@@ -9,10 +9,10 @@ import typer
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
 from meterstorm.cli.options import AsJson, Quiet, path_named
-from meterstorm.cli.sites import refuse_sites
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
+from scenarios.spec import require_no_wan
 from scenarios.texts.printable import printable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def cluster_up_command(
 
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
-    refuse_sites(topology, "a cluster in the background", "nobody outside its network would reach its nodes")
+    require_no_wan(topology, "a cluster in the background")
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     if is_run and out is None:
         require_nodes_data(scenario)

@@ -7,9 +7,8 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import OwnNodes, ReportOptions, Seed, path_named, require_own_nodes, takes
-from meterstorm.cli.sites import refuse_sites
 from scenarios.gate_file import GateSettings, load_gate_settings
-from scenarios.spec import ScenarioError
+from scenarios.spec import ScenarioError, require_no_wan
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -103,7 +102,7 @@ def gate_command(
     ]
     ours, theirs = require_same_kind(*sides)
     if isinstance(ours, GateSide):
-        refuse_sites(ours.scenario.topology, "a gate", "its sides are compared without distance")
+        require_no_wan(ours.scenario.topology, "a gate")
     from meterstorm.display.gate import print_gate
     from meterstorm.jobs.gate import gate
 

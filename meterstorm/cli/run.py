@@ -7,12 +7,12 @@ import typer
 
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, SettleS, takes
-from meterstorm.cli.sites import enter_sites, refuse_sites
+from meterstorm.cli.sites import enter_sites
 from meterstorm.jobs.defaults import SETTLE_S
 from scenarios.file import resolve_scenario
 from scenarios.levels.nemesis import with_nemesis
 from scenarios.parts.pace import Shape
-from scenarios.spec import ScenarioError
+from scenarios.spec import ScenarioError, require_reached
 from scenarios.texts.outside import whole_number
 from scenarios.texts.printable import shortened
 
@@ -72,7 +72,7 @@ def run_command(
     fleet = fleet_of(workers, listen, customers, secret_file)
     endpoint = connection.endpoint(resolved)
     if listen is not None:
-        refuse_sites(resolved.topology, "a run with --listen", "workers on other machines don't reach its network")
+        require_reached(resolved)
     enter_sites(resolved, endpoint, quiet=report.quiet)
     from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run

@@ -10,11 +10,11 @@ from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.late_shares import late_shares_of
 from meterstorm.cli.listing import make_new_folder, print_listing, write_new_file
 from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
-from meterstorm.cli.sites import refuse_sites
 from meterstorm.display.terminal import PlainConsole
 from scenarios.design_folder import YEARS
 from scenarios.file import resolve_scenario
 from scenarios.server_prices import load_prices
+from scenarios.spec import require_no_wan
 from scenarios.variant_file import new_variant, shipped_variants, variants_named
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def compare_command(
     late_shares = late_shares_of(late)
     price_list = None if prices is None else load_prices(prices)
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
-    refuse_sites(resolved.topology, "a tournament", "designs are compared without distance")
+    require_no_wan(resolved.topology, "a tournament")
     from loadtests.tournament.bench import TournamentEffort
     from meterstorm.display.tournament import print_tournament
     from meterstorm.jobs.tournament import tournament

@@ -3,8 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from scenarios.parts.faults import ENCLOSED_KINDS
-from scenarios.spec import Scenario, ScenarioError, Topology
+from scenarios.spec import Scenario, needs_enclosure, require_own_sites
 
 if TYPE_CHECKING:
     from loadtests.cluster.connect import Endpoint
@@ -17,15 +16,11 @@ def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None, *, quiet
     forbids it.
     """
     topology = scenario.topology
-    if topology.wan is None and not any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults):
+    require_own_sites(topology, is_local=endpoint is None)
+    if endpoint is not None or not needs_enclosure(
+        scenario
+    ):  # faults of an existing cluster's network are refused by the job
         return
-    if topology.wan is not None and endpoint is not None:
-        raise ScenarioError(
-            "topology.wan: distance is emulated between local nodes alone, and these are an existing cluster's; leave out "
-            "--contact-points, or [topology.wan]"
-        )
-    if endpoint is not None:
-        return  # faults of the network there are refused by the job
     from loadtests.sites.enclosure import is_inside, start_again_inside
 
     if is_inside():
@@ -34,9 +29,3 @@ def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None, *, quiet
 
     ready_jars(locked_jars(topology.cassandra_version), lambda said: None if quiet else print(said, file=sys.stderr))
     start_again_inside([sys.executable, *sys.orig_argv[1:]])
-
-
-def refuse_sites(topology: Topology, job: str, why: str) -> None:
-    """Raises ScenarioError for a job that can't have distance between its sites."""
-    if topology.wan is not None:
-        raise ScenarioError(f"topology.wan: {job} can't have it, as {why}; leave it out")

@@ -28,7 +28,7 @@ from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
 from reports.capacity.page import write_capacity_report
 from reports.results.capacity import CapacityResults
 from scenarios.operations import operations_of
-from scenarios.spec import Scenario, ScenarioError, require_no_faults
+from scenarios.spec import Scenario, ScenarioError, require_no_faults, require_own_sites
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import write_profile
 from store.cassandra import alter_tables, create_schema, drop_schema, first_table_with_rows
@@ -71,6 +71,7 @@ def find_max(
     Ctrl-C during the search ends it, and so does a node that dies: what was found until then is reported, and is inconclusive.
     """
     require_no_faults(scenario, "a search")
+    require_own_sites(scenario.topology, is_local=endpoint is None)
     check_request(scenario, options, is_local=endpoint is None)
     progress = progress or Silent()
     started = datetime.now(UTC)

@@ -22,7 +22,7 @@ from reports.gate.page import write_gate_report
 from reports.results.gate import GateResults
 from reports.results.parts import Machine
 from scenarios.gate_file import GateAnswer, GateSettings
-from scenarios.spec import NoBaseline, ScenarioError, require_no_faults
+from scenarios.spec import NoBaseline, ScenarioError, require_no_faults, require_no_wan
 from store.ports import StoreError
 from store.schemas import schema_of
 
@@ -78,6 +78,7 @@ def measured_gate(
     for side in (baseline, candidate):
         schema_of(side.scenario)
         require_no_faults(side.scenario, "a gate")
+        require_no_wan(side.scenario.topology, "a gate")
     progress = progress or Silent()
     _require_room(baseline, candidate)
     sides = {SideName.BASELINE: baseline, SideName.CANDIDATE: candidate}

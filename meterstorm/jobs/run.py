@@ -45,8 +45,8 @@ from reports.results.run import AuditResult, FleetResult, Results, Undone, load_
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import CARRIED_ANYWHERE, ENCLOSED_KINDS, FaultKind, disks_of
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.parts.faults import CARRIED_ANYWHERE, FaultKind, disks_of
+from scenarios.spec import Scenario, ScenarioError, needs_enclosure, require_own_sites, require_reached
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.virtual_time.tallies import trace_digest
@@ -88,6 +88,9 @@ def run(
         raise ScenarioError(
             "keep: a node whose disk is to be full has it in memory, of which nothing can be kept; leave out one"
         )
+    require_own_sites(scenario.topology, is_local=endpoint is None)
+    if fleet is not None and fleet.listen is not None:
+        require_reached(scenario)
     require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
     phases = _Phases(progress or Silent())
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
@@ -178,7 +181,7 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
-    if any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults):
+    if endpoint is None and needs_enclosure(scenario):
         require_inside()
     for number, fault in enumerate(scenario.faults):
         where = f"faults[{number}]"

@@ -28,7 +28,7 @@ from reports.results.tournament import LateRanking, PriceListResult, TournamentR
 from reports.tournament.page import write_tournament_report
 from scenarios.design_folder import YEARS
 from scenarios.server_prices import ServerPrices
-from scenarios.spec import Scenario, require_no_faults
+from scenarios.spec import Scenario, require_no_faults, require_no_wan
 from scenarios.texts.wording import percent
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.ports import StoreError
@@ -66,6 +66,7 @@ def tournament(
     StoreError when the machine or a node can't go on before a round was measured.
     """
     require_no_faults(scenario, "a tournament")
+    require_no_wan(scenario.topology, "a tournament")
     progress = progress or Silent()
     entrants = entrants_of(scenario, variants, years)
     if late:

@@ -7,10 +7,13 @@ import pytest
 
 import meterstorm
 from loadtests.cluster.connect import Endpoint
+from loadtests.errors import HarnessError
+from loadtests.locust_fleet.launch import FleetPlan
 from loadtests.locust_fleet.options import fleet_options
-from scenarios.file import shipped_scenarios
+from scenarios.file import shipped_file, shipped_scenarios
 from scenarios.parts.faults import Fault, FaultKind
-from scenarios.spec import ScenarioError
+from scenarios.parts.site_wan import SiteWan
+from scenarios.spec import Scenario, ScenarioError
 
 BROKEN = shipped_scenarios()["node_killed"]
 ELSEWHERE = Endpoint(contact_points=("203.0.113.1",), local_dc="north")
@@ -48,4 +51,50 @@ def test_what_a_run_does_not_have_can_not_break(tmp_path: Path, kind: str, targe
     for endpoint in (None, ELSEWHERE):
         with pytest.raises(ScenarioError, match=said):
             meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+    assert not (tmp_path / "run").exists()
+
+
+FAR = BROKEN.model_copy(
+    update={"faults": (), "topology": BROKEN.topology.model_copy(update={"wan": SiteWan(delay_ms=20.0)})}
+)
+PARTED = BROKEN.model_copy(
+    update={"faults": (Fault(kind=FaultKind.PARTITION, target="north", peers=("field",), at_s=1.0, for_s=1.0),)}
+)
+ELSEWHERE_TOO = FleetPlan(worker_count=1, listen=("127.0.0.1", 5557))
+
+
+def test_an_existing_cluster_has_no_distance_of_ours(tmp_path: Path) -> None:
+    refused = pytest.raises(ScenarioError, match=r"distance is emulated between local nodes alone")
+    with refused:
+        meterstorm.run(FAR, tmp_path / "run", endpoint=ELSEWHERE)
+    with refused:
+        meterstorm.find_max(FAR, tmp_path / "run", endpoint=ELSEWHERE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_compares_has_no_distance(tmp_path: Path) -> None:
+    far = tmp_path / "far.toml"
+    far.write_text(shipped_file(Path("smoke")).read_text() + "[topology.wan]\ndelay_ms = 20.0\n")
+    with pytest.raises(
+        ScenarioError, match=r"topology.wan: a gate can't have it, as its sides are compared without distance"
+    ):
+        meterstorm.gate(far, tmp_path / "run")
+    with pytest.raises(
+        ScenarioError, match=r"topology.wan: a tournament can't have it, as designs are compared without"
+    ):
+        meterstorm.compare_schemas(FAR, tmp_path / "run", variants=["zstd"])
+
+
+@pytest.mark.parametrize("scenario", [FAR, PARTED])
+def test_workers_on_other_machines_are_not_asked_for_where_they_can_not_reach_the_nodes(
+    tmp_path: Path, scenario: Scenario
+) -> None:
+    with pytest.raises(ScenarioError, match=r"--listen can't have it, as workers on other machines don't reach"):
+        meterstorm.run(scenario, tmp_path / "run", fleet=ELSEWHERE_TOO)
+
+
+def test_from_python_a_network_of_its_own_is_not_made(tmp_path: Path) -> None:
+    for scenario in (FAR, PARTED):
+        with pytest.raises(HarnessError, match=r"in which run, audit, find-max and matrix start themselves again"):
+            meterstorm.run(scenario, tmp_path / "run")
     assert not (tmp_path / "run").exists()
