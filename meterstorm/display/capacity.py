@@ -69,7 +69,7 @@ def _meters_table(results: CapacityResults) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, each in results.meters.items():
         table.add_row(
-            name.replace("_", " "),
+            each.frequency(name),
             duration(each.seconds_per_delivery),
             f"{each.meters:,}",
             "-" if each.meters_high is None else f"{each.meters_high:,}",

@@ -227,7 +227,7 @@ def _tiles(results: CapacityResults) -> list[Tile]:
     ]
     tiles += [
         Tile(
-            name=f"Meters, {schedule.replace('_', '-')}",
+            name=f"Meters, {meters[schedule].frequency(schedule)}",
             value=wording.count(meters[schedule].meters),
             unit="",
             note=f"{wording.percent(rate.delivery_share)} of the mix are deliveries",

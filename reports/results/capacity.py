@@ -16,6 +16,7 @@ from loadtests.capacity.step import StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
 from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.parts import ResultsPart, TopologyResult, Verdict
+from scenarios.texts import wording
 
 SECONDS_PER_DELIVERY: Mapping[str, float] = {
     "ten_second": 10.0,
@@ -100,6 +101,12 @@ class MetersResult(ResultsPart):
     seconds_per_delivery: NonNegativeFloat
     meters: NonNegativeInt
     meters_high: NonNegativeInt | None
+
+    def frequency(self, schedule: str) -> str:
+        """How it is told: 'half-hourly', or 'quarter-hourly' where meters hold those."""
+        return wording.read_frequency(
+            schedule, round(3_600 / self.seconds_per_delivery) if self.seconds_per_delivery else 2
+        )
 
 
 class EvidenceResult(ResultsPart):

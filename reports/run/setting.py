@@ -34,10 +34,11 @@ def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
 
 def _scenario(results: Results, scenario: Scenario) -> list[tuple[str, str]]:
     schedules = scenario.estate.read_schedules
+    finest = wording.read_frequency("half_hourly", scenario.estate.slots_per_hour)
     return [
         ("Premises", wording.count(scenario.estate.premises)),
         ("Meters", f"{wording.count(scenario.estate.meter_count)} ({', '.join(scenario.estate.fuels)})"),
-        ("Read", f"{wording.percent(schedules.daily)} daily, {wording.percent(schedules.half_hourly)} half-hourly"),
+        ("Read", f"{wording.percent(schedules.daily)} daily, {wording.percent(schedules.half_hourly)} {finest}"),
         ("Simulated", f"{wording.counted(scenario.run.days, 'day')} from {scenario.run.start:%Y-%m-%d}"),
         ("Speed-up", f"{wording.significant(scenario.speed_up)} simulated seconds a second{_shape(scenario)}"),
         ("Seed", str(results.seed)),

@@ -101,6 +101,11 @@ def percentile_name(percentile: float) -> str:
     return f"p{percentile:g}"
 
 
+def read_frequency(schedule: str, slots_per_hour: int = 2) -> str:
+    """'ten_second' -> 'ten-second'; 'half_hourly' of an estate of quarter-hours -> 'quarter-hourly': such a meter pushes each."""
+    return "quarter-hourly" if schedule == "half_hourly" and slots_per_hour == 4 else schedule.replace("_", "-")
+
+
 def listed(names: list[str]) -> str:
     """['a', 'b', 'c'] -> 'a, b and c'."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

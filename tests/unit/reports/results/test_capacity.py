@@ -2,13 +2,16 @@
 
 import json
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from loadtests.capacity.search import Ending, Found, StepPurpose
 from loadtests.capacity.step import Doubt, StepOutcome, StepVerdict
 from loadtests.stats.sequential import SequentialAnswer
+from meterstorm.display.capacity import print_capacity
 from reports.capacity.page import capacity_html
 from reports.results.capacity import (
     CapacityResults,
@@ -234,6 +237,22 @@ def test_the_page_shows_every_step_and_escapes_what_is_not_its_own() -> None:
     for word in ("held", "broke", "undecided", "client limited"):
         assert f" {word}\n" in text or f" {word}<" in text, word
     assert "1,500" in text and "held again after 7 s" in text
+
+
+@pytest.mark.parametrize(("seconds", "told", "other"), [(1_800.0, "half", "quarter"), (900.0, "quarter", "half")])
+def test_meters_that_hold_quarter_hours_are_told_so(seconds: float, told: str, other: str) -> None:
+    found = results(
+        meters={
+            "half_hourly": {"seconds_per_delivery": seconds, "meters": 1_350_000, "meters_high": None},
+            "daily": {"seconds_per_delivery": 86_400.0, "meters": 64_800_000, "meters_high": None},
+        }
+    )
+    console = Console(record=True, width=120, file=StringIO())
+    print_capacity(console, found, "report.html")
+    text = capacity_html(found, "")
+    assert f"Meters, {told}-hourly" in text and "Meters, daily" in text and f"{other}-hourly" not in text
+    shown = console.export_text()
+    assert f"{told}-hourly" in shown and "daily" in shown and f"{other}-hourly" not in shown
 
 
 def test_a_search_without_a_step_has_a_page_too() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -125,6 +126,20 @@ def test_it_says_what_the_results_say(failed: Path, page: str) -> None:
     assert results.digest in text
     for check in results.checks:
         assert check.sentence in text
+
+
+def test_what_holds_quarter_hours_is_told_so(failed: Path, page: str) -> None:
+    run = read_run(failed)
+    audit = run.results.audit
+    assert audit is not None
+    examples = tuple(one.model_copy(update={"slot_minutes": 15}) for one in audit.examples)
+    results = run.results.model_copy(update={"audit": audit.model_copy(update={"examples": examples})})
+    estate = run.scenario.estate.model_copy(update={"slots_per_hour": 4})
+    quarters = replace(run, results=results, scenario=run.scenario.model_copy(update={"estate": estate}))
+    assert "Half-hour from [local time]" in page and "% half-hourly" in page
+    told = report_html(quarters, run_gallery(run.history, run.scenario))
+    assert "Quarter-hour from [local time]" in told and "% quarter-hourly" in told
+    assert "Half-hour from [local time]" not in told and "% half-hourly" not in told
 
 
 def test_figures_have_words_and_tables_have_headers(page: str) -> None:
