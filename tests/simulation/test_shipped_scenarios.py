@@ -101,6 +101,14 @@ def test_prepay_friday_tops_up_prepayment_homes_alone():
     assert electricity.states[CommandState.APPLIED] > 0.95 * electricity.targets
 
 
+def test_prepaid_accounts_are_topped_up_by_a_share_of_those_on_a_prepaid_tariff():
+    electricity, gas = of("prepaid_accounts").campaigns
+    assert electricity.targets == pytest.approx(PREMISES * 0.3 * 0.6, rel=0.2)
+    assert gas.targets == pytest.approx(PREMISES * 0.3 * 0.5, rel=0.2)
+    for campaign in (electricity, gas):
+        assert campaign.states[CommandState.APPLIED] > 0.9 * campaign.targets
+
+
 def test_the_alert_storm_is_the_whole_south_in_minutes():
     simulation = of("alert_storm")
     alerts = simulation.offered[MessageKind.ALERT]
