@@ -53,6 +53,7 @@ class PartedSites:
             if is_cut
         ]
         self._parted = {*own, *others}
+        self._pairs = [pair for peer in peers for pair in ((target, peer), (peer, target))]
         self._watch: LivenessWatch | None = None
         self._cut_before = 0
 
@@ -83,7 +84,11 @@ class PartedSites:
                 time.sleep(LOOK_EVERY_S)
 
     def _count_cut(self) -> int:
-        return int(self._network.counts[..., PacketCount.CUT].sum())
+        counts = self._network.counts[..., PacketCount.CUT]
+        return sum(int(counts[self._site_of(one), self._site_of(other)]) for one, other in self._pairs)
+
+    def _site_of(self, name: str) -> int:
+        return self._network.sites.index(name.partition("-")[0])
 
     def _addresses(self, name: str) -> list[str]:
         if name == FIELD:

@@ -121,6 +121,7 @@ def test_it_is_real_once_a_packet_was_cut_after_it_began() -> None:
     network.counts[0, 1, PacketCount.CUT] = 5  # of an earlier one
     act = parted(network, Cluster(), "north", ["south"])
     act.begin()
+    network.counts[0, 1, PacketCount.CUT] += 1  # of another fault: north is parted from the field too
     assert not act.is_effective()
     network.counts[2, 1, PacketCount.CUT] += 1
     assert act.is_effective()

@@ -16,7 +16,8 @@ from loadtests.matrix.cells import (
     scenario_of,
 )
 from scenarios.domain import ConsistencyLevel, Operation
-from scenarios.spec import ScenarioError, Topology, parse_scenario
+from scenarios.parts.site_wan import SiteLink, SiteWan
+from scenarios.spec import Dc, ScenarioError, Topology, parse_scenario
 
 LARGE = Room(processors=64, memory_mib=1_000_000)
 SMALL = Room(processors=2, memory_mib=24_000)
@@ -138,6 +139,13 @@ def test_dc_names_never_meet() -> None:
     assert dc_names(scenario, 3) == ("dc3", "dc2", "dc4")
 
 
-def test_a_wan_has_its_place_and_is_not_there_yet() -> None:
-    with pytest.raises(ValueError, match="can't be emulated yet"):
-        Topology.model_validate({"dcs": [{"name": "a", "nodes": 1, "rf": 1}], "wan": {"delay_ms": 20}})
+def test_a_cells_data_centres_are_as_far_from_each_other_as_the_scenarios() -> None:
+    links = (SiteLink(between=("north", "south"), delay_ms=80.0), SiteLink(between=("north", "field"), delay_ms=2.0))
+    wan = SiteWan(delay_ms=20.0, links=links)
+    dcs = tuple(Dc(name=name, nodes=1, rf=1) for name in ("north", "south"))
+    far = SCENARIO.model_copy(update={"topology": Topology(dcs=dcs, wan=wan)})
+    groups = {group.dcs: group for group in plan_matrix((1,), (LOCAL_ONE,), (1, 2, 3), LARGE).groups}
+    found = {count: scenario_of(far, group, group.cells[0], []).topology.wan for count, group in groups.items()}
+    assert found[1] is not None and found[1].links == links[1:]
+    assert found[2] == wan
+    assert found[3] is not None and found[3].between("dc3", "north").delay_ms == 20.0

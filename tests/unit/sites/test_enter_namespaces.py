@@ -63,14 +63,15 @@ def test_a_command_that_is_not_there_is_one_sentence() -> None:
     assert (tried.returncode, tried.stderr) == (125, "No such file or directory\n")
 
 
-def test_sigterm_reaches_the_command() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_us_alone_reaches_the_command(number: signal.Signals) -> None:
     code = (
         "import signal, time\n"
         "def end(*_): raise SystemExit(5)\n"
-        "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(60)"
+        f"signal.signal({int(number)}, end); print('up', flush=True); time.sleep(60)"
     )
     process = started(code)
-    process.terminate()
+    process.send_signal(number)
     assert process.wait(20) == 5
 
 
