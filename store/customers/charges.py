@@ -45,5 +45,5 @@ class Charges:
     # local day -> its highest demand of electricity [W], of the same months: where a tariff charges for it
     demand_w: Mapping[int, int] = field(default_factory=dict)
     # fuel code -> the local day since 1970 from which on its account is open, of a home that pays before it uses
-    prepaid_from: Mapping[int, int] = field(default_factory=dict)
+    prepaid_days: Mapping[int, Sequence[range]] = field(default_factory=dict)
     calendar: Calendar = UTC_CALENDAR

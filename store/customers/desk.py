@@ -29,6 +29,8 @@ from store.customers.statements import AccountStatement, statement
 from store.rejections import Refused
 from store.tariffs import PriceList, list_in_force
 
+DAYS_MAX = 100_000  # since 1970: after any day of a calendar
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
@@ -70,11 +72,12 @@ class Desk:
         """The prepaid accounts that are open, by fuel code."""
         logs = {fuel: self.customers.prepayments(premises, fuel) for fuel in fuels if fuel in PREPAID_FUELS}
         priced, half_hours = self._priced(history), half_hours_by_month(self.views, premises, self.calendar)
-        return {
+        held = {
             fuel: balance(log, fuel, half_hours, priced, now_us)
             for fuel, log in logs.items()
             if any(one.at_us <= now_us for one in log.openings)
         }
+        return {fuel: one for fuel, one in held.items() if one.closed_us is None}
 
     def prepaid_balance(self, premises: int, fuel: int, now_us: int) -> PrepaidBalance:
         """A prepaid account at an instant [us since the Unix epoch], with each local day from its opening on.
@@ -176,7 +179,7 @@ class Desk:
             supplied=supplied,
             ended_us=ends_us,
             demand_w=demand_of_days(self.views, premises, demand_days, self.calendar),
-            prepaid_from=self._prepaid_from(premises) if _are_prepaid(priced.prices, codes) else {},
+            prepaid_days=self._prepaid_days(premises) if _are_prepaid(priced.prices, codes) else {},
             calendar=self.calendar,
         )
         bill = make_bill(
@@ -190,10 +193,20 @@ class Desk:
         )
         return _as_asked(self.customers.issue(bill), month, account)
 
-    def _prepaid_from(self, premises: int) -> dict[int, int]:
-        """Fuel code -> the first local day since 1970 as which began its account was open."""
-        logs = {fuel: self.customers.prepayments(premises, fuel) for fuel in PREPAID_FUELS}
-        return {fuel: self.calendar.day_of(log.openings[0].at_us - 1) + 1 for fuel, log in logs.items() if log.openings}
+    def _prepaid_days(self, premises: int) -> dict[int, list[range]]:
+        """Fuel code -> the local days since 1970 as which began its account was open."""
+        told = {}
+        for fuel in PREPAID_FUELS:
+            log = self.customers.prepayments(premises, fuel)
+            told[fuel] = [
+                range(self._first_day(one.at_us), DAYS_MAX if end_us is None else self._first_day(end_us))
+                for one, end_us in ((one, log.closing_of(one)) for one in log.openings)
+            ]
+        return told
+
+    def _first_day(self, at_us: int) -> int:
+        """The first local day that begins at an instant or after it."""
+        return self.calendar.day_of(at_us - 1) + 1
 
     def _edges_us(self, days: Iterable[tuple[int, int]]) -> list[int]:
         """When runs of days of a fuel, (fuel, day since 1970), begin and end [us since the Unix epoch]."""

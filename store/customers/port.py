@@ -178,8 +178,14 @@ class CustomerStore(Protocol):
         one instant.
         """
 
+    def close_prepaid(self, premises: int, fuel: int, at_us: int) -> None:
+        """Supply ends with a local midnight [us since the Unix epoch], and with it the account. Repeating it changes nothing.
+
+        Of two ends of one account the earlier counts. Raises Refused within a day, and where no account is open before it.
+        """
+
     def top_up(self, premises: int, fuel: int, paid: TopUp) -> None:
         """Something is paid in. Repeating it changes nothing. Raises Refused where a payment of its number was another one."""
 
     def prepayments(self, premises: int, fuel: int) -> PrepaymentLog:
-        """All openings and payments of a fuel's account, by their instant."""
+        """All openings, ends and payments of a fuel's account, by their instant."""

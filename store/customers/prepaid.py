@@ -7,7 +7,7 @@ are the facts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -51,7 +51,15 @@ class PrepaidBalance:
     credit_upence: int  # below zero: emergency credit, friendly hours, or what was read late
     debt_upence: int
     is_supplied: bool  # by the terms
-    days: tuple[PrepaidDay, ...]  # from the opening's on
+    days: tuple[
+        PrepaidDay, ...
+    ]  # from the opening's on; of a closed account, later ones in which something was paid in
+    closed_us: int | None = None  # when supply ended; None: the account is open
+
+    @property
+    def refund_upence(self) -> int:
+        """What is left once the debt is paid from the credit; below zero: what the customer still owes."""
+        return self.credit_upence - self.debt_upence
 
 
 def check_opening(opening: Opening, calendar: Calendar) -> None:
@@ -73,6 +81,10 @@ def balance(log: PrepaymentLog, fuel: int, half_hours: HalfHoursOf, priced: Pric
     if not begun:
         raise Refused(f"there is no prepaid account of fuel {fuel} at {now_us} us: open one")
     opening = begun[-1]
+    closed_us = log.closing_of(opening)
+    if closed_us is not None and closed_us <= now_us:
+        before = balance(replace(log, closed_us=()), fuel, half_hours, priced, closed_us - 1)
+        return _closed(before, log, closed_us, now_us, calendar)
     n = (now_us - opening.at_us) // calendar.slot_us + 1
     starts_us = opening.at_us + np.arange(n, dtype=np.int64) * calendar.slot_us
     paid = [one for one in counted_once(log.top_ups) if opening.at_us <= one.at_us <= now_us]
@@ -122,6 +134,31 @@ def balance(log: PrepaymentLog, fuel: int, half_hours: HalfHoursOf, priced: Pric
         is_supplied=bool(held.is_supplied[-1]),
         days=tuple(told),
     )
+
+
+def _closed(
+    before: PrepaidBalance, log: PrepaymentLog, closed_us: int, now_us: int, calendar: Calendar
+) -> PrepaidBalance:
+    """What is left of an account whose supply ended: it takes nothing any more, and what is paid in later is credit."""
+    credit, days = before.credit_upence, list(before.days)
+    for paid in counted_once(log.top_ups):
+        if closed_us <= paid.at_us <= now_us:
+            credit += paid.upence
+            day = PrepaidDay(
+                day=calendar.day_of(paid.at_us),
+                paid_upence=paid.upence,
+                used_upence=0,
+                standing_upence=0,
+                recovered_upence=0,
+                credit_upence=credit,
+                debt_upence=before.debt_upence,
+                off_slots=0,
+                unknown_slots=0,
+            )
+            if days[-1].day == day.day:
+                day = replace(day, paid_upence=days.pop().paid_upence + paid.upence)
+            days.append(day)
+    return replace(before, credit_upence=credit, is_supplied=False, days=tuple(days), closed_us=closed_us)
 
 
 def counted_once(top_ups: Sequence[TopUp]) -> list[TopUp]:

@@ -99,6 +99,7 @@ class PrepaymentKind(IntEnum):
 
     OPENED = 0
     PAID = 1
+    CLOSED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,13 @@ class PrepaymentLog:
 
     openings: tuple[Opening, ...] = ()  # by their instant
     top_ups: tuple[TopUp, ...] = ()  # by their instant
+    closed_us: tuple[int, ...] = ()  # when supply ended [us since the Unix epoch], ascending
+
+    def closing_of(self, opening: Opening) -> int | None:
+        """When the supply of an opening's account ended, as far as it is told; of several ends the first."""
+        later = [one.at_us for one in self.openings if one.at_us > opening.at_us]
+        ends = [one for one in self.closed_us if one > opening.at_us and (not later or one <= min(later))]
+        return min(ends, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

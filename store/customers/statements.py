@@ -100,7 +100,7 @@ def prepaid_lines(
 
 
 def _is_taken(charges: Charges, fuel: int, day: int) -> bool:
-    if fuel not in PREPAID_FUELS or day < charges.prepaid_from.get(fuel, day + 1):
+    if fuel not in PREPAID_FUELS or not any(day in one for one in charges.prepaid_days.get(fuel, ())):
         return False
     start_us = charges.calendar.day_start_us(day)
     return list_in_force(charges.prices, start_us).plan(charges.tariff_on(start_us)).is_prepaid

@@ -200,6 +200,18 @@ class HomeCustomers:
             rows.append(_prepayment_row(premises, fuel, opening.at_us, PrepaymentKind.OPENED, 0, amounts))
         self.runner.run_many(StoreOperation.RECORD_PREPAYMENT, rows)
 
+    def close_prepaid(self, premises: int, fuel: int, at_us: int) -> None:
+        calendar = self._calendar() if self._calendar is not None else UTC_CALENDAR
+        if at_us < 0 or calendar.day_start_us(calendar.day_of(at_us)) != at_us:
+            raise Refused(f"an account closed at {at_us} us: give the local midnight with which supply ends")
+        held = self._prepayments(premises)
+        log = _log_of(held, fuel)
+        if at_us in log.closed_us:
+            return
+        if not any(one.at_us < at_us for one in log.openings):
+            raise Refused(f"home {premises} has no prepaid account of fuel {fuel} before {at_us} us: none ends then")
+        self._record_prepayment(premises, fuel, held, at_us, PrepaymentKind.CLOSED, 0, [])
+
     def top_up(self, premises: int, fuel: int, paid: TopUp) -> None:
         if paid.at_us < 0 or paid.at_us % 1_000 or not 0 < paid.upence <= TOP_UP_UPENCE_MAX:
             raise Refused(
@@ -263,6 +275,7 @@ def _log_of(rows: Sequence[Any], fuel: int) -> PrepaymentLog:
             for at_us, row in of_fuel
             if row.kind == PrepaymentKind.PAID
         ),
+        closed_us=tuple(at_us for at_us, row in of_fuel if row.kind == PrepaymentKind.CLOSED),
     )
 
 

@@ -146,6 +146,7 @@ def expected_rows(experiment: Experiment) -> dict[AccountKey, list[Row]]:
 
 def _rows_of(log: PrepaymentLog) -> list[Row]:
     opened = [(one.at_us, int(PrepaymentKind.OPENED), 0, tuple(packed_opening(one))) for one in log.openings]
+    opened += [(at_us, int(PrepaymentKind.CLOSED), 0, ()) for at_us in log.closed_us]
     return opened + [(one.at_us, int(PrepaymentKind.PAID), one.reference, (one.upence,)) for one in log.top_ups]
 
 

@@ -47,7 +47,7 @@ ISSUED_US = FIRST_US + 64 * DAY_US
 
 def desk_of(first_tariff: int = PREPAID, late: int | None = None) -> Desk:
     """late: a day of electricity that is not there yet."""
-    customers = MemoryCustomers(SCHEMAS["home_months"])
+    customers = MemoryCustomers(SCHEMAS["home_months"], ZONE)
     customers.publish(PriceList(version=1, effective_us=0, tariffs=(HELD, BEFORE)), 0)
     book = Book(prices=customers.price_lists(), calendar=ZONE)
     views = MemoryStore(SCHEMAS["home_months"], book)
