@@ -425,6 +425,12 @@ def test_a_prepaid_account_is_folded_from_its_openings_its_payments_and_what_was
     assert (told.debt_upence, [one.recovered_upence for one in told.days]) == (3_000_000, [6_000_000])
     with pytest.raises(Refused, match=f"payment {2**40} came before"):
         priced.top_up(home, ELECTRICITY, replace(paid[1], upence=1))
+    for _ in range(2):
+        priced.close_prepaid(home, ELECTRICITY, START_US + DAY_US)
+    assert priced.prepayments(home, ELECTRICITY).closed_us == (START_US + DAY_US,)
+    ended = desk.prepaid_balance(home, ELECTRICITY, START_US + 5 * DAY_US)
+    assert (ended.closed_us, ended.refund_upence) == (START_US + DAY_US, told.credit_upence - told.debt_upence)
+    assert not priced.prepayments(home, GAS).closed_us
 
 
 def test_the_error_names_table_and_level_when_the_store_refuses(session: Any) -> None:
