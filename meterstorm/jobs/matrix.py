@@ -70,7 +70,7 @@ def matrix(
         measured, trouble = MatrixMeasurements(), list[str]()
 
         def results(*, is_partial: bool) -> MatrixResults:
-            return _results(scenario, asked, plan, measured, started, trouble, is_partial=is_partial)
+            return matrix_results(scenario, asked, plan, measured, started, trouble, is_partial=is_partial)
 
         try:
             for group in group_order(plan, scenario.run.seed):
@@ -101,7 +101,7 @@ def _told(group: Group) -> str:
     return f"{dcs} of {nodes}, {len(group.cells)} cells"
 
 
-def _results(
+def matrix_results(
     scenario: Scenario,
     asked: Asked,
     plan: MatrixPlan,
@@ -123,6 +123,7 @@ def _results(
         repeats=asked.repeats,
         in_flight=IN_FLIGHT,
         heap_mib=plan.heap_mib,
+        wan_emulated=scenario.topology.wan is not None,
         is_partial=is_partial,
         trouble=tuple(trouble),
         cells=cell_results(plan, measured, rate_per_s=asked.rate_per_s, validity=scenario.run.validity),

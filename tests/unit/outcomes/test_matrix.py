@@ -14,6 +14,7 @@ from loadtests.matrix.trial import Trial
 from loadtests.monitoring.staleness import Probe
 from loadtests.recording.histograms import counts_of
 from meterstorm.display.matrix import print_matrix
+from meterstorm.jobs.matrix import Asked, matrix_results
 from meterstorm.outcomes.matrix import cell_results, refused_cells, staleness_of
 from reports.matrix.page import (
     estimate_text,
@@ -27,7 +28,8 @@ from reports.results.file import schema_text
 from reports.results.matrix import MatrixResults, figure_of, load_matrix
 from reports.results.parts import Machine, Verdict
 from scenarios.domain import ConsistencyLevel
-from scenarios.spec import Validity
+from scenarios.parts.site_wan import SiteWan
+from scenarios.spec import Validity, parse_scenario
 
 LEVEL = ConsistencyLevel.EACH_QUORUM
 CELL = Cell(dcs=2, rf=1, level=LEVEL)
@@ -205,6 +207,19 @@ def test_notes_tell_of_single_trials_and_of_the_loopback() -> None:
     notes = notes_of(results)
     assert any("no distance between them is emulated" in note for note in notes)
     assert any("measured once" in note for note in notes)
+
+
+@pytest.mark.parametrize("wan", [None, SiteWan(delay_ms=20.0)])
+def test_a_matrix_at_a_distance_does_not_say_that_there_is_none(wan: SiteWan | None) -> None:
+    dcs = 'dcs = [{ name = "north", nodes = 1, rf = 1 }]'
+    text = f'title = "t"\n[estate]\npremises = 10\n[topology]\n{dcs}\n[run]\nwall_s = 10\n'
+    scenario = parse_scenario(text, "t")
+    far = scenario.model_copy(update={"topology": scenario.topology.model_copy(update={"wan": wan})})
+    asked = Asked(rfs=(1,), levels=(), dc_counts=(2,), repeats=2, seconds=5.0, rate_per_s=500.0)
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    results = matrix_results(far, asked, PLAN, measured_of(trial_of(1_000.0)), started, (), is_partial=False)
+    assert results.wan_emulated is (wan is not None)
+    assert any("no distance between them" in note for note in notes_of(results)) is (wan is None)
 
 
 def test_the_published_schema_is_the_models() -> None:

@@ -194,12 +194,9 @@ PLANTED: Mapping[str, Callable[[Line], list[Line]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", ["", *PLANTED])
-def test_demand_is_audited(fault: str) -> None:
-    values = values_of()
-    desk = desk_of(values)
-    bills = [bill(desk, 1, range(1, 12)), bill(desk, 2, range(12, 32)), bill(desk, 3, range(1, 31), APRIL)]
-    days = MeterDays(
+def meter_days(values: np.ndarray) -> MeterDays:
+    """Half-hours of the home's electricity: int32[DAYS, 48] [Wh]."""
+    return MeterDays(
         premises=np.full(DAYS, HOME),
         fuel=np.zeros(DAYS, np.int64),
         day_start_us=FIRST_US + np.arange(DAYS) * DAY_US,
@@ -207,6 +204,14 @@ def test_demand_is_audited(fault: str) -> None:
         values_wh=values,
         tariff=np.zeros(DAYS, np.uint8),
     )
+
+
+@pytest.mark.parametrize("fault", ["", *PLANTED])
+def test_demand_is_audited(fault: str) -> None:
+    values = values_of()
+    desk = desk_of(values)
+    bills = [bill(desk, 1, range(1, 12)), bill(desk, 2, range(12, 32)), bill(desk, 3, range(1, 31), APRIL)]
+    days = meter_days(values)
     prices = desk.customers.price_lists()
     if fault:
         (line,) = demand(bills[1])
@@ -309,14 +314,7 @@ def test_the_demand_of_several_months_is_audited(of: str, fault: str) -> None:
     values[22, 30] = 1_900
     desk = desk_of(values, lists=of_months(3, of))
     bills = [bill(desk, 1, range(1, 12)), bill(desk, 2, range(12, 32)), bill(desk, 3, range(1, 31), APRIL)]
-    days = MeterDays(
-        premises=np.full(DAYS, HOME),
-        fuel=np.zeros(DAYS, np.int64),
-        day_start_us=FIRST_US + np.arange(DAYS) * DAY_US,
-        slot_count=np.full(DAYS, 48),
-        values_wh=values,
-        tariff=np.zeros(DAYS, np.uint8),
-    )
+    days = meter_days(values)
     if fault == "of one month":
         other = desk_of(values)
         bills = [bill(other, 1, range(1, 12)), bill(other, 2, range(12, 32)), bill(other, 3, range(1, 31), APRIL)]
