@@ -5,7 +5,7 @@ takes effect at an instant. A half-hour costs what the version in force at its s
 millionth of a penny (upence). A home's tariff is a code: its place in the list.
 
 What a UTC day comes to is priced by the first block of a tariff with blocks, so that it needs no day but itself; which block
-energy is in follows from the whole local day, and is asked where a bill or a display needs it (`store.customers.by_rate`).
+energy is in follows from the whole local day, and is asked where a bill or a display needs it (`store.billing.by_rate`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

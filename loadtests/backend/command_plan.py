@@ -17,10 +17,10 @@ from sim.control.closed_loop import AnswerBatch, CommandBatch
 from sim.control.plane import SimulatedCommand as SimulatedCommand
 from sim.estate.lookup import FUEL_CODES, start_us_of
 from sim.estate.model import EstateModel
+from store.billing.prepayment import TopUp
 from store.commands.machine import CommandEvent, Step
 from store.commands.port import ASPECT_OF, CommandId, Device, DeviceAnswer, DeviceState, Request, Standing
 from store.commands.store import RecordedAttempt
-from store.customers.prepayment import TopUp
 
 OUI = 0x00_1D_B7 << 40  # of all devices' EUI-64: their meter's number follows it
 SUPPLIER = OUI + 0xFF_FF_00_00_00

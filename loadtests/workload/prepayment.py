@@ -7,8 +7,8 @@ import numpy as np
 from scenarios.tariffs.prepayment import PrepaymentPlan
 from sim.estate.lookup import FUEL_CODES, prepaid_homes, start_us_of, tariff_places_of
 from sim.estate.model import EstateModel
+from store.billing.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod
 from store.columns import Integers
-from store.customers.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod
 
 
 def opened_us(estate: EstateModel) -> int:

@@ -1,1 +1,1 @@
-"""The customer's side: what they choose, what they see on their display, and what they are billed."""
+"""The customer's side: what they choose, what they see on their display, and the bills that they are sent."""

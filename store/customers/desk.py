@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
-from store.customers.bills import check_request, days_billed, display, make_bill, months_to_adjust
-from store.customers.by_rate import Priced, SlotCharge, charges_of_slots, spans_between
-from store.customers.charges import Charges
-from store.customers.demand import months_looked_at
-from store.customers.energy import (
+from store.billing.bills import check_request, days_billed, display, make_bill, months_to_adjust
+from store.billing.by_rate import Priced, SlotCharge, charges_of_slots, spans_between
+from store.billing.charges import Charges
+from store.billing.demand import months_looked_at
+from store.billing.energy import (
     BillingViews,
     demand_of_days,
     energy_of_span,
@@ -21,11 +21,12 @@ from store.customers.energy import (
     half_hours_of_days,
     used_today_wh,
 )
-from store.customers.port import NO_ACCOUNT, Bill, CustomerStore, FuelDisplay, Preference, PreferenceChange
+from store.billing.prepaid import PrepaidBalance, balance
+from store.billing.prepayment import PREPAID_FUELS
+from store.billing.records import NO_ACCOUNT, Bill, FuelDisplay
+from store.billing.statements import AccountStatement, statement
+from store.customers.port import CustomerStore, Preference, PreferenceChange
 from store.customers.preferences import schedule_in_force, tariff_in_force
-from store.customers.prepaid import PrepaidBalance, balance
-from store.customers.prepayment import PREPAID_FUELS
-from store.customers.statements import AccountStatement, statement
 from store.rejections import Refused
 from store.tariffs import PriceList, list_in_force
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from scenarios.calendar import days_of_month
-from store.customers.port import ALL_RATES, Line, LineKind
+from store.billing.records import ALL_RATES, Line, LineKind
 
 _LINE_FIELDS = 14
 _FIELDS_WITHOUT_DEMAND = 13  # of bills that were issued before lines had a demand

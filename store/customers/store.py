@@ -8,18 +8,8 @@ from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import Operation, TariffKind
 from scenarios.tariffs import Register, TariffError
 from scenarios.tariffs.text import tariffs_of, tariffs_text
-from store.customers.packing import packed, unpacked
-from store.customers.port import (
-    NO_ACCOUNT,
-    Bill,
-    OnceRunner,
-    Preference,
-    PreferenceChange,
-    RegisterChange,
-    RegisterChangeKind,
-)
-from store.customers.prepaid import check_opening, packed_opening, unpacked_opening
-from store.customers.prepayment import (
+from store.billing.prepaid import check_opening, packed_opening, unpacked_opening
+from store.billing.prepayment import (
     PREPAID_FUELS,
     TOP_UP_UPENCE_MAX,
     Opening,
@@ -27,6 +17,9 @@ from store.customers.prepayment import (
     PrepaymentLog,
     TopUp,
 )
+from store.billing.records import NO_ACCOUNT, Bill
+from store.customers.packing import packed, unpacked
+from store.customers.port import OnceRunner, Preference, PreferenceChange, RegisterChange, RegisterChangeKind
 from store.operations import StoreOperation
 from store.ports import StoreError, Values
 from store.rejections import Refused

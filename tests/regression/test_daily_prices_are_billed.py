@@ -6,8 +6,8 @@ import numpy as np
 
 from scenarios.calendar import days_of_month
 from scenarios.domain import DAY_US, mpan_of, mprn_of
+from store.billing.records import LineKind
 from store.customers.desk import Desk
-from store.customers.port import LineKind
 from store.ingest import ingest
 from store.ingest.known import Known
 from store.memory import MemoryStore

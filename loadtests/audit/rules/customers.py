@@ -17,7 +17,8 @@ from loadtests.audit.rules.tariff_clock import block_reached, by_price, price_of
 from scenarios.calendar import local_text
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register, pence_text
-from store.customers.port import ALL_RATES, OF_ENERGY, Bill, Line, LineKind, RegisterChange
+from store.billing.records import ALL_RATES, OF_ENERGY, Bill, Line, LineKind
+from store.customers.port import RegisterChange
 from store.readings.verify import Difference
 from store.tariffs import ELECTRICITY, MISSING_WH, PriceList, in_force
 

@@ -36,13 +36,14 @@ from scenarios.domain import DAY_US, Operation
 from scenarios.spec import Topology
 from sim.estate.lookup import FUEL_CODES, start_us_of, tariff_kinds_of
 from sim.estate.model import EstateModel
+from store.billing.energy import BillingViews
+from store.billing.records import Bill
 from store.cassandra import CassandraStore
 from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
 from store.columns import Piece, integers
 from store.customers.desk import Desk
-from store.customers.energy import BillingViews
-from store.customers.port import Bill, OnceRunner, PreferenceChange
+from store.customers.port import OnceRunner, PreferenceChange
 from store.customers.store import HomeCustomers
 from store.operations import StoreOperation
 from store.ports import LogEvent
@@ -312,7 +313,7 @@ class SettledCustomers(HomeCustomers):
 class SettledDays:
     """The days that displays show, which no delivery changes any more: each is read once, not at each look.
 
-    Implements `store.customers.energy.BillingViews`. Months, which bills are made of, are asked for once and not kept; nor
+    Implements `store.billing.energy.BillingViews`. Months, which bills are made of, are asked for once and not kept; nor
     is the log, which only a display of a day that has lost a half-hour asks.
     """
 

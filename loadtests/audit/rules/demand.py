@@ -1,6 +1,6 @@
 """What bills charge for the highest demand, counted by itself: from half-hours, the zone's own rules and decimal. Pure.
 
-Shares no line with `store.customers.demand` and what `scenarios.tariffs.demand` computes.
+Shares no line with `store.billing.demand` and what `scenarios.tariffs.demand` computes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.tariffs.demand import DemandCharge
-from store.customers.port import Bill, LineKind
+from store.billing.records import Bill, LineKind
 from store.tariffs import ELECTRICITY, PriceList
 
 DayOfHome = tuple[int, int, int]  # premises, month (yyyymm), day from 1

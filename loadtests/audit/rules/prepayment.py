@@ -1,6 +1,6 @@
 """Prepaid accounts under audit, counted by itself: half-hour by half-hour, by the zone's own rules. Pure, integers only.
 
-Shares no line with `store.customers.prepayment`, `store.customers.prepaid` and `store.customers.statements`.
+Shares no line with `store.billing.prepayment`, `store.billing.prepaid` and `store.billing.statements`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from loadtests.audit.rules.tariff_clock import by_price, rate_of
 from scenarios.calendar import local_text
 from scenarios.tariffs import HOLIDAY, NPENCE_A_UPENCE, Tariff
 from scenarios.tariffs.prepayment import PrepaymentPlan
-from store.customers.port import Bill, LineKind
+from store.billing.records import Bill, LineKind
 from store.tariffs import PriceList
 
 _BAND_MINUTES = 30

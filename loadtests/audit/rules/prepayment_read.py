@@ -32,14 +32,15 @@ from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.lookup import FUEL_CODES, prepaid_homes, start_us_of, tariff_kinds_of, tariff_places_of
 from sim.estate.model import EstateModel
+from store.billing.energy import BillingViews
+from store.billing.prepaid import packed_opening
+from store.billing.prepayment import PrepaymentKind, PrepaymentLog
+from store.billing.records import Bill
 from store.cassandra import CassandraStore
 from store.cassandra.session import Statements
 from store.commands.port import ATTEMPTS_MAX
 from store.customers.desk import Desk
-from store.customers.energy import BillingViews
-from store.customers.port import Bill, OnceRunner
-from store.customers.prepaid import packed_opening
-from store.customers.prepayment import PrepaymentKind, PrepaymentLog
+from store.customers.port import OnceRunner
 from store.operations import StoreOperation
 from store.ports import LogEvent
 from store.tariffs import MISSING_WH

@@ -179,7 +179,7 @@ PREPAYMENT_BY_HOME = Table(
         Bind(name="at", type=CqlType.TIMESTAMP),
         Bind(name="kind", type=CqlType.TINYINT),
         Bind(name="reference", type=CqlType.BIGINT),
-        # [upence]; of an opening as `store.customers.prepaid.packed_opening` has it
+        # [upence]; of an opening as `store.billing.prepaid.packed_opening` has it
         Bind(name="amounts", type=CqlType.BIGINT_LIST),
     ),
     partition_key=_HOME,

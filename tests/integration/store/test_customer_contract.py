@@ -15,21 +15,13 @@ from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, Operation, ReadSchedule, TariffKind
 from scenarios.spec import Dc, Topology
 from scenarios.tariffs import HOLIDAY, Band, Block, Half, Rate, Register, RoundedAt, Tariff, TariffClock, with_series
+from store.billing.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod, TopUp
+from store.billing.records import Bill, Line, LineKind
 from store.cassandra import CassandraStore, create_schema
 from store.cassandra.customers import CassandraCustomers
 from store.customers.desk import Desk
-from store.customers.port import (
-    Bill,
-    Consent,
-    Line,
-    LineKind,
-    OnceRunner,
-    Preference,
-    RegisterChange,
-    RegisterChangeKind,
-)
+from store.customers.port import Consent, OnceRunner, Preference, RegisterChange, RegisterChangeKind
 from store.customers.preferences import choose
-from store.customers.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod, TopUp
 from store.customers.store import HomeCustomers
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers

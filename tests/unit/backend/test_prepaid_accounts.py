@@ -14,9 +14,9 @@ from scenarios.spec import Scenario
 from sim.control.plane import commands_of
 from sim.estate.lookup import prepaid_homes
 from sim.estate.model import EstateModel, build_estate
+from store.billing.prepayment import TopUp
 from store.commands.machine import End, State
 from store.commands.port import Command, CommandId, CommandTables
-from store.customers.prepayment import TopUp
 from store.memory.customers import MemoryCustomers
 from store.ports import StoreError
 from store.schemas import SCHEMAS

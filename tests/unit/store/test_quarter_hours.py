@@ -16,9 +16,9 @@ import pytest
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SettlementRunCode, mpan_of
 from scenarios.tariffs import Band, Rate, Register, Tariff, TariffError, rates_of_day, with_series
+from store.billing.prepayment import FriendlyHours, PrepaymentTerms, TopUp, prepaid_account
+from store.billing.records import LineKind
 from store.customers.desk import Desk
-from store.customers.port import LineKind
-from store.customers.prepayment import FriendlyHours, PrepaymentTerms, TopUp, prepaid_account
 from store.ingest import ingest
 from store.ingest.known import Known
 from store.memory import MemoryStore

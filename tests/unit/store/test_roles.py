@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scenarios.domain import DAY_US, SettlementRunCode, TariffKind
-from store.customers.port import Bill, Line, LineKind, Preference, RegisterChange, RegisterChangeKind
+from store.billing.records import Bill, Line, LineKind
+from store.customers.port import Preference, RegisterChange, RegisterChangeKind
 from store.customers.preferences import choose
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce

@@ -26,10 +26,11 @@ from scenarios.domain import DAY_US, SLOT_US, TariffKind
 from scenarios.file import shipped_scenarios
 from scenarios.tariffs import Block, Rate, Register, Tariff
 from sim.estate.model import build_estate
-from store.customers.bills import make_bill
-from store.customers.charges import Charges, DayEnergy
+from store.billing.bills import make_bill
+from store.billing.charges import Charges, DayEnergy
+from store.billing.records import Bill, Line, LineKind
 from store.customers.desk import Desk
-from store.customers.port import Bill, Line, LineKind, RegisterChange, RegisterChangeKind
+from store.customers.port import RegisterChange, RegisterChangeKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.readings.verify import Difference

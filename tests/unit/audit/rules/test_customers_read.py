@@ -21,8 +21,8 @@ from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
-from store.customers import by_rate, energy
-from store.customers.by_rate import HalfHoursOf, used_before_wh
+from store.billing import by_rate, energy
+from store.billing.by_rate import HalfHoursOf, used_before_wh
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings

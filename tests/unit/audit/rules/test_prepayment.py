@@ -21,10 +21,10 @@ from loadtests.workload.prepayment import opening_of
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs.file import TariffSpec
+from store.billing.prepaid import packed_opening
+from store.billing.prepayment import TopUp
+from store.billing.records import Bill, LineKind
 from store.customers.desk import Desk
-from store.customers.port import Bill, LineKind
-from store.customers.prepaid import packed_opening
-from store.customers.prepayment import TopUp
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.schemas import SCHEMAS

@@ -20,8 +20,8 @@ from scenarios.domain import SLOTS_PER_DAY, Operation
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import build_estate
+from store.billing.prepayment import TopUp
 from store.customers.desk import Desk
-from store.customers.prepayment import TopUp
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.readings.store import HomeReadings

@@ -14,8 +14,8 @@ from scenarios.domain import DAY_US
 from scenarios.spec import ScenarioError, parse_scenario
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
+from store.billing.invoice import invoice
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.rejections import Refused

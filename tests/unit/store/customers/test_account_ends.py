@@ -3,10 +3,10 @@
 import pytest
 
 from scenarios.domain import DAY_US
-from store.customers.prepayment import Opening, TopUp
+from store.billing.prepayment import Opening, TopUp
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, GAS
-from tests.unit.store.customers.test_statements import (
+from tests.unit.store.billing.test_statements import (
     APRIL,
     HOME,
     ISSUED_US,

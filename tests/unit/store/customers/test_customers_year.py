@@ -12,8 +12,9 @@ import pytest
 
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
+from store.billing.records import Line, LineKind
 from store.customers.desk import Desk
-from store.customers.port import Line, LineKind, Preference
+from store.customers.port import Preference
 from store.customers.preferences import choose
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers

@@ -17,8 +17,9 @@ import pytest
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, Quality, ReadSchedule, mpan_of
 from scenarios.tariffs.file import TariffSpec
+from store.billing.records import Bill, LineKind
 from store.customers.desk import Desk
-from store.customers.port import Bill, LineKind, Preference, RegisterChange, RegisterChangeKind
+from store.customers.port import Preference, RegisterChange, RegisterChangeKind
 from store.customers.preferences import choose, new_tenancy, tariff_in_force
 from store.customers.registers import exchanges_us
 from store.ingest import Delivery, Ingested, Known, NumberedHomes, ingest

@@ -16,9 +16,9 @@ from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import HOLIDAY
 from scenarios.tariffs.file import TariffSpec
+from store.billing.prepaid import packed_opening, unpacked_opening
+from store.billing.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod, TopUp
 from store.customers.desk import Desk
-from store.customers.prepaid import packed_opening, unpacked_opening
-from store.customers.prepayment import FriendlyHours, Opening, PrepaymentTerms, RecoveryPeriod, TopUp
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.rejections import Refused

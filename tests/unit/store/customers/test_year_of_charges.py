@@ -22,11 +22,11 @@ from scenarios.domain import DAY_US, SLOT_US
 from scenarios.spec import parse_scenario
 from scenarios.tariffs.file import TariffSpec
 from sim.estate.model import build_estate
+from store.billing.invoice import invoice
+from store.billing.prepayment import TopUp
+from store.billing.records import LineKind
+from store.billing.statements import statement
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
-from store.customers.port import LineKind
-from store.customers.prepayment import TopUp
-from store.customers.statements import statement
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.schemas import SCHEMAS

@@ -20,9 +20,9 @@ from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import Tariff, with_series
 from scenarios.tariffs.caps import Cap, regional
 from scenarios.tariffs.file import TariffSpec
+from store.billing.invoice import invoice
+from store.billing.records import LineKind
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
-from store.customers.port import LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.ports import IntervalRun

@@ -17,10 +17,10 @@ from scenarios.tariffs import TariffError
 from scenarios.tariffs.demand import DemandCharge
 from scenarios.tariffs.file import TariffSpec
 from scenarios.tariffs.text import tariffs_of, tariffs_text
+from store.billing.invoice import invoice
+from store.billing.records import Bill, Line, LineKind
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
 from store.customers.packing import packed, unpacked
-from store.customers.port import Bill, Line, LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.rows import Readings

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scenarios.tariffs import Half, RoundedAt, Tariff
-from store.customers.port import ALL_RATES, OF_ENERGY, Bill, Line
+from store.billing.records import ALL_RATES, OF_ENERGY, Bill, Line
 from store.tariffs import PriceList, list_of_version
 
 UPENCE_A_PENNY = 1_000_000

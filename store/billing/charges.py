@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.calendar import UTC_CALENDAR, Calendar
-from store.customers.port import ALL_RATES
+from store.billing.records import ALL_RATES
 from store.tariffs import PriceList
 
 TariffOn = Callable[[int], int]

@@ -10,11 +10,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, CalendarError, day_text, days_of_month, month_of_day
-from store.customers.charges import Charges, DayEnergy, DayOfSupply
-from store.customers.demand import demand_lines
-from store.customers.port import ALL_RATES, NO_ACCOUNT, OF_ENERGY, Bill, FuelDisplay, Line, LineKind
-from store.customers.prepaid import PrepaidBalance
-from store.customers.statements import prepaid_lines
+from store.billing.charges import Charges, DayEnergy, DayOfSupply
+from store.billing.demand import demand_lines
+from store.billing.prepaid import PrepaidBalance
+from store.billing.records import ALL_RATES, NO_ACCOUNT, OF_ENERGY, Bill, FuelDisplay, Line, LineKind
+from store.billing.statements import prepaid_lines
 from store.rejections import Refused
 from store.tariffs import FUEL_CODES, PriceList, list_in_force, price_at
 

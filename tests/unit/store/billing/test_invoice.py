@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US
 from scenarios.tariffs import Block, Half, Rate, Register, RoundedAt, Tariff
+from store.billing.invoice import invoice
+from store.billing.records import Bill, Line, LineKind
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
-from store.customers.port import Bill, Line, LineKind
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.rejections import Refused

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from scenarios.calendar import month_before, month_of_day
 from scenarios.tariffs.demand import DemandCharge
-from store.customers.charges import Charges, DayOfSupply
-from store.customers.port import Bill, Line, LineKind
+from store.billing.charges import Charges, DayOfSupply
+from store.billing.records import Bill, Line, LineKind
 from store.tariffs import ELECTRICITY, list_in_force, list_of_version
 
 _ListKey = tuple[int, int]  # tariff, version

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US
-from store.customers.by_rate import HalfHoursOf, Priced, cost_of_slots, spans_between
-from store.customers.prepayment import (
+from store.billing.by_rate import HalfHoursOf, Priced, cost_of_slots, spans_between
+from store.billing.prepayment import (
     FriendlyHours,
     Opening,
     PrepaymentLog,

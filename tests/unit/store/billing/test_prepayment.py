@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US, SLOT_US
 from scenarios.tariffs import HOLIDAY
-from store.customers.prepayment import (
+from store.billing.prepayment import (
     FriendlyHours,
     PrepaidAccount,
     PrepaymentTerms,

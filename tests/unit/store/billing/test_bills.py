@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import DAY_US, SLOT_US, ReadSchedule, TariffKind
 from scenarios.tariffs import Register
-from store.customers.bills import (
+from store.billing.bills import (
     ADJUST_MONTHS_MAX,
     check_request,
     days_billed,
@@ -19,9 +19,10 @@ from store.customers.bills import (
     make_bill,
     months_to_adjust,
 )
-from store.customers.charges import Charges, DayEnergy
+from store.billing.charges import Charges, DayEnergy
+from store.billing.records import ALL_RATES, Bill, LineKind
 from store.customers.packing import packed, unpacked
-from store.customers.port import ALL_RATES, Bill, Consent, LineKind, Preference, PreferenceChange
+from store.customers.port import Consent, Preference, PreferenceChange
 from store.customers.preferences import choose, in_force, schedule_in_force, tariff_in_force
 from store.rejections import Refused
 from store.tariffs import ELECTRICITY, EXPORT, FIRST_PRICES, GAS, PriceList, day_totals

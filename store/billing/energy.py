@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register
-from store.customers.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
-from store.customers.charges import DayEnergy
+from store.billing.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
+from store.billing.charges import DayEnergy
 from store.ports import BilledPart, IntervalRun, LogEvent
 from store.rows import month_of_us
 from store.tariffs import ELECTRICITY, MISSING_WH, PriceList, list_in_force

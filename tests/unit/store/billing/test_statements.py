@@ -10,10 +10,11 @@ import pytest
 from scenarios.calendar import Calendar, days_of_month
 from scenarios.domain import DAY_US
 from scenarios.tariffs.file import TariffSpec
+from store.billing.invoice import invoice
+from store.billing.prepayment import Opening, PrepaymentTerms, RecoveryPeriod, TopUp
+from store.billing.records import Bill, LineKind
 from store.customers.desk import Desk
-from store.customers.invoice import invoice
-from store.customers.port import Bill, LineKind, Preference, PreferenceChange
-from store.customers.prepayment import Opening, PrepaymentTerms, RecoveryPeriod, TopUp
+from store.customers.port import Preference, PreferenceChange
 from store.memory import MemoryStore
 from store.memory.customers import MemoryCustomers
 from store.rejections import Refused

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US
 from scenarios.tariffs import BLOCK_WH_MAX, Register
-from store.customers.charges import DayEnergy, TariffOn
-from store.customers.port import ALL_RATES
+from store.billing.charges import DayEnergy, TariffOn
+from store.billing.records import ALL_RATES
 from store.tariffs import MISSING_WH, NO_PRICES, PriceList, in_force, rates_of_day, whole_upence
 
 HalfHoursOf = Callable[[int, int], NDArray[np.int32]]

@@ -9,10 +9,10 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from scenarios.calendar import month_of_day
-from store.customers.charges import Charges, DayOfSupply
-from store.customers.port import Bill, Line, LineKind
-from store.customers.prepaid import PrepaidBalance
-from store.customers.prepayment import PREPAID_FUELS
+from store.billing.charges import Charges, DayOfSupply
+from store.billing.prepaid import PrepaidBalance
+from store.billing.prepayment import PREPAID_FUELS
+from store.billing.records import Bill, Line, LineKind
 from store.rejections import Refused
 from store.tariffs import list_in_force
 

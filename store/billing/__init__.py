@@ -1,0 +1,1 @@
+"""What customers owe: days and half-hours at their prices, bills and their corrections, prepaid accounts."""
