@@ -44,6 +44,7 @@ from scenarios.parts.estate import (
     Tariffs,
     Wan,
 )
+from scenarios.parts.failover import Failover, require_stand_ins
 from scenarios.parts.faults import ENCLOSED_KINDS, FAULTS_MAX, Fault, require_faults
 from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.nemesis import Nemesis
@@ -259,6 +260,9 @@ class Run(Part):
     back_office: bool = Field(
         strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
     )
+    failover: Failover | None = Field(
+        default=None, description="to other data centres; none: operations of a lost one's homes fail"
+    )
     validity: Validity = Validity()
     evidence: Evidence = Evidence()
 
@@ -397,6 +401,8 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _breaks_what_is_there(self) -> Self:
         require_faults(self.faults, self.topology.dcs, self.run.wall_s, self.topology.wan or SiteWan())
+        if self.run.failover is not None:
+            require_stand_ins(self.run.failover, [dc.name for dc in self.topology.business_dcs])
         return self
 
     @model_validator(mode="after")
@@ -592,4 +598,8 @@ def require_no_faults(scenario: Scenario, what: str) -> None:
     if scenario.faults or scenario.nemesis:
         raise ScenarioError(
             f"faults: {what} is of an unbroken cluster; leave out [[faults]] and [nemesis], or use `meterstorm run`"
+        )
+    if scenario.run.failover is not None:
+        raise ScenarioError(
+            f"run.failover: {what} moves no homes to another data centre; leave it out, or use `meterstorm run`"
         )

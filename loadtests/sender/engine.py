@@ -26,12 +26,14 @@ from loadtests.sender.compiled import Kernels, compile_kernels
 from loadtests.sender.connection import Access
 from loadtests.sender.connection_pool import Links
 from loadtests.sender.engine_run import EngineRun, EngineTimes
+from loadtests.sender.failover import HomesServed
 from loadtests.sender.producer import Producer
 from loadtests.sender.protocol import STREAM_COUNT_MAX
 from loadtests.sender.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
 from loadtests.sender.ring import NO_NODE, RingTable, unserved
 from loadtests.sender.state import LIVE_SIZE, EngineLimit, Sizes, Total, WireState, new_state
 from scenarios.domain import ConsistencyLevel
+from scenarios.parts.failover import Failover
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
 _IN_BYTES = 1024 * 1024  # of received answers a link
@@ -60,6 +62,7 @@ class EngineSettings:
     drain_s_max: float = 60.0
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
+    failover: Failover | None = None  # to data centres of the ring; None: operations of a lost one fail
     tick_us: int = 500
     access: Access = field(default_factory=Access)
 
@@ -101,6 +104,11 @@ class Engine:
             [address if takes else None for address, takes in zip(addresses, takes_operations, strict=True)],
             settings.access,
             statements,
+        )
+        self._homes = (
+            None
+            if settings.failover is None
+            else HomesServed(self._state, ring, settings.failover, settings.links_per_node)
         )
         self._recorder = Recorder(self._state, on_interval)
         self._ring = ring
@@ -166,6 +174,7 @@ class Engine:
             kernels=self._kernels,
             links=self._links,
             recorder=self._recorder,
+            homes=self._homes,
             producer=Producer(source),
             pace=self._pace(end_us),
         )
@@ -193,6 +202,7 @@ class Engine:
             stray_answers=int(totals[Total.STRAY_ANSWERS]),
             reopened=int(totals[Total.REOPENED]),
             down_at_start=self._down_at_start,
+            homes_moved=() if self._homes is None else tuple(self._homes.moves),
             was_stopped=self._is_stopped,
             wall_s=storm.wall_s,
             cpu_s=cpu_s,

@@ -11,6 +11,7 @@ from loadtests.sender.block import OperationBlock
 from loadtests.sender.compiled import NO_FRAMES, NO_ROWS, Kernels, no_progress
 from loadtests.sender.completion import end_all, update_live
 from loadtests.sender.connection_pool import Links
+from loadtests.sender.failover import HomesServed
 from loadtests.sender.producer import Producer
 from loadtests.sender.recorder import Recorder
 from loadtests.sender.scheduling import on_time
@@ -62,6 +63,7 @@ class EngineRun:
         recorder: Recorder,
         producer: Producer,
         pace: EngineTimes,
+        homes: HomesServed | None = None,
     ) -> None:
         self.scheduling = "plain"
         self.starved_count = 0
@@ -72,6 +74,7 @@ class EngineRun:
         self._recorder = recorder
         self._producer = producer
         self._pace = pace
+        self._homes = homes
         self._nothing = _HeldBlock(NO_ROWS, NO_FRAMES, no_progress())
         self._held: deque[_HeldBlock] = deque()
         self._start_ns = 0
@@ -116,6 +119,8 @@ class EngineRun:
         now_us = self._now_us()
         if self._links.need_care():
             self._links.tend(self._state, now_us)
+        if self._homes is not None:
+            self._homes.look(now_us)
         if now_us >= self._second_end_us:
             self._hand_over(now_us)
 

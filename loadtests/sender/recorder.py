@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from loadtests.errors import HarnessError
 from loadtests.recording.histograms import COUNTS_SIZE, percentiles_us
 from loadtests.recording.history import SecondCounts
+from loadtests.sender.failover import HomesMoved
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.protocol import parse_error
 from loadtests.sender.scheduling import favour_thread
@@ -79,6 +80,7 @@ class EngineReport:
     errors: tuple[ErrorTally, ...]  # final, and of attempts
     error_messages: dict[str, str]  # kind -> the first message of a server
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that did not answer when the engine was opened
+    homes_moved: tuple[HomesMoved, ...] = ()
 
     @property
     def network_errors(self) -> int:

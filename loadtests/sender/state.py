@@ -180,6 +180,7 @@ class WireState(NamedTuple):
     places: PLACE[places]; place_frames: uint8[places, frame size max], see `with_frame_size`.
     free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
+    serving: int64[dcs], the data centre that serves the homes of each: itself, but for a failover.
     is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
@@ -201,6 +202,7 @@ class WireState(NamedTuple):
     ring_ends: NDArray[np.int64]
     replicas: NDArray[np.int64]
     node_dcs: NDArray[np.int64]
+    serving: NDArray[np.int64]
     is_idempotent: NDArray[np.uint8]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
@@ -285,6 +287,7 @@ def new_state(
         ring_ends=np.ascontiguousarray(ring_ends),
         replicas=replicas.astype(np.int64),
         node_dcs=node_dcs.astype(np.int64),
+        serving=np.arange(replicas.shape[1], dtype=np.int64),
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,

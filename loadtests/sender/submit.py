@@ -135,22 +135,25 @@ def _take_up(state: WireState, row: np.void, frames: NDArray[np.uint8], due_us: 
 
 @borrowing_kernel
 def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
-    """The least loaded open link to a replica of `token` in data centre `dc`, or NONE_OPEN, or ALL_FULL.
+    """The least loaded open link to a replica of `token` in the data centre that serves the homes of `dc`, or NONE_OPEN,
+    or ALL_FULL.
 
-    When no replica there can be reached, any node of that data centre may coordinate; another one never does: that
-    would change what LOCAL_QUORUM means. Streams whose answer is overdue count as load.
+    When no replica there can be reached, any node of that data centre may coordinate. One of another never does, unless
+    the scenario moves homes (`failover`): that would change what LOCAL_QUORUM means. Streams whose answer is overdue count
+    as load.
     """
+    serving = state.serving[dc]
     entry = int(np.searchsorted(state.ring_ends, token))
     if entry == state.ring_ends.size:
         entry = 0
     best, best_load = NONE_OPEN, FAR_US
     for i in range(state.replicas.shape[2]):
-        node = state.replicas[entry, dc, i]
+        node = state.replicas[entry, serving, i]
         if node != NO_NODE:
             best, best_load = _least_loaded(state, node, frame_size, best, best_load)
     if best == NONE_OPEN:
         for node in range(state.node_dcs.size):
-            if state.node_dcs[node] == dc:
+            if state.node_dcs[node] == serving:
                 best, best_load = _least_loaded(state, node, frame_size, best, best_load)
     return best
 

@@ -24,6 +24,7 @@ from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, w
 from loadtests.recording.parts import add_up
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
+from loadtests.sender.failover import HomesMoved
 from loadtests.sender.recorder import LiveField
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import new_live_counts, start_shard
@@ -74,6 +75,7 @@ class StormResult:
     trouble: tuple[str, ...] = ()  # sentences
     killed_senders: int = 0  # by faults of the scenario
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that a sender found down, and went without
+    homes_moved: tuple[tuple[int, HomesMoved], ...] = ()  # with the sender, from 1
 
 
 def storm(
@@ -204,6 +206,9 @@ class _Shards:
             stall_ms_max=max((report.stall_ms_max for report in reports), default=0.0),
             network_errors=sum(report.network_errors for report in reports),
             down_at_start=tuple(sorted({node for report in reports for node in report.down_at_start})),
+            homes_moved=tuple(
+                (shard + 1, move) for shard, done in sorted(self._done.items()) for move in done.report.homes_moved
+            ),
             commands=beside.commands(),
             office=beside.office(),
             killed_senders=len(self._killed),

@@ -9,6 +9,7 @@ from loadtests.sender.ring import RingTable, ring_of_metadata
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.trace_source import Templates, make_templates
 from scenarios.operations import operations_of
+from scenarios.parts.failover import Failover
 from store.cassandra import prepare
 
 
@@ -28,7 +29,9 @@ def prepare_templates(experiment: Experiment, keyspace: str, dcs: Sequence[str])
     return make_templates(scenario, schema, prepared_ids), ring
 
 
-def engine_settings(experiment: Experiment, *, in_flight_max: int, drain_s_max: float) -> EngineSettings:
+def engine_settings(
+    experiment: Experiment, *, in_flight_max: int, drain_s_max: float, failover: Failover | None = None
+) -> EngineSettings:
     """The scenario's limits, and how the endpoint is logged in to. Raises HarnessError for an authority that can't be read."""
     scenario, endpoint, login = experiment.scenario, experiment.endpoint, None
     if endpoint.username is not None:
@@ -38,6 +41,7 @@ def engine_settings(experiment: Experiment, *, in_flight_max: int, drain_s_max: 
         operation_timeout_s=scenario.run.operation_timeout_s,
         attempts_max=scenario.run.attempts_max,
         drain_s_max=drain_s_max,
+        failover=failover,
         levels=frozenset(scenario.topology.consistency.of(operation) for operation in operations_of(scenario)),
         access=Access(credentials=login, tls=secure(endpoint)),
     )

@@ -129,6 +129,7 @@ def _engine(
             plan.experiment,
             in_flight_max=_in_flight_max(plan),
             drain_s_max=plan.experiment.scenario.run.drain_s_max,
+            failover=plan.experiment.scenario.run.failover,
         ),
         ledger=ledger,
         live=live,

@@ -101,6 +101,13 @@ def print_results(console: Console, results: Results, report: str) -> None:
             console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
             console.print(f"  {example.kind}: {fault_line(example)}", highlight=False, soft_wrap=True)
+    for move in results.homes_moved:
+        until = "the storm's end" if move.back_s is None else f"{move.back_s:.1f} s"
+        console.print(
+            f"sender {move.sender}: {move.dc}'s homes were served by {move.to} from {move.moved_s:.1f} s until {until}",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     if results.faults and results.verdict is not Verdict.PASS:
         resolved = shlex.quote(str(Path(report).with_name(RESOLVED_NAME)))

@@ -181,6 +181,10 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
+    if not sender_count and scenario.run.failover is not None:
+        raise ScenarioError(
+            "run.failover: Locust's workers don't tell when they moved homes; leave out it, or --workers and --customers"
+        )
     if endpoint is None and needs_enclosure(scenario):
         require_inside()
     for number, fault in enumerate(scenario.faults):

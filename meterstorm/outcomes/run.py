@@ -25,6 +25,7 @@ from reports.results.run import (
     FaultResult,
     FleetResult,
     GeneratorResult,
+    HomesMovedResult,
     OfficeResult,
     ProfileFault,
     ProfileImport,
@@ -203,6 +204,9 @@ def assemble_results(
             history,
             warm_up_s=scenario.run.warm_up_s,
             closed_loop=closed_loop_of(history.operations, scenario),
+        ),
+        homes_moved=tuple(
+            HomesMovedResult(sender=sender, **asdict(move)) for sender, move in (stormed.homes_moved if stormed else ())
         ),
         wan=wan,
         fleet=fleet,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.parts import Check, ResultsPart, TopologyResult, Verdict
@@ -284,6 +284,16 @@ class FaultResult(ResultsPart):
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 
+class HomesMovedResult(ResultsPart):
+    """A data centre was lost to one sender, which sent its homes' operations to another: wall time of the storm [s]."""
+
+    sender: PositiveInt
+    dc: str
+    to: str
+    moved_s: NonNegativeFloat
+    back_s: NonNegativeFloat | None = Field(description="None: they stayed until the storm's end")
+
+
 class LinkResult(ResultsPart):
     """A link between two sites of the emulated WAN: what the scenario says of it, and what went over it until the storm's end."""
 
@@ -373,6 +383,7 @@ class Results(MeasuredResults):
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
     faults: tuple[FaultResult, ...] = ()
+    homes_moved: tuple[HomesMovedResult, ...] = Field(default=(), description="by the scenario's failover")
     wan: WanResult | None = Field(default=None, description="of local nodes at emulated sites")
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None

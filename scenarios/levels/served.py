@@ -1,6 +1,6 @@
 """Which consistency levels can be served while some nodes are down, by the topology alone."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.levels.visible_writes import answers
@@ -18,18 +18,20 @@ def must_fail(scenario: Scenario) -> list[str]:
     outlasted_s = scenario.run.operation_timeout_s * scenario.run.attempts_max  # a pause: requests wait for its end
     faults = [one for one in scenario.faults if one.kind is not FaultKind.PAUSE or one.for_s >= outlasted_s]
     while_down = [
-        f"While {', '.join(sorted(down))} {'is' if len(down) == 1 else 'are'} down, {_served_by_nobody(unserved, dc)}."
+        f"While {', '.join(sorted(down))} {'is' if len(down) == 1 else 'are'} down, {told}."
         for down in down_together(faults, topology.dcs)
         for dc in topology.business_dcs
-        if (unserved := [level for level in levels if not is_served(topology, dc, level, down)])
+        for told in _unserved(scenario, dc, levels, {one.name: down for one in topology.dcs})
     ]
     while_parted = [
-        f"During the {fault}, {_served_by_nobody(unserved, dc)}."
+        f"During the {fault}, {told}."
         for fault in scenario.faults
         if fault.kind is FaultKind.PARTITION
         for dc in topology.business_dcs
-        if (gone := out_of_reach(fault, topology.dcs, dc.name))
-        if (unserved := [level for level in sorted(levels) if not is_served(topology, dc, level, gone)])
+        if out_of_reach(fault, topology.dcs, dc.name)
+        for told in _unserved(
+            scenario, dc, levels, {one.name: out_of_reach(fault, topology.dcs, one.name) for one in topology.dcs}
+        )
     ]
     return while_down + while_parted
 
@@ -57,8 +59,27 @@ def _levels_of(scenario: Scenario) -> list[ConsistencyLevel]:
     return sorted(own | {consistency.of(Operation(one)) for one in measured_operations_of(scenario)})
 
 
-def _served_by_nobody(levels: Iterable[ConsistencyLevel], dc: Dc) -> str:
-    return f"operations of {dc.name}'s homes at {', '.join(levels)} must fail"
+def _unserved(
+    scenario: Scenario, dc: Dc, levels: Iterable[ConsistencyLevel], gone: Mapping[str, Collection[str]]
+) -> list[str]:
+    """What must fail of a DC's homes, and what must until they are served elsewhere; in words, nothing of what is served.
+
+    gone: by DC, the nodes that its clients don't reach, or that serve nothing.
+    """
+    topology, failover = scenario.topology, scenario.run.failover
+    unserved = [level for level in levels if not is_served(topology, dc, level, gone[dc.name])]
+    stand_in = next((one for one in topology.dcs if failover and failover.to.get(dc.name) == one.name), None)
+    moved: list[ConsistencyLevel] = []
+    if stand_in is not None and set(node_names(topology.dcs)[dc.name]) <= set(gone[dc.name]):
+        moved = [level for level in unserved if is_served(topology, stand_in, level, gone[stand_in.name])]
+    stays = [level for level in unserved if level not in moved]
+    told = [f"operations of {dc.name}'s homes at {', '.join(stays)} must fail"] if stays else []
+    if moved and failover and stand_in:
+        told.append(
+            f"operations of {dc.name}'s homes at {', '.join(moved)} must fail until {stand_in.name} serves them, "
+            f"{failover.after_s:g} s after their senders' last connection to {dc.name} is lost"
+        )
+    return told
 
 
 def is_served(topology: Topology, dc: Dc, level: ConsistencyLevel, down: Collection[str]) -> bool:

@@ -110,12 +110,13 @@ class Snapshots(list[IntervalSnapshot]):
 def new_engine(
     *servers: StubServer, on_interval: Callable[[IntervalSnapshot], None] | None = None, **given: Any
 ) -> Engine:
-    """An engine on stub servers, all of one DC; `given`: ledger, live, and fields of EngineSettings."""
+    """An engine on stub servers, all of north or each of its own of `dcs`; `given`: dcs, ledger, live, EngineSettings."""
     ledger, live = given.pop("ledger", None), given.pop("live", None)
+    dcs = given.pop("dcs", ["north"] * len(servers))
     return Engine(
         operations=[WireOperation(name="ingest_reading", ledger_plane=None if ledger is None else 0)],
         statements=[CQL],
-        ring=ring_of_nodes([(server.address, "north") for server in servers]),
+        ring=ring_of_nodes([(server.address, dc) for server, dc in zip(servers, dcs, strict=True)]),
         settings=EngineSettings(**{"backoff_ms": 5.0, "tick_us": 1_000} | given),
         ledger=ledger,
         live=live,

@@ -14,6 +14,7 @@ from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.sender.block import OperationBlock
 from loadtests.sender.recorder import LIVE_SIZE, EngineReport, LiveField
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer, error_answer, unprepared_answer
+from scenarios.parts.failover import Failover
 from tests.support.steady_inserts import Snapshots, SteadySource, new_engine
 
 OVERLOADED, WRITE_TIMEOUT = 0x1001, 0x1100
@@ -195,6 +196,32 @@ def test_when_every_node_dies_operations_fail_and_the_run_ends() -> None:
     check_identity(report)
     assert report.ok > 0 and report.failed > 200
     assert "no_connection" in {tally.kind for tally in report.errors if tally.outcome == "failed"}
+
+
+@pytest.mark.usefixtures("ticks")
+def test_homes_of_a_lost_data_centre_are_served_by_the_other_one_until_it_is_back() -> None:
+    failover = Failover(to={"south": "north"}, after_s=0.2, back_after_s=0.3)
+    returned: list[StubServer] = []
+
+    def come_back(port: int) -> None:
+        returned.append(StubServer(port=port).__enter__())
+
+    with (
+        StubServer() as north,
+        StubServer() as south,
+        new_engine(north, south, dcs=["north", "south"], failover=failover, backoff_ms=400.0) as engine,
+    ):
+        once_received(south, 200, south.close)
+        once_received(north, 900, lambda: come_back(south.address[1]))
+        report = engine.run(SteadySource(3_000, 1_000, dcs=2))
+        for server in returned:
+            server.close()
+    check_identity(report)
+    assert report.ok == 3_000 and report.retries > 0  # what fell due before homes moved was sent again after they had
+    (move,) = report.homes_moved
+    assert (move.dc, move.to) == ("south", "north") and move.back_s is not None and move.moved_s + 0.3 < move.back_s
+    served = [values_of(server).total() for server in (north, south, *returned)]
+    assert served[0] > 1_500 and served[1] >= 200 and served[2] > 0  # north's own homes, and the others meanwhile
 
 
 def test_a_forgotten_statement_is_prepared_again() -> None:

@@ -11,9 +11,10 @@ from loadtests.errors import HarnessError
 from loadtests.locust_fleet.launch import FleetPlan
 from loadtests.locust_fleet.options import fleet_options
 from scenarios.file import shipped_file, shipped_scenarios
+from scenarios.parts.failover import Failover
 from scenarios.parts.faults import Fault, FaultKind
 from scenarios.parts.site_wan import SiteWan
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.spec import Scenario, ScenarioError, parse_scenario
 
 BROKEN = shipped_scenarios()["node_killed"]
 ELSEWHERE = Endpoint(contact_points=("203.0.113.1",), local_dc="north")
@@ -98,3 +99,34 @@ def test_from_python_a_network_of_its_own_is_not_made(tmp_path: Path) -> None:
         with pytest.raises(HarnessError, match=r"in which run, audit, find-max and matrix start themselves again"):
             meterstorm.run(scenario, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_homes_are_moved_by_the_senders_of_a_run_alone(tmp_path: Path) -> None:
+    moving = FAR.run.model_copy(update={"failover": Failover(to={"south": "north"})})
+    scenario = BROKEN.model_copy(update={"faults": (), "run": moving})
+    with pytest.raises(
+        ScenarioError, match=r"run.failover: a search moves no homes to another data centre; leave it out"
+    ):
+        meterstorm.find_max(scenario, tmp_path / "run")
+    with pytest.raises(ScenarioError, match=r"run.failover: Locust's workers don't tell when they moved homes"):
+        meterstorm.run(scenario, tmp_path / "run", fleet=FleetPlan(worker_count=1))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ('south = "west"', "'west' is no business data centre, which alone have homes; there are north, south"),
+        ('lab = "north"', "'lab' is no business data centre"),
+        ('south = "south"', "south can't stand in for itself"),
+        ("", "should have at least 1 item"),
+    ],
+)
+def test_homes_go_to_another_data_centre_with_homes(to: str, said: str) -> None:
+    dcs = ", ".join(
+        f'{{ name = "{name}", role = "{role}", nodes = 1, rf = 1 }}'
+        for name, role in (("north", "business"), ("south", "business"), ("lab", "analytics"))
+    )
+    text = f'title = "t"\n[estate]\npremises = 10\n[topology]\ndcs = [{dcs}]\n[run]\nwall_s = 60\n'
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(f"{text}[run.failover]\nto = {{ {to} }}\n", "moved")

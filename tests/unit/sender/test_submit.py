@@ -70,6 +70,8 @@ def test_a_closed_link_is_not_used_and_a_broken_dc_is_no_reason_to_use_another()
     bench.state.links[[0, 1, 2, 4, 5], LinkField.STATUS] = LinkStatus.CLOSED
     assert choose_link(bench.state, 7, 0, FRAME_SIZE) == 3
     assert choose_link(bench.state, 7, 1, FRAME_SIZE) == NONE_OPEN
+    bench.state.serving[1] = 0  # but for a failover that the scenario chose
+    assert choose_link(bench.state, 7, 1, FRAME_SIZE) == 3
 
 
 def test_any_node_of_the_dc_coordinates_when_no_replica_can_be_reached() -> None:

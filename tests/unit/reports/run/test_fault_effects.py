@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.recording.history import HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
 from reports.results.parts import Verdict
-from reports.results.run import FaultResult
+from reports.results.run import FaultResult, HomesMovedResult
 from reports.run.fault_effects import with_effects
 from reports.run.gallery import fault_bands, run_gallery
 from reports.run.page import read_run, report_html
@@ -106,10 +106,12 @@ def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:
     write_synthetic_run(tmp_path / "run", wall_s=20)
     run = read_run(tmp_path / "run")
     faults = with_effects([fault(5.0, 12.0, "south")], run.history, warm_up_s=2, closed_loop=())
-    run = replace(run, results=run.results.model_copy(update={"faults": faults}))
+    moved = (HomesMovedResult(sender=1, dc="south", to="north", moved_s=7.25, back_s=17.5),)
+    run = replace(run, results=run.results.model_copy(update={"faults": faults, "homes_moved": moved}))
     gallery = run_gallery(run.history, run.scenario, faults=faults)
     page = report_html(run, gallery)
     assert 'href="#faults"' in page and "kill south" in page
+    assert "Homes served by another data centre" in page and "7.25" in page and "17.5" in page
     assert gallery.load is not None and "kill south" in gallery.load.rendered.svg
     calm = read_run(tmp_path / "run")
     assert "#faults" not in report_html(calm, run_gallery(calm.history, calm.scenario))

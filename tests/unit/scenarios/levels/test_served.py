@@ -61,3 +61,31 @@ def test_what_must_fail_of_a_partition_is_what_asks_for_the_other_side(level: st
         "[[topology.dcs]]", f'[topology.consistency]\ndefault = "{level}"\n[[topology.dcs]]', 1
     )
     assert must_fail(parse_scenario(text, "parted")) == said
+
+
+FAILOVER = '[run.failover]\nto = { south = "north" }\nafter_s = 3.0\n'
+
+
+def test_what_a_stand_in_serves_must_fail_until_homes_have_moved() -> None:
+    def said(text: str) -> list[str]:
+        return must_fail(parse_scenario(text.replace("[run]", FAILOVER + "[run]"), "moved"))
+
+    until = (
+        "operations of south's homes at LOCAL_QUORUM must fail until north serves them, 3 s after their senders' last "
+        "connection to south is lost."
+    )
+    assert said(in_toml(fault(target="south"))) == [f"While south-1, south-2 are down, {until}"]
+    assert said(in_toml(fault(target="south-1"))) == [  # south has a node yet: its homes stay
+        "While south-1 is down, operations of south's homes at LOCAL_QUORUM must fail."
+    ]
+    both = said(in_toml(fault(target="south"), fault(target="north", at_s=15.0)))
+    assert both[1:] == [
+        f"While north-1, north-2, north-3, south-1, south-2 are down, operations of {dc}'s homes at LOCAL_QUORUM must fail."
+        for dc in ("north", "south")
+    ]
+    off_the_field = in_toml(fault("partition", "south")) + 'peers = ["field"]\n'
+    assert said(off_the_field) == [f"During the partition of south from field from 10 s for 10 s, {until}"]
+    each = in_toml(fault(target="south")).replace(
+        "[[topology.dcs]]", '[topology.consistency]\ndefault = "EACH_QUORUM"\n[[topology.dcs]]', 1
+    )
+    assert "must fail until" not in " ".join(said(each))  # north serves none of its own either
