@@ -23,7 +23,7 @@ from pydantic import (
 
 from scenarios.calendar import require_one_rule
 from scenarios.domain import RUN_OPERATIONS, CommitLogSync, ConsistencyLevel, DcRole, Operation
-from scenarios.operations import measured_operations_of
+from scenarios.operations import measured_operations_of, operations_of
 from scenarios.parts.alterations import (
     ALTERATION_SIZE_MAX,
     ALTERATIONS_MAX,
@@ -255,7 +255,18 @@ class Run(Part):
     seed: int = Field(strict=True, default=1, ge=0, le=2**32 - 1)
     operation_timeout_s: float = Field(strict=True, default=12.0, ge=0.1, le=600)
     attempts_max: int = Field(strict=True, default=4, ge=1, le=20)
+    retry_share_max: float | None = Field(
+        strict=True,
+        default=None,
+        ge=0.001,
+        le=10,
+        description="repeated attempts an acknowledged operation, by sender; none: as attempts_max says",
+    )
     in_flight_max: int = Field(strict=True, default=8_192, ge=1, le=1_000_000)
+    shed_after_s: dict[Operation, Annotated[float, Field(strict=True, gt=0, le=3_600)]] = Field(
+        default_factory=dict,
+        description="by operation: it fails, and is not sent, once it has waited so long for room; else it waits",
+    )
     drain_s_max: float = Field(strict=True, default=60.0, ge=1, le=3_600)
     back_office: bool = Field(
         strict=True, default=True, description="raw forms, faulty deliveries, bills and projections beside the storm"
@@ -412,6 +423,13 @@ class Scenario(Part):
             if objective.operation not in sent:
                 raise ValueError(
                     f"slo names {objective.operation}, which this scenario never sends; it sends {', '.join(sent)}"
+                )
+        by_senders = operations_of(self)
+        for operation in self.run.shed_after_s:
+            if operation not in by_senders:
+                raise ValueError(
+                    f"run.shed_after_s names {operation}, which no sender of this scenario sends; they send "
+                    f"{', '.join(by_senders)}"
                 )
         if self.replay_from_us >= self.span_us:
             raise ValueError(

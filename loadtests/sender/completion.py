@@ -7,7 +7,7 @@ from loadtests.kernels import borrowing_kernel
 from loadtests.recording.histograms import HALF_BUCKET_BITS, VALUE_US_MAX
 from loadtests.recording.ledger import SlotState, intend_run, mark_run, refuse_run
 from loadtests.sender.outcomes import OUTCOME_BY_KIND, ErrorKind, RequestOutcome
-from loadtests.sender.retries import backoff_us, is_retried
+from loadtests.sender.retries import backoff_us, earn_credit, is_retried
 from loadtests.sender.state import (
     PLACE_FREE,
     PLACE_IN_FLIGHT,
@@ -91,6 +91,7 @@ def release_stream(state: WireState, link: int, stream: int) -> None:
 def acknowledge(state: WireState, place: int, now_us: int) -> None:
     """The operation of a place was answered as it should be: it is ok, whatever its earlier attempts were."""
     _end_in_ledger(state, place, SlotState.ACKNOWLEDGED)
+    earn_credit(state)
     _finish(state, place, RequestOutcome.OK, CountColumn.OK, Total.OK, now_us)
 
 

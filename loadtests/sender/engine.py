@@ -6,7 +6,8 @@ state: an engine may be embedded in any process that lets its thread run.
 
 Rules that hold here:
 - Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in the queue,
-  none is skipped, and their response time runs from when they were due.
+  none is skipped, and their response time runs from when they were due. Where the scenario says so (`shed_after_s`) one that has
+  waited too long fails.
 - What is measured is seen at a tick: times are up to one tick too long, never too short. Operations that end failed or
   indeterminate have a response time like the others; service time is that of each attempt that was answered.
 - Every operation that falls due ends exactly once: offered = attempted = ok + failed + indeterminate.
@@ -14,8 +15,9 @@ Rules that hold here:
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ from loadtests.sender.failover import HomesServed
 from loadtests.sender.producer import Producer
 from loadtests.sender.protocol import STREAM_COUNT_MAX
 from loadtests.sender.recorder import EngineReport, OnInterval, Recorder, lateness_ms, sample_messages, tally_errors
+from loadtests.sender.retries import ATTEMPT_CREDIT
 from loadtests.sender.ring import NO_NODE, RingTable, unserved
 from loadtests.sender.state import LIVE_SIZE, EngineLimit, Sizes, Total, WireState, new_state
 from scenarios.domain import ConsistencyLevel
@@ -37,6 +40,7 @@ from scenarios.parts.failover import Failover
 
 _OUT_BYTES = 4 * 1024 * 1024  # of unsent requests a link
 _IN_BYTES = 1024 * 1024  # of received answers a link
+_RETRY_BURST_MIN = 100  # repeated attempts that a budget allows at once, or a tenth of the window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,10 @@ class EngineSettings:
     attempts_max: int = 4
     backoff_ms: float = 50.0
     backoff_ms_max: float = 2_000.0
+    retry_share_max: float | None = None  # repeated attempts an acknowledged operation, beyond a first burst; None: any
+    shed_after_s: Mapping[str, float] = MappingProxyType(
+        {}
+    )  # by operation: how long it may wait for room; else for ever
     drain_s_max: float = 60.0
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
@@ -244,7 +252,13 @@ def _new_state(
     state.limits[EngineLimit.ATTEMPTS] = settings.attempts_max
     state.limits[EngineLimit.BACKOFF_US] = int(settings.backoff_ms * 1e3)
     state.limits[EngineLimit.BACKOFF_US_MAX] = int(settings.backoff_ms_max * 1e3)
+    if settings.retry_share_max is not None:
+        burst = max(settings.in_flight_max // 10, _RETRY_BURST_MIN)
+        state.limits[EngineLimit.RETRY_PER_MILLE] = round(settings.retry_share_max * ATTEMPT_CREDIT)
+        state.limits[EngineLimit.RETRY_CREDIT] = state.totals[Total.RETRY_CREDIT] = burst * ATTEMPT_CREDIT
     for index, operation in enumerate(operations):
+        if operation.name in settings.shed_after_s:
+            state.shed_after_us[index] = int(settings.shed_after_s[operation.name] * 1e6)
         state.is_idempotent[index] = operation.is_idempotent
         if operation.ledger_plane is not None:
             assert operation.ledger_plane < ledger.shape[0], f"{operation.name}: the ledger has no such plane"

@@ -51,6 +51,7 @@ class ErrorKind(IntEnum):
     NOT_DRAINED = 24  # still unanswered when the run ended
     NOT_SENT = 25  # due, but the run ended before there was room in the window
     UNEXPECTED_ANSWER = 26  # a frame that no EXECUTE may be answered with
+    SHED = 27  # due, and waited for room longer than the scenario lets it: never sent
 
     @property
     def label(self) -> str:
@@ -91,6 +92,7 @@ _CLIENT_OUTCOMES = {
     ErrorKind.NOT_DRAINED: RequestOutcome.INDETERMINATE,
     ErrorKind.NOT_SENT: RequestOutcome.FAILED,
     ErrorKind.UNEXPECTED_ANSWER: RequestOutcome.INDETERMINATE,
+    ErrorKind.SHED: RequestOutcome.FAILED,
 }
 # Sending the same request again can't mend these: they are answered the same each time.
 _HOPELESS = frozenset(

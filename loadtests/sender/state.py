@@ -25,6 +25,9 @@ _CACHE_LINE = 64  # [bytes]
 # A tick is half a millisecond, and a sleep without anything due 2 ms at most: what is so much longer is no tick of ours.
 STALL_US = 10_000
 
+RETRIES_UNBOUNDED = -1
+NEVER_US = 2**62
+
 PLACE_FREE = 0
 PLACE_IN_FLIGHT = 1
 PLACE_WAITING = 2  # for its retry
@@ -92,6 +95,8 @@ class EngineLimit(IntEnum):
     SILENCE_US = 8  # of a link that owes answers, before it is given up
     TICK_US = 9
     STOP_ASKED = 10  # changes to 1 from any thread
+    RETRY_PER_MILLE = 11  # repeated attempts that 1,000 acknowledged operations allow; RETRIES_UNBOUNDED
+    RETRY_CREDIT = 12  # what may be saved of that, in thousandths of an attempt
 
 
 class Total(IntEnum):
@@ -119,6 +124,7 @@ class Total(IntEnum):
     STALLS = 19  # ticks that came more than STALL_US after the one before
     STALLED_US = 20  # their lengths together
     STALL_US_MAX = 21
+    RETRY_CREDIT = 22  # repeated attempts that are allowed now, in thousandths
 
 
 class BlockProgress(IntEnum):
@@ -181,7 +187,8 @@ class WireState(NamedTuple):
     free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     serving: int64[dcs], the data centre that serves the homes of each: itself, but for a failover.
-    is_idempotent: uint8[operations]. planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
+    is_idempotent: uint8[operations]. shed_after_us: int64[operations], how long one may wait for room; NEVER_US: for ever.
+    planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
@@ -204,6 +211,7 @@ class WireState(NamedTuple):
     node_dcs: NDArray[np.int64]
     serving: NDArray[np.int64]
     is_idempotent: NDArray[np.uint8]
+    shed_after_us: NDArray[np.int64]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
     unresolved: NDArray[np.uint8]
@@ -266,6 +274,7 @@ def new_state(
     links[:, LinkField.FREE_COUNT] = sizes.streams
     limits = np.zeros(len(EngineLimit), dtype=np.int64)
     limits[EngineLimit.LINKS_PER_NODE] = sizes.links_per_node
+    limits[EngineLimit.RETRY_PER_MILLE] = RETRIES_UNBOUNDED
     totals = np.zeros(len(Total), dtype=np.int64)
     totals[Total.FREE_PLACES] = sizes.places
     totals[Total.BLOCKED_AT_US] = -1
@@ -289,6 +298,7 @@ def new_state(
         node_dcs=node_dcs.astype(np.int64),
         serving=np.arange(replicas.shape[1], dtype=np.int64),
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
+        shed_after_us=np.full(sizes.operations, NEVER_US, dtype=np.int64),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,
         unresolved=np.zeros(ledger.shape, dtype=np.uint8),

@@ -1,6 +1,7 @@
 """Sending: one pass over what is due, from the block to the links' out buffers.
 
-No operation that is due is ever skipped: without room it stays queued, and the wait is part of its response time.
+No operation that is due is ever skipped: without room it stays queued, and the wait is part of its response time. Where the
+scenario bounds that wait, one that is over it ends as failed (SHED), in its turn and without being sent.
 """
 
 import numpy as np
@@ -47,7 +48,9 @@ def submit_due(
     next_due_us = notice_due(state, rows, progress, now_us)
     while progress[BlockProgress.TAKEN_UP] < progress[BlockProgress.NOTICED]:
         row = rows[progress[BlockProgress.TAKEN_UP]]
-        if not _take_up(state, row, frames, row["due_us"], now_us):
+        if now_us - row["due_us"] > state.shed_after_us[row["operation"]]:
+            _refuse(state, row, ErrorKind.SHED, now_us)
+        elif not _take_up(state, row, frames, row["due_us"], now_us):
             state.totals[Total.BLOCKED_AT_US] = now_us
             break
         progress[BlockProgress.TAKEN_UP] += 1
@@ -89,15 +92,21 @@ def refuse_unsent(state: WireState, rows: NDArray[np.void], progress: NDArray[np
     """The run is over: rows (OPERATION[n]) that fell due and were never sent are failed operations (NOT_SENT)."""
     notice_due(state, rows, progress, now_us)
     for index in range(progress[BlockProgress.TAKEN_UP], progress[BlockProgress.NOTICED]):
-        operation = rows[index]["operation"]
-        state.attempt_errors[operation, ErrorKind.NOT_SENT] += 1
-        state.final_errors[operation, RequestOutcome.FAILED, ErrorKind.NOT_SENT] += 1
-        state.totals[Total.ATTEMPTED] += 1
-        state.totals[Total.FAILED] += 1
-        count_value(state.recording.response[operation], now_us - rows[index]["due_us"])
-        count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
-        count_in_second(state, now_us, operation, CountColumn.FAILED)
+        _refuse(state, rows[index], ErrorKind.NOT_SENT, now_us)
     progress[BlockProgress.TAKEN_UP] = progress[BlockProgress.NOTICED]
+
+
+@borrowing_kernel
+def _refuse(state: WireState, row: np.void, kind: int, now_us: int) -> None:
+    """An operation (OPERATION) that fell due ends without being sent, for the reason `kind` (ErrorKind): it has failed."""
+    operation = row["operation"]
+    state.attempt_errors[operation, kind] += 1
+    state.final_errors[operation, RequestOutcome.FAILED, kind] += 1
+    state.totals[Total.ATTEMPTED] += 1
+    state.totals[Total.FAILED] += 1
+    count_value(state.recording.response[operation], now_us - row["due_us"])
+    count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
+    count_in_second(state, now_us, operation, CountColumn.FAILED)
 
 
 @borrowing_kernel

@@ -40,6 +40,8 @@ def engine_settings(
         in_flight_max=in_flight_max,
         operation_timeout_s=scenario.run.operation_timeout_s,
         attempts_max=scenario.run.attempts_max,
+        retry_share_max=scenario.run.retry_share_max,
+        shed_after_s={str(operation): wait_s for operation, wait_s in scenario.run.shed_after_s.items()},
         drain_s_max=drain_s_max,
         failover=failover,
         levels=frozenset(scenario.topology.consistency.of(operation) for operation in operations_of(scenario)),

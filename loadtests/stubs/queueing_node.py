@@ -130,6 +130,13 @@ def running(servers: int, service_s: float, *, is_exponential: bool = True) -> I
 
 
 @contextlib.contextmanager
+def running_paced(servers: int, service_s: float) -> Iterator[tuple[tuple[str, int], int]]:
+    """The same with constant service times; its address and its process id while the block runs."""
+    with _process(servers, service_s, ["--kind", "constant"]) as started:
+        yield started
+
+
+@contextlib.contextmanager
 def running_tailed(
     servers: int, service_s: float, *, factor: float, seed: int
 ) -> Iterator[tuple[tuple[str, int], int]]:

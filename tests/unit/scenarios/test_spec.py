@@ -84,6 +84,12 @@ def test_a_shipped_scenario_is_sound_and_says_what_it_asks(path: Path) -> None:
             "slo names read_state, which this scenario never sends; it sends ingest_reading, read_usage_month",
         ),
         (("wall_s = 60", "wall_s = 60\nreplay_from_h = 48.0"), "replay_from_h 48 is beyond the end of the span, 27 h"),
+        (
+            ("wall_s = 60", "wall_s = 60\nshed_after_s = { find_due = 1.0 }"),
+            "run.shed_after_s names find_due, which no sender of this scenario sends; they send ingest_reading, read_usage_month",
+        ),
+        (("wall_s = 60", "wall_s = 60\nshed_after_s = { ingest_reading = 0.0 }"), "ingest_reading = 0.0"),
+        (("wall_s = 60", "wall_s = 60\nretry_share_max = 0.0"), "run.retry_share_max = 0.0"),
     ],
 )
 def test_what_is_wrong_is_named(change: tuple[str, str], said: str) -> None:

@@ -176,6 +176,28 @@ def test_a_time_out_is_retried_and_its_late_answer_only_frees_the_stream() -> No
     assert bench.total(Total.OK) == 1
 
 
+def test_repeated_attempts_are_paid_for_by_acknowledged_operations() -> None:
+    bench = new_bench([0, 0, 0, 0, 200_000], attempts=9)
+    bench.state.limits[EngineLimit.RETRY_PER_MILLE] = 500
+    bench.state.limits[EngineLimit.RETRY_CREDIT] = bench.state.totals[Total.RETRY_CREDIT] = 1_000
+    bench.submit(0)
+    first, second, *others = bench.sent()
+    bench.answer(first[0], error(first[1], OVERLOADED), 10)
+    bench.answer(second[0], error(second[1], OVERLOADED), 20)  # there was credit for one
+    assert bench.total(Total.WAITING) == 1 and bench.errors(RequestOutcome.FAILED, ErrorKind.OVERLOADED) == 1
+    saved = []
+    for link, stream, _ in others:
+        bench.answer(link, response(stream), 30)
+        saved.append(bench.total(Total.RETRY_CREDIT))
+    assert saved == [500, 1_000]  # two acknowledged ones earn another
+    bench.submit(200_000)
+    repeated, last = bench.sent()
+    bench.answer(last[0], response(last[1]), 200_010)
+    assert bench.total(Total.RETRY_CREDIT) == 1_000  # no more is saved than that
+    bench.answer(repeated[0], error(repeated[1], OVERLOADED), 200_020)
+    assert bench.total(Total.WAITING) == 1 and bench.total(Total.RETRY_CREDIT) == 0
+
+
 def test_a_link_that_owes_answers_and_says_nothing_is_given_up() -> None:
     bench = new_bench([0, 100], attempts=1)
     bench.state.limits[EngineLimit.TIMEOUT_US] = 3 * TIMEOUT_US

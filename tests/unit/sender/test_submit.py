@@ -154,6 +154,28 @@ def test_what_was_due_and_never_sent_fails_at_the_end() -> None:
     assert np.flatnonzero(bench.state.recording.response[0]).tolist() == [44, 45]
 
 
+def test_what_has_waited_too_long_for_room_fails_in_its_turn_and_is_never_sent() -> None:
+    bench = new_bench([0, 5, 6, 100], in_flight=1)
+    bench.state.shed_after_us[0] = 50
+    bench.submit(40)
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.SHED) == 0  # the second stands in line since 5, for no longer
+    bench.submit(110)
+    assert bench.errors(RequestOutcome.FAILED, ErrorKind.SHED) == 2
+    assert np.flatnonzero(bench.state.recording.response[0]).tolist() == [104, 105]
+    assert not bench.ledger.slots(0, 1, 2)[:, 1:3].any()
+    [(link, stream, label)] = bench.sent()
+    assert label == 1 and bench.total(Total.OFFERED) == 4 and bench.total(Total.ATTEMPTED) == 3
+    bench.answer(link, response(stream), 120)
+    bench.submit(130)
+    assert [label for *_, label in bench.sent()] == [4]  # one that fell due later is not held up by them
+
+
+def test_what_may_wait_for_ever_is_not_shed() -> None:
+    bench = new_bench([0, 5], in_flight=1)
+    bench.submit(10_000_000)
+    assert bench.total(Total.FAILED) == 0 and bench.progress[BlockProgress.TAKEN_UP] == 1
+
+
 def test_offered_counts_in_the_second_of_the_due_time_and_the_rest_when_it_happens() -> None:
     bench = new_bench([900_000, 1_100_000])
     bench.submit(1_200_000)
