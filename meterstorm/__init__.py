@@ -14,6 +14,7 @@ Each function returns what the command writes as results.json, and raises what t
 what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for the rest.
 """
 
+import contextlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -55,22 +56,29 @@ def run(
     shard_count: int = 1,
     fleet: "FleetPlan | None" = None,
     settle_s: float = SETTLE_S,
+    metrics_port: int | None = None,
     progress: "Progress | None" = None,
 ) -> "Results":
-    """Simulate, storm, audit and report into the new folder `out`; see `meterstorm.jobs.run.run`."""
+    """Simulate, storm, audit and report into the new folder `out`; see `meterstorm.jobs.run.run`.
+
+    metrics_port: of loopback, where Prometheus may ask meanwhile (docs/monitoring.md); 0 is one that is free.
+    """
+    from loadtests.metrics.endpoint import listen
     from meterstorm.jobs.run import run as job
 
-    return job(
-        _scenario_of(scenario),
-        Path(out),
-        keep=keep,
-        endpoint=endpoint,
-        shard_count=shard_count,
-        fleet=fleet,
-        settle_s=settle_s,
-        profile_folder=_folder_of(scenario),
-        progress=progress,
-    )
+    with contextlib.nullcontext() if metrics_port is None else listen(metrics_port) as metrics:
+        return job(
+            _scenario_of(scenario),
+            Path(out),
+            keep=keep,
+            endpoint=endpoint,
+            shard_count=shard_count,
+            fleet=fleet,
+            settle_s=settle_s,
+            profile_folder=_folder_of(scenario),
+            metrics=metrics,
+            progress=progress,
+        )
 
 
 def audit(

@@ -396,7 +396,8 @@ def list_in_force(prices: Sequence[PriceList], instant_us: int) -> PriceList:
     """The version in force at an instant [us since the Unix epoch]. Raises Refused before the first is."""
     index = int(in_force(prices, np.array([instant_us], np.int64))[0])
     if index < 0:
-        raise Refused(f"no price list is in force at {instant_us} us: the first is from {prices[0].effective_us} us on")
+        first = f"the first is from {prices[0].effective_us} us on" if len(prices) else "none is published"
+        raise Refused(f"no price list is in force at {instant_us} us: {first}")
     return prices[index]
 
 

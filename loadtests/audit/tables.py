@@ -96,6 +96,7 @@ def audit(
     sent: Mapping[Operation, Sent] | None = None,
     hints_left: Callable[[], int] = lambda: 0,
     is_folded: bool = True,
+    judged: Callable[[AuditReport], None] = lambda _: None,
 ) -> AuditReport:
     """Read every table back through each DC's session and judge every fact.
 
@@ -103,6 +104,7 @@ def audit(
     misses acknowledged facts, or has other values of them, is read again after a wait, until it has them or `settle_s` was
     waited in all: hints and repair are allowed their time. While nodes hold `hints_left` [bytes] for others these are waited
     for besides, as long as their delivery can take. `sent` is what became of the operations that the ledger has no plane for.
+    `judged` is told the report so far, after each DC's copy of a table.
     Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
@@ -126,11 +128,13 @@ def audit(
         for dc, session in sessions.items():
             progress(f"audit: {table.name} as {dc} holds it")
             report.per_dc[dc].add(judge.judge_dc(dc, session, patience))
+            judged(report)
         for dc, coordinated in judge.coordinated().items():
             report.per_dc[dc].coordinated += coordinated
         counts_of_table = judge.totals()
         report.tables[table.name] = counts_of_table
         report.totals.add(counts_of_table)
+        judged(report)
         facts_read += judge.facts_read
         scan_s += judge.scan_s
     for operation, became in (sent or {}).items():
@@ -148,6 +152,7 @@ def audit(
                 report.per_dc[dc].settled_s += settled_s
                 report.tables[table.name] = _worst(report.tables[table.name], of_dc)
             report.totals.add(report.tables[table.name])
+            judged(report)
     return AuditReport(
         totals=report.totals,
         per_dc=report.per_dc,

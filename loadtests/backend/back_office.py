@@ -21,6 +21,7 @@ import numpy as np
 from loadtests.backend.failure_budget import FailureBudget
 from loadtests.backend.home_stores import HomeStores
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
+from loadtests.metrics.instruments import Instruments, OfficeProgress, ShownPrice
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_delivery
@@ -62,9 +63,10 @@ from store.readings.receipts import HOUR_US, CounterReceipts, Receipt, RowReceip
 from store.readings.settlement import dates_of, is_settled
 from store.readings.store import HomeReadings
 from store.readings.summarise import comparison, completeness, project_cohorts, project_completeness
+from store.rejections import Refused
 from store.roles import TableRole
 from store.rows import Readings, month_of, month_of_us
-from store.tariffs import EXPORT, MISSING_WH
+from store.tariffs import EXPORT, MISSING_WH, list_in_force
 
 ROUND_S = 0.5
 METERS_A_ROUND = 8
@@ -101,11 +103,13 @@ def run_back_office(
     over: threading.Event,
     stop: threading.Event,
     is_excused: Callable[[], bool] = lambda: False,
+    told: Instruments | None = None,
 ) -> BackOfficeResult:
     """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
 
     over: the storm is: the last day's exports are collected, the last projections made, and that is all.
     stop: nothing more is done, set after or with `over`. is_excused: a fault of the scenario's own holds nodes down now.
+    told: what came of each round.
     Raises HarnessError when a business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     scenario, estate = experiment.scenario, experiment.estate
@@ -117,9 +121,11 @@ def run_back_office(
             cleanup.callback(bulk.close)
             runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
             stores.append(HomeReadings(runner, bulk, book_of(estate)))
-        office = BackOffice(scenario, estate, HomeStores(estate, stores), ledger)
+        progress = (told or Instruments(scenario)).back_office()
+        office = BackOffice(scenario, estate, HomeStores(estate, stores), ledger, progress)
         pace, patience = scenario.pace, FailureBudget(office.done, is_excused)
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
+        progress.end_round()
         while not over.is_set():
             ahead_s = zero_ns / 1e9 + office.done.rounds * ROUND_S - time.monotonic()
             if ahead_s > 0:
@@ -128,11 +134,12 @@ def run_back_office(
             office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
             with patience:
                 office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
+                progress.end_round()
         is_closed = False
         while not is_closed and not stop.wait(patience.wait_s):
             with patience:
                 office.close(scenario.span_us - 1)
-                is_closed = True
+                is_closed = progress.is_over = True
         return office.done
 
 
@@ -161,8 +168,16 @@ def compile_kernels(estate: EstateModel) -> None:
 class BackOffice:
     """Rounds of work on the stores of the business DCs. Each home's days are delivered, journalled and projected in its own."""
 
-    def __init__(self, scenario: Scenario, estate: EstateModel, homes: HomeStores, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        estate: EstateModel,
+        homes: HomeStores,
+        ledger: Ledger,
+        told: OfficeProgress | None = None,
+    ) -> None:
         self.done = BackOfficeResult()
+        self._told = told or OfficeProgress()
         self._estate, self._ledger, self._homes = estate, ledger, homes
         self._store = homes.first
         self._runner = cast(OnceRunner, homes.first.runner)
@@ -192,6 +207,7 @@ class BackOffice:
             self._has_accounts = True
         for projector in self._projectors:
             projector.heal()
+        self._told.project()
         self._is_whole = True
 
     def work(self, now_us: int) -> None:
@@ -225,8 +241,11 @@ class BackOffice:
     def _deliver(self, deliveries: Iterable[Readings]) -> None:
         for readings in deliveries:
             (dc,) = np.unique(self._estate.home_dc_of(readings.premises)).tolist()
+            self._told.journal()
             self._projectors[dc].deliver([readings])
+            self._told.project()
             self.done.delivered += len(readings.mpxn)
+            self._told.delivered = self.done.delivered
             self._tell(readings)
 
     def close(self, now_us: int) -> None:
@@ -352,6 +371,7 @@ class BackOffice:
         came = ingest(self._store, faulty.delivery, self._known)
         assert len(came.accepted.mpxn) == 0, f"a faulty row was taken: {faulty.reason.text}"
         self.done.faulty += 1
+        self._told.rejected.update(one.reason.text for one in came.rejected)
 
     def _serve(self, home: int, now_us: int) -> None:
         """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
@@ -360,7 +380,7 @@ class BackOffice:
         dc = int(self._estate.home_dc_of(np.array([home]))[0])
         customers, store = self._customers[dc], self._homes.stores[dc]
         desk = Desk(customers=customers, views=store, first_tariff=kind, calendar=self._estate.calendar)
-        desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
+        self._look_at_display(desk, home, instant_us)
         month = self._estate.calendar.month_of(instant_us)
         for fuel in (FUEL_CODES[fuel] for fuel in self._estate.fuels):
             store.usage(home, fuel, month)
@@ -371,6 +391,24 @@ class BackOffice:
         before = month_before(self._estate.calendar.month_of(self._start_us))
         desk.issue_bill(premises=home, month=before, number=1, supplied={}, issued_us=self._start_us)
         self.done.bills += 1
+        self._told.bills = self.done.bills
+        self._told.served += 1
+
+    def _look_at_display(self, desk: Desk, home: int, instant_us: int) -> None:
+        """Ask a home's display, and whether its price is the one that the estate's price lists have for the instant."""
+        in_force = list_in_force(
+            price_lists_of(self._estate), instant_us // self._estate.slot_us * self._estate.slot_us
+        )
+        try:
+            shown = desk.display(home, [FUEL_CODES[fuel] for fuel in self._estate.fuels], instant_us)
+        except Refused:
+            self._told.show(ShownPrice.NONE, in_force.effective_us - self._start_us)
+            raise
+        is_in_force = all(one.price.version == in_force.version for one in shown)
+        self._told.show(
+            ShownPrice.IN_FORCE if is_in_force else ShownPrice.STALE,
+            None if is_in_force else in_force.effective_us - self._start_us,
+        )
 
 
 def has_summaries(scenario: Scenario, estate: EstateModel) -> bool:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from loadtests.backend.command_plan import CommandPlan, Payment
+from loadtests.metrics.instruments import GatewayProgress
 from sim.control.closed_loop import AnswerBatch, CommandBatch, Responder
 from sim.estate.commands import ANSWER_US_MIN
 from store.commands.machine import CommandEvent
 from store.commands.port import CommandId, DeviceAnswer, Due, DueKind, Effect
-from store.commands.store import CommandStore, Drift, RecordedAttempt, Retries
+from store.commands.store import RECONCILER, CommandStore, Drift, RecordedAttempt, Retries
 
 NO_COMMANDS = CommandBatch(
     command_id=np.empty(0, np.int64),
@@ -39,9 +40,15 @@ class StoreControl:
     """
 
     def __init__(
-        self, store: CommandStore, plan: CommandPlan, pay: Callable[[Sequence[Payment]], None] = lambda _: None
+        self,
+        store: CommandStore,
+        plan: CommandPlan,
+        pay: Callable[[Sequence[Payment]], None] = lambda _: None,
+        *,
+        told: GatewayProgress | None = None,
     ) -> None:
-        """pay: is told what commands have paid in, once they have ended as applied."""
+        """pay: is told what commands have paid in, once they have ended as applied. told: how many there are, how they end."""
+        self._told = told or GatewayProgress()
         self._store = store
         self._plan = plan
         self._pay = pay
@@ -100,6 +107,9 @@ class StoreControl:
         if new:
             created = self._store.create([self._plan.request(one) for one in new])
             self._open.update(one.id for one in created if one.end is None)
+            fresh = created[max(self._told.created - self._next, 0) :]  # the others are created again, after a restart
+            self._count("rejected", [one.id for one in fresh if one.end is not None])
+            self._told.created = max(self._told.created, last)
         self._next = max(last, self._next)
         if self._done_us > self._cleared_us:  # not before the creation: a restart creates again from here on
             self._store.clear_due(self._done_us)
@@ -131,6 +141,7 @@ class StoreControl:
                 horizon.setdefault(one.command.id, one.sent_us + ANSWER_US_MIN)
             attempts += pursuit.attempts
             self._open.difference_update(pursuit.ended)
+            self._count("given_up", pursuit.ended)
             for due in pursuit.scheduled:
                 if due.due_us < self._read_us:  # else it is read from the index in its time
                     self._arrivals += 1
@@ -174,8 +185,13 @@ class StoreControl:
         self._open.difference_update(one.id for one in ended)
         self._over.update(one.id for one in ended)
         applied = [one for one in ended if one.step.event is CommandEvent.APPLY]
+        self._count("applied", [one.id for one in applied])
+        self._count("rejected", [one.id for one in ended if one.step.event is not CommandEvent.APPLY])
         self._store.report_states([state for one in applied if (state := self._plan.reported(one)) is not None])
         self._pay([paid for one in applied if (paid := self._plan.payment(one.id, one.step.at_us)) is not None])
+
+    def _count(self, state: str, ended: Sequence[CommandId]) -> None:
+        self._told.end(state, (one for one in ended if one.originator != RECONCILER))
 
 
 class SimulatedMeters:

@@ -22,6 +22,7 @@ from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.failure_budget import FailureBudget
 from loadtests.backend.prepaid_accounts import PrepaidAccounts
 from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
+from loadtests.metrics.instruments import GatewayProgress, Instruments
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
 from scenarios.spec import Scenario, ScenarioError, Topology
@@ -89,17 +90,19 @@ def run_gateway(
     stop: threading.Event,
     is_excused: Callable[[], bool] = lambda: False,
     require_alive: Callable[[str], None] = lambda _: None,
+    told: Instruments | None = None,
 ) -> GatewayResult:
     """Carry the scenario's campaigns out beside a storm; returns when all commands have ended.
 
     zero_ns: the wall start of the replay [monotonic]. log: is told every request. stop: when set, what is open stays open.
     is_excused: a fault of the scenario's own is under way. require_alive: raises StoreError while a fault holds the gateway of
-    a DC dead.
+    a DC dead. told: how far each gateway is.
     After the span nothing is paced: what is still open is pursued to its end, and what has drifted is mended.
     Raises HarnessError when a DC can't be reached, StoreError when the store lets nothing finish for a while.
     """
     result = GatewayResult()
     dcs = experiment.topology.business_dcs
+    told = told or Instruments(experiment.scenario)
     with ThreadPoolExecutor(len(dcs), thread_name_prefix="gateway") as pool:
         serving = [
             pool.submit(
@@ -111,6 +114,7 @@ def run_gateway(
                 stop,
                 is_excused,
                 partial(require_alive, dc.name),
+                told.gateway(dc.name),
             )
             for number, dc in enumerate(dcs)
         ]
@@ -158,13 +162,14 @@ def _serve(
     stop: threading.Event,
     is_excused: Callable[[], bool],
     require_alive: Callable[[], None],
+    told: GatewayProgress,
 ) -> GatewayResult:
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
     with experiment.session() as session:
         runner = _MortalStatements(session, experiment.schema, scenario.topology, log, require_alive)
         tables, accounts = CassandraCommandTables(runner), PrepaidAccounts(HomeCustomers(runner))
-        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts).carry_out(zero_ns)
+        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts, told).carry_out(zero_ns)
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result
 
@@ -199,12 +204,14 @@ class Gateway:
         stop: threading.Event,
         is_excused: Callable[[], bool] = lambda: False,
         accounts: PrepaidAccounts | None = None,
+        told: GatewayProgress | None = None,
     ) -> None:
         """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`.
 
-        accounts: into which top-ups pay that name a sum; None: into none.
+        accounts: into which top-ups pay that name a sum; None: into none. told: how far it is.
         """
         self.done = GatewayResult()
+        self._told = told or GatewayProgress()
         self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
         self._store = CommandStore(
             tables,
@@ -233,6 +240,7 @@ class Gateway:
         # a reconciliation that was begun again knows the drifts of its last beginning alone
         result.drifts = result.mending_states.total() if self.done.setbacks else drifts
         result.setbacks, result.behind_s_max = self.done.setbacks, behind_s
+        self._told.states, self._told.is_over = dict(result.states), not self._stop.is_set()
         return result
 
     def _through(self, work: Callable[[StoreControl], Outcome]) -> Outcome | None:
@@ -249,11 +257,11 @@ class Gateway:
         """A control plane that is as far as the last one was."""
         self._meters.redeliver(self._store.cleared_us() - self._plan.start_us)
         accounts = self._accounts
-        control = StoreControl(self._store, self._plan, *([] if accounts is None else [accounts.pay]))
+        control = StoreControl(self._store, self._plan, *([] if accounts is None else [accounts.pay]), told=self._told)
         step_us, at_us = CATCH_UP_STRIDES_MAX * _stride_us(self._scenario), control.next_us
         while at_us < self._reached_us:
             at_us = min(at_us + step_us, self._reached_us)
-            work_stride(control, self._meters, at_us)
+            self._work_stride(control, at_us)
         if self._is_counting:
             for start in range(0, len(self._devices), CHUNK):
                 control.find_open(self._devices[start : start + CHUNK])
@@ -262,7 +270,11 @@ class Gateway:
     def _work(self, until_us: int) -> None:
         """Work off all before an instant [us]."""
         self._reached_us = max(self._reached_us, until_us)  # of a call that fails, `_start` does the rest
-        self._through(lambda control: work_stride(control, self._meters, until_us))
+        self._through(lambda control: self._work_stride(control, until_us))
+
+    def _work_stride(self, control: StoreControl, until_us: int) -> None:
+        transmitted = work_stride(control, self._meters, until_us)
+        self._told.attempts += transmitted
 
     def _pace(self, zero_ns: int) -> float:
         """Work off the span, each stride when the wall clock reaches its end; returns how far it was behind at most [s]."""
@@ -279,6 +291,9 @@ class Gateway:
             strides = min(strides, CATCH_UP_STRIDES_MAX)
             at_us = min(at_us + strides * stride_us, scenario.span_us)
             self._work(at_us)
+            if not self._stop.is_set():
+                self._told.handle(pace.wall_s_at(at_us))
+        self._told.handle(None)
         return behind_s
 
     def _drain(self) -> None:
@@ -289,6 +304,7 @@ class Gateway:
         stride_us, bound_us = _stride_us(self._scenario), self._next_us() + DRAIN_US_MAX
         while self._is_any_open() and (at_us := self._next_us()) < bound_us and not self._stop.is_set():
             self._work(at_us + stride_us)
+            self._told.handle(None)
 
     def _next_us(self) -> int:
         """Before this instant nothing is known to happen [us]."""
@@ -307,6 +323,7 @@ class Gateway:
         for start in range(0, len(self._devices), CHUNK):
             devices = self._devices[start : start + CHUNK]
             drifts += len(self._through(partial(self._mend, devices)) or [])
+            self._told.handle(None)
         return drifts
 
 

@@ -15,6 +15,7 @@ from cassandra.connection import ConnectionException
 from cassandra.query import BoundStatement
 from numpy.typing import NDArray
 
+from loadtests.metrics.sums import OperationSums
 from loadtests.recording.history import Counts, ErrorCount, HistoryWriter, SecondCounts, counts_of, wall_s_of
 from scenarios.spec import Topology
 from store.cassandra.session import Statements
@@ -41,15 +42,21 @@ class _Requests:
 
 
 class RequestLog:
-    """Requests by operation in order of completion, of any number of sessions and threads."""
+    """Requests by operation in order of completion, of any number of sessions and threads.
 
-    def __init__(self) -> None:
+    told: sums that each request is added to as well, but for the operations of `left_out`, which are measured elsewhere.
+    """
+
+    def __init__(self, told: OperationSums | None = None, left_out: Collection[AnyOperation] = ()) -> None:
+        self._told, self._left_out = told, frozenset(left_out)
         self._requests: dict[AnyOperation, _Requests] = {}
         self._errors: Counter[tuple[AnyOperation, str, str]] = Counter()
         self._lock = threading.Lock()
 
     def record(self, operation: AnyOperation, outcome: str, *, done_ns: int, took_ns: int, error: str = "") -> None:
         """Note one request: its end [monotonic], how long it took, and what became of it."""
+        if self._told is not None and operation not in self._left_out:
+            self._told.add_request(operation.value, outcome, took_ns // 1_000, error)
         with self._lock:
             of_it = self._requests.setdefault(operation, _Requests())
             of_it.done_ns.append(done_ns)
@@ -66,12 +73,13 @@ class RequestLog:
                 for operation, of_it in self._requests.items()
             }
 
-    def write(self, folder: Path, zero_ns: int, left_out: Collection[AnyOperation] = ()) -> None:
+    def write(self, folder: Path, zero_ns: int) -> None:
         """As a part of a history, for `merge_histories`; `zero_ns` is the storm's wall start [monotonic].
 
         A request is due when it is sent: this is a closed loop, so response and service time are the same. What was done
-        before the start is left out, and so are the operations of `left_out`, which are measured elsewhere.
+        before the start is left out, and so are the operations of `left_out`.
         """
+        left_out = self._left_out
         with self._lock:
             columns = {op.value: of_it.columns() for op, of_it in self._requests.items() if op not in left_out}
             errors = [

@@ -34,6 +34,11 @@ class FaultCourse:
     trouble: str | None = None  # a sentence
     is_over: bool = False  # nothing is done about it any more, whether its nodes are back or not
 
+    @property
+    def is_under_way(self) -> bool:
+        """Has it begun, and is it not over?"""
+        return self.begun_s is not None and not self.is_over
+
 
 class FaultInjection:
     """Faults, each in a thread of its own; as a context manager it leaves nothing broken."""
@@ -93,7 +98,7 @@ class FaultInjection:
     @property
     def are_under_way(self) -> bool:
         """Does a fault hold nodes down now, or is one being healed?"""
-        return any(course.begun_s is not None and not course.is_over for course in self.courses)
+        return any(course.is_under_way for course in self.courses)
 
     @property
     def trouble(self) -> tuple[str, ...]:
@@ -138,7 +143,7 @@ class FaultInjection:
         return None
 
     def _has_room(self, course: FaultCourse) -> bool:
-        others = [one for one in self.courses if one.begun_s is not None and not one.is_over]
+        others = [one for one in self.courses if one.is_under_way]
         if self._bears is None or not others:
             return True
         if any(set(course.nodes) & set(one.nodes) for one in others):

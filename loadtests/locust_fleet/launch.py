@@ -19,6 +19,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultInjection
 from loadtests.locust_fleet.record import StormRecord
+from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.live import Recent, cores_of
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import HistoryWriter, NodeSample
@@ -60,6 +61,7 @@ def storm_under_locust(
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
     faults: FaultInjection | None = None,
+    instruments: Instruments | None = None,
 ) -> StormResult:
     """As `loadtests.storm.coordinator.storm`, with the shards on Locust's workers; fills `history/` and `ledger/` of
     the run's `folder`, whose resolved scenario and profile the workers read.
@@ -69,19 +71,21 @@ def storm_under_locust(
         cleanup.callback(secrets.remove)
         command = _command(plan, experiment.endpoint, folder, secrets.path)
         of_locust = _of_locust(folder)
+        told = instruments or Instruments(experiment.scenario)
         nodes = HistoryWriter(of_locust.history / NODES_NAME, ())
         process = None
         try:
             with interrupts.held():  # no Locust is started that is not ended
                 process = _start(command, folder)
-            with BesideStorm(experiment, of_locust, faults) as beside:
-                is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live)
+            with BesideStorm(experiment, of_locust, faults, told) as beside:
+                is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live, told)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
         finally:
             if process is not None:
                 _end(process)
             nodes.close()
             record = StormRecord.read(of_locust.path)
+            _tell(told, record)
             _bring_together(folder, record)
     if record is None or not record.has_ended or record.trouble:
         raise HarnessError(_why(record, folder))
@@ -163,6 +167,7 @@ def _follow(
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     nodes: HistoryWriter,
     live: Callable[[Live], None],
+    told: Instruments,
 ) -> bool:
     """Until Locust has ended; whether Ctrl-C has ended it. Before the start Ctrl-C is passed on: there is nothing to judge."""
     record = _await_start(process, folder)
@@ -172,14 +177,16 @@ def _follow(
     try:
         node_cores: tuple[tuple[str, float], ...] = ()
 
-        def told(samples: Sequence[NodeSample]) -> None:
+        def heard(samples: Sequence[NodeSample]) -> None:
             nonlocal node_cores
             node_cores = cores_of(samples)
 
-        with NodeSampling(sample_nodes, nodes, record.zero_ns, told):
+        with NodeSampling(sample_nodes, nodes, record.zero_ns, heard):
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                live(_live(StormRecord.read(_of_locust(folder).path) or record, node_cores))
+                record = StormRecord.read(_of_locust(folder).path) or record
+                _tell(told, record)
+                live(_live(record, node_cores))
             beside.wait()
     except KeyboardInterrupt:
         beside.stop()
@@ -188,6 +195,17 @@ def _follow(
             process.wait(STOP_S_MAX)
         return True
     return False
+
+
+def _tell(told: Instruments, record: StormRecord | None) -> None:
+    if record is not None and record.totals is not None:
+        told.senders.become(record.totals)
+        told.in_flight, told.queued = _under_way(record), None
+
+
+def _under_way(record: StormRecord) -> int:
+    """Operations that fell due and are not over."""
+    return record.offered - record.ok - record.failed - record.indeterminate
 
 
 def _await_start(process: "subprocess.Popen[bytes]", folder: RunFolder) -> StormRecord | None:
@@ -201,14 +219,13 @@ def _await_start(process: "subprocess.Popen[bytes]", folder: RunFolder) -> Storm
 
 
 def _live(record: StormRecord, node_cores: tuple[tuple[str, float], ...]) -> Live:
-    done = record.ok + record.failed + record.indeterminate
     return Live(
         elapsed_s=(time.monotonic_ns() - (record.zero_ns or 0)) / 1e9,
         offered=record.offered,
         ok=record.ok,
         failed=record.failed,
         indeterminate=record.indeterminate,
-        in_flight=record.offered - done,
+        in_flight=_under_way(record),
         unsent=None,
         recent=Recent(seconds=record.seconds, node_cores=node_cores),
     )

@@ -44,6 +44,7 @@ from loadtests.locust_fleet.record import RunRecord, StormRecord
 from loadtests.locust_fleet.roster import Roster
 from loadtests.locust_fleet.runners import FleetMasterRunner
 from loadtests.locust_fleet.tables import add_second
+from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.live import RecentSeconds
 from loadtests.recording.dated_folder import make_folder
 from loadtests.recording.ledger import Ledger
@@ -95,7 +96,7 @@ class FleetMaster:
             with contextlib.suppress(OSError):  # not empty
                 self.out.rmdir()
             raise
-        self._record = RunRecord(self.out, ledger)
+        self._record = RunRecord(self.out, ledger, Instruments(options.scenario).senders)
         self._boots: dict[str, str] = {}  # of the workers that are welcome
         self._numbers: dict[str, int] = {}  # of the workers that were ever welcome: names of ours for their files
         self._misheard: set[str] = set()
@@ -421,6 +422,7 @@ class FleetMaster:
             failed=failed,
             indeterminate=indeterminate,
             seconds=self._recent.recent().seconds,
+            totals=self._record.sums.seen(),
             trouble=tuple(self._trouble),
             lacks=tuple(self._lacks),
         )

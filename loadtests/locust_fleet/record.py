@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from loadtests.errors import HarnessError
 from loadtests.locust_fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
+from loadtests.metrics.sums import OperationSums, StormTotals
 from loadtests.monitoring.live import ClosedSecond
 from loadtests.recording.history import ErrorCount, HistoryWriter
 from loadtests.recording.ledger import Ledger, strengthen
@@ -22,6 +24,7 @@ from scenarios.texts.outside import read_text, why_refused
 
 STORM_NAME = "storm.json"
 _OUTCOMES = ("failed", "indeterminate")
+_TOTALS = TypeAdapter[StormTotals | None](StormTotals | None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class StormRecord:
     failed: int = 0
     indeterminate: int = 0
     seconds: tuple[ClosedSecond, ...] = ()  # the last ones, oldest first
+    totals: StormTotals | None = None  # None: a record of before they were kept
     trouble: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
@@ -71,7 +75,8 @@ class StormRecord:
             seconds = tuple(ClosedSecond(**second) for second in values.pop("seconds"))
             trouble, lacks = tuple(values.pop("trouble")), tuple(values.pop("lacks"))
             values["down_at_start"] = tuple(values["down_at_start"])
-            return StormRecord(**values, seconds=seconds, trouble=trouble, lacks=lacks)
+            totals = _TOTALS.validate_python(values.pop("totals", None))
+            return StormRecord(**values, seconds=seconds, totals=totals, trouble=trouble, lacks=lacks)
         except (OSError, ValueError) as error:
             raise HarnessError(f"{path} can't be read: {why_refused(error)}") from error
         except (KeyError, TypeError, AttributeError) as error:
@@ -81,9 +86,11 @@ class StormRecord:
 class RunRecord:
     """History and ledger of a run, in the folder `out`. Each source (a shard, a worker's customers) is written by itself."""
 
-    def __init__(self, out: Path, ledger: Ledger) -> None:
+    def __init__(self, out: Path, ledger: Ledger, sums: OperationSums | None = None) -> None:
+        """sums: what is added up of all sources beside their histories."""
         self.out = out
         self.ledger = ledger
+        self.sums = sums or OperationSums()
         self.started_at_s = 0.0  # the storm's wall start [s since the epoch]
         self.totals = np.zeros(4, np.int64)  # offered, ok, failed, indeterminate so far
         self._writers: dict[str, HistoryWriter] = {}
@@ -108,6 +115,7 @@ class RunRecord:
             {name: dense_of(sparse) for name, sparse in second.service.items()},
             dense_of(second.lateness),
         )
+        self.sums.add_second(second)
         for counts in second.counts.values():
             self.totals += (counts.offered, counts.ok, counts.failed, counts.indeterminate)
 
@@ -117,10 +125,12 @@ class RunRecord:
         ended = [error for error in done.report.errors if error.outcome is not None]
         if any(error.operation not in operations or error.outcome not in _OUTCOMES for error in ended):
             raise MessageError(f"errors of operations or outcomes that {source} does not have")
-        self._writer(source, operations).write_errors(
+        errors = [
             ErrorCount(operation=error.operation, outcome=str(error.outcome), kind=error.kind, count=error.count)
             for error in ended
-        )
+        ]
+        self._writer(source, operations).write_errors(errors)
+        self.sums.add_errors(errors)
 
     def add_ledger(self, part: LedgerPart, is_of_shard: NDArray[np.bool_]) -> None:
         """Add a part of a worker's own ledger: of what the two say of a slot the stronger stays.

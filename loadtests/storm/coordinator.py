@@ -18,6 +18,7 @@ from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.faults.injection import FaultInjection
+from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.live import Recent, RecentSeconds
 from loadtests.monitoring.node_sampling import NodeSampling
 from loadtests.recording.history import ErrorCount, HistoryWriter, NodeSample, wall_s_of
@@ -86,20 +87,22 @@ def storm(
     sample_nodes: Callable[[int], Sequence[NodeSample]],
     live: Callable[[Live], None],
     faults: FaultInjection | None = None,
+    instruments: Instruments | None = None,
 ) -> StormResult:
     """Send the scenario's whole trace and write `history/` and `ledger/` of the run's `folder`.
 
     sample_nodes: asked once a second, with that second, for samples of the nodes. live: told a few times a second.
-    faults: made while it goes on, and healed before it returns.
+    faults: made while it goes on, and healed before it returns. instruments: are told what goes on.
     Ctrl-C stops the shards, drains, and returns with `is_interrupted`. Raises HarnessError when a shard can't go on;
     what was recorded until then stays.
     """
-    with _Shards(experiment, folder, shard_count) as shards:
+    told = instruments or Instruments(experiment.scenario)
+    with _Shards(experiment, folder, shard_count, told) as shards:
         try:
             shards.launch()
             if faults is not None:
                 shards.are_befallen_by(faults)
-            with BesideStorm(experiment, folder, faults) as beside:
+            with BesideStorm(experiment, folder, faults, told) as beside:
                 return shards.run(beside, sample_nodes, live)
         finally:
             shards.write_history()
@@ -112,8 +115,9 @@ class _SenderEnded(HarnessError):
 class _Shards:
     """The child processes, one connection each, and the writers of what they report."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, shard_count: int) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, shard_count: int, told: Instruments) -> None:
         self._folder = folder
+        self._told = told
         self._experiment = experiment
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
@@ -286,6 +290,7 @@ class _Shards:
     def _take(self, shard: int, message: object) -> None:
         match message:
             case Second():
+                self._told.senders.add_second(message)
                 self._recent.add(message)
                 self._writers[shard].write_second(
                     message.second,
@@ -296,11 +301,13 @@ class _Shards:
                 )
             case ShardReport():
                 self._done[shard] = message
-                self._writers[shard].write_errors(
+                errors = [
                     ErrorCount(operation=error.operation, outcome=error.outcome, kind=error.kind, count=error.count)
                     for error in message.report.errors
                     if error.outcome is not None  # of whole operations; single attempts that were retried are not
-                )
+                ]
+                self._writers[shard].write_errors(errors)
+                self._told.senders.add_errors(errors)
             case _:
                 raise HarnessError(f"a sender said {message!r}, which nobody asked for")
 
@@ -312,14 +319,16 @@ class _Shards:
 
     def _live(self, elapsed_s: float) -> Live:
         totals = np.sum(self._lives, axis=0)
+        self._told.in_flight = int(totals[LiveField.IN_FLIGHT])
+        self._told.queued = int(totals[LiveField.OFFERED] - totals[LiveField.ATTEMPTED])
         return Live(
             elapsed_s=elapsed_s,
             offered=int(totals[LiveField.OFFERED]),
             ok=int(totals[LiveField.OK]),
             failed=int(totals[LiveField.FAILED]),
             indeterminate=int(totals[LiveField.INDETERMINATE]),
-            in_flight=int(totals[LiveField.IN_FLIGHT]),
-            unsent=int(totals[LiveField.OFFERED] - totals[LiveField.ATTEMPTED]),
+            in_flight=self._told.in_flight,
+            unsent=self._told.queued,
             recent=self._recent.recent(),
         )
 

@@ -1,7 +1,7 @@
 """What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, faults."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +13,10 @@ from loadtests.backend.command_gateway import GatewayResult, run_gateway
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultInjection
+from loadtests.metrics.instruments import Instruments
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.workload.experiment import Experiment
-from scenarios.domain import Operation
 from scenarios.operations import operations_of
 from store.ports import StoreError
 
@@ -26,12 +26,21 @@ STOP_S_MAX = 30.0
 class BesideStorm:
     """The commands' gateway and the back office, each in a thread; nothing of what the scenario does not have.
 
-    folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each.
+    folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each. instruments: are told
+    what goes on.
     """
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, faults: FaultInjection | None = None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        faults: FaultInjection | None = None,
+        instruments: Instruments | None = None,
+    ) -> None:
         scenario = experiment.scenario
         self._faults = faults
+        self._instruments = told = instruments or Instruments(scenario)
+        self._folder = folder
 
         def is_excused() -> bool:
             return faults is not None and faults.are_under_way
@@ -48,6 +57,7 @@ class BesideStorm:
                 stop=bench.stop,
                 is_excused=is_excused,
                 require_alive=require_alive,
+                told=told,
             )
 
         def keep_office(bench: _Bench) -> BackOfficeResult:
@@ -59,18 +69,21 @@ class BesideStorm:
                 over=bench.over,
                 stop=bench.stop,
                 is_excused=is_excused,
+                told=told,
             )
 
         self._gateway = _Beside(
-            "commands' gateway", carry_out if scenario.campaigns else None, folder.history / "gateway"
+            "commands' gateway",
+            carry_out if scenario.campaigns else None,
+            folder.history / "gateway",
+            RequestLog(told.closed_loop()),
         )
         self._office = _Beside(
             "back office",
             keep_office if scenario.run.back_office else None,
             folder.history / "office",
-            left_out=operations_of(
-                scenario
-            ),  # of these the senders' open loop is the measure, and its few dozen are none
+            # of the trace's operations the senders' open loop is the measure, and its few dozen are none
+            RequestLog(told.closed_loop(), left_out=operations_of(scenario)),
         )
         self._has_office, self._estate = scenario.run.back_office, experiment.estate
         self._open = ExitStack()
@@ -91,7 +104,10 @@ class BesideStorm:
 
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""
+        self._instruments.zero_ns = zero_ns
+        self._instruments.ledger = Ledger.open(self._folder.ledger)
         if self._faults is not None:
+            self._instruments.courses = self._faults.courses
             self._faults.start(zero_ns)
         self._gateway.start(zero_ns)
         self._office.start(zero_ns)
@@ -149,10 +165,10 @@ class _Beside(Generic[Outcome]):
         name: str,
         work: Callable[[_Bench], Outcome] | None,
         history: Path,
-        left_out: Collection[Operation] = (),
+        log: RequestLog,
     ) -> None:
-        self._name, self._work, self._history, self._left_out = name, work, history, left_out
-        self._bench = _Bench(zero_ns=0, log=RequestLog(), over=threading.Event(), stop=threading.Event())
+        self._name, self._work, self._history = name, work, history
+        self._bench = _Bench(zero_ns=0, log=log, over=threading.Event(), stop=threading.Event())
         self._thread: threading.Thread | None = None
         self._result: Outcome | None = None
         self._error: Exception | None = None
@@ -166,7 +182,7 @@ class _Beside(Generic[Outcome]):
         self.stop()
         if self._thread is not None:
             self._thread.join()
-            self._bench.log.write(self._history, self._bench.zero_ns, self._left_out)
+            self._bench.log.write(self._history, self._bench.zero_ns)
 
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""

@@ -1,5 +1,6 @@
 """`meterstorm run`: the main job."""
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,16 @@ def run_command(
     ] = None,
     seed: Seed = None,
     settle_s: SettleS = SETTLE_S,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            min=0,
+            max=65_535,
+            metavar="PORT",
+            help="Answer Prometheus on this port of loopback meanwhile; 0: a free one (docs/monitoring.md).",
+        ),
+    ] = None,
     *,
     report: ReportOptions,
     connection: ConnectionOptions,
@@ -73,7 +84,8 @@ def run_command(
     endpoint = connection.endpoint(resolved)
     if listen is not None:
         require_reached(resolved)
-    enter_sites(resolved, endpoint, quiet=report.quiet)
+    metrics = None if metrics_port is None else take_port(metrics_port)
+    enter_sites(resolved, endpoint, quiet=report.quiet, listener=metrics)
     from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run
 
@@ -87,10 +99,18 @@ def run_command(
             fleet=fleet,
             settle_s=settle_s,
             profile_folder=scenario.parent,
+            metrics=metrics,
             progress=progress,
         )
 
     exit_with_report(job, print_results, report, scenario.stem)
+
+
+def take_port(port: int) -> socket.socket:
+    """Listen on a port for scrapers, before anything is started. Raises ScenarioError for one that is taken."""
+    from loadtests.metrics.endpoint import listen
+
+    return listen(port)
 
 
 def fleet_of(

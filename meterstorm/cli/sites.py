@@ -1,5 +1,6 @@
 """Which commands start themselves again in namespaces of their own: those whose scenario has a distance between its sites."""
 
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,16 @@ if TYPE_CHECKING:
     from loadtests.cluster.connect import Endpoint
 
 
-def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None, *, quiet: bool = False) -> None:
+def enter_sites(
+    scenario: Scenario,
+    endpoint: "Endpoint | None" = None,
+    *,
+    quiet: bool = False,
+    listener: socket.socket | None = None,
+) -> None:
     """Start this command again inside where it needs that, and is not there yet; all that needs a network is fetched before.
+
+    listener: a socket of the network outside that the command goes on to listen on.
 
     Raises ScenarioError for the sites of an existing cluster, which are where they are, and HarnessError where the machine
     forbids it.
@@ -28,4 +37,8 @@ def enter_sites(scenario: Scenario, endpoint: "Endpoint | None" = None, *, quiet
     from loadtests.cluster.jars import locked_jars, ready_jars
 
     ready_jars(locked_jars(topology.cassandra_version), lambda said: None if quiet else print(said, file=sys.stderr))
+    if listener is not None:
+        from loadtests.metrics.endpoint import hand_over
+
+        hand_over(listener)
     start_again_inside([sys.executable, *sys.orig_argv[1:]])

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +12,16 @@ from cassandra.cluster import Session
 from loadtests.audit.data_loss.fact_classes import revision_planes
 from loadtests.audit.data_loss.row_counts import sent_of
 from loadtests.audit.rules.back_office_read import check_office
-from loadtests.audit.rules.commands_read import check_command_rules
+from loadtests.audit.rules.commands_read import COMMAND_RULES, check_command_rules
 from loadtests.audit.rules.customers import Checked
 from loadtests.audit.rules.customers_read import check_rules
 from loadtests.audit.rules.prepayment_read import check_prepayment_rules
+from loadtests.audit.tables import AuditReport, FactCounts
 from loadtests.audit.tables import audit as audit_tables
 from loadtests.backend.back_office import has_summaries, summarise
 from loadtests.backend.home_stores import HomeStores
 from loadtests.cluster.hints import hints_left_bytes
+from loadtests.metrics.instruments import AuditProgress
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.refold import fold_days_anew
@@ -29,6 +32,8 @@ from meterstorm.outcomes.run import audit_result
 from reports.results.run import AuditResult, Results
 from sim.estate.lookup import start_us_of
 from store.cassandra import CassandraStore
+
+VERDICTS = tuple(field.name for field in fields(FactCounts))
 
 
 def fold(experiment: Experiment, progress: Progress) -> None:
@@ -63,14 +68,17 @@ def audit(
     is_closed: bool,
     refused_count: int,
     is_history_whole: bool = True,
+    told: AuditProgress | None = None,
 ) -> AuditResult:
     """Audit from every DC and keep the outcome as `audits/NNNN.json`: a later audit never hides an earlier one.
 
     is_complete: see `are_commands_complete`; is_closed: nothing stopped the storm or the back office; refused_count: how many
     faulty deliveries it sent at least. is_history_whole: False of a run that died, which may have sent more than it recorded.
+    told: what is found, as it is found.
     Raises HarnessError, StoreError, and what the driver raises.
     """
     scenario = experiment.scenario
+    told = told or AuditProgress()
     with contextlib.ExitStack() as cleanup:
         sessions = {
             dc.name: cleanup.enter_context(experiment.through(dc.name).session()) for dc in scenario.topology.dcs
@@ -90,6 +98,7 @@ def audit(
             },
             hints_left=partial(hints_left_bytes, RunFolder(run_folder).cluster),
             is_folded=scenario.run.back_office or bool(revision_planes(ledger)),
+            judged=partial(tell_facts, told),
         )
         check_all = partial(check_rules, is_closed=is_closed)
         report.rules.extend(_rules(experiment, ledger, progress, check_all))
@@ -108,6 +117,9 @@ def audit(
                 is_closed=is_closed,
             )
         )
+    for rule in report.rules:
+        told.check(rule.check, rule.faults)
+    told.terminal_twice = told.rule_faults.get(COMMAND_RULES["one_end"], 0)
     folder = RunFolder(run_folder).audits
     folder.mkdir(exist_ok=True)
     number = len(list(folder.glob("*.json"))) + 1
@@ -117,6 +129,12 @@ def audit(
     draft.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
     return result
+
+
+def tell_facts(told: AuditProgress, report: AuditReport) -> None:
+    """Tell the facts that a report has so far by what the audit says of them."""
+    of_dcs = {dc: asdict(counts) for dc, counts in report.per_dc.items()}
+    told.judge(asdict(report.totals), {dc: {name: facts[name] for name in VERDICTS} for dc, facts in of_dcs.items()})
 
 
 def _rules(

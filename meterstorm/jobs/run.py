@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,10 @@ from loadtests.errors import HarnessError
 from loadtests.faults.acts import ForeignNodes
 from loadtests.faults.injection import FaultCourse, FaultInjection
 from loadtests.locust_fleet.launch import FleetPlan, storm_under_locust
+from loadtests.metrics.canary import Canary, create_canary_table
+from loadtests.metrics.collector import RunCollector
+from loadtests.metrics.endpoint import serve
+from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.recording.history import NodeSample
 from loadtests.recording.ledger import Ledger
@@ -57,6 +62,7 @@ from store.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
+PHASES = ("cluster", "schema", "digest", "storm", "revised_days", "audit", "stopping", "report")
 FOLDING = "Computing the views of days that estimates and corrections have touched again from the event log"
 
 
@@ -70,6 +76,7 @@ def run(
     fleet: FleetPlan | None = None,
     settle_s: float = SETTLE_S,
     profile_folder: Path | None = None,
+    metrics: socket.socket | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Simulate, storm, audit and report; `out` becomes the run's folder and must not hold anything.
@@ -77,9 +84,11 @@ def run(
     endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
     fleet: the shards are Locust's workers', instead of `shard_count` of our own.
     settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
-    `estate.profile` is looked for before the working folder. Raises ScenarioError for what the user can mend in the
-    scenario or the arguments, HarnessError or StoreError for the rest; what was recorded stays in `out`. Ctrl-C during the
-    storm ends it early: the run is drained, audited and reported, and its verdict is inconclusive.
+    `estate.profile` is looked for before the working folder. metrics: a socket that listens, of
+    `loadtests.metrics.endpoint.listen`; scrapers are answered on it until the report is written.
+    Raises ScenarioError for what the user can mend in the scenario or the arguments, HarnessError or StoreError for the rest;
+    what was recorded stays in `out`. Ctrl-C during the storm ends it early: the run is drained, audited and reported, and its
+    verdict is inconclusive.
     """
     scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
@@ -92,11 +101,16 @@ def run(
     if fleet is not None and fleet.listen is not None:
         require_reached(scenario)
     require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
-    phases = _Phases(progress or Silent())
+    instruments = Instruments(scenario)
+    phases = _Phases(progress or Silent(), instruments)
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
     started = datetime.now(UTC)
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
+        if metrics is not None:
+            collector = RunCollector(instruments, estate, version=versions("")["meterstorm"], phases=PHASES)
+            address = cleanup.enter_context(serve(metrics, collector))
+            phases.progress.detail(f"metrics for Prometheus: {address}")
         out = cleanup.enter_context(new_folder(out))
         write_resolved(scenario, out)
         write_profile(estate.profile, RunFolder(out).profile)
@@ -114,9 +128,10 @@ def run(
                     )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
-            watch = _Watch(cluster, _faults_of(experiment, cluster))
+            watch = _Watch(cluster, instruments, _faults_of(experiment, cluster))
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
+            canary = contextlib.nullcontext() if metrics is None else _canary_of(experiment, instruments)
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         pid, pid_created_s = this_process()
@@ -134,7 +149,8 @@ def run(
         )
         start.write(out)
         cleanup.callback(start.model_copy(update={"nodes_die_with_it": False, "has_ended": True}).write, out)
-        stormed = _storm(experiment, RunFolder(out), fleet or shard_count, watch, phases)
+        with canary:
+            stormed = _storm(experiment, RunFolder(out), fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
             out,
@@ -158,15 +174,15 @@ def run(
             with phases.phase("revised_days", FOLDING):
                 results, trouble = _fold_or_trouble(results, experiment, phases.progress)
             results.write(out)
-        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data)
+        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data, instruments)
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble], data=data)
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
         if cluster is not None:
-            phases.progress.phase("Stopping the cluster")
+            phases.begin("stopping", "Stopping the cluster")
             cluster.stop()
-    phases.progress.phase("Writing the report")
-    write_report(out)
+        phases.begin("report", "Writing the report")
+        write_report(out)
     return results
 
 
@@ -272,13 +288,17 @@ def _endpoint_in_background(folder: Path) -> Endpoint | None:
 class _Phases:
     """Wall time by phase [s], each told to the user as it begins."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, told: Instruments) -> None:
+        self.progress, self._told = progress, told
         self.seconds: dict[str, float] = {}
+
+    def begin(self, name: str, said: str) -> None:
+        self.progress.phase(said)
+        self._told.phase = name
 
     @contextlib.contextmanager
     def phase(self, name: str, said: str) -> Iterator[None]:
-        self.progress.phase(said)
+        self.begin(name, said)
         started = time.monotonic()
         try:
             yield
@@ -318,6 +338,7 @@ def _storm(
                     sample_nodes=watch.sample,
                     live=lambda live: phases.progress.live(live, scenario.run.wall_s),
                     faults=watch.faults,
+                    instruments=watch.told,
                 )
             Ledger.create(folder.ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
             return storm(
@@ -327,6 +348,7 @@ def _storm(
                 sample_nodes=watch.sample,
                 live=lambda live: phases.progress.live(live, scenario.run.wall_s),
                 faults=watch.faults,
+                instruments=watch.told,
             )
         finally:
             _drop_warming(experiment)
@@ -367,6 +389,7 @@ def _audit_or_trouble(
     phases: "_Phases",
     results: Results,
     data: StoredData,
+    instruments: Instruments,
 ) -> tuple[AuditResult | None, list[str]]:
     """The audit, or the sentence why there is none: the storm's record is worth a report all the same."""
     with phases.phase("audit", "Reading back what was acknowledged, from each data centre"):
@@ -380,6 +403,7 @@ def _audit_or_trouble(
                 is_complete=is_complete,
                 is_closed=_is_closed(results),
                 refused_count=results.back_office.faulty if results.back_office else 0,
+                told=instruments.audit,
             )
             return audit, []
         except (HarnessError, StoreError, *FAILURES) as error:
@@ -395,6 +419,19 @@ def _drop_warming(experiment: Experiment) -> None:
             drop_warming_schema(session, experiment.topology)
     except (HarnessError, StoreError) as error:
         log.warning("the warming keyspace is left behind: %s", error)
+
+
+def _canary_of(experiment: Experiment, instruments: Instruments) -> contextlib.AbstractContextManager[object]:
+    """A canary through every data centre; none where its table can't be made: that must not end the run."""
+    topology = experiment.topology
+    try:
+        with experiment.session() as session:
+            create_canary_table(session, topology)
+    except (HarnessError, *FAILURES) as error:
+        log.warning("no canary: its table can't be made: %s", error)
+        return contextlib.nullcontext()
+    sessions = {dc.name: experiment.through(dc.name).session for dc in topology.dcs}
+    return Canary(topology, sessions, instruments.probes)
 
 
 def _faults_of(experiment: Experiment, cluster: LocalCluster | None) -> FaultInjection | None:
@@ -415,9 +452,9 @@ class _Watch:
     """Samples of local nodes, the faults that befall them, and the word when one has died by itself; nothing of an existing
     cluster's nodes."""
 
-    def __init__(self, cluster: LocalCluster | None, faults: FaultInjection | None = None) -> None:
+    def __init__(self, cluster: LocalCluster | None, told: Instruments, faults: FaultInjection | None = None) -> None:
         self.trouble: list[str] = []
-        self.faults = faults
+        self.told, self.faults = told, faults
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 
@@ -434,4 +471,5 @@ class _Watch:
             except HarnessError as error:
                 cost = why_lost(self._cluster.record.topology, self._cluster.dead_dcs)
                 self.trouble.append(f"In second {second} of the storm: {error}.{f' {cost}.' if cost else ''}")
-        return self._sampler.sample(second)
+        self.told.nodes = self._sampler.sample(second)
+        return self.told.nodes

@@ -10,6 +10,7 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError, last_words
+from loadtests.metrics.instruments import Instruments
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm import coordinator
 from loadtests.workload.experiment import Experiment
@@ -48,7 +49,7 @@ def test_a_sender_that_dies_at_once_is_told_by_its_last_words(
     experiment = Experiment(scenario=SCENARIO, estate=build_estate(SCENARIO), endpoint=endpoint)
     with (
         pytest.raises(HarnessError) as told,
-        coordinator._Shards(experiment, RunFolder(tmp_path), 1) as shards,
+        coordinator._Shards(experiment, RunFolder(tmp_path), 1, Instruments(SCENARIO)) as shards,
     ):
         shards.launch()
         shards._await_ready()

@@ -9,6 +9,7 @@ import pytest
 from loadtests.backend import failure_budget
 from loadtests.backend.command_gateway import Gateway, GatewayResult
 from loadtests.backend.failure_budget import SETBACKS_MAX
+from loadtests.metrics.instruments import GatewayProgress
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from store.memory.commands import MemoryCommandTables
@@ -95,6 +96,25 @@ def test_calls_that_fail_change_nothing_of_what_becomes_of_commands(estate: Esta
     results = [carried_out(estate, seed, 0.03) for seed in range(40)]
     assert sum(one.setbacks for one in results) > 80 and not any(one.illegal for one in results)
     assert {seed: told(one) for seed, one in enumerate(results) if told(one) != told(whole)} == {}
+
+
+def test_a_gateway_tells_how_far_it_is_and_never_more_than_is(estate: EstateModel) -> None:
+    """What it counts while it works is what it reads back; after calls that failed it may lack some."""
+
+    def counted(seed: int, share: float) -> tuple[GatewayProgress, dict[str, int]]:
+        progress = GatewayProgress()
+        states = carried_out(estate, seed, share, told=progress).states
+        assert progress.states == states and progress.is_over and progress.created == states.total()
+        given_up = sum(count for state, count in states.items() if state not in ("APPLIED", "REJECTED"))
+        return progress, {"applied": states["APPLIED"], "rejected": states["REJECTED"], "given_up": given_up}
+
+    progress, held = counted(0, 0.0)
+    assert progress.ended == held and min(held.values()) > 0
+    assert progress.attempts >= carried_out(estate, 0, 0.0).attempts
+    for seed in range(10):
+        progress, held = counted(seed, 0.03)
+        assert all(progress.ended[state] <= count for state, count in held.items()), (progress.ended, held)
+        assert progress.ended.total() > 0.8 * sum(held.values())
 
 
 def test_a_store_that_lets_nothing_finish_ends_the_gateway(estate: EstateModel) -> None:

@@ -1,7 +1,7 @@
 """The audit from every DC: what one DC lacks is lost, it is waited for, and it is read at the scenario's level."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,9 @@ from loadtests.audit.data_loss.row_counts import RowCounts, Sent
 from loadtests.audit.data_loss.table_scan import TablePage
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
 from loadtests.audit.tables import AuditReport, SettleTime, audit
+from loadtests.metrics.instruments import AuditProgress
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
+from meterstorm.jobs.audit import tell_facts
 from scenarios.domain import Operation
 from scenarios.spec import Topology
 from sim.estate.model import EstateModel, build_estate
@@ -86,6 +88,7 @@ def audited(
     sent: dict[Operation, Sent] | None = None,
     topology: Topology = TOPOLOGY,
     is_folded: bool = True,
+    judged: Callable[[AuditReport], None] = lambda _: None,
 ) -> AuditReport:
     return audit(
         {"north": north, "south": south},  # type: ignore[dict-item]
@@ -97,11 +100,31 @@ def audited(
         progress=lambda _: None,
         sent=sent,
         is_folded=is_folded,
+        judged=judged,
     )
 
 
 def without_latest(held: Held) -> Held:
     return held | {"latest_by_home": held["latest_by_home"][1:]}
+
+
+def test_what_is_found_is_told_as_it_is_found(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]
+) -> None:
+    """A DC's lost facts are known as soon as its copy of the table is read, and over all DCs with the table."""
+    held, ledger = whole
+    north, south = Session(without_latest(held)), Session(held)
+    progress, seen = AuditProgress(), list[tuple[int, int]]()
+
+    def judged(report: AuditReport) -> None:
+        tell_facts(progress, report)
+        seen.append((progress.dc_facts["north"]["lost"], progress.facts["lost"]))
+
+    report = audited(estate, ledger, north=north, south=south, judged=judged)
+    assert len(seen) == 3 * len(report.tables) and seen == sorted(seen)
+    assert seen[0] == (0, 0) and (1, 0) in seen and seen[-1] == (1, 1)
+    assert progress.facts["verified"] == report.totals.verified > 0
+    assert progress.dc_facts["south"]["verified"] == report.per_dc["south"].verified
 
 
 @pytest.mark.parametrize("lacking", ["north", "south"])

@@ -1,7 +1,9 @@
 """The back office over the days of a small estate, on dictionaries: what it leaves passes its checks and changes no fact."""
 
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,22 +14,26 @@ from numpy.typing import NDArray
 
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
+from loadtests.backend import back_office
 from loadtests.backend.back_office import BackOffice, BackOfficeResult
 from loadtests.backend.failure_budget import SETBACKS_MAX, FailureBudget
 from loadtests.backend.home_stores import HomeStores
+from loadtests.metrics.instruments import OfficeProgress, ShownPrice
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.deliveries import readings_of, registers_of
+from loadtests.workload.faulty_deliveries import faulty_delivery
 from loadtests.workload.operations import planes_of
 from loadtests.workload.prices import book_of, price_lists_of
-from scenarios.domain import SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
+from scenarios.domain import DAY_US, SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
 from scenarios.spec import Scenario
-from sim.estate.lookup import meter_types_of, schedules_on
+from sim.estate.lookup import meter_types_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel, build_estate
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.ports import LogEvent, StoreError, Values
 from store.readings.store import HomeReadings
 from store.readings.verify import folded_views
+from store.rejections import Refused
 from store.schemas import SCHEMAS
 from store.tariffs import EXPORT
 
@@ -245,6 +251,56 @@ def test_an_office_that_no_round_succeeds_for_can_not_go_on(tmp_path: Path) -> N
     with pytest.raises(StoreError), patience:
         raise StoreError("no answer")
     assert done.setbacks == 2 * SETBACKS_MAX - 1
+
+
+def test_an_office_tells_what_it_does(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    told = OfficeProgress()
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger, told)
+    office.open()
+    for step in range(4):
+        office.work(step * SCENARIO.span_us // 4)
+    assert (told.bills, told.served, told.delivered) == (4, 4, office.done.delivered) and told.delivered > 0
+    assert told.displays == {ShownPrice.IN_FORCE: 4} and told.price_missing_since_us is None
+    assert told.rejected == Counter(faulty_delivery(estate, number).reason.text for number in range(4))
+    assert told.unprojected_since_ns is None
+
+
+def test_a_delivery_that_was_not_projected_is_told_until_it_is(tmp_path: Path) -> None:
+    estate, store, ledger = stormed(tmp_path / "ledger", Unsteady)
+    told = OfficeProgress(clock_ns=lambda: 7)
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger, told)
+    office.open()
+
+    def fails(_: object) -> None:
+        raise StoreError("no answer")
+
+    delivers, office._projectors[0].deliver = office._projectors[0].deliver, fails  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        office.work(SCENARIO.span_us - 1)
+    assert told.unprojected_since_ns == 7
+    office._projectors[0].deliver = delivers  # type: ignore[method-assign]
+    office.work(SCENARIO.span_us - 1)
+    assert told.unprojected_since_ns is None
+
+
+def test_a_display_without_the_price_in_force_is_told_with_since_when(tmp_path: Path) -> None:
+    """Prices that nobody has published, first all, then the second list."""
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    told = OfficeProgress()
+    office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger, told)
+    first = price_lists_of(estate)[0]
+    lists = [first, replace(first, version=2, effective_us=start_us_of(estate) + DAY_US // 2)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(back_office, "price_lists_of", lambda _: lists)
+        with pytest.raises(Refused):
+            office._serve(0, 0)
+        assert told.displays == {ShownPrice.NONE: 1} and told.price_missing_since_us == -start_us_of(estate)
+        office._customers[0].publish(first, start_us_of(estate))
+        office._serve(0, DAY_US // 2 - 1)
+        assert told.displays[ShownPrice.IN_FORCE] == 1 and told.price_missing_since_us is None
+        office._serve(0, DAY_US // 2)
+        assert told.displays[ShownPrice.STALE] == 1 and told.price_missing_since_us == DAY_US // 2
 
 
 def test_what_fails_while_a_fault_of_the_scenario_goes_on_is_no_setback_too_many() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
+from loadtests.metrics.instruments import Instruments
 from meterstorm.jobs.run import _Watch
 from scenarios.domain import CommitLogSync
-from scenarios.spec import Dc, Topology
+from scenarios.spec import Dc, Scenario, Topology
 
 
 class OneDead:
@@ -30,7 +31,15 @@ class OneDead:
 )
 def test_the_loss_of_a_lone_replica_is_explained(rf: int, sync: CommitLogSync, is_explained: bool) -> None:
     topology = Topology(dcs=(Dc(name="north", nodes=3, rf=rf),), commit_log_sync=sync)
-    watch = _Watch(cast(LocalCluster, OneDead(topology)))
+    scenario = Scenario.model_validate(
+        {
+            "title": "a node dies",
+            "estate": {"premises": 1},
+            "topology": topology.model_dump(mode="json"),
+            "run": {"wall_s": 30.0},
+        }
+    )
+    watch = _Watch(cast(LocalCluster, OneDead(topology)), Instruments(scenario))
     assert list(watch.sample(7)) == [] and list(watch.sample(8)) == []
     (told,) = watch.trouble
     assert told.startswith("In second 7 of the storm: node north-1 died (signal SIGKILL).")

@@ -71,6 +71,8 @@ def test_a_version_is_in_force_until_the_next_one_is(instant_us: int, version: i
 def test_before_the_first_version_nothing_is_in_force() -> None:
     with pytest.raises(Refused, match=f"the first is from {SECOND.effective_us} us on"):
         list_in_force((SECOND,), SECOND.effective_us - 1)
+    with pytest.raises(Refused, match="none is published"):
+        list_in_force((), SECOND.effective_us)
 
 
 def test_unknown_tariffs_are_refused() -> None:

@@ -12,6 +12,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import ForeignNodes
 from loadtests.faults.injection import FaultInjection
+from loadtests.metrics.instruments import Instruments
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm import coordinator
 from loadtests.workload.experiment import Experiment
@@ -49,7 +50,7 @@ def test_a_killed_sender_ends_no_storm_if_a_fault_did_it(
     monkeypatch.setattr(coordinator, "start_shard", start)
     experiment = Experiment(scenario=SCENARIO, estate=build_estate(SCENARIO), endpoint=ENDPOINT)
     faults = FaultInjection([], SCENARIO.topology.dcs, ForeignNodes(ENDPOINT))
-    with coordinator._Shards(experiment, RunFolder(tmp_path), 1) as shards:
+    with coordinator._Shards(experiment, RunFolder(tmp_path), 1, Instruments(SCENARIO)) as shards:
         shards.launch()
         shards.are_befallen_by(faults)
         (process,) = shards._processes

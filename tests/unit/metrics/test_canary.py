@@ -1,0 +1,118 @@
+"""The canary against data centres of dictionaries: what can be written and read, and how late the others see it."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cassandra import Unavailable
+
+from loadtests.errors import HarnessError
+from loadtests.metrics import canary
+from loadtests.metrics.canary import Canary
+from loadtests.metrics.instruments import ProbeProgress
+from scenarios.spec import Topology
+
+TOPOLOGY = Topology.model_validate(
+    {
+        "dcs": [{"name": "north", "nodes": 1, "rf": 1}, {"name": "south", "nodes": 1, "rf": 1}],
+        "keyspace": "k",
+        "consistency": {"operations": {"ingest_reading": "EACH_QUORUM"}},
+    }
+)
+
+
+class Statement:
+    def __init__(self, cql: str) -> None:
+        self.is_insert, self.consistency_level = cql.startswith("INSERT"), None
+
+
+class Answer:
+    def __init__(self, row: int | None) -> None:
+        self.row = row
+
+    def one(self) -> int | None:
+        return self.row
+
+
+class DataCentre:
+    """Rows that were written anywhere, seen here `lag_s` later."""
+
+    def __init__(self, rows: dict[int, float], lag_s: float = 0.0) -> None:
+        self.rows, self.lag_s, self.is_down, self.levels = rows, lag_s, False, set[tuple[bool, Any]]()
+
+    def prepare(self, cql: str) -> Statement:
+        return Statement(cql)
+
+    def execute(self, statement: Statement, values: tuple[int], timeout: float) -> Answer:
+        self.levels.add((statement.is_insert, statement.consistency_level))
+        if self.is_down:
+            raise Unavailable("planted")
+        (row,) = values
+        if statement.is_insert:
+            self.rows[row] = time.monotonic()
+        return Answer(row if row in self.rows and time.monotonic() >= self.rows[row] + self.lag_s else None)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Any]:
+        yield self
+
+
+@pytest.fixture
+def dcs(monkeypatch: pytest.MonkeyPatch) -> dict[str, DataCentre]:
+    monkeypatch.setattr(canary, "EVERY_S", 0.05)
+    monkeypatch.setattr(canary, "LOOK_S_MAX", 0.03)
+    rows: dict[int, float] = {}
+    return {"north": DataCentre(rows), "south": DataCentre(rows, lag_s=0.012)}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def sent_by(dcs: dict[str, DataCentre], told: ProbeProgress) -> Canary:
+    return Canary(TOPOLOGY, {name: dc.open for name, dc in dcs.items()}, told)
+
+
+def test_each_dc_is_written_to_and_read_from_and_the_others_are_asked(dcs: dict[str, DataCentre]) -> None:
+    told = ProbeProgress()
+    with sent_by(dcs, told):
+        wait_until(lambda: told.outcomes["south", "read", "ok"] > 2 and len(told.lag_s) == 2)
+    assert told.lag_s["north", "south"] >= 0.012 > 0.010 > told.lag_s["south", "north"]
+    assert {key for key, count in told.outcomes.items() if count} == {
+        (dc, action, "ok") for dc in ("north", "south") for action in ("write", "read")
+    }
+    each_quorum, local_quorum, local_one = 7, 6, 10
+    assert dcs["north"].levels == {(True, each_quorum), (False, local_quorum), (False, local_one)}
+
+
+def test_a_dc_that_is_down_is_counted_and_its_lag_grows(dcs: dict[str, DataCentre]) -> None:
+    told = ProbeProgress()
+    with sent_by(dcs, told):
+        wait_until(lambda: len(told.lag_s) == 2)
+        dcs["south"].is_down = True
+        wait_until(
+            lambda: told.outcomes["south", "write", "failed"] > 2 and told.outcomes["south", "read", "failed"] > 2
+        )
+        wait_until(lambda: ("north", "south") in told.unseen_since_ns)
+        since = told.unseen_since_ns["north", "south"]
+        before = told.outcomes["north", "write", "ok"]
+        wait_until(lambda: told.outcomes["north", "write", "ok"] > before + 2)  # it goes on, and waits for the same row
+        assert told.unseen_since_ns["north", "south"] == since
+        assert not told.outcomes["north", "write", "failed"]
+        dcs["south"].is_down = False
+        wait_until(lambda: ("north", "south") not in told.unseen_since_ns)
+
+
+def test_a_dc_that_can_not_be_reached_is_left_out(dcs: dict[str, DataCentre]) -> None:
+    def refused() -> contextlib.AbstractContextManager[Any]:
+        raise HarnessError("nobody answers")
+
+    told = ProbeProgress()
+    with Canary(TOPOLOGY, {"north": dcs["north"].open, "south": refused}, told):  # type: ignore[dict-item]
+        wait_until(lambda: told.outcomes["north", "write", "ok"] > 1)
+    assert not told.lag_s and {dc for dc, _, _ in told.outcomes} == {"north"}
