@@ -17,7 +17,6 @@ Rules that hold here:
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +63,8 @@ class EngineSettings:
     backoff_ms: float = 50.0
     backoff_ms_max: float = 2_000.0
     retry_share_max: float | None = None  # repeated attempts an acknowledged operation, beyond a first burst; None: any
-    shed_after_s: Mapping[str, float] = MappingProxyType(
-        {}
-    )  # by operation: how long it may wait for room; else for ever
+    # By operation: how long it may wait for room; for ever where nothing is said.
+    shed_after_s: Mapping[str, float] = field(default_factory=dict)
     drain_s_max: float = 60.0
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
