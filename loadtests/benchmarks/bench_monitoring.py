@@ -3,9 +3,9 @@
 Run: uv run pytest loadtests/benchmarks/bench_monitoring.py --benchmark-only --benchmark-json=monitoring.json
 
 `metrics_cost_client`: by how much fewer operations a second of its processor a sender carries while the run's metrics are
-scraped each second, against the same storm that answers nobody: a share, with its 95 % interval. `parent_cost`: how much more of a
-processor the process takes that holds the metrics. Open loop against a stub node that answers in bulk and is no limit; pairs in
-turns. `scrape_ms`: from asking to the whole answer, of one scraper a second; `series`: how many there are.
+scraped each second, against the same storm that answers nobody: a share, with its 95 % interval. `parent_cost`: how much more
+of a processor the process takes that holds the metrics. Open loop against a stub node that answers in bulk and is no limit;
+pairs in turns. `scrape_ms`: from asking to the whole answer, of one scraper a second; `series`: how many there are.
 """
 
 import json
@@ -103,7 +103,9 @@ def stormed(folder: Path, wall_s: float, *, is_scraped: bool) -> WatchedStorm:
         )
         parent_cores = (sum(os.times()[:2]) - spent_s) / (time.monotonic() - started_s)
     ok = sum(one.ok for one in instruments.senders.seen().operations.values())
-    said = {"took_ms": [], "samples": 0} if scraper is None else json.loads(scraper.communicate(timeout=30)[0])
+    said: dict[str, Any] = (
+        {"took_ms": [], "samples": 0} if scraper is None else json.loads(scraper.communicate(timeout=30)[0])
+    )
     return WatchedStorm(
         ops_per_cpu_s=ok / (result.cpu_share * result.wall_s),
         parent_cores=parent_cores,
