@@ -327,6 +327,23 @@ NODE_DISK = ExposedMetric(
     "the nodes' samples",
 )
 
+NODE_DISK_FREE = ExposedMetric(
+    "meterstorm_node_disk_free_bytes",
+    _GAUGE,
+    ("node", "dc"),
+    "bytes",
+    "Room that is left on the disk of a local node's data.",
+    "the file system, when asked",
+)
+NODE_DISK_SIZE = ExposedMetric(
+    "meterstorm_node_disk_size_bytes",
+    _GAUGE,
+    ("node", "dc"),
+    "bytes",
+    "Size of the disk of a local node's data.",
+    "the file system, when asked",
+)
+
 CATALOGUE: tuple[ExposedMetric, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, ExposedMetric)
 )

@@ -1,5 +1,7 @@
 """What the instruments hold, as families of Prometheus metrics; worked out when a scraper asks, in its own thread."""
 
+import contextlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -148,6 +150,14 @@ class RunCollector(Collector):
         yield _family(catalogue.NODE_CPU, [((one.node, one.dc), one.cpu_share) for one in nodes])
         yield _family(catalogue.NODE_MEMORY, [((one.node, one.dc), one.rss_bytes) for one in nodes])
         yield _family(catalogue.NODE_DISK, [((one.node, one.dc), one.disk_bytes) for one in nodes])
+        disks = list(self._disks())
+        yield _family(catalogue.NODE_DISK_FREE, [(node, usage.f_bavail * usage.f_frsize) for node, usage in disks])
+        yield _family(catalogue.NODE_DISK_SIZE, [(node, usage.f_blocks * usage.f_frsize) for node, usage in disks])
+
+    def _disks(self) -> Iterator[tuple[tuple[str, str], os.statvfs_result]]:
+        for node, folder in self._told.data_folders.items():
+            with contextlib.suppress(OSError):  # a node that is being started again
+                yield node, os.statvfs(folder)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

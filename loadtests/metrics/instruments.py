@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from loadtests.faults.injection import FaultCourse
 from loadtests.metrics.sums import OperationSums, edges_with
@@ -139,6 +140,7 @@ class Instruments:
         self.courses: Sequence[FaultCourse] = ()
         self.ledger: Ledger | None = None
         self.nodes: Sequence[NodeSample] = ()
+        self.data_folders: Mapping[tuple[str, str], Path] = {}  # (node, DC) -> of a local node's data
         self.gateways: dict[str, GatewayProgress] = {}
         self.office: OfficeProgress | None = None
         self.audit = AuditProgress()

@@ -455,6 +455,8 @@ class _Watch:
     def __init__(self, cluster: LocalCluster | None, told: Instruments, faults: FaultInjection | None = None) -> None:
         self.trouble: list[str] = []
         self.told, self.faults = told, faults
+        if cluster is not None:
+            told.data_folders = {(node.name, node.dc): node.folder / "data" for node in cluster.nodes}
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 

@@ -1,5 +1,7 @@
 """What a scraper reads: the whole text of a run that has seen a little of everything; nothing where nobody knows it."""
 
+import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -50,6 +52,11 @@ def run_of(clock: Clock | None = None) -> tuple[Instruments, RunCollector]:
     instruments = Instruments(SCENARIO, clock or Clock())
     phases = ("cluster", "storm", "audit")
     return instruments, RunCollector(instruments, build_estate(SCENARIO), version="1.2", phases=phases)
+
+
+def without_disks(text: str) -> str:
+    """Without what this machine's file system says."""
+    return re.sub(r"^(meterstorm_node_disk_(?:free|size)_bytes{.*}) .*$", r"\1 -", text, flags=re.MULTILINE)
 
 
 def text_of(collector: RunCollector) -> str:
@@ -116,6 +123,7 @@ def a_busy_run() -> RunCollector:
             sstable_count=None,
         )
     ]
+    instruments.data_folders = {("north-1", "north"): Path(__file__).parent, ("south-1", "south"): Path("/none/such")}
     gateway = instruments.gateway("north")
     gateway.created, gateway.attempts, gateway.ended = 10, 12, Counter(applied=3, given_up=1)
     gateway.handle(24.0)
@@ -135,18 +143,29 @@ def a_busy_run() -> RunCollector:
 def test_the_text_of_a_busy_run() -> None:
     """Read it whole when it changes: it is what dashboards and alerts are built on."""
     golden = Path(__file__).with_name("busy_run.txt")
-    assert text_of(a_busy_run()) == golden.read_text(encoding="utf-8")
+    assert without_disks(text_of(a_busy_run())) == golden.read_text(encoding="utf-8")
+
+
+def test_disks_are_told_as_the_file_system_has_them() -> None:
+    text, disk = text_of(a_busy_run()), shutil.disk_usage(Path(__file__).parent)
+    assert value(text, "meterstorm_node_disk_size_bytes", node="north-1", dc="north") == disk.total
+    assert value(text, "meterstorm_node_disk_free_bytes", node="north-1", dc="north") == pytest.approx(
+        disk.free, rel=0.1
+    )
+    assert text.count("meterstorm_node_disk_size_bytes{") == 1  # of a folder that is not there none
 
 
 def test_both_formats_are_read_back_the_same() -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(a_busy_run())
     plain = values_of(generate_latest(registry).decode())
+    free = next(key for key in plain if key[0] == "meterstorm_node_disk_free_bytes")
     openmetrics = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in openmetrics_families(generate_openmetrics(registry).decode())
         for sample in family.samples
     }
+    assert plain.pop(free) > 0 < openmetrics.pop(free)  # it changes while we look
     assert plain == openmetrics and len(plain) > 200
 
 
