@@ -78,6 +78,10 @@ class Canary:
                 self._branches[dc] = self._branch(self._opened.enter_context(opened()))
             except (HarnessError, *FAILURES) as error:
                 log.warning("no canary through %s: %s", dc, error)
+        for dc in self._branches:
+            for action in ("write", "read"):
+                for outcome in ("ok", "failed"):
+                    self._told.outcomes[dc, action, outcome] += 0  # so that a rate sees the first one
         for number, dc in enumerate(self._branches):
             thread = threading.Thread(target=self._run, args=(dc, number), name=f"canary-{dc}", daemon=True)
             self._threads.append(thread)

@@ -19,6 +19,7 @@ from loadtests.metrics.sums import BucketedTimes, StormTotals, SummedOperation, 
 from loadtests.recording.ledger import SlotState
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
+from store.rejections import Reason
 
 DEADLINE_US = 9 * 3_600_000_000  # after the midnight that ends its day: suppliers show a day's readings from nine on
 OUTCOMES = ("ok", "failed", "indeterminate")
@@ -189,7 +190,8 @@ class RunCollector(Collector):
         office = self._told.office
         if office is None:
             return
-        yield _family(catalogue.REJECTED, [((reason,), count) for reason, count in office.rejected.copy().items()])
+        reasons = [reason.text for reason in Reason if reason is not Reason.ACCEPTED]
+        yield _family(catalogue.REJECTED, [((reason,), office.rejected[reason]) for reason in reasons])
         yield _family(catalogue.BILLS, [((), office.bills)])
         yield _family(catalogue.CUSTOMERS, [((), office.served)])
         yield _family(catalogue.DISPLAYS_CHECKED, [((price,), office.displays[price]) for price in ShownPrice])

@@ -1,5 +1,6 @@
 """The main job on a real Cassandra, through the library and through the command, and what happens when it goes wrong."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import meterstorm
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
+from loadtests.grafana.build import PAGES
+from loadtests.grafana.panels import PanelNeed
 from reports.results.parts import Verdict
 from reports.results.run import Results, Undone, load_results
 from scenarios.domain import Operation, mpan_of, mprn_of, premises_of_mpxn
@@ -28,7 +32,9 @@ from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenari
 from sim.estate.lookup import prepaid_homes
 from sim.estate.model import build_estate
 from sim.virtual_time.summary import simulate
+from tests.support.prometheus import AskedPrometheus, has_prometheus, prometheus_scraping, require_prometheus
 from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MACHINE, TWO_DCS, prices_of_days
+from tests.support.scraped import Scraper, free_port, wait_until_gone
 
 SMALL = """
 title = "A small day"
@@ -247,10 +253,37 @@ for_s = 1.5
 """
 
 
-def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_path: Path) -> None:
+@dataclasses.dataclass(frozen=True)
+class WatchedRun:
+    """A run of a little of everything, what its metrics said meanwhile, and a Prometheus that has them all."""
+
+    scenario: Scenario
+    results: Results
+    scraper: Scraper
+    prometheus: AskedPrometheus | None
+    span_s: tuple[float, float]  # of the epoch
+
+
+@pytest.fixture(scope="module")
+def watched(two_dc_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRun]:
+    folder, port = tmp_path_factory.mktemp("watched"), free_port()
     topology = TWO_DCS.format(keyspace=f"run_{uuid.uuid4().hex[:12]}")
     scenario = parse_scenario(EVERYTHING + topology + SLOW_MACHINE, "everything")
-    results = meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
+    with contextlib.ExitStack() as running:
+        prometheus = None
+        if has_prometheus():
+            prometheus = running.enter_context(prometheus_scraping(port, folder / "prometheus"))
+        started_s = time.time()
+        with Scraper(port) as scraper:
+            results = meterstorm.run(
+                scenario, folder / "run", endpoint=two_dc_cluster.endpoint("north"), metrics_port=port
+            )
+            wait_until_gone(port)
+        yield WatchedRun(scenario, results, scraper, prometheus, (started_s, time.time()))
+
+
+def test_every_kind_of_message_is_carried_and_audited(watched: WatchedRun) -> None:
+    scenario, results = watched.scenario, watched.results
     assert results.verdict is Verdict.PASS, results.reasons
     sent = set(operations_of(scenario)) | {
         Operation.CREATE_COMMAND,
@@ -281,6 +314,78 @@ def test_every_kind_of_message_is_carried_and_audited(endpoint: Endpoint, tmp_pa
     for came in results.faults:
         assert came.effective_s is not None and came.back_s is not None
     assert results.commands.setbacks > 0  # the gateway died in a call, and went on from what the store held
+
+
+def test_metrics_of_a_run_are_what_its_results_say(watched: WatchedRun) -> None:
+    results, scraper = watched.results, watched.scraper
+    assert len(scraper.looks) > 20 and scraper.failed == [] == scraper.fell()
+    for name, one in results.operations.items():
+        loop = "open" if one.is_open_loop else "closed"
+        told = {
+            outcome: scraper.last("meterstorm_operations_total", operation=name, loop=loop, outcome=outcome)
+            for outcome in ("ok", "failed", "indeterminate")
+        }
+        if one.is_open_loop:
+            assert told == {"ok": one.ok, "failed": one.failed, "indeterminate": one.indeterminate}, name
+            assert scraper.last("meterstorm_operations_offered_total", operation=name, loop=loop) == one.offered
+            assert scraper.last("meterstorm_response_seconds_count", operation=name, loop=loop) == one.ok + one.failed
+        else:  # what was asked before the storm's start is no part of the results
+            assert told["ok"] >= one.ok > 0
+    assert results.audit is not None and results.back_office is not None and results.commands is not None
+    assert scraper.last("meterstorm_audit_facts", verdict="verified") == results.audit.verified
+    assert scraper.last("meterstorm_audit_facts", verdict="lost") == 0
+    for dc, counts in results.audit.per_dc.items():
+        assert scraper.last("meterstorm_audit_dc_facts", dc=dc, verdict="verified") == counts.verified
+    assert sum(scraper.looks[-1][one] for one in scraper.looks[-1] if one[0] == "meterstorm_rule_faults") == 0
+    assert scraper.last("meterstorm_bills_issued_total") == results.back_office.bills > 0
+    states = {
+        state: sum(scraper.last("meterstorm_commands", dc=dc, state=state.lower()) for dc in ("north", "south"))
+        for state in results.commands.states
+    }
+    assert states == results.commands.states
+    assert {scraper.last("meterstorm_commands_oldest_due_seconds", dc=dc) for dc in ("north", "south")} == {0.0}
+
+
+def test_metrics_show_faults_and_what_they_do_while_they_last(watched: WatchedRun) -> None:
+    scraper = watched.scraper
+    for kind, target in (("schema_change", "events_by_home"), ("kill_gateway", "north")):
+        seen = scraper.of("meterstorm_fault_active", kind=kind, target=target)
+        assert 1.0 in seen and seen[0] == 0.0 == seen[-1]
+    assert max(scraper.of("meterstorm_commands_oldest_due_seconds", dc="north")) > 1.0  # while it was dead
+    for pair in (("north", "south"), ("south", "north")):
+        lags = scraper.of("meterstorm_visibility_lag_seconds", from_dc=pair[0], to_dc=pair[1])
+        assert lags and 0 < min(lags) < 5
+    phases = [
+        dict(labels)["phase"]
+        for look in scraper.looks
+        for (name, labels), value in look.items()
+        if name == "meterstorm_run_phase" and value == 1
+    ]
+    assert {"storm", "audit"} <= set(phases) and len(phases) == len(scraper.looks)
+    shares = scraper.of("meterstorm_settlement_completeness_ratio")
+    assert 0 <= min(shares) < 0.5 < max(shares) <= 1
+    assert 0 < scraper.last("meterstorm_readings_estimated_ratio") < 0.2
+    assert 1.0 in scraper.of("meterstorm_settlement_deadline_passed")
+
+
+NOT_HERE = {PanelNeed.NODE_EXPORTER, PanelNeed.LOCAL_NODES}  # the shared cluster is an existing one
+
+
+def test_every_expression_of_the_dashboards_has_an_answer_in_prometheus(watched: WatchedRun) -> None:
+    if watched.prometheus is None:
+        require_prometheus()
+    prometheus = watched.prometheus
+    assert prometheus is not None
+    asked = [
+        (panel.title, query.with_choices(page.at_first(), "4s"))
+        for page in PAGES.values()
+        for panel in page.panels
+        if not NOT_HERE & set(panel.needs)
+        for query in panel.asked
+    ]
+    empty = [(title, expr) for title, expr in asked if not prometheus.values(expr, *watched.span_s)]
+    assert len(asked) > 35 and empty == []
+    assert prometheus.values("meterstorm_nothing", *watched.span_s) == []  # as a name that there is not would be
 
 
 SENDER_KILLED = """
@@ -475,12 +580,19 @@ def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path
     text = small_text("meterstorm").replace("wall_s = 8", "wall_s = 60")
     text = text.replace(', { name = "south", nodes = 1, rf = 1 }', "") + NODE_HELD_UP
     (tmp_path / "small.toml").write_text(text)
-    run = command("run", "small.toml", "--out", "out", cwd=tmp_path)
-    await_line(run, "60 s:", 200)
-    time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
-    run.send_signal(how)
-    run.communicate(timeout=300)
+    port = free_port()
+    run = command("run", "small.toml", "--out", "out", "--metrics-port", str(port), cwd=tmp_path)
+    with Scraper(port) as scraper:
+        await_line(run, "60 s:", 200)
+        time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
+        run.send_signal(how)
+        run.communicate(timeout=300)
     await_none_below(tmp_path)
+    wait_until_gone(port)
+    assert scraper.failed == [] == scraper.fell() and max(scraper.of("meterstorm_fault_active", kind="pause")) == 1
+    assert max(scraper.of("meterstorm_node_cpu_cores", node="north-1", dc="north")) > 0
+    assert scraper.last("meterstorm_node_disk_free_bytes", node="north-1", dc="north") > 2**20
+    assert scraper.last("meterstorm_probes_total", dc="north", action="write", outcome="failed") > 0
     if how is signal.SIGINT:
         assert run.returncode == 4
         results = load_results(tmp_path / "out")

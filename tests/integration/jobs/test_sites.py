@@ -13,6 +13,7 @@ from loadtests.sites.enclosure import obstacle
 from reports.results.parts import Verdict
 from reports.results.run import load_results
 from tests.support.scenario_texts import SLOW_MACHINE
+from tests.support.scraped import Scraper, free_port, wait_until_gone
 
 SITES = """
 title = "Two sites"
@@ -54,7 +55,13 @@ def test_sites_are_parted_in_a_storm_and_hold_the_same_in_the_end(tmp_path: Path
     if (reason := obstacle()) is not None:
         pytest.skip(f"this machine forbids namespaces: {reason}")
     (tmp_path / "sites.toml").write_text(SITES.replace('read_state = "EACH_QUORUM"\n', "") + SLOW_MACHINE)
-    ran = meterstorm("run", str(tmp_path / "sites.toml"), "--out", str(tmp_path / "run"), "--json", "-q")
+    port = free_port()
+    with Scraper(port) as scraper:  # which is outside, in the machine's own network
+        ran = meterstorm(
+            *("run", str(tmp_path / "sites.toml"), "--out", str(tmp_path / "run"), "--json", "-q"),
+            *("--metrics-port", str(port)),
+        )
+    wait_until_gone(port)
     assert ran.returncode == 0, ran.stderr + ran.stdout[-2_000:]
     results = load_results(tmp_path / "run")
     assert results.verdict is Verdict.PASS, results.reasons
@@ -66,6 +73,9 @@ def test_sites_are_parted_in_a_storm_and_hold_the_same_in_the_end(tmp_path: Path
     assert all(link.packets > 0 for link in by_pair.values())
     (fault,) = results.faults
     assert fault.effective_s is not None and fault.back_s is not None
+    assert scraper.failed == [] and {*scraper.of("meterstorm_fault_active", kind="partition")} == {0.0, 1.0}
+    lags_s = scraper.of("meterstorm_visibility_lag_seconds", from_dc="north", to_dc="south")
+    assert 0.025 < min(lags_s) < 2 < max(lags_s)  # one way in peace, and until it is healed while they are parted
     assert results.audit is not None
     assert results.audit.acknowledged == results.audit.verified > 1_000
     assert not any("10.77." in " ".join(one.cmdline()) for one in psutil.process_iter() if one.status() != "zombie")
