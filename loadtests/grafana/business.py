@@ -17,7 +17,7 @@ _MILLIONS = "(sum(meterstorm_meters) / 1e6)"
 HOURS_A_MONTH = 730
 _REFUSED = "sum(rate(meterstorm_readings_rejected_total[$__rate_interval]))"
 _TAKEN = "sum(rate(meterstorm_readings_total[$__rate_interval]))"
-_QUERIES = 'operation=~"read_.*|refresh_ihd", loop="open"'
+_QUERIES = 'operation=~"read_.*|refresh_ihd|customer_.*", loop="open"'
 
 _READINGS = DashboardRow(
     title="Completeness",

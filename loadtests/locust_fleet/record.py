@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from loadtests.errors import HarnessError
 from loadtests.locust_fleet.messages import LEDGER_PART_BYTES, LedgerPart, MessageError, inflated
@@ -77,10 +77,10 @@ class StormRecord:
             values["down_at_start"] = tuple(values["down_at_start"])
             totals = _TOTALS.validate_python(values.pop("totals", None))
             return StormRecord(**values, seconds=seconds, totals=totals, trouble=trouble, lacks=lacks)
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            raise HarnessError(f"{path} can't be read: it is no record of a storm") from error
         except (OSError, ValueError) as error:
             raise HarnessError(f"{path} can't be read: {why_refused(error)}") from error
-        except (KeyError, TypeError, AttributeError) as error:
-            raise HarnessError(f"{path} can't be read: it is no record of a storm") from error
 
 
 class RunRecord:

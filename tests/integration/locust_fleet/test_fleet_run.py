@@ -7,10 +7,12 @@ import pytest
 
 from loadtests.cluster.local import LocalCluster
 from loadtests.locust_fleet.launch import FleetPlan
+from loadtests.metrics.endpoint import listen
 from loadtests.recording.history import read_history
 from meterstorm.jobs.run import run
 from reports.results.parts import Verdict
 from scenarios.spec import parse_scenario
+from tests.support.scraped import Scraper
 
 SCENARIO = """
 title = "A small day with customers"
@@ -51,7 +53,8 @@ def test_a_run_on_two_workers_with_customers_is_audited(two_dc_cluster: LocalClu
     scenario = parse_scenario(SCENARIO.format(keyspace=f"fleet_{uuid.uuid4().hex[:12]}"), "test")
     out = tmp_path / "run"
     plan = FleetPlan(worker_count=2, customer_count=10)
-    results = run(scenario, out, endpoint=two_dc_cluster.endpoint("north"), fleet=plan)
+    with listen(0) as metrics, Scraper(metrics.getsockname()[1]) as scraper:
+        results = run(scenario, out, endpoint=two_dc_cluster.endpoint("north"), fleet=plan, metrics=metrics)
     assert results.verdict is Verdict.PASS, results.reasons
     assert results.audit is not None
     assert results.audit.acknowledged == results.audit.verified > 0
@@ -66,5 +69,12 @@ def test_a_run_on_two_workers_with_customers_is_audited(two_dc_cluster: LocalClu
     for page in pages:
         timed = sum(int(counts.sum()) for _, counts in history.response_counts(f"customer_{page}"))
         assert timed == int(history.counts[f"customer_{page}"]["ok"].sum())
+    assert scraper.failed == [] == scraper.fell()
+    for name, one in results.operations.items():  # of both workers and all customers, each second once
+        told = {
+            outcome: scraper.last("meterstorm_operations_total", operation=name, loop="open", outcome=outcome)
+            for outcome in ("ok", "failed", "indeterminate")
+        }
+        assert told == {"ok": one.ok, "failed": one.failed, "indeterminate": one.indeterminate}, name
     assert (out / "report.html").stat().st_size > 0
     assert not (out / "locust" / "history").exists() and (out / "ledger" / "slots.u8").exists()
