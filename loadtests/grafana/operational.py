@@ -316,7 +316,7 @@ _WAN = DashboardRow(
             says="How old a message is when it comes, by the nodes' own clocks.",
             asked=(
                 PanelQuery(
-                    f'max by (dc, from_dc) (cassandra_message_seconds{{{NODES}, quantile="0.99"}})',
+                    f'max by (dc, from_dc) (cassandra_message_seconds{{{NODES}, percentile="p99"}})',
                     "{{from_dc}} to {{dc}} p99",
                 ),
             ),
