@@ -25,18 +25,18 @@ from scenarios.parts.faults import Fault, FaultKind
 from scenarios.spec import Scenario
 from sim.estate.model import build_estate
 
-SCENARIO = Scenario.model_validate(
-    {
-        "title": 'A "small" day',
-        "estate": {"premises": 20, "fuels": ("electricity",)},
-        "reads": {"gap_share": 0.1},
-        "traffic": {"state_per_premises_day": 1.0},
-        "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}, {"name": "south", "nodes": 1, "rf": 1}]},
-        "run": {"start": "2026-01-15", "days": 1, "wall_s": 50, "seed": 7, "warm_up_s": 1.0},
-        "slo": [{"operation": "read_state", "response_ms_max": 75.0}],
-    }
-)
+CONTENT: dict[str, object] = {
+    "title": 'A "small" day',
+    "estate": {"premises": 20, "fuels": ("electricity",)},
+    "reads": {"gap_share": 0.1},
+    "traffic": {"state_per_premises_day": 1.0},
+    "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}, {"name": "south", "nodes": 1, "rf": 1}]},
+    "run": {"start": "2026-01-15", "days": 1, "wall_s": 50, "seed": 7, "warm_up_s": 1.0},
+    "slo": [{"operation": "read_state", "response_ms_max": 75.0}],
+}
+SCENARIO = Scenario.model_validate(CONTENT)
 S = 1_000_000_000
+HOUR_US = 3_600_000_000
 NOW_NS = 1_000 * S
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -48,10 +48,10 @@ class Clock:
         return self.now_ns
 
 
-def run_of(clock: Clock | None = None) -> tuple[Instruments, RunCollector]:
-    instruments = Instruments(SCENARIO, clock or Clock())
+def run_of(clock: Clock | None = None, scenario: Scenario = SCENARIO) -> tuple[Instruments, RunCollector]:
+    instruments = Instruments(scenario, clock or Clock())
     phases = ("cluster", "storm", "audit")
-    return instruments, RunCollector(instruments, build_estate(SCENARIO), version="1.2", phases=phases)
+    return instruments, RunCollector(instruments, build_estate(scenario), version="1.2", phases=phases)
 
 
 def without_disks(text: str) -> str:
@@ -109,6 +109,7 @@ def a_busy_run() -> RunCollector:
         FaultCourse(kill, ("north-1",), begun_s=5.0, is_over=True),
         FaultCourse(Fault(kind=FaultKind.PAUSE, target="south", at_s=20.0, for_s=10.0), ("south-1",), begun_s=20.0),
         FaultCourse(Fault(kind=FaultKind.KILL, target="north", at_s=40.0, for_s=5.0), ("north-1",)),
+        FaultCourse(Fault(kind=FaultKind.PAUSE, target="south", at_s=45.0, for_s=2.0), ("south-1",)),
     ]
     instruments.nodes = [
         NodeSample(
@@ -285,18 +286,41 @@ def test_commands_are_told_by_state_as_the_gateway_reads_them_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wall_s", "passed"), [(25.0, {0.0}), (50.1, {1.0})], ids=["while meters send", "when nothing comes any more"]
+    ("hour", "is_passed"), [(23.0, False), (32.9, False), (33.1, True)], ids=["on the day", "before nine", "after nine"]
 )
-def test_a_deadline_has_passed_when_nothing_comes_any_more(wall_s: float, passed: set[float]) -> None:
-    instruments, collector = run_of()
+def test_a_day_is_to_be_complete_at_nine_the_next_morning(hour: float, is_passed: bool) -> None:
+    assert SCENARIO.span_us > 34 * HOUR_US  # estimates are waited for
+    assert deadlines(SCENARIO, SCENARIO.pace.wall_s_at(round(hour * HOUR_US))) == {is_passed}
+
+
+@pytest.mark.parametrize(("wall_s", "is_passed"), [(49.9, False), (50.1, True)])
+def test_or_when_nothing_comes_any_more(wall_s: float, is_passed: bool) -> None:
+    scenario = Scenario.model_validate({**CONTENT, "reads": {}})
+    assert scenario.span_us < 30 * HOUR_US
+    assert deadlines(scenario, wall_s) == {is_passed}
+
+
+def deadlines(scenario: Scenario, wall_s: float) -> set[bool]:
+    """Whether the deadlines of all periods have passed, so long after the storm's start."""
+    instruments, collector = run_of(scenario=scenario)
     instruments.zero_ns = NOW_NS - round(wall_s * S)
-    instruments.ledger = Ledger.create(None, planes_of(SCENARIO), 20, 48)
-    told = {
-        labels: count
-        for (name, labels), count in values_of(text_of(collector)).items()
+    instruments.ledger = Ledger.create(None, planes_of(scenario), 20, 48)
+    told = [
+        bool(count)
+        for (name, _), count in values_of(text_of(collector)).items()
         if name == "meterstorm_settlement_deadline_passed"
-    }
-    assert len(told) > 20 and set(told.values()) == passed
+    ]
+    assert len(told) > 40
+    return set(told)
+
+
+def test_a_lag_grows_while_a_row_is_not_seen() -> None:
+    instruments, collector = run_of()
+    instruments.probes.lag_s = {("north", "south"): 0.012, ("south", "north"): 0.013}
+    instruments.probes.unseen_since_ns["north", "south"] = NOW_NS - 3 * S
+    text = text_of(collector)
+    assert value(text, "meterstorm_visibility_lag_seconds", from_dc="north", to_dc="south") == 3
+    assert value(text, "meterstorm_visibility_lag_seconds", from_dc="south", to_dc="north") == 0.013
 
 
 def test_completeness_is_a_share_of_those_who_send() -> None:

@@ -84,8 +84,9 @@ def test_a_period_is_as_complete_as_its_meters_are_known() -> None:
 
 def test_meters_that_send_no_half_hours_are_not_expected() -> None:
     _, estate, ledger = estate_of(half_hourly=0.0)
+    mark(ledger, READING, 1, 0, 1)  # of a home that has just chosen another schedule, say
     periods = SettlementCoverage(estate, ledger).until(estate.slot_us)
-    assert [one.expected for one in periods] == [0] and estimated_share(periods) is None
+    assert [(one.expected, one.known) for one in periods] == [(0, 0)] and estimated_share(periods) is None
 
 
 def test_the_latest_periods_are_told_that_are_over() -> None:
