@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
+import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
@@ -17,7 +18,7 @@ from loadtests.metrics.instruments import GatewayProgress, Instruments, OfficePr
 from loadtests.metrics.ledger_marks import PeriodCoverage, Seldom, SettlementCoverage, estimated_share, slots_by_state
 from loadtests.metrics.sums import BucketedTimes, StormTotals, SummedOperation, added_up
 from loadtests.recording.ledger import SlotState
-from sim.estate.lookup import start_us_of
+from sim.estate.lookup import sends_half_hours, start_us_of
 from sim.estate.model import EstateModel
 from store.rejections import Reason
 
@@ -46,6 +47,8 @@ class RunCollector(Collector):
         self._slots = Seldom(self._count_slots)
         self._periods = Seldom(self._count_periods)
         self._coverage: SettlementCoverage | None = None
+        if estate.meter_count:  # its kernel is compiled now, and not while a storm goes on
+            sends_half_hours(estate, np.zeros(1, np.int64), np.zeros(1, np.int32))
 
     def describe(self) -> Iterable[Family]:
         return []  # registered without being asked: nothing is known yet
@@ -116,7 +119,7 @@ class RunCollector(Collector):
                 catalogue.LEDGER_SLOTS,
                 [
                     ((plane, STATE_NAMES[state]), count)
-                    for plane, counts in self._slots().items()
+                    for plane, counts in (self._slots() or {}).items()
                     for state, count in counts.items()
                 ],
             )
@@ -212,7 +215,7 @@ class RunCollector(Collector):
     def _settlement(self) -> Iterator[Family]:
         if self._told.ledger is None or self._told.storm_s is None:
             return
-        periods = self._periods()
+        periods = self._periods() or []
         keys = [(one.settlement_date, str(one.period)) for one in periods]
         yield _family(
             catalogue.COMPLETENESS,

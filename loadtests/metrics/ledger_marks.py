@@ -1,10 +1,11 @@
 """The ledger counted while it is being marked: whole planes by state, and settlement periods by how complete they are.
 
 Both read a mapping that senders write to, without a lock: a count is of no single instant, but each mark in it was made. They
-are made when somebody asks, and no oftener than that they take a hundredth of one core: of 30 million meters a count takes a
-second, and is then a hundred seconds old at most.
+are made when somebody asks, and no oftener than that they take a hundredth of one core.
 """
 
+import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sim.estate.model import EstateModel
 from store.rows import ESTIMATE_REVISION
 
 COST_SHARE_MAX = 0.01  # of one core, by counting
+WAIT_S_MAX = 0.05  # that a scrape waits for a count
 PERIODS_MAX = 96  # settlement periods that are told at once, the latest: two days of half-hours
 METERS_MAX = 20_000  # of which completeness is counted: a share is right to half a per cent then, 99 times in 100
 _PIECE_BYTES = 1 << 20  # that are looked at in one go: what is made of them stays in a processor's cache
@@ -30,20 +32,42 @@ Found = TypeVar("Found")
 
 
 class Seldom(Generic[Found]):
-    """An answer that is worked out anew when it is asked for, but for no more than COST_SHARE_MAX of the time."""
+    """An answer that is worked out anew when it is asked for, but for no more than COST_SHARE_MAX of the time.
+
+    Who asks waits for it for WAIT_S_MAX: what takes longer is worked out in a thread of its own, and is told from then on; until
+    then it is the answer before, and None before the first. What it raises is raised when it is asked for next.
+    """
 
     def __init__(self, work_out: Callable[[], Found], clock: Callable[[], float] = time.monotonic) -> None:
         self._work_out, self._clock = work_out, clock
         self._held: Found | None = None
-        self._next_s = 0.0
+        self._error: Exception | None = None
+        self._next_s = -math.inf
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
 
-    def __call__(self) -> Found:
-        started_s = self._clock()
-        if self._held is None or started_s >= self._next_s:
-            self._held = self._work_out()
-            ended_s = self._clock()
-            self._next_s = ended_s + (ended_s - started_s) / COST_SHARE_MAX
+    def __call__(self) -> Found | None:
+        with self._lock:
+            if self._thread is None and self._clock() >= self._next_s:
+                self._thread = threading.Thread(target=self._run, name="metrics-count", daemon=True)
+                self._thread.start()
+            if self._thread is not None:
+                self._thread.join(WAIT_S_MAX)
+                if not self._thread.is_alive():
+                    self._thread = None
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
         return self._held
+
+    def _run(self) -> None:
+        started_s = self._clock()
+        try:
+            self._held = self._work_out()
+        except Exception as error:
+            self._error = error
+        ended_s = self._clock()
+        self._next_s = ended_s + (ended_s - started_s) / COST_SHARE_MAX
 
 
 def slots_by_state(ledger: Ledger) -> dict[str, dict[SlotState, int]]:

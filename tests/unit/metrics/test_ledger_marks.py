@@ -1,5 +1,8 @@
 """The ledger counted while it is marked, against a count slot by slot; and how complete settlement periods are."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -135,3 +138,32 @@ def test_a_costly_answer_is_worked_out_seldom() -> None:
     assert seldom() == 1
     now_s += 0.002
     assert seldom() == 2
+
+
+def test_nobody_waits_long_for_an_answer_that_takes_long() -> None:
+    going_on, asked = threading.Event(), 0
+
+    def work_out() -> int:
+        nonlocal asked
+        asked += 1
+        assert going_on.wait(10)
+        return asked
+
+    seldom = Seldom(work_out)
+    started_s = time.monotonic()
+    assert seldom() is None and seldom() is None and asked == 1
+    assert time.monotonic() - started_s < 1
+    going_on.set()
+    deadline = time.monotonic() + 5
+    while seldom() is None:
+        assert time.monotonic() < deadline
+    assert seldom() == 1
+
+
+def test_an_answer_that_fails_is_told_to_who_asked() -> None:
+    def work_out() -> int:
+        raise ValueError("planted")
+
+    seldom = Seldom(work_out)
+    with pytest.raises(ValueError, match="planted"):
+        seldom()
