@@ -262,6 +262,13 @@ class Run(Part):
         le=10,
         description="repeated attempts an acknowledged operation, by sender; none: as attempts_max says",
     )
+    speculate_after_ms: float | None = Field(
+        strict=True,
+        default=None,
+        ge=1,
+        le=600_000,
+        description="a read without an answer is asked of a second replica of its data centre then; none: never",
+    )
     in_flight_max: int = Field(strict=True, default=8_192, ge=1, le=1_000_000)
     shed_after_s: dict[Operation, Annotated[float, Field(strict=True, gt=0, le=3_600)]] = Field(
         default_factory=dict,

@@ -9,6 +9,7 @@ from loadtests.recording.ledger import SlotState, intend_run, mark_run, refuse_r
 from loadtests.sender.outcomes import OUTCOME_BY_KIND, ErrorKind, RequestOutcome
 from loadtests.sender.retries import backoff_us, earn_credit, is_retried
 from loadtests.sender.state import (
+    NO_TWIN,
     PLACE_FREE,
     PLACE_IN_FLIGHT,
     PLACE_WAITING,
@@ -96,6 +97,30 @@ def acknowledge(state: WireState, place: int, now_us: int) -> None:
 
 
 @borrowing_kernel
+def end_request(state: WireState, place: int, link: int, stream: int) -> bool:
+    """One of an attempt's requests has ended: was it the only one? If not, the other is the attempt's now."""
+    row = state.places[place]
+    if row["twin_stream"] == NO_TWIN:
+        return True
+    if row["link"] == link and row["stream"] == stream:
+        row["link"], row["stream"], row["sent_us"] = row["twin_link"], row["twin_stream"], row["twin_sent_us"]
+    row["twin_stream"] = NO_TWIN
+    return False
+
+
+@borrowing_kernel
+def end_unacknowledged(state: WireState, place: int, link: int, stream: int, kind: int, now_us: int) -> None:
+    """A request ended for the reason `kind` (ErrorKind): so does its attempt, unless it has another one out."""
+    if end_request(state, place, link, stream):
+        end_attempt(state, place, kind, now_us)
+        return
+    row = state.places[place]
+    state.attempt_errors[row["operation"], kind] += 1
+    if OUTCOME_BY_KIND[kind] == RequestOutcome.INDETERMINATE:
+        row["may_be_applied"] = 1
+
+
+@borrowing_kernel
 def end_attempt(state: WireState, place: int, kind: int, now_us: int) -> None:
     """An attempt ended without an acknowledgement, for the reason `kind` (ErrorKind): retry it later, or finish it."""
     row = state.places[place]
@@ -143,11 +168,26 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
 
 
 @borrowing_kernel
-def _abandon_stream(state: WireState, link: int, stream: int) -> None:
-    """Give an unanswered request up; its stream stays taken until the answer comes, if it ever does."""
+def abandon_stream(state: WireState, link: int, stream: int) -> None:
+    """Give an unanswered request up; its stream stays taken until the answer comes, if it ever does.
+
+    A link with more than a quarter of its streams given up is lost.
+    """
     state.stream_places[link, stream] = STREAM_ABANDONED
     state.links[link, LinkField.IN_FLIGHT] -= 1
     state.links[link, LinkField.ABANDONED] += 1
+    if state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
+        state.links[link, LinkField.STATUS] = LinkStatus.LOST
+
+
+@borrowing_kernel
+def _abandon_requests(state: WireState, place: int) -> None:
+    """Give up all that an attempt still waits for."""
+    row = state.places[place]
+    abandon_stream(state, row["link"], row["stream"])
+    if row["twin_stream"] != NO_TWIN:
+        abandon_stream(state, row["twin_link"], row["twin_stream"])
+        row["twin_stream"] = NO_TWIN
 
 
 @borrowing_kernel
@@ -163,10 +203,7 @@ def expire(state: WireState, now_us: int) -> None:
         row = state.places[place]
         if row["status"] != PLACE_IN_FLIGHT or row["sent_us"] > oldest_us:
             continue
-        link = row["link"]
-        _abandon_stream(state, link, row["stream"])
-        if state.links[link, LinkField.ABANDONED] > state.stream_places.shape[1] // 4:
-            state.links[link, LinkField.STATUS] = LinkStatus.LOST
+        _abandon_requests(state, place)
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)
 
 
@@ -208,8 +245,12 @@ def lose_link(state: WireState, link: int, now_us: int) -> None:
     """A link is gone: its operations in flight end as indeterminate attempts, its streams and buffers are new again."""
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
-        if row["status"] == PLACE_IN_FLIGHT and row["link"] == link:
-            end_attempt(state, place, ErrorKind.CONNECTION_LOST, now_us)
+        if row["status"] != PLACE_IN_FLIGHT:
+            continue
+        if row["twin_stream"] != NO_TWIN and row["twin_link"] == link:
+            end_unacknowledged(state, place, link, row["twin_stream"], ErrorKind.CONNECTION_LOST, now_us)
+        if row["link"] == link:
+            end_unacknowledged(state, place, link, row["stream"], ErrorKind.CONNECTION_LOST, now_us)
     stream_count = state.stream_places.shape[1]
     for stream in range(stream_count):
         state.stream_places[link, stream] = STREAM_FREE
@@ -227,7 +268,7 @@ def end_all(state: WireState, now_us: int) -> None:
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         row = state.places[place]
         if row["status"] == PLACE_IN_FLIGHT:
-            _abandon_stream(state, row["link"], row["stream"])
+            _abandon_requests(state, place)
             end_attempt(state, place, ErrorKind.NOT_DRAINED, now_us)
         elif row["status"] == PLACE_WAITING:
             state.totals[Total.WAITING] -= 1

@@ -50,6 +50,7 @@ class WireOperation:
     ledger_plane: int | None = None
     last_slot_only: bool = False
     is_idempotent: bool = True
+    is_read: bool = False  # it may be asked of two replicas at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class EngineSettings:
     retry_share_max: float | None = None  # repeated attempts an acknowledged operation, beyond a first burst; None: any
     # By operation: how long it may wait for room; for ever where nothing is said.
     shed_after_s: Mapping[str, float] = field(default_factory=dict)
+    speculate_after_ms: float | None = None  # a read without an answer is asked of a second replica then; None: never
     drain_s_max: float = 60.0
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
@@ -204,6 +206,8 @@ class Engine:
             indeterminate=int(totals[Total.INDETERMINATE]),
             retries=int(totals[Total.RETRIES]),
             blocked=int(totals[Total.BLOCKED]),
+            speculated=int(totals[Total.SPECULATED]),
+            speculation_won=int(totals[Total.SPECULATION_WON]),
             late_answers=int(totals[Total.LATE_ANSWERS]),
             stray_answers=int(totals[Total.STRAY_ANSWERS]),
             reopened=int(totals[Total.REOPENED]),
@@ -254,10 +258,13 @@ def _new_state(
         burst = max(settings.in_flight_max // 10, _RETRY_BURST_MIN)
         state.limits[EngineLimit.RETRY_PER_MILLE] = round(settings.retry_share_max * ATTEMPT_CREDIT)
         state.limits[EngineLimit.RETRY_CREDIT] = state.totals[Total.RETRY_CREDIT] = burst * ATTEMPT_CREDIT
+    if settings.speculate_after_ms is not None:
+        state.limits[EngineLimit.SPECULATE_US] = max(int(settings.speculate_after_ms * 1e3), 1)
     for index, operation in enumerate(operations):
         if operation.name in settings.shed_after_s:
             state.shed_after_us[index] = int(settings.shed_after_s[operation.name] * 1e6)
         state.is_idempotent[index] = operation.is_idempotent
+        state.is_read[index] = operation.is_read
         if operation.ledger_plane is not None:
             assert operation.ledger_plane < ledger.shape[0], f"{operation.name}: the ledger has no such plane"
             state.planes[index] = operation.ledger_plane, operation.last_slot_only

@@ -81,6 +81,8 @@ class EngineReport:
     error_messages: dict[str, str]  # kind -> the first message of a server
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that did not answer when the engine was opened
     homes_moved: tuple[HomesMoved, ...] = ()
+    speculated: int = 0  # reads that were asked of a second replica as well
+    speculation_won: int = 0  # of these, answered by it first
 
     @property
     def network_errors(self) -> int:

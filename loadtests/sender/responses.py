@@ -4,7 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel, copy_bytes
-from loadtests.sender.completion import acknowledge, count_value, end_attempt, release_stream
+from loadtests.sender.completion import (
+    abandon_stream,
+    acknowledge,
+    count_value,
+    end_request,
+    end_unacknowledged,
+    release_stream,
+)
 from loadtests.sender.outcomes import ErrorKind, kind_of_code
 from loadtests.sender.protocol import (
     CONTROL_STREAM,
@@ -202,8 +209,13 @@ def _answer(state: WireState, link: int, stream: int, kind: int, now_us: int) ->
     release_stream(state, link, stream)
     state.links[link, LinkField.IN_FLIGHT] -= 1
     row = state.places[place]
-    count_value(state.recording.service[row["operation"]], now_us - row["sent_us"])
+    is_twin = row["twin_stream"] == stream and row["twin_link"] == link
+    sent_us = row["twin_sent_us"] if is_twin else row["sent_us"]
+    count_value(state.recording.service[row["operation"]], now_us - sent_us)
     if kind == ANSWERED:
+        state.totals[Total.SPECULATION_WON] += is_twin
+        if not end_request(state, place, link, stream):
+            abandon_stream(state, row["link"], row["stream"])
         acknowledge(state, place, now_us)
         return
     reason = kind
@@ -212,7 +224,7 @@ def _answer(state: WireState, link: int, stream: int, kind: int, now_us: int) ->
         reason = _UNEXPECTED_ANSWER
     elif kind == ErrorKind.UNPREPARED:
         state.links[link, LinkField.NEEDS_PREPARE] = 1
-    end_attempt(state, place, reason, now_us)
+    end_unacknowledged(state, place, link, stream, reason, now_us)
 
 
 @borrowing_kernel

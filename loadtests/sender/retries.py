@@ -20,11 +20,11 @@ def is_retried(state: WireState, place: int, kind: int) -> bool:
     may_repeat = state.is_idempotent[row["operation"]] == 1 or row["may_be_applied"] == 0
     has_attempts_left = row["attempt_count"] < state.limits[EngineLimit.ATTEMPTS]
     may_repeat = may_repeat and has_attempts_left and not IS_HOPELESS[kind]
-    return bool(may_repeat and state.limits[EngineLimit.IS_STOPPING] == 0 and _take_credit(state))
+    return bool(may_repeat and state.limits[EngineLimit.IS_STOPPING] == 0 and take_credit(state))
 
 
 @borrowing_kernel
-def _take_credit(state: WireState) -> bool:
+def take_credit(state: WireState) -> bool:
     """Take one repeated attempt out of the budget; False, and nothing is taken, where there is none left."""
     if state.limits[EngineLimit.RETRY_PER_MILLE] == RETRIES_UNBOUNDED:
         return True

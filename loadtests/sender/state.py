@@ -2,7 +2,8 @@
 
 Words: a *link* is one connection to one node. A *place* holds one operation from the moment that it is first sent until
 its outcome is final, its frame included, so that a retry sends the very same bytes. A *stream* is a link's number for
-one unanswered request. There are as many places as operations may be in flight: that is the window.
+one unanswered request. An attempt of a read may have two, to two replicas: the second is its *twin*. There are as many
+places as operations may be in flight: that is the window.
 """
 
 from enum import IntEnum
@@ -27,6 +28,7 @@ STALL_US = 10_000
 
 RETRIES_UNBOUNDED = -1
 NEVER_US = 2**62
+NO_TWIN = -1
 
 PLACE_FREE = 0
 PLACE_IN_FLIGHT = 1
@@ -49,6 +51,9 @@ PLACE = np.dtype(
         ("attempt_count", "u1"),
         ("may_be_applied", "u1"),  # 1 once an attempt was indeterminate
         ("last_kind", "i8"),  # ErrorKind of the attempt before, while waiting
+        ("twin_sent_us", "i8"),  # of the attempt's second request; 0: there was none
+        ("twin_link", "i2"),
+        ("twin_stream", "i2"),  # NO_TWIN: none is out
     ],
     align=True,
 )
@@ -97,6 +102,7 @@ class EngineLimit(IntEnum):
     STOP_ASKED = 10  # changes to 1 from any thread
     RETRY_PER_MILLE = 11  # repeated attempts that 1,000 acknowledged operations allow; RETRIES_UNBOUNDED
     RETRY_CREDIT = 12  # what may be saved of that, in thousandths of an attempt
+    SPECULATE_US = 13  # after which a read that is not answered is asked of a second replica; 0: never
 
 
 class Total(IntEnum):
@@ -125,6 +131,9 @@ class Total(IntEnum):
     STALLED_US = 20  # their lengths together
     STALL_US_MAX = 21
     RETRY_CREDIT = 22  # repeated attempts that are allowed now, in thousandths
+    SPECULATE_AT_US = 23  # when reads that are not answered are looked for next
+    SPECULATED = 24  # second requests of an attempt
+    SPECULATION_WON = 25  # of these, answered as they should be before the first one was
 
 
 class BlockProgress(IntEnum):
@@ -187,7 +196,7 @@ class WireState(NamedTuple):
     free_places: int64[places], a stack.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     serving: int64[dcs], the data centre that serves the homes of each: itself, but for a failover.
-    is_idempotent: uint8[operations]. shed_after_us: int64[operations], how long one may wait for room; NEVER_US: for ever.
+    is_idempotent, is_read: uint8[operations]. shed_after_us: int64[operations], for how long each may wait for room.
     planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
@@ -211,6 +220,7 @@ class WireState(NamedTuple):
     node_dcs: NDArray[np.int64]
     serving: NDArray[np.int64]
     is_idempotent: NDArray[np.uint8]
+    is_read: NDArray[np.uint8]
     shed_after_us: NDArray[np.int64]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
@@ -298,6 +308,7 @@ def new_state(
         node_dcs=node_dcs.astype(np.int64),
         serving=np.arange(replicas.shape[1], dtype=np.int64),
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
+        is_read=np.zeros(sizes.operations, dtype=np.uint8),
         shed_after_us=np.full(sizes.operations, NEVER_US, dtype=np.int64),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from loadtests.kernels import borrowing_kernel, copy_bytes
 from loadtests.sender.completion import count_in_second, count_value, end_attempt, intend_in_ledger
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
+from loadtests.sender.retries import take_credit
 from loadtests.sender.state import (
+    NO_TWIN,
     PLACE_IN_FLIGHT,
     PLACE_WAITING,
     BlockProgress,
@@ -26,6 +28,7 @@ NONE_OPEN = -1  # no node of the data centre can be sent to
 ALL_FULL = -2  # one could, once it has room
 NO_NODE = -1
 FAR_US = 2**62
+SPECULATE_EVERY_US = 1_000  # between two looks for reads that are not answered in time
 
 
 @borrowing_kernel
@@ -41,6 +44,8 @@ def submit_due(
         return FAR_US
     if state.totals[Total.WAITING] > 0:
         _resend(state, now_us)
+    if state.limits[EngineLimit.SPECULATE_US] > 0:
+        _speculate(state, now_us)
     if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
         _submit_closed(state, rows, frames, progress, now_us)
         return FAR_US
@@ -152,18 +157,26 @@ def choose_link(state: WireState, token: int, dc: int, frame_size: int) -> int:
     as load.
     """
     serving = state.serving[dc]
+    best = choose_replica(state, token, serving, frame_size, NO_NODE)
+    if best == NONE_OPEN:
+        best_load = FAR_US
+        for node in range(state.node_dcs.size):
+            if state.node_dcs[node] == serving:
+                best, best_load = _least_loaded(state, node, frame_size, best, best_load)
+    return best
+
+
+@borrowing_kernel
+def choose_replica(state: WireState, token: int, serving: int, frame_size: int, avoided: int) -> int:
+    """The least loaded open link to a replica of `token` in a data centre, but the node `avoided`; else as `choose_link`."""
     entry = int(np.searchsorted(state.ring_ends, token))
     if entry == state.ring_ends.size:
         entry = 0
     best, best_load = NONE_OPEN, FAR_US
     for i in range(state.replicas.shape[2]):
         node = state.replicas[entry, serving, i]
-        if node != NO_NODE:
+        if node != NO_NODE and node != avoided:
             best, best_load = _least_loaded(state, node, frame_size, best, best_load)
-    if best == NONE_OPEN:
-        for node in range(state.node_dcs.size):
-            if state.node_dcs[node] == serving:
-                best, best_load = _least_loaded(state, node, frame_size, best, best_load)
     return best
 
 
@@ -214,7 +227,21 @@ def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_u
 
 @borrowing_kernel
 def _send(state: WireState, place: int, link: int, now_us: int) -> None:
-    """Append a place's frame to a link's out buffer under a free stream id; there must be room for it."""
+    """Send a place's frame on a link as a new attempt; there must be room for it."""
+    stream = _append(state, place, link, now_us)
+    held = state.places[place]
+    held["status"] = PLACE_IN_FLIGHT
+    held["sent_us"] = now_us
+    held["link"] = link
+    held["stream"] = stream
+    held["twin_sent_us"] = 0
+    held["twin_stream"] = NO_TWIN
+    held["attempt_count"] += 1
+
+
+@borrowing_kernel
+def _append(state: WireState, place: int, link: int, now_us: int) -> int:
+    """Append a place's frame to a link's out buffer; returns the stream that it took. There must be room for it."""
     links = state.links
     links[link, LinkField.FREE_COUNT] -= 1
     stream = state.free_streams[link, links[link, LinkField.FREE_COUNT]]
@@ -222,13 +249,7 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     if links[link, LinkField.IN_FLIGHT] + links[link, LinkField.ABANDONED] == 0:
         links[link, LinkField.HEARD_US] = now_us
     links[link, LinkField.IN_FLIGHT] += 1
-    held = state.places[place]
-    held["status"] = PLACE_IN_FLIGHT
-    held["sent_us"] = now_us
-    held["link"] = link
-    held["stream"] = stream
-    held["attempt_count"] += 1
-    size = held["frame_size"]
+    size = state.places[place]["frame_size"]
     out = state.out_bytes[link]
     if links[link, LinkField.OUT_END] + size > out.size:
         _compact(state, link)
@@ -237,6 +258,7 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     out[end + 2] = stream >> 8
     out[end + 3] = stream & 0xFF
     links[link, LinkField.OUT_END] = end + size
+    return int(stream)
 
 
 @borrowing_kernel
@@ -267,3 +289,29 @@ def _resend(state: WireState, now_us: int) -> None:
             end_attempt(state, place, ErrorKind.NO_CONNECTION, now_us)
         else:
             _send(state, place, link, now_us)
+
+
+@borrowing_kernel
+def _speculate(state: WireState, now_us: int) -> None:
+    """Ask a second replica for each read that the first has not answered in time, once an attempt; the first answer counts.
+
+    A repeated attempt's credit is taken for it. What no other replica can be asked for, waits.
+    """
+    if now_us < state.totals[Total.SPECULATE_AT_US]:
+        return
+    state.totals[Total.SPECULATE_AT_US] = now_us + SPECULATE_EVERY_US
+    overdue_us = now_us - state.limits[EngineLimit.SPECULATE_US]
+    for place in range(state.totals[Total.PLACE_HIGH_WATER]):
+        held = state.places[place]
+        if held["status"] != PLACE_IN_FLIGHT or held["sent_us"] > overdue_us or held["twin_sent_us"] != 0:
+            continue
+        if state.is_read[held["operation"]] == 0:
+            continue
+        first_node = state.links[held["link"], LinkField.NODE]
+        link = choose_replica(state, held["token"], state.serving[held["dc"]], held["frame_size"], first_node)
+        if link < 0 or not take_credit(state):
+            continue
+        held["twin_stream"] = _append(state, place, link, now_us)
+        held["twin_link"] = link
+        held["twin_sent_us"] = now_us
+        state.totals[Total.SPECULATED] += 1

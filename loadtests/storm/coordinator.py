@@ -77,6 +77,8 @@ class StormResult:
     killed_senders: int = 0  # by faults of the scenario
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that a sender found down, and went without
     homes_moved: tuple[tuple[int, HomesMoved], ...] = ()  # with the sender, from 1
+    speculated: int | None = None  # reads that were asked of a second replica as well; None: not known
+    speculation_won: int | None = None  # of these, answered by it first
 
 
 def storm(
@@ -213,6 +215,8 @@ class _Shards:
             homes_moved=tuple(
                 (shard + 1, move) for shard, done in sorted(self._done.items()) for move in done.report.homes_moved
             ),
+            speculated=sum(report.speculated for report in reports),
+            speculation_won=sum(report.speculation_won for report in reports),
             commands=beside.commands(),
             office=beside.office(),
             killed_senders=len(self._killed),

@@ -41,6 +41,7 @@ def engine_settings(
         operation_timeout_s=scenario.run.operation_timeout_s,
         attempts_max=scenario.run.attempts_max,
         retry_share_max=scenario.run.retry_share_max,
+        speculate_after_ms=scenario.run.speculate_after_ms,
         shed_after_s={str(operation): wait_s for operation, wait_s in scenario.run.shed_after_s.items()},
         drain_s_max=drain_s_max,
         failover=failover,

@@ -117,6 +117,7 @@ def _engine(
                 name=lane.operation,
                 ledger_plane=ledger.plane_of(lane.plane) if ledger and lane.plane else None,
                 is_idempotent=schema.statement(lane.operation).is_idempotent,
+                is_read=not schema.statement(lane.operation).is_write,
             )
             for lane in lanes_of(plan.experiment.scenario)
         ],

@@ -101,6 +101,12 @@ def print_results(console: Console, results: Results, report: str) -> None:
             console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
             console.print(f"  {example.kind}: {fault_line(example)}", highlight=False, soft_wrap=True)
+    if results.speculation is not None:
+        console.print(
+            f"reads asked of a second replica: {results.speculation.asked:,}, answered by it first: {results.speculation.won:,}",
+            highlight=False,
+            soft_wrap=True,
+        )
     for move in results.homes_moved:
         until = "the storm's end" if move.back_s is None else f"{move.back_s:.1f} s"
         console.print(

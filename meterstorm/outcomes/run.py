@@ -31,6 +31,7 @@ from reports.results.run import (
     ProfileImport,
     Results,
     RuleCheck,
+    SpeculationResult,
     TableAudit,
     Undone,
     WanResult,
@@ -205,6 +206,7 @@ def assemble_results(
             warm_up_s=scenario.run.warm_up_s,
             closed_loop=closed_loop_of(history.operations, scenario),
         ),
+        speculation=_speculation(scenario, stormed),
         homes_moved=tuple(
             HomesMovedResult(sender=sender, **asdict(move)) for sender, move in (stormed.homes_moved if stormed else ())
         ),
@@ -242,6 +244,15 @@ def undone_after(scenario: Scenario, *, is_storm_whole: bool) -> tuple[Undone, .
     """What is left undone when a storm has ended: revised days are folded next."""
     has_revisions = Operation.INGEST_REVISION in operations_of(scenario)
     return (*([] if is_storm_whole else [Undone.STORM]), *([Undone.FOLD] if has_revisions else []))
+
+
+def _speculation(scenario: Scenario, stormed: StormResult | None) -> SpeculationResult | None:
+    """What came of asking second replicas; None where nobody did, or nobody counted."""
+    if scenario.run.speculate_after_ms is None or stormed is None:
+        return None
+    if stormed.speculated is None or stormed.speculation_won is None:
+        return None
+    return SpeculationResult(asked=stormed.speculated, won=stormed.speculation_won)
 
 
 def judge_again(

@@ -284,6 +284,13 @@ class FaultResult(ResultsPart):
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 
+class SpeculationResult(ResultsPart):
+    """Reads that were asked of a second replica, as the first had not answered in time; by all senders, warm-up and all."""
+
+    asked: NonNegativeInt
+    won: NonNegativeInt = Field(description="of these, answered by the second replica first")
+
+
 class HomesMovedResult(ResultsPart):
     """A data centre was lost to one sender, which sent its homes' operations to another: wall time of the storm [s]."""
 
@@ -383,6 +390,7 @@ class Results(MeasuredResults):
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
     faults: tuple[FaultResult, ...] = ()
+    speculation: SpeculationResult | None = Field(default=None, description="None: the scenario asks for none")
     homes_moved: tuple[HomesMovedResult, ...] = Field(default=(), description="by the scenario's failover")
     wan: WanResult | None = Field(default=None, description="of local nodes at emulated sites")
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
