@@ -8,10 +8,12 @@ answers = meterstorm.simulate("regional_outage")
 highest = meterstorm.find_max("smoke", "runs/max", precision=0.1)
 answer = meterstorm.gate("storm.toml", "runs/gate", baseline="origin/main")
 ranking = meterstorm.compare_schemas("smoke", "runs/designs", variants=["zstd", "mine.toml"])
+meterstorm.export_half_hours("runs/mine", "warehouse", from_business=True)
+rows = meterstorm.analyse("settlement", "warehouse")           # a pyarrow.Table
 meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
 
-Each function returns what the command writes as results.json, and raises what the command tells in a sentence: ScenarioError for
-what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for the rest.
+Each function that makes a report returns what the command writes as results.json. All raise what the command tells in a
+sentence: ScenarioError for what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for all else.
 """
 
 import contextlib
@@ -26,6 +28,8 @@ from scenarios.file import resolve_scenario
 from scenarios.spec import Scenario, ScenarioError
 
 if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loads what it needs
+    import pyarrow as pa
+
     from loadtests.cluster.connect import Endpoint
     from loadtests.locust_fleet.launch import FleetPlan
     from meterstorm.display.progress import Progress
@@ -35,6 +39,7 @@ if TYPE_CHECKING:  # drivers and kernels take seconds to load: each function loa
     from reports.results.run import Results
     from reports.results.simulation import SimulationResults
     from reports.results.tournament import TournamentResults
+    from store.analytics.export import Exported
 
 __version__ = version("meterstorm")
 
@@ -92,6 +97,28 @@ def audit(
     from meterstorm.jobs.run import audit_again
 
     return audit_again(Path(run_folder), endpoint=endpoint, settle_s=settle_s, progress=progress)
+
+
+def export_half_hours(
+    run_folder: Place,
+    out: Place,
+    *,
+    dc: str | None = None,
+    from_business: bool = False,
+    progress: "Progress | None" = None,
+) -> "Exported":
+    """What the kept nodes of a run hold into the warehouse `out`; see `meterstorm.jobs.export_half_hours.export_run`."""
+    from meterstorm.display.progress import Silent
+    from meterstorm.jobs.export_half_hours import export_run
+
+    return export_run(Path(run_folder), Path(out), dc, from_business=from_business, progress=progress or Silent())
+
+
+def analyse(job: str, warehouse: Place) -> "pa.Table":
+    """All rows of a job on a warehouse, by DuckDB; see `meterstorm.jobs.analyse.analyse`."""
+    from meterstorm.jobs.analyse import analyse as of_warehouse
+
+    return of_warehouse(job, Path(warehouse))
 
 
 def simulate(
@@ -278,8 +305,10 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "__version__",
+    "analyse",
     "audit",
     "compare_schemas",
+    "export_half_hours",
     "find_max",
     "gate",
     "load_scenario",

@@ -43,6 +43,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/store/test_mending_contract.py",
     "tests/integration/store/test_migrations.py",
     "tests/integration/store/test_reading_contract.py",
+    "tests/integration/store/test_warehouse.py",
     "tests/integration/test_examples.py",
     "tests/regression/test_killed_run.py",
 )

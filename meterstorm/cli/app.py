@@ -14,13 +14,26 @@ from typer.core import TyperGroup
 
 from loadtests import interrupts
 from loadtests.errors import HarnessError
-from meterstorm.cli import audit, cluster, doctor, find_max, gate, matrix, report, run, scenarios, schemas, simulate
+from meterstorm.cli import (
+    analyse,
+    audit,
+    cluster,
+    doctor,
+    find_max,
+    gate,
+    matrix,
+    report,
+    run,
+    scenarios,
+    schemas,
+    simulate,
+)
 from meterstorm.cli.exits import fail
 from scenarios.spec import ScenarioError
 from store.ports import StoreError
 
 # In the order of the help. Drivers and kernels take seconds to load: each command loads what it needs, and --help nothing.
-SUBCOMMANDS = (run, simulate, find_max, matrix, gate, schemas, audit, report, scenarios, cluster, doctor)
+SUBCOMMANDS = (run, simulate, find_max, matrix, gate, schemas, audit, analyse, report, scenarios, cluster, doctor)
 
 
 class _Commands(TyperGroup):

@@ -68,6 +68,13 @@ def _periods_of(settlement_date: date, calendar: Calendar) -> tuple[int, int]:
     return start_us, (calendar.day_start_us(day + 1) - start_us) // calendar.slot_us
 
 
+def periods_of(start_us: NDArray[np.integer], calendar: Calendar) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Settlement date (days since 1970) and period (from 1) of slots: integers[n] [us since the Unix epoch] -> int64[n] twice."""
+    clock = GREAT_BRITAIN if _is_british(calendar) else calendar
+    day = clock.days_of(start_us)
+    return day, (np.asarray(start_us, np.int64) - clock.day_starts_us(day)) // clock.slot_us + 1
+
+
 def _is_british(calendar: Calendar) -> bool:
     """Is it Great Britain's clock that half-hours are settled by? Its arithmetic needs no zone data, and has no last year."""
     return calendar.slots_per_hour == 2 and calendar.zone in (GREAT_BRITAIN.zone, UTC_CALENDAR.zone)

@@ -1,0 +1,36 @@
+"""Jobs on a warehouse by DuckDB: in this process, without a JVM, spilling to a folder of its own where memory is short."""
+
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from store.analytics.jobs import AnalyticsJob
+from store.analytics.warehouse import HOMES, Manifest, WarehouseError, whole_warehouse
+
+
+def run_job(folder: Path, job: AnalyticsJob, *, memory_mib: int | None = None) -> pa.Table:
+    """The rows of a job on the whole warehouse in `folder`, in the job's order. memory_mib: DuckDB's own default where None.
+
+    Raises WarehouseError for a folder that is no whole warehouse, or where the job can't be done on it.
+    """
+    manifest = whole_warehouse(folder)
+    with tempfile.TemporaryDirectory(prefix="meterstorm-duckdb-") as spill, duckdb.connect() as connection:
+        connection.execute("SET temp_directory = ?", [spill])
+        if memory_mib is not None:
+            connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
+        try:
+            _create_views(connection, folder, manifest)
+            return connection.sql(job.sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise WarehouseError(f"{job.name} can't be done on {folder}: {error}") from error
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> None:
+    """The files that the manifest names, and no others that may lie beside them."""
+    files = [str(folder / one.path) for one in manifest.files]
+    if not files:
+        raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")
+    connection.read_parquet(files, hive_partitioning=True).create_view("half_hours")  # the date is its folder's name
+    connection.read_parquet(str(folder / HOMES)).create_view("homes")

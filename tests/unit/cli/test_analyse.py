@@ -1,0 +1,128 @@
+"""`meterstorm analyse`: jobs on a warehouse as a person asks for them, and what is refused before anything is read."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from meterstorm.cli import app as cli
+from scenarios.spec import ScenarioError
+from store.memory import MemoryStore
+from tests.unit.store.analytics.test_warehouse import UPLOADS, exported, store_with
+
+TWO_DCS = """
+title = "small"
+[estate]
+premises = 50
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }DCS]
+[run]
+wall_s = 10
+"""
+ANALYTICS = ', { name = "warehouse", role = "analytics", nodes = 1, rf = 1 }'
+NOBODY = ("--contact-points", "127.0.0.1", "--port", "1")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ["analyse", *arguments])
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("warehouse")
+    store: MemoryStore = store_with(UPLOADS)
+    exported(store, folder)
+    return folder
+
+
+def test_the_first_rows_are_shown_and_all_are_written_where_asked(warehouse: Path, tmp_path: Path) -> None:
+    shown = invoke("run", "load_duration", str(warehouse))
+    rows = list(csv.DictReader(io.StringIO(shown.stdout), delimiter="\t"))
+    assert shown.exit_code == 0 and len(rows) == 20 and rows[0]["wh"] == str(47 * 3)
+    assert "76 rows more: --out FILE or --json has them all" in shown.stderr
+    for name in ("loads.parquet", "loads.csv"):
+        assert invoke("run", "load_duration", str(warehouse), "--out", str(tmp_path / name)).exit_code == 0
+    assert pq.read_table(tmp_path / "loads.parquet").num_rows == 96
+    assert len((tmp_path / "loads.csv").read_text().splitlines()) == 97 and len(list(tmp_path.iterdir())) == 2
+    assert len(json.loads(invoke("run", "load_duration", str(warehouse), "--json").stdout)) == 96
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "peeks", "WAREHOUSE"), "there is no job 'peeks'; there are settlement, profiles"),
+        (("run", "peaks", "WAREHOUSE", "--out", "peaks.xlsx"), "its name must end with .parquet or .csv"),
+        (("run", "peaks", "EMPTY"), "holds no warehouse: there is no warehouse.json in it"),
+        (("verify", "EMPTY"), "holds no warehouse"),
+        (("export", "EMPTY", "--out", "new"), "EMPTY"),
+        (("export", "EMPTY", "--out", "new", "--port", "9000"), ""),
+    ],
+)
+def test_what_can_not_be_done_is_said(
+    arguments: tuple[str, ...], said: str, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    done = invoke(*(str(warehouse) if one == "WAREHOUSE" else one for one in arguments))
+    assert done.exit_code == 2 and said in done.stderr.replace("\n", " ") and done.stderr.startswith("meterstorm: ")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_is_there_is_left(warehouse: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("mine")
+    done = invoke("run", "peaks", str(warehouse), "--out", str(tmp_path / "mine.csv"))
+    assert done.exit_code == 2 and "is there already" in done.stderr and (tmp_path / "mine.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("dcs", "options", "said"),
+    [
+        ("", (), "the topology has no data centre with role 'analytics'"),
+        (
+            ANALYTICS,
+            ("--dc", "north"),
+            "north is a business data centre, .* one of role 'analytics' .warehouse., or add",
+        ),
+        ("", ("--dc", "north"), "north is a business data centre"),
+        (ANALYTICS, ("--dc", "south"), "there is no data centre 'south'; there are north, warehouse"),
+    ],
+)
+def test_a_business_data_centre_is_not_read_by_accident(
+    dcs: str, options: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    from meterstorm.jobs.export_half_hours import chosen_dc
+    from scenarios.spec import parse_scenario
+
+    topology = parse_scenario(TWO_DCS.replace("DCS", dcs), "small").topology
+    with pytest.raises(ScenarioError, match=said):
+        chosen_dc(topology, options[1] if options else None, from_business=False)
+    (tmp_path / "small.toml").write_text(TWO_DCS.replace("DCS", dcs))
+    done = invoke("export", str(tmp_path / "small.toml"), "--out", str(tmp_path / "new"), *NOBODY, *options)
+    assert done.exit_code == 2 and not (tmp_path / "new").exists()
+
+
+def test_the_analytics_one_is_read_where_there_is_one_and_business_where_asked() -> None:
+    from meterstorm.jobs.export_half_hours import chosen_dc
+    from scenarios.spec import parse_scenario
+
+    topology = parse_scenario(TWO_DCS.replace("DCS", ANALYTICS), "small").topology
+    assert chosen_dc(topology, None, from_business=False) == "warehouse"
+    assert chosen_dc(topology, None, from_business=True) == chosen_dc(topology, "north", from_business=True) == "north"
+
+
+def test_estates_are_told_apart_by_what_their_readings_depend_on() -> None:
+    from meterstorm.jobs.export_half_hours import homes_of, identity_of
+    from scenarios.spec import parse_scenario
+    from sim.estate.model import build_estate
+
+    small = parse_scenario(TWO_DCS.replace("DCS", ""), "small")
+    other = parse_scenario(TWO_DCS.replace("DCS", "").replace("50", "51"), "small")
+    slower = parse_scenario(TWO_DCS.replace("DCS", ANALYTICS).replace("wall_s = 10", "wall_s = 20"), "small")
+    assert identity_of(small) == identity_of(slower) != identity_of(other)
+    estate = build_estate(small)
+    [batch] = homes_of(estate)
+    assert batch.num_rows == 50 and set(batch.column("region").to_pylist()) <= set(estate.regions)

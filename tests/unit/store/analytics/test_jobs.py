@@ -1,0 +1,153 @@
+"""Jobs by DuckDB, against the same answers worked out in Python from the log, and against the store's own settlement."""
+
+import datetime as dt
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from store.analytics.duck import run_job
+from store.analytics.export import export
+from store.analytics.jobs import JOBS, LOAD_DURATION, PEAKS, PROFILES, SETTLEMENT
+from store.analytics.warehouse import HOMES, WarehouseError
+from store.memory import MemoryStore
+from store.readings.fold import DAY_COLUMNS
+from store.readings.settlement import period_totals, settle
+from store.roles import TableRole
+from store.schemas import SCHEMAS
+from store.tariffs import ELECTRICITY, GAS
+from tests.support.store_deliveries import HOMES as HOME_COUNT
+from tests.support.store_deliveries import START_US, Delivery, known_half_hours, send
+from tests.unit.store.analytics.test_warehouse import BOOK, MONTHS, exported, homes_of
+
+SCHEMA = SCHEMAS["home_months"]
+SENT = [
+    *(
+        Delivery(
+            home=home,
+            fuel=fuel,
+            slot=48 * day,
+            values_wh=tuple((home * 37 + fuel * 11 + day * 5 + at) % 97 for at in range(48)),
+        )
+        for home in range(HOME_COUNT)
+        for fuel in (ELECTRICITY, GAS)
+        for day in (0, 1)
+    ),
+    Delivery(home=1, fuel=ELECTRICITY, slot=96, values_wh=(4,), revision=-1, is_sent=False),
+    Delivery(home=2, fuel=ELECTRICITY, slot=60, values_wh=(0,), revision=2, is_sent=False),
+]
+
+
+@pytest.fixture(scope="module")
+def store() -> MemoryStore:
+    filled = MemoryStore(SCHEMA, BOOK)
+    for one in SENT:
+        send(filled, one)
+    return filled
+
+
+@pytest.fixture(scope="module")
+def warehouse(store: MemoryStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("warehouse")
+    exported(store, folder)
+    return folder
+
+
+def facts_of(store: MemoryStore) -> dict[tuple[int, int, int], int]:
+    """(home, fuel, half-hour since START_US) -> Wh."""
+    return {
+        (home, fuel, (start_us - START_US) // 1_800_000_000): wh
+        for home in range(HOME_COUNT)
+        for (fuel, start_us), wh in known_half_hours(
+            [event for month in MONTHS for event in store.events(home, month)]
+        ).items()
+    }
+
+
+def lowest_with(share: float, values: list[int]) -> int:
+    """The lowest value that at least this share of the values does not exceed."""
+    return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
+
+
+def test_settlement_is_what_the_stores_own_is(store: MemoryStore, warehouse: Path) -> None:
+    rows = run_job(warehouse, SETTLEMENT).to_pylist()
+    table = SCHEMA.table(TableRole.EVENT_LOG)
+    assert {row["fuel"] for row in rows} == {ELECTRICITY}
+    for day in (dt.date(2026, 1, 31), dt.date(2026, 2, 1), dt.date(2026, 2, 2)):
+        settled = []
+        for piece in store.bulk.pieces():
+            for page in store.bulk.scan(table, (*DAY_COLUMNS, "received_at"), piece):
+                for home in range(HOME_COUNT):
+                    of_home = {name: column[np.asarray(page["premises"]) == home] for name, column in page.items()}
+                    if (found := settle(day, of_home, ELECTRICITY, None, store.calendar)) is not None:
+                        settled.append(found[0])
+        wh, known = period_totals(settled, day, store.calendar)
+        by_period: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for row in rows:
+            if row["settlement_date"] == day:
+                sums = by_period[row["settlement_period"]]
+                sums[0] += row["wh"]
+                sums[1] += row["meters"]
+                sums[2] += row["estimated"]
+        assert [by_period[period + 1][0] for period in range(len(wh))] == wh.tolist()
+        assert [by_period[period + 1][1] for period in range(len(wh))] == known.tolist()
+        assert sum(one[2] for one in by_period.values()) == sum(one.estimated_count for one in settled)
+    assert sum(row["estimated"] for row in rows) == 1 and {row["region"] for row in rows} == {"region 0", "region 1"}
+
+
+def test_profiles_have_the_percentiles_of_what_was_measured(store: MemoryStore, warehouse: Path) -> None:
+    wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for (_, fuel, at), wh in facts_of(store).items():
+        wanted[fuel, at % 48 + 1].append(wh)
+    rows = run_job(warehouse, PROFILES).to_pylist()
+    assert len(rows) == len(wanted)
+    for row in rows:
+        values = wanted[row["fuel"], row["settlement_period"]]
+        assert (row["half_hours"], row["wh"], row["homes"]) == (len(values), sum(values), HOME_COUNT)
+        for percent in (10, 25, 50, 75, 90):
+            assert row[f"p{percent}_wh"] == lowest_with(percent / 100, values)
+
+
+def test_the_load_falls_from_its_highest_half_hour(store: MemoryStore, warehouse: Path) -> None:
+    loads: dict[tuple[int, int], int] = defaultdict(int)
+    for (_, fuel, at), wh in facts_of(store).items():
+        loads[fuel, at] += wh
+    rows = run_job(warehouse, LOAD_DURATION).to_pylist()
+    for fuel in (ELECTRICITY, GAS):
+        of_fuel = [row for row in rows if row["fuel"] == fuel]
+        assert [row["rank"] for row in of_fuel] == list(range(1, len(of_fuel) + 1))
+        assert [row["wh"] for row in of_fuel] == sorted(
+            (wh for (one, _), wh in loads.items() if one == fuel), reverse=True
+        )
+
+
+def test_of_each_home_its_base_load_and_its_peak(store: MemoryStore, warehouse: Path) -> None:
+    facts = facts_of(store)
+    rows = run_job(warehouse, PEAKS).to_pylist()
+    assert [(row["premises"], row["fuel"]) for row in rows] == sorted({(home, fuel) for home, fuel, _ in facts})
+    for row in rows:
+        own = {at: wh for (home, fuel, at), wh in facts.items() if (home, fuel) == (row["premises"], row["fuel"])}
+        values = list(own.values())
+        assert (row["wh"], row["highest_wh"], row["base_wh"]) == (sum(values), max(values), lowest_with(0.05, values))
+        assert row["peak_wh"] == sum(wh for at, wh in own.items() if 32 <= at % 48 < 38)
+
+
+def test_a_home_that_nobody_placed_counts_all_the_same(store: MemoryStore, tmp_path: Path) -> None:
+    export(store, tmp_path, keyspace="meters", estate="one", homes=homes_of(1))
+    rows = run_job(tmp_path, PEAKS).to_pylist()
+    assert [row["region"] for row in rows] == ["region 0", "region 0", None, None, None, None]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_job_says_what_it_answers_and_keeps_its_order(name: str, warehouse: Path) -> None:
+    job = JOBS[name]
+    assert job.answers.endswith(".") and run_job(warehouse, job).equals(run_job(warehouse, job))
+
+
+def test_a_warehouse_without_its_homes_is_told(store: MemoryStore, tmp_path: Path) -> None:
+    exported(store, tmp_path)
+    (tmp_path / HOMES).unlink()
+    with pytest.raises(WarehouseError, match="run the export again"):
+        run_job(tmp_path, PEAKS)
