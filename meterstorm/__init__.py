@@ -12,8 +12,8 @@ meterstorm.export_half_hours("runs/mine", "warehouse", from_business=True)
 rows = meterstorm.analyse("settlement", "warehouse")           # a pyarrow.Table
 meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
 
-Each function that makes a report returns what the command writes as results.json. All raise what the command tells in a
-sentence: ScenarioError for what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for all else.
+Each function that makes a report returns what the command writes as results.json. What the command tells in a sentence is
+raised: ScenarioError for what the caller can mend, HarnessError and StoreError (`loadtests.errors`, `store.ports`) for the rest.
 """
 
 import contextlib
