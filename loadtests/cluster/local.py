@@ -5,28 +5,31 @@ or is interrupted leaves nothing running; the data of a kept folder is never del
 """
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Self
 
 from loadtests.cluster import health, machine
 from loadtests.cluster.addresses import AddressBlock, AddressesTaken, claim_block, claim_free_block
 from loadtests.cluster.connect import Endpoint, LivenessWatch
-from loadtests.cluster.jars import cassandra_version, locked_jars, ready_jars
+from loadtests.cluster.control.compiler import control_classes
+from loadtests.cluster.control.orders import Order
+from loadtests.cluster.jars import cache_folder, cassandra_version, locked_jars, ready_jars
 from loadtests.cluster.java import find_java
 from loadtests.cluster.layout import lay_out
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
+from loadtests.cluster.tether import run_tied
 from loadtests.errors import HarnessError
 from loadtests.sites.cost import NetworkCost, measure_cost
 from loadtests.sites.disks import fill_disk, free_disk, mount_disk
 from loadtests.sites.enclosure import is_inside
 from loadtests.sites.network import SiteNetwork
-from scenarios.parts.faults import FaultKind
+from scenarios.parts.faults import ORDERED_KINDS, Fault, FaultKind, disks_of
 from scenarios.parts.site_wan import SiteWan
 from scenarios.spec import Topology
 
@@ -75,12 +78,13 @@ class LocalCluster:
         keep: bool = False,
         heap_mib: int | None = None,
         security: ClientSecurity | None = None,
-        disks_mib: Mapping[str, int] | None = None,
+        faults: Sequence[Fault] = (),
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
-        `disks_mib`: nodes with a disk of their own, in memory, and its size: a fault may fill it; nothing of it can be kept.
+        `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
+        nothing can be kept, or an ear for orders.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -92,7 +96,7 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(record, folder, progress, keep=keep, disks_mib=disks_mib or {})
+        return cls._run(record, folder, progress, keep=keep, faults=faults)
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
@@ -111,7 +115,7 @@ class LocalCluster:
         progress: Progress,
         *,
         keep: bool,
-        disks_mib: Mapping[str, int] = MappingProxyType({}),
+        faults: Sequence[Fault] = (),
     ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
@@ -129,7 +133,7 @@ class LocalCluster:
                 f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "
                 f"at {size.heap_mib} MiB heap each, Java {java.version} from {java.origin}"
             )
-            cluster._bring_up(java.path, paths, size, disks_mib, progress)
+            cluster._bring_up(java.path, paths, size, faults, progress)
         except BaseException:
             cluster._end(drain=False, delete=is_new)
             if is_new:
@@ -142,11 +146,15 @@ class LocalCluster:
         java: Path,
         jar_paths: tuple[Path, ...],
         size: NodeSize,
-        disks_mib: Mapping[str, int],
+        faults: Sequence[Fault],
         progress: Progress,
     ) -> None:
         processors = max(2, machine.processor_count() // len(self._processes))
         seeds = [process.spec.address for process in self._processes if process.spec.is_seed]
+        disks_mib = disks_of(faults, self.record.topology.dcs)
+        control = None
+        if any(fault.kind in ORDERED_KINDS for fault in faults):
+            control = control_classes(java, jar_paths, cache_folder() / "classes", run_tied)
         for process in self._processes:
             process.write_files(
                 jars=jar_paths,
@@ -156,6 +164,7 @@ class LocalCluster:
                 security=self.record.security,
                 sync=self.record.topology.commit_log_sync,
                 cassandra_options=self.record.topology.cassandra,
+                control=control,
             )
             if process.spec.name in disks_mib:
                 mount_disk(process.folder, DATA_FOLDERS, disks_mib[process.spec.name])
@@ -254,6 +263,12 @@ class LocalCluster:
         self._broken.difference_update(names)
         unbroken = self._unbroken()
         health.wait_agreeing(unbroken, self.endpoint(unbroken[0].spec.dc))
+
+    def order(self, name: str, *words: str) -> Order:
+        """Tell a node to do something to itself; returns at once. It must have been started for faults that need it."""
+        (process,), _ = self._split([name])
+        assert process.orders is not None, "the cluster was started without such faults"
+        return process.orders.give(*words)
 
     def watch(self, names: Collection[str]) -> LivenessWatch:
         """Hears from now on which nodes these find to be down. Raises HarnessError when one does not answer."""

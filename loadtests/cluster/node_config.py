@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.cluster.control.compiler import CLASS_NAME as CONTROL_CLASS
 from loadtests.cluster.hints import HINTS_KIB_PER_S
 from loadtests.cluster.layout import NATIVE_PORT, STORAGE_PORT, NodeSpec
 from loadtests.cluster.sizing import NodeSize
@@ -169,8 +170,13 @@ def logback_xml() -> str:
 """
 
 
-def jvm_options(folder: Path, jars: Sequence[Path], *, size: NodeSize, processors: int) -> list[str]:
-    """All arguments of the node's `java`, for an argument file: `ps` stays readable and the run folder shows the start."""
+def jvm_options(
+    folder: Path, jars: Sequence[Path], *, size: NodeSize, processors: int, control: Path | None = None
+) -> list[str]:
+    """All arguments of the node's `java`, for an argument file: `ps` stays readable and the run folder shows the start.
+
+    control: the folder of the class that heeds orders, of a node that is given any.
+    """
     jamm = next(jar for jar in jars if jar.name.startswith("jamm-"))
     conf = folder / "conf"
     return [
@@ -201,8 +207,9 @@ def jvm_options(folder: Path, jars: Sequence[Path], *, size: NodeSize, processor
         "-Dcassandra.skip_wait_for_gossip_to_settle=0",
         "-Dcassandra.superuser_setup_delay_ms=0",
         f"-Dio.netty.eventLoopThreads={max(2, processors // 2)}",
+        *([] if control is None else [f"-Dcassandra.clock={CONTROL_CLASS}"]),
         "-cp",
-        ":".join([str(conf), *(str(jar) for jar in jars)]),
+        ":".join([str(conf), *([] if control is None else [str(control)]), *(str(jar) for jar in jars)]),
         "org.apache.cassandra.service.CassandraDaemon",
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.cluster import node_config
+from loadtests.cluster.control.orders import Orders
 from loadtests.cluster.java import without_warnings
 from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.node_config import ClientSecurity
@@ -34,6 +35,7 @@ class NodeProcess:
         self.spec = spec
         self._namespace = namespace
         self.folder = folder
+        self.orders: Orders | None = None
         self._launch: Future[subprocess.Popen[bytes]] | None = None
         self._log_start = 0  # where this launch begins in system.log, which goes on from a former one
 
@@ -47,10 +49,15 @@ class NodeProcess:
         security: ClientSecurity,
         sync: CommitLogSync = CommitLogSync.PERIODIC,
         cassandra_options: Mapping[str, Any] | None = None,
+        control: Path | None = None,
     ) -> None:
-        """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full."""
+        """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full.
+
+        control: the folder of the class that heeds `orders`; None: it gets none.
+        """
+        self.orders = None if control is None else Orders(self.spec.name, self.folder)
         conf = self.folder / "conf"
-        options = node_config.jvm_options(self.folder, jars, size=size, processors=processors)
+        options = node_config.jvm_options(self.folder, jars, size=size, processors=processors, control=control)
         texts = {
             "cassandra.yaml": node_config.cassandra_yaml(
                 self.spec, self.folder, seeds=seeds, size=size, security=security, sync=sync, options=cassandra_options
@@ -72,6 +79,8 @@ class NodeProcess:
     def launch(self, java: Path) -> None:
         """Start the node, tied to this process; returns at once. Raises HarnessError when the system refuses."""
         self._log_start = _size(self.folder / "system.log")
+        if self.orders is not None:
+            self.orders.clear()
         self._launch = _launcher.submit(self._launch_now, java)
         try:
             self._launch.result()

@@ -10,7 +10,9 @@ from typing import Protocol
 import psutil
 
 from loadtests.cluster.connect import Endpoint, LivenessWatch
+from loadtests.cluster.control.orders import Order
 from loadtests.faults.network_acts import LinkChange, PartedSites
+from loadtests.faults.ordered_acts import ClocksAhead, HeapTaken
 from loadtests.faults.own_parts import OwnParts
 from loadtests.faults.table_altered import TableAltered
 from loadtests.sites.network import SiteNetwork
@@ -44,6 +46,7 @@ class Breakable(Protocol):
     def watch(self, names: Collection[str]) -> LivenessWatch: ...
     def silent(self, names: Collection[str]) -> set[str]: ...
     def endpoint(self) -> Endpoint: ...
+    def order(self, name: str, *words: str) -> Order: ...
 
 
 class ForeignNodes:
@@ -64,6 +67,9 @@ class ForeignNodes:
         raise AssertionError(f"{kind} of {', '.join(names)}: a scenario with it was to be refused")
 
     heal_nodes = break_nodes
+
+    def order(self, name: str, *words: str) -> Order:
+        raise AssertionError(f"{words[0]} of {name}: a scenario with it was to be refused")
 
     def silent(self, names: Collection[str]) -> set[str]:
         return set()
@@ -93,6 +99,11 @@ def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: Ow
     stages = stages_of(fault, dcs)
     if fault.kind is FaultKind.SLOW:
         return [SlowNodes(nodes, names, fault.run_share) for names in stages]
+    if fault.kind is FaultKind.CLOCK_SKEW:
+        assert fault.skew_s is not None
+        return [ClocksAhead(nodes, names, fault.skew_s) for names in stages]
+    if fault.kind is FaultKind.HEAP_PRESSURE:
+        return [HeapTaken(nodes, names, fault.held_share) for names in stages]
     if fault.kind in NETWORK_KINDS:
         return [_network_act(fault, dcs, nodes)]
     kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind

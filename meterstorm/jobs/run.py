@@ -124,7 +124,7 @@ def run(
                         folder,
                         phases.progress.detail,
                         keep=keep,
-                        disks_mib=disks_of(scenario.faults, scenario.topology.dcs),
+                        faults=scenario.faults,
                     )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))

@@ -14,6 +14,7 @@ from scenarios.parts.site_wan import FIELD, LinkQuality, SiteWan, require_no_dc_
 FAULTS_MAX = 32
 DISK_MIB = 512  # of a node whose disk is to be full, where nothing else is said
 DUTY = 0.1  # of a slow node, where nothing else is said
+HEAP_SHARE = 0.5  # of a node under heap pressure, where nothing else is said
 
 
 class FaultKind(StrEnum):
@@ -33,12 +34,16 @@ class FaultKind(StrEnum):
         "disk_full"  # the node's disk, of a bounded size, has no room left: it ends itself; freed and started again
     )
     PARTITION = "partition"  # no packet passes between the target and its peers; they run, and serve whom they reach
+    CLOCK_SKEW = "clock_skew"  # the nodes' clocks are ahead
+    HEAP_PRESSURE = "heap_pressure"  # the nodes have only a part of their heap: their collector works for the rest
     LINK = "link"  # the links of the target's site have another quality: farther, slower, with losses
 
 
-NODE_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART, FaultKind.DISK_FULL)
-DOWN_KINDS = tuple(kind for kind in NODE_KINDS if kind is not FaultKind.SLOW)
+DOWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.RESTART, FaultKind.DISK_FULL)
 """Their nodes serve nothing meanwhile."""
+NODE_KINDS = (*DOWN_KINDS, FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE)
+ORDERED_KINDS = (FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE)
+"""A node does them to itself, when it is told."""
 CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
 """They break no node, so that an existing cluster takes them too."""
 SENDER = re.compile(r"sender-([1-9][0-9]?)")
@@ -59,6 +64,8 @@ class Direction(StrEnum):
 _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
     "duty": frozenset({FaultKind.SLOW}),
     "disk_mib": frozenset({FaultKind.DISK_FULL}),
+    "skew_s": frozenset({FaultKind.CLOCK_SKEW}),
+    "heap_share": frozenset({FaultKind.HEAP_PRESSURE}),
     "peers": frozenset(NETWORK_KINDS),
     "direction": frozenset({FaultKind.PARTITION}),
     "link": frozenset({FaultKind.LINK}),
@@ -95,6 +102,20 @@ class Fault(Part):
         le=1_048_576,
         description=f"of a full disk: its size, in memory; {DISK_MIB} where nothing is said",
     )
+    skew_s: float | None = Field(
+        strict=True,
+        default=None,
+        ge=1,
+        le=86_400,
+        description="of a clock: how far it is ahead; one that is set back changes nothing until its node is started again",
+    )
+    heap_share: float | None = Field(
+        strict=True,
+        default=None,
+        ge=0.1,
+        le=0.7,
+        description=f"of heap pressure: the share of the heap that is taken, {HEAP_SHARE:g}; with more nodes end themselves",
+    )
     peers: tuple[Annotated[str, Field(pattern=_TARGET)], ...] = Field(
         default=(),
         max_length=16,
@@ -112,12 +133,19 @@ class Fault(Part):
                 raise ValueError(f"{field} goes with kind {allowed}, not with '{self.kind}'; leave it out")
         if self.kind is FaultKind.LINK and self.link is None:
             raise ValueError("kind 'link' needs what the link is meanwhile: link = { delay_ms = 150.0, loss = 0.02 }")
+        if self.kind is FaultKind.CLOCK_SKEW and self.skew_s is None:
+            raise ValueError("kind 'clock_skew' needs how far the clock is ahead: skew_s = 60.0")
         return self
 
     @property
     def run_share(self) -> float:
         """Of slow nodes: the share of the time that they run."""
         return DUTY if self.duty is None else self.duty
+
+    @property
+    def held_share(self) -> float:
+        """Of nodes under heap pressure: the share of the heap that is taken."""
+        return HEAP_SHARE if self.heap_share is None else self.heap_share
 
     @property
     def until_s(self) -> float:

@@ -3,10 +3,10 @@
 from pydantic import Field, field_validator
 
 from scenarios.parts.base import Part
-from scenarios.parts.faults import ENCLOSED_KINDS, NODE_KINDS, FaultKind
+from scenarios.parts.faults import FaultKind
 from scenarios.texts.printable import shortened
 
-DRAWN_KINDS = tuple(kind for kind in NODE_KINDS if kind not in ENCLOSED_KINDS)
+DRAWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.SLOW, FaultKind.RESTART)
 DRAWN_AT_SITES = (*DRAWN_KINDS, FaultKind.PARTITION)
 """Where the scenario has a distance between its data centres, and so sites."""
 

@@ -1,7 +1,10 @@
 """`[[faults]]` of a scenario: what each befalls, and what is refused with which words."""
 
+from pathlib import Path
+
 import pytest
 
+from scenarios.file import load_scenario
 from scenarios.parts.faults import Fault, FaultKind, disks_of, down_together, nodes_of, out_of_reach, peers_of
 from scenarios.spec import Dc, ScenarioError, parse_scenario
 
@@ -108,6 +111,30 @@ def test_a_duty_is_of_slow_nodes_alone() -> None:
     assert slow.run_share == 0.25 and fault("slow").run_share == 0.1
     with pytest.raises(ScenarioError, match="duty goes with kind 'slow', not with 'kill'; leave it out"):
         parse_scenario(in_toml(fault()) + "duty = 0.25\n", "broken")
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        ("clock_skew", "", "kind 'clock_skew' needs how far the clock is ahead: skew_s = 60.0"),
+        ("clock_skew", "skew_s = -60.0", "skew_s = -60.0: must be at least 1"),
+        ("pause", "skew_s = 60.0", "skew_s goes with kind 'clock_skew', not with 'pause'"),
+        ("kill", "heap_share = 0.5", "heap_share goes with kind 'heap_pressure', not with 'kill'"),
+        ("heap_pressure", "heap_share = 0.9", "heap_share = 0.9: must be at most 0.7"),
+    ],
+)
+def test_what_a_node_does_to_itself_is_said_in_full(kind: str, line: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "told.toml"
+    path.write_text(in_toml_parted(line, kind=kind, target="north-1"))
+    with pytest.raises(ScenarioError, match=said):
+        load_scenario(path)
+
+
+def test_nodes_that_run_with_another_clock_or_less_heap_are_not_down() -> None:
+    ahead = parse_scenario(in_toml_parted("skew_s = 60.0", kind="clock_skew"), "ahead").faults
+    assert nodes_of(ahead[0], DCS) == ("north-1", "north-2", "north-3") and down_together(ahead, DCS) == []
+    taken = fault("heap_pressure")
+    assert taken.held_share == 0.5 and down_together([taken], DCS) == []
 
 
 def test_faults_that_follow_each_other_or_befall_others_are_taken() -> None:

@@ -1,0 +1,80 @@
+"""The class that heeds orders, in a JVM without a node: its clock, its heap, and how an order that fails is told."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtests.cluster.control import compiler
+from loadtests.cluster.control.compiler import control_classes
+from loadtests.cluster.control.orders import Orders
+from loadtests.cluster.jars import locked_jars, ready_jars
+from loadtests.cluster.java import find_java
+from loadtests.cluster.tether import run_tied
+from loadtests.errors import HarnessError
+from loadtests.faults.ordered_acts import wait_done
+
+PROBE = """
+public final class Probe {
+    public static void main(String[] words) throws Exception {
+        org.apache.cassandra.utils.Clock clock = (org.apache.cassandra.utils.Clock) Class.forName("NodeControl").newInstance();
+        while (System.in.read() != -1) {
+            System.out.println(clock.currentTimeMillis() - System.currentTimeMillis());
+        }
+    }
+}
+"""
+
+
+def test_orders_set_the_clock_and_take_the_heap_and_what_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java, jars = find_java().path, ready_jars(locked_jars(), print)
+    classes = control_classes(java, jars, tmp_path / "classes", run_tied)
+    assert classes == control_classes(java, jars, tmp_path / "classes", lambda *_: pytest.fail("compiled twice"))
+    probe = tmp_path / "Probe.java"
+    probe.write_text(PROBE)
+    monkeypatch.setattr(compiler, "SOURCE", probe)
+    monkeypatch.setattr(compiler, "CLASS_FILE", "Probe.class")
+    probed = control_classes(java, jars, tmp_path / "classes", run_tied)
+    orders = Orders("north-1", tmp_path)
+    orders.clear()
+    path = ":".join(str(each) for each in (classes, probed, next(jar for jar in jars if "cassandra-all" in jar.name)))
+    command = [str(java), "-Xmx128m", "-XX:+UseSerialGC", f"-Dmeterstorm.folder={tmp_path}", "-cp", path, "Probe"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as jvm:
+        assert jvm.stdin is not None and jvm.stdout is not None
+
+        def ahead_ms() -> int:
+            assert jvm.stdin is not None and jvm.stdout is not None
+            jvm.stdin.write("?")
+            jvm.stdin.flush()
+            return int(jvm.stdout.readline())
+
+        assert ahead_ms() == 0
+        wait_done(orders.give("skew", "60000"), 30)
+        assert ahead_ms() == pytest.approx(60_000, abs=50)
+        wait_done(orders.give("skew", "0"), 30)
+        assert ahead_ms() == pytest.approx(0, abs=50)
+        held_mib = int(wait_done(orders.give("hold", "0.5"), 30).split()[0])
+        assert 55 <= held_mib <= 64  # of 128, of which a survivor space counts as none
+        with pytest.raises(HarnessError, match=r"north-1 did not carry out 'hold 3.0': java.lang.OutOfMemoryError"):
+            wait_done(orders.give("hold", "3.0"), 30)
+        assert wait_done(orders.give("hold", "0"), 30) == "0 MiB"
+        with pytest.raises(HarnessError, match=r"'dance': java.lang.IllegalArgumentException: no such order: dance"):
+            wait_done(orders.give("dance"), 30)
+        jvm.stdin.close()
+    probe.write_text("no Java")
+    with pytest.raises(HarnessError, match=r"(?s)Probe.java can't be compiled: .*Syntax error"):
+        control_classes(java, jars, tmp_path / "classes", run_tied)
+
+
+def test_a_node_that_does_not_answer_an_order_is_told(tmp_path: Path) -> None:
+    orders = Orders("north-1", tmp_path)
+    orders.clear()
+    order = orders.give("skew", "1")
+    assert order.answer() is None
+    began = time.monotonic()
+    with pytest.raises(HarnessError, match="north-1 has not carried out 'skew 1' after 0 s"):
+        wait_done(order, 0.0)
+    assert time.monotonic() - began < 5
