@@ -45,7 +45,8 @@ from scenarios.parts.estate import (
     Wan,
 )
 from scenarios.parts.failover import Failover, require_stand_ins
-from scenarios.parts.faults import ENCLOSED_KINDS, FAULTS_MAX, Fault, require_faults
+from scenarios.parts.fault_checks import require_faults
+from scenarios.parts.faults import ENCLOSED_KINDS, FAULTS_MAX, Fault
 from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.nemesis import Nemesis
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch

@@ -4,10 +4,11 @@ Tokens are dealt out evenly instead of drawn by the nodes: nodes of a DC may the
 collision, every node owns the same share, and a run's replicas are where they were in the run before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scenarios.parts.faults import node_names
-from scenarios.spec import Topology
+from scenarios.spec import Dc, Topology
 
 TOKENS_PER_NODE = 8
 TOKEN_MIN = -(2**63)  # stands for the ring's start in Cassandra, so no node takes it
@@ -54,3 +55,27 @@ def tokens_of(index: int, node_count: int, dc_index: int) -> tuple[int, ...]:
     step = 2**64 // (TOKENS_PER_NODE * node_count)
     first = TOKEN_MIN + (dc_index + 1) * DC_SHIFT
     return tuple(first + (turn * node_count + index) * step for turn in range(TOKENS_PER_NODE))
+
+
+def joining_tokens(dc: Dc, dc_index: int) -> tuple[int, ...]:
+    """The tokens of one more node than `dc` has: in the middle of ranges of the others, evenly over the ring and over them."""
+    step = 2**64 // (TOKENS_PER_NODE * dc.nodes)
+    first = TOKEN_MIN + (dc_index + 1) * DC_SHIFT + step // 2
+    return tuple(first + (turn * dc.nodes + turn % dc.nodes) * step for turn in range(TOKENS_PER_NODE))
+
+
+def lay_out_joining(
+    topology: Topology, joining: Mapping[str, int], addresses: Mapping[str, str]
+) -> tuple[NodeSpec, ...]:
+    """The nodes that will join data centres, one each of those in `joining`. addresses: by data centre."""
+    return tuple(
+        NodeSpec(
+            name=f"{dc.name}-{dc.nodes + 1}",
+            dc=dc.name,
+            address=addresses[dc.name],
+            is_seed=False,
+            tokens=joining_tokens(dc, index),
+        )
+        for index, dc in enumerate(topology.dcs)
+        if dc.name in joining
+    )

@@ -5,32 +5,30 @@ or is interrupted leaves nothing running; the data of a kept folder is never del
 """
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from loadtests.cluster import health, machine
-from loadtests.cluster.addresses import AddressBlock, AddressesTaken, claim_block, claim_free_block
 from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.control.compiler import control_classes
 from loadtests.cluster.control.orders import Order
 from loadtests.cluster.jars import cache_folder, cassandra_version, locked_jars, ready_jars
 from loadtests.cluster.java import find_java
-from loadtests.cluster.layout import lay_out
+from loadtests.cluster.kit import Entry, StartKit
+from loadtests.cluster.layout import lay_out, lay_out_joining
 from loadtests.cluster.node_config import ClientSecurity
+from loadtests.cluster.places import Place, addresses_of, claim_place, room_for
 from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
-from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.cluster.tether import run_tied
 from loadtests.errors import HarnessError
 from loadtests.sites.cost import NetworkCost, measure_cost
 from loadtests.sites.disks import fill_disk, free_disk, mount_disk
-from loadtests.sites.enclosure import is_inside
 from loadtests.sites.network import SiteNetwork
-from scenarios.parts.faults import ORDERED_KINDS, Fault, FaultKind, disks_of
-from scenarios.parts.site_wan import SiteWan
+from scenarios.parts.faults import MEMBERSHIP_KINDS, Fault, FaultKind, disks_of, joining, need_orders
 from scenarios.spec import Topology
 
 DATA_FOLDERS = ("data", "commitlog", "hints", "saved_caches", "cdc", "tmp")
@@ -53,19 +51,31 @@ class Node:
 class LocalCluster:
     """A running local cluster; use as a context manager, or `stop` it. Made by `start` and `restart`."""
 
-    def __init__(self, record: ClusterRecord, folder: Path, place: AddressBlock | SiteNetwork, *, keep: bool) -> None:
+    def __init__(
+        self,
+        record: ClusterRecord,
+        folder: Path,
+        place: Place,
+        kit: StartKit,
+        *,
+        keep: bool,
+        joiners: Mapping[str, int],
+    ) -> None:
         self.record = record
         self.folder = folder
         self._place = place
+        self._kit = kit
         self.network_cost: NetworkCost | None = None
         self.network = place if isinstance(place, SiteNetwork) else None
         self._keep = keep
         self._stopped = False
+        first, further = addresses_of(place, record.topology, joiners)
+        specs, later = lay_out(record.topology, first), lay_out_joining(record.topology, joiners, further)
         self._all = [
             NodeProcess(spec, folder / spec.name, self.network.namespace_of(spec.dc) if self.network else None)
-            for spec in lay_out(record.topology, place.addresses)
+            for spec in (*specs, *later)
         ]
-        self._processes = list(self._all)  # those that are meant to run
+        self._processes = self._all[: len(specs)]  # those that are meant to run
         self._broken: set[str] = set()  # names of those that a fault of ours holds down
 
     @classmethod
@@ -119,11 +129,26 @@ class LocalCluster:
     ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
-        size = _room_for(record, folder)
+        joiners = joining(faults, record.topology.dcs)
+        size = room_for(record, folder, sum(joiners.values()))
         java = find_java()
         paths = ready_jars(locked_jars(record.cassandra), progress)
-        place = _claim(record, folder)
-        cluster = cls(record.with_block(place.block), folder, place, keep=keep)
+        kinds = {fault.kind for fault in faults}
+        upgrade = next((fault.to_version for fault in faults if fault.kind is FaultKind.UPGRADE), None)
+        kit = StartKit(
+            java=java.path,
+            jars=paths,
+            record=record,
+            size=size,
+            processors=max(2, machine.processor_count() // record.topology.node_count),
+            upgraded=() if upgrade is None else ready_jars(locked_jars(upgrade), progress),
+            control=(
+                control_classes(java.path, paths, cache_folder() / "classes", run_tied) if need_orders(faults) else None
+            ),
+            is_moving=bool(kinds & set(MEMBERSHIP_KINDS)),
+        )
+        place = claim_place(record, folder, joiners)
+        cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners)
         try:
             if cluster.network is not None:
                 cluster.network_cost = measure_cost(cluster.network)
@@ -133,7 +158,7 @@ class LocalCluster:
                 f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "
                 f"at {size.heap_mib} MiB heap each, Java {java.version} from {java.origin}"
             )
-            cluster._bring_up(java.path, paths, size, faults, progress)
+            cluster._bring_up(disks_of(faults, record.topology.dcs), progress)
         except BaseException:
             cluster._end(drain=False, delete=is_new)
             if is_new:
@@ -141,38 +166,16 @@ class LocalCluster:
             raise
         return cluster
 
-    def _bring_up(
-        self,
-        java: Path,
-        jar_paths: tuple[Path, ...],
-        size: NodeSize,
-        faults: Sequence[Fault],
-        progress: Progress,
-    ) -> None:
-        processors = max(2, machine.processor_count() // len(self._processes))
-        seeds = [process.spec.address for process in self._processes if process.spec.is_seed]
-        disks_mib = disks_of(faults, self.record.topology.dcs)
-        control = None
-        if any(fault.kind in ORDERED_KINDS for fault in faults):
-            control = control_classes(java, jar_paths, cache_folder() / "classes", run_tied)
+    def _bring_up(self, disks_mib: Mapping[str, int], progress: Progress) -> None:
         for process in self._processes:
-            process.write_files(
-                jars=jar_paths,
-                seeds=seeds,
-                size=size,
-                processors=processors,
-                security=self.record.security,
-                sync=self.record.topology.commit_log_sync,
-                cassandra_options=self.record.topology.cassandra,
-                control=control,
-            )
+            self._kit.write(process, self._seeds)
             if process.spec.name in disks_mib:
                 mount_disk(process.folder, DATA_FOLDERS, disks_mib[process.spec.name])
         first, *rest = self._processes
-        first.launch(java)
+        first.launch(self._kit.java)
         health.wait_serving([first], progress)  # the ring that the others find must be there before they look
         for process in rest:
-            process.launch(java)
+            process.launch(self._kit.java)
         health.wait_serving(rest, progress)
         health.wait_agreeing(self._processes, self.endpoint())
         progress(f"all {len(self._processes)} nodes serve CQL and see one another")
@@ -240,7 +243,10 @@ class LocalCluster:
             for process in chosen:
                 fill_disk(process.folder)
         else:
-            stop_all(chosen, drain=kind is FaultKind.STOP)
+            stop_all(chosen, drain=kind in (FaultKind.STOP, FaultKind.UPGRADE))
+        if kind is FaultKind.REPLACE:
+            for process in chosen:
+                _delete_data(process)
 
     def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
         """Undo a fault; returns when the nodes answer, and all that no other fault holds down see one another.
@@ -256,13 +262,44 @@ class LocalCluster:
                 stop_all(chosen, drain=False)  # one that has not ended itself yet is in no state to go on
                 for process in chosen:
                     free_disk(process.folder)
-            java = find_java()
             for process in chosen:
-                process.launch(java.path)
+                if kind is FaultKind.REPLACE:
+                    others = [each.spec.address for each in self._processes if each is not process]
+                    self._kit.write(process, others, Entry.REPLACES)  # a seed would not ask for rows
+                elif kind is FaultKind.UPGRADE:
+                    self._kit.write(process, self._seeds, is_upgraded=True)
+                process.launch(self._kit.java)
+        self._await_back(chosen)
+
+    def _await_back(self, chosen: Sequence[NodeProcess]) -> None:
         health.wait_answering(chosen)
-        self._broken.difference_update(names)
+        self._broken.difference_update(process.spec.name for process in chosen)
         unbroken = self._unbroken()
         health.wait_agreeing(unbroken, self.endpoint(unbroken[0].spec.dc))
+
+    def begin_joining(self, name: str) -> None:
+        """Launch a node that joins its data centre, which it was started with the faults for. Returns at once."""
+        process = next(each for each in self._all if each.spec.name == name)
+        self._kit.write(process, self._seeds, Entry.JOINS)
+        process.launch(self._kit.java)
+        self._processes = [*self._processes, process]
+        self._broken.add(name)  # it is not meant to serve yet
+
+    def await_joined(self, name: str) -> None:
+        """Until it serves, and all see one another. Raises HarnessError when it does not come to that."""
+        chosen, _ = self._split([name])
+        self._await_back(chosen)
+
+    def retire(self, name: str) -> None:
+        """End a node that has left the ring. Raises HarnessError when the others don't agree on it."""
+        gone, left = self._split([name])
+        self._processes = left
+        stop_all(gone, drain=False)
+        health.wait_agreeing(self._unbroken(), self.endpoint(left[0].spec.dc))
+
+    @property
+    def _seeds(self) -> list[str]:
+        return [process.spec.address for process in self._processes if process.spec.is_seed]
 
     def order(self, name: str, *words: str) -> Order:
         """Tell a node to do something to itself; returns at once. It must have been started for faults that need it."""
@@ -299,8 +336,7 @@ class LocalCluster:
             self._place.release()
         if delete:
             for process in self._all:
-                for part in DATA_FOLDERS:
-                    shutil.rmtree(process.folder / part, ignore_errors=True)
+                _delete_data(process)
 
     def stop_nodes(self, names: Collection[str]) -> None:
         """End some nodes of a serving cluster, drained, and wait until those that are left know it.
@@ -350,31 +386,6 @@ class LocalCluster:
         self.stop()
 
 
-def _claim(record: ClusterRecord, folder: Path) -> AddressBlock | SiteNetwork:
-    """The addresses of `record`, or any that are free for a new cluster. Raises HarnessError when there are none."""
-    if is_inside() or record.topology.wan is not None:
-        return SiteNetwork({dc.name: dc.nodes for dc in record.topology.dcs}, record.topology.wan or SiteWan())
-    if record.block is None:
-        return claim_free_block(record.topology.node_count)
-    try:
-        return claim_block(record.block, record.topology.node_count)
-    except AddressesTaken as taken:
-        raise HarnessError(
-            f"the cluster kept in {folder} can't come up on its former addresses, and its nodes know each other by no others: "
-            f"{taken}"
-        ) from taken
-
-
-def _room_for(record: ClusterRecord, folder: Path) -> NodeSize:
-    """The size of each node. Raises HarnessError when the memory or the disk is too small for them."""
-    node_count = record.topology.node_count
-    needed_mib, free_mib = node_count * DISK_MIB_PER_NODE, machine.free_disk_mib(folder)
-    if free_mib < needed_mib:
-        raise HarnessError(
-            f"the disk of {folder} has {free_mib} MiB free and {node_count} nodes need {needed_mib} MiB; make room, or "
-            "name a folder on another disk with --out"
-        )
-    cores = machine.processor_count()
-    if record.heap_mib is not None:
-        return NodeSize(heap_mib=record.heap_mib, stage_threads=stage_threads(node_count, cores))
-    return size_nodes(node_count, machine.available_memory_mib(), core_count=cores)
+def _delete_data(process: NodeProcess) -> None:
+    for part in DATA_FOLDERS:
+        shutil.rmtree(process.folder / part, ignore_errors=True)

@@ -67,14 +67,18 @@ def cassandra_yaml(
     security: ClientSecurity,
     sync: CommitLogSync = CommitLogSync.PERIODIC,
     options: Mapping[str, Any] | None = None,
+    joins: bool = False,
 ) -> str:
-    """The node's cassandra.yaml, written as JSON, of which YAML is a superset. options: the scenario's own, over ours."""
+    """The node's cassandra.yaml, written as JSON, of which YAML is a superset. options: the scenario's own, over ours.
+
+    joins: it comes to a ring with data, and gets its share of them before it serves.
+    """
     config: dict[str, Any] = {
         "cluster_name": CLUSTER_NAME,
         "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
         "num_tokens": len(node.tokens),
         "initial_token": ",".join(str(token) for token in node.tokens),
-        "auto_bootstrap": False,  # a new cluster has no data to stream, and joins at once
+        "auto_bootstrap": joins,  # a new cluster has no data to stream, and joins at once
         "seed_provider": [
             {
                 "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
@@ -171,11 +175,18 @@ def logback_xml() -> str:
 
 
 def jvm_options(
-    folder: Path, jars: Sequence[Path], *, size: NodeSize, processors: int, control: Path | None = None
+    folder: Path,
+    jars: Sequence[Path],
+    *,
+    size: NodeSize,
+    processors: int,
+    special: Sequence[str] = (),
+    control: Path | None = None,
 ) -> list[str]:
     """All arguments of the node's `java`, for an argument file: `ps` stays readable and the run folder shows the start.
 
-    control: the folder of the class that heeds orders, of a node that is given any.
+    special: options of this node alone, or of this start. control: the folder of the class that heeds orders, of a node that
+    is given any.
     """
     jamm = next(jar for jar in jars if jar.name.startswith("jamm-"))
     conf = folder / "conf"
@@ -207,6 +218,7 @@ def jvm_options(
         "-Dcassandra.skip_wait_for_gossip_to_settle=0",
         "-Dcassandra.superuser_setup_delay_ms=0",
         f"-Dio.netty.eventLoopThreads={max(2, processors // 2)}",
+        *special,  # of two of one name the later one holds
         *([] if control is None else [f"-Dcassandra.clock={CONTROL_CLASS}"]),
         "-cp",
         ":".join([str(conf), *([] if control is None else [str(control)]), *(str(jar) for jar in jars)]),

@@ -49,18 +49,30 @@ class NodeProcess:
         security: ClientSecurity,
         sync: CommitLogSync = CommitLogSync.PERIODIC,
         cassandra_options: Mapping[str, Any] | None = None,
+        joins: bool = False,
+        special: Sequence[str] = (),
         control: Path | None = None,
     ) -> None:
         """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full.
 
-        control: the folder of the class that heeds `orders`; None: it gets none.
+        joins: a ring that has data. special: options of Java for it alone. control: the folder of the class that heeds `orders`;
+        None: it gets none.
         """
         self.orders = None if control is None else Orders(self.spec.name, self.folder)
         conf = self.folder / "conf"
-        options = node_config.jvm_options(self.folder, jars, size=size, processors=processors, control=control)
+        options = node_config.jvm_options(
+            self.folder, jars, size=size, processors=processors, special=special, control=control
+        )
         texts = {
             "cassandra.yaml": node_config.cassandra_yaml(
-                self.spec, self.folder, seeds=seeds, size=size, security=security, sync=sync, options=cassandra_options
+                self.spec,
+                self.folder,
+                seeds=seeds,
+                size=size,
+                security=security,
+                sync=sync,
+                options=cassandra_options,
+                joins=joins,
             ),
             "cassandra-rackdc.properties": node_config.rack_properties(self.spec),
             "logback.xml": node_config.logback_xml(),

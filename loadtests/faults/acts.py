@@ -11,13 +11,26 @@ import psutil
 
 from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.control.orders import Order
+from loadtests.errors import HarnessError
+from loadtests.faults.membership_acts import NodeJoins, NodeLeaves, releases
 from loadtests.faults.network_acts import LinkChange, PartedSites
-from loadtests.faults.ordered_acts import ClocksAhead, HeapTaken
+from loadtests.faults.ordered_acts import ClocksAhead, HeapTaken, wait_done
 from loadtests.faults.own_parts import OwnParts
 from loadtests.faults.table_altered import TableAltered
 from loadtests.sites.network import SiteNetwork
-from scenarios.parts.faults import NETWORK_KINDS, SENDER, DataCentre, Direction, Fault, FaultKind, peers_of, stages_of
+from scenarios.parts.faults import (
+    NETWORK_KINDS,
+    SENDER,
+    DataCentre,
+    Direction,
+    Fault,
+    FaultKind,
+    nodes_of,
+    peers_of,
+    stages_of,
+)
 
+REPAIR_S_MAX = 600.0  # of a node
 CYCLE_S = 0.2  # of a slow node: it runs for a share of it, and stands still for the rest
 
 
@@ -47,6 +60,9 @@ class Breakable(Protocol):
     def silent(self, names: Collection[str]) -> set[str]: ...
     def endpoint(self) -> Endpoint: ...
     def order(self, name: str, *words: str) -> Order: ...
+    def begin_joining(self, name: str) -> None: ...
+    def await_joined(self, name: str) -> None: ...
+    def retire(self, name: str) -> None: ...
 
 
 class ForeignNodes:
@@ -71,6 +87,11 @@ class ForeignNodes:
     def order(self, name: str, *words: str) -> Order:
         raise AssertionError(f"{words[0]} of {name}: a scenario with it was to be refused")
 
+    def begin_joining(self, name: str) -> None:
+        raise AssertionError(f"bootstrap of {name}: a scenario with it was to be refused")
+
+    await_joined = retire = begin_joining
+
     def silent(self, names: Collection[str]) -> set[str]:
         return set()
 
@@ -80,6 +101,8 @@ class Act(Protocol):
 
     no_effect: str
     """What is said of one that is never effective, after "had no effect: "."""
+    is_lasting: bool
+    """It lasts for as long as the fault says; one that does not is over once it is effective."""
 
     def begin(self) -> None: ...
     def is_effective(self) -> bool: ...
@@ -89,7 +112,17 @@ class Act(Protocol):
 
 
 def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: OwnParts, keyspace: str) -> Sequence[Act]:
-    """What a fault does, in order. keyspace: of the tables that it may change."""
+    """What a fault does, in order. keyspace: of the tables that it may change, and that are repaired."""
+    acts = _acts_of(fault, dcs, nodes, parts, keyspace)
+    if not fault.repair:
+        return acts
+    (act,) = acts
+    return [ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace)]
+
+
+def _acts_of(
+    fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: OwnParts, keyspace: str
+) -> Sequence[Act]:
     if fault.kind is FaultKind.SCHEMA_CHANGE:
         return [TableAltered(nodes, f"{keyspace}.{fault.target}")]
     if fault.kind is FaultKind.KILL_GATEWAY:
@@ -104,8 +137,15 @@ def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: Ow
         return [ClocksAhead(nodes, names, fault.skew_s) for names in stages]
     if fault.kind is FaultKind.HEAP_PRESSURE:
         return [HeapTaken(nodes, names, fault.held_share) for names in stages]
+    if fault.kind is FaultKind.BOOTSTRAP:
+        return [NodeJoins(nodes, names[0]) for names in stages]
+    if fault.kind is FaultKind.DECOMMISSION:
+        return [NodeLeaves(nodes, names[0]) for names in stages]
     if fault.kind in NETWORK_KINDS:
         return [_network_act(fault, dcs, nodes)]
+    if fault.kind is FaultKind.UPGRADE:
+        assert fault.to_version is not None
+        return [NodesUpgraded(nodes, names, fault.to_version) for names in stages]
     kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind
     return [NodesDown(nodes, kind, names) for names in stages]
 
@@ -123,6 +163,7 @@ class NodesDown:
     """Nodes killed, stopped or paused: they answer nothing until they are healed."""
 
     no_effect = "its nodes went on answering"
+    is_lasting = True
 
     def __init__(self, nodes: Breakable, kind: FaultKind, names: tuple[str, ...]) -> None:
         self._nodes, self._kind, self._names = nodes, kind, names
@@ -137,10 +178,46 @@ class NodesDown:
         self._nodes.heal_nodes(self._kind, self._names)
 
 
+class ThenRepaired:
+    """Another act; when it is healed its nodes are repaired, one after another: rows are compared with all other replicas."""
+
+    is_lasting = True
+
+    def __init__(self, act: Act, nodes: Breakable, names: Sequence[str], keyspace: str) -> None:
+        self._act, self._nodes, self._names, self._keyspace = act, nodes, names, keyspace
+        self.no_effect = act.no_effect
+
+    def begin(self) -> None:
+        self._act.begin()
+
+    def is_effective(self) -> bool:
+        return self._act.is_effective()
+
+    def heal(self) -> None:
+        self._act.heal()
+        for name in self._names:
+            wait_done(self._nodes.order(name, "repair", self._keyspace), REPAIR_S_MAX)
+
+
+class NodesUpgraded(NodesDown):
+    """Nodes that are stopped come back with another release of Cassandra, and say so."""
+
+    def __init__(self, nodes: Breakable, names: tuple[str, ...], to_version: str) -> None:
+        super().__init__(nodes, FaultKind.UPGRADE, names)
+        self._to_version = to_version
+
+    def heal(self) -> None:
+        super().heal()
+        for name, release in releases(self._nodes, self._names).items():
+            if release != self._to_version:
+                raise HarnessError(f"{name} runs Cassandra {release}, and was to run {self._to_version}")
+
+
 class SlowNodes:
     """Nodes that run for a share of each CYCLE_S: everything is answered, and late."""
 
     no_effect = "the kernel never held its nodes"
+    is_lasting = True
 
     def __init__(self, nodes: Breakable, names: tuple[str, ...], run_share: float) -> None:
         self._nodes, self._names, self._run_share = nodes, names, run_share
@@ -189,6 +266,7 @@ class GatewayKilled:
     """A data centre's gateway forgets what it holds in memory, and asks nothing of the store until it is healed."""
 
     no_effect = "its gateway asked nothing of the store"
+    is_lasting = True
 
     def __init__(self, parts: OwnParts, dc: str) -> None:
         self._parts, self._dc = parts, dc
@@ -207,6 +285,7 @@ class SenderKilled:
     """A sender's process is killed, and nobody takes its place: what it had still to send is not sent."""
 
     no_effect = "its process went on"
+    is_lasting = True
 
     def __init__(self, parts: OwnParts, target: str) -> None:
         named = SENDER.fullmatch(target)

@@ -15,7 +15,7 @@ from typing import Self
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import Act, Breakable, acts_of
 from loadtests.faults.own_parts import OwnParts
-from scenarios.parts.faults import DOWN_KINDS, DataCentre, Fault, FaultKind, nodes_of
+from scenarios.parts.faults import DOWN_KINDS, IN_TURNS, DataCentre, Fault, FaultKind, nodes_of
 
 EFFECT_S_MAX = 10.0  # in which what was broken must be seen to be so
 LOOK_EVERY_S = 0.05
@@ -151,7 +151,7 @@ class FaultInjection:
         if course.fault.kind is FaultKind.PAUSE or course.fault.kind not in DOWN_KINDS:  # what is short needs no room
             return True
         held = {name for one in others if one.fault.kind in DOWN_KINDS for name in one.nodes}
-        stages = [{name} for name in course.nodes] if course.fault.kind is FaultKind.RESTART else [set(course.nodes)]
+        stages = [{name} for name in course.nodes] if course.fault.kind in IN_TURNS else [set(course.nodes)]
         return all(self._bears(frozenset(held | stage)) for stage in stages)
 
     def _carry_out_act(self, course: FaultCourse, act: Act, until_s: float) -> None:
@@ -159,7 +159,8 @@ class FaultInjection:
         try:
             act.begin()
             self._await_effect(course, act)
-            self._stop.wait(max(until_s - self._now_s(), 0.0))
+            if act.is_lasting:
+                self._stop.wait(max(until_s - self._now_s(), 0.0))
         finally:
             course.healed_s = self._now_s()
             act.heal()
@@ -167,7 +168,8 @@ class FaultInjection:
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
         # a full disk is felt when the node next wants room: with the next segment of its commit log, say
-        patience_s = float("inf") if course.fault.kind is FaultKind.DISK_FULL else EFFECT_S_MAX
+        is_slow = course.fault.kind is FaultKind.DISK_FULL or not act.is_lasting
+        patience_s = float("inf") if is_slow else EFFECT_S_MAX
         give_up_s = self._now_s() + min(patience_s, course.fault.for_s)
         while not act.is_effective():
             if self._now_s() > give_up_s or self._stop.wait(LOOK_EVERY_S):

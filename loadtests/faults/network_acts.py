@@ -38,6 +38,7 @@ class PartedSites:
     """No packet passes between a target and its peers, in both directions or in one."""
 
     no_effect = "no packet came to where the network was cut"
+    is_lasting = True
 
     def __init__(
         self, nodes: Watched, network: SiteNetwork, target: str, peers: Sequence[str], direction: Direction
@@ -100,6 +101,7 @@ class LinkChange:
     """The links between a site and its peers have another quality."""
 
     no_effect = "no packet went over the changed link"
+    is_lasting = True
 
     def __init__(self, network: SiteNetwork, site: str, peers: Sequence[str], quality: LinkQuality) -> None:
         self._network, self._site, self._peers, self._quality = network, site, peers, quality

@@ -40,6 +40,7 @@ class ClocksAhead:
     """The wall clocks of nodes are ahead. Their waits and time-outs go by another clock, and are as ever."""
 
     no_effect = "its nodes' clocks were as before"
+    is_lasting = True
 
     def __init__(self, nodes: Ordered, names: Sequence[str], skew_s: float) -> None:
         self._nodes, self._names, self._skew_s = nodes, names, skew_s
@@ -100,6 +101,7 @@ class HeapTaken:
     """A share of nodes' heaps is taken: their collector works for what is left, and stops them more often and for longer."""
 
     no_effect = "its nodes did not take their own heap"
+    is_lasting = True
 
     def __init__(self, nodes: Ordered, names: Sequence[str], share: float) -> None:
         self._nodes, self._names, self._share = nodes, names, share

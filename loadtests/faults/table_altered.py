@@ -21,6 +21,7 @@ class TableAltered:
     """A column is added to a table, and dropped when it is healed. Calls raise HarnessError where nodes do not take it."""
 
     no_effect = "not all nodes had the new column"
+    is_lasting = True
 
     def __init__(self, nodes: Reachable, table: str) -> None:
         """table: with its keyspace."""

@@ -113,8 +113,8 @@ class NodeSampler:
         samples = []
         for node in self._cluster.nodes:
             try:
-                watched = self._watched[node.name]
-                if watched.node.pid != node.pid:
+                watched = self._watched.get(node.name)
+                if watched is None or watched.node.pid != node.pid:
                     self._watched[node.name] = _watch(node)
                 elif watched.process.status() != psutil.STATUS_ZOMBIE:  # died, and its exit code was not asked for yet
                     samples.append(_sample(watched, second))

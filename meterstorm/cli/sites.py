@@ -36,7 +36,9 @@ def enter_sites(
         return
     from loadtests.cluster.jars import locked_jars, ready_jars
 
-    ready_jars(locked_jars(topology.cassandra_version), lambda said: None if quiet else print(said, file=sys.stderr))
+    versions = {topology.cassandra_version, *(fault.to_version for fault in scenario.faults if fault.to_version)}
+    for version in versions:
+        ready_jars(locked_jars(version), lambda said: None if quiet else print(said, file=sys.stderr))
     if listener is not None:
         from loadtests.metrics.endpoint import hand_over
 

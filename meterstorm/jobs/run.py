@@ -12,6 +12,7 @@ from loadtests.backend.command_gateway import require_carried
 from loadtests.cluster import supervisor
 from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.durability import why_lost
+from loadtests.cluster.jars import locked_versions
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import ForeignNodes
@@ -50,7 +51,7 @@ from reports.results.run import AuditResult, FleetResult, Results, Undone, load_
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import CARRIED_ANYWHERE, FaultKind, disks_of
+from scenarios.parts.faults import CARRIED_ANYWHERE, UNKEPT_KINDS, FaultKind
 from scenarios.spec import Scenario, ScenarioError, needs_enclosure, require_own_sites, require_reached
 from sim.estate.model import build_estate
 from sim.profiles.stored import read_profile, write_profile
@@ -93,10 +94,13 @@ def run(
     scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
-    if keep and disks_of(scenario.faults, scenario.topology.dcs):
-        raise ScenarioError(
-            "keep: a node whose disk is to be full has it in memory, of which nothing can be kept; leave out one"
+    if keep and (unkept := [fault for fault in scenario.faults if fault.kind in UNKEPT_KINDS]):
+        why = (
+            "a node whose disk is to be full has it in memory, of which nothing can be kept"
+            if unkept[0].kind is FaultKind.DISK_FULL
+            else f"after the {unkept[0]} the nodes are not those of the scenario, and could not be started again by it"
         )
+        raise ScenarioError(f"keep: {why}; leave out one")
     require_own_sites(scenario.topology, is_local=endpoint is None)
     if fleet is not None and fleet.listen is not None:
         require_reached(scenario)
@@ -208,6 +212,8 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
         tables = [table.name for table in schema_of(scenario).tables]
         if fault.kind is FaultKind.SCHEMA_CHANGE and fault.target not in tables:
             raise ScenarioError(f"{where}: there is no table '{fault.target}'; there are {', '.join(sorted(tables))}")
+        if fault.kind is FaultKind.UPGRADE:
+            require_upgrade(where, str(fault.to_version), scenario)
         if fault.kind is FaultKind.KILL_GATEWAY:
             if not scenario.campaigns:
                 raise ScenarioError(f"{where}: a scenario without [[campaigns]] has no gateway that could be killed")
@@ -218,6 +224,21 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
                 f"--shards {sender_count} has so many" if sender_count else "Locust's workers are not the bench's own"
             )
             raise ScenarioError(f"{where}: there is no {fault.target}: {there}")
+
+
+def require_upgrade(where: str, version: str, scenario: Scenario) -> None:
+    """Raises ScenarioError for a release that there is no lock of, that nodes run already, or beside another one."""
+    at_first = scenario.topology.cassandra_version or locked_versions()[0]
+    if version not in locked_versions():
+        raise ScenarioError(
+            f"{where}: there is no lock of Cassandra {version}'s jars; there are {', '.join(locked_versions())}"
+        )
+    if version == at_first:
+        raise ScenarioError(
+            f"{where}: the nodes run Cassandra {version} already; give [topology] an older cassandra_version"
+        )
+    if {fault.to_version for fault in scenario.faults} - {None, version}:
+        raise ScenarioError(f"{where}: nodes are upgraded to one release in one run")
 
 
 def audit_again(

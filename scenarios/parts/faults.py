@@ -9,7 +9,7 @@ from typing import Annotated, Protocol, Self
 from pydantic import Field, model_validator
 
 from scenarios.parts.base import Part
-from scenarios.parts.site_wan import FIELD, LinkQuality, SiteWan, require_no_dc_as_field
+from scenarios.parts.site_wan import FIELD, LinkQuality
 
 FAULTS_MAX = 32
 DISK_MIB = 512  # of a node whose disk is to be full, where nothing else is said
@@ -36,14 +36,31 @@ class FaultKind(StrEnum):
     PARTITION = "partition"  # no packet passes between the target and its peers; they run, and serve whom they reach
     CLOCK_SKEW = "clock_skew"  # the nodes' clocks are ahead
     HEAP_PRESSURE = "heap_pressure"  # the nodes have only a part of their heap: their collector works for the rest
+    BOOTSTRAP = "bootstrap"  # a node joins a data centre
+    DECOMMISSION = "decommission"  # a node hands its rows over and leaves
+    REPLACE = "replace"  # a node dies with its data, and a new one takes its place
+    UPGRADE = "upgrade"  # as restart, with another release of Cassandra
     LINK = "link"  # the links of the target's site have another quality: farther, slower, with losses
 
 
-DOWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.RESTART, FaultKind.DISK_FULL)
+IN_TURNS = (FaultKind.RESTART, FaultKind.UPGRADE)
+"""Their nodes are down one after another."""
+DOWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.DISK_FULL, FaultKind.REPLACE, *IN_TURNS)
 """Their nodes serve nothing meanwhile."""
-NODE_KINDS = (*DOWN_KINDS, FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE)
-ORDERED_KINDS = (FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE)
+MEMBERSHIP_KINDS = (FaultKind.BOOTSTRAP, FaultKind.DECOMMISSION, FaultKind.REPLACE)
+"""Rows move between nodes, for which all others must be up."""
+NODE_KINDS = (
+    *DOWN_KINDS,
+    FaultKind.SLOW,
+    FaultKind.CLOCK_SKEW,
+    FaultKind.HEAP_PRESSURE,
+    FaultKind.BOOTSTRAP,
+    FaultKind.DECOMMISSION,
+)
+ORDERED_KINDS = (FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE, FaultKind.DECOMMISSION)
 """A node does them to itself, when it is told."""
+UNKEPT_KINDS = (FaultKind.DISK_FULL, FaultKind.BOOTSTRAP, FaultKind.DECOMMISSION, FaultKind.REPLACE, FaultKind.UPGRADE)
+"""The nodes of a cluster that lived through them are not those that its scenario says, so that it can't be kept."""
 CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
 """They break no node, so that an existing cluster takes them too."""
 SENDER = re.compile(r"sender-([1-9][0-9]?)")
@@ -51,6 +68,10 @@ NETWORK_KINDS = (FaultKind.PARTITION, FaultKind.LINK)
 """Of the network between sites, which they need (`SiteWan`)."""
 ENCLOSED_KINDS = (*NETWORK_KINDS, FaultKind.DISK_FULL)
 """They need namespaces of the run's own."""
+
+
+REPAIRED_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.REPLACE, FaultKind.PARTITION)
+"""After which nodes may be repaired: they may lack what hints did not keep for them."""
 
 
 class Direction(StrEnum):
@@ -64,6 +85,8 @@ class Direction(StrEnum):
 _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
     "duty": frozenset({FaultKind.SLOW}),
     "disk_mib": frozenset({FaultKind.DISK_FULL}),
+    "repair": frozenset(REPAIRED_KINDS),
+    "to_version": frozenset({FaultKind.UPGRADE}),
     "skew_s": frozenset({FaultKind.CLOCK_SKEW}),
     "heap_share": frozenset({FaultKind.HEAP_PRESSURE}),
     "peers": frozenset(NETWORK_KINDS),
@@ -116,6 +139,12 @@ class Fault(Part):
         le=0.7,
         description=f"of heap pressure: the share of the heap that is taken, {HEAP_SHARE:g}; with more nodes end themselves",
     )
+    to_version: str | None = Field(
+        default=None, pattern=r"^5\.0\.[0-9]{1,3}$", description="of an upgrade: the release of Cassandra"
+    )
+    repair: bool = Field(
+        strict=True, default=False, description="a full repair of the nodes when they are back, which is awaited"
+    )
     peers: tuple[Annotated[str, Field(pattern=_TARGET)], ...] = Field(
         default=(),
         max_length=16,
@@ -133,6 +162,8 @@ class Fault(Part):
                 raise ValueError(f"{field} goes with kind {allowed}, not with '{self.kind}'; leave it out")
         if self.kind is FaultKind.LINK and self.link is None:
             raise ValueError("kind 'link' needs what the link is meanwhile: link = { delay_ms = 150.0, loss = 0.02 }")
+        if self.kind is FaultKind.UPGRADE and self.to_version is None:
+            raise ValueError("kind 'upgrade' needs the release that nodes get: to_version = \"5.0.9\"")
         if self.kind is FaultKind.CLOCK_SKEW and self.skew_s is None:
             raise ValueError("kind 'clock_skew' needs how far the clock is ahead: skew_s = 60.0")
         return self
@@ -164,6 +195,8 @@ class DataCentre(Protocol):
     def name(self) -> str: ...
     @property
     def nodes(self) -> int: ...
+    @property
+    def rf(self) -> int: ...
 
 
 def node_names(dcs: Iterable[DataCentre]) -> Mapping[str, tuple[str, ...]]:
@@ -172,10 +205,13 @@ def node_names(dcs: Iterable[DataCentre]) -> Mapping[str, tuple[str, ...]]:
 
 
 def nodes_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[str, ...]:
-    """The nodes that a fault befalls; none where there is no such target, or where it befalls none."""
+    """The nodes that a fault befalls, or the one that it brings; none where there is no such target, or where it befalls none."""
     if fault.kind not in NODE_KINDS + NETWORK_KINDS:
         return ()
     by_dc = node_names(dcs)
+    if fault.kind is FaultKind.BOOTSTRAP:
+        names = by_dc.get(fault.target)
+        return () if names is None else (f"{fault.target}-{len(names) + 1}",)
     if fault.target in by_dc:
         return by_dc[fault.target]
     return tuple(name for names in by_dc.values() for name in names if name == fault.target)
@@ -184,12 +220,17 @@ def nodes_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[str, ...]:
 def stages_of(fault: Fault, dcs: Iterable[DataCentre]) -> tuple[tuple[str, ...], ...]:
     """The nodes that a fault befalls at one time, in the order in which it does: all at once, or one after another."""
     names = nodes_of(fault, dcs)
-    return tuple((name,) for name in names) if fault.kind is FaultKind.RESTART else (names,)
+    return tuple((name,) for name in names) if fault.kind in IN_TURNS else (names,)
 
 
 def end_s(fault: Fault, dcs: Iterable[DataCentre]) -> float:
     """When its last healing begins at the earliest, in wall time of the storm [s]."""
     return fault.at_s + fault.for_s * len(stages_of(fault, dcs))
+
+
+def need_orders(faults: Iterable[Fault]) -> bool:
+    """Is there one that a node is told of?"""
+    return any(fault.kind in ORDERED_KINDS or fault.repair for fault in faults)
 
 
 def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, int]:
@@ -202,6 +243,15 @@ def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, in
     return sizes
 
 
+def joining(faults: Iterable[Fault], dcs: Sequence[DataCentre]) -> dict[str, int]:
+    """How many nodes join each data centre: no data centre that none does."""
+    counts: dict[str, int] = {}
+    for fault in faults:
+        if fault.kind is FaultKind.BOOTSTRAP:
+            counts[fault.target] = counts.get(fault.target, 0) + 1
+    return counts
+
+
 def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[frozenset[str]]:
     """The nodes that are down at one time, each set once, from the first fault's beginning on."""
     downing = [one for one in faults if one.kind in DOWN_KINDS]
@@ -212,62 +262,9 @@ def down_together(faults: Sequence[Fault], dcs: Sequence[DataCentre]) -> list[fr
     return list(sets)
 
 
-def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: float, wan: SiteWan) -> None:
-    """Raises ValueError for a fault that names nothing, that outlasts the storm, that contradicts another, or that leaves the
-    links of `wan` as they are."""
-    by_dc = node_names(dcs)
-    for number, fault in enumerate(faults):
-        where = f"faults[{number}]"
-        _require_own_target(where, fault, dcs)
-        if fault.kind in NODE_KINDS + NETWORK_KINDS and not nodes_of(fault, dcs):
-            there = ", ".join([*by_dc, *(name for names in by_dc.values() for name in names)])
-            raise ValueError(
-                f"{where}: target '{fault.target}' is the name neither of a data centre nor of one of its nodes; "
-                f"there are {there}"
-            )
-        if end_s(fault, dcs) > wall_s:
-            times = len(stages_of(fault, dcs))
-            each = f"for_s for each of its {times} nodes" if times > 1 else "for_s"
-            raise ValueError(
-                f"{where}: the {fault} would be healed after the storm's end; at_s and {each} must add up to run.wall_s "
-                f"{wall_s:g} at most"
-            )
-        if fault.kind in NETWORK_KINDS:
-            _require_peers(where, fault, dcs)
-            _require_change(where, fault, dcs, wan)
-        for other in faults[:number]:
-            if (fault.kind in NETWORK_KINDS) != (other.kind in NETWORK_KINDS):
-                continue  # what befalls a node and what befalls its network don't contradict each other
-            both = sorted(_touched(fault, dcs) & _touched(other, dcs))
-            if both and fault.at_s < end_s(other, dcs) and other.at_s < end_s(fault, dcs):
-                raise ValueError(f"{where}: the {fault} and the {other} are both of {both[0]} at one time")
-
-
-def _touched(fault: Fault, dcs: Sequence[DataCentre]) -> set[str]:
-    """What two faults can't have at one time, by words for people. A fault of the network is of both its ends: the healing of one
-    would join what another still parts."""
-    if fault.kind in NETWORK_KINDS:
-        ends, by_dc = (fault.target, *peers_of(fault, dcs)), node_names(dcs)
-        return {name for dc, names in by_dc.items() for name in names if dc in ends or name in ends}
-    return set(nodes_of(fault, dcs)) or {f"{fault.target} ({fault.kind})"}
-
-
-def _require_own_target(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
-    """Raises ValueError where the bench's own parts have none of that name. Tables are for the schema to know."""
-    if fault.kind is FaultKind.KILL_SENDER and SENDER.fullmatch(fault.target) is None:
-        raise ValueError(
-            f"{where}: target '{fault.target}' names no sender; they are sender-1, sender-2, ... (--shards)"
-        )
-    if fault.kind is FaultKind.KILL_GATEWAY and fault.target not in node_names(dcs):
-        raise ValueError(
-            f"{where}: target '{fault.target}' is no data centre, each of which has one gateway; there are "
-            f"{', '.join(node_names(dcs))}"
-        )
-
-
 def peers_of(fault: Fault, dcs: Sequence[DataCentre]) -> tuple[str, ...]:
     """The data centres, nodes or the field that a fault of the network parts its target from."""
-    own = _dc_of(fault.target)
+    own = dc_of(fault.target)
     return fault.peers or tuple(dc.name for dc in dcs if dc.name != own)
 
 
@@ -276,43 +273,12 @@ def out_of_reach(fault: Fault, dcs: Sequence[DataCentre], dc: str) -> frozenset[
     peers, by_dc = peers_of(fault, dcs), node_names(dcs)
     reach = {name: frozenset(names) for name, names in by_dc.items()}
     reach |= {name: frozenset({name}) for names in by_dc.values() for name in names}
-    if dc == _dc_of(fault.target):
+    if dc == dc_of(fault.target):
         if FIELD in peers:
             return reach[fault.target]
         return frozenset().union(*(reach[peer] for peer in peers))
-    return reach[fault.target] if dc in {_dc_of(peer) for peer in peers} else frozenset()
+    return reach[fault.target] if dc in {dc_of(peer) for peer in peers} else frozenset()
 
 
-def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
-    """Raises ValueError for peers that are not there, or that share the target's network."""
-    by_dc = node_names(dcs)
-    require_no_dc_as_field(by_dc)
-    there = {FIELD, *by_dc, *(name for names in by_dc.values() for name in names)}
-    peers = peers_of(fault, dcs)
-    if not peers:
-        raise ValueError(
-            f"{where}: there is no other data centre that {fault.target} could be parted from; name {FIELD}"
-        )
-    for peer in peers:
-        if peer not in there:
-            raise ValueError(f"{where}: peer '{peer}' is not there; there are {', '.join(sorted(there))}")
-        if _dc_of(peer) == _dc_of(fault.target):
-            raise ValueError(
-                f"{where}: {peer} and {fault.target} are of one data centre, whose nodes share a network that can't be cut"
-            )
-        if fault.kind is FaultKind.LINK and {peer, fault.target} - {FIELD, *by_dc}:
-            raise ValueError(f"{where}: a link is of whole data centres and the field, not of single nodes")
-
-
-def _require_change(where: str, fault: Fault, dcs: Sequence[DataCentre], wan: SiteWan) -> None:
-    """Raises ValueError for a link that is meanwhile what it is without the fault."""
-    if fault.link is not None and all(
-        wan.between(fault.target, peer).is_as(fault.link) for peer in peers_of(fault, dcs)
-    ):
-        raise ValueError(
-            f"{where}: the {fault} changes nothing: the links are so without it; give link another quality"
-        )
-
-
-def _dc_of(target: str) -> str:
+def dc_of(target: str) -> str:
     return target.partition("-")[0]

@@ -64,9 +64,6 @@ def test_orders_set_the_clock_and_take_the_heap_and_what_fails_is_told(
         with pytest.raises(HarnessError, match=r"'dance': java.lang.IllegalArgumentException: no such order: dance"):
             wait_done(orders.give("dance"), 30)
         jvm.stdin.close()
-    probe.write_text("no Java")
-    with pytest.raises(HarnessError, match=r"(?s)Probe.java can't be compiled: .*Syntax error"):
-        control_classes(java, jars, tmp_path / "classes", run_tied)
 
 
 def test_a_node_that_does_not_answer_an_order_is_told(tmp_path: Path) -> None:
@@ -78,3 +75,16 @@ def test_a_node_that_does_not_answer_an_order_is_told(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="north-1 has not carried out 'skew 1' after 0 s"):
         wait_done(order, 0.0)
     assert time.monotonic() - began < 5
+
+
+def test_a_class_that_can_not_be_compiled_is_told_in_the_compilers_words(tmp_path: Path) -> None:
+    said = "1. ERROR in NodeControl.java (at line 1)"
+    jars = [tmp_path / "cassandra-all-5.0.9.jar", tmp_path / "ecj-3.33.0.jar"]
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr=said)
+    with pytest.raises(HarnessError, match=r"NodeControl.java can't be compiled: 1. ERROR in NodeControl.java"):
+        control_classes(tmp_path / "java", jars, tmp_path / "classes", lambda *_: failed)
+    with pytest.raises(
+        HarnessError, match=r"classes/[0-9a-f]{16} can't be written: .*name another folder in METERSTORM"
+    ):
+        (tmp_path / "file").touch()
+        control_classes(tmp_path / "java", jars, tmp_path / "file" / "classes", lambda *_: failed)

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.cluster.layout import TOKEN_MIN, TOKENS_PER_NODE, lay_out, tokens_of
+from loadtests.cluster.layout import (
+    TOKEN_MIN,
+    TOKENS_PER_NODE,
+    joining_tokens,
+    lay_out,
+    lay_out_joining,
+    tokens_of,
+)
 from loadtests.cluster.sizing import HEAP_MIB_MAX, HEAP_MIB_MIN, RESERVED_MIB, size_nodes, stage_threads
 from loadtests.errors import HarnessError
 from scenarios.spec import Dc, Topology
@@ -51,6 +58,25 @@ def test_every_node_of_a_dc_owns_the_same_share(count: int) -> None:
     owned[ring[0][1]] += ring[0][0] + 2**64 - ring[-1][0]  # the range that wraps round
 
     assert max(owned) - min(owned) <= TOKENS_PER_NODE * count
+
+
+@given(st.integers(1, 31))
+def test_a_node_that_joins_halves_ranges_all_over_the_ring_and_of_every_node_that_can_be(count: int) -> None:
+    dc = Dc(name="north", nodes=count, rf=1)
+    of_others = {token: index for index in range(count) for token in tokens_of(index, count, 0)}
+    new = joining_tokens(dc, 0)
+    assert len(set(new)) == TOKENS_PER_NODE and not set(new) & set(of_others)
+    ring = sorted(of_others)
+    next_up = [next(token for token in [*ring, *ring] if token > each or each > ring[-1]) for each in new]
+    assert len({of_others[token] for token in next_up}) == min(count, TOKENS_PER_NODE)  # whose ranges they take from
+    gaps = {(later - one) % 2**64 for one, later in pairwise([*sorted(new), sorted(new)[0]])}
+    assert max(gaps) <= 2 * 2**64 // TOKENS_PER_NODE
+
+
+def test_a_node_that_joins_is_the_next_of_its_dc_and_no_seed() -> None:
+    (node,) = lay_out_joining(TWO_BY_TWO, {"south": 1}, {"south": "127.42.0.4"})
+    assert (node.name, node.dc, node.address, node.is_seed) == ("south-2", "south", "127.42.0.4", False)
+    assert len(node.tokens) == TOKENS_PER_NODE and not set(node.tokens) & set(tokens_of(0, 1, 1))
 
 
 def test_much_memory_gives_the_largest_heap_and_no_more() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
+from loadtests.faults.acts import Breakable
 from loadtests.faults.injection import FaultInjection
 from scenarios.parts.faults import Fault, FaultKind
 from scenarios.spec import Dc
@@ -55,7 +56,12 @@ def fault(at_s: float = 0.05, for_s: float = 1.0, target: str = "north-1", kind:
 
 
 def carried_out(nodes: Nodes, *faults: Fault) -> FaultInjection:
-    with FaultInjection(faults, DCS, nodes) as injection:
+    return carried_out_on(nodes, DCS, *faults)
+
+
+def carried_out_on(nodes: Breakable, dcs: Sequence[Dc], *faults: Fault, keyspace: str = "") -> FaultInjection:
+    """The faults, from the first one's beginning until all are healed."""
+    with FaultInjection(faults, dcs, nodes, keyspace=keyspace) as injection:
         injection.start(time.monotonic_ns())
         injection.wait()
     return injection

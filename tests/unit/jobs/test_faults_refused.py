@@ -130,3 +130,25 @@ def test_homes_go_to_another_data_centre_with_homes(to: str, said: str) -> None:
     text = f'title = "t"\n[estate]\npremises = 10\n[topology]\ndcs = [{dcs}]\n[run]\nwall_s = 60\n'
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(f"{text}[run.failover]\nto = {{ {to} }}\n", "moved")
+
+
+UPGRADED = Fault(kind=FaultKind.UPGRADE, target="north", at_s=1.0, for_s=1.0, to_version="5.0.9")
+
+
+def test_an_upgrade_is_to_another_release_that_there_is_a_lock_of(tmp_path: Path) -> None:
+    def refused(said: str, *faults: Fault, version: str | None = "5.0.8", keep: bool = False) -> None:
+        topology = BROKEN.topology.model_copy(update={"cassandra_version": version})
+        with pytest.raises(ScenarioError, match=said):
+            meterstorm.run(
+                BROKEN.model_copy(update={"faults": faults, "topology": topology}), tmp_path / "run", keep=keep
+            )
+
+    refused(r"faults\[0\]: the nodes run Cassandra 5.0.9 already; give \[topology\] an older", UPGRADED, version=None)
+    unknown = UPGRADED.model_copy(update={"to_version": "5.0.1"})
+    refused(r"no lock of Cassandra 5.0.1's jars; there are 5.0.9, 5.0.8", unknown)
+    back = UPGRADED.model_copy(update={"to_version": "5.0.8"})
+    refused(r"faults\[0\]: nodes are upgraded to one release in one run", UPGRADED, back)
+    refused(
+        "keep: after the upgrade of north from 1 s for 1 s the nodes are not those of the scenario", UPGRADED, keep=True
+    )
+    assert not (tmp_path / "run").exists()

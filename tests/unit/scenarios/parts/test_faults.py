@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from scenarios.file import load_scenario
-from scenarios.parts.faults import Fault, FaultKind, disks_of, down_together, nodes_of, out_of_reach, peers_of
+from scenarios.parts.faults import (
+    Fault,
+    FaultKind,
+    disks_of,
+    down_together,
+    joining,
+    need_orders,
+    nodes_of,
+    out_of_reach,
+    peers_of,
+)
 from scenarios.spec import Dc, ScenarioError, parse_scenario
 
 DCS = (Dc(name="north", nodes=3, rf=3), Dc(name="south", nodes=2, rf=1))
@@ -118,6 +128,8 @@ def test_a_duty_is_of_slow_nodes_alone() -> None:
     [
         ("clock_skew", "", "kind 'clock_skew' needs how far the clock is ahead: skew_s = 60.0"),
         ("clock_skew", "skew_s = -60.0", "skew_s = -60.0: must be at least 1"),
+        ("upgrade", "", "kind 'upgrade' needs the release that nodes get: to_version = "),
+        ("upgrade", 'to_version = "4.1.0"', r'faults\[0\].to_version = "4.1.0": must match'),
         ("pause", "skew_s = 60.0", "skew_s goes with kind 'clock_skew', not with 'pause'"),
         ("kill", "heap_share = 0.5", "heap_share goes with kind 'heap_pressure', not with 'kill'"),
         ("heap_pressure", "heap_share = 0.9", "heap_share = 0.9: must be at most 0.7"),
@@ -135,6 +147,54 @@ def test_nodes_that_run_with_another_clock_or_less_heap_are_not_down() -> None:
     assert nodes_of(ahead[0], DCS) == ("north-1", "north-2", "north-3") and down_together(ahead, DCS) == []
     taken = fault("heap_pressure")
     assert taken.held_share == 0.5 and down_together([taken], DCS) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ([fault("bootstrap", "north-1")], "a node joins a data centre; there are north, south"),
+        ([fault("bootstrap", "east")], "a node joins a data centre; there are north, south"),
+        ([fault("bootstrap", "north"), fault("bootstrap", "north", 30.0)], "a second node can't join north in one run"),
+        ([fault("decommission", "north")], "one node at a time can decommission, north-1 say, not a whole data centre"),
+        ([fault("decommission", "north-1")], "without north-1 north has 2 nodes for rf 3; give it another one"),
+        ([fault("replace", "north")], "one node at a time can replace, north-1 say"),
+        (
+            [fault("decommission", "south-2"), fault("kill", "south", 30.0)],
+            "south-2 has left by 30 s, and the kill of south from 30 s for 10 s can't befall it",
+        ),
+        (
+            [fault("kill", "south-2", 30.0), fault("decommission", "south-2"), fault("pause", "south-2", 45.0)],
+            "south-2 has left by 30 s, and the kill of south-2",
+        ),
+        ([fault("bootstrap", "north"), fault("kill", "south-1", 15.0)], "are both of south-1 at one time"),
+    ],
+)
+def test_a_node_that_can_not_come_or_go_is_refused_in_words(faults: list[Fault], said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(in_toml(*faults), "moving")
+
+
+def test_the_only_replica_is_not_replaced() -> None:
+    alone = TEXT.rpartition("[[topology.dcs]]")[0].replace("rf = 3", "rf = 1")
+    with pytest.raises(ScenarioError, match="north-1 holds the only replica, which would be lost with it"):
+        parse_scenario(alone + in_toml(fault("replace"))[len(TEXT) :], "alone")
+
+
+def test_nodes_that_come_and_go_are_there_or_down_as_they_are() -> None:
+    joins, leaves = fault("bootstrap", "south"), fault("decommission", "south-2", 30.0)
+    replaced, upgraded = fault("replace"), in_toml_parted('to_version = "5.0.9"', kind="upgrade", target="south")
+    assert nodes_of(joins, DCS) == ("south-3",) and joining([joins, leaves], DCS) == {"south": 1}
+    assert down_together([joins, leaves], DCS) == []
+    assert down_together([replaced], DCS) == [{"north-1"}]
+    assert down_together(parse_scenario(upgraded, "up").faults, DCS) == [{"south-1"}, {"south-2"}]
+
+
+def test_nodes_that_were_away_may_be_repaired_and_others_not() -> None:
+    repaired = parse_scenario(in_toml_parted("repair = true", kind="stop"), "repaired").faults
+    assert repaired[0].repair and need_orders(repaired) and not need_orders([fault("stop")])
+    assert need_orders([fault("decommission", "south-2")])
+    with pytest.raises(ScenarioError, match=r"repair goes with kind 'kill' or .*'stop', not with 'slow'; leave it out"):
+        parse_scenario(in_toml_parted("repair = true", kind="slow"), "slow")
 
 
 def test_faults_that_follow_each_other_or_befall_others_are_taken() -> None:
