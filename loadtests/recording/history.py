@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from heapq import merge as merge_sorted
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
@@ -49,6 +50,8 @@ __all__ = [
     "ErrorCount",
     "HistoryWriter",
     "NodeSample",
+    "OutcomeCounts",
+    "OutcomesByDc",
     "RunHistory",
     "SecondCounts",
     "counts_of",
@@ -60,6 +63,7 @@ __all__ = [
 ]
 
 INTERVALS_NAME = "intervals.csv"  # the file that each history has
+DCS_NAME = "dcs.csv"
 
 
 class SecondCounts(NamedTuple):
@@ -74,6 +78,18 @@ class SecondCounts(NamedTuple):
 
 
 NO_COUNTS = SecondCounts(0, 0, 0, 0, 0, 0)
+
+
+class OutcomeCounts(NamedTuple):
+    """What became of the operations of one data centre's homes that completed in a second."""
+
+    ok: int
+    failed: int
+    indeterminate: int
+
+
+OutcomesByDc = Mapping[str, Mapping[str, OutcomeCounts]]
+"""By operation, and by the data centre of its home."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +145,7 @@ class HistoryWriter:
         response_counts: Mapping[str, Counts],
         service_counts: Mapping[str, Counts],
         lateness_counts: Counts,
+        by_dc: OutcomesByDc = MappingProxyType({}),
     ) -> None:
         """Record one second: counts and int64[COUNTS_SIZE] histograms [us] by operation, and the lateness of all sends.
 
@@ -143,6 +160,8 @@ class HistoryWriter:
                 raise KeyError(f"operation {name!r} is not among the history's {self.operations}")
         rows = [(second, name, *(int(count) for count in counts.get(name, NO_COUNTS))) for name in self.operations]
         csv.writer(self._files[INTERVALS_NAME], lineterminator="\n").writerows(rows)
+        if by_dc:
+            self._write_dcs(second, by_dc)
         for name, histogram in response_counts.items():
             self._log_line(f"{name}.response.hlog", second, histogram)
         for name, histogram in service_counts.items():
@@ -150,6 +169,15 @@ class HistoryWriter:
         self._log_line("lateness.hlog", second, lateness_counts)
         for file in self._files.values():
             file.flush()
+
+    def _write_dcs(self, second: int, by_dc: OutcomesByDc) -> None:
+        file = self._csv(DCS_NAME, ("second", "operation", "dc", *OutcomeCounts._fields))
+        csv.writer(file, lineterminator="\n").writerows(
+            (second, operation, dc, *counts)
+            for operation, dcs in by_dc.items()
+            for dc, counts in dcs.items()
+            if any(counts)
+        )
 
     def write_nodes(self, samples: Iterable[NodeSample]) -> None:
         """Add samples of the Cassandra nodes."""
@@ -232,13 +260,15 @@ def _log_line(second: int, counts: Counts) -> str:
 class RunHistory:
     """A recorded run. Counts, nodes and errors are in memory; histograms are read from the disk when asked for.
 
-    seconds: int64[t], 0 ... t-1 without a gap; counts: operation -> column of SecondCounts -> int64[t].
+    seconds: int64[t], 0 ... t-1 without a gap; counts: operation -> column of SecondCounts -> int64[t]; by_dc: operation ->
+    data centre of its homes -> column of OutcomeCounts -> int64[t], of what the senders sent.
     """
 
     folder: Path
     seconds: Counts
     operations: tuple[str, ...]
     counts: dict[str, dict[str, Counts]]
+    by_dc: dict[str, dict[str, dict[str, Counts]]]
     nodes: list[NodeSample]
     errors: list[ErrorCount]
 
@@ -298,9 +328,21 @@ def _read_history(folder: Path) -> RunHistory:
         seconds=np.arange(second_count, dtype=np.int64),
         operations=operations,
         counts=counts,
+        by_dc=_read_dcs(folder / DCS_NAME, second_count),
         nodes=_read_nodes(folder / "nodes.csv"),
         errors=_read_errors(folder / "errors.csv"),
     )
+
+
+def _read_dcs(path: Path, second_count: int) -> dict[str, dict[str, dict[str, Counts]]]:
+    by_dc: dict[str, dict[str, dict[str, Counts]]] = {}
+    for row in _read_csv(path) if path.exists() else ():
+        dcs = by_dc.setdefault(row["operation"], {})
+        if row["dc"] not in dcs:
+            dcs[row["dc"]] = {column: np.zeros(second_count, np.int64) for column in OutcomeCounts._fields}
+        for column in OutcomeCounts._fields:
+            dcs[row["dc"]][column][int(row["second"])] += int(row[column])
+    return by_dc
 
 
 def _whole_lines(path: Path) -> Iterator[str]:
@@ -375,7 +417,8 @@ def merge_histories(parts: Sequence[Path], folder: Path) -> None:
     with HistoryWriter(folder, operations) as writer:
         for second in range(second_count):
             counts = {name: _counts_in(histories, name, second) for name in operations}
-            writer.write_second(second, counts, {}, {}, np.zeros(0, dtype=np.int64))
+            by_dc = _dcs_in(histories, second)
+            writer.write_second(second, counts, {}, {}, np.zeros(0, dtype=np.int64), by_dc)
         writer.write_nodes(sample for history in histories for sample in history.nodes)
         writer.write_errors(error for history in histories for error in history.errors)
     logs = sorted({path for part in parts for path in part.glob("*.hlog")})
@@ -407,6 +450,20 @@ def _start_time(log: Path) -> float | None:
 def _counts_in(histories: Iterable[RunHistory], operation: str, second: int) -> SecondCounts:
     there = [h.counts[operation] for h in histories if operation in h.operations and second < len(h.seconds)]
     return SecondCounts(*(sum(int(columns[column][second]) for columns in there) for column in SecondCounts._fields))
+
+
+def _dcs_in(histories: Iterable[RunHistory], second: int) -> OutcomesByDc:
+    added: dict[str, dict[str, OutcomeCounts]] = {}
+    for history in histories:
+        for operation, dcs in history.by_dc.items():
+            for dc, columns in dcs.items():
+                before = added.setdefault(operation, {}).get(dc, OutcomeCounts(0, 0, 0))
+                here = (
+                    int(columns[column][second]) if second < len(history.seconds) else 0
+                    for column in OutcomeCounts._fields
+                )
+                added[operation][dc] = OutcomeCounts(*(one + more for one, more in zip(before, here, strict=True)))
+    return added
 
 
 def _added_up(logs: Sequence[Iterator[tuple[int, Counts]]]) -> Iterator[tuple[int, Counts]]:

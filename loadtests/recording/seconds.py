@@ -1,11 +1,11 @@
 """One second of a sender's history, as it crosses a process boundary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.history import COUNTS_SIZE, Counts, SecondCounts
+from loadtests.recording.history import COUNTS_SIZE, Counts, OutcomesByDc, SecondCounts
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int64]]
 """A histogram of the layout of `loadtests.recording.history`: the indices that were counted, and their counts."""
@@ -34,3 +34,4 @@ class Second:
     response: dict[str, Sparse]
     service: dict[str, Sparse]
     lateness: Sparse
+    by_dc: OutcomesByDc = field(default_factory=dict)  # of a storm under Locust none

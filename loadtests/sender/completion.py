@@ -50,6 +50,14 @@ def count_in_second(state: WireState, at_us: int, operation: int, column: int) -
 
 
 @borrowing_kernel
+def count_outcome(state: WireState, at_us: int, operation: int, dc: int, outcome: int) -> None:
+    """Count an operation that was completed, by its homes' data centre; seconds as `count_in_second` has them."""
+    first = state.totals[Total.FIRST_SECOND]
+    second = min(max(at_us // _SECOND_US, first), first + SECOND_ROWS - 1)
+    state.dc_counts[second % SECOND_ROWS, operation, dc, outcome] += 1
+
+
+@borrowing_kernel
 def _first_marked(state: WireState, operation: int, first_slot: int, slot_count: int) -> int:
     """The first slot of a write that the ledger marks: some operations are known by their last slot alone."""
     return int(first_slot + slot_count - 1 if state.planes[operation, 1] == 1 else first_slot)
@@ -159,6 +167,7 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
     operation = row["operation"]
     count_value(state.recording.response[operation], now_us - row["due_us"])
     count_in_second(state, now_us, operation, column)
+    count_outcome(state, now_us, operation, row["dc"], outcome)
     state.totals[total] += 1
     row["status"] = PLACE_FREE
     state.totals[Total.IN_FLIGHT] -= 1

@@ -28,12 +28,14 @@ _BACKLOG_MAX = 30  # seconds that the history's writer may be behind
 class IntervalSnapshot:
     """One second of a run. Whoever gets it owns its arrays.
 
-    counts: by operation. response, service: int64[operations, COUNTS_SIZE], HDR counts [us] of what was completed in
-    the second; operations that ended failed or indeterminate have a response time too. lateness: int64[COUNTS_SIZE].
+    counts: by operation. by_dc: int64[operations, dcs, Outcome], of what was completed, by the homes' data centre.
+    response, service: int64[operations, COUNTS_SIZE], HDR counts [us] of what was completed in the second; operations that
+    ended failed or indeterminate have a response time too. lateness: int64[COUNTS_SIZE].
     """
 
     second: int
     counts: tuple[SecondCounts, ...]
+    by_dc: NDArray[np.int64]
     response: NDArray[np.int64]
     service: NDArray[np.int64]
     lateness: NDArray[np.int64]
@@ -125,11 +127,14 @@ class Recorder:
         for second in range(first, end):
             is_latest = second == end - 1
             recording = state.recording if is_latest else new_recording(len(state.planes))
-            counts = state.second_counts[second % SECOND_ROWS]
+            counts, by_dc = state.second_counts[second % SECOND_ROWS], state.dc_counts[second % SECOND_ROWS]
             snapshot = IntervalSnapshot(
-                second=second, counts=tuple(SecondCounts(*map(int, row)) for row in counts), **recording._asdict()
+                second=second,
+                counts=tuple(SecondCounts(*map(int, row)) for row in counts),
+                by_dc=by_dc.copy(),
+                **recording._asdict(),
             )
-            counts[:] = 0
+            counts[:], by_dc[:] = 0, 0
             state.totals[Total.FIRST_SECOND] = second + 1
             if is_latest:
                 self.lateness += recording.lateness

@@ -200,6 +200,7 @@ class WireState(NamedTuple):
     planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
+    dc_counts: int64[SECOND_ROWS, operations, dcs, Outcome], likewise, of what was completed, by the homes' data centre.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
     timespec: int64[2], for the clock's calls. live: int64[LIVE_SIZE], for a display in any process.
@@ -226,6 +227,7 @@ class WireState(NamedTuple):
     ledger: NDArray[np.uint8]
     unresolved: NDArray[np.uint8]
     second_counts: NDArray[np.int64]
+    dc_counts: NDArray[np.int64]
     recording: Recording
     attempt_errors: NDArray[np.int64]
     final_errors: NDArray[np.int64]
@@ -314,6 +316,7 @@ def new_state(
         ledger=ledger,
         unresolved=np.zeros(ledger.shape, dtype=np.uint8),
         second_counts=np.zeros((SECOND_ROWS, sizes.operations, len(CountColumn)), dtype=np.int64),
+        dc_counts=np.zeros((SECOND_ROWS, sizes.operations, replicas.shape[1], 3), dtype=np.int64),
         recording=new_recording(sizes.operations),
         attempt_errors=np.zeros((sizes.operations, KIND_COUNT), dtype=np.int64),
         final_errors=np.zeros((sizes.operations, 3, KIND_COUNT), dtype=np.int64),

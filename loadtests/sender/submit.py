@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel, copy_bytes
-from loadtests.sender.completion import count_in_second, count_value, end_attempt, intend_in_ledger
+from loadtests.sender.completion import count_in_second, count_outcome, count_value, end_attempt, intend_in_ledger
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.retries import take_credit
 from loadtests.sender.state import (
@@ -112,6 +112,7 @@ def _refuse(state: WireState, row: np.void, kind: int, now_us: int) -> None:
     count_value(state.recording.response[operation], now_us - row["due_us"])
     count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
     count_in_second(state, now_us, operation, CountColumn.FAILED)
+    count_outcome(state, now_us, operation, row["dc"], RequestOutcome.FAILED)
 
 
 @borrowing_kernel

@@ -302,6 +302,7 @@ class _Shards:
                     {name: dense_of(sparse) for name, sparse in message.response.items()},
                     {name: dense_of(sparse) for name, sparse in message.service.items()},
                     dense_of(message.lateness),
+                    message.by_dc,
                 )
             case ShardReport():
                 self._done[shard] = message

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.recording.history import NO_COUNTS, SecondCounts
+from loadtests.recording.history import NO_COUNTS, OutcomeCounts, SecondCounts
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.seconds import Second, sparse_of
 from loadtests.sender.engine import Engine, WireOperation
@@ -49,13 +49,14 @@ def run_shard(connection: Connection) -> None:
     source = _source_of(plan, templates)
     source.prime()
     names = [str(lane.operation) for lane in lanes_of(plan.experiment.scenario)]
+    dcs = [dc.name for dc in plan.experiment.scenario.topology.business_dcs]
     engine = _engine(
         plan,
         keyspace,
         ring,
         Ledger.open(plan.ledger_folder, is_writable=True),
         live=_live_counts(plan.live_path),
-        on_interval=lambda snapshot: connection.send(second_of(snapshot, names)),
+        on_interval=lambda snapshot: connection.send(second_of(snapshot, names, dcs)),
     )
     with engine:
         connection.send(Ready())
@@ -156,12 +157,15 @@ def _live_counts(path: Path) -> NDArray[np.int64]:
         return np.frombuffer(mmap.mmap(file.fileno(), LIVE_SIZE * 8), np.int64)
 
 
-def second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
-    """A second as the parent is told of it. names: the operation of each lane; lanes of one operation are added up."""
+def second_of(snapshot: IntervalSnapshot, names: list[str], dcs: list[str]) -> Second:
+    """A second as the parent is told of it. names: the operation of each lane; lanes of one operation are added up. dcs: in the
+    order of the ring's."""
     counts: dict[str, SecondCounts] = {}
     response: dict[str, NDArray[np.int64]] = {}
     service: dict[str, NDArray[np.int64]] = {}
+    by_dc: dict[str, NDArray[np.int64]] = {}
     for lane, name in enumerate(names):
+        by_dc[name] = by_dc.get(name, 0) + snapshot.by_dc[lane]
         added = zip(counts.get(name, NO_COUNTS), snapshot.counts[lane], strict=True)
         counts[name] = SecondCounts(*(one + more for one, more in added))
         response[name] = response.get(name, 0) + snapshot.response[lane]
@@ -172,6 +176,10 @@ def second_of(snapshot: IntervalSnapshot, names: list[str]) -> Second:
         response={name: sparse_of(values) for name, values in response.items()},
         service={name: sparse_of(values) for name, values in service.items()},
         lateness=sparse_of(snapshot.lateness),
+        by_dc={
+            name: {dc: OutcomeCounts(*counts) for dc, counts in zip(dcs, rows.tolist(), strict=True)}
+            for name, rows in by_dc.items()
+        },
     )
 
 

@@ -250,6 +250,18 @@ class OfficeResult(ResultsPart):
     behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
 
 
+class DcEffect(ResultsPart):
+    """The same of the operations of one data centre's homes, whoever served them."""
+
+    failed: NonNegativeInt
+    indeterminate: NonNegativeInt
+    error_seconds: NonNegativeInt = Field(description="seconds with either")
+    unavailable_seconds: NonNegativeInt = Field(description="of them, those in which none was acknowledged")
+    served_again_s: NonNegativeInt | None = Field(
+        description="the second after the last one with either; None: there was none, or it went on to the end"
+    )
+
+
 class FaultEffect(ResultsPart):
     """What an operation showed of a fault, from its beginning to that of the next one, or the storm's end."""
 
@@ -263,6 +275,9 @@ class FaultEffect(ResultsPart):
     )
     p99_during_ms: NonNegativeFloat | None = Field(description="until its nodes were back")
     p99_after_ms: NonNegativeFloat | None = Field(description="from then on")
+    dcs: dict[str, DcEffect] = Field(
+        default_factory=dict, description="by the data centre of the homes; of a storm under Locust none"
+    )
 
 
 class FaultResult(ResultsPart):

@@ -1,11 +1,12 @@
 """What the operations of a run showed of its faults: errors by second, and response times before, during and after. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from loadtests.recording.history import COUNTS_SIZE, RunHistory
-from reports.results.run import FaultEffect, FaultResult
+from loadtests.recording.history import COUNTS_SIZE, Counts, RunHistory
+from reports.results.run import DcEffect, FaultEffect, FaultResult
 from reports.run.latency import percentiles_ms
 
 
@@ -45,6 +46,21 @@ def _effect(history: RunHistory, name: str, fault: FaultResult, from_s: float, u
         p99_before_ms=before,
         p99_during_ms=during,
         p99_after_ms=after,
+        dcs={dc: _dc_effect(columns, seconds) for dc, columns in sorted(history.by_dc.get(name, {}).items())},
+    )
+
+
+def _dc_effect(columns: Mapping[str, Counts], seconds: NDArray[np.int64]) -> DcEffect:
+    """columns: of OutcomeCounts, int64[t] each; seconds: those that count, int64[n] without a gap."""
+    ok, failed, indeterminate = (columns[column][seconds] for column in ("ok", "failed", "indeterminate"))
+    bad = (failed + indeterminate) > 0
+    last = int(seconds[bad][-1]) if bad.any() else None
+    return DcEffect(
+        failed=int(failed.sum()),
+        indeterminate=int(indeterminate.sum()),
+        error_seconds=int(bad.sum()),
+        unavailable_seconds=int((bad & (ok == 0)).sum()),
+        served_again_s=None if last is None or last == seconds[-1] else last + 1,
     )
 
 

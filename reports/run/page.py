@@ -133,6 +133,12 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         setting=setting_of(results, run.scenario),
         terms=TERMS,
         fact_told=fact_told(run.results.reasons),
+        are_homes_told=any(
+            of_dc.error_seconds
+            for fault in results.faults
+            for effect in fault.effects.values()
+            for of_dc in effect.dcs.values()
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from loadtests.recording.history import (
     ErrorCount,
     HistoryWriter,
     NodeSample,
+    OutcomeCounts,
     SecondCounts,
     counts_of,
     histogram_of,
@@ -198,6 +199,21 @@ def test_a_single_shard_is_merged_byte_for_byte(tmp_path: Path) -> None:
     merge_histories([tmp_path / "shard-0"], tmp_path)
     for path in (tmp_path / "shard-0").iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_outcomes_by_data_centre_add_up_over_shards_and_are_none_in_an_older_history(tmp_path: Path) -> None:
+    for shard, seconds in enumerate([(0, 1), (1,)]):
+        with HistoryWriter(tmp_path / f"shard-{shard}", OPERATIONS) as writer:
+            for second in seconds:
+                counts = {"north": OutcomeCounts(5, second, 0), "south": OutcomeCounts(0, 0, 0)}
+                writer.write_second(second, {}, {}, {}, NOTHING, {"read_state": counts})
+    write_small(tmp_path / "older")
+    assert read_history(tmp_path / "older").by_dc == {}
+    merge_histories([tmp_path / "shard-0", tmp_path / "shard-1", tmp_path / "older"], tmp_path / "merged")
+    by_dc = read_history(tmp_path / "merged").by_dc
+    assert list(by_dc) == ["read_state"] and list(by_dc["read_state"]) == ["north"]
+    north = {column: counts.tolist() for column, counts in by_dc["read_state"]["north"].items()}
+    assert north == {"ok": [5, 10], "failed": [0, 2], "indeterminate": [0, 0]}
 
 
 def test_shards_add_up_without_loss(tmp_path: Path) -> None:

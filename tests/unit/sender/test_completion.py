@@ -10,6 +10,7 @@ from loadtests.recording.ledger import Ledger, SlotState
 from loadtests.sender.completion import count_in_second, count_value, end_all, expire, lose_link
 from loadtests.sender.outcomes import ErrorKind, RequestOutcome
 from loadtests.sender.state import SECOND_ROWS, CountColumn, EngineLimit, LinkField, LinkStatus, Total
+from loadtests.sender.submit import refuse_unsent
 from tests.support.engine_state import TIMEOUT_US, Bench, error, new_bench, response
 
 OVERLOADED, WRITE_TIMEOUT, INVALID = 0x1001, 0x1100, 0x2200
@@ -317,3 +318,19 @@ def check_conservation(bench: Bench, place_count: int) -> None:
     assert streams[:, 0].sum() == in_flight
     acknowledged = sum(bool((slots == SlotState.ACKNOWLEDGED).any()) for slots in bench.ledger.slots(0, 0, 30))
     assert acknowledged == bench.total(Total.OK)
+
+
+def test_outcomes_are_counted_by_the_homes_data_centre_whoever_served_them() -> None:
+    bench = new_bench([0, 0, 0, 0], dcs=[0, 1, 1, 1], attempts=1)
+    bench.state.serving[1] = 0
+    bench.submit(0)
+    for (link, stream, label), code in zip(
+        sorted(bench.sent(), key=lambda one: one[2]), (OK, OK, INVALID, WRITE_TIMEOUT), strict=True
+    ):
+        assert link < 4 and label > 0
+        bench.answer(link, error(stream, code) if code else response(stream), 10)
+    assert bench.state.dc_counts[0, 0].tolist() == [[1, 0, 0], [1, 1, 1]]
+    late = new_bench([0, 0], dcs=[0, 1], in_flight=0)
+    late.submit(5)
+    refuse_unsent(late.state, late.rows, late.progress, 1_000_000)
+    assert late.state.dc_counts[1, 0].tolist() == [[0, 1, 0], [0, 1, 0]]

@@ -9,6 +9,7 @@ import pytest
 from loadtests.errors import HarnessError
 from loadtests.sender import scheduling as realtime
 from loadtests.sender.completion import lose_link
+from loadtests.sender.outcomes import RequestOutcome
 from loadtests.sender.producer import Producer
 from loadtests.sender.recorder import EngineReport, IntervalSnapshot, Recorder, tally_errors
 from loadtests.sender.state import LinkField, LinkStatus, LiveField
@@ -56,6 +57,8 @@ def test_each_second_is_handed_over_once_and_measurements_go_to_the_latest() -> 
     assert [snapshot.second for snapshot in seen] == [0, 1, 2, 3]
     assert [snapshot.counts[0].offered for snapshot in seen] == [1, 0, 1, 1]
     assert [snapshot.counts[0].ok for snapshot in seen] == [0, 0, 0, 3]
+    assert [snapshot.by_dc[0, 0, RequestOutcome.OK] for snapshot in seen] == [0, 0, 0, 3]
+    assert [int(snapshot.by_dc.sum()) for snapshot in seen] == [0, 0, 0, 3] and not bench.state.dc_counts.any()
     assert [int(snapshot.response.sum()) for snapshot in seen] == [0, 0, 3, 0]
     assert recorder.lateness.sum() == 3 and bench.state.live[LiveField.LATE_US_MAX] == 0  # of the last second: none
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loadtests.recording.histograms import COUNTS_SIZE
-from loadtests.recording.history import SecondCounts
+from loadtests.recording.history import OutcomeCounts, SecondCounts
 from loadtests.sender.recorder import IntervalSnapshot
 from loadtests.storm import shard
 from loadtests.storm.shard import second_of
@@ -27,9 +27,19 @@ def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
     service[1, 5], service[2, 6] = 2, 3
     counts = tuple(SecondCounts(n, n, n - 1, 1, 0, 10 * n) for n in (1, 2, 3, 4))
     snapshot = IntervalSnapshot(
-        second=7, counts=counts, response=response, service=service, lateness=np.zeros(COUNTS_SIZE, np.int64)
+        second=7,
+        counts=counts,
+        by_dc=np.arange(4 * 2 * 3).reshape(4, 2, 3),
+        response=response,
+        service=service,
+        lateness=np.zeros(COUNTS_SIZE, np.int64),
     )
-    told = second_of(snapshot, ["ingest_reading", "ingest_revision", "ingest_revision", "ingest_revision"])
+    names = ["ingest_reading", "ingest_revision", "ingest_revision", "ingest_revision"]
+    told = second_of(snapshot, names, ["north", "south"])
+    assert told.by_dc == {
+        "ingest_reading": {"north": OutcomeCounts(0, 1, 2), "south": OutcomeCounts(3, 4, 5)},
+        "ingest_revision": {"north": OutcomeCounts(36, 39, 42), "south": OutcomeCounts(45, 48, 51)},
+    }
     assert told.second == 7
     assert told.counts == {
         "ingest_reading": SecondCounts(1, 1, 0, 1, 0, 10),

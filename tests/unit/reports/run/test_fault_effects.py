@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.recording.history import HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
+from loadtests.recording.history import HistoryWriter, OutcomeCounts, RunHistory, SecondCounts, counts_of, read_history
 from reports.results.parts import Verdict
-from reports.results.run import FaultResult, HomesMovedResult
+from reports.results.run import DcEffect, FaultResult, HomesMovedResult
 from reports.run.fault_effects import with_effects
 from reports.run.gallery import fault_bands, run_gallery
 from reports.run.page import read_run, report_html
@@ -19,6 +19,7 @@ from tests.support.synthetic_run import write_synthetic_run
 
 SECONDS = 20
 ERRORS: Mapping[int, tuple[int, int]] = {5: (0, 3), 6: (2, 0), 9: (1, 1), 16: (4, 0)}  # failed, indeterminate
+SOUTH: Mapping[int, tuple[int, int, int]] = {5: (97, 0, 3), 6: (0, 2, 0), 9: (0, 1, 1), 16: (96, 4, 0)}
 
 
 def fault(begun_s: float | None, back_s: float | None, target: str = "north-1") -> FaultResult:
@@ -46,7 +47,13 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
             count = SecondCounts(200, 200, 200 - failed - indeterminate, failed, indeterminate, 0)
             took_us = 1_000.0 if second < 5 else 50_000.0 if second < 9 else 2_000.0
             times = {"read_state": counts_of(np.full(200, took_us))}
-            writer.write_second(second, {"read_state": count, "bill": count}, times, times, counts_of([10]))
+            by_dc = {
+                "read_state": {
+                    "north": OutcomeCounts(100, 0, 0),
+                    "south": OutcomeCounts(*SOUTH.get(second, (100, 0, 0))),
+                }
+            }
+            writer.write_second(second, {"read_state": count, "bill": count}, times, times, counts_of([10]), by_dc)
         writer.write_errors([])
     return read_history(folder)
 
@@ -59,6 +66,30 @@ def test_errors_and_response_times_are_told_before_during_and_after(history: Run
     assert (effect.first_error_s, effect.last_error_s, effect.error_seconds) == (5, 16, 4)
     times = (effect.p99_before_ms, effect.p99_during_ms, effect.p99_after_ms)
     assert times == pytest.approx((1.0, 50.0, 2.0), rel=1e-3)
+
+
+def test_it_is_told_whose_homes_were_not_served_and_for_how_long(history: RunHistory) -> None:
+    (found,) = with_effects([fault(5.2, 9.0)], history, warm_up_s=1.0, closed_loop=["bill"])
+    dcs = found.effects["read_state"].dcs
+    assert dcs["north"] == DcEffect(
+        failed=0, indeterminate=0, error_seconds=0, unavailable_seconds=0, served_again_s=None
+    )
+    assert dcs["south"] == DcEffect(
+        failed=7, indeterminate=4, error_seconds=4, unavailable_seconds=2, served_again_s=17
+    )
+    first, last = with_effects([fault(5.0, 9.0), fault(16.0, None)], history, warm_up_s=0, closed_loop=())
+    assert first.effects["read_state"].dcs["south"].served_again_s == 10
+    assert last.effects["read_state"].dcs["south"].failed == 4
+
+
+def test_homes_that_are_not_served_again_to_the_end_are_told_so(tmp_path: Path) -> None:
+    with HistoryWriter(tmp_path, ["read_state"]) as writer:
+        for second in range(4):
+            by_dc = {"read_state": {"south": OutcomeCounts(0, int(second >= 2), 0)}}
+            writer.write_second(second, {"read_state": SecondCounts(1, 1, 0, 1, 0, 0)}, {}, {}, counts_of([1]), by_dc)
+    (found,) = with_effects([fault(1.0, None)], read_history(tmp_path), warm_up_s=0, closed_loop=())
+    south = found.effects["read_state"].dcs["south"]
+    assert (south.unavailable_seconds, south.served_again_s) == (2, None)
 
 
 def test_a_fault_has_the_errors_up_to_the_next_one(history: RunHistory) -> None:
@@ -108,8 +139,13 @@ def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:
     faults = with_effects([fault(5.0, 12.0, "south")], run.history, warm_up_s=2, closed_loop=())
     moved = (HomesMovedResult(sender=1, dc="south", to="north", moved_s=7.25, back_s=17.5),)
     run = replace(run, results=run.results.model_copy(update={"faults": faults, "homes_moved": moved}))
+    effect = next(iter(faults[0].effects.values()))
+    effect.dcs["south"] = DcEffect(
+        failed=77, indeterminate=0, error_seconds=5, unavailable_seconds=3, served_again_s=19
+    )
     gallery = run_gallery(run.history, run.scenario, faults=faults)
     page = report_html(run, gallery)
+    assert "Whose homes felt it" in page and "<td>3</td><td>19.0</td>" in page
     assert 'href="#faults"' in page and "kill south" in page
     assert "Homes served by another data centre" in page and "7.25" in page and "17.5" in page
     assert gallery.load is not None and "kill south" in gallery.load.rendered.svg
