@@ -291,10 +291,12 @@ class LocalCluster:
         self._await_back(chosen)
 
     def retire(self, name: str) -> None:
-        """End a node that has left the ring. Raises HarnessError when the others don't agree on it."""
+        """End a node that has left the ring, and delete its data. Raises HarnessError when the others don't see one another."""
         gone, left = self._split([name])
         self._processes = left
         stop_all(gone, drain=False)
+        for process in gone:
+            _delete_data(process)
         health.wait_agreeing(self._unbroken(), self.endpoint(left[0].spec.dc))
 
     @property

@@ -91,7 +91,7 @@ public final class NodeControl implements org.apache.cassandra.utils.Clock {
             case "hold":
                 return hold(Double.parseDouble(words[1]));
             case "decommission":
-                StorageService.instance.decommission(false);
+                StorageService.instance.decommission(true); // Cassandra's own keyspaces ask for three nodes; ours was checked
                 return "";
             case "repair":
                 return repair(words[1]);
