@@ -15,7 +15,7 @@ import csv
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, datetime
 from heapq import merge as merge_sorted
 from itertools import groupby
@@ -47,10 +47,10 @@ __all__ = [
     "UPPER_EDGES_US",
     "VALUE_US_MAX",
     "Counts",
+    "DcOutcomes",
     "ErrorCount",
     "HistoryWriter",
     "NodeSample",
-    "OutcomeCounts",
     "OutcomesByDc",
     "RunHistory",
     "SecondCounts",
@@ -80,7 +80,7 @@ class SecondCounts(NamedTuple):
 NO_COUNTS = SecondCounts(0, 0, 0, 0, 0, 0)
 
 
-class OutcomeCounts(NamedTuple):
+class DcOutcomes(NamedTuple):
     """What became of the operations of one data centre's homes that completed in a second."""
 
     ok: int
@@ -88,7 +88,7 @@ class OutcomeCounts(NamedTuple):
     indeterminate: int
 
 
-OutcomesByDc = Mapping[str, Mapping[str, OutcomeCounts]]
+OutcomesByDc = Mapping[str, Mapping[str, DcOutcomes]]
 """By operation, and by the data centre of its home."""
 
 
@@ -171,7 +171,7 @@ class HistoryWriter:
             file.flush()
 
     def _write_dcs(self, second: int, by_dc: OutcomesByDc) -> None:
-        file = self._csv(DCS_NAME, ("second", "operation", "dc", *OutcomeCounts._fields))
+        file = self._csv(DCS_NAME, ("second", "operation", "dc", *DcOutcomes._fields))
         csv.writer(file, lineterminator="\n").writerows(
             (second, operation, dc, *counts)
             for operation, dcs in by_dc.items()
@@ -261,16 +261,16 @@ class RunHistory:
     """A recorded run. Counts, nodes and errors are in memory; histograms are read from the disk when asked for.
 
     seconds: int64[t], 0 ... t-1 without a gap; counts: operation -> column of SecondCounts -> int64[t]; by_dc: operation ->
-    data centre of its homes -> column of OutcomeCounts -> int64[t], of what the senders sent.
+    data centre of its homes -> column of DcOutcomes -> int64[t], of what the senders sent.
     """
 
     folder: Path
     seconds: Counts
     operations: tuple[str, ...]
     counts: dict[str, dict[str, Counts]]
-    by_dc: dict[str, dict[str, dict[str, Counts]]]
     nodes: list[NodeSample]
     errors: list[ErrorCount]
+    by_dc: dict[str, dict[str, dict[str, Counts]]] = field(default_factory=dict)
 
     def response_counts(self, operation: str) -> Iterator[tuple[int, Counts]]:
         """(second, int64[COUNTS_SIZE]) of the response times, one at a time: a long run would not fit in memory."""
@@ -339,8 +339,8 @@ def _read_dcs(path: Path, second_count: int) -> dict[str, dict[str, dict[str, Co
     for row in _read_csv(path) if path.exists() else ():
         dcs = by_dc.setdefault(row["operation"], {})
         if row["dc"] not in dcs:
-            dcs[row["dc"]] = {column: np.zeros(second_count, np.int64) for column in OutcomeCounts._fields}
-        for column in OutcomeCounts._fields:
+            dcs[row["dc"]] = {column: np.zeros(second_count, np.int64) for column in DcOutcomes._fields}
+        for column in DcOutcomes._fields:
             dcs[row["dc"]][column][int(row["second"])] += int(row[column])
     return by_dc
 
@@ -453,16 +453,16 @@ def _counts_in(histories: Iterable[RunHistory], operation: str, second: int) -> 
 
 
 def _dcs_in(histories: Iterable[RunHistory], second: int) -> OutcomesByDc:
-    added: dict[str, dict[str, OutcomeCounts]] = {}
+    added: dict[str, dict[str, DcOutcomes]] = {}
     for history in histories:
         for operation, dcs in history.by_dc.items():
             for dc, columns in dcs.items():
-                before = added.setdefault(operation, {}).get(dc, OutcomeCounts(0, 0, 0))
+                before = added.setdefault(operation, {}).get(dc, DcOutcomes(0, 0, 0))
                 here = (
                     int(columns[column][second]) if second < len(history.seconds) else 0
-                    for column in OutcomeCounts._fields
+                    for column in DcOutcomes._fields
                 )
-                added[operation][dc] = OutcomeCounts(*(one + more for one, more in zip(before, here, strict=True)))
+                added[operation][dc] = DcOutcomes(*(one + more for one, more in zip(before, here, strict=True)))
     return added
 
 

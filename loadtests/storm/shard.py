@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
-from loadtests.recording.history import NO_COUNTS, OutcomeCounts, SecondCounts
+from loadtests.recording.history import NO_COUNTS, DcOutcomes, SecondCounts
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.seconds import Second, sparse_of
 from loadtests.sender.engine import Engine, WireOperation
@@ -177,7 +177,7 @@ def second_of(snapshot: IntervalSnapshot, names: list[str], dcs: list[str]) -> S
         service={name: sparse_of(values) for name, values in service.items()},
         lateness=sparse_of(snapshot.lateness),
         by_dc={
-            name: {dc: OutcomeCounts(*counts) for dc, counts in zip(dcs, rows.tolist(), strict=True)}
+            name: {dc: DcOutcomes(*counts) for dc, counts in zip(dcs, rows.tolist(), strict=True)}
             for name, rows in by_dc.items()
         },
     )

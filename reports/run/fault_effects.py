@@ -51,7 +51,7 @@ def _effect(history: RunHistory, name: str, fault: FaultResult, from_s: float, u
 
 
 def _dc_effect(columns: Mapping[str, Counts], seconds: NDArray[np.int64]) -> DcEffect:
-    """columns: of OutcomeCounts, int64[t] each; seconds: those that count, int64[n] without a gap."""
+    """columns: of DcOutcomes, int64[t] each; seconds: those that count, int64[n] without a gap."""
     ok, failed, indeterminate = (columns[column][seconds] for column in ("ok", "failed", "indeterminate"))
     bad = (failed + indeterminate) > 0
     last = int(seconds[bad][-1]) if bad.any() else None

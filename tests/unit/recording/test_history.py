@@ -13,10 +13,10 @@ from loadtests.recording.history import (
     COUNTS_SIZE,
     UPPER_EDGES_US,
     VALUE_US_MAX,
+    DcOutcomes,
     ErrorCount,
     HistoryWriter,
     NodeSample,
-    OutcomeCounts,
     SecondCounts,
     counts_of,
     histogram_of,
@@ -205,7 +205,7 @@ def test_outcomes_by_data_centre_add_up_over_shards_and_are_none_in_an_older_his
     for shard, seconds in enumerate([(0, 1), (1,)]):
         with HistoryWriter(tmp_path / f"shard-{shard}", OPERATIONS) as writer:
             for second in seconds:
-                counts = {"north": OutcomeCounts(5, second, 0), "south": OutcomeCounts(0, 0, 0)}
+                counts = {"north": DcOutcomes(5, second, 0), "south": DcOutcomes(0, 0, 0)}
                 writer.write_second(second, {}, {}, {}, NOTHING, {"read_state": counts})
     write_small(tmp_path / "older")
     assert read_history(tmp_path / "older").by_dc == {}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loadtests.recording.histograms import COUNTS_SIZE
-from loadtests.recording.history import OutcomeCounts, SecondCounts
+from loadtests.recording.history import DcOutcomes, SecondCounts
 from loadtests.sender.recorder import IntervalSnapshot
 from loadtests.storm import shard
 from loadtests.storm.shard import second_of
@@ -37,8 +37,8 @@ def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
     names = ["ingest_reading", "ingest_revision", "ingest_revision", "ingest_revision"]
     told = second_of(snapshot, names, ["north", "south"])
     assert told.by_dc == {
-        "ingest_reading": {"north": OutcomeCounts(0, 1, 2), "south": OutcomeCounts(3, 4, 5)},
-        "ingest_revision": {"north": OutcomeCounts(36, 39, 42), "south": OutcomeCounts(45, 48, 51)},
+        "ingest_reading": {"north": DcOutcomes(0, 1, 2), "south": DcOutcomes(3, 4, 5)},
+        "ingest_revision": {"north": DcOutcomes(36, 39, 42), "south": DcOutcomes(45, 48, 51)},
     }
     assert told.second == 7
     assert told.counts == {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.recording.history import HistoryWriter, OutcomeCounts, RunHistory, SecondCounts, counts_of, read_history
+from loadtests.recording.history import DcOutcomes, HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
 from reports.results.parts import Verdict
 from reports.results.run import DcEffect, FaultResult, HomesMovedResult
 from reports.run.fault_effects import with_effects
@@ -49,8 +49,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
             times = {"read_state": counts_of(np.full(200, took_us))}
             by_dc = {
                 "read_state": {
-                    "north": OutcomeCounts(100, 0, 0),
-                    "south": OutcomeCounts(*SOUTH.get(second, (100, 0, 0))),
+                    "north": DcOutcomes(100, 0, 0),
+                    "south": DcOutcomes(*SOUTH.get(second, (100, 0, 0))),
                 }
             }
             writer.write_second(second, {"read_state": count, "bill": count}, times, times, counts_of([10]), by_dc)
@@ -85,7 +85,7 @@ def test_it_is_told_whose_homes_were_not_served_and_for_how_long(history: RunHis
 def test_homes_that_are_not_served_again_to_the_end_are_told_so(tmp_path: Path) -> None:
     with HistoryWriter(tmp_path, ["read_state"]) as writer:
         for second in range(4):
-            by_dc = {"read_state": {"south": OutcomeCounts(0, int(second >= 2), 0)}}
+            by_dc = {"read_state": {"south": DcOutcomes(0, int(second >= 2), 0)}}
             writer.write_second(second, {"read_state": SecondCounts(1, 1, 0, 1, 0, 0)}, {}, {}, counts_of([1]), by_dc)
     (found,) = with_effects([fault(1.0, None)], read_history(tmp_path), warm_up_s=0, closed_loop=())
     south = found.effects["read_state"].dcs["south"]
