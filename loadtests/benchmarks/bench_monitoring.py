@@ -36,10 +36,10 @@ from loadtests.workload.operations import planes_of
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 
-ROUNDS = 8
-WALL_S = 12.0
+ROUNDS = 6
+WALL_S = 8.0
 SCENARIO = """
-title = "Twelve thousand half-hourly meters, a day in twelve seconds"
+title = "Twelve thousand half-hourly meters, a day in eight seconds"
 [estate]
 premises = 12_000
 fuels = ["electricity"]
