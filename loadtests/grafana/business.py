@@ -11,12 +11,12 @@ from loadtests.grafana.panels import (
 )
 
 COMPLETE = 0.99  # of a settlement period's meters
-_SPEED = "clamp_min(deriv(meterstorm_simulated_time_seconds[$__rate_interval]), 1)"
+_SPEED = "max(meterstorm_replay_speed_ratio)"
 _CORES = "sum(meterstorm_node_cpu_cores)"
 _MILLIONS = "(sum(meterstorm_meters) / 1e6)"
 HOURS_A_MONTH = 730
-_REFUSED = "sum(rate(meterstorm_readings_rejected_total[$__rate_interval]))"
-_TAKEN = "sum(rate(meterstorm_readings_total[$__rate_interval]))"
+_REFUSED = "sum(increase(meterstorm_readings_rejected_total[5m]))"
+_TAKEN = "sum(increase(meterstorm_readings_total[5m]))"
 _QUERIES = 'operation=~"read_.*|refresh_ihd|customer_.*", loop="open"'
 
 _READINGS = DashboardRow(
@@ -59,7 +59,7 @@ _READINGS = DashboardRow(
         ),
         DashboardPanel(
             title="Refused share",
-            says="Of all rows that came from outside.",
+            says="Of all that came in the last five minutes.",
             asked=(PanelQuery(f"{_REFUSED} / ({_REFUSED} + {_TAKEN})", "refused"),),
             unit="percentunit",
             limit=0.05,
@@ -184,14 +184,14 @@ _COST = DashboardRow(
         DashboardPanel(
             title="Cores for a million meters",
             says="What the nodes take now, at the pace of real time: the replay's speed-up is taken out.",
-            asked=(PanelQuery(f"{_CORES} / scalar({_SPEED}) / {_MILLIONS}", "cores"),),
+            asked=(PanelQuery(f"{_CORES} / {_SPEED} / {_MILLIONS}", "cores"),),
             shown=PanelKind.NUMBERS,
             needs=(PanelNeed.LOCAL_NODES,),
         ),
         DashboardPanel(
             title="Processor time for a million meters, a month",
             says="The same at the price of a core for an hour that stands above; without room for peaks.",
-            asked=(PanelQuery(f"{_CORES} / scalar({_SPEED}) / {_MILLIONS} * {HOURS_A_MONTH} * $core_hour", "a month"),),
+            asked=(PanelQuery(f"{_CORES} / {_SPEED} / {_MILLIONS} * {HOURS_A_MONTH} * $core_hour", "a month"),),
             shown=PanelKind.NUMBERS,
             needs=(PanelNeed.LOCAL_NODES,),
         ),

@@ -22,7 +22,7 @@ from loadtests.grafana.operational import OPERATIONAL
 from loadtests.grafana.panels import DashboardPage, DashboardPanel, PanelKind, PanelQuery
 
 COLUMNS = 24
-HEIGHT_IN, WIDTH_IN = 1.9, 15.0  # of a row of panels, and of the page
+HEIGHT_IN, HEAD_IN, WIDTH_IN = 1.9, 0.7, 15.0  # of a line of panels, of what is above the first, of the page
 SERIES_MAX = 14  # that are named below a panel
 RATE_INTERVAL = "4s"
 _LABEL = re.compile(r"\{\{(\w+)\}\}")
@@ -59,10 +59,12 @@ def ask_prometheus(url: str, start_s: float, end_s: float) -> Ask:
 def draw(page: DashboardPage, ask: Ask, path: Path) -> None:
     """Draw a page as a PNG. A panel without an answer says what it needs."""
     lines = _lines(page)
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * len(lines) + 0.6), layout="constrained")
+    height_in = HEIGHT_IN * len(lines) + HEAD_IN
+    figure = Figure(figsize=(WIDTH_IN, height_in))
     FigureCanvasAgg(figure)
-    figure.suptitle(page.title, fontsize=13, x=0.01, ha="left")
-    grid = figure.add_gridspec(len(lines), COLUMNS)
+    figure.text(0.03, 1 - 0.3 / height_in, page.title, fontsize=13)
+    margins = {"left": 0.05, "right": 0.99, "top": 1 - HEAD_IN / height_in, "bottom": 0.3 / height_in}
+    grid = figure.add_gridspec(len(lines), COLUMNS, hspace=0.45, wspace=3.0, **margins)
     for number, (row, panels) in enumerate(lines):
         first = 0
         for panel in panels:

@@ -55,6 +55,14 @@ SIMULATED_TIME = ExposedMetric(
     "The simulated instant that is replayed now.",
     "the storm",
 )
+REPLAY_SPEED = ExposedMetric(
+    "meterstorm_replay_speed_ratio",
+    _GAUGE,
+    (),
+    "ratio",
+    "Simulated seconds that are replayed in a wall second now; none before and after the replay.",
+    "the scenario's pace",
+)
 METERS = ExposedMetric("meterstorm_meters", _GAUGE, ("fuel",), "meters", "Meters of the estate.", "the scenario")
 
 OFFERED = ExposedMetric(

@@ -76,6 +76,16 @@ class RunCollector(Collector):
             yield _family(catalogue.STORM_ELAPSED, [((), storm_s)])
             yield _family(catalogue.SIMULATED_TIME, [((), (start_us_of(self._estate) + self._now_us()) / 1e6)])
 
+        if (speed := self._replay_speed()) is not None:
+            yield _family(catalogue.REPLAY_SPEED, [((), speed)])
+
+    def _replay_speed(self) -> float | None:
+        """Simulated seconds in the wall second around now; None where that is not all of the replay."""
+        storm_s, pace = self._told.storm_s, self._told.pace
+        if storm_s is None or not 0.5 <= storm_s <= self._told.scenario.run.wall_s - 0.5:
+            return None
+        return (pace.simulated_us_at(storm_s + 0.5) - pace.simulated_us_at(storm_s - 0.5)) / 1e6
+
     def _now_us(self) -> int:
         """The simulated instant since the scenario's start [us]."""
         return self._told.pace.simulated_us_at(max(self._told.storm_s or 0.0, 0.0))

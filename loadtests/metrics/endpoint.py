@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from loadtests.sender.scheduling import favour_thread
 from scenarios.spec import ScenarioError
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def serve(listener: socket.socket, collector: Collector) -> Iterator[str]:
     registry.register(collector)
     listener.set_inheritable(False)  # nodes and senders must not hold it
     server = _Server(listener, registry)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True)
+    thread = threading.Thread(target=server.answer, name="metrics", daemon=True)
     thread.start()
     try:
         yield f"http://{HOST}:{listener.getsockname()[1]}{PATH}"
@@ -87,6 +88,11 @@ class _Server(ThreadingHTTPServer):
         self.socket = listener
         self.registry = registry
         self.has_failed = False
+
+    def answer(self) -> None:
+        """Until `shutdown`. On a machine that is busy with nodes a scrape would else wait for a core, and be given up."""
+        favour_thread()  # and so the threads that answer, which it starts
+        self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: object, client_address: object) -> None:
         log.debug("a scraper went away", exc_info=True)

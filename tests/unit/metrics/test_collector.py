@@ -314,6 +314,14 @@ def deadlines(scenario: Scenario, wall_s: float) -> set[bool]:
     return set(told)
 
 
+@pytest.mark.parametrize(("wall_s", "is_told"), [(0.4, False), (25.0, True), (49.6, False)])
+def test_the_speed_of_the_replay_is_told_while_it_lasts(wall_s: float, is_told: bool) -> None:
+    instruments, collector = run_of()
+    instruments.zero_ns = NOW_NS - round(wall_s * S)
+    told = values_of(text_of(collector)).get(("meterstorm_replay_speed_ratio", ()))
+    assert told == (pytest.approx(SCENARIO.speed_up, rel=1e-6) if is_told else None)
+
+
 def test_a_lag_grows_while_a_row_is_not_seen() -> None:
     instruments, collector = run_of()
     instruments.probes.lag_s = {("north", "south"): 0.012, ("south", "north"): 0.013}
