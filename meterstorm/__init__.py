@@ -62,6 +62,7 @@ def run(
     fleet: "FleetPlan | None" = None,
     settle_s: float = SETTLE_S,
     metrics_port: int | None = None,
+    monitor: bool = False,
     progress: "Progress | None" = None,
 ) -> "Results":
     """Simulate, storm, audit and report into the new folder `out`; see `meterstorm.jobs.run.run`.
@@ -80,6 +81,7 @@ def run(
             shard_count=shard_count,
             fleet=fleet,
             settle_s=settle_s,
+            monitor=monitor,
             profile_folder=_folder_of(scenario),
             metrics=metrics,
             progress=progress,

@@ -26,6 +26,7 @@ TEST_HEAP_MIB = 384
 WORKERS_MAX = 4
 ON_SHARED_CLUSTER = (
     "tests/integration/backend/test_command_gateway.py",
+    "tests/integration/cluster/test_jmx_exporter.py",
     "tests/integration/cluster/test_local.py",
     "tests/integration/cluster/test_login.py",
     "tests/integration/cluster/test_node_facts.py",
@@ -123,7 +124,7 @@ def two_dc_cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
     topology = Topology(dcs=(Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1)))
     folder = tmp_path_factory.mktemp("two_dc_cluster")
     with unflushed_tables():
-        cluster = LocalCluster.start(topology, folder, print, heap_mib=TEST_HEAP_MIB)
+        cluster = LocalCluster.start(topology, folder, print, heap_mib=TEST_HEAP_MIB, metrics=True)
     with cluster:
         yield cluster
 

@@ -6,6 +6,7 @@ The hold is a listening socket, which the kernel lets go of with the process, so
 import errno
 import shlex
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from loadtests.cluster.layout import NATIVE_PORT, STORAGE_PORT
 from loadtests.errors import HarnessError
 
 BLOCK_COUNT = 255
+NODE_PORTS = (NATIVE_PORT, STORAGE_PORT)
 HOLD_HOST = 254  # above any node's: a topology has at most 8 x 32 nodes, but no machine runs 253 of them
 NODE_COUNT_MAX = HOLD_HOST - 1
 COMMAND_LENGTH_MAX = 200  # of a holder's command line, as it is told
@@ -46,19 +48,22 @@ class AddressBlock:
         self.release()
 
 
-def claim_free_block(node_count: int) -> AddressBlock:
+def claim_free_block(node_count: int, ports: Sequence[int] = NODE_PORTS) -> AddressBlock:
     """The first block that nobody holds and whose ports are free. Raises HarnessError when there is none."""
     obstacle: AddressesTaken | None = None
     for block in range(BLOCK_COUNT):
         try:
-            return claim_block(block, node_count)
+            return claim_block(block, node_count, ports)
         except AddressesTaken as taken:
             obstacle = taken
     raise HarnessError(f"no free addresses for a cluster: {obstacle}")
 
 
-def claim_block(block: int, node_count: int) -> AddressBlock:
-    """Hold block 127.42.`block`.* for `node_count` nodes. Raises AddressesTaken when it is held or a port is in use."""
+def claim_block(block: int, node_count: int, ports: Sequence[int] = NODE_PORTS) -> AddressBlock:
+    """Hold block 127.42.`block`.* for `node_count` nodes with these ports.
+
+    Raises AddressesTaken when it is held or a port is in use.
+    """
     if node_count > NODE_COUNT_MAX:
         raise HarnessError(f"a local cluster has at most {NODE_COUNT_MAX} nodes, not {node_count}")
     hold = socket.socket()
@@ -72,7 +77,7 @@ def claim_block(block: int, node_count: int) -> AddressBlock:
         hold.listen(1)
         addresses = tuple(f"127.42.{block}.{host}" for host in range(1, node_count + 1))
         for address in addresses:
-            for port in (NATIVE_PORT, STORAGE_PORT):
+            for port in ports:
                 with socket.socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     _bind(probe, address, port, f"port {port} of {address} is taken by another program; end it")

@@ -91,10 +91,12 @@ def parse_lock(text: str) -> tuple[Jar, ...]:
                 size=int(size),
             )
         except ValueError:
-            raise HarnessError(f"jars.lock line {number} can't be read: {line!r}; restore the committed file") from None
+            raise HarnessError(
+                f"the lock of jars, line {number} can't be read: {line!r}; restore the committed file"
+            ) from None
         jars.append(jar)
     if len({jar.file_name for jar in jars}) != len(jars):
-        raise HarnessError("jars.lock names two jars of one file name; restore the committed file")
+        raise HarnessError("the lock of jars names two jars of one file name; restore the committed file")
     return tuple(jars)
 
 
@@ -143,7 +145,7 @@ def ready_jars(jars: Sequence[Jar], progress: Progress, cache: Path | None = Non
         for jar, path, found in zip(jars, paths, pool.map(sha256_of, paths), strict=True):
             if found != jar.sha256:
                 raise HarnessError(
-                    f"jar {path} has changed: SHA-256 is {found}, jars.lock says {jar.sha256}; "
+                    f"jar {path} has changed: SHA-256 is {found}, the lock says {jar.sha256}; "
                     "delete the file, and the next run fetches it again"
                 )
     return paths
@@ -170,7 +172,7 @@ def maven_context(repository: Path) -> MavenContext:
 def _fetch(missing: Sequence[Jar], folder: Path, progress: Progress) -> None:
     """Fetch in parallel into a folder beside the cache; move in what has the locked content."""
     size = sum(jar.size for jar in missing)
-    progress(f"fetching {len(missing)} jars of Cassandra, {size / 1e6:.0f} MB, into {folder}")
+    progress(f"fetching {len(missing)} jars, {size / 1e6:.0f} MB, into {folder}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = PassingFolder("fetching", within=folder)  # of one that was killed nothing stays
@@ -219,7 +221,7 @@ def _fetch_one(jar: Jar, staging: Path, folder: Path, given_up: threading.Event)
             return
         if size == jar.size:
             raise HarnessError(
-                f"jar {jar.coordinate} as fetched is not the locked one: SHA-256 is {found}, jars.lock says {jar.sha256}; "
+                f"jar {jar.coordinate} as fetched is not the locked one: SHA-256 is {found}, the lock says {jar.sha256}; "
                 "it is not used: check which mirror or proxy this network sends it through"
             )
         trouble = f"got {size} of {jar.size} bytes"

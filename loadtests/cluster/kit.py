@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from loadtests.cluster.jmx_exporter import NodeExporter
 from loadtests.cluster.process import NodeProcess
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import NodeSize
@@ -26,7 +27,7 @@ RING_DELAY_MS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartKit:
     """upgraded: the jars that an upgrade brings. control: the folder of the class that heeds orders. is_moving: nodes are to
-    join, leave or be replaced."""
+    join, leave or be replaced. exporter: by which they tell Prometheus of themselves."""
 
     java: Path
     jars: tuple[Path, ...]
@@ -36,6 +37,7 @@ class StartKit:
     upgraded: tuple[Path, ...] = ()
     control: Path | None = None
     is_moving: bool = False
+    exporter: NodeExporter | None = None
 
     def write(
         self, process: NodeProcess, seeds: Sequence[str], entry: Entry = Entry.WITH_DATA, *, is_upgraded: bool = False
@@ -55,4 +57,5 @@ class StartKit:
             joins=entry is not Entry.WITH_DATA,
             special=special,
             control=self.control,
+            exporter=self.exporter,
         )

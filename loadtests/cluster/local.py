@@ -17,6 +17,7 @@ from loadtests.cluster.control.compiler import control_classes
 from loadtests.cluster.control.orders import Order
 from loadtests.cluster.jars import cache_folder, cassandra_version, locked_jars, ready_jars
 from loadtests.cluster.java import find_java
+from loadtests.cluster.jmx_exporter import EXPORTER_PORT, ready_exporter
 from loadtests.cluster.kit import Entry, StartKit
 from loadtests.cluster.layout import lay_out, lay_out_joining
 from loadtests.cluster.node_config import ClientSecurity
@@ -46,6 +47,7 @@ class Node:
     address: str
     pid: int
     folder: Path  # holds system.log, gc.log, out.log, conf/, data/, commitlog/
+    metrics: str | None = None  # HOST:PORT, where it tells Prometheus of itself
 
 
 class LocalCluster:
@@ -89,12 +91,13 @@ class LocalCluster:
         heap_mib: int | None = None,
         security: ClientSecurity | None = None,
         faults: Sequence[Fault] = (),
+        metrics: bool = False,
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
         `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
-        nothing can be kept, or an ear for orders.
+        nothing can be kept, or an ear for orders. `metrics`: each node has the JMX exporter.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -102,6 +105,7 @@ class LocalCluster:
             topology=topology,
             heap_mib=heap_mib,
             security=security or ClientSecurity(),
+            metrics=metrics,
         )
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
@@ -109,13 +113,16 @@ class LocalCluster:
         return cls._run(record, folder, progress, keep=keep, faults=faults)
 
     @classmethod
-    def restart(cls, folder: Path, progress: Progress = lambda _: None) -> Self:
-        """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever."""
+    def restart(cls, folder: Path, progress: Progress = lambda _: None, *, metrics: bool = False) -> Self:
+        """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever.
+
+        `metrics`: each node has the JMX exporter, whether it had it before or not.
+        """
         folder = folder.absolute()
         record = ClusterRecord.read(folder)
         if not record.holds_data(folder):
             raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
-        return cls._run(record, folder, progress, keep=True)
+        return cls._run(record.model_copy(update={"metrics": metrics}), folder, progress, keep=True)
 
     @classmethod
     def _run(
@@ -146,6 +153,7 @@ class LocalCluster:
                 control_classes(java.path, paths, cache_folder() / "classes", run_tied) if need_orders(faults) else None
             ),
             is_moving=bool(kinds & set(MEMBERSHIP_KINDS)),
+            exporter=ready_exporter(record.topology.keyspace, progress) if record.metrics else None,
         )
         place = claim_place(record, folder, joiners)
         cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners)
@@ -190,6 +198,7 @@ class LocalCluster:
                 address=process.spec.address,
                 pid=process.pid,
                 folder=process.folder,
+                metrics=f"{process.spec.address}:{EXPORTER_PORT}" if self.record.metrics else None,
             )
             for process in self._processes
         )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loadtests.cluster import machine
-from loadtests.cluster.addresses import AddressBlock, AddressesTaken, claim_block, claim_free_block
+from loadtests.cluster.addresses import NODE_PORTS, AddressBlock, AddressesTaken, claim_block, claim_free_block
+from loadtests.cluster.jmx_exporter import EXPORTER_PORT
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import DISK_MIB_PER_NODE, NodeSize, size_nodes, stage_threads
 from loadtests.errors import HarnessError
@@ -26,10 +27,11 @@ def claim_place(record: ClusterRecord, folder: Path, joiners: Mapping[str, int])
         counts = {dc.name: dc.nodes + joiners.get(dc.name, 0) for dc in topology.dcs}
         return SiteNetwork(counts, topology.wan or SiteWan())
     count = topology.node_count + sum(joiners.values())
+    ports = (*NODE_PORTS, EXPORTER_PORT) if record.metrics else NODE_PORTS
     if record.block is None:
-        return claim_free_block(count)
+        return claim_free_block(count, ports)
     try:
-        return claim_block(record.block, count)
+        return claim_block(record.block, count, ports)
     except AddressesTaken as taken:
         raise HarnessError(
             f"the cluster kept in {folder} can't come up on its former addresses, and its nodes know each other by no others: "

@@ -11,6 +11,7 @@ from typing import Any
 from loadtests.cluster import node_config
 from loadtests.cluster.control.orders import Orders
 from loadtests.cluster.java import without_warnings
+from loadtests.cluster.jmx_exporter import RULES_NAME, NodeExporter, agent_option
 from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.sizing import NodeSize
@@ -52,14 +53,17 @@ class NodeProcess:
         joins: bool = False,
         special: Sequence[str] = (),
         control: Path | None = None,
+        exporter: NodeExporter | None = None,
     ) -> None:
         """Write what the node starts from; data of a former start stays. Raises HarnessError on a disk that is full.
 
         joins: a ring that has data. special: options of Java for it alone. control: the folder of the class that heeds `orders`;
-        None: it gets none.
+        None: it gets none. exporter: by which it tells Prometheus of itself; None: it does not.
         """
         self.orders = None if control is None else Orders(self.spec.name, self.folder)
         conf = self.folder / "conf"
+        if exporter is not None:
+            special = [*special, agent_option(exporter.jar, self.spec.address, conf / RULES_NAME)]
         options = node_config.jvm_options(
             self.folder, jars, size=size, processors=processors, special=special, control=control
         )
@@ -78,6 +82,8 @@ class NodeProcess:
             "logback.xml": node_config.logback_xml(),
             "java.options": node_config.argument_file(options),
         }
+        if exporter is not None:
+            texts[RULES_NAME] = exporter.rules
         try:
             for part in (conf, self.folder / "tmp"):
                 part.mkdir(parents=True, exist_ok=True)

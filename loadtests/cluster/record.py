@@ -25,6 +25,7 @@ class ClusterRecord(BaseModel):
     block: int | None = None  # addresses 127.42.{block}.1 and on; None until they are claimed; 0 of sites
     heap_mib: int | None = None  # None: from the free memory, at each start anew
     security: ClientSecurity = ClientSecurity()
+    metrics: bool = False  # each node has the JMX exporter
 
     @staticmethod
     def exists(folder: Path) -> bool:

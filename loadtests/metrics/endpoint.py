@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 PATH = "/metrics"
-PORT_USUAL = 9464  # of Prometheus exporters in OpenTelemetry's libraries
 HANDED_OVER = "METERSTORM_METRICS_SOCKET"  # in the environment of a command that starts itself again: its descriptor
 ASKING_S_MAX = 10.0  # in which a request must be read, and its answer taken
 _BACKLOG = 16

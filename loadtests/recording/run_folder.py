@@ -59,6 +59,11 @@ class RunFolder:
         return self.path / "cluster"
 
     @property
+    def monitor(self) -> Path:
+        """What the run's own Prometheus started from, scraped and told."""
+        return self.path / "monitor"
+
+    @property
     def report(self) -> Path:
         """What people read."""
         return self.path / REPORT_NAME

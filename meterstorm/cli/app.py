@@ -22,6 +22,7 @@ from meterstorm.cli import (
     find_max,
     gate,
     matrix,
+    monitor,
     report,
     run,
     scenarios,
@@ -33,7 +34,21 @@ from scenarios.spec import ScenarioError
 from store.ports import StoreError
 
 # In the order of the help. Drivers and kernels take seconds to load: each command loads what it needs, and --help nothing.
-SUBCOMMANDS = (run, simulate, find_max, matrix, gate, schemas, audit, analyse, report, scenarios, cluster, doctor)
+SUBCOMMANDS = (
+    run,
+    simulate,
+    find_max,
+    matrix,
+    gate,
+    schemas,
+    audit,
+    analyse,
+    report,
+    scenarios,
+    cluster,
+    monitor,
+    doctor,
+)
 
 
 class _Commands(TyperGroup):

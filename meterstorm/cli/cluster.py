@@ -53,6 +53,9 @@ def cluster_up_command(
             "--out", metavar="DIR", parser=path_named, help="The cluster's folder; default runs/cluster, or the run's."
         ),
     ] = None,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Nodes tell Prometheus of themselves (docs/monitoring.md).")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,17 +68,18 @@ def cluster_up_command(
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     if is_run and out is None:
         require_nodes_data(scenario)
-    _tell_cluster(supervisor.up(topology, folder, _lines(quiet)), folder, as_json)
+    _tell_cluster(supervisor.up(topology, folder, background_lines(quiet), metrics=metrics), folder, as_json)
 
 
 def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """How a background cluster stands; exit code 0 when it serves, else 3."""
     from loadtests.cluster import supervisor
+    from loadtests.cluster.background import BackgroundPhase
 
     state = supervisor.status(out)
     if not quiet or as_json:
         _tell_cluster(state, out, as_json)
-    if state.phase is not supervisor.ClusterPhase.SERVING:
+    if state.phase is not BackgroundPhase.SERVING:
         raise typer.Exit(ExitCode.HARNESS)
 
 
@@ -83,10 +87,10 @@ def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = Fal
     """Stop a background cluster; its data stays in its folder."""
     from loadtests.cluster import supervisor
 
-    _tell_cluster(supervisor.down(out, _lines(quiet)), out, as_json)
+    _tell_cluster(supervisor.down(out, background_lines(quiet)), out, as_json)
 
 
-def _lines(quiet: bool) -> Callable[[str], None]:
+def background_lines(quiet: bool) -> Callable[[str], None]:
     from meterstorm.display.run import Display
 
     return (lambda _: None) if quiet else Display(PlainConsole(stderr=True)).detail
@@ -98,4 +102,5 @@ def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None
         return
     print(f"cluster {folder}: {state.phase.value} {printable(state.message)}".rstrip())
     for node in state.nodes:
-        print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}")
+        told = f", metrics at http://{node.metrics}/metrics" if node.metrics else ""
+        print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}{told}")

@@ -30,9 +30,10 @@ def doctor_command(
 ) -> None:
     """What this machine can and can't do, and how to mend it."""
     from loadtests.cluster.doctor import Grade, examine
+    from loadtests.prometheus.programs import examine_programs
     from meterstorm.display.run import print_checks
 
-    checks = examine(nodes, out)
+    checks = (*examine(nodes, out), examine_programs())
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=2))
     else:

@@ -72,6 +72,9 @@ def run_command(
             help="Answer Prometheus on this port of loopback meanwhile; 0: a free one (docs/monitoring.md).",
         ),
     ] = None,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Watch it with Prometheus; what alerts stands in the results.")
+    ] = False,
     *,
     report: ReportOptions,
     connection: ConnectionOptions,
@@ -85,7 +88,7 @@ def run_command(
     if listen is not None:
         require_reached(resolved)
     metrics = None if metrics_port is None else take_port(metrics_port)
-    enter_sites(resolved, endpoint, quiet=report.quiet, listener=metrics)
+    enter_sites(resolved, endpoint, quiet=report.quiet, listener=metrics, has_exporters=monitor)
     from meterstorm.display.run import print_results
     from meterstorm.jobs.run import run
 
@@ -98,6 +101,7 @@ def run_command(
             shard_count=shards,
             fleet=fleet,
             settle_s=settle_s,
+            monitor=monitor,
             profile_folder=scenario.parent,
             metrics=metrics,
             progress=progress,

@@ -18,7 +18,7 @@ from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.live import live_lines, plain_line
 from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
-from reports.results.run import CommandsResult, Results
+from reports.results.run import CommandsResult, MonitoringResult, Results
 from reports.run.audit_columns import audit_columns, count_of
 from reports.run.terms import fact_told
 from reports.verdict.faults import fault_line, held_against
@@ -107,6 +107,9 @@ def print_results(console: Console, results: Results, report: str) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    if results.monitoring is not None:
+        for line in alert_lines(results.monitoring):
+            console.print(line, highlight=False, soft_wrap=True)
     for move in results.homes_moved:
         until = "the storm's end" if move.back_s is None else f"{move.back_s:.1f} s"
         console.print(
@@ -118,6 +121,20 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if results.faults and results.verdict is not Verdict.PASS:
         resolved = shlex.quote(str(Path(report).with_name(RESOLVED_NAME)))
         console.print(f"replay, faults and all: uv run meterstorm run {resolved}", highlight=False, soft_wrap=True)
+
+
+def alert_lines(monitoring: MonitoringResult) -> list[str]:
+    """What fired, when and for how long; and what of it was not as the faults declare."""
+    if monitoring.trouble is not None:
+        return [f"alerts: {monitoring.trouble}"]
+    lines = []
+    for one in monitoring.alerts:
+        until = "not resolved" if one.resolved_s is None else f"resolved at {one.resolved_s:.0f} s"
+        told = "" if one.told else ", muted by a planned fault"
+        lines.append(
+            f"alert {one.name} ({', '.join((one.severity, *one.of))}): fired at {one.fired_s:.0f} s, {until}{told}"
+        )
+    return [*lines, *monitoring.unexpected, *monitoring.missing] or ["alerts: none fired"]
 
 
 def print_checks(console: Console, checks: Sequence[MachineCheck], *, only_trouble: bool) -> None:

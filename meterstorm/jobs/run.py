@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loadtests.backend.command_gateway import require_carried
 from loadtests.cluster import supervisor
+from loadtests.cluster.background import BackgroundPhase
 from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.durability import why_lost
 from loadtests.cluster.jars import locked_versions
@@ -20,7 +21,7 @@ from loadtests.faults.injection import FaultCourse, FaultInjection
 from loadtests.locust_fleet.launch import FleetPlan, storm_under_locust
 from loadtests.metrics.canary import Canary, create_canary_table
 from loadtests.metrics.collector import RunCollector
-from loadtests.metrics.endpoint import serve
+from loadtests.metrics.endpoint import listen, serve
 from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.recording.history import NodeSample
@@ -43,6 +44,7 @@ from meterstorm.jobs.run_folder import (
     stored_data,
     write_resolved,
 )
+from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, watched
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from meterstorm.outcomes.sites import wan_result
@@ -76,6 +78,7 @@ def run(
     shard_count: int = 1,
     fleet: FleetPlan | None = None,
     settle_s: float = SETTLE_S,
+    monitor: bool = False,
     profile_folder: Path | None = None,
     metrics: socket.socket | None = None,
     progress: Progress | None = None,
@@ -84,6 +87,7 @@ def run(
 
     endpoint: an existing cluster instead of a local one. keep: leave the local nodes' data for `audit_again`.
     fleet: the shards are Locust's workers', instead of `shard_count` of our own.
+    monitor: local nodes and the run are watched by a Prometheus and an Alertmanager of its own; what fired stands in the results.
     settle_s: how long the audit waits for a DC that misses acknowledged facts. profile_folder: where a relative
     `estate.profile` is looked for before the working folder. metrics: a socket that listens, of
     `loadtests.metrics.endpoint.listen`; scrapers are answered on it until the report is written.
@@ -102,6 +106,8 @@ def run(
         )
         raise ScenarioError(f"keep: {why}; leave out one")
     require_own_sites(scenario.topology, is_local=endpoint is None)
+    if monitor:
+        require_monitor(is_local=endpoint is None)
     if fleet is not None and fleet.listen is not None:
         require_reached(scenario)
     require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
@@ -111,8 +117,8 @@ def run(
     started = datetime.now(UTC)
     estate = build_estate(scenario, folder=profile_folder)
     with contextlib.ExitStack() as cleanup:
+        collector = RunCollector(instruments, estate, version=versions("")["meterstorm"], phases=PHASES)
         if metrics is not None:
-            collector = RunCollector(instruments, estate, version=versions("")["meterstorm"], phases=PHASES)
             address = cleanup.enter_context(serve(metrics, collector))
             phases.progress.detail(f"metrics for Prometheus: {address}")
         out = cleanup.enter_context(new_folder(out))
@@ -129,13 +135,20 @@ def run(
                         phases.progress.detail,
                         keep=keep,
                         faults=scenario.faults,
+                        metrics=monitor,
                     )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
             watch = _Watch(cluster, instruments, _faults_of(experiment, cluster))
+            if monitor and cluster is not None:
+                # A socket of its own: that of somebody outside may be of another network.
+                own = cleanup.enter_context(serve(listen(0), collector))
+                watch.monitor = cleanup.enter_context(watched(RunFolder(out).monitor, scenario, cluster, own))
+                phases.progress.detail(f"Prometheus watches at http://{watch.monitor.prometheus}")
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
-            canary = contextlib.nullcontext() if metrics is None else _canary_of(experiment, instruments)
+            is_asked = monitor or metrics is not None
+            canary = _canary_of(experiment, instruments) if is_asked else contextlib.nullcontext()
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         pid, pid_created_s = this_process()
@@ -180,6 +193,12 @@ def run(
             results.write(out)
         audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data, instruments)
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble], data=data)
+        if watch.monitor is not None:
+            with phases.phase("alerts", "Asking Prometheus which alerts fired"):
+                results = results.model_copy(
+                    update={"monitoring": watch.monitor.result(watch.fault_courses, instruments.storm_s)}
+                )
+                watch.monitor.stop()
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
         if cluster is not None:
@@ -303,7 +322,7 @@ def _endpoint_in_background(folder: Path) -> Endpoint | None:
     if not (folder / supervisor.STATE_FILE).exists():
         return None
     state = supervisor.status(folder)
-    return state.endpoint if state.phase is supervisor.ClusterPhase.SERVING else None
+    return state.endpoint if state.phase is BackgroundPhase.SERVING else None
 
 
 class _Phases:
@@ -478,6 +497,7 @@ class _Watch:
         self.told, self.faults = told, faults
         if cluster is not None:
             told.data_folders = {(node.name, node.dc): node.folder / "data" for node in cluster.nodes}
+        self.monitor: RunMonitor | None = None
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
 

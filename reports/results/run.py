@@ -306,6 +306,37 @@ class SpeculationResult(ResultsPart):
     won: NonNegativeInt = Field(description="of these, answered by the second replica first")
 
 
+class AlertResult(ResultsPart):
+    """An alert from its firing to its end: instants are wall time of the storm [s], negative before it."""
+
+    name: str
+    severity: Literal["page", "warn"]
+    labels: dict[str, str] = Field(description="what it is of: dc, node, operation")
+    fired_s: float
+    resolved_s: float | None = Field(description="None: not until the nodes were stopped")
+    told: bool = Field(description="somebody was told of it; else a planned fault muted it")
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """What it is of, for people."""
+        return tuple(
+            self.labels[name] for name in ("node", "dc", "operation", "action", "request") if name in self.labels
+        )
+
+
+class MonitoringResult(ResultsPart):
+    """What the run's own Prometheus saw (`--monitor`). It is no part of the verdict."""
+
+    alerts: tuple[AlertResult, ...] = ()
+    unexpected: tuple[str, ...] = Field(
+        default=(), description="pages that no fault of the scenario explains, in sentences"
+    )
+    missing: tuple[str, ...] = Field(
+        default=(), description="alerts that a fault must raise and that did not come, or not in time, in sentences"
+    )
+    trouble: str | None = Field(default=None, description="why nothing is known from somewhere on")
+
+
 class HomesMovedResult(ResultsPart):
     """A data centre was lost to one sender, which sent its homes' operations to another: wall time of the storm [s]."""
 
@@ -406,6 +437,7 @@ class Results(MeasuredResults):
     back_office: OfficeResult | None = None
     faults: tuple[FaultResult, ...] = ()
     speculation: SpeculationResult | None = Field(default=None, description="None: the scenario asks for none")
+    monitoring: MonitoringResult | None = Field(default=None, description="None: nobody watched (`--monitor`)")
     homes_moved: tuple[HomesMovedResult, ...] = Field(default=(), description="by the scenario's failover")
     wan: WanResult | None = Field(default=None, description="of local nodes at emulated sites")
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")

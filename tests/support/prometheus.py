@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import time
@@ -13,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.support.scraped import free_port
 
@@ -45,15 +42,6 @@ class AskedPrometheus:
 
 def has_prometheus() -> bool:
     return shutil.which("prometheus") is not None
-
-
-def require_prometheus() -> None:
-    """Skip the test where there is none; in CI, which installs it, that is a failure."""
-    said = "prometheus is missing: Debian has it in the package of that name"
-    if not has_prometheus() and os.environ.get("CI"):
-        pytest.fail(said)
-    if not has_prometheus():
-        pytest.skip(said)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from tests.support.synthetic_run import write_synthetic_run
 from tests.unit.cli.test_app import SMALL
 
 # lists, what has a life of its own, and what has another name: a module `schemas` would say less than `compare_schemas`
-NOT_JOBS = {"scenarios", "cluster", "doctor", "schemas"}
+NOT_JOBS = {"scenarios", "cluster", "monitor", "doctor", "schemas"}
 
 
 def test_every_job_of_the_command_is_a_function() -> None:

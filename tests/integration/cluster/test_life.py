@@ -1,5 +1,6 @@
 """Starts, ends and accidents of real nodes. Whatever happens, no JVM is left, and no kept data is lost."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,14 +18,20 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
 
 from loadtests.cluster import supervisor
+from loadtests.cluster.background import BackgroundPhase
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.record import ClusterRecord
-from loadtests.cluster.supervisor import ClusterPhase, SupervisorState
+from loadtests.cluster.supervisor import SupervisorState
 from loadtests.errors import HarnessError
 from loadtests.monitoring.node_metrics import NodeSampler
+from loadtests.prometheus.fault_alerts import ALERTS_OF
+from loadtests.prometheus.settings import NodeTarget
+from loadtests.prometheus.stack import MonitoringStack
+from scenarios.file import resolve_scenario
 from scenarios.parts.faults import FaultKind
 from scenarios.spec import Dc, Topology
+from tests.support.programs import require_programs
 
 ONE_NODE = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 ACT_S_MAX = 120.0
@@ -59,6 +67,22 @@ def wait_until(what: str, holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within {ACT_S_MAX:.0f} s: {what}"
         time.sleep(0.02)
+
+
+@contextmanager
+def watching(cluster: LocalCluster, folder: Path) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """Prometheus and Alertmanager, scraping; yields who was told what, by status."""
+    require_programs("prometheus")
+    scenario = resolve_scenario(Path("smoke"))
+    nodes = [NodeTarget(name=node.name, dc=node.dc, address=str(node.metrics)) for node in cluster.nodes]
+    with MonitoringStack.start(folder, scenario, nodes, "127.0.0.1:1") as stack:
+        wait_until("the node is scraped", lambda: stack.query("sum(cassandra_client_connections) > 0"))
+
+        def told(status: str) -> list[dict[str, Any]]:
+            lines = [json.loads(line) for line in stack.folder.notifications.read_text().splitlines()]
+            return [line for line in lines if line["status"] == status]
+
+        yield told
 
 
 def has_died(cluster: LocalCluster) -> bool:
@@ -120,10 +144,10 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
     words: list[str] = []
     state = supervisor.up(ONE_NODE, tmp_path, words.append)
     try:
-        assert state.phase is ClusterPhase.SERVING
+        assert state.phase is BackgroundPhase.SERVING
         assert any("serves CQL" in line for line in words)
         assert [process.pid for process in jvms_of(tmp_path)] == [state.nodes[0].pid]
-        assert supervisor.status(tmp_path).phase is ClusterPhase.SERVING
+        assert supervisor.status(tmp_path).phase is BackgroundPhase.SERVING
         with pytest.raises(HarnessError, match="already runs; stop it with: meterstorm cluster down"):
             supervisor.up(ONE_NODE, tmp_path)
         driver, session = connect(state.endpoint)
@@ -133,7 +157,7 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
         driver.shutdown()
     finally:
         state = supervisor.down(tmp_path)
-    assert state.phase is ClusterPhase.STOPPED
+    assert state.phase is BackgroundPhase.STOPPED
     assert jvms_of(tmp_path) == []
 
     block = ClusterRecord.read(tmp_path).block
@@ -141,15 +165,20 @@ def test_a_kept_cluster_is_started_again_with_its_data(tmp_path: Path) -> None:
     with socket.create_server((f"127.42.{block}.1", 9042)), taken:
         LocalCluster.restart(tmp_path)
 
-    with LocalCluster.restart(tmp_path) as again:
+    with LocalCluster.restart(tmp_path, metrics=True) as again, watching(again, tmp_path / "monitor") as told:
         driver, session = connect(again.endpoint())
         assert [row.id for row in session.execute("SELECT id FROM k.t")] == [7]
         driver.shutdown()
+        killed_s = time.time()
         again.break_nodes(FaultKind.KILL, ["north-1"])
         again.require_alive()  # nobody is surprised
         assert again.silent(["north-1"]) == {"north-1"} and jvms_of(tmp_path) == []
+        wait_until("somebody is told", lambda: told("firing"))
+        assert told("firing")[0]["at"] - killed_s <= ALERTS_OF[FaultKind.KILL].must["CassandraNodeDown"]
         again.heal_nodes(FaultKind.KILL, ["north-1"])
         assert again.silent(["north-1"]) == set()
+        wait_until("it is resolved", lambda: told("resolved"))
+        assert [one["alert"] for one in told("firing")] == ["CassandraNodeDown"]
         psutil.Process(again.nodes[0].pid).kill()
         wait_until("the node's end is seen", lambda: has_died(again))
         with pytest.raises(HarnessError, match=r"node north-1 died \(signal SIGKILL\)"):
@@ -191,8 +220,8 @@ def test_a_start_in_the_background_that_fails_is_told_and_leaves_nothing(tmp_pat
     with pytest.raises(HarnessError, match="256 nodes need"):
         supervisor.up(many, tmp_path)
 
-    assert supervisor.status(tmp_path).phase is ClusterPhase.FAILED
-    assert supervisor.down(tmp_path).phase is ClusterPhase.FAILED
+    assert supervisor.status(tmp_path).phase is BackgroundPhase.FAILED
+    assert supervisor.down(tmp_path).phase is BackgroundPhase.FAILED
 
 
 def test_a_folder_without_a_cluster_is_told(tmp_path: Path) -> None:
@@ -225,12 +254,12 @@ def test_an_up_that_is_killed_before_its_cluster_serves_leaves_nothing(tmp_path:
 
     wait_until("no node is left", lambda: not jvms_of(tmp_path))
     wait_until("the supervisor has ended", lambda: not supervisor.status(tmp_path).is_running())
-    assert supervisor.status(tmp_path).phase is ClusterPhase.STOPPED
+    assert supervisor.status(tmp_path).phase is BackgroundPhase.STOPPED
 
 
 def test_a_killed_supervisor_is_told(tmp_path: Path) -> None:
-    killed = SupervisorState(phase=ClusterPhase.SERVING, topology=ONE_NODE, pid=psutil.Process().pid, started_at=1.0)
+    killed = SupervisorState(phase=BackgroundPhase.SERVING, topology=ONE_NODE, pid=psutil.Process().pid, started_at=1.0)
     killed.write(tmp_path)
 
-    assert supervisor.status(tmp_path).phase is ClusterPhase.GONE  # the process id is another's now
-    assert supervisor.down(tmp_path).phase is ClusterPhase.GONE
+    assert supervisor.status(tmp_path).phase is BackgroundPhase.GONE  # the process id is another's now
+    assert supervisor.down(tmp_path).phase is BackgroundPhase.GONE

@@ -32,7 +32,8 @@ from scenarios.spec import Scenario, ScenarioError, load_scenario, parse_scenari
 from sim.estate.lookup import prepaid_homes
 from sim.estate.model import build_estate
 from sim.virtual_time.summary import simulate
-from tests.support.prometheus import AskedPrometheus, has_prometheus, prometheus_scraping, require_prometheus
+from tests.support.programs import require_programs
+from tests.support.prometheus import AskedPrometheus, has_prometheus, prometheus_scraping
 from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MACHINE, TWO_DCS, prices_of_days
 from tests.support.scraped import Scraper, free_port, wait_until_gone
 
@@ -373,7 +374,7 @@ NOT_HERE = {PanelNeed.NODE_EXPORTER, PanelNeed.LOCAL_NODES}  # the shared cluste
 
 def test_every_expression_of_the_dashboards_has_an_answer_in_prometheus(watched: WatchedRun) -> None:
     if watched.prometheus is None:
-        require_prometheus()
+        require_programs("prometheus")
     prometheus = watched.prometheus
     assert prometheus is not None
     asked = [
@@ -576,12 +577,13 @@ def test_keep_alter_audit_through_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
-    """Nor does it while the only node is held up by a fault of the scenario, which Ctrl-C heals first."""
+    """Nor does it while the only node is held up by a fault of the scenario, which Ctrl-C heals first; nor Prometheus."""
     text = small_text("meterstorm").replace("wall_s = 8", "wall_s = 60")
     text = text.replace(', { name = "south", nodes = 1, rf = 1 }', "") + NODE_HELD_UP
     (tmp_path / "small.toml").write_text(text)
+    require_programs("prometheus")
     port = free_port()
-    run = command("run", "small.toml", "--out", "out", "--metrics-port", str(port), cwd=tmp_path)
+    run = command("run", "small.toml", "--monitor", "--out", "out", "--metrics-port", str(port), cwd=tmp_path)
     with Scraper(port) as scraper:
         await_line(run, "60 s:", 200)
         time.sleep(8)  # some hours of the simulated day: half-hourly meters have pushed
@@ -602,3 +604,5 @@ def test_an_end_in_the_middle_of_the_storm_leaves_nothing_running(tmp_path: Path
         (held_up,) = results.faults
         assert held_up.effective_s is not None and held_up.back_s is not None
         assert 5.0 <= held_up.effective_s <= held_up.back_s < 55.0
+        assert results.monitoring is not None and results.monitoring.trouble is None
+        assert results.monitoring.unexpected == ()

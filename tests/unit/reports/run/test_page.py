@@ -14,7 +14,7 @@ from reports import write_comparison, write_report
 from reports.comparison.page import distinct_names
 from reports.drawing.palette import INKS
 from reports.results.parts import Verdict
-from reports.results.run import CommandsResult, Results, load_results
+from reports.results.run import AlertResult, CommandsResult, MonitoringResult, Results, load_results
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
 from scenarios.spec import ScenarioError
@@ -140,6 +140,30 @@ def test_what_holds_quarter_hours_is_told_so(failed: Path, page: str) -> None:
     told = report_html(quarters, run_gallery(run.history, run.scenario))
     assert "Quarter-hour from [local time]" in told and "% quarter-hourly" in told
     assert "Half-hour from [local time]" not in told and "% half-hourly" not in told
+
+
+def test_alerts_stand_beside_what_was_not_as_the_faults_declare(failed: Path, page: str) -> None:
+    recorded = read_run(failed)
+    told = MonitoringResult(
+        alerts=(
+            AlertResult(
+                name="DataCentreUnavailable",
+                severity="page",
+                labels={"dc": "north", "action": "read"},
+                fired_s=26.0,
+                resolved_s=None,
+                told=False,
+            ),
+        ),
+        unexpected=("No fault explains <it>.",),
+    )
+    gallery = Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
+    watched = outline(
+        report_html(replace(recorded, results=recorded.results.model_copy(update={"monitoring": told})), gallery)
+    )
+    row = watched.text[watched.text.index("DataCentreUnavailable") :].split("\n")[0]
+    assert row == "DataCentreUnavailablepagenorth, read26.0–muted by a planned fault"
+    assert "No fault explains <it>." in watched.text and "Alerts" not in outline(page).text
 
 
 def test_figures_have_words_and_tables_have_headers(page: str) -> None:

@@ -1,0 +1,123 @@
+"""The monitoring of a background cluster: `meterstorm monitor up`, `status` and `down`.
+
+A detached process holds Prometheus, Alertmanager and the receiver of notifications. `down` removes what they have scraped; the
+files that they were started from, and the notifications, stay in the folder.
+"""
+
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar, cast
+
+from loadtests.cluster import background, supervisor
+from loadtests.cluster.background import BackgroundPhase, BackgroundState, Progress
+from loadtests.errors import HarnessError
+from loadtests.prometheus.settings import HARNESS_PORT, NodeTarget
+from loadtests.prometheus.stack import END_S_MAX, HOST, MonitoringStack, MonitorPorts
+from scenarios.spec import Scenario
+
+CHECK_S = 1.0
+DOWN_S_MAX = END_S_MAX + 20.0
+
+
+class MonitorState(BackgroundState):
+    """What `monitor.json` holds."""
+
+    FILE: ClassVar[str] = "monitor.json"
+    LOG: ClassVar[str] = "monitor.log"
+    NOUN: ClassVar[str] = "monitoring"
+    UP: ClassVar[str] = "meterstorm monitor up"
+    WITH_IT: ClassVar[str] = "Prometheus and Alertmanager"
+
+    scenario: Scenario
+    nodes: tuple[NodeTarget, ...]
+    ports: MonitorPorts
+    harness: str  # HOST:PORT of a run's own metrics
+    prometheus: str = ""  # HOST:PORT
+    alertmanager: str = ""
+
+
+def targets_of(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeTarget, ...]:
+    """The nodes of a background cluster that is up. Raises HarnessError for one that is not, or tells nothing of itself."""
+    where = shlex.quote(str(folder))
+    if cluster.phase is not BackgroundPhase.SERVING:
+        raise HarnessError(
+            f"the cluster in {folder} is {cluster.phase}; start it with: meterstorm cluster up --metrics --out {where}"
+        )
+    if not cluster.metrics:
+        raise HarnessError(
+            f"the nodes in {folder} tell no metrics: they have no exporter; meterstorm cluster down --out {where} and "
+            f"meterstorm cluster up --metrics --out {where} give them one, with the data that they have"
+        )
+    return tuple(NodeTarget(name=node.name, dc=node.dc, address=node.metrics) for node in cluster.nodes if node.metrics)
+
+
+def up(
+    scenario: Scenario,
+    folder: Path,
+    cluster: Path,
+    progress: Progress = lambda _: None,
+    ports: MonitorPorts | None = None,
+    harness_port: int = HARNESS_PORT,
+) -> MonitorState:
+    """Start the monitoring of the background cluster in folder `cluster`; return when it serves.
+
+    scenario: whose objectives alert. Raises HarnessError when there is no such cluster, when one runs already in `folder`, or
+    when it does not come up.
+    """
+    folder = folder.absolute()
+    if (folder / MonitorState.FILE).exists() and MonitorState.status(folder).is_running():
+        raise HarnessError(
+            f"the monitoring in {folder} already runs; stop it with: meterstorm monitor down --out {shlex.quote(str(folder))}"
+        )
+    state = MonitorState(
+        phase=BackgroundPhase.STARTING,
+        scenario=scenario,
+        nodes=targets_of(supervisor.status(cluster), cluster),
+        ports=ports or MonitorPorts(),
+        harness=f"{HOST}:{harness_port}",
+    )
+    return cast(MonitorState, background.start(state, __name__, folder, progress, DOWN_S_MAX))
+
+
+def status(folder: Path) -> MonitorState:
+    """How the monitoring in `folder` stands. Raises HarnessError when there is none."""
+    return MonitorState.status(folder.absolute())
+
+
+def down(folder: Path) -> MonitorState:
+    """End it, and remove what it has scraped. Does nothing when it does not run."""
+    folder = folder.absolute()
+    state = status(folder)
+    if state.is_running():
+        background.end(state, folder, DOWN_S_MAX)
+    shutil.rmtree(folder / "data", ignore_errors=True)  # also of one that was killed
+    return status(folder)
+
+
+def _hold(folder: Path) -> None:
+    """The life of the detached process."""
+    state = MonitorState.read(folder).held_by_us(folder)
+    try:
+        with MonitoringStack.start(folder, state.scenario, state.nodes, state.harness, state.ports) as stack:
+            state = state.model_copy(
+                update={
+                    "phase": BackgroundPhase.SERVING,
+                    "prometheus": stack.prometheus,
+                    "alertmanager": stack.alertmanager,
+                }
+            )
+            state.write(folder)
+            while True:
+                time.sleep(CHECK_S)
+                stack.require_alive()
+    except HarnessError as error:
+        state.model_copy(update={"phase": BackgroundPhase.FAILED, "message": str(error)}).write(folder)
+    except SystemExit:
+        state.model_copy(update={"phase": BackgroundPhase.STOPPED}).write(folder)
+
+
+if __name__ == "__main__":
+    _hold(Path(sys.argv[1]))

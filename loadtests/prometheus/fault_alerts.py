@@ -1,0 +1,120 @@
+"""Which alerts a planned fault must raise, and by when; which it may; and what a run's alerts say of its faults. Pure.
+
+What it neither must nor may raise is unexpected: a page that somebody was woken by for nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from loadtests.prometheus.alerts import AlertRule, Severity
+from scenarios.parts.faults import FaultKind
+
+RESOLVED_S_MAX = 90.0  # after the healing: rates look back, and a node that was away has hints and clients to hear from
+_OBJECTIVES = frozenset({"ErrorBudgetBurn", "ResponseBudgetBurn"})
+_UNSERVED = frozenset({"DataCentreUnavailable", "RequestsUnavailable"})
+_BEHIND = frozenset({"CommandsOverdue", "BackOfficeStopped", "PriceStale", "ViewLag", "SettlementIncomplete"})
+_GONE = _OBJECTIVES | _UNSERVED | _BEHIND | {"MessagesDropped", "GeneratorLate"}
+"""What may follow where nodes are gone: how much depends on the replicas that are left, and on who waits for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultAlerts:
+    """The alerts of one kind of fault. None in neither: they stay silent."""
+
+    must: Mapping[str, float]  # by name: how long after the fault's beginning at most [s]
+    may: frozenset[str] = frozenset()
+
+
+_NODE_DOWN = FaultAlerts(must={"CassandraNodeDown": 15.0}, may=_GONE)
+
+ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
+    FaultKind.KILL: _NODE_DOWN,
+    FaultKind.STOP: _NODE_DOWN,
+    FaultKind.PAUSE: _NODE_DOWN,
+    FaultKind.RESTART: _NODE_DOWN,
+    FaultKind.UPGRADE: _NODE_DOWN,
+    FaultKind.REPLACE: _NODE_DOWN,
+    FaultKind.BOOTSTRAP: FaultAlerts(must={}, may=_OBJECTIVES | _BEHIND | {"MessagesDropped", "GeneratorLate"}),
+    # One that has left does not serve any more.
+    FaultKind.DECOMMISSION: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown"}),
+    # With a clock far ahead it takes all that it is asked for too late.
+    FaultKind.CLOCK_SKEW: FaultAlerts(must={}, may=_GONE),
+    FaultKind.HEAP_PRESSURE: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown"}),
+    FaultKind.SLOW: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown", "DataCentresApart"}),
+    FaultKind.DISK_FULL: FaultAlerts(must={"DiskFull": 15.0}, may=_GONE | {"CassandraNodeDown"}),
+    # Nodes miss each other after some 20 s.
+    FaultKind.PARTITION: FaultAlerts(must={"DataCentresApart": 60.0}, may=_GONE),
+    FaultKind.LINK: FaultAlerts(must={}, may=_OBJECTIVES | _BEHIND | {"MessagesDropped", "DataCentresApart"}),
+    FaultKind.SCHEMA_CHANGE: FaultAlerts(must={}, may=_OBJECTIVES),
+    # Where it is away for longer than commands may wait.
+    FaultKind.KILL_GATEWAY: FaultAlerts(must={}, may=frozenset({"CommandsOverdue"})),
+    FaultKind.KILL_SENDER: FaultAlerts(must={}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTime:
+    """When a fault was active, in wall time of the storm [s]. healed_s None: it was so to the end."""
+
+    kind: FaultKind
+    target: str
+    begun_s: float
+    healed_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiredAlert:
+    """When an alert fired, in wall time of the storm [s]; negative before it. resolved_s None: not until the end."""
+
+    name: str
+    severity: Severity
+    fired_s: float
+    resolved_s: float | None
+
+
+def unexpected(fired: Iterable[FiredAlert], faults: Sequence[FaultTime]) -> list[FiredAlert]:
+    """Pages that no fault explains: none was active that must or may raise them, nor had ended shortly before."""
+    return [one for one in fired if one.severity is Severity.PAGE and not any(_explains(each, one) for each in faults)]
+
+
+def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime]) -> list[str]:
+    """What did not come as a fault's kind says, in sentences: an alert that did not fire, or not in time, or did not resolve."""
+    sentences = []
+    for fault in faults:
+        for name, within_s in ALERTS_OF[fault.kind].must.items():
+            if fault.healed_s is not None and fault.healed_s - fault.begun_s < within_s:
+                continue  # it may have been over before anybody could be told
+            what = f"the {fault.kind} of {fault.target} at {fault.begun_s:.0f} s"
+            own = [one for one in fired if one.name == name and _explains(fault, one)]
+            if not own:
+                sentences.append(f"{name} did not fire for {what}.")
+                continue
+            after_s = min(one.fired_s for one in own) - fault.begun_s
+            if after_s > within_s:
+                sentences.append(f"{name} fired {after_s:.0f} s after {what}, and must within {within_s:.0f} s.")
+            if fault.healed_s is not None and any(one.resolved_s is None for one in own):
+                sentences.append(f"{name} did not resolve after {what}, which was healed at {fault.healed_s:.0f} s.")
+    return sentences
+
+
+def _explains(fault: FaultTime, alert: FiredAlert) -> bool:
+    kind = ALERTS_OF[fault.kind]
+    if alert.name not in kind.must and alert.name not in kind.may:
+        return False
+    return fault.begun_s - 1 <= alert.fired_s and (
+        fault.healed_s is None or alert.fired_s <= fault.healed_s + RESOLVED_S_MAX
+    )
+
+
+def matrix(alerts: Iterable[AlertRule]) -> str:
+    """The alert matrix as Markdown: every kind of fault by every alert that pages."""
+    names = list(dict.fromkeys(one.name for one in alerts if one.severity is Severity.PAGE))
+    rows = [f"| alert | {' | '.join(f'`{kind}`' for kind in FaultKind)} |", f"|---|{'---|' * len(FaultKind)}"]
+    rows += [f"| {name} | {' | '.join(_cell(ALERTS_OF[kind], name) for kind in FaultKind)} |" for name in names]
+    return "\n".join(rows) + "\n"
+
+
+def _cell(kind: FaultAlerts, name: str) -> str:
+    if name in kind.must:
+        return f"**{kind.must[name]:g} s**"
+    return "may" if name in kind.may else "–"

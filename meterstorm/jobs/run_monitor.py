@@ -1,0 +1,82 @@
+"""A run's own Prometheus and Alertmanager, beside its nodes until they are stopped. It never makes a run fail."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from loadtests.cluster.local import LocalCluster
+from loadtests.errors import HarnessError
+from loadtests.faults.injection import FaultCourse
+from loadtests.prometheus.episodes import episodes
+from loadtests.prometheus.fault_alerts import ALERTS_OF
+from loadtests.prometheus.programs import MonitoringPrograms
+from loadtests.prometheus.settings import NodeTarget
+from loadtests.prometheus.stack import MonitoringStack
+from meterstorm.outcomes.monitoring import monitoring_result
+from reports.results.run import MonitoringResult
+from scenarios.spec import Scenario, ScenarioError
+
+log = logging.getLogger(__name__)
+
+RESOLVES_S_MAX = 60.0  # after all that a run does: alerts of faults that were healed last
+_POLL_S = 1.0
+
+
+class RunMonitor:
+    """What watches one run; made by `watched`."""
+
+    def __init__(self, stack: MonitoringStack) -> None:
+        self._stack = stack
+        self._since_s = time.time()
+
+    @property
+    def prometheus(self) -> str:
+        """HOST:PORT."""
+        return self._stack.prometheus
+
+    def stop(self) -> None:
+        """Watch no more: nodes that are stopped now are meant to."""
+        self._stack.stop()
+
+    def result(self, courses: Sequence[FaultCourse], storm_s: float | None) -> MonitoringResult:
+        """What fired until now, while the nodes still run. Waits for alerts of healed faults to resolve.
+
+        storm_s: how long ago the storm began; None: it never did.
+        """
+        began_s = self._since_s if storm_s is None else time.time() - storm_s
+        expected = {name for one in courses if one.begun_s is not None for name in ALERTS_OF[one.fault.kind].must}
+        deadline = time.monotonic() + RESOLVES_S_MAX
+        try:
+            while True:
+                found = episodes(self._stack, self._since_s)
+                firing = {one.name for one in found if one.resolved_s is None}
+                if not firing & expected or time.monotonic() > deadline:
+                    return monitoring_result(found, began_s, courses)
+                time.sleep(_POLL_S)
+        except HarnessError as error:
+            log.warning("nothing is known of alerts: %s", error)
+            return MonitoringResult(trouble=f"{error}.")
+
+
+def require_monitor(*, is_local: bool) -> None:
+    """Raises ScenarioError for an existing cluster, whose nodes are not ours to give an exporter to.
+
+    HarnessError, with how to get it, where there is no Prometheus.
+    """
+    if not is_local:
+        raise ScenarioError("--monitor is of a run with nodes of its own; leave it out, or leave out --contact-points")
+    MonitoringPrograms.find()
+
+
+@contextlib.contextmanager
+def watched(folder: Path, scenario: Scenario, cluster: LocalCluster, harness: str) -> Iterator[RunMonitor]:
+    """Watch a run while the block goes on. Raises HarnessError where it can't be started.
+
+    folder: for the stack's files and what is scraped. harness: where the run's own metrics are, a URL.
+    """
+    nodes = [NodeTarget(name=node.name, dc=node.dc, address=node.metrics) for node in cluster.nodes if node.metrics]
+    with MonitoringStack.start(folder, scenario, nodes, urlsplit(harness).netloc) as stack:
+        yield RunMonitor(stack)

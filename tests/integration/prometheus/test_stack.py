@@ -1,0 +1,222 @@
+"""Real Prometheus and Alertmanager over exporters that tell what the test says. No Cassandra is started here."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from loadtests.cluster.background import BackgroundPhase
+from loadtests.cluster.local import Node
+from loadtests.cluster.supervisor import SupervisorState
+from loadtests.errors import HarnessError
+from loadtests.prometheus import background
+from loadtests.prometheus.episodes import AlertEpisode, episodes
+from loadtests.prometheus.settings import NodeTarget
+from loadtests.prometheus.stack import MonitoringStack, MonitorPorts, firing_at, targets_at
+from meterstorm.cli import app as cli
+from scenarios.spec import Scenario
+from tests.support.exporters import ToldMetrics
+from tests.support.programs import require_programs, said
+
+SERVES = "cassandra_client_connections 3\n"
+QUIET = (
+    'meterstorm_fault_active{kind="kill",target="north-1"} 0\nmeterstorm_audit_dc_facts{dc="north",verdict="lost"} 0\n'
+)
+WAIT_S_MAX = 60.0
+SCENARIO = Scenario.model_validate(
+    {
+        "title": "small",
+        "estate": {"premises": 50},
+        "topology": {"dcs": [{"name": "north", "nodes": 1, "rf": 1}]},
+        "run": {"wall_s": 300.0},
+        "slo": [{"operation": "ingest_reading", "response_ms_max": 100.0}],
+    }
+)
+
+
+def wait_until(what: str, holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_S_MAX
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {WAIT_S_MAX:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def notifications(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "notifications.jsonl").read_text().splitlines()]
+
+
+def children() -> list[str]:
+    return [
+        " ".join(one.cmdline()) for one in psutil.Process().children() if "--config.file" in " ".join(one.cmdline())
+    ]
+
+
+@pytest.fixture
+def node() -> Iterator[ToldMetrics]:
+    with ToldMetrics(SERVES) as told:
+        yield told
+
+
+@pytest.fixture
+def harness() -> Iterator[ToldMetrics]:
+    with ToldMetrics(QUIET) as told:
+        yield told
+
+
+def target(node: ToldMetrics) -> NodeTarget:
+    return NodeTarget(name="north-1", dc="north", address=node.address)
+
+
+def test_a_dead_node_is_told_once_and_resolved_and_a_planned_fault_mutes_it_but_not_lost_facts(
+    tmp_path: Path, node: ToldMetrics, harness: ToldMetrics
+) -> None:
+    require_programs("prometheus", "amtool", "promtool")
+    began_s = time.time()
+    with MonitoringStack.start(tmp_path, SCENARIO, [target(node)], harness.address) as stack:
+        said("promtool", "check", "config", tmp_path / "prometheus.yml")
+        said("amtool", "check-config", tmp_path / "alertmanager.yml")
+        wait_until("both are scraped", lambda: stack.query("sum(up) == 2"))
+        assert firing_at(stack.prometheus) == ()
+
+        node.stop()
+        wait_until("somebody is told", lambda: notifications(tmp_path))
+        (told,) = notifications(tmp_path)
+        assert (told["receiver"], told["status"], told["alert"]) == ("operational", "firing", "CassandraNodeDown")
+        assert told["labels"]["node"] == "north-1"
+        assert told["summary"] == "Node north-1 of data centre north does not serve."
+        assert (Path(__file__).parents[3] / told["runbook"]).exists()
+        assert "refused" in next(one.trouble for one in targets_at(stack.prometheus) if one.job == "cassandra")
+        node.serve()
+        wait_until("it is resolved", lambda: len(notifications(tmp_path)) == 2)
+        assert notifications(tmp_path)[1]["status"] == "resolved"
+
+        harness.text = QUIET.replace('"north-1"} 0', '"north-1"} 1').replace('"lost"} 0', '"lost"} 2')
+        wait_until("lost facts are told", lambda: len(notifications(tmp_path)) == 3)
+        assert (notifications(tmp_path)[2]["receiver"], notifications(tmp_path)[2]["alert"]) == (
+            "business",
+            "FactsLost",
+        )
+        node.stop()
+        wait_until("it fires", lambda: any("CassandraNodeDown" in one for one in firing_at(stack.prometheus)))
+        time.sleep(2.5)  # for as long as the first took from firing to being told, and longer
+
+        first, lost, muted = episodes(stack, began_s)
+        assert len(notifications(tmp_path)) == 3
+    assert children() == []
+    of_node = {"dc": "north", "instance": node.address, "job": "cassandra", "node": "north-1"}
+    assert (first.name, first.severity, first.labels, first.is_told) == ("CassandraNodeDown", "page", of_node, True)
+    assert first.resolved_s is not None and began_s < first.fired_s < first.resolved_s
+    assert (lost.name, lost.is_told, lost.resolved_s) == ("FactsLost", True, None)
+    assert muted == AlertEpisode(
+        name="CassandraNodeDown",
+        severity="page",
+        labels=of_node,
+        fired_s=muted.fired_s,
+        resolved_s=None,
+        is_told=False,
+    )
+
+
+def test_a_port_that_is_taken_is_told_and_leaves_nothing(tmp_path: Path, node: ToldMetrics) -> None:
+    require_programs("prometheus")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(HarnessError, match=rf"port {port} of 127.0.0.1, for prometheus.*--prometheus-port"):
+            MonitoringStack.start(tmp_path, SCENARIO, [target(node)], "127.0.0.1:1", MonitorPorts(prometheus=port))
+    assert children() == []
+
+
+def test_a_machine_without_prometheus_is_told_how_to_get_it(
+    tmp_path: Path, node: ToldMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("METERSTORM_CACHE", str(tmp_path))
+    with pytest.raises(HarnessError, match="prometheus and prometheus-alertmanager can't be found; install them"):
+        MonitoringStack.start(tmp_path, SCENARIO, [target(node)], "127.0.0.1:1")
+
+
+def test_a_prometheus_that_refuses_its_files_is_told_in_its_words_and_leaves_nothing(
+    tmp_path: Path, node: ToldMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_programs("prometheus")
+    monkeypatch.setattr("loadtests.prometheus.stack.rules_yaml", lambda *_: "groups: 7\n")
+    with pytest.raises(HarnessError, match=r"prometheus ended \(exit code \d+\), saying: .*error loading config"):
+        MonitoringStack.start(tmp_path, SCENARIO, [target(node)], "127.0.0.1:1")
+    assert children() == []
+
+
+def cluster_of(folder: Path, node: ToldMetrics, *, metrics: bool) -> None:
+    """What a background cluster's folder says; its supervisor is this process."""
+    me = psutil.Process()
+    SupervisorState(
+        phase=BackgroundPhase.SERVING,
+        topology=SCENARIO.topology,
+        metrics=metrics,
+        pid=me.pid,
+        started_at=me.create_time(),
+        nodes=(
+            Node(
+                name="north-1",
+                dc="north",
+                address="127.42.0.1",
+                pid=me.pid,
+                folder=folder,
+                metrics=node.address if metrics else None,
+            ),
+        ),
+    ).write(folder)
+
+
+def monitor(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli.app, ["monitor", *arguments])
+    return result.exit_code, result.output + result.stderr
+
+
+def test_monitoring_beside_a_cluster_goes_up_tells_of_it_and_goes_down(tmp_path: Path, node: ToldMetrics) -> None:
+    require_programs("prometheus")
+    cluster, out = tmp_path / "cluster", tmp_path / "monitor"
+    cluster.mkdir()
+    cluster_of(cluster, node, metrics=True)
+    where = ["--out", str(out)]
+    free = ["--prometheus-port", "0", "--alertmanager-port", "0"]
+    code, words = monitor("up", "smoke", "--cluster", str(cluster), *where, *free)
+    try:
+        assert code == 0 and "serving" in words, words
+        assert {path.name for path in (out / "grafana" / "dashboards").iterdir()} == {
+            "operational.json",
+            "business.json",
+        }
+        wait_until("the node is scraped", lambda: "north-1 at" in monitor("status", *where)[1])
+        wait_until("the node answers", lambda: f"north-1 at {node.address}: answers" in monitor("status", *where)[1])
+        wait_until("no run tells metrics", lambda: "own metrics at 127.0.0.1:9464: Get" in monitor("status", *where)[1])
+        again = monitor("up", "smoke", "--cluster", str(cluster), *where, *free)
+        assert again[0] == 3 and "already runs; stop it with: meterstorm monitor down" in again[1]
+        state = json.loads(monitor("status", "--json", *where)[1])
+    finally:
+        code, words = monitor("down", *where)
+    assert code == 0 and "stopped" in words
+    assert not background.status(out).is_running() and not (out / "data").exists()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(state["prometheus"].rpartition(":")[2]))) != 0
+    assert monitor("status", *where)[0] == 3
+
+
+def test_a_cluster_that_tells_nothing_or_is_not_there_is_told_with_the_mend(tmp_path: Path, node: ToldMetrics) -> None:
+    out = ["--out", str(tmp_path / "monitor")]
+    code, words = monitor("up", "smoke", "--cluster", str(tmp_path), *out)
+    assert code == 3 and "meterstorm cluster up" in words
+    cluster_of(tmp_path, node, metrics=False)
+    code, words = monitor("up", "smoke", "--cluster", str(tmp_path), *out)
+    assert code == 3 and "they have no exporter" in words and "cluster up --metrics" in " ".join(words.split())
+    code, words = monitor("status", *out)
+    assert code == 3 and "holds no monitoring; start one with: meterstorm monitor up" in words
+    code, words = monitor("down", *out)
+    assert code == 3 and "holds no monitoring" in words
