@@ -295,6 +295,7 @@ _WAN = DashboardRow(
         DashboardPanel(
             title="Cross-DC visibility",
             says="How long a row that is written in one data centre takes until it is read in another.",
+            width=6,
             asked=(PanelQuery("meterstorm_visibility_lag_seconds", "{{from_dc}} to {{to_dc}}"),),
             unit="s",
             needs=(PanelNeed.SECOND_DC,),
@@ -302,6 +303,7 @@ _WAN = DashboardRow(
         DashboardPanel(
             title="Data centres that answer",
             says="The share of the canary's requests that a data centre has served.",
+            width=6,
             asked=(
                 PanelQuery(
                     'sum by (dc, action) (rate(meterstorm_probes_total{outcome="ok", dc=~"$dc"}[$__rate_interval]))'
@@ -312,8 +314,23 @@ _WAN = DashboardRow(
             unit="percentunit",
         ),
         DashboardPanel(
+            title="Homes that are not served",
+            says="The share of operations that failed or are in doubt, by the data centre of their homes.",
+            width=6,
+            asked=(
+                PanelQuery(
+                    'sum by (dc) (rate(meterstorm_dc_operations_total{outcome!="ok", dc=~"$dc"}[$__rate_interval]))'
+                    ' / sum by (dc) (rate(meterstorm_dc_operations_total{dc=~"$dc"}[$__rate_interval]))',
+                    "{{dc}}",
+                ),
+            ),
+            unit="percentunit",
+            limit=0.01,
+        ),
+        DashboardPanel(
             title="Messages from other data centres",
             says="How old a message is when it comes, by the nodes' own clocks.",
+            width=6,
             asked=(
                 PanelQuery(
                     f'max by (dc, from_dc) (cassandra_message_seconds{{{NODES}, percentile="p99"}})',

@@ -89,6 +89,14 @@ OPERATIONS = ExposedMetric(
     "Operations that are over, by what became of them: ok, failed, indeterminate.",
     _SENDERS,
 )
+DC_OPERATIONS = ExposedMetric(
+    "meterstorm_dc_operations_total",
+    _COUNTER,
+    ("dc", "operation", "outcome"),
+    "operations",
+    "Operations of the senders that are over, by the data centre of their homes and by what became of them.",
+    "senders' seconds; not under Locust",
+)
 RETRIES = ExposedMetric(
     "meterstorm_operation_retries_total",
     _COUNTER,

@@ -103,6 +103,15 @@ class RunCollector(Collector):
             catalogue.OPERATIONS,
             [((*key, outcome), getattr(one, outcome)) for key, one in totals.items() for outcome in OUTCOMES],
         )
+        yield _family(
+            catalogue.DC_OPERATIONS,
+            [
+                ((dc, operation, outcome), getattr(outcomes, outcome))
+                for operation, dcs in seen[0][1].by_dc.items()
+                for dc, outcomes in dcs.items()
+                for outcome in OUTCOMES
+            ],
+        )
         yield _family(catalogue.ERRORS, _errors(seen))
         response = HistogramMetricFamily(
             catalogue.RESPONSE.name, catalogue.RESPONSE.help, labels=catalogue.RESPONSE.labels

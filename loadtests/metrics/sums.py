@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtests.recording.histograms import UPPER_EDGES_US
-from loadtests.recording.history import ErrorCount, SecondCounts
+from loadtests.recording.history import DcOutcomes, ErrorCount, SecondCounts
 from loadtests.recording.seconds import Second, Sparse
 
 EDGES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -77,6 +77,9 @@ class StormTotals:
     operations: Mapping[str, SummedOperation]
     lateness: BucketedTimes
     errors: tuple[ErrorCount, ...]
+    by_dc: Mapping[
+        str, Mapping[str, DcOutcomes]
+    ]  # operation -> data centre of its homes; none where no source tells it
 
 
 @dataclass(slots=True)
@@ -131,6 +134,7 @@ class OperationSums:
         self._operations: dict[str, _Sums] = {}
         self._lateness = self._no_times()
         self._errors: Counter[tuple[str, str, str]] = Counter()  # operation, outcome, kind
+        self._by_dc: dict[str, dict[str, DcOutcomes]] = {}
         self._lock = threading.Lock()
         for operation in operations:
             self._of(operation)
@@ -145,6 +149,11 @@ class OperationSums:
             for operation, sparse in second.response.items():
                 self._add_times(self._of(operation).response, sparse)
             self._add_times(self._lateness, second.lateness)
+            for operation, dcs in second.by_dc.items():
+                of_dc = self._by_dc.setdefault(operation, {})
+                for dc, outcomes in dcs.items():
+                    before = of_dc.get(dc, DcOutcomes(0, 0, 0))
+                    of_dc[dc] = DcOutcomes(*(one + int(more) for one, more in zip(before, outcomes, strict=True)))
 
     def add_request(self, operation: str, outcome: str, took_us: int, error: str = "") -> None:
         """Add one request of a closed loop: due when it was sent, and over. outcome: a column of `SecondCounts`."""
@@ -168,6 +177,7 @@ class OperationSums:
         with self._lock:
             self._operations |= {name: _Sums.of(one) for name, one in totals.operations.items()}
             self._lateness = _Times.of(totals.lateness)
+            self._by_dc = {operation: dict(dcs) for operation, dcs in totals.by_dc.items()}
             self._errors = Counter({(one.operation, one.outcome, one.kind): one.count for one in totals.errors})
 
     def seen(self) -> StormTotals:
@@ -176,6 +186,7 @@ class OperationSums:
             return StormTotals(
                 operations={name: held.seen() for name, held in self._operations.items()},
                 lateness=self._lateness.seen(),
+                by_dc={operation: dict(dcs) for operation, dcs in self._by_dc.items()},
                 errors=tuple(
                     ErrorCount(operation=operation, outcome=outcome, kind=kind, count=count)
                     for (operation, outcome, kind), count in self._errors.items()

@@ -60,6 +60,14 @@ class Scraper:
         """The value of one series when it was last seen."""
         return next(look[series(name, **labels)] for look in reversed(self.looks) if series(name, **labels) in look)
 
+    def last_sum(self, name: str, **labels: str) -> float:
+        """The sum of all series of a name with these labels, at the last look that had any."""
+        asked = set(labels.items())
+        of_looks = [
+            [value for (named, has), value in look.items() if named == name and asked <= has] for look in self.looks
+        ]
+        return sum(next(values for values in reversed(of_looks) if values))
+
     def fell(self) -> list[Series]:
         """The counters and buckets that went down between two looks."""
         fallen = []

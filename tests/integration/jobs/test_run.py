@@ -330,6 +330,7 @@ def test_metrics_of_a_run_are_what_its_results_say(watched: WatchedRun) -> None:
             assert told == {"ok": one.ok, "failed": one.failed, "indeterminate": one.indeterminate}, name
             assert scraper.last("meterstorm_operations_offered_total", operation=name, loop=loop) == one.offered
             assert scraper.last("meterstorm_response_seconds_count", operation=name, loop=loop) == one.ok + one.failed
+            assert scraper.last_sum("meterstorm_dc_operations_total", operation=name, outcome="ok") == one.ok
         else:  # what was asked before the storm's start is no part of the results
             assert told["ok"] >= one.ok > 0
     assert results.audit is not None and results.back_office is not None and results.commands is not None

@@ -17,7 +17,7 @@ from loadtests.metrics.catalogue import CATALOGUE, MetricKind
 from loadtests.metrics.collector import RunCollector
 from loadtests.metrics.instruments import Instruments, ShownPrice
 from loadtests.recording.histograms import counts_of
-from loadtests.recording.history import ErrorCount, NodeSample, SecondCounts
+from loadtests.recording.history import DcOutcomes, ErrorCount, NodeSample, SecondCounts
 from loadtests.recording.ledger import Ledger, SlotState, mark_run
 from loadtests.recording.seconds import Second, sparse_of
 from loadtests.workload.operations import planes_of
@@ -94,6 +94,7 @@ def a_busy_run() -> RunCollector:
             response={"read_state": times},
             service={},
             lateness=sparse_of(counts_of([300])),
+            by_dc={"read_state": {"north": DcOutcomes(2, 0, 0), "south": DcOutcomes(0, 1, 0)}},
         )
     )
     instruments.senders.add_errors([ErrorCount(operation="read_state", outcome="failed", kind="unavailable", count=1)])

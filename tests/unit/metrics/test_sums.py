@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loadtests.metrics.sums import EDGES_S, OperationSums, StormTotals, added_up, edges_with
 from loadtests.recording.histograms import counts_of
-from loadtests.recording.history import ErrorCount, SecondCounts
+from loadtests.recording.history import DcOutcomes, ErrorCount, SecondCounts
 from loadtests.recording.seconds import Second, sparse_of
 
 MS = 1_000
@@ -28,6 +28,7 @@ def second(
         response={"read_state": times},
         service={"read_state": times},
         lateness=sparse_of(counts_of(list(late_us))),
+        by_dc={"read_state": {f"dc{number % 2}": DcOutcomes(ok, failed, 0)}},
     )
 
 
@@ -126,6 +127,7 @@ def test_another_process_goes_on_with_the_sums() -> None:
     assert own.seen().operations["read_state"] == master.seen().operations["read_state"]
     assert own.seen().operations["refresh_ihd"].offered == 0
     assert (own.seen().errors, own.seen().lateness) == (master.seen().errors, master.seen().lateness)
+    assert own.seen().by_dc == master.seen().by_dc == {"read_state": {"dc0": DcOutcomes(1, 1, 0)}}
 
 
 def test_several_loops_of_one_operation_add_up() -> None:
