@@ -36,12 +36,12 @@ from loadtests.workload.operations import planes_of
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 
-ROUNDS = 6
-WALL_S = 8.0
+ROUNDS = 10
+WALL_S = 6.0
 SCENARIO = """
-title = "Twelve thousand half-hourly meters, a day in eight seconds"
+title = "Forty thousand half-hourly meters, a day in six seconds"
 [estate]
-premises = 12_000
+premises = 40_000
 fuels = ["electricity"]
 [estate.read_schedules]
 daily = 0.0
