@@ -254,10 +254,14 @@ class RunCollector(Collector):
         return self._coverage.until(self._now_us())
 
     def _is_past(self, period: PeriodCoverage) -> bool:
-        """Its day's deadline, or the end of the span where that comes before: what has not come by then does not come."""
+        """Its day's deadline, or the end of the span where that comes before: what has not come by then does not come.
+
+        A scenario that collects for longer than until the deadline means to: its deadline is the end of that window.
+        """
         now_us, start_us = self._now_us(), start_us_of(self._estate)
         midnight_us = self._estate.calendar.next_midnight_us(start_us + period.due_us - 1) - start_us
-        return now_us >= min(midnight_us + DEADLINE_US, self._told.scenario.span_us - 1)
+        window_us = round(self._told.scenario.estate.upload_window_h * 3.6e9)
+        return now_us >= min(midnight_us + max(DEADLINE_US, window_us), self._told.scenario.span_us - 1)
 
 
 def _states_of(gateway: GatewayProgress) -> Mapping[str, int]:

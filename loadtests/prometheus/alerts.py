@@ -238,6 +238,7 @@ def _platform_alerts(limits: Thresholds) -> Sequence[AlertRule]:
                 f"count by (settlement_date) (meterstorm_settlement_completeness_ratio < {limits.completeness_min:g} "
                 "and meterstorm_settlement_deadline_passed == 1)"
             ),
+            for_s=20,  # a run counts its ledger anew every few seconds, and what came just in time with it
             summary="{{ $value }} settlement periods of {{ $labels.settlement_date }} are not complete after their deadline.",
         ),
         AlertRule(

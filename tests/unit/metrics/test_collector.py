@@ -294,6 +294,15 @@ def test_a_day_is_to_be_complete_at_nine_the_next_morning(hour: float, is_passed
     assert deadlines(SCENARIO, SCENARIO.pace.wall_s_at(round(hour * HOUR_US))) == {is_passed}
 
 
+@pytest.mark.parametrize(("hour", "is_passed"), [(33.1, False), (34.9, False), (35.1, True)])
+def test_or_when_all_was_to_be_collected(hour: float, is_passed: bool) -> None:
+    """A day's readings are collected until eleven on the next one."""
+    estate = SCENARIO.estate.model_copy(update={"upload_window_h": 11.0})
+    scenario = SCENARIO.model_copy(update={"estate": estate})
+    assert scenario.span_us > 36 * HOUR_US
+    assert deadlines(scenario, scenario.pace.wall_s_at(round(hour * HOUR_US))) == {is_passed}
+
+
 @pytest.mark.parametrize(("wall_s", "is_passed"), [(49.9, False), (50.1, True)])
 def test_or_when_nothing_comes_any_more(wall_s: float, is_passed: bool) -> None:
     scenario = Scenario.model_validate({**CONTENT, "reads": {}})

@@ -222,7 +222,7 @@ COURSES = [
             f'meterstorm_settlement_{what}{{settlement_date="2026-01-15", settlement_period="7"}}': values
             for what, values in (("completeness_ratio", "0.98x60"), ("deadline_passed", "0x9 1x60"))
         },
-        10,
+        30,
         [
             (
                 {"settlement_date": "2026-01-15"},
@@ -236,7 +236,7 @@ COURSES = [
             f'meterstorm_settlement_{what}{{settlement_date="2026-01-15", settlement_period="7"}}': values
             for what, values in (("completeness_ratio", "0.98x60"), ("deadline_passed", "0x9 1x60"))
         },
-        9,
+        29,
     ),
     Course(
         "ViewLag",
