@@ -64,14 +64,16 @@ def up(
 ) -> MonitorState:
     """Start the monitoring of the background cluster in folder `cluster`; return when it serves.
 
-    scenario: whose objectives alert. Raises HarnessError when there is no such cluster, when one runs already in `folder`, or
-    when it does not come up.
+    scenario: whose objectives alert. Raises HarnessError when there is no such cluster, when one runs already in `folder`, which
+    holds nothing else, or when it does not come up.
     """
     folder = folder.absolute()
     if (folder / MonitorState.FILE).exists() and MonitorState.status(folder).is_running():
         raise HarnessError(
             f"the monitoring in {folder} already runs; stop it with: meterstorm monitor down --out {shlex.quote(str(folder))}"
         )
+    if not (folder / MonitorState.FILE).exists() and folder.exists() and any(folder.iterdir()):
+        raise HarnessError(f"{folder} already holds something that is no monitoring; name another folder with --out")
     state = MonitorState(
         phase=BackgroundPhase.STARTING,
         scenario=scenario,

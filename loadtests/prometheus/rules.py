@@ -1,11 +1,11 @@
 """The rules file that Prometheus reads: what is recorded for dashboards, and every alert, for one scenario. Pure: a text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from loadtests.prometheus.alerts import PLANNED_FAULT, RATE_WINDOW_S, RUNBOOKS, AlertRule, alerts_of, thresholds_of
+from loadtests.prometheus.alerts import RATE_WINDOW_S, RUNBOOKS, AlertRule, alerts_of, thresholds_of
 from loadtests.prometheus.objectives import burn_alerts
 from scenarios.spec import Scenario
 
@@ -60,8 +60,3 @@ def _rule(alert: AlertRule) -> dict[str, Any]:
     if alert.for_s:
         rule["for"] = duration(alert.for_s)
     return {**rule, "labels": labels, "annotations": {"summary": alert.summary, "runbook": alert.runbook}}
-
-
-def names_of(alerts: Iterable[AlertRule]) -> tuple[str, ...]:
-    """Names of the alerts that tell somebody, each once, in their order."""
-    return tuple(dict.fromkeys(alert.name for alert in alerts if alert.name != PLANNED_FAULT))

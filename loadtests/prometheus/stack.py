@@ -4,6 +4,7 @@ Rules that hold here: neither outlives the process that started it; a start that
 while they run is in the folder and nowhere else.
 """
 
+import contextlib
 import json
 import shutil
 import socket
@@ -100,15 +101,13 @@ class MonitoringStack:
         """
         programs = MonitoringPrograms.find()
         asked = ports or MonitorPorts()
-        taken = {}
-        for name, port in (("prometheus", asked.prometheus), ("alertmanager", asked.alertmanager)):
-            taken[name] = f"{HOST}:{_free_port(port, name)}"
+        prometheus, alertmanager = _free_addresses(prometheus=asked.prometheus, alertmanager=asked.alertmanager)
         where = MonitorFolder(folder.absolute())
         shutil.rmtree(where.data, ignore_errors=True)  # of a stack that was killed
         try:
             where.data.mkdir(parents=True, exist_ok=True)
             stack = cls(where, NotificationReceiver(where.notifications))
-            stack.prometheus, stack.alertmanager = taken["prometheus"], taken["alertmanager"]
+            stack.prometheus, stack.alertmanager = prometheus, alertmanager
             stack._write(scenario, nodes, harness)
         except OSError as error:
             raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
@@ -264,16 +263,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port(port: int, name: str) -> int:
-    """The port itself, or one that is free for 0. Raises HarnessError when it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise HarnessError(
-                f"port {port} of {HOST}, for {name}, can't be had: {error.strerror}; end the program that has it, or name "
-                f"another with --{name}-port"
-            ) from error
-        chosen: int = probe.getsockname()[1]
-        return chosen
+def _free_addresses(**ports: int) -> list[str]:
+    """HOST:PORT of each by its name; 0 is a port that is free. Raises HarnessError when one is taken."""
+    with contextlib.ExitStack() as held:  # all at once, so that no two get the same
+        found = []
+        for name, port in ports.items():
+            probe = held.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise HarnessError(
+                    f"port {port} of {HOST}, for {name}, can't be had: {error.strerror}; end the program that has it, or "
+                    f"name another with --{name}-port"
+                ) from error
+            found.append(f"{HOST}:{probe.getsockname()[1]}")
+        return found

@@ -9,7 +9,7 @@ import yaml
 
 from loadtests.prometheus.alerts import PLANNED_FAULT, Severity
 from loadtests.prometheus.objectives import FAST, SLOW, windows_s
-from loadtests.prometheus.rules import RECORDED, alerts_for, duration, names_of, rules_yaml
+from loadtests.prometheus.rules import RECORDED, alerts_for, duration, rules_yaml
 from scenarios.spec import Scenario
 from tests.support.programs import require_programs, said
 
@@ -413,8 +413,3 @@ def test_an_objective_of_a_median_alerts_before_all_are_slow() -> None:
 
 def test_times_as_prometheus_writes_them() -> None:
     assert (duration(15), duration(1.5), duration(1.0)) == ("15s", "1500ms", "1s")
-
-
-def test_names_are_told_once_and_without_what_tells_nobody() -> None:
-    names = names_of(ALERTS.values())
-    assert names.count("ErrorBudgetBurn") == 1 and PLANNED_FAULT not in names
