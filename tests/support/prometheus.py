@@ -7,12 +7,14 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.grafana.build import PAGES
+from loadtests.grafana.panels import PanelNeed
 from tests.support.scraped import free_port
 
 _CONFIG = """
@@ -70,3 +72,20 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
+
+
+def unanswered(
+    prometheus: AskedPrometheus, span_s: tuple[float, float], not_here: Collection[PanelNeed]
+) -> tuple[int, list[tuple[str, str]]]:
+    """How many expressions of the dashboards were asked about a span, and (panel, expression) of those without any answer.
+
+    not_here: panels that need one of these are not asked.
+    """
+    asked = [
+        (panel.title, query.with_choices(page.at_first(), "4s"))
+        for page in PAGES.values()
+        for panel in page.panels
+        if not set(not_here) & set(panel.needs)
+        for query in panel.asked
+    ]
+    return len(asked), [(title, expr) for title, expr in asked if not prometheus.values(expr, *span_s)]

@@ -23,7 +23,6 @@ import meterstorm
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
-from loadtests.grafana.build import PAGES
 from loadtests.grafana.panels import PanelNeed
 from reports.results.parts import Verdict
 from reports.results.run import Results, Undone, load_results
@@ -378,15 +377,8 @@ def test_every_expression_of_the_dashboards_has_an_answer_in_prometheus(watched:
         require_programs("prometheus")
     prometheus = watched.prometheus
     assert prometheus is not None
-    asked = [
-        (panel.title, query.with_choices(page.at_first(), "4s"))
-        for page in PAGES.values()
-        for panel in page.panels
-        if not NOT_HERE & set(panel.needs)
-        for query in panel.asked
-    ]
-    empty = [(title, expr) for title, expr in asked if not prometheus.values(expr, *watched.span_s)]
-    assert len(asked) > 35 and empty == []
+    asked, empty = unanswered(prometheus, watched.span_s, NOT_HERE)
+    assert asked > 35 and empty == []
     assert prometheus.values("meterstorm_nothing", *watched.span_s) == []  # as a name that there is not would be
 
 
