@@ -33,7 +33,7 @@ from sim.estate.lookup import prepaid_homes
 from sim.estate.model import build_estate
 from sim.virtual_time.summary import simulate
 from tests.support.programs import require_programs
-from tests.support.prometheus import AskedPrometheus, has_prometheus, prometheus_scraping
+from tests.support.prometheus import AskedPrometheus, has_prometheus, prometheus_scraping, unanswered
 from tests.support.scenario_texts import NIGHT_SAVER, READINGS_ANSWERED, SLOW_MACHINE, TWO_DCS, prices_of_days
 from tests.support.scraped import Scraper, free_port, wait_until_gone
 
