@@ -24,7 +24,6 @@ from loadtests.grafana.panels import DashboardPage, DashboardPanel, PanelKind, P
 COLUMNS = 24
 HEIGHT_IN, HEAD_IN, WIDTH_IN = 1.9, 0.7, 15.0  # of a line of panels, of what is above the first, of the page
 SERIES_MAX = 14  # that are named below a panel
-RATE_INTERVAL = "4s"
 _LABEL = re.compile(r"\{\{(\w+)\}\}")
 _BAD, _GOOD = "#c4162a", "#37872d"
 
@@ -93,7 +92,7 @@ def _series(query: PanelQuery, page: DashboardPage, ask: Ask) -> list[DrawnSerie
             _LABEL.sub(lambda found, labels=labels: labels.get(found[1], ""), query.legend),  # type: ignore[misc]
             tuple((at_s, value) for at_s, value in points if not math.isnan(value)),
         )
-        for labels, points in ask(query.with_choices(page.at_first(), RATE_INTERVAL))
+        for labels, points in ask(query.with_choices(page.at_first()))
     ]
 
 

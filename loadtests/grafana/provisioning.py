@@ -3,6 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
+from loadtests.grafana.panels import SCRAPE_EVERY
+
 DASHBOARDS = ("operational.json", "business.json")
 _DATASOURCES = """\
 apiVersion: 1
@@ -13,7 +15,7 @@ datasources:
     url: {url}
     isDefault: false
     jsonData:
-      timeInterval: 1s
+      timeInterval: {every}
 """
 _PROVIDERS = """\
 apiVersion: 1
@@ -39,7 +41,7 @@ def lay_out(folder: Path, prometheus_url: str) -> Path:
         text = files("loadtests.grafana").joinpath(name).read_text(encoding="utf-8")
         (dashboards / name).write_text(text, encoding="utf-8")
     (provisioning / "datasources" / "meterstorm.yml").write_text(
-        _DATASOURCES.format(url=prometheus_url), encoding="utf-8"
+        _DATASOURCES.format(url=prometheus_url, every=SCRAPE_EVERY), encoding="utf-8"
     )
     (provisioning / "dashboards" / "meterstorm.yml").write_text(
         _PROVIDERS.format(folder=dashboards.absolute()), encoding="utf-8"

@@ -82,7 +82,7 @@ def unanswered(
     not_here: panels that need one of these are not asked.
     """
     asked = [
-        (panel.title, query.with_choices(page.at_first(), "4s"))
+        (panel.title, query.with_choices(page.at_first()))
         for page in PAGES.values()
         for panel in page.panels
         if not set(not_here) & set(panel.needs)

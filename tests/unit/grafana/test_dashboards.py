@@ -14,6 +14,7 @@ from loadtests.grafana.build import HERE, PAGES, json_of
 from loadtests.grafana.panels import RATE_INTERVAL, DashboardPage, PanelNeed, PanelQuery
 from loadtests.grafana.provisioning import DASHBOARDS, lay_out
 from loadtests.metrics.catalogue import CATALOGUE, MetricKind
+from loadtests.prometheus.alerts import NODE_SCRAPE_S
 
 OF_THE_RUN = {
     f"{one.name}{end}": one
@@ -117,6 +118,8 @@ def test_a_folder_for_an_existing_grafana(tmp_path: Path) -> None:
         folder = lay_out(tmp_path / "grafana", "http://127.0.0.1:9090")
     (source,) = yaml.safe_load((folder / "datasources" / "meterstorm.yml").read_text())["datasources"]
     assert (source["type"], source["url"]) == ("prometheus", "http://127.0.0.1:9090")
+    # a Grafana asks for rates over four scrapes: of nodes there would be none over four of a run's
+    assert source["jsonData"]["timeInterval"] == f"{NODE_SCRAPE_S:g}s"
     (provider,) = yaml.safe_load((folder / "dashboards" / "meterstorm.yml").read_text())["providers"]
     laid_out = Path(provider["options"]["path"])
     assert sorted(path.name for path in laid_out.iterdir()) == sorted(DASHBOARDS) == sorted(PAGES)
