@@ -7,14 +7,14 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loadtests.grafana.build import PAGES
-from loadtests.grafana.panels import PanelNeed
+from loadtests.grafana.panels import DashboardPanel
 from tests.support.scraped import free_port
 
 _CONFIG = """
@@ -75,17 +75,14 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def unanswered(
-    prometheus: AskedPrometheus, span_s: tuple[float, float], not_here: Collection[PanelNeed]
+    prometheus: AskedPrometheus, span_s: tuple[float, float], is_asked: Callable[[DashboardPanel], bool]
 ) -> tuple[int, list[tuple[str, str]]]:
-    """How many expressions of the dashboards were asked about a span, and (panel, expression) of those without any answer.
-
-    not_here: panels that need one of these are not asked.
-    """
+    """How many expressions of the dashboards were asked about a span, and (panel, expression) of those without any answer."""
     asked = [
         (panel.title, query.with_choices(page.at_first()))
         for page in PAGES.values()
         for panel in page.panels
-        if not set(not_here) & set(panel.needs)
+        if is_asked(panel)
         for query in panel.asked
     ]
     return len(asked), [(title, expr) for title, expr in asked if not prometheus.values(expr, *span_s)]

@@ -24,6 +24,7 @@ from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.supervisor import SupervisorState
 from loadtests.errors import HarnessError
+from loadtests.grafana.panels import PanelNeed
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.prometheus.fault_alerts import ALERTS_OF
 from loadtests.prometheus.settings import NodeTarget
@@ -32,7 +33,9 @@ from scenarios.file import resolve_scenario
 from scenarios.parts.faults import FaultKind
 from scenarios.spec import Dc, Topology
 from tests.support.programs import require_programs
+from tests.support.prometheus import AskedPrometheus, unanswered
 
+OF_NODES = (PanelNeed.NODE_EXPORTER,)
 ONE_NODE = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 ACT_S_MAX = 120.0
 
@@ -71,12 +74,20 @@ def wait_until(what: str, holds: Callable[[], object]) -> None:
 
 @contextmanager
 def watching(cluster: LocalCluster, folder: Path) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
-    """Prometheus and Alertmanager, scraping; yields who was told what, by status."""
+    """Prometheus and Alertmanager, scraping, and the dashboards' answers of nodes; yields who was told what, by status."""
     require_programs("prometheus")
-    scenario = resolve_scenario(Path("smoke"))
+    scenario, since_s = resolve_scenario(Path("smoke")), time.time()
     nodes = [NodeTarget(name=node.name, dc=node.dc, address=str(node.metrics)) for node in cluster.nodes]
     with MonitoringStack.start(folder, scenario, nodes, "127.0.0.1:1") as stack:
         wait_until("the node is scraped", lambda: stack.query("cassandra_client_connections"))
+
+        asked, deadline = AskedPrometheus(f"http://{stack.prometheus}"), time.monotonic() + ACT_S_MAX
+        while True:
+            count, empty = unanswered(asked, (since_s, time.time()), lambda panel: panel.needs == OF_NODES)
+            assert count > 5 and time.monotonic() < deadline, f"the dashboards have no answer to {empty}"
+            if not empty:
+                break
+            time.sleep(1.0)
 
         def told(status: str) -> list[dict[str, Any]]:
             lines = [json.loads(line) for line in stack.folder.notifications.read_text().splitlines()]
