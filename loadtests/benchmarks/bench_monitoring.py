@@ -36,7 +36,7 @@ from loadtests.workload.operations import planes_of
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
 
-ROUNDS = 10
+ROUNDS = 8
 WALL_S = 6.0
 SCENARIO = """
 title = "Forty thousand half-hourly meters, a day in six seconds"
