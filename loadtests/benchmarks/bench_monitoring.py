@@ -2,24 +2,25 @@
 
 Run: uv run pytest loadtests/benchmarks/bench_monitoring.py --benchmark-only --benchmark-json=monitoring.json
 
-`metrics_cost_client`: by how much fewer operations a second of its processor a sender carries while the run's metrics are
-scraped each second, against the same storm that answers nobody: a share, with its 95 % interval. `parent_cost`: how much more
-of a processor the process takes that holds the metrics. Open loop against a stub node that answers in bulk and is no limit;
-pairs in turns. `scrape_ms`: from asking to the whole answer, of one scraper a second; `series`: how many there are.
+One storm, in which the same number of meters send each second, whose metrics are scraped in every second second: with the
+seconds in turns (A B B A) neither a start nor a drift stands between the two sides. `metrics_cost_client`: the share of its
+operations a CPU second that the sender's process loses in the seconds with a scrape, with its 95 % interval. `parent_cost`: how
+much more of a processor the process takes meanwhile that holds the metrics. Open loop against a stub node that answers in bulk
+and is no limit. `scrape_ms`: from asking to the whole answer; `series`: how many there are.
 """
 
-import json
 import os
-import statistics
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.machine import fingerprint
@@ -33,116 +34,141 @@ from loadtests.storm.coordinator import storm
 from loadtests.stubs.fast_node import BulkStub
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
-from scenarios.spec import parse_scenario
+from scenarios.spec import Scenario, parse_scenario
 from sim.estate.model import build_estate
 
-ROUNDS = 8
-WALL_S = 6.0
+SECONDS_LEFT_OUT = 8  # at the start, and at the end
 SCENARIO = """
-title = "Forty thousand half-hourly meters, a day in six seconds"
+title = "A hundred thousand meters, a half-hour a second"
 [estate]
-premises = 40_000
+premises = 100_000
 fuels = ["electricity"]
+push_jitter_s = 1800.0 # all seconds have as many
 [estate.read_schedules]
 daily = 0.0
 half_hourly = 1.0
 [topology]
 dcs = [{{ name = "north", nodes = 1, rf = 1 }}]
 [run]
-wall_s = {wall_s}
-days = 1
+wall_s = {wall_s!r}
+days = {days}
 warm_up_s = 1.0
 warm_nodes_s = 0.0
 back_office = false
 """
 SCRAPES = """
-import json, sys, time, urllib.request
-took_ms, samples = [], 0
-while True:
+import sys, time, urllib.request
+for _ in sys.stdin:
     started = time.monotonic()
-    try:
-        text = urllib.request.urlopen(sys.argv[1], timeout=5).read()
-    except OSError:
-        break
-    took_ms.append((time.monotonic() - started) * 1e3)
+    text = urllib.request.urlopen(sys.argv[1], timeout=5).read()
     samples = sum(not line.startswith(b"#") for line in text.splitlines())
-    time.sleep(max(1.0 - (time.monotonic() - started), 0.0))
-print(json.dumps({"took_ms": took_ms, "samples": samples}))
+    print((time.monotonic() - started) * 1e3, samples, flush=True)
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchedStorm:
-    """One storm: operations a second of the sender's processor, and what its parent took of one."""
-
-    ops_per_cpu_s: float
-    parent_cores: float
-    scrape_ms: tuple[float, ...]
-    series: int
+def scenario_of(days: int) -> Scenario:
+    """So many days, each half-hour of which is a second."""
+    span_us = parse_scenario(SCENARIO.format(wall_s=100.0, days=days), "bench").span_us
+    return parse_scenario(SCENARIO.format(wall_s=span_us / 1.8e9, days=days), "bench")
 
 
-def stormed(folder: Path, wall_s: float, *, is_scraped: bool) -> WatchedStorm:
-    """A storm against a stub; scraped each second, or answering nobody."""
+def cpu_s_of(process: psutil.Process) -> float:
+    """Processor time of all threads of a process, by the scheduler's own clock [s]."""
+    spent_ns = 0
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        spent_ns += int((task / "schedstat").read_text().split()[0])
+    return spent_ns / 1e9
+
+
+@dataclass(slots=True)
+class SecondsInTurns:
+    """What sender and parent spent of a processor in each second of a storm, in half of which the metrics are scraped."""
+
+    instruments: Instruments
+    scraper: "subprocess.Popen[str]"
+    sender_s: list[float] = field(default_factory=list)
+    parent_s: list[float] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @staticmethod
+    def is_scraped(second: int) -> bool:
+        return second % 4 in (1, 2)
+
+    def run(self) -> None:
+        while self.instruments.zero_ns is None:
+            if self.over.wait(0.01):
+                return
+        (sender,) = [one for one in psutil.Process().children() if "loadtests.storm.shard" in " ".join(one.cmdline())]
+        parent, zero_s = psutil.Process(), self.instruments.zero_ns / 1e9
+        before, second = None, 0
+        while not self.over.wait(max(zero_s + second - time.monotonic(), 0)):
+            now = cpu_s_of(sender), cpu_s_of(parent)
+            if before is not None:
+                self.sender_s.append(now[0] - before[0])
+                self.parent_s.append(now[1] - before[1])
+            before = now
+            if self.is_scraped(second):
+                assert self.scraper.stdin is not None
+                self.scraper.stdin.write("\n")
+                self.scraper.stdin.flush()
+            second += 1
+
+
+def stormed(folder: Path, days: int) -> tuple[SecondsInTurns, list[float], int]:
+    """A storm of so many days: its seconds, how long scrapes took [ms], and how many series they had."""
     folder.mkdir()
-    scenario = parse_scenario(SCENARIO.format(wall_s=wall_s), "bench")
-    estate = build_estate(scenario)
-    instruments = Instruments(scenario)
-    out = RunFolder(folder)
+    scenario = scenario_of(days)
+    estate, instruments, out = build_estate(scenario), Instruments(scenario), RunFolder(folder)
     with BulkStub(keyspace=scenario.topology.keyspace) as stub, ExitStack() as running:
         endpoint = Endpoint(contact_points=(stub.contact_point,), local_dc="north", port=stub.port)
         experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint)
         Ledger.create(out.ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
-        scraper = None
-        if is_scraped:
-            collector = RunCollector(instruments, estate, version="bench")
-            address = running.enter_context(serve(listen(0), collector))
-            scraper = subprocess.Popen([sys.executable, "-c", SCRAPES, address], stdout=subprocess.PIPE)
-        spent_s, started_s = sum(os.times()[:2]), time.monotonic()
-        result = storm(
-            experiment, out, shard_count=1, sample_nodes=lambda _: (), live=lambda _: None, instruments=instruments
-        )
-        parent_cores = (sum(os.times()[:2]) - spent_s) / (time.monotonic() - started_s)
-    ok = sum(one.ok for one in instruments.senders.seen().operations.values())
-    said: dict[str, Any] = (
-        {"took_ms": [], "samples": 0} if scraper is None else json.loads(scraper.communicate(timeout=30)[0])
-    )
-    return WatchedStorm(
-        ops_per_cpu_s=ok / (result.cpu_share * result.wall_s),
-        parent_cores=parent_cores,
-        scrape_ms=tuple(said["took_ms"]),
-        series=said["samples"],
-    )
+        address = running.enter_context(serve(listen(0), RunCollector(instruments, estate, version="bench")))
+        command = [sys.executable, "-c", SCRAPES, address]
+        scraper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        seconds = SecondsInTurns(instruments, scraper)
+        thread = threading.Thread(target=seconds.run)
+        thread.start()
+        try:
+            storm(
+                experiment,
+                out,
+                shard_count=1,
+                sample_nodes=lambda _: (),
+                live=lambda live: seconds.over.set() if live.elapsed_s > scenario.run.wall_s - 2 else None,
+                instruments=instruments,
+            )
+        finally:
+            seconds.over.set()
+            thread.join()
+            told, _ = scraper.communicate(timeout=30)
+    answers = [line.split() for line in told.splitlines()]
+    return seconds, [float(took_ms) for took_ms, _ in answers], int(answers[-1][1])
 
 
 def test_what_watching_costs(benchmark: Any, tmp_path: Path) -> None:
-    pairs: list[tuple[WatchedStorm, WatchedStorm]] = []
-
-    def pair() -> None:
-        turn = len(pairs)
-        order = (False, True) if turn % 2 == 0 else (True, False)  # drift favours neither
-        found = {
-            is_scraped: stormed(tmp_path / f"{turn}-{is_scraped}", WALL_S, is_scraped=is_scraped)
-            for is_scraped in order
-        }
-        pairs.append((found[True], found[False]))
-
-    stormed(tmp_path / "first", 3.0, is_scraped=True)  # kernels compiled
+    measured: list[tuple[SecondsInTurns, list[float], int]] = []
+    stormed(tmp_path / "first", 1)  # kernels compiled
     load_before = os.getloadavg()[0]
-    benchmark.pedantic(pair, rounds=ROUNDS)
-    ratio = paired_ratio(
-        np.array([watched.ops_per_cpu_s for watched, _ in pairs]), np.array([alone.ops_per_cpu_s for _, alone in pairs])
-    )
-    scrape_ms = np.concatenate([watched.scrape_ms for watched, _ in pairs])
+    benchmark.pedantic(lambda: measured.append(stormed(tmp_path / "measured", 3)), rounds=1)
+    seconds, scrape_ms, series = measured[0]
+    last = len(seconds.sender_s) - SECONDS_LEFT_OUT
+    kept = range(SECONDS_LEFT_OUT, last - last % 4)
+    with_s = np.array([seconds.sender_s[second] for second in kept if seconds.is_scraped(second)])
+    without_s = np.array([seconds.sender_s[second] for second in kept if not seconds.is_scraped(second)])
+    ratio = paired_ratio(without_s, with_s)  # of operations a CPU second: as many are sent in each second
+    parent = np.array(seconds.parent_s)
+    is_scraped = np.array([seconds.is_scraped(second) for second in range(len(parent))])
     benchmark.extra_info.update(
         metrics_cost_client=round(1 - ratio.mean, 4),
         metrics_cost_client_interval=(round(1 - ratio.high, 4), round(1 - ratio.low, 4)),
-        metrics_cost_client_all=[round(1 - watched.ops_per_cpu_s / alone.ops_per_cpu_s, 4) for watched, alone in pairs],
-        parent_cost=round(statistics.median(watched.parent_cores - alone.parent_cores for watched, alone in pairs), 4),
-        ops_per_cpu_s=round(statistics.median(alone.ops_per_cpu_s for _, alone in pairs)),
+        pairs=ratio.count,
+        sender_cores=round(float(np.median(without_s)), 3),
+        parent_cost=round(float(np.median(parent[is_scraped]) - np.median(parent[~is_scraped])), 4),
         scrape_ms=round(float(np.median(scrape_ms)), 1),
         scrape_ms_p99=round(float(np.percentile(scrape_ms, 99)), 1),
         scrapes=len(scrape_ms),
-        series=pairs[-1][0].series,
+        series=series,
         load_before=round(load_before, 1),
         **fingerprint(),
     )
