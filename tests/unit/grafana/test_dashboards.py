@@ -21,6 +21,8 @@ OF_THE_RUN = {
     for one in CATALOGUE
     for end in (("_bucket", "_sum", "_count") if one.kind is MetricKind.HISTOGRAM else ("",))
 }
+EXPORTER = yaml.safe_load((HERE.parent / "cluster" / "jmx_exporter.yml").read_text(encoding="utf-8"))
+OF_NODES = {rule["name"]: set(rule.get("labels", {})) for rule in EXPORTER["rules"]}
 ALL_ASKED = [(page, asked) for page in PAGES.values() for panel in page.panels for asked in panel.asked]
 
 
@@ -50,7 +52,9 @@ def test_every_expression_asks_for_what_there_is(page: DashboardPage, asked: Pan
             metric = OF_THE_RUN[selector.name]
             assert labels <= {*metric.labels, "le"}, f"{selector.name} has no {labels - set(metric.labels)}"
         else:
-            assert selector.name.startswith(("cassandra_", "jvm_")) and "job" in labels
+            assert "job" in labels
+            assert selector.name in OF_NODES or selector.name.startswith("jvm_"), f"no node tells {selector.name}"
+            assert labels <= {*OF_NODES.get(selector.name, {"area", "gc"}), "job", "dc", "node"}, selector.name
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
