@@ -290,7 +290,7 @@ _COMMANDS = DashboardRow(
 )
 
 _WAN = DashboardRow(
-    title="Data centres and the distance between them",
+    title="WAN",
     panels=(
         DashboardPanel(
             title="Cross-DC visibility",

@@ -100,7 +100,7 @@ def test_the_business_page_has_what_the_business_asks_for() -> None:
         "Ingest",
         "Queries",
         "Commands",
-        "Data centres and the distance between them",
+        "WAN",
     ]
     assert titles["meterstorm-business"] == [
         "Completeness",
