@@ -150,7 +150,7 @@ def test_what_watching_costs(benchmark: Any, tmp_path: Path) -> None:
     measured: list[tuple[SecondsInTurns, list[float], int]] = []
     stormed(tmp_path / "first", 1)  # kernels compiled
     load_before = os.getloadavg()[0]
-    benchmark.pedantic(lambda: measured.append(stormed(tmp_path / "measured", 3)), rounds=1)
+    benchmark.pedantic(lambda: measured.append(stormed(tmp_path / "measured", 2)), rounds=1)
     seconds, scrape_ms, series = measured[0]
     last = len(seconds.sender_s) - SECONDS_LEFT_OUT
     kept = range(SECONDS_LEFT_OUT, last - last % 4)
