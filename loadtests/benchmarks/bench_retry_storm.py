@@ -34,18 +34,18 @@ RECOVERED_SHARE, MEAN_S = 0.95, 5
 
 CLIENTS = {
     # A window, patience beyond what the store takes, a budget of repeated attempts, and old work let go.
-    "shipped": EngineSettings(
+    "letting_go": EngineSettings(
         in_flight_max=256, retry_share_max=0.1, shed_after_s={str(INSERT.operation): 2.0}, drain_s_max=5.0
     ),
     # The same without letting go: open arrivals stand in line, as [run] has it where nothing is said.
     "patient": EngineSettings(in_flight_max=256, drain_s_max=5.0),
-    # As many a service is written: no window, a short time-out, at once again, and often.
+    # As many a service is written: no window, a short time-out, and once more until it succeeds.
     "naive": EngineSettings(
         in_flight_max=200_000,
         operation_timeout_s=0.5,
-        attempts_max=20,
-        backoff_ms=0.0,
-        backoff_ms_max=0.0,
+        attempts_max=255,
+        backoff_ms=100.0,
+        backoff_ms_max=100.0,
         drain_s_max=5.0,
     ),
 }
