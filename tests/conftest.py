@@ -34,6 +34,7 @@ ON_SHARED_CLUSTER = (
     "tests/integration/jobs/test_find_max.py",
     "tests/integration/jobs/test_quarter_hours.py",
     "tests/integration/jobs/test_run.py",
+    "tests/integration/jobs/test_spark.py",
     "tests/integration/sender/test_cassandra.py",
     "tests/integration/store/test_across.py",
     "tests/integration/store/test_agreement.py",

@@ -24,6 +24,7 @@ from scenarios.passing_folder import PassingFolder
 
 CASSANDRA = ("org.apache.cassandra", "cassandra-all")
 LOCK_FILE = Path(__file__).with_name("jars.lock")
+CONNECTOR_LOCK = Path(__file__).with_name("spark-connector.lock")  # for Spark alone; no node has these
 FETCHES_AT_ONCE_MAX = 8
 FETCH_ATTEMPTS_MAX = 3
 FETCH_TIMEOUT_S = 20

@@ -12,6 +12,7 @@ from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from meterstorm.cli.sites import enter_sites
 from meterstorm.display.terminal import PlainConsole
+from meterstorm.jobs.analyse import Engine
 from meterstorm.jobs.run_folder import read_resolved
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
@@ -38,7 +39,8 @@ def add_to(app: typer.Typer) -> None:
     analyse.command(
         "run",
         epilog="Examples: `meterstorm analyse run settlement warehouse`, "
-        "`meterstorm analyse run profiles warehouse --out profiles.parquet`",
+        "`meterstorm analyse run profiles warehouse --out profiles.parquet`, "
+        "`meterstorm analyse run peaks warehouse --engine spark`",
     )(run_command)
     analyse.command("verify", epilog="Example: `meterstorm analyse verify warehouse`")(verify_command)
     app.add_typer(analyse, name="analyse")
@@ -147,9 +149,15 @@ def run_command(
             "--out", metavar="FILE", parser=path_named, help="All rows, as .parquet or .csv; a file that is not there."
         ),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
+    ] = Engine.DUCKDB,
+    master: Annotated[
+        str, typer.Option("--master", metavar="URL", help="Spark's, which must see the warehouse under the same name.")
+    ] = "local[*]",
     as_json: AsJson = False,
 ) -> None:
-    """Do a job on a warehouse by DuckDB, in this process; without --out the first rows are shown."""
+    """Do a job on a warehouse; without --out the first rows are shown."""
     from meterstorm.jobs.analyse import analyse, job_named
 
     job_named(job)
@@ -157,7 +165,7 @@ def run_command(
         raise ScenarioError(f"--out {out}: its name must end with .parquet or .csv")
     if out is not None and out.exists():
         raise ScenarioError(f"--out {out} is there already; name a new file")
-    rows = analyse(job, warehouse)
+    rows = analyse(job, warehouse, engine, master=master)
     if out is not None:
         _write(rows, out)
     if as_json:

@@ -1,5 +1,6 @@
-"""Jobs on a warehouse, in this process; no cluster is asked, and no driver is loaded."""
+"""Jobs on a warehouse, by DuckDB in this process or by Spark; no Cassandra is asked, and no driver is loaded."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class Engine(StrEnum):
+    """Who works a job out."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 def job_named(name: str) -> AnalyticsJob:
     """Raises ScenarioError for one that there is not."""
     if name not in JOBS:
@@ -17,13 +25,34 @@ def job_named(name: str) -> AnalyticsJob:
     return JOBS[name]
 
 
-def analyse(name: str, warehouse: Path) -> "pa.Table":
-    """All rows of a job, by DuckDB. Raises ScenarioError for a job that there is not, and a folder that is no whole warehouse."""
+def analyse(name: str, warehouse: Path, engine: Engine = Engine.DUCKDB, *, master: str = "local[*]") -> "pa.Table":
+    """All rows of a job. master: Spark's, which must see the folder under the same name; of DuckDB nothing.
+
+    Raises ScenarioError for a job that there is not, a folder that is no whole warehouse, and Spark that is not installed;
+    HarnessError where it does not start.
+    """
     job = job_named(name)
-    from store.analytics.duck import run_job
-    from store.analytics.warehouse import WarehouseError
+    from store.analytics.warehouse import WarehouseError, whole_warehouse
 
     try:
+        if engine is Engine.SPARK:
+            whole_warehouse(warehouse)  # before a JVM is started
+            return _by_spark(job, warehouse, master)
+        from store.analytics.duck import run_job
+
         return run_job(warehouse, job)
     except WarehouseError as error:
         raise ScenarioError(str(error)) from error
+
+
+def _by_spark(job: AnalyticsJob, warehouse: Path, master: str) -> "pa.Table":
+    from meterstorm.jobs.spark import require_pyspark, spark_session
+
+    require_pyspark()
+    import pyarrow as pa
+
+    from store.analytics.spark import of_warehouse, run_job
+
+    with spark_session(master=master) as session:
+        found = run_job(session, *of_warehouse(session, warehouse.absolute()), job)
+        return pa.Table.from_pylist([row.asDict() for row in found.collect()])

@@ -68,9 +68,14 @@ def _periods_of(settlement_date: date, calendar: Calendar) -> tuple[int, int]:
     return start_us, (calendar.day_start_us(day + 1) - start_us) // calendar.slot_us
 
 
+def market_calendar(calendar: Calendar) -> Calendar:
+    """By whose midnights settlement dates begin."""
+    return GREAT_BRITAIN if _is_british(calendar) else calendar
+
+
 def periods_of(start_us: NDArray[np.integer], calendar: Calendar) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Settlement date (days since 1970) and period (from 1) of slots: integers[n] [us since the Unix epoch] -> int64[n] twice."""
-    clock = GREAT_BRITAIN if _is_british(calendar) else calendar
+    clock = market_calendar(calendar)
     day = clock.days_of(start_us)
     return day, (np.asarray(start_us, np.int64) - clock.day_starts_us(day)) // clock.slot_us + 1
 

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -76,6 +78,18 @@ def test_a_file_that_is_there_is_left(warehouse: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("mine")
     done = invoke("run", "peaks", str(warehouse), "--out", str(tmp_path / "mine.csv"))
     assert done.exit_code == 2 and "is there already" in done.stderr and (tmp_path / "mine.csv").read_text() == "mine"
+
+
+def test_spark_that_is_not_there_is_told_with_the_way_to_it(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    done = invoke("run", "peaks", str(warehouse), "--engine", "spark")
+    assert done.exit_code == 2 and "uv sync --extra spark" in done.stderr.replace("\n", " ")
+
+
+def test_another_spark_than_the_connectors_is_refused(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace(__version__="4.1.0"))
+    done = invoke("run", "peaks", str(warehouse), "--engine", "spark")
+    assert done.exit_code == 2 and "pyspark 4.1.0 is installed" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ SENT = [
     ),
     Delivery(home=1, fuel=ELECTRICITY, slot=96, values_wh=(4,), revision=-1, is_sent=False),
     Delivery(home=2, fuel=ELECTRICITY, slot=60, values_wh=(0,), revision=2, is_sent=False),
+    Delivery(
+        home=0, fuel=ELECTRICITY, slot=10, values_wh=(91,)
+    ),  # of the same revision as the upload: the shorter one counts
 ]
 
 

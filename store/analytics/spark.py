@@ -1,0 +1,81 @@
+"""The same jobs by Apache Spark 3.5: on a warehouse, or on the event log itself through the Spark Cassandra Connector.
+
+Plain functions over DataFrames, for a session that the caller made: a local one, or one of a cluster. `pyspark` is an optional
+extra.
+"""
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from scenarios.calendar import Calendar
+from store.analytics.jobs import AnalyticsJob
+from store.analytics.warehouse import HOMES, WarehouseError, whole_warehouse
+from store.readings.settlement import market_calendar
+from store.tariffs import MISSING_WH
+
+FORMAT = "org.apache.spark.sql.cassandra"
+
+
+def run_job(session: SparkSession, half_hours: DataFrame, homes: DataFrame, job: AnalyticsJob) -> DataFrame:
+    """The rows of a job, in its order. half_hours, homes: with the columns of a warehouse's."""
+    half_hours.createOrReplaceTempView("half_hours")
+    homes.createOrReplaceTempView("homes")
+    return session.sql(job.sql)
+
+
+def of_warehouse(session: SparkSession, folder: Path) -> tuple[DataFrame, DataFrame]:
+    """Half-hours and homes of a warehouse. Raises WarehouseError for a folder that is no whole one."""
+    files = [str(folder / one.path) for one in whole_warehouse(folder).files]
+    if not files:
+        raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")
+    half_hours = session.read.option("basePath", str(folder / "half_hours")).parquet(*files)
+    return half_hours, session.read.parquet(str(folder / HOMES))
+
+
+def event_log(session: SparkSession, keyspace: str, table: str) -> DataFrame:
+    """The event log in Cassandra, through the data centre that the session's connector is pinned to."""
+    return session.read.format(FORMAT).options(keyspace=keyspace, table=table).load()
+
+
+def half_hours_of(log: DataFrame, calendar: Calendar) -> DataFrame:
+    """Each half-hour of each meter once, as `store.analytics.half_hours` has it: the fold of the log, in Spark.
+
+    calendar: of the keyspace. Of a half-hour the highest revision counts, of equal ones the shorter delivery; what a meter has
+    lost is no value. The session's time zone must be UTC.
+    """
+    clock = market_calendar(calendar)
+    runs = log.where(f.col("slot_count") > 0)
+    each = runs.select(
+        "premises",
+        "mpxn",
+        "fuel",
+        "interval_start",
+        "slot_count",
+        "revision",
+        "quality",
+        f.posexplode("values_wh").alias("at", "wh"),
+    ).where(f.col("wh") != MISSING_WH)
+    start_us = f.unix_micros("interval_start") + f.col("at").cast("bigint") * f.lit(calendar.slot_us)
+    best = f.max_by(
+        f.struct("mpxn", "wh", "quality"), f.struct(f.col("revision"), (-f.col("slot_count")).alias("shorter"))
+    )
+    latest = (
+        each.withColumn("start", f.timestamp_micros(start_us))
+        .groupBy("premises", "fuel", "start")
+        .agg(best.alias("best"))
+    )
+    local_day = f.to_date(f.from_utc_timestamp("start", clock.zone))
+    day_start = f.to_utc_timestamp(local_day.cast("timestamp"), clock.zone)
+    period = ((f.unix_micros("start") - f.unix_micros(day_start)) / f.lit(clock.slot_us)).cast("int") + 1
+    return latest.select(
+        local_day.alias("settlement_date"),
+        "premises",
+        f.col("best.mpxn").alias("mpxn"),
+        "fuel",
+        period.cast("smallint").alias("settlement_period"),
+        "start",
+        f.col("best.wh").alias("wh"),
+        f.col("best.quality").alias("quality"),
+    )

@@ -1,0 +1,89 @@
+"""Every job by real Spark, on a warehouse and on the event log of a real cluster, equals DuckDB's answer row by row."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from loadtests.cluster.local import LocalCluster
+from scenarios.spec import Dc, Topology
+from store.analytics.duck import run_job as run_by_duckdb
+from store.analytics.export import export
+from store.analytics.jobs import JOBS
+from store.cassandra import CassandraStore, create_schema
+from store.roles import TableRole
+from tests.support.schema_under_test import SCHEMA
+from tests.support.store_deliveries import BOOK, send
+from tests.unit.store.analytics.test_jobs import SENT
+from tests.unit.store.analytics.test_warehouse import homes_of
+
+pytestmark = pytest.mark.long
+pytest.importorskip("pyspark", reason="uv sync --extra spark")
+
+
+@pytest.fixture(scope="module")
+def keyspace(session: Any) -> Iterator[str]:
+    name = f"spark_{uuid.uuid4().hex[:12]}"
+    dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
+    topology = Topology(dcs=dcs, keyspace=name)
+    create_schema(session, SCHEMA, topology)
+    store = CassandraStore(session, SCHEMA, topology, BOOK)
+    for one in SENT:
+        send(store, one)
+    store.close()
+    yield name
+    session.execute(f"DROP KEYSPACE {name}", timeout=60)
+
+
+@pytest.fixture(scope="module")
+def warehouse(session: Any, keyspace: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("warehouse")
+    dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
+    store = CassandraStore(session, SCHEMA, Topology(dcs=dcs, keyspace=keyspace), BOOK)
+    export(store, folder, keyspace=keyspace, estate="one", homes=homes_of())
+    store.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spark(two_dc_cluster: LocalCluster) -> Iterator[Any]:
+    from meterstorm.jobs.spark import spark_session
+
+    with spark_session(master="local[2]", endpoint=two_dc_cluster.endpoint("south")) as opened:
+        yield opened
+
+
+def rows_of(table: pa.Table | Any) -> list[dict[str, Any]]:
+    """Rows with instants in UTC, as either engine has them."""
+    rows = table.to_pylist() if isinstance(table, pa.Table) else [row.asDict() for row in table.collect()]
+    return [
+        {
+            name: value.astimezone(dt.UTC).replace(tzinfo=None)
+            if isinstance(value, dt.datetime) and value.tzinfo
+            else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_on_a_warehouse(spark: Any, warehouse: Path, name: str) -> None:
+    from store.analytics.spark import of_warehouse, run_job
+
+    by_spark = rows_of(run_job(spark, *of_warehouse(spark, warehouse), JOBS[name]))
+    assert by_spark == rows_of(run_by_duckdb(warehouse, JOBS[name])) and by_spark
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_on_the_event_log_itself(spark: Any, warehouse: Path, keyspace: str, name: str) -> None:
+    from store.analytics.spark import event_log, half_hours_of, of_warehouse, run_job
+
+    log = event_log(spark, keyspace, SCHEMA.table(TableRole.EVENT_LOG).name)
+    _, homes = of_warehouse(spark, warehouse)
+    by_spark = rows_of(run_job(spark, half_hours_of(log, BOOK.calendar), homes, JOBS[name]))
+    assert by_spark == rows_of(run_by_duckdb(warehouse, JOBS[name])) and by_spark
