@@ -12,7 +12,7 @@ from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from meterstorm.cli.sites import enter_sites
 from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.analyse import Engine
+from meterstorm.jobs.analyse import JobEngine
 from meterstorm.jobs.run_folder import read_resolved
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
@@ -150,8 +150,8 @@ def run_command(
         ),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
-    ] = Engine.DUCKDB,
+        JobEngine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
+    ] = JobEngine.DUCKDB,
     master: Annotated[
         str, typer.Option("--master", metavar="URL", help="Spark's, which must see the warehouse under the same name.")
     ] = "local[*]",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Engine(StrEnum):
+class JobEngine(StrEnum):
     """Who works a job out."""
 
     DUCKDB = "duckdb"
@@ -25,7 +25,9 @@ def job_named(name: str) -> AnalyticsJob:
     return JOBS[name]
 
 
-def analyse(name: str, warehouse: Path, engine: Engine = Engine.DUCKDB, *, master: str = "local[*]") -> "pa.Table":
+def analyse(
+    name: str, warehouse: Path, engine: JobEngine = JobEngine.DUCKDB, *, master: str = "local[*]"
+) -> "pa.Table":
     """All rows of a job. master: Spark's, which must see the folder under the same name; of DuckDB nothing.
 
     Raises ScenarioError for a job that there is not, a folder that is no whole warehouse, and Spark that is not installed;
@@ -35,7 +37,7 @@ def analyse(name: str, warehouse: Path, engine: Engine = Engine.DUCKDB, *, maste
     from store.analytics.warehouse import WarehouseError, whole_warehouse
 
     try:
-        if engine is Engine.SPARK:
+        if engine is JobEngine.SPARK:
             whole_warehouse(warehouse)  # before a JVM is started
             return _by_spark(job, warehouse, master)
         from store.analytics.duck import run_job

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.jars import CONNECTOR_LOCK, parse_lock, ready_jars
 from loadtests.cluster.java import find_java
+from loadtests.cluster.machine import processor_count
 from loadtests.errors import HarnessError
 from scenarios.domain import ConsistencyLevel
 from scenarios.passing_folder import PassingFolder
@@ -59,7 +60,7 @@ def spark_session(
             settings |= {
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
-                "spark.sql.shuffle.partitions": str(max(os.cpu_count() or 1, 2)),
+                "spark.sql.shuffle.partitions": str(max(processor_count(), 2)),
             }
         if endpoint is not None:
             jars = ready_jars(parse_lock(CONNECTOR_LOCK.read_text(encoding="utf-8")), progress)
