@@ -57,7 +57,9 @@ def spark_session(
             "spark.sql.warehouse.dir": str(spill.path / "tables"),
         }
         if master.startswith("local"):
-            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else it looks for a name of the machine, and binds to that
+            os.environ.setdefault(
+                "SPARK_LOCAL_IP", "127.0.0.1"
+            )  # else it looks for a name of the machine, and binds to that
             settings |= {
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",

@@ -1,8 +1,8 @@
 """Questions over all homes, each as one SQL text that every engine runs alike: DuckDB, and Spark where one machine is too small.
 
 A job reads the views `half_hours` and `homes` of a warehouse and nothing else. Sums are exact integers; percentiles are values
-that occur (percentile_disc), so that two engines give equal rows and not nearly equal ones. A home that `homes` lacks is of no
-region and no cohort (NULL), and counts.
+that occur (percentile_disc), so that two engines give equal rows and not nearly equal ones; both are cast, since an engine's own
+sums and percentiles may be decimals and floats. A home that `homes` lacks is of no region and no cohort (NULL), and counts.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from scenarios.domain import Quality
 from store.tariffs import GAS
 
-PEAK_PERIODS = (
-    33,
-    38,
-)  # 16:00 to 19:00 by the clock of a day of 48 half-hours: when Great Britain's grid is at its peak
+PEAK_PERIODS = (33, 38)
+"""16:00 to 19:00 by the clock, of a day of 48 half-hours: when Great Britain's grid is at its peak."""
+
 _PERCENTILES = (10, 25, 50, 75, 90)
 
 
@@ -29,7 +28,7 @@ class AnalyticsJob:
 
 def _percentiles(values: str) -> str:
     return ", ".join(
-        f"percentile_disc({percent / 100}) WITHIN GROUP (ORDER BY {values}) AS p{percent}_wh"
+        f"CAST(percentile_disc({percent / 100}) WITHIN GROUP (ORDER BY {values}) AS INT) AS p{percent}_wh"
         for percent in _PERCENTILES
     )
 
@@ -39,7 +38,7 @@ SETTLEMENT = AnalyticsJob(
     "What each region's meters used in each settlement period, and how many of them are known and estimated.",
     f"""
 SELECT settlement_date, settlement_period, region, fuel,
-       SUM(CAST(wh AS BIGINT)) AS wh, COUNT(*) AS meters,
+       CAST(SUM(wh) AS BIGINT) AS wh, COUNT(*) AS meters,
        COUNT(CASE WHEN quality = {int(Quality.ESTIMATED)} THEN 1 END) AS estimated
 FROM half_hours LEFT JOIN homes USING (premises)
 WHERE fuel <> {GAS}
@@ -53,7 +52,7 @@ PROFILES = AnalyticsJob(
     "What similar homes use in each half-hour of the day: the mean, and percentiles over homes and days.",
     f"""
 SELECT cohort, fuel, settlement_period, COUNT(DISTINCT premises) AS homes, COUNT(*) AS half_hours,
-       SUM(CAST(wh AS BIGINT)) AS wh, {_percentiles("wh")}
+       CAST(SUM(wh) AS BIGINT) AS wh, {_percentiles("wh")}
 FROM half_hours LEFT JOIN homes USING (premises)
 GROUP BY cohort, fuel, settlement_period
 ORDER BY cohort, fuel, settlement_period
@@ -65,7 +64,7 @@ LOAD_DURATION = AnalyticsJob(
     "The load of all meters of a fuel, from the highest half-hour to the lowest: which load is exceeded for how long.",
     """
 SELECT fuel, ROW_NUMBER() OVER (PARTITION BY fuel ORDER BY wh DESC, start) AS rank, start, wh, meters
-FROM (SELECT fuel, start, SUM(CAST(wh AS BIGINT)) AS wh, COUNT(*) AS meters FROM half_hours GROUP BY fuel, start) AS loads
+FROM (SELECT fuel, start, CAST(SUM(wh) AS BIGINT) AS wh, COUNT(*) AS meters FROM half_hours GROUP BY fuel, start) AS loads
 ORDER BY fuel, rank
 """,
 )
@@ -76,11 +75,11 @@ PEAKS = AnalyticsJob(
     "moved by a tariff of times.",
     f"""
 SELECT premises, region, cohort, fuel, COUNT(*) AS half_hours,
-       SUM(CAST(wh AS BIGINT)) AS wh,
-       percentile_disc(0.05) WITHIN GROUP (ORDER BY wh) AS base_wh,
+       CAST(SUM(wh) AS BIGINT) AS wh,
+       CAST(percentile_disc(0.05) WITHIN GROUP (ORDER BY wh) AS INT) AS base_wh,
        MAX(wh) AS highest_wh,
-       SUM(CASE WHEN settlement_period BETWEEN {PEAK_PERIODS[0]} AND {PEAK_PERIODS[1]}
-                THEN CAST(wh AS BIGINT) ELSE 0 END) AS peak_wh
+       CAST(SUM(CASE WHEN settlement_period BETWEEN {PEAK_PERIODS[0]} AND {PEAK_PERIODS[1]} THEN wh ELSE 0 END)
+            AS BIGINT) AS peak_wh
 FROM half_hours LEFT JOIN homes USING (premises)
 GROUP BY premises, region, cohort, fuel
 ORDER BY premises, fuel

@@ -76,7 +76,7 @@ def test_on_a_warehouse(spark: Any, warehouse: Path, name: str) -> None:
     from store.analytics.spark import of_warehouse, run_job
 
     by_spark = rows_of(run_job(spark, *of_warehouse(spark, warehouse), JOBS[name]))
-    assert by_spark == rows_of(run_by_duckdb(warehouse, JOBS[name])) and by_spark
+    assert repr(by_spark) == repr(rows_of(run_by_duckdb(warehouse, JOBS[name]))) and by_spark  # 9 is not 9.0
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -86,4 +86,4 @@ def test_on_the_event_log_itself(spark: Any, warehouse: Path, keyspace: str, nam
     log = event_log(spark, keyspace, SCHEMA.table(TableRole.EVENT_LOG).name)
     _, homes = of_warehouse(spark, warehouse)
     by_spark = rows_of(run_job(spark, half_hours_of(log, BOOK.calendar), homes, JOBS[name]))
-    assert by_spark == rows_of(run_by_duckdb(warehouse, JOBS[name])) and by_spark
+    assert repr(by_spark) == repr(rows_of(run_by_duckdb(warehouse, JOBS[name]))) and by_spark  # 9 is not 9.0
