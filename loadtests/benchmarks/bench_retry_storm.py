@@ -37,7 +37,7 @@ CLIENTS = {
     "letting_go": EngineSettings(
         in_flight_max=256, retry_share_max=0.1, shed_after_s={str(INSERT.operation): 2.0}, drain_s_max=5.0
     ),
-    # The same without letting go: open arrivals stand in line, as [run] has it where nothing is said.
+    # The same without letting go: open arrivals are queued, as [run] has it where nothing is said.
     "patient": EngineSettings(in_flight_max=256, drain_s_max=5.0),
     # As many a service is written: no window, a short time-out, and once more until it succeeds.
     "naive": EngineSettings(

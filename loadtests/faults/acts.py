@@ -4,7 +4,7 @@ Most faults are one act; a rolling restart is one for each node, one after anoth
 """
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import psutil
@@ -111,13 +111,21 @@ class Act(Protocol):
         ...
 
 
-def acts_of(fault: Fault, dcs: Sequence[DataCentre], nodes: Breakable, parts: OwnParts, keyspace: str) -> Sequence[Act]:
-    """What a fault does, in order. keyspace: of the tables that it may change, and that are repaired."""
+def acts_of(
+    fault: Fault,
+    dcs: Sequence[DataCentre],
+    nodes: Breakable,
+    parts: OwnParts,
+    keyspace: str,
+    is_stopped: Callable[[], bool],
+) -> Sequence[Act]:
+    """What a fault does, in order. keyspace: of the tables that it may change, and that are repaired unless the run
+    `is_stopped`."""
     acts = _acts_of(fault, dcs, nodes, parts, keyspace)
     if not fault.repair:
         return acts
     (act,) = acts
-    return [ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace)]
+    return [ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace, is_stopped)]
 
 
 def _acts_of(
@@ -179,12 +187,18 @@ class NodesDown:
 
 
 class ThenRepaired:
-    """Another act; when it is healed its nodes are repaired, one after another: rows are compared with all other replicas."""
+    """Another act; when it is healed its nodes are repaired, one after another: rows are compared with all other replicas.
+
+    A run that was stopped waits for no repair, which may take minutes, and is told: its audit may miss what hints did not keep.
+    """
 
     is_lasting = True
 
-    def __init__(self, act: Act, nodes: Breakable, names: Sequence[str], keyspace: str) -> None:
+    def __init__(
+        self, act: Act, nodes: Breakable, names: Sequence[str], keyspace: str, is_stopped: Callable[[], bool]
+    ) -> None:
         self._act, self._nodes, self._names, self._keyspace = act, nodes, names, keyspace
+        self._is_stopped = is_stopped
         self.no_effect = act.no_effect
 
     def begin(self) -> None:
@@ -196,7 +210,9 @@ class ThenRepaired:
     def heal(self) -> None:
         self._act.heal()
         for name in self._names:
-            wait_done(self._nodes.order(name, "repair", self._keyspace), REPAIR_S_MAX)
+            if self._is_stopped():
+                raise HarnessError(f"{name} was not repaired, since the run was stopped")
+            wait_done(self._nodes.order(name, "repair", self._keyspace), REPAIR_S_MAX, self._is_stopped)
 
 
 class NodesUpgraded(NodesDown):

@@ -60,10 +60,10 @@ class FaultInjection:
         """
         self.courses = [FaultCourse(fault, nodes_of(fault, dcs)) for fault in faults]
         self.parts = OwnParts()
-        self._acts = [acts_of(fault, dcs, nodes, self.parts, keyspace) for fault in faults]
+        self._stop = threading.Event()
+        self._acts = [acts_of(fault, dcs, nodes, self.parts, keyspace, self._stop.is_set) for fault in faults]
         self._bears, self._storm_s = bears, storm_s
         self._turn = threading.Lock()
-        self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._zero_ns = 0
 

@@ -1,7 +1,7 @@
 """Faults that nodes do to themselves when they are told: clocks that are ahead, heaps that are mostly taken."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any, Protocol
 
@@ -118,10 +118,14 @@ class HeapTaken:
             wait_done(order, ANSWER_S_MAX)
 
 
-def wait_done(order: Order, limit_s: float) -> str:
-    """What came of an order. Raises HarnessError when it fails, or takes longer than `limit_s`."""
+def wait_done(order: Order, limit_s: float, is_stopped: Callable[[], bool] = lambda: False) -> str:
+    """What came of an order. Raises HarnessError when it fails, takes longer than `limit_s`, or when `is_stopped` before."""
     deadline = time.monotonic() + limit_s
     while (said := order.answer()) is None:
+        if is_stopped():
+            raise HarnessError(
+                f"node {order.node} was not waited for to carry out '{order.words}', since the run was stopped"
+            )
         if time.monotonic() > deadline:
             raise HarnessError(f"node {order.node} has not carried out '{order.words}' after {limit_s:.0f} s")
         time.sleep(LOOK_EVERY_S)

@@ -28,7 +28,9 @@ NONE_OPEN = -1  # no node of the data centre can be sent to
 ALL_FULL = -2  # one could, once it has room
 NO_NODE = -1
 FAR_US = 2**62
-SPECULATE_EVERY_US = 1_000  # between two looks for reads that are not answered in time
+# Between two looks for reads that are not answered in time, each of which goes through all places.
+SPECULATE_EVERY_US = 1_000
+SPECULATE_EVERY_US_MAX = 10_000
 
 
 @borrowing_kernel
@@ -77,8 +79,8 @@ def hold_back(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int
 def notice_due(state: WireState, rows: NDArray[np.void], progress: NDArray[np.int64], now_us: int) -> int:
     """Count the rows (OPERATION[n]) that have fallen due since they were last looked at, each with how late that is.
 
-    Returns when the next row is due [us], FAR_US after the last one. An operation that fell due while others stood in
-    line is not late, whenever it was looked at: it waits for room, and so does its response time.
+    Returns when the next row is due [us], FAR_US after the last one. An operation that fell due while others were
+    queued is not late, whenever it was looked at: it waits for room, and so does its response time.
     """
     noticed = progress[BlockProgress.NOTICED]
     blocked_at_us = state.totals[Total.BLOCKED_AT_US]
@@ -300,8 +302,10 @@ def _speculate(state: WireState, now_us: int) -> None:
     """
     if now_us < state.totals[Total.SPECULATE_AT_US]:
         return
-    state.totals[Total.SPECULATE_AT_US] = now_us + SPECULATE_EVERY_US
-    overdue_us = now_us - state.limits[EngineLimit.SPECULATE_US]
+    after_us = state.limits[EngineLimit.SPECULATE_US]
+    every_us = max(SPECULATE_EVERY_US, min(after_us // 4, SPECULATE_EVERY_US_MAX))
+    state.totals[Total.SPECULATE_AT_US] = now_us + every_us
+    overdue_us = now_us - after_us
     for place in range(state.totals[Total.PLACE_HIGH_WATER]):
         held = state.places[place]
         if held["status"] != PLACE_IN_FLIGHT or held["sent_us"] > overdue_us or held["twin_sent_us"] != 0:

@@ -34,7 +34,7 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
                 f"there are {there}"
             )
         if fault.kind in MEMBERSHIP_KINDS:
-            _require_member(where, fault, dcs)
+            _require_member(where, fault, faults[:number], dcs)
         _require_there(where, fault, faults[:number], dcs)
         if end_s(fault, dcs) > wall_s:
             times = len(stages_of(fault, dcs))
@@ -80,8 +80,8 @@ def _require_own_target(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> 
         )
 
 
-def _require_member(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
-    """Raises ValueError for a node that can't join, leave or be replaced."""
+def _require_member(where: str, fault: Fault, earlier: Sequence[Fault], dcs: Sequence[DataCentre]) -> None:
+    """Raises ValueError for a node that can't join, leave or be replaced. Those that leave a data centre are counted together."""
     by_dc = node_names(dcs)
     if fault.kind is FaultKind.BOOTSTRAP:
         return
@@ -90,11 +90,14 @@ def _require_member(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None
             f"{where}: one node at a time can {fault.kind}, {by_dc[fault.target][0]} say, not a whole data centre"
         )
     dc = next(one for one in dcs if one.name == dc_of(fault.target))
-    if fault.kind is FaultKind.DECOMMISSION and dc.nodes - 1 < dc.rf:
-        raise ValueError(
-            f"{where}: without {fault.target} {dc.name} has {dc.nodes - 1} nodes for rf {dc.rf}; give it another one, or a "
-            "smaller rf"
-        )
+    if fault.kind is FaultKind.DECOMMISSION:
+        leaving = [*(one.target for one in earlier if one.kind is FaultKind.DECOMMISSION), fault.target]
+        gone = sorted({name for name in leaving if dc_of(name) == dc.name})
+        if dc.nodes - len(gone) < dc.rf:
+            raise ValueError(
+                f"{where}: without {' and '.join(gone)} {dc.name} has {dc.nodes - len(gone)} nodes for rf {dc.rf}; give it "
+                "another one, or a smaller rf"
+            )
     if fault.kind is FaultKind.REPLACE and sum(one.rf for one in dcs) == 1:
         raise ValueError(
             f"{where}: {fault.target} holds the only replica, which would be lost with it; give a larger rf"
@@ -102,13 +105,30 @@ def _require_member(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None
 
 
 def _require_there(where: str, fault: Fault, earlier: Sequence[Fault], dcs: Sequence[DataCentre]) -> None:
-    """Raises ValueError for a second node that joins or leaves a data centre, and for one that has left by then."""
+    """Raises ValueError for a second node that joins a data centre, for a fault of a node that has left by then, and for a node
+    that would come with the old release to upgraded ones."""
     for other in earlier:
         if other.kind is FaultKind.BOOTSTRAP and fault.kind is FaultKind.BOOTSTRAP and fault.target == other.target:
             raise ValueError(f"{where}: a second node can't join {fault.target} in one run")
         first, second = sorted((fault, other), key=lambda one: one.at_s)
         if first.kind is FaultKind.DECOMMISSION and first.target in nodes_of(second, dcs):
             raise ValueError(f"{where}: {first.target} has left by {second.at_s:g} s, and the {second} can't befall it")
+        _require_one_release(where, first, second, dcs)
+
+
+def _require_one_release(where: str, first: Fault, second: Fault, dcs: Sequence[DataCentre]) -> None:
+    """Raises ValueError for a node that is replaced after its upgrade, or that joins an upgraded data centre at any time: it
+    comes with the release that the run began with, and an upgrade is of the first nodes alone."""
+    for upgrade, other in ((first, second), (second, first)):
+        if upgrade.kind is not FaultKind.UPGRADE:
+            continue
+        joins = other.kind is FaultKind.BOOTSTRAP and other.target == dc_of(upgrade.target)
+        is_new = other is second and other.kind is FaultKind.REPLACE and other.target in nodes_of(upgrade, dcs)
+        if joins or is_new:
+            mend = "leave one of them out" if joins else "replace it first, or leave one of them out"
+            raise ValueError(
+                f"{where}: the node of the {other} would have the release from before the {upgrade}; {mend}"
+            )
 
 
 def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:

@@ -1,11 +1,12 @@
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
 
 import org.apache.cassandra.service.StorageService;
 
@@ -16,6 +17,7 @@ import org.apache.cassandra.service.StorageService;
 public final class NodeControl implements org.apache.cassandra.utils.Clock {
     private static final int MEBIBYTE = 1 << 20;
     private static final long LOOK_EVERY_MS = 50;
+    private static final Set<String> LONG = Set.of("decommission", "repair"); // minutes: each has a thread of its own
     private static volatile long skewMillis;
     private static volatile byte[][] held = {};
 
@@ -42,12 +44,16 @@ public final class NodeControl implements org.apache.cassandra.utils.Clock {
 
     private static void listen(Path folder) {
         while (true) {
-            try (DirectoryStream<Path> orders = Files.newDirectoryStream(folder, "*.order")) {
-                for (Path order : orders) {
+            try {
+                for (int number : given(folder)) {
+                    Path order = folder.resolve(number + ".order");
                     String[] words = Files.readString(order).trim().split(" ");
                     Files.delete(order);
-                    String number = order.getFileName().toString().replace(".order", "");
-                    start("order-" + number, () -> answer(folder, number, words)); // some take minutes
+                    if (LONG.contains(words[0])) {
+                        start("order-" + number, () -> answer(folder, number, words));
+                    } else {
+                        answer(folder, number, words); // here: one that undoes another must not come before it
+                    }
                 }
                 Thread.sleep(LOOK_EVERY_MS);
             } catch (IOException error) {
@@ -59,6 +65,17 @@ public final class NodeControl implements org.apache.cassandra.utils.Clock {
         }
     }
 
+    /** The numbers of the orders that wait, in the order in which they were given. */
+    private static int[] given(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".order"))
+                    .mapToInt(name -> Integer.parseInt(name.replace(".order", "")))
+                    .sorted()
+                    .toArray();
+        }
+    }
+
     private static void pause() {
         try {
             Thread.sleep(LOOK_EVERY_MS);
@@ -67,11 +84,11 @@ public final class NodeControl implements org.apache.cassandra.utils.Clock {
         }
     }
 
-    private static void answer(Path folder, String number, String[] words) {
+    private static void answer(Path folder, int number, String[] words) {
         String said;
         try {
             said = "ok " + carryOut(words);
-        } catch (Exception | OutOfMemoryError error) {
+        } catch (Exception error) {
             said = "failed " + error;
         }
         try {

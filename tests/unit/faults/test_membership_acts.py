@@ -1,5 +1,6 @@
 """Nodes that come and go for good, and repairs after other faults: on a cluster that only notes what is asked of it."""
 
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from loadtests.cluster.connect import Endpoint
-from loadtests.cluster.control.orders import Order
+from loadtests.cluster.control.orders import Order, Orders
 from loadtests.errors import HarnessError
 from loadtests.faults import acts, injection, membership_acts, ordered_acts
 from loadtests.faults.acts import Breakable
@@ -143,6 +144,38 @@ def test_a_node_is_replaced_and_repaired_when_it_is_back(tmp_path: Path) -> None
 def test_a_repair_that_does_not_end_is_told(tmp_path: Path) -> None:
     done = carried_out(Cluster(tmp_path, answer=None), "kill", "north-2", repair=True)
     assert "node north-2 has not carried out 'repair power' after 0 s" in done.trouble[0]
+
+
+@pytest.mark.parametrize("is_repairing", [True, False])
+def test_a_run_that_is_stopped_heals_and_waits_for_no_repair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_repairing: bool
+) -> None:
+    monkeypatch.setattr(acts, "REPAIR_S_MAX", 10.0)
+    cluster = Cluster(tmp_path, answer=None)
+    fields = {"kind": "kill", "target": "north-2", "at_s": 0.0, "for_s": 1.0 if is_repairing else 600.0, "repair": True}
+    fault = Fault.model_validate(fields)
+    repair = ("order", "north-2", "repair", "power")
+    with FaultInjection([fault], DCS, cast(Breakable, cluster), keyspace="power") as stopped:
+        stopped.start(time.monotonic_ns())
+        while repair not in cluster.done if is_repairing else not cluster.done:
+            time.sleep(0.01)
+    assert ("heal", FaultKind.KILL, "north-2") in cluster.done and (repair in cluster.done) == is_repairing
+    said = "north-2 was not waited for to carry out 'repair power'" if is_repairing else "north-2 was not repaired"
+    assert said in stopped.trouble[0] and "since the run was stopped" in stopped.trouble[0]
+
+
+def test_an_order_that_can_not_be_given_or_read_is_told(tmp_path: Path) -> None:
+    orders = Orders("north-2", tmp_path / "gone")
+    with pytest.raises(HarnessError, match=r"node north-2 can't be told 'hold 0': .*No such file"):
+        orders.give("hold", "0")
+    orders.clear()
+    order = orders.give("hold", "0")
+    order.answer_path.mkdir()
+    with pytest.raises(HarnessError, match=r"node north-2 does not tell what came of 'hold 0': .*Is a directory"):
+        order.answer()
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=r"node north-2 can't be told anything: .*Not a directory"):
+        Orders("north-2", tmp_path / "file").clear()
 
 
 def test_an_upgrade_takes_one_node_after_another_and_asks_each_what_it_runs(

@@ -1,6 +1,7 @@
 """Reads that a second replica is asked for: which, when, and what becomes of both requests."""
 
 import numpy as np
+import pytest
 
 from loadtests.recording.histograms import counts_of
 from loadtests.sender.completion import end_all, expire, lose_link
@@ -110,6 +111,21 @@ def test_writes_lone_replicas_and_spent_credit_are_asked_once() -> None:
         bench.sent()
         bench.submit(2 * AFTER_US)
         assert bench.sent() == [] and bench.total(Total.SPECULATED) == 0
+
+
+@pytest.mark.parametrize(("after_us", "every_us"), [(100, 1_000), (8_000, 2_000), (200_000, 10_000)])
+def test_places_are_looked_through_each_quarter_of_the_wait_within_bounds(after_us: int, every_us: int) -> None:
+    bench = new_bench([0])
+    bench.state.is_read[0] = 1
+    bench.state.limits[EngineLimit.SPECULATE_US] = after_us
+    bench.submit(0)
+    looked_us = after_us - 1 if after_us > every_us else 0
+    bench.submit(looked_us)
+    bench.sent()
+    bench.submit(looked_us + every_us - 1)
+    assert bench.sent() == []
+    bench.submit(looked_us + every_us)
+    assert len(bench.sent()) == 1
 
 
 def test_without_the_scenarios_word_nobody_is_asked_twice() -> None:

@@ -157,6 +157,10 @@ def test_nodes_that_run_with_another_clock_or_less_heap_are_not_down() -> None:
         ([fault("bootstrap", "north"), fault("bootstrap", "north", 30.0)], "a second node can't join north in one run"),
         ([fault("decommission", "north")], "one node at a time can decommission, north-1 say, not a whole data centre"),
         ([fault("decommission", "north-1")], "without north-1 north has 2 nodes for rf 3; give it another one"),
+        (
+            [fault("decommission", "south-2"), fault("decommission", "south-1", 30.0)],
+            r"faults\[1\]: without south-1 and south-2 south has 0 nodes for rf 1; give it another one",
+        ),
         ([fault("replace", "north")], "one node at a time can replace, north-1 say"),
         (
             [fault("decommission", "south-2"), fault("kill", "south", 30.0)],
@@ -172,6 +176,56 @@ def test_nodes_that_run_with_another_clock_or_less_heap_are_not_down() -> None:
 def test_a_node_that_can_not_come_or_go_is_refused_in_words(faults: list[Fault], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(in_toml(*faults), "moving")
+
+
+def test_nodes_may_leave_as_long_as_as_many_as_replicas_are_left() -> None:
+    text = in_toml(fault("decommission", "north-4"), fault("decommission", "north-3", 30.0))
+    assert len(parse_scenario(text.replace("nodes = 3", "nodes = 5"), "five").faults) == 2
+    with pytest.raises(ScenarioError, match=r"without north-3 and north-4 north has 2 nodes for rf 3"):
+        parse_scenario(text.replace("nodes = 3", "nodes = 4"), "four")
+
+
+def upgraded(target: str, at_s: float = 25.0) -> str:
+    return f'[[faults]]\nkind = "upgrade"\ntarget = "{target}"\nat_s = {at_s}\nfor_s = 5.0\nto_version = "5.0.9"\n'
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "other", "said"),
+    [
+        (
+            upgraded("north-1"),
+            fault("replace", "north-1", 40.0),
+            "node of the replace of north-1 from 40 s for 10 s would have the release from before the upgrade of north-1 from "
+            "25 s for 5 s; replace it first, or leave one of them out",
+        ),
+        (
+            upgraded("south"),
+            fault("replace", "south-2", 40.0),
+            "would have the release from before the upgrade of south",
+        ),
+        (
+            upgraded("south"),
+            fault("bootstrap", "south", 40.0),
+            "upgrade of south from 25 s for 5 s; leave one of them out",
+        ),
+        (
+            upgraded("south-2"),
+            fault("bootstrap", "south"),
+            "the bootstrap of south from 10 s .*; leave one of them out",
+        ),
+    ],
+)
+def test_a_node_that_would_come_with_the_old_release_is_refused(upgrade: str, other: Fault, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(in_toml(other) + upgrade, "mixed")
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(TEXT + upgrade + in_toml(other)[len(TEXT) :], "mixed")
+
+
+def test_nodes_of_others_come_beside_an_upgrade_and_one_is_replaced_before_its_own() -> None:
+    others = fault("replace", "north-1"), fault("bootstrap", "north", 40.0), fault("replace", "south-1", 50.0)
+    assert len(parse_scenario(in_toml(*others) + upgraded("south-2"), "apart").faults) == 4
+    assert len(parse_scenario(in_toml(fault("replace", "north-1")) + upgraded("north-1"), "first").faults) == 2
 
 
 def test_the_only_replica_is_not_replaced() -> None:
