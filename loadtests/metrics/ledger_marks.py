@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.recording.ledger import SLOTS_PER_BYTE, Ledger, SlotState
-from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar, day_text
+from scenarios.calendar import day_text
 from scenarios.domain import Fuel, Operation
 from sim.estate.lookup import sends_half_hours, start_us_of
 from sim.estate.model import EstateModel
+from store.readings.settlement import market_calendar
 from store.rows import ESTIMATE_REVISION
 
 COST_SHARE_MAX = 0.01  # of one core, by counting
@@ -172,18 +173,11 @@ def _settled_meters(estate: EstateModel) -> NDArray[np.int64]:
 
 
 def period_of(estate: EstateModel, slot: int) -> tuple[str, int]:
-    """The settlement date (YYYY-MM-DD) and period, from 1, of a slot of the estate, by the clock of its market.
-
-    A calendar of UTC is settled by Great Britain's, as `store.readings.settlement` has it.
-    """
-    calendar = _market_of(estate.calendar)
+    """The settlement date (YYYY-MM-DD) and period, from 1, of a slot of the estate, by the clock of its market."""
+    calendar = market_calendar(estate.calendar)
     instant_us = start_us_of(estate) + slot * estate.slot_us
     day = calendar.day_of(instant_us)
     return day_text(day), (instant_us - calendar.day_start_us(day)) // estate.slot_us + 1
-
-
-def _market_of(calendar: Calendar) -> Calendar:
-    return GREAT_BRITAIN if calendar == UTC_CALENDAR else calendar
 
 
 def estimated_share(periods: Sequence[PeriodCoverage]) -> float | None:
