@@ -2,7 +2,8 @@
 
 The senders count by operation and not by data centre; this asks each of them what a client would, also when no load does. Rules
 that hold here: a request that fails is counted and never raised; what is asked goes at the levels of the scenario's own readings
-and questions, of the other data centres at LOCAL_ONE; a canary is in nobody's way: a few requests a second.
+and questions, of the other data centres at LOCAL_ONE; a canary is in nobody's way: a few requests a second
+through each data centre, and up to twenty questions a second for each pair of them while one lacks the other's row.
 """
 
 import logging
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 ANSWER_S_MAX = 2.0  # of one request
-LOOK_S_MAX = 0.5  # of a second, in which the other data centres are asked for a row again and again
-PAUSE_S = 0.001  # between two such questions
+LOOK_S_MAX = 0.5  # of a second, in which the others are asked for a row again and again; and of one such question
+PAUSE_S = 0.025  # between two such questions: a lag is told to within that
 TABLE = "canary"
 _CREATE = "CREATE TABLE IF NOT EXISTS {keyspace}.canary (id bigint PRIMARY KEY) WITH default_time_to_live = 600"
 _INSERT = "INSERT INTO {keyspace}.canary (id) VALUES (?)"
@@ -55,7 +56,7 @@ class _Branch:
     look: PreparedStatement  # `select` at LOCAL_ONE
 
     def is_there(self, row: int) -> bool:
-        return self.session.execute(self.look, (row,), timeout=ANSWER_S_MAX).one() is not None
+        return self.session.execute(self.look, (row,), timeout=LOOK_S_MAX).one() is not None
 
 
 class Canary:

@@ -151,8 +151,10 @@ def _cluster_alerts(limits: Thresholds) -> Sequence[AlertRule]:
             name="DiskFull",
             severity=Severity.PAGE,
             audience=operational,
+            # A burst goes on for no four hours: only what has lasted for ten minutes is held to say how it goes on.
             expression=(
                 "predict_linear(meterstorm_node_disk_free_bytes[10m], 4 * 3600) < 0 "
+                "and on (node) meterstorm_node_disk_free_bytes offset 9m "
                 "and meterstorm_node_disk_free_bytes / meterstorm_node_disk_size_bytes < 0.3 "
                 "or meterstorm_node_disk_free_bytes / meterstorm_node_disk_size_bytes < 0.05"
             ),

@@ -80,8 +80,12 @@ class ToldAlert:
 
 
 def told_alerts(notifications: Path) -> list[ToldAlert]:
-    """What receivers were told, from the file of notifications."""
-    told = [json.loads(line) for line in notifications.read_text(encoding="utf-8").splitlines()]
+    """What receivers were told, from the file of notifications. Raises OSError, and ValueError or KeyError for other lines.
+
+    A last line without an end is being written still, and left out.
+    """
+    whole, _, _ = notifications.read_text(encoding="utf-8").rpartition("\n")
+    told = [json.loads(line) for line in whole.splitlines()]
     return [
         ToldAlert(name=one["alert"], labels=_own_labels(one["labels"]), at_s=one["at"])
         for one in told

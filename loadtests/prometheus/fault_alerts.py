@@ -25,7 +25,9 @@ class FaultAlerts:
     may: frozenset[str] = frozenset()
 
 
-_NODE_DOWN = FaultAlerts(must={"CassandraNodeDown": 15.0}, may=_GONE)
+# Who is away for longer than hints are kept for it (`max_hint_window`, of some scenarios seconds) is told of by design.
+_AWAY = _GONE | {"HintsNotStored"}
+_NODE_DOWN = FaultAlerts(must={"CassandraNodeDown": 15.0}, may=_AWAY)
 
 ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     FaultKind.KILL: _NODE_DOWN,
@@ -39,11 +41,11 @@ ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     FaultKind.DECOMMISSION: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown"}),
     # With a clock far ahead it takes all that it is asked for too late.
     FaultKind.CLOCK_SKEW: FaultAlerts(must={}, may=_GONE),
-    FaultKind.HEAP_PRESSURE: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown"}),
+    FaultKind.HEAP_PRESSURE: FaultAlerts(must={}, may=_AWAY | {"CassandraNodeDown"}),
     FaultKind.SLOW: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown", "DataCentresApart"}),
-    FaultKind.DISK_FULL: FaultAlerts(must={"DiskFull": 15.0}, may=_GONE | {"CassandraNodeDown"}),
+    FaultKind.DISK_FULL: FaultAlerts(must={"DiskFull": 15.0}, may=_AWAY | {"CassandraNodeDown"}),
     # Nodes miss each other after some 20 s.
-    FaultKind.PARTITION: FaultAlerts(must={"DataCentresApart": 60.0}, may=_GONE),
+    FaultKind.PARTITION: FaultAlerts(must={"DataCentresApart": 60.0}, may=_AWAY),
     FaultKind.LINK: FaultAlerts(must={}, may=_OBJECTIVES | _BEHIND | {"MessagesDropped", "DataCentresApart"}),
     FaultKind.SCHEMA_CHANGE: FaultAlerts(must={}, may=_OBJECTIVES),
     # Where it is away for longer than commands may wait.

@@ -13,6 +13,7 @@ from loadtests.prometheus.alerts import Audience
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 4 << 20
+SILENT_S_MAX = 10.0  # then a caller that says no more is left
 
 
 class NotificationReceiver:
@@ -26,9 +27,11 @@ class NotificationReceiver:
         take = self._take
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = SILENT_S_MAX
+
             def do_POST(self) -> None:
-                size = min(int(self.headers.get("content-length", 0)), BODY_BYTES_MAX)
-                self.send_response(take(self.path.strip("/"), self.rfile.read(size)))
+                size = _size(self.headers.get("content-length", "0"))
+                self.send_response(400 if size is None else take(self.path.strip("/"), self.rfile.read(size)))
                 self.end_headers()
 
             def log_message(self, *words: object) -> None:
@@ -63,6 +66,14 @@ class NotificationReceiver:
         with self._lock, self._file.open("a", encoding="utf-8") as file:
             file.writelines(lines)
         return 200
+
+
+def _size(told: str) -> int | None:
+    """Of a body as its header tells it, 0 to BODY_BYTES_MAX; None for what is no number."""
+    try:
+        return max(0, min(int(told), BODY_BYTES_MAX))
+    except ValueError:
+        return None
 
 
 def _line(receiver: str, alert: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ while they run is in the folder and nowhere else.
 """
 
 import contextlib
+import http.client
 import json
 import shutil
 import socket
@@ -104,19 +105,18 @@ class MonitoringStack:
         prometheus, alertmanager = _free_addresses(prometheus=asked.prometheus, alertmanager=asked.alertmanager)
         where = MonitorFolder(folder.absolute())
         shutil.rmtree(where.data, ignore_errors=True)  # of a stack that was killed
-        try:
-            where.data.mkdir(parents=True, exist_ok=True)
-            stack = cls(where, NotificationReceiver(where.notifications))
-            stack.prometheus, stack.alertmanager = prometheus, alertmanager
-            stack._write(scenario, nodes, harness)
-        except OSError as error:
-            raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
-        stack._receiver.start()
-        try:
+        with contextlib.ExitStack() as undone:
+            try:
+                where.data.mkdir(parents=True, exist_ok=True)
+                stack = cls(where, NotificationReceiver(where.notifications))
+                undone.callback(stack.stop)
+                stack.prometheus, stack.alertmanager = prometheus, alertmanager
+                stack._write(scenario, nodes, harness)
+            except OSError as error:
+                raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
+            stack._receiver.start()
             stack._launch(programs)
-        except BaseException:
-            stack.stop()
-            raise
+            undone.pop_all()
         return stack
 
     def _write(self, scenario: Scenario, nodes: Sequence[NodeTarget], harness: str) -> None:
@@ -227,7 +227,7 @@ def ask(address: str, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://{address}{path}", timeout=ASK_S_MAX) as answer:
             told: dict[str, Any] = json.load(answer)
             return told
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise HarnessError(f"{address} does not answer {path.partition('?')[0]}: {error}") from error
 
 

@@ -44,7 +44,7 @@ from meterstorm.jobs.run_folder import (
     stored_data,
     write_resolved,
 )
-from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, watched
+from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, watched, with_alerts
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from meterstorm.outcomes.sites import wan_result
@@ -65,7 +65,7 @@ from store.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
-PHASES = ("cluster", "schema", "digest", "storm", "revised_days", "audit", "stopping", "report")
+PHASES = ("cluster", "schema", "digest", "storm", "revised_days", "audit", "alerts", "stopping", "report")
 FOLDING = "Computing the views of days that estimates and corrections have touched again from the event log"
 
 
@@ -195,10 +195,7 @@ def run(
         results = judge_again(results, scenario, audit, [*trouble, *audit_trouble], data=data)
         if watch.monitor is not None:
             with phases.phase("alerts", "Asking Prometheus which alerts fired"):
-                results = results.model_copy(
-                    update={"monitoring": watch.monitor.result(watch.fault_courses, instruments.storm_s)}
-                )
-                watch.monitor.stop()
+                results = with_alerts(results, out, watch.monitor, watch.fault_courses, instruments.storm_s)
         results = results.model_copy(update={"finished": datetime.now(UTC), "phases_s": phases.seconds})
         results.write(out)
         if cluster is not None:

@@ -16,7 +16,7 @@ from loadtests.prometheus.programs import MonitoringPrograms
 from loadtests.prometheus.settings import NodeTarget
 from loadtests.prometheus.stack import MonitoringStack
 from meterstorm.outcomes.monitoring import monitoring_result
-from reports.results.run import MonitoringResult
+from reports.results.run import MonitoringResult, Results
 from scenarios.spec import Scenario, ScenarioError
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,24 @@ class RunMonitor:
                     return monitoring_result(found, began_s, courses)
                 time.sleep(_POLL_S)
         except HarnessError as error:
-            log.warning("nothing is known of alerts: %s", error)
-            return MonitoringResult(trouble=f"{error}.")
+            why = str(error)
+        except (OSError, ValueError, KeyError) as error:  # of a file or an answer that is not as it should be
+            why = f"what was told of alerts can't be read: {type(error).__name__}: {error}"
+        log.warning("nothing is known of alerts: %s", why)
+        return MonitoringResult(trouble=f"{why}.")
+
+
+def with_alerts(
+    results: Results, out: Path, monitor: RunMonitor, courses: Sequence[FaultCourse], storm_s: float | None
+) -> Results:
+    """A run's results with what fired, as `RunMonitor.result` has it; nothing is watched any more.
+
+    They are written into the run's folder as they are at first: who does not wait for the alerts has audit and verdict.
+    """
+    results.write(out)
+    told = monitor.result(courses, storm_s)
+    monitor.stop()
+    return results.model_copy(update={"monitoring": told})
 
 
 def require_monitor(*, is_local: bool) -> None:

@@ -1,12 +1,20 @@
+import http.server
+import inspect
+import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from loadtests.errors import HarnessError
-from loadtests.prometheus.stack import MonitorFolder, MonitoringStack
+from loadtests.prometheus.stack import MonitorFolder, MonitoringStack, ask
 from meterstorm.cli import app as cli
-from meterstorm.jobs.run_monitor import RunMonitor, require_monitor
+from meterstorm.jobs import run
+from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, with_alerts
+from reports.results.run import MonitoringResult, load_results
+from tests.support.synthetic_run import write_synthetic_run
 
 
 class SilentStack(MonitoringStack):
@@ -15,6 +23,28 @@ class SilentStack(MonitoringStack):
     def __init__(self, folder: Path) -> None:
         self.folder = MonitorFolder(folder)
         self.prometheus = "127.0.0.1:1"
+
+
+class BrokenStack(SilentStack):
+    """Its Prometheus answers something."""
+
+    def __init__(self, folder: Path, answer: Exception | list[dict[str, Any]]) -> None:
+        super().__init__(folder)
+        self._answer = answer
+        self.is_stopped = False
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+def test_every_phase_that_a_run_goes_through_is_told() -> None:
+    begun = re.findall(r'phases\.(?:phase|begin)\("(\w+)"', inspect.getsource(run))
+    assert set(begun) == set(run.PHASES)
 
 
 def test_nodes_that_are_not_ours_get_no_exporter() -> None:
@@ -35,3 +65,64 @@ def test_a_prometheus_that_dies_is_told_in_the_results_and_ends_no_run(tmp_path:
     told = RunMonitor(SilentStack(tmp_path)).result([], None)
     assert told.alerts == () and told.trouble is not None
     assert told.trouble.startswith("127.0.0.1:1 does not answer /api/v1/query: ")
+
+
+@pytest.mark.parametrize("notifications", [None, "no JSON\n", "{}\n"])
+def test_notifications_that_can_not_be_read_are_told_and_end_no_run(tmp_path: Path, notifications: str | None) -> None:
+    stack = BrokenStack(tmp_path, [])
+    if notifications is not None:
+        stack.folder.notifications.write_text(notifications)
+    told = RunMonitor(stack).result([], None)
+    assert told.trouble is not None and told.trouble.startswith("what was told of alerts can't be read: ")
+
+
+def test_an_answer_without_what_it_should_have_ends_no_run(tmp_path: Path) -> None:
+    stack = BrokenStack(tmp_path, [{"metric": {}}])
+    stack.folder.notifications.touch()
+    assert RunMonitor(stack).result([], None) == MonitoringResult(
+        trouble="what was told of alerts can't be read: KeyError: 'alertname'."
+    )
+
+
+def test_a_prometheus_that_dies_in_the_middle_of_its_answer_is_one_that_does_not_answer() -> None:
+    class HalfAnswer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"{")
+
+        def log_message(self, *words: object) -> None:
+            """Nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), HalfAnswer) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(HarnessError, match="does not answer /api/v1/query"):
+            ask(f"127.0.0.1:{server.server_port}", "/api/v1/query?query=up")
+        thread.join()
+
+
+def test_who_does_not_wait_for_alerts_has_audit_and_verdict(tmp_path: Path) -> None:
+    write_synthetic_run(tmp_path / "run", wall_s=10)
+    results = load_results(tmp_path / "run")
+    assert results.audit is not None
+    stormed = results.model_copy(update={"audit": None})
+    stormed.write(tmp_path / "run")
+
+    class Interrupted(RunMonitor):
+        def result(self, courses: object, storm_s: float | None) -> MonitoringResult:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        with_alerts(results, tmp_path / "run", Interrupted(SilentStack(tmp_path)), [], None)
+    assert load_results(tmp_path / "run") == results
+
+
+def test_what_fired_is_added_to_the_results_and_nothing_is_watched_any_more(tmp_path: Path) -> None:
+    write_synthetic_run(tmp_path / "run", wall_s=10)
+    results = load_results(tmp_path / "run")
+    stack = BrokenStack(tmp_path, HarnessError("it is gone"))
+    told = with_alerts(results, tmp_path / "run", RunMonitor(stack), [], None)
+    assert told == results.model_copy(update={"monitoring": MonitoringResult(trouble="it is gone.")})
+    assert stack.is_stopped

@@ -23,6 +23,9 @@ TOPOLOGY = Topology.model_validate(
 )
 
 
+LOCAL_ONE = 10
+
+
 class Statement:
     def __init__(self, cql: str) -> None:
         self.is_insert, self.consistency_level = cql.startswith("INSERT"), None
@@ -41,11 +44,14 @@ class DataCentre:
 
     def __init__(self, rows: dict[int, float], lag_s: float = 0.0) -> None:
         self.rows, self.lag_s, self.is_down, self.levels = rows, lag_s, False, set[tuple[bool, Any]]()
+        self.looks_s: list[float] = []  # how long each question of another data centre may take
 
     def prepare(self, cql: str) -> Statement:
         return Statement(cql)
 
     def execute(self, statement: Statement, values: tuple[int], timeout: float) -> Answer:
+        if statement.consistency_level == LOCAL_ONE:
+            self.looks_s.append(timeout)
         self.levels.add((statement.is_insert, statement.consistency_level))
         if self.is_down:
             raise Unavailable("planted")
@@ -86,8 +92,8 @@ def test_each_dc_is_written_to_and_read_from_and_the_others_are_asked(dcs: dict[
     assert {key for key, count in told.outcomes.items() if count} == {
         (dc, action, "ok") for dc in ("north", "south") for action in ("write", "read")
     }
-    each_quorum, local_quorum, local_one = 7, 6, 10
-    assert dcs["north"].levels == {(True, each_quorum), (False, local_quorum), (False, local_one)}
+    each_quorum, local_quorum = 7, 6
+    assert dcs["north"].levels == {(True, each_quorum), (False, local_quorum), (False, LOCAL_ONE)}
 
 
 def test_a_dc_that_is_down_is_counted_and_its_lag_grows(dcs: dict[str, DataCentre]) -> None:
@@ -106,6 +112,20 @@ def test_a_dc_that_is_down_is_counted_and_its_lag_grows(dcs: dict[str, DataCentr
         assert not told.outcomes["north", "write", "failed"]
         dcs["south"].is_down = False
         wait_until(lambda: ("north", "south") not in told.unseen_since_ns)
+
+
+def test_a_dc_that_lacks_rows_is_asked_a_few_times_and_holds_up_nobody_for_longer_than_the_look(
+    dcs: dict[str, DataCentre], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "LOOK_S_MAX", 0.1)
+    monkeypatch.setattr(canary, "EVERY_S", 0.2)
+    dcs["south"].lag_s = 60.0
+    told = ProbeProgress()
+    with sent_by(dcs, told):
+        wait_until(lambda: told.outcomes["north", "write", "ok"] > 2)
+    rounds = told.outcomes["north", "write", "ok"]
+    assert rounds <= len(dcs["south"].looks_s) <= rounds * 6  # in 100 ms
+    assert set(dcs["south"].looks_s) == {0.1}
 
 
 def test_a_dc_that_can_not_be_reached_is_left_out(dcs: dict[str, DataCentre]) -> None:

@@ -49,6 +49,14 @@ def test_a_page_of_no_fault_or_long_after_it_is_unexpected_and_a_warning_is_not(
     assert unexpected([fired("DataCentreUnavailable", 30.0)], [KILLED]) == []
 
 
+def test_hints_that_are_not_stored_for_a_node_that_is_away_by_plan_are_expected() -> None:
+    (fault,) = resolve_scenario(Path("hint_window")).faults
+    stopped = FaultTime(kind=fault.kind, target=fault.target, begun_s=15.0, healed_s=45.0)
+    assert unexpected([fired("HintsNotStored", 21.0, None)], [stopped]) == []
+    for kind in ALERTS_OF.values():
+        assert "HintsNotStored" in kind.may or not kind.must.keys() & {"CassandraNodeDown", "DataCentresApart"}
+
+
 def test_the_page_on_monitoring_prints_the_matrix_as_it_is() -> None:
     page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
     printed = re.search(r"(\| alert \| `.*?\n)\n", page, re.DOTALL)

@@ -137,11 +137,12 @@ COURSES = [
         10,
         [(DISK_LABELS, "The disk of node north-1 is full, or will be within four hours.")],
     ),
-    # 250 of 1,000 MB are free, and 100 kB go a second: 1.4 GB in four hours.
+    # 100 kB go a second, 1.4 GB in four hours: a burst of half a minute says nothing of them, ten minutes of it do.
+    Course("DiskFull", {DISK % "free": "250000000-100000x60", DISK % "size": "1000000000x60"}, 30),
     Course(
         "DiskFull",
-        {DISK % "free": "250000000-100000x60", DISK % "size": "1000000000x60"},
-        30,
+        {DISK % "free": "310000000-100000x660", DISK % "size": "1000000000x660"},
+        640,
         [(DISK_LABELS, "The disk of node north-1 is full, or will be within four hours.")],
     ),
     Course("DiskFull", {DISK % "free": "250000000x60", DISK % "size": "1000000000x60"}, 30),
