@@ -4,6 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
 from store.analytics.jobs import JOBS, AnalyticsJob
 
@@ -51,10 +52,13 @@ def _by_spark(job: AnalyticsJob, warehouse: Path, master: str) -> "pa.Table":
     from meterstorm.jobs.spark import require_pyspark, spark_session
 
     require_pyspark()
-    import pyarrow as pa
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
-    from store.analytics.spark import of_warehouse, run_job
+    from store.analytics.spark import of_warehouse, run_job, to_arrow
 
     with spark_session(master=master) as session:
-        found = run_job(session, *of_warehouse(session, warehouse.absolute()), job)
-        return pa.Table.from_pylist([row.asDict() for row in found.collect()])
+        try:
+            return to_arrow(run_job(session, *of_warehouse(session, warehouse.absolute()), job))
+        except (Py4JError, PySparkException) as error:
+            raise HarnessError(f"Spark can't do {job.name}: {str(error).splitlines()[0]}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.jars import CONNECTOR_LOCK, parse_lock, ready_jars
 from loadtests.cluster.java import find_java
-from loadtests.cluster.machine import processor_count
+from loadtests.cluster.machine import available_memory_mib, processor_count
 from loadtests.errors import HarnessError
 from scenarios.domain import ConsistencyLevel
 from scenarios.passing_folder import PassingFolder
@@ -64,6 +64,7 @@ def spark_session(
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.shuffle.partitions": str(max(processor_count(), 2)),
+                "spark.driver.memory": f"{max(available_memory_mib() // 2, 1_024)}m",
             }
         if endpoint is not None:
             jars = ready_jars(parse_lock(CONNECTOR_LOCK.read_text(encoding="utf-8")), progress)
@@ -76,12 +77,7 @@ def spark_session(
                 "spark.cassandra.input.consistency.level": str(level),
                 "spark.cassandra.output.consistency.level": str(level),
             }
-            if endpoint.username is not None:
-                settings |= {
-                    "spark.cassandra.auth.username": endpoint.username,
-                    "spark.cassandra.auth.password": endpoint.password or "",
-                }
-        os.environ["JAVA_HOME"] = str(java.path.parents[1])
+        os.environ["JAVA_HOME"] = str(java.path.parents[1])  # the one way to tell pyspark which Java it starts
         builder = SparkSession.builder
         for name, value in settings.items():
             builder = builder.config(name, value)
@@ -91,6 +87,10 @@ def spark_session(
             raise HarnessError(f"Spark does not start: {str(error).splitlines()[0]}") from error
         try:
             session.sparkContext.setLogLevel("ERROR")
+            if endpoint is not None and endpoint.username is not None:
+                # Not before: all that a session is made with stands on the JVM's command line, for every user to see.
+                session.conf.set("spark.cassandra.auth.username", endpoint.username)
+                session.conf.set("spark.cassandra.auth.password", endpoint.password or "")
             yield session
         finally:
             session.stop()

@@ -1,11 +1,11 @@
 """Jobs on a warehouse by DuckDB: in this process, without a JVM, spilling to a folder of its own where memory is short."""
 
-import tempfile
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from scenarios.passing_folder import PassingFolder
 from store.analytics.jobs import AnalyticsJob
 from store.analytics.warehouse import HOMES, Manifest, WarehouseError, whole_warehouse
 
@@ -16,8 +16,8 @@ def run_job(folder: Path, job: AnalyticsJob, *, memory_mib: int | None = None) -
     Raises WarehouseError for a folder that is no whole warehouse, or where the job can't be done on it.
     """
     manifest = whole_warehouse(folder)
-    with tempfile.TemporaryDirectory(prefix="meterstorm-duckdb-") as spill, duckdb.connect() as connection:
-        connection.execute("SET temp_directory = ?", [spill])
+    with PassingFolder("duckdb") as spill, duckdb.connect() as connection:
+        connection.execute("SET temp_directory = ?", [str(spill.path)])
         if memory_mib is not None:
             connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
         try:

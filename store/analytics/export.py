@@ -4,6 +4,7 @@ Memory holds a few pages of the log, and up to `warehouse.BUFFER_ROWS` facts. Wh
 left; a further round reads all of the log and writes only what came out otherwise than before.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,17 @@ def export(
         slots_per_hour=store.calendar.slots_per_hour,
         estate=estate,
     )
-    warehouse = Warehouse.begin(folder, source, list(store.bulk.pieces()))
+    with contextlib.closing(Warehouse.begin(folder, source, list(store.bulk.pieces()))) as warehouse:
+        return _export_parts(store, warehouse, homes, progress)
+
+
+def _export_parts(
+    store: HomeReadings,
+    warehouse: Warehouse,
+    homes: Iterable[pa.RecordBatch],
+    progress: Callable[[int, int, int], None],
+) -> Exported:
+    schema = store.runner.schema
     warehouse.write_homes(homes)
     log = schema.table(TableRole.EVENT_LOG)
     parts, written, unchanged, rows = 0, 0, 0, 0

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from scenarios.domain import Quality
 from store.tariffs import GAS
 
-PEAK_PERIODS = (33, 38)
-"""16:00 to 19:00 by the clock, of a day of 48 half-hours: when Great Britain's grid is at its peak."""
-
+PEAK_MINUTES = (16 * 60, 19 * 60 - 1)  # by the clock on the wall: when Great Britain's grid is at its peak
 _PERCENTILES = (10, 25, 50, 75, 90)
 
 
@@ -43,7 +41,7 @@ SELECT settlement_date, settlement_period, region, fuel,
 FROM half_hours LEFT JOIN homes USING (premises)
 WHERE fuel <> {GAS}
 GROUP BY settlement_date, settlement_period, region, fuel
-ORDER BY settlement_date, settlement_period, region, fuel
+ORDER BY settlement_date, settlement_period, region NULLS LAST, fuel
 """,
 )
 
@@ -55,7 +53,7 @@ SELECT cohort, fuel, settlement_period, COUNT(DISTINCT premises) AS homes, COUNT
        CAST(SUM(wh) AS BIGINT) AS wh, {_percentiles("wh")}
 FROM half_hours LEFT JOIN homes USING (premises)
 GROUP BY cohort, fuel, settlement_period
-ORDER BY cohort, fuel, settlement_period
+ORDER BY cohort NULLS LAST, fuel, settlement_period
 """,
 )
 
@@ -78,7 +76,7 @@ SELECT premises, region, cohort, fuel, COUNT(*) AS half_hours,
        CAST(SUM(wh) AS BIGINT) AS wh,
        CAST(percentile_disc(0.05) WITHIN GROUP (ORDER BY wh) AS INT) AS base_wh,
        MAX(wh) AS highest_wh,
-       CAST(SUM(CASE WHEN settlement_period BETWEEN {PEAK_PERIODS[0]} AND {PEAK_PERIODS[1]} THEN wh ELSE 0 END)
+       CAST(SUM(CASE WHEN local_minute BETWEEN {PEAK_MINUTES[0]} AND {PEAK_MINUTES[1]} THEN wh ELSE 0 END)
             AS BIGINT) AS peak_wh
 FROM half_hours LEFT JOIN homes USING (premises)
 GROUP BY premises, region, cohort, fuel

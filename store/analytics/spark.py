@@ -6,6 +6,7 @@ extra.
 
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -23,6 +24,18 @@ def run_job(session: SparkSession, half_hours: DataFrame, homes: DataFrame, job:
     half_hours.createOrReplaceTempView("half_hours")
     homes.createOrReplaceTempView("homes")
     return session.sql(job.sql)
+
+
+def to_arrow(rows: DataFrame) -> pa.Table:
+    """All rows of a job, in this process; instants in UTC, whatever zone the process has."""
+    types = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
+    types |= {"tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64()}
+    schema = pa.schema([(name, types[kind]) for name, kind in rows.dtypes])
+    # What Spark hands to Python as a datetime has no zone, and the process's clock on the wall.
+    plain = rows.select(
+        *(f.unix_micros(name).alias(name) if kind == "timestamp" else name for name, kind in rows.dtypes)
+    )
+    return pa.Table.from_pylist([row.asDict() for row in plain.collect()], schema=schema)
 
 
 def of_warehouse(session: SparkSession, folder: Path) -> tuple[DataFrame, DataFrame]:
@@ -68,6 +81,7 @@ def half_hours_of(log: DataFrame, calendar: Calendar) -> DataFrame:
     )
     local_day = f.to_date(f.from_utc_timestamp("start", clock.zone))
     day_start = f.to_utc_timestamp(local_day.cast("timestamp"), clock.zone)
+    local = f.from_utc_timestamp("start", clock.zone)
     period = ((f.unix_micros("start") - f.unix_micros(day_start)) / f.lit(clock.slot_us)).cast("int") + 1
     return latest.select(
         local_day.alias("settlement_date"),
@@ -75,6 +89,7 @@ def half_hours_of(log: DataFrame, calendar: Calendar) -> DataFrame:
         f.col("best.mpxn").alias("mpxn"),
         "fuel",
         period.cast("smallint").alias("settlement_period"),
+        (f.hour(local) * 60 + f.minute(local)).cast("smallint").alias("local_minute"),
         "start",
         f.col("best.wh").alias("wh"),
         f.col("best.quality").alias("quality"),

@@ -9,7 +9,9 @@ export left, and is taken away by the next one.
 Readers that know Hive's folders (DuckDB, Polars, Spark, pandas) find `settlement_date` as a column.
 """
 
+import fcntl
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scenarios.calendar import day_text
 from store.columns import Integers, Piece
@@ -31,6 +33,8 @@ DATE = "settlement_date"
 BUFFER_ROWS = 1_000_000  # of one part, over all dates, before they are written: some 60 MB
 DIGEST_LETTERS = 8  # of a file's content in its name
 _PARTIAL = ".partial"
+_PATH = r"^half_hours/settlement_date=\d{4}-\d{2}-\d{2}/part-\d{4,}-[0-9a-f]{8}\.parquet$"  # no other place is read or emptied
+_LOCK = ".lock"
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "half_hours": pa.schema(
@@ -39,6 +43,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("mpxn", pa.int64()),
             ("fuel", pa.int8()),
             ("settlement_period", pa.int16()),
+            ("local_minute", pa.int16()),
             ("start", pa.timestamp("ms", "UTC")),
             ("wh", pa.int32()),
             ("quality", pa.int8()),
@@ -72,7 +77,7 @@ class WarehouseSource(_Part):
 class WarehouseFile(_Part):
     """One file: of a data set, a settlement date and a part of the ring."""
 
-    path: str  # below the warehouse
+    path: str = Field(pattern=_PATH)  # below the warehouse
     data_set: str
     settlement_date: str
     part: int
@@ -114,36 +119,35 @@ class PartWritten:
 
 
 class Warehouse:
-    """An export under way, or one that is done. Made by `begin`; read by `whole_warehouse`."""
+    """An export under way, which nobody else may write to until it is closed. Made by `begin`; read by `whole_warehouse`."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, lock: int) -> None:
         self.folder, self.manifest = folder, manifest
+        self._lock = lock  # a file descriptor: the kernel lets go of it however the process ends
 
     @classmethod
     def begin(cls, folder: Path, source: WarehouseSource, pieces: list[Piece]) -> Self:
         """A new warehouse in an empty folder, an export that was interrupted, to go on, or the next round of one that is whole.
 
         What an interrupted export left and the manifest does not name is taken away. Raises WarehouseError for a folder that
-        holds something else.
+        holds something else, and for one that another export writes to.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / MANIFEST).exists():
-            if any(folder.iterdir()):
-                raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
-            made = cls(folder, Manifest(source=source, pieces=tuple((one.after, one.through) for one in pieces)))
+        if not (folder / MANIFEST).exists() and {path.name for path in folder.iterdir()} - {_LOCK}:
+            raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
+        lock = _locked(folder)
+        try:
+            made = cls(folder, _next_round(folder, source, pieces), lock)
+            made._sweep()
             made._write()
-            return made
-        held = read_manifest(folder)
-        if held.source != source:
-            raise WarehouseError(
-                f"{folder} holds {_told(held.source)}, and this export is of {_told(source)}: name a new folder"
-            )
-        if held.is_whole:
-            held = held.model_copy(update={"round": held.round + 1, "done": ()})
-        made = cls(folder, held)
-        made._sweep()
-        made._write()
+        except BaseException:
+            os.close(lock)
+            raise
         return made
+
+    def close(self) -> None:
+        """Let others write."""
+        os.close(self._lock)
 
     def write_homes(self, homes: Iterable[pa.RecordBatch]) -> None:
         """Say where homes are and which are similar: batches of HOMES_SCHEMA, in place of what was said before."""
@@ -198,9 +202,35 @@ class Warehouse:
 
     def _sweep(self) -> None:
         named = {one.path for one in self.manifest.files}
-        for path in (*self.folder.glob("*/*/*.parquet"), *self.folder.glob(f"**/*{_PARTIAL}")):
+        of_parts = (path for data_set in SCHEMAS for path in self.folder.glob(f"{data_set}/{DATE}=*/part-*"))
+        for path in (*of_parts, *(self.folder / f"{name}{_PARTIAL}" for name in (HOMES, MANIFEST))):
             if path.relative_to(self.folder).as_posix() not in named:
-                path.unlink()
+                path.unlink(missing_ok=True)
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor of the folder's lock. Raises WarehouseError where somebody has it."""
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise WarehouseError(f"another export writes to {folder}: wait for it, or name another folder") from error
+    except OSError:  # a file system without locks
+        pass
+    return lock
+
+
+def _next_round(folder: Path, source: WarehouseSource, pieces: list[Piece]) -> Manifest:
+    """What an export begins with: nothing, what is left of an interrupted one, or all of the ring once more."""
+    if not (folder / MANIFEST).exists():
+        return Manifest(source=source, pieces=tuple((one.after, one.through) for one in pieces))
+    held = read_manifest(folder)
+    if held.source != source:
+        raise WarehouseError(
+            f"{folder} holds {_told(held.source)}, and this export is of {_told(source)}: name a new folder"
+        )
+    return held.model_copy(update={"round": held.round + 1, "done": ()}) if held.is_whole else held
 
 
 def read_manifest(folder: Path) -> Manifest:

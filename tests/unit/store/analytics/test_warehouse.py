@@ -1,5 +1,6 @@
 """The event log as Parquet: each half-hour once, whole or not there, and rewritten only where it changed."""
 
+import contextlib
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from scenarios.calendar import Calendar
 from scenarios.domain import Quality
 from store.analytics.export import Exported, export
-from store.analytics.warehouse import HOMES_SCHEMA, MANIFEST, WarehouseError, read_manifest, whole_warehouse
+from store.analytics.warehouse import HOMES_SCHEMA, MANIFEST, Warehouse, WarehouseError, read_manifest, whole_warehouse
 from store.columns import Page, Piece
 from store.memory import MemoryStore
 from store.ports import StoreError
@@ -88,6 +89,7 @@ def test_every_half_hour_is_there_once_as_its_latest_revision_has_it(
         local = row["start"].astimezone(LONDON)
         assert row["settlement_date"] == local.date()
         assert row["settlement_period"] == local.hour * 2 + local.minute // 30 + 1
+        assert row["local_minute"] == local.hour * 60 + local.minute
 
 
 @pytest.mark.parametrize(("day", "periods"), [(dt.date(2026, 3, 29), 46), (dt.date(2026, 10, 25), 50)])
@@ -104,6 +106,8 @@ def test_settlement_dates_are_as_long_as_the_markets_clock_says(day: dt.date, pe
     exported(store, tmp_path / "warehouse")
     of_day = facts_in(tmp_path / "warehouse").filter(pl.col("settlement_date") == day)
     assert sorted(of_day["settlement_period"].to_list()) == list(range(1, periods + 1))
+    shown = [local.hour * 60 + local.minute for local in (one.astimezone(LONDON) for one in of_day["start"].to_list())]
+    assert of_day["local_minute"].to_list() == shown
 
 
 def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
@@ -174,6 +178,34 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert files_in(tmp_path / "warehouse") == before
     with pytest.raises(WarehouseError, match="holds no warehouse"):
         whole_warehouse(tmp_path / "mine")
+
+
+def test_of_two_exports_into_one_folder_the_later_one_is_refused(tmp_path: Path) -> None:
+    store = store_with(UPLOADS)
+    first = exported(store, tmp_path).manifest
+    before = files_in(tmp_path)
+    writing = contextlib.closing(Warehouse.begin(tmp_path, first.source, []))
+    with writing, pytest.raises(WarehouseError, match=r"another export writes to .*: wait for it"):
+        exported(store, tmp_path)
+    assert exported(store, tmp_path).files_written == 0 and files_in(tmp_path) == before
+
+
+def test_what_else_lies_in_the_folder_is_left_and_no_other_place_is_read(tmp_path: Path) -> None:
+    store = store_with(UPLOADS)
+    exported(store, tmp_path / "warehouse")
+    mine = [tmp_path / "warehouse" / "marts" / "x" / "y.parquet", tmp_path / "warehouse" / "notes.partial"]
+    mine[0].parent.mkdir(parents=True)
+    for path in mine:
+        path.write_text("mine")
+    exported(store, tmp_path / "warehouse")
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+    manifest = tmp_path / "warehouse" / MANIFEST
+    path = read_manifest(tmp_path / "warehouse").files[0].path
+    for elsewhere in (f"../{path}", f"/{path}", "half_hours/settlement_date=2026-01-31/../../../x.parquet"):
+        manifest.write_text(manifest.read_text().replace(path, elsewhere, 1))
+        with pytest.raises(WarehouseError, match="can't be read"):
+            read_manifest(tmp_path / "warehouse")
+        manifest.write_text(manifest.read_text().replace(elsewhere, path, 1))
 
 
 def test_files_that_are_not_what_was_exported_are_told(tmp_path: Path) -> None:
