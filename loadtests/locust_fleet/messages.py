@@ -265,6 +265,7 @@ def _bounded_words(report: EngineReport) -> dict[str, Any]:
     """The fields of a report that hold words, each as one line."""
     return {
         "scheduling": _one_line(report.scheduling),
+        "homes_moved": (),  # a fleet moves no homes: whatever a peer says of it
         "down_at_start": tuple(_one_line(node) for node in report.down_at_start[:_NAMES_MAX]),
         "errors": tuple(
             ErrorTally(operation=each.operation, outcome=each.outcome, kind=_one_line(each.kind), count=each.count)

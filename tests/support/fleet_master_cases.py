@@ -198,10 +198,11 @@ def test_a_seal_is_the_secrets_own_and_is_never_printed() -> None:
 
 def done_of(**change: Any) -> dict[str, Any]:
     """A report of a shard that sent what fell due."""
-    text = {"scheduling", "errors", "error_messages", "down_at_start", "was_stopped"}
+    text = {"scheduling", "errors", "error_messages", "down_at_start", "homes_moved", "was_stopped"}
     names = [each.name for each in fields(EngineReport)]
     plain = {name: 0 for name in names if name not in text}
     rest = {"scheduling": "nice", "errors": [], "error_messages": {}, "down_at_start": [], "was_stopped": False}
+    rest |= {"homes_moved": []}
     return {"cpu_s": 1.0, "report": plain | rest | change}
 
 
