@@ -312,8 +312,9 @@ def _still_racing(
     done = len(measured.rounds)
     behind: frozenset[str] = frozenset()
     if done >= FULL_ROUNDS:
-        behind = left_behind(GOAL, {name: values_of(measured, name, _cpu_us) for name in active}, effort.false_alarm)
-    for name in sorted(behind):
+        values = {name: values_of(measured, name, _cpu_us) for name in measured.rounds[0]}
+        behind = left_behind(GOAL, values, effort.false_alarm)
+    for name in sorted(behind.intersection(active)):
         measured.left_out_after[name] = done
         progress(f"round {done}: {name} is shown to cost the nodes more, and takes part no longer")
     left = [name for name in active if name not in behind]

@@ -3,8 +3,9 @@
 Rules that hold here:
 - Two entrants are held against each other by the logarithms of their ratio, a value a round: what a round has in common (a busy
   neighbour, a warmer machine) cancels.
-- A difference is *claimed* when its evidence, adjusted for all pairs of entrants and all quantities, reaches 1 / false_alarm; at
-  any look. What is not claimed is not resolved, however far apart the means lie.
+- A difference is *claimed* when its evidence, adjusted, reaches 1 / false_alarm; at any look. Half of that error is for the goal,
+  adjusted for all pairs of entrants that ever raced, the other half for all other quantities together: who is left behind while
+  rounds go on is so at the end too. What is not claimed is not resolved, however far apart the means lie.
 - An entrant *dominates* another when it is shown to be better in something, and the other in nothing.
 """
 
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from loadtests.stats.e_values import PAIRS_MIN, closed, confidence_sequence, log_e_value
 
 Floats = NDArray[np.float64]
+
+GOAL_SHARE = 0.5  # of the error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +47,26 @@ class Contest:
     mean: float
     low: float
     high: float
-    log_e: float  # adjusted for all contests
+    log_e: float  # adjusted, so that it is claimed at 1 / false_alarm
     winner: str | None  # None: not resolved
 
 
 def contests(measured: Mapping[Quantity, Values], false_alarm: float) -> tuple[Contest, ...]:
-    """Every pair of entrants in every quantity; any claim among them all is wrong at the rate `false_alarm`."""
-    asked = [
-        (quantity, first, second, log_ratios(values[first], values[second], quantity))
-        for quantity, values in measured.items()
-        for first, second in combinations(values, 2)
-    ]
-    adjusted = closed([log_e_value(observed) if len(observed) >= PAIRS_MIN else 0.0 for *_, observed in asked])
-    return tuple(
-        _contest(quantity, first, second, observed, log_e, false_alarm)
-        for (quantity, first, second, observed), log_e in zip(asked, adjusted, strict=True)
-    )
+    """Every pair of entrants in every quantity, the goal first; any claim among them all is wrong at the rate `false_alarm`."""
+    goal, *others = measured
+    held: list[Contest] = []
+    for share, quantities in ((GOAL_SHARE, [goal]), (1 - GOAL_SHARE, others)):
+        asked = [
+            (quantity, first, second, log_ratios(measured[quantity][first], measured[quantity][second], quantity))
+            for quantity in quantities
+            for first, second in combinations(measured[quantity], 2)
+        ]
+        adjusted = closed([log_e_value(observed) if len(observed) >= PAIRS_MIN else 0.0 for *_, observed in asked])
+        held += [
+            _contest(quantity, first, second, observed, log_e, false_alarm, share)
+            for (quantity, first, second, observed), log_e in zip(asked, adjusted, strict=True)
+        ]
+    return tuple(held)
 
 
 def log_ratios(first: Floats, second: Floats, quantity: Quantity) -> Floats:
@@ -70,10 +77,11 @@ def log_ratios(first: Floats, second: Floats, quantity: Quantity) -> Floats:
 
 
 def _contest(
-    quantity: Quantity, first: str, second: str, observed: Floats, log_e: float, false_alarm: float
+    quantity: Quantity, first: str, second: str, observed: Floats, log_e: float, false_alarm: float, share: float
 ) -> Contest:
+    """share: of the false alarms, for the family that `log_e` is adjusted for."""
     effect = confidence_sequence(observed, false_alarm)
-    is_claimed = len(observed) >= PAIRS_MIN and log_e >= -np.log(false_alarm)
+    is_claimed = len(observed) >= PAIRS_MIN and log_e >= -np.log(false_alarm * share)
     return Contest(
         quantity=quantity,
         first=first,
@@ -82,13 +90,13 @@ def _contest(
         mean=effect.mean,
         low=effect.low,
         high=effect.high,
-        log_e=log_e,
+        log_e=log_e + float(np.log(share)),
         winner=(first if effect.mean > 0 else second) if is_claimed else None,
     )
 
 
 def left_behind(goal: Quantity, values: Values, false_alarm: float) -> frozenset[str]:
-    """The entrants that another one is shown to beat in the goal, at the error of all pairs together."""
+    """The entrants that another one is shown to beat in the goal. values: of all that ever raced, as `contests` has them."""
     return frozenset(
         contest.second if contest.winner == contest.first else contest.first
         for contest in contests({goal: values}, false_alarm)

@@ -23,13 +23,16 @@ def race_regret(
     assert len(rounds) == 1, "not all took part to the end"
     budget = share * max(rounds) * len(values)
     active, spent, done = list(values), 0, 0
+    seen = {name: np.full(len(each), np.nan) for name, each in values.items()}
     while done < max(rounds) and spent + len(active) <= budget and len(active) > 1:
+        for name in active:
+            seen[name][done] = values[name][done]
         spent, done = spent + len(active), done + 1
         if done >= PAIRS_MIN:
-            behind = left_behind(goal, {name: values[name][:done] for name in active}, false_alarm)
+            behind = left_behind(goal, seen, false_alarm)
             active = [name for name in active if name not in behind]
     turn = 1.0 if goal.more_is_worse else -1.0
     means = {name: turn * float(np.mean(np.log(each))) for name, each in values.items()}
-    seen = {name: turn * float(np.mean(np.log(values[name][: max(done, 1)]))) for name in active}
-    picked = min(seen, key=lambda name: seen[name])
+    raced = {name: turn * float(np.mean(np.log(values[name][: max(done, 1)]))) for name in active}
+    picked = min(raced, key=lambda name: raced[name])
     return float(np.expm1(means[picked] - min(means.values())))

@@ -36,7 +36,9 @@ class DesignComparison(ResultsPart):
         description="of the interval that holds the true change at every look; None: too few rounds"
     )
     high: float | None
-    evidence: float = Field(description="logarithm to base 10 of the e-value, adjusted for all comparisons")
+    evidence: float = Field(
+        description="logarithm to base 10 of the e-value, adjusted: of the goal for all pairs, of all else for all of it"
+    )
     resolved: bool = Field(description="one is shown to be better, at the false-alarm rate of all comparisons together")
 
 
