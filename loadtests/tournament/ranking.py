@@ -53,12 +53,12 @@ class Contest:
 
 def contests(measured: Mapping[Quantity, Values], false_alarm: float) -> tuple[Contest, ...]:
     """Every pair of entrants in every quantity, the goal first; any claim among them all is wrong at the rate `false_alarm`."""
-    goal, *others = measured
+    quantities = list(measured)  # none before a first round
     held: list[Contest] = []
-    for share, quantities in ((GOAL_SHARE, [goal]), (1 - GOAL_SHARE, others)):
+    for share, family in ((GOAL_SHARE, quantities[:1]), (1 - GOAL_SHARE, quantities[1:])):
         asked = [
             (quantity, first, second, log_ratios(measured[quantity][first], measured[quantity][second], quantity))
-            for quantity in quantities
+            for quantity in family
             for first, second in combinations(measured[quantity], 2)
         ]
         adjusted = closed([log_e_value(observed) if len(observed) >= PAIRS_MIN else 0.0 for *_, observed in asked])
