@@ -92,22 +92,6 @@ def test_a_difference_is_resolved_from_one_over_the_false_alarm_rate_on(monkeypa
         assert [each.winner for each in contests({CPU: values}, FALSE_ALARM)] == [winner]
 
 
-def test_who_is_left_behind_is_so_at_the_end_whatever_else_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page of a race told of a design that it was shown to be behind, and that nothing is shown."""
-    cpu = rounds_of({"plain": 1.0, "small": 1.0, "wide": 1.0, "dear": 1.5}, count=12)
-    monkeypatch.setattr(ranking, "log_e_value", lambda observed: 8.0 if abs(observed.mean()) > 0.2 else 0.0)
-    assert left_behind(CPU, cpu, FALSE_ALARM) == {"dear"}
-    cpu_to_the_end = {name: values.copy() for name, values in cpu.items()} | {
-        "dear": np.append(cpu["dear"][:8], [np.nan] * 4)
-    }
-    others = {
-        Quantity(name=f"read {number}", unit="ms"): rounds_of(dict.fromkeys(cpu, 1.0), seed=number)
-        for number in range(12)
-    }
-    held = contests({CPU: cpu_to_the_end} | others, FALSE_ALARM)
-    assert unbeaten(held, CPU, list(cpu)) == ("plain", "small", "wide")
-
-
 def test_the_goal_and_all_else_share_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     values = rounds_of({"plain": 1.0, "dear": 1.5})
     monkeypatch.setattr(
