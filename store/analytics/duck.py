@@ -10,16 +10,15 @@ from store.analytics.jobs import AnalyticsJob
 from store.analytics.warehouse import HOMES, Manifest, WarehouseError, whole_warehouse
 
 
-def run_job(folder: Path, job: AnalyticsJob, *, memory_mib: int | None = None) -> pa.Table:
-    """The rows of a job on the whole warehouse in `folder`, in the job's order. memory_mib: DuckDB's own default where None.
+def run_job(folder: Path, job: AnalyticsJob) -> pa.Table:
+    """The rows of a job on the whole warehouse in `folder`, in the job's order; instants in UTC.
 
     Raises WarehouseError for a folder that is no whole warehouse, or where the job can't be done on it.
     """
     manifest = whole_warehouse(folder)
     with PassingFolder("duckdb") as spill, duckdb.connect() as connection:
         connection.execute("SET temp_directory = ?", [str(spill.path)])
-        if memory_mib is not None:
-            connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
+        connection.execute("SET TimeZone = 'UTC'")  # else that of the process
         try:
             _create_views(connection, folder, manifest)
             return connection.sql(job.sql).to_arrow_table()

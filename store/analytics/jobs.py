@@ -61,7 +61,7 @@ LOAD_DURATION = AnalyticsJob(
     "load_duration",
     "The load of all meters of a fuel, from the highest half-hour to the lowest: which load is exceeded for how long.",
     """
-SELECT fuel, ROW_NUMBER() OVER (PARTITION BY fuel ORDER BY wh DESC, start) AS rank, start, wh, meters
+SELECT fuel, CAST(ROW_NUMBER() OVER (PARTITION BY fuel ORDER BY wh DESC, start) AS BIGINT) AS rank, start, wh, meters
 FROM (SELECT fuel, start, CAST(SUM(wh) AS BIGINT) AS wh, COUNT(*) AS meters FROM half_hours GROUP BY fuel, start) AS loads
 ORDER BY fuel, rank
 """,

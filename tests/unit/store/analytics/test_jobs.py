@@ -145,9 +145,13 @@ def test_a_home_that_nobody_placed_counts_all_the_same(store: MemoryStore, tmp_p
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_each_job_says_what_it_answers_and_keeps_its_order(name: str, warehouse: Path) -> None:
+def test_each_job_says_what_it_answers_and_keeps_its_order(
+    name: str, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = JOBS[name]
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
     rows = run_job(warehouse, job)
+    assert {each.type.tz for each in rows.schema if pa.types.is_timestamp(each.type)} <= {"UTC"}
     assert job.answers.endswith(".") and rows.equals(run_job(warehouse, job))
     assert not [each.name for each in rows.schema if pa.types.is_floating(each.type) or pa.types.is_decimal(each.type)]
 
