@@ -11,21 +11,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from cassandra.cluster import Session
-from cassandra.query import BoundStatement
 
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.failure_budget import FailureBudget
+from loadtests.backend.mortal_statements import GatewayLife, MortalStatements
 from loadtests.backend.prepaid_accounts import PrepaidAccounts
-from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
+from loadtests.backend.timed_statements import RequestLog
 from loadtests.metrics.instruments import GatewayProgress, Instruments
 from loadtests.workload.experiment import Experiment
 from scenarios.domain import DAY_US
-from scenarios.spec import Scenario, ScenarioError, Topology
+from scenarios.spec import Scenario, ScenarioError
 from sim.control.closed_loop import Responder
 from sim.control.plane import EVENTS_MAX, commands_of
 from sim.estate.model import EstateModel
@@ -33,10 +32,8 @@ from store.cassandra.commands import CassandraCommandTables
 from store.commands.port import CommandTables, DueIndex
 from store.commands.store import RECONCILER, CommandStore, Drift, Retries
 from store.customers.store import HomeCustomers
-from store.operations import AnyOperation
 from store.roles import TableRole
 from store.schemas import schema_of
-from store.tables import Schema
 
 STRIDE_S = 0.25
 CATCH_UP_STRIDES_MAX = 20  # in one go: what of it is not finished is begun again
@@ -167,25 +164,12 @@ def _serve(
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
     with experiment.session() as session:
-        runner = _MortalStatements(session, experiment.schema, scenario.topology, log, require_alive)
+        life = GatewayLife(require_alive)
+        runner = MortalStatements(session, experiment.schema, scenario.topology, log, life)
         tables, accounts = CassandraCommandTables(runner), PrepaidAccounts(HomeCustomers(runner))
-        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts, told).carry_out(zero_ns)
+        result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts, told, life).carry_out(zero_ns)
     result.wall_s = (time.monotonic_ns() - zero_ns) / 1e9
     return result
-
-
-class _MortalStatements(MeasuredStatements):
-    """Nothing is sent for a gateway that is dead: a call may end in its midst."""
-
-    def __init__(
-        self, session: Session, schema: Schema, topology: Topology, log: RequestLog, require_alive: Callable[[], None]
-    ) -> None:
-        super().__init__(session, schema, topology, log)
-        self._require_alive = require_alive
-
-    def start(self, operation: AnyOperation, bound: BoundStatement) -> Any:
-        self._require_alive()
-        return super().start(operation, bound)
 
 
 class Gateway:
@@ -205,13 +189,16 @@ class Gateway:
         is_excused: Callable[[], bool] = lambda: False,
         accounts: PrepaidAccounts | None = None,
         told: GatewayProgress | None = None,
+        life: GatewayLife | None = None,
     ) -> None:
         """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`.
 
         accounts: into which top-ups pay that name a sum; None: into none. told: how far it is.
+        life: the one that its requests end with.
         """
         self.done = GatewayResult()
         self._told = told or GatewayProgress()
+        self._life = life or GatewayLife()
         self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
         self._store = CommandStore(
             tables,
@@ -255,6 +242,7 @@ class Gateway:
 
     def _start(self) -> StoreControl:
         """A control plane that is as far as the last one was."""
+        self._life.begin()
         self._meters.redeliver(self._store.cleared_us() - self._plan.start_us)
         accounts = self._accounts
         control = StoreControl(self._store, self._plan, *([] if accounts is None else [accounts.pay]), told=self._told)

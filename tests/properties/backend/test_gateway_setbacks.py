@@ -9,6 +9,7 @@ import pytest
 from loadtests.backend import failure_budget
 from loadtests.backend.command_gateway import Gateway, GatewayResult
 from loadtests.backend.failure_budget import SETBACKS_MAX
+from loadtests.backend.mortal_statements import GatewayLife
 from loadtests.metrics.instruments import GatewayProgress
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
@@ -133,3 +134,39 @@ def test_what_fails_while_a_fault_goes_on_does_not_end_it(estate: EstateModel) -
     with pytest.raises(StoreError):
         carried_out(estate, 1, 1.0, is_excused=is_broken)
     assert left == 1 - SETBACKS_MAX
+
+
+def test_a_call_that_asks_again_does_not_outlive_the_death_of_its_gateway(estate: EstateModel) -> None:
+    """What is doubtful is read again after a wait, and the gateway may be alive by then: as another, which knows nothing."""
+    asked, alive = 0, True
+
+    def require_alive() -> None:
+        nonlocal asked, alive
+        asked, alive = asked + 1, asked != 50
+        if not alive:
+            raise StoreError("the gateway is killed")
+
+    life = GatewayLife(require_alive)
+
+    class Patient:
+        """Tables that ask a second time where the first was refused."""
+
+        def __init__(self) -> None:
+            self._tables = MemoryCommandTables()
+
+        def __getattr__(self, name):
+            call = getattr(self._tables, name)
+
+            def passed_on(*arguments):
+                try:
+                    life.require()
+                except StoreError:
+                    life.require()
+                return call(*arguments)
+
+            return passed_on
+
+    gateway = Gateway(SCENARIO, estate, 0, Patient(), threading.Event(), life=life)
+    result = gateway.carry_out(time.monotonic_ns() - 3_600_000_000_000)
+    assert result.setbacks == 1 and alive and asked > 100
+    assert told(result) == told(carried_out(estate, 0, 0.0))
