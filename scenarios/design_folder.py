@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from scenarios.part_file import load_part
+from scenarios.parts.alterations import ALTERATION_SIZE_MAX, ALTERATIONS_MAX, require_alterations
 from scenarios.parts.base import Line, Part
 from scenarios.spec import ScenarioError
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
@@ -50,14 +51,23 @@ class ReadQuery(Part):
 
 
 class Queries(Part):
-    """All of a design's queries.toml."""
+    """All of a design's queries.toml. alterations: as a scenario's `store.alterations`, of the store's other tables too."""
 
     title: Line = Field(min_length=1, max_length=200)
     question: Line = Field(default="", max_length=500)
+    alterations: tuple[Annotated[str, Field(max_length=ALTERATION_SIZE_MAX)], ...] = Field(
+        default=(), max_length=ALTERATIONS_MAX
+    )
     write_intervals: WriteQuery
     read_intervals_day: ReadQuery
     read_usage_month: ReadQuery | None = None
     further_writes: dict[str, WriteQuery] = Field(default_factory=dict)  # [write_NAME], by section
+
+    @field_validator("alterations")
+    @classmethod
+    def _are_of_tables(cls, statements: tuple[str, ...]) -> tuple[str, ...]:
+        require_alterations(statements)
+        return statements
 
     @model_validator(mode="before")
     @classmethod
@@ -110,10 +120,10 @@ class DesignFolder:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """What the design says, for people: its tables, what is written, what is asked."""
+        """What the design says, for people: its tables, what is written, what is asked, what else is altered."""
         writes = (query.cql for query in self.queries.writes.values())
         reads = (query.cql for query in self.queries.reads.values())
-        return tuple(text.strip() for text in (self.tables, *writes, *reads))
+        return tuple(text.strip() for text in (self.tables, *writes, *reads, *self.queries.alterations))
 
 
 def load_design(path: Path) -> DesignFolder:

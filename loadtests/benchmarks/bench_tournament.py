@@ -26,7 +26,7 @@ from loadtests.tournament.replay import race_regret
 
 SCENARIO = os.environ.get("METERSTORM_BENCH_SCENARIO", "smoke")
 MINUTES = os.environ.get("METERSTORM_BENCH_MINUTES", "6")
-VARIANTS = "textbook,half_hours,zstd"  # and the scenario's own design
+VARIANTS = "textbook,half_hours,lean"  # and the scenario's own design
 TEXTBOOK = "textbook"
 HOUR_S = 3_600
 ENDINGS = (0, 4)  # a winner, and not resolved

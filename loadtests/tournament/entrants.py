@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.design_folder import YEARS, DesignFolder
+from scenarios.design_folder import QUERIES_FILE, YEARS, DesignFolder
 from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError
 from scenarios.texts.printable import shortened
 from scenarios.variant_file import PLAIN, AnyVariant
 from store.designs.checks import WriteText
 from store.designs.design import OWN_ANSWERS, Answer, Design, design_of, own_write
-from store.schemas import SCHEMAS, schema_of
+from store.schemas import SCHEMAS, require_altered_tables, schema_of
 from store.tables import Schema
 
 ENTRANTS_MAX = 12
@@ -69,13 +69,16 @@ def entrants_of(scenario: Scenario, variants: Mapping[str, AnyVariant], years: i
 
 def _entrant(name: str, variant: AnyVariant, scenario: Scenario, years: int) -> Entrant:
     if isinstance(variant, DesignFolder):
+        design, of_own = design_of(name, variant, scenario, years), variant.queries.alterations
+        require_altered_tables(design.schema, of_own, "the design", where=f"{variant.path / QUERIES_FILE}: alterations")
+        store = scenario.store.model_copy(update={"alterations": (*scenario.store.alterations, *of_own)})
         return Entrant(
             name=name,
             title=variant.title,
             question=variant.question,
-            scenario=_with_keyspace(scenario, name),
+            scenario=_with_keyspace(scenario.model_copy(update={"store": store}), name),
             changes=variant.statements,
-            design=design_of(name, variant, scenario, years),
+            design=design,
         )
     altered = scenario.model_copy(update={"store": variant.store})
     try:

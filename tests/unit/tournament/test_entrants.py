@@ -1,5 +1,6 @@
 """Who takes part, and in which order: from files and names, refused in a sentence before anything is started."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from loadtests.tournament.entrants import ENTRANTS_MAX, entrants_of, round_order
 from scenarios.domain import Operation
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
-from scenarios.variant_file import PLAIN, new_variant, shipped_variants, variants_named
+from scenarios.variant_file import PLAIN, SHIPPED, new_variant, shipped_variants, variants_named
 from store.roles import TableRole
 
 TINY = parse_scenario(
@@ -114,6 +115,24 @@ def test_a_design_of_a_folder_has_a_table_of_its_own_in_the_scenarios_store(tiny
     assert textbook.scenario.store == tiny.store and len(textbook.changes) == 3
     assert textbook.schema.table(TableRole.INTERVALS).name == "half_hours_by_meter"
     assert textbook.answers[Operation.READ_INTERVALS_DAY] == {"interval_start": "interval_start", "wh": "wh"}
+
+
+def test_a_design_of_a_folder_alters_the_tables_that_stay(tiny: Scenario, tmp_path: Path) -> None:
+    before = "ALTER TABLE {keyspace}.latest_by_home WITH comment = 'of the scenario'"
+    scenario = tiny.model_copy(update={"store": tiny.store.model_copy(update={"alterations": (before,)})})
+    lean = entrants_of(scenario, variants_named("lean"))["lean"]
+    assert lean.scenario.store.alterations[0] == before and len(lean.scenario.store.alterations) == 4
+    assert set(lean.scenario.store.alterations[1:]) < set(lean.changes)
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / "lean", folder)
+    queries = folder / "queries.toml"
+    for table in ("nowhere", "usage_by_fuel"):  # one that is nobody's, and one that the design does without
+        queries.write_text((SHIPPED / "lean" / "queries.toml").read_text().replace(".latest_by_home", f".{table}"))
+        with pytest.raises(ScenarioError, match=rf"queries.toml: alterations: statement 3 is of table {table}, which"):
+            entrants_of(scenario, variants_named(str(folder)))
+    queries.write_text((SHIPPED / "lean" / "queries.toml").read_text().replace("ALTER TABLE", "DROP TABLE"))
+    with pytest.raises(ScenarioError, match=r"alterations: .*must be ALTER TABLE"):
+        variants_named(str(folder))
 
 
 def test_rounds_come_in_opposite_orders_from_the_seed() -> None:
