@@ -195,13 +195,14 @@ def matrix(
     rfs: Sequence[int] = (1, 3),
     levels: Sequence[ConsistencyLevel | str] = ("LOCAL_ONE", "LOCAL_QUORUM", "QUORUM", "EACH_QUORUM"),
     dc_counts: Sequence[int] = (1, 2, 3),
+    distances_ms: Sequence[int] = (),
     repeats: int = 3,
     seconds: float = 5.0,
     rate_per_s: float = 500.0,
     progress: "Progress | None" = None,
 ) -> "MatrixResults":
     """The same load on every replication factor, level and number of DCs; see `meterstorm.jobs.matrix`."""
-    from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
+    from loadtests.matrix.cells import DCS_MAX, RF_MAX, WAN_MS_MAX, levels_of, numbers_of
     from meterstorm.jobs.matrix import Asked
     from meterstorm.jobs.matrix import matrix as job
 
@@ -212,6 +213,7 @@ def matrix(
         rfs=numbers_of(listed(rfs), "rfs", RF_MAX),
         levels=levels_of(listed(levels), "levels"),
         dc_counts=numbers_of(listed(dc_counts), "dc_counts", DCS_MAX),
+        distances_ms=(numbers_of(listed(distances_ms), "distances_ms", WAN_MS_MAX, least=0) if distances_ms else ()),
         repeats=repeats,
         seconds=seconds,
         rate_per_s=rate_per_s,

@@ -51,7 +51,7 @@ from scenarios.parts.keyspaces import require_own_keyspace
 from scenarios.parts.nemesis import Nemesis
 from scenarios.parts.pace import SHAPES, Pace, Shape, Stretch
 from scenarios.parts.published import PUBLISHED_MAX, Published, require_counted
-from scenarios.parts.site_wan import SiteWan, require_sites
+from scenarios.parts.site_wan import SiteWan, require_no_dc_as_field, require_sites
 from scenarios.parts.traffic import Burst, Traffic
 from scenarios.tariffs import TARIFFS_MAX
 from scenarios.tariffs.file import CAPS_MAX, CapSpec, TariffSpec, require_caps, require_tariffs
@@ -599,6 +599,20 @@ def require_no_wan(topology: Topology, what: str) -> None:
 def needs_enclosure(scenario: Scenario) -> bool:
     """Is there anything that a run makes in namespaces of its own alone: distance between sites, faults of networks and disks?"""
     return scenario.topology.wan is not None or any(fault.kind in ENCLOSED_KINDS for fault in scenario.faults)
+
+
+def with_network(scenario: Scenario) -> Scenario:
+    """The scenario with a network between its sites that can be given a distance: none at first, where it names none.
+
+    Raises ScenarioError for a data centre that is called as the field is.
+    """
+    if scenario.topology.wan is not None:
+        return scenario
+    try:
+        require_no_dc_as_field([dc.name for dc in scenario.topology.dcs])
+    except ValueError as error:
+        raise ScenarioError(f"topology.dcs: {error}") from error
+    return scenario.model_copy(update={"topology": scenario.topology.model_copy(update={"wan": SiteWan()})})
 
 
 def require_own_sites(topology: Topology, *, is_local: bool) -> None:

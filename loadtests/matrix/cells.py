@@ -1,24 +1,27 @@
 """Which cells there are, which of them this machine can host, on which nodes, and in which order they are measured. Pure.
 
-Words: a *cell* is one number of data centres, one replication factor (in each of them) and one consistency level. A *group*
-is the cells of one number of DCs: they share nodes, each with a keyspace of its own. A *block* is one measurement of every
-cell of a group, in an order drawn from the seed: what drifts while a group is measured favours no cell.
+Words: a *cell* is one number of data centres, one replication factor (in each of them), one consistency level, and one distance
+between the DCs where several were asked for. A *group* is the cells of one number of DCs: they share nodes, each with a keyspace
+of its own, which it shares with the same cell at other distances. A *block* is one measurement of every cell of a group, in an
+order drawn from the seed: what drifts while a group is measured favours no cell.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from loadtests.cluster.sizing import size_nodes
 from loadtests.errors import HarnessError
 from scenarios.domain import ConsistencyLevel, Operation
+from scenarios.parts.site_wan import DELAY_MS_MAX
 from scenarios.spec import Consistency, Dc, Scenario, ScenarioError, Topology
 from scenarios.texts.outside import whole_number
 from scenarios.texts.printable import shortened
 
 DCS_MAX = 8  # as many as a topology may have
 RF_MAX = 32
+WAN_MS_MAX = int(DELAY_MS_MAX)
 # Six nodes on two processors were seen to start and to work (November 2026); with more of them what is measured is how
 # the machine switches between JVMs.
 NODES_PER_PROCESSOR_MAX = 3
@@ -27,11 +30,20 @@ _ORDER_DRAW = 0x6D61  # keeps these draws apart from others of the same seed
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Cell:
-    """`level` is asked of writes; of reads too, where reads can have it."""
+    """`level` is asked of writes; of reads too, where reads can have it.
+
+    wan_ms: one way, between every two DCs; None: as the scenario has it.
+    """
 
     dcs: int
     rf: int
     level: ConsistencyLevel
+    wan_ms: int | None = None
+
+    @property
+    def stored(self) -> "Cell":
+        """The cell whose tables it uses: itself, at no distance in particular."""
+        return replace(self, wan_ms=None)
 
     @property
     def read_level(self) -> ConsistencyLevel:
@@ -44,8 +56,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """'2 DCs, RF 3, LOCAL_QUORUM'."""
-        return f"{self.dcs} {'DC' if self.dcs == 1 else 'DCs'}, RF {self.rf}, {self.level}"
+        """'2 DCs, RF 3, LOCAL_QUORUM, 80 ms'."""
+        distance = "" if self.wan_ms is None else f", {self.wan_ms} ms"
+        return f"{self.dcs} {'DC' if self.dcs == 1 else 'DCs'}, RF {self.rf}, {self.level}{distance}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +76,11 @@ class Group:
     dcs: int
     nodes_per_dc: int
     cells: tuple[Cell, ...]
+
+    @property
+    def stored(self) -> tuple[Cell, ...]:
+        """The cells that have tables of their own, in the same order."""
+        return tuple(dict.fromkeys(cell.stored for cell in self.cells))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +114,14 @@ class MatrixPlan:
     heap_mib: int
 
 
-def numbers_of(text: str, option: str, most: int) -> tuple[int, ...]:
-    """'1,3' -> (1, 3). Raises ScenarioError naming `option` for no number, one beyond 1 ... `most`, or one named twice."""
+def numbers_of(text: str, option: str, most: int, *, least: int = 1) -> tuple[int, ...]:
+    """'1,3' -> (1, 3). Raises ScenarioError naming `option` for no number, one beyond `least` ... `most`, or one named twice."""
     numbers = []
     for part in _parts(text, option):
         number = whole_number(part)
-        if number is None or not 1 <= number <= most:
+        if number is None or not least <= number <= most:
             raise ScenarioError(
-                f"{option} {shortened(text)}: '{shortened(part)}' is not a whole number from 1 to {most}"
+                f"{option} {shortened(text)}: '{shortened(part)}' is not a whole number from {least} to {most}"
             )
         numbers.append(number)
     _require_once(numbers, option, text)
@@ -137,9 +155,15 @@ def _require_once(values: Sequence[object], option: str, text: str) -> None:
 
 
 def plan_matrix(
-    rfs: Sequence[int], levels: Sequence[ConsistencyLevel], dc_counts: Sequence[int], room: Room
+    rfs: Sequence[int],
+    levels: Sequence[ConsistencyLevel],
+    dc_counts: Sequence[int],
+    room: Room,
+    distances_ms: Sequence[int] = (),
 ) -> MatrixPlan:
     """The groups that the machine can host, and each cell that it can't with the reason.
+
+    distances_ms: between every two DCs; every cell of more than one is measured at each. None: as the scenario has it.
 
     The nodes of a DC are as many as the greatest hosted replication factor needs, so that cells of other factors differ
     from it in nothing else. Raises HarnessError when nothing at all can be hosted.
@@ -153,7 +177,7 @@ def plan_matrix(
                 cell = Cell(dcs=dcs, rf=rf, level=level)
                 reason = _reason_against(cell, room)
                 if reason is None:
-                    cells.append(cell)
+                    cells += [replace(cell, wan_ms=each) for each in (distances_ms if dcs > 1 else ()) or (None,)]
                 else:
                     refused.append(UnfitCell(cell=cell, reason=reason))
         if cells:

@@ -1,5 +1,6 @@
 """The cells of one group on one cluster: loaded, measured block by block, and asked once more while nodes are down."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -8,10 +9,11 @@ from pathlib import Path
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.matrix.cells import Cell, Group, block_order, scenario_of
-from loadtests.matrix.outage import OutageEffect, outages_of, suffer
+from loadtests.matrix.outage import OutageEffect, outages_of, set_apart, suffer
 from loadtests.matrix.trial import Trial, trial
 from loadtests.monitoring.node_counters import FLUSH_MS, NodeCounters
 from loadtests.monitoring.staleness import TABLE, Prober
+from loadtests.sites.cost import NetworkCost
 from loadtests.trials.load import SampleLoad, fill, make_load
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
@@ -24,7 +26,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedCell:
-    """What a cell's tables hold once every operation of the sample was sent once. disk_bytes: on all nodes, flushed."""
+    """What a cell's tables hold once every operation of the sample was sent once. disk_bytes: on all nodes, flushed.
+
+    cell: at no distance in particular, as it shares its tables with itself at others.
+    """
 
     cell: Cell
     operations: int
@@ -41,6 +46,7 @@ class MatrixMeasurements:
     outages: list[OutageEffect] = field(default_factory=list)
     nodes_per_dc: dict[int, int] = field(default_factory=dict)  # by number of DCs
     cassandra: str = ""
+    network_cost: NetworkCost | None = None  # of the emulated WAN, before the last cluster was started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,20 +75,22 @@ def measure_group(
     """
     schema = SCHEMAS[settings.schema]
     reads = [one for one in operations_of(scenario) if not schema.statement(one).is_write]
-    scenarios = {cell: scenario_of(scenario, group, cell, reads) for cell in group.cells}
+    scenarios = {cell: scenario_of(scenario, group, cell, reads) for cell in group.stored}
     topology = next(iter(scenarios.values())).topology
-    estate = build_estate(scenarios[group.cells[0]], folder=profile_folder)
+    estate = build_estate(scenarios[group.stored[0]], folder=profile_folder)
     measured.nodes_per_dc[group.dcs] = group.nodes_per_dc
     with ExitStack() as cleanup:
         cluster = cleanup.enter_context(LocalCluster.start(topology, folder, progress, heap_mib=settings.heap_mib))
-        measured.cassandra = cluster.record.cassandra
+        measured.cassandra, measured.network_cost = cluster.record.cassandra, cluster.network_cost
+        nearest_ms = min((cell.wan_ms for cell in group.cells if cell.wan_ms is not None), default=None)
+        set_apart(cluster, nearest_ms)  # to load tables takes least there
         loads = _make_loads(cluster, scenarios, estate, progress)
         with NodeCounters(cluster) as counters:
             _load(loads, counters, measured, progress)
             _measure_all(cluster, group, loads, counters, settings, scenario.run.seed, measured, progress)
         for down, names in outages_of(group, cluster.nodes).items():
             progress(f"stopping {', '.join(names)} for real: what is refused then?")
-            measured.outages += suffer(cluster, loads, down, names)
+            measured.outages += suffer(cluster, group, loads, down, names)
 
 
 def _make_loads(
@@ -145,6 +153,7 @@ def _measure_all(
     """Every block; one connection pair of each cell for its staleness."""
     with ExitStack() as cleanup:
         probers: dict[Cell, Prober | None] = dict.fromkeys(loads)
+        numbers = itertools.count()  # of trials: rows that an earlier one has probed are there
         if group.dcs > 1:
             for cell, load in loads.items():
                 writer, *_, reader = (cluster.endpoint(dc.name) for dc in load.scenario.topology.dcs)
@@ -158,12 +167,14 @@ def _measure_all(
         for repeat in range(settings.repeats):
             for cell in block_order(group, repeat, seed):
                 progress(f"block {repeat + 1} of {settings.repeats}: {cell.name}")
+                set_apart(cluster, cell.wan_ms)
                 measured.trials.append(
                     trial(
                         cell,
-                        loads[cell],
+                        loads[cell.stored],
                         counters,
-                        probers[cell],
+                        probers[cell.stored],
+                        number=next(numbers),
                         repeat=repeat,
                         seconds=settings.seconds,
                         rate_per_s=settings.rate_per_s,

@@ -65,18 +65,34 @@ def outages_of(group: Group, nodes: Sequence[Node]) -> Mapping[Down, tuple[str, 
     return found
 
 
+def set_apart(cluster: LocalCluster, wan_ms: int | None) -> None:
+    """Give the data centres a distance from now on; None: what they have stays."""
+    if wan_ms is not None:
+        assert cluster.network is not None, "distances are of nodes at sites"
+        cluster.network.set_distance(wan_ms)
+
+
 def suffer(
-    cluster: LocalCluster, loads: Mapping[Cell, SampleLoad], down: Down, names: Sequence[str]
+    cluster: LocalCluster, group: Group, loads: Mapping[Cell, SampleLoad], down: Down, names: Sequence[str]
 ) -> list[OutageEffect]:
     """Stop the nodes, send some of each cell's operations, start the nodes again, and send them once more.
 
-    Raises HarnessError when a node can't be stopped or started.
+    loads: by the cells that have tables. Raises HarnessError when a node can't be stopped or started.
     """
+
+    def outages(down: Down, after: Down | None, gone: set[str]) -> list[OutageEffect]:
+        found = []
+        for cell in group.cells:
+            set_apart(cluster, cell.wan_ms)
+            load = loads[cell.stored]
+            found.append(_outage(cell, without(load, gone) if gone else load, down, after))
+        return found
+
     gone = {node.address for node in cluster.nodes if node.name in names}
     cluster.stop_nodes(names)
-    found = [_outage(cell, without(load, gone), down, None) for cell, load in loads.items()]
+    found = outages(down, None, gone)
     cluster.start_nodes(names)
-    return [*found, *(_outage(cell, load, Down.NOTHING, down) for cell, load in loads.items())]
+    return found + outages(Down.NOTHING, down, set())
 
 
 def without(load: SampleLoad, gone: set[str]) -> SampleLoad:

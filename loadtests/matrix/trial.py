@@ -46,11 +46,12 @@ def trial(
     counters: NodeCounters,
     prober: Prober | None,
     *,
+    number: int,
     repeat: int,
     seconds: float,
     rate_per_s: float,
 ) -> Trial:
-    """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC.
+    """Measure a cell once: `seconds` of each loop. `prober`: None where there is no other DC. number: of the trial, among all.
 
     Throughput is of the closed loop's whole seconds; its cost counts until no node is at work on it any more.
     """
@@ -66,7 +67,7 @@ def trial(
     spent = counters.read().since(before)
     probing = None
     if prober is not None:
-        probing = Probing(prober, repeat * PROBES_A_TRIAL_MAX, PROBE_EVERY_S)
+        probing = Probing(prober, number * PROBES_A_TRIAL_MAX, PROBE_EVERY_S)
         probing.start()  # before the sender's thread is raised above all others
     open_seconds = Seconds()
     source = SteadySource(

@@ -117,6 +117,11 @@ class SiteNetwork:
         """Give the link of two sites the quality that the scenario says."""
         self.set_quality(one, other, self._quality.between(one, other))
 
+    def set_distance(self, delay_ms: float) -> None:
+        """Give every two data centres this delay one way, with all else as the scenario says; the field stays where it is."""
+        for one, other in combinations(self.sites[1:], 2):
+            self.set_quality(one, other, self._quality.between(one, other).model_copy(update={"delay_ms": delay_ms}))
+
     def cut(self, senders: Collection[str], receivers: Collection[str], *, is_cut: bool = True) -> None:
         """Let nothing pass from these addresses to those any more; or, with is_cut=False, all again."""
         with self._lock:

@@ -9,6 +9,7 @@ from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import OwnNodes, ReportOptions, ScenarioPath, Seed, require_own_nodes, takes
 from meterstorm.cli.sites import enter_sites
 from scenarios.file import resolve_scenario
+from scenarios.spec import with_network
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -20,7 +21,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "matrix",
         epilog="Examples: `meterstorm matrix smoke --dcs 1,2 --rf 1 --cl LOCAL_ONE,QUORUM --out runs/matrix`, "
-        "`meterstorm matrix smoke --rf 1,3 --repeats 5 --seconds 10 --rate 300`",
+        "`meterstorm matrix smoke --rf 1,3 --repeats 5 --seconds 10 --rate 300`, "
+        "`meterstorm matrix smoke --dcs 2 --rf 1 --wan-ms 20,80,150`",
     )(matrix_command)
 
 
@@ -32,6 +34,14 @@ def matrix_command(
         str, typer.Option("--cl", metavar="LEVEL[,LEVEL]", help="Consistency levels.")
     ] = "LOCAL_ONE,LOCAL_QUORUM,QUORUM,EACH_QUORUM",
     dcs: Annotated[str, typer.Option("--dcs", metavar="N[,N]", help="Numbers of data centres.")] = "1,2,3",
+    wan_ms: Annotated[
+        str | None,
+        typer.Option(
+            "--wan-ms",
+            metavar="MS[,MS]",
+            help="Distances between every two data centres, one way; without it the scenario's alone.",
+        ),
+    ] = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=1_000, help="How often each cell is measured.")] = 3,
     seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Of each loop of a trial.")] = 5.0,
     rate: Annotated[float, typer.Option("--rate", min=1, max=1_000_000, help="Operations/s of the open loop.")] = 500.0,
@@ -43,15 +53,21 @@ def matrix_command(
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
     require_own_nodes(contact_points, "a matrix")
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
+    from loadtests.matrix.cells import DCS_MAX, RF_MAX, WAN_MS_MAX, levels_of, numbers_of
+
+    rfs, levels, dc_counts = numbers_of(rf, "--rf", RF_MAX), levels_of(cl, "--cl"), numbers_of(dcs, "--dcs", DCS_MAX)
+    distances_ms = () if wan_ms is None else numbers_of(wan_ms, "--wan-ms", WAN_MS_MAX, least=0)
+    if distances_ms:
+        resolved = with_network(resolved)
     enter_sites(resolved, quiet=report.quiet)
-    from loadtests.matrix.cells import DCS_MAX, RF_MAX, levels_of, numbers_of
     from meterstorm.display.matrix import print_matrix
     from meterstorm.jobs.matrix import Asked, matrix
 
     asked = Asked(
-        rfs=numbers_of(rf, "--rf", RF_MAX),
-        levels=levels_of(cl, "--cl"),
-        dc_counts=numbers_of(dcs, "--dcs", DCS_MAX),
+        rfs=rfs,
+        levels=levels,
+        dc_counts=dc_counts,
+        distances_ms=distances_ms,
         repeats=repeats,
         seconds=seconds,
         rate_per_s=rate,

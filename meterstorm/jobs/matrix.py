@@ -18,18 +18,22 @@ from reports.matrix.page import write_matrix_report
 from reports.results.matrix import MatrixResults
 from reports.results.parts import Machine
 from scenarios.domain import ConsistencyLevel
-from scenarios.spec import Scenario, require_no_faults
+from scenarios.spec import Scenario, require_no_faults, with_network
 from store.ports import StoreError
 from store.schemas import schema_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be measured, and how. seconds: of each loop of a trial; rate_per_s: of the open loop."""
+    """What is to be measured, and how. seconds: of each loop of a trial; rate_per_s: of the open loop.
+
+    distances_ms: one way between every two DCs, each of which is measured; none: the scenario's alone.
+    """
 
     rfs: Sequence[int]
     levels: Sequence[ConsistencyLevel]
     dc_counts: Sequence[int]
+    distances_ms: Sequence[int] = ()
     repeats: int = 3
     seconds: float = 5.0
     rate_per_s: float = 500.0
@@ -55,7 +59,9 @@ def matrix(
     progress = progress or Silent()
     started = datetime.now(UTC)
     room = room or Room(processors=processor_count(), memory_mib=available_memory_mib())
-    plan = plan_matrix(asked.rfs, asked.levels, asked.dc_counts, room)
+    if asked.distances_ms:
+        scenario = with_network(scenario)
+    plan = plan_matrix(asked.rfs, asked.levels, asked.dc_counts, room, asked.distances_ms)
     with new_folder(out) as out:
         write_resolved(scenario, out)
         for refused in plan.refused:
@@ -124,6 +130,7 @@ def matrix_results(
         in_flight=IN_FLIGHT,
         heap_mib=plan.heap_mib,
         wan_emulated=scenario.topology.wan is not None,
+        wan_cost=None if measured.network_cost is None else str(measured.network_cost),
         is_partial=is_partial,
         trouble=tuple(trouble),
         cells=cell_results(plan, measured, rate_per_s=asked.rate_per_s, validity=scenario.run.validity),

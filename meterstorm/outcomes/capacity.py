@@ -69,7 +69,12 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     found = search.found
     mix = _mix(setting.target)
     rate = _rate(found, mix, setting.rules)
-    constraint = constraint_of(search.steps, found, int(setting.machine["cpu_count"]))
+    constraint = constraint_of(
+        search.steps,
+        found,
+        int(setting.machine["cpu_count"]),
+        is_wan_emulated=setting.scenario.topology.wan is not None,
+    )
     recovery = None if search.recovery is None else _recovery(search)
     judged = judge_search(
         found,
@@ -149,7 +154,9 @@ def _rate(found: Found, mix: dict[str, float], rules: StepRules) -> RateResult |
     )
 
 
-def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> ConstraintResult | None:
+def constraint_of(
+    steps: Sequence[MadeStep], found: Found, cores: int, *, is_wan_emulated: bool = False
+) -> ConstraintResult | None:
     """At the lowest rate that the cluster or the sender could not do; else at the highest, where nothing is known to bind."""
     if not steps:
         return None
@@ -162,7 +169,7 @@ def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> Constr
         if limit
         else max(steps, key=lambda each: each.outcome.rate_per_s)
     )
-    evidence = evidence_of(_use(made, cores, is_limit=bool(limit)))
+    evidence = evidence_of(_use(made, cores, is_limit=bool(limit), is_wan_emulated=is_wan_emulated))
     return ConstraintResult(
         is_limit=bool(limit),
         binding=binding(evidence) if limit else None,
@@ -173,11 +180,12 @@ def constraint_of(steps: Sequence[MadeStep], found: Found, cores: int) -> Constr
     )
 
 
-def _use(made: MadeStep, cores: int, *, is_limit: bool) -> Use:
+def _use(made: MadeStep, cores: int, *, is_limit: bool, is_wan_emulated: bool) -> Use:
     busy = [each.disk_busy_share for each in made.resources if each.disk_busy_share is not None]
     return Use(
         client_cpu_share=made.outcome.cpu_share,
         is_limit=is_limit,
+        is_wan_emulated=is_wan_emulated,
         is_client_limited=made.outcome.verdict is StepVerdict.CLIENT_LIMITED,
         machine_cores=float(np.mean([each.busy_cores for each in made.resources])) if made.resources else None,
         disk_busy_share=float(np.mean(busy)) if busy else None,

@@ -35,7 +35,7 @@ def cell_results(
     return tuple(
         _cell(cell, nodes_per_dc, measured, rate_per_s, validity)
         for nodes_per_dc, cell in planned
-        if any(loaded.cell == cell for loaded in measured.loaded)
+        if any(loaded.cell == cell.stored for loaded in measured.loaded)
     )
 
 
@@ -50,7 +50,7 @@ def _cell(
     cell: Cell, nodes_per_dc: int, measured: MatrixMeasurements, rate_per_s: float, validity: Validity
 ) -> CellResult:
     trials = [each for each in measured.trials if each.cell == cell]
-    loaded = next(each for each in measured.loaded if each.cell == cell)
+    loaded = next(each for each in measured.loaded if each.cell == cell.stored)
     errors: dict[str, int] = {}
     for each in trials:
         for kind, count in each.errors.items():
@@ -60,6 +60,7 @@ def _cell(
     return CellResult(
         dcs=cell.dcs,
         rf=cell.rf,
+        wan_ms=cell.wan_ms,
         write_level=cell.level,
         read_level=cell.read_level,
         nodes_per_dc=nodes_per_dc,

@@ -35,6 +35,7 @@ class Use:
     disk_busy_share: float | None
     cores: int
     nodes: tuple[NodeSample, ...]  # of all kept seconds
+    is_wan_emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,7 @@ def evidence_of(use: Use) -> tuple[ResourceEvidence, ...]:
         _gc(use),
         _disk(use),
         _compaction(use),
-        ResourceEvidence(
-            resource=Resource.WAN, of_limit=None, sentence="No WAN is emulated: data centres are on one local network."
-        ),
+        _wan(use),
     )
 
 
@@ -65,6 +64,14 @@ def binding(evidence: Sequence[ResourceEvidence]) -> Resource | None:
     """The resource farthest beyond its limit; None when none has reached it."""
     reached = [each for each in evidence if each.of_limit is not None and each.of_limit >= 1]
     return max(reached, key=lambda each: each.of_limit or 0.0).resource if reached else None
+
+
+def _wan(use: Use) -> ResourceEvidence:
+    if use.is_wan_emulated:
+        sentence = "Data centres are as far apart as the scenario says; how much of their links this rate took is not measured."
+    else:
+        sentence = "No WAN is emulated: data centres are on one local network."
+    return ResourceEvidence(resource=Resource.WAN, of_limit=None, sentence=sentence)
 
 
 def _client(use: Use) -> ResourceEvidence:

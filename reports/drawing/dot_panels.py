@@ -15,7 +15,8 @@ from reports.results.matrix import Figure
 
 ROW_PX = 17
 HEAD_PX, FOOT_PX = 26, 26
-NAMES_PX = 172
+NAMES_PX = 172  # at least
+NAME_CHARACTER_PX = 5.2  # of the widest names that were drawn
 GAP_PX = 16
 BESIDE_MIN_PX = 600  # in a narrower figure the panels stand below each other
 
@@ -33,6 +34,7 @@ def draw_dot_panels(
 ) -> Drawing:
     """Names, group by group (their sizes add up to the names), and the panels; a thin dot is one trial."""
     beside = width_px >= BESIDE_MIN_PX
+    names_px = max(NAMES_PX, NAME_CHARACTER_PX * max(map(len, names), default=0))
     height_px = HEAD_PX + ROW_PX * len(names) + FOOT_PX
     size = Size(width_px=width_px, height_px=height_px if beside else height_px * len(panels))
     with mpl.rc_context(STYLE):
@@ -40,10 +42,10 @@ def draw_dot_panels(
             figsize=(size.width_px / PIXELS_PER_INCH, size.height_px / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH
         )
         panel_px = (
-            (width_px - NAMES_PX - GAP_PX * len(panels)) / len(panels) if beside else width_px - NAMES_PX - GAP_PX
+            (width_px - names_px - GAP_PX * len(panels)) / len(panels) if beside else width_px - names_px - GAP_PX
         )
         for index, panel in enumerate(panels):
-            left = NAMES_PX + (panel_px + GAP_PX) * index if beside else NAMES_PX
+            left = names_px + (panel_px + GAP_PX) * index if beside else names_px
             top = HEAD_PX if beside else height_px * index + HEAD_PX
             axes = drawing.add_axes(
                 (

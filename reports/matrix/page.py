@@ -16,6 +16,7 @@ from scenarios.texts import wording
 
 MATRIX_TERMS = (
     ("Cell", "One number of data centres, one replication factor in each of them, one consistency level."),
+    ("Distance", "The delay of every packet one way between every two data centres; clients are near all of them."),
     ("Block", "All cells of one cluster, measured once, in an order drawn from the seed: drift favours no cell."),
     (
         "Interval",
@@ -56,6 +57,13 @@ class OutageRow(NamedTuple):
     after: str
 
 
+class DistanceRow(NamedTuple):
+    """One level at one replication factor; of each distance in their order: write p50, read p50 [ms], throughput [1/s]."""
+
+    name: str
+    figures: tuple[str, ...]
+
+
 def may_be_as_high(best: Figure | None, other: Figure | None) -> bool:
     """Do two figures' intervals overlap, or has either none?"""
     if best is None or other is None:
@@ -82,6 +90,8 @@ def matrix_html(results: MatrixResults, figure: Picture | None) -> str:
         estimate=estimate_text,
         stale=stale_text,
         outages=outage_rows(results),
+        distances_ms=distances_of(results),
+        by_distance=distance_rows(results),
         notes=notes_of(results),
         doubts=[(cell.name, doubt) for cell in results.cells for doubt in cell.doubts],
         errors=[(cell.name, errors_text(cell)) for cell in results.cells if cell.errors],
@@ -128,6 +138,30 @@ def matrix_picture(results: MatrixResults) -> Picture | None:
     return replace(
         wide, narrow=render(draw_dot_panels(names, sizes, panels, NARROW.width_px), name="matrix-narrow", alt=alt)
     )
+
+
+def distances_of(results: MatrixResults) -> list[int]:
+    """The distances that were measured, in the order in which they were asked for [ms]; none of a single one."""
+    return list(dict.fromkeys(cell.wan_ms for cell in results.cells if cell.wan_ms is not None))
+
+
+def distance_rows(results: MatrixResults) -> list[DistanceRow]:
+    """What a level costs at each distance: a row for each DC count, replication factor and level that was measured at any."""
+    distances, found = distances_of(results), dict[tuple[int, int, str], dict[int, CellResult]]()
+    for cell in results.cells:
+        if cell.wan_ms is not None:
+            found.setdefault((cell.dcs, cell.rf, cell.write_level), {})[cell.wan_ms] = cell
+    return [
+        DistanceRow(
+            name=f"{dcs} DC · RF {rf} · {level}",
+            figures=tuple(
+                estimate_text(getattr(cells[distance], name) if distance in cells else None)
+                for name in ("write_p50_ms", "read_p50_ms", "throughput_per_s")
+                for distance in distances
+            ),
+        )
+        for (dcs, rf, level), cells in found.items()
+    ]
 
 
 def estimate_text(figure: Figure | None) -> str:
@@ -194,6 +228,12 @@ def notes_of(results: MatrixResults) -> list[str]:
         notes.append("This is a part of what was asked for: the figures stand on what was measured until then.")
     if any(cell.write_level != cell.read_level for cell in results.cells):
         notes.append("EACH_QUORUM is for writes only: reads of such a cell are at LOCAL_QUORUM.")
+    if distances := distances_of(results):
+        apart = ", ".join(str(each) for each in distances)
+        notes.append(
+            f"The data centres were {apart} ms apart one way, on the same nodes in turns: a round trip takes twice as long. "
+            f"The emulation itself: {results.wan_cost or 'not measured'}."
+        )
     if not results.wan_emulated and any(cell.dcs > 1 for cell in results.cells):
         notes.append("The data centres are as near as the machine's loopback: no distance between them is emulated.")
     if len({(cell.dcs, cell.nodes_per_dc) for cell in results.cells}) > 1:

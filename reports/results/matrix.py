@@ -67,10 +67,13 @@ class StalenessResult(ResultsPart):
 
 
 class CellResult(ResultsPart):
-    """One number of DCs, replication factor and level. Figures that were not measured are None."""
+    """One number of DCs, replication factor, level and distance. Figures that were not measured are None."""
 
     dcs: int
     rf: int
+    wan_ms: NonNegativeInt | None = Field(
+        default=None, description="one way between every two DCs; None: as the scenario has it"
+    )
     write_level: str
     read_level: str
     nodes_per_dc: int
@@ -93,7 +96,8 @@ class CellResult(ResultsPart):
 
     @property
     def name(self) -> str:
-        return f"{self.dcs} DC · RF {self.rf} · {self.write_level}"
+        distance = "" if self.wan_ms is None else f" · {self.wan_ms} ms"
+        return f"{self.dcs} DC · RF {self.rf} · {self.write_level}{distance}"
 
 
 class RefusedCell(ResultsPart):
@@ -115,6 +119,7 @@ class MatrixResults(MeasuredResults):
     in_flight: NonNegativeInt = Field(description="of the closed loop")
     heap_mib: NonNegativeInt = Field(description="of each node")
     wan_emulated: bool = False
+    wan_cost: str | None = Field(default=None, description="of the emulation itself, measured before the nodes started")
     is_partial: bool = Field(description="interrupted, or a cluster could not go on: not all that was planned is here")
     trouble: tuple[str, ...] = ()
     cells: tuple[CellResult, ...]

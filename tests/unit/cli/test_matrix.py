@@ -14,6 +14,8 @@ from meterstorm.cli import app as cli
         (("--rf", "0"), "--rf 0: '0' is not a whole number from 1 to 32"),
         (("--dcs", ""), "--dcs '' is empty"),
         (("--dcs", "1,9"), "--dcs 1,9: '9' is not a whole number from 1 to 8"),
+        (("--wan-ms", "20,2001"), "--wan-ms 20,2001: '2001' is not a whole number from 0 to 2000"),
+        (("--wan-ms", "20,20"), "--wan-ms 20,20: names 20 twice"),
         (("--contact-points", "127.0.0.1"), "--contact-points: a matrix starts and stops nodes of its own"),
     ],
 )

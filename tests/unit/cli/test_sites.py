@@ -62,6 +62,22 @@ def test_it_stays_where_it_is_otherwise(part: str) -> None:
     enter_sites(scenario(part))
 
 
+@pytest.mark.usefixtures("outside")
+def test_a_matrix_over_distances_needs_them_whatever_its_scenario_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two.toml").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["meterstorm", "matrix", "two.toml", "--wan-ms", "20,80"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "meterstorm: Entered: " in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["meterstorm", "matrix", "two.toml", "--wan-ms", "20;80"])
+    with pytest.raises(SystemExit):  # before anything is started
+        main()
+    assert "--wan-ms 20;80: '20;80' is not a whole number" in capsys.readouterr().err
+
+
 def test_inside_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(enclosure.OUTSIDE, "1 0.0")
     enter_sites(scenario(WAN))

@@ -17,7 +17,7 @@ from loadtests.matrix.cells import (
 )
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.parts.site_wan import SiteLink, SiteWan
-from scenarios.spec import Dc, ScenarioError, Topology, parse_scenario
+from scenarios.spec import Dc, ScenarioError, Topology, parse_scenario, with_network
 
 LARGE = Room(processors=64, memory_mib=1_000_000)
 SMALL = Room(processors=2, memory_mib=24_000)
@@ -94,6 +94,7 @@ def test_numbers_that_can_not_be_meant(text: str, said: str) -> None:
 
 def test_numbers_and_levels_as_people_write_them() -> None:
     assert numbers_of(" 1, 3", "--rf", 32) == (1, 3)
+    assert numbers_of("0,150", "--wan-ms", 2_000, least=0) == (0, 150)
     assert levels_of("local_one, QUORUM", "--cl") == (LOCAL_ONE, QUORUM)
     with pytest.raises(ScenarioError, match="--cl MOST: there is no level 'MOST'; there are ONE, "):
         levels_of("MOST", "--cl")
@@ -109,6 +110,41 @@ def test_each_block_holds_every_cell_once_in_an_order_of_its_own() -> None:
     assert blocks[0] != block_order(group, 0, seed=8)
     firsts = {block[0] for block in blocks}
     assert len(firsts) > 5  # no cell has the first place to itself
+
+
+def test_each_cell_of_several_data_centres_is_measured_at_every_distance_on_the_same_tables() -> None:
+    plan = plan_matrix((1,), (LOCAL_ONE, QUORUM), (1, 2), LARGE, (20, 150))
+    one, two = plan.groups
+    assert [cell.wan_ms for cell in one.cells] == [None, None]  # nothing is between the data centres of one
+    assert [(cell.level, cell.wan_ms) for cell in two.cells] == [
+        (LOCAL_ONE, 20),
+        (LOCAL_ONE, 150),
+        (QUORUM, 20),
+        (QUORUM, 150),
+    ]
+    assert two.stored == (Cell(dcs=2, rf=1, level=LOCAL_ONE), Cell(dcs=2, rf=1, level=QUORUM))
+    assert len({cell.keyspace for cell in two.cells}) == 2
+    assert two.cells[3].name == "2 DCs, RF 1, QUORUM, 150 ms"
+    blocks = [block_order(two, repeat, seed=7) for repeat in range(20)]
+    assert all(sorted(block) == sorted(two.cells) for block in blocks)
+    assert len({block[0].wan_ms for block in blocks}) == 2  # no distance has the first place to itself
+
+
+def test_what_can_not_be_hosted_is_told_once_whatever_the_distances() -> None:
+    plan = plan_matrix((1, 3), (LOCAL_ONE,), (3,), SMALL, (20, 80, 150))
+    assert [unfit.cell for unfit in plan.refused] == [Cell(dcs=3, rf=3, level=LOCAL_ONE)]
+
+
+def test_a_network_is_given_to_a_scenario_that_has_none_and_left_to_one_that_has() -> None:
+    assert with_network(SCENARIO).topology.wan == SiteWan()
+    far = SCENARIO.model_copy(
+        update={"topology": SCENARIO.topology.model_copy(update={"wan": SiteWan(delay_ms=20.0, loss=0.01)})}
+    )
+    assert with_network(far) is far
+    dcs = (SCENARIO.topology.dcs[0].model_copy(update={"name": "field"}),)
+    named = SCENARIO.model_copy(update={"topology": SCENARIO.topology.model_copy(update={"dcs": dcs})})
+    with pytest.raises(ScenarioError, match=r"topology\.dcs: a data centre can't be named 'field'"):
+        with_network(named)
 
 
 def test_groups_are_drawn_too() -> None:

@@ -17,6 +17,7 @@ from meterstorm.display.matrix import print_matrix
 from meterstorm.jobs.matrix import Asked, matrix_results
 from meterstorm.outcomes.matrix import cell_results, refused_cells, staleness_of
 from reports.matrix.page import (
+    distance_rows,
     estimate_text,
     matrix_html,
     matrix_picture,
@@ -220,6 +221,33 @@ def test_a_matrix_at_a_distance_does_not_say_that_there_is_none(wan: SiteWan | N
     results = matrix_results(far, asked, PLAN, measured_of(trial_of(1_000.0)), started, (), is_partial=False)
     assert results.wan_emulated is (wan is not None)
     assert any("no distance between them" in note for note in notes_of(results)) is (wan is None)
+
+
+def test_levels_stand_side_by_side_at_each_distance_that_was_measured(tmp_path: Path) -> None:
+    plan = plan_matrix((1,), (LEVEL,), (2,), Room(processors=2, memory_mib=24_000), (20, 80, 150))
+    near, far, never = plan.groups[0].cells
+    measured = measured_of(trial_of(2_000.0, cell=near), trial_of(900.0, cell=far))
+    measured.outages = [replace(outage, cell=far) for outage in measured.outages]
+    results = results_of(measured, plan=plan).model_copy(
+        update={"wan_emulated": True, "wan_cost": "0.07 ms added one way"}
+    )
+    assert [(cell.name, cell.trials, len(cell.outages)) for cell in results.cells] == [
+        ("2 DC · RF 1 · EACH_QUORUM · 20 ms", 1, 0),
+        ("2 DC · RF 1 · EACH_QUORUM · 80 ms", 1, 1),
+        ("2 DC · RF 1 · EACH_QUORUM · 150 ms", 0, 0),
+    ]
+    assert {cell.disk_bytes_per_write for cell in results.cells} == {500}  # of the tables that they share
+    (row,) = distance_rows(results)
+    assert row.name == "2 DC · RF 1 · EACH_QUORUM"
+    assert row.figures == ("1.00", "1.00", "–", "–", "–", "–", "2,000", "900", "–")
+    (told,) = [note for note in notes_of(results) if "apart one way" in note]
+    assert "were 20, 80, 150 ms apart one way, on the same nodes in turns" in told and "0.07 ms added" in told
+    results.write(tmp_path)
+    write_matrix_report(tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "What a level costs by distance" in text and "Throughput, 150 ms" in text
+    assert never.name == "2 DCs, RF 1, EACH_QUORUM, 150 ms"
+    assert "What a level costs by distance" not in matrix_html(results_of(measured_of(trial_of(1.0))), None)
 
 
 def test_the_published_schema_is_the_models() -> None:

@@ -52,6 +52,15 @@ def test_what_cannot_be_looked_into_is_not_guessed() -> None:
     assert evidence[Resource.WAN].of_limit is None
 
 
+def test_a_distance_that_is_emulated_is_not_denied() -> None:
+    """`find-max` said that no WAN was emulated, whatever its scenario said."""
+    told = {far: evidence_of(use(is_wan_emulated=far))[-1] for far in (False, True)}
+    assert all(each.resource is Resource.WAN and each.of_limit is None for each in told.values())
+    assert (
+        told[False].sentence.startswith("No WAN is emulated") and "as far apart as the scenario" in told[True].sentence
+    )
+
+
 def test_figures_are_means_over_the_seconds_by_node_and_told() -> None:
     samples = (node(gc_pause_ms=0.0), node(gc_pause_ms=400.0), node("south-1"))
     evidence = {each.resource: each for each in evidence_of(use(*samples))}
