@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN_ROWS = 20
+WRONG_FOUND = 1  # as a verdict of fail has it
 
 Warehouse = Annotated[Path, typer.Argument(metavar="WAREHOUSE", parser=path_named, help="The folder of an export.")]
 
@@ -77,13 +78,14 @@ def export_command(
     *,
     connection: ConnectionOptions,
 ) -> None:
-    """Write every half-hour that the event log holds to Parquet, by settlement date.
+    """Write every half-hour that the event log holds to Parquet, by settlement date, and every bill.
 
     It goes on where it was interrupted; over a whole warehouse it reads all of the log again, and writes what has changed.
     """
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
     from meterstorm.jobs.export_half_hours import export_cluster, export_run
+    from store.analytics.data_sets import BILLS
 
     display = Display(PlainConsole(stderr=True))
     progress = Silent() if quiet else display
@@ -113,7 +115,8 @@ def export_command(
             json.dumps(
                 {
                     "warehouse": str(out),
-                    "half_hours": manifest.rows,
+                    "half_hours": manifest.rows_of(),
+                    "bills": manifest.rows_of(BILLS),
                     "files": len(manifest.files),
                     "bytes": sum(one.size for one in manifest.files),
                     "files_written": exported.files_written,
@@ -125,7 +128,8 @@ def export_command(
         )
         return
     PlainConsole().print(
-        f"{out}: {manifest.rows:,} half-hours in {len(manifest.files):,} files; {exported.files_written:,} written, "
+        f"{out}: {manifest.rows_of():,} half-hours and {manifest.rows_of(BILLS):,} bills in {len(manifest.files):,} files; "
+        f"{exported.files_written:,} written, "
         f"{exported.files_unchanged:,} as they were",
         highlight=False,
         soft_wrap=True,
@@ -157,10 +161,10 @@ def run_command(
     ] = "local[*]",
     as_json: AsJson = False,
 ) -> None:
-    """Do a job on a warehouse; without --out the first rows are shown."""
-    from meterstorm.jobs.analyse import analyse, job_named
+    """Do a job on a warehouse; without --out the first rows are shown. A check that finds something wrong ends with 1."""
+    from meterstorm.jobs.analyse import analyse, job_named, wrong_count
 
-    job_named(job)
+    asked = job_named(job)
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ScenarioError(f"--out {out}: its name must end with .parquet or .csv")
     if out is not None and out.exists():
@@ -168,9 +172,18 @@ def run_command(
     rows = analyse(job, warehouse, engine, master=master)
     if out is not None:
         _write(rows, out)
+    wrong = wrong_count(asked, rows)
     if as_json:
         print(json.dumps(rows.to_pylist(), default=str))
-        return
+    else:
+        _show(rows)
+    if wrong:
+        PlainConsole(stderr=True).print(f"{job}: {wrong:,} of {rows.num_rows:,} rows are wrong", highlight=False)
+        raise typer.Exit(WRONG_FOUND)
+
+
+def _show(rows: "pa.Table") -> None:
+    """The first rows, tab-separated."""
     shown = csv.writer(sys.stdout, lineterminator="\n", delimiter="\t")
     shown.writerow(rows.column_names)
     shown.writerows(row.values() for row in rows.slice(0, SHOWN_ROWS).to_pylist())
@@ -182,6 +195,7 @@ def run_command(
 
 def verify_command(warehouse: Warehouse) -> None:
     """Read every file of a warehouse, and hold it against the checksum that its manifest has."""
+    from store.analytics.data_sets import BILLS
     from store.analytics.warehouse import WarehouseError, whole_warehouse
 
     try:
@@ -189,7 +203,8 @@ def verify_command(warehouse: Warehouse) -> None:
     except WarehouseError as error:
         raise ScenarioError(str(error)) from error
     PlainConsole().print(
-        f"{warehouse}: whole, {manifest.rows:,} half-hours in {len(manifest.files):,} files, each as it was exported",
+        f"{warehouse}: whole, {manifest.rows_of():,} half-hours and {manifest.rows_of(BILLS):,} bills in "
+        f"{len(manifest.files):,} files, each as it was exported",
         highlight=False,
         soft_wrap=True,
     )

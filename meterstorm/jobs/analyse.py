@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
-from store.analytics.jobs import JOBS, AnalyticsJob
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # tables of Arrow and prices take a while to load
     import pyarrow as pa
+
+    from store.analytics.jobs import AnalyticsJob
 
 
 class JobEngine(StrEnum):
@@ -19,8 +20,10 @@ class JobEngine(StrEnum):
     SPARK = "spark"
 
 
-def job_named(name: str) -> AnalyticsJob:
+def job_named(name: str) -> "AnalyticsJob":
     """Raises ScenarioError for one that there is not."""
+    from store.analytics.jobs import JOBS
+
     if name not in JOBS:
         raise ScenarioError(f"there is no job '{name}'; there are {', '.join(JOBS)}")
     return JOBS[name]
@@ -48,7 +51,14 @@ def analyse(
         raise ScenarioError(str(error)) from error
 
 
-def _by_spark(job: AnalyticsJob, warehouse: Path, master: str) -> "pa.Table":
+def wrong_count(job: "AnalyticsJob", rows: "pa.Table") -> int:
+    """How many rows of a check say that something is wrong."""
+    from store.analytics.jobs import WRONG
+
+    return rows.column("verdict").to_pylist().count(WRONG) if job.is_check else 0
+
+
+def _by_spark(job: "AnalyticsJob", warehouse: Path, master: str) -> "pa.Table":
     from meterstorm.jobs.spark import require_pyspark, spark_session
 
     require_pyspark()
@@ -59,6 +69,6 @@ def _by_spark(job: AnalyticsJob, warehouse: Path, master: str) -> "pa.Table":
 
     with spark_session(master=master) as session:
         try:
-            return to_arrow(run_job(session, *of_warehouse(session, warehouse.absolute()), job))
+            return to_arrow(run_job(session, of_warehouse(session, warehouse.absolute(), job), job))
         except (Py4JError, PySparkException) as error:
             raise HarnessError(f"Spark can't do {job.name}: {str(error).splitlines()[0]}") from error

@@ -1,4 +1,4 @@
-"""Half-hours out of a cluster into a warehouse, through the data centre that is there for it."""
+"""Half-hours and bills out of a cluster into a warehouse, through the data centre that is there for it."""
 
 import contextlib
 import hashlib
@@ -17,11 +17,12 @@ from meterstorm.jobs.run_folder import read_resolved, require_kept
 from reports.results.run import load_results
 from scenarios.domain import ConsistencyLevel, DcRole
 from scenarios.spec import Scenario, ScenarioError, Topology
-from sim.estate.lookup import cohorts_of
+from sim.estate.lookup import cohorts_of, tariff_kinds_of
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 from store.analytics.export import Exported, export
-from store.analytics.warehouse import HOMES_SCHEMA, WarehouseError
+from store.analytics.data_sets import HOMES_SCHEMA
+from store.analytics.warehouse import WarehouseError
 from store.cassandra import CassandraStore
 
 HOMES_AT_ONCE = 1_000_000
@@ -114,7 +115,7 @@ def _exported(
 ) -> Exported:
     experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint).through(dc)
     level = scenario.topology.consistency.audit
-    progress.phase(f"Exporting half-hours from {dc} at {level}")
+    progress.phase(f"Exporting half-hours and bills from {dc} at {level}")
 
     def told(done: int, of: int, rows: int) -> None:
         progress.detail(f"{done} of {of} parts of the ring, {rows:,} half-hours")
@@ -128,6 +129,7 @@ def _exported(
                 keyspace=scenario.topology.keyspace,
                 estate=identity_of(scenario),
                 homes=homes_of(estate),
+                first_tariff_of=lambda home: int(tariff_kinds_of(estate, np.array([home]))[0]),
                 progress=told,
             )
         except WarehouseError as error:
@@ -137,6 +139,6 @@ def _exported(
 
 
 def _read_at(topology: Topology, level: ConsistencyLevel) -> Topology:
-    """The same, whose reads are within the data centre that is asked."""
-    consistency = topology.consistency.model_copy(update={"default": level})
+    """The same, whose reads are within the data centre that is asked, whatever operations ask for otherwise."""
+    consistency = topology.consistency.model_copy(update={"default": level, "operations": {}})
     return topology.model_copy(update={"consistency": consistency})

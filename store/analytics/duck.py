@@ -6,8 +6,9 @@ import duckdb
 import pyarrow as pa
 
 from scenarios.passing_folder import PassingFolder
+from store.analytics.data_sets import DATED, SCHEMAS
 from store.analytics.jobs import AnalyticsJob
-from store.analytics.warehouse import HOMES, Manifest, WarehouseError, whole_warehouse
+from store.analytics.warehouse import HOMES, Manifest, WarehouseError, files_of, whole_warehouse
 
 
 def run_job(folder: Path, job: AnalyticsJob) -> pa.Table:
@@ -20,16 +21,18 @@ def run_job(folder: Path, job: AnalyticsJob) -> pa.Table:
         connection.execute("SET temp_directory = ?", [str(spill.path)])
         connection.execute("SET TimeZone = 'UTC'")  # else that of the process
         try:
-            _create_views(connection, folder, manifest)
+            _create_views(connection, folder, manifest, job)
             return connection.sql(job.sql).to_arrow_table()
         except duckdb.Error as error:
             raise WarehouseError(f"{job.name} can't be done on {folder}: {error}") from error
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, job: AnalyticsJob) -> None:
     """The files that the manifest names, and no others that may lie beside them."""
-    files = [str(folder / one.path) for one in manifest.files]
-    if not files:
-        raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")
-    connection.read_parquet(files, hive_partitioning=True).create_view("half_hours")  # the date is its folder's name
+    for data_set in job.reads:
+        files = [str(folder / one.path) for one in files_of(folder, manifest, data_set)]
+        if files:
+            connection.read_parquet(files, hive_partitioning=data_set in DATED).create_view(data_set)
+        else:
+            connection.register(data_set, SCHEMAS[data_set].empty_table())
     connection.read_parquet(str(folder / HOMES)).create_view("homes")

@@ -1,4 +1,4 @@
-"""The event log into a warehouse, part by part of the ring: whole partitions at a time, so that each fact is there once.
+"""The event log and the bills into a warehouse, part by part of the ring: whole partitions, so that each fact is there once.
 
 Memory holds a few pages of the log, and up to `warehouse.BUFFER_ROWS` facts. What is interrupted goes on with the parts that are
 left; a further round reads all of the log and writes only what came out otherwise than before.
@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from store.analytics.bills import BillReader, FirstTariffOf, has_bills
+from store.analytics.data_sets import BILL_SETS, HALF_HOURS
 from store.analytics.half_hours import LOG_COLUMNS, half_hours_of
+from store.analytics.part_writer import PartWriter
 from store.analytics.warehouse import Manifest, Warehouse, WarehouseSource
-from store.columns import merge_by_token, row_count
+from store.columns import Piece, merge_by_token, row_count
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 
@@ -35,12 +38,13 @@ def export(
     keyspace: str,
     estate: str,
     homes: Iterable[pa.RecordBatch],
+    first_tariff_of: FirstTariffOf | None = None,
     progress: Callable[[int, int, int], None] = lambda done, of, rows: None,
 ) -> Exported:
-    """Write the half-hours of every meter to the warehouse in `folder`, see `Warehouse.begin`.
+    """Write the half-hours of every meter, and every bill, to the warehouse in `folder`, see `Warehouse.begin`.
 
-    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. progress: told after each part how many are done, of
-    how many, and the facts so far.
+    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. first_tariff_of: None leaves bills out, and so does a
+    design without them. progress: told after each part how many are done, of how many, and the half-hours so far.
     Raises WarehouseError, StoreError, OSError; what was written until then is gone on from by another export.
     """
     schema = store.runner.schema
@@ -52,28 +56,37 @@ def export(
         slots_per_hour=store.calendar.slots_per_hour,
         estate=estate,
     )
-    with contextlib.closing(Warehouse.begin(folder, source, list(store.bulk.pieces()))) as warehouse:
-        return _export_parts(store, warehouse, homes, progress)
+    bills = None if first_tariff_of is None or not has_bills(schema) else BillReader(store, first_tariff_of)
+    data_sets = (HALF_HOURS,) if bills is None else (HALF_HOURS, *BILL_SETS)
+    with contextlib.closing(Warehouse.begin(folder, source, list(store.bulk.pieces()), data_sets)) as warehouse:
+        warehouse.write_homes(homes)
+        return _export_parts(store, bills, warehouse, progress)
 
 
 def _export_parts(
     store: HomeReadings,
+    bills: BillReader | None,
     warehouse: Warehouse,
-    homes: Iterable[pa.RecordBatch],
     progress: Callable[[int, int, int], None],
 ) -> Exported:
-    schema = store.runner.schema
-    warehouse.write_homes(homes)
-    log = schema.table(TableRole.EVENT_LOG)
     parts, written, unchanged, rows = 0, 0, 0, 0
     for number, piece in list(warehouse.left()):
         with warehouse.part(number) as writer:
-            for page, _ in merge_by_token(store.bulk.scan(log, LOG_COLUMNS, piece), iter(())):
-                if page and row_count(page):
-                    writer.add("half_hours", *half_hours_of(page, store.calendar))
+            _write_half_hours(store, piece, writer)
+            for of_homes in bills.rows(piece) if bills is not None else ():
+                for data_set, columns in of_homes.items():
+                    writer.add(data_set, columns)
         parts += 1
         written += writer.outcome.written
         unchanged += writer.outcome.unchanged
         rows += writer.outcome.rows
         progress(len(warehouse.manifest.done), len(warehouse.manifest.pieces), rows)
     return Exported(manifest=warehouse.manifest, parts=parts, files_written=written, files_unchanged=unchanged)
+
+
+def _write_half_hours(store: HomeReadings, piece: Piece, writer: PartWriter) -> None:
+    log = store.runner.schema.table(TableRole.EVENT_LOG)
+    for page, _ in merge_by_token(store.bulk.scan(log, LOG_COLUMNS, piece), iter(())):
+        if page and row_count(page):
+            settlement_date, columns = half_hours_of(page, store.calendar)
+            writer.add(HALF_HOURS, columns, settlement_date)

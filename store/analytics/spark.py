@@ -4,6 +4,7 @@ Plain functions over DataFrames, for a session that the caller made: a local one
 extra.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,18 +12,26 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from scenarios.calendar import Calendar
+from store.analytics.data_sets import SCHEMAS
 from store.analytics.jobs import AnalyticsJob
-from store.analytics.warehouse import HOMES, WarehouseError, whole_warehouse
+from store.analytics.warehouse import HOMES, files_of, whole_warehouse
 from store.readings.settlement import market_calendar
 from store.tariffs import MISSING_WH
 
 FORMAT = "org.apache.spark.sql.cassandra"
+_TYPES = {
+    pa.int8(): "tinyint",
+    pa.int16(): "smallint",
+    pa.int32(): "int",
+    pa.int64(): "bigint",
+    pa.timestamp("ms", "UTC"): "timestamp",
+}
 
 
-def run_job(session: SparkSession, half_hours: DataFrame, homes: DataFrame, job: AnalyticsJob) -> DataFrame:
-    """The rows of a job, in its order. half_hours, homes: with the columns of a warehouse's."""
-    half_hours.createOrReplaceTempView("half_hours")
-    homes.createOrReplaceTempView("homes")
+def run_job(session: SparkSession, views: Mapping[str, DataFrame], job: AnalyticsJob) -> DataFrame:
+    """The rows of a job, in its order. views: `homes` and what the job reads, by name, with the columns of a warehouse's."""
+    for name in (*job.reads, "homes"):
+        views[name].createOrReplaceTempView(name)
     return session.sql(job.sql)
 
 
@@ -38,13 +47,16 @@ def to_arrow(rows: DataFrame) -> pa.Table:
     return pa.Table.from_pylist([row.asDict() for row in plain.collect()], schema=schema)
 
 
-def of_warehouse(session: SparkSession, folder: Path) -> tuple[DataFrame, DataFrame]:
-    """Half-hours and homes of a warehouse. Raises WarehouseError for a folder that is no whole one."""
-    files = [str(folder / one.path) for one in whole_warehouse(folder).files]
-    if not files:
-        raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")
-    half_hours = session.read.option("basePath", str(folder / "half_hours")).parquet(*files)
-    return half_hours, session.read.parquet(str(folder / HOMES))
+def of_warehouse(session: SparkSession, folder: Path, job: AnalyticsJob) -> dict[str, DataFrame]:
+    """What a job reads of a warehouse, by name. Raises WarehouseError for a folder that is no whole one."""
+    manifest = whole_warehouse(folder)
+    views = {"homes": session.read.parquet(str(folder / HOMES))}
+    for data_set in job.reads:
+        files = [str(folder / one.path) for one in files_of(folder, manifest, data_set)]
+        reader = session.read.option("basePath", str(folder / data_set))
+        columns = ", ".join(f"{each.name} {_TYPES[each.type]}" for each in SCHEMAS[data_set])
+        views[data_set] = reader.parquet(*files) if files else session.createDataFrame([], columns)
+    return views
 
 
 def event_log(session: SparkSession, keyspace: str, table: str) -> DataFrame:

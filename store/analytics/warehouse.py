@@ -10,49 +10,24 @@ Readers that know Hive's folders (DuckDB, Polars, Spark, pandas) find `settlemen
 """
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from scenarios.calendar import day_text
-from store.columns import Integers, Piece
+from store.analytics.data_sets import DATE, DATED, HALF_HOURS, HOMES_SCHEMA, SCHEMAS
+from store.analytics.part_writer import PARTIAL, PartWriter, PartWritten, WarehouseFile, sha256_of
+from store.columns import Piece
 
 MANIFEST = "warehouse.json"
 HOMES = "homes.parquet"  # what is known of each home: its region and its cohort
 FORMAT = 1
-DATE = "settlement_date"
-BUFFER_ROWS = 1_000_000  # of one part, over all dates, before they are written: some 60 MB
-DIGEST_LETTERS = 8  # of a file's content in its name
-_PARTIAL = ".partial"
-_PATH = r"^half_hours/settlement_date=\d{4}-\d{2}-\d{2}/part-\d{4,}-[0-9a-f]{8}\.parquet$"  # no other place is read or emptied
 _LOCK = ".lock"
-
-SCHEMAS: Mapping[str, pa.Schema] = {
-    "half_hours": pa.schema(
-        [
-            ("premises", pa.int64()),
-            ("mpxn", pa.int64()),
-            ("fuel", pa.int8()),
-            ("settlement_period", pa.int16()),
-            ("local_minute", pa.int16()),
-            ("start", pa.timestamp("ms", "UTC")),
-            ("wh", pa.int32()),
-            ("quality", pa.int8()),
-        ]
-    ),
-}
-"""Data set -> its columns, but for the settlement date, which is in the folder's name."""
-
-HOMES_SCHEMA = pa.schema([("premises", pa.int64()), ("region", pa.string()), ("cohort", pa.int32())])
 
 
 class WarehouseError(Exception):
@@ -74,19 +49,6 @@ class WarehouseSource(_Part):
     estate: str  # what tells one estate from another
 
 
-class WarehouseFile(_Part):
-    """One file: of a data set, a settlement date and a part of the ring."""
-
-    path: str = Field(pattern=_PATH)  # below the warehouse
-    data_set: str
-    settlement_date: str
-    part: int
-    rows: int
-    size: int  # [bytes]
-    sha256: str  # of the file
-    content: str  # of its rows, whatever file they are written to
-
-
 class Manifest(_Part):
     """What `warehouse.json` says. pieces: (after, through) tokens of each part; done: parts that are exported as of `round`."""
 
@@ -96,6 +58,7 @@ class Manifest(_Part):
     pieces: tuple[tuple[int, int], ...]
     done: tuple[int, ...] = ()
     round: int = 1  # grows with each export of the whole ring
+    data_sets: tuple[str, ...] = (HALF_HOURS,)  # that are exported, with rows or without
     files: tuple[WarehouseFile, ...] = ()
 
     @property
@@ -103,19 +66,13 @@ class Manifest(_Part):
         """Is every part of the ring exported in this round?"""
         return len(self.done) == len(self.pieces)
 
-    @property
-    def rows(self) -> int:
-        """Of all files."""
-        return sum(one.rows for one in self.files)
+    def of(self, data_set: str) -> tuple[WarehouseFile, ...]:
+        """The files of a data set."""
+        return tuple(one for one in self.files if one.data_set == data_set)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartWritten:
-    """What the export of one part did: files that are new or other than before, files that are as they were, rows of both."""
-
-    written: int
-    unchanged: int
-    rows: int
+    def rows_of(self, data_set: str = HALF_HOURS) -> int:
+        """Of all files of a data set."""
+        return sum(one.rows for one in self.of(data_set))
 
 
 class Warehouse:
@@ -126,7 +83,9 @@ class Warehouse:
         self._lock = lock  # a file descriptor: the kernel lets go of it however the process ends
 
     @classmethod
-    def begin(cls, folder: Path, source: WarehouseSource, pieces: list[Piece]) -> Self:
+    def begin(
+        cls, folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...] = (HALF_HOURS,)
+    ) -> Self:
         """A new warehouse in an empty folder, an export that was interrupted, to go on, or the next round of one that is whole.
 
         What an interrupted export left and the manifest does not name is taken away. Raises WarehouseError for a folder that
@@ -137,7 +96,7 @@ class Warehouse:
             raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
         lock = _locked(folder)
         try:
-            made = cls(folder, _next_round(folder, source, pieces), lock)
+            made = cls(folder, _next_round(folder, source, pieces, data_sets), lock)
             made._sweep()
             made._write()
         except BaseException:
@@ -151,7 +110,7 @@ class Warehouse:
 
     def write_homes(self, homes: Iterable[pa.RecordBatch]) -> None:
         """Say where homes are and which are similar: batches of HOMES_SCHEMA, in place of what was said before."""
-        draft = self.folder / (HOMES + _PARTIAL)
+        draft = self.folder / (HOMES + PARTIAL)
         with pq.ParquetWriter(draft, HOMES_SCHEMA, compression="zstd") as writer:
             for batch in homes:
                 writer.write_batch(batch)
@@ -192,18 +151,24 @@ class Warehouse:
         for one in gone:  # after the manifest, which no longer names them
             (self.folder / one.path).unlink(missing_ok=True)
         writer.outcome = PartWritten(
-            written=written, unchanged=len(files) - written, rows=sum(one.rows for one in files)
+            written=written,
+            unchanged=len(files) - written,
+            rows=sum(one.rows for one in files if one.data_set == HALF_HOURS),
         )
 
     def _write(self) -> None:
-        draft = self.folder / (MANIFEST + _PARTIAL)
+        draft = self.folder / (MANIFEST + PARTIAL)
         draft.write_text(self.manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         draft.replace(self.folder / MANIFEST)
 
     def _sweep(self) -> None:
         named = {one.path for one in self.manifest.files}
-        of_parts = (path for data_set in SCHEMAS for path in self.folder.glob(f"{data_set}/{DATE}=*/part-*"))
-        for path in (*of_parts, *(self.folder / f"{name}{_PARTIAL}" for name in (HOMES, MANIFEST))):
+        of_parts = (
+            path
+            for data_set in SCHEMAS
+            for path in self.folder.glob(f"{data_set}/{DATE}=*/part-*" if data_set in DATED else f"{data_set}/part-*")
+        )
+        for path in (*of_parts, *(self.folder / f"{name}{PARTIAL}" for name in (HOMES, MANIFEST))):
             if path.relative_to(self.folder).as_posix() not in named:
                 path.unlink(missing_ok=True)
 
@@ -221,16 +186,19 @@ def _locked(folder: Path) -> int:
     return lock
 
 
-def _next_round(folder: Path, source: WarehouseSource, pieces: list[Piece]) -> Manifest:
+def _next_round(folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...]) -> Manifest:
     """What an export begins with: nothing, what is left of an interrupted one, or all of the ring once more."""
     if not (folder / MANIFEST).exists():
-        return Manifest(source=source, pieces=tuple((one.after, one.through) for one in pieces))
+        return Manifest(source=source, pieces=tuple((one.after, one.through) for one in pieces), data_sets=data_sets)
     held = read_manifest(folder)
     if held.source != source:
         raise WarehouseError(
             f"{folder} holds {_told(held.source)}, and this export is of {_told(source)}: name a new folder"
         )
-    return held.model_copy(update={"round": held.round + 1, "done": ()}) if held.is_whole else held
+    if held.is_whole:
+        return held.model_copy(update={"round": held.round + 1, "done": (), "data_sets": data_sets})
+    # parts that are done have the data sets that they were begun with
+    return held if held.data_sets == data_sets else held.model_copy(update={"done": (), "data_sets": data_sets})
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -261,119 +229,24 @@ def whole_warehouse(folder: Path, *, verify: bool = False) -> Manifest:
         raise WarehouseError(f"{folder / HOMES} is missing, which says where homes are: run the export again")
     for one in manifest.files:
         path = folder / one.path
-        if not path.is_file() or path.stat().st_size != one.size or (verify and _sha256(path) != one.sha256):
+        if not path.is_file() or path.stat().st_size != one.size or (verify and sha256_of(path) != one.sha256):
             raise WarehouseError(f"{path} is not the file that was exported: export into a new folder")
     return manifest
 
 
-@dataclass(slots=True, kw_only=True)
-class _Draft:
-    """A file that is not in its place yet."""
+def files_of(folder: Path, manifest: Manifest, data_set: str) -> tuple[WarehouseFile, ...]:
+    """The files of a data set; none where it is exported and has no rows.
 
-    data_set: str
-    settlement_date: str
-    part: int
-    path: Path
-    writer: pq.ParquetWriter
-    rows: int = 0
-    hashed: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-
-    @property
-    def content(self) -> str:
-        return self.hashed.hexdigest()
-
-    def placed(self, folder: Path) -> WarehouseFile:
-        """Move it to where its name says what is in it."""
-        where = Path(self.data_set, f"{DATE}={self.settlement_date}")
-        name = f"part-{self.part:04d}-{self.content[:DIGEST_LETTERS]}.parquet"
-        sha256, size = _sha256(self.path), self.path.stat().st_size
-        self.path.replace(folder / where / name)
-        return WarehouseFile(
-            path=(where / name).as_posix(),
-            data_set=self.data_set,
-            settlement_date=self.settlement_date,
-            part=self.part,
-            rows=self.rows,
-            size=size,
-            sha256=sha256,
-            content=self.content,
+    Raises WarehouseError for one that the export left out, and for a warehouse without a half-hour.
+    """
+    if data_set not in manifest.data_sets:
+        raise WarehouseError(
+            f"{folder} has no {data_set}: it was exported by who does not know the homes' first tariffs, or its design keeps none"
         )
-
-
-class PartWriter:
-    """Takes the rows of one part of the ring, in their order, and divides them by settlement date."""
-
-    def __init__(self, folder: Path, number: int) -> None:
-        self.number = number
-        self.outcome = PartWritten(written=0, unchanged=0, rows=0)
-        self._folder = folder
-        self._drafts: dict[tuple[str, int], _Draft] = {}
-        self._held: dict[tuple[str, int], list[pa.RecordBatch]] = {}
-        self._held_rows = 0
-
-    def add(self, data_set: str, settlement_date: Integers, columns: Mapping[str, Integers]) -> None:
-        """Rows of a data set: int64[n] each; `start_ms` is told as `start`."""
-        schema = SCHEMAS[data_set]
-        names = [name if name != "start" else "start_ms" for name in schema.names]
-        order = np.argsort(settlement_date, kind="stable")
-        dates, first = np.unique(settlement_date[order], return_index=True)
-        for date, rows in zip(dates.tolist(), np.split(order, first)[1:], strict=True):
-            arrays = [
-                pa.array(columns[name][rows], type=pa.int64()).cast(each.type)
-                for name, each in zip(names, schema, strict=True)
-            ]
-            self._held.setdefault((data_set, date), []).append(pa.RecordBatch.from_arrays(arrays, schema=schema))
-        self._held_rows += len(settlement_date)
-        if self._held_rows > BUFFER_ROWS:
-            self._flush()
-
-    def finish(self) -> Mapping[tuple[str, str], _Draft]:
-        """All files of this part, closed and by (data set, settlement date); they are not in their places yet."""
-        self._flush()
-        for draft in self._drafts.values():
-            draft.writer.close()
-        return {(draft.data_set, draft.settlement_date): draft for draft in self._drafts.values()}
-
-    def discard(self) -> None:
-        """Close and take away what did not come to its place."""
-        for draft in self._drafts.values():
-            draft.writer.close()
-            draft.path.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        for (data_set, date), batches in self._held.items():
-            draft = self._drafts.get((data_set, date)) or self._begin(data_set, date)
-            table = pa.Table.from_batches(batches, schema=SCHEMAS[data_set])
-            draft.hashed.update(_row_bytes(table))
-            draft.writer.write_table(table)
-            draft.rows += table.num_rows
-        self._held.clear()
-        self._held_rows = 0
-
-    def _begin(self, data_set: str, date: int) -> _Draft:
-        told = day_text(date)
-        folder = self._folder / data_set / f"{DATE}={told}"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"part-{self.number:04d}{_PARTIAL}"
-        draft = _Draft(
-            data_set=data_set,
-            settlement_date=told,
-            part=self.number,
-            path=path,
-            writer=pq.ParquetWriter(path, SCHEMAS[data_set], compression="zstd"),
-        )
-        self._drafts[data_set, date] = draft
-        return draft
-
-
-def _row_bytes(table: pa.Table) -> bytes:
-    """The rows one after the other, so that it does not matter in which batches they came."""
-    return np.rec.fromarrays([column.to_numpy() for column in table.columns]).tobytes()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    found = manifest.of(data_set)
+    if data_set == HALF_HOURS and not found:
+        raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")
+    return found
 
 
 def _told(source: WarehouseSource) -> str:

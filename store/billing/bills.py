@@ -99,6 +99,22 @@ def make_bill(
     )
 
 
+def due_lines(charges: Charges, bills: Sequence[Bill], account: int = NO_ACCOUNT) -> list[Line]:
+    """What all lines of an account's bills so far must add up to: energy with its corrections, standing charge, demand, prepaid.
+
+    bills: all of the home. charges: of the months of `charges.energy`, of which `supplied` and `ended_us` are not asked: which days
+    the bills have stands in their lines.
+    """
+    own, _ = _of_account(bills, account)
+    had, had_energy = days_billed(own), days_of_energy(own)
+    lines = [line for line in _standing_lines(charges, had) if line.month in charges.energy]
+    for month in charges.energy:
+        lines += _energy_lines(LineKind.ENERGY, _summed_energy(charges, month, had_energy))
+        lines += demand_lines(charges, (), month, had)
+        lines += prepaid_lines(charges, (), month, energy_days=had_energy, standing_days=had)
+    return lines
+
+
 def _of_account(bills: Sequence[Bill], account: int) -> tuple[list[Bill], list[Bill]]:
     """A home's bills of an account, and those of others."""
     return [one for one in bills if one.account == account], [one for one in bills if one.account != account]

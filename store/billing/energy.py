@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scenarios.calendar import UTC_CALENDAR, Calendar
 from scenarios.domain import DAY_US
 from scenarios.tariffs import NPENCE_A_UPENCE, Register
-from store.billing.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, used_before_wh
+from store.billing.by_rate import HalfHoursOf, Priced, SlotSpan, energy_by_rate, spans_between, used_before_wh
 from store.billing.charges import DayEnergy
 from store.ports import BilledPart, IntervalRun, LogEvent
 from store.rows import month_of_us
-from store.tariffs import ELECTRICITY, MISSING_WH, PriceList, list_in_force
+from store.tariffs import ELECTRICITY, FUEL_CODES, MISSING_WH, PriceList, list_in_force
 
 Run = IntervalRun | LogEvent
 RunsOfDays = Mapping[int, Sequence[Run]]
@@ -62,6 +62,12 @@ def energy_of_span(
     return whole + energy_by_rate(spans, half_hours_by_month(views, premises, priced.calendar), priced)
 
 
+def energy_of_half_hours(half_hours: HalfHoursOf, *, from_us: int, before_us: int, priced: Priced) -> list[DayEnergy]:
+    """The use of all fuels in a span of local days by half-hours alone; no view of days is asked. Instants in us since 1970."""
+    spans = [one for fuel in FUEL_CODES for one in spans_between(fuel, from_us, before_us, priced)]
+    return energy_by_rate(spans, half_hours, priced)
+
+
 def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Priced) -> list[DayEnergy]:
     """The use of all fuels since local midnight, as far as it is read. Raises StoreError."""
     day = priced.calendar.day_of(now_us)
@@ -81,12 +87,9 @@ def energy_of_today(views: BillingViews, premises: int, now_us: int, priced: Pri
     return whole + energy_by_rate(spans, half_hours_of_days(views, premises, priced.calendar), priced)
 
 
-def demand_of_days(views: BillingViews, premises: int, days: Iterable[int], calendar: Calendar) -> dict[int, int]:
-    """The highest mean of a slot of electricity in each of some local days since 1970 [W]: 0 where nothing is known.
-
-    A UTC month is read by one query. Raises StoreError.
-    """
-    half_hours, found = half_hours_by_month(views, premises, calendar), {}
+def demand_of_days(half_hours: HalfHoursOf, days: Iterable[int], calendar: Calendar) -> dict[int, int]:
+    """The highest mean of a slot of electricity in each of some local days since 1970 [W]: 0 where nothing is known."""
+    found = {}
     for day in days:
         from_us, before_us = calendar.day_start_us(day), calendar.day_start_us(day + 1)
         highest_wh = 0
@@ -146,6 +149,29 @@ def half_hours_by_month(views: BillingViews, premises: int, calendar: Calendar) 
         if (fuel, day_us) not in days:
             days[fuel, day_us] = half_hours_of(read[fuel, month].get(day_us, ()), day_us, calendar)
         return days[fuel, day_us]
+
+    return half_hours
+
+
+def half_hours_of_log(
+    events_of: Callable[[int], Iterable[LogEvent]], calendar: Calendar, known_us: int | None = None
+) -> HalfHoursOf:
+    """A home's half-hours by its log alone, as what was received up to `known_us` has them [us since the Unix epoch].
+
+    events_of: the log of a UTC month (yyyymm), read once each.
+    """
+    read: dict[int, dict[tuple[int, int], list[LogEvent]]] = {}
+
+    def half_hours(fuel: int, day_us: int) -> NDArray[np.int32]:
+        month = month_of_us(day_us)
+        if month not in read:
+            by_day: dict[tuple[int, int], list[LogEvent]] = {}
+            for one in events_of(month):
+                if known_us is None or one.received_at_us <= known_us:
+                    by_day.setdefault((one.fuel, one.interval_start_us // DAY_US * DAY_US), []).append(one)
+            read[month] = by_day
+        runs = [one for one in read[month].get((fuel, day_us), ()) if one.slot_count]
+        return half_hours_of(runs, day_us, calendar)
 
     return half_hours
 

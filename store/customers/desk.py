@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from scenarios.calendar import UTC_CALENDAR, Calendar, days_of_month
 from scenarios.domain import ReadSchedule, TariffKind
-from store.billing.bills import check_request, days_billed, display, make_bill, months_to_adjust
-from store.billing.by_rate import Priced, SlotCharge, charges_of_slots, spans_between
+from store.billing.bills import check_request, days_billed, display, due_lines, make_bill, months_to_adjust
+from store.billing.by_rate import HalfHoursOf, Priced, SlotCharge, charges_of_slots, spans_between
 from store.billing.charges import Charges
 from store.billing.demand import months_looked_at
 from store.billing.energy import (
     BillingViews,
     demand_of_days,
+    energy_of_half_hours,
     energy_of_span,
     energy_of_today,
     half_hours_by_month,
@@ -23,7 +24,7 @@ from store.billing.energy import (
 )
 from store.billing.prepaid import PrepaidBalance, balance
 from store.billing.prepayment import PREPAID_FUELS
-from store.billing.records import NO_ACCOUNT, Bill, FuelDisplay
+from store.billing.records import NO_ACCOUNT, Bill, FuelDisplay, Line
 from store.billing.statements import AccountStatement, statement
 from store.customers.port import CustomerStore, Preference, PreferenceChange
 from store.customers.preferences import schedule_in_force, tariff_in_force
@@ -159,10 +160,7 @@ class Desk:
             *self._edges_us(asked),
         ]
         months = sorted({month, *months_to_adjust(earlier, month, account)})
-        codes = {self.first_tariff, *(one.value for one in history if one.preference is Preference.TARIFF)}
-        codes |= set() if self.deemed_tariff is None else {self.deemed_tariff}
-        looked_at = {one for of in months for one in _months_of_demand(priced.prices, codes, of)}
-        demand_days = [day for one in sorted(looked_at) for day in days_of_month(one)]
+        half_hours = half_hours_by_month(self.views, premises, self.calendar)
         charges = Charges(
             energy={
                 one: energy_of_span(
@@ -179,8 +177,8 @@ class Desk:
             tariff_on=priced.tariff_on,
             supplied=supplied,
             ended_us=ends_us,
-            demand_w=demand_of_days(self.views, premises, demand_days, self.calendar),
-            prepaid_days=self._prepaid_days(premises) if _are_prepaid(priced.prices, codes) else {},
+            demand_w=self._demand_w(months, history, priced, half_hours),
+            prepaid_days=self._prepaid_days(premises, history, priced),
             calendar=self.calendar,
         )
         bill = make_bill(
@@ -194,8 +192,55 @@ class Desk:
         )
         return _as_asked(self.customers.issue(bill), month, account)
 
-    def _prepaid_days(self, premises: int) -> dict[int, list[range]]:
-        """Fuel code -> the local days since 1970 as which began its account was open."""
+    def due_lines(self, bills: Sequence[Bill], account: int, half_hours: HalfHoursOf) -> list[Line]:
+        """What all bills of an account must add up to, by half-hours alone; no view of days is asked. Raises StoreError.
+
+        bills: all of one home so far.
+        """
+        premises = bills[0].premises
+        history = self.customers.preferences(premises)
+        priced = self._priced(history)
+        months = sorted({line.month for bill in bills if bill.account == account for line in bill.lines})
+        charges = Charges(
+            energy={
+                one: energy_of_half_hours(
+                    half_hours,
+                    from_us=self.calendar.day_start_us(days_of_month(one)[0]),
+                    before_us=self.calendar.day_start_us(days_of_month(one)[-1] + 1),
+                    priced=priced,
+                )
+                for one in months
+            },
+            prices=priced.prices,
+            tariff_on=priced.tariff_on,
+            supplied={},
+            ended_us={},
+            demand_w=self._demand_w(months, history, priced, half_hours),
+            prepaid_days=self._prepaid_days(premises, history, priced),
+            calendar=self.calendar,
+        )
+        return due_lines(charges, bills, account)
+
+    def _demand_w(
+        self, months: Iterable[int], history: Iterable[PreferenceChange], priced: Priced, half_hours: HalfHoursOf
+    ) -> dict[int, int]:
+        """The highest demand of each local day by which some months are charged [W]."""
+        codes = self._codes(history)
+        looked_at = {one for of in months for one in _months_of_demand(priced.prices, codes, of)}
+        days = [day for one in sorted(looked_at) for day in days_of_month(one)]
+        return demand_of_days(half_hours, days, self.calendar)
+
+    def _codes(self, history: Iterable[PreferenceChange]) -> set[int]:
+        """The tariffs that a home may have been on."""
+        codes = {self.first_tariff, *(one.value for one in history if one.preference is Preference.TARIFF)}
+        return codes if self.deemed_tariff is None else codes | {self.deemed_tariff}
+
+    def _prepaid_days(
+        self, premises: int, history: Iterable[PreferenceChange], priced: Priced
+    ) -> dict[int, list[range]]:
+        """Fuel code -> the local days since 1970 as which began its account was open; none where no tariff is prepaid."""
+        if not _are_prepaid(priced.prices, self._codes(history)):
+            return {}
         told = {}
         for fuel in PREPAID_FUELS:
             log = self.customers.prepayments(premises, fuel)

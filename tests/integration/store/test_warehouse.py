@@ -34,7 +34,7 @@ def test_cassandra_and_the_model_have_one_warehouse(session: Any, tmp_path: Path
         held = {name: facts_in(folder).sort(order) for name, folder in folders.items()}
         assert (
             held["real"].equals(held["model"])
-            and len(held["real"]) == whole_warehouse(folders["real"], verify=True).rows
+            and len(held["real"]) == whole_warehouse(folders["real"], verify=True).rows_of()
         )
         for job in JOBS.values():
             assert run_job(folders["real"], job).to_pylist() == run_job(folders["model"], job).to_pylist(), job.name

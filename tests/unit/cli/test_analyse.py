@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
+from reports.results.parts import Verdict
 from scenarios.spec import ScenarioError
 from store.memory import MemoryStore
+from tests.unit.store.analytics.test_billing_check import Estate, of_a_total_that_is_another
 from tests.unit.store.analytics.test_warehouse import UPLOADS, exported, store_with
 
 TWO_DCS = """
@@ -72,6 +74,18 @@ def test_what_can_not_be_done_is_said(
     done = invoke(*(str(warehouse) if one == "WAREHOUSE" else one for one in arguments))
     assert done.exit_code == 2 and said in done.stderr.replace("\n", " ") and done.stderr.startswith("meterstorm: ")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_check_that_finds_something_wrong_ends_with_one(tmp_path: Path) -> None:
+    estate = Estate()
+    of_a_total_that_is_another(estate)
+    estate.checked(tmp_path / "warehouse")
+    done = invoke("run", "billing_check", str(tmp_path / "warehouse"))
+    rows = list(csv.DictReader(io.StringIO(done.stdout), delimiter="\t"))
+    assert done.exit_code == Verdict.FAIL.exit_code and [row["verdict"] for row in rows[:2]] == ["wrong", "right"]
+    assert f"billing_check: 1 of {len(rows)} rows are wrong" in done.stderr
+    told = json.loads(invoke("run", "billing_check", str(tmp_path / "warehouse"), "--json").stdout)
+    assert [row["verdict"] for row in told] == [row["verdict"] for row in rows]
 
 
 def test_a_file_that_is_there_is_left(warehouse: Path, tmp_path: Path) -> None:
