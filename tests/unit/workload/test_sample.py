@@ -175,7 +175,9 @@ def test_a_trial_pays_for_what_it_sent_and_for_nothing_before_it(monkeypatch: py
     monkeypatch.setattr(trials, "send", send)
     load = cast(SampleLoad, SimpleNamespace(sample=small(), lanes=(), writes=(), scenario=scenario()))
     for repeat in range(2):
-        found = trial(CELL, load, cast(NodeCounters, nodes), None, repeat=repeat, seconds=1.0, rate_per_s=10.0)
+        found = trial(
+            CELL, load, cast(NodeCounters, nodes), None, number=repeat, repeat=repeat, seconds=1.0, rate_per_s=10.0
+        )
         assert found.cpu_us_per_operation == pytest.approx(1_000.0)
 
 
