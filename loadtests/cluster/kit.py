@@ -10,6 +10,10 @@ from loadtests.cluster.process import NodeProcess
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import NodeSize
 
+# A mapped commit log is in the kernel's hands as soon as it is written, so that SIGKILL leaves most of what is not synced. A
+# compressed one is in the process alone until its sync, which writes and syncs in one (5.0.9, docs/cassandra-facts.md).
+UNWRITTEN_UNTIL_SYNCED = {"commitlog_compression": [{"class_name": "LZ4Compressor"}]}
+
 
 class Entry(Enum):
     """How a node comes to its ring."""
@@ -27,7 +31,8 @@ RING_DELAY_MS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartKit:
     """upgraded: the jars that an upgrade brings. control: the folder of the class that heeds orders. is_moving: nodes are to
-    join, leave or be replaced. exporter: by which they tell Prometheus of themselves."""
+    join, leave or be replaced. exporter: by which they tell Prometheus of themselves. without_power: the names of the nodes whose
+    power is to be cut."""
 
     java: Path
     jars: tuple[Path, ...]
@@ -38,6 +43,7 @@ class StartKit:
     control: Path | None = None
     is_moving: bool = False
     exporter: NodeExporter | None = None
+    without_power: frozenset[str] = frozenset()
 
     def write(
         self, process: NodeProcess, seeds: Sequence[str], entry: Entry = Entry.WITH_DATA, *, is_upgraded: bool = False
@@ -46,6 +52,7 @@ class StartKit:
         special = [f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if self.is_moving else []
         if entry is Entry.REPLACES:
             special.append(f"-Dcassandra.replace_address_first_boot={process.spec.address}")
+        own = UNWRITTEN_UNTIL_SYNCED if process.spec.name in self.without_power else {}
         process.write_files(
             jars=self.upgraded if is_upgraded else self.jars,
             seeds=seeds,
@@ -53,7 +60,7 @@ class StartKit:
             processors=self.processors,
             security=self.record.security,
             sync=self.record.topology.commit_log_sync,
-            cassandra_options=self.record.topology.cassandra,
+            cassandra_options={**own, **self.record.topology.cassandra},
             joins=entry is not Entry.WITH_DATA,
             special=special,
             control=self.control,

@@ -29,7 +29,7 @@ from loadtests.errors import HarnessError
 from loadtests.sites.cost import NetworkCost, measure_cost
 from loadtests.sites.disks import fill_disk, free_disk, mount_disk
 from loadtests.sites.network import SiteNetwork
-from scenarios.parts.faults import MEMBERSHIP_KINDS, Fault, FaultKind, disks_of, joining, need_orders
+from scenarios.parts.faults import MEMBERSHIP_KINDS, Fault, FaultKind, disks_of, joining, need_orders, without_power
 from scenarios.spec import Topology
 
 DATA_FOLDERS = ("data", "commitlog", "hints", "saved_caches", "cdc", "tmp")
@@ -97,7 +97,7 @@ class LocalCluster:
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
         `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
-        nothing can be kept, or an ear for orders. `metrics`: each node has the JMX exporter.
+        nothing can be kept, a commit log of another kind, or an ear for orders. `metrics`: each node has the JMX exporter.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -154,6 +154,7 @@ class LocalCluster:
             ),
             is_moving=bool(kinds & set(MEMBERSHIP_KINDS)),
             exporter=ready_exporter(record.topology.keyspace, progress) if record.metrics else None,
+            without_power=without_power(faults, record.topology.dcs),
         )
         place = claim_place(record, folder, joiners)
         cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners)

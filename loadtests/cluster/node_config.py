@@ -13,7 +13,7 @@ from loadtests.cluster.control.compiler import CLASS_NAME as CONTROL_CLASS
 from loadtests.cluster.hints import HINTS_KIB_PER_S
 from loadtests.cluster.layout import NATIVE_PORT, STORAGE_PORT, NodeSpec
 from loadtests.cluster.sizing import NodeSize
-from scenarios.domain import CommitLogSync
+from scenarios.domain import COMMIT_LOG_PERIOD_S, CommitLogSync
 
 CLUSTER_NAME = "meterstorm"
 RACK = "r1"
@@ -43,7 +43,10 @@ ACCESS_OPTIONS = (
 # and on the disk within the period: SIGKILL took the last 60 to 85 ms of them (5.0.9, docs/cassandra-facts.md). With the
 # other two the acknowledgement waits for the disk: each write for its own sync, or a group for one sync within the window.
 _COMMIT_LOG_SYNC: Mapping[CommitLogSync, Mapping[str, str]] = {
-    CommitLogSync.PERIODIC: {"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"},
+    CommitLogSync.PERIODIC: {
+        "commitlog_sync": "periodic",
+        "commitlog_sync_period": f"{COMMIT_LOG_PERIOD_S * 1e3:.0f}ms",
+    },
     CommitLogSync.BATCH: {"commitlog_sync": "batch"},
     CommitLogSync.GROUP: {"commitlog_sync": "group", "commitlog_sync_group_window": "10ms"},
 }

@@ -51,6 +51,7 @@ from meterstorm.outcomes.sites import wan_result
 from reports import write_report
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
+from scenarios.levels.lost_writes import may_be_lost
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
 from scenarios.parts.faults import CARRIED_ANYWHERE, UNKEPT_KINDS, FaultKind
@@ -360,7 +361,7 @@ def _storm(
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         for fault in sorted(scenario.faults, key=lambda one: one.at_s):
             phases.progress.detail(f"fault: {fault}")
-        for sentence in must_fail(scenario):
+        for sentence in (*must_fail(scenario), *may_be_lost(scenario)):
             phases.progress.detail(sentence)
         if scenario.run.warm_nodes_s:
             phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")

@@ -3,7 +3,7 @@
 Units: energy in Wh, time in microseconds since the scenario's start (00:00 UTC), slots are UTC half-hours counted from it.
 """
 
-from scenarios.domain.cluster import CommitLogSync, ConsistencyLevel, DcRole
+from scenarios.domain.cluster import COMMIT_LOG_PERIOD_S, CommitLogSync, ConsistencyLevel, DcRole
 from scenarios.domain.commands import CommandKind, CommandState
 from scenarios.domain.metering_points import (
     EXPORT_MPAN_BASE,
@@ -31,6 +31,7 @@ from scenarios.domain.operations import RUN_OPERATIONS, Operation
 from scenarios.domain.slots import DAY_US, SLOT_US, SLOTS_PER_DAY
 
 __all__ = [
+    "COMMIT_LOG_PERIOD_S",
     "DAY_US",
     "EXPORT_MPAN_BASE",
     "MPAN_DISTRIBUTOR",

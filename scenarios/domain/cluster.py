@@ -10,6 +10,10 @@ class DcRole(StrEnum):
     ANALYTICS = "analytics"
 
 
+COMMIT_LOG_PERIOD_S = 10.0
+"""How often a node of `periodic` has its commit log on its disk: Cassandra's own default."""
+
+
 class CommitLogSync(StrEnum):
     """When a node's commit log is on its disk. An acknowledgement waits for that with `batch` and `group`.
 

@@ -21,6 +21,7 @@ class FaultKind(StrEnum):
     """What happens to the nodes of a target."""
 
     KILL = "kill"  # SIGKILL; started again with their data when the fault is healed
+    POWER_CUT = "power_cut"  # SIGKILL, and what the commit log has not synced is gone; started again likewise
     STOP = "stop"  # SIGTERM: they drain, and say that they leave; started again likewise
     PAUSE = "pause"  # SIGSTOP: connections stay, answers don't come; SIGCONT heals
     SLOW = "slow"  # SIGSTOP and SIGCONT in turns: they run for a share of the time alone
@@ -45,7 +46,15 @@ class FaultKind(StrEnum):
 
 IN_TURNS = (FaultKind.RESTART, FaultKind.UPGRADE)
 """Their nodes are down one after another."""
-DOWN_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.DISK_FULL, FaultKind.REPLACE, *IN_TURNS)
+DOWN_KINDS = (
+    FaultKind.KILL,
+    FaultKind.POWER_CUT,
+    FaultKind.STOP,
+    FaultKind.PAUSE,
+    FaultKind.DISK_FULL,
+    FaultKind.REPLACE,
+    *IN_TURNS,
+)
 """Their nodes serve nothing meanwhile."""
 MEMBERSHIP_KINDS = (FaultKind.BOOTSTRAP, FaultKind.DECOMMISSION, FaultKind.REPLACE)
 """Rows move between nodes, for which all others must be up."""
@@ -70,7 +79,14 @@ ENCLOSED_KINDS = (*NETWORK_KINDS, FaultKind.DISK_FULL)
 """They need namespaces of the run's own."""
 
 
-REPAIRED_KINDS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.REPLACE, FaultKind.PARTITION)
+REPAIRED_KINDS = (
+    FaultKind.KILL,
+    FaultKind.POWER_CUT,
+    FaultKind.STOP,
+    FaultKind.PAUSE,
+    FaultKind.REPLACE,
+    FaultKind.PARTITION,
+)
 """After which nodes may be repaired: they may lack what hints did not keep for them."""
 
 
@@ -241,6 +257,11 @@ def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, in
             size = fault.disk_mib or DISK_MIB
             sizes[name] = min(size, sizes.get(name, size))
     return sizes
+
+
+def without_power(faults: Iterable[Fault], dcs: Sequence[DataCentre]) -> frozenset[str]:
+    """The nodes whose power is cut at some time."""
+    return frozenset(name for fault in faults if fault.kind is FaultKind.POWER_CUT for name in nodes_of(fault, dcs))
 
 
 def joining(faults: Iterable[Fault], dcs: Sequence[DataCentre]) -> dict[str, int]:

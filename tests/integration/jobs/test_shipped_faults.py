@@ -32,6 +32,23 @@ def upgraded(results: Results) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("mode", ["batch", "group", "periodic"])
+def test_a_power_cut_takes_what_was_acknowledged_before_it_was_synced(mode: str, tmp_path: Path) -> None:
+    results = meterstorm.run(shipped_scenarios()[f"power_cut_{mode}"], tmp_path / "run")
+    (fault,) = results.faults
+    assert fault.effective_s is not None and fault.back_s is not None
+    assert results.audit is not None and results.audit.acknowledged > 50_000
+    north, south = (results.audit.per_dc[dc] for dc in ("north", "south"))
+    assert (north.lost, north.wrong, south.wrong, south.duplicate) == (0, 0, 0, 0)
+    if mode == "periodic":
+        assert results.verdict is Verdict.FAIL
+        assert 0 < south.lost < south.acknowledged * 11 / (fault.begun_s or 1.0)  # of the last ten seconds, and no more
+    else:
+        assert results.verdict is Verdict.PASS, results.reasons
+        assert south.verified == south.acknowledged
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "shows"),
     [

@@ -54,6 +54,13 @@ def test_an_upgraded_node_has_the_other_jars(tmp_path: Path) -> None:
     assert "/j/old.jar" in written(tmp_path, Entry.WITH_DATA, upgraded=upgraded)[1]
 
 
+def test_a_node_whose_power_is_cut_holds_what_it_has_not_synced_in_its_process_alone(tmp_path: Path) -> None:
+    config, _ = written(tmp_path / "cut", Entry.WITH_DATA, without_power=frozenset({"north-2"}))
+    assert config["commitlog_compression"] == [{"class_name": "LZ4Compressor"}]
+    other, _ = written(tmp_path / "other", Entry.WITH_DATA, without_power=frozenset({"north-1"}))
+    assert "commitlog_compression" not in other
+
+
 def test_nodes_that_join_have_addresses_beyond_those_of_the_first() -> None:
     block = AddressBlock(block=0, addresses=tuple("abcde"), hold=cast(Any, None))
     assert addresses_of(block, TOPOLOGY, {"south": 1, "north": 1}) == (("a", "b", "c"), {"south": "d", "north": "e"})
