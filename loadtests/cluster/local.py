@@ -92,12 +92,14 @@ class LocalCluster:
         security: ClientSecurity | None = None,
         faults: Sequence[Fault] = (),
         metrics: bool = False,
+        check_network: Callable[[NetworkCost], None] = lambda _: None,
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
         `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
         nothing can be kept, a commit log of another kind, or an ear for orders. `metrics`: each node has the JMX exporter.
+        `check_network`: raises HarnessError where the emulated WAN, as it was measured, is too little for what is meant.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -110,7 +112,7 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(record, folder, progress, keep=keep, faults=faults)
+        return cls._run(record, folder, progress, keep=keep, faults=faults, check_network=check_network)
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None, *, metrics: bool = False) -> Self:
@@ -133,6 +135,7 @@ class LocalCluster:
         *,
         keep: bool,
         faults: Sequence[Fault] = (),
+        check_network: Callable[[NetworkCost], None] = lambda _: None,
     ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
@@ -162,6 +165,7 @@ class LocalCluster:
             if cluster.network is not None:
                 cluster.network_cost = measure_cost(cluster.network)
                 progress(f"the emulated WAN: {cluster.network_cost}")
+                check_network(cluster.network_cost)
             cluster.record.write(folder)
             progress(
                 f"starting {record.topology.node_count} nodes of Cassandra {record.cassandra} "

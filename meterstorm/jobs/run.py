@@ -32,6 +32,7 @@ from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
+from loadtests.workload.site_traffic import require_bandwidth, site_traffic
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.defaults import SETTLE_S
@@ -137,6 +138,7 @@ def run(
                         keep=keep,
                         faults=scenario.faults,
                         metrics=monitor,
+                        check_network=lambda cost: require_bandwidth(site_traffic(scenario, estate), cost),
                     )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
