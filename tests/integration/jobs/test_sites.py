@@ -85,3 +85,15 @@ def test_sites_are_parted_in_a_storm_and_hold_the_same_in_the_end(tmp_path: Path
     assert results.audit is not None
     assert results.audit.acknowledged == results.audit.verified > 1_000
     assert not any("10.77." in " ".join(one.cmdline()) for one in psutil.process_iter() if one.status() != "zombie")
+
+
+def test_a_run_that_the_emulated_wan_could_not_carry_starts_no_node(tmp_path: Path) -> None:
+    if (reason := obstacle()) is not None:
+        pytest.skip(f"this machine forbids namespaces: {reason}")
+    (tmp_path / "much.toml").write_text(
+        SITES.partition("[[faults]]")[0].replace("premises = 60", "premises = 26_000_000")
+    )
+    ran = meterstorm("run", str(tmp_path / "much.toml"), "--out", str(tmp_path / "run"), "-q")
+    assert ran.returncode == 3
+    assert "MB/s on this machine, and the run would send at least " in ran.stderr, ran.stderr
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["much.toml"]
