@@ -183,17 +183,17 @@ def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
         bar.console.print(f"{doing}: {done:.0%} after {for_s:.0f} s", highlight=False, soft_wrap=True)
 
     log = None if bar.console.is_terminal else Heartbeat(line)  # a bar is drawn on terminals alone
-    if log is not None:
-        log.begin(name)
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(work, tell)
-        try:
-            result = future.result()
-        finally:
-            stop.set()
-            if log is not None:
-                log.stop()
+    try:
+        if log is not None:
+            log.begin(name)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            try:  # Ctrl-C may come within `submit` too, when the work has begun, and the pool waits for its end
+                result = pool.submit(work, tell).result()
+            finally:
+                stop.set()
+    finally:
+        if log is not None:
+            log.stop()
     bar.update(task, completed=1.0)
     return result
 

@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -444,6 +446,28 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert f"the disk is full ({name}.json)" in " ".join(result.output.split())
     assert out.exists() == is_there
     assert not is_there or not list(out.iterdir())
+
+
+def test_ctrl_c_ends_work_that_was_just_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    def work(tell: Callable[[float], None]) -> None:
+        for number in range(300):
+            time.sleep(0.01)
+            tell(number / 300)
+            told.append(number / 300)
+
+    class Interrupted(ThreadPoolExecutor):
+        """Ctrl-C comes when the thread has begun, and nobody waits for it yet."""
+
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            super().submit(*args, **kwargs)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt), Progress(console=Console(quiet=True)) as bar:
+        job._step(bar, "working", work)
+    assert len(told) < 299
 
 
 def test_ctrl_c_ends_the_work_when_it_next_tells_how_far_it_is() -> None:
