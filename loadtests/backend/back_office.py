@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import cast
 
@@ -20,11 +21,13 @@ import numpy as np
 
 from loadtests.backend.failure_budget import FailureBudget
 from loadtests.backend.home_stores import HomeStores
-from loadtests.backend.timed_statements import MeasuredStatements, RequestLog
+from loadtests.backend.mortal_statements import MortalBulk, MortalStatements, PartLife
+from loadtests.backend.timed_statements import RequestLog
+from loadtests.faults.own_parts import BACK_OFFICE, OfficeInput, OwnParts
 from loadtests.metrics.instruments import Instruments, OfficeProgress, ShownPrice
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.experiment import Experiment
-from loadtests.workload.faulty_deliveries import faulty_delivery
+from loadtests.workload.faulty_deliveries import faulty_deliveries
 from loadtests.workload.prepayment import openings_of
 from loadtests.workload.prices import book_of, price_lists_of
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
@@ -73,6 +76,8 @@ METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 ACCOUNTS_AT_ONCE = 5_000  # prepaid ones, that are opened together
+GARBAGE_ROWS_A_ROUND_MAX = 100  # of meters that send garbage; each is a write, and is read at each round that follows
+GARBAGE_ROWS_MAX = 50_000  # of a run: the instants of all lie within the first day
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
 
@@ -85,8 +90,31 @@ class BackOfficeResult:
     exported: int = 0  # days of what meters gave to the network, of them
     faulty: int = 0  # rows that were to be refused
     bills: int = 0
-    setbacks: int = 0  # rounds that the store did not let finish: a time-out, a node that was lost
+    setbacks: int = 0  # rounds that did not finish: a time-out, a node that was lost, its own death
     behind_s_max: float = 0.0  # wall time by which a round was late
+
+
+@dataclass(slots=True, kw_only=True)
+class HeadEnds:
+    """What sends to the office: it outlives the office's death, and knows what it has sent.
+
+    acknowledged: how many readings the platform has acknowledged so far.
+    """
+
+    meters: Iterator[int]  # in the order in which they are looked at
+    acknowledged: Callable[[], int] = lambda: 0
+    seen: set[int] = field(default_factory=set)  # meter * slots + first slot that were sent
+    in_doubt: int = 0  # faulty rows that were sent and not answered: they are sent again before others
+    _acknowledged_before: int = 0
+
+    def faulty_rows(self, garbage_share: float, taken: int) -> int:
+        """How many are sent now: one, and a share of all readings since the last time. taken: how many were, so far."""
+        acknowledged = self.acknowledged()
+        since, self._acknowledged_before = acknowledged - self._acknowledged_before, acknowledged
+        if not self.in_doubt:
+            garbage = round(since * garbage_share / (1 - garbage_share))
+            self.in_doubt = 1 + min(garbage, GARBAGE_ROWS_A_ROUND_MAX, max(GARBAGE_ROWS_MAX - taken, 0))
+        return self.in_doubt
 
 
 def projection_of(estate: EstateModel) -> Projection:
@@ -103,27 +131,42 @@ def run_back_office(
     over: threading.Event,
     stop: threading.Event,
     is_excused: Callable[[], bool] = lambda: False,
+    parts: OwnParts | None = None,
     told: Instruments | None = None,
 ) -> BackOfficeResult:
     """Work beside a storm. zero_ns: the wall start of the replay [monotonic]; log: is told every request.
 
     over: the storm is: the last day's exports are collected, the last projections made, and that is all.
-    stop: nothing more is done, set after or with `over`. is_excused: a fault of the scenario's own holds nodes down now.
+    stop: nothing more is done, set after or with `over`. is_excused: a fault of the scenario's own is under way.
+    parts: what faults befall: one that is killed forgets all, and another begins on what the store holds.
     told: what came of each round.
     Raises HarnessError when a business DC can't be reached, StoreError when the store lets no round finish for a while.
     """
     scenario, estate = experiment.scenario, experiment.estate
+    told, parts = told or Instruments(scenario), parts or OwnParts()
+    life = PartLife(partial(parts.require, BACK_OFFICE))
     with ExitStack() as cleanup:
         stores = []
         for dc in scenario.topology.business_dcs:
             session = cleanup.enter_context(experiment.through(dc.name).session())
             bulk = CassandraBulk(session, scenario.topology)
             cleanup.callback(bulk.close)
-            runner = MeasuredStatements(session, experiment.schema, scenario.topology, log)
-            stores.append(HomeReadings(runner, bulk, book_of(estate)))
-        progress = (told or Instruments(scenario)).back_office()
-        office = BackOffice(scenario, estate, HomeStores(estate, stores), ledger, progress)
+            runner = MortalStatements(session, experiment.schema, scenario.topology, log, life)
+            stores.append(HomeReadings(runner, MortalBulk(bulk, life), book_of(estate)))
+        progress = told.back_office()
+        office = BackOffice(
+            scenario, estate, HomeStores(estate, stores), ledger, progress, parts.office_input, told.acknowledged
+        )
         pace, patience = scenario.pace, FailureBudget(office.done, is_excused)
+
+        def alive() -> BackOffice:
+            """The office, or another in the place of one that has died."""
+            nonlocal office
+            if life.is_over:
+                life.begin()
+                office = office.begun_anew()
+            return office
+
         over.wait(max(zero_ns / 1e9 - time.monotonic(), 0.0))
         progress.end_round()
         while not over.is_set():
@@ -133,12 +176,12 @@ def run_back_office(
                 continue
             office.done.behind_s_max = max(office.done.behind_s_max, -ahead_s)
             with patience:
-                office.work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
+                alive().work(pace.simulated_us_at((time.monotonic_ns() - zero_ns) / 1e9))
                 progress.end_round()
         is_closed = False
         while not is_closed and not stop.wait(patience.wait_s):
             with patience:
-                office.close(scenario.span_us - 1)
+                alive().close(scenario.span_us - 1)
                 is_closed = progress.is_over = True
         return office.done
 
@@ -175,30 +218,47 @@ class BackOffice:
         homes: HomeStores,
         ledger: Ledger,
         told: OfficeProgress | None = None,
+        office_input: OfficeInput | None = None,
+        acknowledged: Callable[[], int] = lambda: 0,
     ) -> None:
+        """told, office_input: what is told of it, and how faults change what comes to it. acknowledged: see `HeadEnds`."""
         self.done = BackOfficeResult()
-        self._told = told or OfficeProgress()
-        self._estate, self._ledger, self._homes = estate, ledger, homes
+        self._told, self._input = told or OfficeProgress(), office_input or OfficeInput()
+        self._head_ends = HeadEnds(meters=_strides(estate.meter_count), acknowledged=acknowledged)
+        self._scenario, self._estate, self._ledger, self._homes = scenario, estate, ledger, homes
         self._store = homes.first
         self._runner = cast(OnceRunner, homes.first.runner)
         self._start_us = start_us_of(estate)
         self._customers = [HomeCustomers(cast(OnceRunner, store.runner)) for store in homes.stores]
+        self._life = 0  # how many there were before it
         self._projectors = projectors_of(estate, homes, self._start_us)
         self._rows, self._counters = RowReceipts(self._runner), CounterReceipts(self._runner)
         self._known = Known(meters=NumberedHomes(count=estate.premises_count), book=self._store.book, exchanges_us={})
-        self._meters = _strides(estate.meter_count)
-        self._seen: set[int] = set()  # meter * slots + first slot that were delivered
+        self._published = 0  # price lists, as far as it knows
         self._is_summarised = has_summaries(scenario, estate)
         self._half_us = (scenario.replay_from_us + scenario.span_us) // 2
         self._has_cohorts = not self._is_summarised
         self._has_accounts = False
         self._is_whole = False  # nothing is open that a round before has begun
 
+    def begun_anew(self) -> "BackOffice":
+        """Another one, in the place of this one that has died: it knows what the store holds, and nothing else.
+
+        What the bench counts and what head-ends have sent goes on; so does the ledger.
+        """
+        another = BackOffice(
+            self._scenario, self._estate, self._homes, self._ledger, told=self._told, office_input=self._input
+        )
+        another.done, another._head_ends, another._life = self.done, self._head_ends, self._life + 1
+        # No two processes journal as one: a row of this one's that is in doubt may still come.
+        started_us = another._start_us + another._life * 1_000
+        another._projectors = projectors_of(self._estate, self._homes, started_us)
+        return another
+
     def open(self) -> None:
-        """What is there before any round: all price lists, if nobody has published them, the accounts of homes that pay before
+        """What is there before any round: the price lists, if nobody has published them, the accounts of homes that pay before
         they use, and no batch that is half projected."""
-        for prices in price_lists_of(self._estate):
-            self._customers[0].publish(prices, self._start_us)
+        self._publish()
         if not self._has_accounts:
             for dc, customers in enumerate(self._customers):
                 openings = openings_of(self._estate, dc)
@@ -209,6 +269,20 @@ class BackOffice:
             projector.heal()
         self._told.project()
         self._is_whole = True
+
+    def _publish(self) -> None:
+        """All price lists that are announced, but for those that are held up and all that follow them.
+
+        Each is announced ahead, as the store demands of prices: what is held up is late on its way into the store.
+        """
+        announced, pace = price_lists_of(self._estate), self._scenario.pace
+        for prices in announced[self._published :]:
+            at_us = prices.effective_us - self._start_us
+            is_ahead = at_us > self._scenario.replay_from_us
+            if is_ahead and pace.wall_s_at(at_us) >= self._input.prices_held_from_s:
+                return
+            self._customers[0].publish(prices, self._start_us)
+            self._published += 1
 
     def work(self, now_us: int) -> None:
         """One round, at an instant since the scenario's start [us].
@@ -224,9 +298,10 @@ class BackOffice:
         self._is_whole = True
 
     def _round(self, number: int, now_us: int) -> None:
+        self._publish()
         meter = self._next_meters()
         self._deliver(chain(self._raw_runs(meter, now_us), self._exports(meter, now_us)))
-        self._refuse(self.done.faulty)
+        self._refuse(self._head_ends.faulty_rows(self._input.garbage_share, self.done.faulty))
         home = number * 7 % self._estate.premises_count
         self._serve(home, now_us)
         if now_us >= self._half_us and not self._has_cohorts:
@@ -236,7 +311,9 @@ class BackOffice:
 
     def _next_meters(self) -> Integers:
         """Those that are looked at now: int64[n], n <= LOOKED_AT_A_ROUND."""
-        return np.unique([next(self._meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))])
+        return np.unique(
+            [next(self._head_ends.meters) for _ in range(min(LOOKED_AT_A_ROUND, self._estate.meter_count))]
+        )
 
     def _deliver(self, deliveries: Iterable[Readings]) -> None:
         for readings in deliveries:
@@ -256,7 +333,10 @@ class BackOffice:
         if not self._is_whole:  # when no round could finish, announced prices may be published by nobody yet
             self.open()
         self._is_whole = False
+        self._publish()
         self._deliver(self._exports(self._next_meters(), now_us + 1))
+        if self._head_ends.in_doubt:
+            self._refuse(self._head_ends.in_doubt)
         self._is_whole = True
         instant_us = self._start_us + now_us
         for projector in self._projectors:
@@ -326,14 +406,14 @@ class BackOffice:
         chosen = [
             one
             for one in meter.tolist()
-            if one * self._estate.slot_count + first not in self._seen
+            if one * self._estate.slot_count + first not in self._head_ends.seen
             and (self._ledger.slots(at, one, one + 1)[0, marked] == SlotState.ACKNOWLEDGED).all()
         ][:METERS_A_ROUND]
         meters = np.array(chosen, np.int64)
         first_slot = np.full(len(meters), first, np.int32)
         meters = meters[are_exact(self._estate, meter_type, meters, first_slot, count)]
         for of_dc in self._by_dc(meters):
-            self._seen.update(one * self._estate.slot_count + first for one in of_dc.tolist())
+            self._head_ends.seen.update(one * self._estate.slot_count + first for one in of_dc.tolist())
             yield adapted_runs(self._estate, meter_type, of_dc, first_slot[: len(of_dc)], count)
 
     def _by_dc(self, meter: Integers) -> Iterator[Integers]:
@@ -365,13 +445,15 @@ class BackOffice:
             for settlement_date in dates_of(one.interval_start_us // DAY_US * DAY_US, self._estate.calendar):
                 read_settlement(self._runner, settlement_date, SettlementRunCode.LATEST, shard)
 
-    def _refuse(self, number: int) -> None:
-        """One faulty delivery: nothing of it may reach the log."""
-        faulty = faulty_delivery(self._estate, number)
-        came = ingest(self._store, faulty.delivery, self._known)
-        assert len(came.accepted.mpxn) == 0, f"a faulty row was taken: {faulty.reason.text}"
-        self.done.faulty += 1
+    def _refuse(self, row_count: int) -> None:
+        """Faulty rows, the next ones by number: nothing of them may reach the log."""
+        faulty = faulty_deliveries(self._estate, self.done.faulty, row_count)
+        came = ingest(self._store, faulty, self._known)
+        assert len(came.accepted.mpxn) == 0, "a faulty row was taken"
+        self.done.faulty += row_count
+        self._head_ends.in_doubt = 0
         self._told.rejected.update(one.reason.text for one in came.rejected)
+        self._input.rejected_count += max(row_count - 1, 0)  # one comes without any fault
 
     def _serve(self, home: int, now_us: int) -> None:
         """What a call centre looks at, and the bill of the month before, for which there is nothing but the standing charge."""
@@ -405,6 +487,7 @@ class BackOffice:
             self._told.show(ShownPrice.NONE, in_force.effective_us - self._start_us)
             raise
         is_in_force = all(one.price.version == in_force.version for one in shown)
+        self._input.is_price_missed |= not is_in_force and in_force.version > self._published
         self._told.show(
             ShownPrice.IN_FORCE if is_in_force else ShownPrice.STALE,
             None if is_in_force else in_force.effective_us - self._start_us,

@@ -18,7 +18,7 @@ import numpy as np
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_plan import CommandPlan, Registry
 from loadtests.backend.failure_budget import FailureBudget
-from loadtests.backend.mortal_statements import GatewayLife, MortalStatements
+from loadtests.backend.mortal_statements import MortalStatements, PartLife
 from loadtests.backend.prepaid_accounts import PrepaidAccounts
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.metrics.instruments import GatewayProgress, Instruments
@@ -164,7 +164,7 @@ def _serve(
     """One DC's gateway."""
     scenario, estate = experiment.scenario, experiment.estate
     with experiment.session() as session:
-        life = GatewayLife(require_alive)
+        life = PartLife(require_alive)
         runner = MortalStatements(session, experiment.schema, scenario.topology, log, life)
         tables, accounts = CassandraCommandTables(runner), PrepaidAccounts(HomeCustomers(runner))
         result = Gateway(scenario, estate, dc, tables, stop, is_excused, accounts, told, life).carry_out(zero_ns)
@@ -189,7 +189,7 @@ class Gateway:
         is_excused: Callable[[], bool] = lambda: False,
         accounts: PrepaidAccounts | None = None,
         told: GatewayProgress | None = None,
-        life: GatewayLife | None = None,
+        life: PartLife | None = None,
     ) -> None:
         """dc: an index into the business DCs. stop: when set, what is open stays open. is_excused: see `FailureBudget`.
 
@@ -198,7 +198,7 @@ class Gateway:
         """
         self.done = GatewayResult()
         self._told = told or GatewayProgress()
-        self._life = life or GatewayLife()
+        self._life = life or PartLife()
         self._scenario, self._plan = scenario, plan_of(scenario, estate, dc)
         self._store = CommandStore(
             tables,

@@ -14,8 +14,9 @@ from loadtests.cluster.control.orders import Order
 from loadtests.errors import HarnessError
 from loadtests.faults.membership_acts import NodeJoins, NodeLeaves, releases
 from loadtests.faults.network_acts import LinkChange, PartedSites
+from loadtests.faults.office_acts import GarbageSent, PricesLate
 from loadtests.faults.ordered_acts import ClocksAhead, HeapTaken, wait_done
-from loadtests.faults.own_parts import OwnParts
+from loadtests.faults.own_parts import BACK_OFFICE, OwnParts, gateway_of
 from loadtests.faults.table_altered import TableAltered
 from loadtests.sites.network import SiteNetwork
 from scenarios.parts.faults import (
@@ -134,7 +135,13 @@ def _acts_of(
     if fault.kind is FaultKind.SCHEMA_CHANGE:
         return [TableAltered(nodes, f"{keyspace}.{fault.target}")]
     if fault.kind is FaultKind.KILL_GATEWAY:
-        return [GatewayKilled(parts, fault.target)]
+        return [PartKilled(parts, gateway_of(fault.target))]
+    if fault.kind is FaultKind.KILL_BACK_OFFICE:
+        return [PartKilled(parts, BACK_OFFICE)]
+    if fault.kind is FaultKind.LATE_TARIFFS:
+        return [PricesLate(parts.office_input, fault.at_s)]
+    if fault.kind is FaultKind.GARBAGE:
+        return [GarbageSent(parts.office_input, fault.rejected_share)]
     if fault.kind is FaultKind.KILL_SENDER:
         return [SenderKilled(parts, fault.target)]
     stages = stages_of(fault, dcs)
@@ -278,23 +285,23 @@ def _is_held(process: psutil.Process) -> bool:
         return False
 
 
-class GatewayKilled:
-    """A data centre's gateway forgets what it holds in memory, and asks nothing of the store until it is healed."""
+class PartKilled:
+    """A gateway, or the back office, forgets what it holds in memory, and asks nothing of the store until it is healed."""
 
-    no_effect = "its gateway asked nothing of the store"
     is_lasting = True
 
-    def __init__(self, parts: OwnParts, dc: str) -> None:
-        self._parts, self._dc = parts, dc
+    def __init__(self, parts: OwnParts, part: str) -> None:
+        self._parts, self._part = parts, part
+        self.no_effect = f"the {part} asked nothing of the store"
 
     def begin(self) -> None:
-        self._parts.kill_gateway(self._dc)
+        self._parts.kill(self._part)
 
     def is_effective(self) -> bool:
-        return self._parts.has_gateway_died(self._dc)
+        return self._parts.has_died(self._part)
 
     def heal(self) -> None:
-        self._parts.revive_gateway(self._dc)
+        self._parts.revive(self._part)
 
 
 class SenderKilled:

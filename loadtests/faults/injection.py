@@ -167,8 +167,9 @@ class FaultInjection:
             course.back_s = self._now_s()
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
-        # a full disk is felt when the node next wants room: with the next segment of its commit log, say
-        is_slow = course.fault.kind is FaultKind.DISK_FULL or not act.is_lasting
+        # a full disk is felt when the node next wants room: with the next segment of its commit log, say; and a price list that
+        # is late when it is to be in force
+        is_slow = course.fault.kind in (FaultKind.DISK_FULL, FaultKind.LATE_TARIFFS) or not act.is_lasting
         patience_s = float("inf") if is_slow else EFFECT_S_MAX
         give_up_s = self._now_s() + min(patience_s, course.fault.for_s)
         while not act.is_effective():

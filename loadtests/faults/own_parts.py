@@ -1,11 +1,19 @@
-"""The bench's own parts, as far as faults befall them: its senders and the commands' gateways."""
+"""The bench's own parts, as far as faults befall them: senders, the commands' gateways, the back office and what comes to it."""
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 from loadtests.errors import HarnessError
 from store.ports import StoreError
+
+BACK_OFFICE = "back office"
+
+
+def gateway_of(dc: str) -> str:
+    """A data centre's gateway, as a part that may be killed."""
+    return f"gateway of {dc}"
 
 
 class SenderProcess(Protocol):
@@ -16,9 +24,10 @@ class SenderProcess(Protocol):
 
 
 class OwnParts:
-    """Which of them are dead. The storm says which senders there are; a gateway asks before each request whether it lives."""
+    """Which of them are dead. The storm says which senders there are; each other part asks before a request whether it lives."""
 
     def __init__(self) -> None:
+        self.office_input = OfficeInput()
         self._senders: Sequence[SenderProcess] = ()
         self._killed: set[int] = set()
         self._dead: set[str] = set()
@@ -43,22 +52,49 @@ class OwnParts:
         """Was a shard's sender killed by a fault?"""
         return shard in self._killed
 
-    def kill_gateway(self, dc: str) -> None:
+    def kill(self, part: str) -> None:
+        """part: of `gateway_of`, or BACK_OFFICE."""
         with self._lock:
-            self._dead.add(dc)
-            self._met.discard(dc)
+            self._dead.add(part)
+            self._met.discard(part)
 
-    def revive_gateway(self, dc: str) -> None:
+    def revive(self, part: str) -> None:
         with self._lock:
-            self._dead.discard(dc)
+            self._dead.discard(part)
 
-    def has_gateway_died(self, dc: str) -> bool:
-        """Has the gateway met its death since it was killed? One that asks nothing of the store does not know it."""
-        return dc in self._met
+    def has_died(self, part: str) -> bool:
+        """Has a part met its death since it was killed? One that asks nothing of the store does not know it."""
+        return part in self._met
 
-    def require_gateway(self, dc: str) -> None:
-        """Raises StoreError for a gateway that is dead: what it was about to ask of the store is not asked."""
+    def require(self, part: str) -> None:
+        """Raises StoreError for a part that is dead: what it was about to ask of the store is not asked."""
         with self._lock:
-            if dc in self._dead:
-                self._met.add(dc)
-                raise StoreError(f"the gateway of {dc} is killed")
+            if part in self._dead:
+                self._met.add(part)
+                raise StoreError(f"the {part} is killed")
+
+
+class OfficeInput:
+    """What comes to the back office as it should not: price lists too late, readings that are garbage.
+
+    Faults set it, from any thread; the office asks, and says what it has met.
+    """
+
+    def __init__(self) -> None:
+        self._held_from_s: set[float] = set()
+        self.garbage_share = 0.0  # of all readings that come
+        self.is_price_missed = False  # a display was asked that lacks a price which is held
+        self.rejected_count = 0  # rows of garbage that were told apart and rejected
+
+    def hold_prices(self, from_s: float) -> None:
+        """Price lists that come into force from then on [s, wall time of the storm] are announced, and not published yet."""
+        self._held_from_s = self._held_from_s | {from_s}
+
+    def release_prices(self, from_s: float) -> None:
+        """Those that `hold_prices` holds may be published."""
+        self._held_from_s = self._held_from_s - {from_s}
+
+    @property
+    def prices_held_from_s(self) -> float:
+        """Which price lists are held: those in force from then on. Infinite: none."""
+        return min(self._held_from_s, default=math.inf)

@@ -26,7 +26,6 @@ DEADLINE_US = 9 * 3_600_000_000  # after the midnight that ends its day: supplie
 OUTCOMES = ("ok", "failed", "indeterminate")
 OPEN, CLOSED = "open", "closed"
 STATE_NAMES = {SlotState.ACKNOWLEDGED: "acknowledged", SlotState.INTENT: "in_doubt", SlotState.FAILED: "failed"}
-INGESTED = "ingest_"  # how the names of operations begin that bring readings
 COMMAND_STATES = ("applied", "rejected", "given_up")
 
 Value = tuple[Sequence[object], float]
@@ -126,9 +125,7 @@ class RunCollector(Collector):
         yield _family(catalogue.IN_FLIGHT, [((), self._told.in_flight)])
         if self._told.queued is not None:
             yield _family(catalogue.QUEUED, [((), self._told.queued)])
-        delivered = 0 if self._told.office is None else self._told.office.delivered
-        ingested = sum(one.ok for operation, one in seen[0][1].operations.items() if operation.startswith(INGESTED))
-        yield _family(catalogue.READINGS, [((), ingested + delivered)])
+        yield _family(catalogue.READINGS, [((), self._told.acknowledged())])
 
     # -- ledger and audit ----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from loadtests.recording.ledger import Ledger
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
 
+INGESTED = "ingest_"  # how the names of operations begin that bring readings
+
 Clock = Callable[[], int]  # monotonic [ns]
 
 
@@ -160,6 +162,13 @@ class Instruments:
         """That of the back office, which begins."""
         self.office = self.office or OfficeProgress(clock_ns=self.clock_ns)
         return self.office
+
+    def acknowledged(self) -> int:
+        """Deliveries of readings that were acknowledged so far, of senders and back office."""
+        ingested = sum(
+            one.ok for operation, one in self.senders.seen().operations.items() if operation.startswith(INGESTED)
+        )
+        return ingested + (0 if self.office is None else self.office.delivered)
 
     @property
     def storm_s(self) -> float | None:

@@ -65,13 +65,15 @@ class Thresholds:
     compactions_pending_max: int = 100
 
 
-def thresholds_of(scenario: Scenario) -> Thresholds:
-    """Those of a run of the scenario: a simulated day may take a minute, of which a quarter of an hour is a tenth of a second.
+def late_s_of(scenario: Scenario) -> float:
+    """What customers are owed is late after a fifth of the run [s], but not before 15 s, which a round of the back office may
+    take on a busy machine, and not after a quarter of an hour."""
+    return min(max(scenario.run.wall_s / 5, 15.0), 900.0)
 
-    So what is late is so after a fifth of the run, but not before 15 s, which a round of the back office may take on a busy
-    machine, and not after a quarter of an hour.
-    """
-    late_s = min(max(scenario.run.wall_s / 5, 15.0), 900.0)
+
+def thresholds_of(scenario: Scenario) -> Thresholds:
+    """Those of a run of the scenario: a simulated day may take a minute, of which a quarter of an hour is a tenth of a second."""
+    late_s = late_s_of(scenario)
     return Thresholds(
         price_stale_s=late_s,
         commands_overdue_s=late_s,

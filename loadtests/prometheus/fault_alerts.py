@@ -4,7 +4,7 @@ What it neither must nor may raise is unexpected: a page that somebody was woken
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtests.prometheus.alerts import AlertRule, Severity
 from scenarios.parts.faults import FaultKind
@@ -19,10 +19,20 @@ _GONE = _OBJECTIVES | _UNSERVED | _BEHIND | {"MessagesDropped", "GeneratorLate"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultAlerts:
-    """The alerts of one kind of fault. None in neither: they stay silent."""
+    """The alerts of one kind of fault. None in neither: they stay silent.
+
+    Of those in `overdue` customers are owed something: it is late by then, which takes as long as the run's thresholds say
+    (`alerts.thresholds_of`), from the instant on at which the fault was seen to be real.
+    """
 
     must: Mapping[str, float]  # by name: how long after the fault's beginning at most [s]
     may: frozenset[str] = frozenset()
+    overdue: Mapping[str, float] = field(default_factory=dict)  # by name: how long after it is late at most [s]
+
+    @property
+    def required(self) -> frozenset[str]:
+        """All that must fire."""
+        return frozenset({*self.must, *self.overdue})
 
 
 # Who is away for longer than hints are kept for it (`max_hint_window`, of some scenarios seconds) is told of by design.
@@ -52,6 +62,13 @@ ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     # Where it is away for longer than commands may wait.
     FaultKind.KILL_GATEWAY: FaultAlerts(must={}, may=frozenset({"CommandsOverdue"})),
     FaultKind.KILL_SENDER: FaultAlerts(must={}),
+    # It stands still from its last round on. A delivery that it has journalled, and not projected, waits for the next one.
+    FaultKind.KILL_BACK_OFFICE: FaultAlerts(
+        must={}, overdue={"BackOfficeStopped": 10.0}, may=frozenset({"ViewLag", "GeneratorLate"})
+    ),
+    FaultKind.LATE_TARIFFS: FaultAlerts(must={}, overdue={"PriceStale": 10.0}, may=frozenset({"GeneratorLate"})),
+    # The share is of the last minute, most of which was before the fault.
+    FaultKind.GARBAGE: FaultAlerts(must={"RejectedShare": 45.0}, may=frozenset({"GeneratorLate"})),
 }
 
 
@@ -63,6 +80,7 @@ class FaultTime:
     target: str
     begun_s: float
     healed_s: float | None
+    effective_s: float | None = None  # it was seen to be real; None: it never was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +98,14 @@ def unexpected(fired: Iterable[FiredAlert], faults: Sequence[FaultTime]) -> list
     return [one for one in fired if one.severity is Severity.PAGE and not any(_explains(each, one) for each in faults)]
 
 
-def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime]) -> list[str]:
-    """What did not come as a fault's kind says, in sentences: an alert that did not fire, or not in time, or did not resolve."""
+def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime], late_s: float) -> list[str]:
+    """What did not come as a fault's kind says, in sentences: an alert that did not fire, or not in time, or did not resolve.
+
+    late_s: of the run's thresholds, from when on what customers are owed is late.
+    """
     sentences = []
     for fault in faults:
-        for name, within_s in ALERTS_OF[fault.kind].must.items():
+        for name, within_s in _due_s(fault, late_s).items():
             if fault.healed_s is not None and fault.healed_s - fault.begun_s < within_s:
                 continue  # it may have been over before anybody could be told
             what = f"the {fault.kind} of {fault.target} at {fault.begun_s:.0f} s"
@@ -100,9 +121,16 @@ def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime]) -> list[st
     return sentences
 
 
+def _due_s(fault: FaultTime, late_s: float) -> Mapping[str, float]:
+    """By when each alert must fire that must at all, after the fault's beginning [s]."""
+    kind = ALERTS_OF[fault.kind]
+    real_s = 0.0 if fault.effective_s is None else fault.effective_s - fault.begun_s
+    return {**kind.must, **{name: real_s + late_s + after_s for name, after_s in kind.overdue.items()}}
+
+
 def _explains(fault: FaultTime, alert: FiredAlert) -> bool:
     kind = ALERTS_OF[fault.kind]
-    if alert.name not in kind.must and alert.name not in kind.may:
+    if alert.name not in kind.required | kind.may:
         return False
     return fault.begun_s - 1 <= alert.fired_s and (
         fault.healed_s is None or alert.fired_s <= fault.healed_s + RESOLVED_S_MAX
@@ -110,8 +138,10 @@ def _explains(fault: FaultTime, alert: FiredAlert) -> bool:
 
 
 def matrix(alerts: Iterable[AlertRule]) -> str:
-    """The alert matrix as Markdown: every kind of fault by every alert that pages."""
-    names = list(dict.fromkeys(one.name for one in alerts if one.severity is Severity.PAGE))
+    """The alert matrix as Markdown: every kind of fault by every alert that pages, or that one must raise."""
+    required = frozenset[str]().union(*(kind.required for kind in ALERTS_OF.values()))
+    told = [one for one in alerts if one.severity is Severity.PAGE or one.name in required]
+    names = list(dict.fromkeys(one.name for one in told))
     rows = [f"| alert | {' | '.join(f'`{kind}`' for kind in FaultKind)} |", f"|---|{'---|' * len(FaultKind)}"]
     rows += [f"| {name} | {' | '.join(_cell(ALERTS_OF[kind], name) for kind in FaultKind)} |" for name in names]
     return "\n".join(rows) + "\n"
@@ -120,4 +150,6 @@ def matrix(alerts: Iterable[AlertRule]) -> str:
 def _cell(kind: FaultAlerts, name: str) -> str:
     if name in kind.must:
         return f"**{kind.must[name]:g} s**"
+    if name in kind.overdue:
+        return f"**late + {kind.overdue[name]:g} s**"
     return "may" if name in kind.may else "–"

@@ -13,6 +13,7 @@ from loadtests.backend.command_gateway import GatewayResult, run_gateway
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultInjection
+from loadtests.faults.own_parts import OwnParts, gateway_of
 from loadtests.metrics.instruments import Instruments
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
@@ -45,9 +46,10 @@ class BesideStorm:
         def is_excused() -> bool:
             return faults is not None and faults.are_under_way
 
+        parts = OwnParts() if faults is None else faults.parts
+
         def require_alive(dc: str) -> None:
-            if faults is not None:
-                faults.parts.require_gateway(dc)
+            parts.require(gateway_of(dc))
 
         def carry_out(bench: _Bench) -> GatewayResult:
             return run_gateway(
@@ -69,6 +71,7 @@ class BesideStorm:
                 over=bench.over,
                 stop=bench.stop,
                 is_excused=is_excused,
+                parts=parts,
                 told=told,
             )
 

@@ -50,6 +50,19 @@ CHANGES: tuple[_Change, ...] = (
 )
 
 
+COLUMNS = ("mpxn", "interval_start_us", "values_wh", "register_wh", "revision", "source", "quality")
+
+
+def faulty_deliveries(estate: EstateModel, first: int, count: int) -> Delivery:
+    """Those of numbers first, first + 1, ... as one delivery of `count` >= 1 rows."""
+    each = [faulty_delivery(estate, number).delivery for number in range(first, first + count)]
+    return Delivery(
+        slot_count=1,
+        received_at_us=np.concatenate([one.received_at_us for one in each]),
+        **{name: [cell for one in each for cell in getattr(one, name)] for name in COLUMNS},
+    )
+
+
 def faulty_delivery(estate: EstateModel, number: int) -> Faulty:
     """Delivery `number` 0, 1, 2, ...: of a home's first slot of the span, sent while the second runs."""
     reason, change = CHANGES[number % len(CHANGES)]

@@ -20,8 +20,8 @@ from scenarios.spec import Scenario, ScenarioError, Topology
 from sim.estate.lookup import cohorts_of, tariff_kinds_of
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
-from store.analytics.export import Exported, export
 from store.analytics.data_sets import HOMES_SCHEMA
+from store.analytics.export import Exported, export
 from store.analytics.warehouse import WarehouseError
 from store.cassandra import CassandraStore
 

@@ -32,6 +32,7 @@ from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
+from loadtests.workload.prices import price_lists_of
 from loadtests.workload.site_traffic import require_bandwidth, site_traffic
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
@@ -55,9 +56,10 @@ from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.lost_writes import may_be_lost
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
-from scenarios.parts.faults import CARRIED_ANYWHERE, UNKEPT_KINDS, FaultKind
+from scenarios.parts.faults import CARRIED_ANYWHERE, OFFICE_KINDS, UNKEPT_KINDS, FaultKind
 from scenarios.spec import Scenario, ScenarioError, needs_enclosure, require_own_sites, require_reached
-from sim.estate.model import build_estate
+from sim.estate.lookup import start_us_of
+from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
 from sim.virtual_time.tallies import trace_digest
 from store.cassandra import drop_warming_schema
@@ -118,6 +120,7 @@ def run(
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
     started = datetime.now(UTC)
     estate = build_estate(scenario, folder=profile_folder)
+    require_prices_held(scenario, estate)
     with contextlib.ExitStack() as cleanup:
         collector = RunCollector(instruments, estate, version=versions("")["meterstorm"], phases=PHASES)
         if metrics is not None:
@@ -238,11 +241,27 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
                 raise ScenarioError(f"{where}: a scenario without [[campaigns]] has no gateway that could be killed")
             if fault.target not in [dc.name for dc in scenario.topology.business_dcs]:
                 raise ScenarioError(f"{where}: '{fault.target}' is no business data centre, and has no gateway")
+        if fault.kind in OFFICE_KINDS and not scenario.run.back_office:
+            raise ScenarioError(f"{where}: run.back_office is false, and there is no back office that it could befall")
         if fault.kind is FaultKind.KILL_SENDER and int(fault.target.rpartition("-")[2]) > sender_count:
             there = (
                 f"--shards {sender_count} has so many" if sender_count else "Locust's workers are not the bench's own"
             )
             raise ScenarioError(f"{where}: there is no {fault.target}: {there}")
+
+
+def require_prices_held(scenario: Scenario, estate: EstateModel) -> None:
+    """Raises ScenarioError for price lists that are to be late, where none comes into force meanwhile."""
+    start_us, from_us, until_us = start_us_of(estate), scenario.replay_from_us, scenario.span_us
+    after_us = [one.effective_us - start_us for one in price_lists_of(estate)]
+    in_force_s = sorted(scenario.pace.wall_s_at(at_us) for at_us in after_us if from_us < at_us < until_us)
+    for number, fault in enumerate(scenario.faults):
+        if fault.kind is FaultKind.LATE_TARIFFS and not any(fault.at_s <= one < fault.until_s for one in in_force_s):
+            there = ", ".join(f"{one:.1f} s" for one in in_force_s) or "nothing but the prices of the beginning"
+            raise ScenarioError(
+                f"faults[{number}]: no price list comes into force from {fault.at_s:g} to {fault.until_s:g} s of the storm, so "
+                f"that none could be late; there is {there}; prices come with effective_h of [[campaigns]], and with [[tariffs]]"
+            )
 
 
 def require_upgrade(where: str, version: str, scenario: Scenario) -> None:

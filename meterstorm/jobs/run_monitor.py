@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultCourse
+from loadtests.prometheus.alerts import late_s_of
 from loadtests.prometheus.episodes import episodes
 from loadtests.prometheus.fault_alerts import ALERTS_OF
 from loadtests.prometheus.programs import MonitoringPrograms
@@ -28,8 +29,9 @@ _POLL_S = 1.0
 class RunMonitor:
     """What watches one run; made by `watched`."""
 
-    def __init__(self, stack: MonitoringStack) -> None:
-        self._stack = stack
+    def __init__(self, stack: MonitoringStack, late_s: float) -> None:
+        """late_s: from when on in this run what customers are owed is late."""
+        self._stack, self._late_s = stack, late_s
         self._since_s = time.time()
 
     @property
@@ -47,14 +49,14 @@ class RunMonitor:
         storm_s: how long ago the storm began; None: it never did.
         """
         began_s = self._since_s if storm_s is None else time.time() - storm_s
-        expected = {name for one in courses if one.begun_s is not None for name in ALERTS_OF[one.fault.kind].must}
+        expected = {name for one in courses if one.begun_s is not None for name in ALERTS_OF[one.fault.kind].required}
         deadline = time.monotonic() + RESOLVES_S_MAX
         try:
             while True:
                 found = episodes(self._stack, self._since_s)
                 firing = {one.name for one in found if one.resolved_s is None}
                 if not firing & expected or time.monotonic() > deadline:
-                    return monitoring_result(found, began_s, courses)
+                    return monitoring_result(found, began_s, courses, self._late_s)
                 time.sleep(_POLL_S)
         except HarnessError as error:
             why = str(error)
@@ -95,4 +97,4 @@ def watched(folder: Path, scenario: Scenario, cluster: LocalCluster, harness: st
     """
     nodes = [NodeTarget(name=node.name, dc=node.dc, address=node.metrics) for node in cluster.nodes if node.metrics]
     with MonitoringStack.start(folder, scenario, nodes, urlsplit(harness).netloc) as stack:
-        yield RunMonitor(stack)
+        yield RunMonitor(stack, late_s_of(scenario))

@@ -10,9 +10,9 @@ from reports.results.run import AlertResult, MonitoringResult
 
 
 def monitoring_result(
-    episodes: Sequence[AlertEpisode], storm_began_s: float, courses: Sequence[FaultCourse]
+    episodes: Sequence[AlertEpisode], storm_began_s: float, courses: Sequence[FaultCourse], late_s: float
 ) -> MonitoringResult:
-    """The alerts, and what they say of the faults. storm_began_s: Unix time."""
+    """The alerts, and what they say of the faults. storm_began_s: Unix time. late_s: of the run's thresholds."""
 
     def of_storm(at_s: float) -> float:
         return round(at_s - storm_began_s, 1)
@@ -27,7 +27,13 @@ def monitoring_result(
         for one in episodes
     ]
     faults = [
-        FaultTime(kind=one.fault.kind, target=one.fault.target, begun_s=one.begun_s, healed_s=one.back_s)
+        FaultTime(
+            kind=one.fault.kind,
+            target=one.fault.target,
+            begun_s=one.begun_s,
+            healed_s=one.back_s,
+            effective_s=one.effective_s,
+        )
         for one in courses
         if one.begun_s is not None
     ]
@@ -47,5 +53,5 @@ def monitoring_result(
             f"{one.name} fired at {one.fired_s:.0f} s, and no fault of the scenario explains it."
             for one in unexpected(fired, faults)
         ),
-        missing=tuple(missing(fired, faults)),
+        missing=tuple(missing(fired, faults, late_s)),
     )

@@ -246,7 +246,7 @@ class OfficeResult(ResultsPart):
     exported: NonNegativeInt = Field(description="of them days of what import/export meters gave to the network")
     faulty: NonNegativeInt = Field(description="rows that were to be refused, and were")
     bills: NonNegativeInt
-    setbacks: NonNegativeInt = Field(default=0, description="rounds that the store did not let finish")
+    setbacks: NonNegativeInt = Field(default=0, description="rounds that did not finish, by the store or by a fault")
     behind_s_max: NonNegativeFloat = Field(description="wall time by which a round was late")
 
 

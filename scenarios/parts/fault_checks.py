@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from scenarios.parts.faults import (
+    BACK_OFFICE,
     MEMBERSHIP_KINDS,
     NETWORK_KINDS,
     NODE_KINDS,
+    OFFICE_KINDS,
     SENDER,
     DataCentre,
     Fault,
@@ -71,6 +73,8 @@ def _require_own_target(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> 
         raise ValueError(
             f"{where}: target '{fault.target}' names no sender; they are sender-1, sender-2, ... (--shards)"
         )
+    if fault.kind in OFFICE_KINDS and fault.target != BACK_OFFICE:
+        raise ValueError(f"{where}: kind '{fault.kind}' befalls the back office alone: target = \"{BACK_OFFICE}\"")
     if fault.kind is FaultKind.BOOTSTRAP and fault.target not in node_names(dcs):
         raise ValueError(f"{where}: a node joins a data centre; there are {', '.join(node_names(dcs))}")
     if fault.kind is FaultKind.KILL_GATEWAY and fault.target not in node_names(dcs):

@@ -15,6 +15,9 @@ FAULTS_MAX = 32
 DISK_MIB = 512  # of a node whose disk is to be full, where nothing else is said
 DUTY = 0.1  # of a slow node, where nothing else is said
 HEAP_SHARE = 0.5  # of a node under heap pressure, where nothing else is said
+GARBAGE_SHARE = 0.5  # of what meters send, where nothing else is said
+BACK_OFFICE = "back_office"
+"""The target of what befalls it: there is one."""
 
 
 class FaultKind(StrEnum):
@@ -30,6 +33,9 @@ class FaultKind(StrEnum):
         "schema_change"  # a table gets a column: nodes forget what was prepared of it; the column goes again
     )
     KILL_GATEWAY = "kill_gateway"  # the commands' gateway of a data centre forgets all and begins anew
+    KILL_BACK_OFFICE = "kill_back_office"  # the back office forgets all, in the midst of a round, and begins anew
+    LATE_TARIFFS = "late_tariffs"  # price lists that come into force meanwhile are published when it is healed
+    GARBAGE = "garbage"  # a share of what meters send is to be rejected
     KILL_SENDER = "kill_sender"  # SIGKILL to a process of the bench's own; nobody takes its place
     DISK_FULL = (
         "disk_full"  # the node's disk, of a bounded size, has no room left: it ends itself; freed and started again
@@ -70,7 +76,9 @@ ORDERED_KINDS = (FaultKind.CLOCK_SKEW, FaultKind.HEAP_PRESSURE, FaultKind.DECOMM
 """A node does them to itself, when it is told."""
 UNKEPT_KINDS = (FaultKind.DISK_FULL, FaultKind.BOOTSTRAP, FaultKind.DECOMMISSION, FaultKind.REPLACE, FaultKind.UPGRADE)
 """The nodes of a cluster that lived through them are not those that its scenario says, so that it can't be kept."""
-CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER)
+OFFICE_KINDS = (FaultKind.KILL_BACK_OFFICE, FaultKind.LATE_TARIFFS, FaultKind.GARBAGE)
+"""They befall the back office, or what comes to it."""
+CARRIED_ANYWHERE = (FaultKind.SCHEMA_CHANGE, FaultKind.KILL_GATEWAY, FaultKind.KILL_SENDER, *OFFICE_KINDS)
 """They break no node, so that an existing cluster takes them too."""
 SENDER = re.compile(r"sender-([1-9][0-9]?)")
 NETWORK_KINDS = (FaultKind.PARTITION, FaultKind.LINK)
@@ -105,6 +113,7 @@ _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
     "to_version": frozenset({FaultKind.UPGRADE}),
     "skew_s": frozenset({FaultKind.CLOCK_SKEW}),
     "heap_share": frozenset({FaultKind.HEAP_PRESSURE}),
+    "garbage_share": frozenset({FaultKind.GARBAGE}),
     "peers": frozenset(NETWORK_KINDS),
     "direction": frozenset({FaultKind.PARTITION}),
     "link": frozenset({FaultKind.LINK}),
@@ -120,7 +129,8 @@ class Fault(Part):
     kind: FaultKind
     target: str = Field(
         pattern=_TARGET,
-        description="a data centre, or a node of it: north, north-1; of other kinds a table, a data centre, sender-1",
+        description="a data centre, or a node of it: north, north-1; of other kinds a table, a data centre, sender-1, "
+        "back_office",
     )
     at_s: float = Field(strict=True, ge=0, le=7 * 86_400, description="from the storm's start")
     for_s: float = Field(
@@ -154,6 +164,13 @@ class Fault(Part):
         ge=0.1,
         le=0.7,
         description=f"of heap pressure: the share of the heap that is taken, {HEAP_SHARE:g}; with more nodes end themselves",
+    )
+    garbage_share: float | None = Field(
+        strict=True,
+        default=None,
+        ge=0.2,
+        le=0.8,
+        description=f"of garbage: the share of all readings that come meanwhile, {GARBAGE_SHARE:g}",
     )
     to_version: str | None = Field(
         default=None, pattern=r"^5\.0\.[0-9]{1,3}$", description="of an upgrade: the release of Cassandra"
@@ -193,6 +210,11 @@ class Fault(Part):
     def held_share(self) -> float:
         """Of nodes under heap pressure: the share of the heap that is taken."""
         return HEAP_SHARE if self.heap_share is None else self.heap_share
+
+    @property
+    def rejected_share(self) -> float:
+        """Of garbage: the share of all readings that is to be rejected."""
+        return GARBAGE_SHARE if self.garbage_share is None else self.garbage_share
 
     @property
     def until_s(self) -> float:

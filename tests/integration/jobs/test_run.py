@@ -251,6 +251,21 @@ kind = "kill_gateway"
 target = "north"
 at_s = 1.0
 for_s = 1.5
+[[faults]]
+kind = "late_tariffs"
+target = "back_office"
+at_s = 3.5 # the new price is in force at 3.9 s: noon of the first day of 37 hours
+for_s = 3.0
+[[faults]]
+kind = "garbage"
+target = "back_office"
+at_s = 3.0
+for_s = 3.0
+[[faults]]
+kind = "kill_back_office"
+target = "back_office"
+at_s = 8.0
+for_s = 2.0
 """
 
 
@@ -315,6 +330,8 @@ def test_every_kind_of_message_is_carried_and_audited(watched: WatchedRun) -> No
     for came in results.faults:
         assert came.effective_s is not None and came.back_s is not None
     assert results.commands.setbacks > 0  # the gateway died in a call, and went on from what the store held
+    assert results.back_office is not None and results.back_office.setbacks > 0  # so did the back office
+    assert results.back_office.faulty > 2 * results.back_office.rounds  # one a round, and garbage
 
 
 def test_metrics_of_a_run_are_what_its_results_say(watched: WatchedRun) -> None:
@@ -354,6 +371,13 @@ def test_metrics_show_faults_and_what_they_do_while_they_last(watched: WatchedRu
         seen = scraper.of("meterstorm_fault_active", kind=kind, target=target)
         assert 1.0 in seen and seen[0] == 0.0 == seen[-1]
     assert max(scraper.of("meterstorm_commands_oldest_due_seconds", dc="north")) > 1.0  # while it was dead
+    assert max(scraper.of("meterstorm_back_office_round_age_seconds")) > 1.5  # likewise
+    stale = scraper.of("meterstorm_price_stale_seconds")
+    assert 1.0 < max(stale) < 11.0 and stale[-1] == 0.0
+    rejected = [
+        sum(look[one] for one in look if one[0] == "meterstorm_readings_rejected_total") for look in scraper.looks
+    ]
+    assert watched.results.back_office is not None and rejected[-1] == watched.results.back_office.faulty
     for pair in (("north", "south"), ("south", "north")):
         lags = scraper.of("meterstorm_visibility_lag_seconds", from_dc=pair[0], to_dc=pair[1])
         assert lags and 0 < min(lags) < 5

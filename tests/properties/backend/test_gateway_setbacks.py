@@ -9,7 +9,7 @@ import pytest
 from loadtests.backend import failure_budget
 from loadtests.backend.command_gateway import Gateway, GatewayResult
 from loadtests.backend.failure_budget import SETBACKS_MAX
-from loadtests.backend.mortal_statements import GatewayLife
+from loadtests.backend.mortal_statements import PartLife
 from loadtests.metrics.instruments import GatewayProgress
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
@@ -146,7 +146,7 @@ def test_a_call_that_asks_again_does_not_outlive_the_death_of_its_gateway(estate
         if not alive:
             raise StoreError("the gateway is killed")
 
-    life = GatewayLife(require_alive)
+    life = PartLife(require_alive)
 
     class Patient:
         """Tables that ask a second time where the first was refused."""

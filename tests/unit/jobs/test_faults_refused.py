@@ -1,5 +1,6 @@
 """Where a scenario's faults can't be made they are refused in words, before anything is started."""
 
+import contextlib
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.locust_fleet.launch import FleetPlan
 from loadtests.locust_fleet.options import fleet_options
+from meterstorm.jobs.run import require_prices_held
+from scenarios.domain import CommandKind
 from scenarios.file import shipped_file, shipped_scenarios
 from scenarios.parts.failover import Failover
-from scenarios.parts.faults import Fault, FaultKind
+from scenarios.parts.faults import OFFICE_KINDS, Fault, FaultKind
 from scenarios.parts.site_wan import SiteWan
 from scenarios.spec import Scenario, ScenarioError, parse_scenario
+from sim.estate.model import build_estate
 
 BROKEN = shipped_scenarios()["node_killed"]
 ELSEWHERE = Endpoint(contact_points=("203.0.113.1",), local_dc="north")
@@ -53,6 +57,30 @@ def test_what_a_run_does_not_have_can_not_break(tmp_path: Path, kind: str, targe
         with pytest.raises(ScenarioError, match=said):
             meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", OFFICE_KINDS)
+def test_a_run_without_a_back_office_has_none_that_a_fault_could_befall(tmp_path: Path, kind: FaultKind) -> None:
+    fault = Fault(kind=kind, target="back_office", at_s=1.0, for_s=1.0)
+    alone = BROKEN.run.model_copy(update={"back_office": False})
+    scenario = BROKEN.model_copy(update={"faults": (fault,), "run": alone})
+    with pytest.raises(ScenarioError, match=r"faults\[0\]: run.back_office is false, and there is no back office"):
+        meterstorm.run(scenario, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("at_s", "is_held"), [(16.0, False), (5.0, False), (14.0, True), (15.0, True)])
+def test_prices_that_are_to_be_late_come_into_force_meanwhile(at_s: float, is_held: bool) -> None:
+    """Noon of the first of two days that are replayed in a minute."""
+    fault = Fault(kind=FaultKind.LATE_TARIFFS, target="back_office", at_s=at_s, for_s=5.0)
+    shipped = shipped_scenarios()["gateway_killed"]
+    priced = shipped.campaigns[0].model_copy(update={"kind": CommandKind.UPDATE_PRICE, "effective_h": 12.0})
+    scenario = shipped.model_copy(update={"faults": (fault,), "campaigns": (priced,)})
+    refused = pytest.raises(
+        ScenarioError, match=rf"faults\[0\]: no price list comes into force from {at_s:g} to .*; there is 15.0 s"
+    )
+    with contextlib.nullcontext() if is_held else refused:
+        require_prices_held(scenario, build_estate(scenario))
 
 
 FAR = BROKEN.model_copy(

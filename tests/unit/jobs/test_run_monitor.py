@@ -62,7 +62,7 @@ def test_a_run_without_prometheus_is_refused_before_anything_is_started(
 
 
 def test_a_prometheus_that_dies_is_told_in_the_results_and_ends_no_run(tmp_path: Path) -> None:
-    told = RunMonitor(SilentStack(tmp_path)).result([], None)
+    told = RunMonitor(SilentStack(tmp_path), 15.0).result([], None)
     assert told.alerts == () and told.trouble is not None
     assert told.trouble.startswith("127.0.0.1:1 does not answer /api/v1/query: ")
 
@@ -72,14 +72,14 @@ def test_notifications_that_can_not_be_read_are_told_and_end_no_run(tmp_path: Pa
     stack = BrokenStack(tmp_path, [])
     if notifications is not None:
         stack.folder.notifications.write_text(notifications)
-    told = RunMonitor(stack).result([], None)
+    told = RunMonitor(stack, 15.0).result([], None)
     assert told.trouble is not None and told.trouble.startswith("what was told of alerts can't be read: ")
 
 
 def test_an_answer_without_what_it_should_have_ends_no_run(tmp_path: Path) -> None:
     stack = BrokenStack(tmp_path, [{"metric": {}}])
     stack.folder.notifications.touch()
-    assert RunMonitor(stack).result([], None) == MonitoringResult(
+    assert RunMonitor(stack, 15.0).result([], None) == MonitoringResult(
         trouble="what was told of alerts can't be read: KeyError: 'alertname'."
     )
 
@@ -115,7 +115,7 @@ def test_who_does_not_wait_for_alerts_has_audit_and_verdict(tmp_path: Path) -> N
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        with_alerts(results, tmp_path / "run", Interrupted(SilentStack(tmp_path)), [], None)
+        with_alerts(results, tmp_path / "run", Interrupted(SilentStack(tmp_path), 15.0), [], None)
     assert load_results(tmp_path / "run") == results
 
 
@@ -123,6 +123,6 @@ def test_what_fired_is_added_to_the_results_and_nothing_is_watched_any_more(tmp_
     write_synthetic_run(tmp_path / "run", wall_s=10)
     results = load_results(tmp_path / "run")
     stack = BrokenStack(tmp_path, HarnessError("it is gone"))
-    told = with_alerts(results, tmp_path / "run", RunMonitor(stack), [], None)
+    told = with_alerts(results, tmp_path / "run", RunMonitor(stack, 15.0), [], None)
     assert told == results.model_copy(update={"monitoring": MonitoringResult(trouble="it is gone.")})
     assert stack.is_stopped

@@ -33,6 +33,7 @@ def test_alerts_stand_in_the_storms_time_and_against_its_faults() -> None:
         ],
         BEGAN_S,
         [KILLED],
+        15.0,
     )
     assert alert_lines(told) == [
         "alert DiskFull (page, south-1, south): fired at -3 s, resolved at -1 s",
@@ -43,8 +44,18 @@ def test_alerts_stand_in_the_storms_time_and_against_its_faults() -> None:
 
 
 def test_a_fault_that_nobody_was_told_of_is_told() -> None:
-    assert monitoring_result([], BEGAN_S, [KILLED]).missing == (
+    assert monitoring_result([], BEGAN_S, [KILLED], 15.0).missing == (
         "CassandraNodeDown did not fire for the kill of north-1 at 20 s.",
+    )
+
+
+def test_what_is_owed_is_late_from_the_effect_on() -> None:
+    held = Fault(kind=FaultKind.LATE_TARIFFS, target="back_office", at_s=20.0, for_s=60.0)
+    late = FaultCourse(fault=held, nodes=(), begun_s=20.0, effective_s=40.0, back_s=80.0)
+    stale = episode("PriceStale", BEGAN_S + 64.0, BEGAN_S + 81)
+    assert monitoring_result([stale], BEGAN_S, [late], 15.0).missing == ()
+    assert monitoring_result([stale], BEGAN_S, [late], 13.0).missing == (
+        "PriceStale fired 44 s after the late_tariffs of back_office at 20 s, and must within 43 s.",
     )
 
 

@@ -77,9 +77,12 @@ def test_slow_nodes_are_not_down_and_other_parts_are_no_nodes() -> None:
         fault("schema_change", "events_by_home"),
         fault("kill_gateway", "north"),
         fault("kill_sender", "sender-1"),
+        fault("kill_back_office", "back_office"),
+        fault("late_tariffs", "back_office"),
+        fault("garbage", "back_office"),
     ]
     assert down_together([fault("slow", "north"), *others, fault(target="south-1")], DCS) == [{"south-1"}]
-    assert [nodes_of(one, DCS) for one in others] == [(), (), ()]
+    assert [nodes_of(one, DCS) for one in others] == [()] * 6
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,14 @@ def test_slow_nodes_are_not_down_and_other_parts_are_no_nodes() -> None:
         (
             [fault("kill_gateway", "north-1")],
             "'north-1' is no data centre, each of which has one gateway; there are north, south",
+        ),
+        (
+            [fault("late_tariffs", "north")],
+            "kind 'late_tariffs' befalls the back office alone: target = \"back_office\"",
+        ),
+        (
+            [fault("garbage", "back_office"), fault("garbage", "back_office", at_s=15.0)],
+            "are both of back_office \\(garbage\\) at one time",
         ),
         (
             [fault("schema_change", "events_by_home"), fault("schema_change", "events_by_home", at_s=15.0)],
