@@ -109,16 +109,19 @@ def export_half_hours(
     from_business: bool = False,
     progress: "Progress | None" = None,
 ) -> "Exported":
-    """What the kept nodes of a run hold into the warehouse `out`; see `meterstorm.jobs.export_half_hours.export_run`."""
+    """What the kept nodes of a run hold into the warehouse `out`; see `meterstorm.jobs.analytics.export.export_source`."""
     from meterstorm.display.progress import Silent
-    from meterstorm.jobs.export_half_hours import export_run
+    from meterstorm.jobs.analytics.export import export_source
+    from meterstorm.jobs.analytics.source import source_of_run
 
-    return export_run(Path(run_folder), Path(out), dc, from_business=from_business, progress=progress or Silent())
+    told = progress or Silent()
+    with source_of_run(Path(run_folder), dc, from_business=from_business, progress=told) as source:
+        return export_source(source, Path(out), told)
 
 
 def analyse(job: str, warehouse: Place) -> "pa.Table":
-    """All rows of a job on a warehouse, by DuckDB; see `meterstorm.jobs.analyse.analyse`."""
-    from meterstorm.jobs.analyse import analyse as of_warehouse
+    """All rows of a job on a warehouse, by DuckDB; see `meterstorm.jobs.analytics.analyse.analyse`."""
+    from meterstorm.jobs.analytics.analyse import analyse as of_warehouse
 
     return of_warehouse(job, Path(warehouse))
 

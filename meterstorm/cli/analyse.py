@@ -3,6 +3,9 @@
 import csv
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +15,7 @@ from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from meterstorm.cli.sites import enter_sites
 from meterstorm.display.terminal import PlainConsole
-from meterstorm.jobs.analyse import JobEngine
+from meterstorm.jobs.analytics.analyse import JobEngine
 from meterstorm.jobs.run_folder import read_resolved
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
@@ -20,10 +23,20 @@ from scenarios.spec import ScenarioError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from meterstorm.display.progress import Progress
+    from meterstorm.jobs.analytics.source import AnalyticsSource
+    from store.analytics.warehouse import Manifest
+
 SHOWN_ROWS = 20
 WRONG_FOUND = 1  # as a verdict of fail has it
 
 Warehouse = Annotated[Path, typer.Argument(metavar="WAREHOUSE", parser=path_named, help="The folder of an export.")]
+OutFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", parser=path_named, help="All rows, as .parquet or .csv; a file that is not there."
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,20 +56,37 @@ def add_to(app: typer.Typer) -> None:
         "`meterstorm analyse run profiles warehouse --out profiles.parquet`, "
         "`meterstorm analyse run peaks warehouse --engine spark`",
     )(run_command)
+    analyse.command("replay", epilog="Example: `meterstorm analyse replay runs/first --view usage_by_fuel`")(
+        replay_command
+    )
+    analyse.command(
+        "mend",
+        epilog="Example: `meterstorm analyse mend runs/first warehouse`, after `meterstorm analyse run reconcile warehouse`",
+    )(mend_command)
     analyse.command("verify", epilog="Example: `meterstorm analyse verify warehouse`")(verify_command)
     app.add_typer(analyse, name="analyse")
 
 
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        parser=path_named,
+        help="The folder of a run whose nodes were kept (`run --keep`), or with --contact-points a scenario.",
+    ),
+]
+ReadDc = Annotated[
+    str | None,
+    typer.Option("--dc", metavar="NAME", help="The data centre to read; default the first for analytics."),
+]
+FromBusiness = Annotated[
+    bool, typer.Option("--from-business", help="Read a business data centre, in the way of its customers.")
+]
+
+
 @takes(connection=ConnectionOptions)
 def export_command(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            parser=path_named,
-            help="The folder of a run whose nodes were kept (`run --keep`), or with --contact-points a scenario.",
-        ),
-    ],
+    source: Source,
     out: Annotated[
         Path,
         typer.Option(
@@ -66,49 +96,22 @@ def export_command(
             help="The warehouse: a new folder, or one to go on with or to renew.",
         ),
     ],
-    dc: Annotated[
-        str | None,
-        typer.Option("--dc", metavar="NAME", help="The data centre to read; default the first for analytics."),
-    ] = None,
-    from_business: Annotated[
-        bool, typer.Option("--from-business", help="Read a business data centre, in the way of its customers.")
-    ] = False,
+    dc: ReadDc = None,
+    from_business: FromBusiness = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
     connection: ConnectionOptions,
 ) -> None:
-    """Write every half-hour that the event log holds to Parquet, by settlement date, and every bill.
+    """Write every half-hour that the event log holds to Parquet, by settlement date, and every bill and command.
 
     It goes on where it was interrupted; over a whole warehouse it reads all of the log again, and writes what has changed.
     """
-    from meterstorm.display.progress import Silent
-    from meterstorm.display.run import Display
-    from meterstorm.jobs.export_half_hours import export_cluster, export_run
-    from store.analytics.data_sets import BILLS
+    from meterstorm.jobs.analytics.export import export_source
+    from store.analytics.data_sets import BILLS, COMMANDS
 
-    display = Display(PlainConsole(stderr=True))
-    progress = Silent() if quiet else display
-    try:
-        if connection.contact_points is None:
-            recorded = read_resolved(source)
-            enter_sites(recorded, connection.endpoint(recorded), quiet=quiet)
-            exported = export_run(source, out, dc, from_business=from_business, progress=progress)
-        else:
-            scenario = resolve_scenario(source, None)
-            endpoint = connection.endpoint(scenario)
-            assert endpoint is not None, "contact points were given"
-            exported = export_cluster(
-                scenario,
-                endpoint,
-                out,
-                dc,
-                from_business=from_business,
-                profile_folder=source.parent,
-                progress=progress,
-            )
-    finally:
-        display.close()
+    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress):
+        exported = export_source(opened, out, progress)
     manifest = exported.manifest
     if as_json:
         print(
@@ -117,6 +120,7 @@ def export_command(
                     "warehouse": str(out),
                     "half_hours": manifest.rows_of(),
                     "bills": manifest.rows_of(BILLS),
+                    "commands": manifest.rows_of(COMMANDS),
                     "files": len(manifest.files),
                     "bytes": sum(one.size for one in manifest.files),
                     "files_written": exported.files_written,
@@ -128,12 +132,92 @@ def export_command(
         )
         return
     PlainConsole().print(
-        f"{out}: {manifest.rows_of():,} half-hours and {manifest.rows_of(BILLS):,} bills in {len(manifest.files):,} files; "
-        f"{exported.files_written:,} written, "
-        f"{exported.files_unchanged:,} as they were",
+        f"{out}: {_told(manifest)}; {exported.files_written:,} written, {exported.files_unchanged:,} as they were",
         highlight=False,
         soft_wrap=True,
     )
+
+
+@takes(connection=ConnectionOptions)
+def replay_command(
+    source: Source,
+    view: Annotated[
+        list[str] | None,
+        typer.Option("--view", metavar="NAME", help="A view of homes, may be repeated; default each of them."),
+    ] = None,
+    out: OutFile = None,
+    dc: ReadDc = None,
+    from_business: FromBusiness = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """Fold views of homes anew from the whole event log, and list where what is stored differs: then exit code 1."""
+    from meterstorm.jobs.analytics.replay import replay
+
+    _require_new(out)
+    with (
+        _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress),
+        opened.store() as store,
+    ):
+        rows = replay(store, view or (), progress.phase)
+    _tell(rows, out, as_json=as_json)
+    if rows.num_rows:
+        PlainConsole(stderr=True).print(f"replay: {rows.num_rows:,} rows differ from the log", highlight=False)
+        raise typer.Exit(WRONG_FOUND)
+
+
+@takes(connection=ConnectionOptions)
+def mend_command(
+    source: Source,
+    warehouse: Warehouse,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """Issue commands for the devices that `reconcile` shows as drifted, as they are now, through their home data centres."""
+    from meterstorm.jobs.analytics.mend import mend
+
+    with _opened(source, None, connection, from_business=True, quiet=quiet) as (opened, progress):
+        done = mend(opened, warehouse, progress)
+    if as_json:
+        print(json.dumps(asdict(done), indent=2))
+        return
+    PlainConsole().print(
+        f"{done.devices:,} devices had drifted, {done.drifts:,} values still have: {done.issued:,} commands issued, "
+        f"{done.given_up:,} given up",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def _opened(
+    source: Path, dc: str | None, connection: ConnectionOptions, *, from_business: bool, quiet: bool
+) -> "Iterator[tuple[AnalyticsSource, Progress]]":
+    """The cluster that a job reads, and where it tells how far it is."""
+    from meterstorm.display.progress import Silent
+    from meterstorm.display.run import Display
+    from meterstorm.jobs.analytics.source import source_of_cluster, source_of_run
+
+    display = Display(PlainConsole(stderr=True))
+    progress: Progress = Silent() if quiet else display
+    with ExitStack() as cleanup:
+        cleanup.callback(display.close)
+        if connection.contact_points is None:
+            recorded = read_resolved(source)
+            enter_sites(recorded, connection.endpoint(recorded), quiet=quiet)
+            opened = cleanup.enter_context(source_of_run(source, dc, from_business=from_business, progress=progress))
+        else:
+            scenario = resolve_scenario(source, None)
+            endpoint = connection.endpoint(scenario)
+            assert endpoint is not None, "contact points were given"
+            opened = source_of_cluster(
+                scenario, endpoint, dc, from_business=from_business, profile_folder=source.parent
+            )
+        yield opened, progress
 
 
 def jobs_command(as_json: AsJson = False) -> None:
@@ -147,12 +231,7 @@ def jobs_command(as_json: AsJson = False) -> None:
 def run_command(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; `meterstorm analyse jobs` lists them.")],
     warehouse: Warehouse,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", parser=path_named, help="All rows, as .parquet or .csv; a file that is not there."
-        ),
-    ] = None,
+    out: OutFile = None,
     engine: Annotated[
         JobEngine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
     ] = JobEngine.DUCKDB,
@@ -162,24 +241,32 @@ def run_command(
     as_json: AsJson = False,
 ) -> None:
     """Do a job on a warehouse; without --out the first rows are shown. A check that finds something wrong ends with 1."""
-    from meterstorm.jobs.analyse import analyse, job_named, wrong_count
+    from meterstorm.jobs.analytics.analyse import analyse, job_named, wrong_count
 
     asked = job_named(job)
+    _require_new(out)
+    rows = analyse(job, warehouse, engine, master=master)
+    _tell(rows, out, as_json=as_json)
+    if wrong := wrong_count(asked, rows):
+        PlainConsole(stderr=True).print(f"{job}: {wrong:,} of {rows.num_rows:,} rows are wrong", highlight=False)
+        raise typer.Exit(WRONG_FOUND)
+
+
+def _require_new(out: Path | None) -> None:
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ScenarioError(f"--out {out}: its name must end with .parquet or .csv")
     if out is not None and out.exists():
         raise ScenarioError(f"--out {out} is there already; name a new file")
-    rows = analyse(job, warehouse, engine, master=master)
+
+
+def _tell(rows: "pa.Table", out: Path | None, *, as_json: bool) -> None:
+    """Write all rows where that is asked, and print them all or the first of them."""
     if out is not None:
         _write(rows, out)
-    wrong = wrong_count(asked, rows)
     if as_json:
         print(json.dumps(rows.to_pylist(), default=str))
     else:
         _show(rows)
-    if wrong:
-        PlainConsole(stderr=True).print(f"{job}: {wrong:,} of {rows.num_rows:,} rows are wrong", highlight=False)
-        raise typer.Exit(WRONG_FOUND)
 
 
 def _show(rows: "pa.Table") -> None:
@@ -195,7 +282,6 @@ def _show(rows: "pa.Table") -> None:
 
 def verify_command(warehouse: Warehouse) -> None:
     """Read every file of a warehouse, and hold it against the checksum that its manifest has."""
-    from store.analytics.data_sets import BILLS
     from store.analytics.warehouse import WarehouseError, whole_warehouse
 
     try:
@@ -203,10 +289,18 @@ def verify_command(warehouse: Warehouse) -> None:
     except WarehouseError as error:
         raise ScenarioError(str(error)) from error
     PlainConsole().print(
-        f"{warehouse}: whole, {manifest.rows_of():,} half-hours and {manifest.rows_of(BILLS):,} bills in "
-        f"{len(manifest.files):,} files, each as it was exported",
+        f"{warehouse}: whole, {_told(manifest)}, each as it was exported",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _told(manifest: "Manifest") -> str:
+    from store.analytics.data_sets import BILLS, COMMANDS
+
+    return (
+        f"{manifest.rows_of():,} half-hours, {manifest.rows_of(BILLS):,} bills and {manifest.rows_of(COMMANDS):,} commands in "
+        f"{len(manifest.files):,} files"
     )
 
 

@@ -5,19 +5,17 @@ by (`store.customers.desk`), twice: by all that the log holds, and by what it ha
 correction that came after it, for the next bill, is told from a bill that was wrong when it was issued.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import cast
 
-import numpy as np
-
-from store.analytics.data_sets import BILL_DUES, BILL_LINES, BILLS
+from store.analytics.data_sets import BILL_DUES, BILL_LINES, BILL_SETS, BILLS, Rows, columns_of
 from store.billing.bills import months_to_adjust
 from store.billing.energy import half_hours_of_log
 from store.billing.records import Bill, Line
-from store.columns import Integers, Piece, integers, row_count
+from store.columns import Piece, integers, row_count
 from store.customers.desk import Desk
 from store.customers.port import OnceRunner
 from store.customers.store import HomeCustomers
@@ -29,9 +27,6 @@ from store.tariffs import PriceList
 
 HOMES_AT_ONCE = 256
 NEEDED = (TableRole.EVENT_LOG, TableRole.BILLS, TableRole.PREFERENCES, TableRole.PRICE_LISTS, TableRole.PREPAYMENT)
-
-Rows = Mapping[str, Mapping[str, Integers]]
-"""Data set -> its columns."""
 
 FirstTariffOf = Callable[[int], int]
 """The code of the tariff that a home is on that has chosen nothing."""
@@ -60,8 +55,11 @@ class BillReader:
     store: HomeReadings
     first_tariff_of: FirstTariffOf
 
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        return BILL_SETS
+
     def rows(self, piece: Piece) -> Iterator[Rows]:
-        """The data sets of the homes whose bills are in a part of the ring, some homes at a time. Raises StoreError."""
         customers = _Published(cast(OnceRunner, self.store.runner))
         homes = self._homes(piece)
         while some := list(islice(homes, HOMES_AT_ONCE)):
@@ -72,9 +70,9 @@ class BillReader:
                 lines += [row for bill in of_home for row in _line_rows(bill, of_home)]
                 dues += self._due_rows(customers, of_home)
             yield {
-                BILLS: _columns(_BILL_COLUMNS, bills),
-                BILL_LINES: _columns(_LINE_COLUMNS, lines),
-                BILL_DUES: _columns(_DUE_COLUMNS, dues),
+                BILLS: columns_of(_BILL_COLUMNS, bills),
+                BILL_LINES: columns_of(_LINE_COLUMNS, lines),
+                BILL_DUES: columns_of(_DUE_COLUMNS, dues),
             }
 
     def _homes(self, piece: Piece) -> Iterator[int]:
@@ -150,8 +148,3 @@ def _line_rows(bill: Bill, bills: Sequence[Bill]) -> Iterator[list[int]]:
 
 def _amounts_of(line: Line) -> list[int]:
     return [int(getattr(line, name)) for name in _AMOUNT_COLUMNS]
-
-
-def _columns(names: Sequence[str], rows: Sequence[Sequence[int]]) -> dict[str, Integers]:
-    values = np.array(rows, np.int64).reshape(len(rows), len(names))
-    return {name: np.ascontiguousarray(values[:, at]) for at, name in enumerate(names)}

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from scenarios.passing_folder import PassingFolder
 from store.analytics.data_sets import DATED, SCHEMAS
-from store.analytics.jobs import AnalyticsJob
+from store.analytics.job import AnalyticsJob
 from store.analytics.warehouse import HOMES, Manifest, WarehouseError, files_of, whole_warehouse
 
 

@@ -1,18 +1,17 @@
-"""The event log and the bills into a warehouse, part by part of the ring: whole partitions, so that each fact is there once.
+"""The event log, and what is read beside it, into a warehouse, part by part of the ring: whole partitions at a time.
 
 Memory holds a few pages of the log, and up to `warehouse.BUFFER_ROWS` facts. What is interrupted goes on with the parts that are
 left; a further round reads all of the log and writes only what came out otherwise than before.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from store.analytics.bills import BillReader, FirstTariffOf, has_bills
-from store.analytics.data_sets import BILL_SETS, HALF_HOURS
+from store.analytics.data_sets import HALF_HOURS, Reader
 from store.analytics.half_hours import LOG_COLUMNS, half_hours_of
 from store.analytics.part_writer import PartWriter
 from store.analytics.warehouse import Manifest, Warehouse, WarehouseSource
@@ -38,13 +37,13 @@ def export(
     keyspace: str,
     estate: str,
     homes: Iterable[pa.RecordBatch],
-    first_tariff_of: FirstTariffOf | None = None,
+    beside: Sequence[Reader] = (),
     progress: Callable[[int, int, int], None] = lambda done, of, rows: None,
 ) -> Exported:
-    """Write the half-hours of every meter, and every bill, to the warehouse in `folder`, see `Warehouse.begin`.
+    """Write the half-hours of every meter, and what is read beside them, to the warehouse in `folder`, see `Warehouse.begin`.
 
-    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. first_tariff_of: None leaves bills out, and so does a
-    design without them. progress: told after each part how many are done, of how many, and the half-hours so far.
+    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. beside: bills, commands. progress: told after each part
+    how many are done, of how many, and the half-hours so far.
     Raises WarehouseError, StoreError, OSError; what was written until then is gone on from by another export.
     """
     schema = store.runner.schema
@@ -56,16 +55,15 @@ def export(
         slots_per_hour=store.calendar.slots_per_hour,
         estate=estate,
     )
-    bills = None if first_tariff_of is None or not has_bills(schema) else BillReader(store, first_tariff_of)
-    data_sets = (HALF_HOURS,) if bills is None else (HALF_HOURS, *BILL_SETS)
+    data_sets = (HALF_HOURS, *(name for one in beside for name in one.data_sets))
     with contextlib.closing(Warehouse.begin(folder, source, list(store.bulk.pieces()), data_sets)) as warehouse:
         warehouse.write_homes(homes)
-        return _export_parts(store, bills, warehouse, progress)
+        return _export_parts(store, beside, warehouse, progress)
 
 
 def _export_parts(
     store: HomeReadings,
-    bills: BillReader | None,
+    beside: Sequence[Reader],
     warehouse: Warehouse,
     progress: Callable[[int, int, int], None],
 ) -> Exported:
@@ -73,9 +71,10 @@ def _export_parts(
     for number, piece in list(warehouse.left()):
         with warehouse.part(number) as writer:
             _write_half_hours(store, piece, writer)
-            for of_homes in bills.rows(piece) if bills is not None else ():
-                for data_set, columns in of_homes.items():
-                    writer.add(data_set, columns)
+            for reader in beside:
+                for some in reader.rows(piece):
+                    for data_set, columns in some.items():
+                        writer.add(data_set, columns)
         parts += 1
         written += writer.outcome.written
         unchanged += writer.outcome.unchanged

@@ -6,30 +6,14 @@ sums and percentiles may be decimals and floats. A home that `homes` lacks is of
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from scenarios.domain import Quality
-from store.analytics.data_sets import BILL_SETS, HALF_HOURS
-from store.billing.records import LineKind
+from store.analytics.checks import BILLING_CHECK, RECONCILE
+from store.analytics.job import AnalyticsJob
 from store.tariffs import GAS
 
 PEAK_MINUTES = (16 * 60, 19 * 60 - 1)  # by the clock on the wall: when Great Britain's grid is at its peak
 _PERCENTILES = (10, 25, 50, 75, 90)
-WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class AnalyticsJob:
-    """What it answers, and its SQL over the views `reads` and `homes`. Rows come in a set order.
-
-    is_check: it holds one thing against another, and what is amiss has WRONG as its `verdict`.
-    """
-
-    name: str
-    answers: str
-    sql: str
-    reads: tuple[str, ...] = (HALF_HOURS,)
-    is_check: bool = False
 
 
 def _percentiles(values: str) -> str:
@@ -92,73 +76,6 @@ ORDER BY premises, fuel
 """,
 )
 
-_CHARGE = "CASE kind " + " ".join(
-    f"WHEN {int(kind)} THEN '{told}'"
-    for kind, told in (
-        (LineKind.ENERGY, "energy"),
-        (LineKind.ADJUSTMENT, "energy"),
-        (LineKind.STANDING, "standing"),
-        (LineKind.DEMAND, "demand"),
-        (LineKind.PREPAID, "prepaid"),
-    )
-)
-_CHARGE += " END AS charge"
-_CHARGED = "premises, account, charge, month, fuel, tariff, tariff_version"
-_AMOUNTS = ("low_wh", "standard_wh", "peak_wh", "cost_upence")
-
-
-def _equal(left: str, right: str) -> str:
-    return " AND ".join(f"COALESCE({left}_{name}, 0) = COALESCE({right}_{name}, 0)" for name in _AMOUNTS)
-
-
-def _energy(of: str) -> str:
-    return " + ".join(f"COALESCE({of}_{name}, 0)" for name in _AMOUNTS if name.endswith("_wh"))
-
-
-BILLING_CHECK = AnalyticsJob(
-    "billing_check",
-    "Every bill against the event log: what each account was charged, what its half-hours, days and tariffs come to, and whether "
-    "a difference is wrong, for the next bill to adjust, or too old for that (closed).",
-    f"""
-WITH billed AS (
-    SELECT {_CHARGED}, MIN(is_open) AS was_open,
-           {", ".join(f"CAST(SUM({name}) AS BIGINT) AS billed_{name}" for name in _AMOUNTS)}
-    FROM (SELECT *, {_CHARGE} FROM bill_lines) AS lines GROUP BY {_CHARGED}
-), due AS (
-    SELECT {_CHARGED}, MIN(is_open) AS is_due_open,
-           {", ".join(f"CAST(SUM(CASE WHEN is_now = 1 THEN {name} ELSE 0 END) AS BIGINT) AS now_{name}" for name in _AMOUNTS)},
-           {", ".join(f"CAST(SUM(CASE WHEN is_now = 0 THEN {name} ELSE 0 END) AS BIGINT) AS then_{name}" for name in _AMOUNTS)}
-    FROM (SELECT *, {_CHARGE} FROM bill_dues) AS dues GROUP BY {_CHARGED}
-), charges AS (
-    SELECT CASE WHEN {_equal("billed", "now")} THEN 'right'
-                WHEN COALESCE(was_open, is_due_open) = 0 THEN 'closed'
-                WHEN {_equal("billed", "then")} THEN 'to adjust'
-                ELSE '{WRONG}' END AS verdict,
-           {_CHARGED}, CAST(NULL AS INT) AS number,
-           {_energy("billed")} AS billed_wh, {_energy("now")} AS due_wh,
-           COALESCE(billed_cost_upence, CAST(0 AS BIGINT)) AS billed_upence,
-           COALESCE(now_cost_upence, CAST(0 AS BIGINT)) AS due_upence
-    FROM billed FULL OUTER JOIN due USING ({_CHARGED})
-), totals AS (
-    SELECT CASE WHEN total_upence = COALESCE(lines_upence, 0) THEN 'right' ELSE '{WRONG}' END AS verdict,
-           premises, account, 'total' AS charge, month, CAST(NULL AS TINYINT) AS fuel, CAST(NULL AS SMALLINT) AS tariff,
-           CAST(NULL AS INT) AS tariff_version, number,
-           CAST(NULL AS BIGINT) AS billed_wh, CAST(NULL AS BIGINT) AS due_wh,
-           total_upence AS billed_upence, COALESCE(lines_upence, CAST(0 AS BIGINT)) AS due_upence
-    FROM bills LEFT JOIN (
-        SELECT premises, number, CAST(SUM(cost_upence) AS BIGINT) AS lines_upence FROM bill_lines GROUP BY premises, number
-    ) AS summed USING (premises, number)
-), every AS (
-    SELECT * FROM charges UNION ALL SELECT * FROM totals
-)
-SELECT * FROM every
-ORDER BY CASE verdict WHEN '{WRONG}' THEN 0 WHEN 'to adjust' THEN 1 WHEN 'closed' THEN 2 ELSE 3 END,
-         premises, account, charge, month, fuel NULLS LAST, tariff NULLS LAST, tariff_version NULLS LAST, number NULLS LAST
-""",
-    reads=BILL_SETS,
-    is_check=True,
-)
-
 JOBS: Mapping[str, AnalyticsJob] = {
-    job.name: job for job in (SETTLEMENT, PROFILES, LOAD_DURATION, PEAKS, BILLING_CHECK)
+    job.name: job for job in (SETTLEMENT, PROFILES, LOAD_DURATION, PEAKS, BILLING_CHECK, RECONCILE)
 }

@@ -44,7 +44,7 @@ class WarehouseFile(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartWritten:
-    """What the export of one part did: files that are new or other than before, files that are as they were, half-hours in both."""
+    """What the export of one part did: files that are new or other than before, files that are as they were; half-hours."""
 
     written: int
     unchanged: int
@@ -105,7 +105,7 @@ class PartWriter:
         self._held_rows = 0
 
     def add(self, data_set: str, columns: Mapping[str, Integers], settlement_date: Integers | None = None) -> None:
-        """Rows of a data set, int64[n] each: an instant as `<name>_ms`. settlement_date: days since 1970, of those that have it."""
+        """Rows of a data set, int64[n] each: an instant as `<name>_ms`. settlement_date: days since 1970, where it lies by it."""
         assert (settlement_date is not None) == (data_set in DATED), f"{data_set}: by settlement date or not"
         if settlement_date is None:
             self._hold(data_set, None, columns)

@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 
 from scenarios.calendar import Calendar
 from store.analytics.data_sets import SCHEMAS
-from store.analytics.jobs import AnalyticsJob
+from store.analytics.job import AnalyticsJob
 from store.analytics.warehouse import HOMES, files_of, whole_warehouse
 from store.readings.settlement import market_calendar
 from store.tariffs import MISSING_WH

@@ -240,9 +240,7 @@ def files_of(folder: Path, manifest: Manifest, data_set: str) -> tuple[Warehouse
     Raises WarehouseError for one that the export left out, and for a warehouse without a half-hour.
     """
     if data_set not in manifest.data_sets:
-        raise WarehouseError(
-            f"{folder} has no {data_set}: it was exported by who does not know the homes' first tariffs, or its design keeps none"
-        )
+        raise WarehouseError(f"{folder} has no {data_set}: it was exported without, or its design keeps none")
     found = manifest.of(data_set)
     if data_set == HALF_HOURS and not found:
         raise WarehouseError(f"{folder} holds no half-hours: nothing was in the event log")

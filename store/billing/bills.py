@@ -102,8 +102,8 @@ def make_bill(
 def due_lines(charges: Charges, bills: Sequence[Bill], account: int = NO_ACCOUNT) -> list[Line]:
     """What all lines of an account's bills so far must add up to: energy with its corrections, standing charge, demand, prepaid.
 
-    bills: all of the home. charges: of the months of `charges.energy`, of which `supplied` and `ended_us` are not asked: which days
-    the bills have stands in their lines.
+    bills: all of the home. charges: of the months of `charges.energy`; `supplied` and `ended_us` are not asked, as the lines say
+    which days the bills have.
     """
     own, _ = _of_account(bills, account)
     had, had_energy = days_billed(own), days_of_energy(own)

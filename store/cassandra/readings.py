@@ -27,8 +27,8 @@ class CassandraStore(HomeReadings):
         if held and book is not None:
             check_calendar(held, book.calendar, topology.keyspace)
         self._bulk = CassandraBulk(session, topology)
-        self._statements = Statements(session, schema, topology)
-        super().__init__(self._statements, self._bulk, book, calendar=calendar)
+        self.statements = Statements(session, schema, topology)
+        super().__init__(self.statements, self._bulk, book, calendar=calendar)
 
     def finish_migration(self) -> dict[str, Rebuilt]:
         """Fill the views that a migration of the keyspace has named; what it did. Repeating it changes nothing.
@@ -37,7 +37,7 @@ class CassandraStore(HomeReadings):
         Raises StoreError; Refused for a row of billing that is to be written and that can't be priced. What was named is
         still to be filled then: open the store with a Book and call it again.
         """
-        statements = self._statements
+        statements = self.statements
         held = held_version(statements.session, statements.schema, statements.topology)
         done = {view: self.rebuild(view) for view in (held.views_to_rebuild if held else ())}
         if done:

@@ -61,7 +61,7 @@ def another_zone() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def spark(two_dc_cluster: LocalCluster) -> Iterator[Any]:
-    from meterstorm.jobs.spark import spark_session
+    from meterstorm.jobs.analytics.spark import spark_session
 
     with spark_session(master="local[2]", endpoint=two_dc_cluster.endpoint("south")) as opened:
         yield opened

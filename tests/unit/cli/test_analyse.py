@@ -122,7 +122,7 @@ def test_another_spark_than_the_connectors_is_refused(warehouse: Path, monkeypat
 def test_a_business_data_centre_is_not_read_by_accident(
     dcs: str, options: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
-    from meterstorm.jobs.export_half_hours import chosen_dc
+    from meterstorm.jobs.analytics.source import chosen_dc
     from scenarios.spec import parse_scenario
 
     topology = parse_scenario(TWO_DCS.replace("DCS", dcs), "small").topology
@@ -134,7 +134,7 @@ def test_a_business_data_centre_is_not_read_by_accident(
 
 
 def test_the_analytics_one_is_read_where_there_is_one_and_business_where_asked() -> None:
-    from meterstorm.jobs.export_half_hours import chosen_dc
+    from meterstorm.jobs.analytics.source import chosen_dc
     from scenarios.spec import parse_scenario
 
     topology = parse_scenario(TWO_DCS.replace("DCS", ANALYTICS), "small").topology
@@ -143,7 +143,7 @@ def test_the_analytics_one_is_read_where_there_is_one_and_business_where_asked()
 
 
 def test_estates_are_told_apart_by_what_their_readings_depend_on() -> None:
-    from meterstorm.jobs.export_half_hours import homes_of, identity_of
+    from meterstorm.jobs.analytics.export import homes_of, identity_of
     from scenarios.spec import parse_scenario
     from sim.estate.model import build_estate
 

@@ -23,6 +23,7 @@ OPTIONS_LEFT_OUT = {  # what has no sense there
     "new-scenario": {"--out", "--json", "--quiet"},
     "analyse jobs": {"--out", "--quiet"},
     "analyse run": {"--quiet"},
+    "analyse mend": {"--out"},
     "analyse verify": {"--out", "--json", "--quiet"},
     "schemas list": {"--out", "--quiet"},
     "schemas check": {"--out", "--json", "--quiet"},

@@ -8,7 +8,7 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
-from meterstorm.jobs import spark
+from meterstorm.jobs.analytics import spark
 from scenarios.spec import ScenarioError
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US
+from store.analytics.bills import BillReader
 from store.analytics.data_sets import BILL_LINES
 from store.analytics.duck import run_job
 from store.analytics.export import export
@@ -102,7 +103,7 @@ class Estate:
             keyspace="meters",
             estate="one",
             homes=homes_of(),
-            first_tariff_of=FIRST_TARIFFS.__getitem__,
+            beside=[BillReader(self.store, FIRST_TARIFFS.__getitem__)],
         )
         return run_job(folder, BILLING_CHECK).to_pylist()
 
@@ -213,5 +214,5 @@ def test_what_is_wrong_is_named(plant: Callable[[Estate], None], charge: str, tm
 
 def test_an_export_that_left_bills_out_says_so(tmp_path: Path) -> None:
     export(Estate().store, tmp_path, keyspace="meters", estate="one", homes=homes_of())
-    with pytest.raises(WarehouseError, match="has no bills: it was exported by who does not know"):
+    with pytest.raises(WarehouseError, match="has no bills: it was exported without"):
         run_job(tmp_path, BILLING_CHECK)

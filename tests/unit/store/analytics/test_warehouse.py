@@ -14,11 +14,14 @@ from hypothesis import given, settings
 
 from scenarios.calendar import Calendar
 from scenarios.domain import Quality
+from store.analytics.bills import BillReader
+from store.analytics.commands import CommandReader
+from store.analytics.data_sets import HOMES_SCHEMA, Reader
 from store.analytics.export import Exported, export
-from store.analytics.data_sets import HOMES_SCHEMA
 from store.analytics.warehouse import MANIFEST, Warehouse, WarehouseError, read_manifest, whole_warehouse
 from store.columns import Page, Piece
 from store.memory import MemoryStore
+from store.memory.commands import MemoryCommandTables
 from store.ports import StoreError
 from store.schemas import SCHEMAS
 from store.tables import Table
@@ -51,10 +54,13 @@ def homes_of(count: int = HOMES) -> Iterator[pa.RecordBatch]:
     )
 
 
+def readers_of(store: MemoryStore) -> list[Reader]:
+    """Of a keyspace without bills and commands: empty data sets."""
+    return [BillReader(store, lambda home: home % 2), CommandReader(MemoryCommandTables(), lambda _: iter(()))]
+
+
 def exported(store: MemoryStore, folder: Path, *, estate: str = "estate 1") -> Exported:
-    return export(
-        store, folder, keyspace="meters", estate=estate, homes=homes_of(), first_tariff_of=lambda home: home % 2
-    )
+    return export(store, folder, keyspace="meters", estate=estate, homes=homes_of(), beside=readers_of(store))
 
 
 def facts_in(folder: Path) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from scenarios.spec import ScenarioError
 if TYPE_CHECKING:  # tables of Arrow and prices take a while to load
     import pyarrow as pa
 
-    from store.analytics.jobs import AnalyticsJob
+    from store.analytics.job import AnalyticsJob
 
 
 class JobEngine(StrEnum):
@@ -53,13 +53,13 @@ def analyse(
 
 def wrong_count(job: "AnalyticsJob", rows: "pa.Table") -> int:
     """How many rows of a check say that something is wrong."""
-    from store.analytics.jobs import WRONG
+    from store.analytics.job import WRONG
 
     return rows.column("verdict").to_pylist().count(WRONG) if job.is_check else 0
 
 
 def _by_spark(job: "AnalyticsJob", warehouse: Path, master: str) -> "pa.Table":
-    from meterstorm.jobs.spark import require_pyspark, spark_session
+    from meterstorm.jobs.analytics.spark import require_pyspark, spark_session
 
     require_pyspark()
     from py4j.protocol import Py4JError

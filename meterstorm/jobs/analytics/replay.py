@@ -1,0 +1,47 @@
+"""Views of homes folded anew from the whole event log and held against what is stored, row by row; nothing is written."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scenarios.spec import ScenarioError
+from store.readings.store import HomeReadings
+from store.readings.verify import Difference, folded_views
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIFFERENCES_MAX = 100_000  # of a view: of more the view is to be rebuilt, whichever they are
+
+
+def replay(
+    store: HomeReadings, views: Sequence[str] = (), progress: Callable[[str], None] = lambda _: None
+) -> "pa.Table":
+    """Where views differ from the fold of the log: `view`, `key`, `expected` and `found`, the last three as JSON.
+
+    views: by name; none: all that are folds of the log. expected is null for a row that the log knows nothing of, found for one
+    that the view lacks. At most DIFFERENCES_MAX of each view are told. Raises ScenarioError for an unknown view; StoreError.
+    """
+    import pyarrow as pa
+
+    there = folded_views(store.runner.schema)
+    for view in views:
+        if view not in there:
+            raise ScenarioError(f"--view {view}: there is no such view; there are {', '.join(there)}")
+    rows: list[dict[str, str | None]] = []
+    for view in views or there:
+        progress(f"folding {view} anew")
+        for number, one in enumerate(store.verify(view), 1):
+            rows.append(_row(one))
+            if number == DIFFERENCES_MAX:
+                break
+    schema = pa.schema([("view", pa.string()), ("key", pa.string()), ("expected", pa.string()), ("found", pa.string())])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _row(one: Difference) -> dict[str, str | None]:
+    return {"view": one.view, "key": json.dumps(one.key), "expected": _told(one.expected), "found": _told(one.found)}
+
+
+def _told(values: dict[str, Any] | None) -> str | None:
+    return None if values is None else json.dumps(values)
