@@ -114,6 +114,12 @@ _CLUSTER = DashboardRow(
             needs=(PanelNeed.NODE_EXPORTER,),
         ),
         DashboardPanel(
+            title="Clocks",
+            says="How far each node's clock is from the run's own, at least.",
+            asked=(PanelQuery('meterstorm_clock_ahead_seconds{dc=~"$dc"}', "{{node}}"),),
+            unit="s",
+        ),
+        DashboardPanel(
             title="Garbage collection",
             says="The share of its time that a node stands still for it.",
             asked=(

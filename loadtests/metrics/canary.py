@@ -1,9 +1,9 @@
 """A canary row a second through each data centre: can it be written and read now, and how late do the others see it.
 
-The senders count by operation and not by data centre; this asks each of them what a client would, also when no load does. Rules
-that hold here: a request that fails is counted and never raised; what is asked goes at the levels of the scenario's own readings
-and questions, of the other data centres at LOCAL_ONE; a canary is in nobody's way: a few requests a second
-through each data centre, and up to twenty questions a second for each pair of them while one lacks the other's row.
+The senders count by operation and not by data centre; this asks each of them what a client would, also when no load does; and
+each node for its clock. Rules that hold here: a request that fails is counted and never raised; what is asked goes at the levels
+of the scenario's own readings and questions, of the other data centres at LOCAL_ONE; a canary is in nobody's way: a few requests
+a second through each data centre, and up to twenty questions a second for each pair of them while one lacks the other's row.
 """
 
 import logging
@@ -21,6 +21,7 @@ from cassandra.cluster import Session
 from cassandra.query import PreparedStatement
 
 from loadtests.errors import HarnessError
+from loadtests.metrics.clocks import clocks_ahead_s
 from loadtests.metrics.instruments import ProbeProgress
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Topology
@@ -29,6 +30,7 @@ from store.cassandra.session import FAILURES
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+CLOCKS_EVERY_S = 2.0
 ANSWER_S_MAX = 2.0  # of one request
 LOOK_S_MAX = 0.5  # of a second, in which the others are asked for a row again and again; and of one such question
 PAUSE_S = 0.025  # between two such questions: a lag is told to within that
@@ -62,11 +64,17 @@ class _Branch:
 class Canary:
     """Sends a row a second through each DC from entering the block to leaving it, each DC's in a thread of its own.
 
-    sessions: of every DC of the topology; one that can't be reached at the start is left out.
+    sessions: of every DC of the topology; one that can't be reached at the start is left out. name_of: a node, by its address.
     """
 
-    def __init__(self, topology: Topology, sessions: Sessions, told: ProbeProgress) -> None:
-        self._topology, self._sessions, self._told = topology, sessions, told
+    def __init__(
+        self,
+        topology: Topology,
+        sessions: Sessions,
+        told: ProbeProgress,
+        name_of: Callable[[str], str] = lambda address: address,
+    ) -> None:
+        self._topology, self._sessions, self._told, self._name_of = topology, sessions, told, name_of
         self._branches: dict[str, _Branch] = {}
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -86,6 +94,8 @@ class Canary:
         for number, dc in enumerate(self._branches):
             thread = threading.Thread(target=self._run, args=(dc, number), name=f"canary-{dc}", daemon=True)
             self._threads.append(thread)
+        self._threads.append(threading.Thread(target=self._watch_clocks, name="canary-clocks", daemon=True))
+        for thread in self._threads:
             thread.start()
         return self
 
@@ -95,6 +105,7 @@ class Canary:
         self._over.set()
         for thread in self._threads:
             thread.join()
+        self._told.clocks_ahead_s.clear()  # nobody asks any more
         self._opened.close()
 
     def _branch(self, session: Session) -> _Branch:
@@ -125,6 +136,12 @@ class Canary:
                     awaited.setdefault(other, (row, sent_ns))
             self._ask(dc, "read", row)
             self._look(dc, awaited)
+
+    def _watch_clocks(self) -> None:
+        while not self._over.wait(CLOCKS_EVERY_S):
+            for dc, branch in self._branches.items():
+                found = clocks_ahead_s(branch.session, dc)
+                self._told.clocks_ahead_s[dc] = {self._name_of(address): one for address, one in found.items()}
 
     def _ask(self, dc: str, action: str, row: int) -> bool:
         branch = self._branches[dc]

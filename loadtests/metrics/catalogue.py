@@ -212,6 +212,15 @@ VISIBILITY_LAG = ExposedMetric(
     _PROBES,
 )
 
+CLOCK_AHEAD = ExposedMetric(
+    "meterstorm_clock_ahead_seconds",
+    _GAUGE,
+    ("node", "dc"),
+    "seconds",
+    "How far a node's clock is ahead of the run's own, at least; below zero behind it; 0 within the time that the answer took.",
+    "the canary, of each node every two seconds during the storm",
+)
+
 COMMANDS = ExposedMetric(
     "meterstorm_commands",
     _GAUGE,

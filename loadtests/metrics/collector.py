@@ -166,6 +166,10 @@ class RunCollector(Collector):
             pair: (self._told.clock_ns() - since) / 1e9 for pair, since in probes.unseen_since_ns.copy().items()
         }
         yield _family(catalogue.VISIBILITY_LAG, sorted((probes.lag_s.copy() | unseen_s).items()))
+        clocks = sorted(probes.clocks_ahead_s.copy().items())
+        yield _family(
+            catalogue.CLOCK_AHEAD, [((node, dc), ahead_s) for dc, of_dc in clocks for node, ahead_s in of_dc.items()]
+        )
         nodes = self._told.nodes
         yield _family(catalogue.NODE_CPU, [((one.node, one.dc), one.cpu_share) for one in nodes])
         yield _family(catalogue.NODE_MEMORY, [((one.node, one.dc), one.rss_bytes) for one in nodes])

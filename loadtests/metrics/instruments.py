@@ -124,6 +124,7 @@ class ProbeProgress:
     unseen_since_ns: dict[tuple[str, str], int] = field(
         default_factory=dict
     )  # of one that was written and is not seen yet
+    clocks_ahead_s: dict[str, dict[str, float]] = field(default_factory=dict)  # DC -> node -> see `clocks`
 
 
 class Instruments:

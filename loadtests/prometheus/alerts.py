@@ -63,6 +63,7 @@ class Thresholds:
     estimated_share_max: float = 0.1
     rejected_share_max: float = 0.1
     compactions_pending_max: int = 100
+    clock_skew_s: float = 0.5  # a time-out of Cassandra's is 2 s and more; a clock that is kept right is within some ms
 
 
 def late_s_of(scenario: Scenario) -> float:
@@ -178,6 +179,14 @@ def _cluster_alerts(limits: Thresholds) -> Sequence[AlertRule]:
             expression=f"sum by (dc, node) (rate(cassandra_dropped_messages_total[{window}])) > 0",
             for_s=5,
             summary="Node {{ $labels.node }} drops messages that have waited too long.",
+        ),
+        AlertRule(
+            name="ClockSkew",
+            severity=Severity.WARN,
+            audience=operational,
+            expression=f"abs(meterstorm_clock_ahead_seconds) > {limits.clock_skew_s:g}",
+            for_s=5,
+            summary="The clock of node {{ $labels.node }} is wrong by {{ $value | humanizeDuration }}.",
         ),
         AlertRule(
             name="GeneratorLate",

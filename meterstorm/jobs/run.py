@@ -154,7 +154,7 @@ def run(
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
             is_asked = monitor or metrics is not None
-            canary = _canary_of(experiment, instruments) if is_asked else contextlib.nullcontext()
+            canary = _canary_of(experiment, instruments, cluster) if is_asked else contextlib.nullcontext()
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = trace_digest(estate)
         pid, pid_created_s = this_process()
@@ -480,7 +480,9 @@ def _drop_warming(experiment: Experiment) -> None:
         log.warning("the warming keyspace is left behind: %s", error)
 
 
-def _canary_of(experiment: Experiment, instruments: Instruments) -> contextlib.AbstractContextManager[object]:
+def _canary_of(
+    experiment: Experiment, instruments: Instruments, cluster: LocalCluster | None
+) -> contextlib.AbstractContextManager[object]:
     """A canary through every data centre; none where its table can't be made: that must not end the run."""
     topology = experiment.topology
     try:
@@ -490,7 +492,12 @@ def _canary_of(experiment: Experiment, instruments: Instruments) -> contextlib.A
         log.warning("no canary: its table can't be made: %s", error)
         return contextlib.nullcontext()
     sessions = {dc.name: experiment.through(dc.name).session for dc in topology.dcs}
-    return Canary(topology, sessions, instruments.probes)
+
+    def name_of(address: str) -> str:
+        nodes = () if cluster is None else cluster.nodes
+        return next((node.name for node in nodes if node.address == address), address)
+
+    return Canary(topology, sessions, instruments.probes, name_of)
 
 
 def _faults_of(experiment: Experiment, cluster: LocalCluster | None) -> FaultInjection | None:

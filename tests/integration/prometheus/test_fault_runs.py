@@ -21,6 +21,7 @@ MUST_RAISE = {
     "node_paused": "CassandraNodeDown",
     "disk_full": "DiskFull",
     "dc_partition": "DataCentresApart",
+    "clock_skew": "ClockSkew",
     "back_office_killed": "BackOfficeStopped",
     "tariffs_late": "PriceStale",
     "meters_garbage": "RejectedShare",

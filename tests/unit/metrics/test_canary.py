@@ -3,6 +3,8 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from cassandra import Unavailable
 from loadtests.errors import HarnessError
 from loadtests.metrics import canary
 from loadtests.metrics.canary import Canary
+from loadtests.metrics.clocks import ahead_s
 from loadtests.metrics.instruments import ProbeProgress
 from scenarios.spec import Topology
 
@@ -32,10 +35,10 @@ class Statement:
 
 
 class Answer:
-    def __init__(self, row: int | None) -> None:
+    def __init__(self, row: Any) -> None:
         self.row = row
 
-    def one(self) -> int | None:
+    def one(self) -> Any:
         return self.row
 
 
@@ -46,10 +49,23 @@ class DataCentre:
         self.rows, self.lag_s, self.is_down, self.levels = rows, lag_s, False, set[tuple[bool, Any]]()
         self.looks_s: list[float] = []  # how long each question of another data centre may take
 
+        self.ahead_s: dict[str, float] = {}  # of each node's clock, by its address
+        self.cluster = SimpleNamespace(metadata=SimpleNamespace(all_hosts=self.hosts))
+
+    def hosts(self) -> list[Any]:
+        """As the driver has them: of all data centres, in any state."""
+        own = [SimpleNamespace(address=one, datacenter="north", is_up=True) for one in self.ahead_s]
+        return [*own, SimpleNamespace(address="c", datacenter="south", is_up=True)]
+
     def prepare(self, cql: str) -> Statement:
         return Statement(cql)
 
-    def execute(self, statement: Statement, values: tuple[int], timeout: float) -> Answer:
+    def execute(self, statement: Any, values: tuple[int] = (0,), *, timeout: float, host: Any = None) -> Answer:
+        if host is not None:
+            if self.is_down:
+                raise Unavailable("planted")
+            told = datetime.fromtimestamp(time.time() + self.ahead_s.get(host.address, 0.0), UTC).replace(tzinfo=None)
+            return Answer(SimpleNamespace(at=told))
         if statement.consistency_level == LOCAL_ONE:
             self.looks_s.append(timeout)
         self.levels.add((statement.is_insert, statement.consistency_level))
@@ -69,6 +85,7 @@ class DataCentre:
 def dcs(monkeypatch: pytest.MonkeyPatch) -> dict[str, DataCentre]:
     monkeypatch.setattr(canary, "EVERY_S", 0.05)
     monkeypatch.setattr(canary, "LOOK_S_MAX", 0.03)
+    monkeypatch.setattr(canary, "CLOCKS_EVERY_S", 0.02)
     rows: dict[int, float] = {}
     return {"north": DataCentre(rows), "south": DataCentre(rows, lag_s=0.012)}
 
@@ -136,3 +153,32 @@ def test_a_dc_that_can_not_be_reached_is_left_out(dcs: dict[str, DataCentre]) ->
     with Canary(TOPOLOGY, {"north": dcs["north"].open, "south": refused}, told):  # type: ignore[dict-item]
         wait_until(lambda: told.outcomes["north", "write", "ok"] > 1)
     assert not told.lag_s and {dc for dc, _, _ in told.outcomes} == {"north"}
+
+
+def test_each_node_is_asked_for_its_clock_and_one_that_does_not_answer_has_none(dcs: dict[str, DataCentre]) -> None:
+    told, north = ProbeProgress(), dcs["north"]
+    north.ahead_s = {"a": 0.0, "b": 60.0}
+    names = {"a": "north-1", "b": "north-2"}
+    with Canary(TOPOLOGY, {"north": north.open}, told, names.__getitem__):  # type: ignore[dict-item]
+        wait_until(lambda: "north" in told.clocks_ahead_s)
+        assert told.clocks_ahead_s["north"] == {"north-1": 0.0, "north-2": pytest.approx(60.0, abs=0.5)}
+        north.is_down = True
+        wait_until(lambda: told.clocks_ahead_s["north"] == {})
+        north.is_down = False
+        wait_until(lambda: told.clocks_ahead_s["north"] != {})
+    assert told.clocks_ahead_s == {}  # nobody asks any more
+
+
+@pytest.mark.parametrize(
+    ("told_s", "off_s"),
+    [
+        (100.0, 0.0),  # asked at 100, answered at 102: somewhere between
+        (102.0, 0.0),
+        (99.9995, 0.0),  # a whole millisecond, cut off
+        (102.5, 0.5),
+        (98.0, -1.999),
+        (160.0, 58.0),
+    ],
+)
+def test_a_clock_is_off_by_what_the_time_of_the_answer_does_not_explain(told_s: float, off_s: float) -> None:
+    assert ahead_s(told_s, 100.0, 102.0) == pytest.approx(off_s, abs=1e-9)

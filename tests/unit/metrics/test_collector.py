@@ -137,6 +137,7 @@ def a_busy_run() -> RunCollector:
     probes = instruments.probes
     probes.outcomes["south", "write", "failed"] += 2
     probes.lag_s["north", "south"] = 0.012
+    probes.clocks_ahead_s["north"] = {"north-1": -0.25}
     instruments.audit.judge({"lost": 1, "verified": 4}, {"south": {"lost": 1}})
     instruments.audit.check("bills add up", 2)
     return collector
@@ -230,6 +231,7 @@ def test_what_nobody_knows_yet_has_no_sample() -> None:
         "meterstorm_settlement_completeness_ratio",
         "meterstorm_readings_estimated_ratio",
         "meterstorm_visibility_lag_seconds",
+        "meterstorm_clock_ahead_seconds",
     }
     assert not names & absent
     assert {"meterstorm_run_info", "meterstorm_operations_total", "meterstorm_commands_terminal_twice_total"} <= names

@@ -52,6 +52,8 @@ ANSWERED = 'meterstorm_response_seconds_%s{operation="ingest_reading", loop="ope
 DISK = 'meterstorm_node_disk_%s_bytes{dc="north", node="north-1", job="meterstorm"}'
 DISK_LABELS = {"dc": "north", "node": "north-1", "job": "meterstorm"}
 
+CLOCK = 'meterstorm_clock_ahead_seconds{dc="north", node="%s", job="meterstorm"}'
+
 COURSES = [
     # It answers for 5 s and no more; told 5 s later.
     Course(
@@ -167,6 +169,19 @@ COURSES = [
         "MessagesDropped",
         {node("north-1", "cassandra_dropped_messages_total", message="MUTATION_REQ"): "8x60"},
         20,
+        severity=Severity.WARN,
+    ),
+    Course(
+        "ClockSkew",
+        {CLOCK % "north-1": "0x9 -0.6x60", CLOCK % "north-2": "0.4x60"},
+        20,
+        [({"dc": "north", "node": "north-1", "job": "meterstorm"}, "The clock of node north-1 is wrong by 600ms.")],
+        Severity.WARN,
+    ),
+    Course(  # put right within 5 s
+        "ClockSkew",
+        {CLOCK % "north-1": "0x9 60x3 0x60"},
+        15,
         severity=Severity.WARN,
     ),
     Course(
