@@ -80,6 +80,7 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
             statements=("ALTER TABLE {keyspace}.bills_by_home ADD IF NOT EXISTS account bigint",),
         ),
         Migration(to_version=7, why="prepaid accounts have a table", statements=()),
+        Migration(to_version=8, why="insights that are written back from a warehouse have tables", statements=()),
     ),
 }
 """Schema name -> its migrations, in order."""

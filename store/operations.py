@@ -31,6 +31,10 @@ class StoreOperation(StrEnum):
     SCHEDULE_DUE = "schedule_due"
     CLEAR_DUE = "clear_due"  # all that is due before an instant has been handled
     READ_DUE_CLEARED = "read_due_cleared"
+    WRITE_PROFILE = "write_profile"  # what similar homes use, as a warehouse has it
+    READ_PROFILES = "read_profiles"
+    WRITE_HOME_INSIGHT = "write_home_insight"
+    READ_HOME_INSIGHTS = "read_home_insights"
     REPORT_STATE = "report_state"
     READ_METER_STATE = "read_meter_state"
 

@@ -35,6 +35,8 @@ class TableRole(StrEnum):
     BILLS = "bills of a home"
     REGISTER_CHANGES = "register changes of a home"
     PREPAYMENT = "prepaid accounts of a home"
+    COHORT_PROFILES = "profiles of a cohort"
+    HOME_INSIGHTS = "insights of a home"
 
 
 HALF_HOUR_ROLES = (TableRole.EVENT_LOG, TableRole.INTERVALS)

@@ -39,6 +39,14 @@ OutFile = Annotated[
 ]
 
 
+Engine = Annotated[
+    JobEngine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
+]
+Master = Annotated[
+    str, typer.Option("--master", metavar="URL", help="Spark's, which must see the warehouse under the same name.")
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add it and its own subcommands to the command's list."""
     analyse = typer.Typer(
@@ -63,6 +71,10 @@ def add_to(app: typer.Typer) -> None:
         "mend",
         epilog="Example: `meterstorm analyse mend runs/first warehouse`, after `meterstorm analyse run reconcile warehouse`",
     )(mend_command)
+    analyse.command("publish", epilog="Example: `meterstorm analyse publish runs/first warehouse --from-business`")(
+        publish_command
+    )
+    analyse.command("home", epilog="Example: `meterstorm analyse home runs/first 17 --from-business`")(home_command)
     analyse.command("verify", epilog="Example: `meterstorm analyse verify warehouse`")(verify_command)
     app.add_typer(analyse, name="analyse")
 
@@ -193,6 +205,71 @@ def mend_command(
     )
 
 
+@takes(connection=ConnectionOptions)
+def publish_command(
+    source: Source,
+    warehouse: Warehouse,
+    engine: Engine = JobEngine.DUCKDB,
+    master: Master = "local[*]",
+    dc: ReadDc = None,
+    from_business: FromBusiness = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """Write what a warehouse says of similar homes and of each home back into the cluster. Repeating it changes nothing."""
+    from meterstorm.jobs.analytics.publish import publish_insights
+
+    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress):
+        done = publish_insights(opened, warehouse, engine, progress, master=master)
+    if as_json:
+        print(json.dumps(asdict(done), indent=2))
+        return
+    PlainConsole().print(
+        f"{done.bands:,} bands of cohorts and {done.homes:,} meters of homes written; {done.untold:,} bands are of cohorts too "
+        "small to be told",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@takes(connection=ConnectionOptions)
+def home_command(
+    source: Source,
+    premises: Annotated[int, typer.Argument(metavar="PREMISES", help="The home's number, from 0.")],
+    dc: ReadDc = None,
+    from_business: FromBusiness = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
+) -> None:
+    """What was published of a home, and what similar homes use in each settlement period."""
+    from meterstorm.jobs.analytics.publish import look_at_home
+    from store.analytics.jobs import PERCENTILES
+
+    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, _):
+        home = look_at_home(opened, premises)
+    if as_json:
+        print(json.dumps(asdict(home), indent=2, default=str))
+        return
+    for one in home.insights:
+        origin = f"as of {one.provenance.as_of:%Y-%m-%d %H:%M} UTC, warehouse {one.provenance.warehouse}"
+        PlainConsole().print(
+            f"home {premises}, fuel {one.fuel} ({origin}): {one.used_wh:,} Wh in {one.half_hours:,} half-hours; base load "
+            f"{one.base_wh:,} Wh a half-hour, highest {one.highest_wh:,} Wh; {one.peak_wh:,} Wh in the evening's peak, of which "
+            f"{one.shift_wh:,} Wh could move",
+            highlight=False,
+            soft_wrap=True,
+        )
+    shown = csv.writer(sys.stdout, lineterminator="\n", delimiter="\t")
+    shown.writerow(("fuel", "settlement_period", "homes", "mean_wh", *(f"p{one}_wh" for one in PERCENTILES)))
+    shown.writerows(
+        (one.fuel, one.settlement_period, one.home_count, one.mean_wh, *one.percentiles_wh) for one in home.similar
+    )
+
+
 @contextmanager
 def _opened(
     source: Path, dc: str | None, connection: ConnectionOptions, *, from_business: bool, quiet: bool
@@ -232,12 +309,8 @@ def run_command(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; `meterstorm analyse jobs` lists them.")],
     warehouse: Warehouse,
     out: OutFile = None,
-    engine: Annotated[
-        JobEngine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
-    ] = JobEngine.DUCKDB,
-    master: Annotated[
-        str, typer.Option("--master", metavar="URL", help="Spark's, which must see the warehouse under the same name.")
-    ] = "local[*]",
+    engine: Engine = JobEngine.DUCKDB,
+    master: Master = "local[*]",
     as_json: AsJson = False,
 ) -> None:
     """Do a job on a warehouse; without --out the first rows are shown. A check that finds something wrong ends with 1."""

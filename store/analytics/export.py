@@ -37,13 +37,14 @@ def export(
     keyspace: str,
     estate: str,
     homes: Iterable[pa.RecordBatch],
+    as_of_us: int,
     beside: Sequence[Reader] = (),
     progress: Callable[[int, int, int], None] = lambda done, of, rows: None,
 ) -> Exported:
     """Write the half-hours of every meter, and what is read beside them, to the warehouse in `folder`, see `Warehouse.begin`.
 
-    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. beside: bills, commands. progress: told after each part
-    how many are done, of how many, and the half-hours so far.
+    keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. as_of_us: now [us since the Unix epoch]. beside: bills,
+    commands. progress: told after each part how many are done, of how many, and the half-hours so far.
     Raises WarehouseError, StoreError, OSError; what was written until then is gone on from by another export.
     """
     schema = store.runner.schema
@@ -56,7 +57,9 @@ def export(
         estate=estate,
     )
     data_sets = (HALF_HOURS, *(name for one in beside for name in one.data_sets))
-    with contextlib.closing(Warehouse.begin(folder, source, list(store.bulk.pieces()), data_sets)) as warehouse:
+    with contextlib.closing(
+        Warehouse.begin(folder, source, list(store.bulk.pieces()), data_sets, as_of_us)
+    ) as warehouse:
         warehouse.write_homes(homes)
         return _export_parts(store, beside, warehouse, progress)
 

@@ -13,13 +13,13 @@ from store.analytics.job import AnalyticsJob
 from store.tariffs import GAS
 
 PEAK_MINUTES = (16 * 60, 19 * 60 - 1)  # by the clock on the wall: when Great Britain's grid is at its peak
-_PERCENTILES = (10, 25, 50, 75, 90)
+PERCENTILES = (10, 25, 50, 75, 90)
 
 
 def _percentiles(values: str) -> str:
     return ", ".join(
         f"CAST(percentile_disc({percent / 100}) WITHIN GROUP (ORDER BY {values}) AS INT) AS p{percent}_wh"
-        for percent in _PERCENTILES
+        for percent in PERCENTILES
     )
 
 
@@ -59,19 +59,25 @@ ORDER BY fuel, rank
 """,
 )
 
+_IS_PEAK = f"local_minute BETWEEN {PEAK_MINUTES[0]} AND {PEAK_MINUTES[1]}"
+
 PEAKS = AnalyticsJob(
     "peaks",
-    "Of each home and fuel: all use, its base load, the highest half-hour, and what falls into the evening's peak and could be "
-    "moved by a tariff of times.",
+    "Of each home and fuel: all use, its base load, the highest half-hour, what falls into the evening's peak, and what of that "
+    "is above the base load and could be moved by a tariff of times.",
     f"""
-SELECT premises, region, cohort, fuel, COUNT(*) AS half_hours,
-       CAST(SUM(wh) AS BIGINT) AS wh,
-       CAST(percentile_disc(0.05) WITHIN GROUP (ORDER BY wh) AS INT) AS base_wh,
-       MAX(wh) AS highest_wh,
-       CAST(SUM(CASE WHEN local_minute BETWEEN {PEAK_MINUTES[0]} AND {PEAK_MINUTES[1]} THEN wh ELSE 0 END)
-            AS BIGINT) AS peak_wh
-FROM half_hours LEFT JOIN homes USING (premises)
-GROUP BY premises, region, cohort, fuel
+SELECT premises, region, cohort, fuel, half_hours, wh, base_wh, highest_wh, peak_wh,
+       GREATEST(peak_wh - base_wh * peak_half_hours, CAST(0 AS BIGINT)) AS shift_wh
+FROM (
+    SELECT premises, region, cohort, fuel, COUNT(*) AS half_hours,
+           CAST(SUM(wh) AS BIGINT) AS wh,
+           CAST(percentile_disc(0.05) WITHIN GROUP (ORDER BY wh) AS INT) AS base_wh,
+           MAX(wh) AS highest_wh,
+           CAST(SUM(CASE WHEN {_IS_PEAK} THEN wh ELSE 0 END) AS BIGINT) AS peak_wh,
+           COUNT(CASE WHEN {_IS_PEAK} THEN 1 END) AS peak_half_hours
+    FROM half_hours LEFT JOIN homes USING (premises)
+    GROUP BY premises, region, cohort, fuel
+) AS meters
 ORDER BY premises, fuel
 """,
 )

@@ -10,6 +10,7 @@ Readers that know Hive's folders (DuckDB, Polars, Spark, pandas) find `settlemen
 """
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from store.columns import Piece
 MANIFEST = "warehouse.json"
 HOMES = "homes.parquet"  # what is known of each home: its region and its cohort
 FORMAT = 1
+WAREHOUSE_DIGEST_LETTERS = 16
 _LOCK = ".lock"
 
 
@@ -58,6 +60,7 @@ class Manifest(_Part):
     pieces: tuple[tuple[int, int], ...]
     done: tuple[int, ...] = ()
     round: int = 1  # grows with each export of the whole ring
+    as_of_us: int = 0  # when this round began [us since the Unix epoch]: all that was known by then is in it
     data_sets: tuple[str, ...] = (HALF_HOURS,)  # that are exported, with rows or without
     files: tuple[WarehouseFile, ...] = ()
 
@@ -69,6 +72,12 @@ class Manifest(_Part):
     def of(self, data_set: str) -> tuple[WarehouseFile, ...]:
         """The files of a data set."""
         return tuple(one for one in self.files if one.data_set == data_set)
+
+    def digest(self, folder: Path) -> str:
+        """Of all that it holds, and of which homes are similar."""
+        lines = [f"{one.data_set} {one.settlement_date} {one.part} {one.content}" for one in self.files]
+        told = "\n".join([*sorted(lines), sha256_of(folder / HOMES)])
+        return hashlib.sha256(told.encode()).hexdigest()[:WAREHOUSE_DIGEST_LETTERS]
 
     def rows_of(self, data_set: str = HALF_HOURS) -> int:
         """Of all files of a data set."""
@@ -84,7 +93,12 @@ class Warehouse:
 
     @classmethod
     def begin(
-        cls, folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...] = (HALF_HOURS,)
+        cls,
+        folder: Path,
+        source: WarehouseSource,
+        pieces: list[Piece],
+        data_sets: tuple[str, ...] = (HALF_HOURS,),
+        as_of_us: int = 0,
     ) -> Self:
         """A new warehouse in an empty folder, an export that was interrupted, to go on, or the next round of one that is whole.
 
@@ -96,7 +110,7 @@ class Warehouse:
             raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
         lock = _locked(folder)
         try:
-            made = cls(folder, _next_round(folder, source, pieces, data_sets), lock)
+            made = cls(folder, _next_round(folder, source, pieces, data_sets, as_of_us), lock)
             made._sweep()
             made._write()
         except BaseException:
@@ -186,19 +200,25 @@ def _locked(folder: Path) -> int:
     return lock
 
 
-def _next_round(folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...]) -> Manifest:
+def _next_round(
+    folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...], as_of_us: int
+) -> Manifest:
     """What an export begins with: nothing, what is left of an interrupted one, or all of the ring once more."""
     if not (folder / MANIFEST).exists():
-        return Manifest(source=source, pieces=tuple((one.after, one.through) for one in pieces), data_sets=data_sets)
+        parts = tuple((one.after, one.through) for one in pieces)
+        return Manifest(source=source, pieces=parts, data_sets=data_sets, as_of_us=as_of_us)
     held = read_manifest(folder)
     if held.source != source:
         raise WarehouseError(
             f"{folder} holds {_told(held.source)}, and this export is of {_told(source)}: name a new folder"
         )
     if held.is_whole:
-        return held.model_copy(update={"round": held.round + 1, "done": (), "data_sets": data_sets})
+        return held.model_copy(
+            update={"round": held.round + 1, "done": (), "data_sets": data_sets, "as_of_us": as_of_us}
+        )
     # parts that are done have the data sets that they were begun with
-    return held if held.data_sets == data_sets else held.model_copy(update={"done": (), "data_sets": data_sets})
+    begun = {"done": (), "data_sets": data_sets, "as_of_us": as_of_us}
+    return held if held.data_sets == data_sets else held.model_copy(update=begun)
 
 
 def read_manifest(folder: Path) -> Manifest:

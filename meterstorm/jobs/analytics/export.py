@@ -1,6 +1,6 @@
 """Half-hours, bills and commands out of a cluster into a warehouse."""
 
-import hashlib
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from meterstorm.display.progress import Progress
-from meterstorm.jobs.analytics.source import AnalyticsSource
-from scenarios.spec import Scenario, ScenarioError
+from meterstorm.jobs.analytics.source import AnalyticsSource, identity_of
+from scenarios.spec import ScenarioError
 from sim.estate.lookup import cohorts_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.analytics.bills import BillReader, has_bills
@@ -22,7 +22,6 @@ from store.cassandra import CassandraStore
 from store.cassandra.commands import CassandraCommandTables
 
 HOMES_AT_ONCE = 1_000_000
-IDENTITY_LETTERS = 12
 
 
 def export_source(source: AnalyticsSource, out: Path, progress: Progress) -> Exported:
@@ -45,6 +44,7 @@ def export_source(source: AnalyticsSource, out: Path, progress: Progress) -> Exp
                 keyspace=scenario.topology.keyspace,
                 estate=identity_of(scenario),
                 homes=homes_of(estate),
+                as_of_us=time.time_ns() // 1_000,
                 beside=readers_of(store, estate),
                 progress=told,
             )
@@ -75,11 +75,3 @@ def homes_of(estate: EstateModel) -> Iterator[pa.RecordBatch]:
             ],
             schema=HOMES_SCHEMA,
         )
-
-
-def identity_of(scenario: Scenario) -> str:
-    """What tells an estate from another: its title and seed, and a digest of all that its readings depend on."""
-    parts = scenario.model_dump_json(include={"estate", "reads", "tariffs", "traffic", "wan"})
-    run = f"{scenario.run.start} {scenario.run.days} {scenario.run.seed}"
-    digest = hashlib.sha256(f"{parts}\n{run}".encode()).hexdigest()[:IDENTITY_LETTERS]
-    return f"{scenario.title}, seed {scenario.run.seed}, {digest}"

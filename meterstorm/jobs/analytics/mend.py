@@ -9,11 +9,9 @@ from loadtests.backend.command_gateway import CHUNK, due_index, retries_of
 from loadtests.backend.command_plan import Registry, meter_of
 from meterstorm.display.progress import Progress
 from meterstorm.jobs.analytics.analyse import analyse
-from meterstorm.jobs.analytics.export import identity_of
-from meterstorm.jobs.analytics.source import AnalyticsSource
+from meterstorm.jobs.analytics.source import AnalyticsSource, require_warehouse_of
 from scenarios.spec import ScenarioError
 from sim.estate.lookup import split_meter, start_us_of
-from store.analytics.warehouse import WarehouseError, whole_warehouse
 from store.cassandra.commands import CassandraCommandTables
 from store.cassandra.session import Statements
 from store.commands.store import CommandStore
@@ -38,12 +36,7 @@ def mend(source: AnalyticsSource, warehouse: Path, progress: Progress) -> Mended
     scenario, estate = source.scenario, source.estate
     if not scenario.campaigns:
         raise ScenarioError("campaigns: the scenario has none, and so no rule by which commands are tried again")
-    try:
-        held = whole_warehouse(warehouse).source.estate
-    except WarehouseError as error:
-        raise ScenarioError(str(error)) from error
-    if held != identity_of(scenario):
-        raise ScenarioError(f"{warehouse} holds the estate {held}, not {identity_of(scenario)}: export this one")
+    require_warehouse_of(source, warehouse)
     rows = analyse("reconcile", warehouse).to_pylist()
     devices = np.array(sorted({row["device"] for row in rows if row["verdict"] == "drift"}), np.int64)
     done = Mended(devices=len(devices))

@@ -1,6 +1,7 @@
 """Where an analytics job reads: a run's kept nodes or an existing cluster, through the data centre that is there for it."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from scenarios.domain import DcRole
 from scenarios.spec import Scenario, ScenarioError, Topology
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
+from store.analytics.warehouse import WarehouseError, whole_warehouse
 from store.cassandra import CassandraStore
+
+IDENTITY_LETTERS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +108,22 @@ def chosen_dc(topology: Topology, dc: str | None, *, from_business: bool) -> str
             f"'analytics'{there}, or add --from-business"
         )
     return dc
+
+
+def identity_of(scenario: Scenario) -> str:
+    """What tells an estate from another: its title and seed, and a digest of all that its readings depend on."""
+    parts = scenario.model_dump_json(include={"estate", "reads", "tariffs", "traffic", "wan"})
+    run = f"{scenario.run.start} {scenario.run.days} {scenario.run.seed}"
+    digest = hashlib.sha256(f"{parts}\n{run}".encode()).hexdigest()[:IDENTITY_LETTERS]
+    return f"{scenario.title}, seed {scenario.run.seed}, {digest}"
+
+
+def require_warehouse_of(source: AnalyticsSource, warehouse: Path) -> None:
+    """Raises ScenarioError for a folder that is no whole warehouse, and for one of another estate."""
+    try:
+        held = whole_warehouse(warehouse).source.estate
+    except WarehouseError as error:
+        raise ScenarioError(str(error)) from error
+    asked = identity_of(source.scenario)
+    if held != asked:
+        raise ScenarioError(f"{warehouse} holds the estate {held}, not {asked}: export this one")

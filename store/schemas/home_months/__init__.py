@@ -5,12 +5,12 @@ all, for little more than the cost of the log alone. Views across homes (settlem
 are projected from the log. See `docs/decisions/0008-home-months.md`.
 """
 
-from store.schemas.home_months import aggregates, commands, customers, readings
+from store.schemas.home_months import aggregates, commands, customers, insights, readings
 from store.tables import Schema
 
 SCHEMA = Schema(
     name="home_months",
-    version=7,
-    tables=(*readings.TABLES, *aggregates.TABLES, *commands.TABLES, *customers.TABLES),
-    writes=(*readings.WRITES, *aggregates.WRITES, *commands.WRITES, *customers.WRITES),
+    version=8,
+    tables=(*readings.TABLES, *aggregates.TABLES, *commands.TABLES, *customers.TABLES, *insights.TABLES),
+    writes=(*readings.WRITES, *aggregates.WRITES, *commands.WRITES, *customers.WRITES, *insights.WRITES),
 )

@@ -19,7 +19,7 @@ from store.roles import TableRole
 from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, send
 from tests.unit.store.analytics.test_jobs import SENT
-from tests.unit.store.analytics.test_warehouse import homes_of
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, homes_of
 
 pytestmark = pytest.mark.long
 pytest.importorskip("pyspark", reason="uv sync --extra spark")
@@ -44,7 +44,9 @@ def warehouse(session: Any, keyspace: str, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("warehouse")
     dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
     store = CassandraStore(session, SCHEMA, Topology(dcs=dcs, keyspace=keyspace), BOOK)
-    export(store, folder, keyspace=keyspace, estate="one", homes=homes_of(2))  # of the third nobody knows where it is
+    export(
+        store, folder, keyspace=keyspace, estate="one", as_of_us=AS_OF_US, homes=homes_of(2)
+    )  # of the third nobody knows where it is
     store.close()
     return folder
 

@@ -1,26 +1,47 @@
-"""The warehouse of a keyspace in Cassandra: the same facts as that of the model, and the same answers."""
+"""The warehouse of a keyspace in Cassandra: the same facts, bills and commands as that of the model, and the same answers."""
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pytest
+
 from scenarios.spec import Dc, Topology
+from store.analytics.bills import BillReader
+from store.analytics.commands import CommandReader, devices_of
+from store.analytics.data_sets import SCHEMAS as DATA_SETS
 from store.analytics.duck import run_job
 from store.analytics.export import export
-from store.analytics.jobs import JOBS
+from store.analytics.insights import insights_of, profile_of, publish
+from store.analytics.jobs import JOBS, PEAKS, PROFILES
 from store.analytics.warehouse import whole_warehouse
 from store.cassandra import CassandraStore, create_schema
+from store.cassandra.bulk import CassandraBulk
+from store.cassandra.commands import CassandraCommandTables
+from store.cassandra.session import Statements
 from store.memory import MemoryStore
 from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, send
+from tests.unit.store.analytics.test_billing_check import FIRST_TARIFFS, LONDON, MARCH, Estate
+from tests.unit.store.analytics.test_insights import LARGE, UPLOADS, warehouse_of
 from tests.unit.store.analytics.test_jobs import SENT
-from tests.unit.store.analytics.test_warehouse import CORRECTION, facts_in, homes_of
+from tests.unit.store.analytics.test_reconcile import DEVICES, Head, commanded
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, CORRECTION, facts_in, homes_of
 
 
-def test_cassandra_and_the_model_have_one_warehouse(session: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def topology(session: Any) -> Iterator[Topology]:
     dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
-    topology = Topology(dcs=dcs, keyspace=f"warehouse_{uuid.uuid4().hex[:12]}")
+    made = Topology(dcs=dcs, keyspace=f"warehouse_{uuid.uuid4().hex[:12]}")
+    yield made
+    session.execute(f"DROP KEYSPACE IF EXISTS {made.keyspace}", timeout=60)
+
+
+def test_cassandra_and_the_model_have_one_warehouse(session: Any, topology: Topology, tmp_path: Path) -> None:
     create_schema(session, SCHEMA, topology)
     real, model = CassandraStore(session, SCHEMA, topology, BOOK), MemoryStore(SCHEMA, BOOK)
     try:
@@ -29,20 +50,64 @@ def test_cassandra_and_the_model_have_one_warehouse(session: Any, tmp_path: Path
             send(model, one)
         folders = {"real": tmp_path / "real", "model": tmp_path / "model"}
         for name, store in (("real", real), ("model", model)):
-            export(store, folders[name], keyspace="meters", estate="one", homes=homes_of())
+            export(store, folders[name], keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of())
         order = ["premises", "fuel", "start"]
         held = {name: facts_in(folder).sort(order) for name, folder in folders.items()}
-        assert (
-            held["real"].equals(held["model"])
-            and len(held["real"]) == whole_warehouse(folders["real"], verify=True).rows_of()
-        )
-        for job in JOBS.values():
+        assert held["real"].equals(held["model"])
+        assert len(held["real"]) == whole_warehouse(folders["real"], verify=True).rows_of()
+        for job in (one for one in JOBS.values() if "half_hours" in one.reads):
             assert run_job(folders["real"], job).to_pylist() == run_job(folders["model"], job).to_pylist(), job.name
-        again = export(real, folders["real"], keyspace="meters", estate="one", homes=homes_of())
+        again = export(real, folders["real"], keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of())
         assert again.files_written == 0 and again.files_unchanged == len(again.manifest.files)
         send(real, CORRECTION)
-        assert export(real, folders["real"], keyspace="meters", estate="one", homes=homes_of()).files_written == 1
+        again = export(real, folders["real"], keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of())
+        assert again.files_written == 1
         assert held["real"]["settlement_date"].min() == dt.date(2026, 1, 31)
     finally:
         real.close()
-        session.execute(f"DROP KEYSPACE {topology.keyspace}", timeout=60)
+
+
+def test_bills_and_commands_of_cassandra_are_those_of_the_model(
+    session: Any, topology: Topology, tmp_path: Path
+) -> None:
+    create_schema(session, SCHEMA, topology, LONDON)
+    statements, bulk = Statements(session, SCHEMA, topology), CassandraBulk(session, topology)
+    tables = CassandraCommandTables(statements)
+    real, model = Estate(statements, bulk), Estate()
+    heads = {"real": commanded(Head(tables)), "model": commanded(Head())}
+    try:
+        for estate in (real, model):
+            estate.bill(MARCH, 1)
+            estate.correct(1, received_us=0)  # known before the bill, which lacks it: wrong
+        first = model.store.bulk.pieces()[0]
+        beside = {
+            "real": CommandReader(tables, partial(devices_of, bulk, SCHEMA)),
+            "model": CommandReader(heads["model"].tables, lambda piece: iter(DEVICES if piece == first else ())),
+        }
+        for name, estate in (("real", real), ("model", model)):
+            readers = [BillReader(estate.store, FIRST_TARIFFS.__getitem__), beside[name]]
+            folder = tmp_path / name
+            export(estate.store, folder, keyspace="k", estate="one", as_of_us=1, homes=homes_of(), beside=readers)
+        for data_set in set(DATA_SETS) - {"half_hours"}:
+            rows = [pl.read_parquet(tmp_path / name / data_set / "*.parquet") for name in ("real", "model")]
+            assert rows[0].sort(pl.all()).equals(rows[1].sort(pl.all())) and len(rows[0]), data_set
+        for job in JOBS.values():
+            told = [run_job(tmp_path / name, job).to_pylist() for name in ("real", "model")]
+            assert told[0] == told[1] and told[0], job.name
+        assert {"wrong", "right"} <= {
+            row["verdict"] for row in run_job(tmp_path / "real", JOBS["billing_check"]).to_pylist()
+        }
+    finally:
+        bulk.close()
+
+
+def test_insights_are_read_back_as_they_were_published(session: Any, topology: Topology, tmp_path: Path) -> None:
+    create_schema(session, SCHEMA, topology)
+    statements, model = Statements(session, SCHEMA, topology), MemoryStore(SCHEMA, BOOK)
+    for one in UPLOADS:
+        send(model, one)
+    folder = warehouse_of(model, tmp_path)
+    for runner in (statements, model.statements, statements):
+        publish(runner, folder, run_job(folder, PROFILES), run_job(folder, PEAKS))
+    assert insights_of(statements, 3) == insights_of(model.statements, 3) != []
+    assert profile_of(statements, LARGE) == profile_of(model.statements, LARGE) != []

@@ -24,6 +24,8 @@ OPTIONS_LEFT_OUT = {  # what has no sense there
     "analyse jobs": {"--out", "--quiet"},
     "analyse run": {"--quiet"},
     "analyse mend": {"--out"},
+    "analyse publish": {"--out"},
+    "analyse home": {"--out"},
     "analyse verify": {"--out", "--json", "--quiet"},
     "schemas list": {"--out", "--quiet"},
     "schemas check": {"--out", "--json", "--quiet"},

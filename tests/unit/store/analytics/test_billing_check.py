@@ -17,17 +17,18 @@ from store.analytics.export import export
 from store.analytics.jobs import BILLING_CHECK
 from store.analytics.warehouse import WarehouseError, whole_warehouse
 from store.customers.desk import Desk
-from store.customers.port import Preference
+from store.customers.port import OnceRunner, Preference
 from store.customers.preferences import choose, tariff_in_force
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
+from store.ports import Bulk
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import Readings
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, GAS, Book
 from tests.support.delivered_year import delivered_days
-from tests.unit.store.analytics.test_warehouse import homes_of
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, homes_of
 from tests.unit.store.customers.test_mid_month import (
     APRIL,
     BLOCKS,
@@ -51,9 +52,9 @@ CHANGE_US = LONDON.day_start_us(LONDON.day_of(FIRST_US + 20 * DAY_US))
 class Estate:
     """Three homes' March and April, on one keyspace: by the clock, in blocks, and from one to the other within March."""
 
-    def __init__(self) -> None:
+    def __init__(self, runner: OnceRunner | None = None, bulk: Bulk | None = None) -> None:
         self.statements = MemoryOnce(SCHEMA)
-        self.customers = HomeCustomers(self.statements, lambda: LONDON)
+        self.customers = HomeCustomers(runner or self.statements, lambda: LONDON)
         self.customers.publish(LISTS[0], 0)
         change = choose(Preference.TARIFF, BLOCKS, CHANGE_US - 1, LONDON, [one.name for one in TARIFFS])
         self.customers.change_preference(2, change)
@@ -64,7 +65,7 @@ class Estate:
             return np.array([tariff_in_force(history[home], at, FIRST_TARIFFS[home]) for home, at in pairs], np.uint8)
 
         self.book = Book(prices=LISTS, kind_of=kind_of, calendar=LONDON)
-        self.store = HomeReadings(self.statements, self.statements, self.book)
+        self.store = HomeReadings(runner or self.statements, bulk or self.statements, self.book)
         for home in FIRST_TARIFFS:
             for fuel, values in ((ELECTRICITY, VALUES), (GAS, GAS_VALUES)):
                 self.store.append(self.delivered(home, fuel, (values + home).astype(np.int32)))
@@ -102,6 +103,7 @@ class Estate:
             folder,
             keyspace="meters",
             estate="one",
+            as_of_us=AS_OF_US,
             homes=homes_of(),
             beside=[BillReader(self.store, FIRST_TARIFFS.__getitem__)],
         )
@@ -213,6 +215,6 @@ def test_what_is_wrong_is_named(plant: Callable[[Estate], None], charge: str, tm
 
 
 def test_an_export_that_left_bills_out_says_so(tmp_path: Path) -> None:
-    export(Estate().store, tmp_path, keyspace="meters", estate="one", homes=homes_of())
+    export(Estate().store, tmp_path, keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of())
     with pytest.raises(WarehouseError, match="has no bills: it was exported without"):
         run_job(tmp_path, BILLING_CHECK)

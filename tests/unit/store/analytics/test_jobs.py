@@ -21,7 +21,7 @@ from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY, GAS
 from tests.support.store_deliveries import HOMES as HOME_COUNT
 from tests.support.store_deliveries import START_US, Delivery, known_half_hours, send
-from tests.unit.store.analytics.test_warehouse import BOOK, MONTHS, exported, homes_of
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, BOOK, MONTHS, exported, homes_of
 
 SCHEMA = SCHEMAS["home_months"]
 SENT = [
@@ -135,11 +135,13 @@ def test_of_each_home_its_base_load_and_its_peak(store: MemoryStore, warehouse: 
         own = {at: wh for (home, fuel, at), wh in facts.items() if (home, fuel) == (row["premises"], row["fuel"])}
         values = list(own.values())
         assert (row["wh"], row["highest_wh"], row["base_wh"]) == (sum(values), max(values), lowest_with(0.05, values))
-        assert row["peak_wh"] == sum(wh for at, wh in own.items() if 32 <= at % 48 < 38)
+        in_peak = [wh for at, wh in own.items() if 32 <= at % 48 < 38]
+        assert row["peak_wh"] == sum(in_peak)
+        assert row["shift_wh"] == max(sum(in_peak) - len(in_peak) * row["base_wh"], 0)
 
 
 def test_a_home_that_nobody_placed_counts_all_the_same(store: MemoryStore, tmp_path: Path) -> None:
-    export(store, tmp_path, keyspace="meters", estate="one", homes=homes_of(1))
+    export(store, tmp_path, keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of(1))
     rows = run_job(tmp_path, PEAKS).to_pylist()
     assert [row["region"] for row in rows] == ["region 0", "region 0", None, None, None, None]
 

@@ -16,6 +16,7 @@ from store.commands.port import (
     Aspect,
     Command,
     CommandId,
+    CommandTables,
     Device,
     DeviceAnswer,
     DeviceState,
@@ -28,7 +29,7 @@ from store.commands.store import MENDS_MAX, CommandStore, Retries
 from store.memory.commands import MemoryCommandTables
 from store.readings.store import HomeReadings
 from store.roles import TableRole
-from tests.unit.store.analytics.test_warehouse import SCHEMA, UPLOADS, homes_of, store_with
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, SCHEMA, UPLOADS, homes_of, store_with
 
 SECOND_US = 1_000_000
 START_US = 1_768_435_200_000_000
@@ -40,8 +41,9 @@ DEVICES = range(100, 110)
 class Head:
     """A head-end on tables of commands; time goes on with each call."""
 
-    def __init__(self) -> None:
-        self.tables = MemoryCommandTables()
+    def __init__(self, tables: CommandTables | None = None) -> None:
+        self.model = MemoryCommandTables()
+        self.tables: CommandTables = tables or self.model
         self.store = CommandStore(
             self.tables,
             find_device=lambda device: Device(fuel=Fuel.GAS if device == 109 else Fuel.ELECTRICITY),
@@ -107,14 +109,17 @@ class Head:
         store: HomeReadings = store_with(UPLOADS[:1])
         first = store.bulk.pieces()[0]
         reader = CommandReader(self.tables, lambda piece: iter(DEVICES if piece == first else ()))
-        export(store, folder, keyspace="meters", estate="one", homes=homes_of(), beside=[reader])
+        export(store, folder, keyspace="meters", estate="one", as_of_us=AS_OF_US, homes=homes_of(), beside=[reader])
         return {row["device"]: row for row in run_job(folder, RECONCILE).to_pylist()}
 
 
 @pytest.fixture
 def head() -> Head:
+    return commanded(Head())
+
+
+def commanded(head: Head) -> Head:
     """A device of each verdict that is no fault: 100 right .. 106 nothing to compare, 109 illegal."""
-    head = Head()
     applied, open_, cancelled, lost, refused, changed = (head.ask(device, 5) for device in range(100, 106))
     head.store.cancel(cancelled.id, head.now_us, "by hand")
     head.ask(109, 1, CommandKind.DISABLE_SUPPLY)  # illegal for gas: it desires nothing
@@ -167,13 +172,13 @@ def test_what_is_kept_and_says_something_else_than_the_log_is_wrong(head: Head, 
 def test_a_row_that_is_not_what_its_steps_come_to_is_wrong(head: Head, tmp_path: Path) -> None:
     [open_] = head.tables.poll([101])[0]
     assert open_.state is State.SENT
-    head.tables._steps[open_.id].pop()  # a step is lost
-    head.tables._steps[open_.id] = {one for one in head.tables._steps[open_.id] if one.event is CommandEvent.CREATE}
+    head.model._steps[open_.id].pop()  # a step is lost
+    head.model._steps[open_.id] = {one for one in head.model._steps[open_.id] if one.event is CommandEvent.CREATE}
     assert head.checked(tmp_path)[101]["verdict"] == "wrong"
 
 
 def test_a_wish_whose_command_has_expired_is_forgotten(head: Head, tmp_path: Path) -> None:
-    del head.tables._requests[100]
+    del head.model._requests[100]
     assert head.checked(tmp_path)[100]["verdict"] == "forgotten"
 
 

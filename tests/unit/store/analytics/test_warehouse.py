@@ -30,6 +30,7 @@ from tests.support.store_deliveries import BOOK, HOMES, START_US, Delivery, deli
 SCHEMA = SCHEMAS["home_months"]
 LONDON = ZoneInfo("Europe/London")
 MONTHS = (202601, 202602)
+AS_OF_US = START_US + 7 * 86_400_000_000
 UPLOADS = [
     Delivery(home=home, fuel=0, slot=48 * day, values_wh=tuple(range(48))) for home in range(HOMES) for day in (0, 1)
 ]
@@ -60,7 +61,9 @@ def readers_of(store: MemoryStore) -> list[Reader]:
 
 
 def exported(store: MemoryStore, folder: Path, *, estate: str = "estate 1") -> Exported:
-    return export(store, folder, keyspace="meters", estate=estate, homes=homes_of(), beside=readers_of(store))
+    return export(
+        store, folder, keyspace="meters", estate=estate, as_of_us=AS_OF_US, homes=homes_of(), beside=readers_of(store)
+    )
 
 
 def facts_in(folder: Path) -> pl.DataFrame:

@@ -1,0 +1,67 @@
+"""Insights of a warehouse written back into the cluster that it is of, and a home looked at there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterstorm.display.progress import Progress
+from meterstorm.jobs.analytics.analyse import JobEngine, analyse
+from meterstorm.jobs.analytics.source import AnalyticsSource, require_warehouse_of
+from scenarios.spec import ScenarioError
+from store.analytics.insights import (
+    HomeInsight,
+    ProfileBand,
+    PublishedInsights,
+    has_insights,
+    insights_of,
+    profile_of,
+    publish,
+)
+from store.cassandra.session import Statements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeLookedAt:
+    """What is known of a home, and of those like it."""
+
+    insights: list[HomeInsight]
+    similar: list[ProfileBand]
+
+
+def publish_insights(
+    source: AnalyticsSource, warehouse: Path, engine: JobEngine, progress: Progress, *, master: str = "local[*]"
+) -> PublishedInsights:
+    """Work `profiles` and `peaks` out on a warehouse and write them back, through the data centre that scans go through.
+
+    Repeating it changes nothing. Raises ScenarioError for a warehouse of another estate and a design without tables for it.
+    """
+    _require_tables(source)
+    require_warehouse_of(source, warehouse)
+    progress.phase("Asking the warehouse")
+    profiles, peaks = (analyse(job, warehouse, engine, master=master) for job in ("profiles", "peaks"))
+    progress.phase(f"Writing {profiles.num_rows:,} bands and {peaks.num_rows:,} meters through {source.dc}")
+    with source.experiment.through(source.dc).session() as session:
+        statements = Statements(session, source.experiment.schema, source.scenario.topology)
+        return publish(statements, warehouse, profiles, peaks)
+
+
+def look_at_home(source: AnalyticsSource, premises: int) -> HomeLookedAt:
+    """What was published of a home. Raises ScenarioError for a home that there is not, or of which nothing was published."""
+    _require_tables(source)
+    count = source.estate.premises_count
+    if not 0 <= premises < count:
+        raise ScenarioError(f"home {premises}: there are 0 to {count - 1:,}")
+    with source.experiment.through(source.dc).session() as session:
+        statements = Statements(session, source.experiment.schema, source.topology)
+        insights = insights_of(statements, premises)
+        if not insights:
+            raise ScenarioError(f"home {premises}: nothing was published of it; `meterstorm analyse publish` does")
+        cohorts = {one.cohort for one in insights if one.cohort is not None}
+        return HomeLookedAt(
+            insights=insights, similar=[band for cohort in sorted(cohorts) for band in profile_of(statements, cohort)]
+        )
+
+
+def _require_tables(source: AnalyticsSource) -> None:
+    schema = source.experiment.schema
+    if not has_insights(schema):
+        raise ScenarioError(f"store.schema: the design {schema.name} has no tables for insights")
