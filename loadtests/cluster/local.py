@@ -79,6 +79,7 @@ class LocalCluster:
         ]
         self._processes = self._all[: len(specs)]  # those that are meant to run
         self._broken: set[str] = set()  # names of those that a fault of ours holds down
+        self._joining: set[str] = set()  # names of those that have not taken their share of the rows yet
 
     @classmethod
     def start(
@@ -209,6 +210,11 @@ class LocalCluster:
         )
 
     @property
+    def members(self) -> tuple[Node, ...]:
+        """Those of `nodes` that are of the ring: not those that are joining it still."""
+        return tuple(node for node in self.nodes if node.name not in self._joining)
+
+    @property
     def contact_points(self) -> tuple[str, ...]:
         """The addresses of the nodes that are meant to run."""
         return tuple(process.spec.address for process in self._processes)
@@ -296,6 +302,7 @@ class LocalCluster:
         process = next(each for each in self._all if each.spec.name == name)
         self._kit.write(process, self._seeds, Entry.JOINS)
         process.launch(self._kit.java)
+        self._joining.add(name)
         self._processes = [*self._processes, process]
         self._broken.add(name)  # it is not meant to serve yet
 
@@ -303,6 +310,7 @@ class LocalCluster:
         """Until it serves, and all see one another. Raises HarnessError when it does not come to that."""
         chosen, _ = self._split([name])
         self._await_back(chosen)
+        self._joining.discard(name)
 
     def retire(self, name: str) -> None:
         """End a node that has left the ring, and delete its data. Raises HarnessError when the others don't see one another."""

@@ -4,6 +4,7 @@ A detached process holds Prometheus, Alertmanager and the receiver of notificati
 files that they were started from, and the notifications, stay in the folder.
 """
 
+import logging
 import shlex
 import shutil
 import sys
@@ -14,9 +15,11 @@ from typing import ClassVar, cast
 from loadtests.cluster import background, supervisor
 from loadtests.cluster.background import BackgroundPhase, BackgroundState, Progress
 from loadtests.errors import HarnessError
-from loadtests.prometheus.settings import HARNESS_PORT, NodeTarget
+from loadtests.prometheus.settings import HARNESS_PORT, NodeTarget, targets_of
 from loadtests.prometheus.stack import END_S_MAX, HOST, MonitoringStack, MonitorPorts
 from scenarios.spec import Scenario
+
+log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
 DOWN_S_MAX = END_S_MAX + 20.0
@@ -33,13 +36,14 @@ class MonitorState(BackgroundState):
 
     scenario: Scenario
     nodes: tuple[NodeTarget, ...]
+    cluster: Path  # whose nodes they are
     ports: MonitorPorts
     harness: str  # HOST:PORT of a run's own metrics
     prometheus: str = ""  # HOST:PORT
     alertmanager: str = ""
 
 
-def targets_of(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeTarget, ...]:
+def targets_in(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeTarget, ...]:
     """The nodes of a background cluster that is up. Raises HarnessError for one that is not, or tells nothing of itself."""
     where = shlex.quote(str(folder))
     if cluster.phase is not BackgroundPhase.SERVING:
@@ -51,7 +55,7 @@ def targets_of(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeT
             f"the nodes in {folder} tell no metrics: they have no exporter; meterstorm cluster down --out {where} and "
             f"meterstorm cluster up --metrics --out {where} give them one, with the data that they have"
         )
-    return tuple(NodeTarget(name=node.name, dc=node.dc, address=node.metrics) for node in cluster.nodes if node.metrics)
+    return targets_of(cluster.nodes)
 
 
 def up(
@@ -77,7 +81,8 @@ def up(
     state = MonitorState(
         phase=BackgroundPhase.STARTING,
         scenario=scenario,
-        nodes=targets_of(supervisor.status(cluster), cluster),
+        nodes=targets_in(supervisor.status(cluster), cluster),
+        cluster=cluster.absolute(),
         ports=ports or MonitorPorts(),
         harness=f"{HOST}:{harness_port}",
     )
@@ -99,6 +104,14 @@ def down(folder: Path) -> MonitorState:
     return status(folder)
 
 
+def _follow(stack: MonitoringStack, cluster: Path) -> None:
+    """Scrape the nodes that the cluster has now. One that is down, or can't be read, leaves those of before: they are missed."""
+    try:
+        stack.follow(targets_in(supervisor.status(cluster), cluster))
+    except (HarnessError, OSError) as error:
+        log.debug("the nodes are as they were: %s", error)
+
+
 def _hold(folder: Path) -> None:
     """The life of the detached process."""
     state = MonitorState.read(folder).held_by_us(folder)
@@ -115,6 +128,7 @@ def _hold(folder: Path) -> None:
             while True:
                 time.sleep(CHECK_S)
                 stack.require_alive()
+                _follow(stack, state.cluster)
     except HarnessError as error:
         state.model_copy(update={"phase": BackgroundPhase.FAILED, "message": str(error)}).write(folder)
     except SystemExit:

@@ -1,13 +1,20 @@
-"""What Prometheus and Alertmanager start from: whom they scrape, whom they tell. Pure: texts."""
+"""What Prometheus and Alertmanager start from: whom they scrape, whom they tell. Pure: texts.
 
-from collections.abc import Mapping, Sequence
+Nodes stand in a file of their own, which Prometheus reads again when it changes: nodes join, leave and come back elsewhere.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from loadtests.prometheus.alerts import NODE_SCRAPE_S, NODE_SCRAPE_S_MAX, PLANNED_FAULT, Audience, Severity
 from loadtests.prometheus.rules import MUTED, as_yaml, duration
 
 SCRAPE_S = 1.0  # of a run's own metrics, and of rules
 RULES_NAME = "rules.yml"
+NODES_NAME = "nodes.json"
+NODES_READ_S = 5.0  # the file of nodes is read again at least so often; where the file system tells of changes, at once
 HARNESS_PORT = 9464  # what `monitor up` takes for that of `meterstorm run --metrics-port`
 NOBODY = "nobody"
 
@@ -21,9 +28,30 @@ class NodeTarget:
     address: str  # HOST:PORT
 
 
-def prometheus_yaml(nodes: Sequence[NodeTarget], harness: str, alertmanager: str) -> str:
-    """prometheus.yml. harness, alertmanager: HOST:PORT. Nodes carry labels `node` and `dc`."""
-    static = [{"targets": [one.address], "labels": {"node": one.name, "dc": one.dc}} for one in nodes]
+class TellingNode(Protocol):
+    """A node, and where it tells of itself, HOST:PORT; None: nowhere."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dc(self) -> str: ...
+    @property
+    def metrics(self) -> str | None: ...
+
+
+def targets_of(nodes: Iterable[TellingNode]) -> tuple[NodeTarget, ...]:
+    """Those that tell of themselves."""
+    return tuple(NodeTarget(name=one.name, dc=one.dc, address=one.metrics) for one in nodes if one.metrics)
+
+
+def nodes_json(nodes: Sequence[NodeTarget]) -> str:
+    """The file of nodes. They carry labels `node` and `dc`."""
+    groups = [{"targets": [one.address], "labels": {"node": one.name, "dc": one.dc}} for one in nodes]
+    return json.dumps(groups, indent=2) + "\n"
+
+
+def prometheus_yaml(harness: str, alertmanager: str) -> str:
+    """prometheus.yml. harness, alertmanager: HOST:PORT."""
     return as_yaml(
         {
             "global": {
@@ -38,7 +66,7 @@ def prometheus_yaml(nodes: Sequence[NodeTarget], harness: str, alertmanager: str
                     "job_name": "cassandra",
                     "scrape_interval": duration(NODE_SCRAPE_S),
                     "scrape_timeout": duration(NODE_SCRAPE_S_MAX),
-                    "static_configs": static,
+                    "file_sd_configs": [{"files": [NODES_NAME], "refresh_interval": duration(NODES_READ_S)}],
                 },
                 {"job_name": "meterstorm", "static_configs": [{"targets": [harness]}]},
             ],

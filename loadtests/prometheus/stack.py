@@ -28,7 +28,15 @@ from loadtests.prometheus.alerts import Audience
 from loadtests.prometheus.programs import MonitoringPrograms
 from loadtests.prometheus.receiver import NotificationReceiver
 from loadtests.prometheus.rules import rules_yaml
-from loadtests.prometheus.settings import RULES_NAME, SCRAPE_S, NodeTarget, alertmanager_yaml, prometheus_yaml
+from loadtests.prometheus.settings import (
+    NODES_NAME,
+    RULES_NAME,
+    SCRAPE_S,
+    NodeTarget,
+    alertmanager_yaml,
+    nodes_json,
+    prometheus_yaml,
+)
 from scenarios.spec import Scenario
 
 HOST = "127.0.0.1"
@@ -86,6 +94,7 @@ class MonitoringStack:
         self.alertmanager = ""
         self._receiver = receiver
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._nodes: tuple[NodeTarget, ...] | None = None  # as the file has them
 
     @classmethod
     def start(
@@ -122,14 +131,24 @@ class MonitoringStack:
     def _write(self, scenario: Scenario, nodes: Sequence[NodeTarget], harness: str) -> None:
         webhooks = {audience: [self._receiver.url(audience)] for audience in Audience}
         texts = {
-            "prometheus.yml": prometheus_yaml(nodes, harness, self.alertmanager),
+            "prometheus.yml": prometheus_yaml(harness, self.alertmanager),
             RULES_NAME: rules_yaml(scenario, SCRAPE_S),
             "alertmanager.yml": alertmanager_yaml(webhooks),
         }
         for name, text in texts.items():
             (self.folder.path / name).write_text(text, encoding="utf-8")
+        self.follow(nodes)
         lay_out(self.folder.path / "grafana", f"http://{self.prometheus}")
         self.folder.notifications.touch()
+
+    def follow(self, nodes: Sequence[NodeTarget]) -> None:
+        """Scrape these nodes from now on, and no others. Raises OSError."""
+        if self._nodes == (told := tuple(nodes)):
+            return
+        draft = self.folder.path / f"{NODES_NAME}.draft"
+        draft.write_text(nodes_json(told), encoding="utf-8")
+        draft.replace(self.folder.path / NODES_NAME)
+        self._nodes = told
 
     def _launch(self, programs: MonitoringPrograms) -> None:
         data, path = self.folder.data, self.folder.path

@@ -521,11 +521,10 @@ class _Watch:
     def __init__(self, cluster: LocalCluster | None, told: Instruments, faults: FaultInjection | None = None) -> None:
         self.trouble: list[str] = []
         self.told, self.faults = told, faults
-        if cluster is not None:
-            told.data_folders = {(node.name, node.dc): node.folder / "data" for node in cluster.nodes}
         self.monitor: RunMonitor | None = None
         self._cluster = cluster
         self._sampler = None if cluster is None else NodeSampler(cluster)
+        self._follow_nodes()
 
     @property
     def fault_courses(self) -> Sequence[FaultCourse]:
@@ -541,4 +540,13 @@ class _Watch:
                 cost = why_lost(self._cluster.record.topology, self._cluster.dead_dcs)
                 self.trouble.append(f"In second {second} of the storm: {error}.{f' {cost}.' if cost else ''}")
         self.told.nodes = self._sampler.sample(second)
+        self._follow_nodes()
         return self.told.nodes
+
+    def _follow_nodes(self) -> None:
+        """Nodes join and leave in some faults."""
+        if self._cluster is None:
+            return
+        self.told.data_folders = {(node.name, node.dc): node.folder / "data" for node in self._cluster.nodes}
+        if self.monitor is not None:
+            self.monitor.follow(self._cluster.members)

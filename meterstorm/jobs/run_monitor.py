@@ -14,7 +14,7 @@ from loadtests.prometheus.alerts import late_s_of
 from loadtests.prometheus.episodes import episodes
 from loadtests.prometheus.fault_alerts import ALERTS_OF
 from loadtests.prometheus.programs import MonitoringPrograms
-from loadtests.prometheus.settings import NodeTarget
+from loadtests.prometheus.settings import TellingNode, targets_of
 from loadtests.prometheus.stack import MonitoringStack
 from meterstorm.outcomes.monitoring import monitoring_result
 from reports.results.run import MonitoringResult, Results
@@ -38,6 +38,13 @@ class RunMonitor:
     def prometheus(self) -> str:
         """HOST:PORT."""
         return self._stack.prometheus
+
+    def follow(self, nodes: Sequence[TellingNode]) -> None:
+        """Scrape these nodes from now on: those that have joined, and none that has left."""
+        try:
+            self._stack.follow(targets_of(nodes))
+        except OSError as error:
+            log.warning("nodes that have joined or left are not followed: %s", error)
 
     def stop(self) -> None:
         """Watch no more: nodes that are stopped now are meant to."""
@@ -95,6 +102,5 @@ def watched(folder: Path, scenario: Scenario, cluster: LocalCluster, harness: st
 
     folder: for the stack's files and what is scraped. harness: where the run's own metrics are, a URL.
     """
-    nodes = [NodeTarget(name=node.name, dc=node.dc, address=node.metrics) for node in cluster.nodes if node.metrics]
-    with MonitoringStack.start(folder, scenario, nodes, urlsplit(harness).netloc) as stack:
+    with MonitoringStack.start(folder, scenario, targets_of(cluster.members), urlsplit(harness).netloc) as stack:
         yield RunMonitor(stack, late_s_of(scenario))

@@ -17,7 +17,7 @@ from loadtests.cluster.supervisor import SupervisorState
 from loadtests.errors import HarnessError
 from loadtests.prometheus import background
 from loadtests.prometheus.episodes import AlertEpisode, episodes
-from loadtests.prometheus.settings import NodeTarget
+from loadtests.prometheus.settings import NODES_READ_S, NodeTarget
 from loadtests.prometheus.stack import MonitoringStack, MonitorPorts, firing_at, targets_at
 from meterstorm.cli import app as cli
 from scenarios.spec import Scenario
@@ -123,6 +123,32 @@ def test_a_dead_node_is_told_once_and_resolved_and_a_planned_fault_mutes_it_but_
     )
 
 
+def test_a_node_that_joins_is_scraped_and_one_that_has_left_is_missed_by_nobody(
+    tmp_path: Path, node: ToldMetrics, harness: ToldMetrics
+) -> None:
+    require_programs("prometheus")
+
+    def scraped(stack: MonitoringStack) -> set[str]:
+        return {str(one.node) for one in targets_at(stack.prometheus) if one.job == "cassandra" and not one.trouble}
+
+    with (
+        ToldMetrics(SERVES) as another,
+        MonitoringStack.start(tmp_path, SCENARIO, [target(node)], harness.address) as stack,
+    ):
+        wait_until("the first is scraped", lambda: scraped(stack) == {"north-1"})
+        joined = NodeTarget(name="north-2", dc="north", address=another.address)
+        stack.follow([target(node), joined])
+        wait_until("both are scraped", lambda: scraped(stack) == {"north-1", "north-2"})
+        stack.follow([joined])
+        wait_until("the second alone is scraped", lambda: scraped(stack) == {"north-2"})
+        node.stop()
+        assert {one.node for one in targets_at(stack.prometheus)} == {None, "north-2"}
+        wait_until("one serves", lambda: stack.query('count(up{job="cassandra"}) == 1'))
+        another.stop()  # so that an alert would have come for the first as well
+        wait_until("somebody is told", lambda: notifications(tmp_path))
+        assert [one["labels"]["node"] for one in notifications(tmp_path)] == ["north-2"]
+
+
 def test_a_port_that_is_taken_is_told_and_leaves_nothing(tmp_path: Path, node: ToldMetrics) -> None:
     require_programs("prometheus")
     with socket.socket() as holder:
@@ -153,7 +179,7 @@ def test_a_prometheus_that_refuses_its_files_is_told_in_its_words_and_leaves_not
     assert children() == []
 
 
-def cluster_of(folder: Path, node: ToldMetrics, *, metrics: bool) -> None:
+def cluster_of(folder: Path, *nodes: ToldMetrics, metrics: bool) -> None:
     """What a background cluster's folder says; its supervisor is this process."""
     me = psutil.Process()
     SupervisorState(
@@ -162,15 +188,16 @@ def cluster_of(folder: Path, node: ToldMetrics, *, metrics: bool) -> None:
         metrics=metrics,
         pid=me.pid,
         started_at=me.create_time(),
-        nodes=(
+        nodes=tuple(
             Node(
-                name="north-1",
+                name=f"north-{number}",
                 dc="north",
-                address="127.42.0.1",
+                address=f"127.42.0.{number}",
                 pid=me.pid,
                 folder=folder,
                 metrics=node.address if metrics else None,
-            ),
+            )
+            for number, node in enumerate(nodes, 1)
         ),
     ).write(folder)
 
@@ -197,6 +224,16 @@ def test_monitoring_beside_a_cluster_goes_up_tells_of_it_and_goes_down(tmp_path:
         wait_until("the node is scraped", lambda: "north-1 at" in monitor("status", *where)[1])
         wait_until("the node answers", lambda: f"north-1 at {node.address}: answers" in monitor("status", *where)[1])
         wait_until("no run tells metrics", lambda: "own metrics at 127.0.0.1:9464: Get" in monitor("status", *where)[1])
+        with ToldMetrics(SERVES) as joined:
+            cluster_of(cluster, node, joined, metrics=True)
+            wait_until(
+                "the new node answers", lambda: f"north-2 at {joined.address}: answers" in monitor("status", *where)[1]
+            )
+            (cluster / SupervisorState.FILE).unlink()  # it can't be read: its nodes are missed, and not forgotten
+            time.sleep(2 * background.CHECK_S + NODES_READ_S)
+            assert "north-2 at" in monitor("status", *where)[1]
+            cluster_of(cluster, node, metrics=True)
+            wait_until("it has left", lambda: "north-2 at" not in monitor("status", *where)[1])
         again = monitor("up", "smoke", "--cluster", str(cluster), *where, *free)
         assert again[0] == 3 and "already runs; stop it with: meterstorm monitor down" in again[1]
         state = json.loads(monitor("status", "--json", *where)[1])
