@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from loadtests.cluster.machine import fingerprint
 from loadtests.tournament.bench import GOAL
@@ -54,6 +55,7 @@ def regret_of(results: Mapping[str, Any]) -> float | None:
     return race_regret(GOAL, values, results["false_alarm"])
 
 
+@pytest.mark.timeout(2 * HOUR_S)
 def test_tournament(benchmark: Any, tmp_path: Path) -> None:
     results = benchmark.pedantic(lambda: compared(tmp_path / "out"), rounds=1)
     entrants = {each["name"]: each for each in results["entrants"]}
