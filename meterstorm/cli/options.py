@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from loadtests.cluster.connect import Endpoint
 
 
-def path_named(text: str) -> Path:
-    """A path as it was given. An empty one, of a variable that is not set say, would be the working folder."""
-    if not text.strip():
+def path_named(text: str | Path) -> Path:
+    """A path as it was given, or an option's default, which typer hands over as well.
+
+    An empty one, of a variable that is not set say, would be the working folder.
+    """
+    if not str(text).strip():
         raise typer.BadParameter("it is empty; name a file or a folder")
     return Path(text)
 
