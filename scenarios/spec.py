@@ -31,6 +31,7 @@ from scenarios.parts.alterations import (
     require_alterations,
     require_options,
 )
+from scenarios.parts.analytics import ANALYTICS_MAX, PlannedAnalytics, require_analytics
 from scenarios.parts.base import Line, Name, Part, Share
 from scenarios.parts.estate import (
     CAMPAIGNS_MAX,
@@ -349,6 +350,11 @@ class Scenario(Part):
     faults: tuple[Fault, ...] = Field(
         default=(), max_length=FAULTS_MAX, description="what breaks while the storm goes on, of local nodes"
     )
+    analytics: tuple[PlannedAnalytics, ...] = Field(
+        default=(),
+        max_length=ANALYTICS_MAX,
+        description="questions over all homes that are asked while the storm goes on",
+    )
     nemesis: Nemesis | None = Field(default=None, description="faults drawn at random, beside those of [[faults]]")
     slo: tuple[Objective, ...] = ()
     published: tuple[Published, ...] = Field(
@@ -420,6 +426,7 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _breaks_what_is_there(self) -> Self:
         require_faults(self.faults, self.topology.dcs, self.run.wall_s, self.topology.wan or SiteWan())
+        require_analytics(self.analytics, self.topology.dcs, self.run.wall_s)
         if self.run.failover is not None:
             require_stand_ins(self.run.failover, [dc.name for dc in self.topology.business_dcs])
         return self
@@ -638,6 +645,10 @@ def require_no_faults(scenario: Scenario, what: str) -> None:
     if scenario.faults or scenario.nemesis:
         raise ScenarioError(
             f"faults: {what} is of an unbroken cluster; leave out [[faults]] and [nemesis], or use `meterstorm run`"
+        )
+    if scenario.analytics:
+        raise ScenarioError(
+            f"analytics: {what} asks nothing beside its load; leave out [[analytics]], or use `meterstorm run`"
         )
     if scenario.run.failover is not None:
         raise ScenarioError(

@@ -80,6 +80,7 @@ def storm_under_locust(
             with BesideStorm(experiment, of_locust, faults, told) as beside:
                 is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live, told)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
+                analytics = beside.analytics()
         finally:
             if process is not None:
                 _end(process)
@@ -104,6 +105,7 @@ def storm_under_locust(
         is_interrupted=is_interrupted or record.is_interrupted,
         commands=commands,
         office=office,
+        analytics=analytics,
         trouble=(*trouble, *(f"{lack}." for lack in record.lacks)),
     )
 

@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / "monitor"
 
     @property
+    def analytics(self) -> Path:
+        """The warehouse that was exported beside the storm, and the last answer of each of its jobs."""
+        return self.path / "analytics"
+
+    @property
     def report(self) -> Path:
         """What people read."""
         return self.path / REPORT_NAME

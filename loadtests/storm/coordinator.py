@@ -27,6 +27,7 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.seconds import Second, dense_of
 from loadtests.sender.failover import HomesMoved
 from loadtests.sender.recorder import LiveField
+from loadtests.storm.analytics import AnalyticsRound
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Start, Stop, Trouble
 from loadtests.storm.shard_process import new_live_counts, start_shard
 from loadtests.storm.side_tasks import BesideStorm, histories_beside
@@ -73,6 +74,7 @@ class StormResult:
     network_errors: int  # attempts whose connection was lost, or that found none
     commands: GatewayResult | None  # None: the scenario has no campaigns, or the gateway could not go on
     office: BackOfficeResult | None  # None: the scenario has none, or it could not go on
+    analytics: tuple[AnalyticsRound, ...] = ()
     trouble: tuple[str, ...] = ()  # sentences
     killed_senders: int = 0  # by faults of the scenario
     down_at_start: tuple[str, ...] = ()  # nodes (host:port) that a sender found down, and went without
@@ -219,6 +221,7 @@ class _Shards:
             speculation_won=sum(report.speculation_won for report in reports),
             commands=beside.commands(),
             office=beside.office(),
+            analytics=beside.analytics(),
             killed_senders=len(self._killed),
             trouble=(*beside.trouble, *self._killed.values()),
         )

@@ -1,4 +1,6 @@
-"""What the storm's parent and its shards say to each other; see `loadtests.storm.shard` for who says what when.
+"""What the storm's parent and its shards say to each other, and what it and a round of analytics do.
+
+See `loadtests.storm.shard` and `loadtests.storm.analytics_process` for who says what when.
 
 A module of its own, so that a message has one class whichever process made it.
 """
@@ -52,3 +54,32 @@ class Trouble:
     """Why the shard can't go on, one sentence; the traceback is in its log."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyticsPlan:
+    """All that a round needs to know."""
+
+    experiment: Experiment
+    dc: str
+    job: str
+    warehouse: Path
+    answer: Path  # of the job, a file of Parquet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundExported:
+    """The warehouse is whole."""
+
+    half_hours: int
+    files_written: int
+    cpu_s: float  # of this process, as below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundAnswered:
+    """The job is done."""
+
+    rows: int
+    wrong: int | None  # of a check
+    cpu_s: float

@@ -1,4 +1,4 @@
-"""Starting a shard's process, whoever its parent is: the storm itself, or a worker of Locust."""
+"""Starting a process that is spoken to over a socket: a shard of the storm, whoever its parent is, or what goes on beside it."""
 
 import mmap
 import os
@@ -16,12 +16,17 @@ from loadtests.sender.recorder import LIVE_SIZE
 
 def start_shard(log_path: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
     """Start a process that waits for its `ShardPlan` on the connection, and ends when that does."""
+    return start_process("loadtests.storm.shard", log_path)
+
+
+def start_process(module: str, log_path: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
+    """Start a module's process, which waits for its plan on the connection."""
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         os.set_blocking(end.fileno(), True)  # under Locust's gevent they are not, and a Connection expects it
     with theirs, log_path.open("ab") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "loadtests.storm.shard", str(theirs.fileno())],
+            [sys.executable, "-m", module, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log_file,

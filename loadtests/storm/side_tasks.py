@@ -1,4 +1,4 @@
-"""What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, faults."""
+"""What runs in threads beside the shards of a storm, whoever sends these: the gateway, the back office, analytics, faults."""
 
 import threading
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from loadtests.faults.own_parts import OwnParts, gateway_of
 from loadtests.metrics.instruments import Instruments
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
+from loadtests.storm.analytics import AnalyticsRound, AnalyticsRounds
 from loadtests.workload.experiment import Experiment
 from scenarios.operations import operations_of
 from store.ports import StoreError
@@ -25,7 +26,7 @@ STOP_S_MAX = 30.0
 
 
 class BesideStorm:
-    """The commands' gateway and the back office, each in a thread; nothing of what the scenario does not have.
+    """The commands' gateway, the back office and analytics, each in a thread; nothing of what the scenario does not have.
 
     folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each. instruments: are told
     what goes on.
@@ -88,6 +89,15 @@ class BesideStorm:
             # of the trace's operations the senders' open loop is the measure, and its few dozen are none
             RequestLog(told.closed_loop(), left_out=operations_of(scenario)),
         )
+        self._rounds = AnalyticsRounds(experiment=experiment, folder=folder)
+        self._analytics = _Beside(
+            "analytics",
+            (lambda bench: self._rounds.carry_out(bench.zero_ns, bench.over, bench.stop))
+            if scenario.analytics
+            else None,
+            None,
+            RequestLog(told.closed_loop()),
+        )
         self._has_office, self._estate = scenario.run.back_office, experiment.estate
         self._open = ExitStack()
 
@@ -98,6 +108,7 @@ class BesideStorm:
             self._open.enter_context(self._faults)
         self._open.enter_context(self._gateway)
         self._open.enter_context(self._office)
+        self._open.enter_context(self._analytics)
         return self
 
     def __exit__(
@@ -114,6 +125,7 @@ class BesideStorm:
             self._faults.start(zero_ns)
         self._gateway.start(zero_ns)
         self._office.start(zero_ns)
+        self._analytics.start(zero_ns)
 
     def wait(self) -> None:
         """The shards are done: until these are, too. What is broken is healed before the last work is done on it."""
@@ -121,6 +133,7 @@ class BesideStorm:
             self._faults.wait()
         self._gateway.wait()
         self._office.wait()
+        self._analytics.wait()
 
     def stop(self) -> None:
         """Leave what is open, and heal what is broken."""
@@ -128,6 +141,7 @@ class BesideStorm:
             self._faults.stop()
         self._gateway.stop()
         self._office.stop()
+        self._analytics.stop()
 
     def commands(self) -> GatewayResult | None:
         return self._gateway.result()
@@ -135,11 +149,16 @@ class BesideStorm:
     def office(self) -> BackOfficeResult | None:
         return self._office.result()
 
+    def analytics(self) -> tuple[AnalyticsRound, ...]:
+        """The rounds so far, those that failed among them."""
+        self._analytics.result()
+        return tuple(self._rounds.rounds)
+
     @property
     def trouble(self) -> tuple[str, ...]:
         """Why one of them could not go on, if so."""
         of_faults = () if self._faults is None else self._faults.trouble
-        return of_faults + self._gateway.trouble + self._office.trouble
+        return of_faults + self._gateway.trouble + self._office.trouble + self._analytics.trouble
 
 
 def histories_beside(history: Path) -> list[Path]:
@@ -161,13 +180,13 @@ Outcome = TypeVar("Outcome")
 
 
 class _Beside(Generic[Outcome]):
-    """Work in a thread beside the shards, with a history of its own; without `work` there is none."""
+    """Work in a thread beside the shards, with a history of its own if it has one; without `work` there is none."""
 
     def __init__(
         self,
         name: str,
         work: Callable[[_Bench], Outcome] | None,
-        history: Path,
+        history: Path | None,
         log: RequestLog,
     ) -> None:
         self._name, self._work, self._history = name, work, history
@@ -185,7 +204,8 @@ class _Beside(Generic[Outcome]):
         self.stop()
         if self._thread is not None:
             self._thread.join()
-            self._bench.log.write(self._history, self._bench.zero_ns)
+            if self._history is not None:
+                self._bench.log.write(self._history, self._bench.zero_ns)
 
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""

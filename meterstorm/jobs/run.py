@@ -102,6 +102,7 @@ def run(
     scenario = with_drawn_faults(scenario)
     schema_of(scenario)  # refused before anything is started
     require_carried(scenario)
+    require_known_jobs(scenario)
     if keep and (unkept := [fault for fault in scenario.faults if fault.kind in UNKEPT_KINDS]):
         why = (
             "a node whose disk is to be full has it in memory, of which nothing can be kept"
@@ -250,6 +251,17 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
             raise ScenarioError(f"{where}: there is no {fault.target}: {there}")
 
 
+def require_known_jobs(scenario: Scenario) -> None:
+    """Raises ScenarioError for analytics that ask for a job that there is not."""
+    from store.analytics.jobs import JOBS  # with what it needs to load, for a scenario that has any
+
+    for number, one in enumerate(scenario.analytics):
+        if one.job not in JOBS:
+            raise ScenarioError(
+                f"analytics[{number}].job = '{one.job}': there is no such job; there are {', '.join(JOBS)}"
+            )
+
+
 def require_prices_held(scenario: Scenario, estate: EstateModel) -> None:
     """Raises ScenarioError for price lists that are to be late, where none comes into force meanwhile."""
     start_us, from_us, until_us = start_us_of(estate), scenario.replay_from_us, scenario.span_us
@@ -382,6 +394,8 @@ def _storm(
     with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         for fault in sorted(scenario.faults, key=lambda one: one.at_s):
             phases.progress.detail(f"fault: {fault}")
+        for planned in scenario.analytics:
+            phases.progress.detail(f"analytics: {planned}, through {planned.dc_of(scenario.topology.dcs)}")
         for sentence in (*must_fail(scenario), *may_be_lost(scenario)):
             phases.progress.detail(sentence)
         if scenario.run.warm_nodes_s:

@@ -13,11 +13,13 @@ from loadtests.faults.injection import FaultCourse
 from loadtests.locust_fleet.journeys import JourneyPage
 from loadtests.recording.history import RunHistory, read_history
 from loadtests.recording.run_folder import RunFolder
+from loadtests.storm.analytics import AnalyticsRound
 from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
 from meterstorm.outcomes.sites import wan_trouble
 from reports.results.parts import Machine, TopologyResult, Verdict
 from reports.results.run import (
+    AnalyticsResult,
     AuditExample,
     AuditResult,
     CommandsResult,
@@ -151,6 +153,13 @@ def fault_result(course: FaultCourse) -> FaultResult:
     )
 
 
+def analytics_result(one: AnalyticsRound) -> AnalyticsResult:
+    """A round of analytics as results.json has it."""
+    told = asdict(one)
+    seconds = ("begun_s", "exported_s", "ended_s", "cpu_s")
+    return AnalyticsResult(**told | {name: None if told[name] is None else round(told[name], 3) for name in seconds})
+
+
 def assemble_results(
     scenario: Scenario,
     run_folder: Path,
@@ -206,6 +215,7 @@ def assemble_results(
             warm_up_s=scenario.run.warm_up_s,
             closed_loop=closed_loop_of(history.operations, scenario),
         ),
+        analytics=tuple(analytics_result(one) for one in stormed.analytics) if stormed else (),
         speculation=_speculation(scenario, stormed),
         homes_moved=tuple(
             HomesMovedResult(sender=sender, **asdict(move)) for sender, move in (stormed.homes_moved if stormed else ())

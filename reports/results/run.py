@@ -299,6 +299,25 @@ class FaultResult(ResultsPart):
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 
+class AnalyticsResult(ResultsPart):
+    """A round of the scenario's analytics: an export, and a job on it. Instants are wall time of the storm [s].
+
+    None: it did not come to that. It is no part of the verdict.
+    """
+
+    job: str
+    dc: str = Field(description="that was read")
+    begun_s: NonNegativeFloat
+    exported_s: NonNegativeFloat | None = Field(description="the warehouse was whole")
+    ended_s: NonNegativeFloat | None = Field(description="it was over, done or not")
+    half_hours: NonNegativeInt | None = Field(description="in the warehouse then")
+    files_written: NonNegativeInt | None
+    rows: NonNegativeInt | None = Field(description="of the job's answer")
+    wrong: NonNegativeInt | None = Field(description="of them, of a check: what a storm has under way may look so")
+    cpu_s: NonNegativeFloat | None = Field(description="of the process that exported and asked, not of nodes")
+    trouble: str | None = Field(description="why it could not go on")
+
+
 class SpeculationResult(ResultsPart):
     """Reads that were asked of a second replica, as the first had not answered in time; by all senders, warm-up and all."""
 
@@ -436,6 +455,7 @@ class Results(MeasuredResults):
     commands: CommandsResult | None = None
     back_office: OfficeResult | None = None
     faults: tuple[FaultResult, ...] = ()
+    analytics: tuple[AnalyticsResult, ...] = ()
     speculation: SpeculationResult | None = Field(default=None, description="None: the scenario asks for none")
     monitoring: MonitoringResult | None = Field(default=None, description="None: nobody watched (`--monitor`)")
     homes_moved: tuple[HomesMovedResult, ...] = Field(default=(), description="by the scenario's failover")

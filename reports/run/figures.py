@@ -45,22 +45,23 @@ KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultBand:
-    """While a fault lasted, from its beginning until its nodes were back [s]."""
+class SpanBand:
+    """While something lasted [s]: a fault, from its beginning until its nodes were back, or a round of analytics."""
 
     name: str
     from_s: float
     until_s: float
+    is_fault: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The wall time that figures over time share; `warm_up_s` of it is shaded, and the faults stand out."""
+    """The wall time that figures over time share; `warm_up_s` of it is shaded, faults and analytics stand out."""
 
     length_s: int
     warm_up_s: float
     pace: Pace
-    faults: tuple[FaultBand, ...] = ()
+    bands: tuple[SpanBand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,12 +208,13 @@ def draw_courses(
 
 
 def _time_axis(axes: Axes, span: Span, size: Size) -> None:
-    """Wall time along the bottom, with the warm-up and the faults as bands."""
+    """Wall time along the bottom, with the warm-up, the faults and the rounds of analytics as bands."""
     time_axis(axes, span.length_s, span.warm_up_s, size)
-    for index, band in enumerate(span.faults):
-        axes.axvspan(band.from_s, band.until_s, color=light("fail-tint"), linewidth=0, zorder=0)
+    for index, band in enumerate(span.bands):
+        ink = "fail" if band.is_fault else "pass"
+        axes.axvspan(band.from_s, band.until_s, color=light(f"{ink}-tint"), linewidth=0, zorder=0)
         for edge_s in (band.from_s, band.until_s):
-            axes.axvline(edge_s, color=light("fail"), linewidth=0.8, dashes=FAULT_DASHES, zorder=1)
+            axes.axvline(edge_s, color=light(ink), linewidth=0.8, dashes=FAULT_DASHES, zorder=1)
         if len(band.name) * FONT_SMALL_PX * GLYPH_WIDTH < (band.until_s - band.from_s) / span.length_s * size.width_px:
             axes.annotate(
                 band.name,  # a band that has no room for its name has it in the table alone
@@ -223,7 +225,7 @@ def _time_axis(axes: Axes, span: Span, size: Size) -> None:
                 ha="center",
                 va="bottom",
                 fontsize=FONT_SMALL_PX,
-                color=light("fail"),
+                color=light(ink),
             )
 
 

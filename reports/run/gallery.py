@@ -12,16 +12,16 @@ from loadtests.recording.history import RunHistory
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.axes import Size
 from reports.drawing.svg import Rendered, render
-from reports.results.run import FaultResult
+from reports.results.run import AnalyticsResult, FaultResult
 from reports.run.figures import (
     NARROW,
     WIDE,
-    FaultBand,
     Load,
     NamedCourse,
     NamedCurve,
     ObjectiveLimit,
     Span,
+    SpanBand,
     draw_courses,
     draw_latency_over_time,
     draw_load,
@@ -79,7 +79,11 @@ class Gallery:
 
 
 def run_gallery(
-    history: RunHistory, scenario: Scenario, closed_loop: Collection[str] = (), faults: Sequence[FaultResult] = ()
+    history: RunHistory,
+    scenario: Scenario,
+    closed_loop: Collection[str] = (),
+    faults: Sequence[FaultResult] = (),
+    analytics: Sequence[AnalyticsResult] = (),
 ) -> Gallery:
     """Draw everything that a history holds. closed_loop: operations of gateways and back office, which are no load."""
     if history.seconds.size == 0:
@@ -89,7 +93,10 @@ def run_gallery(
         length_s=len(history.seconds),
         warm_up_s=scenario.run.warm_up_s,
         pace=scenario.pace,
-        faults=fault_bands(faults, len(history.seconds)),
+        bands=(
+            *analytics_bands(analytics, len(history.seconds)),
+            *fault_bands(faults, len(history.seconds)),
+        ),
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
@@ -104,10 +111,24 @@ def run_gallery(
     )
 
 
-def fault_bands(faults: Sequence[FaultResult], length_s: int) -> tuple[FaultBand, ...]:
+def analytics_bands(rounds: Sequence[AnalyticsResult], length_s: int) -> tuple[SpanBand, ...]:
+    """The rounds of analytics, as figures over time draw them: from the beginning of the export to the job's answer."""
+    return tuple(
+        SpanBand(
+            name=one.job,
+            from_s=one.begun_s,
+            until_s=min(length_s if one.ended_s is None else one.ended_s, length_s),
+            is_fault=False,
+        )
+        for one in rounds
+        if one.begun_s < length_s
+    )
+
+
+def fault_bands(faults: Sequence[FaultResult], length_s: int) -> tuple[SpanBand, ...]:
     """The faults that came, as figures over time draw them. Nodes that never came back are gone to the end."""
     return tuple(
-        FaultBand(
+        SpanBand(
             name=f"{one.kind} {one.target}",
             from_s=one.begun_s,
             until_s=min(length_s if one.back_s is None else one.back_s, length_s),

@@ -1,7 +1,6 @@
 """Where an analytics job reads: a run's kept nodes or an existing cluster, through the data centre that is there for it."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.local import LocalCluster
 from loadtests.recording.run_folder import RunFolder
 from loadtests.workload.experiment import Experiment
-from loadtests.workload.prices import book_of
+from loadtests.workload.warehouse import identity_of, store_through, within_one_dc
 from meterstorm.display.progress import Progress
 from meterstorm.jobs.run_folder import read_resolved, require_kept
 from reports.results.run import load_results
@@ -20,8 +19,6 @@ from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
 from store.analytics.warehouse import WarehouseError, whole_warehouse
 from store.cassandra import CassandraStore
-
-IDENTITY_LETTERS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +38,12 @@ class AnalyticsSource:
 
     @property
     def topology(self) -> Topology:
-        """The scenario's, whose reads are within the data centre that is asked, whatever operations ask for otherwise."""
-        asked = self.scenario.topology
-        level = asked.consistency.audit
-        consistency = asked.consistency.model_copy(update={"default": level, "operations": {}})
-        return asked.model_copy(update={"consistency": consistency})
+        """The scenario's, whose reads are within the data centre that is asked."""
+        return within_one_dc(self.scenario.topology)
 
-    @contextlib.contextmanager
-    def store(self) -> Iterator[CassandraStore]:
-        """The estate's readings, read through `dc` alone. Raises HarnessError when the cluster can't be reached."""
-        with self.experiment.through(self.dc).session() as session:
-            store = CassandraStore(session, self.experiment.schema, self.topology, book_of(self.estate))
-            try:
-                yield store
-            finally:
-                store.close()
+    def store(self) -> contextlib.AbstractContextManager[CassandraStore]:
+        """The estate's readings, read through `dc` alone."""
+        return store_through(self.experiment, self.dc)
 
 
 @contextlib.contextmanager
@@ -108,14 +96,6 @@ def chosen_dc(topology: Topology, dc: str | None, *, from_business: bool) -> str
             f"'analytics'{there}, or add --from-business"
         )
     return dc
-
-
-def identity_of(scenario: Scenario) -> str:
-    """What tells an estate from another: its title and seed, and a digest of all that its readings depend on."""
-    parts = scenario.model_dump_json(include={"estate", "reads", "tariffs", "traffic", "wan"})
-    run = f"{scenario.run.start} {scenario.run.days} {scenario.run.seed}"
-    digest = hashlib.sha256(f"{parts}\n{run}".encode()).hexdigest()[:IDENTITY_LETTERS]
-    return f"{scenario.title}, seed {scenario.run.seed}, {digest}"
 
 
 def require_warehouse_of(source: AnalyticsSource, warehouse: Path) -> None:

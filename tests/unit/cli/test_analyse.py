@@ -143,8 +143,7 @@ def test_the_analytics_one_is_read_where_there_is_one_and_business_where_asked()
 
 
 def test_estates_are_told_apart_by_what_their_readings_depend_on() -> None:
-    from meterstorm.jobs.analytics.export import homes_of
-    from meterstorm.jobs.analytics.source import identity_of
+    from loadtests.workload.warehouse import homes_of, identity_of
     from scenarios.spec import parse_scenario
     from sim.estate.model import build_estate
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from loadtests.recording.history import DcOutcomes, HistoryWriter, RunHistory, SecondCounts, counts_of, read_history
+from loadtests.storm.analytics import AnalyticsRound
+from meterstorm.outcomes.run import analytics_result
 from reports.results.parts import Verdict
 from reports.results.run import DcEffect, FaultResult, HomesMovedResult
 from reports.run.fault_effects import with_effects
-from reports.run.gallery import fault_bands, run_gallery
+from reports.run.gallery import analytics_bands, fault_bands, run_gallery
 from reports.run.page import read_run, report_html
 from reports.verdict.run import judge
 from scenarios.parts.faults import Fault, FaultKind
@@ -138,16 +140,37 @@ def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:
     run = read_run(tmp_path / "run")
     faults = with_effects([fault(5.0, 12.0, "south")], run.history, warm_up_s=2, closed_loop=())
     moved = (HomesMovedResult(sender=1, dc="south", to="north", moved_s=7.25, back_s=17.5),)
-    run = replace(run, results=run.results.model_copy(update={"faults": faults, "homes_moved": moved}))
+    asked = (
+        analytics_result(
+            AnalyticsRound(
+                job="settlement",
+                dc="warehouse",
+                begun_s=2.0,
+                exported_s=8.12345,
+                ended_s=9.5,
+                half_hours=4_321,
+                rows=97,
+            )
+        ),
+        analytics_result(AnalyticsRound(job="peaks", dc="warehouse", begun_s=19.0, trouble="the node is gone")),
+    )
+    update = {"faults": faults, "homes_moved": moved, "analytics": asked}
+    run = replace(run, results=run.results.model_copy(update=update))
     effect = next(iter(faults[0].effects.values()))
     effect.dcs["south"] = DcEffect(
         failed=77, indeterminate=0, error_seconds=5, unavailable_seconds=3, served_again_s=19
     )
-    gallery = run_gallery(run.history, run.scenario, faults=faults)
+    gallery = run_gallery(run.history, run.scenario, faults=faults, analytics=asked)
     page = report_html(run, gallery)
+    assert (
+        'href="#analytics"' in page and "4,321" in page and "the node is gone" in page and asked[0].exported_s == 8.123
+    )
+    assert [(one.from_s, one.until_s) for one in analytics_bands(asked, 15)] == [(2.0, 9.5)]
+    assert gallery.lateness is not None and "settlement" in gallery.lateness.rendered.svg
     assert "Whose homes felt it" in page and "<td>3</td><td>19.0</td>" in page
     assert 'href="#faults"' in page and "kill south" in page
     assert "Homes served by another data centre" in page and "7.25" in page and "17.5" in page
     assert gallery.load is not None and "kill south" in gallery.load.rendered.svg
     calm = read_run(tmp_path / "run")
-    assert "#faults" not in report_html(calm, run_gallery(calm.history, calm.scenario))
+    told = report_html(calm, run_gallery(calm.history, calm.scenario))
+    assert "#faults" not in told and "#analytics" not in told

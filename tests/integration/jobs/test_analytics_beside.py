@@ -1,0 +1,50 @@
+"""A run with analytics beside its storm: exports through the analytics data centre while business goes on, told and drawn."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import meterstorm
+from meterstorm.display.progress import Silent
+from meterstorm.jobs.analytics.analyse import JobEngine
+from meterstorm.jobs.analytics.mend import mend
+from meterstorm.jobs.analytics.publish import look_at_home, publish_insights
+from meterstorm.jobs.analytics.replay import replay
+from meterstorm.jobs.analytics.source import source_of_run
+from reports.results.parts import Verdict
+from scenarios.spec import ScenarioError
+from store.analytics.warehouse import whole_warehouse
+
+pytestmark = pytest.mark.long
+
+
+def test_the_small_first_utility_is_asked_while_it_is_stormed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    results = meterstorm.run("first_utility_small", out, keep=True)
+    assert results.audit is not None and results.audit.lost == 0 and results.verdict is not Verdict.FAIL
+    assert {one.job for one in results.analytics} == {"settlement", "profiles"}
+    assert all(one.trouble is None and one.rows and one.dc == "analytics" for one in results.analytics)
+    assert "settlement" in (out / "report.html").read_text()
+    warehouse = out / "analytics" / "warehouse"
+    whole_warehouse(warehouse, verify=True)
+    assert pq.read_table(out / "analytics" / "profiles.parquet").num_rows
+    # the nodes are kept: what is exported once all is still is all that was audited
+    with source_of_run(out, None, from_business=False, progress=Silent()) as source:
+        with source.store() as store:
+            assert replay(store).num_rows == 0
+        from meterstorm.jobs.analytics.export import export_source
+
+        exported = export_source(source, tmp_path / "warehouse", Silent())
+        assert exported.manifest.rows_of() >= max(one.half_hours or 0 for one in results.analytics)
+        again = export_source(source, tmp_path / "warehouse", Silent())
+        assert again.files_written == 0
+        published = publish_insights(source, tmp_path / "warehouse", JobEngine.DUCKDB, Silent())
+        assert published.homes and published.bands
+        assert look_at_home(source, 0).insights
+        with pytest.raises(ScenarioError, match="campaigns: the scenario has none"):
+            mend(source, tmp_path / "warehouse", Silent())
+    for job in ("settlement", "billing_check", "reconcile"):
+        rows = meterstorm.analyse(job, tmp_path / "warehouse")
+        if job == "billing_check":
+            assert rows.num_rows and "wrong" not in rows.column("verdict").to_pylist()
