@@ -57,6 +57,16 @@ class Bulk(Protocol):
         """Remove the rows that have the primary keys of `rows`, as written up to `write_us`."""
 
 
+class Slices(Protocol):
+    """Parts of many partitions, for who knows which rows are wanted. Raises StoreError."""
+
+    def slices(self, table: Table, columns: Sequence[str], asked: Page) -> Iterator[Page]:
+        """The rows of parts of partitions, a page each, in their order; each row has its token.
+
+        asked: a row each, with the values of the first columns of the primary key, and `from` and `before` of the next one.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvent:
     """One delivery in the event log."""

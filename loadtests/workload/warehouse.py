@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import cohorts_of, tariff_kinds_of
 from sim.estate.model import EstateModel
 from store.analytics.bills import BillReader, has_bills
+from store.analytics.changes import Renewed, renew
 from store.analytics.commands import CommandReader, devices_of, has_commands
 from store.analytics.data_sets import HOMES_SCHEMA, Reader
 from store.analytics.export import Exported, export
 from store.cassandra import CassandraStore
+from store.cassandra.bulk import CassandraBulk
 from store.cassandra.commands import CassandraCommandTables
 
 HOMES_AT_ONCE = 1_000_000
@@ -65,8 +67,42 @@ def export_through(
             homes=homes_of(experiment.estate),
             as_of_us=as_of_us,
             beside=_readers_of(store, experiment.estate),
+            writers=_writers_of(experiment.topology),
             progress=progress,
         )
+
+
+def renew_through(
+    experiment: Experiment,
+    dc: str,
+    out: Path,
+    *,
+    as_of_us: int,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Renewed:
+    """Bring the half-hours of a warehouse up to what projectors have delivered, see `store.analytics.changes.renew`.
+
+    Raises WarehouseError, HarnessError, StoreError.
+    """
+    with (
+        store_through(experiment, dc) as store,
+        closing(CassandraBulk(store.statements.session, store.statements.topology)) as slices,
+    ):
+        return renew(
+            store,
+            slices,
+            out,
+            keyspace=experiment.topology.keyspace,
+            estate=identity_of(experiment.scenario),
+            writers=_writers_of(experiment.topology),
+            as_of_us=as_of_us,
+            progress=progress,
+        )
+
+
+def _writers_of(topology: Topology) -> range:
+    """The projectors of an estate's back office: one for each business data centre's homes."""
+    return range(len(topology.business_dcs))
 
 
 def homes_of(estate: EstateModel) -> Iterator[pa.RecordBatch]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from meterstorm.display.progress import Progress
     from meterstorm.jobs.analytics.source import AnalyticsSource
+    from store.analytics.changes import Renewed
     from store.analytics.warehouse import Manifest
 
 SHOWN_ROWS = 20
@@ -108,6 +109,13 @@ def export_command(
             help="The warehouse: a new folder, or one to go on with or to renew.",
         ),
     ],
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed",
+            help="Of a whole warehouse: read the days alone that the journal names since; what a storm sent is not in it.",
+        ),
+    ] = False,
     dc: ReadDc = None,
     from_business: FromBusiness = False,
     as_json: AsJson = False,
@@ -119,10 +127,13 @@ def export_command(
 
     It goes on where it was interrupted; over a whole warehouse it reads all of the log again, and writes what has changed.
     """
-    from meterstorm.jobs.analytics.export import export_source
+    from meterstorm.jobs.analytics.export import export_source, renew_source
     from store.analytics.data_sets import BILLS, COMMANDS
 
     with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress):
+        if changed:
+            _tell_renewed(renew_source(opened, out, progress), out, as_json=as_json)
+            return
         exported = export_source(opened, out, progress)
     manifest = exported.manifest
     if as_json:
@@ -145,6 +156,19 @@ def export_command(
         return
     PlainConsole().print(
         f"{out}: {_told(manifest)}; {exported.files_written:,} written, {exported.files_unchanged:,} as they were",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _tell_renewed(done: "Renewed", out: Path, *, as_json: bool) -> None:
+    if as_json:
+        told = {name: getattr(done, name) for name in ("days", "rows_read", "parts", "files_written")}
+        print(json.dumps({"warehouse": str(out), "half_hours": done.manifest.rows_of(), **told}, indent=2))
+        return
+    PlainConsole().print(
+        f"{out}: {done.manifest.rows_of():,} half-hours; {done.days:,} days of meters had changed, {done.rows_read:,} rows of "
+        f"the log read, {done.files_written:,} files written",
         highlight=False,
         soft_wrap=True,
     )

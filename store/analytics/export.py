@@ -16,6 +16,8 @@ from store.analytics.half_hours import LOG_COLUMNS, half_hours_of
 from store.analytics.part_writer import PartWriter
 from store.analytics.warehouse import Manifest, Warehouse, WarehouseSource
 from store.columns import Piece, merge_by_token, row_count
+from store.ports import Runner
+from store.readings.journal import watermark_of
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 
@@ -39,16 +41,29 @@ def export(
     homes: Iterable[pa.RecordBatch],
     as_of_us: int,
     beside: Sequence[Reader] = (),
+    writers: Sequence[int] = (),
     progress: Callable[[int, int, int], None] = lambda done, of, rows: None,
 ) -> Exported:
     """Write the half-hours of every meter, and what is read beside them, to the warehouse in `folder`, see `Warehouse.begin`.
 
     keyspace, estate: which one it is of. homes: batches of HOMES_SCHEMA. as_of_us: now [us since the Unix epoch]. beside: bills,
-    commands. progress: told after each part how many are done, of how many, and the half-hours so far.
+    commands. writers: the projectors' numbers, by whose journal it may be renewed later. progress: told after each part how many
+    are done, of how many, and the half-hours so far.
     Raises WarehouseError, StoreError, OSError; what was written until then is gone on from by another export.
     """
+    source = source_of(store, keyspace, estate)
+    journal = journal_now(store.runner, writers)  # before anything of the log is read
+    data_sets = (HALF_HOURS, *(name for one in beside for name in one.data_sets))
+    pieces = list(store.bulk.pieces())
+    with contextlib.closing(Warehouse.begin(folder, source, pieces, data_sets, as_of_us, journal)) as warehouse:
+        warehouse.write_homes(homes)
+        return _export_parts(store, beside, warehouse, progress)
+
+
+def source_of(store: HomeReadings, keyspace: str, estate: str) -> WarehouseSource:
+    """Which keyspace a warehouse is of."""
     schema = store.runner.schema
-    source = WarehouseSource(
+    return WarehouseSource(
         keyspace=keyspace,
         design=schema.name,
         version=schema.version,
@@ -56,12 +71,16 @@ def export(
         slots_per_hour=store.calendar.slots_per_hour,
         estate=estate,
     )
-    data_sets = (HALF_HOURS, *(name for one in beside for name in one.data_sets))
-    with contextlib.closing(
-        Warehouse.begin(folder, source, list(store.bulk.pieces()), data_sets, as_of_us)
-    ) as warehouse:
-        warehouse.write_homes(homes)
-        return _export_parts(store, beside, warehouse, progress)
+
+
+def journal_now(runner: Runner, writers: Sequence[int]) -> dict[int, int]:
+    """Writer -> the first batch whose deliveries may not all be in the log: what is read from here on has all before it.
+
+    Nothing of a design without a journal. Raises StoreError.
+    """
+    if runner.schema.find(TableRole.JOURNAL) is None:
+        return {}
+    return {writer: watermark_of(runner, writer) for writer in writers}
 
 
 def _export_parts(

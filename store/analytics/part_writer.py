@@ -119,6 +119,11 @@ class PartWriter:
         """Rows that are in a warehouse already."""
         self._draft(data_set, settlement_date).write(table)
 
+    @property
+    def touched(self) -> frozenset[FileKey]:
+        """The files that were written to, or begun without a row."""
+        return frozenset(self._drafts) | frozenset(self._held)
+
     def finish(self) -> Mapping[FileKey, Draft]:
         """All files of this part that have rows, closed and by data set and date; they are not in their places yet."""
         self._flush()

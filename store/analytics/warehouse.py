@@ -12,18 +12,19 @@ Readers that know Hive's folders (DuckDB, Polars, Spark, pandas) find `settlemen
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from store.analytics.data_sets import DATE, DATED, HALF_HOURS, HOMES_SCHEMA, SCHEMAS
 from store.analytics.part_writer import PARTIAL, PartWriter, PartWritten, WarehouseFile, sha256_of
-from store.columns import Piece
+from store.columns import Integers, Piece
 
 MANIFEST = "warehouse.json"
 HOMES = "homes.parquet"  # what is known of each home: its region and its cohort
@@ -60,6 +61,8 @@ class Manifest(_Part):
     pieces: tuple[tuple[int, int], ...]
     done: tuple[int, ...] = ()
     round: int = 1  # grows with each export of the whole ring
+    journal: dict[int, int] = {}  # writer -> the first batch of its journal that may not be in it
+    is_renewal: bool = False  # what is left are changes alone: all parts have files
     as_of_us: int = 0  # when this round began [us since the Unix epoch]: all that was known by then is in it
     data_sets: tuple[str, ...] = (HALF_HOURS,)  # that are exported, with rows or without
     files: tuple[WarehouseFile, ...] = ()
@@ -99,6 +102,7 @@ class Warehouse:
         pieces: list[Piece],
         data_sets: tuple[str, ...] = (HALF_HOURS,),
         as_of_us: int = 0,
+        journal: Mapping[int, int] | None = None,
     ) -> Self:
         """A new warehouse in an empty folder, an export that was interrupted, to go on, or the next round of one that is whole.
 
@@ -110,13 +114,56 @@ class Warehouse:
             raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
         lock = _locked(folder)
         try:
-            made = cls(folder, _next_round(folder, source, pieces, data_sets, as_of_us), lock)
+            made = cls(folder, _next_round(folder, source, pieces, data_sets, as_of_us, journal or {}), lock)
             made._sweep()
             made._write()
         except BaseException:
             os.close(lock)
             raise
         return made
+
+    @classmethod
+    def renew(cls, folder: Path, source: WarehouseSource, data_set: str = HALF_HOURS) -> Self:
+        """A whole warehouse, or one whose renewal was interrupted, of which parts are to be written anew; see `stale`.
+
+        Other data sets than `data_set` are left out from here on. Raises WarehouseError for what is neither, and as `begin`.
+        """
+        held = read_manifest(folder)
+        lock = _locked(folder)
+        try:
+            _require_source(folder, held, source)
+            if not (held.is_whole or held.is_renewal):
+                raise WarehouseError(
+                    f"{folder} is half written, and has nothing that could be renewed: export all, it goes on from there"
+                )
+            made = cls(folder, held.model_copy(update={"data_sets": (data_set,), "files": held.of(data_set)}), lock)
+            made._sweep()
+        except BaseException:
+            os.close(lock)
+            raise
+        return made
+
+    def stale(self, changed: Collection[int]) -> list[int]:
+        """Say which parts have changed: until they are written again, and those that an interruption left, it is not whole."""
+        left = {*changed, *(number for number, _ in self.left())}
+        done = tuple(number for number in range(len(self.manifest.pieces)) if number not in left)
+        update = {"done": done, "is_renewal": True, "round": self.manifest.round + 1}
+        self.manifest = self.manifest.model_copy(update=update)
+        self._write()
+        return sorted(left)
+
+    def renewed(self, journal: Mapping[int, int], as_of_us: int) -> None:
+        """All that had changed is written: what the warehouse is as of now."""
+        assert self.manifest.is_whole, "a part is left"
+        update = {"journal": dict(journal), "as_of_us": as_of_us, "is_renewal": False}
+        self.manifest = self.manifest.model_copy(update=update)
+        self._write()
+
+    def part_of(self, token: Integers) -> Integers:
+        """The numbers of the parts that tokens are in: int64[n] -> int64[n]."""
+        through = np.array([piece[1] for piece in self.manifest.pieces], np.int64)
+        order = np.argsort(through)
+        return order[np.searchsorted(through[order], token)]
 
     def close(self) -> None:
         """Let others write."""
@@ -137,17 +184,25 @@ class Warehouse:
                 yield number, Piece(after=after, through=through)
 
     @contextmanager
-    def part(self, number: int) -> Iterator["PartWriter"]:
-        """Write one part; it counts when the block ends without an error, and all of it at once."""
+    def part(self, number: int, *, keeps_others: bool = False) -> Iterator["PartWriter"]:
+        """Write one part; it counts when the block ends without an error, and all of it at once.
+
+        keeps_others: files of the part that the block does not write to stay; else they are gone.
+        """
         writer = PartWriter(self.folder, number)
         try:
             yield writer
-            self._take_over(writer)
+            self._take_over(writer, keeps_others=keeps_others)
         finally:
             writer.discard()
 
-    def _take_over(self, writer: "PartWriter") -> None:
-        before = {(one.data_set, one.settlement_date): one for one in self.manifest.files if one.part == writer.number}
+    def _take_over(self, writer: "PartWriter", *, keeps_others: bool) -> None:
+        before = {
+            (one.data_set, one.settlement_date): one
+            for one in self.manifest.files
+            if one.part == writer.number
+            and not (keeps_others and (one.data_set, one.settlement_date) not in writer.touched)
+        }
         files, written = [], 0
         for key, draft in writer.finish().items():
             held = before.get(key)
@@ -156,7 +211,8 @@ class Warehouse:
                 continue
             files.append(draft.placed(self.folder))
             written += 1
-        others = tuple(one for one in self.manifest.files if one.part != writer.number)
+        replaced = {one.path for one in before.values()}
+        others = tuple(one for one in self.manifest.files if one.path not in replaced)
         gone = [one for one in before.values() if one.path not in {each.path for each in files}]
         self.manifest = self.manifest.model_copy(
             update={"files": (*others, *files), "done": (*self.manifest.done, writer.number)}
@@ -201,24 +257,37 @@ def _locked(folder: Path) -> int:
 
 
 def _next_round(
-    folder: Path, source: WarehouseSource, pieces: list[Piece], data_sets: tuple[str, ...], as_of_us: int
+    folder: Path,
+    source: WarehouseSource,
+    pieces: list[Piece],
+    data_sets: tuple[str, ...],
+    as_of_us: int,
+    journal: Mapping[int, int],
 ) -> Manifest:
     """What an export begins with: nothing, what is left of an interrupted one, or all of the ring once more."""
+    begun = {
+        "done": (),
+        "data_sets": data_sets,
+        "as_of_us": as_of_us,
+        "journal": dict(journal),
+        "is_renewal": False,
+    }
     if not (folder / MANIFEST).exists():
         parts = tuple((one.after, one.through) for one in pieces)
-        return Manifest(source=source, pieces=parts, data_sets=data_sets, as_of_us=as_of_us)
+        return Manifest.model_validate({"source": source, "pieces": parts, **begun})
     held = read_manifest(folder)
+    _require_source(folder, held, source)
+    if held.is_whole:
+        return held.model_copy(update={"round": held.round + 1, **begun})
+    # parts that are done have the data sets that they were begun with
+    return held if held.data_sets == data_sets else held.model_copy(update=begun)
+
+
+def _require_source(folder: Path, held: Manifest, source: WarehouseSource) -> None:
     if held.source != source:
         raise WarehouseError(
             f"{folder} holds {_told(held.source)}, and this export is of {_told(source)}: name a new folder"
         )
-    if held.is_whole:
-        return held.model_copy(
-            update={"round": held.round + 1, "done": (), "data_sets": data_sets, "as_of_us": as_of_us}
-        )
-    # parts that are done have the data sets that they were begun with
-    begun = {"done": (), "data_sets": data_sets, "as_of_us": as_of_us}
-    return held if held.data_sets == data_sets else held.model_copy(update=begun)
 
 
 def read_manifest(folder: Path) -> Manifest:

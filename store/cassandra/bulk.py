@@ -21,8 +21,8 @@ from cassandra.query import BoundStatement, PreparedStatement
 from numpy.typing import NDArray
 
 from scenarios.spec import Topology
-from store.cassandra.session import FAILURES
-from store.columns import Column, Lists, Page, Piece, row_count, starts_of
+from store.cassandra.session import FAILURES, driver_value
+from store.columns import Column, Lists, Page, Piece, concat, dicts_of, row_count, starts_of
 from store.ports import StoreError
 from store.readings.cells import Layout, encode
 from store.tables import CqlType, Table, primary_key
@@ -66,7 +66,7 @@ class RawRowsHandler(_ProtocolHandler):
 
 
 class CassandraBulk:
-    """Implements `store.ports.Bulk`. The caller keeps and closes the session; scans go through one of their own."""
+    """Implements `store.ports.Bulk` and `store.ports.Slices`. The caller keeps and closes the session; scans have their own."""
 
     def __init__(self, session: Session, topology: Topology) -> None:
         self._session = session
@@ -104,6 +104,42 @@ class CassandraBulk:
                 yield layout.decode(count, body)
         except FAILURES as error:
             raise StoreError(f"scan of {table.name} at {self._level}: {error}") from error
+
+    def slices(self, table: Table, columns: Sequence[str], asked: Page) -> Iterator[Page]:
+        """See `store.ports.Slices`. Up to IN_FLIGHT_MAX are on their way."""
+        layout = Layout(table, columns)
+        fixed = [name for name in asked if name not in ("from", "before")]
+        ranged = primary_key(table)[len(fixed)]
+        where, key = " AND ".join(f"{name} = ?" for name in fixed), ", ".join(table.partition_key)
+        cql = (
+            f"SELECT {', '.join((f'token({key})', *layout.selected))} "
+            f"FROM {self._keyspace}.{table.name} WHERE {where} AND {ranged} >= ? AND {ranged} < ?"
+        )
+        types = {column.name: column.type for column in table.columns}
+        kinds = [(name, types[name]) for name in fixed] + [(name, types[ranged]) for name in ("from", "before")]
+        try:
+            prepared = self._prepare(cql)
+            waiting: deque[tuple[BoundStatement, _Answer]] = deque()
+            for one in dicts_of(asked):
+                bound = prepared.bind([driver_value(kind, one[name]) for name, kind in kinds])
+                bound.fetch_size = PAGE_ROWS
+                waiting.append((bound, self._ask(bound, None)))
+                if len(waiting) >= IN_FLIGHT_MAX:
+                    yield self._whole(layout, *waiting.popleft())
+            while waiting:
+                yield self._whole(layout, *waiting.popleft())
+        except FAILURES as error:
+            raise StoreError(f"parts of {table.name} at {self._level}: {error}") from error
+
+    def _whole(self, layout: Layout, bound: BoundStatement, answer: _Answer) -> Page:
+        """All pages of an answer as one."""
+        pages, asked = list[Page](), None
+        while True:
+            (body, count, _), asked = self._page(bound, asked, answer)
+            pages.append(layout.decode(count, body))
+            if not asked:
+                return concat(pages)
+            answer = self._ask(bound, asked)
 
     def insert(self, table: Table, rows: Page) -> None:
         names = ", ".join(column.name for column in table.columns)

@@ -142,6 +142,19 @@ class MemoryStatements:
         for at in range(0, len(rows), PAGE_ROWS):
             yield _page(rows[at : at + PAGE_ROWS], columns, held.list_names, with_times=with_times)
 
+    def slices(self, table: Table, columns: Sequence[str], asked: Page) -> Iterator[Page]:
+        held = self._tables[table.name]
+        fixed = [name for name in asked if name not in ("from", "before")]
+        ranged = primary_key(table)[len(fixed)]
+        for one in dicts_of(asked):
+            key = tuple(one[name] for name in table.partition_key)
+            rows = [
+                (_token(key), held_us, values)
+                for held_us, values in held.rows_with_time(key)
+                if all(values[name] == one[name] for name in fixed) and one["from"] <= values[ranged] < one["before"]
+            ]
+            yield _page(rows, columns, held.list_names, with_times=False)
+
     def insert(self, table: Table, rows: Page) -> None:
         for values in dicts_of(rows):
             self._insert(self._tables[table.name], values)

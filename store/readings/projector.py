@@ -11,17 +11,16 @@ One process owns a writer's number at a time: the watermark follows its batches 
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
 
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.across import Projection, days_needed, logs_of, refolded, rows_of
+from store.readings.journal import journalled, numbers_of, watermark_of
 from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import MeterDay, Readings, us_of
-from store.tariffs import FUEL_CODES
 
 HOMES_AT_ONCE = 256
 METERS_PER_BATCH_MAX = 2_000
@@ -45,13 +44,12 @@ class Projector:
 
     def heal(self) -> int:
         """Project all that was journalled and is not known to be projected; the number of batches. Raises StoreError."""
-        watermark = self._watermark()
+        watermark = watermark_of(self._runner, self._writer)
         batch, healed = watermark, 0
-        while rows := self._journal(batch):
-            for row in rows:
-                self.project(_touched(row.meters, row.epoch_days))
-                healed += 1
-            batch = max(row.batch_number for row in rows) + 1
+        for number, touched in journalled(self._runner, self._writer, watermark):
+            self.project(touched)
+            healed += 1
+            batch = max(batch, number + 1)
         if batch > watermark:
             self._move_watermark(batch)
         # A number whose journal row is in doubt is not used again: the row may still come.
@@ -60,11 +58,8 @@ class Projector:
 
     def journalled(self) -> Iterator[MeterDay]:
         """The days of all batches so far, as the journal names them; a day may come again. Raises StoreError."""
-        batch = 0
-        while rows := self._journal(batch):
-            for row in rows:
-                yield from _touched(row.meters, row.epoch_days)
-            batch = max(row.batch_number for row in rows) + 1
+        for _, touched in journalled(self._runner, self._writer):
+            yield from touched
 
     def deliver(self, deliveries: Sequence[Readings]) -> None:
         """Take a batch of deliveries, corrections and registers alone in. Raises StoreError: `heal`, then deliver it again."""
@@ -132,27 +127,13 @@ class Projector:
         else:
             self._store.append_revision(readings)
 
-    def _watermark(self) -> int:
-        rows = self._runner.run(StoreOperation.READ_WATERMARK, {"writer": self._writer})
-        return int(rows[0].batch_number) if rows else 0
-
-    def _journal(self, batch: int) -> Sequence[Any]:
-        """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
-        first = batch // self._journal_bucket
-        for bucket in (first, first + 1):
-            values = {"writer": self._writer, "bucket": bucket, "batch_number": batch}
-            if rows := self._runner.run(StoreOperation.READ_JOURNAL, values):
-                return rows
-        return []
-
     def _journal_values(self, batch: int, touched: Sequence[MeterDay]) -> Values:
         return {
             "writer": self._writer,
             "bucket": batch // self._journal_bucket,
             "batch_number": batch,
             "started_at": self._started_us // 1_000,
-            "meters": [one.premises * len(FUEL_CODES) + one.fuel for one in touched],
-            "epoch_days": [one.day_start_us // DAY_US for one in touched],
+            **numbers_of(touched),
             "write_us": self._started_us,
         }
 
@@ -191,11 +172,4 @@ def read_settlement(runner: Runner, settlement_date: date, run: SettlementRunCod
             values_wh=tuple(row.values_wh),
         )
         for row in runner.run(Operation.READ_SETTLEMENT, key)
-    ]
-
-
-def _touched(meters: Sequence[int], epoch_days: Sequence[int]) -> list[MeterDay]:
-    fuels = len(FUEL_CODES)
-    return [
-        MeterDay(meter // fuels, meter % fuels, day * DAY_US) for meter, day in zip(meters, epoch_days, strict=True)
     ]

@@ -12,6 +12,7 @@ import pytest
 
 from scenarios.spec import Dc, Topology
 from store.analytics.bills import BillReader
+from store.analytics.changes import renew
 from store.analytics.commands import CommandReader, devices_of
 from store.analytics.data_sets import SCHEMAS as DATA_SETS
 from store.analytics.duck import run_job
@@ -24,9 +25,12 @@ from store.cassandra.bulk import CassandraBulk
 from store.cassandra.commands import CassandraCommandTables
 from store.cassandra.session import Statements
 from store.memory import MemoryStore
+from store.readings.across import Projection
+from store.readings.projector import Projector
 from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, send
 from tests.unit.store.analytics.test_billing_check import FIRST_TARIFFS, LONDON, MARCH, Estate
+from tests.unit.store.analytics.test_changes import WRITER, contents_of
 from tests.unit.store.analytics.test_insights import LARGE, UPLOADS, warehouse_of
 from tests.unit.store.analytics.test_jobs import SENT
 from tests.unit.store.analytics.test_reconcile import DEVICES, Head, commanded
@@ -99,6 +103,28 @@ def test_bills_and_commands_of_cassandra_are_those_of_the_model(
         }
     finally:
         bulk.close()
+
+
+def test_a_renewal_by_the_journal_is_what_a_whole_export_is(session: Any, topology: Topology, tmp_path: Path) -> None:
+    create_schema(session, SCHEMA, topology)
+    real = CassandraStore(session, SCHEMA, topology, BOOK)
+    bulk = CassandraBulk(session, topology)
+    projector = Projector(real, Projection(region_of=lambda premises: premises * 0), writer=WRITER, started_us=1)
+    told = {"keyspace": "k", "estate": "e", "writers": [WRITER]}
+    try:
+        projector.heal()
+        for one in SENT[:8]:
+            projector.deliver([one.readings()])
+        export(real, tmp_path / "renewed", homes=homes_of(), as_of_us=1, **told)  # type: ignore[arg-type]
+        for one in [*SENT[8:], CORRECTION]:
+            projector.deliver([one.readings()])
+        done = renew(real, bulk, tmp_path / "renewed", as_of_us=2, **told)  # type: ignore[arg-type]
+        export(real, tmp_path / "whole", homes=homes_of(), as_of_us=2, **told)  # type: ignore[arg-type]
+        assert contents_of(tmp_path / "renewed") == contents_of(tmp_path / "whole")
+        assert done.rows_read >= len(SENT) - 8 and done.files_written
+    finally:
+        bulk.close()
+        real.close()
 
 
 def test_insights_are_read_back_as_they_were_published(session: Any, topology: Topology, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""The journal of the projections: which days of meters each batch of a writer touches, named before the log is written.
+
+Whatever a projector has delivered is in it for as long as its rows are kept; what others wrote into the log is not.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from scenarios.domain import DAY_US
+from store.operations import StoreOperation
+from store.ports import Runner
+from store.roles import TableRole
+from store.rows import MeterDay
+from store.tariffs import FUEL_CODES
+
+KEPT_DAYS = 35
+"""After which a row of the journal is gone."""
+
+
+def watermark_of(runner: Runner, writer: int) -> int:
+    """The first batch of a writer that is not known to be projected. Raises StoreError."""
+    rows = runner.run(StoreOperation.READ_WATERMARK, {"writer": writer})
+    return int(rows[0].batch_number) if rows else 0
+
+
+def journalled(runner: Runner, writer: int, since: int = 0) -> Iterator[tuple[int, list[MeterDay]]]:
+    """The batches of a writer from one on, each with the days that it touches; a day may come again. Raises StoreError."""
+    batch = since
+    while rows := _rows(runner, writer, batch):
+        for row in rows:
+            yield int(row.batch_number), days_of_meters(row.meters, row.epoch_days)
+        batch = max(int(row.batch_number) for row in rows) + 1
+
+
+def numbers_of(days: Sequence[MeterDay]) -> dict[str, list[int]]:
+    """Days as the journal has them: `meters` and `epoch_days`."""
+    return {
+        "meters": [one.premises * len(FUEL_CODES) + one.fuel for one in days],
+        "epoch_days": [one.day_start_us // DAY_US for one in days],
+    }
+
+
+def days_of_meters(meters: Sequence[int], epoch_days: Sequence[int]) -> list[MeterDay]:
+    """The inverse of `numbers_of`."""
+    fuels = len(FUEL_CODES)
+    return [
+        MeterDay(meter // fuels, meter % fuels, day * DAY_US) for meter, day in zip(meters, epoch_days, strict=True)
+    ]
+
+
+def _rows(runner: Runner, writer: int, batch: int) -> Sequence[Any]:
+    """The journal of a bucket from a batch on, or of the next bucket when this one has no more."""
+    first = batch // runner.schema.table(TableRole.JOURNAL).bucket_size
+    for bucket in (first, first + 1):
+        values = {"writer": writer, "bucket": bucket, "batch_number": batch}
+        if rows := runner.run(StoreOperation.READ_JOURNAL, values):
+            return rows
+    return []
