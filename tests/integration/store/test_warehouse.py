@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from loadtests.cluster.connect import connect
+from loadtests.cluster.local import LocalCluster
 from scenarios.spec import Dc, Topology
 from store.analytics.bills import BillReader
 from store.analytics.changes import renew
@@ -27,6 +29,7 @@ from store.cassandra.session import Statements
 from store.memory import MemoryStore
 from store.readings.across import Projection
 from store.readings.projector import Projector
+from store.readings.store import HomeReadings
 from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, send
 from tests.unit.store.analytics.test_billing_check import FIRST_TARIFFS, LONDON, MARCH, Estate
@@ -125,6 +128,39 @@ def test_a_renewal_by_the_journal_is_what_a_whole_export_is(session: Any, topolo
     finally:
         bulk.close()
         real.close()
+
+
+READ_COUNTS = tuple(f"{where}_{what}_latency" for where in ("coordinator", "local") for what in ("read", "scan"))
+
+
+def reads_of(session: Any, keyspace: str) -> int:
+    """Reads and scans of a keyspace's tables that the session's one node has coordinated and served, by its own count."""
+    rows = (row for table in READ_COUNTS for row in session.execute(f"SELECT * FROM system_views.{table}"))
+    return sum(row.count for row in rows if row.keyspace_name == keyspace)
+
+
+def test_an_export_is_served_by_its_data_centre_alone(
+    session: Any, topology: Topology, two_dc_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    create_schema(session, SCHEMA, topology)
+    estate = Estate(Statements(session, SCHEMA, topology), CassandraBulk(session, topology))
+    estate.bill(MARCH, 1)
+    driver, south = connect(two_dc_cluster.endpoint("south"))
+    bulk = CassandraBulk(south, topology)
+    try:
+        store = HomeReadings(Statements(south, SCHEMA, topology), bulk, estate.book)
+        tables = CassandraCommandTables(Statements(south, SCHEMA, topology))
+        readers = [
+            BillReader(store, FIRST_TARIFFS.__getitem__),
+            CommandReader(tables, partial(devices_of, bulk, SCHEMA)),
+        ]
+        before = {name: reads_of(one, topology.keyspace) for name, one in (("north", session), ("south", south))}
+        export(store, tmp_path, keyspace="k", estate="e", as_of_us=1, homes=homes_of(), beside=readers)
+        after = {name: reads_of(one, topology.keyspace) for name, one in (("north", session), ("south", south))}
+        assert after["north"] == before["north"] and after["south"] > before["south"]
+    finally:
+        bulk.close()
+        driver.shutdown()
 
 
 def test_insights_are_read_back_as_they_were_published(session: Any, topology: Topology, tmp_path: Path) -> None:
