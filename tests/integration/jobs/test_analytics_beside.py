@@ -8,6 +8,7 @@ import pytest
 import meterstorm
 from meterstorm.display.progress import Silent
 from meterstorm.jobs.analytics.analyse import JobEngine
+from meterstorm.jobs.analytics.export import export_source
 from meterstorm.jobs.analytics.mend import mend
 from meterstorm.jobs.analytics.publish import look_at_home, publish_insights
 from meterstorm.jobs.analytics.replay import replay
@@ -33,8 +34,6 @@ def test_the_small_first_utility_is_asked_while_it_is_stormed(tmp_path: Path) ->
     with source_of_run(out, None, from_business=False, progress=Silent()) as source:
         with source.store() as store:
             assert replay(store).num_rows == 0
-        from meterstorm.jobs.analytics.export import export_source
-
         exported = export_source(source, tmp_path / "warehouse", Silent())
         assert exported.manifest.rows_of() >= max(one.half_hours or 0 for one in results.analytics)
         again = export_source(source, tmp_path / "warehouse", Silent())
@@ -48,3 +47,43 @@ def test_the_small_first_utility_is_asked_while_it_is_stormed(tmp_path: Path) ->
         rows = meterstorm.analyse(job, tmp_path / "warehouse")
         if job == "billing_check":
             assert rows.num_rows and "wrong" not in rows.column("verdict").to_pylist()
+
+
+CAMPAIGN = """
+title = "devices that were silent"
+[estate]
+premises = 300
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }]
+[run]
+wall_s = 20
+warm_nodes_s = 0
+warm_up_s = 2
+back_office = false
+[[campaigns]]
+name = "price"
+kind = "update_price"
+at_h = 1.0
+over_h = 1.0
+success = 0.8
+silent = 0.2
+"""
+
+
+def test_devices_that_have_drifted_are_mended_by_the_stores_own_rules(tmp_path: Path) -> None:
+    (tmp_path / "silent.toml").write_text(CAMPAIGN)
+    results = meterstorm.run(tmp_path / "silent.toml", tmp_path / "run", keep=True)
+    assert results.commands is not None and results.commands.unmended
+    with source_of_run(tmp_path / "run", None, from_business=True, progress=Silent()) as source:
+        warehouse = tmp_path / "warehouse"
+        export_source(source, warehouse, Silent())
+        rows = meterstorm.analyse("reconcile", warehouse).to_pylist()
+        verdicts = [row["verdict"] for row in rows]
+        assert verdicts.count("drift") == results.commands.unmended and "wrong" not in verdicts and "right" in verdicts
+        done = mend(source, warehouse, Silent())
+        assert done.devices == done.drifts == done.issued == verdicts.count("drift") and done.given_up == 0
+        again = mend(source, warehouse, Silent())
+        assert (again.drifts, again.issued) == (0, 0)  # their commands are open
+        export_source(source, warehouse, Silent())
+        verdicts = [row["verdict"] for row in meterstorm.analyse("reconcile", warehouse).to_pylist()]
+        assert verdicts.count("under way") == done.issued and "drift" not in verdicts
