@@ -96,6 +96,11 @@ class FaultInjection:
         self._stop.set()
 
     @property
+    def zero_ns(self) -> int:
+        """When the storm began, by which the courses are timed [monotonic]; 0 before that."""
+        return self._zero_ns
+
+    @property
     def are_under_way(self) -> bool:
         """Does a fault hold nodes down now, or is one being healed?"""
         return any(course.is_under_way for course in self.courses)

@@ -24,7 +24,8 @@ from loadtests.metrics.collector import RunCollector
 from loadtests.metrics.endpoint import listen, serve
 from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.node_metrics import NodeSampler
-from loadtests.recording.history import NodeSample
+from loadtests.monitoring.visibility import VisibilityWatch, create_visibility_table, watched_pairs
+from loadtests.recording.history import NodeSample, read_history
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
 from loadtests.sites.enclosure import require_inside
@@ -48,9 +49,11 @@ from meterstorm.jobs.run_folder import (
 )
 from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, watched, with_alerts
 from meterstorm.jobs.versions import versions
+from meterstorm.outcomes.replication import replication_result
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
 from meterstorm.outcomes.sites import wan_result
 from reports import write_report
+from reports.results.replication import ReplicationResult
 from reports.results.run import AuditResult, FleetResult, Results, Undone, load_results
 from reports.verdict.auditable import StoredData, audit_advice
 from scenarios.levels.lost_writes import may_be_lost
@@ -173,7 +176,8 @@ def run(
         )
         start.write(out)
         cleanup.callback(start.model_copy(update={"nodes_die_with_it": False, "has_ended": True}).write, out)
-        with canary:
+        visibility = _visibility_of(experiment)
+        with canary, visibility or contextlib.nullcontext():
             stormed = _storm(experiment, RunFolder(out), fleet or shard_count, watch, phases)
         results = assemble_results(
             scenario,
@@ -187,6 +191,7 @@ def run(
             trouble=watch.trouble,
             faults=watch.fault_courses,
             wan=None if cluster is None else wan_result(cluster),
+            replication=_replication(experiment, RunFolder(out), visibility, watch),
             fleet=start.fleet,
             data=data,
         )
@@ -512,6 +517,35 @@ def _canary_of(
         return next((node.name for node in nodes if node.address == address), address)
 
     return Canary(topology, sessions, instruments.probes, name_of)
+
+
+def _visibility_of(experiment: Experiment) -> VisibilityWatch | None:
+    """A watch over the data centres that faults take from others; None where they take none. Raises HarnessError."""
+    topology = experiment.topology
+    pairs = watched_pairs(experiment.scenario.faults, topology)
+    if not pairs:
+        return None
+    try:
+        with experiment.session() as session:
+            create_visibility_table(session, topology)
+    except FAILURES as error:
+        raise HarnessError(f"the table of what data centres see of each other can't be made: {error}") from error
+    sessions = {dc.name: experiment.through(dc.name).session for dc in topology.dcs}
+    return VisibilityWatch(topology, sessions, pairs, experiment.scenario.run.wall_s)
+
+
+def _replication(
+    experiment: Experiment, folder: RunFolder, visibility: VisibilityWatch | None, watch: "_Watch"
+) -> ReplicationResult | None:
+    if visibility is None or watch.faults is None:
+        return None
+    return replication_result(
+        visibility.probes,
+        watch.fault_courses,
+        experiment.scenario,
+        read_history(folder.history),
+        watch.faults.zero_ns,
+    )
 
 
 def _faults_of(experiment: Experiment, cluster: LocalCluster | None) -> FaultInjection | None:

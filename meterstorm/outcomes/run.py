@@ -18,6 +18,7 @@ from loadtests.storm.coordinator import StormResult
 from loadtests.storm.refold import day_views
 from meterstorm.outcomes.sites import wan_trouble
 from reports.results.parts import Machine, TopologyResult, Verdict
+from reports.results.replication import ReplicationResult
 from reports.results.run import (
     AnalyticsResult,
     AuditExample,
@@ -173,6 +174,7 @@ def assemble_results(
     trouble: Sequence[str],
     faults: Sequence[FaultCourse] = (),
     wan: WanResult | None = None,
+    replication: ReplicationResult | None = None,
     fleet: FleetResult | None = None,
     are_nodes_killed: bool = False,
     data: StoredData = StoredData.KEPT,
@@ -221,6 +223,7 @@ def assemble_results(
             HomesMovedResult(sender=sender, **asdict(move)) for sender, move in (stormed.homes_moved if stormed else ())
         ),
         wan=wan,
+        replication=replication,
         fleet=fleet,
         profile=profile,
         trouble=(*trouble, *wan_trouble(wan), *(stormed.trouble if stormed else ())),

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, Pos
 
 from reports.results.file import Kind, MeasuredResults, load, schema_text
 from reports.results.parts import Check, ResultsPart, TopologyResult, Verdict
+from reports.results.replication import ReplicationResult
 from scenarios.calendar import GREAT_BRITAIN
 from scenarios.domain import CommandState
 from scenarios.parts.estate import TimeZone
@@ -460,6 +461,9 @@ class Results(MeasuredResults):
     monitoring: MonitoringResult | None = Field(default=None, description="None: nobody watched (`--monitor`)")
     homes_moved: tuple[HomesMovedResult, ...] = Field(default=(), description="by the scenario's failover")
     wan: WanResult | None = Field(default=None, description="of local nodes at emulated sites")
+    replication: ReplicationResult | None = Field(
+        default=None, description="what data centres saw of each other, of a run that loses one"
+    )
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
     phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")

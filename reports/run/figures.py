@@ -1,6 +1,6 @@
 """The report's figures. Draws, and only draws: every number comes computed, from `reports.run.latency` and its like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
 
 from reports.drawing.axes import (
     FONT_SMALL_PX,
@@ -41,6 +42,8 @@ FAULT_DASHES = (2.0, 2.0)
 FAULT_ROWS = 2  # names of faults that follow each other closely stand below one another
 GLYPH_WIDTH = 0.6  # of a letter, of the font's size
 TRIANGLE_PX = 8
+BEHIND_S_MIN = 0.001  # what is nearer is drawn there: a question takes as long
+UNSERVED_NAME_SHARE = 0.3  # of the width, which a name takes on a phone
 KEY_BESIDE_MAX = 3  # so many short names fit beside the vertical axis' label
 
 
@@ -204,6 +207,60 @@ def draw_courses(
         value_axis(axes, label, whole=whole)
         entries = [key_line(group, series(index), dashes(index)) for group, index in groups.items()]
         key(axes, entries, size, column_count=len(entries) if beside else 4, right=beside)
+        return figure_of(axes)
+
+
+def draw_visibility(
+    courses: Sequence[NamedCourse], unserved: Mapping[str, NDArray[np.bool_]], span: Span, size: Size
+) -> Figure:
+    """How far data centres are behind each other [s], logarithmic; marks along the top, by data centre: seconds without service.
+
+    values of the courses and `unserved`: by second of the storm.
+    """
+    beside = size.width_px > PANEL.width_px
+    with sheet(size, Margins(top=28 if beside else 34 + KEY_ROW_PX * len(courses))) as axes:
+        for course in courses:
+            seconds = np.arange(len(course.values)) + 0.5
+            axes.plot(
+                seconds,
+                np.maximum(course.values, BEHIND_S_MIN),
+                color=light(series(course.group_index)),
+                dashes=dashes(course.group_index),
+                linewidth=1.6,
+                drawstyle="steps-mid",
+            )
+        _time_axis(axes, span, size)
+        value_axis(axes, "behind [s], logarithmic", log=True)
+        highest = max((float(np.nanmax(course.values, initial=0.0)) for course in courses), default=0.0)
+        axes.set_ylim(BEHIND_S_MIN / 2, max(highest, 0.1) * 4)
+        rows = [(dc, seconds) for dc, seconds in unserved.items() if seconds.any()]
+        for row, (dc, is_unserved) in enumerate(rows):
+            marks = np.flatnonzero(is_unserved) + 0.5
+            height = 0.96 - 0.06 * row
+            transform = axes.get_xaxis_transform()
+            axes.plot(
+                marks,
+                np.full(len(marks), height),
+                linestyle="none",
+                marker="s",
+                markersize=3,
+                color=light("fail"),
+                transform=transform,
+            )
+            is_early = marks[0] < span.length_s * UNSERVED_NAME_SHARE  # no room for the name before them
+            axes.annotate(
+                f"{dc} unserved",
+                (float(marks[-1 if is_early else 0]), height),
+                xycoords=transform,
+                xytext=(4 if is_early else -4, 0),
+                textcoords="offset points",
+                ha="left" if is_early else "right",
+                va="center",
+                fontsize=FONT_SMALL_PX,
+                color=light("fail"),
+            )
+        entries = [key_line(one.group, series(one.group_index), dashes(one.group_index)) for one in courses]
+        key(axes, entries, size, column_count=len(entries) if beside else 1, right=beside)
         return figure_of(axes)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from loadtests.recording.history import RunHistory
 from loadtests.recording.run_folder import RunFolder
 from reports.drawing.axes import Size
 from reports.drawing.svg import Rendered, render
+from reports.results.replication import ReplicationResult
 from reports.results.run import AnalyticsResult, FaultResult
 from reports.run.figures import (
     NARROW,
@@ -26,6 +28,7 @@ from reports.run.figures import (
     draw_latency_over_time,
     draw_load,
     draw_percentile_curves,
+    draw_visibility,
 )
 from reports.run.latency import (
     BIN_COUNT_COARSE,
@@ -65,10 +68,11 @@ class Gallery:
     responses: tuple[Picture, ...]
     lateness: Picture | None
     nodes: tuple[Picture, ...]
+    visibility: Picture | None = None
 
     def all(self) -> list[Picture]:
         """Every picture, in the order of the report."""
-        single = (self.load, self.curves, *self.responses, self.lateness, *self.nodes)
+        single = (self.load, self.curves, *self.responses, self.visibility, self.lateness, *self.nodes)
         return [each for each in single if each is not None]
 
     def write(self, folder: Path) -> None:
@@ -84,8 +88,12 @@ def run_gallery(
     closed_loop: Collection[str] = (),
     faults: Sequence[FaultResult] = (),
     analytics: Sequence[AnalyticsResult] = (),
+    replication: ReplicationResult | None = None,
 ) -> Gallery:
-    """Draw everything that a history holds. closed_loop: operations of gateways and back office, which are no load."""
+    """Draw everything that a history holds. closed_loop: operations of gateways and back office, which are no load.
+
+    replication: what data centres saw of each other, on the same time line.
+    """
     if history.seconds.size == 0:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
     bins = bins_of(len(history.seconds))
@@ -108,6 +116,7 @@ def run_gallery(
         responses=tuple(_responses(responses, scenario, span)),
         lateness=_lateness(history, scenario, bins, span),
         nodes=tuple(_nodes(history, span)),
+        visibility=None if replication is None else _visibility(replication, history, span, closed_loop),
     )
 
 
@@ -246,6 +255,53 @@ def _shared_range_ms(courses: Iterable[LatencyOverTime], limits: Sequence[Object
     low = min((float(np.nanmin(course.p50)) for course in courses), default=1.0)
     high = max(*(float(np.nanmax(course.max)) for course in courses), *(limit.response_ms_max for limit in limits), 1.0)
     return max(low, 0.001) / 1.6, high * 1.8
+
+
+def _visibility(
+    replication: ReplicationResult, history: RunHistory, span: Span, closed_loop: Collection[str]
+) -> Picture | None:
+    """How far data centres were behind each other, above the seconds in which nobody served the homes of one."""
+    behind = [
+        NamedCourse(
+            group=f"{course.from_dc} to {course.to_dc}",
+            group_index=index,
+            values=np.array([np.nan if value is None else value for value in course.behind_ms]) / 1e3,
+        )
+        for index, course in enumerate(replication.courses)
+    ]
+    if not any(np.isfinite(course.values).any() for course in behind):
+        return None
+    worst = max(behind, key=lambda course: float(np.nanmax(course.values, initial=-np.inf)))
+    most_s = float(np.nanmax(worst.values))
+    finding = (
+        f"At most {significant(most_s)} s behind: what {worst.group.replace(' to ', ' had acknowledged and ')} had not seen, at "
+        f"{clock(int(np.nanargmax(worst.values)))}."
+    )
+    unserved = unserved_seconds(history, closed_loop)
+    told = [f"{counted(int(seconds.sum()), 'second')} of {dc}" for dc, seconds in unserved.items() if seconds.any()]
+    rest = (
+        f" Marks along the top are seconds in which nothing of a data centre's homes was acknowledged: {listed(told)}."
+        if told
+        else ""
+    )
+    return wide_picture(
+        lambda size: draw_visibility(behind, unserved, span, size),
+        name="visibility",
+        title="What data centres had not seen of each other",
+        caption=f"{finding} The age of the oldest acknowledged row that the other one had not shown yet.{rest}",
+        alt=f"Line chart of how far data centres were behind each other over time. {finding}",
+    )
+
+
+def unserved_seconds(history: RunHistory, closed_loop: Collection[str]) -> dict[str, NDArray[np.bool_]]:
+    """By data centre, bool[t]: seconds in which operations of its homes ended and none of them was acknowledged."""
+    found: dict[str, NDArray[np.int64]] = {}
+    for name, dcs in history.by_dc.items():
+        for dc, columns in dcs.items() if name not in closed_loop else ():
+            ok, bad = columns["ok"], columns["failed"] + columns["indeterminate"]
+            both = found.setdefault(dc, np.zeros((2, len(ok)), np.int64))
+            both += np.stack([ok, bad])
+    return {dc: (bad > 0) & (ok == 0) for dc, (ok, bad) in sorted(found.items())}
 
 
 def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Span) -> Picture | None:

@@ -79,7 +79,10 @@ def write_report(run_folder: Path) -> None:
     Raises ScenarioError naming what the folder lacks.
     """
     run = read_run(run_folder)
-    gallery = run_gallery(run.history, run.scenario, run.results.closed_loop, run.results.faults, run.results.analytics)
+    results = run.results
+    gallery = run_gallery(
+        run.history, run.scenario, results.closed_loop, results.faults, results.analytics, results.replication
+    )
     gallery.write(RunFolder(run_folder).figures)
     RunFolder(run_folder).junit.write_text(junit_xml(run.results), encoding="utf-8")
     RunFolder(run_folder).report.write_text(report_html(run, gallery), encoding="utf-8")

@@ -281,6 +281,21 @@ def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, in
     return sizes
 
 
+def lost_dcs(fault: Fault, dcs: Sequence[DataCentre]) -> dict[str, tuple[str, ...]]:
+    """The data centres that a fault takes away whole at one time, each with the others that lose it: all its nodes are down, or
+    no packet of it comes to them. None of a fault that has its nodes down in turns."""
+    by_dc, others = node_names(dcs), {dc.name: tuple(one.name for one in dcs if one.name != dc.name) for dc in dcs}
+    if fault.kind is FaultKind.PARTITION:
+        if fault.target not in by_dc or fault.direction is Direction.IN:
+            return {}
+        parted = tuple(name for name in peers_of(fault, dcs) if name in by_dc)
+        return {fault.target: parted} if parted else {}
+    if fault.kind not in DOWN_KINDS or fault.kind in IN_TURNS:
+        return {}
+    down = set(nodes_of(fault, dcs))
+    return {name: others[name] for name, names in by_dc.items() if down >= set(names) and others[name]}
+
+
 def without_power(faults: Iterable[Fault], dcs: Sequence[DataCentre]) -> frozenset[str]:
     """The nodes whose power is cut at some time."""
     return frozenset(name for fault in faults if fault.kind is FaultKind.POWER_CUT for name in nodes_of(fault, dcs))

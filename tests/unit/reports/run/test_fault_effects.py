@@ -11,9 +11,10 @@ from loadtests.recording.history import DcOutcomes, HistoryWriter, RunHistory, S
 from loadtests.storm.analytics import AnalyticsRound
 from meterstorm.outcomes.run import analytics_result
 from reports.results.parts import Verdict
+from reports.results.replication import Ages, LossResult, ReplicationResult, VisibilityCourse
 from reports.results.run import DcEffect, FaultResult, HomesMovedResult
 from reports.run.fault_effects import with_effects
-from reports.run.gallery import analytics_bands, fault_bands, run_gallery
+from reports.run.gallery import analytics_bands, fault_bands, run_gallery, unserved_seconds
 from reports.run.page import read_run, report_html
 from reports.verdict.run import judge
 from scenarios.parts.faults import Fault, FaultKind
@@ -174,3 +175,50 @@ def test_page_and_figures_show_the_faults(tmp_path: Path) -> None:
     calm = read_run(tmp_path / "run")
     told = report_html(calm, run_gallery(calm.history, calm.scenario))
     assert "#faults" not in told and "#analytics" not in told
+
+
+def test_page_and_figure_show_what_a_lost_data_centre_alone_had(tmp_path: Path, history: RunHistory) -> None:
+    write_synthetic_run(tmp_path / "run", wall_s=20)
+    run = read_run(tmp_path / "run")
+    behind = [None, 0.0, *(1_000.0 * second for second in range(18))]
+    replication = ReplicationResult(
+        courses=(
+            VisibilityCourse(
+                from_dc="south", to_dc="north", probes=190, unseen=3, lag_ms=None, behind_ms=tuple(behind)
+            ),
+            VisibilityCourse(from_dc="north", to_dc="south", probes=0, unseen=0, lag_ms=None, behind_ms=(None,) * 20),
+        ),
+        losses=(
+            LossResult(
+                kind=FaultKind.KILL,
+                dc="south",
+                other="north",
+                lost_s=5.25,
+                probes=52,
+                unseen=7,
+                age_ms=Ages(p50=41.0, p90=77.0, max=83.0),
+                only_there=6,
+                lag_ms=Ages(p50=21.5, p90=22.0, max=83.0),
+                acknowledged_per_s=1_234.0,
+                estimated=26.5,
+            ),
+        ),
+    )
+    results = run.results.model_copy(update={"faults": (fault(5.0, 12.0, "south"),), "replication": replication})
+    run = replace(run, results=results, history=history)
+    gallery = run_gallery(run.history, run.scenario, faults=results.faults, replication=replication)
+    page = report_html(run, gallery)
+    assert "had acknowledged and another had not seen" in page
+    for told in ("<td>52</td><td>7</td><td>41.0</td><td>83.0</td><td>6</td>", "<td>1,234</td><td>26.5</td>"):
+        assert told in page
+    assert gallery.visibility is not None and gallery.visibility in gallery.all()
+    assert "At most 17.0 s behind: what south had acknowledged and north had not seen, at 0:19." in page
+    assert "2 seconds of south" in page  # 6 and 9: of its homes nothing was acknowledged
+    assert "south unserved" in gallery.visibility.rendered.svg and "kill south" in gallery.visibility.rendered.svg
+    calm = run_gallery(run.history, run.scenario, replication=ReplicationResult(courses=(), losses=()))
+    assert calm.visibility is None
+
+
+def test_seconds_of_gateways_are_no_outage_of_homes(history: RunHistory) -> None:
+    assert np.flatnonzero(unserved_seconds(history, ())["south"]).tolist() == [6, 9]
+    assert unserved_seconds(history, ("read_state",)) == {}
