@@ -108,14 +108,17 @@ def test_rows_that_were_acknowledged_before_a_partition_are_seen_after_it(dcs: d
 
 
 def test_what_a_data_centre_refused_is_not_awaited_and_one_that_is_down_is_asked_again(
-    dcs: dict[str, DataCentre],
+    dcs: dict[str, DataCentre], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(visibility, "FINISH_S_MAX", 3.0)
     with watch(dcs) as watching:
         wait_until(lambda: len(dcs["north"].rows) > 4)
         dcs["south"].is_down = True
         time.sleep(0.1)
         dcs["south"].is_down = False
         time.sleep(0.15)
+        ended_s = time.monotonic()
+    assert time.monotonic() - ended_s < 2  # nobody waits for what was refused
     refused_free = watching.probes["south", "north"]
     assert all(one.acknowledged_ns is not None and one.seen_ns is not None for one in refused_free)
     caught_up = lags_ms(watching.probes["north", "south"])
