@@ -74,7 +74,7 @@ class LocalCluster:
         first, further = addresses_of(place, record.topology, joiners)
         specs, later = lay_out(record.topology, first), lay_out_joining(record.topology, joiners, further)
         self._all = [
-            NodeProcess(spec, folder / spec.name, self.network.namespace_of(spec.dc) if self.network else None)
+            NodeProcess(spec, folder / spec.name, self.network.namespace_of(spec.address) if self.network else None)
             for spec in (*specs, *later)
         ]
         self._processes = self._all[: len(specs)]  # those that are meant to run

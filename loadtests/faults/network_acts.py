@@ -8,7 +8,7 @@ from loadtests.cluster.connect import LivenessWatch
 from loadtests.errors import HarnessError
 from loadtests.sites.network import SiteNetwork
 from loadtests.sites.packets import PacketCount
-from scenarios.parts.faults import Direction
+from scenarios.parts.faults import Direction, dc_of
 from scenarios.parts.site_wan import FIELD, LinkQuality
 
 SEEN_S_MAX = 120.0  # in which nodes that were parted must see one another again
@@ -35,9 +35,9 @@ class Watched(Protocol):
 
 
 class PartedSites:
-    """No packet passes between a target and its peers, in both directions or in one."""
+    """No packet passes between a target and its peers, in both directions or in one; they may be of one data centre."""
 
-    no_effect = "no packet came to where the network was cut"
+    no_effect = "no packet came to where the network was cut, or one came through"
     is_lasting = True
 
     def __init__(
@@ -54,7 +54,11 @@ class PartedSites:
             if is_cut
         ]
         self._parted = {*own, *others}
-        self._pairs = [pair for peer in peers for pair in ((target, peer), (peer, target))]
+        cut = [(sender, receiver) for senders, receivers in self._ways for sender in senders for receiver in receivers]
+        self._near = [pair for pair in cut if network.is_near(*pair)]  # of one data centre: nobody counts their packets
+        self._pairs = [
+            pair for peer in peers for pair in ((target, peer), (peer, target)) if dc_of(target) != dc_of(peer)
+        ]
         self._watch: LivenessWatch | None = None
         self._cut_before = 0
 
@@ -67,7 +71,9 @@ class PartedSites:
             self._network.cut(senders, receivers)
 
     def is_effective(self) -> bool:
-        return self._count_cut() > self._cut_before
+        if any(self._network.passes(*pair) for pair in self._near):
+            return False
+        return not self._pairs or self._count_cut() > self._cut_before
 
     def heal(self) -> None:
         """Let packets pass; returns when no node that was parted takes another of them for down. Raises HarnessError."""

@@ -5,17 +5,20 @@ behind; every packet between sites goes through the WAN, and every count of it i
 
 Site 0 is the field, where this process and all clients are; the data centres follow in the topology's order. Addresses:
 10.77.SITE.HOST, hosts numbered from 1.
+
+The nodes of a data centre of several have a namespace each, joined by a router: Cassandra binds no address before it connects, so
+that in one namespace all of them would speak with the first one's, and who is parted goes by addresses. Traffic between them goes
+through the kernel alone.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from types import TracebackType
 from typing import Self, TypeVar
@@ -25,15 +28,14 @@ from numpy.typing import NDArray
 
 from loadtests.errors import HarnessError
 from loadtests.sites.enclosure import require_inside
-from loadtests.sites.packets import HOSTS, LATENESS_BUCKET_NS, MTU, RuleField, carry_packets, make_wan
+from loadtests.sites.namespaces import enter, join_nodes, join_router, make_device, new_namespace, throw_away
+from loadtests.sites.packets import HOSTS, LATENESS_BUCKET_NS, RuleField, carry_packets, make_wan
 from scenarios.parts.site_wan import FIELD, LinkQuality, SiteWan
 
-NEW_NETWORK = 0x40000000  # linux/sched.h
-_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _PR_SET_TIMERSLACK = 29
-_DEVICE = "wan0"
+_ROUTER_HOST = 254  # of a data centre of several nodes; nobody's, as far as the WAN knows
+_PROBE_S_MAX = 0.05  # in which a datagram within a data centre comes, or does not
 PRIORITY = 12  # of real time, above that of the senders
-_QUEUE_PACKETS = 10_000  # the kernel's, towards us
 _CHANCE = 1 << 32
 BUCKET_MS = LATENESS_BUCKET_NS / 1e6
 
@@ -61,7 +63,8 @@ class SiteNetwork:
         for number, site in enumerate(self.sites):
             for host, address in enumerate(self._addresses[site], start=1):
                 endpoint_of[number, host] = self._number[address] = len(self._number)
-        self._namespaces: dict[str, int] = {}  # file descriptors
+        self._namespaces: dict[str, int] = {}  # file descriptors, by the address of a node
+        self._routers: list[int] = []
         self._devices: list[int] = []
         try:
             for site in self.sites:
@@ -102,9 +105,9 @@ class SiteNetwork:
         """The addresses of a site's hosts."""
         return self._addresses[site]
 
-    def namespace_of(self, site: str) -> int:
-        """A file descriptor of the network namespace of a site, for processes that are started there."""
-        return self._namespaces[site]
+    def namespace_of(self, address: str) -> int:
+        """A file descriptor of the network namespace of a node's address, for the process that is started there."""
+        return self._namespaces[address]
 
     def set_quality(self, one: str, other: str, quality: LinkQuality) -> None:
         """Change the link of two sites, for packets that are sent from now on."""
@@ -123,20 +126,51 @@ class SiteNetwork:
             self.set_quality(one, other, self._quality.between(one, other).model_copy(update={"delay_ms": delay_ms}))
 
     def cut(self, senders: Collection[str], receivers: Collection[str], *, is_cut: bool = True) -> None:
-        """Let nothing pass from these addresses to those any more; or, with is_cut=False, all again."""
+        """Let nothing pass from these addresses to those any more; or, with is_cut=False, all again.
+
+        Raises HarnessError where the kernel refuses it of two nodes of one data centre.
+        """
         with self._lock:
             for sender in senders:
                 for receiver in receivers:
-                    self._wan.is_cut[self._number[sender], self._number[receiver]] = is_cut
+                    if self.is_near(sender, receiver):
+                        self._cut_near(sender, receiver, is_cut=is_cut)
+                    else:
+                        self._wan.is_cut[self._number[sender], self._number[receiver]] = is_cut
+
+    def is_near(self, one: str, other: str) -> bool:
+        """Are two addresses of one site, so that nothing between them goes through the WAN?"""
+        return one.rpartition(".")[0] == other.rpartition(".")[0]
+
+    def passes(self, sender: str, receiver: str) -> bool:
+        """Does a datagram from one node come to another one of its data centre?"""
+        with self._socket_of(receiver, socket.SOCK_DGRAM) as far, self._socket_of(sender, socket.SOCK_DGRAM) as near:
+            far.settimeout(_PROBE_S_MAX)
+            try:
+                near.sendto(b"?", far.getsockname())
+                return bool(far.recv(1))
+            except OSError:
+                return False
+
+    def _cut_near(self, sender: str, receiver: str, *, is_cut: bool) -> None:
+        """Have the sender's own namespace throw away what goes to the receiver, or not any more."""
+
+        def change() -> None:
+            enter(self._namespaces[sender], "the network of a node")
+            throw_away(receiver, is_cut=is_cut)
+
+        self._in_thread(change)
 
     def socket_at(self, site: str, kind: int) -> socket.socket:
         """A socket of a kind in a site's network, bound to a free port of its first address."""
+        return self._socket_of(self._addresses[site][0], kind)
 
+    def _socket_of(self, address: str, kind: int) -> socket.socket:
         def make() -> socket.socket:
-            if site != FIELD:
-                _require(_libc.setns(self._namespaces[site], NEW_NETWORK), "a socket at a site")
+            if address in self._namespaces:  # the field's is ours
+                enter(self._namespaces[address], "a socket at a site")
             made = socket.socket(socket.AF_INET, kind)
-            made.bind((self._addresses[site][0], 0))
+            made.bind((address, 0))
             return made
 
         return self._in_thread(make)
@@ -168,17 +202,31 @@ class SiteNetwork:
         carry_packets(self._wan)
 
     def _make_site(self, site: str) -> None:
+        addresses = self._addresses[site]
         if site == FIELD:
-            self._devices.append(self._in_thread(lambda: _make_device(self._addresses[site])))
+            self._devices.append(self._in_thread(lambda: make_device(addresses[0])))
             return
+        for address in addresses:
+            self._namespaces[address] = self._in_thread(new_namespace)
+        if len(addresses) == 1:
+            alone = self._namespaces[addresses[0]]
+            self._devices.append(self._in_thread(lambda: self._device_in(alone, addresses[0])))
+            return
+        gateway = f"{addresses[0].rpartition('.')[0]}.{_ROUTER_HOST}"
+        router = self._in_thread(new_namespace)
+        self._routers.append(router)
+        self._devices.append(self._in_thread(lambda: self._device_in(router, gateway)))
+        self._in_thread(lambda: self._join(router, addresses))
+        for address in addresses:
+            self._in_thread(partial(join_router, self._namespaces[address], address, gateway))
 
-        def make() -> tuple[int, int]:
-            _require(_libc.unshare(NEW_NETWORK), "a network namespace")
-            namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            return namespace, _make_device(self._addresses[site])
+    def _device_in(self, namespace: int, address: str) -> int:
+        enter(namespace, "the network of a site")
+        return make_device(address)
 
-        self._namespaces[site], device = self._in_thread(make)
-        self._devices.append(device)
+    def _join(self, router: int, addresses: Sequence[str]) -> None:
+        enter(router, "the network of a site")
+        join_nodes({address: self._namespaces[address] for address in addresses})
 
     def _in_thread(self, work: Callable[[], T]) -> T:
         """The result of work in a thread of its own: to enter a network namespace is a thread's."""
@@ -201,35 +249,9 @@ class SiteNetwork:
         return result[0]
 
     def _close_files(self) -> None:
-        for file in (*self._namespaces.values(), *self._devices):
+        for file in (*self._namespaces.values(), *self._routers, *self._devices):
             os.close(file)
-        self._namespaces, self._devices = {}, []
-
-
-def _make_device(addresses: tuple[str, ...]) -> int:
-    """A TUN device with these addresses in the thread's network namespace, which gets its loopback too; its descriptor."""
-    from pyroute2 import IPRoute
-
-    device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
-        with IPRoute() as route:
-            route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
-            index = route.link_lookup(ifname=_DEVICE)[0]
-            for address in addresses:
-                route.addr("add", index=index, address=address, prefixlen=24)
-            route.link("set", index=index, mtu=MTU, txqlen=_QUEUE_PACKETS, state="up")
-            route.route("add", dst="10.77.0.0/16", oif=index, prefsrc=addresses[0])
-    except BaseException:
-        os.close(device)
-        raise
-    return device
-
-
-def _require(result: int, what: str) -> None:
-    if result != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{what}: {os.strerror(error)}")
+        self._namespaces, self._routers, self._devices = {}, [], []
 
 
 def _rule_of(quality: LinkQuality) -> list[int]:

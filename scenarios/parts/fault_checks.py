@@ -136,7 +136,7 @@ def _require_one_release(where: str, first: Fault, second: Fault, dcs: Sequence[
 
 
 def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
-    """Raises ValueError for peers that are not there, or that share the target's network."""
+    """Raises ValueError for peers that are not there, or that are the target itself or of it."""
     by_dc = node_names(dcs)
     require_no_dc_as_field(by_dc)
     there = {FIELD, *by_dc, *(name for names in by_dc.values() for name in names)}
@@ -148,10 +148,8 @@ def _require_peers(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
     for peer in peers:
         if peer not in there:
             raise ValueError(f"{where}: peer '{peer}' is not there; there are {', '.join(sorted(there))}")
-        if dc_of(peer) == dc_of(fault.target):
-            raise ValueError(
-                f"{where}: {peer} and {fault.target} are of one data centre, whose nodes share a network that can't be cut"
-            )
+        if dc_of(peer) == dc_of(fault.target) and (peer == fault.target or {peer, fault.target} & set(by_dc)):
+            raise ValueError(f"{where}: {peer} and {fault.target} are one, or one is of the other; name two nodes")
         if fault.kind is FaultKind.LINK and {peer, fault.target} - {FIELD, *by_dc}:
             raise ValueError(f"{where}: a link is of whole data centres and the field, not of single nodes")
 

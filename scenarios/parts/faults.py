@@ -327,8 +327,14 @@ def peers_of(fault: Fault, dcs: Sequence[DataCentre]) -> tuple[str, ...]:
 
 
 def out_of_reach(fault: Fault, dcs: Sequence[DataCentre], dc: str) -> frozenset[str]:
-    """The nodes that those of a data centre, or its clients, don't reach during a partition: no answer comes back either way."""
-    peers, by_dc = peers_of(fault, dcs), node_names(dcs)
+    """The nodes that those of a data centre, or its clients, don't reach during a partition: no answer comes back either way.
+
+    Of nodes of one data centre that are parted none is out of reach: clients reach each of them, and the others do.
+    """
+    by_dc = node_names(dcs)
+    peers = [peer for peer in peers_of(fault, dcs) if dc_of(peer) != dc_of(fault.target)]
+    if not peers:
+        return frozenset()
     reach = {name: frozenset(names) for name, names in by_dc.items()}
     reach |= {name: frozenset({name}) for names in by_dc.values() for name in names}
     if dc == dc_of(fault.target):

@@ -3,9 +3,12 @@
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import Any
 
 from loadtests.sites.cost import measure_cost
+from loadtests.sites.namespaces import enter
 from loadtests.sites.network import SiteNetwork
 from loadtests.sites.packets import PacketCount
 from scenarios.parts.site_wan import FIELD, LinkQuality, SiteLink, SiteWan
@@ -13,8 +16,27 @@ from scenarios.parts.site_wan import FIELD, LinkQuality, SiteLink, SiteWan
 WAN = SiteWan(delay_ms=15.0, links=(SiteLink(between=("north", FIELD), delay_ms=40.0),))
 
 
+def connected_as(network: SiteNetwork, node: str, to: str) -> str:
+    """The address that a process at `node`, which binds none, is seen with."""
+    with network.socket_at("south", socket.SOCK_STREAM) as listener, ThreadPoolExecutor(1) as thread:
+        assert listener.getsockname()[0] == to
+        listener.listen(1)
+        listener.settimeout(5.0)
+
+        def connect() -> None:
+            enter(network.namespace_of(node), "a node")
+            with socket.create_connection(listener.getsockname(), timeout=5.0):
+                pass
+
+        done = thread.submit(connect)
+        accepted, (seen, _) = listener.accept()
+        accepted.close()
+        done.result()
+        return str(seen)
+
+
 def main() -> None:
-    told: dict[str, object] = {}
+    told: dict[str, Any] = {}
     with SiteNetwork({"north": 2, "south": 1}, WAN) as network, ExitStack() as open_sockets:
         ends = {site: open_sockets.enter_context(network.socket_at(site, socket.SOCK_DGRAM)) for site in network.sites}
         for end in ends.values():
@@ -53,6 +75,14 @@ def main() -> None:
         network.set_distance(120.0)
         told["apart"] = [takes_ms("south", "north"), least_ms("north", FIELD, 120.0)]
         network.set_distance(15.0)
+        one, other = network.addresses_of("north")
+        network.cut([one], [other])
+        told["near"] = {"cut": [network.passes(one, other), network.passes(other, one), takes_ms("south", "north")]}
+        network.cut([one], [other], is_cut=False)
+        told["near"]["healed"] = [network.passes(one, other), network.passes(other, one)]
+        told["speaks_as"] = [
+            connected_as(network, address, network.addresses_of("south")[0]) for address in (one, other)
+        ]
         cost = measure_cost(network)
         told["cost"] = [cost.added_ms_p50, cost.added_ms_p99, cost.carried_mb_per_s]
         told["after_cost"] = takes_ms(FIELD, "north")

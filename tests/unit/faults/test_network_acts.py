@@ -67,6 +67,7 @@ class Network:
 
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
+        self.leaks: set[tuple[str, str]] = set()
         self.counts = np.zeros((3, 3, len(PacketCount)), np.int64)
 
     def addresses_of(self, site: str) -> tuple[str, ...]:
@@ -75,6 +76,12 @@ class Network:
 
     def cut(self, senders: Collection[str], receivers: Collection[str], *, is_cut: bool = True) -> None:
         self.done.append(("cut" if is_cut else "heal", tuple(senders), tuple(receivers)))
+
+    def is_near(self, one: str, other: str) -> bool:
+        return one.rpartition(".")[0] == other.rpartition(".")[0]
+
+    def passes(self, sender: str, receiver: str) -> bool:
+        return (sender, receiver) in self.leaks
 
     def set_quality(self, one: str, other: str, quality: LinkQuality) -> None:
         self.done.append(("set", one, other, quality))
@@ -114,6 +121,21 @@ def test_a_node_is_parted_from_a_data_centre_alone() -> None:
     network = Network()
     parted(network, Cluster(), "north-2", ["south"], Direction.OUT).begin()
     assert network.done == [("cut", ("10.77.1.2",), SOUTH)]
+
+
+def test_nodes_of_one_data_centre_are_parted_and_it_is_real_once_nothing_comes_through() -> None:
+    network, cluster = Network(), Cluster()
+    act = parted(network, cluster, "north-2", ["north-1"])
+    act.begin()
+    one, other = "10.77.1.1", "10.77.1.2"
+    assert network.done == [("cut", (other,), (one,)), ("cut", (one,), (other,))]
+    assert cluster.watched == [["north-1", "north-2"]]
+    network.leaks = {(one, other)}
+    assert not act.is_effective()
+    network.leaks = set()
+    assert act.is_effective()
+    act.heal()
+    assert [what for what, *_ in network.done[2:]] == ["heal", "heal"]
 
 
 def test_it_is_real_once_a_packet_was_cut_after_it_began() -> None:

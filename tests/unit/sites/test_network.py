@@ -71,6 +71,17 @@ def test_data_centres_are_put_apart_and_the_field_stays_where_it_is(told: dict[s
     assert 40.0 <= to_field < 120.0
 
 
+def test_nodes_of_one_data_centre_are_parted_in_one_direction_and_healed(told: dict[str, Any]) -> None:
+    assert told["near"]["cut"][:2] == [False, True]
+    assert told["near"]["cut"][2] is not None  # from another site it is reached
+    assert told["near"]["healed"] == [True, True]
+
+
+def test_each_node_speaks_with_its_own_address(told: dict[str, Any]) -> None:
+    """All nodes of a data centre spoke with the first one's: who was parted from another site was another node."""
+    assert told["speaks_as"] == ["10.77.1.1", "10.77.1.2"]
+
+
 def test_its_own_cost_is_measured_without_the_delay_which_is_there_again_afterwards(told: dict[str, Any]) -> None:
     p50, p99, carried = told["cost"]
     assert 0 < p50 < 40.0  # with the link's delay it would be more

@@ -295,6 +295,15 @@ def test_each_side_of_a_partition_is_out_of_the_others_reach() -> None:
     assert out_of_reach(parted(target="south-2", peers=("field",)), DCS, "north") == set()
 
 
+def test_two_nodes_of_a_data_centre_are_parted_and_still_in_everybodys_reach() -> None:
+    text = in_toml_parted('peers = ["north-2"]', 'direction = "out"', target="north-1")
+    (apart,) = parse_scenario(text, "apart").faults
+    assert (apart.target, apart.peers) == ("north-1", ("north-2",))
+    assert out_of_reach(apart, DCS, "north") == out_of_reach(apart, DCS, "south") == set()
+    both = apart.model_copy(update={"peers": ("north-2", "south-1")})
+    assert out_of_reach(both, DCS, "north") == {"south-1"}
+
+
 def in_toml_parted(*lines: str, kind: str = "partition", target: str = "north") -> str:
     return TEXT + "\n".join(
         ["[[faults]]", f'kind = "{kind}"', f'target = "{target}"', "at_s = 10.0", "for_s = 10.0", *lines, ""]
@@ -305,7 +314,12 @@ def in_toml_parted(*lines: str, kind: str = "partition", target: str = "north") 
     ("text", "said"),
     [
         (in_toml_parted('peers = ["east"]'), "peer 'east' is not there; there are field, north, north-1"),
-        (in_toml_parted('peers = ["north-2"]', target="north-1"), "north-2 and north-1 are of one data centre"),
+        (
+            in_toml_parted('peers = ["north-1"]', target="north-1"),
+            "north-1 and north-1 are one, or one is of the other",
+        ),
+        (in_toml_parted('peers = ["north-1"]'), "north-1 and north are one, or one is of the other; name two nodes"),
+        (in_toml_parted('peers = ["north"]', target="north-1"), "north and north-1 are one, or one is of the other"),
         (in_toml_parted('direction = "up"'), "direction"),
         (
             in_toml_parted('peers = ["south"]', kind="kill"),
