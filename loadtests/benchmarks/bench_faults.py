@@ -1,9 +1,13 @@
-"""What the emulated WAN costs: the delay that it adds to a packet, alone and beside a stream of 200 MB/s.
+"""What the emulated WAN costs: the delay that it adds to a packet, alone and beside a stream of 200 MB/s. And what a data
+centre costs that is lost at 60 % of the highest rate: to its own homes, and to those of the other one.
 
     uv run pytest loadtests/benchmarks/bench_faults.py --benchmark-only --benchmark-json=faults.json
 
 `wan_added_ms`: p99 of half of a round trip over a link without delay, beside the stream. Run inside namespaces of its own, in a
 process that this file starts with itself as a module.
+
+`dc_lost_survivor_failed`: operations of the surviving data centre's homes that failed or ended in doubt later than 10 s after the
+loss, at LOCAL_QUORUM: none may. Beside it the p99 of the response before, during and after, and what the lost one alone had.
 """
 
 import json
@@ -13,20 +17,64 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from loadtests.cluster.machine import fingerprint
+from loadtests.recording.history import read_history
+from loadtests.recording.run_folder import RunFolder
 from loadtests.sites.cost import SEND_BYTES, measure_cost, round_trips_s
 from loadtests.sites.enclosure import ENTER, OUTSIDE, obstacle
 from loadtests.sites.network import SiteNetwork
+from loadtests.workload.operations import OF_GATEWAY
 from scenarios.parts.site_wan import FIELD, SiteWan
+from scenarios.spec import Scenario, parse_scenario
+from sim.estate.model import build_estate
+from sim.trace.blocks import trace_blocks
 
 ROUNDS = 5
 STREAM_MB_PER_S = 200.0
 PINGS = 2_000
+SEARCH_OPTIONS = ("--step-s", "20", "--precision", "0.1", "--steps", "12")
+LOAD_OF_MAX = 0.6
+LOSS_KNOWN_S = 10  # after which nobody waits for the lost one any more
+LOSS = """
+title = "A data centre is lost at 60 % of the highest rate"
+[estate]
+premises = 4_000
+fuels = ["electricity"]
+upload_window_h = 24.0
+[estate.read_schedules]
+daily = 1.0
+[traffic]
+usage_month_per_premises_day = 0.0
+intervals_day_per_premises_day = 0.0
+state_per_premises_day = 0.0
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
+commit_log_sync = "batch"
+[run]
+wall_s = 90
+warm_up_s = 5
+warm_nodes_s = 10
+back_office = false
+[run.evidence]
+error_share_max = 0.5
+[[faults]]
+kind = "kill"
+target = "south"
+at_s = 30.0
+for_s = 25.0
+"""
+OBJECTIVE = """
+[[slo]]
+operation = "ingest_reading"
+response_ms_max = 250
+error_share_max = 0.5
+"""
 
 
 def test_wan_added_ms(benchmark: Any) -> None:
@@ -51,6 +99,56 @@ def test_wan_added_ms(benchmark: Any) -> None:
         **{f"{name}_{what}": values[at] for name, values in told.items() for what, at in (("least", 0), ("most", -1))},
         **fingerprint(),
     }
+
+
+@pytest.mark.timeout(1_800)
+def test_dc_lost_survivor_failed(benchmark: Any, tmp_path: Path) -> None:
+    scenario = parse_scenario(LOSS, "loss")
+    search = command("find-max", LOSS.partition("[[faults]]")[0] + OBJECTIVE, tmp_path / "search", *SEARCH_OPTIONS)
+    rate_per_s = LOAD_OF_MAX * search["rate"]["rate_per_s"]
+    premises = round(scenario.estate.premises * rate_per_s / operations_per_s(scenario))
+    loaded = LOSS.replace("premises = 4_000", f"premises = {premises}") + OBJECTIVE
+    runs: list[dict[str, Any]] = []
+    benchmark.pedantic(lambda: runs.append(command("run", loaded, tmp_path / "run")), rounds=1)
+    (results,) = runs
+    history = read_history(RunFolder(tmp_path / "run").history)
+    (fault,) = results["faults"]
+    known = range(int(fault["begun_s"]) + LOSS_KNOWN_S, len(history.seconds))
+    north = [dcs["north"] for dcs in history.by_dc.values() if "north" in dcs]
+    effect = fault["effects"]["ingest_reading"]
+    benchmark.extra_info |= {
+        "dc_lost_survivor_failed": sum(int((one["failed"] + one["indeterminate"])[known].sum()) for one in north),
+        "rate_max_per_s": search["rate"]["rate_per_s"],
+        "offered_per_s": operations_per_s(parse_scenario(loaded, "loaded")),
+        **{name: effect[name] for name in ("p99_before_ms", "p99_during_ms", "p99_after_ms")},
+        "back_after_healing_s": fault["back_s"] - fault["healed_s"],
+        "losses": results["replication"]["losses"],
+        "verdict": results["verdict"],
+        "lost": results["audit"]["lost"],
+        **fingerprint(),
+    }
+
+
+def command(name: str, scenario: str, out: Path, *options: str) -> dict[str, Any]:
+    """What a subcommand answers about a scenario, as `--json` gives it; a verdict that is no pass too."""
+    file = out.with_suffix(".toml")
+    file.write_text(scenario, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "meterstorm.cli.app", name, str(file), "--out", str(out), "--json", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode in (0, 1, 4), f"{name} ended with {ran.returncode}"
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
+
+
+def operations_per_s(scenario: Scenario) -> float:
+    """What falls due a second in the mean of the replay."""
+    estate = build_estate(scenario)
+    sent = sum(int((~np.isin(block.kind, list(OF_GATEWAY))).sum()) for block in trace_blocks(estate))
+    return sent / scenario.run.wall_s
 
 
 def main() -> None:
