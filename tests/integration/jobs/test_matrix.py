@@ -1,10 +1,13 @@
 """A replication matrix on real nodes: two data centres of one node, stopped for real; and one that is interrupted."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from loadtests.sites.enclosure import obstacle
 from meterstorm.display.progress import Silent
 from meterstorm.jobs.matrix import Asked, matrix
 from reports.results.matrix import OutcomeCounts, load_matrix
@@ -12,8 +15,7 @@ from reports.results.parts import Verdict
 from scenarios.domain import ConsistencyLevel
 from scenarios.spec import parse_scenario
 
-SCENARIO = parse_scenario(
-    """
+TEXT = """
 title = "A small matrix"
 [estate]
 premises = 1_000
@@ -23,9 +25,8 @@ slots_per_hour = 4
 dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
 [run]
 wall_s = 10
-""",
-    "test",
-)
+"""
+SCENARIO = parse_scenario(TEXT, "test")
 
 
 def is_all_ok(counts: OutcomeCounts) -> bool:
@@ -75,6 +76,34 @@ def test_two_levels_on_two_dcs_and_what_a_lost_dc_refuses(tmp_path: Path) -> Non
     local, each = (cell.outages[0].writes for cell in results.cells)
     assert local.ok > 0 == local.unavailable
     assert each.ok == 0 and each.unavailable == each.count > 0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.long
+def test_a_level_that_waits_for_the_other_dc_pays_for_the_distance(tmp_path: Path) -> None:
+    if (reason := obstacle()) is not None:
+        pytest.skip(f"this machine forbids namespaces: {reason}")
+    file, out = tmp_path / "small.toml", tmp_path / "matrix"
+    file.write_text(TEXT)
+    options = ("--dcs", "2", "--rf", "1", "--cl", "LOCAL_QUORUM,EACH_QUORUM", "--wan-ms", "0,60")
+    size = ("--repeats", "2", "--seconds", "3", "--rate", "50")
+    subprocess.run(
+        [sys.executable, "-m", "meterstorm.cli.app", "matrix", str(file), *options, *size, "--out", str(out), "-q"],
+        timeout=800,
+        check=True,
+    )
+    cells = {(cell.write_level, cell.wan_ms): cell for cell in load_matrix(out).cells}
+    assert len(cells) == 4
+    p50_ms = {key: cell.write_p50_ms.mean for key, cell in cells.items() if cell.write_p50_ms is not None}
+    assert p50_ms["EACH_QUORUM", 60] - p50_ms["EACH_QUORUM", 0] > 100  # a round trip
+    assert p50_ms["LOCAL_QUORUM", 60] < 60
+    stale = {
+        key: cell.staleness.stale_ms.p50 for key, cell in cells.items() if cell.staleness and cell.staleness.stale_ms
+    }
+    assert stale["LOCAL_QUORUM", 60] > 30 > stale["LOCAL_QUORUM", 0]  # one way, less a local acknowledgement
+    assert stale["EACH_QUORUM", 60] == stale["EACH_QUORUM", 0] == 0
+    assert all(cell.outages for cell in cells.values())
+    assert "What a level costs by distance" in (out / "report.html").read_text()
 
 
 class InterruptsAt(Silent):
