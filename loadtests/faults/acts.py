@@ -5,13 +5,15 @@ Most faults are one act; a rolling restart is one for each node, one after anoth
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import psutil
 
 from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.control.orders import Order
 from loadtests.errors import HarnessError
+from loadtests.faults.damaged_logs import LogDamaged
 from loadtests.faults.membership_acts import NodeJoins, NodeLeaves, releases
 from loadtests.faults.network_acts import LinkChange, PartedSites
 from loadtests.faults.office_acts import GarbageSent, PricesLate
@@ -20,6 +22,7 @@ from loadtests.faults.own_parts import BACK_OFFICE, OwnParts, gateway_of
 from loadtests.faults.table_altered import TableAltered
 from loadtests.sites.network import SiteNetwork
 from scenarios.parts.faults import (
+    DAMAGE_KINDS,
     NETWORK_KINDS,
     SENDER,
     DataCentre,
@@ -46,6 +49,8 @@ class RunningNode(Protocol):
     def dc(self) -> str: ...
     @property
     def address(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
 
 
 class Breakable(Protocol):
@@ -112,6 +117,16 @@ class Act(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsMore(Protocol):
+    """An act of which more is to be known than its times."""
+
+    @property
+    def told(self) -> str | None:
+        """A sentence; None before it was healed."""
+        ...
+
+
 def acts_of(
     fault: Fault,
     dcs: Sequence[DataCentre],
@@ -161,6 +176,8 @@ def _acts_of(
     if fault.kind is FaultKind.UPGRADE:
         assert fault.to_version is not None
         return [NodesUpgraded(nodes, names, fault.to_version) for names in stages]
+    if fault.kind in DAMAGE_KINDS:
+        return [LogDamaged(nodes, fault.kind, names) for names in stages]
     kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind
     return [NodesDown(nodes, kind, names) for names in stages]
 
@@ -207,6 +224,11 @@ class ThenRepaired:
         self._act, self._nodes, self._names, self._keyspace = act, nodes, names, keyspace
         self._is_stopped = is_stopped
         self.no_effect = act.no_effect
+
+    @property
+    def told(self) -> str | None:
+        """What the other act tells of itself."""
+        return self._act.told if isinstance(self._act, TellsMore) else None
 
     def begin(self) -> None:
         self._act.begin()

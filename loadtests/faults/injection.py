@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from loadtests.errors import HarnessError
-from loadtests.faults.acts import Act, Breakable, acts_of
+from loadtests.faults.acts import Act, Breakable, TellsMore, acts_of
 from loadtests.faults.own_parts import OwnParts
 from scenarios.parts.faults import DOWN_KINDS, IN_TURNS, DataCentre, Fault, FaultKind, nodes_of
 
@@ -32,6 +32,7 @@ class FaultCourse:
     healed_s: float | None = None  # the healing began
     back_s: float | None = None  # its nodes answered, and all saw one another
     trouble: str | None = None  # a sentence
+    told: str | None = None  # what else is to be known of it, a sentence
     is_over: bool = False  # nothing is done about it any more, whether its nodes are back or not
 
     @property
@@ -170,6 +171,7 @@ class FaultInjection:
             course.healed_s = self._now_s()
             act.heal()
             course.back_s = self._now_s()
+            course.told = act.told if isinstance(act, TellsMore) else None
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
         # a full disk is felt when the node next wants room: with the next segment of its commit log, say; and a price list that

@@ -42,6 +42,8 @@ _NODE_DOWN = FaultAlerts(must={"CassandraNodeDown": 15.0}, may=_AWAY)
 ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     FaultKind.KILL: _NODE_DOWN,
     FaultKind.POWER_CUT: _NODE_DOWN,
+    FaultKind.TRUNCATED_COMMIT_LOG: _NODE_DOWN,
+    FaultKind.BIT_FLIP: _NODE_DOWN,
     FaultKind.STOP: _NODE_DOWN,
     FaultKind.PAUSE: _NODE_DOWN,
     FaultKind.RESTART: _NODE_DOWN,

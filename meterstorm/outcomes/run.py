@@ -151,6 +151,7 @@ def fault_result(course: FaultCourse) -> FaultResult:
         effective_s=course.effective_s,
         healed_s=course.healed_s,
         back_s=course.back_s,
+        told=course.told,
     )
 
 

@@ -297,6 +297,7 @@ class FaultResult(ResultsPart):
     back_s: NonNegativeFloat | None = Field(
         description="all was as before: its nodes answered again, and all saw one another, say"
     )
+    told: str | None = Field(default=None, description="what else is to be known of it: what was damaged, say")
     effects: dict[str, FaultEffect] = Field(default_factory=dict, description="by operation of meters and customers")
 
 

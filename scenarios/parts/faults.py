@@ -25,6 +25,10 @@ class FaultKind(StrEnum):
 
     KILL = "kill"  # SIGKILL; started again with their data when the fault is healed
     POWER_CUT = "power_cut"  # SIGKILL, and what the commit log has not synced is gone; started again likewise
+    TRUNCATED_COMMIT_LOG = (
+        "truncated_commit_log"  # SIGKILL, and the newest commit log loses its end; started again likewise
+    )
+    BIT_FLIP = "bit_flip"  # SIGKILL, and one bit of the newest commit log is another; started again likewise
     STOP = "stop"  # SIGTERM: they drain, and say that they leave; started again likewise
     PAUSE = "pause"  # SIGSTOP: connections stay, answers don't come; SIGCONT heals
     SLOW = "slow"  # SIGSTOP and SIGCONT in turns: they run for a share of the time alone
@@ -55,6 +59,8 @@ IN_TURNS = (FaultKind.RESTART, FaultKind.UPGRADE)
 DOWN_KINDS = (
     FaultKind.KILL,
     FaultKind.POWER_CUT,
+    FaultKind.TRUNCATED_COMMIT_LOG,
+    FaultKind.BIT_FLIP,
     FaultKind.STOP,
     FaultKind.PAUSE,
     FaultKind.DISK_FULL,
@@ -64,6 +70,8 @@ DOWN_KINDS = (
 """Their nodes serve nothing meanwhile."""
 MEMBERSHIP_KINDS = (FaultKind.BOOTSTRAP, FaultKind.DECOMMISSION, FaultKind.REPLACE)
 """Rows move between nodes, for which all others must be up."""
+DAMAGE_KINDS = (FaultKind.TRUNCATED_COMMIT_LOG, FaultKind.BIT_FLIP)
+"""A node's newest commit log is damaged while the node is down."""
 NODE_KINDS = (
     *DOWN_KINDS,
     FaultKind.SLOW,
@@ -90,6 +98,8 @@ ENCLOSED_KINDS = (*NETWORK_KINDS, FaultKind.DISK_FULL)
 REPAIRED_KINDS = (
     FaultKind.KILL,
     FaultKind.POWER_CUT,
+    FaultKind.TRUNCATED_COMMIT_LOG,
+    FaultKind.BIT_FLIP,
     FaultKind.STOP,
     FaultKind.PAUSE,
     FaultKind.REPLACE,

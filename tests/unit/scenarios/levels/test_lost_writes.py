@@ -29,6 +29,19 @@ def test_a_repair_brings_it_back_and_a_killed_process_is_another_thing() -> None
     assert may_be_lost(parse_scenario(in_toml(fault("kill", "south")), "killed")) == []
 
 
+@pytest.mark.parametrize("kind", ["truncated_commit_log", "bit_flip"])
+def test_a_damaged_log_may_take_what_was_synced(kind: str) -> None:
+    text = in_toml(fault(kind, "south")).replace(
+        "[[topology.dcs]]", '[topology]\ncommit_log_sync = "batch"\n[[topology.dcs]]', 1
+    )
+    (told,) = may_be_lost(parse_scenario(text, "damaged"))
+    assert told == (
+        f"What south acknowledged last before the {kind} of south from 10 s for 10 s may be lost there, as far as it stands in "
+        "its newest commit log alone; without a repair afterwards the audit must find it lost there."
+    )
+    assert may_be_lost(parse_scenario(in_toml(fault(kind, "north-1")), "kept")) == []
+
+
 @pytest.mark.parametrize("mode", ["batch", "group"])
 def test_what_waited_for_the_disk_is_not_lost(mode: str) -> None:
     text = in_toml(fault("power_cut", "south")).replace(
