@@ -22,11 +22,12 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.tables import publish_prices
 from loadtests.workload.experiment import Experiment
 from meterstorm.display.progress import Progress, Silent
-from meterstorm.jobs.run_folder import new_folder, write_resolved
+from meterstorm.jobs.run_folder import LOCAL_NODES, new_folder, write_resolved
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.capacity import SearchSetting, assemble_capacity
 from reports.capacity.page import write_capacity_report
 from reports.results.capacity import CapacityResults
+from reports.run.setting import AT_SITES
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario, ScenarioError, require_no_faults, require_own_sites
 from sim.estate.model import EstateModel, build_estate
@@ -128,7 +129,7 @@ def find_max(
                 rules=rules,
                 started=started,
                 versions=versions(cassandra=release),
-                where="local nodes on loopback addresses" if cluster else ", ".join(endpoint.contact_points),
+                where=_where(cluster, endpoint),
                 machine=fingerprint(),
                 dc_down=dc_down,
                 notes=tuple(notes),
@@ -141,6 +142,12 @@ def find_max(
     progress.phase("Writing the report")
     write_capacity_report(out)
     return results
+
+
+def _where(cluster: LocalCluster | None, endpoint: Endpoint) -> str:
+    if cluster is None:
+        return ", ".join(endpoint.contact_points)
+    return LOCAL_NODES if cluster.network is None else AT_SITES
 
 
 def check_request(scenario: Scenario, options: SearchOptions, *, is_local: bool) -> None:
