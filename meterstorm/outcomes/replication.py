@@ -53,7 +53,7 @@ def _course(pair: Pair, probes: Sequence[VisibilityProbe], seconds: int, zero_ns
         probes=len(probes),
         unseen=sum(probe.seen_ns is None for probe in probes),
         lag_ms=ages_of([_lag_ms(probe) for probe in probes if probe.seen_ns is not None]),
-        behind_ms=tuple(behind_ms(probes, seconds, zero_ns)),
+        behind_ms=tuple(None if one is None else round(one, 3) for one in behind_ms(probes, seconds, zero_ns)),
     )
 
 
