@@ -117,10 +117,30 @@ def print_results(console: Console, results: Results, report: str) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    for line in (*damage_lines(results), *loss_lines(results)):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     if results.faults and results.verdict is not Verdict.PASS:
         resolved = shlex.quote(str(Path(report).with_name(RESOLVED_NAME)))
         console.print(f"replay, faults and all: uv run meterstorm run {resolved}", highlight=False, soft_wrap=True)
+
+
+def damage_lines(results: Results) -> list[str]:
+    """What faults tell of themselves."""
+    return [f"{fault.kind} {fault.target}: {fault.told}" for fault in results.faults if fault.told]
+
+
+def loss_lines(results: Results) -> list[str]:
+    """What a lost data centre had acknowledged and another one had not seen."""
+    lines = []
+    for loss in results.replication.losses if results.replication else ():
+        age = "" if loss.age_ms is None else f", the oldest of them {wording.milliseconds(loss.age_ms.max)} old"
+        about = "" if loss.estimated is None else f"; about {wording.significant(loss.estimated)} writes of the load"
+        lines.append(
+            f"{loss.kind} {loss.dc} at {loss.lost_s:.1f} s: of {loss.probes:,} rows that it had acknowledged {loss.other} had "
+            f"not seen {loss.unseen:,}{age}, and {loss.only_there:,} not until its return began{about}"
+        )
+    return lines
 
 
 def alert_lines(monitoring: MonitoringResult) -> list[str]:
