@@ -44,6 +44,13 @@ def test_a_fault_that_was_over_at_once_need_not_be_told() -> None:
     assert missing([], [short], LATE_S) == []
 
 
+def test_a_node_that_is_parted_alone_leaves_its_data_centre_in_touch() -> None:
+    of_dc = FaultTime(kind=FaultKind.PARTITION, target="north", begun_s=20.0, healed_s=120.0)
+    assert missing([], [of_dc], LATE_S) == ["DataCentresApart did not fire for the partition of north at 20 s."]
+    assert missing([], [replace(of_dc, target="north-1")], LATE_S) == []
+    assert unexpected([fired("DataCentresApart", 60.0)], [replace(of_dc, target="north-1")]) == []  # it may
+
+
 def test_what_is_owed_to_customers_is_late_some_time_after_the_effect() -> None:
     dead = FaultTime(
         kind=FaultKind.KILL_BACK_OFFICE, target="back_office", begun_s=20.0, healed_s=60.0, effective_s=21.0
