@@ -32,7 +32,7 @@ RING_DELAY_MS = (
 class StartKit:
     """upgraded: the jars that an upgrade brings. control: the folder of the class that heeds orders. is_moving: nodes are to
     join, leave or be replaced. exporter: by which they tell Prometheus of themselves. without_power: the names of the nodes whose
-    power is to be cut."""
+    power is to be cut. is_throwaway: no node is started again."""
 
     java: Path
     jars: tuple[Path, ...]
@@ -44,12 +44,15 @@ class StartKit:
     is_moving: bool = False
     exporter: NodeExporter | None = None
     without_power: frozenset[str] = frozenset()
+    is_throwaway: bool = False
 
     def write(
         self, process: NodeProcess, seeds: Sequence[str], entry: Entry = Entry.WITH_DATA, *, is_upgraded: bool = False
     ) -> None:
         """Write what a node starts from. Raises HarnessError on a disk that is full."""
         special = [f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if self.is_moving else []
+        if self.is_throwaway:  # each change of the schema would flush some of its tables on every node
+            special.append("-Dcassandra.unsafesystem=true")
         if entry is Entry.REPLACES:
             special.append(f"-Dcassandra.replace_address_first_boot={process.spec.address}")
         own = UNWRITTEN_UNTIL_SYNCED if process.spec.name in self.without_power else {}

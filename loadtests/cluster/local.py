@@ -94,6 +94,7 @@ class LocalCluster:
         faults: Sequence[Fault] = (),
         metrics: bool = False,
         check_network: Callable[[NetworkCost], None] = lambda _: None,
+        is_throwaway: bool = False,
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
@@ -101,6 +102,7 @@ class LocalCluster:
         `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
         nothing can be kept, a commit log of another kind, or an ear for orders. `metrics`: each node has the JMX exporter.
         `check_network`: raises HarnessError where the emulated WAN, as it was measured, is too little for what is meant.
+        `is_throwaway`: no node that was not drained is ever started again: none flushes what its schema would be read from.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -113,7 +115,10 @@ class LocalCluster:
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
-        return cls._run(record, folder, progress, keep=keep, faults=faults, check_network=check_network)
+        assert not (is_throwaway and (keep or faults)), "what is thrown away is neither kept nor broken"
+        return cls._run(
+            record, folder, progress, keep=keep, faults=faults, check_network=check_network, is_throwaway=is_throwaway
+        )
 
     @classmethod
     def restart(cls, folder: Path, progress: Progress = lambda _: None, *, metrics: bool = False) -> Self:
@@ -137,6 +142,7 @@ class LocalCluster:
         keep: bool,
         faults: Sequence[Fault] = (),
         check_network: Callable[[NetworkCost], None] = lambda _: None,
+        is_throwaway: bool = False,
     ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
@@ -159,6 +165,7 @@ class LocalCluster:
             is_moving=bool(kinds & set(MEMBERSHIP_KINDS)),
             exporter=ready_exporter(record.topology.keyspace, progress) if record.metrics else None,
             without_power=without_power(faults, record.topology.dcs),
+            is_throwaway=is_throwaway,
         )
         place = claim_place(record, folder, joiners)
         cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners)

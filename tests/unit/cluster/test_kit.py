@@ -61,6 +61,11 @@ def test_a_node_whose_power_is_cut_holds_what_it_has_not_synced_in_its_process_a
     assert "commitlog_compression" not in other
 
 
+def test_only_nodes_that_are_thrown_away_spare_themselves_what_a_restart_would_need(tmp_path: Path) -> None:
+    assert "unsafesystem" not in written(tmp_path / "kept", Entry.WITH_DATA)[1]
+    assert "-Dcassandra.unsafesystem=true" in written(tmp_path / "gone", Entry.WITH_DATA, is_throwaway=True)[1]
+
+
 def test_nodes_that_join_have_addresses_beyond_those_of_the_first() -> None:
     block = AddressBlock(block=0, addresses=tuple("abcde"), hold=cast(Any, None))
     assert addresses_of(block, TOPOLOGY, {"south": 1, "north": 1}) == (("a", "b", "c"), {"south": "d", "north": "e"})
