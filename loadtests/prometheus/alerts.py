@@ -15,7 +15,7 @@ from scenarios.spec import Scenario
 RUNBOOKS = "docs/runbooks"
 RATE_WINDOW_S = 15  # of rates: several scrapes, so that one that failed changes little
 NODE_SCRAPE_S = 4.0  # a scrape costs a node some 30 ms of a processor: less than 1 % of one, so
-NODE_SCRAPE_S_MAX = 2.0  # then it has failed: a node that is held up answers nobody
+NODE_SCRAPE_S_MAX = 3.5  # then it has failed. A cold node of a busy machine took over 2 s twice in a row (2026-11-30)
 
 
 class Severity(StrEnum):
