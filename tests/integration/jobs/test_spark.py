@@ -11,6 +11,8 @@ import pytest
 
 from loadtests.cluster.local import LocalCluster
 from scenarios.spec import Dc, Topology
+from store.analytics.bills import BillReader
+from store.analytics.commands import CommandReader
 from store.analytics.duck import run_job as run_by_duckdb
 from store.analytics.export import export
 from store.analytics.jobs import JOBS
@@ -18,8 +20,10 @@ from store.cassandra import CassandraStore, create_schema
 from store.roles import TableRole
 from tests.support.schema_under_test import SCHEMA
 from tests.support.store_deliveries import BOOK, send
+from tests.unit.store.analytics.test_billing_check import FIRST_TARIFFS, MARCH, Estate
 from tests.unit.store.analytics.test_jobs import SENT
-from tests.unit.store.analytics.test_warehouse import AS_OF_US, homes_of
+from tests.unit.store.analytics.test_reconcile import DEVICES, Head, commanded
+from tests.unit.store.analytics.test_warehouse import AS_OF_US, exported, homes_of, store_with
 
 pytestmark = pytest.mark.long
 pytest.importorskip("pyspark", reason="uv sync --extra spark")
@@ -44,9 +48,16 @@ def warehouse(session: Any, keyspace: str, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("warehouse")
     dcs = (Dc(name="north", nodes=1, rf=1), Dc(name="south", nodes=1, rf=1))
     store = CassandraStore(session, SCHEMA, Topology(dcs=dcs, keyspace=keyspace), BOOK)
-    export(
-        store, folder, keyspace=keyspace, estate="one", as_of_us=AS_OF_US, homes=homes_of(2)
-    )  # of the third nobody knows where it is
+    billed = Estate()
+    billed.bill(MARCH, 1)
+    billed.correct(1, received_us=0)
+    head = commanded(Head())
+    beside = [
+        BillReader(billed.store, FIRST_TARIFFS.__getitem__),
+        CommandReader(head.tables, lambda piece: iter(DEVICES if piece.after < 0 <= piece.through else ())),
+    ]
+    homes = homes_of(2)  # of the third nobody knows where it is
+    export(store, folder, keyspace=keyspace, estate="one", as_of_us=AS_OF_US, homes=homes, beside=beside)
     store.close()
     return folder
 
@@ -82,6 +93,15 @@ def test_on_a_warehouse(spark: Any, warehouse: Path, name: str) -> None:
 
     by_spark = to_arrow(run_job(spark, of_warehouse(spark, warehouse, JOBS[name]), JOBS[name]))
     assert told(by_spark) == told(run_by_duckdb(warehouse, JOBS[name])) and by_spark.num_rows
+
+
+def test_a_data_set_without_a_row(spark: Any, tmp_path: Path) -> None:
+    from store.analytics.spark import of_warehouse, run_job, to_arrow
+
+    exported(store_with([]), tmp_path)
+    for name in ("billing_check", "reconcile"):
+        by_spark = to_arrow(run_job(spark, of_warehouse(spark, tmp_path, JOBS[name]), JOBS[name]))
+        assert told(by_spark) == told(run_by_duckdb(tmp_path, JOBS[name])) and by_spark.num_rows == 0
 
 
 @pytest.mark.parametrize("name", [name for name, job in JOBS.items() if "half_hours" in job.reads])

@@ -64,6 +64,12 @@ def test_the_first_rows_are_shown_and_all_are_written_where_asked(warehouse: Pat
         (("verify", "EMPTY"), "holds no warehouse"),
         (("export", "EMPTY", "--out", "new"), "EMPTY"),
         (("export", "EMPTY", "--out", "new", "--port", "9000"), ""),
+        (("export", "EMPTY", "--out", "new", "--changed"), "EMPTY"),
+        (("replay", "EMPTY"), "EMPTY"),
+        (("replay", "EMPTY", "--out", "rows.xlsx"), "its name must end with .parquet or .csv"),
+        (("mend", "EMPTY", "WAREHOUSE"), "EMPTY"),
+        (("publish", "EMPTY", "WAREHOUSE"), "EMPTY"),
+        (("home", "EMPTY", "1"), "EMPTY"),
     ],
 )
 def test_what_can_not_be_done_is_said(
