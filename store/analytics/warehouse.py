@@ -123,10 +123,10 @@ class Warehouse:
         return made
 
     @classmethod
-    def renew(cls, folder: Path, source: WarehouseSource, data_set: str = HALF_HOURS) -> Self:
+    def renew(cls, folder: Path, source: WarehouseSource) -> Self:
         """A whole warehouse, or one whose renewal was interrupted, of which parts are to be written anew; see `stale`.
 
-        Other data sets than `data_set` are left out from here on. Raises WarehouseError for what is neither, and as `begin`.
+        Raises WarehouseError for what is neither, and as `begin`.
         """
         held = read_manifest(folder)
         lock = _locked(folder)
@@ -136,20 +136,30 @@ class Warehouse:
                 raise WarehouseError(
                     f"{folder} is half written, and has nothing that could be renewed: export all, it goes on from there"
                 )
-            made = cls(folder, held.model_copy(update={"data_sets": (data_set,), "files": held.of(data_set)}), lock)
+            made = cls(folder, held, lock)
             made._sweep()
         except BaseException:
             os.close(lock)
             raise
         return made
 
-    def stale(self, changed: Collection[int]) -> list[int]:
-        """Say which parts have changed: until they are written again, and those that an interruption left, it is not whole."""
+    def stale(self, changed: Collection[int], data_set: str = HALF_HOURS) -> list[int]:
+        """Say which parts have changed: until they are written again, and those that an interruption left, it is not whole.
+
+        Other data sets than `data_set` are left out from here on: they would be as of another instant.
+        """
         left = {*changed, *(number for number, _ in self.left())}
         done = tuple(number for number in range(len(self.manifest.pieces)) if number not in left)
-        update = {"done": done, "is_renewal": True, "round": self.manifest.round + 1}
+        update = {
+            "done": done,
+            "is_renewal": True,
+            "round": self.manifest.round + 1,
+            "data_sets": (data_set,),
+            "files": self.manifest.of(data_set),
+        }
         self.manifest = self.manifest.model_copy(update=update)
         self._write()
+        self._sweep()  # after the manifest, which no longer names them
         return sorted(left)
 
     def renewed(self, journal: Mapping[int, int], as_of_us: int) -> None:

@@ -152,7 +152,8 @@ def test_what_is_interrupted_is_half_written_and_goes_on_either_way(
     for name in before:
         with pytest.raises(StoreError, match="the node is gone"):
             renew(estate.store, broken, tmp_path / name, keyspace="k", estate="e", writers=[WRITER], as_of_us=LATER_US)
-        assert contents_of(tmp_path / name) == before[name]  # nothing was begun: it is still whole
+        assert contents_of(tmp_path / name) == before[name]  # nothing was begun: it is still whole, with all data sets
+        assert run_job(tmp_path / name, BILLING_CHECK).num_rows == 0
         with monkeypatch.context() as patch:
             patch.setattr(Warehouse, "_take_over", once)
             with pytest.raises(OSError, match="the disk is full"):
