@@ -15,7 +15,7 @@ SERIES_MAX = (
 )
 RULES_NAME = "jmx_exporter.yml"  # also in a node's `conf`
 _LOCK_FILE = Path(__file__).with_name("jmx_exporter.lock")
-_RULES_FILE = Path(__file__).with_name(RULES_NAME)
+RULES_FILE = Path(__file__).with_name(RULES_NAME)
 _KEYSPACE = "keyspace=meterstorm,"  # of the rules as they ship
 
 
@@ -27,7 +27,7 @@ def locked_exporter() -> Jar:
 
 def exporter_rules(keyspace: str) -> str:
     """The exporter's configuration (YAML), with totals of one keyspace."""
-    return _RULES_FILE.read_text(encoding="utf-8").replace(_KEYSPACE, f"keyspace={keyspace},")
+    return RULES_FILE.read_text(encoding="utf-8").replace(_KEYSPACE, f"keyspace={keyspace},")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

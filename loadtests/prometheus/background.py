@@ -4,20 +4,25 @@ A detached process holds Prometheus, Alertmanager and the receiver of notificati
 files that they were started from, and the notifications, stay in the folder.
 """
 
+import contextlib
 import logging
 import shlex
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
 
 from loadtests.cluster import background, supervisor
 from loadtests.cluster.background import BackgroundPhase, BackgroundState, Progress
+from loadtests.cluster.connect import Endpoint, read_password_file
 from loadtests.errors import HarnessError
+from loadtests.prometheus.cql_nodes import CqlNodes
 from loadtests.prometheus.settings import HARNESS_PORT, NodeTarget, targets_of
 from loadtests.prometheus.stack import END_S_MAX, HOST, MonitoringStack, MonitorPorts
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, ScenarioError
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +40,9 @@ class MonitorState(BackgroundState):
     WITH_IT: ClassVar[str] = "Prometheus and Alertmanager"
 
     scenario: Scenario
-    nodes: tuple[NodeTarget, ...]
-    cluster: Path  # whose nodes they are
+    cluster: Path | None  # of a background cluster, whose nodes they are; None: those of `endpoint`, through CQL
+    endpoint: Endpoint | None = None  # of an existing cluster, without its password
+    password_file: Path | None = None
     ports: MonitorPorts
     harness: str  # HOST:PORT of a run's own metrics
     prometheus: str = ""  # HOST:PORT
@@ -65,11 +71,15 @@ def up(
     progress: Progress = lambda _: None,
     ports: MonitorPorts | None = None,
     harness_port: int = HARNESS_PORT,
+    endpoint: Endpoint | None = None,
+    password_file: Path | None = None,
 ) -> MonitorState:
-    """Start the monitoring of the background cluster in folder `cluster`; return when it serves.
+    """Start the monitoring of the background cluster in folder `cluster`, or of the existing one at `endpoint`; return when it
+    serves.
 
-    scenario: whose objectives alert. Raises HarnessError when there is no such cluster, when one runs already in `folder`, which
-    holds nothing else, or when it does not come up.
+    scenario: whose objectives alert. password_file: where `endpoint` has its password from, which is written nowhere.
+    Raises HarnessError when there is no such cluster, when one runs already in `folder`, which holds nothing else, or when it
+    does not come up.
     """
     folder = folder.absolute()
     if (folder / MonitorState.FILE).exists() and MonitorState.status(folder).is_running():
@@ -78,11 +88,14 @@ def up(
         )
     if not (folder / MonitorState.FILE).exists() and folder.exists() and any(folder.iterdir()):
         raise HarnessError(f"{folder} already holds something that is no monitoring; name another folder with --out")
+    if endpoint is None:
+        targets_in(supervisor.status(cluster), cluster)  # refused before anything is started
     state = MonitorState(
         phase=BackgroundPhase.STARTING,
         scenario=scenario,
-        nodes=targets_in(supervisor.status(cluster), cluster),
-        cluster=cluster.absolute(),
+        cluster=cluster.absolute() if endpoint is None else None,
+        endpoint=None if endpoint is None else replace(endpoint, password=None),
+        password_file=None if password_file is None else password_file.absolute(),
         ports=ports or MonitorPorts(),
         harness=f"{HOST}:{harness_port}",
     )
@@ -104,19 +117,28 @@ def down(folder: Path) -> MonitorState:
     return status(folder)
 
 
-def _follow(stack: MonitoringStack, cluster: Path) -> None:
-    """Scrape the nodes that the cluster has now. One that is down, or can't be read, leaves those of before: they are missed."""
-    try:
-        stack.follow(targets_in(supervisor.status(cluster), cluster))
-    except (HarnessError, OSError) as error:
-        log.debug("the nodes are as they were: %s", error)
+def _nodes_of(state: MonitorState, opened: contextlib.ExitStack) -> Callable[[], tuple[NodeTarget, ...]]:
+    """How to ask which nodes there are now. Raises HarnessError for an existing cluster that can't be reached.
+
+    What it gives raises HarnessError for a background cluster that is down, or can't be read.
+    """
+    if (cluster := state.cluster) is not None:
+        return lambda: targets_in(supervisor.status(cluster), cluster)
+    assert state.endpoint is not None, "it has one of the two"
+    password = None if state.password_file is None else read_password_file(state.password_file)
+    endpoint = replace(state.endpoint, password=password)
+    return opened.enter_context(CqlNodes(endpoint, state.scenario.topology.keyspace)).targets
 
 
 def _hold(folder: Path) -> None:
     """The life of the detached process."""
     state = MonitorState.read(folder).held_by_us(folder)
     try:
-        with MonitoringStack.start(folder, state.scenario, state.nodes, state.harness, state.ports) as stack:
+        with contextlib.ExitStack() as opened:
+            nodes = _nodes_of(state, opened)
+            stack = opened.enter_context(
+                MonitoringStack.start(folder, state.scenario, nodes(), state.harness, state.ports)
+            )
             state = state.model_copy(
                 update={
                     "phase": BackgroundPhase.SERVING,
@@ -128,8 +150,11 @@ def _hold(folder: Path) -> None:
             while True:
                 time.sleep(CHECK_S)
                 stack.require_alive()
-                _follow(stack, state.cluster)
-    except HarnessError as error:
+                try:
+                    stack.follow(nodes())
+                except (HarnessError, OSError) as error:  # the nodes that it had are missed, and not forgotten
+                    log.debug("the nodes are as they were: %s", error)
+    except (HarnessError, ScenarioError) as error:
         state.model_copy(update={"phase": BackgroundPhase.FAILED, "message": str(error)}).write(folder)
     except SystemExit:
         state.model_copy(update={"phase": BackgroundPhase.STOPPED}).write(folder)

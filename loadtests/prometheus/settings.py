@@ -17,15 +17,17 @@ NODES_NAME = "nodes.json"
 NODES_READ_S = 5.0  # the file of nodes is read again at least so often; where the file system tells of changes, at once
 HARNESS_PORT = 9464  # what `monitor up` takes for that of `meterstorm run --metrics-port`
 NOBODY = "nobody"
+PATH = "/metrics"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeTarget:
-    """A node and where it tells of itself."""
+    """A node and where it tells of itself, or somebody else of it."""
 
     name: str
     dc: str
     address: str  # HOST:PORT
+    path: str = PATH
 
 
 class TellingNode(Protocol):
@@ -45,8 +47,13 @@ def targets_of(nodes: Iterable[TellingNode]) -> tuple[NodeTarget, ...]:
 
 
 def nodes_json(nodes: Sequence[NodeTarget]) -> str:
-    """The file of nodes. They carry labels `node` and `dc`."""
-    groups = [{"targets": [one.address], "labels": {"node": one.name, "dc": one.dc}} for one in nodes]
+    """The file of nodes. They carry labels `node` and `dc`; of one that another program tells of, `instance` is its name."""
+
+    def labels(one: NodeTarget) -> dict[str, str]:
+        own = {"node": one.name, "dc": one.dc}
+        return own if one.path == PATH else {**own, "instance": one.name, "__metrics_path__": one.path}
+
+    groups = [{"targets": [one.address], "labels": labels(one)} for one in nodes]
     return json.dumps(groups, indent=2) + "\n"
 
 

@@ -8,7 +8,7 @@ import typer
 from loadtests.prometheus.settings import HARNESS_PORT
 from meterstorm.cli.cluster import CLUSTER_FOLDER, background_lines
 from meterstorm.cli.exits import ExitCode
-from meterstorm.cli.options import AsJson, Quiet, path_named
+from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from scenarios.file import resolve_scenario
 from scenarios.texts.printable import printable
 
@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     monitor_app.command("down", epilog="Example: `meterstorm monitor down`")(monitor_down_command)
 
 
+@takes(connection=ConnectionOptions)
 def monitor_up_command(
     scenario: Annotated[
         Path, typer.Argument(metavar="[SCENARIO]", parser=path_named, help="Whose objectives and limits alert.")
@@ -54,18 +55,24 @@ def monitor_up_command(
     out: MonitorOut = MONITOR_FOLDER,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
-    """Start Prometheus and Alertmanager beside a background cluster, with rules and alerts; until `monitor down`."""
+    """Start Prometheus and Alertmanager beside a background cluster, or an existing one whose nodes are asked through CQL, with
+    rules and alerts; until `monitor down`."""
     from loadtests.prometheus import background
     from loadtests.prometheus.stack import MonitorPorts
 
+    resolved = resolve_scenario(scenario)
     state = background.up(
-        resolve_scenario(scenario),
+        resolved,
         out,
         cluster,
         background_lines(quiet),
         MonitorPorts(prometheus=prometheus_port, alertmanager=alertmanager_port),
         metrics_port,
+        connection.endpoint(resolved),
+        connection.password_file,
     )
     _tell(state, out, as_json)
 

@@ -25,6 +25,7 @@ from loadtests.metrics.endpoint import listen, serve
 from loadtests.metrics.instruments import Instruments
 from loadtests.monitoring.node_metrics import NodeSampler
 from loadtests.monitoring.visibility import VisibilityWatch, create_visibility_table, watched_pairs
+from loadtests.prometheus.programs import MonitoringPrograms
 from loadtests.recording.history import NodeSample, read_history
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
@@ -47,7 +48,7 @@ from meterstorm.jobs.run_folder import (
     stored_data,
     write_resolved,
 )
-from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, watched, with_alerts
+from meterstorm.jobs.run_monitor import RunMonitor, watched, with_alerts
 from meterstorm.jobs.versions import versions
 from meterstorm.outcomes.replication import replication_result
 from meterstorm.outcomes.run import assemble_results, judge_again, profile_import
@@ -115,7 +116,7 @@ def run(
         raise ScenarioError(f"keep: {why}; leave out one")
     require_own_sites(scenario.topology, is_local=endpoint is None)
     if monitor:
-        require_monitor(is_local=endpoint is None)
+        MonitoringPrograms.find()  # refused before anything is started
     if fleet is not None and fleet.listen is not None:
         require_reached(scenario)
     require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
@@ -151,10 +152,12 @@ def run(
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
             watch = _Watch(cluster, instruments, _faults_of(experiment, cluster))
-            if monitor and cluster is not None:
+            if monitor:
                 # A socket of its own: that of somebody outside may be of another network.
                 own = cleanup.enter_context(serve(listen(0), collector))
-                watch.monitor = cleanup.enter_context(watched(RunFolder(out).monitor, scenario, cluster, own))
+                watch.monitor = cleanup.enter_context(
+                    watched(RunFolder(out).monitor, scenario, cluster, experiment.endpoint, own)
+                )
                 phases.progress.detail(f"Prometheus watches at http://{watch.monitor.prometheus}")
         with phases.phase("schema", "Creating the schema"):
             release = prepare_tables(experiment)
@@ -580,6 +583,7 @@ class _Watch:
         return [] if self.faults is None else self.faults.courses
 
     def sample(self, second: int) -> Sequence[NodeSample]:
+        self._follow_nodes()
         if self._cluster is None or self._sampler is None:
             return ()
         if not self.trouble:
@@ -589,13 +593,11 @@ class _Watch:
                 cost = why_lost(self._cluster.record.topology, self._cluster.dead_dcs)
                 self.trouble.append(f"In second {second} of the storm: {error}.{f' {cost}.' if cost else ''}")
         self.told.nodes = self._sampler.sample(second)
-        self._follow_nodes()
         return self.told.nodes
 
     def _follow_nodes(self) -> None:
-        """Nodes join and leave in some faults."""
-        if self._cluster is None:
-            return
-        self.told.data_folders = {(node.name, node.dc): node.folder / "data" for node in self._cluster.nodes}
+        """Nodes join and leave, in some faults by plan."""
+        if self._cluster is not None:
+            self.told.data_folders = {(node.name, node.dc): node.folder / "data" for node in self._cluster.nodes}
         if self.monitor is not None:
-            self.monitor.follow(self._cluster.members)
+            self.monitor.follow()

@@ -3,22 +3,23 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.local import LocalCluster
 from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultCourse
 from loadtests.prometheus.alerts import late_s_of
+from loadtests.prometheus.cql_nodes import CqlNodes
 from loadtests.prometheus.episodes import episodes
 from loadtests.prometheus.fault_alerts import ALERTS_OF
-from loadtests.prometheus.programs import MonitoringPrograms
-from loadtests.prometheus.settings import TellingNode, targets_of
+from loadtests.prometheus.settings import NodeTarget, targets_of
 from loadtests.prometheus.stack import MonitoringStack
 from meterstorm.outcomes.monitoring import monitoring_result
 from reports.results.run import MonitoringResult, Results
-from scenarios.spec import Scenario, ScenarioError
+from scenarios.spec import Scenario
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,11 @@ _POLL_S = 1.0
 class RunMonitor:
     """What watches one run; made by `watched`."""
 
-    def __init__(self, stack: MonitoringStack, late_s: float) -> None:
-        """late_s: from when on in this run what customers are owed is late."""
-        self._stack, self._late_s = stack, late_s
+    def __init__(
+        self, stack: MonitoringStack, late_s: float, nodes: Callable[[], tuple[NodeTarget, ...]] = lambda: ()
+    ) -> None:
+        """late_s: from when on in this run what customers are owed is late. nodes: which there are now."""
+        self._stack, self._late_s, self._nodes = stack, late_s, nodes
         self._since_s = time.time()
 
     @property
@@ -39,10 +42,10 @@ class RunMonitor:
         """HOST:PORT."""
         return self._stack.prometheus
 
-    def follow(self, nodes: Sequence[TellingNode]) -> None:
-        """Scrape these nodes from now on: those that have joined, and none that has left."""
+    def follow(self) -> None:
+        """Scrape the nodes that there are now: those that have joined, and none that has left."""
         try:
-            self._stack.follow(targets_of(nodes))
+            self._stack.follow(self._nodes())
         except OSError as error:
             log.warning("nodes that have joined or left are not followed: %s", error)
 
@@ -86,21 +89,23 @@ def with_alerts(
     return results.model_copy(update={"monitoring": told})
 
 
-def require_monitor(*, is_local: bool) -> None:
-    """Raises ScenarioError for an existing cluster, whose nodes are not ours to give an exporter to.
-
-    HarnessError, with how to get it, where there is no Prometheus.
-    """
-    if not is_local:
-        raise ScenarioError("--monitor is of a run with nodes of its own; leave it out, or leave out --contact-points")
-    MonitoringPrograms.find()
-
-
 @contextlib.contextmanager
-def watched(folder: Path, scenario: Scenario, cluster: LocalCluster, harness: str) -> Iterator[RunMonitor]:
+def watched(
+    folder: Path, scenario: Scenario, cluster: LocalCluster | None, endpoint: Endpoint, harness: str
+) -> Iterator[RunMonitor]:
     """Watch a run while the block goes on. Raises HarnessError where it can't be started.
 
-    folder: for the stack's files and what is scraped. harness: where the run's own metrics are, a URL.
+    folder: for the stack's files and what is scraped. cluster: its nodes have exporters; None: those at `endpoint` are asked
+    through CQL. harness: where the run's own metrics are, a URL.
     """
-    with MonitoringStack.start(folder, scenario, targets_of(cluster.members), urlsplit(harness).netloc) as stack:
-        yield RunMonitor(stack, late_s_of(scenario))
+    with contextlib.ExitStack() as opened:
+        if cluster is None:
+            nodes = opened.enter_context(CqlNodes(endpoint, scenario.topology.keyspace)).targets
+        else:
+            local = cluster
+
+            def nodes() -> tuple[NodeTarget, ...]:
+                return targets_of(local.members)
+
+        stack = opened.enter_context(MonitoringStack.start(folder, scenario, nodes(), urlsplit(harness).netloc))
+        yield RunMonitor(stack, late_s_of(scenario), nodes)

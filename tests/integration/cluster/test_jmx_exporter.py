@@ -8,9 +8,12 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from loadtests.cluster.jmx_exporter import SERIES_MAX, exporter_rules
 from loadtests.cluster.local import LocalCluster
+from loadtests.prometheus.cql_nodes import CqlNodes
+from loadtests.prometheus.virtual_tables import LABELS
 from scenarios.spec import Topology
 from tests.support.programs import require_programs, said
 
@@ -80,6 +83,37 @@ def test_it_is_totals_of_one_keyspace_whose_operations_it_counts(two_dc_cluster:
         assert 0 < float(p50) < 10  # seconds: microseconds would be thousands
     finally:
         session.execute(f"DROP KEYSPACE {KEYSPACE}")
+
+
+def test_a_node_that_is_asked_through_cql_tells_what_the_exporter_does(two_dc_cluster: LocalCluster) -> None:
+    """The same names, and as many of what stands still meanwhile; of what goes on, no less."""
+    with CqlNodes(two_dc_cluster.endpoint(), "system") as asked:
+        targets = {one.name: one for one in asked.targets()}
+        assert {one.dc for one in targets.values()} == {"north", "south"}
+        for node in two_dc_cluster.nodes:
+            target = targets[node.address]
+            before = values(told(node.metrics))
+            with urlopen(f"http://{target.address}{target.path}", timeout=10) as answer:
+                through_cql = values(answer.read().decode())
+            after = values(told(node.metrics))
+            assert {re.split("{", name)[0] for name in through_cql} == set(LABELS)
+            assert len(through_cql) <= SERIES_MAX
+            compared = {name for name in through_cql if name in before}
+            assert len(compared) > 20
+            for name in compared:
+                if re.match(
+                    "cassandra_(cql_prepared_statements|cql_statements_total|cache_.*_bytes|messages_rec)", name
+                ):
+                    assert before[name] * 0.8 <= through_cql[name] <= after[name] * 1.2 + 20, name
+
+
+def values(text: str) -> dict[str, float]:
+    """By series: its name with its labels in their order."""
+    return {
+        f"{sample.name}{dict(sorted(sample.labels.items()))}": sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def test_what_a_node_tells_keeps_prometheus_conventions(two_dc_cluster: LocalCluster, tmp_path: Path) -> None:

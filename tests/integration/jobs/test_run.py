@@ -292,7 +292,11 @@ def watched(two_dc_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFacto
         started_s = time.time()
         with Scraper(port) as scraper:
             results = meterstorm.run(
-                scenario, folder / "run", endpoint=two_dc_cluster.endpoint("north"), metrics_port=port
+                scenario,
+                folder / "run",
+                endpoint=two_dc_cluster.endpoint("north"),
+                metrics_port=port,
+                monitor=has_prometheus(),
             )
             wait_until_gone(port)
         yield WatchedRun(scenario, results, scraper, prometheus, (started_s, time.time()))
@@ -391,6 +395,15 @@ def test_metrics_show_faults_and_what_they_do_while_they_last(watched: WatchedRu
     assert 0 <= min(shares) < 0.5 < max(shares) <= 1
     assert 0 < scraper.last("meterstorm_readings_estimated_ratio") < 0.2
     assert 1.0 in scraper.of("meterstorm_settlement_deadline_passed")
+
+
+def test_a_run_on_an_existing_cluster_is_watched_through_cql(watched: WatchedRun) -> None:
+    if watched.prometheus is None:
+        require_programs("prometheus")
+    told = watched.results.monitoring
+    assert told is not None and told.trouble is None
+    assert told.missing == ()  # its faults are over before anybody could be told
+    assert not [one for one in told.alerts if one.name == "CassandraNodeDown"]
 
 
 NOT_HERE = {PanelNeed.NODE_EXPORTER, PanelNeed.LOCAL_NODES}  # the shared cluster is an existing one

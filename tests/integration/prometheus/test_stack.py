@@ -260,3 +260,23 @@ def test_a_cluster_that_tells_nothing_or_is_not_there_is_told_with_the_mend(tmp_
     assert code == 3 and "holds no monitoring; start one with: meterstorm monitor up" in words
     code, words = monitor("down", *out)
     assert code == 3 and "holds no monitoring" in words
+
+
+def test_an_existing_cluster_that_does_not_answer_is_told_and_its_password_is_written_nowhere(tmp_path: Path) -> None:
+    require_programs("prometheus")
+    secret, out = tmp_path / "secret", tmp_path / "monitor"
+    secret.write_text("s3cret-of-mine\n")
+    secret.chmod(0o600)
+    with socket.socket() as holder:  # taken, and nobody listens
+        holder.bind(("127.0.0.1", 0))
+        place = ["--contact-points", "127.0.0.1", "--port", str(holder.getsockname()[1])]
+        login = ["--username", "me", "--password-file", str(secret)]
+        code, words = monitor("up", "smoke", *place, *login, "--out", str(out))
+    assert code == 3 and "127.0.0.1" in words and "s3cret-of-mine" not in words
+    state = background.status(out)
+    assert state.phase is BackgroundPhase.FAILED and not state.is_running()
+    assert state.endpoint is not None and state.endpoint.username == "me" and state.password_file == secret
+    assert not [path for path in out.rglob("*") if path.is_file() and "s3cret-of-mine" in path.read_text()]
+    assert children() == []
+    code, words = monitor("up", "smoke", "--username", "me", "--out", str(out))
+    assert code == 2 and "go with" in words

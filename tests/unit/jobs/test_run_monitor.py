@@ -1,5 +1,6 @@
 import http.server
 import inspect
+import json
 import re
 import threading
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from loadtests.errors import HarnessError
+from loadtests.prometheus.settings import NodeTarget
 from loadtests.prometheus.stack import MonitorFolder, MonitoringStack, ask
 from meterstorm.cli import app as cli
 from meterstorm.jobs import run
-from meterstorm.jobs.run_monitor import RunMonitor, require_monitor, with_alerts
+from meterstorm.jobs.run_monitor import RunMonitor, with_alerts
 from reports.results.run import MonitoringResult, load_results
 from tests.support.synthetic_run import write_synthetic_run
 
@@ -47,18 +49,31 @@ def test_every_phase_that_a_run_goes_through_is_told() -> None:
     assert set(begun) == set(run.PHASES)
 
 
-def test_nodes_that_are_not_ours_get_no_exporter() -> None:
-    ended = CliRunner().invoke(cli.app, ["run", "smoke", "--monitor", "--contact-points", "192.0.2.1"])
-    assert ended.exit_code == 2 and "--monitor is of a run with nodes of its own" in ended.stderr
-
-
 def test_a_run_without_prometheus_is_refused_before_anything_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("METERSTORM_CACHE", str(tmp_path))
-    with pytest.raises(HarnessError, match="apt-get install prometheus"):
-        require_monitor(is_local=True)
+    for where in ([], ["--contact-points", "192.0.2.1"]):
+        ended = CliRunner().invoke(cli.app, ["run", "smoke", "--monitor", "--out", str(tmp_path / "run"), *where])
+        assert ended.exit_code == 3 and "apt-get install prometheus" in ended.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_nodes_that_join_or_leave_are_followed_and_a_folder_that_can_not_be_written_ends_no_run(tmp_path: Path) -> None:
+    stack, there = SilentStack(tmp_path), [[NodeTarget(name="a", dc="north", address="a:1")]]
+    stack._nodes = None
+    monitor = RunMonitor(stack, 15.0, lambda: tuple(there[0]))
+    monitor.follow()
+    assert '"a:1"' in (tmp_path / "nodes.json").read_text()
+    there[0] = [NodeTarget(name="b", dc="north", address="127.0.0.1:2", path="/nodes/b")]
+    monitor.follow()
+    (group,) = json.loads((tmp_path / "nodes.json").read_text())
+    labels = {"node": "b", "dc": "north", "instance": "b", "__metrics_path__": "/nodes/b"}
+    assert group == {"targets": ["127.0.0.1:2"], "labels": labels}
+    stack.folder = MonitorFolder(tmp_path / "gone")
+    there[0] = []
+    monitor.follow()
 
 
 def test_a_prometheus_that_dies_is_told_in_the_results_and_ends_no_run(tmp_path: Path) -> None:
