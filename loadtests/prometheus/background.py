@@ -47,6 +47,7 @@ class MonitorState(BackgroundState):
     harness: str  # HOST:PORT of a run's own metrics
     prometheus: str = ""  # HOST:PORT
     alertmanager: str = ""
+    victoria: str = ""  # empty: there is none
 
 
 def targets_in(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeTarget, ...]:
@@ -144,6 +145,7 @@ def _hold(folder: Path) -> None:
                     "phase": BackgroundPhase.SERVING,
                     "prometheus": stack.prometheus,
                     "alertmanager": stack.alertmanager,
+                    "victoria": stack.victoria,
                 }
             )
             state.write(folder)

@@ -1,4 +1,5 @@
-"""Where Prometheus and Alertmanager are found: on PATH, or in the folder `bin` of meterstorm's cache. Nothing is downloaded."""
+"""Where Prometheus, Alertmanager and VictoriaMetrics are found: on PATH, or in the folder `bin` of meterstorm's cache. Nothing is
+downloaded."""
 
 import os
 import shutil
@@ -16,6 +17,13 @@ ALERTMANAGER = ("prometheus-alertmanager", "alertmanager")  # Debian's name, and
 GETTING = (
     "install them (Debian: apt-get install prometheus prometheus-alertmanager, whose services are not needed), or put the two "
     "programs on PATH or into {folder}"
+)
+VICTORIA = ("victoria-metrics", "victoria-metrics-prod")
+VICTORIA_VERSION = "v1.151.0"
+GETTING_VICTORIA = (
+    "build it with Go, whose checksum database holds it to what everybody gets: GOBIN={folder} go install "
+    "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@{version}; or put it on PATH or into that folder; or use a "
+    "Grafana, and leave --victoria out"
 )
 _CHECK = "monitoring"
 
@@ -35,6 +43,14 @@ class MonitoringPrograms:
             raise HarnessError(f"{' and '.join(missing)} can't be found; {GETTING.format(folder=programs_folder())}")
         prometheus, alertmanager = (path for path in found.values() if path)
         return cls(prometheus=prometheus, alertmanager=alertmanager)
+
+
+def find_victoria() -> Path:
+    """VictoriaMetrics. Raises HarnessError, with how to get it."""
+    if found := _find(VICTORIA):
+        return found
+    how = GETTING_VICTORIA.format(folder=programs_folder(), version=VICTORIA_VERSION)
+    raise HarnessError(f"{VICTORIA[0]} can't be found; {how}")
 
 
 def examine_programs() -> MachineCheck:

@@ -24,12 +24,14 @@ from typing import Any, Self
 from loadtests.cluster.tether import tied
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from loadtests.grafana.provisioning import lay_out
+from loadtests.grafana.victoria import lay_out_vmui
 from loadtests.prometheus.alerts import Audience
-from loadtests.prometheus.programs import MonitoringPrograms
+from loadtests.prometheus.programs import MonitoringPrograms, find_victoria
 from loadtests.prometheus.receiver import NotificationReceiver
-from loadtests.prometheus.rules import rules_yaml
+from loadtests.prometheus.rules import duration, rules_yaml
 from loadtests.prometheus.settings import (
     NODES_NAME,
+    NODES_READ_S,
     RULES_NAME,
     SCRAPE_S,
     NodeTarget,
@@ -52,10 +54,11 @@ _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monitoring-lau
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorPorts:
-    """Where the two listen, on loopback; 0 is any that is free."""
+    """Where they listen, on loopback; 0 is any that is free. victoria None: there is no VictoriaMetrics."""
 
     prometheus: int = 0
     alertmanager: int = 0
+    victoria: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class MonitoringStack:
         self.folder = folder
         self.prometheus = ""  # HOST:PORT
         self.alertmanager = ""
+        self.victoria = ""  # empty: there is none
         self._receiver = receiver
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._nodes: tuple[NodeTarget, ...] | None = None  # as the file has them
@@ -111,7 +115,11 @@ class MonitoringStack:
         """
         programs = MonitoringPrograms.find()
         asked = ports or MonitorPorts()
-        prometheus, alertmanager = _free_addresses(prometheus=asked.prometheus, alertmanager=asked.alertmanager)
+        victoria_program = None if asked.victoria is None else find_victoria()
+        own = {} if asked.victoria is None else {"victoria": asked.victoria}
+        prometheus, alertmanager, *victoria = _free_addresses(
+            prometheus=asked.prometheus, alertmanager=asked.alertmanager, **own
+        )
         where = MonitorFolder(folder.absolute())
         shutil.rmtree(where.data, ignore_errors=True)  # of a stack that was killed
         with contextlib.ExitStack() as undone:
@@ -119,12 +127,12 @@ class MonitoringStack:
                 where.data.mkdir(parents=True, exist_ok=True)
                 stack = cls(where, NotificationReceiver(where.notifications))
                 undone.callback(stack.stop)
-                stack.prometheus, stack.alertmanager = prometheus, alertmanager
+                stack.prometheus, stack.alertmanager, stack.victoria = prometheus, alertmanager, "".join(victoria)
                 stack._write(scenario, nodes, harness)
             except OSError as error:
                 raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
             stack._receiver.start()
-            stack._launch(programs)
+            stack._launch(programs, victoria_program)
             undone.pop_all()
         return stack
 
@@ -139,6 +147,8 @@ class MonitoringStack:
             (self.folder.path / name).write_text(text, encoding="utf-8")
         self.follow(nodes)
         lay_out(self.folder.path / "grafana", f"http://{self.prometheus}")
+        if self.victoria:
+            lay_out_vmui(self.folder.path / "victoria")
         self.folder.notifications.touch()
 
     def follow(self, nodes: Sequence[NodeTarget]) -> None:
@@ -150,7 +160,7 @@ class MonitoringStack:
         draft.replace(self.folder.path / NODES_NAME)
         self._nodes = told
 
-    def _launch(self, programs: MonitoringPrograms) -> None:
+    def _launch(self, programs: MonitoringPrograms, victoria: Path | None) -> None:
         data, path = self.folder.data, self.folder.path
         commands = {
             "alertmanager": [
@@ -168,10 +178,23 @@ class MonitoringStack:
                 f"--web.listen-address={self.prometheus}",
             ],
         }
+        if victoria is not None:
+            commands["victoria"] = [
+                str(victoria),
+                f"-promscrape.config={path / 'prometheus.yml'}",
+                "-promscrape.config.strictParse=false",  # rules and Alertmanager are Prometheus' alone
+                f"-promscrape.fileSDCheckInterval={duration(NODES_READ_S)}",
+                f"-storageDataPath={data / 'victoria'}",
+                f"-retentionPeriod={RETENTION}",
+                f"-httpListenAddr={self.victoria}",
+                f"-search.latencyOffset={duration(SCRAPE_S)}",  # else it shows nothing of the last half minute
+                f"-vmui.customDashboardsPath={path / 'victoria'}",
+            ]
         for name, command in commands.items():
             self._processes[name] = _launcher.submit(self._launch_one, name, command).result()
-        for name, address in (("alertmanager", self.alertmanager), ("prometheus", self.prometheus)):
-            self._await_ready(name, address)
+        addresses = {"alertmanager": self.alertmanager, "prometheus": self.prometheus, "victoria": self.victoria}
+        for name in commands:
+            self._await_ready(name, addresses[name])
 
     def _launch_one(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         try:

@@ -49,6 +49,12 @@ def monitor_up_command(
     alertmanager_port: Annotated[
         int, typer.Option("--alertmanager-port", min=0, max=65535, help="On loopback; 0: any that is free.")
     ] = 9093,
+    victoria: Annotated[
+        bool, typer.Option("--victoria", help="VictoriaMetrics beside them, which shows the dashboards itself.")
+    ] = False,
+    victoria_port: Annotated[
+        int, typer.Option("--victoria-port", min=0, max=65535, help="On loopback; 0: any that is free.")
+    ] = 8428,
     metrics_port: Annotated[
         int, typer.Option("--metrics-port", min=1, max=65535, help="Where a run tells metrics of itself.")
     ] = HARNESS_PORT,
@@ -69,7 +75,9 @@ def monitor_up_command(
         out,
         cluster,
         background_lines(quiet),
-        MonitorPorts(prometheus=prometheus_port, alertmanager=alertmanager_port),
+        MonitorPorts(
+            prometheus=prometheus_port, alertmanager=alertmanager_port, victoria=victoria_port if victoria else None
+        ),
         metrics_port,
         connection.endpoint(resolved),
         connection.password_file,
@@ -113,3 +121,5 @@ def _tell(state: "MonitorState", folder: Path, as_json: bool) -> None:
     print(f"monitoring {folder}: {state.phase.value} {printable(state.message)}".rstrip())
     if state.phase.value == "serving":
         print(f"  Prometheus http://{state.prometheus}, Alertmanager http://{state.alertmanager}")
+        if state.victoria:
+            print(f"  dashboards http://{state.victoria}/vmui/#/dashboards")

@@ -15,10 +15,12 @@ from loadtests.cluster.background import BackgroundPhase
 from loadtests.cluster.local import Node
 from loadtests.cluster.supervisor import SupervisorState
 from loadtests.errors import HarnessError
+from loadtests.grafana.build import PAGES
 from loadtests.prometheus import background
 from loadtests.prometheus.episodes import AlertEpisode, episodes
+from loadtests.prometheus.programs import find_victoria
 from loadtests.prometheus.settings import NODES_READ_S, NodeTarget
-from loadtests.prometheus.stack import MonitoringStack, MonitorPorts, firing_at, targets_at
+from loadtests.prometheus.stack import MonitoringStack, MonitorPorts, ask, firing_at, targets_at
 from meterstorm.cli import app as cli
 from scenarios.spec import Scenario
 from tests.support.exporters import ToldMetrics
@@ -52,9 +54,7 @@ def notifications(folder: Path) -> list[dict[str, Any]]:
 
 
 def children() -> list[str]:
-    return [
-        " ".join(one.cmdline()) for one in psutil.Process().children() if "--config.file" in " ".join(one.cmdline())
-    ]
+    return [" ".join(one.cmdline()) for one in psutil.Process().children() if "config" in " ".join(one.cmdline())]
 
 
 @pytest.fixture
@@ -176,6 +176,39 @@ def test_a_prometheus_that_refuses_its_files_is_told_in_its_words_and_leaves_not
     monkeypatch.setattr("loadtests.prometheus.stack.rules_yaml", lambda *_: "groups: 7\n")
     with pytest.raises(HarnessError, match=r"prometheus ended \(exit code \d+\), saying: .*error loading config"):
         MonitoringStack.start(tmp_path, SCENARIO, [target(node)], "127.0.0.1:1")
+    assert children() == []
+
+
+def test_victoriametrics_scrapes_the_same_and_shows_the_dashboards(
+    tmp_path: Path, node: ToldMetrics, harness: ToldMetrics
+) -> None:
+    require_programs("prometheus")
+    try:
+        find_victoria()
+    except HarnessError as error:
+        pytest.skip(str(error))
+    ports = MonitorPorts(victoria=0)
+    with MonitoringStack.start(tmp_path, SCENARIO, [target(node)], harness.address, ports) as stack:
+
+        def told(path: str) -> Any:
+            return ask(stack.victoria, path)
+
+        wait_until("both are scraped", lambda: told("/api/v1/query?query=up")["data"]["result"][1:])
+        up = {one["metric"].get("node"): one["value"][1] for one in told("/api/v1/query?query=up")["data"]["result"]}
+        assert up == {"north-1": "1", None: "1"}
+        shown = told("/vmui/custom-dashboards")["dashboardsSettings"]
+        assert [one["title"] for one in shown] == [page.title for page in PAGES.values()]
+    assert children() == []
+
+
+def test_without_victoriametrics_it_is_told_how_to_build_it(
+    tmp_path: Path, node: ToldMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_programs("prometheus")
+    monkeypatch.setenv("METERSTORM_CACHE", str(tmp_path))
+    monkeypatch.setattr("loadtests.prometheus.programs.VICTORIA", ("no-such-victoria",))
+    with pytest.raises(HarnessError, match=r"no-such-victoria can't be found; build it with Go.*victoria-metrics@v\d"):
+        MonitoringStack.start(tmp_path, SCENARIO, [target(node)], "127.0.0.1:1", MonitorPorts(victoria=0))
     assert children() == []
 
 
