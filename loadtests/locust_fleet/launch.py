@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 from loadtests import interrupts
 from loadtests.cluster import die_with_parent as tether
 from loadtests.cluster.connect import Endpoint
@@ -78,7 +80,7 @@ def storm_under_locust(
             with interrupts.held():  # no Locust is started that is not ended
                 process = _start(command, folder)
             with BesideStorm(experiment, of_locust, faults, told) as beside:
-                is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live, told)
+                is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live, told, faults)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
                 analytics = beside.analytics()
         finally:
@@ -108,6 +110,39 @@ def storm_under_locust(
         analytics=analytics,
         trouble=(*trouble, *(f"{lack}." for lack in record.lacks)),
     )
+
+
+class WorkerProcess:
+    """Implements `loadtests.faults.own_parts.SenderProcess` by a process that is not our own child."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+
+    def kill(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.kill()
+
+    def poll(self) -> int | None:
+        """None while it runs. One that has ended, and that Locust has not asked after yet, does not run."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE:
+                return None
+        return -signal.SIGKILL
+
+
+def local_workers(group: int) -> list[WorkerProcess]:
+    """Locust's workers of this machine, by their process ids. group: the id of its process group, which is its first process'.
+
+    Locust forks them, so each has the command line of its parent.
+    """
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for one in sorted(psutil.Process(group).children(recursive=True), key=lambda each: each.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                parent = one.parent()
+                if parent is not None and one.cmdline() == parent.cmdline():
+                    found.append(WorkerProcess(one))
+    return found
 
 
 def _of_locust(folder: RunFolder) -> RunFolder:
@@ -170,11 +205,14 @@ def _follow(
     nodes: HistoryWriter,
     live: Callable[[Live], None],
     told: Instruments,
+    faults: FaultInjection | None,
 ) -> bool:
     """Until Locust has ended; whether Ctrl-C has ended it. Before the start Ctrl-C is passed on: there is nothing to judge."""
     record = _await_start(process, folder)
     if record is None or record.zero_ns is None:
         return False
+    if faults is not None:
+        faults.parts.have_senders(local_workers(process.pid))
     beside.start(record.zero_ns)
     try:
         node_cores: tuple[tuple[str, float], ...] = ()

@@ -119,7 +119,7 @@ def run(
         MonitoringPrograms.find()  # refused before anything is started
     if fleet is not None and fleet.listen is not None:
         require_reached(scenario)
-    require_faults_carried(scenario, endpoint, sender_count=shard_count if fleet is None else 0)
+    require_faults_carried(scenario, endpoint, fleet, shard_count)
     instruments = Instruments(scenario)
     phases = _Phases(progress or Silent(), instruments)
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
@@ -222,18 +222,20 @@ def run(
     return results
 
 
-def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender_count: int = 1) -> None:
+def require_faults_carried(
+    scenario: Scenario, endpoint: Endpoint | None, fleet: FleetPlan | None = None, shard_count: int = 1
+) -> None:
     """Raises ScenarioError for faults on an existing cluster, whose nodes are not ours to break, and of what a run does not have;
     HarnessError for faults of the network where there is none of our own.
 
-    sender_count: of the bench's own; none where Locust sends.
+    fleet: Locust's workers, instead of `shard_count` senders of the bench's own.
     """
     if endpoint is not None and any(fault.kind not in CARRIED_ANYWHERE for fault in scenario.faults):
         raise ScenarioError(
             "faults: they are made on local nodes alone, and these are an existing cluster's; leave out --contact-points, or "
             "[[faults]] and [nemesis]"
         )
-    if not sender_count and scenario.run.failover is not None:
+    if fleet is not None and scenario.run.failover is not None:
         raise ScenarioError(
             "run.failover: Locust's workers don't tell when they moved homes; leave out it, or --workers and --customers"
         )
@@ -253,11 +255,18 @@ def require_faults_carried(scenario: Scenario, endpoint: Endpoint | None, sender
                 raise ScenarioError(f"{where}: '{fault.target}' is no business data centre, and has no gateway")
         if fault.kind in OFFICE_KINDS and not scenario.run.back_office:
             raise ScenarioError(f"{where}: run.back_office is false, and there is no back office that it could befall")
-        if fault.kind is FaultKind.KILL_SENDER and int(fault.target.rpartition("-")[2]) > sender_count:
-            there = (
-                f"--shards {sender_count} has so many" if sender_count else "Locust's workers are not the bench's own"
-            )
-            raise ScenarioError(f"{where}: there is no {fault.target}: {there}")
+        if fault.kind is FaultKind.KILL_SENDER:
+            _require_sender(where, fault.target, fleet, shard_count)
+
+
+def _require_sender(where: str, target: str, fleet: FleetPlan | None, shard_count: int) -> None:
+    """Raises ScenarioError for a sender that there is not, or that runs where we can't kill it."""
+    if fleet is not None and fleet.listen is not None:
+        raise ScenarioError(f"{where}: {target} may run on another machine (--listen), and can't be killed from here")
+    count = shard_count if fleet is None else fleet.worker_count
+    if int(target.rpartition("-")[2]) > count:
+        option = "shards" if fleet is None else "workers"
+        raise ScenarioError(f"{where}: there is no {target}: --{option} {count} has so many")
 
 
 def require_known_jobs(scenario: Scenario) -> None:

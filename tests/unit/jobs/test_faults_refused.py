@@ -11,7 +11,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.locust_fleet.launch import FleetPlan
 from loadtests.locust_fleet.options import fleet_options
-from meterstorm.jobs.run import require_prices_held
+from meterstorm.jobs.run import require_faults_carried, require_prices_held
 from scenarios.domain import CommandKind
 from scenarios.file import shipped_file, shipped_scenarios
 from scenarios.parts.failover import Failover
@@ -57,6 +57,21 @@ def test_what_a_run_does_not_have_can_not_break(tmp_path: Path, kind: str, targe
         with pytest.raises(ScenarioError, match=said):
             meterstorm.run(scenario, tmp_path / "run", endpoint=endpoint)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("fleet", "said"),
+    [
+        (FleetPlan(worker_count=1), r"faults\[0\]: there is no sender-2: --workers 1 has so many"),
+        (FleetPlan(worker_count=2, listen=("127.0.0.1", 5557)), r"faults\[0\]: sender-2 may run on another machine"),
+        (FleetPlan(worker_count=2), None),
+    ],
+)
+def test_a_worker_that_is_to_be_killed_is_one_of_this_machine(fleet: FleetPlan, said: str | None) -> None:
+    fault = Fault(kind=FaultKind.KILL_SENDER, target="sender-2", at_s=1.0, for_s=1.0)
+    scenario = BROKEN.model_copy(update={"faults": (fault,)})
+    with contextlib.nullcontext() if said is None else pytest.raises(ScenarioError, match=said):
+        require_faults_carried(scenario, None, fleet)
 
 
 @pytest.mark.parametrize("kind", OFFICE_KINDS)

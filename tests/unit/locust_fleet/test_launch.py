@@ -46,6 +46,42 @@ def test_what_does_not_hear_ctrl_c_is_killed_with_its_workers(
     assert alive == []
 
 
+FORKING = """
+import os, subprocess, sys, time
+helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+workers = [os.fork(), 0]
+if workers[0]:
+    workers[1] = os.fork()
+if all(workers):
+    print(*workers, flush=True)
+time.sleep(600)
+"""
+
+
+def test_workers_are_what_locust_has_forked_and_can_be_killed_one_by_one(tmp_path: Path) -> None:
+    program = tmp_path / "forking.py"
+    program.write_text(FORKING)
+    process = launch._start([sys.executable, str(program)], RunFolder(tmp_path))
+    try:
+        log = tmp_path / "logs" / "locust.log"
+        deadline = time.monotonic() + 60
+        while not log.read_text().strip():
+            assert time.monotonic() < deadline, "it did not start"
+            time.sleep(0.05)
+        first, second = workers = launch.local_workers(process.pid)
+        assert sorted(map(int, log.read_text().split())) == [one._process.pid for one in workers]
+        assert first.poll() is None is second.poll()
+        first.kill()
+        while first.poll() is None:  # its parent never asks after it
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert second.poll() is None
+        first.kill()  # does nothing
+    finally:
+        launch._end(process)
+    assert second.poll() is not None and launch.local_workers(process.pid) == []
+
+
 def test_a_second_ctrl_c_while_locust_ends_leaves_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "stubborn.py"
     program.write_text(STUBBORN.format(then="pass"))
