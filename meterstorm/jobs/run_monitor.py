@@ -24,6 +24,7 @@ from scenarios.spec import Scenario
 log = logging.getLogger(__name__)
 
 RESOLVES_S_MAX = 60.0  # after all that a run does: alerts of faults that were healed last
+CUT_SHORT = "Ctrl-C has ended the wait for alerts to resolve."
 _POLL_S = 1.0
 
 
@@ -54,7 +55,7 @@ class RunMonitor:
         self._stack.stop()
 
     def result(self, courses: Sequence[FaultCourse], storm_s: float | None) -> MonitoringResult:
-        """What fired until now, while the nodes still run. Waits for alerts of healed faults to resolve.
+        """What fired until now, while the nodes still run. Waits for alerts of healed faults to resolve, which Ctrl-C cuts short.
 
         storm_s: how long ago the storm began; None: it never did.
         """
@@ -67,7 +68,11 @@ class RunMonitor:
                 firing = {one.name for one in found if one.resolved_s is None}
                 if not firing & expected or time.monotonic() > deadline:
                     return monitoring_result(found, began_s, courses, self._late_s)
-                time.sleep(_POLL_S)
+                try:
+                    time.sleep(_POLL_S)
+                except KeyboardInterrupt:
+                    told = monitoring_result(found, began_s, courses, self._late_s)
+                    return told.model_copy(update={"missing": (*told.missing, CUT_SHORT)})
         except HarnessError as error:
             why = str(error)
         except (OSError, ValueError, KeyError) as error:  # of a file or an answer that is not as it should be

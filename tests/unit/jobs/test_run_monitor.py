@@ -3,6 +3,7 @@ import inspect
 import json
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from loadtests.errors import HarnessError
+from loadtests.faults.injection import FaultCourse
 from loadtests.prometheus.settings import NodeTarget
 from loadtests.prometheus.stack import MonitorFolder, MonitoringStack, ask
 from meterstorm.cli import app as cli
 from meterstorm.jobs import run
-from meterstorm.jobs.run_monitor import RunMonitor, with_alerts
+from meterstorm.jobs.run_monitor import CUT_SHORT, RunMonitor, with_alerts
 from reports.results.run import MonitoringResult, load_results
+from scenarios.parts.faults import Fault, FaultKind
 from tests.support.synthetic_run import write_synthetic_run
 
 
@@ -132,6 +135,27 @@ def test_who_does_not_wait_for_alerts_has_audit_and_verdict(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         with_alerts(results, tmp_path / "run", Interrupted(SilentStack(tmp_path), 15.0), [], None)
     assert load_results(tmp_path / "run") == results
+
+
+def test_ctrl_c_while_alerts_are_waited_for_keeps_what_fired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rejected share is of the last minute: the run would wait for as long."""
+    now_s = time.time()
+    labels = {"alertname": "RejectedShare", "severity": "warn", "alertstate": "firing"}
+    stack = BrokenStack(tmp_path, [{"metric": labels, "values": [[now_s - 2, "1"], [now_s - 1, "1"], [now_s, "1"]]}])
+    stack.folder.notifications.touch()
+    garbage = Fault(kind=FaultKind.GARBAGE, target="back_office", at_s=5.0, for_s=50.0)
+    healed = FaultCourse(garbage, (), begun_s=5.0, effective_s=6.0, healed_s=55.0, back_s=55.0)
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("meterstorm.jobs.run_monitor.time.sleep", interrupted)
+    told = RunMonitor(stack, 15.0).result([healed], 30.0)
+    assert [one.name for one in told.alerts] == ["RejectedShare"] and told.trouble is None
+    assert told.missing == (
+        "RejectedShare did not resolve after the garbage of back_office at 5 s, which was healed at 55 s.",
+        CUT_SHORT,
+    )
 
 
 def test_what_fired_is_added_to_the_results_and_nothing_is_watched_any_more(tmp_path: Path) -> None:
