@@ -22,6 +22,8 @@ MUST_RAISE = {
     "disk_full": "DiskFull",
     "dc_partition": "DataCentresApart",
     "clock_skew": "ClockSkew",
+    "hint_window": "CassandraNodeDown",
+    "gateway_killed": None,
     "back_office_killed": "BackOfficeStopped",
     "tariffs_late": "PriceStale",
     "meters_garbage": "RejectedShare",
