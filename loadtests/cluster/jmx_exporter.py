@@ -17,6 +17,24 @@ RULES_NAME = "jmx_exporter.yml"  # also in a node's `conf`
 _LOCK_FILE = Path(__file__).with_name("jmx_exporter.lock")
 RULES_FILE = Path(__file__).with_name(RULES_NAME)
 _KEYSPACE = "keyspace=meterstorm,"  # of the rules as they ship
+_NAMES_END = "excludeObjectNameAttributes:"  # what follows the list of MBeans
+TABLE_SERIES = 2  # of each table, beside the totals
+_TABLE_NAMES = """\
+  - "org.apache.cassandra.metrics:type=Table,keyspace=meterstorm,scope=*,name=LiveDiskSpaceUsed"
+  - "org.apache.cassandra.metrics:type=Table,keyspace=meterstorm,scope=*,name=LiveSSTableCount"
+"""
+_TABLE_RULES = """\
+  - pattern: 'org.apache.cassandra.metrics<type=Table, keyspace=(\\w+), scope=(\\w+), name=LiveDiskSpaceUsed><>Count'
+    name: cassandra_table_live_bytes
+    type: GAUGE
+    help: Live data of a table on the disk
+    labels: {keyspace: "$1", table: "$2"}
+  - pattern: 'org.apache.cassandra.metrics<type=Table, keyspace=(\\w+), scope=(\\w+), name=LiveSSTableCount><>Value'
+    name: cassandra_table_sstables
+    type: GAUGE
+    help: SSTables that a table has
+    labels: {keyspace: "$1", table: "$2"}
+"""
 
 
 def locked_exporter() -> Jar:
@@ -25,9 +43,12 @@ def locked_exporter() -> Jar:
     return jar
 
 
-def exporter_rules(keyspace: str) -> str:
-    """The exporter's configuration (YAML), with totals of one keyspace."""
-    return RULES_FILE.read_text(encoding="utf-8").replace(_KEYSPACE, f"keyspace={keyspace},")
+def exporter_rules(keyspace: str, *, tables: bool = False) -> str:
+    """The exporter's configuration (YAML), with totals of one keyspace. tables: and TABLE_SERIES series of each of its tables."""
+    text = RULES_FILE.read_text(encoding="utf-8")
+    if tables:
+        text = text.replace(_NAMES_END, f"{_TABLE_NAMES}{_NAMES_END}", 1) + _TABLE_RULES
+    return text.replace(_KEYSPACE, f"keyspace={keyspace},")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +59,13 @@ class NodeExporter:
     rules: str  # YAML
 
 
-def ready_exporter(keyspace: str, progress: Progress) -> NodeExporter:
-    """The agent for nodes whose keyspace this is; its jar is fetched where it is missing. Raises HarnessError as `ready_jars`."""
+def ready_exporter(keyspace: str, progress: Progress, *, tables: bool = False) -> NodeExporter:
+    """The agent for nodes whose keyspace this is; its jar is fetched where it is missing. Raises HarnessError as `ready_jars`.
+
+    tables: see `exporter_rules`.
+    """
     (jar,) = ready_jars([locked_exporter()], progress)
-    return NodeExporter(jar=jar, rules=exporter_rules(keyspace))
+    return NodeExporter(jar=jar, rules=exporter_rules(keyspace, tables=tables))
 
 
 def agent_option(jar: Path, address: str, rules: Path) -> str:

@@ -93,6 +93,7 @@ class LocalCluster:
         security: ClientSecurity | None = None,
         faults: Sequence[Fault] = (),
         metrics: bool = False,
+        table_metrics: bool = False,
         check_network: Callable[[NetworkCost], None] = lambda _: None,
         is_throwaway: bool = False,
     ) -> Self:
@@ -100,7 +101,8 @@ class LocalCluster:
 
         `keep`: leave the data when the cluster is stopped. `heap_mib`: of each node, instead of what the memory allows.
         `faults`: that are to befall it. For some of them nodes get what others don't: a disk of their own, in memory, of which
-        nothing can be kept, a commit log of another kind, or an ear for orders. `metrics`: each node has the JMX exporter.
+        nothing can be kept, a commit log of another kind, or an ear for orders. `metrics`: each node has the JMX exporter,
+        which tells of tables too with `table_metrics`.
         `check_network`: raises HarnessError where the emulated WAN, as it was measured, is too little for what is meant.
         `is_throwaway`: no node that was not drained is ever started again: none flushes what its schema would be read from.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
@@ -111,6 +113,7 @@ class LocalCluster:
             heap_mib=heap_mib,
             security=security or ClientSecurity(),
             metrics=metrics,
+            table_metrics=table_metrics,
         )
         folder = folder.absolute()
         if ClusterRecord.exists(folder):
@@ -121,16 +124,24 @@ class LocalCluster:
         )
 
     @classmethod
-    def restart(cls, folder: Path, progress: Progress = lambda _: None, *, metrics: bool = False) -> Self:
+    def restart(
+        cls,
+        folder: Path,
+        progress: Progress = lambda _: None,
+        *,
+        metrics: bool = False,
+        table_metrics: bool = False,
+    ) -> Self:
         """The cluster that `stop(keep=True)`, or a crash, left in `folder`, on its former addresses. Data stays, ever.
 
-        `metrics`: each node has the JMX exporter, whether it had it before or not.
+        `metrics`, `table_metrics`: each node has the JMX exporter, as in `start`, whether it had it before or not.
         """
         folder = folder.absolute()
         record = ClusterRecord.read(folder)
         if not record.holds_data(folder):
             raise HarnessError(f"{folder} holds no data of a cluster; only a run with --keep leaves it")
-        return cls._run(record.model_copy(update={"metrics": metrics}), folder, progress, keep=True)
+        told = {"metrics": metrics, "table_metrics": table_metrics}
+        return cls._run(record.model_copy(update=told), folder, progress, keep=True)
 
     @classmethod
     def _run(
@@ -163,7 +174,11 @@ class LocalCluster:
                 control_classes(java.path, paths, cache_folder() / "classes", run_tied) if need_orders(faults) else None
             ),
             is_moving=bool(kinds & set(MEMBERSHIP_KINDS)),
-            exporter=ready_exporter(record.topology.keyspace, progress) if record.metrics else None,
+            exporter=(
+                ready_exporter(record.topology.keyspace, progress, tables=record.table_metrics)
+                if record.metrics
+                else None
+            ),
             without_power=without_power(faults, record.topology.dcs),
             is_throwaway=is_throwaway,
         )

@@ -26,6 +26,7 @@ class ClusterRecord(BaseModel):
     heap_mib: int | None = None  # None: from the free memory, at each start anew
     security: ClientSecurity = ClientSecurity()
     metrics: bool = False  # each node has the JMX exporter
+    table_metrics: bool = False  # it tells of tables, too
 
     @staticmethod
     def exists(folder: Path) -> bool:

@@ -35,6 +35,7 @@ class SupervisorState(BackgroundState):
 
     topology: Topology
     metrics: bool = False  # each node has the JMX exporter
+    table_metrics: bool = False  # it tells of tables, too
     nodes: tuple[Node, ...] = ()
 
     @property
@@ -47,12 +48,17 @@ class SupervisorState(BackgroundState):
 
 
 def up(
-    topology: Topology, folder: Path, progress: Progress = lambda _: None, *, metrics: bool = False
+    topology: Topology,
+    folder: Path,
+    progress: Progress = lambda _: None,
+    *,
+    metrics: bool = False,
+    table_metrics: bool = False,
 ) -> SupervisorState:
     """Start a cluster of `topology` in the background, or the one kept in `folder` again; return when it serves.
 
-    metrics: its nodes have the JMX exporter. Raises HarnessError when it does not come up, already runs, or the folder's cluster
-    has another topology.
+    metrics: its nodes have the JMX exporter, which tells of tables too with `table_metrics`. Raises HarnessError when it does not
+    come up, already runs, or the folder's cluster has another topology.
     """
     folder = folder.absolute()
     if (folder / STATE_FILE).exists() and status(folder).is_running():
@@ -61,7 +67,9 @@ def up(
         )
     if ClusterRecord.exists(folder) and ClusterRecord.read(folder).topology != topology:
         raise HarnessError(f"{folder} holds a cluster of another topology; remove it or name another folder with --out")
-    state = SupervisorState(phase=BackgroundPhase.STARTING, topology=topology, metrics=metrics)
+    state = SupervisorState(
+        phase=BackgroundPhase.STARTING, topology=topology, metrics=metrics, table_metrics=table_metrics
+    )
     return cast(SupervisorState, background.start(state, __name__, folder, progress, DOWN_S_MAX))
 
 
@@ -88,9 +96,18 @@ def _supervise(folder: Path) -> None:
     state = SupervisorState.read(folder).held_by_us(folder)
     try:
         if ClusterRecord.exists(folder):
-            cluster = LocalCluster.restart(folder, background.say, metrics=state.metrics)
+            cluster = LocalCluster.restart(
+                folder, background.say, metrics=state.metrics, table_metrics=state.table_metrics
+            )
         else:
-            cluster = LocalCluster.start(state.topology, folder, background.say, keep=True, metrics=state.metrics)
+            cluster = LocalCluster.start(
+                state.topology,
+                folder,
+                background.say,
+                keep=True,
+                metrics=state.metrics,
+                table_metrics=state.table_metrics,
+            )
         with cluster:
             state = state.model_copy(update={"phase": BackgroundPhase.SERVING, "nodes": cluster.nodes})
             state.write(folder)

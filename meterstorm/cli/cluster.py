@@ -12,7 +12,7 @@ from meterstorm.cli.options import AsJson, Quiet, path_named
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
-from scenarios.spec import require_no_wan
+from scenarios.spec import ScenarioError, require_no_wan
 from scenarios.texts.printable import printable
 
 if TYPE_CHECKING:
@@ -56,19 +56,25 @@ def cluster_up_command(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Nodes tell Prometheus of themselves (docs/monitoring.md).")
     ] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="With --metrics: and of each table of the keyspace.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Start a local cluster in the background; it serves until `cluster down`."""
     from loadtests.cluster import supervisor
 
+    if tables and not metrics:
+        raise ScenarioError("--tables goes with --metrics")
     is_run = scenario.is_dir()
     topology = (read_resolved(scenario) if is_run else resolve_scenario(scenario)).topology
     require_no_wan(topology, "a cluster in the background")
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     if is_run and out is None:
         require_nodes_data(scenario)
-    _tell_cluster(supervisor.up(topology, folder, background_lines(quiet), metrics=metrics), folder, as_json)
+    state = supervisor.up(topology, folder, background_lines(quiet), metrics=metrics, table_metrics=tables)
+    _tell_cluster(state, folder, as_json)
 
 
 def cluster_status_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = False, quiet: Quiet = False) -> None:

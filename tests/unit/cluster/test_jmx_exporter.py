@@ -2,10 +2,18 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 
 from loadtests.cluster.addresses import AddressBlock
 from loadtests.cluster.jars import cassandra_version, locked_jars
-from loadtests.cluster.jmx_exporter import EXPORTER_PORT, NodeExporter, exporter_rules, locked_exporter
+from loadtests.cluster.jmx_exporter import (
+    EXPORTER_PORT,
+    SERIES_MAX,
+    TABLE_SERIES,
+    NodeExporter,
+    exporter_rules,
+    locked_exporter,
+)
 from loadtests.cluster.kit import StartKit
 from loadtests.cluster.layout import NodeSpec
 from loadtests.cluster.places import claim_place
@@ -14,6 +22,7 @@ from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import NodeSize
 from loadtests.errors import HarnessError
 from scenarios.spec import Dc, Topology
+from store.schemas import SCHEMAS
 
 TOPOLOGY = Topology(dcs=(Dc(name="north", nodes=1, rf=1),))
 NODE = NodeSpec(name="north-1", dc="north", address="127.42.0.1", is_seed=True, tokens=(-5, 7))
@@ -41,6 +50,20 @@ def test_a_node_listens_for_scrapers_on_its_own_address_alone(tmp_path: Path) ->
     assert (
         "type=Keyspace,keyspace=mine,name=ReadLatency" in rules.read_text() and "meterstorm," not in rules.read_text()
     )
+
+
+def test_tables_are_told_of_where_they_are_asked_for_within_the_budget() -> None:
+    totals, detail = (yaml.safe_load(exporter_rules("mine", tables=asked)) for asked in (False, True))
+    assert not [name for name in totals["includeObjectNames"] if "type=Table" in name]
+    added = set(detail["includeObjectNames"]) - set(totals["includeObjectNames"])
+    assert len(added) == TABLE_SERIES and all("type=Table,keyspace=mine,scope=*," in name for name in added)
+    assert detail["rules"][: len(totals["rules"])] == totals["rules"]
+    assert [tuple(rule["labels"]) for rule in detail["rules"][len(totals["rules"]) :]] == [("keyspace", "table")] * 2
+    assert {key: detail[key] for key in detail if key not in ("includeObjectNames", "rules")} == {
+        key: totals[key] for key in totals if key not in ("includeObjectNames", "rules")
+    }
+    measured = 225  # docs/monitoring.md
+    assert measured + TABLE_SERIES * len(SCHEMAS["home_months"].tables) <= SERIES_MAX
 
 
 def test_a_node_has_no_exporter_unless_it_is_asked_for(tmp_path: Path) -> None:
