@@ -35,13 +35,19 @@ def new_namespace() -> int:
 
 def join_nodes(nodes: Mapping[str, int]) -> None:
     """Make this thread's namespace the router of nodes, by their addresses: a pair of devices to the namespace of each."""
-    from pyroute2 import IPRoute
+    from pyroute2 import IPRoute, NetlinkError
 
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")  # of this thread's namespace
     with IPRoute() as route:
         for number, (address, namespace) in enumerate(nodes.items(), start=1):
             near = f"node{number}"
-            route.link("add", ifname=near, kind="veth", peer={"ifname": _NODE_DEVICE, "net_ns_fd": namespace})
+            try:
+                route.link("add", ifname=near, kind="veth", peer={"ifname": _NODE_DEVICE, "net_ns_fd": namespace})
+            except NetlinkError as error:
+                raise OSError(
+                    error.code,
+                    f"a data centre of several nodes needs veth devices, which `modprobe veth` brings: {error}",
+                ) from error
             index = route.link_lookup(ifname=near)[0]
             route.link("set", index=index, mtu=MTU, state="up")
             route.route("add", dst=f"{address}/32", oif=index, scope=_SCOPE_LINK)
