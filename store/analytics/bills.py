@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
+from scenarios.calendar import days_of_month
+from scenarios.domain import Operation
 from store.analytics.data_sets import BILL_DUES, BILL_LINES, BILL_SETS, BILLS, Rows, columns_of
 from store.billing.bills import months_to_adjust
 from store.billing.energy import half_hours_of_log
@@ -18,12 +20,13 @@ from store.billing.records import Bill, Line
 from store.columns import Piece, integers, row_count
 from store.customers.desk import Desk
 from store.customers.port import OnceRunner
-from store.customers.store import HomeCustomers
-from store.ports import LogEvent
-from store.readings.store import HomeReadings
+from store.customers.store import BOOK, HomeCustomers
+from store.operations import AnyOperation, StoreOperation
+from store.ports import LogEvent, Runner, Values
+from store.readings.store import HomeReadings, event_of
 from store.roles import TableRole
+from store.rows import month_of_us
 from store.tables import Schema
-from store.tariffs import PriceList
 
 HOMES_AT_ONCE = 256
 NEEDED = (TableRole.EVENT_LOG, TableRole.BILLS, TableRole.PREFERENCES, TableRole.PRICE_LISTS, TableRole.PREPAYMENT)
@@ -37,15 +40,26 @@ def has_bills(schema: Schema) -> bool:
     return all(schema.find(role) is not None for role in NEEDED)
 
 
-class _Published(HomeCustomers):
-    """Customers' tables whose price lists are read once."""
+class _ReadAhead:
+    """Implements `store.ports.Runner`, with answers to some requests read before they are asked for, many at a time."""
 
-    def __init__(self, runner: OnceRunner) -> None:
-        super().__init__(runner)
-        self._price_lists = cache(super().price_lists)
+    def __init__(self, runner: Runner) -> None:
+        self.schema = runner.schema
+        self._runner = runner
+        self._known: dict[tuple[AnyOperation, tuple[Any, ...]], list[Any]] = {}
 
-    def price_lists(self) -> tuple[PriceList, ...]:
-        return self._price_lists()
+    def ahead(self, operation: AnyOperation, requests: list[Values]) -> None:
+        answers = self._runner.run_many(operation, requests)
+        self._known.update(
+            ((operation, tuple(one.values())), rows) for one, rows in zip(requests, answers, strict=True)
+        )
+
+    def run(self, operation: AnyOperation, values: Values) -> list[Any]:
+        known = self._known.get((operation, tuple(values.values())))
+        return self._runner.run(operation, values) if known is None else known
+
+    def run_many(self, operation: AnyOperation, rows: list[Values]) -> list[list[Any]]:
+        return self._runner.run_many(operation, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +74,17 @@ class BillReader:
         return BILL_SETS
 
     def rows(self, piece: Piece) -> Iterator[Rows]:
-        customers = _Published(cast(OnceRunner, self.store.runner))
         homes = self._homes(piece)
         while some := list(islice(homes, HOMES_AT_ONCE)):
+            runner = _ReadAhead(self.store.runner)
+            customers = HomeCustomers(cast(OnceRunner, runner))
+            self._read_ahead(runner, customers, some)
             bills, lines, dues = list[list[int]](), list[list[int]](), list[list[int]]()
             for home in some:
                 of_home = customers.bills(home)
                 bills += [_bill_row(one) for one in of_home]
                 lines += [row for bill in of_home for row in _line_rows(bill, of_home)]
-                dues += self._due_rows(customers, of_home)
+                dues += self._due_rows(runner, customers, of_home)
             yield {
                 BILLS: columns_of(_BILL_COLUMNS, bills),
                 BILL_LINES: columns_of(_LINE_COLUMNS, lines),
@@ -83,7 +99,29 @@ class BillReader:
                     yield home
                 before = home
 
-    def _due_rows(self, customers: HomeCustomers, bills: Sequence[Bill]) -> Iterator[list[int]]:
+    def _read_ahead(self, runner: _ReadAhead, customers: HomeCustomers, homes: Sequence[int]) -> None:
+        """All that the bills of some homes are worked out from, but what a tariff on demand looks back at."""
+        of_homes: list[Values] = [{"premises": home} for home in homes]
+        for operation in (Operation.READ_BILLS, Operation.READ_PREFERENCES, StoreOperation.READ_PREPAYMENT):
+            runner.ahead(operation, of_homes)
+        runner.ahead(Operation.READ_TARIFF, [{"book": BOOK}])
+        months = {
+            home: {
+                month for bill in customers.bills(home) for line in bill.lines for month in self._utc_months(line.month)
+            }
+            for home in homes
+        }
+        runner.ahead(
+            Operation.READ_EVENTS,
+            [{"premises": home, "month": month} for home in homes for month in sorted(months[home])],
+        )
+
+    def _utc_months(self, month: int) -> set[int]:
+        """The UTC months (yyyymm) that a month of the calendar has a part of."""
+        days, calendar = days_of_month(month), self.store.calendar
+        return {month_of_us(calendar.day_start_us(days[0])), month_of_us(calendar.day_start_us(days[-1] + 1) - 1)}
+
+    def _due_rows(self, runner: _ReadAhead, customers: HomeCustomers, bills: Sequence[Bill]) -> Iterator[list[int]]:
         home = bills[0].premises
         desk = Desk(
             customers=customers,
@@ -94,7 +132,8 @@ class BillReader:
 
         @cache
         def events_of(month: int) -> list[LogEvent]:
-            return self.store.events(home, month)
+            rows = runner.run(Operation.READ_EVENTS, {"premises": home, "month": month})
+            return [event_of(row) for row in rows]
 
         for account in sorted({bill.account for bill in bills}):
             issued_us = max(bill.issued_us for bill in bills if bill.account == account)

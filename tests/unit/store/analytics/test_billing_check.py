@@ -21,7 +21,8 @@ from store.customers.port import OnceRunner, Preference
 from store.customers.preferences import choose, tariff_in_force
 from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
-from store.ports import Bulk
+from store.operations import AnyOperation
+from store.ports import Bulk, Values
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import Readings
@@ -212,6 +213,26 @@ def test_what_is_wrong_is_named(plant: Callable[[Estate], None], charge: str, tm
     plant(estate)
     found = amiss(estate.checked(tmp_path))
     assert {(verdict, home, told) for verdict, home, told, *_ in found} == {("wrong", 0, charge)}
+
+
+class ManyAtATime:
+    """A runner that answers no request by itself."""
+
+    def __init__(self, runner: OnceRunner) -> None:
+        self.schema, self._runner = runner.schema, runner
+
+    def run(self, operation: AnyOperation, _: Values) -> list[Any]:
+        raise AssertionError(f"{operation} is asked for alone")
+
+    def run_many(self, operation: AnyOperation, rows: list[Values]) -> list[list[Any]]:
+        return self._runner.run_many(operation, rows)
+
+
+def test_what_bills_are_worked_out_from_is_read_of_many_homes_at_a_time(tmp_path: Path) -> None:
+    estate = Estate()
+    estate.bill(MARCH, 1)
+    estate.store.runner = ManyAtATime(estate.statements)
+    assert amiss(estate.checked(tmp_path)) == []
 
 
 def test_an_export_that_left_bills_out_says_so(tmp_path: Path) -> None:
