@@ -29,7 +29,7 @@ from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.faulty_deliveries import faulty_deliveries
 from loadtests.workload.prepayment import openings_of
-from loadtests.workload.prices import book_of, price_lists_of
+from loadtests.workload.prices import book_of, price_lists_of, published_ahead
 from loadtests.workload.raw_deliveries import adapted_runs, are_exact, exported_days, of_types
 from scenarios.calendar import month_before, month_of_day
 from scenarios.domain import (
@@ -275,12 +275,8 @@ class BackOffice:
 
         Each is announced ahead, as the store demands of prices: what is held up is late on its way into the store.
         """
-        announced, pace = price_lists_of(self._estate), self._scenario.pace
-        for prices in announced[self._published :]:
-            at_us = prices.effective_us - self._start_us
-            is_ahead = at_us > self._scenario.replay_from_us
-            if is_ahead and pace.wall_s_at(at_us) >= self._input.prices_held_from_s:
-                return
+        ahead = published_ahead(self._scenario, self._estate, self._input.prices_held_from_s)
+        for prices in ahead[self._published :]:
             self._customers[0].publish(prices, self._start_us)
             self._published += 1
 

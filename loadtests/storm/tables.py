@@ -1,17 +1,22 @@
 """The tables that a run writes to, made and seen to be empty before anything is sent."""
 
+import math
+from collections.abc import Sequence
+
 from cassandra.cluster import Session
 
 from loadtests.errors import HarnessError
 from loadtests.workload.experiment import Experiment
-from loadtests.workload.prices import price_lists_of
+from loadtests.workload.prices import published_ahead
 from scenarios.operations import operations_of
+from scenarios.parts.faults import FaultKind
 from scenarios.spec import Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra import alter_tables, create_schema, create_warming_schema, first_table_with_rows
 from store.cassandra.customers import CassandraCustomers
 from store.tables import Schema
+from store.tariffs import PriceList
 
 
 def prepare_tables(experiment: Experiment) -> str:
@@ -31,16 +36,24 @@ def prepare_tables(experiment: Experiment) -> str:
                 f"table {scenario.topology.keyspace}.{held.name} already holds rows, which the audit would call phantoms: "
                 "name a new keyspace in [topology] keyspace, or drop that one"
             )
-        publish_prices(session, experiment.estate, schema, scenario.topology)
+        publish_prices(session, _ahead(experiment), experiment.estate, schema, scenario.topology)
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
 
 
-def publish_prices(session: Session, estate: EstateModel, schema: Schema, topology: Topology) -> None:
-    """Put the scenario's price lists into the book, as of its start; also those that are only announced. Raises StoreError.
+def publish_prices(
+    session: Session, prices: Sequence[PriceList], estate: EstateModel, schema: Schema, topology: Topology
+) -> None:
+    """Put price lists of an estate into the book, as of its start; also those that are only announced. Raises StoreError.
 
     Before the storm: a serial write asks replicas of every DC four times over, and under the load of a small machine
     each of eight tries ran into the nodes' time-out of 2 s (2026-11-28). The back office then finds them published.
     """
     customers = CassandraCustomers(session, schema, topology)
-    for prices in price_lists_of(estate):
-        customers.publish(prices, start_us_of(estate))
+    for one in prices:
+        customers.publish(one, start_us_of(estate))
+
+
+def _ahead(experiment: Experiment) -> Sequence[PriceList]:
+    """All price lists, but for those that a fault of the scenario holds up."""
+    late_s = [fault.at_s for fault in experiment.scenario.faults if fault.kind is FaultKind.LATE_TARIFFS]
+    return published_ahead(experiment.scenario, experiment.estate, min(late_s, default=math.inf))

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from scenarios.spec import Scenario
 from scenarios.tariffs import PRICE_STEP_PERCENT, Tariff
 from scenarios.tariffs.caps import regional
 from scenarios.tariffs.vat import with_vat
@@ -28,6 +29,20 @@ def price_lists_of(estate: EstateModel) -> tuple[PriceList, ...]:
             return lists
     lists = _price_lists(estate)
     _kept.append((estate, lists))
+    return lists
+
+
+def published_ahead(scenario: Scenario, estate: EstateModel, held_from_s: float) -> tuple[PriceList, ...]:
+    """The price lists that are published when the storm begins, or when none is held up any more: all but those that come into
+    force from `held_from_s` on [s, wall time of the storm], and those after them, as versions count up.
+
+    The first one is in force before, and never held up.
+    """
+    start_us, lists = start_us_of(estate), price_lists_of(estate)
+    for count, one in enumerate(lists):
+        at_us = one.effective_us - start_us
+        if at_us > scenario.replay_from_us and scenario.pace.wall_s_at(at_us) >= held_from_s:
+            return lists[:count]
     return lists
 
 

@@ -21,6 +21,7 @@ from loadtests.monitoring.resources import SampleNodes
 from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.tables import publish_prices
 from loadtests.workload.experiment import Experiment
+from loadtests.workload.prices import price_lists_of
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs.run_folder import LOCAL_NODES, new_folder, write_resolved
 from meterstorm.jobs.versions import versions
@@ -224,7 +225,7 @@ def _keyspace(scenario: Scenario, estate: EstateModel, endpoint: Endpoint, *, is
         raise
     try:
         try:
-            publish_prices(session, estate, schema, topology)
+            publish_prices(session, price_lists_of(estate), estate, schema, topology)
             release = str(session.execute("SELECT release_version FROM system.local").one().release_version)
         finally:
             driver.shutdown()

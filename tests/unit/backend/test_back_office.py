@@ -22,6 +22,7 @@ from loadtests.backend.mortal_statements import PartLife
 from loadtests.faults.own_parts import OfficeInput
 from loadtests.metrics.instruments import OfficeProgress, ShownPrice
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState, mark_run
+from loadtests.workload import prices
 from loadtests.workload.deliveries import readings_of, registers_of
 from loadtests.workload.faulty_deliveries import CHANGES, faulty_delivery
 from loadtests.workload.operations import planes_of
@@ -394,6 +395,7 @@ def priced_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         return [first, *(replace(first, version=2 + n, effective_us=one) for n, one in enumerate(at_us))]
 
     monkeypatch.setattr(back_office, "price_lists_of", lists)
+    monkeypatch.setattr(prices, "price_lists_of", lists)
 
 
 @pytest.mark.usefixtures("priced_twice")
