@@ -39,6 +39,7 @@ from loadtests.workload.site_traffic import require_bandwidth, site_traffic
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
 from meterstorm.jobs.defaults import SETTLE_S
+from meterstorm.jobs.early_digest import EarlyDigest
 from meterstorm.jobs.recover import DIED, RunStart, recover, this_process
 from meterstorm.jobs.run_folder import (
     LOCAL_NODES,
@@ -65,7 +66,6 @@ from scenarios.spec import Scenario, ScenarioError, needs_enclosure, require_own
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
-from sim.virtual_time.tallies import trace_digest
 from store.cassandra import drop_warming_schema
 from store.cassandra.session import FAILURES
 from store.ports import StoreError
@@ -134,6 +134,7 @@ def run(
         out = cleanup.enter_context(new_folder(out))
         write_resolved(scenario, out)
         write_profile(estate.profile, RunFolder(out).profile)
+        early = EarlyDigest(estate)
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:
@@ -164,7 +165,7 @@ def run(
             is_asked = monitor or metrics is not None
             canary = _canary_of(experiment, instruments, cluster) if is_asked else contextlib.nullcontext()
         with phases.phase("digest", "Computing the digest of the trace"):
-            digest = trace_digest(estate)
+            digest = early.result()
         pid, pid_created_s = this_process()
         start = RunStart(
             pid=pid,
