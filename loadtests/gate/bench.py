@@ -152,7 +152,7 @@ def _benches(
             progress(f"starting the nodes of {of}")
             place = folder / ("cluster" if measured.shares_nodes else f"cluster-{name}")
             cluster = cleanup.enter_context(
-                LocalCluster.start(side.scenario.topology, place, progress, heap_mib=heap_mib)
+                LocalCluster.start(side.scenario.topology, place, progress, heap_mib=heap_mib, is_throwaway=True)
             )
             counters = cleanup.enter_context(NodeCounters(cluster))
         measured.cassandra = cluster.record.cassandra

@@ -118,7 +118,7 @@ def hold_tournament(
     with ExitStack() as cleanup:
         progress(f"starting {scenario.topology.node_count} nodes, which all share")
         cluster = cleanup.enter_context(
-            LocalCluster.start(scenario.topology, folder / "cluster", progress, heap_mib=heap_mib)
+            LocalCluster.start(scenario.topology, folder / "cluster", progress, heap_mib=heap_mib, is_throwaway=True)
         )
         cleanup.enter_context(dead_nodes_named(lambda: [cluster], folder))
         measured.cassandra = cluster.record.cassandra

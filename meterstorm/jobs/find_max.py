@@ -93,7 +93,7 @@ def find_max(
         cluster = None
         if endpoint is None:
             cluster = cleanup.enter_context(
-                LocalCluster.start(scenario.topology, RunFolder(out).cluster, progress.detail)
+                LocalCluster.start(scenario.topology, RunFolder(out).cluster, progress.detail, is_throwaway=True)
             )
             endpoint = cluster.endpoint()
         progress.phase("Creating the schema")

@@ -147,7 +147,6 @@ def run(
                         keep=keep,
                         faults=scenario.faults,
                         metrics=monitor,
-                        is_throwaway=not keep and not scenario.faults,
                         check_network=lambda cost: require_bandwidth(site_traffic(scenario, estate), cost),
                     )
                 )
