@@ -10,6 +10,7 @@ from typing import Protocol
 
 from loadtests.errors import HarnessError
 from scenarios.parts.faults import FaultKind
+from scenarios.texts.wording import counted
 
 CUT_SHARE = 0.25  # of what the newest log holds: its end
 FLIPPED_AT_SHARE = 0.75  # of what it holds: where the bit is
@@ -53,7 +54,9 @@ class LogDamaged:
         if not self._done:
             return None
         said = [line for log, end in self._logged.items() for line in _lines_after(log, end) if FORGIVEN in line]
-        noticed = f"started and told of {len(said)} errors in it" if said else "started and told of no error in it"
+        noticed = (
+            f"started and told of {counted(len(said), 'error')} in it" if said else "started and told of no error in it"
+        )
         return f"{'; '.join(self._done)}; {noticed}."
 
     def begin(self) -> None:

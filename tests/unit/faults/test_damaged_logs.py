@@ -83,7 +83,7 @@ def test_where_nothing_was_written_it_goes_wrong_in_words(tmp_path: Path) -> Non
     [
         (
             "ERROR [main] Ignoring commit log replay error likely due to incomplete flush to disk\n",
-            "told of 1 errors in it",
+            "told of 1 error in it",
         ),
         ("INFO  [main] Log replay complete, 7 replayed mutations\n", "told of no error in it"),
     ],
