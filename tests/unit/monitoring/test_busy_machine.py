@@ -68,7 +68,7 @@ class Told(Silent):
 def test_a_search_warns_before_it_starts_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy_cores: float, warned: bool
 ) -> None:
-    def stop(*given: Any) -> None:
+    def stop(*given: Any, **named: Any) -> None:
         raise HarnessError("this test ends here")
 
     monkeypatch.setattr(job, "machine_busy_cores", lambda: BusyCores(busy_cores, 2))
