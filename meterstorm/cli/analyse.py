@@ -113,7 +113,8 @@ def export_command(
         bool,
         typer.Option(
             "--changed",
-            help="Of a whole warehouse: read the days alone that the journal names since; what a storm sent is not in it.",
+            help="Of a whole warehouse: read the days alone that the journal names since, and 6 h before; what a storm sent is "
+            "not in it, nor what a data centre gets later than that.",
         ),
     ] = False,
     dc: ReadDc = None,

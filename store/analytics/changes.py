@@ -3,6 +3,9 @@
 It knows what came through projectors (`store.readings.projector`), each of which journals a batch before the log has it. What
 others have written, a storm's senders among them, it does not: that takes an export of the whole log. Half-hours alone are
 renewed.
+
+A data centre that is read has a delivery some time after those that took it in: by hints, hours later. So days are read again
+that were delivered up to `ARRIVES_WITHIN_US` before the warehouse was last read, or since the last mark that is as old.
 """
 
 import contextlib
@@ -21,10 +24,10 @@ from store.analytics.data_sets import HALF_HOURS
 from store.analytics.export import journal_now, source_of
 from store.analytics.half_hours import LOG_COLUMNS, half_hours_of
 from store.analytics.part_writer import PartWriter
-from store.analytics.warehouse import Manifest, Warehouse, WarehouseError
+from store.analytics.warehouse import ARRIVES_WITHIN_US, Manifest, Warehouse, WarehouseError
 from store.columns import Column, Integers, Page, concat, integers, row_count, take
 from store.ports import Runner, Slices
-from store.readings.journal import KEPT_DAYS, journalled
+from store.readings.journal import KEPT_DAYS, first_journalled, journalled
 from store.readings.settlement import dates_of, epoch_days_of
 from store.readings.store import HomeReadings
 from store.roles import TableRole
@@ -56,18 +59,21 @@ def renew(
     estate: str,
     writers: Sequence[int],
     as_of_us: int,
+    arrives_within_us: int = ARRIVES_WITHIN_US,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Renewed:
     """Bring the half-hours of the warehouse in `folder` up to now. What is interrupted is gone on with by the same call.
 
-    writers: the projectors' numbers, see `journal_now`. slices: of the store's keyspace. progress: told after each part how many
-    are done, of how many. Memory holds the log of the days that have changed. Raises WarehouseError for a warehouse that can't
-    be renewed, StoreError, OSError.
+    writers: the projectors' numbers, see `journal_now`. slices: of the store's keyspace. arrives_within_us: when a delivery that
+    was taken in is in the data centre that is read, at the latest; 0 where it is the only one. progress: told after each part how
+    many are done, of how many. Memory holds the log of the days that have changed. Raises WarehouseError for a warehouse that
+    can't be renewed, StoreError, OSError.
     """
     with contextlib.closing(Warehouse.renew(folder, source_of(store, keyspace, estate))) as warehouse:
-        since = warehouse.manifest.journal
-        _require_known(folder, warehouse.manifest, store.runner, writers, as_of_us)
+        settled_us = warehouse.manifest.as_of_us - arrives_within_us
+        _require_known(folder, warehouse.manifest, store.runner, writers, as_of_us - settled_us)
         journal = journal_now(store.runner, writers)
+        since = {writer: _since(warehouse.manifest, store.runner, writer, settled_us) for writer in writers}
         days = sorted(
             {day for writer in writers for _, named in journalled(store.runner, writer, since[writer]) for day in named}
         )
@@ -92,14 +98,20 @@ def renew(
         )
 
 
-def _require_known(folder: Path, held: Manifest, runner: Runner, writers: Sequence[int], as_of_us: int) -> None:
-    """Raises WarehouseError where the journal does not tell all that has changed since."""
+def _since(held: Manifest, runner: Runner, writer: int, settled_us: int) -> int:
+    """The batch from which on days are read: all before were taken in by `settled_us`, or are gone from the journal."""
+    settled = [one.batches.get(writer, 0) for one in held.marks if one.as_of_us <= settled_us]
+    return first_journalled(runner, writer, held.marks[-1].batches[writer], not_before=max(settled, default=0))
+
+
+def _require_known(folder: Path, held: Manifest, runner: Runner, writers: Sequence[int], back_us: int) -> None:
+    """Raises WarehouseError where the journal does not tell all that has changed: it is asked for the last `back_us`."""
     if runner.schema.find(TableRole.JOURNAL) is None:
         raise WarehouseError(f"{folder}: the design {runner.schema.name} keeps no journal: export all")
-    unknown = [writer for writer in writers if writer not in held.journal]
+    unknown = [writer for writer in writers if not held.marks or writer not in held.marks[-1].batches]
     if unknown or not writers:
         raise WarehouseError(f"{folder} does not say how far the journal was when it was exported: export all")
-    if as_of_us - held.as_of_us > (KEPT_DAYS - _MARGIN_DAYS) * DAY_US:
+    if back_us > (KEPT_DAYS - _MARGIN_DAYS) * DAY_US:
         raise WarehouseError(
             f"{folder} is as of {day_text(held.as_of_us // DAY_US)}, and the journal goes back {KEPT_DAYS} days: export all"
         )

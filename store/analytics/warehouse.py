@@ -30,6 +30,8 @@ MANIFEST = "warehouse.json"
 HOMES = "homes.parquet"  # what is known of each home: its region and its cohort
 FORMAT = 1
 WAREHOUSE_DIGEST_LETTERS = 16
+ARRIVES_WITHIN_US = 6 * 3_600_000_000
+"""After which a delivery that was taken in is in every data centre: hints are kept for 3 h, and handed over in a while."""
 _LOCK = ".lock"
 
 
@@ -52,6 +54,13 @@ class WarehouseSource(_Part):
     estate: str  # what tells one estate from another
 
 
+class JournalMark(_Part):
+    """How far the journal was at an instant."""
+
+    as_of_us: int  # [us since the Unix epoch]
+    batches: dict[int, int]  # writer -> its first batch that was not known to be taken in
+
+
 class Manifest(_Part):
     """What `warehouse.json` says. pieces: (after, through) tokens of each part; done: parts that are exported as of `round`."""
 
@@ -60,8 +69,8 @@ class Manifest(_Part):
     source: WarehouseSource
     pieces: tuple[tuple[int, int], ...]
     done: tuple[int, ...] = ()
-    round: int = 1  # grows with each export of the whole ring
-    journal: dict[int, int] = {}  # writer -> the first batch of its journal that may not be in it
+    round: int = 1  # grows with each export of the whole ring; 0 before the first
+    marks: tuple[JournalMark, ...] = ()  # of the journal, the latest last; as far back as a renewal needs them
     is_renewal: bool = False  # what is left are changes alone: all parts have files
     as_of_us: int = 0  # when this round began [us since the Unix epoch]: all that was known by then is in it
     data_sets: tuple[str, ...] = (HALF_HOURS,)  # that are exported, with rows or without
@@ -81,6 +90,12 @@ class Manifest(_Part):
         lines = [f"{one.data_set} {one.settlement_date} {one.part} {one.content}" for one in self.files]
         told = "\n".join([*sorted(lines), sha256_of(folder / HOMES)])
         return hashlib.sha256(told.encode()).hexdigest()[:WAREHOUSE_DIGEST_LETTERS]
+
+    def with_mark(self, batches: Mapping[int, int], as_of_us: int) -> tuple[JournalMark, ...]:
+        """Its marks with a further one, and none that is older than the latest by which everything has arrived."""
+        marks = (*self.marks, JournalMark(as_of_us=as_of_us, batches=dict(batches)))
+        settled = [number for number, one in enumerate(marks) if one.as_of_us <= as_of_us - ARRIVES_WITHIN_US]
+        return marks[max(settled, default=0) :]
 
     def rows_of(self, data_set: str = HALF_HOURS) -> int:
         """Of all files of a data set."""
@@ -128,9 +143,10 @@ class Warehouse:
 
         Raises WarehouseError for what is neither, and as `begin`.
         """
-        held = read_manifest(folder)
+        read_manifest(folder)  # before a lock is made in a folder that holds no warehouse
         lock = _locked(folder)
         try:
+            held = read_manifest(folder)  # as whoever had the lock has left it
             _require_source(folder, held, source)
             if not (held.is_whole or held.is_renewal):
                 raise WarehouseError(
@@ -165,7 +181,7 @@ class Warehouse:
     def renewed(self, journal: Mapping[int, int], as_of_us: int) -> None:
         """All that had changed is written: what the warehouse is as of now."""
         assert self.manifest.is_whole, "a part is left"
-        update = {"journal": dict(journal), "as_of_us": as_of_us, "is_renewal": False}
+        update = {"marks": self.manifest.with_mark(journal, as_of_us), "as_of_us": as_of_us, "is_renewal": False}
         self.manifest = self.manifest.model_copy(update=update)
         self._write()
 
@@ -275,22 +291,24 @@ def _next_round(
     journal: Mapping[int, int],
 ) -> Manifest:
     """What an export begins with: nothing, what is left of an interrupted one, or all of the ring once more."""
+    if (folder / MANIFEST).exists():
+        held = read_manifest(folder)
+        _require_source(folder, held, source)
+    else:
+        parts = tuple((one.after, one.through) for one in pieces)
+        held = Manifest(source=source, pieces=parts, round=0)
+    # parts that are done have the data sets that they were begun with; of an interrupted renewal, what the journal named alone
+    if held.round and not held.is_whole and held.data_sets == data_sets and not held.is_renewal:
+        return held
     begun = {
+        "round": held.round + 1 if held.is_whole or not held.round else held.round,
         "done": (),
         "data_sets": data_sets,
         "as_of_us": as_of_us,
-        "journal": dict(journal),
+        "marks": held.with_mark(journal, as_of_us),
         "is_renewal": False,
     }
-    if not (folder / MANIFEST).exists():
-        parts = tuple((one.after, one.through) for one in pieces)
-        return Manifest.model_validate({"source": source, "pieces": parts, **begun})
-    held = read_manifest(folder)
-    _require_source(folder, held, source)
-    if held.is_whole:
-        return held.model_copy(update={"round": held.round + 1, **begun})
-    # parts that are done have the data sets that they were begun with
-    return held if held.data_sets == data_sets else held.model_copy(update=begun)
+    return held.model_copy(update=begun)
 
 
 def _require_source(folder: Path, held: Manifest, source: WarehouseSource) -> None:

@@ -23,6 +23,19 @@ def watermark_of(runner: Runner, writer: int) -> int:
     return int(rows[0].batch_number) if rows else 0
 
 
+def first_journalled(runner: Runner, writer: int, batch: int, not_before: int = 0) -> int:
+    """The first batch from `not_before` on whose row is still there, `batch` where none before it is. Raises StoreError."""
+    bucket_size, first = runner.schema.table(TableRole.JOURNAL).bucket_size, batch
+    for bucket in range(batch // bucket_size, not_before // bucket_size - 1, -1):
+        from_batch = max(bucket * bucket_size, not_before)
+        values = {"writer": writer, "bucket": bucket, "batch_number": from_batch}
+        rows = runner.run(StoreOperation.READ_JOURNAL, values)
+        if not rows and from_batch < batch:
+            break  # after their days are over, older rows go first
+        first = min([first, *(int(row.batch_number) for row in rows)])
+    return first
+
+
 def journalled(runner: Runner, writer: int, since: int = 0) -> Iterator[tuple[int, list[MeterDay]]]:
     """The batches of a writer from one on, each with the days that it touches; a day may come again. Raises StoreError."""
     batch = since

@@ -1,9 +1,13 @@
 """A warehouse renewed by the journal equals one that was exported whole, file by file, and reads what has changed alone."""
 
+import contextlib
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +15,24 @@ from hypothesis import given, settings
 
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US
+from store.analytics import warehouse
 from store.analytics.changes import Renewed, renew
+from store.analytics.data_sets import HALF_HOURS
 from store.analytics.duck import run_job
 from store.analytics.export import export
 from store.analytics.jobs import BILLING_CHECK
 from store.analytics.warehouse import Warehouse, WarehouseError, read_manifest, whole_warehouse
-from store.columns import Page
+from store.columns import Page, Piece, integers, take
 from store.memory import MemoryStore
-from store.ports import StoreError
+from store.operations import StoreOperation
+from store.ports import Slices, StoreError
 from store.readings.across import Projection
-from store.readings.journal import KEPT_DAYS
+from store.readings.journal import KEPT_DAYS, first_journalled
 from store.readings.projector import Projector
+from store.roles import TableRole
 from store.tables import Table
 from store.tariffs import ELECTRICITY
-from tests.support.store_deliveries import BOOK, DAYS, HOMES, Delivery, deliveries
+from tests.support.store_deliveries import BOOK, DAYS, HOMES, Delivery, deliveries, send
 from tests.unit.store.analytics.test_warehouse import AS_OF_US, SCHEMA, files_in, homes_of, readers_of
 
 WRITER = 3
@@ -64,10 +72,16 @@ class Estate:
             writers=[WRITER],
         )
 
-    def renew(self, folder: Path, as_of_us: int = LATER_US, writers: Sequence[int] = (WRITER,)) -> Renewed:
+    def renew(
+        self,
+        folder: Path,
+        as_of_us: int = LATER_US,
+        writers: Sequence[int] = (WRITER,),
+        slices: Slices | None = None,
+    ) -> Renewed:
         return renew(
             self.store,
-            self.store.statements,
+            slices or self.store.statements,
             folder,
             keyspace="k",
             estate="e",
@@ -96,9 +110,12 @@ def test_a_renewal_is_what_a_whole_export_is(
     done = estate.renew(folder / "renewed")
     estate.export(folder / "whole", LATER_US)
     assert contents_of(folder / "renewed") == contents_of(folder / "whole")
-    assert read_manifest(folder / "renewed").journal == read_manifest(folder / "whole").journal
-    again = estate.renew(folder / "renewed")
-    assert (again.days, again.rows_read, again.files_written) == (0, 0, 0) and done.manifest.as_of_us == LATER_US
+    assert read_manifest(folder / "renewed").marks[-1] == read_manifest(folder / "whole").marks[-1]
+    assert done.manifest.as_of_us == LATER_US
+    again = estate.renew(folder / "renewed", LATER_US + DAY_US)
+    assert again.files_written == 0
+    quiet = estate.renew(folder / "renewed", LATER_US + 2 * DAY_US)  # all was taken in long before the last time
+    assert (quiet.days, quiet.rows_read, quiet.files_written) == (0, 0, 0)
 
 
 def test_it_reads_what_has_changed_and_no_more(tmp_path: Path) -> None:
@@ -106,7 +123,8 @@ def test_it_reads_what_has_changed_and_no_more(tmp_path: Path) -> None:
     homes, late = 100, {17, 61}
     day = [Delivery(home=home, fuel=ELECTRICITY, slot=0, values_wh=tuple(range(48))) for home in range(homes)]
     estate = Estate([one for one in day if one.home not in late])
-    estate.export(tmp_path)
+    for as_of_us in (AS_OF_US - DAY_US, AS_OF_US):  # by the second all has arrived that the first may have missed
+        estate.export(tmp_path, as_of_us)
     before = files_in(tmp_path)
     estate.deliver([one for one in day if one.home in late])
     done = estate.renew(tmp_path)
@@ -119,6 +137,75 @@ def test_it_reads_what_has_changed_and_no_more(tmp_path: Path) -> None:
     )
     with pytest.raises(WarehouseError, match="has no bills: it was exported without"):
         run_job(tmp_path, BILLING_CHECK)  # they would be as of another instant
+
+
+class Elsewhere:
+    """What another data centre has of a store: the log without some rows, which are on their way."""
+
+    def __init__(self, estate: Estate, homes: set[int]) -> None:
+        self._statements, self._homes = estate.store.statements, homes
+        self._table = SCHEMA.table(TableRole.EVENT_LOG)
+
+    def pieces(self) -> Iterator[Piece]:
+        return self._statements.pieces()
+
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece) -> Iterator[Page]:
+        return map(partial(self._arrived, table), self._statements.scan(table, columns, piece))
+
+    def slices(self, table: Table, columns: Sequence[str], asked: Page) -> Iterator[Page]:
+        return map(partial(self._arrived, table), self._statements.slices(table, columns, asked))
+
+    def _arrived(self, table: Table, page: Page) -> Page:
+        if table != self._table or not page:
+            return page
+        return take(page, ~np.isin(integers(page, "premises"), list(self._homes)))
+
+
+@pytest.mark.parametrize("read_by", ["export", "renewal"])
+def test_what_was_on_its_way_when_the_log_was_read_is_read_later(tmp_path: Path, read_by: str) -> None:
+    """A row that the journal's watermark is past, and that the data centre gets by a hint after it was read."""
+    estate, hour_us = Estate(UPLOADS[:-1] if read_by == "renewal" else UPLOADS), 3_600_000_000
+    bulk, elsewhere = estate.store.bulk, Elsewhere(estate, {UPLOADS[-1].home})
+    for days_ago in (3, 2):  # a mark from when all had arrived
+        estate.export(tmp_path / "renewed", AS_OF_US - days_ago * DAY_US)
+    estate.deliver([UPLOADS[-1]])
+    estate.store.bulk = elsewhere
+    if read_by == "export":
+        shutil.rmtree(tmp_path / "renewed")
+        estate.export(tmp_path / "renewed")
+    else:
+        estate.renew(tmp_path / "renewed", AS_OF_US, slices=elsewhere)
+    estate.store.bulk = bulk  # the hint has come
+    estate.export(tmp_path / "whole", AS_OF_US)
+    assert contents_of(tmp_path / "renewed") != contents_of(tmp_path / "whole")
+    for hours in (1, 3, 7):  # the first of them is enough, and later ones look once more
+        done = estate.renew(tmp_path / "renewed", AS_OF_US + hours * hour_us)
+        assert done.days and contents_of(tmp_path / "renewed") == contents_of(tmp_path / "whole")
+    estate.renew(tmp_path / "renewed", AS_OF_US + 14 * hour_us)
+    assert estate.renew(tmp_path / "renewed", AS_OF_US + 21 * hour_us).days == 0  # and then no more
+    assert len(read_manifest(tmp_path / "renewed").marks) == 2
+
+
+def test_days_are_read_again_as_far_back_as_the_journal_goes(tmp_path: Path) -> None:
+    """Buckets of a few batches, of which the oldest are gone, as they are after their days."""
+    journal = SCHEMA.table(TableRole.JOURNAL)
+    estate = Estate()
+    for batch in range(3 * journal.bucket_size):
+        values = {"writer": WRITER, "bucket": batch // journal.bucket_size, "batch_number": batch}
+        if batch >= journal.bucket_size + 5:
+            estate.store.runner.run(
+                StoreOperation.JOURNAL_BATCH,
+                values | {"started_at": 0, "meters": [0], "epoch_days": [1], "write_us": 1},
+            )
+    last = 3 * journal.bucket_size
+    for batch, not_before, first in (
+        (last, 0, journal.bucket_size + 5),
+        (last, last - 7, last - 7),
+        (last - 3, 2 * journal.bucket_size, 2 * journal.bucket_size),
+        (journal.bucket_size, 0, journal.bucket_size),  # none is left before
+        (0, 0, 0),
+    ):
+        assert first_journalled(estate.store.runner, WRITER, batch, not_before) == first, (batch, not_before)
 
 
 class Broken:
@@ -165,16 +252,64 @@ def test_what_is_interrupted_is_half_written_and_goes_on_either_way(
     estate.export(tmp_path / "whole", LATER_US)
     assert contents_of(tmp_path / "renewed") == contents_of(tmp_path / "exported") == contents_of(tmp_path / "whole")
     assert not read_manifest(tmp_path / "exported").is_renewal
+    assert read_manifest(tmp_path / "exported").as_of_us == LATER_US
+
+
+def test_an_export_after_an_interrupted_renewal_reads_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The renewal's half-hours alone, and what a storm has sent since, which no journal names."""
+    estate = Estate(UPLOADS)
+    told: dict[str, Any] = {"keyspace": "k", "estate": "e", "writers": [WRITER]}
+    export(estate.store, tmp_path, homes=homes_of(), as_of_us=AS_OF_US, **told)
+    before = contents_of(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "_take_over", full_disk)
+        with pytest.raises(OSError, match="the disk is full"):
+            estate.renew(tmp_path)
+    for home in range(HOMES):
+        send(estate.store, Delivery(home=home, fuel=ELECTRICITY, slot=6, values_wh=(1,), revision=1, is_sent=False))
+    done = export(estate.store, tmp_path, homes=homes_of(), as_of_us=LATER_US, **told)
+    assert done.parts == len(done.manifest.pieces) and contents_of(tmp_path) != before
+    assert done.manifest.as_of_us == LATER_US and not done.manifest.is_renewal
+    export(estate.store, tmp_path / "new", homes=homes_of(), as_of_us=LATER_US, **told)
+    assert contents_of(tmp_path) == contents_of(tmp_path / "new")
+
+
+def test_a_renewal_goes_on_from_what_the_export_before_it_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other export lets go of its lock while the renewal comes by."""
+    estate = Estate(UPLOADS)
+    estate.export(tmp_path)
+    source, locked = read_manifest(tmp_path).source, warehouse._locked
+
+    def let_go_of(folder: Path) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr(warehouse, "_locked", locked)
+            estate.export(folder, LATER_US)
+        return locked(folder)
+
+    monkeypatch.setattr(warehouse, "_locked", let_go_of)
+    with contextlib.closing(Warehouse.renew(tmp_path, source)) as renewed:
+        assert renewed.manifest == read_manifest(tmp_path) and renewed.manifest.as_of_us == LATER_US
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError("the disk is full")
 
 
 def test_what_the_journal_can_not_tell_is_refused(tmp_path: Path) -> None:
     estate = Estate(UPLOADS)
     estate.export(tmp_path / "known")
     export(estate.store, tmp_path / "unknown", keyspace="k", estate="e", homes=homes_of(), as_of_us=AS_OF_US)
+    before = contents_of(tmp_path / "known")
     for folder, said, change in (
         ("unknown", "does not say how far the journal was", {}),
         ("known", "does not say how far the journal was", {"writers": [WRITER, 4]}),
-        ("known", f"the journal goes back {KEPT_DAYS} days: export all", {"as_of_us": AS_OF_US + KEPT_DAYS * DAY_US}),
+        (
+            "known",
+            f"the journal goes back {KEPT_DAYS} days: export all",
+            {"as_of_us": AS_OF_US + (KEPT_DAYS - 1) * DAY_US},
+        ),
     ):
         with pytest.raises(WarehouseError, match=said):
             estate.renew(tmp_path / folder, **change)  # type: ignore[arg-type]
@@ -188,4 +323,5 @@ def test_what_the_journal_can_not_tell_is_refused(tmp_path: Path) -> None:
             writers=[WRITER],
             as_of_us=LATER_US,
         )
-    assert contents_of(tmp_path / "known") and np.all([one.data_set for one in read_manifest(tmp_path / "known").files])
+    assert contents_of(tmp_path / "known") == before
+    assert {one.data_set for one in read_manifest(tmp_path / "known").files} == {HALF_HOURS}
