@@ -45,34 +45,73 @@ class LogDamaged:
 
     def __init__(self, nodes: DamagedNodes, kind: FaultKind, names: tuple[str, ...]) -> None:
         self._nodes, self._kind, self._names = nodes, kind, names
-        self._done: list[str] = []
-        self._logged: dict[Path, int] = {}  # where each node's log ended when it was damaged [bytes]
+        self._damaged: dict[str, tuple[str, SystemLog]] = {}  # what was done to each node, and where it says more
+        self._lost: set[str] = set()  # names of those that did not come back
 
     @property
     def told(self) -> str | None:
-        """What was damaged, and what the nodes said of it at their start; a sentence. None before it."""
-        if not self._done:
+        """What was damaged, and what each node said of it at its start; a sentence. None before it."""
+        if not self._damaged:
             return None
-        said = [line for log, end in self._logged.items() for line in _lines_after(log, end) if FORGIVEN in line]
-        noticed = (
-            f"started and told of {counted(len(said), 'error')} in it" if said else "started and told of no error in it"
+        of_each = (
+            f"{name}: {done}; it {'did not come back' if name in self._lost else 'came back'}, and {_said(log)}"
+            for name, (done, log) in self._damaged.items()
         )
-        return f"{'; '.join(self._done)}; {noticed}."
+        return f"{'; '.join(of_each)}."
 
     def begin(self) -> None:
         self._nodes.break_nodes(self._kind, self._names)
+        damage = truncate if self._kind is FaultKind.TRUNCATED_COMMIT_LOG else flip_bit
         for node in self._nodes.nodes:
             if node.name in self._names:
-                log = node.folder / "system.log"
-                self._logged[log] = log.stat().st_size if log.exists() else 0
-                damage = truncate if self._kind is FaultKind.TRUNCATED_COMMIT_LOG else flip_bit
-                self._done.append(f"{node.name}: {damage_newest(node.folder / 'commitlog', damage)}")
+                log = SystemLog(node.folder / "system.log")
+                self._damaged[node.name] = damage_newest(node.folder / "commitlog", damage), log
 
     def is_effective(self) -> bool:
         return self._nodes.silent(self._names) == set(self._names)
 
     def heal(self) -> None:
-        self._nodes.heal_nodes(self._kind, self._names)
+        try:
+            self._nodes.heal_nodes(self._kind, self._names)
+        finally:
+            self._lost = self._nodes.silent(self._names)
+
+
+class SystemLog:
+    """A node's log, from now on: what it says later is told from what it has said."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file_number, self._end = _file_of(path)
+
+    def lines_since(self) -> list[str] | None:
+        """What was written to it since; None where that is not known: it can't be read, or was rolled over."""
+        file_number, _ = _file_of(self._path)
+        if file_number is None or file_number != self._file_number:
+            return None
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._end)
+                return file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return None
+
+
+def _file_of(path: Path) -> tuple[int | None, int]:
+    """A file's number, which another one in its place does not have, and how long it is [bytes]; None where there is none."""
+    try:
+        held = path.stat()
+    except OSError:
+        return None, 0
+    return held.st_ino, held.st_size
+
+
+def _said(log: SystemLog) -> str:
+    lines = log.lines_since()
+    if lines is None:
+        return "what it told of that is not known, since its system.log was rolled over or can't be read"
+    count = sum(FORGIVEN in line for line in lines)
+    return f"told of {counted(count, 'error') if count else 'no error'} in it"
 
 
 def damage_newest(folder: Path, damage: Callable[[Path, int], str]) -> str:
@@ -106,13 +145,3 @@ def flip_bit(log: Path, used: int) -> str:
         file.seek(at)
         file.write(bytes([value ^ 1]))
     return f"a bit of byte {at:,} of {used:,} of its newest commit log was flipped"
-
-
-def _lines_after(log: Path, start: int) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(start if start <= size else 0)  # it was rolled over meanwhile
-            return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []

@@ -161,17 +161,27 @@ class FaultInjection:
         return all(self._bears(frozenset(held | stage)) for stage in stages)
 
     def _carry_out_act(self, course: FaultCourse, act: Act, until_s: float) -> None:
+        """Raises HarnessError with all that went wrong: what ails the healing must not hide what ailed the beginning."""
         course.back_s = None
+        errors: list[HarnessError] = []
         try:
             act.begin()
             self._await_effect(course, act)
             if act.is_lasting:
                 self._stop.wait(max(until_s - self._now_s(), 0.0))
+        except HarnessError as error:
+            errors.append(error)
         finally:
             course.healed_s = self._now_s()
-            act.heal()
-            course.back_s = self._now_s()
-            course.told = act.told if isinstance(act, TellsMore) else None
+            try:
+                act.heal()
+                course.back_s = self._now_s()
+            except HarnessError as error:
+                errors.append(error)
+            finally:  # most of all where nodes did not come back
+                course.told = act.told if isinstance(act, TellsMore) else None
+        if errors:
+            raise HarnessError("; and its healing: ".join(map(str, errors)))
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
         # a full disk is felt when the node next wants room: with the next segment of its commit log, say; and a price list that

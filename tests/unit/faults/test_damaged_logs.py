@@ -13,6 +13,8 @@ from loadtests.faults.damaged_logs import LogDamaged, damage_newest, flip_bit, t
 from scenarios.parts.faults import FaultKind
 
 WRITTEN = bytes([7]) * 8_000
+FORGIVEN = "ERROR [main] Ignoring commit log replay error likely due to incomplete flush to disk\n"
+CUT = "the last 2,000 of 8,000 bytes of its newest commit log were cut off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Nodes:
     def __init__(self, folder: Path, says: str) -> None:
         self.nodes = [Node(name, folder / name) for name in ("north-1", "south-1")]
         self.done: list[tuple[Any, ...]] = []
+        self._down: set[str] = set()
+        self.lost: set[str] = set()  # they die at their next start, and say what they say before it
         self._says = says
         for node in self.nodes:
             (node.folder / "commitlog").mkdir(parents=True)
@@ -37,15 +41,19 @@ class Nodes:
 
     def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
         self.done.append(("break", kind, *names))
+        self._down = set(names)
 
     def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None:
         self.done.append(("heal", kind, *names))
         for node in self.nodes:
             with (node.folder / "system.log").open("a") as log:
                 log.write(self._says)
+        self._down = set(self.lost)
+        if self.lost:
+            raise HarnessError(f"node {min(self.lost)} died")
 
     def silent(self, names: Collection[str]) -> set[str]:
-        return set(names)
+        return self._down & set(names)
 
 
 def log_of(folder: Path, number: int, content: bytes) -> Path:
@@ -82,7 +90,7 @@ def test_where_nothing_was_written_it_goes_wrong_in_words(tmp_path: Path) -> Non
     ("says", "noticed"),
     [
         (
-            "ERROR [main] Ignoring commit log replay error likely due to incomplete flush to disk\n",
+            FORGIVEN,
             "told of 1 error in it",
         ),
         ("INFO  [main] Log replay complete, 7 replayed mutations\n", "told of no error in it"),
@@ -100,6 +108,46 @@ def test_what_was_done_and_what_the_node_said_of_it_is_told(says: str, noticed: 
         ("heal", FaultKind.TRUNCATED_COMMIT_LOG, "south-1"),
     ]
     assert act.told == (
-        f"south-1: the last 2,000 of 8,000 bytes of its newest commit log were cut off; started and {noticed}."
+        f"south-1: the last 2,000 of 8,000 bytes of its newest commit log were cut off; it came back, and {noticed}."
     )
     assert (nodes.nodes[0].folder / "commitlog" / "CommitLog-8-100.log").stat().st_size == 10_000
+
+
+def damaged(nodes: Nodes, names: str) -> LogDamaged:
+    """An act that has begun. names: of nodes, with blanks between."""
+    act = LogDamaged(nodes, FaultKind.TRUNCATED_COMMIT_LOG, tuple(names.split()))
+    act.begin()
+    return act
+
+
+def test_each_node_is_told_by_itself_and_one_that_does_not_come_back_is_not_said_to_have_started(
+    tmp_path: Path,
+) -> None:
+    nodes = Nodes(tmp_path, FORGIVEN * 2)
+    nodes.lost = {"south-1"}
+    act = damaged(nodes, "north-1 south-1")
+    with pytest.raises(HarnessError, match="node south-1 died"):
+        act.heal()
+    assert act.told == (
+        f"north-1: {CUT}; it came back, and told of 2 errors in it; "
+        f"south-1: {CUT}; it did not come back, and told of 2 errors in it."
+    )
+
+
+@pytest.mark.parametrize("happens", ["rolled", "gone", "never there"])
+def test_what_a_node_told_in_a_log_that_is_another_one_is_not_known(happens: str, tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path, FORGIVEN)
+    log = nodes.nodes[1].folder / "system.log"
+    if happens == "never there":
+        log.unlink()
+    act = damaged(nodes, "south-1")
+    if happens == "rolled":
+        log.rename(log.with_suffix(".log.1"))
+        log.write_text("INFO  filled again, longer than it was before by far, and without a word of any error\n" * 9)
+    act.heal()
+    if happens == "gone":
+        log.unlink()
+    assert act.told == (
+        f"south-1: {CUT}; it came back, and what it told of that is not known, since its system.log was rolled over or can't "
+        "be read."
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
+from loadtests.faults import injection as injection_module
 from loadtests.faults.acts import Breakable
 from loadtests.faults.injection import FaultInjection
 from scenarios.parts.faults import Fault, FaultKind
@@ -99,6 +100,33 @@ def test_nodes_that_do_not_come_back_are_told() -> None:
     )
     assert injection.courses[0].back_s is None and injection.courses[0].healed_s is not None
     assert not injection.are_under_way
+
+
+def test_what_ails_the_healing_hides_neither_why_it_did_not_begin_nor_what_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Act:
+        no_effect, is_lasting = "nothing", True
+        told = "south-1: its log was cut off."
+
+        def begin(self) -> None:
+            raise HarnessError("node north-1 is gone")
+
+        def is_effective(self) -> bool:
+            raise AssertionError("it has not begun")
+
+        def heal(self) -> None:
+            raise HarnessError("node north-1 does not serve CQL")
+
+    monkeypatch.setattr(injection_module, "acts_of", lambda *_: [Act()])
+    injection = carried_out(Nodes(), fault())
+    assert injection.trouble == (
+        "The kill of north-1 from 0.05 s for 1 s went wrong: node north-1 is gone; and its healing: node north-1 does not "
+        "serve CQL.",
+    )
+    (course,) = injection.courses
+    assert course.told == Act.told
+    assert course.back_s is None and course.healed_s is not None and not injection.are_under_way
 
 
 @pytest.mark.parametrize("is_begun", [True, False])
