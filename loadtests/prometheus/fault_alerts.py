@@ -53,7 +53,7 @@ ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     # One that has left does not serve any more.
     FaultKind.DECOMMISSION: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown"}),
     # With a clock far ahead it takes all that it is asked for too late.
-    FaultKind.CLOCK_SKEW: FaultAlerts(must={"ClockSkew": 20.0}, may=_GONE),
+    FaultKind.CLOCK_SKEW: FaultAlerts(must={"ClockSkew": 30.0}, may=_GONE),
     FaultKind.HEAP_PRESSURE: FaultAlerts(must={}, may=_AWAY | {"CassandraNodeDown"}),
     FaultKind.SLOW: FaultAlerts(must={}, may=_GONE | {"CassandraNodeDown", "DataCentresApart"}),
     FaultKind.DISK_FULL: FaultAlerts(must={"DiskFull": 15.0}, may=_AWAY | {"CassandraNodeDown"}),
