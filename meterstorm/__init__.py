@@ -111,11 +111,13 @@ def export_half_hours(
 ) -> "Exported":
     """What the kept nodes of a run hold into the warehouse `out`; see `meterstorm.jobs.analytics.export.export_source`."""
     from meterstorm.display.progress import Silent
+    from meterstorm.jobs.analytics.arguments import exports_to
     from meterstorm.jobs.analytics.export import export_source
     from meterstorm.jobs.analytics.source import source_of_run
 
     told = progress or Silent()
-    with source_of_run(Path(run_folder), dc, from_business=from_business, progress=told) as source:
+    check = exports_to(Path(out), Path(run_folder), is_renewal=False)
+    with source_of_run(Path(run_folder), dc, from_business=from_business, progress=told, check=check) as source:
         return export_source(source, Path(out), told)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from meterstorm.display.progress import Progress
+    from meterstorm.jobs.analytics.arguments import Check
     from meterstorm.jobs.analytics.source import AnalyticsSource
     from store.analytics.changes import Renewed
     from store.analytics.warehouse import Manifest
@@ -75,7 +76,7 @@ def add_to(app: typer.Typer) -> None:
     analyse.command("publish", epilog="Example: `meterstorm analyse publish runs/first warehouse --from-business`")(
         publish_command
     )
-    analyse.command("home", epilog="Example: `meterstorm analyse home runs/first 17 --from-business`")(home_command)
+    analyse.command("home", epilog="Example: `meterstorm analyse home runs/first 17`")(home_command)
     analyse.command("verify", epilog="Example: `meterstorm analyse verify warehouse`")(verify_command)
     app.add_typer(analyse, name="analyse")
 
@@ -128,10 +129,12 @@ def export_command(
 
     It goes on where it was interrupted; over a whole warehouse it reads all of the log again, and writes what has changed.
     """
+    from meterstorm.jobs.analytics.arguments import exports_to
     from meterstorm.jobs.analytics.export import export_source, renew_source
     from store.analytics.data_sets import BILLS, COMMANDS
 
-    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress):
+    check = exports_to(out, source, is_renewal=changed)
+    with _opened(source, dc, connection, check, from_business=from_business, quiet=quiet) as (opened, progress):
         if changed:
             _tell_renewed(renew_source(opened, out, progress), out, as_json=as_json)
             return
@@ -191,11 +194,15 @@ def replay_command(
     connection: ConnectionOptions,
 ) -> None:
     """Fold views of homes anew from the whole event log, and list where what is stored differs: then exit code 1."""
+    from meterstorm.jobs.analytics.arguments import views_named
     from meterstorm.jobs.analytics.replay import replay
 
     _require_new(out)
     with (
-        _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress),
+        _opened(source, dc, connection, views_named(view or ()), from_business=from_business, quiet=quiet) as (
+            opened,
+            progress,
+        ),
         opened.store() as store,
     ):
         rows = replay(store, view or (), progress.phase)
@@ -215,9 +222,10 @@ def mend_command(
     connection: ConnectionOptions,
 ) -> None:
     """Issue commands for the devices that `reconcile` shows as drifted, as they are now, through their home data centres."""
+    from meterstorm.jobs.analytics.arguments import mends
     from meterstorm.jobs.analytics.mend import mend
 
-    with _opened(source, None, connection, from_business=True, quiet=quiet) as (opened, progress):
+    with _opened(source, None, connection, mends(warehouse), from_business=True, quiet=quiet) as (opened, progress):
         done = mend(opened, warehouse, progress)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
@@ -244,9 +252,11 @@ def publish_command(
     connection: ConnectionOptions,
 ) -> None:
     """Write what a warehouse says of similar homes and of each home back into the cluster. Repeating it changes nothing."""
+    from meterstorm.jobs.analytics.arguments import publishes
     from meterstorm.jobs.analytics.publish import publish_insights
 
-    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, progress):
+    check = publishes(warehouse, engine)
+    with _opened(source, dc, connection, check, from_business=from_business, quiet=quiet) as (opened, progress):
         done = publish_insights(opened, warehouse, engine, progress, master=master)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
@@ -263,18 +273,21 @@ def publish_command(
 def home_command(
     source: Source,
     premises: Annotated[int, typer.Argument(metavar="PREMISES", help="The home's number, from 0.")],
-    dc: ReadDc = None,
-    from_business: FromBusiness = False,
+    dc: Annotated[
+        str | None, typer.Option("--dc", metavar="NAME", help="The data centre to read; default the first of business.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
     connection: ConnectionOptions,
 ) -> None:
-    """What was published of a home, and what similar homes use in each settlement period."""
+    """What was published of a home, and what similar homes use in each settlement period: some partitions, in nobody's way."""
+    from meterstorm.jobs.analytics.arguments import home_named
     from meterstorm.jobs.analytics.publish import look_at_home
     from store.analytics.jobs import PERCENTILES
 
-    with _opened(source, dc, connection, from_business=from_business, quiet=quiet) as (opened, _):
+    check = home_named(premises)
+    with _opened(source, dc, connection, check, from_business=True, quiet=quiet) as (opened, _):
         home = look_at_home(opened, premises)
     if as_json:
         print(json.dumps(asdict(home), indent=2, default=str))
@@ -297,9 +310,15 @@ def home_command(
 
 @contextmanager
 def _opened(
-    source: Path, dc: str | None, connection: ConnectionOptions, *, from_business: bool, quiet: bool
+    source: Path,
+    dc: str | None,
+    connection: ConnectionOptions,
+    check: "Check",
+    *,
+    from_business: bool,
+    quiet: bool,
 ) -> "Iterator[tuple[AnalyticsSource, Progress]]":
-    """The cluster that a job reads, and where it tells how far it is."""
+    """The cluster that a job reads, and where it tells how far it is. check: of its scenario, before anything is started."""
     from meterstorm.display.progress import Silent
     from meterstorm.display.run import Display
     from meterstorm.jobs.analytics.source import source_of_cluster, source_of_run
@@ -310,10 +329,12 @@ def _opened(
         cleanup.callback(display.close)
         if connection.contact_points is None:
             recorded = read_resolved(source)
+            check(recorded)
             enter_sites(recorded, connection.endpoint(recorded), quiet=quiet)
             opened = cleanup.enter_context(source_of_run(source, dc, from_business=from_business, progress=progress))
         else:
             scenario = resolve_scenario(source, None)
+            check(scenario)
             endpoint = connection.endpoint(scenario)
             assert endpoint is not None, "contact points were given"
             opened = source_of_cluster(
@@ -355,6 +376,10 @@ def _require_new(out: Path | None) -> None:
         raise ScenarioError(f"--out {out}: its name must end with .parquet or .csv")
     if out is not None and out.exists():
         raise ScenarioError(f"--out {out} is there already; name a new file")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ScenarioError(
+            f"--out {out}: there is no folder {out.parent}; make it first, or name a file in another one"
+        )
 
 
 def _tell(rows: "pa.Table", out: Path | None, *, as_json: bool) -> None:
@@ -379,11 +404,17 @@ def _show(rows: "pa.Table") -> None:
 
 
 def verify_command(warehouse: Warehouse) -> None:
-    """Read every file of a warehouse, and hold it against the checksum that its manifest has."""
-    from store.analytics.warehouse import WarehouseError, whole_warehouse
+    """Read every file of a warehouse, and hold it against the checksum that its manifest has: exit code 1 where one differs.
+
+    2 where there is no whole warehouse.
+    """
+    from store.analytics.warehouse import ChangedFile, WarehouseError, whole_warehouse
 
     try:
         manifest = whole_warehouse(warehouse, verify=True)
+    except ChangedFile as error:
+        PlainConsole(stderr=True).print(f"verify: {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG_FOUND) from error
     except WarehouseError as error:
         raise ScenarioError(str(error)) from error
     PlainConsole().print(

@@ -39,6 +39,10 @@ class WarehouseError(Exception):
     """A folder that is no warehouse, one of something else, or one that is not whole; the message says what to do."""
 
 
+class ChangedFile(WarehouseError):
+    """A file of a warehouse that is gone, of another size or with other bytes."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -125,8 +129,7 @@ class Warehouse:
         holds something else, and for one that another export writes to.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / MANIFEST).exists() and {path.name for path in folder.iterdir()} - {_LOCK}:
-            raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
+        _require_room(folder)
         lock = _locked(folder)
         try:
             made = cls(folder, _next_round(folder, source, pieces, data_sets, as_of_us, journal or {}), lock)
@@ -148,10 +151,7 @@ class Warehouse:
         try:
             held = read_manifest(folder)  # as whoever had the lock has left it
             _require_source(folder, held, source)
-            if not (held.is_whole or held.is_renewal):
-                raise WarehouseError(
-                    f"{folder} is half written, and has nothing that could be renewed: export all, it goes on from there"
-                )
+            _require_parts(folder, held)
             made = cls(folder, held, lock)
             made._sweep()
         except BaseException:
@@ -318,10 +318,43 @@ def _require_source(folder: Path, held: Manifest, source: WarehouseSource) -> No
         )
 
 
+def require_renewable(folder: Path) -> None:
+    """Raises WarehouseError for a folder that is no warehouse, or of which no part could be renewed."""
+    _require_parts(folder, read_manifest(folder))
+
+
+def require_no_other(folder: Path, keyspace: str, estate: str) -> None:
+    """Raises WarehouseError for a folder with something else in it than the warehouse of this estate; it need not be there."""
+    if not folder.exists():
+        return
+    _require_room(folder)
+    if (folder / MANIFEST).exists() and ((held := read_manifest(folder).source).keyspace, held.estate) != (
+        keyspace,
+        estate,
+    ):
+        raise WarehouseError(
+            f"{folder} holds {_told(held)}, and this export is of keyspace {keyspace}, estate {estate}: name a new folder"
+        )
+
+
+def _require_room(folder: Path) -> None:
+    if not (folder / MANIFEST).exists() and {path.name for path in folder.iterdir()} - {_LOCK}:
+        raise WarehouseError(f"{folder} holds something that is no warehouse: name a new folder")
+
+
+def _require_parts(folder: Path, held: Manifest) -> None:
+    if not (held.is_whole or held.is_renewal):
+        raise WarehouseError(
+            f"{folder} is half written, and has nothing that could be renewed: export all, it goes on from there"
+        )
+
+
 def read_manifest(folder: Path) -> Manifest:
     """What a warehouse says of itself. Raises WarehouseError for a folder without one, or with one that can't be read."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except NotADirectoryError as error:
+        raise WarehouseError(f"{folder} is a file: name the folder of an export") from error
     except FileNotFoundError as error:
         raise WarehouseError(f"{folder} holds no warehouse: there is no {MANIFEST} in it") from error
     except (ValidationError, UnicodeDecodeError) as error:
@@ -334,7 +367,7 @@ def read_manifest(folder: Path) -> Manifest:
 def whole_warehouse(folder: Path, *, verify: bool = False) -> Manifest:
     """The manifest of a warehouse that is whole. verify: read each file and hold it against its checksum.
 
-    Raises WarehouseError for a half-written one, and for files that are missing, of another size or with other bytes.
+    Raises WarehouseError for a half-written one, ChangedFile for a file that is missing, of another size or with other bytes.
     """
     manifest = read_manifest(folder)
     if not manifest.is_whole:
@@ -347,7 +380,7 @@ def whole_warehouse(folder: Path, *, verify: bool = False) -> Manifest:
     for one in manifest.files:
         path = folder / one.path
         if not path.is_file() or path.stat().st_size != one.size or (verify and sha256_of(path) != one.sha256):
-            raise WarehouseError(f"{path} is not the file that was exported: export into a new folder")
+            raise ChangedFile(f"{path} is not the file that was exported: export into a new folder")
     return manifest
 
 

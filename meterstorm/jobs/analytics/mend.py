@@ -9,8 +9,8 @@ from loadtests.backend.command_gateway import CHUNK, due_index, retries_of
 from loadtests.backend.command_plan import Registry, meter_of
 from meterstorm.display.progress import Progress
 from meterstorm.jobs.analytics.analyse import analyse
-from meterstorm.jobs.analytics.source import AnalyticsSource, require_warehouse_of
-from scenarios.spec import ScenarioError
+from meterstorm.jobs.analytics.arguments import MENDED_JOB, mends
+from meterstorm.jobs.analytics.source import AnalyticsSource
 from sim.estate.lookup import split_meter, start_us_of
 from store.cassandra.commands import CassandraCommandTables
 from store.cassandra.session import Statements
@@ -34,10 +34,8 @@ def mend(source: AnalyticsSource, warehouse: Path, progress: Progress) -> Mended
     nothing while they are open. Raises ScenarioError for a warehouse of another estate; StoreError: then it may be repeated.
     """
     scenario, estate = source.scenario, source.estate
-    if not scenario.campaigns:
-        raise ScenarioError("campaigns: the scenario has none, and so no rule by which commands are tried again")
-    require_warehouse_of(source, warehouse)
-    rows = analyse("reconcile", warehouse).to_pylist()
+    mends(warehouse)(scenario)
+    rows = analyse(MENDED_JOB, warehouse).to_pylist()
     devices = np.array(sorted({row["device"] for row in rows if row["verdict"] == "drift"}), np.int64)
     done = Mended(devices=len(devices))
     if not len(devices):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from meterstorm.display.progress import Progress
 from meterstorm.jobs.analytics.analyse import JobEngine, analyse
-from meterstorm.jobs.analytics.source import AnalyticsSource, require_warehouse_of
+from meterstorm.jobs.analytics.arguments import INSIGHT_JOBS, home_named, publishes
+from meterstorm.jobs.analytics.source import AnalyticsSource
 from scenarios.spec import ScenarioError
 from store.analytics.insights import (
     HomeInsight,
     ProfileBand,
     PublishedInsights,
-    has_insights,
     insights_of,
     profile_of,
     publish,
@@ -34,10 +34,9 @@ def publish_insights(
 
     Repeating it changes nothing. Raises ScenarioError for a warehouse of another estate and a design without tables for it.
     """
-    _require_tables(source)
-    require_warehouse_of(source, warehouse)
+    publishes(warehouse, engine)(source.scenario)
     progress.phase("Asking the warehouse")
-    profiles, peaks = (analyse(job, warehouse, engine, master=master) for job in ("profiles", "peaks"))
+    profiles, peaks = (analyse(job, warehouse, engine, master=master) for job in INSIGHT_JOBS)
     progress.phase(f"Writing {profiles.num_rows:,} bands and {peaks.num_rows:,} meters through {source.dc}")
     with source.experiment.through(source.dc).session() as session:
         statements = Statements(session, source.experiment.schema, source.scenario.topology)
@@ -46,10 +45,7 @@ def publish_insights(
 
 def look_at_home(source: AnalyticsSource, premises: int) -> HomeLookedAt:
     """What was published of a home. Raises ScenarioError for a home that there is not, or of which nothing was published."""
-    _require_tables(source)
-    count = source.estate.premises_count
-    if not 0 <= premises < count:
-        raise ScenarioError(f"home {premises}: there are 0 to {count - 1:,}")
+    home_named(premises)(source.scenario)
     with source.experiment.through(source.dc).session() as session:
         statements = Statements(session, source.experiment.schema, source.topology)
         insights = insights_of(statements, premises)
@@ -59,9 +55,3 @@ def look_at_home(source: AnalyticsSource, premises: int) -> HomeLookedAt:
         return HomeLookedAt(
             insights=insights, similar=[band for cohort in sorted(cohorts) for band in profile_of(statements, cohort)]
         )
-
-
-def _require_tables(source: AnalyticsSource) -> None:
-    schema = source.experiment.schema
-    if not has_insights(schema):
-        raise ScenarioError(f"store.schema: the design {schema.name} has no tables for insights")

@@ -9,15 +9,15 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.cluster.local import LocalCluster
 from loadtests.recording.run_folder import RunFolder
 from loadtests.workload.experiment import Experiment
-from loadtests.workload.warehouse import identity_of, store_through, within_one_dc
+from loadtests.workload.warehouse import store_through, within_one_dc
 from meterstorm.display.progress import Progress
+from meterstorm.jobs.analytics.arguments import Check
 from meterstorm.jobs.run_folder import read_resolved, require_kept
 from reports.results.run import load_results
 from scenarios.domain import DcRole
 from scenarios.spec import Scenario, ScenarioError, Topology
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile
-from store.analytics.warehouse import WarehouseError, whole_warehouse
 from store.cassandra import CassandraStore
 
 
@@ -48,10 +48,19 @@ class AnalyticsSource:
 
 @contextlib.contextmanager
 def source_of_run(
-    run_folder: Path, dc: str | None, *, from_business: bool, progress: Progress
+    run_folder: Path,
+    dc: str | None,
+    *,
+    from_business: bool,
+    progress: Progress,
+    check: Check = lambda _: None,
 ) -> Iterator[AnalyticsSource]:
-    """What the kept local nodes of a run hold; they are stopped with the block. Raises ScenarioError for a run without."""
+    """What the kept local nodes of a run hold; they are stopped with the block.
+
+    Raises ScenarioError for a run without, and what `check` raises of its scenario, before any node is started.
+    """
     scenario = read_resolved(run_folder)
+    check(scenario)
     chosen = chosen_dc(scenario.topology, dc, from_business=from_business)
     require_kept(run_folder, load_results(run_folder).topology.where)
     estate = build_estate(scenario, read_profile(RunFolder(run_folder).profile))
@@ -96,14 +105,3 @@ def chosen_dc(topology: Topology, dc: str | None, *, from_business: bool) -> str
             f"'analytics'{there}, or add --from-business"
         )
     return dc
-
-
-def require_warehouse_of(source: AnalyticsSource, warehouse: Path) -> None:
-    """Raises ScenarioError for a folder that is no whole warehouse, and for one of another estate."""
-    try:
-        held = whole_warehouse(warehouse).source.estate
-    except WarehouseError as error:
-        raise ScenarioError(str(error)) from error
-    asked = identity_of(source.scenario)
-    if held != asked:
-        raise ScenarioError(f"{warehouse} holds the estate {held}, not {asked}: export this one")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
+from meterstorm.jobs.analytics.arguments import require_warehouse_of
+from meterstorm.jobs.run_folder import write_resolved
 from reports.results.parts import Verdict
-from scenarios.spec import ScenarioError
+from scenarios.spec import ScenarioError, parse_scenario
+from store.analytics.warehouse import MANIFEST, Manifest
 from store.memory import MemoryStore
 from tests.unit.store.analytics.test_billing_check import Estate, of_a_total_that_is_another
 from tests.unit.store.analytics.test_warehouse import UPLOADS, exported, store_with
@@ -61,6 +65,9 @@ def test_the_first_rows_are_shown_and_all_are_written_where_asked(warehouse: Pat
         (("run", "peeks", "WAREHOUSE"), "there is no job 'peeks'; there are settlement, profiles"),
         (("run", "peaks", "WAREHOUSE", "--out", "peaks.xlsx"), "its name must end with .parquet or .csv"),
         (("run", "peaks", "EMPTY"), "holds no warehouse: there is no warehouse.json in it"),
+        (("run", "peaks", "WAREHOUSE/warehouse.json"), "warehouse.json is a file: name the folder of an export"),
+        (("run", "peaks", "WAREHOUSE", "--out", "nowhere/peaks.csv"), "there is no folder nowhere"),
+        (("replay", "EMPTY", "--out", "nowhere/rows.csv"), "there is no folder nowhere"),
         (("verify", "EMPTY"), "holds no warehouse"),
         (("export", "EMPTY", "--out", "new"), "EMPTY"),
         (("export", "EMPTY", "--out", "new", "--port", "9000"), ""),
@@ -77,9 +84,62 @@ def test_what_can_not_be_done_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "EMPTY").mkdir()
-    done = invoke(*(str(warehouse) if one == "WAREHOUSE" else one for one in arguments))
+    done = invoke(*(one.replace("WAREHOUSE", str(warehouse)) for one in arguments))
     assert done.exit_code == 2 and said in done.stderr.replace("\n", " ") and done.stderr.startswith("meterstorm: ")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("export", "RUN", "--out", "RUN"), "--out RUN is the run's own folder, or its nodes'"),
+        (("export", "RUN", "--out", "RUN/cluster/new"), "is the run's own folder, or its nodes'"),
+        (("export", "RUN", "--out", "RUN/history"), "holds something that is no warehouse"),
+        (("export", "RUN", "--out", "file"), "--out file is a file"),
+        (("export", "RUN", "--out", "file/new"), "file is a file; name another folder"),
+        (("export", "RUN", "--out", "WAREHOUSE"), "and this export is of keyspace meterstorm, estate small, seed"),
+        (("export", "RUN", "--out", "new", "--changed"), "new holds no warehouse"),
+        (("replay", "RUN", "--view", "nosuch"), "--view nosuch: there is no such view; there are "),
+        (("publish", "RUN", "EMPTY"), "EMPTY holds no warehouse"),
+        (("publish", "RUN", "WAREHOUSE"), "holds the estate "),
+        (("mend", "RUN", "WAREHOUSE"), "campaigns: the scenario has none"),
+        (("home", "RUN", "50"), "home 50: there are 0 to 49"),
+    ],
+)
+def test_arguments_are_looked_at_before_the_nodes_are(
+    arguments: tuple[str, ...], said: str, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "RUN" / "history").mkdir(parents=True)
+    (tmp_path / "RUN" / "history" / "one.hlog").touch()
+    write_resolved(parse_scenario(TWO_DCS.replace("DCS", ANALYTICS), "small"), tmp_path / "RUN")
+    done = invoke(*(one.replace("WAREHOUSE", str(warehouse)) for one in arguments))
+    assert done.exit_code == 2 and said in done.stderr.replace("\n", " "), done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_warehouse_that_lacks_what_a_job_reads_is_refused_before_the_nodes_start(
+    warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(warehouse, tmp_path / "lacks")
+    held = Manifest.model_validate_json((warehouse / MANIFEST).read_text())
+    text = held.model_copy(update={"data_sets": ("half_hours",), "files": held.of("half_hours")}).model_dump_json()
+    (tmp_path / "lacks" / MANIFEST).write_text(text)
+    monkeypatch.setattr("loadtests.workload.warehouse.identity_of", lambda _: held.source.estate)
+    scenario = parse_scenario(TWO_DCS.replace("DCS", ANALYTICS), "small")
+    require_warehouse_of(scenario, tmp_path / "lacks", ("settlement",))
+    with pytest.raises(ScenarioError, match=r"has no .*: it was exported without"):
+        require_warehouse_of(scenario, tmp_path / "lacks", ("reconcile",))
+
+
+def test_bytes_that_changed_end_verify_with_one(tmp_path: Path) -> None:
+    exported(store_with(UPLOADS), tmp_path)
+    path = next(tmp_path.rglob("part-*.parquet"))
+    path.write_bytes(bytes(path.stat().st_size))
+    done = invoke("verify", str(tmp_path))
+    assert done.exit_code == Verdict.FAIL.exit_code and f"{path} is not the file" in done.stderr.replace("\n", " ")
 
 
 def test_a_check_that_finds_something_wrong_ends_with_one(tmp_path: Path) -> None:
@@ -129,7 +189,6 @@ def test_a_business_data_centre_is_not_read_by_accident(
     dcs: str, options: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     from meterstorm.jobs.analytics.source import chosen_dc
-    from scenarios.spec import parse_scenario
 
     topology = parse_scenario(TWO_DCS.replace("DCS", dcs), "small").topology
     with pytest.raises(ScenarioError, match=said):
@@ -141,7 +200,6 @@ def test_a_business_data_centre_is_not_read_by_accident(
 
 def test_the_analytics_one_is_read_where_there_is_one_and_business_where_asked() -> None:
     from meterstorm.jobs.analytics.source import chosen_dc
-    from scenarios.spec import parse_scenario
 
     topology = parse_scenario(TWO_DCS.replace("DCS", ANALYTICS), "small").topology
     assert chosen_dc(topology, None, from_business=False) == "warehouse"
