@@ -14,7 +14,7 @@ from typing import Any, cast
 from scenarios.calendar import days_of_month
 from scenarios.domain import Operation
 from store.analytics.data_sets import BILL_DUES, BILL_LINES, BILL_SETS, BILLS, Rows, columns_of
-from store.billing.bills import months_to_adjust
+from store.billing.bills import last_adjusted_us, months_to_adjust
 from store.billing.energy import half_hours_of_log
 from store.billing.records import Bill, Line
 from store.columns import Piece, integers, row_count
@@ -136,12 +136,12 @@ class BillReader:
             return [event_of(row) for row in rows]
 
         for account in sorted({bill.account for bill in bills}):
-            issued_us = max(bill.issued_us for bill in bills if bill.account == account)
-            for is_now, known_us in ((1, None), (0, issued_us)):
+            adjusted_us, is_open = last_adjusted_us(bills, account), _is_open(bills, account)
+            for known_us in (None, *sorted(set(adjusted_us.values()))):
                 half_hours = half_hours_of_log(events_of, self.store.calendar, known_us)
-                is_open = _is_open(bills, account)
-                for line in desk.due_lines(bills, account, half_hours):
-                    yield [home, account, is_now, *_amounts_of(line), is_open(line.month)]
+                months = [month for month, at_us in adjusted_us.items() if known_us in (None, at_us)]
+                for line in desk.due_lines(bills, account, half_hours, months):
+                    yield [home, account, int(known_us is None), *_amounts_of(line), is_open(line.month)]
 
 
 def _is_open(bills: Sequence[Bill], account: int) -> Callable[[int], int]:

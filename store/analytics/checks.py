@@ -46,9 +46,9 @@ WITH billed AS (
     FROM (SELECT *, {_CHARGE} FROM bill_dues) AS dues GROUP BY {_CHARGED}
 ), charges AS (
     SELECT CASE WHEN {_equal("billed", "now")} THEN 'right'
+                WHEN NOT ({_equal("billed", "then")}) THEN '{WRONG}'
                 WHEN COALESCE(was_open, is_due_open) = 0 THEN 'closed'
-                WHEN {_equal("billed", "then")} THEN 'to adjust'
-                ELSE '{WRONG}' END AS verdict,
+                ELSE 'to adjust' END AS verdict,
            {_CHARGED}, CAST(NULL AS INT) AS number,
            {_energy("billed")} AS billed_wh, {_energy("now")} AS due_wh,
            COALESCE(billed_cost_upence, CAST(0 AS BIGINT)) AS billed_upence,

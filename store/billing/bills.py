@@ -149,6 +149,15 @@ def months_to_adjust(earlier: Iterable[Bill], month: int, account: int = NO_ACCO
     return sorted(one for one in had if _months_between(one, month) <= ADJUST_MONTHS_MAX)
 
 
+def last_adjusted_us(bills: Iterable[Bill], account: int = NO_ACCOUNT) -> dict[int, int]:
+    """Month (yyyymm) that bills of an account had -> when the last of them was issued that could still correct it."""
+    own = [bill for bill in bills if bill.account == account]
+    return {
+        month: max(bill.issued_us for bill in own if _months_between(month, bill.month) <= ADJUST_MONTHS_MAX)
+        for month in {line.month for bill in own for line in bill.lines}
+    }
+
+
 def _months_between(first: int, last: int) -> int:
     return (last // 100 - first // 100) * 12 + last % 100 - first % 100
 

@@ -192,15 +192,17 @@ class Desk:
         )
         return _as_asked(self.customers.issue(bill), month, account)
 
-    def due_lines(self, bills: Sequence[Bill], account: int, half_hours: HalfHoursOf) -> list[Line]:
+    def due_lines(
+        self, bills: Sequence[Bill], account: int, half_hours: HalfHoursOf, months: Iterable[int]
+    ) -> list[Line]:
         """What all bills of an account must add up to, by half-hours alone; no view of days is asked. Raises StoreError.
 
-        bills: all of one home so far.
+        bills: all of one home so far. months: of those that the account was billed (yyyymm), the ones that are asked for.
         """
         premises = bills[0].premises
         history = self.customers.preferences(premises)
         priced = self._priced(history)
-        months = sorted({line.month for bill in bills if bill.account == account for line in bill.lines})
+        asked = sorted(months)
         charges = Charges(
             energy={
                 one: energy_of_half_hours(
@@ -209,13 +211,13 @@ class Desk:
                     before_us=self.calendar.day_start_us(days_of_month(one)[-1] + 1),
                     priced=priced,
                 )
-                for one in months
+                for one in asked
             },
             prices=priced.prices,
             tariff_on=priced.tariff_on,
             supplied={},
             ended_us={},
-            demand_w=self._demand_w(months, history, priced, half_hours),
+            demand_w=self._demand_w(asked, history, priced, half_hours),
             prepaid_days=self._prepaid_days(premises, history, priced),
             calendar=self.calendar,
         )

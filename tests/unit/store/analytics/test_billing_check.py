@@ -84,6 +84,17 @@ class Estate:
             days = {ELECTRICITY: range(1, 31), GAS: range(1, 31)}
             self.desk(home).issue_bill(premises=home, month=month, number=number, supplied=days, issued_us=issued_us)
 
+    def close_march(self) -> None:
+        """A bill of a month in which March's bill is not adjusted any more."""
+        for home in FIRST_TARIFFS:
+            self.desk(home).issue_bill(
+                premises=home,
+                month=202707,
+                number=len(self.customers.bills(home)) + 1,
+                supplied={GAS: range(1, 2)},
+                issued_us=ISSUED_US + 500 * DAY_US,
+            )
+
     def correct(self, home: int, *, received_us: int) -> None:
         """1 kWh more in a half-hour of the fifth day."""
         one = self.delivered(home, ELECTRICITY, VALUES[5:6] + home, first_day=5)
@@ -162,14 +173,13 @@ def test_a_correction_that_was_there_and_is_not_billed_is_wrong(tmp_path: Path) 
     assert [one[:4] for one in amiss(estate.checked(tmp_path))] == [("wrong", 1, "energy", MARCH)]
 
 
-def test_a_correction_that_came_too_late_for_any_bill_is_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [400, 600])
+def test_a_correction_that_came_too_late_for_any_bill_is_closed(tmp_path: Path, days: int) -> None:
+    """After the last bill that looked at its month; whether before or after the last bill of all."""
     estate = Estate()
     estate.bill(MARCH, 1)
-    for home in FIRST_TARIFFS:
-        estate.desk(home).issue_bill(
-            premises=home, month=202707, number=2, supplied={GAS: range(1, 2)}, issued_us=ISSUED_US + 500 * DAY_US
-        )
-    estate.correct(1, received_us=ISSUED_US + 600 * DAY_US)
+    estate.close_march()
+    estate.correct(1, received_us=ISSUED_US + days * DAY_US)
     assert [one[:4] for one in amiss(estate.checked(tmp_path))] == [("closed", 1, "energy", MARCH)]
 
 
@@ -208,9 +218,13 @@ def of_a_total_that_is_another(estate: Estate) -> None:
     ("plant", "charge"),
     [(of_a_wrong_view, "energy"), (of_a_forged_line, "standing"), (of_a_total_that_is_another, "total")],
 )
-def test_what_is_wrong_is_named(plant: Callable[[Estate], None], charge: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_closed", [False, True], ids=["open", "closed"])
+def test_what_is_wrong_is_named(plant: Callable[[Estate], None], charge: str, is_closed: bool, tmp_path: Path) -> None:
+    """Also where no bill adjusts it any more: what was wrong when it was issued no later delivery explains."""
     estate = Estate()
     plant(estate)
+    if is_closed:
+        estate.close_march()
     found = amiss(estate.checked(tmp_path))
     assert {(verdict, home, told) for verdict, home, told, *_ in found} == {("wrong", 0, charge)}
 
