@@ -79,7 +79,7 @@ def storm_under_locust(
         try:
             with interrupts.held():  # no Locust is started that is not ended
                 process = _start(command, folder)
-            with BesideStorm(experiment, of_locust, faults, told) as beside:
+            with BesideStorm(experiment, of_locust, faults, told, run_folder=folder) as beside:
                 is_interrupted = _follow(process, beside, folder, sample_nodes, nodes, live, told, faults)
                 commands, office, trouble = beside.commands(), beside.office(), beside.trouble
                 analytics = beside.analytics()

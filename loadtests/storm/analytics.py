@@ -42,7 +42,7 @@ class AnalyticsRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyticsRounds:
-    """Carries rounds out and remembers them."""
+    """Carries rounds out and remembers them. folder: the run's own."""
 
     experiment: Experiment
     folder: RunFolder
@@ -51,7 +51,6 @@ class AnalyticsRounds:
     def carry_out(self, zero_ns: int, over: threading.Event, stop: threading.Event) -> None:
         """Until the storm is over. zero_ns: its start [monotonic]; stop: what is under way is ended, set after or with `over`."""
         planned = self.experiment.scenario.analytics
-        self.folder.analytics.mkdir(exist_ok=True)
         due = [(one.at_s, number) for number, one in enumerate(planned)]
         heapq.heapify(due)
         while due:
@@ -69,13 +68,24 @@ class AnalyticsRounds:
         assert dc is not None, "the scenario was checked"
         done = AnalyticsRound(job=planned.job, dc=dc, begun_s=_now_s(zero_ns))
         self.rounds.append(done)
+        try:
+            self._ask(done, planned, zero_ns, stop)
+        except OSError as error:  # a disk that is full, or no file or process more: the storm goes on
+            done.trouble = f"it could not go on: {error}"
+        finally:
+            done.ended_s = _now_s(zero_ns) if done.ended_s is None else done.ended_s
+
+    def _ask(self, done: AnalyticsRound, planned: PlannedAnalytics, zero_ns: int, stop: threading.Event) -> None:
+        """Raises OSError."""
+        self.folder.analytics.mkdir(exist_ok=True)
+        self.folder.logs.mkdir(exist_ok=True)  # the senders' own may be on other machines
         log_path = self.folder.logs / "analytics.log"
         process, connection = start_process(MODULE, log_path)
         try:
             connection.send(
                 AnalyticsPlan(
                     experiment=self.experiment,
-                    dc=dc,
+                    dc=done.dc,
                     job=planned.job,
                     warehouse=self.folder.analytics / "warehouse",
                     answer=self.folder.analytics / f"{planned.job}.parquet",
@@ -83,12 +93,11 @@ class AnalyticsRounds:
             )
             self._follow(done, process, connection, zero_ns, stop)
         except (EOFError, ConnectionError):
-            how = how_it_ended(process.wait(END_S_MAX))
+            how = how_it_ended(_end(process))
             done.trouble = f"its process ended ({how}), saying: {last_words(log_path)}"
         finally:
             connection.close()
             _end(process)
-            done.ended_s = _now_s(zero_ns) if done.ended_s is None else done.ended_s
 
     def _follow(
         self,
@@ -121,9 +130,10 @@ def _now_s(zero_ns: int) -> float:
     return (time.monotonic_ns() - zero_ns) / 1e9
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a process that has nothing more to do, or kill it; its return code."""
     try:
-        process.wait(END_S_MAX)
+        return process.wait(END_S_MAX)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        return process.wait()

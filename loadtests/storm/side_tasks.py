@@ -28,8 +28,8 @@ STOP_S_MAX = 30.0
 class BesideStorm:
     """The commands' gateway, the back office and analytics, each in a thread; nothing of what the scenario does not have.
 
-    folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each. instruments: are told
-    what goes on.
+    folder: of the storm, whose ledger is looked at as it is marked, and whose history gets a part of each. run_folder: of the
+    run, which keeps what analytics leave; default the same. instruments: are told what goes on.
     """
 
     def __init__(
@@ -38,6 +38,8 @@ class BesideStorm:
         folder: RunFolder,
         faults: FaultInjection | None = None,
         instruments: Instruments | None = None,
+        *,
+        run_folder: RunFolder | None = None,
     ) -> None:
         scenario = experiment.scenario
         self._faults = faults
@@ -89,7 +91,7 @@ class BesideStorm:
             # of the trace's operations the senders' open loop is the measure, and its few dozen are none
             RequestLog(told.closed_loop(), left_out=operations_of(scenario)),
         )
-        self._rounds = AnalyticsRounds(experiment=experiment, folder=folder)
+        self._rounds = AnalyticsRounds(experiment=experiment, folder=run_folder or folder)
         self._analytics = _Beside(
             "analytics",
             (lambda bench: self._rounds.carry_out(bench.zero_ns, bench.over, bench.stop))

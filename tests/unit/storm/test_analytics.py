@@ -16,6 +16,7 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.storm import analytics
 from loadtests.storm.analytics import AnalyticsRounds
 from loadtests.storm.messages import AnalyticsPlan, RoundAnswered, RoundExported, Trouble
+from loadtests.storm.side_tasks import BesideStorm
 from loadtests.workload.experiment import Experiment
 from scenarios.parts.analytics import PlannedAnalytics
 from tests.unit.scenarios.parts.test_analytics import scenario
@@ -35,7 +36,8 @@ def rounds_of(
     asked = scenario("").model_copy(update={"analytics": planned})
     experiment = Experiment(scenario=asked, estate=None, endpoint=None)  # type: ignore[arg-type]
 
-    def start(_module: str, _log: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
+    def start(_module: str, log: Path) -> tuple["subprocess.Popen[bytes]", Connection]:
+        log.open("ab").close()
         ours, theirs = socketpair()
         connection = Connection(theirs.detach())
 
@@ -47,7 +49,6 @@ def rounds_of(
         return subprocess.Popen([sys.executable, "-c", program]), Connection(ours.detach())
 
     monkeypatch.setattr(analytics, "start_process", start)
-    (folder / "logs").mkdir()
     return AnalyticsRounds(experiment=experiment, folder=RunFolder(folder))
 
 
@@ -112,6 +113,42 @@ def test_trouble_is_told_and_the_next_round_comes_all_the_same(tmp_path: Path, m
         None,
     ]
     assert rounds[1].half_hours == 48 and rounds[1].rows is None and "exit code 7" in str(rounds[1].trouble)
+
+
+def test_a_round_that_can_not_begin_is_trouble_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = rounds_of(tmp_path, monkeypatch, well, (planned(), planned(job="peaks", at_s=0.3)))
+    start, started = analytics.start_process, []
+
+    def once(module: str, log: Path) -> Any:
+        started.append(log)
+        if len(started) == 1:
+            raise OSError("Too many open files")
+        return start(module, log)
+
+    monkeypatch.setattr(analytics, "start_process", once)
+    [first, second], _ = carry_out(rounds, 1.0)
+    assert (first.trouble, second.trouble) == ("it could not go on: Too many open files", None) and second.rows == 5
+    assert first.ended_s is not None and started[0] == tmp_path / "logs" / "analytics.log"
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "analytics").write_text("a file in its way")
+    [one], _ = carry_out(rounds_of(tmp_path / "taken", monkeypatch, well, (planned(),)), 0.5)
+    assert "File exists" in str(one.trouble)
+
+
+def test_a_process_that_says_no_more_and_lives_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analytics, "END_S_MAX", 0.2)
+    rounds = rounds_of(tmp_path, monkeypatch, lambda *_: None, (planned(),), "import time; time.sleep(30)")
+    [one], took_s = carry_out(rounds, 0.5)
+    assert one.trouble == "its process ended (signal SIGKILL), saying: " and took_s < 10
+
+
+def test_a_storm_in_a_folder_of_its_own_leaves_answers_in_the_runs(tmp_path: Path) -> None:
+    experiment = Experiment(scenario=scenario(""), estate=None, endpoint=None)  # type: ignore[arg-type]
+    run, of_storm = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run" / "locust")
+    assert BesideStorm(experiment, of_storm, run_folder=run)._rounds.folder == run
+    assert BesideStorm(experiment, run)._rounds.folder == run
 
 
 def test_the_storms_end_by_hand_ends_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
