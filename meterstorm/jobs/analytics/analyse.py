@@ -1,5 +1,6 @@
 """Jobs on a warehouse, by DuckDB in this process or by Spark; no Cassandra is asked, and no driver is loaded."""
 
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from scenarios.spec import ScenarioError
 if TYPE_CHECKING:  # tables of Arrow and prices take a while to load
     import pyarrow as pa
 
+    from store.analytics.duck import DuckLimits
     from store.analytics.job import AnalyticsJob
 
 
@@ -46,9 +48,21 @@ def analyse(
             return _by_spark(job, warehouse, master)
         from store.analytics.duck import run_job
 
-        return run_job(warehouse, job)
+        return run_job(warehouse, job, _limits())
     except WarehouseError as error:
         raise ScenarioError(str(error)) from error
+
+
+def _limits() -> "DuckLimits":
+    """Half of the memory and disk that are free when it begins, and never less than beside a storm; every processor."""
+    from loadtests.cluster.machine import available_memory_mib, free_disk_mib, processor_count
+    from store.analytics.duck import BESIDE_NODES, DuckLimits
+
+    return DuckLimits(
+        memory_mib=max(available_memory_mib() // 2, BESIDE_NODES.memory_mib),
+        threads=processor_count(),
+        spill_mib=max(free_disk_mib(Path(tempfile.gettempdir())) // 2, BESIDE_NODES.spill_mib),
+    )
 
 
 def wrong_count(job: "AnalyticsJob", rows: "pa.Table") -> int:

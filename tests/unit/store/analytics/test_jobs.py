@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from store.analytics.duck import run_job
+from store.analytics.duck import BESIDE_NODES, DuckLimits, run_job
 from store.analytics.export import export
+from store.analytics.job import AnalyticsJob
 from store.analytics.jobs import JOBS, LOAD_DURATION, PEAKS, PROFILES, SETTLEMENT
 from store.analytics.warehouse import HOMES, WarehouseError
 from store.memory import MemoryStore
@@ -156,6 +157,30 @@ def test_each_job_says_what_it_answers_and_keeps_its_order(
     assert {each.type.tz for each in rows.schema if pa.types.is_timestamp(each.type)} <= {"UTC"}
     assert job.answers.endswith(".") and rows.equals(run_job(warehouse, job))
     assert not [each.name for each in rows.schema if pa.types.is_floating(each.type) or pa.types.is_decimal(each.type)]
+
+
+LIMITED = DuckLimits(memory_mib=64, threads=1, spill_mib=16)
+
+
+def test_a_job_takes_no_more_of_the_machine_than_it_may(warehouse: Path) -> None:
+    asked = ("memory_limit", "threads", "max_temp_directory_size")
+    told = AnalyticsJob("told", "", "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in asked))
+    for limits, memory, threads, spill in (
+        (LIMITED, "64.0 MiB", 1, "16.0 MiB"),
+        (BESIDE_NODES, "2.0 GiB", 2, "16.0 GiB"),
+    ):
+        [row] = run_job(warehouse, told, limits).to_pylist()
+        assert list(row.values()) == [memory, threads, spill]
+
+
+def test_a_job_that_needs_more_than_it_may_take_says_so(warehouse: Path) -> None:
+    large = AnalyticsJob(
+        "large", "", "SELECT range AS at, md5(range::VARCHAR) AS told FROM range(1_000_000) ORDER BY told"
+    )
+    with pytest.raises(
+        WarehouseError, match=r"large on .* takes more than 64 MiB of memory and 16 MiB of disk: do it wh"
+    ):
+        run_job(warehouse, large, LIMITED)
 
 
 def test_a_warehouse_without_its_homes_is_told(store: MemoryStore, tmp_path: Path) -> None:
