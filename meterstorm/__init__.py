@@ -8,7 +8,7 @@ answers = meterstorm.simulate("regional_outage")
 highest = meterstorm.find_max("smoke", "runs/max", precision=0.1)
 answer = meterstorm.gate("storm.toml", "runs/gate", baseline="origin/main")
 ranking = meterstorm.compare_schemas("smoke", "runs/designs", variants=["zstd", "mine.toml"])
-meterstorm.export_half_hours("runs/mine", "warehouse", from_business=True)
+meterstorm.export_warehouse("runs/mine", "warehouse", from_business=True)
 rows = meterstorm.analyse("settlement", "warehouse")           # a pyarrow.Table
 meterstorm.report("runs/mine", "runs/other", out="runs/comparison")
 
@@ -101,7 +101,7 @@ def audit(
     return audit_again(Path(run_folder), endpoint=endpoint, settle_s=settle_s, progress=progress)
 
 
-def export_half_hours(
+def export_warehouse(
     run_folder: Place,
     out: Place,
     *,
@@ -317,7 +317,7 @@ __all__ = [
     "analyse",
     "audit",
     "compare_schemas",
-    "export_half_hours",
+    "export_warehouse",
     "find_max",
     "gate",
     "load_scenario",

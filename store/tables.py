@@ -113,6 +113,12 @@ class Table:
         return f"INSERT INTO {{keyspace}}.{self.name} ({names}) VALUES ({', '.join('?' * len(self.columns))})"
 
 
+def kept_s(table: Table) -> int | None:
+    """After which its rows are gone [s]; None where they stay."""
+    found = re.search(r"default_time_to_live = (\d+)", table.create)
+    return int(found.group(1)) if found else None
+
+
 def primary_key(table: Table) -> tuple[str, ...]:
     """The columns of the whole primary key, the partition's first."""
     found = re.search(r"PRIMARY KEY \(\(([^)]*)\)([^)]*)\)", table.create)

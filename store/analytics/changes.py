@@ -27,11 +27,12 @@ from store.analytics.part_writer import PartWriter
 from store.analytics.warehouse import ARRIVES_WITHIN_US, Manifest, Warehouse, WarehouseError
 from store.columns import Column, Integers, Page, concat, integers, row_count, take
 from store.ports import Runner, Slices
-from store.readings.journal import KEPT_DAYS, first_journalled, journalled
+from store.readings.journal import first_journalled, journalled
 from store.readings.settlement import dates_of, epoch_days_of
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import MeterDay, month_of
+from store.tables import kept_s
 from store.tariffs import FUEL_CODES
 
 DAYS_AT_ONCE = 4_000
@@ -106,14 +107,16 @@ def _since(held: Manifest, runner: Runner, writer: int, settled_us: int) -> int:
 
 def _require_known(folder: Path, held: Manifest, runner: Runner, writers: Sequence[int], back_us: int) -> None:
     """Raises WarehouseError where the journal does not tell all that has changed: it is asked for the last `back_us`."""
-    if runner.schema.find(TableRole.JOURNAL) is None:
+    journal = runner.schema.find(TableRole.JOURNAL)
+    if journal is None:
         raise WarehouseError(f"{folder}: the design {runner.schema.name} keeps no journal: export all")
     unknown = [writer for writer in writers if not held.marks or writer not in held.marks[-1].batches]
     if unknown or not writers:
         raise WarehouseError(f"{folder} does not say how far the journal was when it was exported: export all")
-    if back_us > (KEPT_DAYS - _MARGIN_DAYS) * DAY_US:
+    kept = kept_s(journal)
+    if kept is not None and back_us > kept * 1_000_000 - _MARGIN_DAYS * DAY_US:
         raise WarehouseError(
-            f"{folder} is as of {day_text(held.as_of_us // DAY_US)}, and the journal goes back {KEPT_DAYS} days: export all"
+            f"{folder} is as of {day_text(held.as_of_us // DAY_US)}, and the journal goes back {kept // 86_400} days: export all"
         )
 
 

@@ -1,6 +1,7 @@
 """The journal of the projections: which days of meters each batch of a writer touches, named before the log is written.
 
-Whatever a projector has delivered is in it for as long as its rows are kept; what others wrote into the log is not.
+Whatever a projector has delivered is in it for as long as its rows are kept (`store.tables.kept_s`); what others wrote into the
+log is not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,6 @@ from store.ports import Runner
 from store.roles import TableRole
 from store.rows import MeterDay
 from store.tariffs import FUEL_CODES
-
-KEPT_DAYS = 35
-"""After which a row of the journal is gone."""
 
 
 def watermark_of(runner: Runner, writer: int) -> int:

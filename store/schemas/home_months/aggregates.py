@@ -251,7 +251,8 @@ JOURNAL_BY_WRITER = Table(
     ),
     partition=Bound(rows=_BUCKET_BATCHES * 2, bytes_max=_BUCKET_BATCHES * 2 * 40_000),
     bucket_size=_BUCKET_BATCHES,
-    reason="Insert-only; read after a crash alone. What is not projected for 35 days has to be rebuilt from the log.",
+    reason="Insert-only; read after a crash, and to renew a warehouse. What is not projected for "
+    f"{_MONTH_S // 86_400} days has to be rebuilt from the log.",
 )
 
 WATERMARK_BY_WRITER = Table(

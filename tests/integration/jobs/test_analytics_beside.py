@@ -16,6 +16,7 @@ from meterstorm.jobs.analytics.source import source_of_run
 from reports.results.parts import Verdict
 from scenarios.spec import ScenarioError
 from store.analytics.warehouse import whole_warehouse
+from store.tariffs import GAS
 
 pytestmark = pytest.mark.long
 
@@ -43,10 +44,18 @@ def test_the_small_first_utility_is_asked_while_it_is_stormed(tmp_path: Path) ->
         assert look_at_home(source, 0).insights
         with pytest.raises(ScenarioError, match="campaigns: the scenario has none"):
             mend(source, tmp_path / "warehouse", Silent())
-    for job in ("settlement", "billing_check", "reconcile"):
-        rows = meterstorm.analyse(job, tmp_path / "warehouse")
-        if job == "billing_check":
-            assert rows.num_rows and "wrong" not in rows.column("verdict").to_pylist()
+    settlement, bills, devices = (
+        meterstorm.analyse(job, tmp_path / "warehouse").to_pylist()
+        for job in ("settlement", "billing_check", "reconcile")
+    )
+    facts = pq.read_table(tmp_path / "warehouse" / "half_hours", columns=["wh", "fuel"]).to_pylist()
+    settled = [one["wh"] for one in facts if one["fuel"] != GAS]
+    assert (sum(row["meters"] for row in settlement), sum(row["wh"] for row in settlement)) == (
+        len(settled),
+        sum(settled),
+    )
+    assert settled and bills and "wrong" not in {row["verdict"] for row in bills}
+    assert devices == []  # the scenario has no campaign, so nobody has wished anything of a device
 
 
 CAMPAIGN = """

@@ -27,7 +27,7 @@ from store.readings.verify import verify
 from store.rejections import Refused
 from store.roles import DAY_VIEWS, TableRole
 from store.schemas import SCHEMAS
-from store.tables import Schema
+from store.tables import Schema, kept_s
 from store.tariffs import FIRST_PRICES, Book
 from tests.regression.test_store_without_a_book import DAY_15_US, DEAR, day
 
@@ -219,3 +219,11 @@ def test_a_schema_says_how_much_a_partition_takes() -> None:
             one()
     with pytest.raises(Refused, match="has 3 lines: at most 2"):
         customers.issue(bill(2, lines=3))
+
+
+def test_a_table_says_how_long_its_rows_are_kept() -> None:
+    schema = SCHEMAS["home_months"]
+    assert kept_s(schema.table(TableRole.EVENT_LOG)) is None
+    assert kept_s(schema.table(TableRole.JOURNAL)) == 35 * 86_400
+    for table in schema.tables:
+        assert (kept_s(table) is None) == ("time_to_live" not in table.create), table.name

@@ -27,10 +27,10 @@ from store.memory import MemoryStore
 from store.operations import StoreOperation
 from store.ports import Slices, StoreError
 from store.readings.across import Projection
-from store.readings.journal import KEPT_DAYS, first_journalled
+from store.readings.journal import first_journalled
 from store.readings.projector import Projector
 from store.roles import TableRole
-from store.tables import Table
+from store.tables import Table, kept_s
 from store.tariffs import ELECTRICITY
 from tests.support.store_deliveries import BOOK, DAYS, HOMES, Delivery, deliveries, send
 from tests.unit.store.analytics.test_warehouse import AS_OF_US, SCHEMA, files_in, homes_of, readers_of
@@ -299,6 +299,7 @@ def full_disk(*_: object, **__: object) -> None:
 
 def test_what_the_journal_can_not_tell_is_refused(tmp_path: Path) -> None:
     estate = Estate(UPLOADS)
+    kept_days = (kept_s(SCHEMA.table(TableRole.JOURNAL)) or 0) // 86_400
     estate.export(tmp_path / "known")
     export(estate.store, tmp_path / "unknown", keyspace="k", estate="e", homes=homes_of(), as_of_us=AS_OF_US)
     before = contents_of(tmp_path / "known")
@@ -307,8 +308,8 @@ def test_what_the_journal_can_not_tell_is_refused(tmp_path: Path) -> None:
         ("known", "does not say how far the journal was", {"writers": [WRITER, 4]}),
         (
             "known",
-            f"the journal goes back {KEPT_DAYS} days: export all",
-            {"as_of_us": AS_OF_US + (KEPT_DAYS - 1) * DAY_US},
+            f"the journal goes back {kept_days} days: export all",
+            {"as_of_us": AS_OF_US + (kept_days - 1) * DAY_US},
         ),
     ):
         with pytest.raises(WarehouseError, match=said):
