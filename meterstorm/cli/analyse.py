@@ -3,49 +3,34 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meterstorm.cli.analytics_source import Engine, FromBusiness, Master, ReadDc, Source, Warehouse, opened_source
+from meterstorm.cli.insights import home_command, publish_command
 from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
-from meterstorm.cli.sites import enter_sites
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.analytics.analyse import JobEngine
-from meterstorm.jobs.run_folder import read_resolved
-from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from meterstorm.display.progress import Progress
-    from meterstorm.jobs.analytics.arguments import Check
-    from meterstorm.jobs.analytics.source import AnalyticsSource
     from store.analytics.changes import Renewed
     from store.analytics.warehouse import Manifest
 
 SHOWN_ROWS = 20
 WRONG_FOUND = 1  # as a verdict of fail has it
 
-Warehouse = Annotated[Path, typer.Argument(metavar="WAREHOUSE", parser=path_named, help="The folder of an export.")]
 OutFile = Annotated[
     Path | None,
     typer.Option(
         "--out", metavar="FILE", parser=path_named, help="All rows, as .parquet or .csv; a file that is not there."
     ),
-]
-
-
-Engine = Annotated[
-    JobEngine, typer.Option("--engine", help="DuckDB in this process, or Spark 3.5 (`uv sync --extra spark`).")
-]
-Master = Annotated[
-    str, typer.Option("--master", metavar="URL", help="Spark's, which must see the warehouse under the same name.")
 ]
 
 
@@ -79,23 +64,6 @@ def add_to(app: typer.Typer) -> None:
     analyse.command("home", epilog="Example: `meterstorm analyse home runs/first 17`")(home_command)
     analyse.command("verify", epilog="Example: `meterstorm analyse verify warehouse`")(verify_command)
     app.add_typer(analyse, name="analyse")
-
-
-Source = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SOURCE",
-        parser=path_named,
-        help="The folder of a run whose nodes were kept (`run --keep`), or with --contact-points a scenario.",
-    ),
-]
-ReadDc = Annotated[
-    str | None,
-    typer.Option("--dc", metavar="NAME", help="The data centre to read; default the first for analytics."),
-]
-FromBusiness = Annotated[
-    bool, typer.Option("--from-business", help="Read a business data centre, in the way of its customers.")
-]
 
 
 @takes(connection=ConnectionOptions)
@@ -134,7 +102,7 @@ def export_command(
     from store.analytics.data_sets import BILLS, COMMANDS
 
     check = exports_to(out, source, is_renewal=changed)
-    with _opened(source, dc, connection, check, from_business=from_business, quiet=quiet) as (opened, progress):
+    with opened_source(source, dc, connection, check, from_business=from_business, quiet=quiet) as (opened, progress):
         if changed:
             _tell_renewed(renew_source(opened, out, progress), out, as_json=as_json)
             return
@@ -199,7 +167,7 @@ def replay_command(
 
     _require_new(out)
     with (
-        _opened(source, dc, connection, views_named(view or ()), from_business=from_business, quiet=quiet) as (
+        opened_source(source, dc, connection, views_named(view or ()), from_business=from_business, quiet=quiet) as (
             opened,
             progress,
         ),
@@ -225,7 +193,10 @@ def mend_command(
     from meterstorm.jobs.analytics.arguments import mends
     from meterstorm.jobs.analytics.mend import mend
 
-    with _opened(source, None, connection, mends(warehouse), from_business=True, quiet=quiet) as (opened, progress):
+    with opened_source(source, None, connection, mends(warehouse), from_business=True, quiet=quiet) as (
+        opened,
+        progress,
+    ):
         done = mend(opened, warehouse, progress)
     if as_json:
         print(json.dumps(asdict(done), indent=2))
@@ -236,111 +207,6 @@ def mend_command(
         highlight=False,
         soft_wrap=True,
     )
-
-
-@takes(connection=ConnectionOptions)
-def publish_command(
-    source: Source,
-    warehouse: Warehouse,
-    engine: Engine = JobEngine.DUCKDB,
-    master: Master = "local[*]",
-    dc: ReadDc = None,
-    from_business: FromBusiness = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    *,
-    connection: ConnectionOptions,
-) -> None:
-    """Write what a warehouse says of similar homes and of each home back into the cluster. Repeating it changes nothing."""
-    from meterstorm.jobs.analytics.arguments import publishes
-    from meterstorm.jobs.analytics.publish import publish_insights
-
-    check = publishes(warehouse, engine)
-    with _opened(source, dc, connection, check, from_business=from_business, quiet=quiet) as (opened, progress):
-        done = publish_insights(opened, warehouse, engine, progress, master=master)
-    if as_json:
-        print(json.dumps(asdict(done), indent=2))
-        return
-    PlainConsole().print(
-        f"{done.bands:,} bands of cohorts and {done.homes:,} meters of homes written; {done.untold:,} bands are of cohorts too "
-        "small to be told",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-@takes(connection=ConnectionOptions)
-def home_command(
-    source: Source,
-    premises: Annotated[int, typer.Argument(metavar="PREMISES", help="The home's number, from 0.")],
-    dc: Annotated[
-        str | None, typer.Option("--dc", metavar="NAME", help="The data centre to read; default the first of business.")
-    ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    *,
-    connection: ConnectionOptions,
-) -> None:
-    """What was published of a home, and what similar homes use in each settlement period: some partitions, in nobody's way."""
-    from meterstorm.jobs.analytics.arguments import home_named
-    from meterstorm.jobs.analytics.publish import look_at_home
-    from store.analytics.jobs import PERCENTILES
-
-    check = home_named(premises)
-    with _opened(source, dc, connection, check, from_business=True, quiet=quiet) as (opened, _):
-        home = look_at_home(opened, premises)
-    if as_json:
-        print(json.dumps(asdict(home), indent=2, default=str))
-        return
-    for one in home.insights:
-        origin = f"as of {one.provenance.as_of:%Y-%m-%d %H:%M} UTC, warehouse {one.provenance.warehouse}"
-        PlainConsole().print(
-            f"home {premises}, fuel {one.fuel} ({origin}): {one.used_wh:,} Wh in {one.half_hours:,} half-hours; base load "
-            f"{one.base_wh:,} Wh a half-hour, highest {one.highest_wh:,} Wh; {one.peak_wh:,} Wh in the evening's peak, of which "
-            f"{one.shift_wh:,} Wh could move",
-            highlight=False,
-            soft_wrap=True,
-        )
-    shown = csv.writer(sys.stdout, lineterminator="\n", delimiter="\t")
-    shown.writerow(("fuel", "settlement_period", "homes", "mean_wh", *(f"p{one}_wh" for one in PERCENTILES)))
-    shown.writerows(
-        (one.fuel, one.settlement_period, one.home_count, one.mean_wh, *one.percentiles_wh) for one in home.similar
-    )
-
-
-@contextmanager
-def _opened(
-    source: Path,
-    dc: str | None,
-    connection: ConnectionOptions,
-    check: "Check",
-    *,
-    from_business: bool,
-    quiet: bool,
-) -> "Iterator[tuple[AnalyticsSource, Progress]]":
-    """The cluster that a job reads, and where it tells how far it is. check: of its scenario, before anything is started."""
-    from meterstorm.display.progress import Silent
-    from meterstorm.display.run import Display
-    from meterstorm.jobs.analytics.source import source_of_cluster, source_of_run
-
-    display = Display(PlainConsole(stderr=True))
-    progress: Progress = Silent() if quiet else display
-    with ExitStack() as cleanup:
-        cleanup.callback(display.close)
-        if connection.contact_points is None:
-            recorded = read_resolved(source)
-            check(recorded)
-            enter_sites(recorded, connection.endpoint(recorded), quiet=quiet)
-            opened = cleanup.enter_context(source_of_run(source, dc, from_business=from_business, progress=progress))
-        else:
-            scenario = resolve_scenario(source, None)
-            check(scenario)
-            endpoint = connection.endpoint(scenario)
-            assert endpoint is not None, "contact points were given"
-            opened = source_of_cluster(
-                scenario, endpoint, dc, from_business=from_business, profile_folder=source.parent
-            )
-        yield opened, progress
 
 
 def jobs_command(as_json: AsJson = False) -> None:
