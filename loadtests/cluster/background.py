@@ -14,17 +14,19 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import ClassVar, NoReturn, Self
+from typing import ClassVar, NoReturn, Self, TypeVar
 
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtests.errors import HarnessError, how_it_ended, last_words
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
+from scenarios.texts.printable import printable
 
 POLL_S = 0.1
 
 Progress = Callable[[str], None]
+State = TypeVar("State", bound="BackgroundState")
 
 
 class BackgroundPhase(StrEnum):
@@ -74,6 +76,10 @@ class BackgroundState(BaseModel):
             told = f"its process was killed, and {cls.WITH_IT} with it"
             return state.model_copy(update={"phase": BackgroundPhase.GONE, "message": told})
         return state
+
+    def told(self) -> str:
+        """Its phase, and why."""
+        return f"{self.phase.value}: {printable(self.message)}" if self.message else self.phase.value
 
     def write(self, folder: Path) -> None:
         draft = folder / f"{self.FILE}.draft"
@@ -130,7 +136,15 @@ def start(state: BackgroundState, module: str, folder: Path, progress: Progress,
     except BaseException:
         process.terminate()
         process.wait(end_s_max)
+        left = type(state).read(folder)
+        if left.phase in (BackgroundPhase.STARTING, BackgroundPhase.SERVING):  # ended before it could hear of the end
+            stopped(left).write(folder)
         raise
+
+
+def stopped(state: State) -> State:
+    """The same, of a process that is no longer there."""
+    return state.model_copy(update={"phase": BackgroundPhase.STOPPED, "message": ""})
 
 
 def end(state: BackgroundState, folder: Path, end_s_max: float) -> None:

@@ -21,7 +21,7 @@ from loadtests.cluster.connect import Endpoint, read_password_file
 from loadtests.errors import HarnessError
 from loadtests.prometheus.cql_nodes import CqlNodes
 from loadtests.prometheus.settings import HARNESS_PORT, NodeTarget, targets_of
-from loadtests.prometheus.stack import END_S_MAX, HOST, MonitoringStack, MonitorPorts
+from loadtests.prometheus.stack import END_S_MAX, HOST, MonitoringStack, MonitorPorts, require_startable
 from scenarios.spec import Scenario, ScenarioError
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,12 @@ def targets_in(cluster: supervisor.SupervisorState, folder: Path) -> tuple[NodeT
     where = shlex.quote(str(folder))
     if cluster.phase is not BackgroundPhase.SERVING:
         raise HarnessError(
-            f"the cluster in {folder} is {cluster.phase}; start it with: meterstorm cluster up --metrics --out {where}"
+            f"the cluster in {folder} is {cluster.phase}; start it with: meterstorm cluster up SCENARIO --metrics --out {where}"
         )
     if not cluster.metrics:
         raise HarnessError(
             f"the nodes in {folder} tell no metrics: they have no exporter; meterstorm cluster down --out {where} and "
-            f"meterstorm cluster up --metrics --out {where} give them one, with the data that they have"
+            f"meterstorm cluster up SCENARIO --metrics --out {where} give them one, with the data that they have"
         )
     return targets_of(cluster.nodes)
 
@@ -89,18 +89,36 @@ def up(
         )
     if not (folder / MonitorState.FILE).exists() and folder.exists() and any(folder.iterdir()):
         raise HarnessError(f"{folder} already holds something that is no monitoring; name another folder with --out")
-    if endpoint is None:
-        targets_in(supervisor.status(cluster), cluster)  # refused before anything is started
+    asked = ports or MonitorPorts()
+    if endpoint is None:  # refused before anything is started
+        _require_cluster(cluster)
+        targets_in(supervisor.status(cluster), cluster)
+    require_startable(asked)
     state = MonitorState(
         phase=BackgroundPhase.STARTING,
         scenario=scenario,
         cluster=cluster.absolute() if endpoint is None else None,
         endpoint=None if endpoint is None else replace(endpoint, password=None),
         password_file=None if password_file is None else password_file.absolute(),
-        ports=ports or MonitorPorts(),
+        ports=asked,
         harness=f"{HOST}:{harness_port}",
     )
-    return cast(MonitorState, background.start(state, __name__, folder, progress, DOWN_S_MAX))
+    was_there = (folder / MonitorState.FILE).exists()
+    progress("starting the process that holds Prometheus and Alertmanager")
+    try:
+        return cast(MonitorState, background.start(state, __name__, folder, progress, DOWN_S_MAX))
+    except KeyboardInterrupt:
+        if not was_there:  # nor was anything else
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _require_cluster(folder: Path) -> None:
+    if not (folder / supervisor.STATE_FILE).exists():
+        raise HarnessError(
+            f"{folder} holds no background cluster; start one with: meterstorm cluster up SCENARIO --metrics --out "
+            f"{shlex.quote(str(folder))}, or name another with --cluster"
+        )
 
 
 def status(folder: Path) -> MonitorState:
@@ -109,11 +127,15 @@ def status(folder: Path) -> MonitorState:
 
 
 def down(folder: Path) -> MonitorState:
-    """End it, and remove what it has scraped. Does nothing when it does not run."""
+    """End it, and remove what it has scraped. Of one that does not run it removes that alone; then it is stopped."""
     folder = folder.absolute()
+    if not (folder / MonitorState.FILE).exists():
+        raise HarnessError(f"{folder} holds no monitoring, so there is nothing to stop; --out names another")
     state = status(folder)
     if state.is_running():
         background.end(state, folder, DOWN_S_MAX)
+    elif state.phase is BackgroundPhase.GONE:
+        background.stopped(state).write(folder)
     shutil.rmtree(folder / "data", ignore_errors=True)  # also of one that was killed
     return status(folder)
 
@@ -137,8 +159,11 @@ def _hold(folder: Path) -> None:
     try:
         with contextlib.ExitStack() as opened:
             nodes = _nodes_of(state, opened)
+            background.say("asking which nodes there are")
+            found = nodes()
+            background.say("starting Alertmanager and Prometheus")
             stack = opened.enter_context(
-                MonitoringStack.start(folder, state.scenario, nodes(), state.harness, state.ports)
+                MonitoringStack.start(folder, state.scenario, found, state.harness, state.ports, background.say)
             )
             state = state.model_copy(
                 update={

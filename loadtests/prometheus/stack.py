@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,18 +108,16 @@ class MonitoringStack:
         nodes: Sequence[NodeTarget],
         harness: str,
         ports: MonitorPorts | None = None,
+        progress: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """Both serve when it returns. harness: HOST:PORT of a run's own metrics, there or not.
+        """Both serve when it returns. harness: HOST:PORT of a run's own metrics, there or not. progress: told what is awaited.
 
         Raises HarnessError, with nothing left running, when a program is missing, a port is taken or one does not come up.
         """
         programs = MonitoringPrograms.find()
         asked = ports or MonitorPorts()
         victoria_program = None if asked.victoria is None else find_victoria()
-        own = {} if asked.victoria is None else {"victoria": asked.victoria}
-        prometheus, alertmanager, *victoria = _free_addresses(
-            prometheus=asked.prometheus, alertmanager=asked.alertmanager, **own
-        )
+        prometheus, alertmanager, *victoria = _free_addresses(asked)
         where = MonitorFolder(folder.absolute())
         shutil.rmtree(where.data, ignore_errors=True)  # of a stack that was killed
         with contextlib.ExitStack() as undone:
@@ -132,7 +130,7 @@ class MonitoringStack:
             except OSError as error:
                 raise HarnessError(f"folder {folder} can't be written: {error}; name another with --out") from error
             stack._receiver.start()
-            stack._launch(programs, victoria_program)
+            stack._launch(programs, victoria_program, progress)
             undone.pop_all()
         return stack
 
@@ -160,7 +158,7 @@ class MonitoringStack:
         draft.replace(self.folder.path / NODES_NAME)
         self._nodes = told
 
-    def _launch(self, programs: MonitoringPrograms, victoria: Path | None) -> None:
+    def _launch(self, programs: MonitoringPrograms, victoria: Path | None, progress: Callable[[str], None]) -> None:
         data, path = self.folder.data, self.folder.path
         commands = {
             "alertmanager": [
@@ -194,6 +192,7 @@ class MonitoringStack:
             self._processes[name] = _launcher.submit(self._launch_one, name, command).result()
         addresses = {"alertmanager": self.alertmanager, "prometheus": self.prometheus, "victoria": self.victoria}
         for name in commands:
+            progress(f"waiting for {name} at {addresses[name]}")
             self._await_ready(name, addresses[name])
 
     def _launch_one(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -305,8 +304,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_addresses(**ports: int) -> list[str]:
-    """HOST:PORT of each by its name; 0 is a port that is free. Raises HarnessError when one is taken."""
+def require_startable(ports: MonitorPorts) -> None:
+    """Raises HarnessError, with the mend, when a program is missing or a port is taken."""
+    MonitoringPrograms.find()
+    if ports.victoria is not None:
+        find_victoria()
+    _free_addresses(ports)
+
+
+def _free_addresses(asked: MonitorPorts) -> list[str]:
+    """HOST:PORT of Prometheus, Alertmanager and, where asked, VictoriaMetrics; raises HarnessError when one is taken."""
+    ports = {"prometheus": asked.prometheus, "alertmanager": asked.alertmanager}
+    if asked.victoria is not None:
+        ports["victoria"] = asked.victoria
     with contextlib.ExitStack() as held:  # all at once, so that no two get the same
         found = []
         for name, port in ports.items():

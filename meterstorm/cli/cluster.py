@@ -13,7 +13,6 @@ from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
 from scenarios.file import resolve_scenario
 from scenarios.spec import ScenarioError, require_no_wan
-from scenarios.texts.printable import printable
 
 if TYPE_CHECKING:
     from loadtests.cluster.supervisor import SupervisorState
@@ -106,7 +105,7 @@ def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None
     if as_json:
         print(state.model_dump_json(indent=2))
         return
-    print(f"cluster {folder}: {state.phase.value} {printable(state.message)}".rstrip())
+    print(f"cluster {folder}: {state.told()}")
     for node in state.nodes:
         told = f", metrics at http://{node.metrics}/metrics" if node.metrics else ""
         print(f"  {node.name} in {node.dc}: {node.address}, process {node.pid}{told}")

@@ -118,7 +118,7 @@ def _tell(state: "MonitorState", folder: Path, as_json: bool) -> None:
     if as_json:
         print(state.model_dump_json(indent=2, exclude={"scenario"}))
         return
-    print(f"monitoring {folder}: {state.phase.value} {printable(state.message)}".rstrip())
+    print(f"monitoring {folder}: {state.told()}")
     if state.phase.value == "serving":
         print(f"  Prometheus http://{state.prometheus}, Alertmanager http://{state.alertmanager}")
         if state.victoria:

@@ -285,7 +285,7 @@ def test_a_cluster_that_tells_nothing_or_is_not_there_is_told_with_the_mend(tmp_
     assert code == 3 and "meterstorm cluster up" in words
     cluster_of(tmp_path, node, metrics=False)
     code, words = monitor("up", "smoke", "--cluster", str(tmp_path), *out)
-    assert code == 3 and "they have no exporter" in words and "cluster up --metrics" in " ".join(words.split())
+    assert code == 3 and "they have no exporter" in words and "cluster up SCENARIO --metrics" in " ".join(words.split())
     (tmp_path / "mine" / "data").mkdir(parents=True)
     code, words = monitor("up", "smoke", "--cluster", str(tmp_path), "--out", str(tmp_path / "mine"))
     assert code == 3 and "already holds something" in words and (tmp_path / "mine" / "data").exists()
