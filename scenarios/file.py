@@ -124,6 +124,9 @@ def fault_told(fault: Any) -> str:
     words = _WORDS[kind](fault.get("ctx", {})) if kind in _WORDS else str(fault["msg"])
     if kind in _WITHOUT_VALUE or isinstance(value, dict | list):
         return f"{field_path(place)}: {words}"
+    if kind in ("enum", "literal_error") and isinstance(value, str):
+        close = get_close_matches(value[:NAME_READ_MAX], re.findall(r"'([^']*)'", words), n=1)
+        words = f"did you mean {close[0]}? It {words}" if close else words
     return f"{field_path(place)} = {value_text(value)}: {words}"
 
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from scenarios.file import fault_told, field_path
 from scenarios.parts.base import Part
-from scenarios.spec import ScenarioError, one_a_line, value_text
+from scenarios.spec import ScenarioError, one_a_line
 from scenarios.texts.outside import UnreadableText, read_text, why_refused
 
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -31,16 +32,19 @@ def load_part(path: Path, model: type[AnyPart], *, absent: str, page: str) -> An
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(one_a_line([_told(path, page, each) for each in error.errors()])) from error
+        raise ScenarioError(one_a_line([_told(path, page, each, model) for each in error.errors()])) from error
 
 
-def _told(path: Path, page: str, fault: object) -> str:
+def _told(path: Path, page: str, fault: object, model: type[Part]) -> str:
     assert isinstance(fault, dict)
-    place = ".".join(str(part) for part in fault["loc"])
+    place = field_path(fault["loc"]) if fault["loc"] else ""
     if fault["type"] == "extra_forbidden":
+        name = fault["loc"][-1]
+        if len(fault["loc"]) > 1 and name in model.model_fields:  # all that stands below a heading is that heading's
+            return f"{path}: {place}: {name} belongs above the first [heading] of the file"
         return f"{path}: {place}: there is no such field; see {page}"
     if fault["type"] == "missing":
         return f"{path}: {place}: is missing; see {page}"
     if fault["type"] == "value_error":  # our own words, which name what they are about
         return ": ".join([str(path), *([place] if place else []), str(fault["msg"]).removeprefix("Value error, ")])
-    return f"{path}: {place} = {value_text(fault['input'])}: {str(fault['msg']).lower()}"
+    return f"{path}: {fault_told(fault)}"

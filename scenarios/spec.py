@@ -29,6 +29,7 @@ from scenarios.parts.alterations import (
     ALTERATIONS_MAX,
     OPTIONS_MAX,
     require_alterations,
+    require_option_values,
     require_options,
 )
 from scenarios.parts.analytics import ANALYTICS_MAX, PlannedAnalytics, require_analytics
@@ -125,6 +126,12 @@ class Topology(Part):
     wan: SiteWan | None = Field(
         default=None, description="the distance between data centres; none: all are on this machine's loopback"
     )
+
+    @field_validator("cassandra", mode="before")
+    @classmethod
+    def _has_plain_values(cls, options: object) -> object:
+        require_option_values(options)
+        return options
 
     @field_validator("cassandra")
     @classmethod

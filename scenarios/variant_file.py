@@ -71,7 +71,7 @@ def new_variant(path: Path) -> dict[Path, str]:
     if path.suffix == ".toml":
         return {path: (templates / "variant.toml").read_text(encoding="utf-8").replace("NAME", path.stem)}
     return {
-        path / name: (templates / "design" / name).read_text(encoding="utf-8").replace("NAME", path.stem)
+        path / name: (templates / "design" / name).read_text(encoding="utf-8").replace("DESIGN", path.stem)
         for name in (TABLES_FILE, QUERIES_FILE)
     }
 

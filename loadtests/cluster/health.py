@@ -28,7 +28,11 @@ def wait_serving(nodes: Sequence[NodeProcess], progress: Callable[[str], None]) 
         for node in list(waiting):
             if _accepts(node.spec.address):
                 waiting.remove(node)
-                progress(f"node {node.spec.name} ({node.spec.address}) serves CQL, {time.monotonic() - started:.0f} s")
+                left = ", ".join(one.spec.name for one in waiting)
+                progress(
+                    f"node {node.spec.name} ({node.spec.address}) serves CQL, {time.monotonic() - started:.0f} s"
+                    f"{f'; waiting for {left}' if left else ''}"
+                )
             else:
                 node.require_alive()
         if waiting and time.monotonic() - started > SERVES_S_MAX:

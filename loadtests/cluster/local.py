@@ -212,7 +212,10 @@ class LocalCluster:
         health.wait_serving([first], progress)  # the ring that the others find must be there before they look
         for process in rest:
             process.launch(self._kit.java)
+        if rest:
+            progress(f"waiting for {', '.join(process.spec.name for process in rest)}")
         health.wait_serving(rest, progress)
+        progress("waiting until all nodes see one another")
         health.wait_agreeing(self._processes, self.endpoint())
         progress(f"all {len(self._processes)} nodes serve CQL and see one another")
 

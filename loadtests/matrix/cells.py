@@ -128,6 +128,14 @@ def numbers_of(text: str, option: str, most: int, *, least: int = 1) -> tuple[in
     return tuple(numbers)
 
 
+def require_distant(dc_counts: Sequence[int], distances_ms: Sequence[int]) -> None:
+    """Raises ScenarioError for distances where no cell has two data centres between which they could be."""
+    if distances_ms and max(dc_counts) < 2:
+        raise ScenarioError(
+            "--wan-ms: a distance is between two data centres, and --dcs has 1 alone; add 2, or leave it out"
+        )
+
+
 def levels_of(text: str, option: str) -> tuple[ConsistencyLevel, ...]:
     """'LOCAL_ONE,QUORUM' -> levels. Raises ScenarioError naming `option` for an unknown one, none, or one named twice."""
     levels = []
@@ -166,8 +174,9 @@ def plan_matrix(
     distances_ms: between every two DCs; every cell of more than one is measured at each. None: as the scenario has it.
 
     The nodes of a DC are as many as the greatest hosted replication factor needs, so that cells of other factors differ
-    from it in nothing else. Raises HarnessError when nothing at all can be hosted.
+    from it in nothing else. Raises HarnessError when nothing at all can be hosted, ScenarioError as `require_distant`.
     """
+    require_distant(dc_counts, distances_ms)
     groups, refused = [], []
     for dcs in dc_counts:
         nodes_per_dc = max((rf for rf in rfs if room.refusal(dcs * rf) is None), default=0)

@@ -85,7 +85,8 @@ def exit_with_verdict(job: "Callable[[Progress], HasVerdict]", quiet: bool) -> N
 def fail(error: BaseException) -> NoReturn:
     match error:
         case KeyboardInterrupt():
-            message, code = "interrupted; nothing that it started is left running", ExitCode.INTERRUPTED
+            left = "interrupted; nothing that it started is left running"
+            message, code = "; ".join([left, *([str(error)] if str(error) else [])]), ExitCode.INTERRUPTED
         case NoBaseline():
             message, code = str(error), ExitCode.NO_BASELINE
         case ScenarioError():

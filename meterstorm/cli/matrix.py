@@ -39,7 +39,8 @@ def matrix_command(
         typer.Option(
             "--wan-ms",
             metavar="MS[,MS]",
-            help="Distances between every two data centres, one way; without it the scenario's alone.",
+            help="Distances between every two data centres, one way: whole ms from 0 to 2000, of --dcs 2 or more; "
+            "without it the scenario's alone.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=1_000, help="How often each cell is measured.")] = 3,
@@ -53,10 +54,11 @@ def matrix_command(
     """The same load on every replication factor, consistency level and number of DCs that fit this machine."""
     require_own_nodes(contact_points, "a matrix")
     resolved = resolve_scenario(scenario, seed)  # before drivers and kernels are loaded: they take seconds
-    from loadtests.matrix.cells import DCS_MAX, RF_MAX, WAN_MS_MAX, levels_of, numbers_of
+    from loadtests.matrix.cells import DCS_MAX, RF_MAX, WAN_MS_MAX, levels_of, numbers_of, require_distant
 
     rfs, levels, dc_counts = numbers_of(rf, "--rf", RF_MAX), levels_of(cl, "--cl"), numbers_of(dcs, "--dcs", DCS_MAX)
     distances_ms = () if wan_ms is None else numbers_of(wan_ms, "--wan-ms", WAN_MS_MAX, least=0)
+    require_distant(dc_counts, distances_ms)
     if distances_ms:
         resolved = with_network(resolved)
     enter_sites(resolved, quiet=report.quiet)

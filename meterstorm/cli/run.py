@@ -1,11 +1,15 @@
 """`meterstorm run`: the main job."""
 
+import shlex
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import exit_with_report
 from meterstorm.cli.options import ConnectionOptions, ReportOptions, ScenarioPath, Seed, SettleS, takes
 from meterstorm.cli.sites import enter_sites
@@ -93,6 +97,10 @@ def run_command(
     from meterstorm.jobs.run import run
 
     def job(folder: Path, progress: "Progress") -> "Results":
+        with told_what_is_left(folder, keep=keep and endpoint is None):
+            return run_in(folder, progress)
+
+    def run_in(folder: Path, progress: "Progress") -> "Results":
         return run(
             resolved,
             folder,
@@ -108,6 +116,17 @@ def run_command(
         )
 
     exit_with_report(job, print_results, report, scenario.stem)
+
+
+@contextmanager
+def told_what_is_left(folder: Path, *, keep: bool) -> Iterator[None]:
+    """Of a run that was interrupted after its storm, whose nodes' data stay: how it is judged after all."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if keep and RunFolder(folder).results.exists():
+            raise KeyboardInterrupt(f"its data are kept: meterstorm audit {shlex.quote(str(folder))}") from error
+        raise
 
 
 def take_port(port: int) -> socket.socket:

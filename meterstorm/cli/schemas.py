@@ -11,11 +11,11 @@ from meterstorm.cli.late_shares import late_shares_of
 from meterstorm.cli.listing import make_new_folder, print_listing, write_new_file
 from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
 from meterstorm.display.terminal import PlainConsole
-from scenarios.design_folder import YEARS
+from scenarios.design_folder import YEARS, DesignFolder
 from scenarios.file import resolve_scenario
 from scenarios.server_prices import load_prices
 from scenarios.spec import require_no_wan
-from scenarios.variant_file import new_variant, shipped_variants, variants_named
+from scenarios.variant_file import AnyVariant, new_variant, shipped_variants, variants_named
 
 if TYPE_CHECKING:
     from meterstorm.display.progress import Progress
@@ -147,7 +147,10 @@ def list_command(
 
 
 def check_command(scenario: ScenarioPath, variants: Variants, years: Years = YEARS) -> None:
-    """Read variants as a tournament would, without any node. What only a node can refuse, it refuses in `compare`."""
+    """Read variants as a tournament would, without any node: of alterations their kind and table alone.
+
+    What only a node can refuse, it refuses in `compare`.
+    """
     named = variants_named(variants)
     resolved = resolve_scenario(scenario)
     from loadtests.tournament.entrants import entrants_of
@@ -159,7 +162,18 @@ def check_command(scenario: ScenarioPath, variants: Variants, years: Years = YEA
                 f"; a partition of {table} holds at most {size.rows:,} rows, {size.bytes_max / 1e6:,.1f} MB after {years} years"
                 for table, size in entrant.design.partitions.items()
             )
+        if altered := alterations_of(named[name]):
+            told += (
+                f"; of its {len(altered)} alterations kind and table were checked, all else is for a node to say"
+                if len(altered) > 1
+                else "; of its alteration kind and table were checked, all else is for a node to say"
+            )
         PlainConsole().print(told, highlight=False, soft_wrap=True)
+
+
+def alterations_of(variant: AnyVariant) -> tuple[str, ...]:
+    """The CQL by which a variant changes tables of the design that ships."""
+    return variant.queries.alterations if isinstance(variant, DesignFolder) else variant.store.alterations
 
 
 def new_command(
@@ -179,4 +193,4 @@ def new_command(
         make_new_folder(path)
     for file, text in files.items():
         write_new_file(file, text)
-    print(f"wrote {path}; compare it with: meterstorm schemas compare smoke --variants {shlex.quote(str(path))}")
+    print(f"wrote {path}; check it with: meterstorm schemas check smoke --variants {shlex.quote(str(path))}")

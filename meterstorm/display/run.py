@@ -53,8 +53,9 @@ class Display:
 
     def _still(self, doing: str, for_s: float) -> None:
         """A long step is told to go on: in a log as on a terminal, silence looks like a standstill."""
-        first = printable(doing).split(";")[0].split(":")[0]
-        self._console.print(Text(f"          still {for_s:.0f} s later: {first}", "dim"), soft_wrap=True)
+        done, _, awaited = printable(doing).partition("; waiting for ")
+        told = f"waiting for {awaited}" if awaited else done.split(";")[0].split(":")[0]
+        self._console.print(Text(f"          still {for_s:.0f} s later: {told}", "dim"), soft_wrap=True)
 
     def live(self, live: Live, wall_s: float) -> None:
         if not self._console.is_terminal:

@@ -86,6 +86,17 @@ def altered_table(statement: str) -> str:
     return names[-1].lower()
 
 
+def require_option_values(options: object) -> None:
+    """Raises ValueError for an option that is no text, number or truth value, nor a table of such."""
+    for name, value in options.items() if isinstance(options, dict) else ():
+        for inner, one in value.items() if isinstance(value, dict) else ((None, value),):
+            if not isinstance(one, str | int | float):
+                told = (
+                    f"{name} = {shortened(str(value))}" if inner is None else f"{name}.{inner} = {shortened(str(one))}"
+                )
+                raise ValueError(f"{told}: must be text in quotes, a number, true or false, or a table of such")
+
+
 def require_options(options: Mapping[str, object]) -> None:
     """Raises ValueError for names that are none, and options that a local cluster sets itself."""
     for name in options:

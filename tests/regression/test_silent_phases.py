@@ -56,6 +56,8 @@ def test_warming_and_the_time_after_the_storm_are_not_silent() -> None:
     display.phase("Storming with 9 meters for 45 s")
     display.detail("warming the nodes for 10 s before the clock starts")
     until(lambda: "still 0 s later: warming the nodes for 10 s" in out.getvalue())
+    display.detail("node north-1 (127.0.0.1) serves CQL, 6 s; waiting for south-1, south-2")
+    until(lambda: "still 0 s later: waiting for south-1, south-2" in out.getvalue())
     display.live(live_of(elapsed_s=51), 45.0)
     until(lambda: "waiting for what is still under way after the storm" in out.getvalue())
     display.close()

@@ -16,6 +16,7 @@ from meterstorm.cli import app as cli
         (("--dcs", "1,9"), "--dcs 1,9: '9' is not a whole number from 1 to 8"),
         (("--wan-ms", "20,2001"), "--wan-ms 20,2001: '2001' is not a whole number from 0 to 2000"),
         (("--wan-ms", "20,20"), "--wan-ms 20,20: names 20 twice"),
+        (("--dcs", "1", "--wan-ms", "20"), "--wan-ms: a distance is between two data centres, and --dcs has 1 alone"),
         (("--contact-points", "127.0.0.1"), "--contact-points: a matrix starts and stops nodes of its own"),
     ],
 )

@@ -15,9 +15,9 @@ WHOLE = 'currency = "GBP"\ncore_hour = 0.04\ndisk_gib_month = 0.08\nnetwork_gib 
     [
         (WHOLE.replace("disk_gib_month = 0.08\n", ""), "disk_gib_month: is missing; see docs/schemas.md"),
         (WHOLE + "gpu_hour = 3.0\n", "gpu_hour: there is no such field"),
-        (WHOLE.replace("0.04", "-0.04"), "core_hour = -0.04: input should be greater than or equal to 0"),
-        (WHOLE.replace("0.04", "nan"), "core_hour = nan: input should be"),
-        (WHOLE + "disk_used_share = 0.0\n", "disk_used_share = 0.0: input should be greater than 0"),
+        (WHOLE.replace("0.04", "-0.04"), "core_hour = -0.04: must be at least 0"),
+        (WHOLE.replace("0.04", "nan"), "core_hour = nan: must be a finite number"),
+        (WHOLE + "disk_used_share = 0.0\n", "disk_used_share = 0.0: must be more than 0"),
         ("currency = ", "not valid TOML"),
     ],
 )

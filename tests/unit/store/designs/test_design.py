@@ -196,6 +196,30 @@ def test_half_a_folder_is_none(tmp_path: Path, kept: str, told: str) -> None:
         load_design(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "told"),
+    [
+        ('alterations = "text"', "", r"queries.toml: alterations: must be a list: \[ ... \], or \[\[headings\]\]$"),
+        ("alterations = [1]", "", r"queries.toml: alterations\[0\] = 1: must be text in quotes$"),
+        ("", "alterations = []", "alterations: alterations belongs above the first .heading. of the file$"),
+    ],
+)
+def test_a_field_of_another_kind_or_place_is_told_in_plain_words(
+    tmp_path: Path, above: str, below: str, told: str
+) -> None:
+    with pytest.raises(ScenarioError, match=told):
+        made(tmp_path, queries=f"{above}\n{QUERIES.rstrip()}\n{below}\n")
+
+
+def test_the_one_to_begin_with_tells_where_alterations_go_and_what_further_writes_are_called(tmp_path: Path) -> None:
+    tables, text = (new_variant(tmp_path / "wide")[tmp_path / "wide" / name] for name in ("tables.cql", "queries.toml"))
+    assert "[write_NAME]" in text and text.startswith("#") and 'title = "wide: what is different"' in text
+    altered = text.replace("# alterations = ", "alterations = ")
+    assert altered != text
+    made(tmp_path, tables, altered)
+    assert len(load_design(tmp_path).queries.alterations) == 1
+
+
 def test_a_question_without_a_part_of_the_routing_key_is_refused(tmp_path: Path) -> None:
     queries = QUERIES.replace("home = ? AND month = ? AND fuel", "home = ? AND fuel").replace(
         '"premises", "month", "fuel", "from"', '"premises", "fuel", "from"'
