@@ -162,7 +162,9 @@ def check_command(scenario: ScenarioPath, variants: Variants, years: Years = YEA
                 f"; a partition of {table} holds at most {size.rows:,} rows, {size.bytes_max / 1e6:,.1f} MB after {years} years"
                 for table, size in entrant.design.partitions.items()
             )
-        if altered := alterations_of(named[name]):
+        if name in named and (
+            altered := alterations_of(named[name])
+        ):  # `plain`, which takes part as well, has none of its own
             told += (
                 f"; of its {len(altered)} alterations kind and table were checked, all else is for a node to say"
                 if len(altered) > 1

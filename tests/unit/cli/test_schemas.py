@@ -29,3 +29,10 @@ def test_a_price_list_that_lacks_a_price_is_refused_before_anything_is_made(tmp_
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2 and "prices.toml: network_gib: is missing" in result.output
     assert not out.exists()
+
+
+def test_what_of_alterations_was_checked_is_told_of_those_that_have_any() -> None:
+    result = CliRunner().invoke(app, ["schemas", "check", "smoke", "--variants", "zstd,half_hours"])
+    told = {line.partition(":")[0]: line for line in result.output.splitlines()}
+    assert result.exit_code == 0 and set(told) == {"plain", "zstd", "half_hours"}
+    assert [name for name, line in told.items() if "kind and table were checked" in line] == ["zstd"]
