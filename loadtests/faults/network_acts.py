@@ -1,5 +1,6 @@
 """Faults of the network between sites: who is parted, and links of another quality. Each is real once a packet has met it."""
 
+import contextlib
 import time
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -77,11 +78,12 @@ class PartedSites:
 
     def heal(self) -> None:
         """Let packets pass; returns when no node that was parted takes another of them for down. Raises HarnessError."""
-        for senders, receivers in self._ways:
-            self._network.cut(senders, receivers, is_cut=False)
-        if self._watch is None:
-            return
-        with self._watch as watch:
+        with self._watch or contextlib.nullcontext() as watch:
+            with contextlib.ExitStack() as healing:  # each way, whatever ails another
+                for way in reversed(self._ways):
+                    healing.callback(self._network.cut, *way, is_cut=False)
+            if watch is None:
+                return
             deadline = time.monotonic() + SEEN_S_MAX
             while blind := watch.still_down(self._parted):
                 if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ Each raises OSError, or pyroute2's NetlinkError, where the machine does not let 
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -91,11 +92,15 @@ def enter(namespace: int, what: str) -> None:
 
 
 def throw_away(receiver: str, *, is_cut: bool) -> None:
-    """Have this thread's namespace throw away what goes to an address, or not any more."""
-    from pyroute2 import IPRoute
+    """Have this thread's namespace throw away what goes to an address, or not any more; where it is so already, nothing."""
+    from pyroute2 import IPRoute, NetlinkError
 
     with IPRoute() as route:
-        route.route("replace" if is_cut else "del", dst=f"{receiver}/32", type="blackhole")
+        try:
+            route.route("replace" if is_cut else "del", dst=f"{receiver}/32", type="blackhole")
+        except NetlinkError as error:
+            if is_cut or error.code != errno.ESRCH:  # no such route
+                raise
 
 
 def require(result: int, what: str) -> None:

@@ -38,6 +38,7 @@ _PROBE_S_MAX = 0.05  # in which a datagram within a data centre comes, or does n
 PRIORITY = 12  # of real time, above that of the senders
 _CHANCE = 1 << 32
 BUCKET_MS = LATENESS_BUCKET_NS / 1e6
+_NOT_MADE = "the network of the sites can't be made (`meterstorm doctor` says what this machine lacks)"
 
 T = TypeVar("T")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -128,13 +129,13 @@ class SiteNetwork:
     def cut(self, senders: Collection[str], receivers: Collection[str], *, is_cut: bool = True) -> None:
         """Let nothing pass from these addresses to those any more; or, with is_cut=False, all again.
 
-        Raises HarnessError where the kernel refuses it of two nodes of one data centre.
+        Raises HarnessError where the kernel refuses it of two nodes of one data centre, when all others are as was asked.
         """
-        with self._lock:
+        with self._lock, contextlib.ExitStack() as near:
             for sender in senders:
                 for receiver in receivers:
                     if self.is_near(sender, receiver):
-                        self._cut_near(sender, receiver, is_cut=is_cut)
+                        near.callback(self._cut_near, sender, receiver, is_cut=is_cut)
                     else:
                         self._wan.is_cut[self._number[sender], self._number[receiver]] = is_cut
 
@@ -159,7 +160,8 @@ class SiteNetwork:
             enter(self._namespaces[sender], "the network of a node")
             throw_away(receiver, is_cut=is_cut)
 
-        self._in_thread(change)
+        what = "thrown away" if is_cut else "let pass again"
+        self._in_thread(change, f"what goes from {sender} to {receiver} can't be {what}")
 
     def socket_at(self, site: str, kind: int) -> socket.socket:
         """A socket of a kind in a site's network, bound to a free port of its first address."""
@@ -173,7 +175,7 @@ class SiteNetwork:
             made.bind((address, 0))
             return made
 
-        return self._in_thread(make)
+        return self._in_thread(make, f"a socket at {address} can't be made")
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -228,8 +230,11 @@ class SiteNetwork:
         enter(router, "the network of a site")
         join_nodes({address: self._namespaces[address] for address in addresses})
 
-    def _in_thread(self, work: Callable[[], T]) -> T:
-        """The result of work in a thread of its own: to enter a network namespace is a thread's."""
+    def _in_thread(self, work: Callable[[], T], failed: str = _NOT_MADE) -> T:
+        """The result of work in a thread of its own: to enter a network namespace is a thread's.
+
+        Raises HarnessError, which begins with what has failed.
+        """
         result: list[T] = []
         failure: list[BaseException] = []
 
@@ -243,9 +248,7 @@ class SiteNetwork:
         thread.start()
         thread.join()
         if failure:
-            raise HarnessError(
-                f"the network of the sites can't be made: {failure[0]}; `meterstorm doctor` says what this machine lacks"
-            ) from failure[0]
+            raise HarnessError(f"{failed}: {failure[0]}") from failure[0]
         return result[0]
 
     def _close_files(self) -> None:

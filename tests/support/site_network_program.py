@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from loadtests.errors import HarnessError
 from loadtests.sites.cost import measure_cost
 from loadtests.sites.namespaces import enter
 from loadtests.sites.network import SiteNetwork
@@ -33,6 +34,23 @@ def connected_as(network: SiteNetwork, node: str, to: str) -> str:
         accepted.close()
         done.result()
         return str(seen)
+
+
+def healed_without(network: SiteNetwork, one: str, other: str) -> dict[str, Any]:
+    """Two nodes of a data centre, parted both ways and healed: while nobody can enter the network of `one`, and after it."""
+    network.cut([one, other], [one, other])
+    told: dict[str, Any] = {"parted": [network.passes(one, other), network.passes(other, one)]}
+    with ExitStack() as restored:
+        restored.callback(network._namespaces.__setitem__, one, network._namespaces[one])
+        network._namespaces[one] = -1
+        try:
+            network.cut([one, other], [one, other], is_cut=False)
+        except HarnessError as error:
+            told["said"] = str(error)
+    told["half"] = [network.passes(one, other), network.passes(other, one)]
+    network.cut([one, other], [one, other], is_cut=False)
+    told["healed"] = [network.passes(one, other), network.passes(other, one)]
+    return told
 
 
 def main() -> None:
@@ -80,6 +98,7 @@ def main() -> None:
         told["near"] = {"cut": [network.passes(one, other), network.passes(other, one), takes_ms("south", "north")]}
         network.cut([one], [other], is_cut=False)
         told["near"]["healed"] = [network.passes(one, other), network.passes(other, one)]
+        told["unhealed"] = healed_without(network, one, other)
         told["speaks_as"] = [
             connected_as(network, address, network.addresses_of("south")[0]) for address in (one, other)
         ]

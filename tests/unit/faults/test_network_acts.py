@@ -68,6 +68,7 @@ class Network:
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.leaks: set[tuple[str, str]] = set()
+        self.refused: set[str] = set()  # what goes from there can't be let pass again
         self.counts = np.zeros((3, 3, len(PacketCount)), np.int64)
 
     def addresses_of(self, site: str) -> tuple[str, ...]:
@@ -76,6 +77,8 @@ class Network:
 
     def cut(self, senders: Collection[str], receivers: Collection[str], *, is_cut: bool = True) -> None:
         self.done.append(("cut" if is_cut else "heal", tuple(senders), tuple(receivers)))
+        if not is_cut and self.refused & set(senders):
+            raise HarnessError(f"what goes from {min(senders)} can't be let pass again")
 
     def is_near(self, one: str, other: str) -> bool:
         return one.rpartition(".")[0] == other.rpartition(".")[0]
@@ -179,6 +182,17 @@ def test_one_that_is_healed_before_it_began_heals_its_cuts_alone() -> None:
     network = Network()
     parted(network, Cluster(), "north", ["south"], Direction.OUT).heal()
     assert network.done == [("heal", NORTH, SOUTH)]
+
+
+def test_a_way_that_can_not_be_healed_leaves_neither_the_other_one_cut_nor_a_connection_open() -> None:
+    network, cluster = Network(), Cluster()
+    act = parted(network, cluster, "north", ["south"])
+    act.begin()
+    network.refused = set(NORTH)
+    with pytest.raises(HarnessError, match=r"what goes from 10\.77\.1\.1 can't be let pass again"):
+        act.heal()
+    assert network.done[2:] == [("heal", NORTH, SOUTH), ("heal", SOUTH, NORTH)]
+    assert cluster.made.is_closed
 
 
 def test_links_are_changed_and_put_back_and_real_once_a_packet_went_over_one() -> None:

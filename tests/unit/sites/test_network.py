@@ -77,6 +77,15 @@ def test_nodes_of_one_data_centre_are_parted_in_one_direction_and_healed(told: d
     assert told["near"]["healed"] == [True, True]
 
 
+def test_a_way_that_can_not_be_healed_leaves_no_other_cut_and_healing_twice_is_no_error(told: dict[str, Any]) -> None:
+    found = told["unhealed"]
+    assert found["parted"] == [False, False]
+    assert found["half"] == [False, True]
+    assert found["said"].startswith("what goes from 10.77.1.1 to 10.77.1.")
+    assert found["said"].endswith(" can't be let pass again: [Errno 9] the network of a node: Bad file descriptor")
+    assert found["healed"] == [True, True]
+
+
 def test_each_node_speaks_with_its_own_address(told: dict[str, Any]) -> None:
     """All nodes of a data centre spoke with the first one's: who was parted from another site was another node."""
     assert told["speaks_as"] == ["10.77.1.1", "10.77.1.2"]
