@@ -154,7 +154,7 @@ def _acts_of(
     if fault.kind is FaultKind.KILL_BACK_OFFICE:
         return [PartKilled(parts, BACK_OFFICE)]
     if fault.kind is FaultKind.LATE_TARIFFS:
-        return [PricesLate(parts.office_input, fault.at_s)]
+        return [PricesLate(parts.office_input, fault)]
     if fault.kind is FaultKind.GARBAGE:
         return [GarbageSent(parts.office_input, fault.rejected_share)]
     if fault.kind is FaultKind.KILL_SENDER:

@@ -1,21 +1,18 @@
 """Faults of what comes to the back office: it works on, and what customers are shown or billed by is late or wrong."""
 
 from loadtests.faults.own_parts import OfficeInput
+from scenarios.parts.faults import Fault
 
 
 class PricesLate:
-    """Price lists that come into force while it lasts are published when it is healed.
-
-    They are held from the run's beginning on: without the fault they would be published then, as they are announced ahead.
-    """
+    """Price lists that come into force while it lasts are published when it is healed, and held from the run's beginning on."""
 
     no_effect = "no display that was asked lacked a price"
     is_lasting = True
 
-    def __init__(self, office: OfficeInput, at_s: float) -> None:
-        """at_s: when it begins, in wall time of the storm."""
-        self._office, self._at_s = office, at_s
-        office.hold_prices(at_s)
+    def __init__(self, office: OfficeInput, fault: Fault) -> None:
+        self._office, self._fault = office, fault
+        office.hold_prices(fault)
 
     def begin(self) -> None:
         self._office.is_price_missed = False
@@ -24,7 +21,7 @@ class PricesLate:
         return self._office.is_price_missed
 
     def heal(self) -> None:
-        self._office.release_prices(self._at_s)
+        self._office.release_prices(self._fault)
 
 
 class GarbageSent:

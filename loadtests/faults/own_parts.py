@@ -1,11 +1,11 @@
 """The bench's own parts, as far as faults befall them: senders, the commands' gateways, the back office and what comes to it."""
 
-import math
 import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 from loadtests.errors import HarnessError
+from scenarios.parts.faults import Fault, prices_held_from_s
 from store.ports import StoreError
 
 BACK_OFFICE = "back office"
@@ -81,20 +81,20 @@ class OfficeInput:
     """
 
     def __init__(self) -> None:
-        self._held_from_s: set[float] = set()
+        self._late: list[Fault] = []
         self.garbage_share = 0.0  # of all readings that come
         self.is_price_missed = False  # a display was asked that lacks a price which is held
         self.rejected_count = 0  # rows of garbage that were told apart and rejected
 
-    def hold_prices(self, from_s: float) -> None:
-        """Price lists that come into force from then on [s, wall time of the storm] are announced, and not published yet."""
-        self._held_from_s = self._held_from_s | {from_s}
+    def hold_prices(self, fault: Fault) -> None:
+        """Price lists that a fault makes late are announced, and not published yet."""
+        self._late = [*self._late, fault]
 
-    def release_prices(self, from_s: float) -> None:
-        """Those that `hold_prices` holds may be published."""
-        self._held_from_s = self._held_from_s - {from_s}
+    def release_prices(self, fault: Fault) -> None:
+        """Those that only this fault has held may be published."""
+        self._late = [each for each in self._late if each is not fault]
 
     @property
     def prices_held_from_s(self) -> float:
-        """Which price lists are held: those in force from then on. Infinite: none."""
-        return min(self._held_from_s, default=math.inf)
+        """Which price lists are held: see `scenarios.parts.faults.prices_held_from_s`."""
+        return prices_held_from_s(self._late)

@@ -1,6 +1,5 @@
 """The tables that a run writes to, made and seen to be empty before anything is sent."""
 
-import math
 from collections.abc import Sequence
 
 from cassandra.cluster import Session
@@ -9,7 +8,7 @@ from loadtests.errors import HarnessError
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.prices import published_ahead
 from scenarios.operations import operations_of
-from scenarios.parts.faults import FaultKind
+from scenarios.parts.faults import prices_held_from_s
 from scenarios.spec import Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
@@ -55,5 +54,5 @@ def publish_prices(
 
 def _ahead(experiment: Experiment) -> Sequence[PriceList]:
     """All price lists, but for those that a fault of the scenario holds up."""
-    late_s = [fault.at_s for fault in experiment.scenario.faults if fault.kind is FaultKind.LATE_TARIFFS]
-    return published_ahead(experiment.scenario, experiment.estate, min(late_s, default=math.inf))
+    held_from_s = prices_held_from_s(experiment.scenario.faults)
+    return published_ahead(experiment.scenario, experiment.estate, held_from_s)

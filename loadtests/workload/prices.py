@@ -1,5 +1,6 @@
 """Price lists of the estate, as a run publishes them."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -38,12 +39,17 @@ def published_ahead(scenario: Scenario, estate: EstateModel, held_from_s: float)
 
     The first one is in force before, and never held up.
     """
-    start_us, lists = start_us_of(estate), price_lists_of(estate)
-    for count, one in enumerate(lists):
-        at_us = one.effective_us - start_us
-        if at_us > scenario.replay_from_us and scenario.pace.wall_s_at(at_us) >= held_from_s:
+    lists = price_lists_of(estate)
+    for count, at_s in enumerate(in_force_s(scenario, estate)):
+        if at_s >= held_from_s:
             return lists[:count]
     return lists
+
+
+def in_force_s(scenario: Scenario, estate: EstateModel) -> list[float]:
+    """When each of the estate's price lists comes into force [s, wall time of the storm]; before it: -inf, after it: its end."""
+    after_us = [one.effective_us - start_us_of(estate) for one in price_lists_of(estate)]
+    return [scenario.pace.wall_s_at(at_us) if at_us > scenario.replay_from_us else -math.inf for at_us in after_us]
 
 
 def _price_lists(estate: EstateModel) -> tuple[PriceList, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ from loadtests.storm.coordinator import StormResult, storm
 from loadtests.storm.tables import prepare_tables
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
-from loadtests.workload.prices import price_lists_of
+from loadtests.workload.prices import in_force_s
 from loadtests.workload.site_traffic import require_bandwidth, site_traffic
 from meterstorm.display.progress import Progress, Silent
 from meterstorm.jobs import audit as proof
@@ -63,7 +64,6 @@ from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
 from scenarios.parts.faults import CARRIED_ANYWHERE, OFFICE_KINDS, UNKEPT_KINDS, FaultKind
 from scenarios.spec import Scenario, ScenarioError, needs_enclosure, require_own_sites, require_reached
-from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
 from store.cassandra import drop_warming_schema
@@ -282,12 +282,10 @@ def require_known_jobs(scenario: Scenario) -> None:
 
 def require_prices_held(scenario: Scenario, estate: EstateModel) -> None:
     """Raises ScenarioError for price lists that are to be late, where none comes into force meanwhile."""
-    start_us, from_us, until_us = start_us_of(estate), scenario.replay_from_us, scenario.span_us
-    after_us = [one.effective_us - start_us for one in price_lists_of(estate)]
-    in_force_s = sorted(scenario.pace.wall_s_at(at_us) for at_us in after_us if from_us < at_us < until_us)
+    there_s = [at_s for at_s in in_force_s(scenario, estate) if -math.inf < at_s < scenario.run.wall_s]
     for number, fault in enumerate(scenario.faults):
-        if fault.kind is FaultKind.LATE_TARIFFS and not any(fault.at_s <= one < fault.until_s for one in in_force_s):
-            there = ", ".join(f"{one:.1f} s" for one in in_force_s) or "nothing but the prices of the beginning"
+        if fault.kind is FaultKind.LATE_TARIFFS and not any(fault.at_s <= one < fault.until_s for one in there_s):
+            there = ", ".join(f"{one:.1f} s" for one in there_s) or "nothing but the prices of the beginning"
             raise ScenarioError(
                 f"faults[{number}]: no price list comes into force from {fault.at_s:g} to {fault.until_s:g} s of the storm, so "
                 f"that none could be late; there is {there}; prices come with effective_h of [[campaigns]], and with [[tariffs]]"

@@ -1,5 +1,6 @@
 """What breaks while a storm goes on, and when it is healed: `[[faults]]` of a scenario."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -289,6 +290,15 @@ def disks_of(faults: Iterable[Fault], dcs: Iterable[DataCentre]) -> dict[str, in
             size = fault.disk_mib or DISK_MIB
             sizes[name] = min(size, sizes.get(name, size))
     return sizes
+
+
+def prices_held_from_s(unhealed: Iterable[Fault]) -> float:
+    """While these faults are not healed, price lists that come into force from then on are not published [s, wall time of the
+    storm], nor those after them; infinite: all are.
+
+    They are held from the run's beginning on, not from a fault's: without one all are published then, announced ahead.
+    """
+    return min((fault.at_s for fault in unhealed if fault.kind is FaultKind.LATE_TARIFFS), default=math.inf)
 
 
 def lost_dcs(fault: Fault, dcs: Sequence[DataCentre]) -> dict[str, tuple[str, ...]]:

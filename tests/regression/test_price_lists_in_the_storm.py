@@ -6,9 +6,11 @@ Eight tries of eight were in doubt, and the run of the README failed for them.
 import pytest
 
 from loadtests.cluster.connect import Endpoint
+from loadtests.faults.office_acts import PricesLate
+from loadtests.faults.own_parts import OwnParts
 from loadtests.storm import tables
 from loadtests.workload.experiment import Experiment
-from loadtests.workload.prices import price_lists_of
+from loadtests.workload.prices import in_force_s, price_lists_of, published_ahead
 from meterstorm import load_scenario
 from scenarios.spec import Scenario
 from sim.estate.lookup import start_us_of
@@ -39,6 +41,26 @@ def test_all_price_lists_are_published_before_it(held: MemoryCustomers) -> None:
     wanted = publish(scenario)
     assert held.price_lists() == wanted
     assert any(prices.effective_us > start_us_of(build_estate(scenario)) for prices in wanted)
+
+
+@pytest.mark.parametrize("others_at_s", [(), (90.0,)])
+def test_before_the_storm_in_it_and_when_faults_are_checked_the_same_lists_are_late(
+    held: MemoryCustomers, others_at_s: tuple[float, ...]
+) -> None:
+    """Three places decided it, each by itself."""
+    scenario = load_scenario("tariffs_late")
+    (late,) = scenario.faults
+    others = tuple(late.model_copy(update={"at_s": at_s, "for_s": 1.0}) for at_s in others_at_s)
+    scenario = scenario.model_copy(update={"faults": (*others, late)})
+    estate = build_estate(scenario)
+    publish(scenario)
+    office_input = OwnParts().office_input
+    acts = [PricesLate(office_input, fault) for fault in scenario.faults]
+    assert published_ahead(scenario, estate, office_input.prices_held_from_s) == held.price_lists()
+    late_s = [at_s for at_s in in_force_s(scenario, estate) if late.at_s <= at_s < late.until_s]
+    assert len(late_s) == len(price_lists_of(estate)) - len(held.price_lists()) == 1
+    acts[-1].heal()
+    assert published_ahead(scenario, estate, office_input.prices_held_from_s) == price_lists_of(estate)
 
 
 def test_one_that_a_fault_holds_up_is_not(held: MemoryCustomers) -> None:

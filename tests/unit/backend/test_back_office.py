@@ -28,6 +28,7 @@ from loadtests.workload.faulty_deliveries import CHANGES, faulty_delivery
 from loadtests.workload.operations import planes_of
 from loadtests.workload.prices import book_of, price_lists_of
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, MeterType, Operation, ReadSchedule
+from scenarios.parts.faults import Fault, FaultKind
 from scenarios.spec import Scenario
 from sim.estate.lookup import meter_types_of, schedules_on, start_us_of
 from sim.estate.model import EstateModel, build_estate
@@ -403,7 +404,8 @@ def test_price_lists_that_are_held_up_are_late_on_displays_and_published_when_th
     estate, store, ledger = stormed(tmp_path / "ledger")
     told, came = OfficeProgress(), OfficeInput()
     office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger, told, came)
-    came.hold_prices(20.0)
+    late = Fault(kind=FaultKind.LATE_TARIFFS, target="back_office", at_s=20.0, for_s=30.0)
+    came.hold_prices(late)
 
     def published() -> list[int]:
         return [one.version for one in office._customers[0].price_lists()]
@@ -416,7 +418,7 @@ def test_price_lists_that_are_held_up_are_late_on_displays_and_published_when_th
     office = office.begun_anew()
     office.work(middle_us)
     assert published() == [1, 2]
-    came.release_prices(20.0)
+    came.release_prices(late)
     office.work(middle_us)
     assert published() == [1, 2, 3] and told.price_missing_since_us is None
     assert told.displays == {ShownPrice.IN_FORCE: 2, ShownPrice.STALE: 2}
@@ -427,10 +429,11 @@ def test_the_first_prices_are_never_late_and_what_was_held_to_the_end_is_publish
     estate, store, ledger = stormed(tmp_path / "ledger")
     came = OfficeInput()
     office = BackOffice(SCENARIO, estate, HomeStores(estate, [store]), ledger, office_input=came)
-    came.hold_prices(0.0)
+    late = Fault(kind=FaultKind.LATE_TARIFFS, target="back_office", at_s=0.0, for_s=30.0)
+    came.hold_prices(late)
     office.work(0)
     assert [one.version for one in office._customers[0].price_lists()] == [1]
-    came.release_prices(0.0)
+    came.release_prices(late)
     office.close(SCENARIO.span_us - 1)
     assert [one.version for one in office._customers[0].price_lists()] == [1, 2, 3]
 

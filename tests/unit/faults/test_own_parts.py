@@ -9,6 +9,7 @@ import pytest
 from loadtests.errors import HarnessError
 from loadtests.faults.office_acts import GarbageSent, PricesLate
 from loadtests.faults.own_parts import BACK_OFFICE, OfficeInput, OwnParts, gateway_of
+from scenarios.parts.faults import Fault, FaultKind
 from store.ports import StoreError
 
 NORTH = gateway_of("north")
@@ -30,12 +31,16 @@ def test_a_gateway_that_is_killed_asks_nothing_until_it_is_revived() -> None:
     assert not parts.has_died(NORTH)  # its second death is another one
 
 
+def late_tariffs(at_s: float) -> Fault:
+    return Fault(kind=FaultKind.LATE_TARIFFS, target="back_office", at_s=at_s, for_s=10.0)
+
+
 def test_price_lists_are_held_from_the_first_fault_on_that_holds_them() -> None:
     office = OfficeInput()
     assert office.prices_held_from_s == math.inf
-    late = PricesLate(office, 20.0)  # before it begins: prices are published ahead
+    late = PricesLate(office, late_tariffs(20.0))  # before it begins: prices are published ahead
     assert office.prices_held_from_s == 20.0
-    again = PricesLate(office, 50.0)
+    again = PricesLate(office, late_tariffs(50.0))
     late.begin()
     assert not late.is_effective()
     office.is_price_missed = True  # by a display
