@@ -39,4 +39,4 @@ def _what_then(*, repair: bool, dcs: int) -> str:
         return "no other data centre has it"
     if repair:
         return "the repair afterwards brings back what another data centre had taken by then"
-    return "without a repair afterwards the audit must find it lost there"
+    return "no repair follows, so the audit must find what is lost there"

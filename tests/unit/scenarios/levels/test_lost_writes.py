@@ -9,7 +9,7 @@ from tests.unit.scenarios.parts.test_faults import fault, in_toml
 # north has three nodes with rf 3, south two with rf 1
 CUT_OF_SOUTH_1 = (
     "What south acknowledged in the last 10 s before the power_cut of south-1 from 10 s for 10 s may be lost there, since "
-    "commit_log_sync is 'periodic'; without a repair afterwards the audit must find it lost there."
+    "commit_log_sync is 'periodic'; no repair follows, so the audit must find what is lost there."
 )
 
 
@@ -37,7 +37,7 @@ def test_a_damaged_log_may_take_what_was_synced(kind: str) -> None:
     (told,) = may_be_lost(parse_scenario(text, "damaged"))
     assert told == (
         f"What south acknowledged last before the {kind} of south from 10 s for 10 s may be lost there, as far as it stands in "
-        "its newest commit log alone; without a repair afterwards the audit must find it lost there."
+        "its newest commit log alone; no repair follows, so the audit must find what is lost there."
     )
     assert may_be_lost(parse_scenario(in_toml(fault(kind, "north-1")), "kept")) == []
 
