@@ -34,6 +34,12 @@ TABLES: Mapping[str, str] = {
 
 _EXPORTER_RULES = RULES_FILE.read_text(encoding="utf-8")
 _CACHES = {"keys": "KeyCache", "chunks": "ChunkCache"}  # as the exporter's label has them
+_CQL = {
+    "prepared_statements_executed": ("cassandra_cql_statements_total", "Prepared"),
+    "regular_statements_executed": ("cassandra_cql_statements_total", "Regular"),
+    "prepared_statements_count": ("cassandra_cql_prepared_statements",),
+    "prepared_statements_evicted": ("cassandra_cql_prepared_evictions_total",),
+}
 _REQUESTS = {
     "coordinator_read_latency": "Read",
     "coordinator_write_latency": "Write",
@@ -101,11 +107,10 @@ def _caches(_table: str, rows: Sequence[Any], _keyspace: str, told: Told) -> Non
 
 
 def _cql(_table: str, rows: Sequence[Any], _keyspace: str, told: Told) -> None:
-    values = {row.name: row.value for row in rows}
-    for kind in ("Prepared", "Regular"):
-        told("cassandra_cql_statements_total", values.get(f"{kind.lower()}_statements_executed", 0.0), kind)
-    told("cassandra_cql_prepared_statements", values.get("prepared_statements_count", 0.0))
-    told("cassandra_cql_prepared_evictions_total", values.get("prepared_statements_evicted", 0.0))
+    for row in rows:
+        if metric := _CQL.get(row.name):
+            name, *labels = metric
+            told(name, row.value, *labels)
 
 
 def _requests(table: str, rows: Sequence[Any], _keyspace: str, told: Told) -> None:
@@ -119,7 +124,8 @@ def _operations(table: str, rows: Sequence[Any], keyspace: str, told: Told) -> N
 
 
 def _disk(_table: str, rows: Sequence[Any], _keyspace: str, told: Told) -> None:
-    told("cassandra_storage_load_bytes", sum(row.mebibytes for row in rows) * MIB)
+    if rows:
+        told("cassandra_storage_load_bytes", sum(row.mebibytes for row in rows) * MIB)
 
 
 def _messages(_table: str, rows: Sequence[Any], _keyspace: str, told: Told) -> None:
