@@ -11,7 +11,7 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.locust_fleet.launch import FleetPlan
 from loadtests.locust_fleet.options import fleet_options
-from meterstorm.jobs.run import require_faults_carried, require_prices_held
+from meterstorm.jobs.refusals import require_faults_carried, require_prices_held
 from scenarios.domain import CommandKind
 from scenarios.file import shipped_file, shipped_scenarios
 from scenarios.parts.failover import Failover
