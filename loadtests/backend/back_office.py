@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import cast
@@ -20,6 +20,7 @@ from typing import cast
 import numpy as np
 
 from loadtests.backend.failure_budget import FailureBudget
+from loadtests.backend.head_ends import HeadEnds, strides
 from loadtests.backend.home_stores import HomeStores
 from loadtests.backend.mortal_statements import MortalBulk, MortalStatements, PartLife
 from loadtests.backend.timed_statements import RequestLog
@@ -76,8 +77,6 @@ METERS_A_ROUND = 8
 LOOKED_AT_A_ROUND = 256  # meters among which those are looked for
 DELIVERED_MAX = 20_000  # runs that were acknowledged before: a sample, whose days are all projected again at the end
 ACCOUNTS_AT_ONCE = 5_000  # prepaid ones, that are opened together
-GARBAGE_ROWS_A_ROUND_MAX = 100  # of meters that send garbage; each is a write, and is read at each round that follows
-GARBAGE_ROWS_MAX = 50_000  # of a run: the instants of all lie within the first day
 SUMMARISED_METERS_MAX = 200_000  # cohorts and completeness read whole tables: of more meters a run leaves them out
 
 
@@ -92,29 +91,6 @@ class BackOfficeResult:
     bills: int = 0
     setbacks: int = 0  # rounds that did not finish: a time-out, a node that was lost, its own death
     behind_s_max: float = 0.0  # wall time by which a round was late
-
-
-@dataclass(slots=True, kw_only=True)
-class HeadEnds:
-    """What sends to the office: it outlives the office's death, and knows what it has sent.
-
-    acknowledged: how many readings the platform has acknowledged so far.
-    """
-
-    meters: Iterator[int]  # in the order in which they are looked at
-    acknowledged: Callable[[], int] = lambda: 0
-    seen: set[int] = field(default_factory=set)  # meter * slots + first slot that were sent
-    in_doubt: int = 0  # faulty rows that were sent and not answered: they are sent again before others
-    _acknowledged_before: int = 0
-
-    def faulty_rows(self, garbage_share: float, taken: int) -> int:
-        """How many are sent now: one, and a share of all readings since the last time. taken: how many were, so far."""
-        acknowledged = self.acknowledged()
-        since, self._acknowledged_before = acknowledged - self._acknowledged_before, acknowledged
-        if not self.in_doubt:
-            garbage = round(since * garbage_share / (1 - garbage_share))
-            self.in_doubt = 1 + min(garbage, GARBAGE_ROWS_A_ROUND_MAX, max(GARBAGE_ROWS_MAX - taken, 0))
-        return self.in_doubt
 
 
 def projection_of(estate: EstateModel) -> Projection:
@@ -224,7 +200,7 @@ class BackOffice:
         """told, office_input: what is told of it, and how faults change what comes to it. acknowledged: see `HeadEnds`."""
         self.done = BackOfficeResult()
         self._told, self._input = told or OfficeProgress(), office_input or OfficeInput()
-        self._head_ends = HeadEnds(meters=_strides(estate.meter_count), acknowledged=acknowledged)
+        self._head_ends = HeadEnds(meters=strides(estate.meter_count), acknowledged=acknowledged)
         self._scenario, self._estate, self._ledger, self._homes = scenario, estate, ledger, homes
         self._store = homes.first
         self._runner = cast(OnceRunner, homes.first.runner)
@@ -548,12 +524,3 @@ def expected_of(estate: EstateModel) -> dict[tuple[int, int], int]:
         if homes:
             expected[at, EXPORT] = int(homes)
     return expected
-
-
-def _strides(count: int) -> Iterator[int]:
-    """The meters 0 .. count - 1 in an order that mixes the estate, over and over."""
-    step = next(step for step in range(int(count * 0.618) | 1, 2 * count + 3, 2) if np.gcd(step, count) == 1)
-    at = 0
-    while True:
-        yield at
-        at = (at + step) % count

@@ -103,7 +103,7 @@ class FaultInjection:
 
     @property
     def are_under_way(self) -> bool:
-        """Does a fault hold nodes down now, or is one being healed?"""
+        """Is a fault under way, of whatever kind: has it begun, and is its healing not over?"""
         return any(course.is_under_way for course in self.courses)
 
     @property

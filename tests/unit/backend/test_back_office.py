@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.back_office_read import check_projections, check_refusals
 from loadtests.backend import back_office
-from loadtests.backend.back_office import GARBAGE_ROWS_A_ROUND_MAX, BackOffice, BackOfficeResult
+from loadtests.backend.back_office import BackOffice, BackOfficeResult
 from loadtests.backend.failure_budget import SETBACKS_MAX, FailureBudget
+from loadtests.backend.head_ends import GARBAGE_ROWS_A_ROUND_MAX
 from loadtests.backend.home_stores import HomeStores
 from loadtests.backend.mortal_statements import PartLife
 from loadtests.faults.own_parts import OfficeInput
