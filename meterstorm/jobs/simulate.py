@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +49,7 @@ _WRITTEN = (
     REPORT_NAME,
 )
 _MIB = 2**20
+HEARD_EVERY_S = 0.2  # Ctrl-C, where a library has its signal restart waits: polars 2.1, once it is imported
 
 T = TypeVar("T")
 
@@ -188,7 +189,10 @@ def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
             log.begin(name)
         with ThreadPoolExecutor(max_workers=1) as pool:
             try:  # Ctrl-C may come within `submit` too, when the work has begun, and the pool waits for its end
-                result = pool.submit(work, tell).result()
+                future = pool.submit(work, tell)
+                while not wait([future], timeout=HEARD_EVERY_S).done:
+                    pass
+                result = future.result()
             finally:
                 stop.set()
     finally:
