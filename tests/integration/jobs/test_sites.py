@@ -83,7 +83,10 @@ def test_sites_are_parted_in_a_storm_and_hold_the_same_in_the_end(tmp_path: Path
     (loss,) = results.replication.losses
     assert (loss.kind, loss.dc, loss.other) == ("partition", "south", "north") and loss.probes > 0
     for course in results.replication.courses:  # one way in peace, less what an acknowledgement takes; parted for 3 s
-        assert course.lag_ms is not None and 15 < course.lag_ms.p50 < 3_000 < course.lag_ms.max, course
+        assert course.lag_ms is not None and 15 < course.lag_ms.p50 < 3_000, course
+        assert course.lag_ms.max > 3_000 or course.unseen > 0, (
+            course
+        )  # what hints had not brought yet has waited longer
     assert scraper.failed == [] and {*scraper.of("meterstorm_fault_active", kind="partition")} == {0.0, 1.0}
     lags_s = scraper.of("meterstorm_visibility_lag_seconds", from_dc="north", to_dc="south")
     assert 0.025 < min(lags_s) < 2 < max(lags_s)  # one way in peace, and until it is healed while they are parted
