@@ -125,7 +125,7 @@ def run(
         out = cleanup.enter_context(new_folder(out))
         write_resolved(scenario, out)
         write_profile(estate.profile, RunFolder(out).profile)
-        early = EarlyDigest(estate)
+        early = cleanup.enter_context(EarlyDigest(estate))
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:

@@ -1,6 +1,7 @@
 """A digest that is computed beside other work is that of the trace, and what stops it is heard of."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_others_go_on_meanwhile_and_what_it_raises_is_raised(
 ) -> None:
     go_on = threading.Event()
 
-    def slow(_: EstateModel) -> str:
+    def slow(_: EstateModel, progress: Callable[[float], None]) -> str:
         assert go_on.wait(10.0)
         raise MemoryError("no room")
 
@@ -37,3 +38,22 @@ def test_others_go_on_meanwhile_and_what_it_raises_is_raised(
     go_on.set()  # not reached if the digest were waited for
     with pytest.raises(MemoryError, match="no room"):
         early.result()
+
+
+def test_one_that_is_given_up_ends(monkeypatch: pytest.MonkeyPatch, estate: EstateModel) -> None:
+    ended = threading.Event()
+
+    def endless(_: EstateModel, progress: Callable[[float], None]) -> str:
+        try:
+            for _ in range(1_000):
+                progress(0.5)
+                ended.wait(0.01)
+        except Exception:
+            ended.set()
+            raise
+        return "never given up"
+
+    monkeypatch.setattr(early_digest, "trace_digest", endless)
+    with EarlyDigest(estate):
+        assert not ended.wait(0.1)
+    assert ended.wait(5.0)
