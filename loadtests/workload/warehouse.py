@@ -80,7 +80,8 @@ def renew_through(
     as_of_us: int,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Renewed:
-    """Bring the half-hours of a warehouse up to what projectors have delivered, see `store.analytics.changes.renew`.
+    """Bring the half-hours of a warehouse up to what projectors have delivered, and its commands up to now, see
+    `store.analytics.changes.renew`.
 
     Raises WarehouseError, HarnessError, StoreError.
     """
@@ -96,6 +97,7 @@ def renew_through(
             estate=identity_of(experiment.scenario),
             writers=_writers_of(experiment.topology),
             as_of_us=as_of_us,
+            beside=_command_readers_of(store),
             progress=progress,
         )
 
@@ -133,6 +135,11 @@ def _readers_of(store: CassandraStore, estate: EstateModel) -> list[Reader]:
     schema, readers = store.runner.schema, list[Reader]()
     if has_bills(schema):
         readers.append(BillReader(store, lambda home: int(tariff_kinds_of(estate, np.array([home]))[0])))
-    if has_commands(schema):
-        readers.append(CommandReader(CassandraCommandTables(store.statements), partial(devices_of, store.bulk, schema)))
-    return readers
+    return [*readers, *_command_readers_of(store)]
+
+
+def _command_readers_of(store: CassandraStore) -> list[Reader]:
+    schema = store.runner.schema
+    if not has_commands(schema):
+        return []
+    return [CommandReader(CassandraCommandTables(store.statements), partial(devices_of, store.bulk, schema))]

@@ -82,8 +82,8 @@ def export_command(
         bool,
         typer.Option(
             "--changed",
-            help="Of a whole warehouse: read the days alone that the journal names since, and 6 h before; what a storm sent is "
-            "not in it, nor what a data centre gets later than that.",
+            help="Of a whole warehouse: read the days alone that the journal names since, and 6 h before, and all commands; what "
+            "a storm sent is not in it, nor what a data centre gets later than that, and bills are left out.",
         ),
     ] = False,
     dc: ReadDc = None,
@@ -134,13 +134,16 @@ def export_command(
 
 
 def _tell_renewed(done: "Renewed", out: Path, *, as_json: bool) -> None:
+    from store.analytics.data_sets import COMMANDS
+
+    held = {"half_hours": done.manifest.rows_of(), "commands": done.manifest.rows_of(COMMANDS)}
     if as_json:
         told = {name: getattr(done, name) for name in ("days", "rows_read", "parts", "files_written")}
-        print(json.dumps({"warehouse": str(out), "half_hours": done.manifest.rows_of(), **told}, indent=2))
+        print(json.dumps({"warehouse": str(out), **held, **told}, indent=2))
         return
     PlainConsole().print(
-        f"{out}: {done.manifest.rows_of():,} half-hours; {done.days:,} days of meters had changed, {done.rows_read:,} rows of "
-        f"the log read, {done.files_written:,} files written",
+        f"{out}: {held['half_hours']:,} half-hours, {held['commands']:,} commands; {done.days:,} days of meters had "
+        f"changed, {done.rows_read:,} rows of the log read, {done.files_written:,} files written",
         highlight=False,
         soft_wrap=True,
     )

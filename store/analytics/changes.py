@@ -1,8 +1,9 @@
 """A warehouse renewed by the journal: of the event log only the days are read that deliveries have touched since it was written.
 
 It knows what came through projectors (`store.readings.projector`), each of which journals a batch before the log has it. What
-others have written, a storm's senders among them, it does not: that takes an export of the whole log. Half-hours alone are
-renewed.
+others have written, a storm's senders among them, it does not: that takes an export of the whole log. Commands, which no
+journal names and which are few, are read whole beside. Bills are left out: what is due hangs on choices of tariff, prepayment
+and price lists, which no journal names either, and on the log of all billed months.
 
 A data centre that is read has a delivery some time after those that took it in: by hints, hours later. So days are read again
 that were delivered up to `ARRIVES_WITHIN_US` before the warehouse was last read, or since the last mark that is as old.
@@ -20,8 +21,8 @@ import pyarrow.parquet as pq
 
 from scenarios.calendar import day_text
 from scenarios.domain import DAY_US
-from store.analytics.data_sets import HALF_HOURS
-from store.analytics.export import journal_now, source_of
+from store.analytics.data_sets import HALF_HOURS, Reader
+from store.analytics.export import journal_now, source_of, write_beside
 from store.analytics.half_hours import LOG_COLUMNS, half_hours_of
 from store.analytics.part_writer import PartWriter
 from store.analytics.warehouse import ARRIVES_WITHIN_US, Manifest, Warehouse, WarehouseError
@@ -60,12 +61,14 @@ def renew(
     estate: str,
     writers: Sequence[int],
     as_of_us: int,
+    beside: Sequence[Reader] = (),
     arrives_within_us: int = ARRIVES_WITHIN_US,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Renewed:
     """Bring the half-hours of the warehouse in `folder` up to now. What is interrupted is gone on with by the same call.
 
-    writers: the projectors' numbers, see `journal_now`. slices: of the store's keyspace. arrives_within_us: when a delivery that
+    writers: the projectors' numbers, see `journal_now`. slices: of the store's keyspace. beside: what is read whole, of all parts
+    of the ring; data sets of others are left out from here on. arrives_within_us: when a delivery that
     was taken in is in the data centre that is read, at the latest; 0 where it is the only one. progress: told after each part how
     many are done, of how many. Memory holds the log of the days that have changed. Raises WarehouseError for a warehouse that
     can't be renewed, StoreError, OSError.
@@ -85,12 +88,15 @@ def renew(
             rows_read += row_count(log) if log else 0
             for part, rows in _by_part(log, warehouse).items():
                 by_part[part].append(rows)
-        left = warehouse.stale(by_part)
+        all_parts = range(len(warehouse.manifest.pieces))
+        data_sets = (HALF_HOURS, *(name for one in beside for name in one.data_sets))
+        left = warehouse.stale(all_parts if beside else by_part, data_sets)
         written = 0
         for number in left:
-            with warehouse.part(number, keeps_others=True) as writer:
+            with warehouse.part(number, keeps=HALF_HOURS) as writer:
                 if number in by_part:
                     _replace(warehouse, writer, concat(by_part[number]), store)
+                write_beside(beside, warehouse.piece(number), writer)
             written += writer.outcome.written
             progress(len(warehouse.manifest.done), len(warehouse.manifest.pieces))
         warehouse.renewed(journal, as_of_us)

@@ -93,16 +93,21 @@ def _export_parts(
     for number, piece in list(warehouse.left()):
         with warehouse.part(number) as writer:
             _write_half_hours(store, piece, writer)
-            for reader in beside:
-                for some in reader.rows(piece):
-                    for data_set, columns in some.items():
-                        writer.add(data_set, columns)
+            write_beside(beside, piece, writer)
         parts += 1
         written += writer.outcome.written
         unchanged += writer.outcome.unchanged
         rows += writer.outcome.rows
         progress(len(warehouse.manifest.done), len(warehouse.manifest.pieces), rows)
     return Exported(manifest=warehouse.manifest, parts=parts, files_written=written, files_unchanged=unchanged)
+
+
+def write_beside(readers: Sequence[Reader], piece: Piece, writer: PartWriter) -> None:
+    """What is read beside half-hours, of a part of the ring. Raises StoreError."""
+    for reader in readers:
+        for some in reader.rows(piece):
+            for data_set, columns in some.items():
+                writer.add(data_set, columns)
 
 
 def _write_half_hours(store: HomeReadings, piece: Piece, writer: PartWriter) -> None:

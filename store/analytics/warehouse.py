@@ -159,10 +159,10 @@ class Warehouse:
             raise
         return made
 
-    def stale(self, changed: Collection[int], data_set: str = HALF_HOURS) -> list[int]:
+    def stale(self, changed: Collection[int], data_sets: tuple[str, ...] = (HALF_HOURS,)) -> list[int]:
         """Say which parts have changed: until they are written again, and those that an interruption left, it is not whole.
 
-        Other data sets than `data_set` are left out from here on: they would be as of another instant.
+        Other data sets than `data_sets` are left out from here on: they would be as of another instant.
         """
         left = {*changed, *(number for number, _ in self.left())}
         done = tuple(number for number in range(len(self.manifest.pieces)) if number not in left)
@@ -170,8 +170,8 @@ class Warehouse:
             "done": done,
             "is_renewal": True,
             "round": self.manifest.round + 1,
-            "data_sets": (data_set,),
-            "files": self.manifest.of(data_set),
+            "data_sets": data_sets,
+            "files": tuple(one for one in self.manifest.files if one.data_set in data_sets),
         }
         self.manifest = self.manifest.model_copy(update=update)
         self._write()
@@ -205,29 +205,34 @@ class Warehouse:
 
     def left(self) -> Iterator[tuple[int, Piece]]:
         """The parts that this round has still to export, with their numbers."""
-        for number, (after, through) in enumerate(self.manifest.pieces):
+        for number in range(len(self.manifest.pieces)):
             if number not in self.manifest.done:
-                yield number, Piece(after=after, through=through)
+                yield number, self.piece(number)
+
+    def piece(self, number: int) -> Piece:
+        """Which part of the ring it is."""
+        after, through = self.manifest.pieces[number]
+        return Piece(after=after, through=through)
 
     @contextmanager
-    def part(self, number: int, *, keeps_others: bool = False) -> Iterator["PartWriter"]:
+    def part(self, number: int, *, keeps: str | None = None) -> Iterator["PartWriter"]:
         """Write one part; it counts when the block ends without an error, and all of it at once.
 
-        keeps_others: files of the part that the block does not write to stay; else they are gone.
+        keeps: the data set whose files stay where the block does not write to them; all others of the part are gone then.
         """
         writer = PartWriter(self.folder, number)
         try:
             yield writer
-            self._take_over(writer, keeps_others=keeps_others)
+            self._take_over(writer, keeps)
         finally:
             writer.discard()
 
-    def _take_over(self, writer: "PartWriter", *, keeps_others: bool) -> None:
+    def _take_over(self, writer: "PartWriter", keeps: str | None) -> None:
         before = {
             (one.data_set, one.settlement_date): one
             for one in self.manifest.files
             if one.part == writer.number
-            and not (keeps_others and (one.data_set, one.settlement_date) not in writer.touched)
+            and not (one.data_set == keeps and (one.data_set, one.settlement_date) not in writer.touched)
         }
         files, written = [], 0
         for key, draft in writer.finish().items():

@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US
 from store.analytics import warehouse
+from store.analytics.bills import BillReader
 from store.analytics.changes import Renewed, renew
-from store.analytics.data_sets import HALF_HOURS
+from store.analytics.commands import CommandReader
+from store.analytics.data_sets import COMMAND_SETS, COMMANDS, HALF_HOURS
 from store.analytics.duck import run_job
 from store.analytics.export import export
-from store.analytics.jobs import BILLING_CHECK
+from store.analytics.jobs import BILLING_CHECK, RECONCILE
 from store.analytics.warehouse import Warehouse, WarehouseError, read_manifest, whole_warehouse
 from store.columns import Page, Piece, integers, take
 from store.memory import MemoryStore
@@ -33,6 +35,7 @@ from store.roles import TableRole
 from store.tables import Table, kept_s
 from store.tariffs import ELECTRICITY
 from tests.support.store_deliveries import BOOK, DAYS, HOMES, Delivery, deliveries, send
+from tests.unit.store.analytics.test_reconcile import DEVICES, Head, commanded
 from tests.unit.store.analytics.test_warehouse import AS_OF_US, SCHEMA, files_in, homes_of, readers_of
 
 WRITER = 3
@@ -137,6 +140,41 @@ def test_it_reads_what_has_changed_and_no_more(tmp_path: Path) -> None:
     )
     with pytest.raises(WarehouseError, match="has no bills: it was exported without"):
         run_job(tmp_path, BILLING_CHECK)  # they would be as of another instant
+
+
+def test_commands_are_read_whole_beside_and_bills_are_left_out(tmp_path: Path) -> None:
+    estate, head, devices = Estate(UPLOADS), commanded(Head()), [*DEVICES]
+    first = estate.store.bulk.pieces()[0]
+    commands = CommandReader(head.tables, lambda piece: iter(devices if piece == first else ()))
+    told: dict[str, Any] = {"keyspace": "k", "estate": "e", "writers": [WRITER]}
+    bills = BillReader(estate.store, lambda _: 0)
+    renewed, whole = tmp_path / "renewed", tmp_path / "whole"
+    export(estate.store, renewed, homes=homes_of(), as_of_us=AS_OF_US, beside=[bills, commands], **told)
+
+    def as_of(now_us: int) -> Renewed:
+        shutil.rmtree(whole, ignore_errors=True)
+        export(estate.store, whole, homes=homes_of(), as_of_us=now_us, beside=[commands], **told)
+        done = renew(estate.store, estate.store.statements, renewed, as_of_us=now_us, beside=[commands], **told)
+        files = [
+            {
+                (one.data_set, one.settlement_date, one.part, one.content)
+                for one in whole_warehouse(each, verify=True).files
+            }
+            for each in (renewed, whole)
+        ]
+        assert files[0] == files[1]
+        assert run_job(renewed, RECONCILE) == run_job(whole, RECONCILE)
+        return done
+
+    done = as_of(LATER_US)
+    assert done.files_written == 0 and set(done.manifest.data_sets) == {HALF_HOURS, *COMMAND_SETS}
+    with pytest.raises(WarehouseError, match="has no bills: it was exported without"):
+        run_job(renewed, BILLING_CHECK)
+    head.ask(101, 7)
+    estate.deliver([Delivery(home=1, fuel=ELECTRICITY, slot=50, values_wh=(777,), revision=1, is_sent=False)])
+    assert as_of(LATER_US + DAY_US).files_written == 3  # a date's half-hours, commands, states of devices
+    devices.clear()  # they have expired
+    assert as_of(LATER_US + 2 * DAY_US).manifest.rows_of(COMMANDS) == 0
 
 
 class Elsewhere:
