@@ -61,3 +61,8 @@ def operations_of(scenario: Sender) -> tuple[Operation, ...]:
 def measured_operations_of(scenario: Sender) -> tuple[Operation, ...]:
     """The operations that a run of the scenario measures, and so can hold to an objective: the trace's and the gateways'."""
     return operations_of(scenario) + (GATEWAY_OPERATIONS if scenario.campaigns else ())
+
+
+def has_revisions(scenario: Sender) -> bool:
+    """Are half-hours of it estimated or corrected? Then days that were folded are folded anew when the storm is over."""
+    return Operation.INGEST_REVISION in operations_of(scenario)

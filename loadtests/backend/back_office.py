@@ -40,6 +40,7 @@ from scenarios.domain import (
     ReadSchedule,
     SettlementRunCode,
 )
+from scenarios.operations import has_revisions
 from scenarios.spec import Scenario
 from sim.estate.lookup import (
     FUEL_CODES,
@@ -313,7 +314,9 @@ class BackOffice:
         instant_us = self._start_us + now_us
         for projector in self._projectors:
             projector.project(projector.journalled())
-        if self._is_summarised:
+        if self._is_summarised and not has_revisions(
+            self._scenario
+        ):  # else when their days are folded anew, after this
             summarise(self._estate, self._homes, instant_us)
         completeness(self._runner, instant_us // DAY_US * DAY_US)
         cohort = int(cohorts_of(self._estate, np.zeros(1, np.int64))[0])

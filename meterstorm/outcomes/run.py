@@ -44,8 +44,7 @@ from reports.run.summary import Stalls, summarise_generator, summarise_objective
 from reports.verdict.auditable import StoredData
 from reports.verdict.generator_validity import Waiting, waiting_of
 from reports.verdict.run import judge
-from scenarios.domain import Operation
-from scenarios.operations import operations_of
+from scenarios.operations import has_revisions, operations_of
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel
 from sim.profiles.faults import ImportReport, handling_of
@@ -256,8 +255,7 @@ def _generator(
 
 def undone_after(scenario: Scenario, *, is_storm_whole: bool) -> tuple[Undone, ...]:
     """What is left undone when a storm has ended: revised days are folded next."""
-    has_revisions = Operation.INGEST_REVISION in operations_of(scenario)
-    return (*([] if is_storm_whole else [Undone.STORM]), *([Undone.FOLD] if has_revisions else []))
+    return (*([] if is_storm_whole else [Undone.STORM]), *([Undone.FOLD] if has_revisions(scenario) else []))
 
 
 def _speculation(scenario: Scenario, stormed: StormResult | None) -> SpeculationResult | None:

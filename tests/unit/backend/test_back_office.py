@@ -37,6 +37,7 @@ from store.customers.store import HomeCustomers
 from store.memory.customers import MemoryOnce
 from store.ports import LogEvent, StoreError, Values
 from store.readings.store import HomeReadings
+from store.readings.summarise import completeness
 from store.readings.verify import folded_views
 from store.rejections import Refused
 from store.schemas import SCHEMAS
@@ -229,6 +230,20 @@ def test_an_office_goes_on_where_it_was_set_back(tmp_path: Path) -> None:
     assert len(checks) >= 5 and all(one.is_right for one in checks), [one for one in checks if not one.is_right]
     after = [[one for one in store.events(home, MONTH) if one.fuel != EXPORT] for home in range(HOMES)]
     assert after == before
+
+
+@pytest.mark.parametrize("gap_share", [0.0, 0.01])
+def test_the_views_of_all_homes_are_filled_at_the_end_unless_days_are_folded_anew_after_it(
+    tmp_path: Path, gap_share: float
+) -> None:
+    """A whole log is read for them: once is enough."""
+    estate, store, ledger = stormed(tmp_path / "ledger")
+    scenario = SCENARIO.model_copy(update={"reads": SCENARIO.reads.model_copy(update={"gap_share": gap_share})})
+    office = BackOffice(scenario, estate, HomeStores(estate, [store]), ledger)
+    office.open()
+    office.close(SCENARIO.span_us - 1)
+    last_day_us = start_us_of(estate) + (DAYS - 1) * DAY_US
+    assert bool(completeness(store.runner, last_day_us)) == (gap_share == 0.0)
 
 
 def test_an_office_that_finished_no_round_publishes_its_prices_at_the_end(tmp_path: Path) -> None:
