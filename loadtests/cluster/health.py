@@ -17,6 +17,7 @@ AGREES_S_MAX = 120.0
 MISSED_S_MAX = 120.0  # a drained node says that it leaves; one that says nothing is missed after some twenty seconds
 ANSWERS_S_MAX = 1.0
 _OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])  # version 4, no flags, stream 0, OPTIONS, no body
+SCHEMA_VERSION = "SELECT schema_version FROM system.local"
 GOSSIP = "SELECT address, status_with_port, rpc_ready FROM system_views.gossip_info"
 
 
@@ -75,6 +76,20 @@ def wait_missed(watch: LivenessWatch, gone: Sequence[NodeProcess]) -> None:
             names = ", ".join(sorted(behind))
             raise HarnessError(f"{names} still take stopped nodes for running after {MISSED_S_MAX:.0f} s")
         time.sleep(POLL_S)
+
+
+def schema_versions(endpoint: Endpoint) -> set[str]:
+    """What the nodes tell as the version of their schema, which is computed from its content. Raises HarnessError."""
+    cluster, session = connect_to_every_node(endpoint)
+    try:
+        return {
+            str(session.execute(SCHEMA_VERSION, host=host).one().schema_version)
+            for host in cluster.metadata.all_hosts()
+        }
+    except FAILURES as error:
+        raise HarnessError(f"a node does not tell its schema version: {error}") from error
+    finally:
+        cluster.shutdown()
 
 
 def answers(address: str) -> bool:

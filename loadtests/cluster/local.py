@@ -22,6 +22,7 @@ from loadtests.cluster.kit import Entry, StartKit
 from loadtests.cluster.layout import lay_out, lay_out_joining
 from loadtests.cluster.node_config import ClientSecurity
 from loadtests.cluster.places import Place, addresses_of, claim_place, room_for
+from loadtests.cluster.prepared import PreparedData, key_of
 from loadtests.cluster.process import NodeProcess, stop_all
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.tether import run_tied
@@ -62,6 +63,7 @@ class LocalCluster:
         *,
         keep: bool,
         joiners: Mapping[str, int],
+        tables: Sequence[str] = (),
     ) -> None:
         self.record = record
         self.folder = folder
@@ -78,6 +80,8 @@ class LocalCluster:
             for spec in (*specs, *later)
         ]
         self._processes = self._all[: len(specs)]  # those that are meant to run
+        self._prepared = PreparedData.of(key_of(record, specs, tables)) if tables else None
+        self._has_tables = False  # from a copy
         self._broken: set[str] = set()  # names of those that a fault of ours holds down
         self._joining: set[str] = set()  # names of those that have not taken their share of the rows yet
 
@@ -96,6 +100,7 @@ class LocalCluster:
         table_metrics: bool = False,
         check_network: Callable[[NetworkCost], None] = lambda _: None,
         is_throwaway: bool = False,
+        tables: Sequence[str] = (),
     ) -> Self:
         """A new cluster in `folder`, serving CQL with every node seeing every node.
 
@@ -105,6 +110,8 @@ class LocalCluster:
         which tells of tables too with `table_metrics`.
         `check_network`: raises HarnessError where the emulated WAN, as it was measured, is too little for what is meant.
         `is_throwaway`: no node that was not drained is ever started again: none flushes what its schema would be read from.
+        `tables`: the statements that will make its tables. Where `keep_tables` of an earlier cluster has left a copy of what they
+        come to, the nodes begin with that.
         Raises HarnessError, with nothing left running, when the machine lacks something or a node does not come up.
         """
         record = ClusterRecord(
@@ -120,7 +127,14 @@ class LocalCluster:
             raise HarnessError(f"{folder} already holds a cluster; restart that one, remove it, or name another folder")
         assert not (is_throwaway and (keep or faults)), "what is thrown away is neither kept nor broken"
         return cls._run(
-            record, folder, progress, keep=keep, faults=faults, check_network=check_network, is_throwaway=is_throwaway
+            record,
+            folder,
+            progress,
+            keep=keep,
+            faults=faults,
+            check_network=check_network,
+            is_throwaway=is_throwaway,
+            tables=tables,
         )
 
     @classmethod
@@ -154,6 +168,7 @@ class LocalCluster:
         faults: Sequence[Fault] = (),
         check_network: Callable[[NetworkCost], None] = lambda _: None,
         is_throwaway: bool = False,
+        tables: Sequence[str] = (),
     ) -> Self:
         """Bring up the nodes of `record`, which has no addresses yet if they are new."""
         is_new = record.block is None
@@ -183,7 +198,7 @@ class LocalCluster:
             is_throwaway=is_throwaway,
         )
         place = claim_place(record, folder, joiners)
-        cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners)
+        cluster = cls(record.with_block(place.block), folder, place, kit, keep=keep, joiners=joiners, tables=tables)
         try:
             if cluster.network is not None:
                 cluster.network_cost = measure_cost(cluster.network)
@@ -207,6 +222,11 @@ class LocalCluster:
             self._kit.write(process, self._seeds)
             if process.spec.name in disks_mib:
                 mount_disk(process.folder, DATA_FOLDERS, disks_mib[process.spec.name])
+        if not self._has_come_up_prepared(progress):
+            self._launch_new(progress)
+        progress(f"all {len(self._processes)} nodes serve CQL and see one another")
+
+    def _launch_new(self, progress: Progress) -> None:
         first, *rest = self._processes
         first.launch(self._kit.java)
         health.wait_serving([first], progress)  # the ring that the others find must be there before they look
@@ -214,10 +234,52 @@ class LocalCluster:
             process.launch(self._kit.java)
         if rest:
             progress(f"waiting for {', '.join(process.spec.name for process in rest)}")
-        health.wait_serving(rest, progress)
+        self._await_ring(rest, progress)
+
+    def _await_ring(self, launched: Sequence[NodeProcess], progress: Progress) -> None:
+        health.wait_serving(launched, progress)
         progress("waiting until all nodes see one another")
         health.wait_agreeing(self._processes, self.endpoint())
-        progress(f"all {len(self._processes)} nodes serve CQL and see one another")
+
+    def _has_come_up_prepared(self, progress: Progress) -> bool:
+        """Whether the nodes run with their tables made, by a copy that has proved right. Of one that has not nothing is left."""
+        if self._prepared is None:
+            return False
+        wanted = self._prepared.lay({process.spec.name: process.folder for process in self._processes})
+        if wanted is None:
+            return False
+        try:
+            for process in self._processes:  # they know the ring
+                process.launch(self._kit.java)
+            self._await_ring(self._processes, progress)
+            found = health.schema_versions(self.endpoint())
+            if found == {wanted}:
+                self._has_tables = True
+                return True
+            why = f"the nodes tell schema version {', '.join(sorted(found))}, not {wanted}"
+        except HarnessError as error:
+            why = str(error)
+        progress(f"the prepared data are not right and are thrown away; starting without: {why}")
+        stop_all(self._processes, drain=False)
+        for process in self._processes:
+            _delete_data(process)
+            (process.folder / "tmp").mkdir(exist_ok=True)
+        self._prepared.discard()
+        return False
+
+    def keep_tables(self) -> bool:
+        """Keep a copy of what the nodes hold, for later clusters of the same `tables`, which have just been made on them all.
+
+        Returns whether there is one now. Nothing is written to them meanwhile. Raises HarnessError when a node does not answer.
+        """
+        if self._prepared is None or self._kit.is_throwaway:
+            return False
+        if self._has_tables:
+            return True
+        versions = health.schema_versions(self.endpoint())
+        if len(versions) != 1:
+            return False
+        return self._prepared.keep({process.spec.name: process.folder for process in self._processes}, versions.pop())
 
     @property
     def nodes(self) -> tuple[Node, ...]:

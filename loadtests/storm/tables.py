@@ -1,6 +1,6 @@
 """The tables that a run writes to, made and seen to be empty before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cassandra.cluster import Session
 
@@ -9,18 +9,27 @@ from loadtests.workload.experiment import Experiment
 from loadtests.workload.prices import published_ahead
 from scenarios.operations import operations_of
 from scenarios.parts.faults import prices_held_from_s
-from scenarios.spec import Topology
+from scenarios.spec import Scenario, Topology
 from sim.estate.lookup import start_us_of
 from sim.estate.model import EstateModel
-from store.cassandra import alter_tables, create_schema, create_warming_schema, first_table_with_rows
+from store.cassandra import (
+    alter_tables,
+    create_schema,
+    create_warming_schema,
+    first_table_with_rows,
+    schema_statements,
+    warming_statements,
+)
 from store.cassandra.customers import CassandraCustomers
+from store.schemas import schema_of
 from store.tables import Schema
 from store.tariffs import PriceList
 
 
-def prepare_tables(experiment: Experiment) -> str:
+def prepare_tables(experiment: Experiment, when_made: Callable[[], object] = lambda: None) -> str:
     """Create the tables and see that they are empty; returns the release of Cassandra that serves them.
 
+    when_made: called once they are there on all nodes, and before any row.
     Raises HarnessError for a keyspace that holds rows already, and for a cluster that can't be reached.
     """
     scenario, schema = experiment.scenario, experiment.schema
@@ -29,6 +38,7 @@ def prepare_tables(experiment: Experiment) -> str:
         alter_tables(session, scenario.store.alterations, schema, scenario.topology.keyspace)
         if scenario.run.warm_nodes_s:
             create_warming_schema(session, schema, scenario.topology, operations_of(scenario))
+        when_made()
         held = first_table_with_rows(session, schema, scenario.topology.keyspace)
         if held is not None:
             raise HarnessError(
@@ -37,6 +47,15 @@ def prepare_tables(experiment: Experiment) -> str:
             )
         publish_prices(session, _ahead(experiment), experiment.estate, schema, scenario.topology)
         return str(session.execute("SELECT release_version FROM system.local").one().release_version)
+
+
+def table_statements(scenario: Scenario) -> list[str]:
+    """What `prepare_tables` asks for on new nodes; nothing where the scenario alters tables, which is not done twice."""
+    schema, topology = schema_of(scenario), scenario.topology
+    if scenario.store.alterations:
+        return []
+    warming = warming_statements(schema, topology, operations_of(scenario)) if scenario.run.warm_nodes_s else []
+    return [*schema_statements(schema, topology), *warming]
 
 
 def publish_prices(

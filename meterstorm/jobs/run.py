@@ -29,7 +29,7 @@ from loadtests.recording.history import NodeSample, read_history
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RESOLVED_NAME, RunFolder
 from loadtests.storm.coordinator import StormResult, storm
-from loadtests.storm.tables import prepare_tables
+from loadtests.storm.tables import prepare_tables, table_statements
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
 from loadtests.workload.site_traffic import require_bandwidth, site_traffic
@@ -139,6 +139,7 @@ def run(
                         faults=scenario.faults,
                         metrics=monitor,
                         check_network=lambda cost: require_bandwidth(site_traffic(scenario, estate), cost),
+                        tables=table_statements(scenario),
                     )
                 )
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
@@ -151,7 +152,7 @@ def run(
                 )
                 phases.progress.detail(f"Prometheus watches at http://{watch.monitor.prometheus}")
         with phases.phase("schema", "Creating the schema"):
-            release = prepare_tables(experiment)
+            release = prepare_tables(experiment) if cluster is None else prepare_tables(experiment, cluster.keep_tables)
             is_asked = monitor or metrics is not None
             canary = _canary_of(experiment, instruments, cluster) if is_asked else contextlib.nullcontext()
         with phases.phase("digest", "Computing the digest of the trace"):

@@ -13,7 +13,9 @@ from store.cassandra.keyspace import (
     first_table_with_rows,
     held_version,
     one_after_the_other,
+    schema_statements,
     warming_keyspace,
+    warming_statements,
 )
 from store.cassandra.readings import CassandraStore
 from store.cassandra.session import prepare
@@ -29,5 +31,7 @@ __all__ = [
     "held_version",
     "one_after_the_other",
     "prepare",
+    "schema_statements",
     "warming_keyspace",
+    "warming_statements",
 ]

@@ -51,25 +51,19 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
     version or of one with no way from it, when it is of another calendar, when a table has other columns, or when the nodes
     don't agree in time.
     """
-    replication = {dc.name: str(dc.rf) for dc in topology.dcs}
     held = session.cluster.metadata.keyspaces.get(topology.keyspace)
     if held is not None:
+        replication = {dc.name: str(dc.rf) for dc in topology.dcs}
         _check_replication(topology.keyspace, held.replication_strategy.export_for_schema(), replication)
-    options = ", ".join(f"'{dc}': {rf}" for dc, rf in replication.items())
-    _ddl(
-        session,
-        f"CREATE KEYSPACE IF NOT EXISTS {topology.keyspace} "
-        f"WITH replication = {{'class': 'NetworkTopologyStrategy', {options}}}",
-    )
-    for statement in (_VERSION_TABLE, *_ADD_CALENDAR):
-        _ddl(session, statement.format(keyspace=topology.keyspace))
+    for statement in _keyspace_statements(topology):
+        _ddl(session, statement)
     version = held_version(session, schema, topology)
     if version:
         check_calendar(version, calendar, topology.keyspace)
     way = migrations_to(schema, version, topology.keyspace) if version else []
     with one_after_the_other(session) as ddl:
-        for table in schema.tables:  # first: a later migration may alter a table that an earlier version has not had
-            ddl(table.create.format(keyspace=topology.keyspace))
+        for statement in _table_statements(schema, topology):  # first: a later migration may alter a table that is new
+            ddl(statement)
         for statement in [statement for one in way for statement in one.statements]:
             ddl(statement.format(keyspace=topology.keyspace))
     if not session.cluster.control_connection.wait_for_schema_agreement(wait_time=AGREEMENT_S_MAX):
@@ -79,6 +73,24 @@ def create_schema(session: Session, schema: Schema, topology: Topology, calendar
     if version is None or way:  # last: a crash before it begins all of it again
         to_rebuild = views_to_rebuild(version, way) if version else ()
         write_version(session, schema, topology, to_rebuild, calendar)
+
+
+def schema_statements(schema: Schema, topology: Topology) -> list[str]:
+    """What `create_schema` asks for where there is nothing yet. Each changes nothing where it was done before."""
+    return [*_keyspace_statements(topology), *_table_statements(schema, topology)]
+
+
+def _keyspace_statements(topology: Topology) -> list[str]:
+    options = ", ".join(f"'{dc.name}': {dc.rf}" for dc in topology.dcs)
+    keyspace = (
+        f"CREATE KEYSPACE IF NOT EXISTS {topology.keyspace} "
+        f"WITH replication = {{'class': 'NetworkTopologyStrategy', {options}}}"
+    )
+    return [keyspace, *(one.format(keyspace=topology.keyspace) for one in (_VERSION_TABLE, *_ADD_CALENDAR))]
+
+
+def _table_statements(schema: Schema, topology: Topology) -> list[str]:
+    return [table.create.format(keyspace=topology.keyspace) for table in schema.tables]
 
 
 def alter_tables(session: Session, statements: Sequence[str], schema: Schema, keyspace: str) -> None:
@@ -130,8 +142,16 @@ def create_warming_schema(
     session: Session, schema: Schema, topology: Topology, operations: Collection[AnyOperation]
 ) -> None:
     """Create the tables that the nodes are warmed with: those of `operations`. Raises StoreError as `create_schema` does."""
-    schema = schema.only(operations)
-    create_schema(session, schema, topology.model_copy(update={"keyspace": warming_keyspace(topology)}))
+    create_schema(session, schema.only(operations), _warming(topology))
+
+
+def warming_statements(schema: Schema, topology: Topology, operations: Collection[AnyOperation]) -> list[str]:
+    """As `schema_statements`, of `create_warming_schema`."""
+    return schema_statements(schema.only(operations), _warming(topology))
+
+
+def _warming(topology: Topology) -> Topology:
+    return topology.model_copy(update={"keyspace": warming_keyspace(topology)})
 
 
 def drop_warming_schema(session: Session, topology: Topology) -> None:
