@@ -1,6 +1,7 @@
 """Copies of what nodes hold once their tables are made: laid whole or not at all, and never trusted."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def half_a_manifest(folder: Path) -> None:
 def of_another_place(folder: Path) -> None:
     text = (folder / MANIFEST).read_text()
     (folder / MANIFEST).write_text(text.replace("south-1/system/", "south-1/system/../../"))
+    shutil.copytree(folder / "south-1" / "system", folder, dirs_exist_ok=True)  # what it names is there
 
 
 def of_another_node(folder: Path) -> None:
