@@ -37,7 +37,7 @@ ATTEMPTS_MAX = 5  # a compaction may come between
 MANIFEST = "prepared.json"
 
 
-class Manifest(BaseModel):
+class PreparedManifest(BaseModel):
     """schema_version: as the nodes told it. files: SHA-256 by path, beginning with the node's name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +82,7 @@ class PreparedData:
         None where there is no copy that is whole: then nothing is laid.
         """
         try:
-            manifest = Manifest.model_validate_json(read_text(self.folder / MANIFEST))
+            manifest = PreparedManifest.model_validate_json(read_text(self.folder / MANIFEST))
             for path, sha256 in manifest.files.items():
                 name, *rest = path.split("/")
                 if rest[0] not in KEPT_KEYSPACES or ".." in rest:
@@ -114,7 +114,7 @@ class PreparedData:
                     for path in sorted((draft / name).rglob("*")):
                         if path.is_file():
                             files[path.relative_to(draft).as_posix()] = sha256_of(path)
-                manifest = Manifest(schema_version=schema_version, files=files)
+                manifest = PreparedManifest(schema_version=schema_version, files=files)
                 (draft / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
                 draft.rename(self.folder)  # refused where another run was first
             _remove_oldest(self.folder.parent)
