@@ -6,7 +6,7 @@ and the statements that made the tables.
 
 A copy is not trusted. Each file must have the content that it was kept with, and the nodes must come up by it and tell the schema
 version that was told then, which Cassandra computes from the schema's content. What does not is thrown away, and the nodes start
-as if there had been none.
+as if there had been none. All that would not tell a forger: a copy that another user could have written is not read.
 """
 
 import contextlib
@@ -14,12 +14,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from loadtests.cluster.jars import cache_folder, sha256_of
 from loadtests.cluster.layout import NodeSpec
@@ -27,22 +29,24 @@ from loadtests.cluster.node_config import cassandra_yaml
 from loadtests.cluster.record import ClusterRecord
 from loadtests.cluster.sizing import NodeSize
 from scenarios.passing_folder import PassingFolder
-from scenarios.texts.outside import UnreadableText, read_text
+from scenarios.texts.outside import read_text, why_refused
 
 KEPT_KEYSPACES = ("system", "system_schema")
 LEFT_OUT = "prepared_statements-"  # a node would prepare those of a run that is over
 UNFINISHED = "_txn_"  # in the names of files by which a node knows which of its SSTables are not whole
-COPIES_MAX = 12  # of some 3 MB a node
+COPIES_MAX = 12  # of 0.7 MB a node
 ATTEMPTS_MAX = 5  # a compaction may come between
+ATTEMPT_EVERY_S = 0.2
 MANIFEST = "prepared.json"
 
 
 class PreparedManifest(BaseModel):
-    """schema_version: as the nodes told it. files: SHA-256 by path, beginning with the node's name."""
+    """made_s: when [s since 1970]. schema_version: as the nodes told it. files: SHA-256 by path, which a node's name begins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
+    made_s: float
     schema_version: str
     files: dict[str, str]
 
@@ -76,30 +80,49 @@ class PreparedData:
     def of(cls, key: str) -> "PreparedData":
         return cls(cache_folder() / "prepared" / key)
 
-    def lay(self, nodes: Mapping[str, Path]) -> str | None:
+    def lay(self, nodes: Mapping[str, Path], progress: Callable[[str], None] = lambda _: None) -> str | None:
         """Copy it to the folders of nodes, by name, that have no data. Returns the schema version that they must tell.
 
-        None where there is no copy that is whole: then nothing is laid.
+        None where there is no copy, or none that is whole and this user's alone: then nothing is laid.
         """
+        if not os.path.lexists(self.folder):
+            return None  # and nothing is thrown away: another run may just be keeping one
         try:
+            _require_ours_alone(self.folder)
             manifest = PreparedManifest.model_validate_json(read_text(self.folder / MANIFEST))
-            for path, sha256 in manifest.files.items():
-                name, *rest = path.split("/")
-                if rest[0] not in KEPT_KEYSPACES or ".." in rest:
-                    raise OSError(f"{self.folder / MANIFEST} names a file of no such keyspace: {path}")
-                target = nodes[name].joinpath("data", *rest)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.folder / path, target)
-                if sha256_of(target) != sha256:
-                    raise OSError(f"{self.folder / path} has changed")
-            os.utime(self.folder)
-        except (OSError, UnreadableText, ValidationError, KeyError, IndexError):
+            contents = self._contents(manifest, nodes)
+        except (OSError, ValueError) as error:
+            progress(f"the copy of tables in {self.folder} is not used and is thrown away: {why_refused(error)}")
             self.discard()
-        else:
-            return manifest.schema_version
-        for node in nodes.values():
-            shutil.rmtree(node / "data", ignore_errors=True)
-        return None
+            return None
+        try:
+            for target, content in contents.items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        except OSError as error:  # no room: the copy is right
+            progress(f"the copy of tables in {self.folder} is not used: {error}")
+            for node in nodes.values():
+                shutil.rmtree(node / "data", ignore_errors=True)
+            return None
+        with contextlib.suppress(OSError):  # a cache that can only be read
+            os.utime(self.folder)
+        return manifest.schema_version
+
+    def _contents(self, manifest: PreparedManifest, nodes: Mapping[str, Path]) -> dict[Path, bytes]:
+        """What is to be where. Raises OSError, or ValueError, where it is not what was kept."""
+        if manifest.made_s > time.time():
+            # Cassandra's later write wins: the nodes' own would lose to those of the copy.
+            raise OSError("the clock has been set back since it was made")
+        contents = {}
+        for path, sha256 in manifest.files.items():
+            name, *rest = path.split("/")
+            if name not in nodes or not rest or rest[0] not in KEPT_KEYSPACES or ".." in rest:
+                raise OSError(f"it names a file of no such node or keyspace: {path}")
+            content = (self.folder / path).read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise OSError(f"{path} has changed")
+            contents[nodes[name].joinpath("data", *rest)] = content
+        return contents
 
     def keep(self, nodes: Mapping[str, Path], schema_version: str) -> bool:
         """Take a copy of nodes that run, by name, whose schema is on their disks. Returns whether it is kept."""
@@ -107,6 +130,7 @@ class PreparedData:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             with PassingFolder("preparing", within=self.folder.parent) as staging:
                 draft = staging.path / "copy"
+                draft.mkdir(mode=0o700)
                 files: dict[str, str] = {}
                 for name, folder in nodes.items():
                     if not _copy_at_rest(folder / "data", draft / name):
@@ -114,7 +138,7 @@ class PreparedData:
                     for path in sorted((draft / name).rglob("*")):
                         if path.is_file():
                             files[path.relative_to(draft).as_posix()] = sha256_of(path)
-                manifest = PreparedManifest(schema_version=schema_version, files=files)
+                manifest = PreparedManifest(made_s=time.time(), schema_version=schema_version, files=files)
                 (draft / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
                 draft.rename(self.folder)  # refused where another run was first
             _remove_oldest(self.folder.parent)
@@ -123,12 +147,21 @@ class PreparedData:
         return True
 
     def discard(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove([self.folder])
+
+
+def _require_ours_alone(folder: Path) -> None:
+    """Raises OSError for a copy that another user could have written."""
+    about = folder.lstat()
+    is_ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+    if not is_ours or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise OSError("another user could have written it")
 
 
 def _copy_at_rest(data: Path, target: Path) -> bool:
     """Copy the kept keyspaces, as they were at one instant: SSTables don't change, they come and go."""
-    for _ in range(ATTEMPTS_MAX):
+    for attempt in range(ATTEMPTS_MAX):
+        time.sleep(ATTEMPT_EVERY_S if attempt else 0.0)
         shutil.rmtree(target, ignore_errors=True)
         with contextlib.suppress(OSError):  # one that was there has gone
             before = _listing(data)
@@ -155,7 +188,16 @@ def _listing(data: Path) -> dict[str, tuple[int, int]]:
 
 def _remove_oldest(folder: Path) -> None:
     """Those that were not used for longest, beyond COPIES_MAX."""
-    copies = [path for path in folder.iterdir() if (path / MANIFEST).exists()]
-    copies.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in copies[COPIES_MAX:]:
-        shutil.rmtree(path, ignore_errors=True)
+    copies = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # another run has just removed it, or it is none
+            (path / MANIFEST).stat()
+            copies.append((path.stat().st_mtime, path))
+    _remove(path for _, path in sorted(copies, reverse=True)[COPIES_MAX:])
+
+
+def _remove(copies: Iterable[Path]) -> None:
+    """At once: a run that is killed meanwhile leaves no half of one, and one that begins does not find it."""
+    for copy in copies:
+        with contextlib.suppress(OSError), PassingFolder("preparing", within=copy.parent) as staging:
+            copy.rename(staging.path / "copy")
