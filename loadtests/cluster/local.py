@@ -223,21 +223,20 @@ class LocalCluster:
             if process.spec.name in disks_mib:
                 mount_disk(process.folder, DATA_FOLDERS, disks_mib[process.spec.name])
         if not self._has_come_up_prepared(progress):
-            self._launch_new(progress)
+            self._launch(self._processes[:1], progress)  # the ring that the others find must be there before they look
         progress(f"all {len(self._processes)} nodes serve CQL and see one another")
 
-    def _launch_new(self, progress: Progress) -> None:
-        first, *rest = self._processes
-        first.launch(self._kit.java)
-        health.wait_serving([first], progress)  # the ring that the others find must be there before they look
+    def _launch(self, first: Sequence[NodeProcess], progress: Progress) -> None:
+        """Launch all nodes, these before the others, and wait until all see one another."""
+        for process in first:
+            process.launch(self._kit.java)
+        health.wait_serving(first, progress)
+        rest = [process for process in self._processes if process not in first]
         for process in rest:
             process.launch(self._kit.java)
         if rest:
             progress(f"waiting for {', '.join(process.spec.name for process in rest)}")
-        self._await_ring(rest, progress)
-
-    def _await_ring(self, launched: Sequence[NodeProcess], progress: Progress) -> None:
-        health.wait_serving(launched, progress)
+        health.wait_serving(rest, progress)
         progress("waiting until all nodes see one another")
         health.wait_agreeing(self._processes, self.endpoint())
 
@@ -245,13 +244,13 @@ class LocalCluster:
         """Whether the nodes run with their tables made, by a copy that has proved right. Of one that has not nothing is left."""
         if self._prepared is None:
             return False
-        wanted = self._prepared.lay({process.spec.name: process.folder for process in self._processes})
+        wanted = self._prepared.lay({process.spec.name: process.folder for process in self._processes}, progress)
         if wanted is None:
             return False
+        progress("the nodes begin with their tables made, by a copy of an earlier run's")
         try:
-            for process in self._processes:  # they know the ring
-                process.launch(self._kit.java)
-            self._await_ring(self._processes, progress)
+            # Each knows its place. One that is no seed ends itself when it finds none that gossips within 3 s.
+            self._launch([process for process in self._processes if process.spec.is_seed], progress)
             found = health.schema_versions(self.endpoint())
             if found == {wanted}:
                 self._has_tables = True
@@ -259,7 +258,7 @@ class LocalCluster:
             why = f"the nodes tell schema version {', '.join(sorted(found))}, not {wanted}"
         except HarnessError as error:
             why = str(error)
-        progress(f"the prepared data are not right and are thrown away; starting without: {why}")
+        progress(f"the copy of tables in {self._prepared.folder} is thrown away; starting without: {why}")
         stop_all(self._processes, drain=False)
         for process in self._processes:
             _delete_data(process)
@@ -270,13 +269,16 @@ class LocalCluster:
     def keep_tables(self) -> bool:
         """Keep a copy of what the nodes hold, for later clusters of the same `tables`, which have just been made on them all.
 
-        Returns whether there is one now. Nothing is written to them meanwhile. Raises HarnessError when a node does not answer.
+        Returns whether there is one now. Nothing is written to them meanwhile. Without one later clusters lose time alone.
         """
         if self._prepared is None or self._kit.is_throwaway:
             return False
         if self._has_tables:
             return True
-        versions = health.schema_versions(self.endpoint())
+        try:
+            versions = health.schema_versions(self.endpoint())
+        except HarnessError:  # whatever comes next tells of a node that does not answer
+            return False
         if len(versions) != 1:
             return False
         return self._prepared.keep({process.spec.name: process.folder for process in self._processes}, versions.pop())
