@@ -31,9 +31,12 @@ def spark_session(
     master: str = LOCAL,
     endpoint: Endpoint | None = None,
     level: ConsistencyLevel = ConsistencyLevel.LOCAL_QUORUM,
+    memory_mib: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> "Iterator[SparkSession]":
     """A session, ended with the block. endpoint: of the cluster that is read, through its `local_dc` alone.
+
+    memory_mib: of a local one's heap, instead of half of what is free.
 
     Raises ScenarioError where pyspark is not installed or is of a version that has no connector, and for an endpoint that speaks
     TLS; HarnessError where there is no Java 17, or the connector's jars can't be fetched.
@@ -64,7 +67,7 @@ def spark_session(
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",
                 "spark.sql.shuffle.partitions": str(max(processor_count(), 2)),
-                "spark.driver.memory": f"{max(available_memory_mib() // 2, 1_024)}m",
+                "spark.driver.memory": f"{memory_mib or max(available_memory_mib() // 2, 1_024)}m",
             }
         if endpoint is not None:
             jars = ready_jars(parse_lock(CONNECTOR_LOCK.read_text(encoding="utf-8")), progress)

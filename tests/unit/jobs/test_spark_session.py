@@ -67,6 +67,15 @@ def test_a_local_one_listens_on_loopback_and_another_where_its_cluster_says(sess
         assert "spark.driver.bindAddress" not in session.made_with
 
 
+def test_its_heap_is_half_of_what_is_free_or_as_large_as_was_said(
+    session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark, "available_memory_mib", lambda: 6_000)
+    for said, heap in ((None, "3000m"), (512, "512m")):
+        with spark.spark_session(memory_mib=said):
+            assert session.made_with["spark.driver.memory"] == heap
+
+
 def test_what_it_does_not_start_of_is_one_sentence(session: FakeSession) -> None:
     session.trouble = "no room for the heap\nand a stack trace"
     with pytest.raises(HarnessError, match=r"^Spark does not start: no room for the heap$"), spark.spark_session():
