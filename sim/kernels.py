@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from numba import config
 
 from sim.compiler.cache import choose_cache
-from sim.compiler.dispatcher import KernelDispatcher, KernelFiles
+from sim.compiler.dispatcher import KEPT_FORM, KernelDispatcher, KernelFiles
 from sim.compiler.sources import imports, sources_of, stamp_of, stamp_of_code
 
 P = ParamSpec("P")
@@ -57,7 +57,7 @@ def stamped_kernel(function: Callable[..., Any], **options: Any) -> Any:
         for each in (dispatcher, dispatcher.part):
             each.enable_caching()
             cache = each._cache
-            stamp = (cache._cache_file._source_stamp, code)
+            stamp = (cache._cache_file._source_stamp, code, KEPT_FORM)
             cache._cache_file = KernelFiles(cache.cache_path, cache._impl.filename_base, stamp)
             each.lock_path = Path(cache._cache_file._index_path).with_suffix(".lock")
     return dispatcher

@@ -17,12 +17,16 @@ instead of 0.78.
 Processes that start together would each compile the same kernels, and each overwrite the index of what the other has
 kept. So the second waits for the first, kernel by kernel, and loads what that one has kept.
 
+What is kept of a kernel that Python calls is its machine code and the names in it, and no code in LLVM's own language: nobody
+takes it in. Where everything is kept Numba does not load what it compiles with. Both took 13 of a sender's 88 MiB of anonymous
+memory, and a third of a second of the processor (2026-11-30).
+
 Numba writes the index of what is kept first, and then the machine code, over a file that may be left of an earlier state of the
 sources. Of a process that was killed in between the next ones would take the old machine code for the new.
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -34,13 +38,17 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.runtime import rtsys
 from numba.core.types.misc import unliteral
 from numba.np import linalg
+
+KEPT_FORM = 2
+"""Changes with the form of what is kept: what an earlier version has kept in another one is compiled anew."""
 
 
 @cache
 def load_numba() -> None:
-    """Have Numba load all that it compiles with, at the first kernel, and not `scipy.linalg` with it.
+    """Have Numba load all that it compiles with, at the first kernel that is not kept, and not `scipy.linalg` with it.
 
     It imports that only to see that it can: a quarter of a second of the processor in every process, for nothing that a kernel of
     ours calls. Compiled code that multiplies matrices still has it, as Numba imports it again for each such call.
@@ -51,6 +59,12 @@ def load_numba() -> None:
         cpu_target.target_context.refresh()
     finally:
         linalg.ensure_blas = look
+
+
+@cache
+def load_runtime() -> None:
+    """Have Numba load what compiled code calls, which counts references to arrays."""
+    rtsys.initialize(cpu_target.target_context)
 
 
 class LockedDispatcher(CPUDispatcher):
@@ -68,7 +82,8 @@ class LockedDispatcher(CPUDispatcher):
         one that calls it, so nobody waits in a circle.
         """
         with global_compiler_lock:
-            load_numba()
+            if self.lock_path is None:
+                load_numba()
             if self.lock_path is None or self.is_compiling:
                 return super().compile(sig)
             with locked(self.lock_path):
@@ -122,6 +137,23 @@ class _NoEnvironments:
 class KernelLibrary(JITCodeLibrary):
     """The code of a kernel that Python calls, and of all that it has taken in, which nobody calls but itself."""
 
+    @classmethod
+    def of_machine_code(cls, codegen: Any, code: bytes, symbols: Iterable[str]) -> "KernelLibrary":
+        """A library that was kept; symbols: the names that its code defines."""
+        library = cls(codegen, "kernel")
+        library.enable_object_caching()
+        library._set_compiled_object(code)
+        library._finalize_final_module()
+        codegen._engine._defined_symbols.update(symbols)
+        return library
+
+    def machine_code(self) -> tuple[bytes, list[str]]:
+        """What is kept of it."""
+        module = self._final_module
+        defined = (one for one in (*module.functions, *module.global_variables) if not one.is_declaration)
+        symbols = [one.name for one in defined if one.linkage not in (Linkage.internal, Linkage.private)]
+        return cast(bytes, self._get_compiled_object()), symbols
+
     def _optimize_final_module(self) -> None:
         for function in self._final_module.functions:
             if function.linkage == Linkage.linkonce_odr:
@@ -170,6 +202,10 @@ class KernelDispatcher(LockedDispatcher):
         super().__init__(function, locals, options, pipeline_class=KernelCompiler)
         self.part = PartDispatcher(function, locals, {**options, "no_cpython_wrapper": True})
 
+    def enable_caching(self) -> None:
+        """Keep what is compiled as `KernelFiles` say."""
+        self._cache = EntryCache(self.py_func)
+
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """What a call from another kernel means."""
         return self.part.get_call_template(args, kws)
@@ -198,22 +234,31 @@ class KernelFiles(IndexDataCacheFile):
         super()._save_index(overloads)
 
 
-class PartFiles(CompileResultCacheImpl):
-    """What is kept of a part, and how it is loaded again."""
+class KeptResults(CompileResultCacheImpl):
+    """What is kept of a compiled kernel, and how it is loaded again; its code is `reduced` to what can be pickled."""
+
+    def reduced(self, library: Any) -> Any:
+        """What is kept of the code."""
+        raise NotImplementedError
+
+    def restored(self, codegen: Any, code: Any) -> Any:
+        """The library whose code was kept."""
+        raise NotImplementedError
 
     def reduce(self, cres: Any) -> Any:
-        """What can be pickled of a compiled part."""
+        """What can be pickled of a compiled kernel."""
         cres.fndesc.typemap = cres.fndesc.calltypes = None
         environments = cres._find_referenced_environments()
-        return cres.library.bitcode(), cres.fndesc, cres.environment, cres.signature, cres.reload_init, environments
+        code = self.reduced(cres.library)
+        return code, cres.fndesc, cres.environment, cres.signature, cres.reload_init, environments
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
-        """The compiled part that was kept."""
-        bitcode, fndesc, environment, signature, reload_init, environments = payload
+        """The compiled kernel that was kept."""
+        code, fndesc, environment, signature, reload_init, environments = payload
         for load in reload_init:
             load()
-        library = PartLibrary.of_bitcode(target_context.codegen(), bitcode)
-        return compile_result(
+        library = self.restored(target_context.codegen(), code)
+        compiled = compile_result(
             target_context=target_context,
             typing_context=target_context.typing_context,
             library=library,
@@ -226,12 +271,50 @@ class PartFiles(CompileResultCacheImpl):
             reload_init=reload_init,
             referenced_envs=environments,
         )
+        for each in environments:
+            library.codegen.set_env(each.env_name, each)
+        return compiled
+
+
+class KernelResults(KeptResults):
+    """What is kept of a kernel that Python calls: machine code."""
+
+    def reduced(self, library: KernelLibrary) -> tuple[bytes, list[str]]:
+        return library.machine_code()
+
+    def restored(self, codegen: Any, code: tuple[bytes, list[str]]) -> KernelLibrary:
+        return KernelLibrary.of_machine_code(codegen, *code)
+
+
+class PartResults(KeptResults):
+    """What is kept of a part: LLVM's own language."""
+
+    def reduced(self, library: PartLibrary) -> bytes:
+        return library.bitcode()
+
+    def restored(self, codegen: Any, code: bytes) -> PartLibrary:
+        return PartLibrary.of_bitcode(codegen, code)
+
+
+class EntryCache(FunctionCache):
+    """Numba's cache of kernels that Python calls. Numba's compiler is loaded where something is not kept."""
+
+    _impl_class = KernelResults
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is kept for a signature, or None."""
+        load_runtime()
+        with self._guard_against_spurious_io_errors():
+            kept = self._load_overload(sig, target_context)
+        if kept is None:
+            load_numba()
+        return kept
 
 
 class PartCache(FunctionCache):
     """Numba's cache, under keys of its own: its files are those of the same kernel for Python."""
 
-    _impl_class = PartFiles
+    _impl_class = PartResults
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), "part")

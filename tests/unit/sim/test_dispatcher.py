@@ -227,3 +227,63 @@ def test_where_no_file_can_be_locked_work_goes_on(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("sim.compiler.dispatcher.fcntl.lockf", refuse)
     with locked(tmp_path / "kernel.lock"):
         pass
+
+
+LOAD_WHAT_IS_KEPT = """
+import sys
+import numpy as np
+from sim.kernels import kernel, leaf_kernel
+
+@leaf_kernel
+def half(count):
+    if count % 2:
+        raise ValueError("an odd number")
+    return count // 2
+
+@kernel
+def halves(counts):
+    out = np.empty(len(counts), np.int64)
+    for at in range(len(counts)):
+        out[at] = half(counts[at])
+    return out
+
+print(halves(np.array([8, 6])).sum())
+try:
+    halves(np.array([3]))
+except ValueError as error:
+    print(error)
+print(sum(halves.stats.cache_misses.values()), "numba.np.random.generator_methods" in sys.modules)
+"""
+
+
+def test_a_process_whose_kernels_are_all_kept_loads_nothing_of_what_compiles_them(tmp_path: Path) -> None:
+    """Numba's compiler and LLVM's code took 17 of 88 MiB of a sender that compiles nothing."""
+    (tmp_path / "program.py").write_text(LOAD_WHAT_IS_KEPT)
+
+    def said() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, tmp_path / "program.py"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"METERSTORM_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])},
+            timeout=300,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    assert said() == ["7", "an odd number", "1 True"]
+    assert said() == ["7", "an odd number", "0 False"]
+    ((of_entry,), (of_leaf,)) = ([*tmp_path.rglob(f"program.{name}-*.nbc")] for name in ("halves", "half"))
+    bitcode = b"BC\xc0\xde"  # of the leaf alone, should another kernel take it in
+    assert bitcode not in of_entry.read_bytes() and bitcode in of_leaf.read_bytes()
+
+
+def test_what_was_kept_in_another_form_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    misses = []
+    for form in (1, 1, 2):
+        monkeypatch.setattr("sim.kernels.KEPT_FORM", form)
+        entry = stamped_kernel(tripled, nogil=True)
+        assert entry(2) == 6
+        misses.append(sum(entry.stats.cache_misses.values()))
+    assert misses == [1, 0, 1]
