@@ -25,6 +25,7 @@ from loadtests.recording.seconds import Second, sparse_of
 from loadtests.sender.engine import Engine, WireOperation
 from loadtests.sender.recorder import LIVE_SIZE, IntervalSnapshot, OnInterval
 from loadtests.sender.ring import RingTable
+from loadtests.storm.allocator import give_memory_back
 from loadtests.storm.engine_setup import engine_settings, prepare_templates
 from loadtests.storm.messages import Ready, ShardPlan, ShardReport, Stop, Trouble
 from loadtests.workload.operations import lanes_of
@@ -185,6 +186,7 @@ def second_of(snapshot: IntervalSnapshot, names: list[str], dcs: list[str]) -> S
 
 def main() -> None:
     """The process: one argument, the file descriptor of the socket to the parent."""
+    give_memory_back()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
     connection = Connection(int(sys.argv[1]))
     try:

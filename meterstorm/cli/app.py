@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from loadtests import interrupts
 from loadtests.errors import HarnessError
+from loadtests.storm.allocator import give_memory_back
 from meterstorm.cli import (
     analyse,
     audit,
@@ -102,6 +103,7 @@ def main() -> None:
     """The entry point."""
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=logging.WARNING)
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what matters of it comes back as an exception
+    give_memory_back()
     interrupts.listen()  # `kill` cleans up like Ctrl-C does
     atexit.register(
         gc.freeze
