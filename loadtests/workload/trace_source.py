@@ -34,7 +34,10 @@ from store.designs.columns import derived
 from store.rows import ESTIMATE_REVISION, Columns, Readings, home_columns, reading_columns
 from store.tables import Schema
 
-MESSAGES_PER_BLOCK = 8_192
+MESSAGES_PER_BLOCK_MIN, MESSAGES_PER_BLOCK_MAX = 1_024, 8_192
+BLOCK_WALL_US = 1_000_000
+"""A block is of a second of wall time within these bounds. Blocks are most of what a sender holds: of the smoke's 800 messages a
+second four of 8,192 would be ready for 40 s, in 138 MiB of anonymous memory instead of 103 (2026-11-30)."""
 PAGE_ROWS = 5_000  # a read's partition bound is below it, so that every query is one page
 
 
@@ -76,9 +79,10 @@ class TraceSource:
             estate,
             shard=shard,
             shard_count=shard_count,
-            block_size_max=MESSAGES_PER_BLOCK,
+            block_size_max=MESSAGES_PER_BLOCK_MAX,
             from_us=scenario.replay_from_us,
         )
+        self._rest: MessageBlock | None = None  # of the last one
 
     def prime(self) -> None:
         """Make the first block now, kernels compiled and all, so that it is there when the storm's clock starts."""
@@ -90,7 +94,7 @@ class TraceSource:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        messages = next(self._messages, None)
+        messages = self._next_messages()
         if messages is None:
             return None
         groups: list[FrameGroup] = []
@@ -101,6 +105,16 @@ class TraceSource:
                     kind, _Chosen.of(messages, chosen), self._pace.wall_us_of(messages.due_us[chosen])
                 )
         return assemble_block(groups)
+
+    def _next_messages(self) -> MessageBlock | None:
+        """The next messages, as many as make a block."""
+        messages = self._rest or next(self._messages, None)
+        if messages is None:
+            return None
+        wall_us = self._pace.wall_us_of(messages.due_us)
+        end = max(int(np.searchsorted(wall_us, wall_us[0] + BLOCK_WALL_US)), MESSAGES_PER_BLOCK_MIN)
+        self._rest = messages.part(end, len(messages)) if end < len(messages) else None
+        return messages.part(0, end)
 
     def _groups(self, kind: MessageKind, sent: "_Chosen", wall_us: NDArray[np.int64]) -> Iterator[FrameGroup]:
         """The operations of messages of one kind."""

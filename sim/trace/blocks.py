@@ -6,7 +6,8 @@ holds all the pushes of a slot at once, at some 30 bytes each.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,10 @@ class MessageBlock:
 
     def __len__(self) -> int:
         return len(self.due_us)
+
+    def part(self, first: int, end: int) -> Self:
+        """Messages first .. end - 1 of it, in the same memory."""
+        return replace(self, **{each.name: getattr(self, each.name)[first:end] for each in fields(self)})
 
 
 def trace_blocks(
