@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-
-from jgo.config import GlobalSettings
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from loadtests.errors import HarnessError
 from scenarios.passing_folder import PassingFolder
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 CASSANDRA = ("org.apache.cassandra", "cassandra-all")
 LOCK_FILE = Path(__file__).with_name("jars.lock")
@@ -164,8 +164,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def maven_context(repository: Path) -> MavenContext:
+def maven_context(repository: Path) -> "MavenContext":
     """jgo, keeping what it fetches in `repository`; a mirror named in jgo's own settings is used as well."""
+    # 5 MiB, and a tenth of a second of the processor, for jars that are mostly there
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
     remotes = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
     return MavenContext(repo_cache=repository, remote_repos=remotes, timeout=FETCH_TIMEOUT_S)
 

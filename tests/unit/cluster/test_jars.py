@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -180,3 +182,9 @@ def test_another_version_has_a_lock_of_its_own_and_one_without_is_told() -> None
         assert cassandra_version(locked_jars(version)) == version
     with pytest.raises(HarnessError, match=rf"no lock of Cassandra 5\.0\.0's jars; there are {default}"):
         locked_jars("5.0.0")
+
+
+def test_who_has_all_jars_loads_nothing_that_fetches_them() -> None:
+    ask = "import sys, loadtests.cluster.local; print(sorted({'jgo', 'requests', 'urllib3'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
