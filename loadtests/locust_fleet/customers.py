@@ -123,9 +123,11 @@ class CustomerDesk:
         with self._lock:
             if self._driver is None:
                 driver, session = connect(self._endpoint)
-                kind = driver.connection_class.__name__
-                if kind != "GeventConnection":
-                    raise HarnessError(f"the driver uses {kind} under Locust: locust must be imported before cassandra")
+                kind = driver.connection_class
+                if "GeventConnection" not in {one.__name__ for one in kind.__mro__}:
+                    raise HarnessError(
+                        f"the driver uses {kind.__name__} under Locust: locust must be imported before cassandra"
+                    )
                 topology = self.scenario.topology
                 self._readings = CassandraStore(session, self._schema, topology)
                 customers = CassandraCustomers(session, self._schema, topology)

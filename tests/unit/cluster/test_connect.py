@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cassandra.policies import RetryPolicy
+from cassandra.cluster import Cluster
+from cassandra.policies import RetryPolicy, RoundRobinPolicy
 
-from loadtests.cluster.connect import Endpoint, IdempotentRetryPolicy, connect, read_password_file
+from loadtests.cluster.connect import Endpoint, IdempotentRetryPolicy, _driver, connect, read_password_file
 from loadtests.cluster.tls import tls_context
 from loadtests.errors import HarnessError
 from scenarios.spec import ScenarioError
@@ -93,3 +94,10 @@ def test_a_refusal_before_anything_was_done_may_go_to_the_next_coordinator_once(
 
     assert policy.on_unavailable(UNIQUE, 6, 2, 1, retry_num=0) == (RetryPolicy.RETRY_NEXT_HOST, None)
     assert policy.on_unavailable(REPEATABLE, 6, 2, 1, retry_num=1) == (RetryPolicy.RETHROW, None)
+
+
+def test_answers_are_read_in_large_pieces() -> None:
+    """4,096 bytes at a time took more of the processor than all that the audit did with them."""
+    driver = _driver(Endpoint(contact_points=("127.0.0.1",), local_dc="north"), None, RoundRobinPolicy(), 1)
+    assert issubclass(driver.connection_class, Cluster.connection_class)
+    assert driver.connection_class.in_buffer_size == 65_536 > Cluster.connection_class.in_buffer_size
