@@ -208,3 +208,22 @@ def test_a_home_with_a_half_hour_in_doubt_or_refused_is_in_no_sample(estate: Est
     assert settled_homes(estate, ledger)(7) is is_settled
     assert sampled_homes(estate, ledger) == [home for home in range(PREMISES) if home != 7 or is_settled]
     assert np.count_nonzero(ledger.states) == 1
+
+
+def test_homes_that_are_looked_at_together_are_told_apart(estate: EstateModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.audit.rules.customers_read.SETTLED_AT_ONCE", 7)
+    random = np.random.default_rng(5)
+    ledger = Ledger.create(None, ["ingest_reading", "ingest_revision_1"], estate.meter_count, estate.slot_count)
+    for plane in range(2):
+        for meter in random.choice(estate.meter_count, estate.meter_count // 3, replace=False).tolist():
+            slot, state = int(random.integers(estate.slot_count)), int(random.integers(1, 4))
+            mark_run(ledger.states, plane, meter, slot, 1, state)
+    fuels = len(estate.fuels)
+    states = np.stack([ledger.slots(plane, 0, estate.meter_count) for plane in range(2)])
+    is_open = (
+        ((states == SlotState.INTENT) | (states == SlotState.FAILED)).any(axis=(0, 2)).reshape(-1, fuels).any(axis=1)
+    )
+    assert 0 < is_open.sum() < PREMISES
+    is_settled = settled_homes(estate, ledger)
+    assert [is_settled(home) for home in range(PREMISES)] == (~is_open).tolist()
+    assert is_settled(-1) and is_settled(PREMISES)  # homes of nobody have nothing that is in doubt
