@@ -102,7 +102,7 @@ def epoch_day_of(instant_us: NDArray[np.int64]) -> NDArray[np.int32]:
 
 
 def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
-    """The bind columns of INGEST_READING, INGEST_REVISION or INGEST_REGISTER for n deliveries."""
+    """The bind columns of INGEST_READING, INGEST_REVISION or INGEST_REGISTER for n deliveries; of days where they bring them."""
     start_us, end_us = readings.interval_start_us, readings.interval_end_us
     columns: dict[str, NDArray[np.generic]] = {
         "premises": readings.premises,
@@ -124,9 +124,8 @@ def reading_columns(operation: AnyOperation, readings: Readings) -> Columns:
     if operation in (Operation.INGEST_READING, Operation.INGEST_REGISTER):
         columns["read_through"] = end_us // 1_000
     if operation is Operation.INGEST_READING:
-        assert readings.day is not None, "a delivery for the views of a day brings the day's totals"
-        columns |= day_columns(readings.day)
         columns |= {"day": day_of_month(start_us), "through": end_us // 1_000}
+        columns |= day_columns(readings.day) if readings.day is not None else {}
     return columns
 
 

@@ -49,20 +49,51 @@ def readings_of(
     meter: int64[n]; first_slot: int32[n], counted from the scenario's start.
     """
     slots = estate.slots_per_day
-    assert slot_count in (1, slots), "no meter sends so many slots at once"
     day_slot = (first_slot // slots * slots).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
     slot_of_day = first_slot - day_slot
     values_wh = day_wh if slot_count == slots else np.take_along_axis(day_wh, slot_of_day[:, np.newaxis], 1)
-    end_slot = (first_slot + slot_count).astype(np.int32)
+    day = totals_of(estate, meter, day_slot, day_wh, slot_of_day.astype(np.int64) + slot_count)
+    return _delivered(estate, meter, first_slot, slot_count, values_wh, day)
+
+
+def logged_readings_of(
+    estate: EstateModel,
+    *,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    slot_count: int,
+) -> Readings:
+    """As `readings_of`, without what the days add up to: the log does not have that. A day of several pushes is measured once."""
+    slots = estate.slots_per_day
+    day = first_slot // slots
+    if slot_count == slots:
+        values_wh = measured_days(estate, meter, (day * slots).astype(np.int32))
+    else:
+        meter_days, of_row = np.unique(meter * estate.day_count + day, return_inverse=True)
+        first_slots = (meter_days % estate.day_count * slots).astype(np.int32)
+        day_wh = measured_days(estate, meter_days // estate.day_count, first_slots)
+        values_wh = day_wh[of_row, first_slot % slots][:, np.newaxis]
+    return _delivered(estate, meter, first_slot, slot_count, values_wh, None)
+
+
+def _delivered(
+    estate: EstateModel,
+    meter: NDArray[np.int64],
+    first_slot: NDArray[np.int32],
+    slot_count: int,
+    values_wh: NDArray[np.int32],
+    day: DayTotals | None,
+) -> Readings:
+    assert slot_count in (1, estate.slots_per_day), "no meter sends so many slots at once"
     return _readings(
         estate,
         meter=meter,
         first_slot=first_slot,
         values_wh=values_wh,
-        register_wh=registers_wh(estate, meter, end_slot),
+        register_wh=registers_wh(estate, meter, (first_slot + slot_count).astype(np.int32)),
         received_us=due_us_of(estate, meter, first_slot, slot_count),
-        day=totals_of(estate, meter, day_slot, day_wh, slot_of_day.astype(np.int64) + slot_count),
+        day=day,
         revision=0,
         quality=Quality.ACTUAL,
     )

@@ -6,7 +6,7 @@ that several operations bring about.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.audit.data_loss.doubtful_days import Fit, fit_doubtful_days
-from loadtests.audit.data_loss.fact_classes import FactClass, revision_planes, slots_in
+from loadtests.audit.data_loss.fact_classes import FactClass, any_in, revision_planes, slots_in
 from loadtests.audit.data_loss.stale_folds import fit_stale_days
 from loadtests.audit.data_loss.table_scan import TablePage
 from loadtests.recording.ledger import EXPORT_PLANE, Ledger, SlotState
-from loadtests.workload.deliveries import measured_days, readings_of, registers_of, revisions_of, totals_of
+from loadtests.workload.deliveries import (
+    logged_readings_of,
+    measured_days,
+    readings_of,
+    registers_of,
+    revisions_of,
+    totals_of,
+)
 from loadtests.workload.raw_deliveries import exported_days
 from scenarios.calendar import local_text
 from scenarios.domain import MeterType, Operation, premises_of_mpxn
@@ -28,10 +35,11 @@ from sim.trace.arrival_times import again_us_of
 from store.roles import DAY_VIEWS, HALF_HOUR_ROLES, TableRole
 from store.rows import ESTIMATE_REVISION, Columns, Readings, day_columns, day_of_month, month_of, reading_columns
 from store.tables import CqlType, Table
-from store.tariffs import EXPORT, GAS, MISSING_WH
+from store.tariffs import EXPORT, GAS, MISSING_WH, DayTotals
 
 VALUES_SHOWN_MAX = 4
 VALUES = "values_wh"  # the column of half-hours, a list
+DAY_SUMS = frozenset(field.name for field in fields(DayTotals))  # columns
 SIZES = {CqlType.BIGINT: 8, CqlType.TIMESTAMP: 8, CqlType.INT: 4, CqlType.SMALLINT: 2, CqlType.TINYINT: 1}  # [bytes]
 
 
@@ -97,7 +105,7 @@ def compare_page(
         for name, values in held.items():
             right &= _is_right(estate, messages, rows, name, values[rows], expected)
         if table.has_role(*DAY_VIEWS) and not right.all() and not messages.is_export[rows[0]]:
-            right |= _is_folded(estate, ledger, messages, rows, held)
+            right[~right] = _is_folded(estate, ledger, messages, rows[~right], held)
             others = rows[~right]
             of_others = {name: values[others] for name, values in held.items()}
             fits = fit_doubtful_days(estate, ledger, messages.meter[others], messages.first_slot[others], of_others)
@@ -222,7 +230,9 @@ def _expected(
     if revision:
         revised = revisions_of(estate, meter=meter, first_slot=first_slot, revision=revision)
         return reading_columns(Operation.INGEST_REVISION, revised)
-    readings = readings_of(estate, meter=meter, first_slot=first_slot, slot_count=length)
+    has_sums = any(column.name in DAY_SUMS for column in table.columns)
+    recomputed = readings_of if has_sums else logged_readings_of
+    readings = recomputed(estate, meter=meter, first_slot=first_slot, slot_count=length)
     return reading_columns(Operation.INGEST_READING, readings)
 
 
@@ -278,19 +288,21 @@ def _expected_days(
     day_slot = (first_slot // slots * slots).astype(np.int32)
     day_wh = measured_days(estate, meter, day_slot)
     revisions = revision_planes(ledger)
-    revised_in = {
-        plane: slots_in(estate, ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions
-    }
-    if revisions:
-        is_touched = np.any([slots.any(axis=1) for slots in revised_in.values()], axis=0)
-        delivered = slots_in(estate, ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)
-        day_wh[is_touched[:, np.newaxis] & ~delivered] = MISSING_WH
-    if is_folded:
-        day_wh[~slots_in(estate, ledger, Operation.INGEST_READING, meter, day_slot, SlotState.ACKNOWLEDGED)] = (
-            MISSING_WH
-        )
+    # most days no revision has touched
+    touched = np.flatnonzero(
+        np.any([any_in(estate, ledger, plane, meter, day_slot, SlotState.ACKNOWLEDGED) for plane in revisions], axis=0)
+        if revisions
+        else np.zeros(len(meter), np.bool_)
+    )
+    folded = np.arange(len(meter)) if is_folded else touched
+    delivered = slots_in(
+        estate, ledger, Operation.INGEST_READING, meter[folded], day_slot[folded], SlotState.ACKNOWLEDGED
+    )
+    day_wh[folded] = np.where(delivered, day_wh[folded], MISSING_WH)
     for plane, revision in revisions.items():
-        row, step = np.nonzero(revised_in[plane])
+        revised_in = slots_in(estate, ledger, plane, meter[touched], day_slot[touched], SlotState.ACKNOWLEDGED)
+        at, step = np.nonzero(revised_in)
+        row = touched[at]
         slot = (day_slot[row] + step).astype(np.int32)
         revised = revisions_of(estate, meter=meter[row], first_slot=slot, revision=revision)
         day_wh[row, step] = revised.values_wh[:, 0]
@@ -323,14 +335,15 @@ def _is_right(
     is_again = estate.parameters.duplicate_below and not messages.revision[rows].any()
     if name == "received_at" and is_again and not messages.is_export[rows].any():
         # both copies are written at the same write timestamp, and then the greater value wins
+        others = rows[~right]
         again_us = again_us_of(
             estate,
-            messages.meter[rows],
-            messages.first_slot[rows],
-            messages.slot_count[rows],
-            messages.is_register[rows],
+            messages.meter[others],
+            messages.first_slot[others],
+            messages.slot_count[others],
+            messages.is_register[others],
         )
-        right |= held == again_us // 1_000
+        right[~right] = held[~right] == again_us // 1_000
     return right
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.ledger import EXPORT_PLANE, SLOTS_PER_BYTE, Ledger, SlotState, strengthen
+from loadtests.recording.ledger import EXPORT_PLANE, ONE_BIT_A_SLOT, SLOTS_PER_BYTE, Ledger, SlotState, strengthen
 from scenarios.domain import Operation
 from sim.estate.model import EstateModel
 from store.roles import HALF_HOUR_ROLES, TableRole
@@ -81,13 +81,37 @@ def slots_in(
     state: SlotState,
 ) -> NDArray[np.bool_]:
     """Which slots of days are in a state in a plane: int64[n], int32[n] -> bool[n, 48], or 96."""
-    first_byte = day_slot.astype(np.int64) // SLOTS_PER_BYTE
-    at = first_byte[:, np.newaxis] + np.arange(estate.slots_per_day // SLOTS_PER_BYTE)
-    packed = ledger.states[ledger.plane_of(plane)][meter[:, np.newaxis], at]
+    packed = _days_of(estate, ledger, plane, meter, day_slot)
     shifts = 2 * np.arange(SLOTS_PER_BYTE, dtype=np.uint8)
     states = (packed[:, :, np.newaxis] >> shifts) & 3
     found: NDArray[np.bool_] = (states == state).reshape(len(meter), estate.slots_per_day)
     return found
+
+
+def any_in(
+    estate: EstateModel,
+    ledger: Ledger,
+    plane: str,
+    meter: NDArray[np.int64],
+    day_slot: NDArray[np.int32],
+    state: SlotState,
+) -> NDArray[np.bool_]:
+    """Which days have a slot in a state in a plane: int64[n], int32[n] -> bool[n]."""
+    packed = _days_of(estate, ledger, plane, meter, day_slot)
+    low = packed if state & 1 else ~packed
+    high = packed if state & 2 else ~packed
+    found: NDArray[np.bool_] = np.any(low & (high >> 1) & ONE_BIT_A_SLOT, axis=1)
+    return found
+
+
+def _days_of(
+    estate: EstateModel, ledger: Ledger, plane: str, meter: NDArray[np.int64], day_slot: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """Days as the ledger has them: uint8[n, 12], or 24."""
+    first_byte = day_slot.astype(np.int64) // SLOTS_PER_BYTE
+    at = first_byte[:, np.newaxis] + np.arange(estate.slots_per_day // SLOTS_PER_BYTE)
+    packed: NDArray[np.uint8] = ledger.states[ledger.plane_of(plane)][meter[:, np.newaxis], at]
+    return packed
 
 
 def combined(planes: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
