@@ -153,12 +153,16 @@ def _counter(estate: EstateModel, runs: _Runs, rest: NDArray[np.int64] | None = 
     return Counter(before=before, display=after, slots_apart=np.full(n, runs.slot_count), slot_us=estate.slot_us)
 
 
-def _intervals(estate: EstateModel, runs: _Runs, name: str = "interval") -> NDArray[np.int64]:
-    """A column of the raw half-hours, int64[n, slot_count], MISSING_WH where the meter has lost them."""
-    raw = raw_readings(estate, *runs.slots)
-    values: NDArray[np.int64] = getattr(raw, name).astype(np.int64).reshape(-1, runs.slot_count)
-    values[_is_lost(estate, runs)] = MISSING_WH
-    return values
+def _intervals(estate: EstateModel, runs: _Runs) -> NDArray[np.int64]:
+    """The raw half-hours, int64[n, slot_count], MISSING_WH where the meter has lost them."""
+    return _known(raw_readings(estate, *runs.slots).interval, _is_lost(estate, runs))
+
+
+def _known(values: NDArray[np.int32], is_lost: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """A column of raw half-hours, int32[n * slot_count], without those that are lost, bool[n, slot_count]."""
+    known: NDArray[np.int64] = values.astype(np.int64).reshape(is_lost.shape)
+    known[is_lost] = MISSING_WH
+    return known
 
 
 def _is_lost(estate: EstateModel, runs: _Runs) -> NDArray[np.bool_]:
@@ -192,8 +196,11 @@ def _import_export(estate: EstateModel, runs: _Runs) -> ImportExport:
         slots_apart=np.full(len(runs.meter), runs.slot_count),
         slot_us=estate.slot_us,
     )
-    exported = HalfHourly(counter=counter, intervals_wh=_intervals(estate, runs, "export_wh"))
-    return ImportExport(imported=_half_hourly(estate, runs), exported=exported)
+    is_lost = _is_lost(estate, runs)
+    return ImportExport(
+        imported=HalfHourly(counter=_counter(estate, runs), intervals_wh=_known(raw.interval, is_lost)),
+        exported=HalfHourly(counter=counter, intervals_wh=_known(raw.export_wh, is_lost)),
+    )
 
 
 def _gas_volume(estate: EstateModel, runs: _Runs) -> GasVolume:

@@ -173,24 +173,34 @@ def _export_by_day_wh(p: KernelParameters, sun: SunTables, meter: int, day: int)
 
 @kernel
 def _fill(p: KernelParameters, sun: SunTables, meter: IntArray, slot: NDArray[np.int32], out: RawReadings) -> None:
+    after = exported_wh = 0  # what the row before ends with, where this one begins there
     for at in range(len(meter)):
         one, premises = int(meter[at]), int(meter[at]) // p.fuel_count
-        meter_type = meter_type_index(p, one)
-        before, after = register_wh_kernel(p, one, slot[at]), register_wh_kernel(p, one, slot[at] + 1)
-        if meter_type == _GAS_VOLUME:
-            before, after = volume_dm3(before), volume_dm3(after)
+        is_same = at > 0 and meter[at - 1] == one
+        is_next = is_same and slot[at - 1] == slot[at] - 1
+        meter_type = int(out.meter_type[at - 1]) if is_same else meter_type_index(p, one)
         out.meter_type[at] = meter_type
+        before = after if is_next else _counted(p, one, meter_type, int(slot[at]))
+        after = _counted(p, one, meter_type, int(slot[at]) + 1)
         out.display[at] = display_kernel(p.seed, one, meter_type, after)
         if meter_type != _REGISTER_ONLY:
             out.interval[at] = after - before
         if meter_type == _IMPORT_EXPORT:
-            exported_wh = export_register_wh(p, sun, one, slot[at] + 1)
+            before_wh = exported_wh if is_next else export_register_wh(p, sun, one, int(slot[at]))
+            exported_wh = export_register_wh(p, sun, one, int(slot[at]) + 1)
             out.export_display_wh[at] = exported_wh % DISPLAY_ONE
-            out.export_wh[at] = exported_wh - export_register_wh(p, sun, one, slot[at])
+            out.export_wh[at] = exported_wh - before_wh
         out.firmware[at] = firmware_at(p, one, (int(slot[at]) + 1) * slot_us(p))
-        out.is_prepayment[at] = is_prepayment(p, premises)
-        out.tariff[at] = tariff_index(p, premises)
-        out.cohort[at] = cohort_index(p, premises)
+        out.is_prepayment[at] = out.is_prepayment[at - 1] if is_same else is_prepayment(p, premises)
+        out.tariff[at] = out.tariff[at - 1] if is_same else tariff_index(p, premises)
+        out.cohort[at] = out.cohort[at - 1] if is_same else cohort_index(p, premises)
+
+
+@leaf_kernel
+def _counted(p: KernelParameters, meter: int, meter_type: int, slot: int) -> int:
+    """What a counter without end stands at, at the start of a slot [Wh; of gas dm3]."""
+    register = register_wh_kernel(p, meter, slot)
+    return volume_dm3(register) if meter_type == _GAS_VOLUME else register
 
 
 @kernel

@@ -68,6 +68,17 @@ def registers(estate, meters):
 seeds = st.integers(0, 2**32 - 1)
 
 
+def test_a_slot_is_the_same_whatever_row_is_before_it():
+    estate = estate_of(premises=40, days=3)
+    meter = np.repeat(np.arange(estate.meter_count), estate.slot_count)
+    slot = np.tile(np.arange(estate.slot_count, dtype=np.int32), estate.meter_count)
+    in_order = raw_readings(estate, meter, slot)
+    order = np.random.default_rng(1).permutation(len(meter))
+    apart = raw_readings(estate, meter[order], slot[order])
+    for name, column, other in zip(in_order._fields, in_order, apart, strict=True):
+        assert np.array_equal(column[order], other), name
+
+
 def test_a_cubic_metre_of_gas_by_hand():
     # 1 m3 x 1.02264 x 39.3 / 3.6 = 40.189752 / 3.6 = 11.16382 kWh
     assert Fraction(GAS_WH, GAS_DM3) == Fraction("1.02264") * Fraction("39.3") / Fraction("3.6")
