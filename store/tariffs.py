@@ -288,40 +288,97 @@ def day_totals(
     CalendarError for a day that the calendar can't tell.
     """
     assert (day_start_us % DAY_US == 0).all(), "a day that does not start at midnight"
-    slots = np.arange(calendar.slots_per_day)
     midnight = calendar.midnight_slots(day_start_us)
-    is_late = slots >= midnight[:, np.newaxis]
-    kinds = (kind,) if late_kind is None else (kind, late_kind)
+    kinds = (kind, kind if late_kind is None else late_kind)
     if any((one == UNKNOWN_TARIFF).any() for one in kinds):
         raise Refused("a day of a home whose tariff nobody has said can't be priced: give a Book that says it")
-    counted = (slots < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
-    known_wh = np.where(counted, values_wh, 0).astype(np.int64)
+    counted = (np.arange(calendar.slots_per_day) < slot_count[:, np.newaxis]) & (values_wh != MISSING_WH)
+    known_wh = np.where(counted, values_wh, 0)
     starts, which = np.unique(day_start_us, return_inverse=True)
     priced = _price_days(prices, starts, calendar, 1 + max(int(one.max(initial=0)) for one in kinds))
-    rate, npence = priced.register[which, kind], priced.npence_per_wh[which, kind, fuel]
-    if late_kind is not None:
-        rate = np.where(is_late, priced.register[which, late_kind], rate)
-        npence = np.where(is_late, priced.npence_per_wh[which, late_kind, fuel], npence)
-    cost = whole_upence(known_wh * npence)
-    numbers = priced.version[which]
-    row = np.arange(len(which))
-    early_wh, late_wh = _divided(known_wh, midnight, is_late)
-    early_cost, late_cost = _divided(cost, midnight, is_late)
-    by_rate = [_divided(np.where(rate == one, known_wh, 0), midnight, is_late) for one in Rate]
+    sums = np.zeros(
+        (2, 1 + len(Rate) + 1, len(which)), np.int64
+    )  # [before and after midnight; all, by register, cost; n]
+    for rows, day in _priced_alike(priced, which, kinds, fuel, midnight):
+        by_slot = known_wh[rows].T.astype(np.int64, order="C")  # sums of whole rows of memory are the fastest
+        for is_late, sums_of_part in zip((False, True), sums, strict=True):
+            for register in Rate:
+                slots = np.flatnonzero((day.register == register) & (day.is_late == is_late))
+                if len(slots):
+                    used_wh = by_slot if len(slots) == len(by_slot) else by_slot[slots]
+                    wh = used_wh.sum(axis=0)
+                    sums_of_part[0, rows] += wh
+                    sums_of_part[1 + register, rows] = wh
+                    sums_of_part[-1, rows] += _cost(used_wh, wh, day.npence_per_wh[slots])
+    early, late = sums
     return DayTotals(
-        usage_wh=early_wh,
-        low_wh=by_rate[Rate.LOW][0],
-        standard_wh=by_rate[Rate.STANDARD][0],
-        peak_wh=by_rate[Rate.PEAK][0],
-        cost_upence=early_cost,
-        tariff_version=numbers[row, np.minimum(slot_count, midnight) - 1],
-        late_usage_wh=late_wh,
-        late_low_wh=by_rate[Rate.LOW][1],
-        late_standard_wh=by_rate[Rate.STANDARD][1],
-        late_peak_wh=by_rate[Rate.PEAK][1],
-        late_cost_upence=late_cost,
-        late_tariff_version=np.where(slot_count > midnight, numbers[row, slot_count - 1], NO_PRICES).astype(np.int32),
+        usage_wh=early[0],
+        low_wh=early[1 + Rate.LOW],
+        standard_wh=early[1 + Rate.STANDARD],
+        peak_wh=early[1 + Rate.PEAK],
+        cost_upence=early[-1],
+        tariff_version=priced.version[which, np.minimum(slot_count, midnight) - 1],
+        late_usage_wh=late[0],
+        late_low_wh=late[1 + Rate.LOW],
+        late_standard_wh=late[1 + Rate.STANDARD],
+        late_peak_wh=late[1 + Rate.PEAK],
+        late_cost_upence=late[-1],
+        late_tariff_version=np.where(slot_count > midnight, priced.version[which, slot_count - 1], NO_PRICES).astype(
+            np.int32
+        ),
     )
+
+
+def _cost(used_wh: NDArray[np.int64], wh: NDArray[np.int64], npence_per_wh: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What k slots of n days cost, each rounded: int64[k, n], their sums int64[n], prices int64[k] -> int64[n] [upence]."""
+    first = int(npence_per_wh[0])
+    if first % NPENCE_A_UPENCE == 0 and (npence_per_wh == first).all():  # nothing to round
+        return wh * (first // NPENCE_A_UPENCE)
+    cost: NDArray[np.int64] = whole_upence(used_wh * npence_per_wh[:, np.newaxis]).sum(axis=0)
+    return cost
+
+
+@dataclass(frozen=True, slots=True)
+class _PricedDay:
+    """What the slots of a day cost a home."""
+
+    register: NDArray[np.int8]  # [slots]
+    npence_per_wh: NDArray[np.int64]  # [slots]
+    is_late: NDArray[np.bool_]  # [slots] from the local midnight on
+
+
+def _priced_alike(
+    priced: "_PricedDays",
+    which: NDArray[np.intp],
+    kinds: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    fuel: NDArray[np.int8],
+    midnight: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.intp], _PricedDay]]:
+    """Rows whose slots all cost the same, as in most days of a month. which: each row's day; kinds: before and after midnight."""
+    if not len(which):
+        return
+    shape = (*priced.register.shape[:2], priced.register.shape[1], len(FUEL_CODES))
+    code = np.ravel_multi_index((which, *kinds, fuel), shape)
+    codes, firsts, of_row = np.unique(code, return_index=True, return_inverse=True)
+    slots = np.arange(priced.register.shape[2])
+    alike: dict[bytes, tuple[list[int], _PricedDay]] = {}
+    for number, first in enumerate(firsts.tolist()):
+        day, of_fuel, (early, late) = which[first], fuel[first], (one[first] for one in kinds)
+        is_late = slots >= midnight[first]
+        one = _PricedDay(
+            np.where(is_late, priced.register[day, late], priced.register[day, early]),
+            np.where(is_late, priced.npence_per_wh[day, late, of_fuel], priced.npence_per_wh[day, early, of_fuel]),
+            is_late,
+        )
+        key = one.register.tobytes() + one.npence_per_wh.tobytes() + is_late.tobytes()
+        alike.setdefault(key, ([], one))[0].append(number)
+    group = np.empty(len(codes), np.intp)
+    for at, (numbers, _) in enumerate(alike.values()):
+        group[numbers] = at
+    order = np.argsort(group[of_row], kind="stable")
+    ends = np.cumsum(np.bincount(group[of_row], minlength=len(alike)))
+    for (_, one), rows in zip(alike.values(), np.split(order, ends[:-1]), strict=True):
+        yield rows, one
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,17 +433,6 @@ def whole_upence(npence: NDArray[np.int64]) -> NDArray[np.int64]:
         return whole
     half = NPENCE_A_UPENCE // 2
     return np.where((rest > half) | ((rest == half) & (whole % 2 == 1)), whole + 1, whole)
-
-
-def _divided(
-    values: NDArray[np.int64], midnight: NDArray[np.int64], is_late: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The sums of a day before its local midnight and from it on: int64[n, slots] -> int64[n] twice."""
-    whole: NDArray[np.int64] = values.sum(axis=1)
-    if (midnight == values.shape[1]).all():  # UTC, and Great Britain's winter
-        return whole, np.zeros_like(whole)
-    late: NDArray[np.int64] = np.where(is_late, values, 0).sum(axis=1)
-    return whole - late, late
 
 
 # -- versions ----------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Price lists: which is in force, what may be published, what is refused; and days by hand."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios.calendar import Calendar
 from scenarios.domain import DAY_US, SLOT_US, TariffKind
-from scenarios.tariffs import Register
+from scenarios.tariffs import Register, Tariff
 from store.rejections import Refused
 from store.tariffs import (
     ELECTRICITY,
@@ -209,3 +210,54 @@ def test_a_day_costs_what_its_half_hours_cost(
     assert totals.usage_wh.tolist() == [sum(value for _, value in known)]
     by_rate = [sum(value for slot, value in known if register_of(kind, slot) is one) for one in Register]
     assert [totals.low_wh[0], totals.standard_wh[0], totals.peak_wh[0]] == by_rate
+
+
+def test_days_priced_together_cost_what_each_costs_alone() -> None:
+    """Homes of several tariffs and fuels, some that change theirs at midnight, on days of winter and summer, in any order."""
+    prices = tuple(raised(2, DAY + 20 * SLOT_US, by=100) if at else FIRST_PRICES for at in range(2))
+    random = np.random.default_rng(11)
+    n = 400
+    columns: dict[str, Any] = {
+        "day_start_us": DAY + random.choice([0, 1, 100, 101], n) * DAY_US,
+        "values_wh": random.integers(-1, 5_000, (n, 48)).astype(np.int32),
+        "slot_count": random.integers(1, 49, n),
+        "kind": random.integers(0, 3, n).astype(np.uint8),
+        "fuel": random.integers(0, 3, n).astype(np.int8),
+        "late_kind": random.integers(0, 3, n).astype(np.uint8),
+    }
+    fractions = replace(
+        FIRST_PRICES, upence_per_wh=(), standing_upence=(), tariffs=tuple(map(with_fractions, FIRST_PRICES.plans))
+    )
+    for held in (prices, (fractions,)):
+        together = day_totals(held, **columns, calendar=Calendar("Europe/London"))
+        assert together.late_cost_upence.any() and together.tariff_version.any()
+        for row in range(n):
+            alone = day_totals(
+                held,
+                **{name: values[row : row + 1] for name, values in columns.items()},
+                calendar=Calendar("Europe/London"),
+            )
+            for field in fields(alone):
+                assert getattr(together, field.name)[row] == getattr(alone, field.name)[0], (row, field.name)
+
+
+def test_no_days_come_to_nothing() -> None:
+    none = np.zeros(0, np.int64)
+    totals = day_totals(
+        (FIRST_PRICES,),
+        day_start_us=none,
+        values_wh=np.zeros((0, 48), np.int32),
+        slot_count=none,
+        kind=none.astype(np.uint8),
+        fuel=none.astype(np.int8),
+    )
+    assert [getattr(totals, field.name).shape for field in fields(totals)] == [(0,)] * len(fields(totals))
+
+
+def with_fractions(plan: Tariff) -> Tariff:
+    """The same with prices of four decimals, which no half-hour costs a whole number of upence by."""
+    rates = (
+        replace(rate, npence_per_wh=(*(price + 357 for price in rate.npence_per_wh[:2]), rate.npence_per_wh[2]))
+        for rate in plan.rates
+    )
+    return replace(plan, rates=tuple(rates))
