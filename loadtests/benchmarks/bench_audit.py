@@ -1,14 +1,21 @@
 """How fast the audit reads back, and whether its memory stays flat: on two local nodes, from packed days.
 
 Run: uv run pytest loadtests/benchmarks/bench_audit.py --benchmark-only --benchmark-json=audit.json
+
+With `METERSTORM_BEFORE` naming a worktree of the tag `before-speed`, which has an environment of its own (`uv sync`), both builds
+audit the same tables on the same nodes, whole processes in turns: `audit_vs_before`.
 """
 
 import contextlib
 import gc
+import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -22,6 +29,7 @@ from loadtests.recording.run_folder import RunFolder
 from loadtests.storm.coordinator import storm
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
+from scenarios.file import load_scenario
 from scenarios.spec import Scenario
 from sim.estate.model import EstateModel, build_estate
 from store.cassandra import create_schema
@@ -29,6 +37,10 @@ from store.schemas import DEFAULT_SCHEMA as SCHEMA
 
 PREMISES_FEW, PREMISES_MANY = 10_000, 40_000
 ROUNDS = 5
+PAIRS = int(os.environ.get("METERSTORM_BENCH_PAIRS", "5"))
+HERE = Path(__file__).parents[2]
+ONE_SIDE = Path(__file__).with_name("audit_one_side.py")
+SMOKE = HERE / "scenarios" / "smoke.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +50,7 @@ class LoadedEstate:
     scenario: Scenario
     estate: EstateModel
     ledger: Ledger
+    folder: Path  # its run's
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +80,22 @@ def scenario_of(premises: int) -> Scenario:
     )
 
 
-def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
+def smoke() -> Scenario:
+    """The smoke's tables, with all kinds of its rows, but its commands; as fast as the nodes take them."""
+    told = load_scenario(SMOKE).model_dump(exclude_unset=True)
+    run = {
+        **told["run"],
+        "wall_s": 30,
+        "warm_up_s": 0,
+        "warm_nodes_s": 0,
+        "operation_timeout_s": 60,
+        "drain_s_max": 600,
+    }
+    return Scenario.model_validate({**told, "campaigns": [], "slo": [], "run": run})
+
+
+def load(cluster: LocalCluster, folder: Path, scenario: Scenario) -> LoadedEstate:
     """Send an estate's days as fast as the nodes take them."""
-    scenario = scenario_of(premises)
     estate = build_estate(scenario)
     driver, session = connect(cluster.endpoint())
     create_schema(session, SCHEMA, scenario.topology, estate.calendar)
@@ -83,7 +109,7 @@ def load(cluster: LocalCluster, folder: Path, premises: int) -> LoadedEstate:
         sample_nodes=lambda _: (),
         live=lambda _: None,
     )
-    return LoadedEstate(scenario=scenario, estate=estate, ledger=ledger)
+    return LoadedEstate(scenario=scenario, estate=estate, ledger=ledger, folder=folder)
 
 
 def audit_once(cluster: LocalCluster, loaded: LoadedEstate) -> AuditReport:
@@ -135,8 +161,8 @@ def _anonymous_bytes() -> int:
 
 def test_audit_of_packed_days(benchmark: Any, cluster: LocalCluster, tmp_path: Path) -> None:
     """Slots verified a second over both DCs, and the peak memory of four times the rows against that of the fewer."""
-    many = load(cluster, tmp_path / "many", PREMISES_MANY)
-    few = load(cluster, tmp_path / "few", PREMISES_FEW)
+    many = load(cluster, tmp_path / "many", scenario_of(PREMISES_MANY))
+    few = load(cluster, tmp_path / "few", scenario_of(PREMISES_FEW))
     audit_once(cluster, few)  # the JIT compilers of both sides have seen the code
     with PeakMemory() as of_few:
         audit_once(cluster, few)
@@ -152,5 +178,57 @@ def test_audit_of_packed_days(benchmark: Any, cluster: LocalCluster, tmp_path: P
         audit_peak_mib_many=round(of_many.peak_bytes / 2**20, 1),
         audit_rows_few=PREMISES_FEW * 4,
         audit_rows_many=PREMISES_MANY * 4,
+        **fingerprint(),
+    )
+
+
+@pytest.mark.parametrize("tables", ["packed", "smoke"])
+def test_audit_against_the_build_of_before(benchmark: Any, cluster: LocalCluster, tmp_path: Path, tables: str) -> None:
+    """Facts a second over both DCs, and processor seconds of the auditing process, as ratios of pairs of whole processes."""
+    if "METERSTORM_BEFORE" not in os.environ:
+        pytest.skip("METERSTORM_BEFORE names no worktree")
+    trees = {"before": Path(os.environ["METERSTORM_BEFORE"]), "now": HERE}
+    loaded = load(cluster, tmp_path / tables, scenario_of(PREMISES_MANY) if tables == "packed" else smoke())
+    (tmp_path / "scenario.json").write_text(loaded.scenario.model_dump_json(exclude_unset=True), encoding="utf-8")
+    endpoint = cluster.endpoint()
+    asked: list[str | Path] = [
+        tmp_path / "scenario.json",
+        loaded.folder / "ledger",
+        endpoint.contact_points[0],
+        str(endpoint.port),
+    ]
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in trees}
+
+    def side(name: str) -> None:
+        done = subprocess.run(
+            [trees[name] / ".venv" / "bin" / "python", ONE_SIDE, *asked], capture_output=True, text=True, check=True
+        )
+        found[name].append(json.loads(done.stdout.splitlines()[-1]))
+
+    def pair(number: int) -> None:
+        for name in ("before", "now") if number % 2 == 0 else ("now", "before"):
+            side(name)
+
+    for name in trees:  # kernels are compiled, and the nodes have read the tables
+        side(name)
+    for runs in found.values():
+        runs.clear()
+    numbers = iter(range(PAIRS))
+    benchmark.pedantic(lambda: pair(next(numbers)), rounds=PAIRS, iterations=1)
+    reports = [run["report"] for runs in found.values() for run in runs]
+    assert all(one == reports[0] for one in reports), "the two builds do not find the same"
+    ratios = [
+        now["facts_per_s"] / before["facts_per_s"] for before, now in zip(found["before"], found["now"], strict=True)
+    ]
+    cpu = [before["cpu_s"] / now["cpu_s"] for before, now in zip(found["before"], found["now"], strict=True)]
+    benchmark.extra_info.update(
+        {
+            f"audit_vs_before_{tables}": round(median(ratios), 2),
+            f"audit_vs_before_{tables}_all": [round(one, 2) for one in ratios],
+            f"audit_cpu_vs_before_{tables}": round(median(cpu), 2),
+            f"audit_cpu_vs_before_{tables}_all": [round(one, 2) for one in cpu],
+            "facts_per_s": {name: [round(run["facts_per_s"]) for run in runs] for name, runs in found.items()},
+            "cpu_s": {name: [round(run["cpu_s"], 2) for run in runs] for name, runs in found.items()},
+        },
         **fingerprint(),
     )
