@@ -58,7 +58,7 @@ SUMMER_US = START_US + 120 * DAY_US  # 2026-05-01; summer time until 25 October
 ROUNDS = 5
 HOMES = 2_000
 PUSH_SLOTS, UPLOAD_DAYS = 24, 6  # of each home in a round
-IN_FLIGHT = 256
+IN_FLIGHT, BLOCK = 256, 4_096  # deliveries on their way; made at a time
 READS = 4_000
 REBUILT_HOMES = {1: 400, SLOTS_PER_DAY: 2_000}  # by half-hours a delivery, a month of each
 DISK_HOMES, DISK_DAYS = 600, 6
@@ -174,9 +174,10 @@ class Side:
         slot_count: int,
         first_us: int = START_US,
         calendar: Calendar = UTC_CALENDAR,
+        homes: int = HOMES,
     ) -> None:
         topology = nodes.make(schema, keyspace)
-        self.nodes, self.slot_count, self.sent = nodes, slot_count, 0
+        self.nodes, self.slot_count, self.sent, self._homes = nodes, slot_count, 0, homes
         self._first_us, self._calendar = first_us, calendar
         self.frame_bytes = 0
         self.per_reading_us: list[float] = []
@@ -190,10 +191,10 @@ class Side:
         self._left = 0
 
     def next_block(self) -> OperationBlock | None:
-        count = min(self._left, 4_096)
+        count = min(self._left, BLOCK)
         if not count:
             return None
-        readings = readings_of(HOMES, self.sent, count, self.slot_count, self._first_us, self._calendar)
+        readings = readings_of(self._homes, self.sent, count, self.slot_count, self._first_us, self._calendar)
         columns: dict[str, NDArray[Any]] = dict(reading_columns(Operation.INGEST_READING, readings))
         self.sent += count
         self._left -= count
