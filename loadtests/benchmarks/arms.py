@@ -30,7 +30,7 @@ from store.cassandra import create_schema
 from store.cassandra.session import Statements
 from store.tables import Schema, Table
 
-ROUNDS = int(os.environ.get("METERSTORM_BENCH_ROUNDS", "14"))  # turns of each arm that are counted
+ROUNDS = int(os.environ.get("METERSTORM_BENCH_ROUNDS", "10"))  # turns of each arm that are counted
 WARM = 3  # turns of each arm before them
 IN_FLIGHT = 16
 HEAP_MIB = 768
