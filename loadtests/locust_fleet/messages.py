@@ -13,7 +13,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -134,6 +134,7 @@ class PackedSecond:
     response: Annotated[dict[Word, Packed], Field(max_length=_NAMES_MAX)]
     service: Annotated[dict[Word, Packed], Field(max_length=_NAMES_MAX)]
     lateness: Packed
+    earliest: Annotated[dict[Word, Packed], Field(max_length=_NAMES_MAX)] = field(default_factory=dict)
 
 
 @dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,7 @@ def packed_second(second: Second) -> PackedSecond:
         response={name: _packed_sparse(sparse) for name, sparse in second.response.items()},
         service={name: _packed_sparse(sparse) for name, sparse in second.service.items()},
         lateness=_packed_sparse(second.lateness),
+        earliest={name: _packed_sparse(sparse) for name, sparse in second.earliest.items()},
     )
 
 
@@ -232,6 +234,7 @@ def unpacked_second(data: PackedSecond) -> Second:
         response={name: _unpacked_sparse(sparse) for name, sparse in data.response.items()},
         service={name: _unpacked_sparse(sparse) for name, sparse in data.service.items()},
         lateness=_unpacked_sparse(data.lateness),
+        earliest={name: _unpacked_sparse(sparse) for name, sparse in data.earliest.items()},
     )
 
 

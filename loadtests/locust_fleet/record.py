@@ -102,7 +102,7 @@ class RunRecord:
 
         Raises MessageError when it names others, or when its seconds go back.
         """
-        strange = {*second.counts, *second.response, *second.service} - set(operations)
+        strange = {*second.counts, *second.response, *second.service, *second.earliest} - set(operations)
         if strange:
             raise MessageError(f"a second with {len(strange)} operations that {source} does not have")
         if second.second < self._second_last.get(source, 0):
@@ -114,6 +114,7 @@ class RunRecord:
             {name: dense_of(sparse) for name, sparse in second.response.items()},
             {name: dense_of(sparse) for name, sparse in second.service.items()},
             dense_of(second.lateness),
+            earliest_counts={name: dense_of(sparse) for name, sparse in second.earliest.items()},
         )
         self.sums.add_second(second)
         for counts in second.counts.values():

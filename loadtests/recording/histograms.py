@@ -56,6 +56,12 @@ def percentiles_us(counts: Counts, percentiles: ArrayLike) -> Counts:
     return np.take(UPPER_EDGES_US, np.searchsorted(cumulative, rank))
 
 
+def lower_edge_us(upper_edge_us: int) -> int:
+    """The least value [us] that is counted with an upper edge of the layout."""
+    index = int(np.searchsorted(UPPER_EDGES_US, upper_edge_us))
+    return int(UPPER_EDGES_US[index - 1]) + 1 if index > 0 else 0
+
+
 def histogram_of(counts: Counts) -> HdrHistogram:
     """A library histogram that holds `counts` (int64[COUNTS_SIZE]); filled in bulk, as its own recording is slow."""
     histogram = HdrHistogram(1, VALUE_US_MAX, SIGNIFICANT_DIGITS)

@@ -27,11 +27,13 @@ def dense_of(sparse: Sparse) -> Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """What one second brought."""
+    """What one second brought. earliest: the response times without all that may have been the sender's doing; of customers and
+    gateways, who measure none, there is none."""
 
     second: int
     counts: dict[str, SecondCounts]
     response: dict[str, Sparse]
     service: dict[str, Sparse]
     lateness: Sparse
+    earliest: dict[str, Sparse] = field(default_factory=dict)
     by_dc: OutcomesByDc = field(default_factory=dict)  # of a storm under Locust none

@@ -10,6 +10,7 @@ from loadtests.sender.outcomes import OUTCOME_BY_KIND, ErrorKind, RequestOutcome
 from loadtests.sender.retries import backoff_us, earn_credit, is_retried
 from loadtests.sender.state import (
     NO_TWIN,
+    NOT_TOLD,
     PLACE_FREE,
     PLACE_IN_FLIGHT,
     PLACE_WAITING,
@@ -26,6 +27,7 @@ from loadtests.sender.state import (
 )
 
 _SECOND_US = 1_000_000
+_TYPICAL_BITS = 6
 
 
 @borrowing_kernel
@@ -165,7 +167,13 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
     """Count an operation's outcome and its response time from its due time, and free its place."""
     row = state.places[place]
     operation = row["operation"]
-    count_value(state.recording.response[operation], now_us - row["due_us"])
+    response_us = now_us - row["due_us"]
+    typical_us = state.typical_us[operation]
+    # A step up or down for each: half of the latest ones are then above it.
+    step_us = 1 + (typical_us >> _TYPICAL_BITS)
+    state.typical_us[operation] = typical_us + step_us if response_us > typical_us else max(typical_us - step_us, 1)
+    count_value(state.recording.response[operation], response_us)
+    count_value(state.recording.earliest[operation], now_us - row["due_us"] - row["delay_us"])
     count_in_second(state, now_us, operation, column)
     count_outcome(state, now_us, operation, row["dc"], outcome)
     state.totals[total] += 1
@@ -212,6 +220,7 @@ def expire(state: WireState, now_us: int) -> None:
         row = state.places[place]
         if row["status"] != PLACE_IN_FLIGHT or row["sent_us"] > oldest_us:
             continue
+        row["delay_us"] += oldest_us - row["sent_us"]
         _abandon_requests(state, place)
         end_attempt(state, place, ErrorKind.CLIENT_TIMEOUT, now_us)
 
@@ -259,6 +268,7 @@ def lose_link(state: WireState, link: int, now_us: int) -> None:
         if row["twin_stream"] != NO_TWIN and row["twin_link"] == link:
             end_unacknowledged(state, place, link, row["twin_stream"], ErrorKind.CONNECTION_LOST, now_us)
         if row["link"] == link:
+            row["delay_us"] += now_us - max(state.links[link, LinkField.EMPTY_US], row["sent_us"])
             end_unacknowledged(state, place, link, row["stream"], ErrorKind.CONNECTION_LOST, now_us)
     stream_count = state.stream_places.shape[1]
     for stream in range(stream_count):
@@ -268,6 +278,7 @@ def lose_link(state: WireState, link: int, now_us: int) -> None:
     state.links[link, :] = 0
     state.links[link, LinkField.NODE] = node
     state.links[link, LinkField.FREE_COUNT] = stream_count
+    state.links[link, LinkField.CAME_US] = NOT_TOLD
 
 
 @borrowing_kernel

@@ -1,7 +1,9 @@
 """Opening one connection to one node: TCP, TLS, STARTUP, login, PREPARE. Blocking; runs before the storm or beside it."""
 
+import contextlib
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from loadtests.sender.protocol import (
     parse_string,
 )
 
+_SO_TIMESTAMPNS = 35  # the socket module has no name for it
 _BAD_CREDENTIALS = 0x0100
 # A large send buffer lets one tick's frames leave in one call; the receive buffer keeps a busy node from stalling.
 _SOCKET_BYTES = 1 << 20
@@ -70,6 +73,7 @@ def open_connection(
         opened = connection
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+        stamp_arrivals(connection)
         _start_session(connection, where, access.credentials)
         prepared_ids = [_prepare(connection, where, cql) for cql in statements]
         connection.setblocking(False)
@@ -84,6 +88,13 @@ def open_connection(
             f"{where}: no connection: {error or 'timed out'}; is the node up, and this its CQL port?"
         ) from error
     return connection, prepared_ids
+
+
+def stamp_arrivals(connection: socket.socket) -> None:
+    """Have the kernel tell when bytes came (`loadtests.sender.syscalls.receive_stamped`), where it can."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
 
 def _secure(plain: socket.socket, host: str, where: str, tls: ssl.SSLContext | None) -> socket.socket:

@@ -112,6 +112,12 @@ class Links:
         for link in ready:
             self._receive_on(link)
 
+    def note_read(self, looked_us: int) -> None:
+        """What was read was there when it was looked for at `looked_us`, and nothing else."""
+        for link in self._by_fd.values():
+            if link not in self._unpolled:
+                self._table[link, LinkField.EMPTY_US] = looked_us
+
     def send(self) -> None:
         """Write every link's unsent bytes, as far as its socket takes them."""
         table = self._table
@@ -160,6 +166,7 @@ class Links:
         self._by_fd[connection.fileno()] = link
         self._poll.register(connection, _POLL_EVENTS)
         self._table[link, LinkField.HEARD_US] = now_us
+        self._table[link, LinkField.EMPTY_US] = now_us
         self._table[link, LinkField.FD] = connection.fileno()
         self._table[link, _STATUS] = LinkStatus.OPEN
 

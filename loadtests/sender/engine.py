@@ -8,8 +8,10 @@ Rules that hold here:
 - Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in the queue,
   none is skipped, and their response time runs from when they were due. Where the scenario says so (`shed_after_s`) one that has
   waited too long fails.
-- What is measured is seen at a tick: times are up to one tick too long, never too short. Operations that end failed or
-  indeterminate have a response time like the others; service time is that of each attempt that was answered.
+- A response ends when its last bytes came, as the kernel stamps it; what is read at once, with the last of it. Without stamps
+  (TLS) it ends with the tick that sees it. Times are too long by that, never too short, and `earliest` tells by how much at
+  most. Operations that end failed or indeterminate have a response time like the others; service time is that of each
+  attempt that was answered.
 - Every operation that falls due ends exactly once: offered = attempted = ok + failed + indeterminate.
 - In the ledger a slot belongs to one operation of a plane: a failure is marked over an older operation's intent.
 """
@@ -71,7 +73,8 @@ class EngineSettings:
     links_per_node: int = 2
     levels: frozenset[ConsistencyLevel] = frozenset()  # that must be met for a storm to begin without some node
     failover: Failover | None = None  # to data centres of the ring; None: operations of a lost one fail
-    tick_us: int = 500
+    tick_us: int = 500  # at the longest, while something is in flight
+    rest_us: int = 25  # at the shortest, of an open loop
     access: Access = field(default_factory=Access)
 
     def __post_init__(self) -> None:
@@ -113,6 +116,8 @@ class Engine:
             settings.access,
             statements,
         )
+        # Through Python a tick takes longer, and the kernel's stamps are not told.
+        self._state.limits[EngineLimit.REST_US] = settings.rest_us if self._links.is_native else settings.tick_us
         self._homes = (
             None
             if settings.failover is None

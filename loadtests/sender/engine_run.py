@@ -134,6 +134,7 @@ class EngineRun:
         was_all_due = block.is_all_due()
         self._links.receive()
         answer_count = kernels.scan_responses(state, self._now_us())
+        self._links.note_read(begin_us)
         next_due_us = kernels.submit_due(state, block.rows, block.frames, block.progress, self._now_us())
         self._links.send()
         end_us = self._now_us()

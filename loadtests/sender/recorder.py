@@ -29,14 +29,16 @@ class IntervalSnapshot:
     """One second of a run. Whoever gets it owns its arrays.
 
     counts: by operation. by_dc: int64[operations, dcs, Outcome], of what was completed, by the homes' data centre.
-    response, service: int64[operations, COUNTS_SIZE], HDR counts [us] of what was completed in the second; operations that
-    ended failed or indeterminate have a response time too. lateness: int64[COUNTS_SIZE].
+    response, earliest, service: int64[operations, COUNTS_SIZE], HDR counts [us] of what was completed in the second; operations
+    that ended failed or indeterminate have a response time too. earliest: the response times without all that may have been the
+    generator's doing. lateness: int64[COUNTS_SIZE].
     """
 
     second: int
     counts: tuple[SecondCounts, ...]
     by_dc: NDArray[np.int64]
     response: NDArray[np.int64]
+    earliest: NDArray[np.int64]
     service: NDArray[np.int64]
     lateness: NDArray[np.int64]
 

@@ -24,6 +24,7 @@ from loadtests.sender.protocol import (
 )
 from loadtests.sender.state import (
     ERROR_SAMPLE_SIZE,
+    NOT_TOLD,
     STREAM_ABANDONED,
     STREAM_FREE,
     LinkField,
@@ -45,8 +46,9 @@ _UNEXPECTED_ANSWER = int(ErrorKind.UNEXPECTED_ANSWER)
 def scan_responses(state: WireState, now_us: int) -> int:
     """Account every whole frame in the links' in buffers, and keep what is left of a partial one.
 
-    now_us: when the bytes were received [us since the start]. Returns the number of answers. A link with bytes that
-    break the protocol is LOST: what it said before them counts, what it owes is in doubt, as of any link that is lost.
+    now_us: when the bytes were received [us since the start], unless the link's fields tell better when they came. Returns the
+    number of answers. A link with bytes that break the protocol is LOST: what it said before them counts, what it owes is in
+    doubt, as of any link that is lost.
     """
     answer_count = 0
     for link in range(state.links.shape[0]):
@@ -54,6 +56,13 @@ def scan_responses(state: WireState, now_us: int) -> int:
         if end == state.links[link, LinkField.IN_SCANNED]:
             continue  # nothing came: a partial frame that lies there is no sign of life
         state.links[link, LinkField.HEARD_US] = now_us
+        came_us = state.links[link, LinkField.CAME_US]
+        not_before_us = state.links[link, LinkField.NOT_BEFORE_US]
+        last_not_before_us = state.links[link, LinkField.LAST_NOT_BEFORE_US]
+        if came_us == NOT_TOLD:
+            came_us = now_us
+            not_before_us = last_not_before_us = state.links[link, LinkField.EMPTY_US]
+        state.links[link, LinkField.CAME_US] = NOT_TOLD
         data = state.in_bytes[link]
         position = 0
         has_skipped = False  # the last byte of a frame that was larger than the buffer has come
@@ -106,7 +115,7 @@ def scan_responses(state: WireState, now_us: int) -> int:
                     state.links[link, LinkField.SKIP_STREAM] = stream
                     state.links[link, LinkField.SKIP_KIND] = kind
                     break
-            _answer(state, link, stream, kind, now_us)
+            _answer(state, link, stream, kind, came_us, last_not_before_us if position == end else not_before_us)
             answer_count += 1
             if state.links[link, LinkField.STATUS] == LinkStatus.LOST:
                 break
@@ -186,8 +195,8 @@ def _kind_on(stream: int, frame: NDArray[np.uint8], frame_size: int) -> int:
 
 
 @borrowing_kernel
-def _answer(state: WireState, link: int, stream: int, kind: int, now_us: int) -> None:
-    """One response has come in whole. kind: ANSWERED, BROKEN or an ErrorKind."""
+def _answer(state: WireState, link: int, stream: int, kind: int, now_us: int, not_before_us: int) -> None:
+    """One response has come in whole, by `now_us` and not before `not_before_us`. kind: ANSWERED, BROKEN or an ErrorKind."""
     if stream >= CONTROL_STREAM:
         state.totals[Total.STRAY_ANSWERS] += stream > CONTROL_STREAM  # an event: none was asked for
         if kind == BROKEN:
@@ -212,6 +221,7 @@ def _answer(state: WireState, link: int, stream: int, kind: int, now_us: int) ->
     is_twin = row["twin_stream"] == stream and row["twin_link"] == link
     sent_us = row["twin_sent_us"] if is_twin else row["sent_us"]
     count_value(state.recording.service[row["operation"]], now_us - sent_us)
+    row["delay_us"] += now_us - max(not_before_us, sent_us)
     if kind == ANSWERED:
         state.totals[Total.SPECULATION_WON] += is_twin
         if not end_request(state, place, link, stream):

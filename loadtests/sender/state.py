@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.sender.outcomes import KIND_COUNT
 
+MESSAGE_SIZE = 18  # int64s of a `msghdr`, its one `iovec` and its control data
 SECOND_ROWS = 64  # seconds that counts may run ahead of the last interval that was handed over
 ERROR_SAMPLE_SIZE = 512  # bytes kept of the first error body of each kind
 
@@ -23,11 +24,12 @@ STREAM_ABANDONED = -2  # its operation timed out; the answer may still come, so 
 
 _CACHE_LINE = 64  # [bytes]
 
-# A tick is half a millisecond, and a sleep without anything due 2 ms at most: what is so much longer is no tick of ours.
+# A tick is half a millisecond at most, and a sleep without anything in flight 2 ms: what is so much longer is no tick of ours.
 STALL_US = 10_000
 
 RETRIES_UNBOUNDED = -1
 NEVER_US = 2**62
+NOT_TOLD = -1
 NO_TWIN = -1
 
 PLACE_FREE = 0
@@ -49,6 +51,7 @@ PLACE = np.dtype(
         ("dc", "u1"),
         ("status", "u1"),  # PLACE_...
         ("attempt_count", "u1"),
+        ("delay_us", "i8"),  # of the generator's own doing so far, at most
         ("may_be_applied", "u1"),  # 1 once an attempt was indeterminate
         ("last_kind", "i8"),  # ErrorKind of the attempt before, while waiting
         ("twin_sent_us", "i8"),  # of the attempt's second request; 0: there was none
@@ -84,6 +87,10 @@ class LinkField(IntEnum):
     NEEDS_PREPARE = 13  # the node has forgotten a statement
     HAS_BROKEN = 14  # 1: it is LOST because what it sent breaks the protocol
     FD = 15  # of its socket, while it is open
+    EMPTY_US = 16  # when its socket was last seen to hold nothing
+    CAME_US = 17  # by when what is not scanned yet had come; NOT_TOLD: by the scan
+    NOT_BEFORE_US = 18  # and after when it came
+    LAST_NOT_BEFORE_US = 19  # the same of its last bytes, whose time the kernel may have stamped
 
 
 class EngineLimit(IntEnum):
@@ -103,6 +110,7 @@ class EngineLimit(IntEnum):
     RETRY_PER_MILLE = 11  # repeated attempts that 1,000 acknowledged operations allow; RETRIES_UNBOUNDED
     RETRY_CREDIT = 12  # what may be saved of that, in thousandths of an attempt
     SPECULATE_US = 13  # after which a read that is not answered is asked of a second replica; 0: never
+    REST_US = 14  # between the beginnings of two ticks of an open loop, where operations are fast
 
 
 class Total(IntEnum):
@@ -134,6 +142,9 @@ class Total(IntEnum):
     SPECULATE_AT_US = 23  # when reads that are not answered are looked for next
     SPECULATED = 24  # second requests of an attempt
     SPECULATION_WON = 25  # of these, answered as they should be before the first one was
+    SENT_COUNT = 26  # of `sent_places`: operations that were sent in this tick
+    OVERSHOOT = 27  # by which four sleeps of five are longer than asked for [64 ns]
+    REST_US = 28  # between the beginnings of two ticks of an open loop, as it is adapted; 0: not yet
 
 
 class BlockProgress(IntEnum):
@@ -178,10 +189,12 @@ class CountColumn(IntEnum):
 class Recording(NamedTuple):
     """What one interval is recorded into; the engine puts an empty one in its place at the end of the interval.
 
-    response, service: int64[operations, COUNTS_SIZE], HDR counts [us]. lateness: int64[COUNTS_SIZE], likewise.
+    response, earliest, service: int64[operations, COUNTS_SIZE], HDR counts [us]. lateness: int64[COUNTS_SIZE], likewise.
+    earliest: the response times without all that may have been the generator's doing: none can have been shorter.
     """
 
     response: NDArray[np.int64]
+    earliest: NDArray[np.int64]
     service: NDArray[np.int64]
     lateness: NDArray[np.int64]
 
@@ -193,17 +206,18 @@ class WireState(NamedTuple):
     out_bytes: uint8[links, out size]; in_bytes: uint8[links, in size].
     free_streams: int16[links, streams], a stack; stream_places: int64[links, streams], a place or STREAM_...
     places: PLACE[places]; place_frames: uint8[places, frame size max], see `with_frame_size`.
-    free_places: int64[places], a stack.
+    free_places: int64[places], a stack. sent_places: int64[places], of the operations that were sent in this tick.
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     serving: int64[dcs], the data centre that serves the homes of each: itself, but for a failover.
     is_idempotent, is_read: uint8[operations]. shed_after_us: int64[operations], for how long each may wait for room.
+    typical_us: int64[operations], about the median of latest response times.
     planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.
     dc_counts: int64[SECOND_ROWS, operations, dcs, Outcome], likewise, of what was completed, by the homes' data centre.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
-    timespec: int64[2], for the clock's calls. live: int64[LIVE_SIZE], for a display in any process.
+    timespec: int64[2], message: int64[MESSAGE_SIZE], for system calls. live: int64[LIVE_SIZE], for a display in any process.
     """
 
     limits: NDArray[np.int64]
@@ -216,6 +230,7 @@ class WireState(NamedTuple):
     places: NDArray[np.void]
     place_frames: NDArray[np.uint8]
     free_places: NDArray[np.int64]
+    sent_places: NDArray[np.int64]
     ring_ends: NDArray[np.int64]
     replicas: NDArray[np.int64]
     node_dcs: NDArray[np.int64]
@@ -223,6 +238,7 @@ class WireState(NamedTuple):
     is_idempotent: NDArray[np.uint8]
     is_read: NDArray[np.uint8]
     shed_after_us: NDArray[np.int64]
+    typical_us: NDArray[np.int64]
     planes: NDArray[np.int64]
     ledger: NDArray[np.uint8]
     unresolved: NDArray[np.uint8]
@@ -234,12 +250,14 @@ class WireState(NamedTuple):
     error_samples: NDArray[np.uint8]
     error_sample_sizes: NDArray[np.int64]
     timespec: NDArray[np.int64]
+    message: NDArray[np.int64]
     live: NDArray[np.int64]
 
 
 def new_recording(operation_count: int) -> Recording:
     return Recording(
         response=np.zeros((operation_count, COUNTS_SIZE), dtype=np.int64),
+        earliest=np.zeros((operation_count, COUNTS_SIZE), dtype=np.int64),
         service=np.zeros((operation_count, COUNTS_SIZE), dtype=np.int64),
         lateness=np.zeros(COUNTS_SIZE, dtype=np.int64),
     )
@@ -284,6 +302,7 @@ def new_state(
     links = np.zeros((link_count, len(LinkField)), dtype=np.int64)
     links[:, LinkField.NODE] = np.arange(link_count) // sizes.links_per_node
     links[:, LinkField.FREE_COUNT] = sizes.streams
+    links[:, LinkField.CAME_US] = NOT_TOLD
     limits = np.zeros(len(EngineLimit), dtype=np.int64)
     limits[EngineLimit.LINKS_PER_NODE] = sizes.links_per_node
     limits[EngineLimit.RETRY_PER_MILLE] = RETRIES_UNBOUNDED
@@ -305,6 +324,7 @@ def new_state(
         places=np.zeros(sizes.places, dtype=PLACE),
         place_frames=np.empty((sizes.places, _CACHE_LINE), dtype=np.uint8),
         free_places=np.arange(sizes.places - 1, -1, -1, dtype=np.int64),
+        sent_places=np.zeros(sizes.places, dtype=np.int64),
         ring_ends=np.ascontiguousarray(ring_ends),
         replicas=replicas.astype(np.int64),
         node_dcs=node_dcs.astype(np.int64),
@@ -312,6 +332,7 @@ def new_state(
         is_idempotent=np.ones(sizes.operations, dtype=np.uint8),
         is_read=np.zeros(sizes.operations, dtype=np.uint8),
         shed_after_us=np.full(sizes.operations, NEVER_US, dtype=np.int64),
+        typical_us=np.zeros(sizes.operations, dtype=np.int64),
         planes=np.full((sizes.operations, 2), -1, dtype=np.int64),
         ledger=ledger,
         unresolved=np.zeros(ledger.shape, dtype=np.uint8),
@@ -323,5 +344,6 @@ def new_state(
         error_samples=np.zeros((KIND_COUNT, ERROR_SAMPLE_SIZE), dtype=np.uint8),
         error_sample_sizes=np.zeros(KIND_COUNT, dtype=np.int64),
         timespec=np.zeros(2, dtype=np.int64),
+        message=np.zeros(MESSAGE_SIZE, dtype=np.int64),
         live=live,
     )

@@ -42,6 +42,7 @@ def submit_due(
     rows: OPERATION[n]; frames: uint8[total]; progress: int64[Progress], moved on. Returns when the next row is due
     [us], or FAR_US when no row is left that is not due yet.
     """
+    state.totals[Total.SENT_COUNT] = 0
     if state.limits[EngineLimit.IS_STOPPING] == 1:
         return FAR_US
     if state.totals[Total.WAITING] > 0:
@@ -112,6 +113,7 @@ def _refuse(state: WireState, row: np.void, kind: int, now_us: int) -> None:
     state.totals[Total.ATTEMPTED] += 1
     state.totals[Total.FAILED] += 1
     count_value(state.recording.response[operation], now_us - row["due_us"])
+    count_value(state.recording.earliest[operation], now_us - row["due_us"])
     count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
     count_in_second(state, now_us, operation, CountColumn.FAILED)
     count_outcome(state, now_us, operation, row["dc"], RequestOutcome.FAILED)
@@ -220,6 +222,8 @@ def _take_place(state: WireState, row: np.void, frames: NDArray[np.uint8], due_u
     held["operation"] = row["operation"]
     held["dc"] = row["dc"]
     held["attempt_count"] = 0
+    # One that fell due while others were queued waited for room: that is not the generator's doing.
+    held["delay_us"] = now_us - due_us if due_us > totals[Total.BLOCKED_AT_US] else 0
     held["may_be_applied"] = 0
     copy_bytes(frames, row["frame_offset"], state.place_frames[place], 0, row["frame_size"])
     intend_in_ledger(state, row["operation"], row["meter"], row["first_slot"], row["slot_count"])
@@ -240,6 +244,17 @@ def _send(state: WireState, place: int, link: int, now_us: int) -> None:
     held["twin_sent_us"] = 0
     held["twin_stream"] = NO_TWIN
     held["attempt_count"] += 1
+    state.sent_places[state.totals[Total.SENT_COUNT]] = place
+    state.totals[Total.SENT_COUNT] += 1
+
+
+@borrowing_kernel
+def note_sent(state: WireState, now_us: int) -> None:
+    """What was submitted in this tick has left by now: until then it was late by the generator's own doing."""
+    for index in range(state.totals[Total.SENT_COUNT]):
+        held = state.places[state.sent_places[index]]
+        held["delay_us"] += now_us - held["sent_us"]
+    state.totals[Total.SENT_COUNT] = 0
 
 
 @borrowing_kernel
@@ -284,6 +299,7 @@ def _resend(state: WireState, now_us: int) -> None:
         link = choose_link(state, held["token"], held["dc"], held["frame_size"])
         if link == ALL_FULL:
             continue
+        held["delay_us"] += now_us - held["sent_us"]
         state.totals[Total.WAITING] -= 1
         state.totals[Total.RETRIES] += 1
         count_in_second(state, now_us, held["operation"], CountColumn.RETRIES)

@@ -4,18 +4,26 @@ Linux on 64 bits only, and plain TCP only; everywhere else, and for TLS, `links`
 Each kernel calls the C library's function by its name; numbers are those of Linux's headers.
 """
 
+import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel
-from loadtests.sender.state import LinkField, LinkStatus, WireState
+from loadtests.sender.state import MESSAGE_SIZE, LinkField, LinkStatus, WireState
 
+_CLOCK_REALTIME = 0  # the clock of the kernel's stamps
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter_ns on Linux
 _MSG_DONTWAIT = 0x40
 _MSG_NOSIGNAL = 0x4000
 _EINTR = 4
 _EAGAIN = 11
+_STAMP = 35 << 32 | 1  # SCM_TIMESTAMPNS of SOL_SOCKET, as a control header has them
+_IOVEC, _CONTROL = 7, 9  # where they are in a message's int64s
+_CONTROL_BYTES = (MESSAGE_SIZE - _CONTROL) * 8
+_CLOCK_PAIR_NS_MAX = 5_000  # two readings of a clock that are further apart enclose an interruption
+_CLOCK_PAIRS_MAX = 5
 
-_recv = types.ExternalFunction("recv", types.int64(types.int32, types.uintp, types.uintp, types.int32))
+_recvmsg = types.ExternalFunction("recvmsg", types.int64(types.int32, types.uintp, types.int32))
 _send = types.ExternalFunction("send", types.int64(types.int32, types.uintp, types.uintp, types.int32))
 _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
 _nanosleep = types.ExternalFunction("nanosleep", types.int32(types.uintp, types.uintp))
@@ -23,35 +31,102 @@ _errno_location = types.ExternalFunction("__errno_location", types.CPointer(type
 
 
 @borrowing_kernel
+def clock_ns(timespec: NDArray[np.int64]) -> int:
+    """The clock of `time.perf_counter_ns` [ns]. timespec: int64[2], scratch."""
+    _clock_gettime(_CLOCK_MONOTONIC, timespec.ctypes.data)
+    return timespec[0] * 1_000_000_000 + timespec[1]  # type: ignore[no-any-return]
+
+
+@borrowing_kernel
+def realtime_offset_ns(timespec: NDArray[np.int64]) -> int:
+    """By how much the clock of the kernel's stamps is ahead of `clock_ns` now [ns]. timespec: int64[2], scratch.
+
+    To the microsecond: where the thread was interrupted between two readings, they are taken again, and the closest two count.
+    """
+    offset_ns, closest_ns = 0, 1 << 62
+    for _ in range(_CLOCK_PAIRS_MAX):
+        before_ns = clock_ns(timespec)
+        _clock_gettime(_CLOCK_REALTIME, timespec.ctypes.data)
+        stamp_ns = timespec[0] * 1_000_000_000 + timespec[1]
+        apart_ns = clock_ns(timespec) - before_ns
+        if apart_ns < closest_ns:
+            offset_ns, closest_ns = stamp_ns - before_ns, apart_ns
+        if apart_ns <= _CLOCK_PAIR_NS_MAX:
+            break
+    return offset_ns
+
+
+@borrowing_kernel
+def sleep_ns(timespec: NDArray[np.int64], wait_ns: int) -> None:
+    """Sleep for `wait_ns`, less than a second; a signal may end it sooner. timespec: int64[2], scratch."""
+    timespec[0] = 0
+    timespec[1] = wait_ns
+    _nanosleep(timespec.ctypes.data, 0)
+
+
+@borrowing_kernel
+def receive_stamped(fd: int, address: int, room: int, message: NDArray[np.int64]) -> tuple[int, int]:
+    """Read what has come on a socket: as `recv`, and when its latest bytes came [ns, on the real-time clock], 0 if not told.
+
+    address, room: where the bytes go, and how many at most. message: int64[MESSAGE_SIZE], scratch.
+    """
+    base = message.ctypes.data
+    message[:] = 0
+    message[2] = base + 8 * _IOVEC
+    message[3] = 1
+    message[4] = base + 8 * _CONTROL
+    message[5] = _CONTROL_BYTES
+    message[_IOVEC] = address
+    message[_IOVEC + 1] = room
+    size = _recvmsg(fd, base, _MSG_DONTWAIT)
+    if size > 0 and message[5] > 0 and message[_CONTROL + 1] == _STAMP:
+        return size, message[_CONTROL + 2] * 1_000_000_000 + message[_CONTROL + 3]
+    return size, 0
+
+
+@borrowing_kernel
+def send_bytes(fd: int, address: int, size: int) -> int:
+    """As `send`: how many of `size` bytes at an address the socket took, or -1."""
+    return int(_send(fd, address, size, _MSG_DONTWAIT | _MSG_NOSIGNAL))
+
+
+@borrowing_kernel
 def now_us(state: WireState, start_ns: int) -> int:
     """Time since `start_ns` [us]."""
-    timespec = state.timespec
-    _clock_gettime(_CLOCK_MONOTONIC, timespec.ctypes.data)
-    return (timespec[0] * 1_000_000_000 + timespec[1] - start_ns) // 1_000  # type: ignore[no-any-return]
+    return (clock_ns(state.timespec) - start_ns) // 1_000
 
 
 @borrowing_kernel
-def sleep_us(state: WireState, wait_us: int) -> None:
-    """Sleep for `wait_us`, less than a second; a signal may end it sooner."""
-    state.timespec[0] = 0
-    state.timespec[1] = wait_us * 1_000
-    _nanosleep(state.timespec.ctypes.data, 0)
-
-
-@borrowing_kernel
-def receive_all(state: WireState) -> None:
-    """Read what has come on every open link into its in buffer; a link whose connection ended is LOST."""
+def receive_all(state: WireState, start_ns: int) -> None:
+    """Read what has come on every open link into its in buffer, and when; a link whose connection ended is LOST."""
     links = state.links
+    offset_ns = 0
     for link in range(links.shape[0]):
         data = state.in_bytes[link]
         end = links[link, LinkField.IN_END]
         if links[link, LinkField.STATUS] != LinkStatus.OPEN or end == data.size:
             continue
-        size = _recv(links[link, LinkField.FD], data.ctypes.data + end, data.size - end, _MSG_DONTWAIT)
+        looked_us = now_us(state, start_ns)
+        room = data.size - end
+        size, stamp_ns = receive_stamped(links[link, LinkField.FD], data.ctypes.data + end, room, state.message)
         if size > 0:
             links[link, LinkField.IN_END] = end + size
+            came_us = now_us(state, start_ns)
+            if stamp_ns > 0:
+                if offset_ns == 0:
+                    offset_ns = realtime_offset_ns(state.timespec)
+                # Rounded up: what is measured is never too short.
+                stamp_us = -(-(stamp_ns - offset_ns - start_ns) // 1_000)
+                came_us = min(stamp_us, came_us)
+            # It may have come before the link was empty: on a busy machine the kernel hands over later than it stamps.
+            not_before_us = min(links[link, LinkField.EMPTY_US], came_us)
+            links[link, LinkField.CAME_US] = came_us
+            links[link, LinkField.NOT_BEFORE_US] = not_before_us
+            links[link, LinkField.LAST_NOT_BEFORE_US] = came_us if stamp_ns > 0 else not_before_us
         elif size == 0 or not _would_block():
             links[link, LinkField.STATUS] = LinkStatus.LOST
+        if size < room:
+            links[link, LinkField.EMPTY_US] = looked_us
 
 
 @borrowing_kernel
@@ -63,8 +138,7 @@ def send_all(state: WireState) -> None:
         if links[link, LinkField.STATUS] != LinkStatus.OPEN or start == end:
             continue
         data = state.out_bytes[link]
-        flags = _MSG_DONTWAIT | _MSG_NOSIGNAL
-        size = _send(links[link, LinkField.FD], data.ctypes.data + start, end - start, flags)
+        size = send_bytes(links[link, LinkField.FD], data.ctypes.data + start, end - start)
         if size == end - start:
             links[link, LinkField.OUT_START] = 0
             links[link, LinkField.OUT_END] = 0

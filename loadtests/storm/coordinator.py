@@ -306,6 +306,7 @@ class _Shards:
                     {name: dense_of(sparse) for name, sparse in message.service.items()},
                     dense_of(message.lateness),
                     message.by_dc,
+                    {name: dense_of(sparse) for name, sparse in message.earliest.items()},
                 )
             case ShardReport():
                 self._done[shard] = message

@@ -164,6 +164,7 @@ def second_of(snapshot: IntervalSnapshot, names: list[str], dcs: list[str]) -> S
     counts: dict[str, SecondCounts] = {}
     response: dict[str, NDArray[np.int64]] = {}
     service: dict[str, NDArray[np.int64]] = {}
+    earliest: dict[str, NDArray[np.int64]] = {}
     by_dc: dict[str, NDArray[np.int64]] = {}
     for lane, name in enumerate(names):
         by_dc[name] = by_dc.get(name, 0) + snapshot.by_dc[lane]
@@ -171,12 +172,14 @@ def second_of(snapshot: IntervalSnapshot, names: list[str], dcs: list[str]) -> S
         counts[name] = SecondCounts(*(one + more for one, more in added))
         response[name] = response.get(name, 0) + snapshot.response[lane]
         service[name] = service.get(name, 0) + snapshot.service[lane]
+        earliest[name] = earliest.get(name, 0) + snapshot.earliest[lane]
     return Second(
         second=snapshot.second,
         counts=counts,
         response={name: sparse_of(values) for name, values in response.items()},
         service={name: sparse_of(values) for name, values in service.items()},
         lateness=sparse_of(snapshot.lateness),
+        earliest={name: sparse_of(values) for name, values in earliest.items()},
         by_dc={
             name: {dc: DcOutcomes(*counts) for dc, counts in zip(dcs, rows.tolist(), strict=True)}
             for name, rows in by_dc.items()

@@ -40,6 +40,26 @@ class Percentiles(ResultsPart):
     max: NonNegativeFloat
 
 
+class PercentileError(ResultsPart):
+    """By how much a percentile of response times may be too high, at most."""
+
+    ms: NonNegativeFloat
+    percent: NonNegativeFloat = Field(description="of the percentile")
+
+
+class GeneratorError(ResultsPart):
+    """By how much percentiles of response times may be off by the generator's own doing: by so much too high, and not too low.
+
+    What it may have been is measured of each operation: how late it left, how long an answer may have lain there unread, and the
+    width of the histogram. Null like the percentile itself.
+    """
+
+    p50: PercentileError
+    p95: PercentileError | None
+    p99: PercentileError | None
+    p999: PercentileError | None
+
+
 class Lateness(ResultsPart):
     """How long after its due time the generator got to an operation [ms]."""
 
@@ -70,6 +90,9 @@ class OperationResult(ResultsPart):
     errors: dict[str, NonNegativeInt] = Field(default_factory=dict, description="operations by kind of their error")
     response_ms: Percentiles | None = Field(description="from the due time to the last response")
     service_ms: Percentiles | None = Field(description="from the send of an attempt to its response")
+    generator_error: GeneratorError | None = Field(
+        default=None, description="of response_ms; null where senders did not send, or an older run did not measure it"
+    )
 
     @property
     def judged(self) -> int:

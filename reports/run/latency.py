@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.history import COUNTS_SIZE, Counts, percentiles_us
-from reports.results.run import Percentiles
+from loadtests.recording.history import COUNTS_SIZE, Counts, lower_edge_us, percentiles_us
+from reports.results.run import GeneratorError, PercentileError, Percentiles
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +33,29 @@ def percentiles_ms(counts: Counts) -> Percentiles | None:
         p999=p999 if count >= 1_000 else None,
         max=most,
     )
+
+
+def generator_error(response: Counts, earliest: Counts) -> GeneratorError | None:
+    """By how much percentiles of `response` may be too high; None where not each of its times has its earliest one.
+
+    response, earliest: int64[COUNTS_SIZE]. No operation's response time can truly have been shorter than its earliest one, so no
+    percentile can truly be below that of the earliest ones.
+    """
+    found, count = percentiles_ms(response), int(response.sum())
+    if found is None or count != int(earliest.sum()):
+        return None
+
+    def error(percentile: float, upper_ms: float | None) -> PercentileError | None:
+        if upper_ms is None:
+            return None
+        lower_ms = lower_edge_us(int(percentiles_us(earliest, [percentile])[0])) / 1_000
+        return PercentileError(
+            ms=upper_ms - lower_ms, percent=100 * (upper_ms - lower_ms) / upper_ms if upper_ms else 0.0
+        )
+
+    p50 = error(50, found.p50)
+    assert p50 is not None
+    return GeneratorError(p50=p50, p95=error(95, found.p95), p99=error(99, found.p99), p999=error(99.9, found.p999))
 
 
 def total_counts(lines: Iterable[tuple[int, Counts]], second_first: int = 0) -> Counts:

@@ -14,7 +14,7 @@ import numpy as np
 
 from loadtests.recording.history import Counts, RunHistory, percentiles_us
 from reports.results.run import CUT_OFF_KINDS, NOT_SENT, GeneratorResult, Lateness, ObjectiveResult, OperationResult
-from reports.run.latency import percentiles_ms, total_counts
+from reports.run.latency import generator_error, percentiles_ms, total_counts
 from reports.verdict.generator_validity import Waiting, certify, timing_is_valid
 from scenarios.operations import operations_of
 from scenarios.spec import Scenario
@@ -52,6 +52,7 @@ def _operation(
     errors = _errors_of(history, name)
     length_s = second_last + 1 - second_first
     measured = counts["ok"][second_first : second_last + 1]
+    response = total_counts(history.response_counts(name), second_first)
     return OperationResult(
         offered=totals["offered"],
         attempted=totals["attempted"],
@@ -63,8 +64,9 @@ def _operation(
         is_open_loop=is_open_loop,
         rate_per_s=int(measured.sum()) / length_s if length_s > 0 else None,
         errors=dict(errors.most_common()),
-        response_ms=percentiles_ms(total_counts(history.response_counts(name), second_first)),
+        response_ms=percentiles_ms(response),
         service_ms=percentiles_ms(total_counts(history.service_counts(name), second_first)),
+        generator_error=generator_error(response, total_counts(history.earliest_counts(name), second_first)),
     )
 
 

@@ -179,6 +179,7 @@ def _write_history(folder: Path, scenario: Scenario, story: Story, wall_s: int, 
             counts: dict[str, SecondCounts] = {}
             response: dict[str, Counts] = {}
             service: dict[str, Counts] = {}
+            earliest: dict[str, Counts] = {}
             for kind in KINDS:
                 n = int(random.poisson(shape[second] * kind.share))
                 service_us = 1_000 * kind.service_ms * stress * random.lognormal(0, 0.45, n)
@@ -190,10 +191,12 @@ def _write_history(folder: Path, scenario: Scenario, story: Story, wall_s: int, 
                 failed_total[kind.name] += bad
                 counts[kind.name] = SecondCounts(n, n, n - bad, bad // 3, bad - bad // 3, bad)
                 service[kind.name] = counts_of(service_us)
-                response[kind.name] = counts_of(service_us + random.exponential(180, n))
+                late_us = random.exponential(180, n)
+                response[kind.name] = counts_of(service_us + late_us)
+                earliest[kind.name] = counts_of(service_us - np.minimum(late_us, service_us) / 8)
             late_ms = 60 if story is Story.LATE and shape[second] > 2_000 else 0.35
             lateness = counts_of(random.exponential(1_000 * late_ms, int(shape[second])))
-            writer.write_second(second, counts, response, service, lateness)
+            writer.write_second(second, counts, response, service, lateness, earliest_counts=earliest)
         writer.write_nodes(_node_samples(scenario, shape, random))
         writer.write_errors(_errors(failed_total))
 

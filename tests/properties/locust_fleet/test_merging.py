@@ -36,6 +36,7 @@ def seconds(draw: st.DrawFn, second: int) -> Second:
         response=response,
         service={name: draw(sparse) for name in NAMES},
         lateness=draw(sparse),
+        earliest={name: draw(sparse) for name in NAMES},
     )
 
 
@@ -72,6 +73,8 @@ def test_the_merged_history_is_the_exact_sum_of_its_sources(sources: list[tuple[
                 assert np.array_equal(merged, sum(dense(source[second].response[name]) for source in sources))
                 merged = dict(history.service_counts(name)).get(second, np.zeros(COUNTS_SIZE, np.int64))
                 assert np.array_equal(merged, sum(dense(source[second].service[name]) for source in sources))
+                merged = dict(history.earliest_counts(name)).get(second, np.zeros(COUNTS_SIZE, np.int64))
+                assert np.array_equal(merged, sum(dense(source[second].earliest[name]) for source in sources))
                 wanted = sum(source[second].counts[name].ok for source in sources)
                 assert history.counts[name]["ok"][second] == wanted
         late = dict(history.lateness_counts())

@@ -20,6 +20,7 @@ from loadtests.recording.history import (
     SecondCounts,
     counts_of,
     histogram_of,
+    lower_edge_us,
     merge_histories,
     percentiles_us,
     read_history,
@@ -59,6 +60,7 @@ def write_small(folder: Path, *, second_first: int = 0) -> None:
             {"ingest_reading": counts_of([1_000, 2_000])},
             {"ingest_reading": counts_of([900, 1_800])},
             counts_of([10, 20, 30]),
+            earliest_counts={"ingest_reading": counts_of([950, 1_900])},
         )
         writer.write_second(
             second_first + 1,
@@ -105,6 +107,14 @@ def test_a_percentile_is_never_exceeded_by_more_than_its_share() -> None:
     assert percentiles_us(counts_of(np.arange(1, 161)), [99]).tolist() == [159]
 
 
+@pytest.mark.parametrize("value_us", [0, 1, 2_047, 2_048, 2_050, 123_457, VALUE_US_MAX - 1])
+def test_a_value_lies_between_the_edges_of_what_it_is_counted_with(value_us: int) -> None:
+    (upper_us,) = percentiles_us(counts_of([value_us]), [50]).tolist()
+    lower_us = lower_edge_us(upper_us)
+    assert lower_us <= value_us <= upper_us and upper_us - lower_us <= upper_us / 1_000
+    assert lower_us == 0 or percentiles_us(counts_of([lower_us - 1]), [50]) == lower_us - 1
+
+
 def test_percentiles_of_nothing() -> None:
     assert percentiles_us(NOTHING, [50, 99]).tolist() == [-1, -1]
 
@@ -123,6 +133,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert np.array_equal(first, counts_of([1_000, 2_000]))
     assert np.array_equal(last, counts_of([5_000_000]))
     assert [second for second, _ in history.service_counts("read_state")] == [1]
+    [(second, earliest)] = history.earliest_counts("ingest_reading")
+    assert second == 0 and np.array_equal(earliest, counts_of([950, 1_900]))
+    assert list(history.earliest_counts("read_state")) == []
     assert [(second, int(counts.sum())) for second, counts in history.lateness_counts()] == [(0, 3)]
     assert history.nodes == [node_sample(0)]
     assert history.errors == [TIMED_OUT]

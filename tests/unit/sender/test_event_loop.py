@@ -74,12 +74,36 @@ def test_it_looks_for_time_outs_and_tells_the_display_every_100_ms() -> None:
 def test_an_open_loop_sleeps_for_the_rest_of_its_beat_and_longer_when_idle() -> None:
     bench = new_bench([0])
     bench.state.limits[EngineLimit.TICK_US] = 500
+    bench.state.totals[Total.REST_US] = 170
     assert wait_us(bench.state, 100, 10**9, 0) == 2_000  # nothing is in flight and nothing due: no more than 2 ms
     assert wait_us(bench.state, 100, 1_500, 0) == 1_500
-    assert wait_us(bench.state, 100, 50, 0) == 400
+    assert wait_us(bench.state, 100, 80, 0) == 80  # it is awake when the next one falls due
     bench.submit(0)
+    assert wait_us(bench.state, 100, 80, 0) == 80
     assert wait_us(bench.state, 100, 10**9, 0) == 400
     assert wait_us(bench.state, 900, 10**9, 0) == 20  # others get the core, however late the tick is
+    assert wait_us(bench.state, 100, 30, 0) == 70  # what falls due so soon is sent together
+    assert wait_us(bench.state, 100, -30, 0) == 70
+    bench.state.totals[Total.REST_US] = 50
+    assert wait_us(bench.state, 10, 10**9, 0) == 240  # so that few answers are read at once
+
+
+def test_an_open_loops_beat_is_a_hundredth_of_what_its_fastest_operation_takes() -> None:
+    bench = new_bench([0] * 2_000, in_flight=1)
+    bench.state.limits[[EngineLimit.TICK_US, EngineLimit.REST_US]] = 500, 25
+    found = []
+    for response_us in [9_000] * 400 + [70_000] * 400 + [1_000] * 800:
+        bench.state.totals[Total.BLOCKED_AT_US] = -1
+        bench.rows["due_us"] = 0
+        bench.submit(0)
+        [(link, stream, _)] = bench.sent()
+        bench.answer(link, response(stream), response_us)
+        asks(bench, now_us=int(bench.state.totals[Total.HOUSEKEEPING_AT_US]))
+        found.append(bench.total(Total.REST_US))
+    assert found[0] == 25  # nothing is known yet
+    assert 85 <= found[399] <= 95
+    assert found[799] == 500  # as a tick is at most
+    assert found[1_599] == 25  # a hundredth would be 10
 
 
 def test_a_closed_loop_finds_the_beat_in_which_three_quarters_of_its_window_are_answered() -> None:

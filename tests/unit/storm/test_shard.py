@@ -25,12 +25,15 @@ def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
     response[0, 10], response[1, 20], response[2, 20], response[3, 30] = 1, 2, 3, 4
     service = np.zeros((4, COUNTS_SIZE), np.int64)
     service[1, 5], service[2, 6] = 2, 3
+    earliest = np.zeros((4, COUNTS_SIZE), np.int64)
+    earliest[0, 8], earliest[1, 4], earliest[3, 4] = 1, 2, 4
     counts = tuple(SecondCounts(n, n, n - 1, 1, 0, 10 * n) for n in (1, 2, 3, 4))
     snapshot = IntervalSnapshot(
         second=7,
         counts=counts,
         by_dc=np.arange(4 * 2 * 3).reshape(4, 2, 3),
         response=response,
+        earliest=earliest,
         service=service,
         lateness=np.zeros(COUNTS_SIZE, np.int64),
     )
@@ -49,6 +52,8 @@ def test_lanes_of_one_operation_are_one_with_all_their_responses() -> None:
     assert dict(zip(at.tolist(), many.tolist(), strict=True)) == {20: 5, 30: 4}
     at, many = told.service["ingest_revision"]
     assert dict(zip(at.tolist(), many.tolist(), strict=True)) == {5: 2, 6: 3}
+    at, many = told.earliest["ingest_revision"]
+    assert dict(zip(at.tolist(), many.tolist(), strict=True)) == {4: 6}
 
 
 class SlowSource:

@@ -45,6 +45,8 @@ def test_fields_that_others_rely_on_are_there(run: tuple[Path, Results]) -> None
     assert has(operation, "attempted ok failed indeterminate retries rate_per_s errors")
     assert has(operation["response_ms"], "p50 p95 p99 p999 max")
     assert has(operation["service_ms"], "p50 p95 p99 p999 max")
+    assert has(operation["generator_error"], "p50 p95 p99 p999")
+    assert has(operation["generator_error"]["p50"], "ms percent")
     assert has(data["generator"], "valid scheduling late_ms blocked cpu_s ops_per_cpu_s")
     assert has(data["generator"]["late_ms"], "p50 p99 max")
     faults = "acknowledged verified lost wrong phantom duplicate"

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from loadtests.recording.history import COUNTS_SIZE, counts_of
-from reports.run.latency import TimeBins, bins_of, latency_over_time, percentile_curve, percentiles_ms, total_counts
+from reports.run.latency import (
+    TimeBins,
+    bins_of,
+    generator_error,
+    latency_over_time,
+    percentile_curve,
+    percentiles_ms,
+    total_counts,
+)
 
 NOTHING = np.zeros(COUNTS_SIZE, dtype=np.int64)
 
@@ -29,6 +37,30 @@ def test_a_percentile_that_no_response_lies_above_is_not_told(count: int, absent
     found = percentiles_ms(counts_of(np.arange(1, count + 1)))
     assert found is not None and found.max == count / 1_000
     assert {name for name in ("p50", "p95", "p99", "p999") if getattr(found, name) is None} == absent
+
+
+def test_percentiles_are_off_by_what_lies_between_them_and_the_earliest() -> None:
+    """100 responses of 1 to 100 ms; each was 0.2 ms late, but the two slowest, whose answers lay unread for 30 ms."""
+    times_us = np.arange(1, 101) * 1_000
+    found = generator_error(counts_of(times_us), counts_of(times_us - np.where(times_us > 98_000, 30_000, 200)))
+    assert found is not None and found.p95 is not None and found.p99 is not None
+    assert found.p50.ms == pytest.approx(0.2, abs=0.04) and found.p50.percent == pytest.approx(0.4, abs=0.08)
+    # 69 and 70 ms are two of the earliest, so that 96.8 is their 99th, and 92.8 their 95th. A bucket is 0.06 ms wide there.
+    assert found.p95.ms == pytest.approx(95 - 92.8, abs=0.13)
+    assert found.p99.ms == pytest.approx(99 - 96.8, abs=0.13)
+    assert found.p999 is None
+
+
+def test_a_histogram_is_off_by_its_width_at_least() -> None:
+    found = generator_error(counts_of([3_000]), counts_of([3_000]))
+    assert found is not None
+    assert (found.p50.ms, found.p50.percent) == pytest.approx((0.001, 100 / 3_001))
+
+
+def test_without_the_earliest_of_each_nothing_is_said() -> None:
+    assert generator_error(counts_of([5, 6]), counts_of([5])) is None
+    assert generator_error(counts_of([5, 6]), NOTHING) is None
+    assert generator_error(NOTHING, NOTHING) is None
 
 
 def test_total_leaves_the_first_seconds_out() -> None:

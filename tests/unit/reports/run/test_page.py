@@ -18,6 +18,7 @@ from reports.results.run import AlertResult, CommandsResult, MonitoringResult, R
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
 from scenarios.spec import ScenarioError
+from scenarios.texts import wording
 from tests.support.synthetic_run import Story, write_synthetic_run
 
 VOID = {"meta", "br", "path", "circle", "use", "rect"}
@@ -113,6 +114,18 @@ def test_verdict_and_reasons_stand_before_any_figure(failed: Path, page: str) ->
     text = outline(page[:first_figure].rsplit("<figure>", 1)[0] + "</section></main></body></html>").text
     for reason in results.reasons:
         assert reason in text
+
+
+def test_it_says_by_how_much_times_can_be_off_by_the_generator(failed: Path, page: str) -> None:
+    section = page[page.index('<section id="generator">') : page.index('<section id="nodes">')]
+    table = section[section.index("By how much response times can be too high") :]
+    error = load_results(failed).operations["ingest_reading"].generator_error
+    assert error is not None and error.p99 is not None
+    row = re.search(r'<th scope="row">ingest_reading</th>(.*?)</tr>', table)
+    assert row is not None
+    cells = re.findall(r"<td>(.*?)</td>", row.group(1))
+    assert (cells[0], cells[2]) == (wording.significant(error.p50.ms), wording.significant(error.p99.ms))
+    assert (cells[4], cells[6]) == (wording.percent(error.p50.percent / 100), wording.percent(error.p99.percent / 100))
 
 
 def test_it_says_what_the_results_say(failed: Path, page: str) -> None:

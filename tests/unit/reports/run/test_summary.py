@@ -49,6 +49,7 @@ def history(tmp_path: Path) -> RunHistory:
                 {"ingest_reading": counts_of(response_us)},
                 {"ingest_reading": counts_of([us // 3 for us in response_us])},
                 counts_of(late_us),
+                earliest_counts={"ingest_reading": counts_of([us - 100 for us in response_us])},
             )
         writer.write_errors(
             [
@@ -67,6 +68,10 @@ def test_counts_are_of_the_whole_run_times_are_not(history: RunHistory) -> None:
     assert result.response_ms.p50 == 2.0  # of 20 values: 8 of 1 ms, 9 of 2 ms, 3 of 500 ms
     assert result.response_ms.max == pytest.approx(500, rel=1e-3)
     assert result.service_ms is not None and result.service_ms.p50 == pytest.approx(0.666, rel=1e-3)
+    assert result.generator_error is not None and result.generator_error.p99 is None
+    assert result.generator_error.p50.ms == pytest.approx(0.1) and result.generator_error.p50.percent == pytest.approx(
+        5
+    )
     assert result.errors == {"client_timeout": 2, "Unavailable": 1}
     assert (result.cut_off, result.error_share) == (0, 3 / 30)
 
