@@ -2,7 +2,7 @@
 
 `uv run pytest loadtests/benchmarks/bench_find_max.py --benchmark-only --benchmark-json=FILE`; some twenty minutes.
 `find_max_error` is how far the rate found lies from the true highest rate of an M/M/16 queue
-(`loadtests.stubs.queueing_node.rate_max_per_s`), as a share of it.
+(`loadtests.stats.queues.rate_max_per_s`), as a share of it.
 """
 
 import time
@@ -14,6 +14,7 @@ from loadtests.capacity.search import SearchPlan
 from loadtests.capacity.search_loop import Search, search_rate
 from loadtests.capacity.step import StepRules
 from loadtests.cluster.machine import fingerprint
+from loadtests.stats.queues import rate_max_per_s
 from loadtests.stubs import queueing_node as stub_queue
 from loadtests.stubs.target import stub_target
 from scenarios.domain import Operation
@@ -44,7 +45,7 @@ def search(seed: int) -> Search:
 @pytest.mark.timeout(3_600)
 def test_find_max_error(benchmark: Any) -> None:
     """Two searches of the same stub, with other arrivals each."""
-    true_per_s = stub_queue.rate_max_per_s(SERVERS, SERVICE_S, PERCENTILE, LIMIT_MS / 1e3)
+    true_per_s = rate_max_per_s(SERVERS, SERVICE_S, PERCENTILE, LIMIT_MS / 1e3)
     searches: list[Search] = []
     started_s = time.monotonic()
     benchmark.pedantic(lambda: searches.append(search(len(searches) + 1)), rounds=SEARCHES)

@@ -6,6 +6,7 @@ The steps of `meterstorm find-max`. What a step means is judged elsewhere (`load
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from loadtests.sender.engine import Engine, EngineSettings, WireOperation
 from loadtests.sender.recorder import EngineReport, IntervalSnapshot
@@ -14,6 +15,16 @@ from loadtests.workload.poisson_source import LoadPhase, OperationPool, RateSour
 
 OnSecond = Callable[[IntervalSnapshot], bool]
 """Told each second of a step; says whether the step may end."""
+
+
+class RateTarget(Protocol):
+    """Whatever steps can be sent to. operations: names, one for each lane of a second's counts; a name may stand twice."""
+
+    @property
+    def operations(self) -> tuple[str, ...]: ...
+
+    def send(self, step: int, phases: Sequence[LoadPhase], on_second: OnSecond) -> EngineReport:
+        """As `StepTarget.send`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@
 that it does not share an interpreter with who measures it; it prints its port and ends with its standard input.
 
 The queue is worked out in nominal time: a request is served from its arrival, or from when a server is free, and a late
-answer holds up no other. So the host's hiccups add to response times, but not to the queue. `rate_max_per_s` tells the
-highest rate at which a percentile of response times is within its limit: what a search must find.
+answer holds up no other. So the host's hiccups add to response times, but not to the queue.
+`loadtests.stats.queues.rate_max_per_s` tells the highest rate at which a percentile of response times is within its limit:
+what a search must find.
 """
 
 import argparse
 import contextlib
 import heapq
-import math
 import os
 import subprocess
 import sys
@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from loadtests.stubs.scripted_node import Execute, ScriptedAnswer, StubServer
 
@@ -49,6 +48,11 @@ class QueueStation:
         heapq.heapreplace(self._free_s, end_s)
         return end_s - at_s
 
+    def stand_still(self, from_s: float, length_s: float) -> None:
+        """Nothing is served for a while: each server is free later by it."""
+        self._free_s = [max(free_s, from_s) + length_s for free_s in self._free_s]
+        heapq.heapify(self._free_s)
+
     def _next_service_s(self) -> float:
         if self._tail is None and not self._is_exponential:
             return self._service_s
@@ -73,49 +77,6 @@ def tailed_services_s(random: np.random.Generator, service_s: float, count: int,
     plain_s = random.gamma(4.0, service_s / 4, count)
     tail_s = random.gamma(25.0, 10 * service_s / 25, count) * factor
     return np.where(random.random(count) < TAIL_SHARE, tail_s, plain_s)
-
-
-# --- what is true of it ------------------------------------------------------------------------------------------------
-
-
-def erlang_c(servers: int, load: float) -> float:
-    """The share of arrivals that wait in M/M/c. load: offered work in servers, below `servers`.
-
-    Source: Erlang 1917; by the recursion of Erlang's B formula, as in Gross et al., "Fundamentals of Queueing Theory".
-    """
-    blocked = 1.0
-    for server in range(1, servers + 1):
-        blocked = load * blocked / (server + load * blocked)
-    utilisation = load / servers
-    return blocked / (1 - utilisation * (1 - blocked))
-
-
-def share_slower(servers: int, service_s: float, rate_per_s: float, limit_s: float) -> float:
-    """The share of responses of M/M/c (wait and service) that take longer than `limit_s`; 1 from saturation on.
-
-    Source: Gross et al., "Fundamentals of Queueing Theory", 4th ed. (2008), section 2.3.
-    """
-    load = rate_per_s * service_s
-    if load >= servers:
-        return 1.0
-    waits, mu = erlang_c(servers, load), 1 / service_s
-    drain = servers * mu - rate_per_s  # the rate of the wait of those who wait
-    in_service = math.exp(-mu * limit_s)
-    if math.isclose(drain, mu):
-        return (1 - waits) * in_service + waits * (1 + mu * limit_s) * in_service
-    both = (drain * in_service - mu * math.exp(-drain * limit_s)) / (drain - mu)
-    return (1 - waits) * in_service + waits * both
-
-
-def rate_max_per_s(servers: int, service_s: float, percentile: float, limit_s: float) -> float:
-    """The highest rate at which `percentile` of M/M/c's response times is within `limit_s`. ValueError if none is."""
-    share = 1 - percentile / 100
-    if share_slower(servers, service_s, 1e-9, limit_s) > share:
-        raise ValueError("service alone takes longer than the limit allows")
-    highest = servers / service_s
-    return float(
-        brentq(lambda rate: share_slower(servers, service_s, rate, limit_s) - share, 1e-9, highest * (1 - 1e-9))
-    )
 
 
 # --- the process -------------------------------------------------------------------------------------------------------

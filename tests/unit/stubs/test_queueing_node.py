@@ -1,27 +1,11 @@
-"""The stub queue's formulas against each other, and its queue against its formulas."""
-
-import math
+"""The stub's queue against the formulas of `loadtests.stats.queues`."""
 
 import numpy as np
 import pytest
 
 from loadtests.stats.bootstrap import keyed_generator
-from loadtests.stubs.queueing_node import QueueStation, erlang_c, rate_max_per_s, share_slower, tailed_services_s
-
-
-def test_erlang_c_of_one_and_two_servers() -> None:
-    assert erlang_c(1, 0.7) == pytest.approx(0.7)
-    assert erlang_c(2, 1.0) == pytest.approx(1 / 3)  # a table of Erlang C: two servers, one erlang
-
-
-def test_one_server_is_the_exponential_of_m_m_1() -> None:
-    assert share_slower(1, 0.01, 60, 0.05) == pytest.approx(math.exp(-(100 - 60) * 0.05))
-    assert rate_max_per_s(1, 0.01, 99, 0.2) == pytest.approx(100 - math.log(100) / 0.2)
-
-
-def test_no_rate_is_slow_enough_for_a_limit_below_the_service() -> None:
-    with pytest.raises(ValueError, match="service alone"):
-        rate_max_per_s(8, 0.01, 99, 0.01)
+from loadtests.stats.queues import rate_max_per_s
+from loadtests.stubs.queueing_node import QueueStation, tailed_services_s
 
 
 @pytest.mark.parametrize("servers", [1, 8])
@@ -52,3 +36,11 @@ def test_a_station_draws_its_tailed_services_from_its_seed() -> None:
     one, same, other = (QueueStation(16, 0.002, is_exponential=True, seed=seed, tail=1.0) for seed in (1, 1, 2))
     stays = [[station.stay_s(10.0 * at) for at in range(50)] for station in (one, same, other)]
     assert stays[0] == pytest.approx(stays[1]) and stays[0] != pytest.approx(stays[2])
+
+
+def test_servers_that_stand_still_serve_later() -> None:
+    """Two of 1 s each, one of them at work until 1.0: standing still for 5 s from 0.5 on, they are free at 6.0 and 5.5."""
+    station = QueueStation(2, 1.0, is_exponential=False)
+    assert station.stay_s(0.0) == pytest.approx(1.0)
+    station.stand_still(0.5, 5.0)
+    assert [station.stay_s(at) for at in (1.0, 1.0)] == pytest.approx([5.5, 6.0])
