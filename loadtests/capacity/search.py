@@ -6,8 +6,12 @@ Rules that hold here:
 - So a rate *stands*, or *falls*, by the majority of its steps, two that don't tell counting as one against. A confirmation that
   contradicts takes the bound back, and the search goes on from there; an undecided rate bounds nothing, and both sides of it
   are closed in on.
+- Where to try next between the ends is aimed at by what the steps measured (`loadtests.capacity.surface`), where they measured
+  anything: the nearest rates to the threshold that a step would tell within part of its time. Where none of these brings an end
+  nearer by enough, the search is done: steps nearer to the threshold take all their time and tell nothing.
+  While the ends are far apart the aim is not trusted alone, and gaps are halved too.
 - The interval's low end is the highest rate that stands below all that fall, its high end the lowest that falls. Both are
-  confirmed: one unlucky time-out may break any step.
+  confirmed: one unlucky time-out may break any step, and a step alone may be wrong more often than an end (`END_ALPHA`).
 - A rate that the load generator can't send is tried once more, then it is the ceiling of what can be known.
 """
 
@@ -17,10 +21,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from loadtests.capacity.step import StepVerdict
+from loadtests.capacity.step import ALPHA, StepVerdict
+from loadtests.capacity.surface import Measured, aim_high, aim_low, surface_of, threshold_of
 
+# How often an end may be wrong: two steps of one rate, ALPHA^2, of the two rates that are tried beyond it.
+END_ALPHA = 0.025
 GROWTH = 2.0  # from rate to rate while nothing has fallen yet, or nothing has stood
 SHRINKINGS_MAX = 8  # how often the first rate is divided by GROWTH before the search gives up
+AIM_HELD = 0.3  # of a step's length, within which it should tell that a rate holds
+AIM_BROKE = 0.15  # that it breaks: near saturation responses are worth less than the surface says, by some half
+GAIN_LOW = 0.4  # of the precision, by which a step must bring the low end nearer to be worth its time: it is the answer
+GAIN_HIGH = 0.8  # and the high one
+WIDE = 4  # times the precision: ends farther apart are halved too
+HALVED_EVERY = 3  # of the rates, while the ends are far apart: an aim that errs again and again must not go on for ever
 DECIMALS = 3  # rates are compared by their value: rounded once, where they are made
 
 
@@ -49,7 +62,8 @@ class SearchPlan:
     """Where to search and how far. Rates in operations a second.
 
     low_per_s: the first rate. high_per_s: no rate above it is tried; None for any. precision: neighbouring rates need not be
-    nearer than this share. confirmations: how many more times the answer must hold. steps_max: of all kinds.
+    nearer than this share. confirmations: how many more times the answer must hold. steps_max: of all kinds. step_s, alpha: how
+    long a step may take, and how often it may be wrong to either side: what it would tell is worked out from them.
     """
 
     low_per_s: float
@@ -57,6 +71,8 @@ class SearchPlan:
     precision: float = 0.03
     confirmations: int = 1
     steps_max: int = 40
+    step_s: int = 120
+    alpha: float = ALPHA
 
     def __post_init__(self) -> None:
         assert self.low_per_s > 0 and (self.high_per_s is None or self.high_per_s >= self.low_per_s)
@@ -65,10 +81,11 @@ class SearchPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A step that was made."""
+    """A step that was made. measured: None when it has no share of slow responses to aim by."""
 
     rate_per_s: float
     verdict: StepVerdict
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +132,14 @@ class _Rate:
 def next_step(tried: Sequence[Tried], plan: SearchPlan) -> Try | Found:
     """What to do after the steps `tried`, in any order: one more, or the answer."""
     rates = _rates(tried)
-    todo = _next(rates, plan)
+    todo = _next(tried, rates, plan)
     if isinstance(todo, Try) and len(tried) >= plan.steps_max:
         low, high, _ = _bounds(rates)
         return Found(ending=Ending.OUT_OF_STEPS, low_per_s=low, high_per_s=high)
     return todo
 
 
-def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
+def _next(tried: Sequence[Tried], rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
     """What to do, however many steps there were."""
     low, high, ceiling = _bounds(rates)
     again = next((each for each in rates if each.client == 1 and not each.held and not each.broke), None)
@@ -136,9 +153,9 @@ def _next(rates: Sequence["_Rate"], plan: SearchPlan) -> Try | Found:
         top = rates[-1].rate_per_s
         if plan.high_per_s is None or top < plan.high_per_s:
             return _bracket(top * GROWTH if plan.high_per_s is None else min(top * GROWTH, plan.high_per_s))
-    widest = _widest_gap(rates, low, high if high is not None else ceiling)
-    if widest is not None and widest[1] / widest[0] > 1 + plan.precision:
-        return Try(rate_per_s=round((widest[0] * widest[1]) ** 0.5, DECIMALS), purpose=StepPurpose.NARROW)
+    between = _between(tried, rates, plan, low, high if high is not None else ceiling)
+    if between is not None:
+        return Try(rate_per_s=round(between, DECIMALS), purpose=StepPurpose.NARROW)
     if high is not None and -_held_net(rates, high) < 1 + plan.confirmations:
         return Try(rate_per_s=high, purpose=StepPurpose.CONFIRM)
     if _held_net(rates, low) < 1 + plan.confirmations:
@@ -207,6 +224,41 @@ def _bounds(rates: Sequence[_Rate]) -> tuple[float | None, float | None, float |
     below = [each.rate_per_s for each in rates if each.stands and (high is None or each.rate_per_s < high)]
     ceiling = next((each.rate_per_s for each in rates if each.is_ceiling), None)
     return (below[-1] if below else None), high, ceiling
+
+
+def _between(
+    tried: Sequence[Tried], rates: Sequence[_Rate], plan: SearchPlan, low: float, top: float | None
+) -> float | None:
+    """The rate to try between the ends, None when no other is worth it."""
+    widest = _widest_gap(rates, low, top)
+    if widest is None or widest[1] / widest[0] <= 1 + plan.precision:
+        return None
+    halved = math.sqrt(widest[0] * widest[1])
+    inner = [step for step in tried if low <= step.rate_per_s <= (top or math.inf)]
+    if top is None or any(step.measured is None for step in inner):
+        return halved
+    is_wide = widest[1] / widest[0] > (1 + plan.precision) ** WIDE
+    if is_wide and len(rates) % HALVED_EVERY == HALVED_EVERY - 1:
+        return halved
+    aimed = _aimed(tried, rates, plan, low, top)
+    return halved if aimed is None and is_wide else aimed
+
+
+def _aimed(tried: Sequence[Tried], rates: Sequence[_Rate], plan: SearchPlan, low: float, high: float) -> float | None:
+    """The rate that a step would tell and that brings an end farthest in; None if it isn't worth a step."""
+    surface = surface_of((step.rate_per_s, step.measured) for step in tried if step.measured is not None)
+    assert surface is not None, "both ends were measured"
+    threshold = threshold_of(surface, low, high)
+    apart = 1 + plan.precision / 3  # ends so far from the threshold are near enough to each other
+    # What did not tell will not tell again.
+    open_ones = [each.rate_per_s for each in rates if low < each.rate_per_s < high]
+    nearest, farthest = min([threshold, *open_ones]) / apart, max([threshold, *open_ones]) * apart
+    lower = aim_low(surface, low, nearest, within_s=AIM_HELD * plan.step_s, alpha=plan.alpha)
+    upper = aim_high(surface, farthest, high, within_s=AIM_BROKE * plan.step_s, alpha=plan.alpha)
+    gains = [(math.log(lower / low) / GAIN_LOW, lower)] if lower is not None else []
+    gains += [(math.log(high / upper) / GAIN_HIGH, upper)] if upper is not None else []
+    gain, aimed = max(gains, default=(0.0, None))
+    return aimed if gain > math.log(1 + plan.precision) else None
 
 
 def _widest_gap(rates: Sequence[_Rate], low: float, top: float | None) -> tuple[float, float] | None:

@@ -4,8 +4,8 @@ Rules that hold here:
 - "p99 is at most 50 ms" is the same as "at most 1 % of the responses take longer than 50 ms": a share, which is tested.
 - The beginning is cut off by MSER-5 over the seconds' mean response times. When it would cut off as much as it may, or the
   response times still grow, there is no steady state yet, and nothing is said to hold.
-- A step is looked at several times (`loadtests.stats.sequential`): what is clear ends soon, what is near the limit
-takes all its time.
+- A step is looked at several times (`loadtests.stats.sequential`): what is clear ends soon, and what is so near the limit that
+  nothing points to either answer is given up (`StepOutcome.is_hopeless`): giving up says nothing, so it is wrong about nothing.
 - Errors are counted, not tested: more than the objective allows in the seconds that are kept is too many.
 - A step whose generator was late or saturated says nothing about the cluster.
 """
@@ -29,11 +29,17 @@ from scenarios.texts.wording import milliseconds, percent, percentile_name
 
 Counts = NDArray[np.int64]
 
-LOOKS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # at which shares of a step's length it is looked at
+ALPHA = 0.1  # how often a step may be wrong to either side; an end of the interval is wrong only where two steps are
+LOOK_GROWTH = (
+    1.22  # from look to look: an answer is heard of soon after it is there, and few looks cost little of the error rate
+)
 BATCHES_MAX = 20
 BATCH_S_MIN = 2
 KEPT_S_MIN = 8
 SECONDS_MIN = 12  # before which nothing is judged: MSER-5 wants ten, and may take half
+WARM_UP_P = 0.05  # above which the seconds that MSER-5 would cut off differ from the others by chance alone
+HOPELESS_FROM = 0.3  # of a step's length, from which on it is given up when nothing points to either answer
+HOPELESS_P = 0.25  # the evidence for both is weaker than that
 LATE_OF_LIMIT_MAX = 0.25  # how much of the tightest limit the generator's own lateness may be
 GROWTH_MIN = 1.5  # of the last third's response times over the first third's, to be called growth
 GROWTH_ALPHA = 0.001
@@ -84,6 +90,7 @@ class ObjectiveOutcome:
     response_count: int
     effective_count: float  # as so many independent responses
     error_share: float | None
+    evidence: ShareEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,17 @@ class StepOutcome:
     objectives: tuple[ObjectiveOutcome, ...]
     doubt: Doubt | None = None  # of an undecided step alone
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Is it steady, undecided, and so near the limit that the rest of its time would hardly tell?"""
+        open_ones = [each.evidence for each in self.objectives if each.answer is SequentialAnswer.UNDECIDED]
+        return (
+            self.verdict is StepVerdict.UNDECIDED
+            and self.is_steady
+            and any(each.below > HOPELESS_P for each in open_ones)  # so it will not hold
+            and all(each.above > HOPELESS_P for each in open_ones)  # nor break
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRules:
@@ -119,8 +137,15 @@ class StepRules:
     @property
     def looks_s(self) -> tuple[int, ...]:
         """After how many seconds a step is looked at, ascending; the last is its end."""
-        looks = sorted({max(round(self.length_s * share), SECONDS_MIN) for share in LOOKS})
+        looks = [SECONDS_MIN]
+        while (following := round(looks[-1] * LOOK_GROWTH)) * LOOK_GROWTH**0.5 < self.length_s:
+            looks.append(following)
         return (*(look for look in looks if look < self.length_s), self.length_s)
+
+    @property
+    def hopeless_from_s(self) -> float:
+        """From when on a step may be given up."""
+        return HOPELESS_FROM * self.length_s
 
     @property
     def test(self) -> SequentialTest:
@@ -145,7 +170,7 @@ def judge_step(
     """
     assert len(seconds) >= SECONDS_MIN, "a step is not judged so early"
     means_ms = mean_response_ms(seconds)
-    warm_up_s = mser5(means_ms)
+    warm_up_s = warm_up_of(means_ms)
     kept = seconds[warm_up_s:]
     late_p99_ms = lateness_p99_ms(kept)
     growth = growth_of(means_ms[warm_up_s:])
@@ -236,6 +261,27 @@ def lateness_p99_ms(seconds: Sequence[StepSecond]) -> float | None:
     return float(percentiles_us(lateness, [99])[0]) / 1e3 if lateness.any() else None
 
 
+def warm_up_of(means_ms: Floats) -> int:
+    """How many of the first seconds are cut off: those that MSER-5 would, where they surely differ from the rest.
+
+    Of a few even batches MSER-5 takes the half that happens to be the more even one, and near saturation whatever comes before
+    or after a clump of slow responses: at the threshold a third of a step on average. Where Welch's t does not tell the cut-off
+    seconds from those that are kept, all are kept.
+    """
+    warm_up_s = mser5(means_ms)
+    if (
+        warm_up_s == 0
+        or stats.ttest_ind(means_ms[:warm_up_s], means_ms[warm_up_s:], equal_var=False).pvalue < WARM_UP_P
+    ):
+        return warm_up_s
+    return 0
+
+
+def _half_s(length_s: int) -> int:
+    """As much as MSER-5 may cut off of so many seconds."""
+    return MSER_BATCH_SIZE * (length_s // MSER_BATCH_SIZE // 2)
+
+
 def growth_of(means_ms: Floats) -> float | None:
     """How many times the response times of the last third are those of the first; None unless they surely grow.
 
@@ -288,6 +334,7 @@ def _judge_objective(
         effective_count=effective,
         response_count=total - overdue,
         error_share=error_share,
+        evidence=evidence,
     )
 
 
@@ -343,7 +390,7 @@ def _client_trouble(
 
 
 def _unsteady(warm_up_s: int, length_s: int, growth: float | None) -> str | None:
-    if warm_up_s >= MSER_BATCH_SIZE * (length_s // MSER_BATCH_SIZE // 2):  # as much as it may cut off: it has not ended
+    if warm_up_s >= _half_s(length_s):  # as much as it may cut off: it has not ended
         return f"no steady state: the warm-up took {warm_up_s} of {length_s} s"
     if length_s - warm_up_s < KEPT_S_MIN:
         return f"only {length_s - warm_up_s} s were left after the warm-up"

@@ -9,7 +9,7 @@ from pathlib import Path
 from loadtests.capacity.cassandra_target import cassandra_target
 from loadtests.capacity.search import SearchPlan
 from loadtests.capacity.search_loop import search_rate
-from loadtests.capacity.step import StepRules
+from loadtests.capacity.step import ALPHA, StepRules
 from loadtests.capacity.target import StepTarget
 from loadtests.cluster.connect import Endpoint, connect
 from loadtests.cluster.local import LocalCluster
@@ -36,7 +36,6 @@ from sim.profiles.stored import write_profile
 from store.cassandra import alter_tables, create_schema, drop_schema, first_table_with_rows
 from store.schemas import schema_of
 
-ALPHA = 0.025  # how often a step may be wrong to either side: both ends of the interval are right 95 times in 100
 STEP_S = 120
 STEP_S_MIN = 20  # of shorter ones every warm-up takes as much as it may
 LOW_OF_WARM = 0.25  # the first rate, as a share of what the warming reached in closed loop
@@ -203,6 +202,8 @@ def _plan(target: StepTarget, scenario: Scenario, options: SearchOptions, progre
         high_per_s=options.high_per_s,
         precision=options.precision,
         steps_max=options.steps_max,
+        step_s=options.step_s,
+        alpha=ALPHA,
     )
 
 

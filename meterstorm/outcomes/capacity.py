@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from loadtests.capacity.search import Ending, Found
+from loadtests.capacity.search import END_ALPHA, Ending, Found
 from loadtests.capacity.search_loop import MadeStep, Search
 from loadtests.capacity.step import ObjectiveOutcome, StepRules, StepVerdict
 from loadtests.capacity.target import StepTarget
@@ -42,7 +42,10 @@ METHODS = {
     "batches, freed of skewness (Hall 1992), and the binomial of the effective count",
     "percentile_interval": "Woodruff 1952 by batch means (Heidelberger and Lewis 1984)",
     "effective_count": "variance of batch means over that of responses; initial monotone sequence (Geyer 1992)",
-    "rate_interval": "highest rate that held and was confirmed, to lowest that broke; each end wrong at the test's error rate",
+    "rate_interval": "highest rate that held and was confirmed, to lowest that broke and was; an end is wrong where both of its "
+    "steps are",
+    "aim": "rates nearest to the threshold that a step would tell, by the binomial of the effective count; shares over the "
+    "rate by M/M/c, with what it does not explain interpolated; it judges nothing",
     "queue_curve": "M/G/1's form (Pollaczek and Khinchine), least squares of relative deviations; knee by Kleinrock's power",
     "scalability": "Universal Scalability Law (Gunther 2007), with rate times response time as concurrency (Little)",
 }
@@ -68,7 +71,7 @@ def assemble_capacity(search: Search, setting: SearchSetting) -> CapacityResults
     assert search.found is not None, "the search goes on"
     found = search.found
     mix = _mix(setting.target)
-    rate = _rate(found, mix, setting.rules)
+    rate = _rate(found, mix)
     constraint = constraint_of(
         search.steps,
         found,
@@ -143,13 +146,13 @@ def _mix(target: StepTarget) -> dict[str, float]:
     return mix
 
 
-def _rate(found: Found, mix: dict[str, float], rules: StepRules) -> RateResult | None:
+def _rate(found: Found, mix: dict[str, float]) -> RateResult | None:
     if found.low_per_s is None:
         return None
     return RateResult(
         rate_per_s=found.low_per_s,
         high_per_s=found.high_per_s,
-        confidence=1 - 2 * rules.alpha,
+        confidence=1 - 2 * END_ALPHA,
         delivery_share=sum(mix.get(operation, 0.0) for operation in DELIVERIES),
     )
 

@@ -33,7 +33,7 @@ CAPACITY_TERMS = (
     ("Held, broke", "The test is sure that the objectives are kept at this rate; or sure that one is not."),
     (
         "Undecided",
-        "A whole step did not tell: the rate is near the threshold, there was no steady state, or there were too few operations; "
+        "A step did not tell: the rate is near the threshold, there was no steady state, or there were too few operations; "
         "it bounds nothing.",
     ),
     ("Generator's limit", "The load generator itself was late or saturated: the step says nothing about the cluster."),

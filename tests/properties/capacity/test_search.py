@@ -1,13 +1,17 @@
 """The search against a fake system of known capacity: it ends, it stays within its plan, and its interval holds the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loadtests.capacity.search import Ending, Found, SearchPlan, StepPurpose, Tried, Try, next_step, so_far
-from loadtests.capacity.step import StepVerdict
+from loadtests.capacity.step import ALPHA, StepVerdict
+from loadtests.capacity.surface import Measured, Prediction, time_to_tell_s
 from loadtests.stats.bootstrap import keyed_generator
+from loadtests.stats.queues import rate_max_per_s, share_slower
 
 HELD, BROKE, UNDECIDED, CLIENT = StepVerdict.HELD, StepVerdict.BROKE, StepVerdict.UNDECIDED, StepVerdict.CLIENT_LIMITED
 
@@ -85,19 +89,20 @@ def test_whatever_the_noise_it_ends_within_its_steps_and_never_contradicts_itsel
     assert next_step(tried, plan) == found, "the same steps, another answer"
 
 
-def test_with_noise_as_a_step_has_it_the_interval_holds_the_threshold() -> None:
-    """Wrong in 2.5 % near the threshold, undecided within 4 % of it: of 1,000 searches, 95 in 100 hold it."""
+@pytest.mark.parametrize(("error", "steps_mean"), [(0.025, 16), (ALPHA, 17)])
+def test_with_noise_as_a_step_has_it_the_interval_holds_the_threshold(error: float, steps_mean: float) -> None:
+    """Wrong in 2.5 or 10 % near the threshold, undecided within 4 % of it: of 1,000 searches, 95 in 100 hold it."""
     right, lows, steps = 0, [], []
     for seed in range(1_000):
         capacity = 300 * 2 ** (seed / 250)
-        found, tried = run(Fake(capacity, zone=0.04, error=0.025, seed=seed), SearchPlan(low_per_s=100.0))
+        found, tried = run(Fake(capacity, zone=0.04, error=error, seed=seed), SearchPlan(low_per_s=100.0))
         assert found.ending is Ending.FOUND and found.low_per_s is not None and found.high_per_s is not None
         right += found.low_per_s <= capacity <= found.high_per_s
         lows.append(found.low_per_s / capacity)
         steps.append(len(tried))
     assert right >= 950
     assert np.mean([0.9 <= low <= 1.1 for low in lows]) > 0.97
-    assert np.mean(steps) < 16
+    assert np.mean(steps) < steps_mean
 
 
 def test_a_confirmation_that_contradicts_takes_the_bound_back() -> None:
@@ -190,3 +195,91 @@ def test_an_interrupted_search_knows_what_it_has_found() -> None:
     tried = [Tried(rate_per_s=100.0, verdict=HELD), Tried(rate_per_s=200.0, verdict=BROKE)]
     assert so_far(tried) == Found(ending=Ending.INTERRUPTED, low_per_s=100.0, high_per_s=200.0)
     assert so_far([]) == Found(ending=Ending.INTERRUPTED, low_per_s=None, high_per_s=None)
+
+
+class FakeQueue:
+    """M/M/c whose steps measure its share exactly and tell as the binomial law does; `lie`: what they measure is drawn."""
+
+    def __init__(self, servers: int, service_s: float, limit_s: float, *, lie: int | None = None) -> None:
+        self.servers, self.service_s, self.limit_s = servers, service_s, limit_s
+        self.random = None if lie is None else keyed_generator(lie, 2)
+
+    @property
+    def true_per_s(self) -> float:
+        return rate_max_per_s(self.servers, self.service_s, 99.0, self.limit_s)
+
+    def tried(self, rate: float) -> Tried:
+        capacity = self.servers / self.service_s
+        used = min(rate / capacity, 0.98)
+        share = share_slower(self.servers, self.service_s, rate, self.limit_s)
+        true = Prediction(
+            slower_of_allowed=share / 0.01, effective_per_s=min(3 * capacity * (1 - np.sqrt(used)) ** 2, rate)
+        )
+        verdict = UNDECIDED
+        for holds, one in ((True, HELD), (False, BROKE)):
+            if time_to_tell_s(true, 0.01, 0.025, holds=holds) <= 120:
+                verdict = one
+        told = true
+        if self.random is not None:
+            told = Prediction(
+                slower_of_allowed=self.random.lognormal(0, 3), effective_per_s=self.random.lognormal(0, 3)
+            )
+        measured = Measured(
+            slower_of_allowed=told.slower_of_allowed,
+            effective_per_s=told.effective_per_s,
+            share_max=0.01,
+            limit_s=self.limit_s,
+            mean_response_s=self.service_s,
+            completed_per_s=min(rate, capacity),
+            kept_s=60.0,
+        )
+        return Tried(rate_per_s=rate, verdict=verdict, measured=measured)
+
+
+def aimed_run(fake: FakeQueue, plan: SearchPlan) -> tuple[Found, list[Tried]]:
+    tried: list[Tried] = []
+    while isinstance(todo := next_step(tried, plan), Try):
+        tried.append(fake.tried(todo.rate_per_s))
+    return todo, tried
+
+
+@settings(max_examples=12)
+@given(st.integers(1, 64), st.floats(2e-4, 0.02), st.floats(6, 60), st.floats(0.05, 3))
+def test_aimed_at_the_ends_of_a_queue_are_found_in_few_steps(
+    servers: int, service_s: float, limit: float, first: float
+) -> None:
+    """limit: in service times. Each end is tried twice."""
+    fake = FakeQueue(servers, service_s, limit * service_s)
+    plan = SearchPlan(low_per_s=round(first * servers / service_s, 3), steps_max=100)
+    found, tried = aimed_run(fake, plan)
+    if found.ending is not Ending.FOUND:
+        # Too few responses in two minutes for any verdict below the threshold.
+        assert found.ending in (Ending.UNDECIDED, Ending.NONE_HELD) and servers / service_s * 120 < 1e5
+        return
+    assert found.low_per_s is not None and found.high_per_s is not None
+    assert found.low_per_s <= fake.true_per_s < found.high_per_s
+    rates = [step.rate_per_s for step in tried]
+    assert rates.count(found.low_per_s) == rates.count(found.high_per_s) == 2
+    assert len(set(rates)) <= 12 + abs(np.log2(first))
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32))
+def test_what_steps_measure_chooses_rates_and_decides_nothing(seed: int) -> None:
+    """Shares and effective counts without any sense: the search ends, and its ends are rates that held and broke."""
+    fake = FakeQueue(16, 0.008, 0.05, lie=seed)
+    found, tried = aimed_run(fake, SearchPlan(low_per_s=500.0, steps_max=60))
+    assert found.ending is Ending.FOUND and found.low_per_s is not None and found.high_per_s is not None
+    assert found.low_per_s <= fake.true_per_s < found.high_per_s
+    assert len(tried) < 40
+
+
+def test_what_did_not_tell_is_not_aimed_at_again() -> None:
+    """1,800/s took its whole time, though what it measured says that it should have been told to hold at once."""
+    queue = FakeQueue(16, 0.008, 0.05)
+    tried = [queue.tried(rate) for rate in (500.0, 1_000.0, 2_000.0, 1_800.0)]
+    assert tried[-1].measured is not None
+    easy = replace(tried[-1].measured, slower_of_allowed=0.1, effective_per_s=1_800.0)
+    tried[-1] = replace(tried[-1], verdict=UNDECIDED, measured=easy)
+    todo = next_step(tried, SearchPlan(low_per_s=500.0))
+    assert isinstance(todo, Try) and 1_000 < todo.rate_per_s < 1_800 / 1.009

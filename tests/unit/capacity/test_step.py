@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from loadtests.capacity.step import (
     growth_of,
     judge_step,
     overdue_count,
+    warm_up_of,
 )
 from loadtests.recording.histograms import counts_of
 from loadtests.stats.bootstrap import keyed_generator
-from loadtests.stats.sequential import SequentialAnswer
+from loadtests.stats.estimates import mser5
+from loadtests.stats.sequential import SequentialAnswer, ShareEvidence
 from scenarios.domain import Operation
 from scenarios.spec import Objective, Validity
 
@@ -186,3 +189,46 @@ def test_what_hangs_is_no_rate_that_holds() -> None:
     assert outcome.objectives[0].slower_share == pytest.approx(0.5, abs=0.05)
     assert overdue_count(seconds[:12], rules().objectives[0]) == 2 * RATE * 11 - RATE * 12
     assert judged(steady(lambda _: 5.0)).verdict is StepVerdict.HELD
+
+
+def test_what_happens_to_be_more_even_later_is_no_warm_up() -> None:
+    """Of two or three fives MSER-5 takes the last one, whatever they are: what is cut off must surely differ."""
+    random = keyed_generator(7, 0)
+    even = [random.lognormal(0, 0.2, 14) for _ in range(200)]
+    assert np.mean([mser5(means) == 5 for means in even]) > 0.9
+    assert np.mean([warm_up_of(means) == 5 for means in even]) < 0.1
+    slow_first = np.concatenate([random.lognormal(1, 0.2, 5), random.lognormal(0, 0.2, 9)])
+    assert warm_up_of(slow_first) == 5
+    assert warm_up_of(np.linspace(1.0, 4.0, 60)) == 30, "it never comes to rest"
+    assert warm_up_of(np.ones(20)) == 0
+
+
+def test_clear_cases_end_at_the_first_look() -> None:
+    look_s = rules().looks_s[0]
+    for mean_ms, verdict in ((5.0, StepVerdict.HELD), (30.0, StepVerdict.BROKE)):
+        early = judge_step(RATE, steady(lambda _, mean_ms=mean_ms: mean_ms)[:look_s], rules(), look=0, cpu_share=None)
+        assert early.verdict is verdict and not early.is_hopeless
+
+
+def test_looks_are_far_enough_apart_and_the_last_one_is_the_end() -> None:
+    for length_s in (20, 60, 120, 3_600):
+        looks = replace(rules(), length_s=length_s).looks_s
+        assert looks[0] == 12 and looks[-1] == length_s
+        assert all(1.1 < later / earlier < 1.36 for earlier, later in pairwise(looks))
+
+
+def test_a_step_is_hopeless_only_where_nothing_points_to_either_answer() -> None:
+    at_the_limit = judged(steady(lambda _: LIMIT_MS / np.log(97)))
+    assert at_the_limit.verdict is StepVerdict.UNDECIDED and at_the_limit.is_hopeless
+    leaning = judged([second(i, np.full(5, 5.0)) for i in range(60)], rate=5)  # 300 fast: by chance one time in twenty
+    assert leaning.verdict is StepVerdict.UNDECIDED and not leaning.is_hopeless
+    growing = judged(steady(lambda i: 1.0 + i / 6))
+    assert growing.verdict is StepVerdict.UNDECIDED and not growing.is_hopeless, "it may yet come to rest"
+
+
+def test_what_may_yet_break_one_objective_is_not_hopeless_for_another() -> None:
+    outcome = judged(steady(lambda _: LIMIT_MS / np.log(97)))
+    (near,) = outcome.objectives
+    leaning = replace(near, evidence=ShareEvidence(below=1.0, above=0.1))
+    assert replace(outcome, objectives=(near, near)).is_hopeless
+    assert not replace(outcome, objectives=(near, leaning)).is_hopeless
