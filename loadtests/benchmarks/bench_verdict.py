@@ -33,10 +33,18 @@ RUN_S_MAX = 900.0
 def one_run(tree: Path, cache: Path) -> tuple[float, dict[str, float]]:
     """Wall time of a whole run [s], and that of its phases. It must pass: what is slow or wrong has no time to a verdict."""
     with tempfile.TemporaryDirectory(prefix="verdict-") as folder:
-        command = [tree / ".venv" / "bin" / "python", "-m", "meterstorm.cli.app", "run", SCENARIO, "--quiet", "--out"]
+        command: list[str | Path] = [
+            tree / ".venv" / "bin" / "python",
+            "-m",
+            "meterstorm.cli.app",
+            "run",
+            SCENARIO,
+            "--quiet",
+            "--out",
+        ]
         started = time.monotonic()
         ended = subprocess.run(
-            [*command, Path(folder) / "run"],
+            [*command, "run", SCENARIO, "--quiet", "--out", Path(folder) / "run"],
             cwd=tree,
             env={**os.environ, "METERSTORM_CACHE": str(cache)},
             capture_output=True,

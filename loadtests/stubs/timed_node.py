@@ -41,7 +41,7 @@ from loadtests.sender.syscalls import (
     send_bytes,
     sleep_ns,
 )
-from loadtests.stubs.queueing_node import share_slower
+from loadtests.stats.queues import share_slower
 from loadtests.stubs.scripted_node import prepared_id_of
 from sim.kernels import leaf_kernel
 

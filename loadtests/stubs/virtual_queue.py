@@ -80,7 +80,13 @@ def _snapshot(second: int, offered: int, stays_s: np.ndarray) -> IntervalSnapsho
     response = counts_of(stays_s * 1e6)[None, :]
     by_dc = np.zeros((1, 1, 3), dtype=np.int64)
     return IntervalSnapshot(
-        second=second, counts=(counts,), by_dc=by_dc, response=response, service=response, lateness=lateness
+        second=second,
+        counts=(counts,),
+        by_dc=by_dc,
+        response=response,
+        earliest=response,
+        service=response,
+        lateness=lateness,
     )
 
 
