@@ -55,6 +55,7 @@ from store.tariffs import FIRST_PRICES, Book
 
 HOMES, DAYS, ROUNDS = int(os.environ.get("METERSTORM_BENCH_HOMES", "2000")), 30, 3
 SPARK_HEAP_MIB = 2_048
+BAKE_OFF_S_MAX = 900.0
 LATE_HOMES, LATE_SHARE, BATCH = 5_000, 0.02, 500
 WAREHOUSE_HALF_HOURS = int(os.environ.get("METERSTORM_BENCH_HALF_HOURS", "9_600_000"))
 WAREHOUSE_HOMES = 20_000
@@ -273,7 +274,9 @@ def test_bake_off(benchmark: Any, kind: str) -> None:
     told: list[dict[str, Any]] = []
 
     def once() -> None:
-        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+        ran = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=True, env=environment, timeout=BAKE_OFF_S_MAX
+        )
         told.append(json.loads(ran.stdout.splitlines()[-1]))
 
     benchmark.pedantic(once, rounds=1)

@@ -40,11 +40,10 @@ def one_run(tree: Path, cache: Path) -> tuple[float, dict[str, float]]:
             "run",
             SCENARIO,
             "--quiet",
-            "--out",
         ]
         started = time.monotonic()
         ended = subprocess.run(
-            [*command, "run", SCENARIO, "--quiet", "--out", Path(folder) / "run"],
+            [*command, "--out", Path(folder) / "run"],
             cwd=tree,
             env={**os.environ, "METERSTORM_CACHE": str(cache)},
             capture_output=True,

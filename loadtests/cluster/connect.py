@@ -42,7 +42,7 @@ RECONNECT_S = 1.0  # the driver's own wait doubles up to ten minutes, and a DC t
 RETRIES_MAX = 2
 READ_BYTES = 65_536
 """What is taken from a socket at once, where the driver takes 4,096: an audit's page has two million bytes. More than 128 KiB
-would be new memory from the kernel for each."""
+would be new memory from the kernel for each, where a process keeps glibc's own thresholds."""
 _SERVER_WORDS = re.compile(r'message="(.*)"', re.DOTALL)
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtests.recording.ledger import SLOTS_PER_BYTE, Ledger, SlotState
+from loadtests.recording.ledger import ONE_BIT_A_SLOT, SLOTS_PER_BYTE, Ledger, SlotState
 from scenarios.calendar import day_text
 from scenarios.domain import Fuel, Operation
 from sim.estate.lookup import sends_half_hours, start_us_of
@@ -27,7 +27,6 @@ WAIT_S_MAX = 0.05  # that a scrape waits for a count
 PERIODS_MAX = 96  # settlement periods that are told at once, the latest: two days of half-hours
 METERS_MAX = 20_000  # of which completeness is counted: a share is right to half a per cent then, 99 times in 100
 _PIECE_BYTES = 1 << 20  # that are looked at in one go: what is made of them stays in a processor's cache
-_LOW_BITS = np.uint8(0x55)  # the low bit of each slot's pair
 
 Found = TypeVar("Found")
 
@@ -79,7 +78,7 @@ def slots_by_state(ledger: Ledger) -> dict[str, dict[SlotState, int]]:
         acknowledged = failed = in_doubt = 0
         for start in range(0, len(packed), _PIECE_BYTES):
             piece = packed[start : start + _PIECE_BYTES]
-            low, high = piece & _LOW_BITS, (piece >> 1) & _LOW_BITS
+            low, high = piece & ONE_BIT_A_SLOT, (piece >> 1) & ONE_BIT_A_SLOT
             acknowledged += _bits(low & high)
             failed += _bits(high & ~low)
             in_doubt += _bits(low & ~high)

@@ -31,8 +31,8 @@ from sim.kernels import kernel
 
 SLOTS_PER_BYTE = 4
 EXPORT_PLANE = "export"  # what import/export meters gave to the network; all other planes are named after what was sent
-ONE_BIT_A_SLOT = np.uint8(0x55)
-_LOW_BITS = 0x55  # the low bit of each slot's pair
+_LOW_BITS = 0x55  # the low bit of each slot's pair, for kernels
+ONE_BIT_A_SLOT = np.uint8(_LOW_BITS)
 
 
 class SlotState(IntEnum):

@@ -11,7 +11,8 @@ def give_memory_back() -> None:
 
     All threads take from one arena: glibc would give each one of its own, in which what it has freed stays for it alone. Arrays
     of a mebibyte and more get pages of their own: glibc would take the largest that was ever freed for the usual size, and keep
-    some that are free. A digest left 67 MiB so, and a sender held 8 (2026-11-30). Our threads allocate seldom.
+    some that are free. A digest left 67 MiB so, and a sender held 8 (2026-11-30). Our threads allocate seldom, and engines
+    (DuckDB, Arrow, Polars) bring allocators of their own.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt"):
