@@ -62,13 +62,15 @@ class OneNode:
     def start(cls, folder: Path) -> Iterator[Self]:
         with LocalCluster.start(_topology("unused"), folder, print, heap_mib=HEAP_MIB, is_throwaway=True) as cluster:
             driver, session = connect(cluster.endpoint())
-            with NodeCounters(cluster) as counters:
-                time.sleep(IDLE_S)  # until it has done with starting
-                before_s = processor_s(cluster.nodes[0].pid)
-                time.sleep(IDLE_S)
-                idle_share = (processor_s(cluster.nodes[0].pid) - before_s) / IDLE_S
-                yield cls(cluster=cluster, session=session, counters=counters, idle_share=idle_share)
-            driver.shutdown()
+            try:
+                with NodeCounters(cluster) as counters:
+                    time.sleep(IDLE_S)  # until it has done with starting
+                    before_s = processor_s(cluster.nodes[0].pid)
+                    time.sleep(IDLE_S)
+                    idle_share = (processor_s(cluster.nodes[0].pid) - before_s) / IDLE_S
+                    yield cls(cluster=cluster, session=session, counters=counters, idle_share=idle_share)
+            finally:
+                driver.shutdown()
 
     def make(self, keyspace: str, schema: Schema) -> Statements:
         """A new keyspace with the tables of a schema, and its statements."""

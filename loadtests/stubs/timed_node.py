@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
+from loadtests.errors import HarnessError
 from loadtests.kernels import borrowing_kernel
 from loadtests.sender.connection import stamp_arrivals
 from loadtests.sender.protocol import HEADER_SIZE, VERSION_RESPONSE, Opcode, ResultKind, build_frame, parse_header
@@ -298,7 +299,9 @@ class TimedStub:
         command = [sys.executable, "-m", "loadtests.stubs.timed_node", f"--truth={self._path}", *options]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        self.address = ("127.0.0.1", int(self._process.stdout.readline()))
+        if not (port := self._process.stdout.readline()):
+            raise HarnessError(f"the stub ended without a port: exit code {self._process.wait()}")
+        self.address = ("127.0.0.1", int(port))
 
     def __enter__(self) -> Self:
         return self
