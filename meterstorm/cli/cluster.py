@@ -1,6 +1,7 @@
 """`meterstorm cluster`: the local cluster alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,8 @@ def cluster_up_command(
     folder = out or (RunFolder(scenario).cluster if is_run else CLUSTER_FOLDER)
     if is_run and out is None:
         require_nodes_data(scenario)
-    state = supervisor.up(topology, folder, background_lines(quiet), metrics=metrics, table_metrics=tables)
+    with background_lines(quiet) as tell:
+        state = supervisor.up(topology, folder, tell, metrics=metrics, table_metrics=tables)
     _tell_cluster(state, folder, as_json)
 
 
@@ -92,13 +94,21 @@ def cluster_down_command(out: ClusterOut = CLUSTER_FOLDER, as_json: AsJson = Fal
     """Stop a background cluster; its data stays in its folder."""
     from loadtests.cluster import supervisor
 
-    _tell_cluster(supervisor.down(out, background_lines(quiet)), out, as_json)
+    with background_lines(quiet) as tell:
+        state = supervisor.down(out, tell)
+    _tell_cluster(state, out, as_json)
 
 
-def background_lines(quiet: bool) -> Callable[[str], None]:
+@contextmanager
+def background_lines(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Where the steps of a start or a stop are told, until it has ended."""
     from meterstorm.display.run import Display
 
-    return (lambda _: None) if quiet else Display(PlainConsole(stderr=True)).detail
+    display = Display(PlainConsole(stderr=True))
+    try:
+        yield (lambda _: None) if quiet else display.detail
+    finally:
+        display.close()
 
 
 def _tell_cluster(state: "SupervisorState", folder: Path, as_json: bool) -> None:

@@ -70,18 +70,12 @@ def monitor_up_command(
     from loadtests.prometheus.stack import MonitorPorts
 
     resolved = resolve_scenario(scenario)
-    state = background.up(
-        resolved,
-        out,
-        cluster,
-        background_lines(quiet),
-        MonitorPorts(
-            prometheus=prometheus_port, alertmanager=alertmanager_port, victoria=victoria_port if victoria else None
-        ),
-        metrics_port,
-        connection.endpoint(resolved),
-        connection.password_file,
+    ports = MonitorPorts(
+        prometheus=prometheus_port, alertmanager=alertmanager_port, victoria=victoria_port if victoria else None
     )
+    endpoint = connection.endpoint(resolved)
+    with background_lines(quiet) as tell:
+        state = background.up(resolved, out, cluster, tell, ports, metrics_port, endpoint, connection.password_file)
     _tell(state, out, as_json)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from meterstorm.cli.cluster import background_lines
 from meterstorm.display import heartbeat
 from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.run import Display
@@ -90,3 +91,15 @@ def test_a_simulation_tells_a_log_how_far_it_is() -> None:
     with simulate._progress(PlainConsole(file=quiet, quiet=True)) as bar:
         simulate._step(bar, "simulating", lambda tell: time.sleep(3 * EVERY_S))
     assert quiet.getvalue() == ""
+
+
+@pytest.mark.usefixtures("often")
+def test_a_start_in_the_background_says_nothing_once_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """Seen in a whole test run: the line of a `monitor up` came in the output of another command, minutes later."""
+    with background_lines(quiet=False) as tell:
+        tell("waiting for prometheus")
+        until(lambda: "still 0 s later: waiting for prometheus" in capsys.readouterr().err)
+    time.sleep(EVERY_S)
+    capsys.readouterr()
+    time.sleep(5 * EVERY_S)
+    assert capsys.readouterr().err == ""
