@@ -168,10 +168,8 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
     row = state.places[place]
     operation = row["operation"]
     response_us = now_us - row["due_us"]
-    typical_us = state.typical_us[operation]
-    # A step up or down for each: half of the latest ones are then above it.
-    step_us = 1 + (typical_us >> _TYPICAL_BITS)
-    state.typical_us[operation] = typical_us + step_us if response_us > typical_us else max(typical_us - step_us, 1)
+    if outcome == RequestOutcome.OK:
+        _note_typical(state, operation, response_us)
     count_value(state.recording.response[operation], response_us)
     count_value(state.recording.earliest[operation], now_us - row["due_us"] - row["delay_us"])
     count_in_second(state, now_us, operation, column)
@@ -182,6 +180,19 @@ def _finish(state: WireState, place: int, outcome: int, column: int, total: int,
     count = state.totals[Total.FREE_PLACES]
     state.free_places[count] = place
     state.totals[Total.FREE_PLACES] = count + 1
+
+
+@borrowing_kernel
+def _note_typical(state: WireState, operation: int, response_us: int) -> None:
+    """An operation was acknowledged: half of its latest response times are above `typical_us`, which begins with the first.
+
+    What fails takes no typical time: without a connection it would take none at all.
+    """
+    typical_us = state.typical_us[operation]
+    if typical_us == 0:
+        typical_us = response_us
+    step_us = 1 + (typical_us >> _TYPICAL_BITS)
+    state.typical_us[operation] = typical_us + step_us if response_us > typical_us else max(typical_us - step_us, 1)
 
 
 @borrowing_kernel

@@ -210,7 +210,7 @@ class WireState(NamedTuple):
     ring_ends: int64[ranges]; replicas: int64[ranges, dcs, rf max]; node_dcs: int64[nodes].
     serving: int64[dcs], the data centre that serves the homes of each: itself, but for a failover.
     is_idempotent, is_read: uint8[operations]. shed_after_us: int64[operations], for how long each may wait for room.
-    typical_us: int64[operations], about the median of latest response times.
+    typical_us: int64[operations], about the median of latest response times of acknowledged ones; 0: none yet.
     planes: int64[operations, 2], ledger plane or -1, and 1 for the last slot alone.
     ledger, unresolved: uint8[planes, meters, bytes], see `loadtests.recording.ledger`.
     second_counts: int64[SECOND_ROWS, operations, CountColumn], ring of seconds.

@@ -89,14 +89,16 @@ def new_bench(
     out_bytes: int = 100 * FRAME_SIZE,
     in_bytes: int = 400,
     dcs: list[int] | None = None,
+    operations: int = 1,
 ) -> Bench:
     """Operations due at `due_us`, number i of meter i with slots i, i + 1, and a frame whose bytes are all i + 1.
 
-    Two links a node, all open; one operation with a ledger plane; retries wait for 1 to 2 ms.
+    Two links a node, all open; of `operations` kinds the first has a ledger plane, and is what all rows are; retries wait for
+    1 to 2 ms.
     """
     ledger = Ledger.create(None, ["ingest_reading"], meter_count=len(due_us), slot_count=len(due_us) + 4)
     sizes = Sizes(
-        operations=1,
+        operations=operations,
         nodes=len(ring.addresses),
         links_per_node=2,
         streams=streams,
