@@ -22,6 +22,7 @@ _IOVEC, _CONTROL = 7, 9  # where they are in a message's int64s
 _CONTROL_BYTES = (MESSAGE_SIZE - _CONTROL) * 8
 _CLOCK_PAIR_NS_MAX = 5_000  # two readings of a clock that are further apart enclose an interruption
 _CLOCK_PAIRS_MAX = 5
+_ASTRAY_US = 5_000  # a stamp that is further from when its bytes can have come is one of a clock that was set meanwhile
 
 _recvmsg = types.ExternalFunction("recvmsg", types.int64(types.int32, types.uintp, types.int32))
 _send = types.ExternalFunction("send", types.int64(types.int32, types.uintp, types.uintp, types.int32))
@@ -41,16 +42,18 @@ def clock_ns(timespec: NDArray[np.int64]) -> int:
 def realtime_offset_ns(timespec: NDArray[np.int64]) -> int:
     """By how much the clock of the kernel's stamps is ahead of `clock_ns` now [ns]. timespec: int64[2], scratch.
 
-    To the microsecond: where the thread was interrupted between two readings, they are taken again, and the closest two count.
+    Too little by a microsecond at most, so that what came is never taken for earlier. Where the thread was interrupted
+    between two readings, they are taken again, and the closest two count.
     """
     offset_ns, closest_ns = 0, 1 << 62
     for _ in range(_CLOCK_PAIRS_MAX):
         before_ns = clock_ns(timespec)
         _clock_gettime(_CLOCK_REALTIME, timespec.ctypes.data)
         stamp_ns = timespec[0] * 1_000_000_000 + timespec[1]
-        apart_ns = clock_ns(timespec) - before_ns
+        after_ns = clock_ns(timespec)
+        apart_ns = after_ns - before_ns
         if apart_ns < closest_ns:
-            offset_ns, closest_ns = stamp_ns - before_ns, apart_ns
+            offset_ns, closest_ns = stamp_ns - after_ns, apart_ns
         if apart_ns <= _CLOCK_PAIR_NS_MAX:
             break
     return offset_ns
@@ -97,6 +100,12 @@ def now_us(state: WireState, start_ns: int) -> int:
 
 
 @borrowing_kernel
+def is_credible(stamp_us: int, empty_us: int, now_us: int) -> bool:
+    """May bytes that are read now have come at `stamp_us`, on a link that was empty at `empty_us`? Else the clock was set."""
+    return empty_us - _ASTRAY_US <= stamp_us <= now_us + _ASTRAY_US
+
+
+@borrowing_kernel
 def receive_all(state: WireState, start_ns: int) -> None:
     """Read what has come on every open link into its in buffer, and when; a link whose connection ended is LOST."""
     links = state.links
@@ -112,17 +121,19 @@ def receive_all(state: WireState, start_ns: int) -> None:
         if size > 0:
             links[link, LinkField.IN_END] = end + size
             came_us = now_us(state, start_ns)
+            is_told = False
             if stamp_ns > 0:
                 if offset_ns == 0:
                     offset_ns = realtime_offset_ns(state.timespec)
                 # Rounded up: what is measured is never too short.
                 stamp_us = -(-(stamp_ns - offset_ns - start_ns) // 1_000)
-                came_us = min(stamp_us, came_us)
+                is_told = is_credible(stamp_us, links[link, LinkField.EMPTY_US], came_us)
+                came_us = min(stamp_us, came_us) if is_told else came_us
             # It may have come before the link was empty: on a busy machine the kernel hands over later than it stamps.
             not_before_us = min(links[link, LinkField.EMPTY_US], came_us)
             links[link, LinkField.CAME_US] = came_us
             links[link, LinkField.NOT_BEFORE_US] = not_before_us
-            links[link, LinkField.LAST_NOT_BEFORE_US] = came_us if stamp_ns > 0 else not_before_us
+            links[link, LinkField.LAST_NOT_BEFORE_US] = came_us if is_told else not_before_us
         elif size == 0 or not _would_block():
             links[link, LinkField.STATUS] = LinkStatus.LOST
         if size < room:

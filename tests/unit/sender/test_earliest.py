@@ -2,15 +2,18 @@
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from loadtests.recording.histograms import counts_of
 from loadtests.sender.completion import expire, lose_link
 from loadtests.sender.connection import stamp_arrivals
 from loadtests.sender.event_loop import needs_python
-from loadtests.sender.state import MESSAGE_SIZE, EngineLimit, LinkField
-from loadtests.sender.syscalls import clock_ns, realtime_offset_ns, receive_stamped
+from loadtests.sender.state import MESSAGE_SIZE, EngineLimit, LinkField, LinkStatus
+from loadtests.sender.syscalls import clock_ns, is_credible, realtime_offset_ns, receive_all, receive_stamped
 from tests.support.engine_state import TIMEOUT_US, Bench, error, new_bench, response
 
 
@@ -154,3 +157,55 @@ def test_the_kernel_tells_when_bytes_came() -> None:
             assert before_ns - 100_000 <= stamp_ns - offset_ns <= there_ns + 100_000
             assert receive_stamped(other.fileno(), data.ctypes.data, data.size, message)[0] == -1
     assert abs(clock_ns(timespec) - time.perf_counter_ns()) < 10**9
+
+
+def test_the_clocks_offset_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([100, 9_000, 20_000, 20_900])  # the first two enclose an interruption
+
+    def read_realtime(_: int, address: int) -> int:
+        return 0
+
+    monkeypatch.setattr("loadtests.sender.syscalls.clock_ns", lambda _: next(readings))
+    monkeypatch.setattr("loadtests.sender.syscalls._clock_gettime", read_realtime)
+    assert realtime_offset_ns.py_func(np.array([5, 0])) == 5_000_000_000 - 20_900  # type: ignore[attr-defined]
+
+
+@contextmanager
+def sent_and_read_later(empty_us: int) -> Iterator[tuple[Bench, int, int, int]]:
+    """Bytes that lie unread for 20 ms on a link that was empty at `empty_us`: by when they had left, were read from and to."""
+    bench = new_bench([0])
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+        other, _ = listener.accept()
+        with other:
+            stamp_arrivals(other)
+            bench.state.links[1:, LinkField.STATUS] = LinkStatus.CLOSED
+            bench.state.links[0, [LinkField.FD, LinkField.EMPTY_US]] = other.fileno(), empty_us
+            receive_all(bench.state, time.perf_counter_ns())  # compiled by now; nothing is there
+            bench.state.links[0, LinkField.EMPTY_US] = empty_us
+            start_ns = time.perf_counter_ns()
+            one.sendall(b"answer")
+            other.recv(100, socket.MSG_PEEK)
+            there_us = (time.perf_counter_ns() - start_ns) // 1_000
+            time.sleep(0.02)
+            from_us = (time.perf_counter_ns() - start_ns) // 1_000
+            receive_all(bench.state, start_ns)
+            yield bench, there_us, from_us, (time.perf_counter_ns() - start_ns) // 1_000
+
+
+def test_what_lay_unread_came_when_the_kernel_says_so() -> None:
+    with sent_and_read_later(empty_us=-10) as (bench, there_us, _, _):
+        assert bench.link(0, LinkField.IN_END) == 6
+        assert -10 <= bench.link(0, LinkField.CAME_US) <= there_us + 100
+        assert bench.link(0, LinkField.LAST_NOT_BEFORE_US) == bench.link(0, LinkField.CAME_US)
+        assert bench.link(0, LinkField.NOT_BEFORE_US) == -10
+
+
+def test_a_stamp_from_long_before_the_link_was_empty_counts_as_none() -> None:
+    with sent_and_read_later(empty_us=18_000) as (bench, _, from_us, to_us):
+        assert from_us <= bench.link(0, LinkField.CAME_US) <= to_us
+        assert bench.link(0, LinkField.LAST_NOT_BEFORE_US) == bench.link(0, LinkField.NOT_BEFORE_US) == 18_000
+
+
+def test_a_stamp_may_be_off_by_what_a_busy_machine_is_late_and_no_more() -> None:
+    assert is_credible(5_000, 10_000, 11_000) and is_credible(16_000, 10_000, 11_000)
+    assert not is_credible(4_999, 10_000, 11_000) and not is_credible(16_001, 10_000, 11_000)
