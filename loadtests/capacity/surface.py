@@ -28,9 +28,8 @@ SERVERS_MAX = 512
 SATURATED = 0.3  # of the responses slow: beyond it the share says how long a step was, not how fast the system is
 HALVINGS = 14  # of the distance between two rates: to a hundredth of a per cent of it
 USED_MAX = 0.98  # of the capacity: nearer to it a step is too short for the queue to forget at all
-RELAXATIONS = (
-    3.0  # independent responses in the time in which a queue forgets: of M/M/16, and corrected by what is measured
-)
+# Independent responses in the time in which a queue forgets: of M/M/16, and corrected by what is measured.
+RELAXATIONS = 3.0
 LEVEL_OF_ALPHA = 0.5  # at which level of its error rate a look in the middle of a step tests, roughly
 
 
@@ -38,8 +37,10 @@ LEVEL_OF_ALPHA = 0.5  # at which level of its error rate a look in the middle of
 class Measured:
     """What one step measured, of the objective that was nearest to its limit.
 
-    slower_of_allowed: the share of slow responses, over the one that is allowed (`share_max`). effective_per_s: as how many
-    independent responses a second brings. kept_s: how long it was measured.
+    slower_of_allowed: the share of slow responses, over the one that is allowed. effective_per_s: as how many independent
+    responses a second brings. share_max: the share that is allowed, 0 to 1. limit_s: from which response time on one is slow
+    [s]. mean_response_s: of all operations [s]. completed_per_s: all operations [1/s]. kept_s: how long it was measured, after
+    the warm-up [s].
     """
 
     slower_of_allowed: float
