@@ -30,14 +30,16 @@ from scenarios.texts.wording import milliseconds, percent, percentile_name
 Counts = NDArray[np.int64]
 
 ALPHA = 0.1  # how often a step may be wrong to either side; an end of the interval is wrong only where two steps are
-LOOK_GROWTH = (
-    1.22  # from look to look: an answer is heard of soon after it is there, and few looks cost little of the error rate
-)
+# From look to look: an answer is heard of soon after it is there, and few looks cost little of the error rate.
+LOOK_GROWTH = 1.22
 BATCHES_MAX = 20
 BATCH_S_MIN = 2
 KEPT_S_MIN = 8
 SECONDS_MIN = 12  # before which nothing is judged: MSER-5 wants ten, and may take half
 WARM_UP_P = 0.05  # above which the seconds that MSER-5 would cut off differ from the others by chance alone
+COLD_S = 2  # the first seconds, one of which a cold start makes slow: what it holds up may be answered in the next one
+COLD_SD = 4.0  # of the kept seconds' means, beyond which such a one is no chance
+BIN_WIDTH = 1e-3  # from bin to bin of the histograms, as a share
 HOPELESS_FROM = 0.3  # of a step's length, from which on it is given up when nothing points to either answer
 HOPELESS_P = 0.25  # the evidence for both is weaker than that
 LATE_OF_LIMIT_MAX = 0.25  # how much of the tightest limit the generator's own lateness may be
@@ -265,16 +267,23 @@ def warm_up_of(means_ms: Floats) -> int:
     """How many of the first seconds are cut off: those that MSER-5 would, where they surely differ from the rest.
 
     Of a few even batches MSER-5 takes the half that happens to be the more even one, and near saturation whatever comes before
-    or after a clump of slow responses: at the threshold a third of a step on average. Where Welch's t does not tell the cut-off
-    seconds from those that are kept, all are kept.
+    or after a clump of slow responses: at the threshold a third of a step on average. So all are kept unless Welch's t tells the
+    cut-off seconds from those that are kept, or one of the very first stands out of the kept ones' own spread: of one to three
+    cold seconds among five t says nothing, however slow they are, since they are their own spread.
     """
     warm_up_s = mser5(means_ms)
-    if (
-        warm_up_s == 0
-        or stats.ttest_ind(means_ms[:warm_up_s], means_ms[warm_up_s:], equal_var=False).pvalue < WARM_UP_P
-    ):
+    if warm_up_s == 0:
+        return 0
+    cut, kept = means_ms[:warm_up_s], means_ms[warm_up_s:]
+    alike_ms = BIN_WIDTH * kept.mean()  # nearer values are one bin of the histograms
+    kept_sd_ms = max(float(kept.std(ddof=1)), alike_ms)
+    if cut[:COLD_S].max() > kept.mean() + COLD_SD * kept_sd_ms:
         return warm_up_s
-    return 0
+    cut_sd_ms = max(float(cut.std(ddof=1)), alike_ms)
+    welch = stats.ttest_ind_from_stats(
+        cut.mean(), cut_sd_ms, len(cut), kept.mean(), kept_sd_ms, len(kept), equal_var=False
+    )
+    return warm_up_s if welch.pvalue < WARM_UP_P else 0
 
 
 def _half_s(length_s: int) -> int:

@@ -1,5 +1,6 @@
 """What a step is said to be, from seconds that are made up: one history for each verdict."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -201,6 +202,28 @@ def test_what_happens_to_be_more_even_later_is_no_warm_up() -> None:
     assert warm_up_of(slow_first) == 5
     assert warm_up_of(np.linspace(1.0, 4.0, 60)) == 30, "it never comes to rest"
     assert warm_up_of(np.ones(20)) == 0
+
+
+@pytest.mark.parametrize("cold_s", [1, 2, 3])
+def test_a_cold_start_shorter_than_a_five_is_cut_off(cold_s: int) -> None:
+    """One second of 36 is 2.8 %: kept, it breaks a p99 that is well within its limit."""
+    seconds = steady(lambda i: 200.0 if i < cold_s else 5.0, length_s=36)
+    outcome = judged(seconds)
+    assert outcome.warm_up_s == 5 and outcome.verdict is StepVerdict.HELD
+    late = steady(lambda i: 200.0 if 20 <= i < 20 + cold_s else 5.0, length_s=36)
+    assert judged(late).verdict is not StepVerdict.HELD, "what is slow later on counts"
+
+
+def test_without_a_cold_start_nothing_is_cut_off() -> None:
+    """Of seconds with a heavy tail too; and values as near as the histograms tell them differ in nothing."""
+    assert judged(steady(lambda _: 5.0, length_s=36)).warm_up_s == 0
+    random = keyed_generator(8, 0)
+    tailed = [random.lognormal(0, 0.5, 36) for _ in range(400)]
+    assert np.mean([mser5(means) > 0 for means in tailed]) > 0.4
+    assert np.mean([warm_up_of(means) > 0 for means in tailed]) < 0.15
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert warm_up_of(np.array([5.0 + 1e-9, *np.full(4, 5.0), *np.full(31, 5.0 - 1e-9)])) == 0
 
 
 def test_clear_cases_end_at_the_first_look() -> None:
