@@ -41,7 +41,7 @@ class Percentiles(ResultsPart):
 
 
 class PercentileError(ResultsPart):
-    """By how much a percentile of response times may be too high, at most."""
+    """By how much a percentile of response times may be too high, as far as the sender can see."""
 
     ms: NonNegativeFloat
     percent: NonNegativeFloat = Field(description="of the percentile")
@@ -50,8 +50,8 @@ class PercentileError(ResultsPart):
 class GeneratorError(ResultsPart):
     """By how much percentiles of response times may be off by the generator's own doing: by so much too high, and not too low.
 
-    What it may have been is measured of each operation: how late it left, how long an answer may have lain there unread, and the
-    width of the histogram. Null like the percentile itself.
+    As far as the sender can see, which is not what the kernel of a busy machine holds up. It is measured of each operation: how
+    late it left, how long an answer may have lain there unread, and the width of the histogram. Null like the percentile itself.
     """
 
     p50: PercentileError
