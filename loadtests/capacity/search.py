@@ -24,7 +24,8 @@ from itertools import pairwise
 from loadtests.capacity.step import ALPHA, StepVerdict
 from loadtests.capacity.surface import Measured, aim_high, aim_low, surface_of, threshold_of
 
-# How often an end may be wrong: two steps of one rate, ALPHA^2, of the two rates that are tried beyond it.
+# How often an end may be wrong, by design: two steps of one rate (ALPHA^2), of two rates beyond it, one of which may have had an
+# undecided step between the two. Searches in virtual time hold it to that (docs/find-max.md).
 END_ALPHA = 0.025
 GROWTH = 2.0  # from rate to rate while nothing has fallen yet, or nothing has stood
 SHRINKINGS_MAX = 8  # how often the first rate is divided by GROWTH before the search gives up

@@ -8,7 +8,7 @@ import numpy as np
 
 from loadtests.capacity.search import END_ALPHA, Ending, Found
 from loadtests.capacity.search_loop import MadeStep, Search
-from loadtests.capacity.step import ObjectiveOutcome, StepRules, StepVerdict
+from loadtests.capacity.step import ALPHA, ObjectiveOutcome, StepRules, StepVerdict
 from loadtests.capacity.target import StepTarget
 from loadtests.stats.curves import fit_queue_curve, fit_scalability
 from loadtests.stats.estimates import Floats
@@ -152,7 +152,8 @@ def _rate(found: Found, mix: dict[str, float]) -> RateResult | None:
     return RateResult(
         rate_per_s=found.low_per_s,
         high_per_s=found.high_per_s,
-        confidence=1 - 2 * END_ALPHA,
+        # Both ends of a search that was not finished may rest on one step each.
+        confidence=1 - 2 * (END_ALPHA if found.ending is Ending.FOUND else ALPHA),
         delivery_share=sum(mix.get(operation, 0.0) for operation in DELIVERIES),
     )
 

@@ -89,9 +89,13 @@ class StepResult(ResultsPart):
 class RateResult(ResultsPart):
     """The highest rate that holds [operations/s], and the lowest that was shown not to."""
 
-    rate_per_s: NonNegativeFloat = Field(description="held, and held again when it was confirmed")
+    rate_per_s: NonNegativeFloat = Field(
+        description="held; where the ending is `found` it held again when it was confirmed"
+    )
     high_per_s: NonNegativeFloat | None = Field(description="the lowest rate that broke an objective; None if none did")
-    confidence: float = Field(description="that the true threshold lies between them, if each rate's steps are steady")
+    confidence: float = Field(
+        description="that the true threshold lies between them, if each rate's steps are steady; lower where they are not confirmed"
+    )
     delivery_share: NonNegativeFloat = Field(description="of the mix that are deliveries of readings")
 
 

@@ -153,3 +153,9 @@ def test_the_rate_that_is_told_is_the_one_that_held_and_its_bracket_ends_where_i
         "half_hourly"
     ]  # who pushes each slot does so twice as often
     assert (of_quarters.seconds_per_delivery, of_quarters.meters) == (900, 1_500 * 0.75 * 900)
+
+
+def test_ends_that_nobody_confirmed_are_told_as_less_sure() -> None:
+    found = Found(ending=Ending.OUT_OF_STEPS, low_per_s=1_500.0, high_per_s=1_800.0)
+    results = assemble_capacity(Search(steps=[made(1_500, HELD), made(1_800, BROKE)], found=found), setting())
+    assert results.rate is not None and results.rate.confidence == pytest.approx(0.8)
