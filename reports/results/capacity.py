@@ -94,7 +94,7 @@ class RateResult(ResultsPart):
     )
     high_per_s: NonNegativeFloat | None = Field(description="the lowest rate that broke an objective; None if none did")
     confidence: float = Field(
-        description="that the true threshold lies between them, if each rate's steps are steady; lower where they are not confirmed"
+        description="that the true threshold lies between them, if each rate's steps are steady; less where they are unconfirmed"
     )
     delivery_share: NonNegativeFloat = Field(description="of the mix that are deliveries of readings")
 
