@@ -38,6 +38,7 @@ FOLDER_NAME = "locust"
 NODES_NAME = "nodes"  # of the nodes' own part of the history
 LOOK_EVERY_S = 0.3
 STOP_S_MAX = 120.0
+KILLED_S_MAX = 10.0  # until what was killed is gone
 LOG_LINES = 3  # of Locust's log, in the sentence when it has died
 
 
@@ -143,6 +144,13 @@ def local_workers(group: int) -> list[WorkerProcess]:
                 if parent is not None and one.cmdline() == parent.cmdline():
                     found.append(WorkerProcess(one))
     return found
+
+
+def _descendants(pid: int) -> list[WorkerProcess]:
+    """All processes that have come from one that runs; none of one that is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [WorkerProcess(one) for one in psutil.Process(pid).children(recursive=True)]
+    return []
 
 
 def _of_locust(folder: RunFolder) -> RunFolder:
@@ -279,9 +287,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_S_MAX)
     finally:  # also after a second Ctrl-C
+        left = _descendants(process.pid)
         with contextlib.suppress(ProcessLookupError):  # its workers are of its group, and may have outlived it
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        deadline = time.monotonic() + KILLED_S_MAX
+        # Its workers are no children of ours, and a kill takes effect when the kernel comes to it.
+        while any(one.poll() is None for one in left) and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert process.stdin is not None
         process.stdin.close()
 
