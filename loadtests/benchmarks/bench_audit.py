@@ -2,7 +2,7 @@
 
 Run: uv run pytest loadtests/benchmarks/bench_audit.py --benchmark-only --benchmark-json=audit.json
 
-With `METERSTORM_BEFORE` naming a worktree of the tag `before-speed`, which has an environment of its own (`uv sync`), both builds
+With `METERSTORM_BEFORE` naming a worktree of the commit 93f91de, which has an environment of its own (`uv sync`), both builds
 audit the same tables on the same nodes, whole processes in turns: `audit_vs_before`.
 """
 

@@ -2,7 +2,7 @@
 
 Run: METERSTORM_BEFORE=/path/to/a/worktree uv run pytest loadtests/benchmarks/bench_memory.py --benchmark-only
 
-`METERSTORM_BEFORE` is a worktree of the tag `before-speed` with an environment of its own (`uv sync`). Both sides run the same
+`METERSTORM_BEFORE` is a worktree of the commit 93f91de with an environment of its own (`uv sync`). Both sides run the same
 scenario (`METERSTORM_BENCH_SCENARIO`, the smoke), whole processes, in turns: before, now, now, before. A figure is the most that
 all of them held at one instant, by `smaps_rollup`: of a page that several processes map each counts its share (Pss).
 """

@@ -2,7 +2,7 @@
 
 Run: METERSTORM_BEFORE=/path/to/a/worktree uv run pytest loadtests/benchmarks/bench_verdict.py --benchmark-only
 
-`METERSTORM_BEFORE` is a worktree of the tag `before-speed` with an environment of its own (`uv sync`). Both sides run the same
+`METERSTORM_BEFORE` is a worktree of the commit 93f91de with an environment of its own (`uv sync`). Both sides run the same
 scenario (`METERSTORM_BENCH_SCENARIO`, by default the smoke), whole processes on nodes of their own, in turns: before, now, now,
 before ... (`METERSTORM_BENCH_PAIRS`, 5). `verdict_overhead_warm` is the median ratio of what is left of the wall time without
 the storm's own seconds (`wall_s` and `warm_nodes_s`), with jars, kernels and whatever else a side keeps in its cache;
