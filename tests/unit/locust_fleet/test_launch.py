@@ -82,6 +82,26 @@ def test_workers_are_what_locust_has_forked_and_can_be_killed_one_by_one(tmp_pat
     assert second.poll() is not None and launch.local_workers(process.pid) == []
 
 
+def test_a_fleet_has_ended_when_all_that_was_killed_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill takes effect when the kernel comes to it: of a busy machine some were still there a moment later."""
+    program = tmp_path / "forking.py"
+    program.write_text(FORKING)
+    process = launch._start([sys.executable, str(program)], RunFolder(tmp_path))
+    log, deadline = tmp_path / "logs" / "locust.log", time.monotonic() + 60
+    while not log.read_text().strip():
+        assert time.monotonic() < deadline, "it did not start"
+        time.sleep(0.05)
+    poll, asked = launch.WorkerProcess.poll, list[int]()
+
+    def late(worker: launch.WorkerProcess) -> int | None:
+        asked.append(worker._process.pid)
+        return None if len(asked) < 4 else poll(worker)
+
+    monkeypatch.setattr(launch.WorkerProcess, "poll", late)
+    launch._end(process)
+    assert len(asked) >= 4
+
+
 def test_a_second_ctrl_c_while_locust_ends_leaves_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "stubborn.py"
     program.write_text(STUBBORN.format(then="pass"))
