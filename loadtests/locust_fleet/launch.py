@@ -281,13 +281,14 @@ def _live(record: StormRecord, node_cores: tuple[tuple[str, float], ...]) -> Liv
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """See that nothing of Locust's is left, whatever has happened."""
+    left = _descendants(process.pid)  # before its first process ends, of which nobody's parent could be told afterwards
     try:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_S_MAX)
     finally:  # also after a second Ctrl-C
-        left = _descendants(process.pid)
+        left += _descendants(process.pid)  # what has been started since
         with contextlib.suppress(ProcessLookupError):  # its workers are of its group, and may have outlived it
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
