@@ -281,7 +281,7 @@ def _live(record: StormRecord, node_cores: tuple[tuple[str, float], ...]) -> Liv
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """See that nothing of Locust's is left, whatever has happened."""
-    left = _descendants(process.pid)  # before its first process ends, of which nobody's parent could be told afterwards
+    left = _descendants(process.pid)  # once its first process has ended nobody can tell which they were
     try:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
