@@ -1,8 +1,8 @@
 """The wire engine: sends a source's operations to a cluster when they are due, and accounts for every answer.
 
 One engine is one shard's sender thread. Each tick it submits what is due (blocks come encoded) and writes it, reads every socket,
-scans all answers, and sleeps; seconds of ticks go by in compiled code. There is no global state: an engine may be embedded in any
-process that lets its thread run.
+scans all answers, and sleeps; a closed loop, TLS, and one that is short of room write last. Seconds of ticks go by in compiled
+code. There is no global state: an engine may be embedded in any process that lets its thread run.
 
 Rules that hold here:
 - Open loop: operations leave when they are due, however slow the cluster is. When the window is full they wait in the queue,

@@ -1,4 +1,4 @@
-"""The tick: receive, scan, submit, send, sleep; many of them in compiled code, until Python has something to do.
+"""The tick: submit, send, receive, scan, sleep; many of them in compiled code, until Python has something to do.
 
 A *stretch* is a run of ticks that needs no Python: it ends for the next block, for a link that was lost, when the run is
 told to stop, and at the latest with the second, whose recording Python hands over.
