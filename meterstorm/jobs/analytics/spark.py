@@ -5,6 +5,8 @@ data centre, at a level within it.
 """
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,10 +86,15 @@ def spark_session(
         builder = SparkSession.builder
         for name, value in settings.items():
             builder = builder.config(name, value)
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             session = builder.getOrCreate()
         except Exception as error:  # py4j's, by what the JVM said last
             raise HarnessError(f"Spark does not start: {str(error).splitlines()[0]}") from error
+        finally:
+            # pyspark's own handler outlives its session, and then asks one that is gone. Ours ends the session too: by the block.
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, interrupt)
         try:
             session.sparkContext.setLogLevel("ERROR")
             if endpoint is not None and endpoint.username is not None:

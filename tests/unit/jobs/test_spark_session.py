@@ -1,6 +1,9 @@
 """A session of Spark: what it is made with stands on a command line, so no secret is among that."""
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -10,6 +13,11 @@ from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from meterstorm.jobs.analytics import spark
 from scenarios.spec import ScenarioError
+
+
+def _asks_a_session(_number: int, _frame: Any) -> None:
+    """What pyspark has SIGINT do, for as long as the process lives."""
+    raise AttributeError("'NoneType' object has no attribute 'sc'")
 
 
 class FakeSession:
@@ -27,6 +35,7 @@ class FakeSession:
         return self
 
     def getOrCreate(self) -> "FakeSession":
+        signal.signal(signal.SIGINT, _asks_a_session)
         if self.trouble:
             raise RuntimeError(self.trouble)
         return self
@@ -36,7 +45,8 @@ class FakeSession:
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSession]:
+    interrupt = signal.getsignal(signal.SIGINT)
     made = FakeSession()
     package: Any = ModuleType("pyspark")
     package.__version__ = "3.5.9"
@@ -47,7 +57,8 @@ def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
     monkeypatch.setattr(spark, "ready_jars", lambda jars, progress: ())
     monkeypatch.setenv("JAVA_HOME", "")
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    return made
+    yield made
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def test_a_password_is_told_to_the_session_and_not_to_its_command_line(session: FakeSession) -> None:
@@ -74,6 +85,15 @@ def test_its_heap_is_half_of_what_is_free_or_as_large_as_was_said(
     for said, heap in ((None, "3000m"), (512, "512m")):
         with spark.spark_session(memory_mib=said):
             assert session.made_with["spark.driver.memory"] == heap
+
+
+@pytest.mark.parametrize("trouble", ["", "no room for the heap"])
+def test_ctrl_c_stays_ours(session: FakeSession, trouble: str) -> None:
+    session.trouble = trouble
+    ours = signal.getsignal(signal.SIGINT)
+    with contextlib.suppress(HarnessError), spark.spark_session():
+        assert signal.getsignal(signal.SIGINT) is ours
+    assert signal.getsignal(signal.SIGINT) is ours
 
 
 def test_what_it_does_not_start_of_is_one_sentence(session: FakeSession) -> None:
