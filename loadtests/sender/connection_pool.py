@@ -186,8 +186,9 @@ class Links:
                     table[link, _STATUS] = LinkStatus.LOST
                     return
                 table[link, _IN_END] = end + size
-                # A TLS record is at most 16 kB, and what is decrypted already is invisible to poll: read on.
-                if not is_tls:
+                # A TLS record is at most 16 kB, and what is decrypted already is invisible to poll: read on. A plain socket
+                # that has filled its buffer may hold more.
+                if not is_tls and end + size < len(view):
                     return
         except _WOULD_BLOCK:
             return

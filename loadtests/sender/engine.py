@@ -80,7 +80,7 @@ class EngineSettings:
     def __post_init__(self) -> None:
         assert 1 <= self.in_flight_max <= 2_000_000
         assert 1 <= self.attempts_max <= 255
-        assert self.links_per_node >= 1 and self.tick_us >= 1
+        assert self.links_per_node >= 1 and 1 <= self.rest_us <= self.tick_us
 
 
 class Engine:

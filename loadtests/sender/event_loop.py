@@ -19,10 +19,10 @@ _HOUSEKEEPING_US = 100_000
 _IDLE_US_MAX = 2_000  # the longest sleep of an open loop, so that a stop is heard
 _SLEEP_US_MIN = 20  # the core is given to others at least this often
 _OVERSHOOT_NS = 64  # a step of the estimate of what sleeps are too long by
-_OVERSHOOT_MAX = 100_000 // _OVERSHOOT_NS
-_AWAKE_NS_MAX = 50_000
+_OVERSHOOT_MAX = 100_000 // _OVERSHOOT_NS  # what a busy machine adds to a sleep is no overshoot to be counted on
+_AWAKE_NS_MAX = 50_000  # waited out awake at most: as long as the timer of an idle machine is late
 
-_TICKS_A_RESPONSE = 100
+_TICKS_A_RESPONSE = 100  # a tick of a hundredth shows in no percentile by more than the 1 % that it may be off
 _RESTS_MAX = 5  # that an open loop with answers to come sleeps at once
 
 # Closed loop: a tick is as long as three quarters of the window take to be answered. Shorter ticks cost CPU that a
