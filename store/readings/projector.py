@@ -22,7 +22,7 @@ from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import MeterDay, Readings, us_of
 
-HOMES_AT_ONCE = 256
+HOMES_AT_ONCE = 64  # their rows are held together
 METERS_PER_BATCH_MAX = 2_000
 
 
@@ -90,13 +90,16 @@ class Projector:
             logs = logs_of(
                 self._runner, {premises: days_needed(days, book.calendar) for premises, days in chunk.items()}
             )
+            views: dict[AnyOperation, list[Values]] = {}
             for premises, days in chunk.items():
-                views = {
+                of_one = {
                     **refolded(logs[premises], days, book),
                     **rows_of(logs[premises], days, self._projection, self._runner.schema, book.calendar),
                 }
-                for operation, rows in views.items():
-                    self._run_many(operation, rows)
+                for operation, rows in of_one.items():
+                    views.setdefault(operation, []).extend(rows)
+            for operation, rows in views.items():  # of all homes at once: home by home most of the time is round trips
+                self._run_many(operation, rows)
 
     def settle(self, settlement_date: date, run: SettlementRunCode, known_at_us: int, shard: int) -> int:
         """Freeze what was known of a shard's meters at an instant as a settlement run; how many meters. Raises StoreError.
