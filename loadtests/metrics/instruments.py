@@ -138,6 +138,7 @@ class Instruments:
         self.closed_loops: list[OperationSums] = []
         self.phase = ""
         self.zero_ns: int | None = None  # the storm's start [monotonic]
+        self.sent_ns: int | None = None  # its senders' end
         self.in_flight = 0
         self.queued: int | None = 0  # None: not known, they are among those in flight
         self.courses: Sequence[FaultCourse] = ()
@@ -175,3 +176,11 @@ class Instruments:
     def storm_s(self) -> float | None:
         """How long the storm has lasted, or lasts by now [s]; None before it."""
         return None if self.zero_ns is None else (self.clock_ns() - self.zero_ns) / 1e9
+
+    def parts_of_storm(self, begun_ns: int, ended_ns: int) -> dict[str, float]:
+        """Name -> how long [s] each part of what went from `begun_ns` to `ended_ns` took: until all senders were ready and the
+        nodes warm, until the senders were done, and until all beside them was. One that was not come to is left out."""
+        marks = [begun_ns, self.zero_ns, self.sent_ns, ended_ns]
+        reached = [mark for mark in marks[:-1] if mark is not None] + [ended_ns]
+        names = ("senders_start", "storm", "last_work")
+        return {name: max(end - start, 0) / 1e9 for name, start, end in zip(names, reached, reached[1:], strict=False)}

@@ -131,6 +131,7 @@ class BesideStorm:
 
     def wait(self) -> None:
         """The shards are done: until these are, too. What is broken is healed before the last work is done on it."""
+        self._instruments.sent_ns = self._instruments.clock_ns()
         if self._faults is not None:
             self._faults.wait()
         self._gateway.wait()

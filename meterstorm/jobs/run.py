@@ -69,7 +69,8 @@ from store.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
-PHASES = ("cluster", "schema", "digest", "storm", "revised_days", "audit", "alerts", "stopping", "report")
+STORM = "storm"  # the phase that is told of in parts, see `Instruments.parts_of_storm`
+PHASES = ("cluster", "schema", "digest", STORM, "revised_days", "audit", "alerts", "stopping", "report")
 FOLDING = "Computing the views of days that estimates and corrections have touched again from the event log"
 
 
@@ -283,6 +284,7 @@ class _Phases:
     """Wall time by phase [s], each told to the user as it begins."""
 
     def __init__(self, progress: Progress, told: Instruments) -> None:
+        """told: is told of them, and knows of what parts the storm was."""
         self.progress, self._told = progress, told
         self.seconds: dict[str, float] = {}
 
@@ -293,11 +295,15 @@ class _Phases:
     @contextlib.contextmanager
     def phase(self, name: str, said: str) -> Iterator[None]:
         self.begin(name, said)
-        started = time.monotonic()
+        begun_ns = time.monotonic_ns()
         try:
             yield
         finally:
-            self.seconds[name] = round(time.monotonic() - started, 3)
+            ended_ns = time.monotonic_ns()
+            took = (
+                {name: (ended_ns - begun_ns) / 1e9} if name != STORM else self._told.parts_of_storm(begun_ns, ended_ns)
+            )
+            self.seconds |= {part: round(seconds, 3) for part, seconds in took.items()}
 
 
 def _endpoint_of(cluster: LocalCluster | None) -> Endpoint:
@@ -314,7 +320,7 @@ def _storm(
 ) -> StormResult:
     """Send the whole trace; fills `history/` and `ledger/`."""
     scenario, estate = experiment.scenario, experiment.estate
-    with phases.phase("storm", f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
+    with phases.phase(STORM, f"Storming with {estate.meter_count:,} meters for {scenario.run.wall_s:g} s"):
         for fault in sorted(scenario.faults, key=lambda one: one.at_s):
             phases.progress.detail(f"fault: {fault}")
         for planned in scenario.analytics:

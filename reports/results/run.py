@@ -490,7 +490,11 @@ class Results(MeasuredResults):
     )
     fleet: FleetResult | None = Field(default=None, description="None: senders of the run's own")
     profile: ProfileImport | None = None
-    phases_s: dict[str, NonNegativeFloat] = Field(default_factory=dict, description="wall time of each phase")
+    phases_s: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict,
+        description="wall time of each phase; a storm's in three: senders_start, with the warming of the nodes, storm, and "
+        "last_work, of what goes on beside the senders",
+    )
 
     @property
     def closed_loop(self) -> frozenset[str]:
