@@ -7,6 +7,7 @@ and the kernel gives a signal of the process to any other thread, upon which Pyt
 import atexit
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,13 +68,31 @@ def deliver_by(deliver: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Keep an interrupt waiting while the block runs, which is short; it is raised at the block's end."""
-    _interrupt.hold()
+    """Keep an interrupt waiting while the block runs, which is short; it is raised at the block's end.
+
+    In a program that is not ours, and has Python's own handler of Ctrl-C, ours takes its place for the while; any other handler
+    stays, and does what it does.
+    """
+    with _in_place_of_pythons():
+        _interrupt.hold()
+        try:
+            yield
+        finally:
+            if _interrupt.release():
+                _interrupt.deliver()
+
+
+@contextlib.contextmanager
+def _in_place_of_pythons() -> Iterator[None]:
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
-        if _interrupt.release():
-            _interrupt.deliver()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def clean_up_at_exit(clean_up: Callable[[], Any]) -> None:

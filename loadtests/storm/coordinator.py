@@ -2,10 +2,9 @@
 
 import contextlib
 import logging
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests import interrupts
 from loadtests.backend.back_office import BackOfficeResult
 from loadtests.backend.command_gateway import GatewayResult
 from loadtests.errors import HarnessError, how_it_ended, last_words
@@ -256,7 +256,7 @@ class _Shards:
                 raise HarnessError(f"a sender did not stop within {limit_s:g} s; see {self._folder.logs}")
             at_work = [each for shard, each in enumerate(self._connections) if self._is_at_work(shard)]
             heard = wait(at_work, timeout=0.2)
-            with _no_interrupt():  # a message is taken whole or not at all
+            with interrupts.held():  # a message is taken whole or not at all
                 for connection in heard:
                     assert isinstance(connection, Connection)
                     shard = self._connections.index(connection)
@@ -340,16 +340,3 @@ class _Shards:
             unsent=self._told.queued,
             recent=self._recent.recent(),
         )
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM waiting while the block runs, where signals can be kept waiting."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,13 +1,18 @@
 """A sender that a fault of the scenario killed is told, and the storm goes on without it; one that died by itself ends it."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
+from loadtests import interrupts
 from loadtests.cluster.connect import Endpoint
 from loadtests.errors import HarnessError
 from loadtests.faults.acts import ForeignNodes
@@ -66,3 +71,31 @@ def test_a_killed_sender_ends_no_storm_if_a_fault_did_it(
             with pytest.raises(HarnessError, match=r"sender 0 ended \(signal SIGKILL\) before the trace did"):
                 shards._watch(lambda _: None)
     assert process.poll() is not None
+
+
+def test_an_interrupt_tears_no_message_of_a_sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coordinator, "start_shard", start)
+    monkeypatch.setattr(interrupts._interrupt, "_last_s", 0.0)
+    experiment = Experiment(scenario=SCENARIO, estate=build_estate(SCENARIO), endpoint=ENDPOINT)
+    taken: list[object] = []
+
+    def receive(_: Connection) -> str:
+        os.kill(os.getpid(), signal.SIGINT)  # another thread may be given it
+        time.sleep(0.05)
+        return "a whole message"
+
+    over = threading.Event()
+    beside = threading.Thread(target=over.wait)
+    with coordinator._Shards(experiment, RunFolder(tmp_path), 1, Instruments(SCENARIO)) as shards:
+        shards.launch()
+        monkeypatch.setattr(coordinator, "wait", lambda connections, timeout: connections)
+        monkeypatch.setattr(shards, "_receive", receive)
+        monkeypatch.setattr(shards, "_take", lambda shard, message: taken.append((shard, message)))
+        beside.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                shards._watch(lambda _: None)
+        finally:
+            over.set()
+            beside.join()
+    assert taken == [(0, "a whole message")]
