@@ -28,7 +28,7 @@ class FaultCourse:
     fault: Fault
     nodes: tuple[str, ...]
     begun_s: float | None = None
-    effective_s: float | None = None  # it was seen to be real: none of its nodes answered any more
+    effective_s: float | None = None  # what it does was seen to be real: `Act.is_effective`
     healed_s: float | None = None  # the healing began
     back_s: float | None = None  # its nodes answered, and all saw one another
     trouble: str | None = None  # a sentence
@@ -66,6 +66,7 @@ class FaultInjection:
         self._bears, self._storm_s = bears, storm_s
         self._turn = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._errors: list[Exception] = []  # defects of ours, from the threads
         self._zero_ns = 0
 
     def __enter__(self) -> Self:
@@ -87,10 +88,12 @@ class FaultInjection:
             thread.start()
 
     def wait(self) -> None:
-        """Until every fault is healed."""
+        """Until every fault is healed. Raises what no thread may keep to itself: a defect of ours."""
         for thread in self._threads:
             while thread.is_alive():
                 thread.join(0.2)  # in short: Ctrl-C is heard between
+        if self._errors:
+            raise self._errors[0]
 
     def stop(self) -> None:
         """Begin no fault any more, and heal now what is broken; `wait` tells when that is done."""
@@ -126,6 +129,8 @@ class FaultInjection:
                 until_s = self._now_s() + course.fault.for_s  # of the next one
         except HarnessError as error:
             course.trouble = f"The {course.fault} went wrong: {error}."
+        except Exception as error:
+            self._errors.append(error)
         finally:
             course.is_over = True
 
@@ -161,22 +166,23 @@ class FaultInjection:
         return all(self._bears(frozenset(held | stage)) for stage in stages)
 
     def _carry_out_act(self, course: FaultCourse, act: Act, until_s: float) -> None:
-        """Raises HarnessError with all that went wrong: what ails the healing must not hide what ailed the beginning."""
+        """Raises HarnessError with all that went wrong, the system's refusals too: what ails the healing must not hide what
+        ailed the beginning."""
         course.back_s = None
-        errors: list[HarnessError] = []
+        errors: list[HarnessError | OSError] = []
         try:
             act.begin()
             self._await_effect(course, act)
             if act.is_lasting:
                 self._stop.wait(max(until_s - self._now_s(), 0.0))
-        except HarnessError as error:
+        except (HarnessError, OSError) as error:
             errors.append(error)
         finally:
             course.healed_s = self._now_s()
             try:
                 act.heal()
                 course.back_s = self._now_s()
-            except HarnessError as error:
+            except (HarnessError, OSError) as error:
                 errors.append(error)
             finally:  # most of all where nodes did not come back
                 course.told = act.told if isinstance(act, TellsMore) else None

@@ -238,9 +238,11 @@ def _follow(
             beside.wait()
     except KeyboardInterrupt:
         beside.stop()
-        os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_S_MAX)
+        if process.poll() is None:  # else it has ended, and what goes on beside it alone was interrupted
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S_MAX)
         return True
     return False
 

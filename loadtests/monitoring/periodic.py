@@ -10,11 +10,15 @@ SAMPLE_EVERY_S = 1.0
 
 
 class PeriodicSampling(ABC):
-    """Samples from entering the block to leaving it, in a thread of its own: a node that answers late must hold up nothing."""
+    """Samples from entering the block to leaving it, in a thread of its own: a node that answers late must hold up nothing.
+
+    What ended the thread before its time is raised when the block is left, unless that is by another error.
+    """
 
     def __init__(self, thread_name: str) -> None:
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=thread_name, daemon=True)
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._sample_all, name=thread_name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -25,6 +29,14 @@ class PeriodicSampling(ABC):
     ) -> None:
         self._over.set()
         self._thread.join()
+        if self._error is not None and kind is None:
+            raise self._error
+
+    def _sample_all(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self._error = error
 
     @abstractmethod
     def _run(self) -> None:

@@ -1,5 +1,7 @@
 """Faults on time, seen to be real, and healed whatever happens: on nodes that only note what befalls them."""
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -127,6 +129,30 @@ def test_what_ails_the_healing_hides_neither_why_it_did_not_begin_nor_what_was_d
     (course,) = injection.courses
     assert course.told == Act.told
     assert course.back_s is None and course.healed_s is not None and not injection.are_under_way
+
+
+def test_what_the_system_refuses_is_told_and_healed_all_the_same() -> None:
+    nodes = Nodes()
+    nodes.break_nodes = _refused  # type: ignore[method-assign, assignment]
+    injection = carried_out(nodes, fault())
+    assert injection.trouble == (
+        "The kill of north-1 from 0.05 s for 1 s went wrong: [Errno 28] No space left on device.",
+    )
+    assert [what for what, _, _ in nodes.done] == ["heal"] and not injection.are_under_way
+
+
+def _refused(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_no_thread_keeps_a_defect_of_ours_to_itself() -> None:
+    nodes = Nodes()
+    nodes.break_nodes = {}.__getitem__  # type: ignore[method-assign, assignment]
+    with FaultInjection([fault()], DCS, nodes) as injection:
+        injection.start(time.monotonic_ns())
+        with pytest.raises(TypeError):  # it takes one argument
+            injection.wait()
+    assert [what for what, _, _ in nodes.done] == ["heal"] and not injection.are_under_way
 
 
 @pytest.mark.parametrize("is_begun", [True, False])

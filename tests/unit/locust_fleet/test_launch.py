@@ -9,9 +9,13 @@ import pytest
 
 from loadtests.cluster.connect import Endpoint
 from loadtests.locust_fleet import launch
+from loadtests.locust_fleet.record import StormRecord
 from loadtests.locust_fleet.secret import SECRET_VARIABLE, read_secret
+from loadtests.metrics.instruments import Instruments
+from loadtests.recording.history import HistoryWriter
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.run import fleet_of
+from scenarios.file import shipped_scenarios
 from scenarios.spec import ScenarioError
 
 STUBBORN = """
@@ -121,6 +125,42 @@ def test_a_second_ctrl_c_while_locust_ends_leaves_none_of_it(tmp_path: Path, mon
     finally:
         process.kill()
         wait()
+
+
+@pytest.mark.parametrize("is_gone", [True, False])  # reaped before Ctrl-C, or between the look and the signal
+def test_ctrl_c_after_locust_has_ended_interrupts_what_goes_on_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    monkeypatch.setattr(launch, "_await_start", lambda *_: StormRecord(zero_ns=time.monotonic_ns()))
+    process = launch._start([sys.executable, "-c", ""], RunFolder(tmp_path))
+    process.wait()
+    if not is_gone:
+        monkeypatch.setattr(process, "poll", iter([0, None]).__next__)
+
+    class Beside:
+        stops = 0
+
+        def start(self, zero_ns: int) -> None:
+            pass
+
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+        def stop(self) -> None:
+            self.stops += 1
+
+    beside = Beside()
+    is_interrupted = launch._follow(
+        process,
+        beside,  # type: ignore[arg-type]
+        RunFolder(tmp_path),
+        lambda _: (),
+        HistoryWriter(tmp_path / "history", ()),
+        lambda _: None,
+        Instruments(shipped_scenarios()["smoke"]),
+        None,
+    )
+    assert is_interrupted and beside.stops == 1
 
 
 def test_the_secret_is_in_a_file_of_ours_and_not_on_the_command_line(tmp_path: Path) -> None:

@@ -74,3 +74,25 @@ def test_a_steps_watch_goes_on_without_a_node_that_died(dying: Dying) -> None:
         *([node.node for node in sample.nodes] for sample in watch.samples),
     ]  # the first begins the first second
     assert looks[:ROUNDS] == [BOTH] * BEFORE + [LEFT] * (ROUNDS - BEFORE)
+
+
+def test_what_ends_the_thread_is_raised_when_the_block_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(periodic, "SAMPLE_EVERY_S", 0.01)
+    asked = threading.Event()
+
+    def sample(second: int) -> list[NodeSample]:
+        asked.set()
+        raise OSError("no room")
+
+    writer = HistoryWriter(tmp_path / "history", ())
+
+    def sampling() -> NodeSampling:
+        asked.clear()
+        return NodeSampling(sample, writer, time.monotonic_ns())
+
+    with pytest.raises(OSError, match="no room"), sampling():
+        assert asked.wait(WAIT_S_MAX)
+    with pytest.raises(KeyboardInterrupt), sampling():  # which hides nothing
+        assert asked.wait(WAIT_S_MAX)
+        raise KeyboardInterrupt
+    writer.close()
