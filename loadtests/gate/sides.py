@@ -1,7 +1,8 @@
 """What a gate compares: two scenarios that send the same operations and differ in the store beneath them. Pure.
 
-Words: a *side* is the baseline or the candidate. A *pair* is one trial of each, one right after the other; which goes first is
-drawn from the seed, and the next pair has them the other way round (ABBA): what drifts favours none.
+Words: a *side* is the baseline or the candidate. A *pair* is one trial of each: both closed loops, then both
+open ones. Which goes first is drawn from the seed, and the next pair has them the other way round (ABBA): what drifts favours
+none.
 """
 
 from collections.abc import Mapping, Sequence

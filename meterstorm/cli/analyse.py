@@ -166,7 +166,7 @@ def replay_command(
 ) -> None:
     """Fold views of homes anew from the whole event log, and list where what is stored differs: then exit code 1."""
     from meterstorm.jobs.analytics.arguments import views_named
-    from meterstorm.jobs.analytics.replay import replay
+    from meterstorm.jobs.analytics.replay import cut_views, replay
 
     _require_new(out)
     with (
@@ -179,7 +179,10 @@ def replay_command(
         rows = replay(store, view or (), progress.phase)
     _tell(rows, out, as_json=as_json)
     if rows.num_rows:
-        PlainConsole(stderr=True).print(f"replay: {rows.num_rows:,} rows differ from the log", highlight=False)
+        told = f"replay: {rows.num_rows:,} rows differ from the log"
+        if cut := cut_views(rows):
+            told += f", and there may be more: {', '.join(cut)} was not read to its end, and is to be rebuilt"
+        PlainConsole(stderr=True).print(told, highlight=False)
         raise typer.Exit(WRONG_FOUND)
 
 

@@ -26,6 +26,7 @@ from scenarios.spec import NoBaseline, ScenarioError, require_no_faults, require
 from store.ports import StoreError
 from store.schemas import schema_of
 
+LOG_E_TOLD_MAX = 700.0  # of more there is no float
 PAIRS_A_WRITE = 10  # results hold every pair of every metric: writing them takes longer than a look
 SAME = "Both sides are the same scenario: there is no change to find, and this gate shows only how often it errs."
 SKIPPED = "nothing changed: both sides are the same scenario, so nothing was measured"
@@ -114,7 +115,7 @@ def measured_gate(
             StoreError,
             OSError,
         ) as error:  # OSError: a disk that is full, say; the nodes' data are gone by now
-            if not measured.pairs:
+            if not measured.pairs and not measured.altered:
                 raise
             trouble.append(f"it could not go on: {error}")
         except KeyboardInterrupt:
@@ -160,7 +161,8 @@ def look_told(judgement: GateJudgement, pairs: int, settings: GateSettings) -> s
         return f"{words}: {judgement.answer}"
     if worst.mean <= 0:
         return f"{words}; no metric is worse so far"
-    evidence = f"{math.exp(worst.log_e):.3g} of the {1 / settings.errors.false_alarm:.3g} that a claim asks for"
+    e_value, asked_for = math.exp(min(worst.log_e, LOG_E_TOLD_MAX)), 1 / settings.errors.false_alarm
+    evidence = f"{e_value:.3g} of the {asked_for:.3g} that a claim asks for"
     return f"{words}; most evidence that one is worse: {worst.metric.name}, {evidence}"
 
 

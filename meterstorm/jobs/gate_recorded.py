@@ -53,15 +53,15 @@ def gate_recorded(baseline: RecordedSide, candidate: RecordedSide, settings: Gat
         raise NoBaseline("the baseline and the candidate have no figure in common: nothing was measured that both have")
     failures = failures_of(ours, theirs, settings.errors.failed_share_max)
     judgement = judge(family, settings, is_last=True, failures=failures)
-    failing = judgement.failures
+    failing, inconclusive = judgement.failures, doubts_of([*ours, *theirs])
     if losses := losses_of(theirs):
         answer, reasons = GateAnswer.REGRESSION, losses
-    elif failing and failing.is_regression:
+    elif failing and failing.is_regression and not inconclusive:
         answer, reasons = GateAnswer.REGRESSION, [failures_sentence(failures_result(failing))]
     else:
         is_open = failing is not None and failing.is_open and judgement.answer is not GateAnswer.REGRESSION
         doubts = [failures_sentence(failures_result(failing))] if failing and is_open else []
-        answer, reasons = answer_of_speed(judgement, [*doubts, *doubts_of([*ours, *theirs])])
+        answer, reasons = answer_of_speed(judgement, [*doubts, *inconclusive])
     with new_folder(out) as out:
         results = GateResults(
             scenario=ours[0].title,

@@ -1,4 +1,4 @@
-"""A run's own Prometheus and Alertmanager, beside its nodes until they are stopped. It never makes a run fail."""
+"""A run's own Prometheus and Alertmanager, beside its nodes until they are stopped. Once it watches it makes no run fail."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from loadtests.errors import HarnessError
 from loadtests.faults.injection import FaultCourse
 from loadtests.prometheus.alerts import late_s_of
 from loadtests.prometheus.cql_nodes import CqlNodes
-from loadtests.prometheus.episodes import episodes
+from loadtests.prometheus.episodes import AlertEpisode, episodes
 from loadtests.prometheus.fault_alerts import ALERTS_OF
 from loadtests.prometheus.settings import NodeTarget, targets_of
 from loadtests.prometheus.stack import MonitoringStack
@@ -62,17 +62,17 @@ class RunMonitor:
         began_s = self._since_s if storm_s is None else time.time() - storm_s
         expected = {name for one in courses if one.begun_s is not None for name in ALERTS_OF[one.fault.kind].required}
         deadline = time.monotonic() + RESOLVES_S_MAX
+        found: tuple[AlertEpisode, ...] = ()
         try:
             while True:
                 found = episodes(self._stack, self._since_s)
                 firing = {one.name for one in found if one.resolved_s is None}
                 if not firing & expected or time.monotonic() > deadline:
                     return monitoring_result(found, began_s, courses, self._late_s)
-                try:
-                    time.sleep(_POLL_S)
-                except KeyboardInterrupt:
-                    told = monitoring_result(found, began_s, courses, self._late_s)
-                    return told.model_copy(update={"missing": (*told.missing, CUT_SHORT)})
+                time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            told = monitoring_result(found, began_s, courses, self._late_s)
+            return told.model_copy(update={"missing": (*told.missing, CUT_SHORT)})
         except HarnessError as error:
             why = str(error)
         except (OSError, ValueError, KeyError) as error:  # of a file or an answer that is not as it should be

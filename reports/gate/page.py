@@ -19,7 +19,10 @@ from scenarios.texts import wording
 MARKDOWN_NAME = "gate.md"
 JUNIT_NAME = "junit.xml"
 GATE_TERMS = (
-    ("Pair", "One trial of each side, one right after the other; which goes first changes from pair to pair."),
+    (
+        "Pair",
+        "One trial of each side: both closed loops, then both open ones. Which goes first changes from pair to pair.",
+    ),
     (
         "Change",
         "Candidate against baseline, turned so that more is worse: the geometric mean over the pairs. Its interval is a "

@@ -3,6 +3,7 @@
 Left to itself DuckDB takes four fifths of the machine's memory, all its processors and nine tenths of its disk.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from scenarios.passing_folder import PassingFolder
 from store.analytics.data_sets import DATED, SCHEMAS
 from store.analytics.job import AnalyticsJob
 from store.analytics.warehouse import HOMES, Manifest, WarehouseError, files_of, whole_warehouse
+
+HEARD_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +43,7 @@ def run_job(folder: Path, job: AnalyticsJob, limits: DuckLimits = BESIDE_NODES) 
         connection.execute("SET threads = ?", [limits.threads])
         connection.execute("SET TimeZone = 'UTC'")  # else that of the process
         try:
-            _create_views(connection, folder, manifest, job)
-            return connection.sql(job.sql).to_arrow_table()
+            return _asked(connection, folder, manifest, job)
         except duckdb.OutOfMemoryException as error:
             raise WarehouseError(
                 f"{job.name} on {folder} takes more than {limits.memory_mib:,} MiB of memory and {limits.spill_mib:,} MiB of "
@@ -49,6 +51,29 @@ def run_job(folder: Path, job: AnalyticsJob, limits: DuckLimits = BESIDE_NODES) 
             ) from error
         except duckdb.Error as error:
             raise WarehouseError(f"{job.name} can't be done on {folder}: {error}") from error
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, job: AnalyticsJob) -> pa.Table:
+    """The job's rows, asked for in a thread of its own: the main one waits where Ctrl-C reaches it.
+
+    In the main thread DuckDB makes a RuntimeError of Ctrl-C, or nothing at all where it comes between two statements.
+    """
+
+    def ask() -> pa.Table:
+        _create_views(connection, folder, manifest, job)
+        return connection.sql(job.sql).to_arrow_table()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        asked: Future[pa.Table] | None = None
+        try:
+            asked = pool.submit(ask)
+            while not wait([asked], timeout=HEARD_EVERY_S).done:
+                pass
+            return asked.result()
+        finally:
+            while asked is not None and not asked.done():  # once is not enough: it ends the statement under way alone
+                connection.interrupt()
+                wait([asked], timeout=HEARD_EVERY_S)
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, job: AnalyticsJob) -> None:

@@ -60,6 +60,14 @@ class HomeInsight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """A warehouse as it was when it was read. as_of_us: it has what the store held then; digest: of all that it holds."""
+
+    as_of_us: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedInsights:
     """What was written."""
 
@@ -73,16 +81,21 @@ def has_insights(schema: Schema) -> bool:
     return all(schema.find(role) is not None for role in (TableRole.COHORT_PROFILES, TableRole.HOME_INSIGHTS))
 
 
-def publish(runner: Runner, folder: Path, profiles: pa.Table, peaks: pa.Table) -> PublishedInsights:
-    """Write the rows of the jobs `profiles` and `peaks` on the whole warehouse in `folder`. Repeating it changes nothing.
-
-    Raises WarehouseError, StoreError; after the latter it may be repeated.
-    """
+def edition_of(folder: Path) -> Edition:
+    """Of the whole warehouse in `folder`, as it is now. Raises WarehouseError."""
     manifest = whole_warehouse(folder)
+    return Edition(as_of_us=manifest.as_of_us, digest=manifest.digest(folder))
+
+
+def publish(runner: Runner, warehouse: Edition, profiles: pa.Table, peaks: pa.Table) -> PublishedInsights:
+    """Write the rows of the jobs `profiles` and `peaks` on a warehouse, as they read it. Repeating it changes nothing.
+
+    Raises StoreError, after which it may be repeated.
+    """
     origin = {
-        "as_of": manifest.as_of_us // 1_000,
-        "warehouse": manifest.digest(folder),
-        "write_us": manifest.as_of_us,
+        "as_of": warehouse.as_of_us // 1_000,
+        "warehouse": warehouse.digest,
+        "write_us": warehouse.as_of_us,
     }
     told = [row for row in profiles.to_pylist() if row["cohort"] is not None]
     bands: list[Values] = [

@@ -12,6 +12,7 @@ from store.analytics.insights import (
     HomeInsight,
     ProfileBand,
     PublishedInsights,
+    edition_of,
     insights_of,
     profile_of,
     publish,
@@ -32,15 +33,21 @@ def publish_insights(
 ) -> PublishedInsights:
     """Work `profiles` and `peaks` out on a warehouse and write them back, through the data centre that scans go through.
 
-    Repeating it changes nothing. Raises ScenarioError for a warehouse of another estate and a design without tables for it.
+    Repeating it changes nothing. Raises ScenarioError for a warehouse of another estate, or one that an export changes
+    meanwhile, and a design without tables for it.
     """
     publishes(warehouse, engine)(source.scenario)
     progress.phase("Asking the warehouse")
+    read = edition_of(warehouse)
     profiles, peaks = (analyse(job, warehouse, engine, master=master) for job in INSIGHT_JOBS)
+    if edition_of(warehouse) != read:
+        raise ScenarioError(
+            f"{warehouse}: an export has changed it meanwhile, and nothing was written: publish once more"
+        )
     progress.phase(f"Writing {profiles.num_rows:,} bands and {peaks.num_rows:,} meters through {source.dc}")
     with source.experiment.through(source.dc).session() as session:
         statements = Statements(session, source.experiment.schema, source.scenario.topology)
-        return publish(statements, warehouse, profiles, peaks)
+        return publish(statements, read, profiles, peaks)
 
 
 def look_at_home(source: AnalyticsSource, premises: int) -> HomeLookedAt:

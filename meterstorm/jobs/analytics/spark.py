@@ -38,7 +38,8 @@ def spark_session(
 ) -> "Iterator[SparkSession]":
     """A session, ended with the block. endpoint: of the cluster that is read, through its `local_dc` alone.
 
-    memory_mib: of a local one's heap, instead of half of what is free.
+    memory_mib: of a local one's heap, instead of half of what is free. A process has one JVM: that of its first session, which
+    outlives it, with its heap, its Java and, where that was a local one, loopback.
 
     Raises ScenarioError where pyspark is not installed or is of a version that has no connector, and for an endpoint that speaks
     TLS; HarnessError where there is no Java 17, or the connector's jars can't be fetched.

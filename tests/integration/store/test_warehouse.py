@@ -19,7 +19,7 @@ from store.analytics.commands import CommandReader, devices_of
 from store.analytics.data_sets import SCHEMAS as DATA_SETS
 from store.analytics.duck import run_job
 from store.analytics.export import export
-from store.analytics.insights import insights_of, profile_of, publish
+from store.analytics.insights import edition_of, insights_of, profile_of, publish
 from store.analytics.jobs import JOBS, PEAKS, PROFILES
 from store.analytics.warehouse import whole_warehouse
 from store.cassandra import CassandraStore, create_schema
@@ -170,6 +170,6 @@ def test_insights_are_read_back_as_they_were_published(session: Any, topology: T
         send(model, one)
     folder = warehouse_of(model, tmp_path)
     for runner in (statements, model.statements, statements):
-        publish(runner, folder, run_job(folder, PROFILES), run_job(folder, PEAKS))
+        publish(runner, edition_of(folder), run_job(folder, PROFILES), run_job(folder, PEAKS))
     assert insights_of(statements, 3) == insights_of(model.statements, 3) != []
     assert profile_of(statements, LARGE) == profile_of(model.statements, LARGE) != []

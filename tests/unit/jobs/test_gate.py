@@ -1,6 +1,7 @@
 """A gate from its measurements to its files and its exit code; what nodes would have measured is made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from loadtests.gate.bench import GateMeasurements, look
 from loadtests.gate.sides import GateSide, SideName
 from loadtests.trials.facts import TableDifference
 from meterstorm.jobs import gate as job
-from meterstorm.jobs.gate import gate, measured_gate
+from meterstorm.jobs.gate import gate, look_told, measured_gate
 from meterstorm.jobs.gate_sides import RecordedSide
 from reports.results.gate import GateResults, load_gate
 from reports.results.parts import Verdict
@@ -77,12 +78,22 @@ def test_an_interrupt_writes_what_was_measured(tmp_path: Path, monkeypatch: pyte
     assert results.verdict is Verdict.INCONCLUSIVE and results.trouble == ("it was interrupted",)
 
 
-def test_a_lost_fact_outlives_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(measured: GateMeasurements, _: Looked) -> None:
-        measured.facts = (LOST,)
-        raise KeyboardInterrupt
+def test_evidence_beyond_all_floats_is_told_all_the_same() -> None:
+    measured = GateMeasurements(pairs=gate_pairs(1.0, 24))
+    judgement = look(measured, SETTINGS, LOAD, is_last=False)
+    assert judgement is not None
+    metrics = tuple(replace(each, log_e=723.0) for each in judgement.metrics)
+    open_yet = replace(judgement, answer=GateAnswer.INCONCLUSIVE, metrics=metrics)
+    assert "1.01e+304 of the" in look_told(open_yet, 330, SETTINGS)
 
-    assert ended(tmp_path / "out", monkeypatch, interrupted).verdict is Verdict.FAIL
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), HarnessError("node north-1 does not stop"), OSError("disk")])
+def test_a_lost_fact_outlives_what_ends_it(end: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(measured: GateMeasurements, _: Looked) -> None:
+        measured.facts = (LOST,)
+        raise end
+
+    assert ended(tmp_path / "out", monkeypatch, ends).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), HarnessError("node north-1 died")])

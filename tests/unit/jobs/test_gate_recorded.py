@@ -148,6 +148,18 @@ def test_a_candidate_that_fails_in_all_pairs_is_a_regression(tmp_path: Path) -> 
     assert "10.0 % of the candidate's (ingest_reading)" in results.reasons[0]
 
 
+def test_nor_do_failures_of_runs_that_are_inconclusive(tmp_path: Path) -> None:
+    results = answer_of(tmp_path, write_sides(tmp_path, operations=failing_operation(), verdict=Verdict.INCONCLUSIVE))
+    assert results.answer is GateAnswer.INCONCLUSIVE
+    assert sum("is inconclusive, so what was measured" in each for each in results.reasons) == PAIRS
+
+
+def test_what_was_lost_in_them_is_lost(tmp_path: Path) -> None:
+    lost = AUDIT.model_copy(update={"lost": 3})
+    results = answer_of(tmp_path, write_sides(tmp_path, audit=lost, verdict=Verdict.INCONCLUSIVE))
+    assert results.answer is GateAnswer.REGRESSION
+
+
 def test_one_bad_moment_and_a_baseline_that_fails_are_inconclusive(tmp_path: Path) -> None:
     baseline, candidate = write_sides(tmp_path)
     spoilt = load_results(candidate.paths[3])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meterstorm.jobs.analytics import replay as module
-from meterstorm.jobs.analytics.replay import replay
+from meterstorm.jobs.analytics.replay import cut_views, replay
 from scenarios.spec import ScenarioError
 from store.memory import MemoryStore
 from store.readings.verify import folded_views
@@ -57,7 +57,10 @@ def test_a_view_that_is_all_wrong_is_not_listed_to_its_end(monkeypatch: pytest.M
     for row in store.statements.all_rows(USAGE):
         store.statements.forget(USAGE, row)
     monkeypatch.setattr(module, "DIFFERENCES_MAX", 2)
-    assert replay(store, [USAGE.name]).num_rows == 2
+    rows = replay(store, [USAGE.name])
+    assert rows.num_rows == 2 and cut_views(rows) == [USAGE.name]
+    monkeypatch.setattr(module, "DIFFERENCES_MAX", 100_000)
+    assert cut_views(replay(store, [USAGE.name])) == []
 
 
 def test_an_unknown_view_is_told_with_those_that_there_are() -> None:

@@ -137,7 +137,10 @@ def test_who_does_not_wait_for_alerts_has_audit_and_verdict(tmp_path: Path) -> N
     assert load_results(tmp_path / "run") == results
 
 
-def test_ctrl_c_while_alerts_are_waited_for_keeps_what_fired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_ctrl_c_while_alerts_are_waited_for_keeps_what_fired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_asked: bool
+) -> None:
     """A rejected share is of the last minute: the run would wait for as long."""
     now_s = time.time()
     labels = {"alertname": "RejectedShare", "severity": "warn", "alertstate": "firing"}
@@ -146,10 +149,13 @@ def test_ctrl_c_while_alerts_are_waited_for_keeps_what_fired(tmp_path: Path, mon
     garbage = Fault(kind=FaultKind.GARBAGE, target="back_office", at_s=5.0, for_s=50.0)
     healed = FaultCourse(garbage, (), begun_s=5.0, effective_s=6.0, healed_s=55.0, back_s=55.0)
 
-    def interrupted(_: float) -> None:
+    def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("meterstorm.jobs.run_monitor.time.sleep", interrupted)
+    monkeypatch.setattr("meterstorm.jobs.run_monitor.time.sleep", (lambda _: None) if is_asked else interrupted)
+    if is_asked:  # once it has answered
+        answers = iter([stack.query("")])
+        monkeypatch.setattr(stack, "query", lambda expression: next(answers, None) or interrupted(expression))
     told = RunMonitor(stack, 15.0).result([healed], 30.0)
     assert [one.name for one in told.alerts] == ["RejectedShare"] and told.trouble is None
     assert told.missing == (

@@ -8,7 +8,7 @@ import pyarrow as pa
 from store.analytics.data_sets import HOMES_SCHEMA
 from store.analytics.duck import run_job
 from store.analytics.export import export
-from store.analytics.insights import PublishedInsights, insights_of, profile_of, publish
+from store.analytics.insights import PublishedInsights, edition_of, insights_of, profile_of, publish
 from store.analytics.jobs import PEAKS, PERCENTILES, PROFILES
 from store.analytics.warehouse import whole_warehouse
 from store.memory import MemoryStore
@@ -36,7 +36,7 @@ def warehouse_of(store: MemoryStore, folder: Path, as_of_us: int = AS_OF_US) -> 
 
 
 def published(store: MemoryStore, folder: Path) -> PublishedInsights:
-    return publish(store.statements, folder, run_job(folder, PROFILES), run_job(folder, PEAKS))
+    return publish(store.statements, edition_of(folder), run_job(folder, PROFILES), run_job(folder, PEAKS))
 
 
 def test_what_the_warehouse_says_is_what_a_home_is_told(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 import datetime as dt
 import math
+import signal
+import threading
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from store.analytics import duck
 from store.analytics.duck import BESIDE_NODES, DuckLimits, run_job
 from store.analytics.export import export
 from store.analytics.job import AnalyticsJob
@@ -188,3 +192,24 @@ def test_a_warehouse_without_its_homes_is_told(store: MemoryStore, tmp_path: Pat
     (tmp_path / HOMES).unlink()
     with pytest.raises(WarehouseError, match="run the export again"):
         run_job(tmp_path, PEAKS)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.5])
+def test_ctrl_c_is_heard_whatever_duckdb_does(warehouse: Path, monkeypatch: pytest.MonkeyPatch, after_s: float) -> None:
+    """Left to itself it makes a RuntimeError of it, or nothing."""
+    endless = AnalyticsJob(
+        name="endless",
+        answers="nothing",
+        sql="SELECT count(*) FROM range(100000000) a, range(1000) b WHERE (a.range * b.range) % 7 = 3",
+    )
+    main = threading.main_thread().ident
+    assert main is not None
+    create = duck._create_views
+
+    def create_views(*given: Any) -> None:
+        threading.Timer(after_s, signal.pthread_kill, (main, signal.SIGINT)).start()
+        create(*given)
+
+    monkeypatch.setattr(duck, "_create_views", create_views)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(warehouse, endless)
