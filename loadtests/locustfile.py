@@ -66,7 +66,8 @@ class CustomerUser(User):
 
     def on_start(self) -> None:
         IS_BUILT.wait()
-        self.environment.fleet_worker.customers.open()
+        if not self.environment.fleet_worker.open_customers():
+            raise StopUser
 
     @task
     def visit(self) -> None:

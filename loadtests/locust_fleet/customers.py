@@ -132,8 +132,12 @@ class CustomerDesk:
                 self._readings = CassandraStore(session, self._schema, topology)
                 customers = CassandraCustomers(session, self._schema, topology)
                 self._desk = Desk(customers=customers, views=self._readings, calendar=self.estate.calendar)
+                try:
+                    self._look_at_all()
+                except BaseException:
+                    driver.shutdown()
+                    raise
                 self._driver = driver
-                self._look_at_all()
 
     def _look_at_all(self) -> None:
         home = np.zeros(1, np.int64)

@@ -21,6 +21,7 @@ from loadtests.locust_fleet.messages import (
     TO_WORKER,
     Begin,
     Claim,
+    CustomersTrouble,
     Given,
     Halt,
     Halted,
@@ -101,6 +102,7 @@ class FleetMaster:
         self._numbers: dict[str, int] = {}  # of the workers that were ever welcome: names of ours for their files
         self._misheard: set[str] = set()
         self._halted: set[str] = set()
+        self._without_customers: set[str] = set()  # workers that could serve none
         self._done: dict[int, ShardReport] = {}
         self._far: set[int] = set()  # shards with a ledger of their own
         self._trouble: list[str] = []
@@ -156,6 +158,8 @@ class FleetMaster:
             case ShardTrouble() if self._owns(worker, message.shard):
                 self._trouble.append(message.sentence)
                 self._end()
+            case CustomersTrouble():
+                self._go_without_customers(worker, message.sentence)
             case Halted():
                 self._halted.add(worker)
             case _:
@@ -253,7 +257,7 @@ class FleetMaster:
                 self._lose(worker)
             self._see_to_the_time()
             if self._zero_ns is not None:
-                self._storm_record().write(self.out)
+                self._write_record()
             gevent.sleep(WATCH_EVERY_S)
 
     def _missing(self) -> set[str]:
@@ -279,6 +283,15 @@ class FleetMaster:
             self._give(shard, heir)
         if self._roster.is_over:
             self._end()
+
+    def _go_without_customers(self, worker: str, why: str) -> None:
+        """A worker can serve none. A storm of customers alone ends where no worker can."""
+        self._without_customers.add(worker)
+        if self._roster is None and self._without_customers >= self._boots.keys():
+            self._trouble.append(f"no customer could be served: {why}")
+            self._end()
+        else:
+            self._lacks.append(f"Worker {worker} could serve no customer: {why}")
 
     def _see_to_the_time(self) -> None:
         """The start of a storm of customers alone, its end, and a start that does not come."""
@@ -329,14 +342,19 @@ class FleetMaster:
                 self._leave_nothing("the storm was stopped before it began, or its workers ended: nothing was sent")
                 log.error("%s, and no folder is left.", self._trouble[-1])
                 return self.exit_code
-            self._judge()
             try:
-                self._record.close()
-            except OSError as error:
-                self._trouble.append(f"the history could not be written: {error}")
-            self._storm_record(has_ended=True).write(self.out)
-            self._tell()
-            self.is_finished.set()
+                self._judge()
+                try:
+                    self._record.close()
+                except OSError as error:
+                    self._trouble.append(f"the history could not be written: {error}")
+                self._write_record(has_ended=True)
+                self._tell()
+            except Exception as error:  # Locust goes on after an error of a listener, and would end with 0
+                self._trouble.append(f"the storm's end went wrong: {type(error).__name__}: {error}")
+                raise
+            finally:
+                self.is_finished.set()  # whatever happened: others wait for it
         self.is_finished.wait()
         return self.exit_code
 
@@ -397,6 +415,16 @@ class FleetMaster:
             for shard in set(range(self.options.shard_count)) - self._done.keys():
                 if not any(f"shard {shard} of" in lack for lack in self._lacks):
                     self._lacks.append(f"Shard {shard} of {self.options.shard_count} never said how it ended")
+
+    def _write_record(self, *, has_ended: bool = False) -> None:
+        """Write `storm.json`. Where that can't be the storm ends."""
+        try:
+            self._storm_record(has_ended=has_ended).write(self.out)
+        except OSError as error:
+            why = f"the storm's record could not be written: {error}"
+            if why not in self._trouble:
+                self._trouble.append(why)
+            self._end()
 
     def _storm_record(self, *, has_ended: bool = False) -> StormRecord:
         reports = [done.report for done in self._done.values()]

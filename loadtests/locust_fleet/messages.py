@@ -170,6 +170,13 @@ class ShardTrouble:
     sentence: Sentence
 
 
+@dataclass(config=_CHECKED, frozen=True, slots=True, kw_only=True)
+class CustomersTrouble:
+    """Why no customer of this worker can be served: one sentence."""
+
+    sentence: Sentence
+
+
 Message = (
     Hello
     | Welcome
@@ -184,6 +191,7 @@ Message = (
     | LedgerPart
     | ShardDone
     | ShardTrouble
+    | CustomersTrouble
 )
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}
 

@@ -29,6 +29,7 @@ from loadtests.locust_fleet.messages import (
     TO_MASTER,
     Begin,
     Claim,
+    CustomersTrouble,
     Given,
     Halt,
     Halted,
@@ -86,6 +87,7 @@ class FleetWorker:
         self.is_over = Event()
         self.customers = CustomerDesk(options.experiment(self.estate))
         self._visitors: list[_Visitor] = []
+        self._has_no_customers = False
         self._environment = environment
         self._refused = refused
         self._digest = options.digest(self.estate)
@@ -215,6 +217,19 @@ class FleetWorker:
                 raise AssertionError(f"a sender said {message!r}, which nobody asked for")
 
     # --- its customers ------------------------------------------------------------------------------------------------
+
+    def open_customers(self) -> bool:
+        """Have what customers need. Where that can't be the master is told, once, and there are none here."""
+        if not self._has_no_customers:
+            try:
+                self.customers.open()
+            except Exception as error:  # Locust drops a user whose start raises, and counts nobody less
+                log.exception("no customer can be served")
+                if not self._has_no_customers:  # by another greenlet meanwhile
+                    self._has_no_customers = True
+                    self.is_welcome.wait()
+                    self.send(CustomersTrouble(sentence=str(error) or type(error).__name__))
+        return not self._has_no_customers
 
     def serve_customer(self) -> None:
         """Walk one customer through all that it wants, from the storm's start to its end."""

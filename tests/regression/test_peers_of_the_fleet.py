@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from loadtests.locust_fleet.messages import (
     Claim,
+    CustomersTrouble,
     Hello,
     LedgerPart,
     MeasuredSecond,
@@ -65,6 +66,7 @@ MESSAGES = [
     LedgerPart(shard=0, offset=0, data=b""),
     ShardDone(shard=0, report={"cpu_s": 1.0, "report": {}}),
     ShardTrouble(shard=0, sentence="why"),
+    CustomersTrouble(sentence="why"),
     ShardReady(shard=1),
     Claim(),
 ]

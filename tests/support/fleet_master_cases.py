@@ -1,21 +1,25 @@
 """Cases of `tests/regression/test_peers_of_the_fleet.py`, which runs them in a process that Locust has patched from its start."""
 
+import contextlib
 import zlib
 from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import msgpack
 import numpy as np
 import pytest
 from locust.stats import RequestStats
 
 from loadtests.cluster.connect import Endpoint
-from loadtests.locust_fleet.master import FleetMaster
+from loadtests.errors import HarnessError
+from loadtests.locust_fleet.master import EXIT_INCONCLUSIVE, EXIT_TROUBLE, FleetMaster
 from loadtests.locust_fleet.messages import (
     LEDGER_PART_BYTES,
     Claim,
+    CustomersTrouble,
     Hello,
     LedgerPart,
     MeasuredSecond,
@@ -28,6 +32,7 @@ from loadtests.locust_fleet.messages import (
 )
 from loadtests.locust_fleet.options import FleetOptions, own_version
 from loadtests.locust_fleet.sockets import seal_of
+from loadtests.locust_fleet.worker import FleetWorker
 from loadtests.recording.history import COUNTS_SIZE, SecondCounts, read_history
 from loadtests.recording.ledger import SlotState
 from loadtests.recording.seconds import Second
@@ -60,7 +65,7 @@ SECOND = Second(
 class Bench:
     """A master of two shards, in this process, and what it has sent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_fleet: bool = True) -> None:
         self.out = folder / "run"
         options = FleetOptions(
             scenario=SCENARIO,
@@ -76,8 +81,9 @@ class Bench:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         runner = SimpleNamespace(send_message=self._send, target_user_count=2, is_sealed=True, state="running")
         environment = SimpleNamespace(runner=runner, stats=RequestStats())
-        self.master = FleetMaster(environment, options, ESTATE, has_fleet=True, over=lambda: None)
+        self.master = FleetMaster(environment, options, ESTATE, has_fleet=has_fleet, over=lambda: None)
         self.digest = options.digest(ESTATE)
+        self.environment, self.options = environment, options
 
     def _send(self, _kind: str, data: dict[str, Any], worker: str) -> None:
         self.sent.append((worker, data))
@@ -145,6 +151,78 @@ def test_who_is_refused_counts_for_nothing(bench: Bench) -> None:
     bench.say("carl", MeasuredSecond(shard=None, second=packed_second(SECOND)))
     assert len(bench.sent) == 1 and not bench.lacks
     assert bench.master._storm_record().worker_count == 0
+
+
+def test_a_worker_that_can_serve_no_customer_makes_the_storm_thinner_and_none_that_can_ends_it(tmp_path: Path) -> None:
+    beside = Bench(tmp_path / "beside")
+    beside.begin()
+    beside.say("ann", CustomersTrouble(sentence="no node answers"))
+    assert beside.lacks == ["Worker ann could serve no customer: no node answers"]
+    assert beside.master.exit_code == EXIT_INCONCLUSIVE and not beside.master._trouble
+    alone = Bench(tmp_path / "alone", has_fleet=False)
+    for worker in ("ann", "bob"):
+        assert alone.meet(worker) == "Welcome"
+    alone.say("ann", CustomersTrouble(sentence="no node answers"))
+    assert not alone.master._trouble
+    alone.say("bob", CustomersTrouble(sentence="nor here"))
+    assert alone.master._trouble == ["no customer could be served: nor here"]
+    assert alone.master.exit_code == EXIT_TROUBLE
+
+
+def test_a_worker_tells_once_why_it_can_serve_no_customer(tmp_path: Path) -> None:
+    bench, tries = Bench(tmp_path), []
+    sent: list[dict[str, Any]] = []
+    runner = SimpleNamespace(send_message=lambda _kind, data: sent.append(data))
+    worker = FleetWorker(SimpleNamespace(runner=runner), bench.options, ESTATE, refused=lambda _: None)
+    worker.is_welcome.set()
+
+    def fail() -> None:
+        tries.append(1)
+        raise HarnessError("no node answers")
+
+    worker.customers.open = fail  # type: ignore[method-assign]
+    assert [worker.open_customers() for _ in range(3)] == [False] * 3
+    assert sent == [{"kind": "CustomersTrouble", "sentence": "no node answers"}] and len(tries) == 1
+    worker.abandon()
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "why"),
+    [
+        ("_storm_record", OSError("no room"), "the storm's record could not be written: no room"),
+        ("_judge", KeyError("x"), "the storm's end went wrong: KeyError: 'x'"),
+    ],
+)
+def test_whoever_waits_for_the_end_hears_of_it_whatever_goes_wrong(
+    bench: Bench, part: str, error: Exception, why: str
+) -> None:
+    bench.begin()
+    bench.master._started_s = 0.0
+    bench.master._halt = lambda: None  # type: ignore[method-assign]
+
+    def fails(**_: object) -> None:
+        raise error
+
+    setattr(bench.master, part, fails)
+    with contextlib.suppress(KeyError):
+        bench.master.finish()
+    assert bench.master._trouble == [why] and bench.master.is_finished.is_set()
+    with gevent.Timeout(5):
+        assert bench.master.finish() == EXIT_TROUBLE
+
+
+def test_a_record_that_can_not_be_written_ends_the_watch(bench: Bench) -> None:
+    over: list[int] = []
+    bench.begin()
+    bench.master._over = lambda: over.append(1) or setattr(bench.master, "_is_finishing", True)  # type: ignore[func-returns-value]
+
+    def fails(**_: object) -> None:
+        raise OSError("no room")
+
+    bench.master._storm_record = fails  # type: ignore[method-assign, assignment]
+    with gevent.Timeout(10):
+        bench.master.watch()
+    assert over == [1] and bench.master._trouble == ["the storm's record could not be written: no room"]
 
 
 def test_what_a_welcome_worker_sends_is_bounded_and_its_hole_is_told(bench: Bench) -> None:

@@ -1,16 +1,21 @@
 """Customers' courses and what is measured of their pages."""
 
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from loadtests.locust_fleet.customers import CustomerLog
+from loadtests.cluster.connect import Endpoint
+from loadtests.locust_fleet import customers
+from loadtests.locust_fleet.customers import CustomerDesk, CustomerLog
 from loadtests.locust_fleet.journeys import DayShape, JourneyPage, journey_weights, turns_of
 from loadtests.recording.history import UPPER_EDGES_US, SecondCounts
+from loadtests.workload.experiment import Experiment
 from scenarios.parts.pace import Shape
 from scenarios.spec import parse_scenario
 from sim.estate.model import build_estate
+from store.ports import StoreError
 
 TEXT = """
 title = "A day in a minute"
@@ -123,3 +128,28 @@ def test_pages_that_the_end_overtakes_are_wanted_and_without_an_answer() -> None
         (5, JourneyPage.BILL.value),
     }
     assert all(not len(index) for second in seconds for index, _ in second.response.values())
+
+
+def test_a_desk_that_could_not_look_at_its_pages_is_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    class GeventConnection:
+        """As the driver names the one it uses under Locust."""
+
+    shutdowns = []
+    driver = SimpleNamespace(connection_class=GeventConnection, shutdown=lambda: shutdowns.append(1))
+    monkeypatch.setattr(customers, "connect", lambda _: (driver, None))
+    for made in ("CassandraStore", "CassandraCustomers"):
+        monkeypatch.setattr(customers, made, lambda *_: None)
+    endpoint = Endpoint(contact_points=("127.0.0.1",), local_dc="north")
+    desk = CustomerDesk(Experiment(scenario=SCENARIO, estate=build_estate(SCENARIO), endpoint=endpoint))
+
+    def fails() -> None:
+        raise StoreError("a node times out")
+
+    monkeypatch.setattr(desk, "_look_at_all", fails)
+    for times in (1, 2):
+        with pytest.raises(StoreError, match="a node times out"):
+            desk.open()
+        assert len(shutdowns) == times
+    monkeypatch.setattr(desk, "_look_at_all", lambda: None)
+    desk.open()
+    assert desk._driver is driver
