@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from sim.draws.lanes import Lanes
 from sim.kernels import leaf_kernel
 
 assert sys.byteorder == "little", "16-bit draws are read out of 32-bit words in memory"
@@ -43,15 +44,6 @@ def philox(c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, k0: np.ui
     return c0, c1, c2, c3
 
 
-LANES = 8
-_WORD = ir.IntType(64)
-_LANES_OF_WORDS = ir.VectorType(_WORD, LANES)
-
-
-def _in_all_lanes(value: int) -> ir.Constant:
-    return ir.Constant(_LANES_OF_WORDS, [value] * LANES)
-
-
 @intrinsic
 def philox_lanes(_typing: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any, out: Any, at: Any) -> Any:
     """Write the four words of each of eight counters to out[at .. at + 31], uint32[n], counter by counter.
@@ -64,38 +56,31 @@ def philox_lanes(_typing: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: 
     signature = types.void(*(types.unliteral(kind) for kind in inputs), out, types.int64)
 
     def generate(context: Any, build: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        def lanes_of(argument: Any, kind: Any) -> Any:
-            vector = ir.Constant(_LANES_OF_WORDS, ir.Undefined)
+        def lanes_of(argument: Any, kind: Any) -> Lanes:
             if isinstance(kind, types.BaseTuple):
-                for lane, kind_of_lane in enumerate(kind):
-                    value = context.cast(build, build.extract_value(argument, lane), kind_of_lane, types.uint64)
-                    vector = build.insert_element(vector, value, ir.IntType(32)(lane))
-                return vector
-            value = context.cast(build, argument, kind, types.uint64)
-            vector = build.insert_element(vector, value, ir.IntType(32)(0))
-            return build.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+                each = [build.extract_value(argument, lane) for lane in range(len(kind))]
+                return Lanes.joined(
+                    build, [context.cast(build, one, of, types.uint64) for one, of in zip(each, kind, strict=True)]
+                )
+            return Lanes.filled(build, context.cast(build, argument, kind, types.uint64))
 
-        c0, c1, c2, c3, k0, k1 = (
+        counters_and_keys = [
             lanes_of(argument, kind) for argument, kind in zip(arguments[:6], signature.args[:6], strict=True)
-        )
-        mask, half = _in_all_lanes(0xFFFFFFFF), _in_all_lanes(32)
-        multiplier_0, multiplier_1 = _in_all_lanes(int(MULTIPLIER_0)), _in_all_lanes(int(MULTIPLIER_1))
-        for number in range(ROUNDS):
-            product_0 = build.mul(multiplier_0, build.and_(c0, mask))
-            product_1 = build.mul(multiplier_1, build.and_(c2, mask))
-            key_0 = build.add(k0, _in_all_lanes(number * int(WEYL_0)))
-            key_1 = build.add(k1, _in_all_lanes(number * int(WEYL_1)))
-            c0 = build.xor(build.xor(build.lshr(product_1, half), c1), key_0)
-            c2 = build.xor(build.xor(build.lshr(product_0, half), c3), key_1)
-            c1, c3 = product_1, product_0
-        first = build.or_(build.and_(c0, mask), build.shl(c1, half))
-        second = build.or_(build.and_(c2, mask), build.shl(c3, half))
-        in_turns = [number for lane in range(LANES) for number in (lane, LANES + lane)]
-        words = build.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), in_turns))
+        ]
+        c0, c1, c2, c3 = _rounds(*counters_and_keys)
         array = context.make_array(signature.args[6])(context, build, arguments[6])
-        place = build.gep(array.data, [arguments[7]])
-        store = build.store(words, build.bitcast(place, ir.PointerType(words.type)))
-        store.align = 4
+        c0.joined_low(c1).store_in_turns(c2.joined_low(c3), build.gep(array.data, [arguments[7]]))
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _rounds(c0: Lanes, c1: Lanes, c2: Lanes, c3: Lanes, k0: Lanes, k1: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """`philox` in lanes: the words are the lower halves of what it returns."""
+    for number in range(ROUNDS):
+        product_0 = c0.low() * int(MULTIPLIER_0)
+        product_1 = c2.low() * int(MULTIPLIER_1)
+        c0 = (product_1 >> 32) ^ c1 ^ (k0 + number * int(WEYL_0))
+        c2 = (product_0 >> 32) ^ c3 ^ (k1 + number * int(WEYL_1))
+        c1, c3 = product_1, product_0
+    return c0, c1, c2, c3

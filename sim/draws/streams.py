@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.draws.philox import LANES, Words, philox, philox_lanes
-from sim.kernels import leaf_kernel
+from sim.draws.lanes import LANES
+from sim.draws.philox import Words, philox, philox_lanes
+from sim.kernels import inlined_kernel, leaf_kernel
 
 
 class Purpose(IntEnum):
@@ -58,17 +59,17 @@ DRAWINGS = 3  # as many as a half-hour's 180 draws take
 class Drawn(NamedTuple):
     """Room for what `draw_blocks` draws."""
 
-    words: NDArray[np.uint32]  # uint32[96]
-    halves: NDArray[np.uint16]  # uint16[192]: the same memory, as 16-bit draws in their order
+    words: NDArray[np.uint32]  # uint32[104]: 96, and what vectors may read beyond them
+    halves: NDArray[np.uint16]  # uint16[208]: the same memory, as 16-bit draws in their order
 
 
 def new_drawn() -> Drawn:
     """Room for three drawings."""
-    room = np.zeros(DRAWINGS * WORDS_PER_DRAWING, np.uint32)
+    room = np.zeros(DRAWINGS * WORDS_PER_DRAWING + LANES, np.uint32)
     return Drawn(room, room.view(np.uint16))
 
 
-@leaf_kernel
+@inlined_kernel
 def draw_blocks(seed: int, purpose: int, index: int, first_block: int, drawn: Drawn, drawing: int) -> None:
     """The words of eight blocks one after the other, of draw 0, into place `drawing` (0..2) of `drawn`.
 

@@ -129,6 +129,12 @@ def fill_parts(
 
 
 @leaf_kernel
+def used_before_part_wh(p: KernelParameters, energy_wh: int, part: int, half: np.uint16) -> int:
+    """Of a slot's energy what is used before its part 1 .. n - 1, by that boundary's 16-bit draw [Wh]."""
+    return _part_of_slot_wh(energy_wh, part, ten_seconds_per_slot(p), int(np.int64(half)) - _HALF_ONE)
+
+
+@leaf_kernel
 def _noise_of(spread: int, half: np.uint16) -> int:
     """(spread * (half - 2^15)) >> 16 for a spread below 2^32, with the one product that vector instructions have."""
     product = int(np.int64((np.uint64(spread) & _WORD_MASK) * np.uint64(half)))

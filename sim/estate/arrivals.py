@@ -7,7 +7,8 @@ they need rather than all `KernelParameters`, because they run for each meter an
 import numpy as np
 
 from scenarios.domain import DAY_US
-from sim.draws.philox import LANES, Words, philox_lanes
+from sim.draws.lanes import LANES
+from sim.draws.philox import Words, philox_lanes
 from sim.draws.streams import (
     DRAWINGS,
     HALVES_PER_BLOCK,
@@ -23,7 +24,7 @@ from sim.draws.streams import (
 )
 from sim.estate.parameters import HOURS_PER_DAY, KernelParameters
 from sim.estate.slots import TEN_SECOND_US, slot_us, ten_seconds_per_slot
-from sim.kernels import leaf_kernel
+from sim.kernels import inlined_kernel, leaf_kernel
 from sim.units import IntArray
 
 HOUR_US = 3_600_000_000
@@ -125,7 +126,7 @@ def ten_second_due_us(drawn: Words, tick: int) -> int:
     return (tick + 1) * TEN_SECOND_US + ((half * TEN_SECOND_DELAY_US_MAX) >> 16)
 
 
-@leaf_kernel
+@inlined_kernel
 def draw_for_parts(p: KernelParameters, purpose: int, meter: int, slot: int, drawn: Drawn) -> int:
     """Draw a 16-bit draw for each 10 s of a slot; the first is drawn.halves[n] of the n that this returns."""
     first = slot * ten_seconds_per_slot(p)
@@ -140,8 +141,13 @@ def fill_parts_due(p: KernelParameters, meter: int, slot: int, drawn: Drawn, due
     skipped = draw_for_parts(p, _TEN_SECOND_DELAY, meter, slot, drawn)
     first_end_us = slot * slot_us(p) + TEN_SECOND_US
     for part in range(ten_seconds_per_slot(p)):
-        delay_us = (int(np.int64(drawn.halves[skipped + part])) * TEN_SECOND_DELAY_US_MAX) >> 16
-        due_us[part] = first_end_us + part * TEN_SECOND_US + delay_us
+        due_us[part] = first_end_us + part * TEN_SECOND_US + delay_of_part_us(drawn.halves[skipped + part])
+
+
+@leaf_kernel
+def delay_of_part_us(half: np.uint16) -> int:
+    """How long after its end 10 s arrive, by their 16-bit draw [us]."""
+    return (int(np.int64(half)) * TEN_SECOND_DELAY_US_MAX) >> 16
 
 
 @leaf_kernel

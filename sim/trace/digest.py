@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, PARTITION_COUNT
+from sim.draws.lanes import Lanes
 from sim.draws.streams import Drawn, below, new_drawn, word_of
 from sim.energy.registers import estimated_wh, fill_day, fill_parts, register_wh_kernel, revised_wh
 from sim.estate.arrivals import is_gap
@@ -47,7 +48,7 @@ _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
 # Multipliers and shifts of the finaliser of SplitMix64. Source: Steele, Lea, Flood, OOPSLA 2014, variant 13 of Stafford.
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
@@ -78,6 +79,13 @@ def merkle_root(tiles: Tiles) -> str:
     return level[0].hex()
 
 
+def mixed_lanes(state: Lanes) -> Lanes:
+    """As `mixed`, of eight."""
+    state = (state ^ (state >> int(_S30))) * int(_MIX_1)
+    state = (state ^ (state >> int(_S27))) * int(_MIX_2)
+    return state ^ (state >> int(_S31))
+
+
 @leaf_kernel
 def mixed(state: np.uint64) -> np.uint64:
     """A bijection of 64 bits in which each input bit changes half of the output's."""
@@ -94,6 +102,7 @@ class Scratch(NamedTuple):
     parts: IntArray  # int64[10-second parts of a slot + 1]: registers at the starts of a slot's 10-second parts, and at its end
     parts_due_us: IntArray  # int64[10-second parts of a slot]: when they arrive
     drawn: Drawn
+    delays: Drawn  # as `drawn`, of what must be there beside it
     factors: NDArray[np.uint64]  # uint64[slots of a day]: odd, one for each
     register_factors: NDArray[
         np.uint64
@@ -105,7 +114,7 @@ class Scratch(NamedTuple):
 def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
     """Room, and the factors by which the slots of a day enter its hash: the golden ratio's odd multiples, mixed."""
     count, part_count = slots_per_day(p), ten_seconds_per_slot(p)
-    factors = _mixed_all(np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN) | _ONE
+    factors = _mixed_all(np.arange(1, count + 1, dtype=np.uint64) * GOLDEN) | _ONE
     register_factors = np.zeros(count + 1, np.uint64)
     register_factors[1:] += factors
     register_factors[:-1] -= factors
@@ -116,6 +125,7 @@ def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
         parts=np.empty(part_count + 1, np.int64),
         parts_due_us=np.empty(part_count, np.int64),
         drawn=new_drawn(),
+        delays=new_drawn(),
         factors=factors,
         register_factors=register_factors,
         keys=np.empty(room, np.uint64),
@@ -129,6 +139,14 @@ def _hold_day(p: KernelParameters, meter: int, day: int, scratch: Scratch) -> No
     if scratch.held[0] != meter or scratch.held[1] != day:
         fill_day(p, meter, day, scratch.drawn, scratch.registers)
         scratch.held[0], scratch.held[1] = meter, day
+
+
+@leaf_kernel
+def held_energy_wh(p: KernelParameters, meter: int, slot: int, scratch: Scratch) -> int:
+    """What a meter uses in a slot [Wh], by the day's registers, which it has in `scratch`."""
+    _hold_day(p, meter, slot // slots_per_day(p), scratch)
+    of_day = slot % slots_per_day(p)
+    return int(scratch.registers[of_day + 1] - scratch.registers[of_day])
 
 
 @leaf_kernel
@@ -201,13 +219,13 @@ def add_keyed(
 @leaf_kernel
 def hash_of_key(due_us: int, message: int) -> np.uint64:
     """What a message is, without the values that it brings."""
-    return mixed(mixed(np.uint64(due_us) + _GOLDEN) ^ np.uint64(message))
+    return mixed(mixed(np.uint64(due_us) + GOLDEN) ^ np.uint64(message))
 
 
 @leaf_kernel
 def second_word(state: np.uint64) -> np.uint64:
     """The other half of a message's 128 bits."""
-    return mixed(state ^ _GOLDEN)
+    return mixed(state ^ GOLDEN)
 
 
 @leaf_kernel

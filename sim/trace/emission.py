@@ -8,7 +8,8 @@ when it arrives at the head-end, which the WAN may make much later.
 from typing import NamedTuple
 
 from scenarios.domain import DAY_US, MeterType, ReadSchedule
-from sim.draws.philox import LANES, Words, philox_lanes
+from sim.draws.lanes import LANES
+from sim.draws.philox import Words, philox_lanes
 from sim.draws.streams import (
     HALVES_PER_BLOCK,
     WORDS_PER_BLOCK,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.domain import DAY_US, PARTITION_COUNT, CommandState, MeterMode, ReadSchedule
-from sim.draws.streams import Drawn, below, word_of
-from sim.energy.registers import used_from_day_wh
-from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, fill_parts_due
+from sim.draws.streams import Drawn, Purpose, below, word_of
+from sim.energy.registers import used_before_part_wh, used_from_day_wh
+from sim.estate.arrivals import TEN_SECOND_DELAY_US_MAX, delay_of_part_us, draw_for_parts, fill_parts_due
 from sim.estate.commands import displayed_us, is_target, run_command
 from sim.estate.devices import schedule_on
 from sim.estate.homes import (
@@ -37,6 +37,7 @@ from sim.trace.digest import (
     add_keyed,
     hash_keys,
     hash_of_key,
+    held_energy_wh,
     hold_parts,
     merkle_root,
     mixed,
@@ -45,6 +46,7 @@ from sim.trace.digest import (
 )
 from sim.trace.emission import Outbox, messages_sent
 from sim.trace.messages import HUB_KINDS, KIND_BITS, KIND_SHIFT, MessageKind, packed
+from sim.trace.part_hashes import hash_of_parts
 from sim.trace.scan import Scope, new_outbox
 from sim.units import IntArray
 from sim.virtual_time.parallel import Progress, sweep
@@ -59,6 +61,10 @@ STEP_US = 8 * DAY_US  # of the span that a premises sends into its outbox at onc
 KIND_COUNT = len(MessageKind)
 STATE_COUNT = len(CommandState)
 _TEN_SECOND_SCHEDULE = int(ReadSchedule.TEN_SECOND)
+_TEN_SECOND_NOISE, _TEN_SECOND_DELAY = int(Purpose.TEN_SECOND), int(Purpose.TEN_SECOND_DELAY)
+_IN_SECOND_HALF = np.uint16(
+    15
+)  # the highest bit of a 16-bit draw: does a reading take more than half of the longest delay?
 _PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
 _IN_FLIGHT = int(CommandState.IN_FLIGHT)
 _OVER_WAN = np.isin(np.arange(KIND_COUNT), HUB_KINDS)
@@ -85,6 +91,24 @@ class Tallies(NamedTuple):
     commands: IntArray  # int64[campaign, COMMAND_COLUMNS]
     ended: IntArray  # int64[campaign, CommandState, minute]: commands that reached a terminal state
     displayed: IntArray  # int64[campaign, minute]: displays that came to show the tariff in force
+
+
+class WholeSlots(NamedTuple):
+    """Meters' slots whose 10-second readings, all or all but the last, arrive on one day of the window: see `_count_whole`."""
+
+    slots: IntArray  # int64[slot]: how many meters'
+    last: IntArray  # int64[slot]: of how many of them the last reading too
+    late: NDArray[
+        np.uint16
+    ]  # uint16[slot, 10-second part]: of how many more than a second late; without slots where bins are minutes
+
+
+def _no_whole_slots(estate: EstateModel, bin_us: int) -> WholeSlots:
+    p = estate.parameters
+    parts = DAY_US // TEN_SECOND_US // estate.slots_per_day
+    slots = p.day_count * estate.slots_per_day
+    late = np.zeros((slots if bin_us == FINE_BIN_US else 0, parts), np.uint16)
+    return WholeSlots(np.zeros(slots, np.int64), np.zeros(slots, np.int64), late)
 
 
 def bin_us_of(estate: EstateModel) -> int:
@@ -145,7 +169,9 @@ def walk(
     def work(first: int, end: int, tallies: Tallies) -> None:
         out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch(estate.packed, _OUTBOX_ROOM)
         scope = Scope(first, end, shard, shard_count)
-        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, tallies)
+        assert (end - first) * estate.parameters.fuel_count < 1 << 16, "more meters than 16 bits count"
+        whole = _no_whole_slots(estate, bin_us)
+        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, whole, tallies)
 
     return sweep(
         estate.premises_count, work, lambda: empty_tallies(estate), thread_count=thread_count, progress=progress
@@ -188,6 +214,7 @@ def _add_ten_seconds(
     to_us: int,
     bin_us: int,
     scratch: Scratch,
+    whole: WholeSlots,
     tallies: Tallies,
     partition: int,
 ) -> None:
@@ -198,7 +225,7 @@ def _add_ten_seconds(
         if schedule_on(p, meter, day) == _TEN_SECOND_SCHEDULE:
             first_slot = max((from_us - TEN_SECOND_DELAY_US_MAX) // slot_us(p) - 1, day * slots_per_day(p))
             for slot in range(first_slot, min(to_us // slot_us(p) + 1, (day + 1) * slots_per_day(p))):
-                _add_parts(p, meter, slot, from_us, min(to_us, p.span_us), bin_us, scratch, tallies, partition)
+                _add_parts(p, meter, slot, from_us, min(to_us, p.span_us), bin_us, scratch, whole, tallies, partition)
 
 
 @leaf_kernel
@@ -210,60 +237,93 @@ def _add_parts(
     to_us: int,
     bin_us: int,
     scratch: Scratch,
+    whole: WholeSlots,
     tallies: Tallies,
     partition: int,
 ) -> None:
-    """The 10-second readings of a slot. One that arrives whole on one day of the window is summed up in vector instructions."""
-    hold_parts(p, meter, slot, scratch)
-    due_us, parts = scratch.parts_due_us, scratch.parts
-    fill_parts_due(p, meter, slot, scratch.drawn, due_us)
+    """The 10-second readings of a slot: eight at once where all, or all but the last, arrive on one day of the window."""
     earliest_us = slot * slot_us(p) + TEN_SECOND_US
     latest_us = (slot + 1) * slot_us(p) + TEN_SECOND_DELAY_US_MAX
+    if latest_us <= from_us or to_us <= earliest_us:
+        return
     day = earliest_us // DAY_US
-    if from_us <= earliest_us and latest_us < to_us and latest_us // DAY_US == day:
-        low, high = np.uint64(0), np.uint64(0)
-        for part in range(ten_seconds_per_slot(p)):
-            state = _hash_of_part(meter, slot, part, due_us[part], parts)
-            low += state
-            high += second_word(state)
+    before_last_us = latest_us - TEN_SECOND_US
+    if from_us <= earliest_us and before_last_us < to_us and before_last_us // DAY_US == day:
+        is_whole = latest_us < to_us and latest_us // DAY_US == day
+        energy_wh = held_energy_wh(p, meter, slot, scratch)
+        skipped = draw_for_parts(p, _TEN_SECOND_NOISE, meter, slot, scratch.drawn)
+        draw_for_parts(p, _TEN_SECOND_DELAY, meter, slot, scratch.delays)
+        delays, noises = scratch.delays.halves, scratch.drawn.halves
+        message = packed(meter, _PUSH_TEN_SECOND, slot, 0)
+        low, high = hash_of_parts(p, delays, noises, skipped, earliest_us, energy_wh, message)
+        last = ten_seconds_per_slot(p) - 1
+        if not is_whole:  # a sum, so what is too much can be taken out of it
+            due_us = earliest_us + last * TEN_SECOND_US + delay_of_part_us(delays[skipped + last])
+            wh = energy_wh - used_before_part_wh(p, energy_wh, last, noises[skipped + last])
+            state = _hash_of_reading(due_us, message | last, wh)
+            low -= state
+            high -= second_word(state)
+            _add_reading(due_us, state, to_us, bin_us, tallies, partition)
         tallies.tiles[partition, day, 0] += low
         tallies.tiles[partition, day, 1] += high
-        _count_parts(p, slot, due_us, bin_us, tallies.offered[_PUSH_TEN_SECOND])
+        whole.slots[slot] += 1
+        whole.last[slot] += int(is_whole)
+        if bin_us == FINE_BIN_US:
+            late = whole.late[slot]
+            for part in range(last + int(is_whole)):
+                late[part] += delays[skipped + part] >> _IN_SECOND_HALF
         return
+    hold_parts(p, meter, slot, scratch)
+    parts, parts_due_us = scratch.parts, scratch.parts_due_us
+    fill_parts_due(p, meter, slot, scratch.drawn, parts_due_us)
     for part in range(ten_seconds_per_slot(p)):
-        if from_us <= due_us[part] < to_us:
-            state = _hash_of_part(meter, slot, part, due_us[part], parts)
-            day = due_us[part] // DAY_US
-            tallies.tiles[partition, day, 0] += state
-            tallies.tiles[partition, day, 1] += second_word(state)
-            tallies.offered[_PUSH_TEN_SECOND, _bin_of(due_us[part], bin_us)] += 1
+        if from_us <= parts_due_us[part]:
+            message = packed(meter, _PUSH_TEN_SECOND, slot, part)
+            state = _hash_of_reading(parts_due_us[part], message, parts[part + 1] - parts[part])
+            _add_reading(parts_due_us[part], state, to_us, bin_us, tallies, partition)
 
 
 @leaf_kernel
-def _count_parts(p: KernelParameters, slot: int, due_us: IntArray, bin_us: int, offered: IntArray) -> None:
-    """Count the arrivals of a slot's parts of 10 s into `offered` int64[bin], without a division.
+def _add_reading(due_us: int, state: np.uint64, to_us: int, bin_us: int, tallies: Tallies, partition: int) -> None:
+    """One 10-second reading, if it arrives in the window; `state` is the first word of its hash."""
+    if due_us < to_us:
+        day = due_us // DAY_US
+        tallies.tiles[partition, day, 0] += state
+        tallies.tiles[partition, day, 1] += second_word(state)
+        tallies.offered[_PUSH_TEN_SECOND, _bin_of(due_us, bin_us)] += 1
+
+
+@leaf_kernel
+def _count_whole(p: KernelParameters, bin_us: int, whole: WholeSlots, offered: IntArray) -> None:
+    """Count the arrivals of whole slots into `offered` int64[bin].
 
     A reading arrives within two seconds of its 10 s, so in the first or the second of two seconds, and in the minute in
     which its 10 s end.
     """
-    if bin_us == FINE_BIN_US:
-        second = slot * (slot_us(p) // FINE_BIN_US)
-        for part in range(ten_seconds_per_slot(p)):
-            second += SECONDS_PER_TEN
-            offered[second + int(due_us[part] >= (second + 1) * FINE_BIN_US)] += 1
-        return
-    minutes = slot_us(p) // MINUTE_US
-    minute = slot * minutes
-    offered[minute] += TENS_PER_MINUTE - 1
-    for later in range(1, minutes):
-        offered[minute + later] += TENS_PER_MINUTE
-    offered[minute + minutes] += 1  # the slot's last 10 s end with it
+    last = ten_seconds_per_slot(p) - 1
+    for slot in range(len(whole.slots)):
+        meters, of_last = whole.slots[slot], whole.last[slot]
+        if meters == 0:
+            continue
+        if bin_us == FINE_BIN_US:
+            for part in range(last + int(of_last > 0)):
+                second = slot * (slot_us(p) // FINE_BIN_US) + (part + 1) * SECONDS_PER_TEN
+                late = int(np.int64(whole.late[slot, part]))
+                offered[second] += (meters if part < last else of_last) - late
+                offered[second + 1] += late
+            continue
+        minutes = slot_us(p) // MINUTE_US
+        minute = slot * minutes
+        offered[minute] += meters * (TENS_PER_MINUTE - 1)
+        for later in range(1, minutes):
+            offered[minute + later] += meters * TENS_PER_MINUTE
+        if of_last > 0:
+            offered[minute + minutes] += of_last  # the slot's last 10 s end with it
 
 
 @leaf_kernel
-def _hash_of_part(meter: int, slot: int, part: int, due_us: int, parts: IntArray) -> np.uint64:
-    wh = np.uint64(parts[part + 1] - parts[part])
-    return mixed(hash_of_key(due_us, packed(meter, _PUSH_TEN_SECOND, slot, part)) ^ wh)
+def _hash_of_reading(due_us: int, message: int, wh: int) -> np.uint64:
+    return mixed(hash_of_key(due_us, message) ^ np.uint64(wh))
 
 
 @leaf_kernel
@@ -276,6 +336,7 @@ def _walk(
     step_us: int,
     out: Outbox,
     scratch: Scratch,
+    whole: WholeSlots,
     tallies: Tallies,
 ) -> None:
     has_ten_seconds = may_send_ten_seconds(p)
@@ -316,12 +377,13 @@ def _walk(
             for fuel in range(p.fuel_count):
                 meter = premises * p.fuel_count + fuel
                 if meter_mode(p, meter) == SMART:
-                    _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, tallies, partition)
+                    _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, whole, tallies, partition)
         _add_meters(p, premises, region, scratch.drawn, tallies)
         for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel
             if is_target(p, campaign, premises, region, meter):
                 _add_command(p, campaign, premises, region, meter, out, tallies)
+    _count_whole(p, bin_us, whole, tallies.offered[_PUSH_TEN_SECOND])
 
 
 @leaf_kernel

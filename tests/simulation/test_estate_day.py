@@ -356,6 +356,35 @@ def test_a_window_of_the_walk_is_what_is_sent_in_it():
     assert all(part.offered.sum() > 0 for part in parts)
 
 
+@pytest.mark.parametrize("days", [1, 5])
+def test_windows_of_ten_second_readings_add_up_to_the_whole(days):
+    """Cut within the two seconds after a slot's end, on its end, within a slot, in its last two readings and at midnight."""
+    estate = build_estate(
+        Scenario.model_validate(
+            {
+                "title": "every ten seconds",
+                "estate": {"premises": 3, "read_schedules": {"daily": 0.0, "ten_second": 1.0}},
+                "topology": {"dcs": [{"name": "one", "nodes": 1, "rf": 1}]},
+                "run": {"days": days, "wall_s": 60},
+            }
+        )
+    )
+    cuts = (
+        0,
+        HOUR_US + 1_000_000,
+        2 * HOUR_US,
+        2 * HOUR_US + 5_000_001,
+        3 * HOUR_US - 9_000_000,
+        DAY_US,
+        estate.span_us,
+    )
+    parts = [walk(estate, from_us=start, until_us=end) for start, end in itertools.pairwise(cuts)]
+    whole = walk(estate)
+    assert (sum(part.offered for part in parts) == whole.offered).all()
+    assert (sum(part.tiles for part in parts) == whole.tiles).all()
+    assert all(part.offered.sum() > 0 for part in parts)
+
+
 def test_parts_of_a_slot_are_its_ten_second_registers():
     estate = build_estate(scenario_of(premises=4))
     parts = np.empty(181, np.int64)
