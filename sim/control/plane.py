@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import simpy
 
 from scenarios.domain import CommandState
@@ -20,8 +21,7 @@ from sim.estate.commands import (
     SimulatedAttempt,
     attempt,
     backoff_after_us,
-    first_sent_us,
-    is_target,
+    commanded_us,
 )
 from sim.estate.homes import NEVER_US, region_index
 from sim.estate.parameters import KernelParameters, Records
@@ -176,17 +176,15 @@ def commands_of(p: KernelParameters) -> list[SimulatedCommand]:
             f"campaigns: {p.campaign_count} for {p.premises_count:,} premises are too many for SimPy processes; "
             "use the array form, sim.estate.commands.run_command"
         )
-    found = []
-    for premises in range(p.premises_count):
-        region = region_index(p, premises)
-        for campaign, one in enumerate(p.campaigns[: p.campaign_count]):
+    found: list[SimulatedCommand] = []
+    for campaign, one in enumerate(p.campaigns[: p.campaign_count]):
+        first_us = commanded_us(p, campaign)
+        for premises in np.flatnonzero(first_us != NEVER_US).tolist():
             meter = premises * p.fuel_count + int(one["fuel"])
-            if is_target(p, campaign, premises, region, meter):
-                found.append((campaign, meter))
-    return [
-        SimulatedCommand(id=index, campaign=campaign, meter=meter, first_us=first_sent_us(p, campaign, meter))
-        for index, (campaign, meter) in enumerate(sorted(found))
-    ]
+            found.append(
+                SimulatedCommand(id=len(found), campaign=campaign, meter=meter, first_us=int(first_us[premises]))
+            )
+    return found
 
 
 def answers_of(number: int, one: SimulatedAttempt) -> list[CommandAnswer]:

@@ -9,12 +9,14 @@ is counted and changes nothing. `sim.control.plane` is the same as SimPy process
 
 from typing import NamedTuple
 
+import numpy as np
+
 from scenarios.domain import DAY_US, CommandState
 from sim.draws.streams import Purpose, below, word_of, words
-from sim.estate.homes import NEVER_US, TRADITIONAL, is_prepayment, joined_us, meter_mode
+from sim.estate.homes import NEVER_US, TRADITIONAL, is_prepayment, joined_us, meter_mode, region_index
 from sim.estate.parameters import KernelParameters
 from sim.estate.wan import has_wan
-from sim.kernels import leaf_kernel
+from sim.kernels import kernel, leaf_kernel
 from sim.units import IntArray
 
 _COMMAND = int(Purpose.COMMAND)
@@ -84,6 +86,22 @@ def first_sent_us(p: KernelParameters, campaign: int, meter: int) -> int:
     four = words(p.seed, _COMMAND, meter, campaign, 0)
     wave = below(word_of(four, 1), c.waves)
     return int(c.at_us + wave * c.wave_every_us + below(word_of(four, 2), c.over_us))
+
+
+@kernel
+def commanded_us(p: KernelParameters, campaign: int) -> IntArray:
+    """When a campaign first commands the meter of its fuel in each premises: int64[premises] [us]; NEVER_US: it does not.
+
+    All at once: each call of a leaf from Python takes all of `p` apart, 24 us a premises against 0.2 here (one core,
+    November 2026).
+    """
+    found = np.full(p.premises_count, NEVER_US, np.int64)
+    fuel = int(p.campaigns[campaign].fuel)
+    for premises in range(p.premises_count):
+        meter = premises * p.fuel_count + fuel
+        if is_target(p, campaign, premises, region_index(p, premises), meter):
+            found[premises] = first_sent_us(p, campaign, meter)
+    return found
 
 
 @leaf_kernel

@@ -8,8 +8,8 @@ from scenarios.domain import CommandState
 from scenarios.spec import ScenarioError
 from sim.control import plane as control
 from sim.control.plane import CommandAnswer, ControlPlane, SimulatedCommand, commands_of, simulate_commands
-from sim.estate.commands import CommandOutcome
-from sim.estate.homes import NEVER_US
+from sim.estate.commands import CommandOutcome, first_sent_us, is_target
+from sim.estate.homes import NEVER_US, region_index
 from sim.estate.parameters import CAMPAIGN
 from tests.support.twin_estates import TARIFF, array_command, estate_of, record_of
 
@@ -32,6 +32,22 @@ CAMPAIGNS = [
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def estate(request):
     return estate_of(seed=request.param, estate={"premises": 60}, campaigns=CAMPAIGNS)
+
+
+def test_every_target_of_a_campaign_is_commanded_and_nothing_else(estate):
+    """By campaign, then meter: what is found at once is what the leaf says of each meter."""
+    p = estate.packed
+    targets = [
+        (campaign, meter)
+        for campaign in range(p.campaign_count)
+        for meter in range(p.premises_count * p.fuel_count)
+        if is_target(p, campaign, meter // p.fuel_count, region_index(p, meter // p.fuel_count), meter)
+    ]
+    found = commands_of(p)
+    assert 0 < len(targets) < p.campaign_count * p.premises_count
+    assert [(one.campaign, one.meter) for one in found] == targets
+    assert [one.first_us for one in found] == [first_sent_us(p, *one) for one in targets]
+    assert [one.id for one in found] == list(range(len(targets)))
 
 
 def test_processes_give_the_outcome_of_the_arrays(estate):
