@@ -2,34 +2,31 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
 import numpy as np
-from cassandra import ConsistencyLevel as DriverLevel
 from cassandra.cluster import Session
-from numpy.typing import NDArray
 
 from loadtests.audit.data_loss.counting import (
     FactOutcome,
-    Tally,
     count_acknowledged_by,
     count_units,
     count_verified,
     unit_bitmap,
 )
-from loadtests.audit.data_loss.expected_rows import audited_columns, compare_page, rows_of_class
 from loadtests.audit.data_loss.fact_classes import fact_classes
-from loadtests.audit.data_loss.fault_examples import FaultExample, lost_example, row_example, together
+from loadtests.audit.data_loss.fault_examples import FaultExample, together
 from loadtests.audit.data_loss.row_counts import RowCounts, Sent, count_rows, lost_of, not_judged_of, phantoms_of
-from loadtests.audit.data_loss.table_scan import read_pages, token_ranges
+from loadtests.audit.data_loss.table_pass import DcPass, TablePasses
 from loadtests.audit.rules.customers import Checked
 from loadtests.cluster.hints import delivery_s_max
 from loadtests.recording.ledger import Ledger
 from scenarios.domain import Operation
 from scenarios.levels.visible_writes import hidden_from_folds
 from scenarios.spec import Topology
+from scenarios.texts.wording import listed
 from sim.estate.lookup import split_meter
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import RawRowsHandler
@@ -38,7 +35,6 @@ from store.tables import Schema, Table
 
 log = logging.getLogger(__name__)
 
-SPLITS_PER_RANGE = 4
 RESCAN_WAIT_S = 3.0
 HINTS_LOOK_S = 1.0
 
@@ -104,8 +100,8 @@ def audit(
     misses acknowledged facts, or has other values of them, is read again after a wait, until it has them or `settle_s` was
     waited in all: hints and repair are allowed their time. While nodes hold `hints_left` [bytes] for others these are waited
     for besides, as long as their delivery can take. `sent` is what became of the operations that the ledger has no plane for.
-    `judged` is told the report so far, after each DC's copy of a table.
-    Memory holds a few pages and two bits a fact, however many rows there are. Raises HarnessError when a DC can't be read.
+    `judged` is told the report so far, after each DC's copy of a table. Tables are read through all DCs side by side.
+    Memory holds a few pages and two bits a fact and DC, however many rows there are. Raises HarnessError when a DC can't be read.
     """
     report = AuditReport(totals=FactCounts(), per_dc={dc: DcCounts() for dc in sessions}, tables={})
     facts_read, scan_s = 0, 0.0
@@ -125,9 +121,9 @@ def audit(
             examples=report.examples,
             folds_may_lack=is_folded and hidden_from_folds(topology) is not None,
         )
-        for dc, session in sessions.items():
-            progress(f"audit: {table.name} as {dc} holds it")
-            report.per_dc[dc].add(judge.judge_dc(dc, session, patience))
+        progress(f"audit: {table.name} as held by {listed(list(sessions))}")
+        for dc, counts in judge.judge(sessions, patience):
+            report.per_dc[dc].add(counts)
             judged(report)
         for dc, coordinated in judge.coordinated().items():
             report.per_dc[dc].coordinated += coordinated
@@ -141,7 +137,7 @@ def audit(
         for table in schema.tables_of(operation):
             report.tables[table.name] = FactCounts()
             for dc, session in sessions.items():
-                progress(f"audit: {table.name} as {dc} holds it")
+                progress(f"audit: {table.name} as held by {dc}")
                 started = time.monotonic()
                 counted = partial(count_rows, session, estate, table, topology, dc)
                 rows, settled_s = count_settled(counted, became, patience)
@@ -236,6 +232,7 @@ class SettleTime:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._left_s = settle_s
+        self.waited_s = 0.0  # in all
         self._hints_left = hints_left
         self._node_count = node_count
         self._hints_until_s: float | None = None
@@ -243,7 +240,9 @@ class SettleTime:
 
     def wait(self) -> float:
         """Wait until hints have arrived, else a little, and return how long [s]; 0 when there is no time left."""
-        return self.wait_for_hints() or self._wait_a_little()
+        waited_s = self.wait_for_hints() or self._wait_a_little()
+        self.waited_s += waited_s
+        return waited_s
 
     def wait_for_hints(self) -> float:
         """Wait until nodes hold no hints for others, within what their delivery can take, and return how long [s]."""
@@ -278,12 +277,19 @@ class _TableJudge:
         folds_may_lack: bool,
     ) -> None:
         self._estate = estate
-        self._ledger = ledger
         self._table = table
         self._topology = topology
         self._examples = examples
         self._folds_may_lack = folds_may_lack and table.has_role(*DAY_VIEWS)
         self._classes = fact_classes(estate, ledger, schema, table)
+        self._passes = TablePasses(
+            estate=estate,
+            ledger=ledger,
+            table=table,
+            topology=topology,
+            classes=self._classes,
+            folds_may_lack=self._folds_may_lack,
+        )
         self._right = [unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True) for one in self._classes]
         self._by_dc: list[FactCounts] = []
         self._of_planes = FactCounts()
@@ -292,22 +298,35 @@ class _TableJudge:
         self.facts_read = 0
         self.scan_s = 0.0
 
-    def judge_dc(self, dc: str, session: Session, patience: SettleTime) -> DcCounts:
+    def judge(self, sessions: Mapping[str, Session], patience: SettleTime) -> Iterator[tuple[str, DcCounts]]:
+        """Read the table through all DCs side by side; then each one's counts, of a DC that lags after it was waited for."""
+        read_after_s = patience.waited_s
+        found = self._read(sessions)
+        for dc, session in sessions.items():
+            yield dc, self._settled(dc, session, found.pop(dc), patience, read_after_s)
+
+    def _settled(self, dc: str, session: Session, found: DcPass, patience: SettleTime, read_after_s: float) -> DcCounts:
+        """read_after_s: how long had been waited in all when the DC was read."""
         settled_s = 0.0
         while True:
-            right = [bitmap.copy() for bitmap in self._right]
-            counts, examples = self._pass(session, dc, right)
+            counts = found.counts
             lost = int(counts[FactOutcome.LOST])
             # a view's row that a DC has not heard of the latest fold of is there, with its older values
             wrong = int(counts[FactOutcome.WRONG])
             stale = int(counts[FactOutcome.NOT_JUDGED]) if self._folds_may_lack else 0
-            waited_s = patience.wait() if lost or wrong or stale else 0.0
-            if waited_s == 0:
+            if not (lost or wrong or stale):
                 break
-            log.info("audit table=%s dc=%s lost=%d wrong=%d waiting", self._table.name, dc, lost, wrong)
-            settled_s += waited_s
-        self._right = right
-        self._examples += examples
+            if patience.waited_s == read_after_s:  # else another DC was waited for since: it may have all by now
+                waited_s = patience.wait()
+                if waited_s == 0:
+                    break
+                settled_s += waited_s
+                log.info("audit table=%s dc=%s lost=%d wrong=%d waiting", self._table.name, dc, lost, wrong)
+            read_after_s = patience.waited_s
+            found = self._read({dc: session})[dc]
+        for right, tally in zip(self._right, found.tallies, strict=True):
+            np.bitwise_and(right, tally.right, out=right)
+        self._examples += found.examples
         faults = FactCounts(
             lost=lost,
             wrong=wrong,
@@ -347,40 +366,11 @@ class _TableJudge:
         )
         return over_dcs(self._of_planes, verified, self._by_dc)
 
-    def _pass(
-        self, session: Session, dc: str, right: list[NDArray[np.uint8]]
-    ) -> tuple[NDArray[np.int64], list[FaultExample]]:
-        """Read the table once through one DC; returns the counts of all its classes."""
-        keyspace = self._topology.keyspace
-        key = ", ".join(self._table.partition_key)
-        select = session.prepare(
-            f"SELECT {', '.join(audited_columns(self._table))} FROM {keyspace}.{self._table.name} "
-            f"WHERE token({key}) > ? AND token({key}) <= ?"
-        )
-        select.consistency_level = DriverLevel.name_to_value[self._topology.consistency.audit]
-        select.is_idempotent = True
-        tallies = [
-            Tally(
-                one.plane,
-                unit_starts=one.unit_starts,
-                right_everywhere=bitmap,
-                are_absent_unjudged=self._folds_may_lack,
-            )
-            for one, bitmap in zip(self._classes, right, strict=True)
-        ]
-        examples: list[FaultExample] = []
+    def _read(self, sessions: Mapping[str, Session]) -> dict[str, DcPass]:
+        """Read the table once through each of some DCs."""
         started = time.monotonic()
-        for page in read_pages(session, select, token_ranges(session, keyspace, dc, SPLITS_PER_RANGE)):
-            compared = compare_page(self._estate, self._ledger, self._table, page, folds_may_lack=self._folds_may_lack)
-            for one, tally in zip(self._classes, tallies, strict=True):
-                claim = rows_of_class(self._estate, self._table, compared, one)
-                examples += [
-                    row_example(self._estate, self._ledger, self._table, one, example, dc, page)
-                    for example in tally.add(compared, claim)
-                ]
-        for one, tally in zip(self._classes, tallies, strict=True):
-            self.facts_read += int(tally.counts[FactOutcome.WRONG :].sum())
-            examples += [lost_example(self._estate, self._table, one, example, dc) for example in tally.finish()]
+        found = self._passes.through(sessions)
         self.scan_s += time.monotonic() - started
-        counts: NDArray[np.int64] = np.sum([tally.counts for tally in tallies], axis=0)
-        return counts, examples
+        for one_pass in found.values():
+            self.facts_read += int(one_pass.counts[FactOutcome.WRONG :].sum())
+        return found

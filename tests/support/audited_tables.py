@@ -12,7 +12,6 @@ from loadtests.audit.data_loss.counting import (
     Tally,
     count_units,
     count_verified,
-    unit_bitmap,
 )
 from loadtests.audit.data_loss.expected_rows import (
     audited_columns,
@@ -239,15 +238,14 @@ def judge(estate: EstateModel, name: str, rows: list[Row], ledger: Ledger) -> tu
     pages = [page_of(table, rows[start : start + 700]) for start in starts]
     compared_pages = [compare_page(estate, ledger, table, page) for page in pages]
     for one in fact_classes(estate, ledger, SCHEMA, table):
-        right = unit_bitmap(estate.meter_count, len(one.unit_starts) - 1, is_set=True)
-        tally = Tally(one.plane, unit_starts=one.unit_starts, right_everywhere=right)
+        tally = Tally(one.plane, unit_starts=one.unit_starts)
         for compared in compared_pages:
             examples += tally.add(compared, rows_of_class(estate, table, compared, one))
         examples += tally.finish()
         found.add(
             FactCounts(
                 **{fault.name.lower(): int(tally.counts[fault]) for fault in FactFault},
-                verified=count_verified(one.plane, one.unit_starts, right),
+                verified=count_verified(one.plane, one.unit_starts, tally.right),
                 **count_units(one.plane, one.unit_starts)._asdict(),
             )
         )

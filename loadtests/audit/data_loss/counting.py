@@ -61,26 +61,27 @@ class Example:
 
 
 class Tally:
-    """The counts of one DC's pass over one table; bitmaps hold which units were seen, and which seen right."""
+    """The counts of one DC's pass over one table; bitmaps hold which units were seen, and which seen right.
+
+    `right`, uint8[meters, unit bytes], is whole when the pass is over.
+    """
 
     def __init__(
         self,
         plane: NDArray[np.uint8],
         *,
         unit_starts: NDArray[np.int64],
-        right_everywhere: NDArray[np.uint8],
         are_absent_unjudged: bool = False,
     ) -> None:
-        """plane: uint8[meters, bytes] of the ledger; right_everywhere: uint8[meters, unit bytes], narrowed by `finish`.
+        """plane: uint8[meters, bytes] of the ledger.
 
         are_absent_unjudged: a unit that was never seen may have been taken away by a fold that saw nothing of it.
         """
         self._plane = plane
         self._unit_starts = unit_starts
-        self._right_everywhere = right_everywhere
         self._are_absent_unjudged = are_absent_unjudged
-        self._seen = np.zeros_like(right_everywhere)
-        self._right = np.zeros_like(right_everywhere)
+        self._seen = unit_bitmap(len(plane), len(unit_starts) - 1, is_set=False)
+        self.right = np.zeros_like(self._seen)
         self.counts = np.zeros(len(FactOutcome), np.int64)
         self._examples = np.zeros((len(FactFault), EXAMPLES_PER_FAULT_MAX, 3), np.int64)
         self._noted = np.full((len(FactFault), 3), -2, np.int64)
@@ -105,7 +106,7 @@ class Tally:
             compared.is_stale,
             claim,
             self._seen,
-            self._right,
+            self.right,
             self.counts,
             self._examples,
             self._noted,
@@ -124,7 +125,6 @@ class Tally:
             self._examples,
             self._noted,
         )
-        np.bitwise_and(self._right_everywhere, self._right, out=self._right_everywhere)
         return self._examples_from(before)
 
     def _examples_from(self, before: NDArray[np.int64]) -> list[Example]:

@@ -24,6 +24,7 @@ PAGE_ROWS = 4_000
 RANGES_IN_FLIGHT_MAX = 8
 PAGE_TIMEOUT_S = 60.0
 ATTEMPTS_MAX = 4
+SPLITS_PER_RANGE_MAX = 4
 
 TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 NULL = np.iinfo(np.int64).min
@@ -92,17 +93,29 @@ def token_ranges(session: Session, keyspace: str, dc: str, split: int) -> list[T
     return pieces
 
 
-def read_pages(session: Session, select: PreparedStatement, ranges: Sequence[TokenRange]) -> Iterator[TablePage]:
+def table_ranges(session: Session, keyspace: str, dc: str, rows_about: int) -> list[TokenRange]:
+    """The whole ring for a scan of a table with some `rows_about` rows: a page or more a piece, as each has its cost."""
+    ring_size = len(session.cluster.metadata.token_map.ring)
+    split = rows_about // (ring_size * PAGE_ROWS)
+    return token_ranges(session, keyspace, dc, min(max(split, 1), SPLITS_PER_RANGE_MAX))
+
+
+def read_pages(
+    session: Session,
+    select: PreparedStatement,
+    ranges: Sequence[TokenRange],
+    in_flight_max: int = RANGES_IN_FLIGHT_MAX,
+) -> Iterator[TablePage]:
     """Every page of every range, a few ranges in flight, each row once whatever is retried.
 
     `select` takes (after, through). The next page of a range is asked for when its last one is taken, so memory holds at
-    most RANGES_IN_FLIGHT_MAX pages. Raises HarnessError when a page can't be read in ATTEMPTS_MAX attempts.
+    most `in_flight_max` pages. Raises HarnessError when a page can't be read in ATTEMPTS_MAX attempts.
     """
     answers: SimpleQueue[tuple[_Scan, Any, BaseException | None]] = SimpleQueue()
     waiting = deque(ranges)
     in_flight = 0
     while waiting or in_flight:
-        while waiting and in_flight < RANGES_IN_FLIGHT_MAX:
+        while waiting and in_flight < in_flight_max:
             _Scan(session, select, waiting.popleft(), answers).ask()
             in_flight += 1
         scan, rows, error = answers.get()

@@ -11,7 +11,7 @@ import pytest
 from cassandra import ConsistencyLevel as DriverLevel
 
 from loadtests.audit import tables
-from loadtests.audit.data_loss import row_counts
+from loadtests.audit.data_loss import row_counts, table_pass
 from loadtests.audit.data_loss.row_counts import RowCounts, Sent
 from loadtests.audit.data_loss.table_scan import TablePage
 from loadtests.audit.rules.customers_read import sampled_homes, settled_homes
@@ -71,8 +71,8 @@ def whole(estate: EstateModel) -> tuple[Held, Ledger]:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
     monkeypatch.setattr(tables, "SettleTime", partial(SettleTime, sleep=waits.append))
-    monkeypatch.setattr(tables, "token_ranges", lambda *_: [])
-    monkeypatch.setattr(tables, "read_pages", lambda session, select, _: session.pages(select))
+    monkeypatch.setattr(table_pass, "table_ranges", lambda *_: [])
+    monkeypatch.setattr(table_pass, "read_pages", lambda session, select, _, in_flight_max: session.pages(select))
     monkeypatch.setattr(row_counts, "token_ranges", lambda *_: [])
     monkeypatch.setattr(row_counts, "read_pages", lambda session, select, _: iter(()))
     return waits
@@ -161,6 +161,50 @@ def test_a_dc_that_lags_is_waited_for_and_the_wait_is_told(
     assert slept == [3.0, 3.0]
     assert (report.per_dc["south"].settled_s, report.per_dc["north"].settled_s) == (6.0, 0.0)
     assert report.totals.lost == 0 and report.totals.verified == report.totals.acknowledged
+
+
+def test_a_dc_is_read_again_when_another_one_was_waited_for_since(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]
+) -> None:
+    """Both are read side by side and both lag; the first one takes all the time that is given."""
+    held, ledger = whole
+    north, south = Session(without_latest(held), held), Session(without_latest(held), held)
+    report = audited(estate, ledger, north=north, south=south, settle_s=3.0)
+    assert [one for one in slept if one] == [3.0]
+    assert (report.per_dc["north"].settled_s, report.per_dc["south"].settled_s) == (3.0, 0.0)
+    assert report.totals.lost == 0 and report.totals.verified == report.totals.acknowledged
+    assert north.reads["latest_by_home"] == south.reads["latest_by_home"] == 2
+
+
+@pytest.mark.parametrize("other", ["north", "south"])
+def test_a_cell_that_one_dc_has_otherwise_is_wrong_in_that_one_alone(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float], other: str
+) -> None:
+    """A page of the same length, begun and ended by the same rows: what was found of the other DC's is not said of it."""
+    held, ledger = whole
+    rows = [dict(row) for row in held["latest_by_home"]]
+    rows[len(rows) // 2]["register_wh"] += 1
+    sessions = {dc: Session(held | {"latest_by_home": rows} if dc == other else held) for dc in ("north", "south")}
+    report = audited(estate, ledger, north=sessions["north"], south=sessions["south"])
+    assert {dc: counts.wrong for dc, counts in report.per_dc.items() if counts.wrong} == {other: 1}
+    assert [example.dcs for example in report.examples] == [(other,)]
+    assert report.totals.wrong == 1 and report.totals.verified == report.totals.acknowledged - 1
+
+
+def test_dcs_that_hold_the_same_are_judged_once(
+    estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, ledger = whole
+    compared = list[int]()
+    compare_page = table_pass.compare_page
+    monkeypatch.setattr(
+        table_pass, "compare_page", lambda *given, **named: compared.append(1) or compare_page(*given, **named)
+    )
+    report = audited(estate, ledger, north=Session(held), south=Session(held))
+    pages = sum(-(-len(rows) // 500) for rows in held.values())
+    assert len(compared) == pages
+    assert report.facts_read == 2 * report.totals.verified > 0
+    assert report.per_dc["north"] == report.per_dc["south"] or report.totals.lost == 0
 
 
 def test_all_tables_draw_on_one_wait(estate: EstateModel, whole: tuple[Held, Ledger], slept: list[float]) -> None:

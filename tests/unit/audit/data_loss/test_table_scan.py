@@ -12,10 +12,12 @@ from loadtests.audit.data_loss.table_scan import (
     PAGE_ROWS,
     PAGE_TIMEOUT_S,
     RANGES_IN_FLIGHT_MAX,
+    SPLITS_PER_RANGE_MAX,
     TOKEN_MAX,
     TOKEN_MIN,
     TokenRange,
     read_pages,
+    table_ranges,
     token_ranges,
 )
 from loadtests.errors import HarnessError
@@ -57,6 +59,15 @@ def test_the_pieces_are_the_whole_ring_without_overlap_also_where_it_wraps(token
     )  # of Murmur3Partitioner, and what a bigint holds
     assert [one.after for one in pieces[1:]] == [one.through for one in pieces[:-1]]
     assert all(one.after < one.through for one in pieces)
+
+
+@pytest.mark.parametrize(
+    ("rows", "pieces"), [(0, 4), (3 * PAGE_ROWS, 4), (2 * 3 * PAGE_ROWS, 8), (99 * PAGE_ROWS, 4 * SPLITS_PER_RANGE_MAX)]
+)
+def test_a_small_table_is_read_in_few_pieces(rows: int, pieces: int) -> None:
+    """Three ranges of the ring, of which the one that wraps is two."""
+    session = session_of({token: [A, C] for token in (-5_000, 0, 7_000)})
+    assert len(table_ranges(session, "ks", "north", rows)) == pieces
 
 
 def test_each_piece_is_read_from_a_node_that_holds_it() -> None:
@@ -149,3 +160,11 @@ def test_no_more_ranges_are_read_at_once_than_memory_is_meant_for() -> None:
     next(scan)
     assert len({after for after, _, _ in session.asked}) == RANGES_IN_FLIGHT_MAX
     assert sum(1 for _ in scan) == 2 * len(pages) - 1
+
+
+def test_of_several_dcs_each_reads_a_part_of_the_ranges_at_once() -> None:
+    session = Paged({at: [[1], [2]] for at in range(9)}, lambda *_: False)
+    ranges = [TokenRange(after=after, through=after + 1, host=None) for after in range(9)]  # type: ignore[arg-type]
+    scan = read_pages(session, Select(), ranges, 3)  # type: ignore[arg-type]
+    next(scan)
+    assert len({after for after, _, _ in session.asked}) == 3
