@@ -98,13 +98,14 @@ def days_needed(days: Sequence[MeterDay], calendar: Calendar) -> set[int]:
     return needed
 
 
+def months_of(days: set[int]) -> list[int]:
+    """The UTC months (yyyymm) that days are in [us since the Unix epoch]."""
+    return sorted(set(month_of(np.array(sorted(days))).tolist()))
+
+
 def logs_of(runner: Runner, days_of_home: Mapping[int, set[int]]) -> dict[int, Page]:
     """The log of each home in the months of the days that are needed. Raises StoreError."""
-    keys = [
-        (premises, month)
-        for premises, days in days_of_home.items()
-        for month in sorted(set(month_of(np.array(sorted(days))).tolist()))
-    ]
+    keys = [(premises, month) for premises, days in days_of_home.items() for month in months_of(days)]
     answers = runner.run_many(
         Operation.READ_EVENTS, [{"premises": premises, "month": month} for premises, month in keys]
     )

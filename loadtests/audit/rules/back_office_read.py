@@ -1,6 +1,6 @@
 """What the back office has left in the store, read back for `loadtests.audit.rules.back_office`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -33,9 +33,9 @@ from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
-from store.columns import concat, dicts_of, integers, row_count
+from store.columns import Page, concat, dicts_of, integers, row_count
 from store.operations import StoreOperation
-from store.readings.across import days_needed, rows_of
+from store.readings.across import days_needed, months_of, rows_of
 from store.readings.projector import read_settlement
 from store.readings.store import HomeReadings
 from store.readings.summaries import USAGE_COLUMNS
@@ -78,7 +78,7 @@ def check_office(
         refusals = check_refusals(homes.first, estate, refused_count)
         checks = [
             *([refusals] if refusals.counted or refusals.faults else []),
-            *(check_projections(homes, estate, ledger) if is_closed else []),
+            *(check_projections(homes, estate, ledger, is_scan_enough=_is_scan_enough(topology)) if is_closed else []),
         ]
         return in_doubt(checks, why_doubtful(topology))
 
@@ -95,15 +95,29 @@ def check_refusals(store: HomeReadings, estate: EstateModel, refused_count: int)
     return check_refused(estate, [one for day in _days_us(estate) for one in store.rejected(day)], refused_count)
 
 
-def check_projections(homes: HomeStores, estate: EstateModel, ledger: Ledger) -> list[Checked]:
-    """Views across homes. Homes with a half-hour in doubt are left out."""
+def _is_scan_enough(topology: Topology) -> bool:
+    """Does a scan of the settlement view read at the level of a question for one partition of it?"""
+    return topology.consistency.of(Operation.READ_SETTLEMENT) == topology.consistency.default
+
+
+def check_projections(
+    homes: HomeStores, estate: EstateModel, ledger: Ledger, *, is_scan_enough: bool = True
+) -> list[Checked]:
+    """Views across homes. Homes with a half-hour in doubt are left out.
+
+    is_scan_enough: rows of the settlement view that were scanned need not be asked for again.
+    """
     is_settled = settled_homes(estate, ledger)
     schema = homes.first.runner.schema
+    logs = HomeLogs(homes)
     checks: list[Checked] = []
     if settlement := schema.find(TableRole.SETTLEMENT):
-        checks += [_settled(estate, homes, settlement, is_settled), _present(estate, homes, settlement, is_settled)]
+        rows = _rows(homes.across, settlement)
+        checks.append(_settled(estate, logs, settlement, rows, is_settled))
+        scanned = rows if is_scan_enough and len(rows) < ACROSS_ROWS_READ else None
+        checks.append(_present(estate, homes, logs, settlement, scanned, is_settled))
     if receipts := schema.find(TableRole.RECEIPTS):
-        checks.append(_received(estate, homes, receipts, is_settled))
+        checks.append(_received(estate, homes, logs, receipts, is_settled))
     usage = schema.find(TableRole.DAILY_USAGE)
     if usage and schema.find(TableRole.COHORT_INSIGHTS) and estate.meter_count <= SUMMARISED_METERS_MAX:
         cohorts = _cohorts(estate, homes, ledger, usage)
@@ -112,17 +126,39 @@ def check_projections(homes: HomeStores, estate: EstateModel, ledger: Ledger) ->
     return [one for one in checks if one.counted or one.faults or one.sample]
 
 
-def _settled(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
-    rows = _rows(homes.across, view)
+class HomeLogs:
+    """The logs of homes, each read once in its own DC for all rules that ask for it."""
+
+    def __init__(self, homes: HomeStores) -> None:
+        self._homes = homes
+        self._held: dict[tuple[int, tuple[int, ...]], Page] = {}
+
+    def of(self, days_of_home: Mapping[int, set[int]]) -> dict[int, Page]:
+        """As `HomeStores.logs_of`: of the months of the days that are asked for. Raises StoreError."""
+        keys = {home: (home, tuple(months_of(days))) for home, days in days_of_home.items()}
+        fresh = {home: days_of_home[home] for home, key in keys.items() if key not in self._held}
+        self._held |= {keys[home]: log for home, log in self._homes.logs_of(fresh).items()}
+        return {home: self._held[key] for home, key in keys.items()}
+
+
+def _settled(
+    estate: EstateModel,
+    logs: HomeLogs,
+    view: Table,
+    rows: Sequence[Mapping[str, Any]],
+    is_settled: Callable[[int], bool],
+) -> Checked:
     settled = [row for row in rows if row["run"] == SettlementRunCode.LATEST and is_settled(row["premises"])]
     sample = _sample(len(settled), len(rows))
     settled = settled[:ACROSS_ROWS_MAX]
     days = _days_us(estate)
-    logs = homes.logs_of({home: set(days) for home in {row["premises"] for row in settled}})
-    return replace(check_settled(view.name, settled, logs, estate.calendar), sample=sample)
+    of_homes = logs.of({home: set(days) for home in {row["premises"] for row in settled}})
+    return replace(check_settled(view.name, settled, of_homes, estate.calendar), sample=sample)
 
 
-def _received(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
+def _received(
+    estate: EstateModel, homes: HomeStores, logs: HomeLogs, view: Table, is_settled: Callable[[int], bool]
+) -> Checked:
     received = _rows(homes.across, view)
     premises = premises_of_mpxn(np.array([row["mpxn"] for row in received], np.int64)).premises
     home_of = dict(zip((row["mpxn"] for row in received), premises.tolist(), strict=True))
@@ -130,35 +166,69 @@ def _received(estate: EstateModel, homes: HomeStores, view: Table, is_settled: C
     sample = _sample(len(received), len(rows))
     received = received[:ACROSS_ROWS_MAX]
     days = _days_us(estate)
-    logs = homes.logs_of({home_of[row["mpxn"]]: set(days) for row in received})
-    return replace(check_received(view.name, received, logs, home_of), sample=sample)
+    of_homes = logs.of({home_of[row["mpxn"]]: set(days) for row in received})
+    return replace(check_received(view.name, received, of_homes, home_of), sample=sample)
 
 
-def _present(estate: EstateModel, homes: HomeStores, view: Table, is_settled: Callable[[int], bool]) -> Checked:
-    """Is each day that was journalled, of a sample, in the settlement view? A row that is missing shows in no view."""
+def _present(
+    estate: EstateModel,
+    homes: HomeStores,
+    logs: HomeLogs,
+    view: Table,
+    scanned: Sequence[Mapping[str, Any]] | None,
+    is_settled: Callable[[int], bool],
+) -> Checked:
+    """Is each day that was journalled, of a sample, in the settlement view? A row that is missing shows in no view.
+
+    scanned: all rows of the view, each home's as its own DC holds them; None: they are asked for, partition by partition.
+    """
     projection = projection_of(estate)
     journalled = sorted({day for one in projectors_of(estate, homes, 0) for day in one.journalled()})
     days = [day for day in journalled if is_settled(day.premises)]
     of_home: dict[int, list[MeterDay]] = {}
     for day in days[:: max(len(days) // PRESENT_DAYS_MAX, 1)]:
         of_home.setdefault(day.premises, []).append(day)
-    logs = homes.logs_of({home: days_needed(of_it, estate.calendar) for home, of_it in of_home.items()})
+    of_homes = logs.of({home: days_needed(of_it, estate.calendar) for home, of_it in of_home.items()})
     wanted = [
         row
         for home, of_it in of_home.items()
-        for row in rows_of(logs[home], of_it, projection, homes.first.runner.schema, estate.calendar)[
+        for row in rows_of(of_homes[home], of_it, projection, homes.first.runner.schema, estate.calendar)[
             StoreOperation.WRITE_SETTLEMENT
         ]
     ]
-    held = set[tuple[int, int]]()
+    asked: dict[int, set[tuple[int, int]]] = {}  # partitions, as (settlement date, shard), of each DC
     for dc, is_its in homes.dcs_of(np.array([row["premises"] for row in wanted], np.int64)):
-        runner, its = homes.stores[dc].runner, [wanted[at] for at in np.flatnonzero(is_its)]
-        for date, shard in sorted({(row["settlement_date"], row["shard"]) for row in its}):
+        its = [wanted[at] for at in np.flatnonzero(is_its)]
+        asked[dc] = {(row["settlement_date"], row["shard"]) for row in its}
+    held = _asked_meters(homes, asked) if scanned is None else _scanned_meters(homes, asked, scanned)
+    checked = check_present(view.name, [(row["settlement_date"], row["mpxn"]) for row in wanted], held)
+    return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))
+
+
+def _asked_meters(homes: HomeStores, asked: Mapping[int, set[tuple[int, int]]]) -> set[tuple[int, int]]:
+    """(settlement date, metering point) of all rows of the latest run in partitions of the settlement view, by DC of the home."""
+    held = set[tuple[int, int]]()
+    for dc, partitions in asked.items():
+        runner = homes.stores[dc].runner
+        for date, shard in sorted(partitions):
             meters = read_settlement(runner, EPOCH + timedelta(days=date), SettlementRunCode.LATEST, shard)
             are_its = homes.are_of(dc, np.array([meter.premises for meter in meters], np.int64)).tolist()
             held |= {(date, meter.mpxn) for meter, is_own in zip(meters, are_its, strict=True) if is_own}
-    checked = check_present(view.name, [(row["settlement_date"], row["mpxn"]) for row in wanted], held)
-    return replace(checked, sample=sample_text(sum(map(len, of_home.values())), len(journalled), "days of meters"))
+    return held
+
+
+def _scanned_meters(
+    homes: HomeStores, asked: Mapping[int, set[tuple[int, int]]], scanned: Sequence[Mapping[str, Any]]
+) -> set[tuple[int, int]]:
+    """The same of rows that were scanned: a row in another partition than that which is asked for is none of it."""
+    latest = [row for row in scanned if row["run"] == SettlementRunCode.LATEST]
+    held = set[tuple[int, int]]()
+    for dc, is_its in homes.dcs_of(np.array([row["premises"] for row in latest], np.int64)):
+        partitions = asked.get(dc, set())
+        for row in (latest[at] for at in np.flatnonzero(is_its)):
+            if (row["settlement_date"], row["shard"]) in partitions:
+                held.add((row["settlement_date"], row["mpxn"]))
+    return held
 
 
 def _sample(settled_count: int, row_count: int) -> str | None:
