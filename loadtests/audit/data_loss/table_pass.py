@@ -5,7 +5,7 @@ found of a page is kept until the other DCs have sent theirs: a page that is the
 Rules: pages of all DCs are taken in turns, so that none is far ahead; together they have no more in flight than one alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -101,7 +101,7 @@ class TablePasses:
         ledger: Ledger,
         table: Table,
         topology: Topology,
-        classes: list[FactClass],
+        classes: Sequence[FactClass],
         folds_may_lack: bool,
     ) -> None:
         """classes: of the table's facts; folds_may_lack: see `expected_rows.compare_page`."""
