@@ -48,7 +48,7 @@ class DcPass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedPage:
     """A page held against the seed, and for each class of facts which rows speak of it (`expected_rows.rows_of_class`)."""
 
     compared: Compared
@@ -61,9 +61,9 @@ class JudgedPages:
     def __init__(self, others: int) -> None:
         """others: how many DCs are still to send a page once one has."""
         self._others = others
-        self._kept: dict[tuple[int, bytes], tuple[TablePage, Judged, int]] = {}
+        self._kept: dict[tuple[int, bytes], tuple[TablePage, JudgedPage, int]] = {}
 
-    def find(self, page: TablePage) -> Judged | None:
+    def find(self, page: TablePage) -> JudgedPage | None:
         """What was found of a page with the very same bytes, rows and columns; None: judge it."""
         key = _key_of(page)
         if key not in self._kept:
@@ -77,7 +77,7 @@ class JudgedPages:
             del self._kept[key]
         return judged
 
-    def keep(self, page: TablePage, judged: Judged) -> None:
+    def keep(self, page: TablePage, judged: JudgedPage) -> None:
         """Keep what was found of a page for the DCs that have not sent theirs."""
         if self._others == 0:
             return
@@ -130,10 +130,10 @@ class TablePasses:
                 ]
         return found
 
-    def _judge(self, page: TablePage) -> Judged:
+    def _judge(self, page: TablePage) -> JudgedPage:
         compared = compare_page(self._estate, self._ledger, self._table, page, folds_may_lack=self._folds_may_lack)
         claims = [rows_of_class(self._estate, self._table, compared, one) for one in self._classes]
-        return Judged(compared=compared, claims=claims)
+        return JudgedPage(compared=compared, claims=claims)
 
     def _tallies(self) -> list[Tally]:
         return [

@@ -13,7 +13,7 @@ from sim.estate.model import EstateModel, build_estate
 from tests.support.audited_tables import TABLES, Whole, page_of, scenario, tables_of
 
 NAME = "events_by_home"
-Judge = Callable[..., table_pass.Judged]
+Judge = Callable[..., table_pass.JudgedPage]
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def whole(estate: EstateModel) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def judged_page(estate: EstateModel, whole: Whole) -> tuple[TablePage, table_pass.Judged]:
+def judged_page(estate: EstateModel, whole: Whole) -> tuple[TablePage, table_pass.JudgedPage]:
     page = page_of(TABLES[NAME], whole[0][NAME][:40])
     compared: Compared = compare_page(estate, whole[1], TABLES[NAME], page)
-    return page, table_pass.Judged(compared=compared, claims=[])
+    return page, table_pass.JudgedPage(compared=compared, claims=[])
 
 
 def again(page: TablePage, at: int | None = None) -> TablePage:
@@ -42,7 +42,7 @@ def again(page: TablePage, at: int | None = None) -> TablePage:
 
 
 def test_a_page_is_found_by_its_bytes_once_for_each_other_dc(
-    judged_page: tuple[TablePage, table_pass.Judged],
+    judged_page: tuple[TablePage, table_pass.JudgedPage],
 ) -> None:
     page, judged = judged_page
     pages = JudgedPages(others=2)
@@ -53,7 +53,7 @@ def test_a_page_is_found_by_its_bytes_once_for_each_other_dc(
 
 @pytest.mark.parametrize("at", [0, 300, -1])
 def test_a_page_that_differs_in_one_bit_is_not_the_same(
-    judged_page: tuple[TablePage, table_pass.Judged], at: int
+    judged_page: tuple[TablePage, table_pass.JudgedPage], at: int
 ) -> None:
     page, judged = judged_page
     assert len(page.cells) > 600
@@ -63,7 +63,7 @@ def test_a_page_that_differs_in_one_bit_is_not_the_same(
     assert pages.find(again(page)) is judged
 
 
-def test_the_same_bytes_as_other_rows_are_not_the_same(judged_page: tuple[TablePage, table_pass.Judged]) -> None:
+def test_the_same_bytes_as_other_rows_are_not_the_same(judged_page: tuple[TablePage, table_pass.JudgedPage]) -> None:
     page, judged = judged_page
     pages = JudgedPages(others=1)
     pages.keep(page, judged)
@@ -71,7 +71,7 @@ def test_the_same_bytes_as_other_rows_are_not_the_same(judged_page: tuple[TableP
     assert pages.find(wide) is None
 
 
-def test_memory_holds_a_few_pages_and_of_a_single_dc_none(judged_page: tuple[TablePage, table_pass.Judged]) -> None:
+def test_memory_holds_a_few_pages_and_of_a_single_dc_none(judged_page: tuple[TablePage, table_pass.JudgedPage]) -> None:
     page, judged = judged_page
     alone, pages = JudgedPages(others=0), JudgedPages(others=1)
     many = [
@@ -85,7 +85,7 @@ def test_memory_holds_a_few_pages_and_of_a_single_dc_none(judged_page: tuple[Tab
     assert [alone.find(one) for one in many] == [None] * len(many)
 
 
-def test_pages_come_in_turns_and_each_once(judged_page: tuple[TablePage, table_pass.Judged]) -> None:
+def test_pages_come_in_turns_and_each_once(judged_page: tuple[TablePage, table_pass.JudgedPage]) -> None:
     page, _ = judged_page
     north, south, west = ([again(page) for _ in range(count)] for count in (3, 1, 2))
     found = list(in_turns({"north": iter(north), "south": iter(south), "west": iter(west)}))
