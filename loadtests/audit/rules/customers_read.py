@@ -15,6 +15,7 @@ import numpy as np
 from cassandra.cluster import Session
 from numpy.typing import NDArray
 
+from loadtests.audit.rules.asked_ahead import AskedAhead, OnceAskedAhead, ask_of_homes
 from loadtests.audit.rules.back_office import check_raw_forms
 from loadtests.audit.rules.customers import (
     Checked,
@@ -77,12 +78,20 @@ def check_rules(
     Of an estate that has no half-hours and no registers acknowledged, as of 10-second meters alone, displays are all there is.
     """
     stores = [CassandraStore(session, schema, topology, book_of(estate)) for session in sessions]
-    customers = [SettledCustomers(Statements(session, schema, topology)) for session in sessions]
+    of_stores = [AskedAhead(store.runner) for store in stores]
+    for store, runner in zip(stores, of_stores, strict=True):
+        store.runner = runner
+    of_customers = [OnceAskedAhead(Statements(session, schema, topology)) for session in sessions]
+    customers = [SettledCustomers(runner) for runner in of_customers]
     settled_days = [SettledDays(store) for store in stores]
     homes = sampled_homes(estate, ledger)
     dcs: dict[int, int] = dict(zip(homes, estate.home_dc_of(np.array(homes, np.int64)).tolist(), strict=True))
     progress(f"audit: registers, displays and bills of {len(homes)} homes")
     months = local_months_of(estate)
+    is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
+    for dc in range(len(sessions)):
+        own = [home for home in homes if dcs[home] == dc]
+        ask_of_homes(estate, of_stores[dc], of_customers[dc], own, display_looks(estate), are_billed=is_any_read)
     events = {
         home: [(month, event) for month in utc_months_of(estate) for event in stores[dcs[home]].events(home, month)]
         for home in homes
@@ -102,7 +111,6 @@ def check_rules(
     of_homes = sample_text(len(homes), estate.premises_count, "homes")
     days = _days_of(estate, events, kinds)
     rows, sums = list[Checked](), [_displays(estate, homes, kinds, desks, prices, days)]
-    is_any_read = any(ledger.counts(plane)[SlotState.ACKNOWLEDGED] for plane in range(len(ledger.planes)))
     if is_any_read:
         fuels, zone = [FUEL_CODES[fuel] for fuel in estate.fuels], ZoneInfo(estate.calendar.zone)
         rows += [
@@ -138,6 +146,12 @@ def check_rules(
     sums += _views(sessions[0], estate, ledger, schema, topology, progress) if is_any_read else []
     # what a read misses explains no row that is wrong by itself
     return [*rows, *in_doubt(sums, why_hidden(topology, WRITES, READS))]
+
+
+def display_looks(estate: EstateModel) -> tuple[int, int]:
+    """When each display is looked at: the middle of the last day and its end [us since the Unix epoch]."""
+    last_day_us = int(_day_starts_us(estate)[-1])
+    return last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000
 
 
 def sample_text(looked_at: int, of: int, what: str) -> str | None:
@@ -219,8 +233,7 @@ def _displays(
     And, of some homes, at each slot of the days on which the clocks change.
     """
     fuels = [FUEL_CODES[fuel] for fuel in estate.fuels]
-    last_day_us = int(_day_starts_us(estate)[-1])
-    looks = [(home, at_us) for at_us in (last_day_us + DAY_US // 2, last_day_us + DAY_US - 1_000) for home in homes]
+    looks = [(home, at_us) for at_us in display_looks(estate) for home in homes]
     looks += [(home, at_us) for at_us in clock_change_slots(estate) for home in _of_each_tariff(homes, kinds)]
     rows = [
         (home, shown.fuel, at_us, kinds[home], shown.price.version, shown.price.npence_per_wh)
@@ -319,12 +332,23 @@ class SettledCustomers(HomeCustomers):
         super().__init__(runner)
         self._price_lists = cache(super().price_lists)
         self._preferences = cache(super().preferences)
+        self._bills: dict[int, list[Bill]] = {}
 
     def price_lists(self) -> tuple[PriceList, ...]:
         return self._price_lists()
 
     def preferences(self, premises: int) -> list[PreferenceChange]:
         return self._preferences(premises)
+
+    def bills(self, premises: int) -> list[Bill]:
+        """Read once until one is issued here."""
+        if premises not in self._bills:
+            self._bills[premises] = super().bills(premises)
+        return list(self._bills[premises])
+
+    def issue(self, bill: Bill) -> Bill:
+        self._bills.pop(bill.premises, None)
+        return HomeCustomers(self.runner).issue(bill)  # what stands is asked for again, before it and after
 
 
 class SettledDays:

@@ -158,6 +158,36 @@ def counted(method: Callable[..., Any], read: Counter[tuple[str, type, tuple[int
     return counts
 
 
+@pytest.mark.parametrize("start", ["2026-01-10", "2026-03-28"])
+def test_what_is_asked_ahead_is_what_would_be_asked(monkeypatch: pytest.MonkeyPatch, start: str) -> None:
+    """Question by question and how often, and the rules say the same; no home of the sample is asked about by itself."""
+    asked, together = Counter[tuple[Any, ...]](), list[int]()
+    estate = build_estate(scenario(start=start))
+    run, run_many, ask_of_homes = MemoryOnce.run, MemoryOnce.run_many, customers_read.ask_of_homes
+
+    def run_noted(self: MemoryOnce, operation: Any, values: Any) -> list[Any]:
+        if not SCHEMA.statement(operation).is_write:
+            asked[(operation, *(values[bind.name] for bind in SCHEMA.statement(operation).binds))] += 1
+        return run(self, operation, values)
+
+    def run_many_noted(self: MemoryOnce, operation: Any, rows: Any) -> list[list[Any]]:
+        if not SCHEMA.statement(operation).is_write:
+            together.append(len(rows))
+        return run_many(self, operation, rows)
+
+    monkeypatch.setattr(MemoryOnce, "run", run_noted)
+    monkeypatch.setattr(MemoryOnce, "run_many", run_many_noted)
+    monkeypatch.setattr(customers_read, "ask_of_homes", lambda *_, **__: None)
+    expected = checks_of(estate, monkeypatch)
+    alone = asked.copy()
+    asked.clear()
+    together.clear()
+    monkeypatch.setattr(customers_read, "ask_of_homes", ask_of_homes)
+    assert checks_of(estate, monkeypatch) == expected
+    assert asked == alone
+    assert sum(count for count in together if count > 1) >= 5 * HOMES
+
+
 def test_days_of_summer_time_that_are_told_by_utc_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """July begins in London at 23:00 UTC of the second day."""
     summer = build_estate(scenario(start="2026-06-29"))
