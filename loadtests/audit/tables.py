@@ -78,6 +78,9 @@ class AuditReport:
     facts_read: int = 0  # judged, once in each DC
     scan_s: float = 0.0
     rules: list[Checked] = field(default_factory=list)
+    parts_s: dict[str, float] = field(
+        default_factory=dict
+    )  # wall time of each part of the audit, as whoever makes it tells
 
 
 def audit(

@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,7 @@ def audit(
     scenario = experiment.scenario
     told = told or AuditProgress()
     with contextlib.ExitStack() as cleanup:
+        begun_s = time.monotonic()
         sessions = {
             dc.name: cleanup.enter_context(experiment.through(dc.name).session()) for dc in scenario.topology.dcs
         }
@@ -100,23 +102,28 @@ def audit(
             is_folded=scenario.run.back_office or bool(revision_planes(ledger)),
             judged=partial(tell_facts, told),
         )
+        report.parts_s["tables"] = round(time.monotonic() - begun_s, 3)
         check_all = partial(check_rules, is_closed=is_closed)
-        report.rules.extend(_rules(experiment, ledger, progress, check_all))
+        with _timed(report, "homes"):
+            report.rules.extend(_rules(experiment, ledger, progress, check_all))
         if scenario.run.back_office:
             check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
-            report.rules.extend(_rules(experiment, ledger, progress, check))
+            with _timed(report, "back_office"):
+                report.rules.extend(_rules(experiment, ledger, progress, check))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
-            report.rules.extend(check_command_rules(experiment, is_complete=is_complete))
-        report.rules.extend(
-            check_prepayment_rules(
-                experiment,
-                ledger,
-                progress=progress.detail,
-                is_complete=is_complete or not scenario.campaigns,
-                is_closed=is_closed,
+            with _timed(report, "commands"):
+                report.rules.extend(check_command_rules(experiment, is_complete=is_complete))
+        with _timed(report, "prepayment"):
+            report.rules.extend(
+                check_prepayment_rules(
+                    experiment,
+                    ledger,
+                    progress=progress.detail,
+                    is_complete=is_complete or not scenario.campaigns,
+                    is_closed=is_closed,
+                )
             )
-        )
     for rule in report.rules:
         told.check(rule.check, rule.faults)
     told.terminal_twice = told.rule_faults.get(COMMAND_RULES["one_end"], 0)
@@ -129,6 +136,13 @@ def audit(
     draft.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
     return result
+
+
+@contextlib.contextmanager
+def _timed(report: AuditReport, part: str) -> Iterator[None]:
+    begun_s = time.monotonic()
+    yield
+    report.parts_s[part] = round(time.monotonic() - begun_s, 3)
 
 
 def tell_facts(told: AuditProgress, report: AuditReport) -> None:

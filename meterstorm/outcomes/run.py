@@ -74,6 +74,7 @@ def audit_result(report: AuditReport, scenario: Scenario, number: int) -> AuditR
         slots_per_s=report.facts_read / report.scan_s if report.scan_s > 0 else None,
         finished=datetime.now(UTC),
         number=number,
+        parts_s=dict(report.parts_s),
     )
 
 

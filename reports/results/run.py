@@ -439,6 +439,10 @@ class AuditResult(AuditCounts):
     number: NonNegativeInt | None = Field(
         default=None, description="of the run's audits, from 1; None: an older record does not tell"
     )
+    parts_s: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict,
+        description="wall time of each part: the tables read back, and the rules of homes, back office, commands, prepayment",
+    )
 
 
 class ProfileFault(ResultsPart):

@@ -23,13 +23,15 @@ def setting_of(results: Results, scenario: Scenario) -> list[PairGroup]:
         PairGroup("Scenario", _scenario(results, scenario)),
         PairGroup("Topology", _topology(results)),
         *made_on(results.machine, results.versions),
-        PairGroup(
-            "Phases",
-            [(name.replace("_", " ").capitalize(), wording.duration(took)) for name, took in results.phases_s.items()],
-        ),
+        PairGroup("Phases", _durations(results.phases_s)),
+        PairGroup("Parts of the audit", _durations(results.audit.parts_s if results.audit else {})),
         PairGroup("Demand profile", _profile(results.profile)),
     ]
     return [group for group in groups if group.pairs]
+
+
+def _durations(took_s: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " ").capitalize(), wording.duration(took)) for name, took in took_s.items()]
 
 
 def _scenario(results: Results, scenario: Scenario) -> list[tuple[str, str]]:
