@@ -313,7 +313,7 @@ class BackOffice:
         self._is_whole = True
         instant_us = self._start_us + now_us
         for projector in self._projectors:
-            projector.project(projector.journalled())
+            projector.project(projector.journalled(), self._told.end_round)  # all of a run's work: it takes its time
         if self._is_summarised and not has_revisions(
             self._scenario
         ):  # else when their days are folded anew, after this

@@ -47,7 +47,7 @@ class OfficeProgress:
     price_missing_since_us: int | None = None  # when the price came into force that the last display asked lacked
 
     def end_round(self) -> None:
-        """A round, or the waiting for the first one, is through."""
+        """A round, the waiting for the first one, or a part of the last work is through."""
         self.round_ended_ns = self.clock_ns()
 
     def journal(self) -> None:

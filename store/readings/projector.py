@@ -9,7 +9,7 @@ order changes nothing. Deliveries that were not acknowledged come again.
 One process owns a writer's number at a time: the watermark follows its batches alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
@@ -75,10 +75,10 @@ class Projector:
         self._move_watermark(batch + 1)
         self._next_batch = batch + 1
 
-    def project(self, touched: Iterable[MeterDay]) -> None:
+    def project(self, touched: Iterable[MeterDay], progress: Callable[[], None] = lambda: None) -> None:
         """Fold days of meters anew, from the log into every view. Repeating it changes nothing.
 
-        Raises StoreError; Refused for a day that the store's book can't price.
+        progress: told after every HOMES_AT_ONCE homes. Raises StoreError; Refused for a day that the store's book can't price.
         """
         of_home: dict[int, list[MeterDay]] = {}
         for one in sorted(set(touched)):
@@ -100,6 +100,7 @@ class Projector:
                     views.setdefault(operation, []).extend(rows)
             for operation, rows in views.items():  # of all homes at once: home by home most of the time is round trips
                 self._run_many(operation, rows)
+            progress()
 
     def settle(self, settlement_date: date, run: SettlementRunCode, known_at_us: int, shard: int) -> int:
         """Freeze what was known of a shard's meters at an instant as a settlement run; how many meters. Raises StoreError.

@@ -284,7 +284,9 @@ def test_an_office_tells_what_it_does(tmp_path: Path) -> None:
     assert (told.bills, told.served, told.delivered) == (4, 4, office.done.delivered) and told.delivered > 0
     assert told.displays == {ShownPrice.IN_FORCE: 4} and told.price_missing_since_us is None
     assert told.rejected == Counter(faulty_delivery(estate, number).reason.text for number in range(4))
-    assert told.unprojected_since_ns is None
+    assert told.unprojected_since_ns is None and told.round_ended_ns is None  # whoever calls it tells of rounds
+    office.close(SCENARIO.span_us - 1)  # which is no round, and may take longer than all of them
+    assert told.round_ended_ns is not None
 
 
 def test_a_delivery_that_was_not_projected_is_told_until_it_is(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def projected(homes: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[AnyO
         return really(operation, values)
 
     monkeypatch.setattr(store.statements, "run_many", run_many)
-    projector.project(projector.journalled())
+    chunks: list[int] = []
+    projector.project(projector.journalled(), lambda: chunks.append(sum(calls.values())))
+    assert len(chunks) == -(-homes // HOMES_AT_ONCE) and chunks[-1] == sum(calls.values())
     return calls, rows
 
 
