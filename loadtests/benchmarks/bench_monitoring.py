@@ -7,6 +7,9 @@ seconds in turns (A B B A) neither a start nor a drift stands between the two si
 operations a CPU second that the sender's process loses in the seconds with a scrape, with its 95 % interval. `parent_cost`: how
 much more of a processor the process takes meanwhile that holds the metrics. Open loop against a stub node that answers in bulk
 and is no limit. `scrape_ms`: from asking to the whole answer; `series`: how many there are.
+
+`metrics_cost_server`: the share by which a node's processor time an operation is higher in windows of eight seconds in which
+its exporter is scraped, each NODE_SCRAPE_S as `meterstorm monitor` does, than in those without; one real node, in turns alike.
 """
 
 import os
@@ -23,14 +26,18 @@ import numpy as np
 import psutil
 
 from loadtests.cluster.connect import Endpoint
+from loadtests.cluster.jmx_exporter import EXPORTER_PORT
+from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
 from loadtests.metrics.collector import RunCollector
 from loadtests.metrics.endpoint import listen, serve
 from loadtests.metrics.instruments import Instruments
+from loadtests.prometheus.alerts import NODE_SCRAPE_S
 from loadtests.recording.ledger import Ledger
 from loadtests.recording.run_folder import RunFolder
 from loadtests.stats.estimates import paired_ratio
 from loadtests.storm.coordinator import storm
+from loadtests.storm.tables import prepare_tables
 from loadtests.stubs.fast_node import BulkStub
 from loadtests.workload.experiment import Experiment
 from loadtests.workload.operations import planes_of
@@ -38,10 +45,14 @@ from scenarios.spec import Scenario, parse_scenario
 from sim.estate.model import build_estate
 
 SECONDS_LEFT_OUT = 8  # at the start, and at the end
+WINDOW_S = 2 * int(NODE_SCRAPE_S)  # of a node: two scrapes
+WINDOWS_LEFT_OUT = 4  # at the start: its compilers are busy
+NODE_DAYS = int(os.environ.get("METERSTORM_BENCH_DAYS", "9"))  # of 48 s
+NODE_PREMISES = 1_000  # as many operations a second
 SCENARIO = """
-title = "A hundred thousand meters, a half-hour a second"
+title = "A half-hour a second"
 [estate]
-premises = 100_000
+premises = {premises}
 fuels = ["electricity"]
 push_jitter_s = 1800.0 # all seconds have as many
 [estate.read_schedules]
@@ -66,10 +77,10 @@ for _ in sys.stdin:
 """
 
 
-def scenario_of(days: int) -> Scenario:
+def scenario_of(days: int, premises: int = 100_000) -> Scenario:
     """So many days, each half-hour of which is a second."""
-    span_us = parse_scenario(SCENARIO.format(wall_s=100.0, days=days), "bench").span_us
-    return parse_scenario(SCENARIO.format(wall_s=span_us / 1.8e9, days=days), "bench")
+    span_us = parse_scenario(SCENARIO.format(wall_s=100.0, days=days, premises=premises), "bench").span_us
+    return parse_scenario(SCENARIO.format(wall_s=span_us / 1.8e9, days=days, premises=premises), "bench")
 
 
 def cpu_s_of(process: psutil.Process) -> float:
@@ -169,6 +180,85 @@ def test_what_watching_costs(benchmark: Any, tmp_path: Path) -> None:
         scrape_ms_p99=round(float(np.percentile(scrape_ms, 99)), 1),
         scrapes=len(scrape_ms),
         series=series,
+        load_before=round(load_before, 1),
+        **fingerprint(),
+    )
+
+
+@dataclass(slots=True)
+class NodeInTurns:
+    """What a node spent of a processor in each window of a storm, in half of which its exporter is scraped."""
+
+    node: psutil.Process
+    instruments: Instruments
+    scraper: "subprocess.Popen[str]"
+    window_s: list[float] = field(default_factory=list)  # of a processor
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while self.instruments.zero_ns is None:
+            if self.over.wait(0.01):
+                return
+        zero_s, before_s, tick = self.instruments.zero_ns / 1e9, 0.0, 0
+        while not self.over.wait(max(zero_s + tick * NODE_SCRAPE_S - time.monotonic(), 0)):
+            window, is_begun = divmod(tick, 2)
+            if not is_begun:
+                now_s = cpu_s_of(self.node)
+                if window:
+                    self.window_s.append(now_s - before_s)
+                before_s = now_s
+            if SecondsInTurns.is_scraped(window):
+                assert self.scraper.stdin is not None
+                self.scraper.stdin.write("\n")
+                self.scraper.stdin.flush()
+            tick += 1
+
+
+def test_what_watching_costs_a_node(benchmark: Any, tmp_path: Path) -> None:
+    scenario = scenario_of(NODE_DAYS, NODE_PREMISES)
+    estate, instruments, out = build_estate(scenario), Instruments(scenario), RunFolder(tmp_path)
+    load_before = os.getloadavg()[0]
+    with LocalCluster.start(scenario.topology, tmp_path / "cluster", metrics=True) as cluster:
+        (node,) = cluster.nodes
+        experiment = Experiment(scenario=scenario, estate=estate, endpoint=cluster.endpoint())
+        prepare_tables(experiment)
+        Ledger.create(out.ledger, planes_of(scenario), estate.meter_count, estate.slot_count)
+        command = [sys.executable, "-c", SCRAPES, f"http://{node.address}:{EXPORTER_PORT}/metrics"]
+        scraper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        turns = NodeInTurns(psutil.Process(node.pid), instruments, scraper)
+        thread = threading.Thread(target=turns.run)
+        thread.start()
+
+        def measured() -> None:
+            storm(
+                experiment,
+                out,
+                shard_count=1,
+                sample_nodes=lambda _: (),
+                live=lambda live: turns.over.set() if live.elapsed_s > scenario.run.wall_s - 2 else None,
+                instruments=instruments,
+            )
+
+        try:
+            benchmark.pedantic(measured, rounds=1)
+        finally:
+            turns.over.set()
+            thread.join()
+            told, _ = scraper.communicate(timeout=30)
+    kept = range(WINDOWS_LEFT_OUT, len(turns.window_s) - len(turns.window_s) % 4)
+    with_s = np.array([turns.window_s[window] for window in kept if SecondsInTurns.is_scraped(window)])
+    without_s = np.array([turns.window_s[window] for window in kept if not SecondsInTurns.is_scraped(window)])
+    ratio = paired_ratio(with_s, without_s)  # as many operations are sent in each window
+    answers = [line.split() for line in told.splitlines()]
+    scrape_ms = [float(took_ms) for took_ms, _ in answers]
+    benchmark.extra_info.update(
+        metrics_cost_server=round(ratio.mean - 1, 4),
+        metrics_cost_server_interval=(round(ratio.low - 1, 4), round(ratio.high - 1, 4)),
+        pairs=ratio.count,
+        node_cores=round(float(np.median(without_s)) / WINDOW_S, 3),
+        scrape_ms=round(float(np.median(scrape_ms)), 1),
+        scrape_ms_p99=round(float(np.percentile(scrape_ms, 99)), 1),
+        series_per_node=int(answers[-1][1]),
         load_before=round(load_before, 1),
         **fingerprint(),
     )
