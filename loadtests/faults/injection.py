@@ -193,8 +193,8 @@ class FaultInjection:
         # a full disk is felt when the node next wants room: with the next segment of its commit log, say; and a price list that
         # is late when it is to be in force
         is_slow = course.fault.kind in (FaultKind.DISK_FULL, FaultKind.LATE_TARIFFS) or not act.is_lasting
-        patience_s = float("inf") if is_slow else EFFECT_S_MAX
-        give_up_s = self._now_s() + min(patience_s, course.fault.for_s)
+        timeout_s = float("inf") if is_slow else EFFECT_S_MAX
+        give_up_s = self._now_s() + min(timeout_s, course.fault.for_s)
         while not act.is_effective():
             if self._now_s() > give_up_s or self._stop.wait(LOOK_EVERY_S):
                 if not self._stop.is_set():

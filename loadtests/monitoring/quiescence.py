@@ -84,15 +84,15 @@ def require_rest(
     cores: int,
     *,
     sample_nodes: Callable[[int], Sequence[NodeSample]] | None = None,
-    patience_s: float = 60.0,
+    timeout_s: float = 60.0,
 ) -> None:
-    """Wait until the cluster is at rest. Raises HarnessError, one sentence, when it is not within `patience_s`.
+    """Wait until the cluster is at rest. Raises HarnessError, one sentence, when it is not within `timeout_s`.
 
     sample_nodes: samples of local nodes, each of the time since the one before; None for nodes elsewhere.
     """
     driver, session = connect_to_every_node(endpoint)
     try:
-        deadline_s = time.monotonic() + patience_s
+        deadline_s = time.monotonic() + timeout_s
         while (why := why_loaded(_look(driver, session, sample_nodes), cores)) is not None:
             if time.monotonic() > deadline_s:
                 raise HarnessError(

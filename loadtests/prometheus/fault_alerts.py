@@ -76,12 +76,12 @@ ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultTime:
-    """When a fault was active, in wall time of the storm [s]. healed_s None: it was so to the end."""
+    """When a fault was active, in wall time of the storm [s]. back_s: of its nodes; None: it was so to the end."""
 
     kind: FaultKind
     target: str
     begun_s: float
-    healed_s: float | None
+    back_s: float | None
     effective_s: float | None = None  # it was seen to be real; None: it never was
 
 
@@ -108,7 +108,7 @@ def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime], late_s: fl
     sentences = []
     for fault in faults:
         for name, within_s in _due_s(fault, late_s).items():
-            if fault.healed_s is not None and fault.healed_s - fault.begun_s < within_s:
+            if fault.back_s is not None and fault.back_s - fault.begun_s < within_s:
                 continue  # it may have been over before anybody could be told
             what = f"the {fault.kind} of {fault.target} at {fault.begun_s:.0f} s"
             own = [one for one in fired if one.name == name and _explains(fault, one)]
@@ -118,8 +118,8 @@ def missing(fired: Sequence[FiredAlert], faults: Iterable[FaultTime], late_s: fl
             after_s = min(one.fired_s for one in own) - fault.begun_s
             if after_s > within_s:
                 sentences.append(f"{name} fired {after_s:.0f} s after {what}, and must within {within_s:.0f} s.")
-            if fault.healed_s is not None and any(one.resolved_s is None for one in own):
-                sentences.append(f"{name} did not resolve after {what}, which was healed at {fault.healed_s:.0f} s.")
+            if fault.back_s is not None and any(one.resolved_s is None for one in own):
+                sentences.append(f"{name} did not resolve after {what}, which was over at {fault.back_s:.0f} s.")
     return sentences
 
 
@@ -137,7 +137,7 @@ def _explains(fault: FaultTime, alert: FiredAlert) -> bool:
     if alert.name not in kind.required | kind.may:
         return False
     return fault.begun_s - 1 <= alert.fired_s and (
-        fault.healed_s is None or alert.fired_s <= fault.healed_s + RESOLVED_S_MAX
+        fault.back_s is None or alert.fired_s <= fault.back_s + RESOLVED_S_MAX
     )
 
 

@@ -31,7 +31,7 @@ def monitoring_result(
             kind=one.fault.kind,
             target=one.fault.target,
             begun_s=one.begun_s,
-            healed_s=one.back_s,
+            back_s=one.back_s,
             effective_s=one.effective_s,
         )
         for one in courses

@@ -176,7 +176,7 @@ def test_a_cluster_that_is_loaded_already_is_refused(
 def _impatient(*given: object, **named: object) -> None:
     from loadtests.monitoring.quiescence import require_rest
 
-    require_rest(*given, **(named | {"patience_s": 0.0}))  # type: ignore[arg-type]
+    require_rest(*given, **(named | {"timeout_s": 0.0}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

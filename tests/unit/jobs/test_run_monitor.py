@@ -159,7 +159,7 @@ def test_ctrl_c_while_alerts_are_waited_for_keeps_what_fired(
     told = RunMonitor(stack, 15.0).result([healed], 30.0)
     assert [one.name for one in told.alerts] == ["RejectedShare"] and told.trouble is None
     assert told.missing == (
-        "RejectedShare did not resolve after the garbage of back_office at 5 s, which was healed at 55 s.",
+        "RejectedShare did not resolve after the garbage of back_office at 5 s, which was over at 55 s.",
         CUT_SHORT,
     )
 

@@ -11,7 +11,7 @@ from scenarios.parts.faults import FaultKind
 ROOT = Path(__file__).parents[3]
 PAGES_OF_OBJECTIVES = {"ErrorBudgetBurn", "ResponseBudgetBurn"}
 LATE_S = 15.0
-KILLED = FaultTime(kind=FaultKind.KILL, target="north-1", begun_s=20.0, healed_s=40.0)
+KILLED = FaultTime(kind=FaultKind.KILL, target="north-1", begun_s=20.0, back_s=40.0)
 
 
 def fired(name: str, at_s: float, until_s: float | None = 50.0, severity: Severity = Severity.PAGE) -> FiredAlert:
@@ -35,17 +35,17 @@ def test_an_alert_that_does_not_come_comes_late_or_stays_is_told() -> None:
         "CassandraNodeDown fired 16 s after the kill of north-1 at 20 s, and must within 15 s."
     ]
     assert missing([fired("CassandraNodeDown", 25.0, None)], [KILLED], LATE_S) == [
-        "CassandraNodeDown did not resolve after the kill of north-1 at 20 s, which was healed at 40 s."
+        "CassandraNodeDown did not resolve after the kill of north-1 at 20 s, which was over at 40 s."
     ]
 
 
 def test_a_fault_that_was_over_at_once_need_not_be_told() -> None:
-    short = FaultTime(kind=FaultKind.PAUSE, target="north-1", begun_s=20.0, healed_s=30.0)
+    short = FaultTime(kind=FaultKind.PAUSE, target="north-1", begun_s=20.0, back_s=30.0)
     assert missing([], [short], LATE_S) == []
 
 
 def test_a_node_that_is_parted_alone_leaves_its_data_centre_in_touch() -> None:
-    of_dc = FaultTime(kind=FaultKind.PARTITION, target="north", begun_s=20.0, healed_s=120.0)
+    of_dc = FaultTime(kind=FaultKind.PARTITION, target="north", begun_s=20.0, back_s=120.0)
     assert missing([], [of_dc], LATE_S) == ["DataCentresApart did not fire for the partition of north at 20 s."]
     assert missing([], [replace(of_dc, target="north-1")], LATE_S) == []
     assert unexpected([fired("DataCentresApart", 60.0)], [replace(of_dc, target="north-1")]) == []  # it may
@@ -53,13 +53,13 @@ def test_a_node_that_is_parted_alone_leaves_its_data_centre_in_touch() -> None:
 
 def test_what_is_owed_to_customers_is_late_some_time_after_the_effect() -> None:
     dead = FaultTime(
-        kind=FaultKind.KILL_BACK_OFFICE, target="back_office", begun_s=20.0, healed_s=60.0, effective_s=21.0
+        kind=FaultKind.KILL_BACK_OFFICE, target="back_office", begun_s=20.0, back_s=60.0, effective_s=21.0
     )
     assert missing([fired("BackOfficeStopped", 46.0, 61.0)], [dead], LATE_S) == []
     assert missing([fired("BackOfficeStopped", 47.0, 61.0)], [dead], LATE_S) == [
         "BackOfficeStopped fired 27 s after the kill_back_office of back_office at 20 s, and must within 26 s."
     ]
-    assert missing([], [replace(dead, healed_s=45.9)], LATE_S) == []
+    assert missing([], [replace(dead, back_s=45.9)], LATE_S) == []
     assert unexpected([fired("BackOfficeStopped", 46.0), fired("PriceStale", 46.0)], [dead]) == [
         fired("PriceStale", 46.0)
     ]
@@ -84,7 +84,7 @@ def test_a_page_of_no_fault_or_long_after_it_is_unexpected_and_a_warning_is_not(
 
 def test_hints_that_are_not_stored_for_a_node_that_is_away_by_plan_are_expected() -> None:
     (fault,) = resolve_scenario(Path("hint_window")).faults
-    stopped = FaultTime(kind=fault.kind, target=fault.target, begun_s=15.0, healed_s=45.0)
+    stopped = FaultTime(kind=fault.kind, target=fault.target, begun_s=15.0, back_s=45.0)
     assert unexpected([fired("HintsNotStored", 21.0, None)], [stopped]) == []
     for kind in ALERTS_OF.values():
         assert "HintsNotStored" in kind.may or not kind.must.keys() & {"CassandraNodeDown", "DataCentresApart"}
