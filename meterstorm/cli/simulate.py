@@ -78,6 +78,15 @@ def simulate_command(
             help="Replicate this one too, with the same seeds, and tell the differences.",
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            parser=path_named,
+            help="Keep what is done in FILE each minute; the same command goes on from it after a kill. Removed at the end.",
+        ),
+    ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -87,6 +96,10 @@ def simulate_command(
         raise ScenarioError("--from-h, --until-h and --meter go with --export")
     if sum(option is not None for option in (threads, processes, scheduler)) > 1:
         raise ScenarioError("--threads, --processes and --scheduler exclude each other")
+    if checkpoint is not None and (processes is not None or scheduler is not None or replications is not None):
+        raise ScenarioError(
+            "--checkpoint keeps one walk on threads: without --processes, --scheduler and --replications"
+        )
     if open_report and out is None:
         raise ScenarioError("--open goes with --out, which says where the report is written")
     if scheduler is not None:
@@ -113,6 +126,7 @@ def simulate_command(
         workers=Workers(process_count=processes or 1, scheduler=scheduler) if processes or scheduler else None,
         profile_folder=scenario.parent,
         replications=repeated,
+        checkpoint=checkpoint,
     )
     told = console if as_json else PlainConsole()
     print(done.results.model_dump_json(indent=2)) if as_json else print_simulation(told, done.results)

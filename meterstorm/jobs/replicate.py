@@ -44,11 +44,11 @@ def build(scenario: Scenario, folder: Path | None) -> Built:
     return Built(scenario=scenario, estate=build_estate(scenario, folder=folder))
 
 
-def walk(built: Built, by: Workers | int, tell: Tell) -> Simulation:
-    """Walk an estate by that many threads, or by workers."""
+def walk(built: Built, by: Workers | int, tell: Tell, checkpoint: Path | None = None) -> Simulation:
+    """Walk an estate by that many threads, kept in `checkpoint`, or by workers, who keep nothing."""
     scenario, estate = built.scenario, built.estate
     if isinstance(by, int):
-        return simulate(scenario, estate=estate, thread_count=by, progress=tell)
+        return simulate(scenario, estate=estate, thread_count=by, progress=tell, checkpoint=checkpoint)
     from meterstorm.jobs.dask_walk import walk_on_workers  # Dask takes a second to load
 
     tallies = walk_on_workers(estate, scenario, process_count=by.process_count, scheduler=by.scheduler, progress=tell)

@@ -32,7 +32,7 @@ from meterstorm.jobs.replicate import (
     replication_seeds,
     walk,
 )
-from meterstorm.jobs.run_folder import claimed_folder, write_resolved
+from meterstorm.jobs.run_folder import claim_folder, claimed_folder, release, write_resolved
 from meterstorm.outcomes.simulation import results_of
 from reports.results.simulation import SimulationResults
 from reports.simulation.page import write_simulation_report
@@ -49,6 +49,7 @@ _WRITTEN = (
     REPORT_NAME,
 )
 _MIB = 2**20
+LEFT_AFTER_S = 60.0  # before that nobody needs to know how long it will take
 HEARD_EVERY_S = 0.2  # Ctrl-C, where a library has its signal restart waits: polars 2.1, once it is imported
 
 T = TypeVar("T")
@@ -82,13 +83,15 @@ def simulate(
     workers: Workers | None = None,
     profile_folder: Path | None = None,
     replications: Replications | None = None,
+    checkpoint: Path | None = None,
 ) -> SimulationDone:
     """Simulate a scenario, with progress on `console`; write into the new folder `out`, and an export.
 
     thread_count: by default the processors that this process may use. workers: None for threads of this process; a worker
     has one thread, and the result is the same. profile_folder: as in `build_estate`. replications: of several, all but
-    `results.replications` is of the first, whose seed is the scenario's. Raises
-    ScenarioError for what the user can mend in the scenario or the arguments, HarnessError when there is too little memory.
+    `results.replications` is of the first, whose seed is the scenario's. checkpoint: a file that keeps what was walked, of one
+    walk on threads; where it is there, the walk goes on from it, and at the end it is removed.
+    Raises ScenarioError for what the user can mend in the scenario or the arguments, HarnessError when memory is too little.
     """
     by = workers or thread_count or processor_count()
     seeds = (scenario.run.seed,) if replications is None else replication_seeds(scenario, replications.count)
@@ -96,7 +99,9 @@ def simulate(
         if each is not None:
             require_memory(each, by if isinstance(by, int) else by.process_count)
     with contextlib.ExitStack() as cleanup:
-        folder = None if out is None else cleanup.enter_context(_new_folder(out))
+        if out is not None and checkpoint is not None:
+            _require_claimable(out)  # claimed after the walk: a kill leaves no folder that is in the way of going on
+        folder = None if out is None or checkpoint is not None else cleanup.enter_context(_new_folder(out))
         if export is not None:  # after the folder: it may be meant to lie in it
             _require_new(export.path)
         bar = cleanup.enter_context(_progress(console))
@@ -109,7 +114,17 @@ def simulate(
         if export is not None:  # refused now rather than after a long simulation
             choice = choose_events(built.estate, from_h=export.from_h, until_h=export.until_h, meter=export.meter)
         name = "simulating" if replications is None else f"simulating {len(seeds)} replications"
-        results = _step(bar, name, lambda tell: _answers(built, other, seeds, by, folder, tell))
+        if checkpoint is None:
+            results = _step(bar, name, lambda tell: _answers(built, other, seeds, by, folder, tell))
+        else:
+            _require_writable(checkpoint)
+            if checkpoint.exists():
+                bar.console.print(f"going on from {checkpoint}", highlight=False, soft_wrap=True)
+            simulation = _step(bar, name, lambda tell: walk(built, by, tell, checkpoint))
+            results = results_of(scenario, simulation)
+            if out is not None:
+                folder = cleanup.enter_context(_new_folder(out))
+                write_offered(simulation, scenario, folder / OFFERED_NAME)
         if folder is not None:
             write_resolved(scenario, folder)
             write_simulation_report(folder, results, scenario)
@@ -118,6 +133,8 @@ def simulate(
         if export is not None and choice is not None:
             path = export.path
             exported = _step(bar, "exporting", lambda tell: export_events(built.estate, scenario, choice, path, tell))
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     return SimulationDone(results=results, exported=exported)
 
 
@@ -172,16 +189,20 @@ def _step(bar: Progress, name: str, work: Callable[[Tell], T]) -> T:
     task = bar.add_task(name, total=1.0)
     stop = threading.Event()
     done = 0.0
+    begun = None  # more than 0 where it goes on
 
     def tell(share: float) -> None:
-        nonlocal done
+        nonlocal begun, done
         if stop.is_set():
             raise _Stopped
+        begun = share if begun is None else begun
         done = share
         bar.update(task, completed=share)
 
     def line(doing: str, for_s: float) -> None:
-        bar.console.print(f"{doing}: {done:.0%} after {for_s:.0f} s", highlight=False, soft_wrap=True)
+        here = done - (begun or 0.0)
+        left = f", some {for_s * (1 - done) / here / 60:,.0f} min left" if here > 0 and for_s >= LEFT_AFTER_S else ""
+        bar.console.print(f"{doing}: {done:.0%} after {for_s:.0f} s{left}", highlight=False, soft_wrap=True)
 
     log = None if bar.console.is_terminal else Heartbeat(line)  # a bar is drawn on terminals alone
     try:
@@ -221,6 +242,22 @@ def _new_folder(out: Path) -> Iterator[Path]:
 
     with claimed_folder(out, undo) as folder:
         yield folder
+
+
+def _require_claimable(out: Path) -> None:
+    """Raises what `claim_folder` does, and leaves nothing."""
+    was_there = out.exists()
+    folder = claim_folder(out)
+    release(folder)
+    if not was_there:
+        folder.rmdir()
+
+
+def _require_writable(checkpoint: Path) -> None:
+    """Raises ScenarioError when a checkpoint can't be kept there."""
+    folder = checkpoint.absolute().parent
+    if checkpoint.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ScenarioError(f"--checkpoint {checkpoint} can't be made: name a file in a folder that you may write to")
 
 
 def _require_new(path: Path) -> None:

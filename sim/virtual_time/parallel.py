@@ -3,18 +3,23 @@
 Integer addition commutes (and wraps), so that the sum is the same for any number of threads and any order.
 """
 
+import math
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from sim.virtual_time.checkpoint import Checkpoint
+
 Arrays = TypeVar("Arrays", bound=tuple[NDArray[Any], ...])  # of integers
 Progress = Callable[[float], None]  # told the share done so far, 0 .. 1
 
 CHUNK_SIZE = 4_096  # premises: a few milliseconds' work, so that progress moves
+KEEP_EVERY_S = 60.0  # a nation's year is 200 MB, written in a second
 
 
 def usable_processors() -> int:
@@ -34,27 +39,46 @@ def sweep(
     *,
     thread_count: int | None = None,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Arrays:
-    """The sums of what `work(first, end, total)` adds to its thread's arrays for each range of premises first .. end - 1."""
-    starts = range(0, premises_count, CHUNK_SIZE)
-    threads = min(thread_count or usable_processors(), len(starts))
-    lock = Lock()
-    done = 0
+    """The sums of what `work(first, end, total)` adds to its thread's arrays for each range of premises first .. end - 1.
 
-    def run(thread: int) -> Arrays:
+    checkpoint: keeps the sums every `KEEP_EVERY_S`, and has those of a sweep that was cut off. Raises what its `read` does.
+    """
+    starts = range(0, premises_count, CHUNK_SIZE)
+    total = empty()
+    begun = 0 if checkpoint is None else checkpoint.read(total)
+    threads = min(thread_count or usable_processors(), len(starts))
+    parts = [empty() for _ in range(threads)]
+    waiting = iter(range(begun, len(starts)))
+    lock = Lock()
+    done = begun
+
+    def run(part: Arrays, until_s: float) -> None:
         nonlocal done
-        total = empty()
-        for start in starts[thread::threads]:
-            work(start, min(start + CHUNK_SIZE, premises_count), total)
-            if progress is not None:
-                with lock:
-                    done += 1
+        number = _next(waiting, lock)
+        while number is not None:
+            work(starts[number], min(starts[number] + CHUNK_SIZE, premises_count), part)
+            with lock:
+                done += 1
+                if progress is not None:
                     progress(done / len(starts))
-        return total
+            number = _next(waiting, lock) if time.monotonic() < until_s else None
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        total = empty()
-        for part in pool.map(run, range(threads)):
-            for sum_of, more in zip(total, part, strict=True):
-                sum_of += more
-        return total
+        while done < len(starts):
+            until_s = math.inf if checkpoint is None else time.monotonic() + KEEP_EVERY_S
+            list(pool.map(run, parts, [until_s] * threads))
+            for part in parts:
+                for sum_of, more in zip(total, part, strict=True):
+                    sum_of += more
+                    if done < len(starts):
+                        more[...] = 0
+            if checkpoint is not None:
+                checkpoint.write(done, total)
+    return total
+
+
+def _next(waiting: Iterator[int], lock: Lock) -> int | None:
+    with lock:
+        return next(waiting, None)

@@ -13,6 +13,7 @@ from sim.profiles.faults import ImportReport
 from sim.trace.digest import merkle_root
 from sim.trace.messages import MessageKind
 from sim.units import IntArray
+from sim.virtual_time.checkpoint import Checkpoint
 from sim.virtual_time.parallel import Progress
 from sim.virtual_time.tallies import (
     COMMAND_COLUMNS,
@@ -147,15 +148,17 @@ def simulate(
     folder: Path | None = None,
     thread_count: int | None = None,
     progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> Simulation:
     """Run a scenario's estate in virtual time. `estate` saves building it again, else `folder` is as in `build_estate`.
 
-    `progress` is told the share done.
+    `progress` is told the share done. `checkpoint` is a file that keeps what is done, and is gone on from where it is there.
 
-    Raises ScenarioError for a profile file that is missing or can't be used.
+    Raises ScenarioError for a profile file that is missing or can't be used, and for a checkpoint that is of something else.
     """
     estate = estate or build_estate(scenario, folder=folder)
-    return summarise(scenario, estate, walk(estate, thread_count=thread_count, progress=progress))
+    kept = None if checkpoint is None else Checkpoint.of(checkpoint, estate, scenario.title)
+    return summarise(scenario, estate, walk(estate, thread_count=thread_count, progress=progress, checkpoint=kept))
 
 
 def summarise(scenario: Scenario, estate: EstateModel, tallies: Tallies) -> Simulation:

@@ -49,6 +49,7 @@ from sim.trace.messages import HUB_KINDS, KIND_BITS, KIND_SHIFT, MessageKind, pa
 from sim.trace.part_hashes import hash_of_parts
 from sim.trace.scan import Scope, new_outbox
 from sim.units import IntArray
+from sim.virtual_time.checkpoint import Checkpoint
 from sim.virtual_time.parallel import Progress, sweep
 
 MINUTE_US = 60_000_000
@@ -157,13 +158,18 @@ def walk(
     until_us: int | None = None,
     thread_count: int | None = None,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Tallies:
     """The tallies of one shard's premises: those whose partition p has p % shard_count == shard.
 
     from_us, until_us: only messages sent in from_us .. until_us - 1; the whole span by default [us].
+    checkpoint: of the whole walk, as `sweep` has it.
     """
     assert 0 <= shard < shard_count, "a shard that is not there"
     bin_us, step_us = bin_us_of(estate), STEP_US
+    assert checkpoint is None or (shard_count == 1 and from_us == 0 and until_us is None), (
+        "a part of a walk is not kept"
+    )
     to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
     def work(first: int, end: int, tallies: Tallies) -> None:
@@ -174,7 +180,12 @@ def walk(
         _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, whole, tallies)
 
     return sweep(
-        estate.premises_count, work, lambda: empty_tallies(estate), thread_count=thread_count, progress=progress
+        estate.premises_count,
+        work,
+        lambda: empty_tallies(estate),
+        thread_count=thread_count,
+        progress=progress,
+        checkpoint=checkpoint,
     )
 
 
