@@ -18,7 +18,6 @@ from loadtests.errors import HarnessError
 from loadtests.storm.messages import AnalyticsPlan, RoundAnswered, RoundExported, Trouble
 from loadtests.workload.warehouse import export_through
 from store.analytics.duck import run_job
-from store.analytics.job import WRONG
 from store.analytics.jobs import JOBS
 from store.analytics.warehouse import WarehouseError
 from store.ports import StoreError
@@ -43,7 +42,7 @@ def run_round(connection: Connection) -> None:
     draft = plan.answer.with_name(plan.answer.name + ".partial")
     pq.write_table(rows, draft, compression="zstd")
     draft.replace(plan.answer)
-    wrong = rows.column("verdict").to_pylist().count(WRONG) if job.is_check else None
+    wrong = job.wrong_count(rows) if job.is_check else None
     connection.send(RoundAnswered(rows=rows.num_rows, wrong=wrong, cpu_s=time.process_time()))
 
 

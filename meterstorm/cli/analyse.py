@@ -232,13 +232,13 @@ def run_command(
     as_json: AsJson = False,
 ) -> None:
     """Do a job on a warehouse; without --out the first rows are shown. A check that finds something wrong ends with 1."""
-    from meterstorm.jobs.analytics.analyse import analyse, job_named, wrong_count
+    from meterstorm.jobs.analytics.analyse import analyse, job_named
 
     asked = job_named(job)
     _require_new(out)
     rows = analyse(job, warehouse, engine, master=master)
     _tell(rows, out, as_json=as_json)
-    if wrong := wrong_count(asked, rows):
+    if wrong := asked.wrong_count(rows):
         PlainConsole(stderr=True).print(f"{job}: {wrong:,} of {rows.num_rows:,} rows are wrong", highlight=False)
         raise typer.Exit(WRONG_FOUND)
 

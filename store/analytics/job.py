@@ -1,8 +1,12 @@
 """What a job is: a question, and its SQL text for every engine."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from store.analytics.data_sets import HALF_HOURS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WRONG = "wrong"
 
@@ -19,3 +23,7 @@ class AnalyticsJob:
     sql: str
     reads: tuple[str, ...] = (HALF_HOURS,)
     is_check: bool = False
+
+    def wrong_count(self, rows: "pa.Table") -> int:
+        """How many of its rows say that something is wrong: of a check; 0 of any other job."""
+        return rows.column("verdict").to_pylist().count(WRONG) if self.is_check else 0

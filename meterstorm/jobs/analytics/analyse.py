@@ -65,13 +65,6 @@ def _limits() -> "DuckLimits":
     )
 
 
-def wrong_count(job: "AnalyticsJob", rows: "pa.Table") -> int:
-    """How many rows of a check say that something is wrong."""
-    from store.analytics.job import WRONG
-
-    return rows.column("verdict").to_pylist().count(WRONG) if job.is_check else 0
-
-
 def _by_spark(job: "AnalyticsJob", warehouse: Path, master: str) -> "pa.Table":
     from meterstorm.jobs.analytics.spark import require_pyspark, spark_session
 

@@ -52,9 +52,7 @@ def test_a_node_that_is_parted_alone_leaves_its_data_centre_in_touch() -> None:
 
 
 def test_what_is_owed_to_customers_is_late_some_time_after_the_effect() -> None:
-    dead = FaultTime(
-        kind=FaultKind.KILL_BACK_OFFICE, target="back_office", begun_s=20.0, back_s=60.0, effective_s=21.0
-    )
+    dead = FaultTime(kind=FaultKind.KILL_BACK_OFFICE, target="back_office", begun_s=20.0, back_s=60.0, effective_s=21.0)
     assert missing([fired("BackOfficeStopped", 46.0, 61.0)], [dead], LATE_S) == []
     assert missing([fired("BackOfficeStopped", 47.0, 61.0)], [dead], LATE_S) == [
         "BackOfficeStopped fired 27 s after the kill_back_office of back_office at 20 s, and must within 26 s."
