@@ -60,7 +60,7 @@ from scenarios.levels.lost_writes import may_be_lost
 from scenarios.levels.nemesis import borne_by, with_drawn_faults
 from scenarios.levels.served import must_fail
 from scenarios.spec import Scenario, require_own_sites, require_reached
-from sim.estate.model import build_estate
+from sim.estate.model import EstateModel, build_estate
 from sim.profiles.stored import read_profile, write_profile
 from store.cassandra import drop_warming_schema
 from store.cassandra.session import FAILURES
@@ -101,17 +101,7 @@ def run(
     verdict is inconclusive.
     """
     scenario = with_drawn_faults(scenario)
-    schema_of(scenario)  # refused before anything is started
-    require_carried(scenario)
-    require_known_jobs(scenario)
-    if keep:
-        require_keepable(scenario)
-    require_own_sites(scenario.topology, is_local=endpoint is None)
-    if monitor:
-        MonitoringPrograms.find()  # refused before anything is started
-    if fleet is not None and fleet.listen is not None:
-        require_reached(scenario)
-    require_faults_carried(scenario, endpoint, fleet, shard_count)
+    _refuse(scenario, endpoint, fleet, shard_count=shard_count, keep=keep, monitor=monitor)
     instruments = Instruments(scenario)
     phases = _Phases(progress or Silent(), instruments)
     data = StoredData.EXISTING_CLUSTER if endpoint else StoredData.KEPT if keep else StoredData.GONE
@@ -130,19 +120,8 @@ def run(
         with phases.phase("cluster", "Starting the cluster" if endpoint is None else "Connecting to the cluster"):
             cluster = None
             if endpoint is None:
-                folder = RunFolder(out).cluster
-                cluster = cleanup.enter_context(
-                    LocalCluster.start(
-                        scenario.topology,
-                        folder,
-                        phases.progress.detail,
-                        keep=keep,
-                        faults=scenario.faults,
-                        metrics=monitor,
-                        check_network=lambda cost: require_bandwidth(site_traffic(scenario, estate), cost),
-                        tables=table_statements(scenario),
-                    )
-                )
+                nodes = _local_cluster(scenario, estate, out, phases.progress, keep=keep, monitor=monitor)
+                cluster = cleanup.enter_context(nodes)
             experiment = Experiment(scenario=scenario, estate=estate, endpoint=endpoint or _endpoint_of(cluster))
             watch = _Watch(cluster, instruments, _faults_of(experiment, cluster))
             if monitor:
@@ -158,19 +137,7 @@ def run(
             canary = _canary_of(experiment, instruments, cluster) if is_asked else contextlib.nullcontext()
         with phases.phase("digest", "Computing the digest of the trace"):
             digest = early.result()
-        pid, pid_created_s = this_process()
-        start = RunStart(
-            pid=pid,
-            pid_created_s=pid_created_s,
-            started=started,
-            digest=digest,
-            versions=versions(cassandra=release),
-            where=LOCAL_NODES if endpoint is None else ", ".join(endpoint.contact_points),
-            nodes_die_with_it=endpoint is None,
-            profile=profile_import(estate),
-            fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
-            are_workers_elsewhere=fleet is not None and fleet.listen is not None,
-        )
+        start = _start_of(estate, started, digest, release, endpoint, fleet)
         start.write(out)
         cleanup.callback(start.model_copy(update={"nodes_die_with_it": False, "has_ended": True}).write, out)
         visibility = _visibility_of(experiment)
@@ -195,13 +162,7 @@ def run(
         results.write(out)  # whatever happens from here on, `audit_again` can go on from it
         if stormed.is_interrupted:
             phases.progress.detail("the storm was interrupted: auditing what it sent; Ctrl-C again stops at once")
-        trouble: list[str] = []
-        if Undone.FOLD in results.undone:
-            with phases.phase("revised_days", FOLDING):
-                results, trouble = _fold_or_trouble(results, experiment, phases.progress)
-            results.write(out)
-        audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data, instruments)
-        results = judge_again(results, scenario, audit, [*trouble, *audit_trouble], data=data)
+        results = _judged(results, experiment, out, settle_s, phases, data, instruments)
         if watch.monitor is not None:
             with phases.phase("alerts", "Asking Prometheus which alerts fired"):
                 results = with_alerts(results, out, watch.monitor, watch.fault_courses, instruments.storm_s)
@@ -213,6 +174,88 @@ def run(
         phases.begin("report", "Writing the report")
         write_report(out)
     return results
+
+
+def _refuse(
+    scenario: Scenario,
+    endpoint: Endpoint | None,
+    fleet: FleetPlan | None,
+    *,
+    shard_count: int,
+    keep: bool,
+    monitor: bool,
+) -> None:
+    """Raises ScenarioError or HarnessError for a run that can't be made, before anything is started."""
+    schema_of(scenario)
+    require_carried(scenario)
+    require_known_jobs(scenario)
+    if keep:
+        require_keepable(scenario)
+    require_own_sites(scenario.topology, is_local=endpoint is None)
+    if monitor:
+        MonitoringPrograms.find()
+    if fleet is not None and fleet.listen is not None:
+        require_reached(scenario)
+    require_faults_carried(scenario, endpoint, fleet, shard_count)
+
+
+def _local_cluster(
+    scenario: Scenario, estate: EstateModel, out: Path, progress: Progress, *, keep: bool, monitor: bool
+) -> LocalCluster:
+    """The run's own nodes, which serve."""
+    return LocalCluster.start(
+        scenario.topology,
+        RunFolder(out).cluster,
+        progress.detail,
+        keep=keep,
+        faults=scenario.faults,
+        metrics=monitor,
+        check_network=lambda cost: require_bandwidth(site_traffic(scenario, estate), cost),
+        tables=table_statements(scenario),
+    )
+
+
+def _start_of(
+    estate: EstateModel,
+    started: datetime,
+    digest: str,
+    release: str,
+    endpoint: Endpoint | None,
+    fleet: FleetPlan | None,
+) -> RunStart:
+    """What `recover` is to know of a run that dies. digest: of its trace; release: of Cassandra, at its nodes."""
+    pid, pid_created_s = this_process()
+    return RunStart(
+        pid=pid,
+        pid_created_s=pid_created_s,
+        started=started,
+        digest=digest,
+        versions=versions(cassandra=release),
+        where=LOCAL_NODES if endpoint is None else ", ".join(endpoint.contact_points),
+        nodes_die_with_it=endpoint is None,
+        profile=profile_import(estate),
+        fleet=None if fleet is None else FleetResult(workers=fleet.worker_count, customers=fleet.customer_count),
+        are_workers_elsewhere=fleet is not None and fleet.listen is not None,
+    )
+
+
+def _judged(
+    results: Results,
+    experiment: Experiment,
+    out: Path,
+    settle_s: float,
+    phases: "_Phases",
+    data: StoredData,
+    instruments: Instruments,
+) -> Results:
+    """The results of a storm with the verdict of its audit, before which revised days are folded."""
+    trouble: list[str] = []
+    if Undone.FOLD in results.undone:
+        with phases.phase("revised_days", FOLDING):
+            results, trouble = _fold_or_trouble(results, experiment, phases.progress)
+        results.write(out)
+    audit, audit_trouble = _audit_or_trouble(experiment, out, settle_s, phases, results, data, instruments)
+    return judge_again(results, experiment.scenario, audit, [*trouble, *audit_trouble], data=data)
 
 
 def audit_again(
