@@ -3,11 +3,13 @@
 Run: uv run pytest loadtests/benchmarks/bench_audit.py --benchmark-only --benchmark-json=audit.json
 
 With `METERSTORM_BEFORE` naming a worktree of the commit 93f91de, which has an environment of its own (`uv sync`), both builds
-audit the same tables on the same nodes, whole processes in turns: `audit_vs_before`.
+audit the same tables on the same nodes, whole processes in turns: `audit_vs_before`. With `METERSTORM_KEPT` naming the folder of
+a `run --keep` of the smoke too, whose nodes `cluster up` has started, both make the whole audit of it: `whole_audit_vs_before`.
 """
 
 import contextlib
 import gc
+import itertools
 import json
 import os
 import subprocess
@@ -21,6 +23,7 @@ from typing import Any
 import pytest
 
 from loadtests.audit.tables import AuditReport, audit
+from loadtests.cluster import supervisor
 from loadtests.cluster.connect import connect
 from loadtests.cluster.local import LocalCluster
 from loadtests.cluster.machine import fingerprint
@@ -40,6 +43,7 @@ ROUNDS = 5
 PAIRS = int(os.environ.get("METERSTORM_BENCH_PAIRS", "5"))
 HERE = Path(__file__).parents[2]
 ONE_SIDE = Path(__file__).with_name("audit_one_side.py")
+WHOLE_SIDE = Path(__file__).with_name("audit_whole_side.py")
 SMOKE = HERE / "scenarios" / "smoke.toml"
 
 
@@ -232,3 +236,44 @@ def test_audit_against_the_build_of_before(benchmark: Any, cluster: LocalCluster
         },
         **fingerprint(),
     )
+
+
+def test_whole_audit_against_the_build_of_before(benchmark: Any, tmp_path: Path) -> None:
+    """Wall and processor seconds of a smoke's audit, tables and rules, as ratios of pairs of whole processes."""
+    if not {"METERSTORM_BEFORE", "METERSTORM_KEPT"} <= os.environ.keys():
+        pytest.skip("METERSTORM_BEFORE and METERSTORM_KEPT name no worktree and no run")
+    trees = {"before": Path(os.environ["METERSTORM_BEFORE"]), "now": HERE}
+    kept = RunFolder(Path(os.environ["METERSTORM_KEPT"]).resolve())
+    endpoint = supervisor.status(kept.cluster).endpoint
+    assert endpoint is not None, "its nodes are not up"
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in trees}
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    def side(name: str) -> None:
+        left = next(folders)
+        left.mkdir()
+        asked = [str(kept.path), endpoint.contact_points[0], str(endpoint.port), str(left)]
+        done = subprocess.run(
+            [trees[name] / ".venv" / "bin" / "python", WHOLE_SIDE, *asked], capture_output=True, text=True, check=True
+        )
+        found[name].append(json.loads(done.stdout.splitlines()[-1]))
+
+    for name in trees:  # kernels are compiled, bills of the sample issued, and the nodes have read the tables
+        side(name)
+    for runs in found.values():
+        runs.clear()
+    numbers = iter(range(PAIRS))
+
+    def pair() -> None:
+        for name in ("before", "now") if next(numbers) % 2 == 0 else ("now", "before"):
+            side(name)
+
+    benchmark.pedantic(pair, rounds=PAIRS, iterations=1)
+    reports = [run["report"] for runs in found.values() for run in runs]
+    assert all(one == reports[0] for one in reports), "the two builds do not find the same"
+    for what, key in (("whole_audit_vs_before", "wall_s"), ("whole_audit_cpu_vs_before", "cpu_s")):
+        ratios = [before[key] / now[key] for before, now in zip(found["before"], found["now"], strict=True)]
+        benchmark.extra_info[what] = round(median(ratios), 2)
+        benchmark.extra_info[f"{what}_all"] = [round(one, 2) for one in ratios]
+        benchmark.extra_info[key] = {name: [round(run[key], 2) for run in runs] for name, runs in found.items()}
+    benchmark.extra_info.update(fingerprint())
