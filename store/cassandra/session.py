@@ -4,7 +4,9 @@ The one place where the store's adapters touch the driver.
 """
 
 import datetime as dt
+import re
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from cassandra import ConsistencyLevel as DriverLevel
@@ -26,6 +28,7 @@ PAGE_ROWS = 1_000
 # starting, or at fault are its protocol's messages.
 FAILURES = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)
 ATTEMPTS_MAX = 4  # of an idempotent request that is not answered in time
+_QUERY = re.compile(r"SELECT (?P<columns>.+) FROM (?P<table>\S+) WHERE \w+ = \?( AND \w+ = \?)*")
 
 
 def prepare(session: Session, statement: Statement, keyspace: str, level: ConsistencyLevel) -> PreparedStatement:
@@ -87,6 +90,23 @@ class Statements:
             raise self._named(operation, error) from error
         return answers
 
+    def scan(self, operation: AnyOperation) -> Iterator[Any]:
+        """The rows that a question about one partition would be answered, of every partition; with the columns it asks by.
+
+        Partition by partition, each in its own order, a page at a time, at the operation's level. Raises StoreError.
+        """
+        statement = self.schema.statement(operation)
+        level = self.topology.consistency.of(operation)
+        try:
+            prepared = self.session.prepare(_of_all_partitions(statement).format(keyspace=self.topology.keyspace))
+            prepared.consistency_level = DriverLevel.name_to_value[level]
+            prepared.is_idempotent = True
+            prepared.fetch_size = PAGE_ROWS
+            bound = prepared.bind(())
+            yield from self._answer(operation, bound, self.start(operation, bound))
+        except FAILURES as error:
+            raise self._named(operation, error) from error
+
     def run_many_if(
         self, operation: AnyOperation, rows: list[Values], in_flight_max: int = 32
     ) -> list[tuple[bool, Any] | StoreError]:
@@ -141,6 +161,15 @@ class Statements:
     def _named(self, operation: AnyOperation, error: Exception) -> StoreError:
         tables = ", ".join(table.name for table in self.schema.tables_of(operation))
         return StoreError(f"{operation} on {tables} at {self.topology.consistency.of(operation)}: {error}")
+
+
+def _of_all_partitions(statement: Statement) -> str:
+    """A query of one partition by equality as one of the whole table, which selects what the query asks by, too."""
+    found = _QUERY.fullmatch(statement.cql)
+    assert found is not None, f"{statement.operation} does not ask by equality alone: {statement.cql}"
+    selected = found["columns"].split(", ")
+    asked_by = [bind.name for bind in statement.binds if bind.name not in selected]
+    return f"SELECT {', '.join([*asked_by, *selected])} FROM {found['table']}"
 
 
 def driver_value(kind: CqlType, value: Any) -> Any:

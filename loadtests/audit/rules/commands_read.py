@@ -6,6 +6,7 @@ import numpy as np
 
 from loadtests.audit.rules.commands import CommandAudit, ExpectedOutcome, Read, audit_commands
 from loadtests.audit.rules.customers import Checked
+from loadtests.audit.rules.scanned_answers import ScannedStatements
 from loadtests.audit.rules.weak_levels import in_doubt, why_hidden_in
 from loadtests.backend.command_gateway import plan_of
 from loadtests.backend.command_plan import CommandPlan
@@ -15,7 +16,6 @@ from sim.estate.commands import run_command
 from sim.estate.homes import region_index
 from sim.estate.model import EstateModel
 from store.cassandra.commands import CassandraCommandTables
-from store.cassandra.session import Statements
 from store.commands.port import ATTEMPTS_MAX, CommandId, CommandTables, DeviceState
 from store.roles import TableRole
 
@@ -31,9 +31,10 @@ def audit_stored_commands(experiment: Experiment, *, is_complete: bool) -> Comma
     for number, dc in enumerate(scenario.topology.business_dcs):
         plan = plan_of(scenario, estate, number)
         expected |= expected_outcomes(plan, estate)
+        devices = sorted({id_.target for id_ in plan.ids()})
         with experiment.through(dc.name).session() as session:
-            tables = CassandraCommandTables(Statements(session, experiment.schema, scenario.topology))
-            some_reads, some_states = read_commands(tables, sorted({id_.target for id_ in plan.ids()}))
+            statements = ScannedStatements(session, experiment.schema, scenario.topology, devices=devices)
+            some_reads, some_states = read_commands(CassandraCommandTables(statements), devices)
         reads += some_reads
         states += some_states
     return audit_commands(reads, states, expected, is_complete=is_complete)

@@ -8,6 +8,7 @@ import pytest
 
 from loadtests.audit.rules.commands import audit_commands
 from loadtests.audit.rules.commands_read import audit_stored_commands, expected_outcomes, read_commands
+from loadtests.audit.rules.scanned_answers import ScannedStatements
 from loadtests.backend.command_control import SimulatedMeters, StoreControl, work_stride
 from loadtests.backend.command_gateway import due_index, plan_of, run_gateway
 from loadtests.backend.command_plan import Registry
@@ -121,7 +122,13 @@ def test_a_gateway_that_is_started_anew_every_hour_goes_on(scenario, two_dc_clus
             for until_us in range(600_000_000, until_h * 3_600_000_000 + 1, 600_000_000):
                 if until_us > control.next_us:
                     work_stride(control, meters, until_us)
-        reads, states = read_commands(tables, sorted({id_.target for id_ in plan.ids()}))
+        devices = sorted({id_.target for id_ in plan.ids()})
+        reads, states = read_commands(tables, devices)
+        scans = ScannedStatements(session, SCHEMAS[SCHEMA], scenario.topology, devices=devices)
+        assert read_commands(CassandraCommandTables(scans), devices) == (reads, states)
+        some = ScannedStatements(session, SCHEMAS[SCHEMA], scenario.topology, devices=devices[3:5])
+        asked = read_commands(tables, devices[3:5])
+        assert read_commands(CassandraCommandTables(some), devices[3:5]) == asked and asked[0]
     finally:
         driver.shutdown()
     audit = audit_commands(reads, states, expected_outcomes(plan, estate), is_complete=True)
