@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
@@ -103,13 +103,16 @@ def audit(
             judged=partial(tell_facts, told),
         )
         report.parts_s["tables"] = round(time.monotonic() - begun_s, 3)
-        check_all = partial(check_rules, is_closed=is_closed)
-        with _timed(report, "homes"):
-            report.rules.extend(_rules(experiment, ledger, progress, check_all))
-        if scenario.run.back_office:
-            check = partial(check_office, is_closed=is_closed, refused_count=refused_count)
-            with _timed(report, "back_office"):
-                report.rules.extend(_rules(experiment, ledger, progress, check))
+        with contextlib.ExitStack() as of_rules:
+            begun_s = time.monotonic()
+            # of their own, one in each business DC: the audit's have raw rows
+            business = [of_rules.enter_context(one) for one in _business_sessions(experiment)]
+            ask = partial(_ask, experiment, ledger, progress, business)
+            report.rules.extend(ask(partial(check_rules, is_closed=is_closed)))
+            report.parts_s["homes"] = round(time.monotonic() - begun_s, 3)
+            if scenario.run.back_office:
+                with _timed(report, "back_office"):
+                    report.rules.extend(ask(partial(check_office, is_closed=is_closed, refused_count=refused_count)))
         if scenario.campaigns:
             progress.detail("audit: every command, from its home data centre")
             with _timed(report, "commands"):
@@ -151,22 +154,22 @@ def tell_facts(told: AuditProgress, report: AuditReport) -> None:
     told.judge(asdict(report.totals), {dc: {name: facts[name] for name in VERDICTS} for dc, facts in of_dcs.items()})
 
 
-def _rules(
+def _ask(
     experiment: Experiment,
     ledger: Ledger,
     progress: Progress,
+    sessions: Sequence[Session],
     check: Callable[..., list[Checked]],
 ) -> list[Checked]:
-    """The rules, through sessions of their own, one in each business DC: the audit's have raw rows."""
-    with contextlib.ExitStack() as cleanup:
-        return check(
-            [cleanup.enter_context(one) for one in _business_sessions(experiment)],
-            estate=experiment.estate,
-            ledger=ledger,
-            schema=experiment.schema,
-            topology=experiment.topology,
-            progress=progress.detail,
-        )
+    """Rules that are asked through a session in each business DC."""
+    return check(
+        sessions,
+        estate=experiment.estate,
+        ledger=ledger,
+        schema=experiment.schema,
+        topology=experiment.topology,
+        progress=progress.detail,
+    )
 
 
 def _business_sessions(experiment: Experiment) -> list[contextlib.AbstractContextManager[Session]]:
