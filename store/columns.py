@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,16 @@ NULL = int(np.iinfo(np.int64).min)
 """Stands in a column for a cell that was never written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `start` is kept
 class Lists:
     """n lists of integers, of any lengths."""
 
     flat: NDArray[np.int32]
     length: Integers  # [n]
 
-    @property
+    @cached_property
     def start(self) -> Integers:
+        """Where each list begins in `flat`: [n]. Worked out once: rows are asked for one by one, too."""
         return np.cumsum(self.length) - self.length
 
     def __len__(self) -> int:
