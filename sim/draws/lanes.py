@@ -52,6 +52,13 @@ class Lanes:
         halves.align = 2
         return cls(build, build.zext(halves, ir.VectorType(WORD, count)))
 
+    @classmethod
+    def of_words(cls, build: ir.IRBuilder, place: Any, count: int = LANES) -> Self:
+        """So many 64-bit words that lie one after the other in memory, from the pointer `place` on."""
+        words = build.load(build.bitcast(place, ir.PointerType(ir.VectorType(WORD, count))))
+        words.align = 8
+        return cls(build, words)
+
     @property
     def count(self) -> int:
         """How many lanes there are."""
@@ -77,6 +84,9 @@ class Lanes:
 
     def __rshift__(self, bits: int) -> Self:
         return self._of(self._build.lshr(self.vector, self._vector_of(bits)))
+
+    def __lshift__(self, bits: int) -> Self:
+        return self._of(self._build.shl(self.vector, self._vector_of(bits)))
 
     def signed_shift(self, bits: int) -> Self:
         """Each lane as an int64, shifted to the right."""
@@ -113,6 +123,11 @@ class Lanes:
         mine, others = (self._build.bitcast(each.vector, of_32) for each in (self, other))
         both = self._build.shuffle_vector(mine, others, ir.Constant(of_32, places))
         return self._of(self._build.bitcast(both, self.vector.type))
+
+    def store(self, place: Any) -> None:
+        """From the pointer `place` on."""
+        store = self._build.store(self.vector, self._build.bitcast(place, ir.PointerType(self.vector.type)))
+        store.align = 8
 
     def store_in_turns(self, other: Self, place: Any) -> None:
         """From the pointer `place` on, lane by lane: that of this, then that of `other`."""

@@ -67,7 +67,7 @@ def philox_lanes(_typing: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: 
         counters_and_keys = [
             lanes_of(argument, kind) for argument, kind in zip(arguments[:6], signature.args[:6], strict=True)
         ]
-        c0, c1, c2, c3 = _rounds(*counters_and_keys)
+        c0, c1, c2, c3 = rounds(*counters_and_keys)
         array = context.make_array(signature.args[6])(context, build, arguments[6])
         c0.joined_low(c1).store_in_turns(c2.joined_low(c3), build.gep(array.data, [arguments[7]]))
         return context.get_dummy_value()
@@ -75,8 +75,8 @@ def philox_lanes(_typing: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: 
     return signature, generate
 
 
-def _rounds(c0: Lanes, c1: Lanes, c2: Lanes, c3: Lanes, k0: Lanes, k1: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """`philox` in lanes: the words are the lower halves of what it returns."""
+def rounds(c0: Lanes, c1: Lanes, c2: Lanes, c3: Lanes, k0: Lanes, k1: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """`philox` in lanes: the words are the lower halves of what it returns. For intrinsics."""
     for number in range(ROUNDS):
         product_0 = c0.low() * int(MULTIPLIER_0)
         product_1 = c2.low() * int(MULTIPLIER_1)

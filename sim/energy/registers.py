@@ -264,9 +264,21 @@ def _day_register_wh(p: KernelParameters, four: Words, meter: int, day: int) -> 
 def _drawn_day_register_wh(
     p: KernelParameters, fuel: int, annual_word: int, start_word: int, day: int, noise: int
 ) -> int:
+    annual_wh, start_wh = annual_wh_kernel(p, fuel, annual_word), start_wh_kernel(p, fuel, start_word)
+    return day_register_wh(p, fuel, annual_wh, start_wh, day, noise)
+
+
+@leaf_kernel
+def day_register_wh(p: KernelParameters, fuel: int, annual_wh: int, start_wh: int, day: int, noise: int) -> int:
+    """The register at the start of a day, of a meter that uses `annual_wh` in a year and began at `start_wh` [Wh]."""
     share = int(p.day_share[fuel, day] + ((p.day_spread[fuel, day] * noise) >> DRAW_BITS))
-    start_wh = int(start_word * p.register_start_wh_max[fuel]) >> 32
-    return start_wh + ((annual_wh_kernel(p, fuel, annual_word) * share) >> YEAR_BITS)
+    return start_wh + ((annual_wh * share) >> YEAR_BITS)
+
+
+@leaf_kernel
+def start_wh_kernel(p: KernelParameters, fuel: int, word: int) -> int:
+    """What a meter's register showed when it was made [Wh]."""
+    return int(word * p.register_start_wh_max[fuel]) >> 32
 
 
 @leaf_kernel

@@ -6,6 +6,7 @@ root over the tiles in order of (partition, day). It guards against mistakes, no
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ _REGISTER, _TEN_SECOND = int(MessageKind.READ_REGISTER), int(MessageKind.PUSH_TE
 _ESTIMATE, _CORRECT = int(MessageKind.ESTIMATE), int(MessageKind.CORRECT)
 _BRINGS_VALUES = np.isin(np.arange(len(MessageKind)), (_PUSH, _UPLOAD, _REGISTER, _TEN_SECOND, _ESTIMATE, _CORRECT))
 _LOST = (1 << 63) - 1  # stands for a slot that the meter has lost
+_WORD_MASK = (1 << 64) - 1
 _ROOM = 32_768  # messages of a premises and day: two meters at 10 s send 17,280
 _LEAF, _NODE = b"\x00", b"\x01"  # so that no tile can pass for a pair of hashes
 
@@ -131,6 +133,19 @@ def new_scratch(p: KernelParameters, room: int = 0) -> Scratch:
         keys=np.empty(room, np.uint64),
         seconds=np.empty(room, np.uint64),
     )
+
+
+def register_factors_of(slot_count: int) -> tuple[int, ...]:
+    """By which the registers at a day's slots' starts, and at its end, enter the day's hash: see `hash_of_day`. Modulo 2^64."""
+
+    def factor(number: int) -> int:
+        state = number * int(GOLDEN) & _WORD_MASK
+        state = (state ^ (state >> int(_S30))) * int(_MIX_1) & _WORD_MASK
+        state = (state ^ (state >> int(_S27))) * int(_MIX_2) & _WORD_MASK
+        return (state ^ (state >> int(_S31))) | 1
+
+    factors = [0, *(factor(slot + 1) for slot in range(slot_count)), -1]
+    return tuple((before - after) & _WORD_MASK for before, after in itertools.pairwise(factors))
 
 
 @leaf_kernel

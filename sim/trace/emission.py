@@ -120,12 +120,14 @@ def messages_sent(
     from_us: int,
     to_us: int,
     leaves_out_ten_seconds: bool,
+    leaves_out_readings: bool,
     out: Outbox,
 ) -> int:
     """Write all messages of a premises with from_us <= sent < to_us, and return how many there are.
 
     When there are more than `out` has room for, the rest is counted and not written. Their order is no promise.
-    `leaves_out_ten_seconds`: for a caller that goes through the 10-second readings by itself, as they are that many.
+    `leaves_out_ten_seconds`, `leaves_out_readings`: for a caller that goes through the 10-second readings, or all readings, by
+    itself, as they are that many.
     """
     count = 0
     joined = joined_us(p, premises)
@@ -139,7 +141,7 @@ def messages_sent(
         return 0
     for fuel in range(p.fuel_count):
         meter = premises * p.fuel_count + fuel
-        if mode_of_words(p, metering, meter, fuel == p.electricity) == SMART:
+        if not leaves_out_readings and mode_of_words(p, metering, meter, fuel == p.electricity) == SMART:
             count = _readings(
                 p,
                 premises,

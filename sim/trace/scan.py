@@ -85,7 +85,7 @@ def _scan(
         sent_from = first_sent_us(p, premises, region, from_us)
         while sent_from < to_us:
             sent_to = min(sent_from + DAY_US, to_us)
-            found = messages_sent(p, premises, region, sent_from, sent_to, False, one)
+            found = messages_sent(p, premises, region, sent_from, sent_to, False, False, one)
             assert found <= len(one.due_us), "a premises sends more in a day than an outbox holds"
             for at in range(found):
                 if from_us <= one.due_us[at] < to_us:

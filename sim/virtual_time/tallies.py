@@ -4,6 +4,7 @@ Nothing is stored and nothing is sorted: a premises sends a week's messages into
 Tallies are integers that are only added to, so the result is the same for any shards, threads and order.
 """
 
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,16 @@ from sim.trace.part_hashes import hash_of_parts
 from sim.trace.scan import Scope, new_outbox
 from sim.units import IntArray
 from sim.virtual_time.checkpoint import Checkpoint
-from sim.virtual_time.parallel import Progress, sweep
+from sim.virtual_time.parallel import CHUNK_SIZE, Progress, sweep
+from sim.virtual_time.uploads import (
+    UploadColumns,
+    add_energies,
+    fill_meters,
+    fill_uploads,
+    new_meters,
+    sends_nothing_else,
+    sends_uploads_alone,
+)
 
 MINUTE_US = 60_000_000
 FINE_BIN_US, COARSE_BIN_US = 1_000_000, MINUTE_US
@@ -66,6 +76,7 @@ _TEN_SECOND_NOISE, _TEN_SECOND_DELAY = int(Purpose.TEN_SECOND), int(Purpose.TEN_
 _IN_SECOND_HALF = np.uint16(
     15
 )  # the highest bit of a 16-bit draw: does a reading take more than half of the longest delay?
+_UPLOAD_DAY = int(MessageKind.UPLOAD_DAY)
 _PUSH_TEN_SECOND = int(MessageKind.PUSH_TEN_SECOND)
 _IN_FLIGHT = int(CommandState.IN_FLIGHT)
 _OVER_WAN = np.isin(np.arange(KIND_COUNT), HUB_KINDS)
@@ -95,7 +106,7 @@ class Tallies(NamedTuple):
 
 
 class WholeSlots(NamedTuple):
-    """Meters' slots whose 10-second readings, all or all but the last, arrive on one day of the window: see `_count_whole`."""
+    """UploadColumns' slots whose 10-second readings, all or all but the last, arrive on one day of the window: see `_count_whole`."""
 
     slots: IntArray  # int64[slot]: how many meters'
     last: IntArray  # int64[slot]: of how many of them the last reading too
@@ -172,12 +183,16 @@ def walk(
     )
     to_us = estate.span_us if until_us is None else min(until_us, estate.span_us)
 
+    rooms = local()
+
     def work(first: int, end: int, tallies: Tallies) -> None:
+        if not hasattr(rooms, "meters"):  # the system gives no memory in less time than a short day's meters take
+            rooms.meters = new_meters(estate.parameters.fuel_count, estate.slots_per_day, CHUNK_SIZE)
         out, scratch = new_outbox(_OUTBOX_ROOM), new_scratch(estate.packed, _OUTBOX_ROOM)
         scope = Scope(first, end, shard, shard_count)
         assert (end - first) * estate.parameters.fuel_count < 1 << 16, "more meters than 16 bits count"
         whole = _no_whole_slots(estate, bin_us)
-        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, whole, tallies)
+        _walk(estate.packed, scope, from_us, to_us, bin_us, step_us, out, scratch, whole, rooms.meters, tallies)
 
     return sweep(
         estate.premises_count,
@@ -338,6 +353,49 @@ def _hash_of_reading(due_us: int, message: int, wh: int) -> np.uint64:
 
 
 @leaf_kernel
+def _add_to_backlog(region: int, sent_us: int, due_us: int, tallies: Tallies) -> None:
+    """What a hub has ready at one instant and what is at the head-end at another one."""
+    last_minute = tallies.sent.shape[1] - 1
+    minute = sent_us // MINUTE_US
+    tallies.sent[region, minute] += 1
+    tallies.sent_to_end_us[region, minute] += (minute + 1) * MINUTE_US - sent_us
+    tallies.waited_us[region] += min(due_us, (last_minute + 1) * MINUTE_US) - sent_us
+    minute = due_us // MINUTE_US
+    if minute <= last_minute:
+        tallies.arrived[region, minute] += 1
+        tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due_us
+
+
+@leaf_kernel
+def _add_uploads(
+    p: KernelParameters,
+    scope: Scope,
+    from_us: int,
+    to_us: int,
+    bin_us: int,
+    scratch: Scratch,
+    meters: UploadColumns,
+    tallies: Tallies,
+) -> None:
+    """The uploads of the range, and its meters, where `sends_uploads_alone`: what is sent is there at once."""
+    count = fill_meters(p, scope, meters)
+    for at in range(count):
+        tallies.modes[meters.region[at], at % p.fuel_count, SMART] += 1
+    add_energies(p, count, scratch, meters, tallies.energy_wh)
+    first_day = max((from_us - p.upload_window_us) // DAY_US - 1, 0)
+    for day in range(first_day, min((to_us - 1) // DAY_US + 1, p.day_count)):
+        fill_uploads(p, day, day == first_day, count, scratch, meters)
+        for at in range(count):
+            sent_us = meters.sent_us[at]
+            if day >= meters.joined_day[at] and from_us <= sent_us < to_us:
+                _add_to_backlog(meters.region[at], sent_us, sent_us, tallies)
+                if sent_us < p.span_us:
+                    tallies.offered[_UPLOAD_DAY, _bin_of(sent_us, bin_us)] += 1
+                    tallies.tiles[meters.partition[at], sent_us // DAY_US, 0] += meters.first[at]
+                    tallies.tiles[meters.partition[at], sent_us // DAY_US, 1] += meters.second[at]
+
+
+@leaf_kernel
 def _walk(
     p: KernelParameters,
     scope: Scope,
@@ -348,10 +406,15 @@ def _walk(
     out: Outbox,
     scratch: Scratch,
     whole: WholeSlots,
+    meters: UploadColumns,
     tallies: Tallies,
 ) -> None:
+    is_of_uploads = sends_uploads_alone(p)
+    if is_of_uploads:
+        _add_uploads(p, scope, from_us, to_us, bin_us, scratch, meters, tallies)
+        if sends_nothing_else(p):
+            return
     has_ten_seconds = may_send_ten_seconds(p)
-    last_minute = tallies.sent.shape[1] - 1
     for premises in range(scope.first_premises, scope.end_premises):
         four = premises_words(p.seed, premises)
         partition = below(word_of(four, 2), PARTITION_COUNT)
@@ -359,7 +422,8 @@ def _walk(
             continue
         region = region_of_words(p, four)
         for step_from_us in range(from_us, to_us, step_us):
-            count = messages_sent(p, premises, region, step_from_us, min(step_from_us + step_us, to_us), True, out)
+            step_to_us = min(step_from_us + step_us, to_us)
+            count = messages_sent(p, premises, region, step_from_us, step_to_us, True, is_of_uploads, out)
             assert count <= len(out.due_us), "a premises sends more in a step than an outbox holds"
             first_without_values = count
             if count >= _MANY:
@@ -368,14 +432,7 @@ def _walk(
                 due, sent, message = out.due_us[at], out.sent_us[at], out.message[at]
                 kind = (message >> KIND_SHIFT) & ((1 << KIND_BITS) - 1)
                 if _OVER_WAN[kind]:
-                    minute = sent // MINUTE_US
-                    tallies.sent[region, minute] += 1
-                    tallies.sent_to_end_us[region, minute] += (minute + 1) * MINUTE_US - sent
-                    tallies.waited_us[region] += min(due, (last_minute + 1) * MINUTE_US) - sent
-                    minute = due // MINUTE_US
-                    if minute <= last_minute:
-                        tallies.arrived[region, minute] += 1
-                        tallies.arrived_to_end_us[region, minute] += (minute + 1) * MINUTE_US - due
+                    _add_to_backlog(region, sent, due, tallies)
                 if due < p.span_us:
                     tallies.offered[kind, _bin_of(due, bin_us)] += 1
                     if at < first_without_values:
@@ -389,7 +446,8 @@ def _walk(
                 meter = premises * p.fuel_count + fuel
                 if meter_mode(p, meter) == SMART:
                     _add_ten_seconds(p, premises, meter, from_us, to_us, bin_us, scratch, whole, tallies, partition)
-        _add_meters(p, premises, region, scratch.drawn, tallies)
+        if not is_of_uploads:
+            _add_meters(p, premises, region, scratch.drawn, tallies)
         for campaign in range(p.campaign_count):
             meter = premises * p.fuel_count + p.campaigns[campaign].fuel
             if is_target(p, campaign, premises, region, meter):
