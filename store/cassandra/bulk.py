@@ -43,6 +43,8 @@ RawRows = tuple[bytes, int, int]
 
 _Rows = tuple[RawRows, bytes | None]  # and the paging state
 _Answer = Future[_Rows]
+BegunPiece = tuple[BoundStatement, _Answer]
+"""The question for a piece of a scan, and its first page when it comes."""
 
 
 class _RawRowsMessage(ResultMessage):
@@ -87,16 +89,10 @@ class CassandraBulk:
     def scan(self, table: Table, columns: Sequence[str], piece: Piece, *, with_times: bool = False) -> Iterator[Page]:
         """See `store.ports.Bulk`. The next page is asked for while this one is worked on."""
         layout = Layout(table, columns, with_times=with_times)
-        key = ", ".join(table.partition_key)
-        cql = (
-            f"SELECT {', '.join((f'token({key})', *layout.selected))} "
-            f"FROM {self._keyspace}.{table.name} WHERE token({key}) > ? AND token({key}) <= ?"
-        )
         try:
-            bound = self._prepare(cql).bind((piece.after, piece.through))
-            bound.fetch_size = PAGE_ROWS
+            bound, first = self._begin(table, layout, piece)
             asked: bytes | None = None
-            answer: _Answer | None = self._ask(bound, asked)
+            answer: _Answer | None = first
             while answer is not None:
                 (body, count, _), paging_state = self._page(bound, asked, answer)
                 asked = paging_state
@@ -104,6 +100,17 @@ class CassandraBulk:
                 yield layout.decode(count, body)
         except FAILURES as error:
             raise StoreError(f"scan of {table.name} at {self._level}: {error}") from error
+
+    def _begin(self, table: Table, layout: Layout, piece: Piece) -> BegunPiece:
+        """Ask for the first page of a piece."""
+        key = ", ".join(table.partition_key)
+        cql = (
+            f"SELECT {', '.join((f'token({key})', *layout.selected))} "
+            f"FROM {self._keyspace}.{table.name} WHERE token({key}) > ? AND token({key}) <= ?"
+        )
+        bound = self._prepare(cql).bind((piece.after, piece.through))
+        bound.fetch_size = PAGE_ROWS
+        return bound, self._ask(bound, None)
 
     def slices(self, table: Table, columns: Sequence[str], asked: Page) -> Iterator[Page]:
         """See `store.ports.Slices`. Up to IN_FLIGHT_MAX are on their way."""

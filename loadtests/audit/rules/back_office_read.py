@@ -22,6 +22,7 @@ from loadtests.audit.rules.back_office import (
 )
 from loadtests.audit.rules.customers import EXAMPLES_MAX, Checked
 from loadtests.audit.rules.customers_read import sample_text, settled_homes, unsettled_homes
+from loadtests.audit.rules.scanned_ahead import AheadBulk
 from loadtests.audit.rules.weak_levels import in_doubt, why_hidden
 from loadtests.backend.back_office import SUMMARISED_METERS_MAX, local_months_of, projection_of, projectors_of
 from loadtests.backend.home_stores import HomeStores
@@ -31,7 +32,6 @@ from scenarios.domain import DAY_US, Operation, SettlementRunCode, premises_of_m
 from scenarios.spec import Topology
 from sim.estate.lookup import cohorts_of, start_us_of
 from sim.estate.model import EstateModel
-from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
 from store.columns import Page, concat, dicts_of, integers, row_count
 from store.operations import StoreOperation
@@ -71,7 +71,7 @@ def check_office(
     with ExitStack() as cleanup:
         stores = []
         for session in sessions:
-            bulk = CassandraBulk(session, topology)
+            bulk = AheadBulk(session, topology)
             cleanup.callback(bulk.close)
             stores.append(HomeReadings(Statements(session, schema, topology), bulk, book_of(estate)))
         homes = HomeStores(estate, stores)

@@ -28,6 +28,7 @@ from loadtests.audit.rules.customers import (
     check_registers,
     check_views,
 )
+from loadtests.audit.rules.scanned_ahead import AheadBulk
 from loadtests.audit.rules.weak_levels import in_doubt, why_hidden
 from loadtests.backend.back_office import local_months_of, utc_months_of
 from loadtests.recording.ledger import ONE_BIT_A_SLOT, SLOTS_PER_BYTE, Ledger, SlotState
@@ -40,7 +41,6 @@ from sim.estate.model import EstateModel
 from store.billing.energy import BillingViews
 from store.billing.records import Bill
 from store.cassandra import CassandraStore
-from store.cassandra.bulk import CassandraBulk
 from store.cassandra.session import Statements
 from store.columns import Piece, integers
 from store.customers.desk import Desk
@@ -366,7 +366,7 @@ class SettledDays:
         self.events = views.events
 
 
-class _PartOfTheRing(CassandraBulk):
+class _PartOfTheRing(AheadBulk):
     """Scans some of the ring's pieces, evenly chosen."""
 
     def __init__(self, session: Session, topology: Topology, share: float) -> None:

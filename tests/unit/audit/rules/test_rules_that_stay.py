@@ -91,7 +91,7 @@ def office(
     if gone is not None:
         rows = next(iter(runner._tables[gone].partitions.values()))
         del rows[next(iter(rows))]
-    monkeypatch.setattr(back_office_read, "CassandraBulk", lambda *_: Ring(runner))
+    monkeypatch.setattr(back_office_read, "AheadBulk", lambda *_: Ring(runner))
     monkeypatch.setattr(back_office_read, "Statements", lambda *_: runner)
     session: Any = None
     checks = back_office_read.check_office(
