@@ -9,7 +9,6 @@ a `run --keep` of the smoke too, whose nodes `cluster up` has started, both make
 
 import contextlib
 import gc
-import itertools
 import json
 import os
 import subprocess
@@ -238,7 +237,7 @@ def test_audit_against_the_build_of_before(benchmark: Any, cluster: LocalCluster
     )
 
 
-def test_whole_audit_against_the_build_of_before(benchmark: Any, tmp_path: Path) -> None:
+def test_whole_audit_against_the_build_of_before(benchmark: Any) -> None:
     """Wall and processor seconds of a smoke's audit, tables and rules, as ratios of pairs of whole processes."""
     if not {"METERSTORM_BEFORE", "METERSTORM_KEPT"} <= os.environ.keys():
         pytest.skip("METERSTORM_BEFORE and METERSTORM_KEPT name no worktree and no run")
@@ -247,12 +246,9 @@ def test_whole_audit_against_the_build_of_before(benchmark: Any, tmp_path: Path)
     endpoint = supervisor.status(kept.cluster).endpoint
     assert endpoint is not None, "its nodes are not up"
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in trees}
-    folders = (tmp_path / str(number) for number in itertools.count())
+    asked = [str(kept.path), endpoint.contact_points[0], str(endpoint.port)]
 
     def side(name: str) -> None:
-        left = next(folders)
-        left.mkdir()
-        asked = [str(kept.path), endpoint.contact_points[0], str(endpoint.port), str(left)]
         done = subprocess.run(
             [trees[name] / ".venv" / "bin" / "python", WHOLE_SIDE, *asked], capture_output=True, text=True, check=True
         )
