@@ -106,7 +106,7 @@ class Tallies(NamedTuple):
 
 
 class WholeSlots(NamedTuple):
-    """UploadColumns' slots whose 10-second readings, all or all but the last, arrive on one day of the window: see `_count_whole`."""
+    """Meters' slots whose 10-second readings, all or all but the last, arrive on one day of the window: see `_count_whole`."""
 
     slots: IntArray  # int64[slot]: how many meters'
     last: IntArray  # int64[slot]: of how many of them the last reading too
