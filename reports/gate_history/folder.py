@@ -1,7 +1,7 @@
 """Reads past runs and pytest-benchmark's JSON files: one of them, or a folder of them as a history. Nothing is judged here."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -124,7 +124,7 @@ def _run(folder: Path, name: str) -> Past:
         machine=results.machine,
         versions={**results.versions, "kernel": results.machine.system},
         load=load,
-        values={**_operation_values(results), **_cpu(folder, scenario)},
+        values={**_operation_values(results), **_cpu(folder, scenario, results.closed_loop)},
         verdict=results.verdict,
         faulty_facts=0 if audit is None else audit.lost + audit.wrong + audit.phantom + audit.duplicate,
     )
@@ -145,21 +145,21 @@ def _operation_values(results: Results) -> dict[Metric, float]:
     return {metric: value for metric, value in values.items() if value is not None}
 
 
-def _cpu(folder: Path, scenario: Scenario | None) -> dict[Metric, float]:
+def _cpu(folder: Path, scenario: Scenario | None, closed_loop: Container[str]) -> dict[Metric, float]:
     """Processor time of all nodes by acknowledged operation, without warm-up and drain; none where nodes were not sampled."""
     recorded = RunFolder(folder).history
     if scenario is None or not (recorded / "intervals.csv").exists():
         return {}
-    cost = server_cpu_us(read_history(recorded), warm_up_seconds(scenario))
+    cost = server_cpu_us(read_history(recorded), warm_up_seconds(scenario), closed_loop)
     return {} if cost is None else {CPU: cost}
 
 
-def server_cpu_us(history: RunHistory, first: int) -> float | None:
+def server_cpu_us(history: RunHistory, first: int, closed_loop: Container[str] = ()) -> float | None:
     """Processor time of all nodes by acknowledged operation [µs], from second `first` until nothing fell due any more.
 
     The nodes' mean load by the rate of acknowledgements. None: no node was sampled then, or nothing acknowledged.
     """
-    last = second_due_last(history)
+    last = second_due_last(history, closed_loop)
     by_node: dict[str, list[float]] = {}
     for sample in history.nodes:
         if first <= sample.second <= last:

@@ -30,16 +30,20 @@ def summarise_operations(
 ) -> dict[str, OperationResult]:
     """What became of each kind of operation, and how long it took. closed_loop: those that nothing makes due but their sender."""
     first = warm_up_seconds(scenario)
-    last = second_due_last(history)
+    last = second_due_last(history, closed_loop)
     return {
         name: _operation(history, name, first, last, is_open_loop=name not in closed_loop)
         for name in history.operations
     }
 
 
-def second_due_last(history: RunHistory) -> int:
-    """The last second in which anything fell due; -1 when nothing did. What follows it is the drain."""
-    offered = sum((history.counts[name]["offered"] for name in history.operations), np.zeros_like(history.seconds))
+def second_due_last(history: RunHistory, closed_loop: Container[str] = ()) -> int:
+    """The last second in which anything fell due; -1 when nothing did. What follows it is the drain.
+
+    closed_loop: operations that nothing makes due: a back office is at its last work for long after the storm.
+    """
+    load = [name for name in history.operations if name not in closed_loop]
+    offered = sum((history.counts[name]["offered"] for name in load), np.zeros_like(history.seconds))
     due = np.flatnonzero(offered)
     return int(due[-1]) if due.size else -1
 

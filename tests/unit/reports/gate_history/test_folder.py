@@ -1,5 +1,6 @@
 """Which folders are a history, and which are refused; the page and the schema of what is said of one."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -166,6 +167,19 @@ def test_server_cpu_by_hand() -> None:
     )
     assert server_cpu_us(history, 2) == pytest.approx(5_000)
     assert server_cpu_us(history, 12) is None
+    office = {"ok": np.zeros(14, np.int64), "offered": np.ones(14, np.int64)}
+    longer = replace(
+        history,
+        seconds=np.arange(14),
+        operations=("ingest", "record_receipt"),
+        counts={
+            "ingest": {name: np.append(one, [0, 0]) for name, one in history.counts["ingest"].items()},
+            "record_receipt": office,
+        },
+    )
+    assert server_cpu_us(longer, 2, {"record_receipt"}) == pytest.approx(
+        5_000
+    )  # what goes on after the storm is no part of it
 
 
 def test_server_cpu_is_read_of_runs_that_kept_their_seconds(tmp_path: Path) -> None:
