@@ -448,6 +448,38 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert not is_there or not list(out.iterdir())
 
 
+def test_a_long_step_without_a_terminal_tells_what_is_left(monkeypatch):
+    """Of a step that goes on from a half: it went from 50 to 75 % in its time, so as much again is left."""
+    lines = StringIO()
+    shared: dict[str, Any] = {}
+
+    class AtOnce:
+        def __init__(self, line: Callable[[str, float], None]) -> None:
+            shared["line"] = line
+
+        def begin(self, doing: str) -> None:
+            pass
+
+        def stop(self) -> None:
+            pass
+
+    def work(tell: Callable[[float], None]) -> None:
+        tell(0.5)
+        shared["line"]("working", 120.0)
+        tell(0.75)
+        shared["line"]("working", 59.0)
+        shared["line"]("working", 300.0)
+
+    monkeypatch.setattr(job, "Heartbeat", AtOnce)
+    job._step(Progress(console=Console(file=lines)), "working", work)
+    told = [line.strip() for line in lines.getvalue().splitlines() if line.startswith("working:")]
+    assert told == [
+        "working: 50% after 120 s",
+        "working: 75% after 59 s",
+        "working: 75% after 300 s, some 5 min left",
+    ]
+
+
 def test_ctrl_c_ends_work_that_was_just_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
 
