@@ -210,7 +210,9 @@ class LocalCluster:
                 f"at {size.heap_mib} MiB heap each, Java {java.version} from {java.origin}"
             )
             cluster._bring_up(disks_of(faults, record.topology.dcs), progress)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                progress("stopping what was started, which takes some seconds")
             cluster._end(drain=False, delete=is_new)
             if is_new:
                 record.forget(folder)  # the start may be tried again in the same folder

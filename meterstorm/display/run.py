@@ -18,7 +18,7 @@ from meterstorm.display.heartbeat import Heartbeat
 from meterstorm.display.live import live_lines, plain_line
 from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
-from reports.results.run import CommandsResult, MonitoringResult, Results
+from reports.results.run import CommandsResult, MonitoringResult, OperationResult, Results, RuleCheck
 from reports.run.audit_columns import audit_columns, count_of
 from reports.run.terms import fact_told
 from reports.verdict.faults import fault_line, held_against
@@ -91,15 +91,14 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if explained := fact_told(results.reasons):
         console.print(f"    ({explained})", highlight=False, soft_wrap=True)
     print_table(console, _operations_table(results))
+    if line := untold_line(results):
+        console.print(line, highlight=False, soft_wrap=True)
     if results.commands is not None:
         print_table(console, _commands_table(results.commands))
     if results.audit is not None:
         print_table(console, _audit_table(results))
-        for rule in results.audit.rules:
-            outcome = f"true of {held_against(rule)}" if rule.counted else "not checked, nothing was there"
-            if rule.faults:
-                outcome = f"{rule.faults:,} faults in {held_against(rule)}"
-            console.print(f"  {rule.rule}: {outcome}", highlight=False, soft_wrap=True)
+        for line in rule_lines(results.audit.rules):
+            console.print(line, highlight=False, soft_wrap=True)
         for example in results.audit.examples[:5]:
             console.print(f"  {example.kind}: {fault_line(example)}", highlight=False, soft_wrap=True)
     if results.speculation is not None:
@@ -124,6 +123,38 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if results.faults and results.verdict is not Verdict.PASS:
         resolved = shlex.quote(str(Path(report).with_name(RESOLVED_NAME)))
         console.print(f"replay, faults and all: uv run meterstorm run {resolved}", highlight=False, soft_wrap=True)
+
+
+def rule_lines(rules: Sequence[RuleCheck]) -> list[str]:
+    """The rules that are broken or were not checked, and how many hold: the report has each."""
+    lines = []
+    for rule in rules:
+        if rule.faults:
+            lines.append(f"  {rule.rule}: {rule.faults:,} faults in {held_against(rule)}")
+        elif not rule.counted:
+            lines.append(f"  {rule.rule}: not checked, nothing was there")
+    holding = len(rules) - len(lines)
+    if holding:
+        lines.append(
+            f"  {wording.counted(holding, 'rule')} of what is stored: true of all that was checked; the report has each"
+        )
+    return lines
+
+
+def untold_line(results: Results) -> str | None:
+    """What the table of operations leaves out: those of gateways and back office of which none failed or is in doubt."""
+    untold = [name for name, one in results.operations.items() if not _is_told(one)]
+    if not untold:
+        return None
+    requests = sum(results.operations[name].ok for name in untold)
+    return (
+        f"beside them {requests:,} requests of gateways and back office, of {wording.counted(len(untold), 'kind')}: none "
+        "failed, and the report has them"
+    )
+
+
+def _is_told(operation: OperationResult) -> bool:
+    return operation.is_open_loop or operation.failed + operation.indeterminate > 0
 
 
 def damage_lines(results: Results) -> list[str]:
@@ -181,7 +212,8 @@ def _operations_table(results: Results) -> Table:
     table.add_column("operation", no_wrap=True)
     for heading in ("ok", "failed", "indeterminate", "rate/s", "p50", "p99", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
-    by_loop = sorted(results.operations.items(), key=lambda one: not one[1].is_open_loop)
+    told = [one for one in results.operations.items() if _is_told(one[1])]
+    by_loop = sorted(told, key=lambda one: not one[1].is_open_loop)
     for number, (name, operation) in enumerate(by_loop):
         response = operation.response_ms
         if number and by_loop[number - 1][1].is_open_loop and not operation.is_open_loop:

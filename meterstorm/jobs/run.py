@@ -371,7 +371,9 @@ def _storm(
         for sentence in (*must_fail(scenario), *may_be_lost(scenario)):
             phases.progress.detail(sentence)
         if scenario.run.warm_nodes_s:
-            phases.progress.detail(f"warming the nodes for {scenario.run.warm_nodes_s:g} s before the clock starts")
+            phases.progress.detail(
+                f"senders start, and warm the nodes for {scenario.run.warm_nodes_s:g} s, before the clock does"
+            )
         try:
             if isinstance(senders, FleetPlan):
                 if senders.listen is not None:

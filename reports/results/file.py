@@ -72,7 +72,7 @@ _FIELD_OF_KIND = {
 
 def kind_of(folder: Path) -> Kind:
     """Whose results a folder holds. Raises ScenarioError when it holds none, or nobody's."""
-    text = _text(folder, "job")
+    text = _text(folder, "run, a simulation, a search, a matrix, a gate or a tournament")
     kind = _kind(text)
     if kind is None:
         raise ScenarioError(
@@ -120,6 +120,8 @@ def _kind(text: str) -> Kind | None:
 
 def _text(folder: Path, of: str) -> str:
     path = RunFolder(folder).results
+    if not folder.exists():
+        raise ScenarioError(f"{folder}: there is no such folder; name that of a {of}")
     try:
         return read_text(path)
     except (FileNotFoundError, NotADirectoryError):

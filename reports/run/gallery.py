@@ -108,7 +108,7 @@ def run_gallery(
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
-    names = figured_operations(history, scenario)
+    names = figured_operations(history, scenario, closed_loop)
     responses = {name: latency_over_time(history.response_counts(name), bins, first) for name in names}
     return Gallery(
         load=_load(history, bins, span, closed_loop),
@@ -147,11 +147,12 @@ def fault_bands(faults: Sequence[FaultResult], length_s: int) -> tuple[SpanBand,
     )
 
 
-def figured_operations(history: RunHistory, scenario: Scenario) -> list[str]:
-    """The operations that get figures of their own, in the history's order: those with objectives, then the most frequent."""
+def figured_operations(history: RunHistory, scenario: Scenario, closed_loop: Collection[str] = ()) -> list[str]:
+    """The operations that get figures of their own, in the history's order: those with objectives, then the load's, the most
+    frequent ones, and those of gateways and back office (closed_loop) where there is room."""
     judged = {str(objective.operation) for objective in scenario.slo}
     offered = {name: int(history.counts[name]["offered"].sum()) for name in history.operations}
-    by_interest = sorted(history.operations, key=lambda name: (name not in judged, -offered[name]))
+    by_interest = sorted(history.operations, key=lambda name: (name not in judged, name in closed_loop, -offered[name]))
     chosen = set(by_interest[:FIGURED_OPERATIONS_MAX])
     return [name for name in history.operations if name in chosen]
 
@@ -312,7 +313,7 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
     worst = int(np.nanargmax(course.p99))
     finding = f"p99 was worst at {clock(worst * bins.width_s)}: {milliseconds(float(course.p99[worst]))}, the warm-up included."
     low, high = _shared_range_ms([course], [limit])
-    figure = draw_latency_over_time(course, span, label="lateness", limits=[limit], range_ms=(max(low, 0.01), high))
+    figure = draw_latency_over_time(course, span, label="lateness", limits=[limit], range_ms=(max(low, 0.001), high))
     alt = f"Lateness of the load generator over time. {finding}"
     return picture(figure, name="lateness", title="Lateness of the generator", caption=finding, alt=alt)
 

@@ -27,7 +27,8 @@ def job_named(name: str) -> "AnalyticsJob":
     from store.analytics.jobs import JOBS
 
     if name not in JOBS:
-        raise ScenarioError(f"there is no job '{name}'; there are {', '.join(JOBS)}")
+        swapped = ": the job comes first, then the warehouse" if Path(name).is_dir() else ""
+        raise ScenarioError(f"there is no job '{name}'{swapped}; there are {', '.join(JOBS)}")
     return JOBS[name]
 
 

@@ -108,7 +108,7 @@ def test_the_readme_names_the_exit_codes_as_they_are() -> None:
         ("run {scenario} --contact-points 127.0.0.1 --port 1 --out {new}", 3, "no contact point answers"),
         ("run {scenario} --contact-points x --username me --password-file {new}", 2, "password file .* can't be read"),
         ("audit {new}", 2, "holds no run"),
-        ("report {new}", 2, "holds no results.json"),
+        ("report {new}", 2, "there is no such folder"),
         ("cluster status --out {new}", 3, "holds no background cluster"),
         ("simulate {scenario} --out {scenario}", 2, "is a file; name a new folder"),
     ],

@@ -47,6 +47,12 @@ def test_of_many_those_with_objectives_and_the_most_frequent_have_figures() -> N
     assert len(chosen) == FIGURED_OPERATIONS_MAX
 
 
+def test_a_busy_back_office_takes_no_figure_of_a_customers_question() -> None:
+    office = {f"office_{number}": 1_000 for number in range(FIGURED_OPERATIONS_MAX)}
+    chosen = figured_operations(history_of(office | {"read_state": 1, "ingest_reading": 9}), scenario_of(), office)
+    assert {"read_state", "ingest_reading"} <= set(chosen) and len(chosen) == FIGURED_OPERATIONS_MAX
+
+
 def test_labels_that_would_lie_on_each_other_are_left_out() -> None:
     assert spread(np.array([0.0, 1.0, 2.0, 10.0]), 1.5) == [0, 2, 3]
     assert spread(np.array([0.0, 1.0, 2.0]), 1.0) == [0, 1, 2]
