@@ -8,10 +8,10 @@ operations a CPU second that the sender's process loses in the seconds with a sc
 much more of a processor the process takes meanwhile that holds the metrics. Open loop against a stub node that answers in bulk
 and is no limit. `scrape_ms`: from asking to the whole answer; `series`: how many there are.
 
-`metrics_cost_server`: what the threads of a node's exporter take of its processor time, in windows of eight seconds in which it is
-scraped, each NODE_SCRAPE_S as `meterstorm monitor` does; as many operations are sent in each. `metrics_cost_node`: by how much
-all of the node takes more in these windows than in those without, in turns alike: what the cache and the collector lose is in
-it, and so is the noise of compactions. One real node.
+`metrics_cost_server`: what the threads of a node's exporter take of its processor time, in windows of eight seconds in which it
+is scraped, each NODE_SCRAPE_S as `meterstorm monitor` does; as many operations are sent in each. `metrics_cost_node`: by how
+much all of the node takes more in these windows than in those without, in turns alike: what the cache and the collector lose is
+in it, and so is the noise of compactions. One real node.
 """
 
 import os
@@ -209,7 +209,8 @@ class NodeInTurns:
         while not self.over.wait(max(zero_s + tick * NODE_SCRAPE_S - time.monotonic(), 0)):
             window, is_begun = divmod(tick, 2)
             if not is_begun:
-                now = cpu_s_of(self.node), cpu_s_of(self.node, EXPORTER_THREADS)
+                spent = self.node.cpu_times()  # with that of threads which have ended
+                now = spent.user + spent.system, cpu_s_of(self.node, EXPORTER_THREADS)
                 if window:
                     self.window_s.append(now[0] - before[0])
                     self.exporter_s.append(now[1] - before[1])
