@@ -5,10 +5,10 @@ load instead of 0.65, a Locust worker 5.1 instead of 1.8 (2026-11-29).
 """
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
+
+from scenarios.passing_folder import PassingFolder
 
 
 def share_bytecode() -> Callable[[], None]:
@@ -18,8 +18,8 @@ def share_bytecode() -> Callable[[], None]:
     """
     if not sys.dont_write_bytecode or "PYTEST_XDIST_WORKER" in os.environ:
         return lambda: None
-    folder = tempfile.mkdtemp(prefix="meterstorm-bytecode-")
+    passing = PassingFolder("bytecode")  # of tests that were killed the next ones remove it
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = folder
-    sys.dont_write_bytecode, sys.pycache_prefix = False, folder
-    return lambda: shutil.rmtree(folder, ignore_errors=True)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(passing.path)
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(passing.path)
+    return passing.remove
