@@ -111,9 +111,10 @@ def _cluster_alerts(limits: Thresholds) -> Sequence[AlertRule]:
             name="DataCentresApart",
             severity=Severity.PAGE,
             audience=operational,
-            # A node that is down is another alert's; one that comes back is missed by others for some seconds more.
+            # A node that is down is another alert's; one that comes back is missed by others for some seconds more. Nodes that
+            # have left for good are "Down" to the others for three days: what counts is who serves, and is not "Up".
             expression=(
-                'max by (dc) (cassandra_endpoints{state="Down"}) > 0 '
+                'min by (dc) (cassandra_endpoints{state="Up"}) < scalar(count(cassandra_client_connections)) '
                 f"unless on () (count(max_over_time(({NOT_SERVING})[30s:1s])) > 0)"
             ),
             for_s=5,

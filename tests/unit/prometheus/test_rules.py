@@ -83,7 +83,7 @@ COURSES = [
     ),
     Course(
         "DataCentresApart",
-        {**SERVES, **ALSO_SERVES, node("north-1", "cassandra_endpoints", state="Down"): "0x9 1x60"},
+        {**SERVES, **ALSO_SERVES, node("north-1", "cassandra_endpoints", state="Up"): "2x9 1x60"},
         50,
         [({"dc": "north"}, "Nodes of data centre north don't hear others, which serve.")],
     ),
@@ -93,13 +93,23 @@ COURSES = [
             **SERVES,
             node("north-2"): "0x20 1x60",
             node("north-2", "cassandra_client_connections"): "_x20 3x60",
-            node("north-1", "cassandra_endpoints", state="Down"): "1x60",
+            node("north-1", "cassandra_endpoints", state="Up"): "1x60",
         },
         40,
     ),
     Course(  # north-2 is down itself
         "DataCentresApart",
-        {**SERVES, node("north-2"): "0x60", node("north-1", "cassandra_endpoints", state="Down"): "0x9 1x60"},
+        {**SERVES, node("north-2"): "0x60", node("north-1", "cassandra_endpoints", state="Up"): "2x9 1x60"},
+        50,
+    ),
+    Course(  # north-3 has left: it is no target any more, and to the others it is down
+        "DataCentresApart",
+        {
+            **SERVES,
+            **ALSO_SERVES,
+            node("north-1", "cassandra_endpoints", state="Up"): "3x9 2x60",
+            node("north-1", "cassandra_endpoints", state="Down"): "0x9 1x60",
+        },
         50,
     ),
     Course(
