@@ -273,9 +273,11 @@ def _platform_alerts(limits: Thresholds) -> Sequence[AlertRule]:
             name="RejectedShare",
             severity=Severity.WARN,
             audience=business,
+            # Of what comes at the most: when few readings come, at night or once a storm is over, a handful is a large share.
             expression=(
                 "sum(rate(meterstorm_readings_rejected_total[1m])) "
-                "/ (sum(rate(meterstorm_readings_total[1m])) + sum(rate(meterstorm_readings_rejected_total[1m]))) "
+                "/ (max_over_time(sum(rate(meterstorm_readings_total[1m]))[10m:5s]) "
+                "+ sum(rate(meterstorm_readings_rejected_total[1m]))) "
                 f"> {limits.rejected_share_max:g}"
             ),
             for_s=5,

@@ -293,6 +293,15 @@ COURSES = [
         80,
         severity=Severity.WARN,
     ),
+    Course(  # a storm is over since a minute ago, and a back office still refuses a row every other second
+        "RejectedShare",
+        {
+            'meterstorm_readings_rejected_total{reason="UNIT"}': "0+0.5x150",
+            "meterstorm_readings_total": "0+30x60 1800x100",
+        },
+        125,
+        severity=Severity.WARN,
+    ),
     # 15 of 100 fail: more than 14.4 %, in 12 s and in 4 s, and more than 6 % in 24 s.
     Course(
         "ErrorBudgetBurn",
