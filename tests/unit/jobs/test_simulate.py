@@ -189,8 +189,11 @@ def test_unknown_fields_survive_and_others_are_refused(made: Path, tmp_path: Pat
     (tmp_path / "results.json").write_text('{"scenario": 3}')
     with pytest.raises(ScenarioError, match=r"results\.json: scenario: "):
         load_simulation(tmp_path)
-    with pytest.raises(ScenarioError, match=r"holds no results\.json"):
+    with pytest.raises(ScenarioError, match="there is no such folder; name that of a simulation"):
         load_simulation(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ScenarioError, match=r"holds no results\.json; name the folder of a simulation"):
+        load_simulation(tmp_path / "empty")
 
 
 def test_offered_parquet_holds_every_message_once(made: Path, simulation: Simulation) -> None:
