@@ -62,15 +62,19 @@ class Checkpoint:
         partial = self.path.with_name(f"{self.path.name}.partial")
         header = json.dumps(self._named() | {"chunks": chunks}).encode() + b"\n"
         hashed = hashlib.sha256(header)
-        with partial.open("wb") as file:
-            file.write(header)
-            for total in totals:
-                hashed.update(_bytes_of(total))
-                file.write(_bytes_of(total))
-            file.write(hashed.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        try:
+            with partial.open("wb") as file:
+                file.write(header)
+                for total in totals:
+                    hashed.update(_bytes_of(total))
+                    file.write(_bytes_of(total))
+                file.write(hashed.digest())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except BaseException:  # a full disk, Ctrl-C: the file of before stays, and nothing beside it
+            partial.unlink(missing_ok=True)
+            raise
 
     def _named(self) -> dict[str, Any]:
         return {

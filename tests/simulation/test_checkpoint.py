@@ -1,6 +1,8 @@
 """A walk that was cut off goes on from its checkpoint and ends as one that was not; what is of another walk is refused."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -160,3 +162,19 @@ def test_the_command_goes_on_after_a_kill(scenario, tmp_path):
     assert json.loads(resumed.stdout)["digest"] == trace_digest(build_estate(scenario))
     assert json.loads((out / "results.json").read_text()) == json.loads(resumed.stdout)
     assert not kept.exists() and sorted(each.name for each in tmp_path.iterdir()) == ["homes.toml", "out"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_of_before_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Checkpoint(path=tmp_path / "walk", title="a few homes", seed=1, estate="e")
+    kept.write(3, [np.arange(5)])
+    before = kept.path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sim.virtual_time.checkpoint.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        kept.write(4, [np.arange(5) + 1])
+    assert kept.path.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["walk"]
