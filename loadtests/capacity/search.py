@@ -22,7 +22,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from loadtests.capacity.step import ALPHA, StepVerdict
-from loadtests.capacity.surface import Measured, aim_high, aim_low, surface_of, threshold_of
+from loadtests.capacity.surface import LEAST_OF_ALLOWED, Measured, aim_high, aim_low, surface_of, threshold_of
 
 # How often an end may be wrong, by design: two steps of one rate (ALPHA^2), of two rates beyond it, one of which may have had an
 # undecided step between the two. Searches in virtual time hold it to that (docs/find-max.md).
@@ -149,7 +149,7 @@ def _next(tried: Sequence[Tried], rates: Sequence["_Rate"], plan: SearchPlan) ->
     if not rates:
         return _bracket(plan.low_per_s)
     if low is None:
-        return _first_that_stands(rates, plan, high, ceiling)
+        return _first_that_stands(tried, rates, plan, high, ceiling)
     if high is None and ceiling is None:
         top = rates[-1].rate_per_s
         if plan.high_per_s is None or top < plan.high_per_s:
@@ -170,9 +170,12 @@ def _next(tried: Sequence[Tried], rates: Sequence["_Rate"], plan: SearchPlan) ->
 
 
 def _first_that_stands(
-    rates: Sequence[_Rate], plan: SearchPlan, high: float | None, ceiling: float | None
+    tried: Sequence[Tried], rates: Sequence[_Rate], plan: SearchPlan, high: float | None, ceiling: float | None
 ) -> Try | Found:
-    """Lower, where something fell or can't be sent; else higher: what did not tell had too few operations to tell."""
+    """Lower, where something fell or can't be sent; else higher: what did not tell had too few operations to tell.
+
+    And not below a rate that did not tell though nothing was slow at it: lower ones have fewer operations still.
+    """
     if high is None and ceiling is None:
         top = rates[-1].rate_per_s
         if plan.high_per_s is None or top < plan.high_per_s:
@@ -182,6 +185,13 @@ def _first_that_stands(
     if high is not None and below and high / below[-1] > GROWTH**0.5:
         # Below what fell no step told: where there are more operations, one may.
         return Try(rate_per_s=round((below[-1] * high) ** 0.5, DECIMALS), purpose=StepPurpose.NARROW)
+    if rates[0].undecided and any(
+        step.rate_per_s == rates[0].rate_per_s
+        and step.measured is not None
+        and step.measured.slower_of_allowed <= LEAST_OF_ALLOWED
+        for step in tried
+    ):
+        return Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=high)
     # Counted from the first rate: halving what was rounded would drift past the floor.
     shrinkings = round(math.log(plan.low_per_s / rates[0].rate_per_s, GROWTH)) + 1
     if shrinkings <= SHRINKINGS_MAX:

@@ -183,6 +183,26 @@ def test_steps_that_do_not_tell_are_no_proof_that_nothing_holds() -> None:
     assert todo.ending is Ending.UNDECIDED
 
 
+@pytest.mark.parametrize(("slower", "lowest_per_s"), [(0.0, 1_000.0), (0.5, 1_000 / 2**8)])
+def test_no_lower_rate_tells_what_was_not_told_where_nothing_was_slow(slower: float, lowest_per_s: float) -> None:
+    """Responses that depend on each other, all of them fast: longer steps would tell, lower rates have fewer operations."""
+    measured = Measured(
+        slower_of_allowed=slower,
+        effective_per_s=6.0,
+        share_max=0.01,
+        limit_s=0.25,
+        mean_response_s=0.01,
+        completed_per_s=1_000.0,
+        kept_s=20.0,
+    )
+    tried = [Tried(rate_per_s=1_000.0, verdict=UNDECIDED, measured=measured), Tried(rate_per_s=1_200.0, verdict=BROKE)]
+    plan = SearchPlan(low_per_s=1_000.0)
+    while isinstance(todo := next_step(tried, plan), Try):
+        tried.append(Tried(rate_per_s=todo.rate_per_s, verdict=UNDECIDED, measured=measured))
+    assert todo == Found(ending=Ending.UNDECIDED, low_per_s=None, high_per_s=1_200.0)
+    assert min(step.rate_per_s for step in tried) == round(lowest_per_s, 3)
+
+
 def test_the_last_step_may_be_the_one_that_completes_the_answer() -> None:
     found, tried = run(Fake(1_000.0), SearchPlan(low_per_s=100.0))
     again, _ = run(Fake(1_000.0), SearchPlan(low_per_s=100.0, steps_max=len(tried)))
