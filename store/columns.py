@@ -139,22 +139,22 @@ def codes_of(left: Page, right: Page, key: Iterable[str]) -> tuple[Integers, Int
     return code[:n], code[n:]
 
 
-def merge_by_token(left: Iterator[Page], right: Iterator[Page]) -> Iterator[tuple[Page, Page]]:
-    """Two scans of tables with one partition key, as pairs of pages that hold the same whole partitions.
+def merge_by_token(*scans: Iterator[Page]) -> Iterator[tuple[Page, ...]]:
+    """Scans of tables with one partition key, as pages that hold the same whole partitions, one of each scan.
 
     Memory holds two pages of each, and the rest of a partition that is longer than a page.
     """
-    sides = [_Side(left), _Side(right)]
+    sides = [_Side(scan) for scan in scans]
     while True:
         for side in sides:
             side.fill()
         whole = [side.last_token for side in sides if not side.is_over]
         if not whole:
-            yield sides[0].pop_below(None), sides[1].pop_below(None)
+            yield tuple(side.pop_below(None) for side in sides)
             return
         cut = min(whole)
         if any(side.holds_below(cut) for side in sides):
-            yield sides[0].pop_below(cut), sides[1].pop_below(cut)
+            yield tuple(side.pop_below(cut) for side in sides)
             continue
         for side in sides:  # all that is held of it is of one partition: more of it
             if not side.is_over and side.last_token == cut:

@@ -11,6 +11,7 @@ from cassandra.cluster import Session
 
 from loadtests.workload.prices import book_of
 from scenarios.spec import Topology
+from scenarios.texts.wording import listed
 from sim.estate.model import EstateModel
 from store.cassandra.bulk import CassandraBulk
 from store.columns import Integers, Mask
@@ -37,6 +38,7 @@ def fold_days_anew(
     may still be on its way to the others, by hints. Raises StoreError.
     """
     mended = {view: Rebuilt() for view in day_views(schema)}
+    book = book_of(estate)
     for dc, session in enumerate(sessions):
         bulk = CassandraBulk(session, topology)
 
@@ -45,10 +47,9 @@ def fold_days_anew(
             return is_its
 
         try:
-            for view in mended:
-                progress(f"computing {view} again from the event log, in {topology.business_dcs[dc].name}")
-                now_us = time.time_ns() // 1_000
-                done = rebuild(bulk, schema, view, book_of(estate), now_us, is_chosen=is_home)
+            progress(f"computing {listed(list(mended))} again from the event log, in {topology.business_dcs[dc].name}")
+            now_us = time.time_ns() // 1_000
+            for view, done in rebuild(bulk, schema, tuple(mended), book, now_us, is_chosen=is_home).items():
                 left = f", {done.left:,} can't be mended" if done.left else ""
                 progress(f"computed {view} again: {done.rows:,} days, {done.written:,} mended{left}")
                 mended[view].add(done)

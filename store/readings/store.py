@@ -308,7 +308,8 @@ class HomeReadings:
 
         Raises StoreError; Refused when a row is to be written that can't be priced.
         """
-        return rebuild(self.bulk, self.runner.schema, view, self._book_of(view), now_us=time.time_ns() // 1_000)
+        now_us = time.time_ns() // 1_000
+        return rebuild(self.bulk, self.runner.schema, (view,), self._book_of(view), now_us)[view]
 
     def _book_of(self, view: str) -> Book:
         """No other view than billing asks what anything costs, or needs the customers' tables."""

@@ -1,4 +1,4 @@
-"""Where a view differs from the fold of the log, and its mending: both tables read side by side, partition by partition.
+"""Where views differ from the fold of the log, and their mending: all tables read side by side, partition by partition.
 
 A row that is mended is written one step above both the timestamp that it would have been written with and the greatest that
 its cells have: it wins over what is there. Over a row that has the data's own time any later correction still wins
@@ -10,8 +10,8 @@ the next rebuild: `verify` tells it.
 A row that the book can't price is compared by its energy and by how far it goes, and is not mended: that is refused.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,11 +90,34 @@ class _Compared:
     piece: Piece  # which partitions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """The log and the views that are compared with it, of the homes that are chosen."""
+
+    bulk: Bulk
+    log: Table
+    views: tuple[Table, ...]
+    book: Book
+    is_chosen: Choice
+
+    def of_view(self, view: Table) -> "_Tables":
+        return replace(self, views=(view,))
+
+    def scan(self, table: Table, columns: Sequence[str], piece: Piece, *, with_times: bool) -> Iterator[Page]:
+        """The rows of a table of the chosen homes."""
+        for page in self.bulk.scan(table, columns, piece, with_times=with_times):
+            if self.is_chosen is every_home or not row_count(page):
+                yield page
+            else:
+                yield take(page, self.is_chosen(integers(page, "premises")))
+
+
 def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Difference]:
     """The differences of a view, in the order of the ring. Raises StoreError, or KeyError for a view that has no fold."""
     table = _view_of(schema, view)
     key = primary_key(table)
-    for compared in _compare(bulk, schema, table, book):
+    tables = _Tables(bulk=bulk, log=schema.table(TableRole.EVENT_LOG), views=(table,), book=book, is_chosen=every_home)
+    for (compared,) in _compare(tables):
         for is_in, page in ((compared.is_lacking, compared.fold), (compared.is_phantom, compared.held)):
             for row in dicts_of(_of_table(take(page, is_in), table)):
                 values = {name: value for name, value in row.items() if name not in key}
@@ -117,33 +140,52 @@ def verify(bulk: Bulk, schema: Schema, view: str, book: Book) -> Iterator[Differ
 
 
 def rebuild(
-    bulk: Bulk, schema: Schema, view: str, book: Book, now_us: int, *, is_chosen: Choice = every_home
-) -> Rebuilt:
-    """Mend all differences of a view, of the homes that are chosen. Raises StoreError; then it may be begun again.
+    bulk: Bulk,
+    schema: Schema,
+    views: Sequence[str],
+    book: Book,
+    now_us: int,
+    *,
+    is_chosen: Choice = every_home,
+) -> dict[str, Rebuilt]:
+    """Mend all differences of views, of the homes that are chosen; the log is read once. Raises StoreError; then it may be
+    begun again.
 
     Raises Refused for a row of billing that is to be written and that the book can't price, before it mends its neighbours.
     now_us: the present [us since the Unix epoch], below which everything is that hides a row without being seen.
     In a data centre that is not a home's own the log may still lack what was acknowledged in that one: a view that is mended
     there follows it no further. Where homes have a DC, each is mended in its own (`is_chosen`).
     """
-    table = _view_of(schema, view)
-    done = Rebuilt()
-    for compared in _compare(bulk, schema, table, book):
-        done.half_hours += compared.half_hours
-        done.rows += int(is_chosen(integers(compared.fold, "premises")).sum())
-        faults = _faults_of(compared, is_chosen)
-        if faults.count == 0:
-            continue
-        if "cost_upence" in faults.to_write:
-            check_priced(faults.to_write)
-        _mend(bulk, table, faults, now_us, is_seen=True)
-        left = _left(bulk, schema, table, book, compared.piece, faults)
-        if left.count:
-            _mend(bulk, table, left, now_us, is_seen=False)
-            left = _left(bulk, schema, table, book, compared.piece, faults)
-        done.written += row_count(faults.to_write) - row_count(left.to_write)
-        done.removed += row_count(faults.to_remove) - row_count(left.to_remove)
-        done.left += left.count
+    tables = _Tables(
+        bulk=bulk,
+        log=schema.table(TableRole.EVENT_LOG),
+        views=tuple(_view_of(schema, view) for view in views),
+        book=book,
+        is_chosen=is_chosen,
+    )
+    done = {view: Rebuilt() for view in views}
+    for all_of in _compare(tables):
+        for table, compared in zip(tables.views, all_of, strict=True):
+            done[table.name].add(_mended(tables.of_view(table), table, compared, now_us))
+    return done
+
+
+def _mended(tables: _Tables, table: Table, compared: _Compared, now_us: int) -> Rebuilt:
+    """Mend what of a few partitions differs."""
+    done = Rebuilt(half_hours=compared.half_hours, rows=row_count(compared.fold))
+    faults = _faults_of(compared)
+    if faults.count == 0:
+        return done
+    if "cost_upence" in faults.to_write:
+        check_priced(faults.to_write)
+    _mend(tables.bulk, table, faults, now_us, is_seen=True)
+    left = _left(tables, table, compared, faults)
+    if left.count:
+        _mend(tables.bulk, table, left, now_us, is_seen=False)
+        left = _left(tables, table, compared, faults)
+    done.written = row_count(faults.to_write) - row_count(left.to_write)
+    done.removed = row_count(faults.to_remove) - row_count(left.to_remove)
+    done.left = left.count
     return done
 
 
@@ -160,7 +202,7 @@ class _Faults:
         return row_count(self.to_write) + row_count(self.to_remove)
 
 
-def _faults_of(compared: _Compared, is_chosen: Choice) -> _Faults:
+def _faults_of(compared: _Compared) -> _Faults:
     n = row_count(compared.fold)
     held_us, is_whole = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     differing = take(compared.held, compared.differing_held)
@@ -168,12 +210,12 @@ def _faults_of(compared: _Compared, is_chosen: Choice) -> _Faults:
     is_whole[compared.differing] = ~_has_null(differing)
     is_faulty = compared.is_lacking.copy()
     is_faulty[compared.differing] = True
-    is_faulty &= is_chosen(integers(compared.fold, "premises"))
-    is_stray = compared.is_phantom & is_chosen(integers(compared.held, "premises"))
     return _Faults(
         to_write=take({**compared.fold, "held_us": held_us}, is_faulty),
         is_whole=is_whole[is_faulty],
-        to_remove=take({name: column for name, column in compared.held.items() if name != "token"}, is_stray),
+        to_remove=take(
+            {name: column for name, column in compared.held.items() if name != "token"}, compared.is_phantom
+        ),
     )
 
 
@@ -192,12 +234,26 @@ def _mend(bulk: Bulk, table: Table, faults: _Faults, now_us: int, *, is_seen: bo
         bulk.insert(table, {name: mended[name] for name in (*(c.name for c in table.columns), "write_us")})
 
 
-def _left(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece, mended: _Faults) -> _Faults:
-    """Which of the rows that were mended still differ, after both tables are read again."""
+def _left(tables: _Tables, table: Table, compared: _Compared, mended: _Faults) -> _Faults:
+    """Which of the rows that were mended still differ, after the view is read again.
+
+    Where one does, the log is read again too: it may have come to say something else meanwhile.
+    """
+    columns = [column.name for column in table.columns]
+    pages = list(tables.scan(table, columns, compared.piece, with_times=True))
+    held = _or_empty(concat(pages) if pages else {}, [*columns, "held_us"])
+    left = _of_mended([_compared(table, compared.fold, held, compared.half_hours, compared.piece)], table, mended)
+    if left.count == 0:
+        return left
+    return _of_mended([one for (one,) in _compare_piece(tables, compared.piece)], table, mended)
+
+
+def _of_mended(all_of: Sequence[_Compared], table: Table, mended: _Faults) -> _Faults:
+    """The faults that are still there, of the rows that were mended alone."""
     key = primary_key(table)
     parts: list[_Faults] = []
-    for compared in _compare_piece(bulk, schema, table, book, piece):
-        found = _faults_of(compared, every_home)
+    for compared in all_of:
+        found = _faults_of(compared)
         is_written = np.isin(*codes_of(found.to_write, mended.to_write, key))
         is_removed = np.isin(*codes_of(found.to_remove, mended.to_remove, key))
         parts.append(
@@ -221,42 +277,54 @@ def _has_null(rows: Page) -> Mask:
     return found
 
 
-def _compare(bulk: Bulk, schema: Schema, table: Table, book: Book) -> Iterator[_Compared]:
-    for piece in bulk.pieces():
-        yield from _compare_piece(bulk, schema, table, book, piece)
+def _compare(tables: _Tables) -> Iterator[list[_Compared]]:
+    """Each view, in their order, a few partitions at a time."""
+    for piece in tables.bulk.pieces():
+        yield from _compare_piece(tables, piece)
 
 
-def _compare_piece(bulk: Bulk, schema: Schema, table: Table, book: Book, piece: Piece) -> Iterator[_Compared]:
-    log_columns = _log_columns(table)
-    key = primary_key(table)
-    columns = [column.name for column in table.columns]
+def _compare_piece(tables: _Tables, piece: Piece) -> Iterator[list[_Compared]]:
+    log_columns = tuple(dict.fromkeys(name for view in tables.views for name in _log_columns(view)))
+    columns_of = [[column.name for column in view.columns] for view in tables.views]
     pages = merge_by_token(
-        bulk.scan(schema.table(TableRole.EVENT_LOG), log_columns, piece),
-        bulk.scan(table, columns, piece, with_times=True),
+        tables.scan(tables.log, log_columns, piece, with_times=False),
+        *(
+            tables.scan(view, columns, piece, with_times=True)
+            for view, columns in zip(tables.views, columns_of, strict=True)
+        ),
     )
-    for log, held in pages:
-        tokens = [integers(page, "token") for page in (log, held) if page and row_count(page)]
-        folded = _folded(table, _or_empty(log, log_columns), book)
-        held = _or_empty(held, [*columns, "held_us"])
-        fold_code, held_code = codes_of(folded, held, key)
-        _, in_fold, in_held = np.intersect1d(fold_code, held_code, assume_unique=True, return_indices=True)
-        is_lacking = np.ones(len(fold_code), np.bool_)
-        is_lacking[in_fold] = False
-        is_phantom = np.ones(len(held_code), np.bool_)
-        is_phantom[in_held] = False
-        differs = ~_matches(take(folded, in_fold), take(held, in_held), columns)
-        yield _Compared(
-            fold=folded,
-            held=held,
-            is_lacking=is_lacking,
-            is_phantom=is_phantom,
-            differing=in_fold[differs],
-            differing_held=in_held[differs],
-            half_hours=int(integers(log, "slot_count").sum()) if log else 0,
-            piece=Piece(after=min(one[0] for one in tokens) - 1, through=max(one[-1] for one in tokens))
-            if tokens
-            else piece,
+    for log, *held_of in pages:
+        tokens = [integers(page, "token") for page in (log, *held_of) if page and row_count(page)]
+        part = (
+            Piece(after=min(one[0] for one in tokens) - 1, through=max(one[-1] for one in tokens)) if tokens else piece
         )
+        half_hours = int(integers(log, "slot_count").sum()) if log else 0
+        log = _or_empty(log, log_columns)
+        yield [
+            _compared(view, _folded(view, log, tables.book), _or_empty(held, [*columns, "held_us"]), half_hours, part)
+            for view, columns, held in zip(tables.views, columns_of, held_of, strict=True)
+        ]
+
+
+def _compared(table: Table, folded: Page, held: Page, half_hours: int, piece: Piece) -> _Compared:
+    key = primary_key(table)
+    fold_code, held_code = codes_of(folded, held, key)
+    _, in_fold, in_held = np.intersect1d(fold_code, held_code, assume_unique=True, return_indices=True)
+    is_lacking = np.ones(len(fold_code), np.bool_)
+    is_lacking[in_fold] = False
+    is_phantom = np.ones(len(held_code), np.bool_)
+    is_phantom[in_held] = False
+    differs = ~_matches(take(folded, in_fold), take(held, in_held), [column.name for column in table.columns])
+    return _Compared(
+        fold=folded,
+        held=held,
+        is_lacking=is_lacking,
+        is_phantom=is_phantom,
+        differing=in_fold[differs],
+        differing_held=in_held[differs],
+        half_hours=half_hours,
+        piece=piece,
+    )
 
 
 def _log_columns(table: Table) -> tuple[str, ...]:
