@@ -20,7 +20,14 @@ from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.fold import check_priced, fold_totals
 from store.readings.receipts import Receipt, receipt_values
-from store.readings.settlement import dates_of, days_of, is_settled, settle, settlement_values
+from store.readings.settlement import (
+    MeterDate,
+    dates_of,
+    days_of,
+    is_settled,
+    settle_meters,
+    settlement_values,
+)
 from store.readings.store import HomeReadings, log_of
 from store.readings.verify import Difference, Rebuilt
 from store.roles import TableRole
@@ -50,15 +57,16 @@ Rows = Mapping[AnyOperation, list[Values]]
 
 
 def refolded(log: Page, days: Sequence[MeterDay], book: Book) -> Rows:
-    """What touched days of one home come to in its own views. Raises Refused for a day that can't be priced."""
+    """What touched days of homes come to in the homes' own views. Raises Refused for a day that can't be priced."""
     totals = check_priced(fold_totals(_part_of(log, days), book))
     return {StoreOperation.REFOLD_DAY: list(dicts_of(totals))}
 
 
 def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection, schema: Schema, calendar: Calendar) -> Rows:
-    """What touched days of one home come to in a schema's views across homes: pure.
+    """What touched days of homes come to in a schema's views across homes: pure.
 
-    log: of the months that `days_needed` are in; calendar: by whose slots, and by whose days where they are quarter-hours.
+    log: of the months that `days_needed` are in, home by home; calendar: by whose slots, and by whose days where they are
+    quarter-hours.
     """
     rows: dict[AnyOperation, list[Values]] = {}
     if receipts := schema.find(TableRole.RECEIPTS):
@@ -69,23 +77,37 @@ def rows_of(log: Page, days: Sequence[MeterDay], projection: Projection, schema:
 
 
 def _settled(log: Page, days: Sequence[MeterDay], table: Table, calendar: Calendar) -> list[Values]:
-    settled = {
-        (settlement_date, one.fuel)
-        for one in days
-        if is_settled(one.fuel)
-        for settlement_date in dates_of(one.day_start_us, calendar)
-    }
-    latest = [(one, settle(one, log, fuel, None, calendar)) for one, fuel in sorted(settled)]
-    return [settlement_values(table, one, SettlementRunCode.LATEST, *row) for one, row in latest if row is not None]
+    dates_of_day = {day: dates_of(day, calendar) for day in {one.day_start_us for one in days}}
+    wanted = sorted(
+        {
+            MeterDate(settlement_date, one.premises, one.fuel)
+            for one in days
+            if is_settled(one.fuel)
+            for settlement_date in dates_of_day[one.day_start_us]
+        }
+    )
+    if not wanted:
+        return []
+    latest = zip(wanted, settle_meters(wanted, log, None, calendar), strict=True)
+    return [
+        settlement_values(table, one.settlement_date, SettlementRunCode.LATEST, *found)
+        for one, found in latest
+        if found is not None
+    ]
 
 
 def _part_of(log: Page, days: Sequence[MeterDay]) -> Page:
     """The log of those days alone. A register alone is of the day that it ends."""
-    wanted = {(one.fuel, one.day_start_us) for one in days}
-    start_us = integers(log, "interval_start") * 1_000
-    day_us = (start_us - (integers(log, "slot_count") == 0)) // DAY_US * DAY_US
-    pairs = zip(integers(log, "fuel").tolist(), day_us.tolist(), strict=True)
-    return take(log, np.array([pair in wanted for pair in pairs], np.bool_))
+    wanted = np.array([(one.premises, one.fuel, one.day_start_us) for one in days], np.int64).reshape(-1, 3)
+    end_us = integers(log, "interval_start") * 1_000 - (integers(log, "slot_count") == 0)
+    of_log = _day_codes(integers(log, "premises"), integers(log, "fuel"), end_us)
+    return take(log, np.isin(of_log, _day_codes(*wanted.T)))
+
+
+def _day_codes(premises: Integers, fuel: Integers, at_us: Integers) -> Integers:
+    """A number for each meter and UTC day: int64[n] each -> int64[n]. Days have 20 bits, fuels 3."""
+    codes: Integers = (premises << 23) | (fuel << 20) | (at_us // DAY_US)
+    return codes
 
 
 def days_needed(days: Sequence[MeterDay], calendar: Calendar) -> set[int]:

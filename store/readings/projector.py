@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 from scenarios.domain import DAY_US, Operation, SettlementRunCode
+from store.columns import concat
 from store.operations import AnyOperation, StoreOperation
 from store.ports import Runner, Values
 from store.readings.across import Projection, days_needed, logs_of, refolded, rows_of
 from store.readings.journal import journalled, numbers_of, watermark_of
-from store.readings.settlement import SettledMeter, days_of, epoch_days_of, settle, settlement_values
+from store.readings.settlement import MeterDate, SettledMeter, days_of, epoch_days_of, settle_meters, settlement_values
 from store.readings.store import HomeReadings
 from store.roles import TableRole
 from store.rows import MeterDay, Readings, us_of
@@ -90,15 +91,14 @@ class Projector:
             logs = logs_of(
                 self._runner, {premises: days_needed(days, book.calendar) for premises, days in chunk.items()}
             )
-            views: dict[AnyOperation, list[Values]] = {}
-            for premises, days in chunk.items():
-                of_one = {
-                    **refolded(logs[premises], days, book),
-                    **rows_of(logs[premises], days, self._projection, self._runner.schema, book.calendar),
-                }
-                for operation, rows in of_one.items():
-                    views.setdefault(operation, []).extend(rows)
-            for operation, rows in views.items():  # of all homes at once: home by home most of the time is round trips
+            # Of all homes at once: home by home, calls of NumPy and round trips are most of the time.
+            log = concat([logs[premises] for premises in chunk])
+            days = [one for of_one in chunk.values() for one in of_one]
+            views = {
+                **refolded(log, days, book),
+                **rows_of(log, days, self._projection, self._runner.schema, book.calendar),
+            }
+            for operation, rows in views.items():
                 self._run_many(operation, rows)
             progress()
 
@@ -114,8 +114,9 @@ class Projector:
         for at in range(0, len(meters), HOMES_AT_ONCE):
             chunk = meters[at : at + HOMES_AT_ONCE]
             logs = logs_of(self._runner, {one.premises: set(days_of(settlement_date, calendar)) for one in chunk})
-            rows = [settle(settlement_date, logs[one.premises], one.fuel, known_at_us, calendar) for one in chunk]
-            known = [row for row in rows if row is not None]
+            wanted = [MeterDate(settlement_date, one.premises, one.fuel) for one in chunk]
+            log = concat([logs[premises] for premises in logs])
+            known = [row for row in settle_meters(wanted, log, known_at_us, calendar) if row is not None]
             self._run_many(
                 StoreOperation.WRITE_SETTLEMENT,
                 [settlement_values(table, settlement_date, run, *row) for row in known],

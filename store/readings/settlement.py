@@ -9,6 +9,7 @@ settlement run counts what had been received at its instant and nothing later: f
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from scenarios.calendar import GREAT_BRITAIN, UTC_CALENDAR, Calendar
 from scenarios.calendar.settlement import half_hour_of, period_count, settlement_of
 from scenarios.domain import DAY_US, SLOTS_PER_DAY, Quality, SettlementRunCode
-from store.columns import Page, integers, take
+from store.columns import Page, integers, row_count, take
 from store.ports import Values
-from store.readings.fold import fold_days
+from store.readings.fold import Days, fold_days
 from store.rows import REVISION_STEP_US
 from store.tables import Table
 from store.tariffs import GAS, MISSING_WH
@@ -93,34 +94,69 @@ def epoch_days_of(settlement_date: date) -> int:
 def settle(
     settlement_date: date, log: Page, fuel: int, known_at_us: int | None, calendar: Calendar
 ) -> tuple[SettledMeter, int] | None:
-    """One meter on a settlement date, with its write timestamp, from the log of its home; None if nothing is known.
+    """One meter on a settlement date, with its write timestamp, from the log of its home alone; see `settle_meters`."""
+    if not row_count(log):
+        return None
+    premises = int(integers(log, "premises")[0])
+    (found,) = settle_meters([MeterDate(settlement_date, premises, fuel)], log, known_at_us, calendar)
+    return found
 
-    log: rows of the home in the months that the date touches, with DAY_COLUMNS and `received_at`; known_at_us: None for all.
+
+class MeterDate(NamedTuple):
+    """A meter on a settlement date."""
+
+    settlement_date: date
+    premises: int
+    fuel: int
+
+
+def settle_meters(
+    wanted: Sequence[MeterDate], log: Page, known_at_us: int | None, calendar: Calendar
+) -> list[tuple[SettledMeter, int] | None]:
+    """Each meter on its settlement date, with its write timestamp; None where nothing is known of it.
+
+    log: rows of the homes in the months that the dates touch, home by home, with DAY_COLUMNS and `received_at`; known_at_us:
+    None for all.
     """
-    is_of = integers(log, "fuel") == fuel
+    periods_of_date = {one: _periods_of(one, calendar) for one in {each.settlement_date for each in wanted}}
+    days_of_date = {one: days_of(one, calendar) for one in periods_of_date}
+    day_us = integers(log, "interval_start") * 1_000 // DAY_US * DAY_US
+    is_of = np.isin(day_us, sorted({day for days in days_of_date.values() for day in days}))
+    is_of &= np.isin(integers(log, "fuel"), sorted({each.fuel for each in wanted}))
     if known_at_us is not None:
         is_of &= integers(log, "received_at") * 1_000 <= known_at_us
-    start_us, periods = _periods_of(settlement_date, calendar)
-    wanted = days_of(settlement_date, calendar)
-    day_us = integers(log, "interval_start") * 1_000 // DAY_US * DAY_US
-    is_of &= np.isin(day_us, wanted)
     days = fold_days(take(log, is_of), calendar)
-    if not len(days.start_us):
-        return None
+    row_of = {
+        key: row
+        for row, key in enumerate(zip(days.premises.tolist(), days.fuel.tolist(), days.start_us.tolist(), strict=True))
+    }
+    found: list[tuple[SettledMeter, int] | None] = []
+    for settlement_date, premises, fuel in wanted:
+        keys = [(premises, fuel, day) for day in days_of_date[settlement_date]]
+        rows = [row_of[key] for key in keys if key in row_of]
+        start_us, periods = periods_of_date[settlement_date]
+        found.append(_settled(days, rows, start_us, periods, known_at_us, calendar))
+    return found
+
+
+def _settled(
+    days: Days, rows: Sequence[int], start_us: int, periods: int, known_at_us: int | None, calendar: Calendar
+) -> tuple[SettledMeter, int] | None:
+    """A meter from the rows of its UTC days, on the date that begins at `start_us`."""
     values = np.full(periods, MISSING_WH, np.int32)
-    quality = np.full(len(values), Quality.MISSING, np.int8)
-    for i, day_start_us in enumerate(days.start_us.tolist()):
-        offset = (day_start_us - start_us) // calendar.slot_us
-        slots = np.arange(max(offset, 0), min(offset + calendar.slots_per_day, len(values)))
-        values[slots] = days.values_wh[i, slots - offset]
-        quality[slots] = days.quality[i, slots - offset]
+    quality = np.full(periods, Quality.MISSING, np.int8)
+    for row in rows:
+        offset = (int(days.start_us[row]) - start_us) // calendar.slot_us
+        first, end = max(offset, 0), min(offset + calendar.slots_per_day, periods)
+        values[first:end] = days.values_wh[row, first - offset : end - offset]
+        quality[first:end] = days.quality[row, first - offset : end - offset]
     if (values == MISSING_WH).all():
         return None
-    through_us, knowledge = int(days.through_us.max()), int(days.knowledge.sum())
+    through_us, knowledge = int(days.through_us[rows].max()), int(days.knowledge[rows].sum())
     settled = SettledMeter(
-        mpxn=int(days.mpxn[0]),
-        fuel=fuel,
-        premises=int(days.premises[0]),
+        mpxn=int(days.mpxn[rows[0]]),
+        fuel=int(days.fuel[rows[0]]),
+        premises=int(days.premises[rows[0]]),
         known_at_us=through_us if known_at_us is None else known_at_us,
         estimated_count=int((quality == Quality.ESTIMATED).sum()),
         values_wh=tuple(values.tolist()),

@@ -4,15 +4,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from store.memory import MemoryStore
 from store.operations import AnyOperation
 from store.ports import Values
 from store.readings.across import Projection
-from store.readings.projector import HOMES_AT_ONCE, Projector
+from store.readings.projector import HOMES_AT_ONCE, Projector, days_touched
 from store.schemas import SCHEMAS
 from store.tariffs import ELECTRICITY
-from tests.support.store_deliveries import BOOK, Delivery
+from tests.support.store_deliveries import BOOK, HOMES, Delivery, deliveries, send
 
 
 def projected(homes: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[AnyOperation], Counter[AnyOperation]]:
@@ -46,3 +47,20 @@ def test_homes_are_projected_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows_of_all == Counter({operation: count * HOMES_AT_ONCE for operation, count in rows_of_one.items()})
     of_more, _ = projected(HOMES_AT_ONCE + 1, monkeypatch)
     assert of_more == of_one + of_one
+
+
+@given(deliveries())
+@settings(deadline=None, max_examples=25)
+def test_homes_that_are_projected_together_come_to_the_same_as_each_alone(sent: list[Delivery]) -> None:
+    held = []
+    for is_together in (True, False):
+        store = MemoryStore(SCHEMAS["home_months"], BOOK)
+        for one in sent:
+            send(store, one)
+        projector = Projector(store, Projection(region_of=lambda premises: premises % 2), writer=0, started_us=1)
+        touched = sorted({day for one in sent for day in days_touched(one.readings())})[::2]  # others are let be
+        of_home = [[day for day in touched if day.premises == home] for home in range(HOMES)]
+        for days in [touched] if is_together else of_home:
+            projector.project(days)
+        held.append({table.name: store.statements.all_rows(table) for table in SCHEMAS["home_months"].tables})
+    assert held[0] == held[1]
