@@ -1,10 +1,14 @@
 """What the emulated WAN costs: the delay that it adds to a packet, alone and beside a stream of 200 MB/s. And what a data
-centre costs that is lost at 60 % of the highest rate: to its own homes, and to those of the other one.
+centre costs that is lost at 60 % of the highest rate: to its own homes, and to those of the other one. And whether a run
+comes to the same in namespaces as on loopback.
 
     uv run pytest loadtests/benchmarks/bench_faults.py --benchmark-only --benchmark-json=faults.json
 
 `wan_added_ms`: p99 of half of a round trip over a link without delay, beside the stream. Run inside namespaces of its own, in a
 process that this file starts with itself as a module.
+
+`runs_in_namespaces_alike`: of METERSTORM_BENCH_RUNS clean small runs, a seed each, how many have the same verdict, digest of the
+trace and counts of the audit in namespaces as on loopback. Each has nodes of its own, as in namespaces there are no others.
 
 `dc_lost_survivor_failed`: operations of the surviving data centre's homes that failed or ended in doubt later than 10 s after the
 loss, at LOCAL_QUORUM: none may. Beside it the p99 of the response before, during and after, and what the lost one alone had.
@@ -36,9 +40,17 @@ from sim.estate.model import build_estate
 from sim.trace.blocks import trace_blocks
 
 ROUNDS = 5
+RUNS = int(os.environ.get("METERSTORM_BENCH_RUNS", "20"))
 STREAM_MB_PER_S = 200.0
 PINGS = 2_000
-SEARCH_OPTIONS = ("--step-s", "20", "--precision", "0.1", "--steps", "12")
+SEARCH_OPTIONS = (
+    "--step-s",
+    "60",
+    "--precision",
+    "0.2",
+    "--steps",
+    "14",
+)  # synced commits: responses depend on each other
 LOAD_OF_MAX = 0.6
 LOSS_KNOWN_S = 10  # after which nobody waits for the lost one any more
 LOSS = """
@@ -57,6 +69,7 @@ state_per_premises_day = 0.0
 dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
 commit_log_sync = "batch"
 [run]
+replay_from_h = 24  # when the first day's readings come
 wall_s = 90
 warm_up_s = 5
 warm_nodes_s = 10
@@ -68,6 +81,29 @@ kind = "kill"
 target = "south"
 at_s = 30.0
 for_s = 25.0
+"""
+SMALL = """
+title = "A clean small run"
+[estate]
+premises = 300
+fuels = ["electricity"]
+upload_window_h = 24.0
+[estate.read_schedules]
+daily = 0.5
+half_hourly = 0.5
+[topology]
+dcs = [{ name = "north", nodes = 1, rf = 1 }, { name = "south", nodes = 1, rf = 1 }]
+[run]
+wall_s = 10
+warm_up_s = 2
+warm_nodes_s = 2
+[[slo]]
+operation = "ingest_reading"
+response_ms_max = 30_000
+"""
+NO_DISTANCE = """
+[topology.wan]
+delay_ms = 0.0
 """
 OBJECTIVE = """
 [[slo]]
@@ -105,6 +141,7 @@ def test_wan_added_ms(benchmark: Any) -> None:
 def test_dc_lost_survivor_failed(benchmark: Any, tmp_path: Path) -> None:
     scenario = parse_scenario(LOSS, "loss")
     search = command("find-max", LOSS.partition("[[faults]]")[0] + OBJECTIVE, tmp_path / "search", *SEARCH_OPTIONS)
+    assert search["rate"] is not None, search["reasons"]
     rate_per_s = LOAD_OF_MAX * search["rate"]["rate_per_s"]
     premises = round(scenario.estate.premises * rate_per_s / operations_per_s(scenario))
     loaded = LOSS.replace("premises = 4_000", f"premises = {premises}") + OBJECTIVE
@@ -126,6 +163,41 @@ def test_dc_lost_survivor_failed(benchmark: Any, tmp_path: Path) -> None:
         "verdict": results["verdict"],
         "lost": results["audit"]["lost"],
         **fingerprint(),
+    }
+
+
+@pytest.mark.timeout(3_600)
+def test_runs_in_namespaces_alike(benchmark: Any, tmp_path: Path) -> None:
+    if (reason := obstacle()) is not None:
+        pytest.skip(f"this machine forbids namespaces: {reason}")
+    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def pair() -> None:
+        seed = len(pairs) + 1
+        sides = {"loopback": SMALL, "namespaces": SMALL + NO_DISTANCE}
+        order = list(sides) if seed % 2 else list(reversed(sides))
+        told = {side: command("run", sides[side], tmp_path / f"{side}-{seed}", "--seed", str(seed)) for side in order}
+        assert told["namespaces"]["topology"]["wan_emulated"] and not told["loopback"]["topology"]["wan_emulated"]
+        pairs.append((_outcome(told["loopback"]), _outcome(told["namespaces"])))
+
+    benchmark.pedantic(pair, rounds=RUNS)
+    benchmark.extra_info |= {
+        "runs_in_namespaces_alike": sum(one == other for one, other in pairs),
+        "verdicts": [[side["verdict"] for side in both] for both in pairs],
+        "digests": len({one["digest"] for one, _ in pairs}),
+        "unlike": [both for both in pairs if both[0] != both[1]],
+        **fingerprint(),
+    }
+
+
+def _outcome(results: dict[str, Any]) -> dict[str, Any]:
+    """What has to be the same wherever a run is made."""
+    counts = ("attempted", "acknowledged", "verified", "lost", "wrong", "phantom", "duplicate", "not_judged")
+    audit = results["audit"]
+    return {
+        "verdict": results["verdict"],
+        "digest": results["digest"],
+        "audit": audit and {name: audit[name] for name in counts},
     }
 
 

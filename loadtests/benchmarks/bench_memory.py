@@ -41,11 +41,11 @@ class Held:
     course: list[tuple[float, int]] = field(default_factory=list)  # (seconds since the start, Pss of all)
 
 
-def watch(command: list[str], environment: Mapping[str, str]) -> Held:
-    """Run a command and look at it and all its descendants but Java's."""
+def watch(command: list[str], environment: Mapping[str, str], *, folder: Path | None = None) -> Held:
+    """Run a command in a folder and look at it and all its descendants but Java's."""
     held, started = Held(), time.monotonic()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+        process = subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=said, stderr=said)
         while process.poll() is None:
             pss = anonymous = 0
             for each in _own(process.pid):
@@ -101,6 +101,7 @@ def run_in(tree: Path, scenario: Path, folder: Path) -> Held:
     return watch(command, {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"})
 
 
+@pytest.mark.timeout(7_200)
 @pytest.mark.skipif(sys.platform != "linux", reason="smaps_rollup is Linux's")
 def test_memory_of_a_smoke(benchmark: Any, tmp_path: Path) -> None:
     """`memory_vs_before`: the median of the pairs' ratios of what all own processes held at once."""

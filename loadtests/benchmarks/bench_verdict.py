@@ -1,4 +1,4 @@
-"""How long a verdict takes beyond the storm itself, against the build of before.
+"""How long a verdict takes beyond the storm itself, and what its processes hold meanwhile, against the build of before.
 
 Run: METERSTORM_BEFORE=/path/to/a/worktree uv run pytest loadtests/benchmarks/bench_verdict.py --benchmark-only
 
@@ -7,56 +7,54 @@ scenario (`METERSTORM_BENCH_SCENARIO`, by default the smoke), whole processes on
 before ... (`METERSTORM_BENCH_PAIRS`, 5). `verdict_overhead_warm` is the median ratio of what is left of the wall time without
 the storm's own seconds (`wall_s` and `warm_nodes_s`), with jars, kernels and whatever else a side keeps in its cache;
 `verdict_overhead_cold` the same where each run has an empty cache, so that it fetches and compiles all.
+`memory_vs_before` is of the same runs, as `bench_memory` has it: it looks at both sides alike, twice a second.
 """
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from loadtests.benchmarks.bench_memory import MIB, watch
 from loadtests.cluster.machine import fingerprint
 from scenarios.file import load_scenario
 
 HERE = Path(__file__).parents[2]
 PAIRS = int(os.environ.get("METERSTORM_BENCH_PAIRS", "5"))
 SCENARIO = Path(os.environ.get("METERSTORM_BENCH_SCENARIO", HERE / "scenarios" / "smoke.toml")).absolute()
-RUN_S_MAX = 900.0
 
 
-def one_run(tree: Path, cache: Path) -> tuple[float, dict[str, float]]:
-    """Wall time of a whole run [s], and that of its phases. It must pass: what is slow or wrong has no time to a verdict."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneRun:
+    """A whole run: its wall time [s], that of its phases [s], and the most that its own processes held at once [bytes]."""
+
+    took_s: float
+    phases_s: dict[str, float]
+    pss_peak: int
+
+
+def one_run(tree: Path, cache: Path) -> OneRun:
+    """It must pass: what is slow or wrong has no time to a verdict."""
     with tempfile.TemporaryDirectory(prefix="verdict-") as folder:
-        command: list[str | Path] = [
-            tree / ".venv" / "bin" / "python",
-            "-m",
-            "meterstorm.cli.app",
-            "run",
-            SCENARIO,
-            "--quiet",
-        ]
+        out = Path(folder) / "run"
+        python = str(tree / ".venv" / "bin" / "python")
+        command = [python, "-m", "meterstorm.cli.app", "run", str(SCENARIO), "--quiet", "--out", str(out)]
         started = time.monotonic()
-        ended = subprocess.run(
-            [*command, "--out", Path(folder) / "run"],
-            cwd=tree,
-            env={**os.environ, "METERSTORM_CACHE": str(cache)},
-            capture_output=True,
-            text=True,
-            timeout=RUN_S_MAX,
-            check=False,
-        )
+        held = watch(command, {**os.environ, "METERSTORM_CACHE": str(cache)}, folder=tree)
         took_s = time.monotonic() - started
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        results = json.loads((Path(folder) / "run" / "results.json").read_text(encoding="utf-8"))
-        return took_s, results["phases_s"]
+        results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        assert results["verdict"] == "pass", results["reasons"]
+        return OneRun(took_s=took_s, phases_s=results["phases_s"], pss_peak=held.pss_peak)
 
 
+@pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("caches", ["warm", "cold"])
 def test_verdict_overhead(benchmark: Any, tmp_path: Path, caches: str) -> None:
     if "METERSTORM_BEFORE" not in os.environ:
@@ -64,7 +62,7 @@ def test_verdict_overhead(benchmark: Any, tmp_path: Path, caches: str) -> None:
     run = load_scenario(SCENARIO).run
     own_s = run.wall_s + run.warm_nodes_s
     trees = {"before": Path(os.environ["METERSTORM_BEFORE"]), "now": HERE}
-    found: dict[str, list[tuple[float, dict[str, float]]]] = {side: [] for side in trees}
+    found: dict[str, list[OneRun]] = {side: [] for side in trees}
     fresh = iter(range(sys.maxsize))
 
     def side(name: str) -> None:
@@ -82,15 +80,18 @@ def test_verdict_overhead(benchmark: Any, tmp_path: Path, caches: str) -> None:
             runs.clear()
     numbers = iter(range(PAIRS))
     benchmark.pedantic(lambda: pair(next(numbers)), rounds=PAIRS, iterations=1)
-    ratios = [(now[0] - own_s) / (before[0] - own_s) for before, now in zip(found["before"], found["now"], strict=True)]
+    pairs = list(zip(found["before"], found["now"], strict=True))
+    ratios = [(now.took_s - own_s) / (before.took_s - own_s) for before, now in pairs]
     benchmark.extra_info.update(
         {
             f"verdict_overhead_{caches}": round(median(ratios), 3),
             f"verdict_overhead_{caches}_all": [round(one, 3) for one in ratios],
             "own_s": own_s,
-            "wall_s": {name: [round(took_s, 1) for took_s, _ in runs] for name, runs in found.items()},
+            "memory_vs_before": round(median(now.pss_peak / before.pss_peak for before, now in pairs), 3),
+            "memory_mib": {name: [round(one.pss_peak / MIB) for one in runs] for name, runs in found.items()},
+            "wall_s": {name: [round(one.took_s, 1) for one in runs] for name, runs in found.items()},
             "phases_s": {
-                name: {phase: round(median(of_run[phase] for _, of_run in runs), 1) for phase in runs[0][1]}
+                name: {phase: round(median(one.phases_s[phase] for one in runs), 1) for phase in runs[0].phases_s}
                 for name, runs in found.items()
             },
         },
