@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from loadtests.backend.back_office import BackOfficeResult, compile_kernels, run_back_office
 from loadtests.backend.command_gateway import GatewayResult, run_gateway
@@ -54,7 +54,7 @@ class BesideStorm:
         def require_alive(dc: str) -> None:
             parts.require(gateway_of(dc))
 
-        def carry_out(bench: _Bench) -> GatewayResult:
+        def carry_out(bench: Bench) -> GatewayResult:
             return run_gateway(
                 experiment,
                 zero_ns=bench.zero_ns,
@@ -65,7 +65,7 @@ class BesideStorm:
                 told=told,
             )
 
-        def keep_office(bench: _Bench) -> BackOfficeResult:
+        def keep_office(bench: Bench) -> BackOfficeResult:
             return run_back_office(
                 experiment,
                 ledger=Ledger.open(folder.ledger, is_writable=True),
@@ -78,13 +78,13 @@ class BesideStorm:
                 told=told,
             )
 
-        self._gateway = _Beside(
+        self._gateway = Beside(
             "commands' gateway",
             carry_out if scenario.campaigns else None,
             folder.history / "gateway",
             RequestLog(told.closed_loop()),
         )
-        self._office = _Beside(
+        self._office = Beside(
             "back office",
             keep_office if scenario.run.back_office else None,
             folder.history / "office",
@@ -92,7 +92,7 @@ class BesideStorm:
             RequestLog(told.closed_loop(), left_out=operations_of(scenario)),
         )
         self._rounds = AnalyticsRounds(experiment=experiment, folder=run_folder or folder)
-        self._analytics = _Beside(
+        self._analytics = Beside(
             "analytics",
             (lambda bench: self._rounds.carry_out(bench.zero_ns, bench.over, bench.stop))
             if scenario.analytics
@@ -130,13 +130,14 @@ class BesideStorm:
         self._analytics.start(zero_ns)
 
     def wait(self) -> None:
-        """The shards are done: until these are, too. What is broken is healed before the last work is done on it."""
+        """The shards are done: until these are, too. What is broken is healed before the last work is done on it.
+
+        All do their last work side by side: most of the gateway's is waiting for devices and for the store.
+        """
         self._instruments.sent_ns = self._instruments.clock_ns()
         if self._faults is not None:
             self._faults.wait()
-        self._gateway.wait()
-        self._office.wait()
-        self._analytics.wait()
+        wait_for(self._gateway, self._office, self._analytics)
 
     def stop(self) -> None:
         """Leave what is open, and heal what is broken."""
@@ -170,7 +171,7 @@ def histories_beside(history: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class Bench:
     """What work beside the shards is given."""
 
     zero_ns: int  # the storm's start [monotonic]
@@ -182,18 +183,18 @@ class _Bench:
 Outcome = TypeVar("Outcome")
 
 
-class _Beside(Generic[Outcome]):
+class Beside(Generic[Outcome]):
     """Work in a thread beside the shards, with a history of its own if it has one; without `work` there is none."""
 
     def __init__(
         self,
         name: str,
-        work: Callable[[_Bench], Outcome] | None,
+        work: Callable[[Bench], Outcome] | None,
         history: Path | None,
         log: RequestLog,
     ) -> None:
         self._name, self._work, self._history = name, work, history
-        self._bench = _Bench(zero_ns=0, log=log, over=threading.Event(), stop=threading.Event())
+        self._bench = Bench(zero_ns=0, log=log, over=threading.Event(), stop=threading.Event())
         self._thread: threading.Thread | None = None
         self._result: Outcome | None = None
         self._error: Exception | None = None
@@ -218,9 +219,12 @@ class _Beside(Generic[Outcome]):
         self._thread = threading.Thread(target=self._run, args=(self._work,), name=self._name, daemon=True)
         self._thread.start()
 
-    def wait(self) -> None:
-        """The shards are done: until this is, too."""
+    def close(self) -> None:
+        """The shards are done: do what is left, and end."""
         self._bench.over.set()
+
+    def wait(self) -> None:
+        """Until it has ended."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.2)  # in short: Ctrl-C is heard between
         if self._error is not None and not isinstance(self._error, HarnessError | StoreError):
@@ -241,8 +245,16 @@ class _Beside(Generic[Outcome]):
         """Why it could not go on, if so; what the shards sent is recorded and audited all the same."""
         return () if self._error is None else (f"The {self._name} could not go on: {self._error}.",)
 
-    def _run(self, work: Callable[[_Bench], Outcome]) -> None:
+    def _run(self, work: Callable[[Bench], Outcome]) -> None:
         try:
             self._result = work(self._bench)
         except Exception as error:
             self._error = error
+
+
+def wait_for(*besides: Beside[Any]) -> None:
+    """The shards are done: until all of these are, too, each beside the others."""
+    for one in besides:
+        one.close()
+    for one in besides:
+        one.wait()
