@@ -60,7 +60,6 @@ OWN_OPTIONS = frozenset(
         "commitlog_sync",
         "commitlog_sync_period",
         "commitlog_sync_group_window",
-        "disk_failure_policy",
         "commit_failure_policy",
         "hinted_handoff_throttle",
     }

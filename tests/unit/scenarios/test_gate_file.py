@@ -84,7 +84,7 @@ def test_any_other_statement_is_refused(statement: str) -> None:
 
 
 def test_options_that_the_local_cluster_sets_and_names_that_are_none_are_refused() -> None:
-    require_options({"concurrent_writes": 8, "memtable_cleanup_threshold": 0.2})
+    require_options({"concurrent_writes": 8, "memtable_cleanup_threshold": 0.2, "disk_failure_policy": "stop"})
     for name in ("listen_address", "Bad-Name", *sorted(OWN_OPTIONS)[:3]):
         with pytest.raises(ValueError, match=re.escape(name)):
             require_options({name: 1})
