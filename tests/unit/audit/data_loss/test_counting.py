@@ -126,6 +126,23 @@ def test_a_wrong_value_is_named_by_its_own_half_hour(estate: EstateModel, whole:
     assert [example.slot % 48 for example in examples] == [17]
 
 
+def test_whichever_bit_of_a_value_is_another_it_is_wrong(estate: EstateModel, whole: Whole) -> None:
+    """As a table's file has it with a bit flipped, were it served."""
+    tables, ledger = whole
+    rows = tables["intervals_by_home"]
+    index = next(i for i, row in enumerate(rows) if len(row["values_wh"]) == 48)
+    values = rows[index]["values_wh"]
+    for bit in range(31):  # of an int; the last one is its sign
+        changed = [*values[:17], values[17] ^ (1 << bit), *values[18:]]
+        counts, _ = judge(
+            estate,
+            "intervals_by_home",
+            [*rows[:index], {**rows[index], "values_wh": changed}, *rows[index + 1 :]],
+            ledger,
+        )
+        assert faults(counts) == {"wrong": 1}, bit
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_an_export_of_a_meter_that_measures_none_is_a_phantom(estate: EstateModel, whole: Whole, name: str) -> None:
     tables, ledger = whole
