@@ -354,7 +354,7 @@ class LocalCluster:
             for process in chosen:
                 fill_disk(process.folder)
         else:
-            stop_all(chosen, drain=kind in (FaultKind.STOP, FaultKind.UPGRADE))
+            stop_all(chosen, drain=kind in (FaultKind.STOP, FaultKind.UPGRADE, FaultKind.SSTABLE_BIT_FLIP))
         if kind is FaultKind.REPLACE:
             for process in chosen:
                 _delete_data(process)
@@ -381,6 +381,21 @@ class LocalCluster:
                     self._kit.write(process, self._seeds, is_upgraded=True)
                 process.launch(self._kit.java)
         self._await_back(chosen)
+
+    def start_broken(self, names: Collection[str]) -> None:
+        """Launch nodes that a fault has ended; returns when they answer. Raises HarnessError when one does not come up.
+
+        The fault goes on: one that ends itself from now on surprises nobody.
+        """
+        chosen, _ = self._split(names)
+        for process in chosen:
+            process.launch(self._kit.java)
+        health.wait_answering(chosen)
+
+    def end_broken(self, names: Collection[str]) -> None:
+        """End nodes that a fault goes on with, drained where they run, before `heal_nodes`."""
+        chosen, _ = self._split(names)
+        stop_all(chosen, drain=True)
 
     def _await_back(self, chosen: Sequence[NodeProcess]) -> None:
         health.wait_answering(chosen)

@@ -14,6 +14,7 @@ from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.control.orders import Order
 from loadtests.errors import HarnessError
 from loadtests.faults.damaged_logs import LogDamaged
+from loadtests.faults.damaged_tables import TableDamaged
 from loadtests.faults.membership_acts import NodeJoins, NodeLeaves, releases
 from loadtests.faults.network_acts import LinkChange, PartedSites
 from loadtests.faults.office_acts import GarbageSent, PricesLate
@@ -60,6 +61,8 @@ class Breakable(Protocol):
     def nodes(self) -> Sequence[RunningNode]: ...
     def break_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
     def heal_nodes(self, kind: FaultKind, names: Collection[str]) -> None: ...
+    def start_broken(self, names: Collection[str]) -> None: ...
+    def end_broken(self, names: Collection[str]) -> None: ...
     @property
     def network(self) -> SiteNetwork | None: ...
     def watch(self, names: Collection[str]) -> LivenessWatch: ...
@@ -89,6 +92,11 @@ class ForeignNodes:
         raise AssertionError(f"{kind} of {', '.join(names)}: a scenario with it was to be refused")
 
     heal_nodes = break_nodes
+
+    def start_broken(self, names: Collection[str]) -> None:
+        raise AssertionError(f"{', '.join(names)}: a scenario with nodes that are broken was to be refused")
+
+    end_broken = start_broken
 
     def order(self, name: str, *words: str) -> Order:
         raise AssertionError(f"{words[0]} of {name}: a scenario with it was to be refused")
@@ -178,6 +186,8 @@ def _acts_of(
         return [NodesUpgraded(nodes, names, fault.to_version) for names in stages]
     if fault.kind in DAMAGE_KINDS:
         return [LogDamaged(nodes, fault.kind, names) for names in stages]
+    if fault.kind is FaultKind.SSTABLE_BIT_FLIP:
+        return [TableDamaged(nodes, names, keyspace, fault.table) for names in stages]
     kind = FaultKind.STOP if fault.kind is FaultKind.RESTART else fault.kind
     return [NodesDown(nodes, kind, names) for names in stages]
 

@@ -139,9 +139,14 @@ def truncate(log: Path, used: int) -> str:
 def flip_bit(log: Path, used: int) -> str:
     """Make one bit of what is written in a log another."""
     at = int(used * FLIPPED_AT_SHARE)
-    with log.open("r+b") as file:
+    flip_bit_at(log, at)
+    return f"a bit of byte {at:,} of {used:,} of its newest commit log was flipped"
+
+
+def flip_bit_at(path: Path, at: int) -> None:
+    """Make the lowest bit of a file's byte `at` another."""
+    with path.open("r+b") as file:
         file.seek(at)
         (value,) = file.read(1)
         file.seek(at)
         file.write(bytes([value ^ 1]))
-    return f"a bit of byte {at:,} of {used:,} of its newest commit log was flipped"

@@ -190,9 +190,10 @@ class FaultInjection:
             raise HarnessError("; and its healing: ".join(map(str, errors)))
 
     def _await_effect(self, course: FaultCourse, act: Act) -> None:
-        # a full disk is felt when the node next wants room: with the next segment of its commit log, say; and a price list that
-        # is late when it is to be in force
-        is_slow = course.fault.kind in (FaultKind.DISK_FULL, FaultKind.LATE_TARIFFS) or not act.is_lasting
+        # a full disk is felt when the node next wants room: with the next segment of its commit log, say; a price list that is
+        # late when it is to be in force; and a flipped bit when a table has been read up to it
+        slow_kinds = (FaultKind.DISK_FULL, FaultKind.LATE_TARIFFS, FaultKind.SSTABLE_BIT_FLIP)
+        is_slow = course.fault.kind in slow_kinds or not act.is_lasting
         timeout_s = float("inf") if is_slow else EFFECT_S_MAX
         give_up_s = self._now_s() + min(timeout_s, course.fault.for_s)
         while not act.is_effective():

@@ -46,6 +46,7 @@ ALERTS_OF: Mapping[FaultKind, FaultAlerts] = {
     FaultKind.POWER_CUT: _NODE_DOWN,
     FaultKind.TRUNCATED_COMMIT_LOG: _NODE_DOWN,
     FaultKind.BIT_FLIP: _NODE_DOWN,
+    FaultKind.SSTABLE_BIT_FLIP: _DRAINED,
     FaultKind.STOP: _DRAINED,
     FaultKind.PAUSE: _NODE_DOWN,
     FaultKind.RESTART: _DRAINED,

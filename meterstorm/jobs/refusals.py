@@ -48,8 +48,9 @@ def require_faults_carried(
     for number, fault in enumerate(scenario.faults):
         where = f"faults[{number}]"
         tables = [table.name for table in schema_of(scenario).tables]
-        if fault.kind is FaultKind.SCHEMA_CHANGE and fault.target not in tables:
-            raise ScenarioError(f"{where}: there is no table '{fault.target}'; there are {', '.join(sorted(tables))}")
+        named = fault.target if fault.kind is FaultKind.SCHEMA_CHANGE else fault.table
+        if named is not None and named not in tables:
+            raise ScenarioError(f"{where}: there is no table '{named}'; there are {', '.join(sorted(tables))}")
         if fault.kind is FaultKind.UPGRADE:
             _require_upgrade(where, str(fault.to_version), scenario)
         if fault.kind is FaultKind.KILL_GATEWAY:

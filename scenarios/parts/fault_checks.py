@@ -37,6 +37,8 @@ def require_faults(faults: Sequence[Fault], dcs: Sequence[DataCentre], wall_s: f
             )
         if fault.kind in MEMBERSHIP_KINDS:
             _require_member(where, fault, faults[:number], dcs)
+        if fault.kind is FaultKind.SSTABLE_BIT_FLIP:
+            _require_whole_replica(where, fault, dcs)
         _require_there(where, fault, faults[:number], dcs)
         if end_s(fault, dcs) > wall_s:
             times = len(stages_of(fault, dcs))
@@ -105,6 +107,15 @@ def _require_member(where: str, fault: Fault, earlier: Sequence[Fault], dcs: Seq
     if fault.kind is FaultKind.REPLACE and sum(one.rf for one in dcs) == 1:
         raise ValueError(
             f"{where}: {fault.target} holds the only replica, which would be lost with it; give a larger rf"
+        )
+
+
+def _require_whole_replica(where: str, fault: Fault, dcs: Sequence[DataCentre]) -> None:
+    """Raises ValueError for damage of all replicas of some row: what is taken out could come back from nobody."""
+    if len(dcs) == 1 and len(nodes_of(fault, dcs)) >= dcs[0].rf:
+        raise ValueError(
+            f"{where}: {fault.target} holds all {dcs[0].rf} replicas of some rows, and what is taken out there could come back "
+            "from nobody; give fewer nodes, a larger rf, or another data centre"
         )
 
 

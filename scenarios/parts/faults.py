@@ -30,6 +30,9 @@ class FaultKind(StrEnum):
         "truncated_commit_log"  # SIGKILL, and the newest commit log loses its end; started again likewise
     )
     BIT_FLIP = "bit_flip"  # SIGKILL, and one bit of the newest commit log is another; started again likewise
+    SSTABLE_BIT_FLIP = (
+        "sstable_bit_flip"  # drained and started again with one bit of a table's file another; that file is taken out
+    )
     STOP = "stop"  # SIGTERM: they drain, and say that they leave; started again likewise
     PAUSE = "pause"  # SIGSTOP: connections stay, answers don't come; SIGCONT heals
     SLOW = "slow"  # SIGSTOP and SIGCONT in turns: they run for a share of the time alone
@@ -62,6 +65,7 @@ DOWN_KINDS = (
     FaultKind.POWER_CUT,
     FaultKind.TRUNCATED_COMMIT_LOG,
     FaultKind.BIT_FLIP,
+    FaultKind.SSTABLE_BIT_FLIP,
     FaultKind.STOP,
     FaultKind.PAUSE,
     FaultKind.DISK_FULL,
@@ -101,6 +105,7 @@ REPAIRED_KINDS = (
     FaultKind.POWER_CUT,
     FaultKind.TRUNCATED_COMMIT_LOG,
     FaultKind.BIT_FLIP,
+    FaultKind.SSTABLE_BIT_FLIP,
     FaultKind.STOP,
     FaultKind.PAUSE,
     FaultKind.REPLACE,
@@ -121,6 +126,7 @@ _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
     "duty": frozenset({FaultKind.SLOW}),
     "disk_mib": frozenset({FaultKind.DISK_FULL}),
     "repair": frozenset(REPAIRED_KINDS),
+    "table": frozenset({FaultKind.SSTABLE_BIT_FLIP}),
     "to_version": frozenset({FaultKind.UPGRADE}),
     "skew_s": frozenset({FaultKind.CLOCK_SKEW}),
     "heap_share": frozenset({FaultKind.HEAP_PRESSURE}),
@@ -131,6 +137,7 @@ _FIELDS_OF: Mapping[str, frozenset[FaultKind]] = {
 }
 """The fields that go with some kinds alone."""
 
+_TABLE = r"^[a-z][a-z0-9_]{0,47}$"
 _TARGET = r"^[a-z][a-z0-9_]{0,30}(-[1-9][0-9]?)?$"
 
 
@@ -189,6 +196,11 @@ class Fault(Part):
     repair: bool = Field(
         strict=True, default=False, description="a full repair of the nodes when they are back, which is awaited"
     )
+    table: str | None = Field(
+        default=None,
+        pattern=_TABLE,
+        description="of sstable_bit_flip: whose data file is damaged; none: the table with the largest one",
+    )
     peers: tuple[Annotated[str, Field(pattern=_TARGET)], ...] = Field(
         default=(),
         max_length=16,
@@ -210,6 +222,10 @@ class Fault(Part):
             raise ValueError("kind 'upgrade' needs the release that nodes get: to_version = \"5.0.9\"")
         if self.kind is FaultKind.CLOCK_SKEW and self.skew_s is None:
             raise ValueError("kind 'clock_skew' needs how far the clock is ahead: skew_s = 60.0")
+        if self.kind is FaultKind.SSTABLE_BIT_FLIP and not self.repair:
+            raise ValueError(
+                "kind 'sstable_bit_flip' needs what brings back the rows of the file taken out: repair = true"
+            )
         return self
 
     @property
@@ -303,14 +319,14 @@ def prices_held_from_s(unhealed: Iterable[Fault]) -> float:
 
 def lost_dcs(fault: Fault, dcs: Sequence[DataCentre]) -> dict[str, tuple[str, ...]]:
     """The data centres that a fault takes away whole at one time, each with the others that lose it: all its nodes are down, or
-    no packet of it comes to them. None of a fault that has its nodes down in turns."""
+    no packet of it comes to them. None of a fault that has its nodes down in turns, or now and then."""
     by_dc, others = node_names(dcs), {dc.name: tuple(one.name for one in dcs if one.name != dc.name) for dc in dcs}
     if fault.kind is FaultKind.PARTITION:
         if fault.target not in by_dc or fault.direction is Direction.IN:
             return {}
         parted = tuple(name for name in peers_of(fault, dcs) if name in by_dc)
         return {fault.target: parted} if parted else {}
-    if fault.kind not in DOWN_KINDS or fault.kind in IN_TURNS:
+    if fault.kind not in DOWN_KINDS or fault.kind in (*IN_TURNS, FaultKind.SSTABLE_BIT_FLIP):
         return {}
     down = set(nodes_of(fault, dcs))
     return {name: others[name] for name, names in by_dc.items() if down >= set(names) and others[name]}

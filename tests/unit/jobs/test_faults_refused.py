@@ -59,6 +59,12 @@ def test_what_a_run_does_not_have_can_not_break(tmp_path: Path, kind: str, targe
     assert not (tmp_path / "run").exists()
 
 
+def test_a_table_that_there_is_not_can_not_be_damaged() -> None:
+    fault = Fault(kind=FaultKind.SSTABLE_BIT_FLIP, target="north-1", at_s=1.0, for_s=1.0, repair=True, table="readings")
+    with pytest.raises(ScenarioError, match=r"faults\[0\]: there is no table 'readings'; there are .*events_by_home"):
+        require_faults_carried(BROKEN.model_copy(update={"faults": (fault,)}), None, None)
+
+
 @pytest.mark.parametrize(
     ("fleet", "said"),
     [

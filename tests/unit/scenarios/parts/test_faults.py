@@ -11,6 +11,7 @@ from scenarios.parts.faults import (
     disks_of,
     down_together,
     joining,
+    lost_dcs,
     need_orders,
     nodes_of,
     out_of_reach,
@@ -144,6 +145,9 @@ def test_a_duty_is_of_slow_nodes_alone() -> None:
         ("pause", "skew_s = 60.0", "skew_s goes with kind 'clock_skew', not with 'pause'"),
         ("kill", "heap_share = 0.5", "heap_share goes with kind 'heap_pressure', not with 'kill'"),
         ("heap_pressure", "heap_share = 0.9", "heap_share = 0.9: must be at most 0.7"),
+        ("sstable_bit_flip", "", "kind 'sstable_bit_flip' needs what brings back the rows .*: repair = true"),
+        ("sstable_bit_flip", 'repair = true\ntable = "a b"', r'faults\[0\].table = "a b": must match'),
+        ("bit_flip", 'table = "usage_by_fuel"', "table goes with kind 'sstable_bit_flip', not with 'bit_flip'"),
     ],
 )
 def test_what_a_node_does_to_itself_is_said_in_full(kind: str, line: str, said: str, tmp_path: Path) -> None:
@@ -262,6 +266,27 @@ def test_nodes_that_were_away_may_be_repaired_and_others_not() -> None:
         ScenarioError, match=r"repair goes with kind 'bit_flip' or 'kill' or .*'stop' or .*, not with 'slow'; leave"
     ):
         parse_scenario(in_toml_parted("repair = true", kind="slow"), "slow")
+
+
+def rotten(target: str, text: str = TEXT) -> str:
+    return text + in_toml_parted("repair = true", kind="sstable_bit_flip", target=target)[len(TEXT) :]
+
+
+def test_a_node_with_a_broken_table_counts_as_down_and_is_no_lost_data_centre() -> None:
+    (fault,) = parse_scenario(rotten("south"), "rotten").faults
+    assert down_together([fault], DCS) == [{"south-1", "south-2"}] and need_orders([fault])
+    assert lost_dcs(fault, DCS) == {} and lost_dcs(fault.model_copy(update={"kind": FaultKind.BIT_FLIP}), DCS) != {}
+
+
+def test_not_all_replicas_of_a_row_are_damaged() -> None:
+    alone = TEXT.rpartition("[[topology.dcs]]")[0]
+    said = r"north holds all 3 replicas of some rows, and what is taken out there could come back from nobody"
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(rotten("north", alone), "alone")
+    with pytest.raises(ScenarioError, match="north-1 holds all 1 replicas"):
+        parse_scenario(rotten("north-1", alone.replace("rf = 3", "rf = 1")), "alone")
+    for target, text in (("north-1", alone), ("north", TEXT)):
+        assert parse_scenario(rotten(target, text), "others").faults[0].target == target
 
 
 def test_faults_that_follow_each_other_or_befall_others_are_taken() -> None:
