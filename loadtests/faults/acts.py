@@ -4,6 +4,7 @@ Most faults are one act; a rolling restart is one for each node, one after anoth
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,13 +13,14 @@ import psutil
 
 from loadtests.cluster.connect import Endpoint, LivenessWatch
 from loadtests.cluster.control.orders import Order
+from loadtests.cluster.hints import delivery_s_max, kept_hints
 from loadtests.errors import HarnessError
 from loadtests.faults.damaged_logs import LogDamaged
 from loadtests.faults.damaged_tables import TableDamaged
 from loadtests.faults.membership_acts import NodeJoins, NodeLeaves, releases
 from loadtests.faults.network_acts import LinkChange, PartedSites
 from loadtests.faults.office_acts import GarbageSent, PricesLate
-from loadtests.faults.ordered_acts import ClocksAhead, HeapTaken, wait_done
+from loadtests.faults.ordered_acts import LOOK_EVERY_S, ClocksAhead, HeapTaken, wait_done
 from loadtests.faults.own_parts import BACK_OFFICE, OwnParts, gateway_of
 from loadtests.faults.table_altered import TableAltered
 from loadtests.sites.network import SiteNetwork
@@ -149,7 +151,9 @@ def acts_of(
     if not fault.repair:
         return acts
     (act,) = acts
-    return [ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace, is_stopped)]
+    repaired = ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace, is_stopped)
+    repaired.is_after_hints = fault.kind in (*DAMAGE_KINDS, FaultKind.SSTABLE_BIT_FLIP)
+    return [repaired]
 
 
 def _acts_of(
@@ -223,10 +227,14 @@ class NodesDown:
 class ThenRepaired:
     """Another act; when it is healed its nodes are repaired, one after another: rows are compared with all other replicas.
 
+    Where it takes rows that a node had acknowledged, hints that were kept for others are waited for before: what is in them alone
+    comes to the others by them, and only from there back by the repair. A repair before them misses it.
+
     A run that was stopped waits for no repair, which may take minutes, and is told: its audit may miss what hints did not keep.
     """
 
     is_lasting = True
+    is_after_hints = False  # it takes rows that a node had acknowledged
 
     def __init__(
         self, act: Act, nodes: Breakable, names: Sequence[str], keyspace: str, is_stopped: Callable[[], bool]
@@ -248,10 +256,24 @@ class ThenRepaired:
 
     def heal(self) -> None:
         self._act.heal()
+        if self.is_after_hints:
+            self._await_hints()
         for name in self._names:
             if self._is_stopped():
                 raise HarnessError(f"{name} was not repaired, since the run was stopped")
             wait_done(self._nodes.order(name, "repair", self._keyspace), REPAIR_S_MAX, self._is_stopped)
+
+    def _await_hints(self) -> None:
+        """Until those that are kept now are delivered; later ones are of rows that all nodes have still."""
+        kept = kept_hints(node.folder for node in self._nodes.nodes)
+        limit_s = delivery_s_max(sum(kept.values()), len(self._nodes.nodes))
+        deadline = time.monotonic() + limit_s
+        while any(path.exists() for path in kept) and not self._is_stopped():
+            if time.monotonic() > deadline:
+                raise HarnessError(
+                    f"{', '.join(self._names)} was not repaired, since hints from before were not delivered after {limit_s:.0f} s"
+                )
+            time.sleep(LOOK_EVERY_S)
 
 
 class NodesUpgraded(NodesDown):

@@ -3,6 +3,7 @@ them, with files of the form that Cassandra writes."""
 
 import itertools
 import struct
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -314,6 +315,48 @@ def test_where_no_table_is_written_out_nothing_is_flipped_and_the_node_comes_bac
     with pytest.raises(HarnessError, match="north-2 was not repaired"):
         act.heal()
     assert cluster.done[-1] == ("heal", KIND, "north-2") and isinstance(act, TellsMore) and act.told is None
+
+
+def repaired_after(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, hints: Path, kind: FaultKind) -> Sequence[bool]:
+    """Heal a fault whose node is then repaired; whether the hints were there still when it was, once for each repair."""
+    were_there: list[bool] = []
+    monkeypatch.setattr("loadtests.faults.acts.wait_done", lambda *_: were_there.append(hints.exists()))
+    monkeypatch.setattr("loadtests.faults.acts.LOOK_EVERY_S", 0.01)
+    cluster.order = lambda *_: None  # type: ignore[attr-defined]
+    fault = Fault(kind=kind, target="north-2", at_s=0.0, for_s=1.0, repair=True)
+    dcs = (Dc(name="north", nodes=2, rf=2),)
+    (act,) = acts_of(fault, dcs, cast(Breakable, cluster), OwnParts(), "power", lambda: False)
+    hints.parent.mkdir(parents=True)
+    hints.write_bytes(bytes(100))
+    act.heal()
+    return were_there
+
+
+def test_a_repair_waits_for_hints_from_before_where_rows_were_taken(
+    made: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of what stands in them alone the other replicas know nothing yet, so that a repair could not bring it back."""
+    hints = tmp_path / "north-2" / "hints" / "1.hints"
+    delivery = threading.Timer(0.3, hints.unlink)
+    delivery.start()
+    assert repaired_after(made(dies=True), monkeypatch, hints, KIND) == [False]
+    delivery.join()
+
+
+def test_a_repair_after_a_fault_that_takes_no_rows_waits_for_no_hints(
+    made: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hints = tmp_path / "north-1" / "hints" / "1.hints"
+    assert repaired_after(made(dies=True), monkeypatch, hints, FaultKind.KILL) == [True]
+
+
+def test_hints_that_are_never_delivered_are_told(
+    made: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("loadtests.cluster.hints.BEGINS_S_MAX", 0.1)
+    said = "north-2 was not repaired, since hints from before were not delivered after 0 s"
+    with pytest.raises(HarnessError, match=said):
+        repaired_after(made(dies=True), monkeypatch, tmp_path / "north-1" / "hints" / "1.hints", KIND)
 
 
 def test_a_scan_may_take_longer_than_other_effects(
