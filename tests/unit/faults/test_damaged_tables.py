@@ -252,7 +252,7 @@ def test_a_node_that_comes_upon_it_in_its_start_need_not_be_asked(made: Callable
 def test_a_node_that_dies_in_its_start_of_something_else_is_told(made: Callable[..., Cluster]) -> None:
     cluster = made(dies=True)
 
-    def start(_: Collection[str]) -> None:
+    def start(names: Collection[str]) -> None:
         raise HarnessError("node north-2 died")
 
     cluster.start_broken = start  # type: ignore[method-assign]
