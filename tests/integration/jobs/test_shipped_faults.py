@@ -26,6 +26,13 @@ def nothing_failed(results: Results) -> None:
     assert all(one.failed == one.indeterminate == 0 for one in results.operations.values() if one.is_open_loop)
 
 
+def told_and_mended(results: Results) -> None:
+    nothing_failed(results)
+    told = results.faults[0].told or ""
+    assert "corruption detected, chunk at" in told and "served no more" in told and told.endswith("without them.")
+    assert "did not come back" not in told
+
+
 def upgraded(results: Results) -> None:
     nothing_failed(results)
     assert results.versions["cassandra"] == "5.0.8"  # at first; each node was asked when it was back
@@ -60,6 +67,7 @@ def test_a_power_cut_takes_what_was_acknowledged_before_it_was_synced(mode: str,
         ("node_leaves", nothing_failed),
         ("node_replaced", nothing_failed),
         ("rolling_upgrade", upgraded),
+        ("sstable_bit_flipped", told_and_mended),
     ],
 )
 def test_a_shipped_fault_is_real_and_lived_through(name: str, shows: Callable[[Results], None], tmp_path: Path) -> None:
