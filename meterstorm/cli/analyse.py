@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.analytics_source import Engine, FromBusiness, Master, ReadDc, Source, Warehouse, opened_source
+from meterstorm.cli.help_page import CommandGroup
 from meterstorm.cli.insights import home_command, publish_command
 from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
@@ -37,7 +38,7 @@ OutFile = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add it and its own subcommands to the command's list."""
     analyse = typer.Typer(
-        no_args_is_help=True, help="Questions over all homes: a warehouse of Parquet, and jobs on it."
+        cls=CommandGroup, no_args_is_help=True, help="Questions over all homes: a warehouse of Parquet, and jobs on it."
     )
     analyse.command(
         "export",

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from loadtests import interrupts
 from loadtests.errors import HarnessError
@@ -31,6 +30,7 @@ from meterstorm.cli import (
     simulate,
 )
 from meterstorm.cli.exits import fail
+from meterstorm.cli.help_page import SETTINGS, CommandGroup
 from scenarios.spec import ScenarioError
 from store.ports import StoreError
 
@@ -52,7 +52,7 @@ SUBCOMMANDS = (
 )
 
 
-class _Commands(TyperGroup):
+class _Commands(CommandGroup):
     """The commands, each ending with one clear sentence when it fails: typer itself is silent about Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -77,7 +77,8 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
+    context_settings=SETTINGS,
     pretty_exceptions_enable=False,
     help="Storm a real multi-data-centre Cassandra with a simulated nation of smart meters, "
     "and prove that nothing acknowledged was lost.",

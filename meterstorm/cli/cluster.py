@@ -9,6 +9,7 @@ import typer
 
 from loadtests.recording.run_folder import RunFolder
 from meterstorm.cli.exits import ExitCode
+from meterstorm.cli.help_page import CommandGroup
 from meterstorm.cli.options import AsJson, Quiet, path_named
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.run_folder import read_resolved, require_nodes_data
@@ -25,7 +26,7 @@ CLUSTER_FOLDER = Path("runs") / "cluster"
 
 def add_to(app: typer.Typer) -> None:
     """Add the three to the command's list."""
-    cluster_app = typer.Typer(no_args_is_help=True, help="The local cluster alone: up, status, down.")
+    cluster_app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The local cluster alone: up, status, down.")
     app.add_typer(cluster_app, name="cluster")
     cluster_app.command("up", epilog="Examples: `meterstorm cluster up smoke`, `meterstorm cluster up runs/first`")(
         cluster_up_command

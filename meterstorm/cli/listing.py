@@ -7,12 +7,16 @@ from pathlib import Path
 
 from rich.table import Table
 
+from meterstorm.display.table import WIDTH_MAX
 from meterstorm.display.terminal import PlainConsole
 from scenarios.spec import ScenarioError
 
 
 def print_listing(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, as_json: bool) -> None:
-    """All of each row as JSON on stdout, or the fields that `columns` gives a heading to; the last of them may wrap."""
+    """All of each row as JSON on stdout, or the fields that `columns` gives a heading to.
+
+    On a terminal the last of them may wrap; elsewhere a row is a line, for grep.
+    """
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -24,7 +28,10 @@ def print_listing(rows: Sequence[Mapping[str, object]], columns: Mapping[str, st
     table.add_column(columns[last])
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value := row[field], int) else str(value) for field in columns))
-    PlainConsole().print(table)
+    console = PlainConsole()
+    if not console.is_terminal:
+        console.width = WIDTH_MAX
+    console.print(table, soft_wrap=False)
 
 
 def write_new_file(path: Path, text: str) -> None:

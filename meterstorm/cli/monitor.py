@@ -8,6 +8,7 @@ import typer
 from loadtests.prometheus.settings import HARNESS_PORT
 from meterstorm.cli.cluster import CLUSTER_FOLDER, background_lines
 from meterstorm.cli.exits import ExitCode
+from meterstorm.cli.help_page import CommandGroup
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from scenarios.file import resolve_scenario
 from scenarios.texts.printable import printable
@@ -23,7 +24,9 @@ MONITOR_FOLDER = Path("runs") / "monitor"
 
 def add_to(app: typer.Typer) -> None:
     """Add the three to the command's list."""
-    monitor_app = typer.Typer(no_args_is_help=True, help="Prometheus and Alertmanager beside a cluster.")
+    monitor_app = typer.Typer(
+        cls=CommandGroup, no_args_is_help=True, help="Prometheus and Alertmanager beside a cluster."
+    )
     app.add_typer(monitor_app, name="monitor")
     monitor_app.command("up", epilog="Example: `meterstorm cluster up smoke --metrics && meterstorm monitor up smoke`")(
         monitor_up_command

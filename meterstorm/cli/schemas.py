@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterstorm.cli.exits import exit_with_report
+from meterstorm.cli.help_page import CommandGroup
 from meterstorm.cli.late_shares import late_shares_of
 from meterstorm.cli.listing import make_new_folder, print_listing, write_new_file
 from meterstorm.cli.options import ReportOptions, ScenarioPath, Seed, path_named, takes
@@ -42,7 +43,9 @@ Years = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add it and its own subcommands to the command's list."""
-    schemas = typer.Typer(no_args_is_help=True, help="Which table design wins for these queries? Variants on one load.")
+    schemas = typer.Typer(
+        cls=CommandGroup, no_args_is_help=True, help="Which table design wins for these queries? Variants on one load."
+    )
     schemas.command(
         "compare",
         epilog="Examples: `meterstorm schemas compare smoke --variants zstd,uncompressed`, "

@@ -32,4 +32,4 @@ def print_table(console: Console, table: Table) -> None:
             least -= width - kept
     if least > console.width:
         table.width = least
-    console.print(table, crop=False)
+    console.print(table, crop=False, soft_wrap=False)
