@@ -14,6 +14,7 @@ from scenarios.spec import Scenario, ScenarioError, value_text, with_seed
 from scenarios.texts.printable import shortened
 
 _FOLDER = Path(spec.__file__).parent
+_GROUPS = {"load": _FOLDER, "faults": _FOLDER / "faults"}
 
 Place = tuple[str | int, ...]  # names of fields, and indices of lists
 
@@ -55,10 +56,13 @@ _WITHOUT_VALUE = ("missing", "too_short", "too_long", "tuple_type", "dict_type",
 
 def resolve_scenario(path: Path, seed: int | None = None) -> Scenario:
     """The scenario of a file, or of a shipped one by its bare name; `seed` replaces its own. Raises ScenarioError."""
-    if not path.exists():
-        path = shipped_file(path)
-    scenario = load_scenario(path)
+    scenario = load_scenario(scenario_file(path))
     return scenario if seed is None else with_seed(scenario, seed)
+
+
+def scenario_file(path: Path) -> Path:
+    """The file that a person means: that of a shipped one by its bare name, where no file has it. Raises ScenarioError."""
+    return path if path.exists() else shipped_file(path)
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -78,9 +82,14 @@ def shipped_scenarios() -> dict[str, Scenario]:
     return {name: load_scenario(path) for name, path in sorted(_shipped_files().items())}
 
 
+def shipped_names() -> dict[str, list[str]]:
+    """The names of the scenarios that ship, by group: those of an unbroken cluster, and those of faults."""
+    return {group: sorted(path.stem for path in folder.glob("*.toml")) for group, folder in _GROUPS.items()}
+
+
 def _shipped_files() -> dict[str, Path]:
     """The files of the scenarios that ship, by name: those of `faults/` are named like any other."""
-    return {path.stem: path for folder in (_FOLDER, _FOLDER / "faults") for path in folder.glob("*.toml")}
+    return {path.stem: path for folder in _GROUPS.values() for path in folder.glob("*.toml")}
 
 
 def new_scenario_text(name: str, shipped: str | None = None) -> str:

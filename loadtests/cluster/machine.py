@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 
 from loadtests.cluster import cgroups
-from sim.virtual_time.parallel import usable_processors
 
 
 def available_memory_mib() -> int:
@@ -20,6 +19,8 @@ def available_memory_mib() -> int:
 
 def processor_count() -> int:
     """Processors that this process may use: those that it may run on, or what a container's quota comes to if less."""
+    from sim.virtual_time.parallel import usable_processors  # with kernels, which take a second to load
+
     count, granted = usable_processors(), cgroups.processors_granted()
     return count if granted is None else max(1, min(count, math.ceil(granted)))
 

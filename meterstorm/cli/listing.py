@@ -13,13 +13,15 @@ from scenarios.spec import ScenarioError
 
 
 def print_listing(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, as_json: bool) -> None:
-    """All of each row as JSON on stdout, or the fields that `columns` gives a heading to.
-
-    On a terminal the last of them may wrap; elsewhere a row is a line, for grep.
-    """
+    """All of each row as JSON on stdout, or as `print_rows` does."""
     if as_json:
         print(json.dumps(rows, indent=2))
-        return
+    else:
+        print_rows(rows, columns)
+
+
+def print_rows(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
+    """The fields that `columns` gives a heading to. On a terminal the last may wrap; elsewhere a row is a line, for grep."""
     table = Table(box=None, pad_edge=False)
     *short, last = columns
     for field in short:

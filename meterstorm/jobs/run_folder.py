@@ -92,8 +92,12 @@ def named_folder(out: Path | None, stem: str) -> Iterator[Path]:
 
 def write_resolved(scenario: Scenario, out: Path) -> None:
     """Keep the scenario as it was run, defaults and overrides filled in."""
-    text = tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
-    RunFolder(out).scenario.write_text(text, encoding="utf-8")
+    RunFolder(out).scenario.write_text(resolved_text(scenario), encoding="utf-8")
+
+
+def resolved_text(scenario: Scenario) -> str:
+    """The scenario as TOML, with every default that is not none filled in."""
+    return tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
 
 
 @contextlib.contextmanager

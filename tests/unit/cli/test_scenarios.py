@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from loadtests.cluster.sizing import RESERVED_MIB
 from loadtests.cluster.supervisor import status
 from loadtests.errors import HarnessError
 from meterstorm.cli.app import app
-from scenarios.file import load_scenario, new_scenario_text, shipped_scenarios
+from meterstorm.jobs.nodes_here import NO_NETWORK, NO_ROOM
+from scenarios.file import load_scenario, new_scenario_text, shipped_file, shipped_scenarios
 from scenarios.spec import parse_scenario
 
 
@@ -23,8 +25,36 @@ def test_every_shipped_scenario_is_listed_with_its_question() -> None:
     listed = json.loads(invoke("scenarios", "--json").output)
     assert [row["name"] for row in listed] == sorted(shipped_scenarios())
     assert all(row["question"].endswith("?") and row["premises"] > 0 for row in listed)
-    shown = " ".join(invoke("scenarios").output.split())
-    assert all(name in shown for name in shipped_scenarios())
+    lines = invoke("scenarios").output.splitlines()
+    for row in listed:
+        assert [row["question"] in line for line in lines if line.startswith(f"{row['name']} ")] == [True]
+    faults = lines.index(next(line for line in lines if line.startswith("Faults")))
+    where = {line.split()[0]: number > faults for number, line in enumerate(lines) if line}
+    assert [where[row["name"]] for row in listed] == [row["group"] == "faults" for row in listed]
+    assert not where["smoke"] and where["node_killed"]
+
+
+def test_what_the_machine_has_no_room_or_no_network_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meterstorm.jobs.nodes_here.available_memory_mib", lambda: RESERVED_MIB + 3 * 1_000)
+    monkeypatch.setattr("meterstorm.jobs.nodes_here.obstacle", lambda: "it is forbidden")
+    told = {row["name"]: row for row in json.loads(invoke("scenarios", "--json").output)}
+    assert (told["smoke"]["nodes"], told["smoke"]["not_here"]) == (2, None)
+    assert (told["first_utility"]["nodes"], told["first_utility"]["not_here"]) == (6, NO_ROOM)
+    assert (told["wan_bad"]["nodes"], told["wan_bad"]["not_here"]) == (2, NO_NETWORK)
+    assert told["node_joins"]["nodes"] == 3  # the one that joins is a node too
+    assert f"6: {NO_ROOM}" in invoke("scenarios").output
+
+
+def test_a_scenario_is_shown_as_it_is_written_or_with_its_defaults(tmp_path: Path) -> None:
+    assert invoke("scenarios", "show", "smoke").output == shipped_file(Path("smoke")).read_text()
+    resolved = invoke("scenarios", "show", "smoke", "--resolved").output
+    assert "push_jitter_s = 1800.0" in resolved
+    assert parse_scenario(resolved, "resolved") == shipped_scenarios()["smoke"]
+    path = tmp_path / "mine.toml"
+    path.write_bytes((new_scenario_text("mine") + "# \u202e\n").replace("\n", "\r\n").encode())
+    shown = invoke("scenarios", "show", str(path)).output
+    assert "\u202e" not in shown and "\r" not in shown and shown.endswith("# \\u202e\n")
+    assert "did you mean smoke?" in " ".join(invoke("scenarios", "show", "smoek").output.split())
 
 
 def test_a_new_scenario_is_valid_and_asks_something(tmp_path: Path) -> None:
