@@ -11,7 +11,7 @@ import typer
 
 from meterstorm.cli.analytics_source import Engine, FromBusiness, Master, ReadDc, Source, Warehouse, opened_source
 from meterstorm.cli.help_page import CommandGroup
-from meterstorm.cli.insights import home_command, publish_command
+from meterstorm.cli.insights import fuel_name, home_command, publish_command
 from meterstorm.cli.listing import print_listing
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, path_named, takes
 from meterstorm.display.terminal import PlainConsole
@@ -266,10 +266,11 @@ def _tell(rows: "pa.Table", out: Path | None, *, as_json: bool) -> None:
 
 
 def _show(rows: "pa.Table") -> None:
-    """The first rows, tab-separated."""
+    """The first rows, tab-separated, for people: fuels by their names."""
     shown = csv.writer(sys.stdout, lineterminator="\n", delimiter="\t")
     shown.writerow(rows.column_names)
-    shown.writerows(row.values() for row in rows.slice(0, SHOWN_ROWS).to_pylist())
+    for row in rows.slice(0, SHOWN_ROWS).to_pylist():
+        shown.writerow(fuel_name(value) if name == "fuel" else value for name, value in row.items())
     if rows.num_rows > SHOWN_ROWS:
         PlainConsole(stderr=True).print(
             f"{rows.num_rows - SHOWN_ROWS:,} rows more: --out FILE or --json has them all", highlight=False

@@ -12,6 +12,7 @@ from meterstorm.cli.analytics_source import Engine, FromBusiness, Master, ReadDc
 from meterstorm.cli.options import AsJson, ConnectionOptions, Quiet, takes
 from meterstorm.display.terminal import PlainConsole
 from meterstorm.jobs.analytics.analyse import JobEngine
+from scenarios.tariffs.model import FUELS
 
 
 @takes(connection=ConnectionOptions)
@@ -71,7 +72,7 @@ def home_command(
     for one in home.insights:
         origin = f"as of {one.provenance.as_of:%Y-%m-%d %H:%M} UTC, warehouse {one.provenance.warehouse}"
         PlainConsole().print(
-            f"home {premises}, fuel {one.fuel} ({origin}): {one.used_wh:,} Wh in {one.half_hours:,} half-hours; base load "
+            f"home {premises}, {fuel_name(one.fuel)} ({origin}): {one.used_wh:,} Wh in {one.half_hours:,} half-hours; base load "
             f"{one.base_wh:,} Wh a half-hour, highest {one.highest_wh:,} Wh; {one.peak_wh:,} Wh in the evening's peak, of which "
             f"{one.shift_wh:,} Wh could move",
             highlight=False,
@@ -80,5 +81,11 @@ def home_command(
     shown = csv.writer(sys.stdout, lineterminator="\n", delimiter="\t")
     shown.writerow(("fuel", "settlement_period", "homes", "mean_wh", *(f"p{one}_wh" for one in PERCENTILES)))
     shown.writerows(
-        (one.fuel, one.settlement_period, one.home_count, one.mean_wh, *one.percentiles_wh) for one in home.similar
+        (fuel_name(one.fuel), one.settlement_period, one.home_count, one.mean_wh, *one.percentiles_wh)
+        for one in home.similar
     )
+
+
+def fuel_name(code: int | None) -> str | None:
+    """A fuel as people call it; None for a row that is of no one fuel."""
+    return None if code is None else FUELS[code]

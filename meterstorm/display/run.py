@@ -20,7 +20,7 @@ from meterstorm.display.table import print_table
 from reports.results.parts import Verdict
 from reports.results.run import CommandsResult, MonitoringResult, OperationResult, Results, RuleCheck
 from reports.run.audit_columns import audit_columns, count_of
-from reports.run.terms import fact_told
+from reports.run.terms import fact_told, replay_told
 from reports.verdict.faults import fault_line, held_against
 from reports.verdict.run import marked_reasons
 from scenarios.texts import wording
@@ -91,7 +91,7 @@ def print_results(console: Console, results: Results, report: str) -> None:
     if explained := fact_told(results.reasons):
         console.print(f"    ({explained})", highlight=False, soft_wrap=True)
     print_table(console, _operations_table(results))
-    if line := untold_line(results):
+    for line in filter(None, (replay_told(results.speed_up), untold_line(results))):
         console.print(line, highlight=False, soft_wrap=True)
     if results.commands is not None:
         print_table(console, _commands_table(results.commands))

@@ -60,7 +60,7 @@ def _estate(results: SimulationResults) -> Table:
     table.add_row("readings", f"{results.readings:,}")
     table.add_row("messages", f"{sum(results.messages.values()):,}")
     table.add_row("simulated from", f"{results.start} 00:00 UTC")
-    table.add_row("for", duration(results.span_s))
+    table.add_row("span, to the last arrival", duration(results.span_s))
     return table
 
 

@@ -197,6 +197,7 @@ def assemble_results(
         scenario=scenario.title,
         seed=scenario.run.seed,
         digest=digest,
+        speed_up=scenario.speed_up,
         started=started,
         finished=finished or datetime.now(UTC),
         versions=versions,

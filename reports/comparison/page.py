@@ -19,7 +19,7 @@ from reports.run.figures import NamedCourse, NamedCurve, Span, draw_courses, dra
 from reports.run.gallery import Picture, limits_of, load_of, slug, wide_picture
 from reports.run.latency import bins_of, percentile_curve, total_counts
 from reports.run.page import RecordedRun, read_run
-from reports.run.summary import warm_up_seconds
+from reports.run.summary import storm_seconds, warm_up_seconds
 from scenarios.spec import ScenarioError
 from scenarios.texts import wording
 
@@ -277,16 +277,18 @@ def _operation(runs: Sequence[NamedRun], name: str) -> list[OperationCells]:
 
 
 def _load(runs: Sequence[NamedRun]) -> Picture | None:
-    length_s = max(len(each.run.history.seconds) for each in runs)
+    lengths_s = [storm_seconds(each.run.history, each.run.scenario, each.run.results.closed_loop) for each in runs]
+    length_s = max(lengths_s)
     if length_s == 0:
         return None
     bins = bins_of(length_s)
     courses = []
-    for index, each in enumerate(runs):
+    for index, (each, own_s) in enumerate(zip(runs, lengths_s, strict=True)):
         history = each.run.history
         due = [name for name in history.operations if name not in each.run.results.closed_loop]
         if history.seconds.size:
-            courses.append(NamedCourse(group=each.name, group_index=index, values=load_of(history, bins, due).ok))
+            load = load_of(history, bins, due, own_s)
+            courses.append(NamedCourse(group=each.name, group_index=index, values=load.ok))
     if not any(np.nansum(course.values) > 0 for course in courses):
         return None
     first = runs[0].run.scenario

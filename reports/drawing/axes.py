@@ -130,12 +130,16 @@ def time_axis(axes: Axes, length_s: float, warm_up_s: float, size: Size) -> None
 
 
 def simulated_axis(axes: Axes, pace: Pace, size: Size) -> None:
-    """Simulated time below the wall time: hours of the day, UTC, counted on from the scenario's first midnight."""
+    """Simulated time below the wall time: hours of the day, UTC, counted on from the scenario's first midnight.
+
+    It ends with the replay: the last answers come at no simulated time.
+    """
     below = axes.secondary_xaxis(
         -38 / (axes.get_position().height * size.height_px),
         functions=(pace.hours_of, pace.wall_s_of_hours),
     )
     from_h, until_h = (float(hours) for hours in pace.hours_of(np.array(axes.get_xlim())))
+    until_h = min(until_h, float(pace.simulated_us[-1]) / 3.6e9)
     length_h = until_h - from_h
     fitting = (step for step in _SIMULATED_STEPS_H if length_h / step <= size.tick_count_max)
     step_h = next(fitting, _SIMULATED_STEPS_H[-1])

@@ -81,6 +81,15 @@ def kind_of(folder: Path) -> Kind:
     return kind
 
 
+def require_no_other(folder: Path, kind: Kind) -> None:
+    """Raises ScenarioError where the folder holds the results of another kind; one without any may be of a job that died."""
+    if not RunFolder(folder).results.is_file():
+        return
+    found = _kind(_text(folder, kind))
+    if found not in (kind, None):
+        raise _of_another(folder, found, kind)
+
+
 def load(folder: Path, model: type[File], kind: Kind) -> File:
     """Read FOLDER/results.json. Raises ScenarioError when the folder holds none, or one that isn't the kind's."""
     path, text = RunFolder(folder).results, _text(folder, kind)
@@ -89,7 +98,7 @@ def load(folder: Path, model: type[File], kind: Kind) -> File:
     except ValidationError as error:
         found = _kind(text)
         if found not in (kind, None):
-            raise ScenarioError(f"{path}: is a {found}'s; name the folder of a {kind}") from error
+            raise _of_another(folder, found, kind) from error
         detail = error.errors()[0]
         if detail["loc"] == ("schema_version",) and detail["type"] == "less_than_equal":
             raise ScenarioError(
@@ -98,6 +107,10 @@ def load(folder: Path, model: type[File], kind: Kind) -> File:
             ) from error
         field = ".".join(str(part) for part in detail["loc"]) or "the file"
         raise ScenarioError(f"{path}: {field}: {detail['msg']}; was it made by a {kind} of this version?") from error
+
+
+def _of_another(folder: Path, found: Kind | None, kind: Kind) -> ScenarioError:
+    return ScenarioError(f"{RunFolder(folder).results}: is a {found}'s; name the folder of a {kind}")
 
 
 def schema_text(model: type[ResultsFile]) -> str:

@@ -471,6 +471,10 @@ class Results(MeasuredResults):
 
     kind: Literal[Kind.RUN] = Kind.RUN
     digest: str = Field(description="of the trace: equal digests are the same load")
+    speed_up: NonNegativeFloat | None = Field(
+        default=None,
+        description="simulated seconds that a second of the storm replays, in the mean; None: an older file, which says nothing",
+    )
     topology: TopologyResult
     verdict: Verdict
     reasons: tuple[str, ...]

@@ -40,7 +40,7 @@ from reports.run.latency import (
     percentile_curve,
 )
 from reports.run.nodes import Gap, NodeCourse, gaps_of, node_courses, sampled_every_s
-from reports.run.summary import warm_up_seconds
+from reports.run.summary import storm_seconds, warm_up_seconds
 from scenarios.spec import Scenario
 from scenarios.texts.wording import clock, count, counted, listed, milliseconds, percent, rate, significant
 
@@ -61,7 +61,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """All figures of a run; what was not measured has none."""
+    """All figures of a run; what was not measured has none. undrawn_s: for so long gateways and back office went on after it."""
 
     load: Picture | None
     curves: Picture | None
@@ -69,6 +69,7 @@ class Gallery:
     lateness: Picture | None
     nodes: tuple[Picture, ...]
     visibility: Picture | None = None
+    undrawn_s: int = 0
 
     def all(self) -> list[Picture]:
         """Every picture, in the order of the report."""
@@ -96,15 +97,13 @@ def run_gallery(
     """
     if history.seconds.size == 0:
         return Gallery(load=None, curves=None, responses=(), lateness=None, nodes=())
-    bins = bins_of(len(history.seconds))
+    length_s = storm_seconds(history, scenario, closed_loop)
+    bins = bins_of(length_s)
     span = Span(
-        length_s=len(history.seconds),
+        length_s=length_s,
         warm_up_s=scenario.run.warm_up_s,
         pace=scenario.pace,
-        bands=(
-            *analytics_bands(analytics, len(history.seconds)),
-            *fault_bands(faults, len(history.seconds)),
-        ),
+        bands=(*analytics_bands(analytics, length_s), *fault_bands(faults, length_s)),
     )
     first = warm_up_seconds(scenario)
     # Each log is read once, for both its course and its curve: of a long run they are most of the work.
@@ -117,6 +116,7 @@ def run_gallery(
         lateness=_lateness(history, scenario, bins, span),
         nodes=tuple(_nodes(history, span)),
         visibility=None if replication is None else _visibility(replication, history, span, closed_loop),
+        undrawn_s=len(history.seconds) - length_s,
     )
 
 
@@ -166,8 +166,8 @@ def limits_of(scenario: Scenario, operation: str) -> tuple[ObjectiveLimit, ...]:
     )
 
 
-def load_of(history: RunHistory, bins: TimeBins, operations: Iterable[str]) -> Load:
-    """These operations together, a second, by bin."""
+def load_of(history: RunHistory, bins: TimeBins, operations: Iterable[str], length_s: int) -> Load:
+    """These operations together, a second, by bin, of the first `length_s` seconds."""
     names = list(operations)
 
     def mean_per_s(*columns: str) -> Floats:
@@ -175,7 +175,7 @@ def load_of(history: RunHistory, bins: TimeBins, operations: Iterable[str]) -> L
         for name in names:
             for column in columns:
                 values = values + history.counts[name][column]
-        return bins.per_second(values)
+        return bins.per_second(values[:length_s])
 
     return Load(
         bins=bins, offered=mean_per_s("offered"), ok=mean_per_s("ok"), bad=mean_per_s("failed", "indeterminate")
@@ -189,7 +189,7 @@ def _load(history: RunHistory, bins: TimeBins, span: Span, closed_loop: Collecti
     more = sum(int(history.counts[name]["offered"].sum()) for name in history.operations if name in closed_loop)
     if not offered:
         return None
-    load = load_of(history, bins, due)
+    load = load_of(history, bins, due, span.length_s)
     peak = int(load.offered.argmax())
     resolution = "second" if bins.width_s == 1 else f"{bins.width_s} s"
     sentence = (
@@ -266,7 +266,7 @@ def _visibility(
         NamedCourse(
             group=f"{course.from_dc} to {course.to_dc}",
             group_index=index,
-            values=np.array([np.nan if value is None else value for value in course.behind_ms]) / 1e3,
+            values=np.array([np.nan if value is None else value for value in course.behind_ms[: span.length_s]]) / 1e3,
         )
         for index, course in enumerate(replication.courses)
     ]
@@ -319,8 +319,9 @@ def _lateness(history: RunHistory, scenario: Scenario, bins: TimeBins, span: Spa
 
 
 def _nodes(history: RunHistory, span: Span) -> Iterator[Picture]:
-    bins = bins_of(len(history.seconds), BIN_COUNT_COARSE, sampled_every_s(history.nodes))
-    courses = node_courses(history.nodes, bins)
+    samples = [sample for sample in history.nodes if sample.second < span.length_s]
+    bins = bins_of(span.length_s, BIN_COUNT_COARSE, sampled_every_s(history.nodes))
+    courses = node_courses(samples, bins)
     if not courses:
         return
     dcs = list(dict.fromkeys(course.dc for course in courses))

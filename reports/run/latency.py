@@ -117,19 +117,21 @@ class LatencyOverTime:
 def latency_over_time(lines: Iterable[tuple[int, Counts]], bins: TimeBins, second_first: int = 0) -> LatencyOverTime:
     """The course of a latency, and its counts from `second_first` on, in one reading of a long log.
 
-    lines: as a history gives them, in the order of their seconds.
+    lines: as a history gives them, in the order of their seconds; those after the last bin are in the counts alone.
     """
     total = np.zeros(COUNTS_SIZE, dtype=np.int64)
     found = np.full((bins.count, 4), np.nan)
     current, counts = -1, np.zeros(COUNTS_SIZE, dtype=np.int64)
     for second, line in lines:
-        index = min(second // bins.width_s, bins.count - 1)
+        if second >= second_first:
+            total += line
+        index = second // bins.width_s
+        if index >= bins.count:
+            continue
         if index != current:
             _close_bin(found, current, counts)
             current, counts = index, np.zeros(COUNTS_SIZE, dtype=np.int64)
         counts += line
-        if second >= second_first:
-            total += line
     _close_bin(found, current, counts)
     p50, p95, p99, most = found.T
     return LatencyOverTime(bins=bins, counts=total, p50=p50, p95=p95, p99=p99, max=most)

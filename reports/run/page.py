@@ -15,7 +15,7 @@ from reports.run.gallery import Gallery, run_gallery
 from reports.run.junit import junit_xml
 from reports.run.nodes import node_totals
 from reports.run.setting import setting_of
-from reports.run.terms import TERMS, fact_told
+from reports.run.terms import TERMS, fact_told, replay_told
 from reports.verdict.faults import dcs_text, start_text
 from reports.verdict.generator_validity import certify, figure_text, waiting_of
 from reports.verdict.objectives import doubt_of_run, objective_check
@@ -136,6 +136,7 @@ def report_html(run: RecordedRun, gallery: Gallery) -> str:
         setting=setting_of(results, run.scenario),
         terms=TERMS,
         fact_told=fact_told(run.results.reasons),
+        replay_told=replay_told(run.scenario.speed_up),
         are_homes_told=any(
             of_dc.error_seconds
             for fault in results.faults

@@ -41,11 +41,22 @@ def _scenario(results: Results, scenario: Scenario) -> list[tuple[str, str]]:
         ("Premises", wording.count(scenario.estate.premises)),
         ("Meters", f"{wording.count(scenario.estate.meter_count)} ({', '.join(scenario.estate.fuels)})"),
         ("Read", f"{wording.percent(schedules.daily)} daily, {wording.percent(schedules.half_hourly)} {finest}"),
-        ("Simulated", f"{wording.counted(scenario.run.days, 'day')} from {scenario.run.start:%Y-%m-%d}"),
+        *simulated_pairs(scenario, scenario.span_us / 1e6),
         ("Speed-up", f"{wording.significant(scenario.speed_up)} simulated seconds a second{_shape(scenario)}"),
         ("Seed", str(results.seed)),
         ("Digest of the trace", results.digest),
     ]
+
+
+def simulated_pairs(scenario: Scenario, span_s: float) -> list[tuple[str, str]]:
+    """The days that meters read, and the longer span in which all of that arrives. span_s: of the trace [s]."""
+    pairs = [
+        ("Simulated", f"{wording.counted(scenario.run.days, 'day')} of readings from {scenario.run.start:%Y-%m-%d}"),
+        ("Span", f"{wording.duration(span_s)}, until the last of them has arrived"),
+    ]
+    if scenario.replay_from_us:
+        pairs.append(("Replayed", f"what falls due from {scenario.run.replay_from_h:g} h on"))
+    return pairs
 
 
 def _shape(scenario: Scenario) -> str:

@@ -48,6 +48,19 @@ def second_due_last(history: RunHistory, closed_loop: Container[str] = ()) -> in
     return int(due[-1]) if due.size else -1
 
 
+def storm_seconds(history: RunHistory, scenario: Scenario, closed_loop: Container[str] = ()) -> int:
+    """How many seconds of a record figures over time show: those of the storm, and on while the load's last answers come.
+
+    closed_loop: operations that go on for long after it, where a back office is at its last work.
+    """
+    load = [columns for name, columns in history.counts.items() if name not in closed_loop]
+    busy = np.flatnonzero(
+        sum((column for columns in load for column in columns.values()), np.zeros_like(history.seconds))
+    )
+    answered = int(busy[-1]) + 1 if busy.size else 0
+    return min(max(answered, math.ceil(scenario.run.wall_s)), len(history.seconds))
+
+
 def _operation(
     history: RunHistory, name: str, second_first: int, second_last: int, *, is_open_loop: bool
 ) -> OperationResult:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from scenarios.texts.wording import significant
+
 FACT_TOLD = (
     "A fact is what one table must hold: a half-hour, a meter's day or month, or a row of what is only counted; "
     "one delivery makes several."
@@ -64,6 +66,18 @@ TERMS = (
     ),
     ("Inconclusive", "The bench itself was in trouble, or too little was sent or read back to tell; never a pass."),
 )
+
+
+def replay_told(speed_up: float | None) -> str:
+    """What rates of a replay are rates of; empty where a record says nothing of its speed-up."""
+    if speed_up is None:
+        return ""
+    if f"{speed_up:.3g}" == "1":
+        return "Rates are of a replay in real time."
+    return (
+        f"Rates are of a replay {significant(speed_up)} times as fast as real time: divided by that, they are what the same "
+        "homes ask in it."
+    )
 
 
 def fact_told(reasons: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from loadtests.recording.run_folder import RunFolder
 from reports.drawing.page import Tile, page
 from reports.results.resolved import load_resolved
 from reports.results.simulation import CampaignResult, IhdResult, OfferedResult, SimulationResults, load_simulation
-from reports.run.setting import PairGroup, fault_pairs, made_on
+from reports.run.setting import PairGroup, fault_pairs, made_on, simulated_pairs
 from reports.simulation.fidelity import fidelity_lines, fidelity_told
 from reports.simulation.gallery import drain_cell, drained_told, instant, per_s, simulation_gallery, spoken
 from reports.simulation.headlines import EstimateRow, confidence_told, estimate_rows, seeds_told
@@ -240,8 +240,7 @@ def _setting(results: SimulationResults, scenario: Scenario) -> list[PairGroup]:
         ("Premises", wording.count(results.premises)),
         ("Meters", f"{wording.count(results.meters)} ({', '.join(scenario.estate.fuels)})"),
         ("Read", read),
-        ("Simulated", f"{wording.counted(scenario.run.days, 'day')} of readings from {results.start:%Y-%m-%d}"),
-        ("Span", wording.duration(results.span_s)),
+        *simulated_pairs(scenario, results.span_s),
         ("Demand profile", results.profile),
         ("Seed", str(results.seed)),
         ("Digest of the trace", results.digest),

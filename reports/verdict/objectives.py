@@ -77,7 +77,7 @@ def _objective_faults(objective: ObjectiveResult, is_enough: bool) -> list[str]:
     if objective.error_share is not None and objective.error_share > objective.error_share_max:
         faults.append(
             f"{percent(objective.error_share)} of the operations failed or are indeterminate, "
-            f"{percent(objective.error_share_max)} allowed"
+            f"{percent(objective.error_share_max)} allowed by its objective"
         )
     return faults
 
@@ -108,7 +108,7 @@ def error_checks(
 def _beyond_limit(name: str, operation: OperationResult, limit: float, doubt: str | None) -> Check:
     said = (
         f"{name}: {percent(operation.error_share)} of {counted(operation.judged, 'operation')} failed or are "
-        f"indeterminate, {percent(limit)} allowed of any operation"
+        f"indeterminate, {percent(limit)} allowed of an operation without an objective"
     )
     if doubt is not None:
         return _check(f"{name}_{ERRORS}", Verdict.INCONCLUSIVE, f"{said}; {doubt}.")

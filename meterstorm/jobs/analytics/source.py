@@ -61,8 +61,10 @@ def source_of_run(
     """
     scenario = read_resolved(run_folder)
     check(scenario)
+    require_kept(
+        run_folder, load_results(run_folder).topology.where
+    )  # first: where nothing is left, no other one can be read
     chosen = chosen_dc(scenario.topology, dc, from_business=from_business)
-    require_kept(run_folder, load_results(run_folder).topology.where)
     estate = build_estate(scenario, read_profile(RunFolder(run_folder).profile))
     progress.phase("Starting the kept cluster")
     with LocalCluster.restart(RunFolder(run_folder).cluster, progress.detail) as cluster:

@@ -13,12 +13,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meterstorm.cli import app as cli
+from meterstorm.cli.insights import fuel_name
 from meterstorm.jobs.analytics.arguments import require_warehouse_of
-from meterstorm.jobs.run_folder import write_resolved
+from meterstorm.jobs.run_folder import LOCAL_NODES, write_resolved
 from reports.results.parts import Verdict
 from scenarios.spec import ScenarioError, parse_scenario
 from store.analytics.warehouse import MANIFEST, Manifest
 from store.memory import MemoryStore
+from store.tariffs import ELECTRICITY, EXPORT, GAS
+from tests.support.synthetic_run import write_synthetic_run
 from tests.unit.store.analytics.test_billing_check import Estate, of_a_total_that_is_another
 from tests.unit.store.analytics.test_warehouse import UPLOADS, exported, store_with
 
@@ -51,12 +54,33 @@ def test_the_first_rows_are_shown_and_all_are_written_where_asked(warehouse: Pat
     shown = invoke("run", "load_duration", str(warehouse))
     rows = list(csv.DictReader(io.StringIO(shown.stdout), delimiter="\t"))
     assert shown.exit_code == 0 and len(rows) == 20 and rows[0]["wh"] == str(47 * 3)
+    assert {row["fuel"] for row in rows} == {"electricity"}
     assert "76 rows more: --out FILE or --json has them all" in shown.stderr
     for name in ("loads.parquet", "loads.csv"):
         assert invoke("run", "load_duration", str(warehouse), "--out", str(tmp_path / name)).exit_code == 0
     assert pq.read_table(tmp_path / "loads.parquet").num_rows == 96
     assert len((tmp_path / "loads.csv").read_text().splitlines()) == 97 and len(list(tmp_path.iterdir())) == 2
-    assert len(json.loads(invoke("run", "load_duration", str(warehouse), "--json").stdout)) == 96
+    told = json.loads(invoke("run", "load_duration", str(warehouse), "--json").stdout)
+    assert len(told) == 96 and {row["fuel"] for row in told} == {0}
+
+
+def test_fuels_have_the_names_of_their_codes() -> None:
+    assert {fuel_name(code): code for code in range(3)} == {"electricity": ELECTRICITY, "gas": GAS, "export": EXPORT}
+    assert fuel_name(None) is None
+
+
+def test_a_folder_of_another_job_is_told_and_a_run_whose_nodes_are_gone(tmp_path: Path) -> None:
+    """Seen: a simulation was answered with the advice to add --from-business, and only then that it has no nodes."""
+    write_resolved(parse_scenario(TWO_DCS.replace("DCS", ""), "small"), tmp_path)
+    (tmp_path / "results.json").write_text('{"kind": "simulation"}')
+    done = invoke("export", str(tmp_path), "--out", str(tmp_path / "new"))
+    assert done.exit_code == 2 and "is a simulation's; name the folder of a run" in done.stderr
+    results = write_synthetic_run(tmp_path / "run", wall_s=3)
+    topology = results.topology.model_copy(update={"where": LOCAL_NODES})
+    results.model_copy(update={"topology": topology}).write(tmp_path / "run")
+    for options in ((), ("--from-business",), ("--dc", "north")):
+        done = invoke("export", str(tmp_path / "run"), "--out", str(tmp_path / "new"), *options)
+        assert done.exit_code == 2 and "--keep" in done.stderr and "--from-business" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ def test_requests_beside_the_load_are_told_in_one_line_until_one_of_them_fails(r
     assert "beside them" not in printed(results.model_copy(update={"operations": {"ingest_reading": load}}))
 
 
+def test_what_rates_are_of_is_told_once(results: Results) -> None:
+    assert results.speed_up is None and "real time" not in printed(results)  # of an older file nobody knows
+    told = printed(results.model_copy(update={"speed_up": 2_880.4}))
+    assert told.count("real time") == 1 and "Rates are of a replay 2,880 times as fast as real time: divided" in told
+    assert "Rates are of a replay in real time." in printed(results.model_copy(update={"speed_up": 1.0004}))
+
+
 def test_rules_that_hold_are_counted_and_the_others_are_named() -> None:
     assert rule_lines([rule("a", 5), rule("b", 7, faults=2), rule("c", 0), rule("d", 1)]) == [
         "  b: 2 faults in 7 cases",

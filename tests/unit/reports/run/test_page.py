@@ -17,6 +17,7 @@ from reports.results.parts import Verdict
 from reports.results.run import AlertResult, CommandsResult, MonitoringResult, Results, load_results
 from reports.run.gallery import Gallery, run_gallery
 from reports.run.page import read_run, report_html
+from reports.run.setting import setting_of
 from scenarios.spec import ScenarioError
 from scenarios.texts import wording
 from tests.support.synthetic_run import Story, write_synthetic_run
@@ -139,6 +140,23 @@ def test_it_says_what_the_results_say(failed: Path, page: str) -> None:
     assert results.digest in text
     for check in results.checks:
         assert check.sentence in text
+
+
+def test_what_a_new_reader_tripped_over_is_told(failed: Path, page: str) -> None:
+    """A day of readings arrives within 33 h here, replayed in some seconds; two limits of errors stood there without a word."""
+    text, run = outline(page).text, read_run(failed)
+    assert "1 day of readings from 2026-01-15" in text and "33 h 0 min, until the last of them has arrived" in text
+    rows = dict(setting_of(run.results, run.scenario)[0].pairs)
+    assert "Replayed" not in rows
+    later = run.scenario.model_copy(update={"run": run.scenario.run.model_copy(update={"replay_from_h": 12.0})})
+    assert dict(setting_of(run.results, later)[0].pairs)["Replayed"] == "what falls due from 12 h on"
+    assert text.count("as fast as real time") == 1
+    operations = page[page.index('<section id="operations">') : page.index('<section id="audit">')]
+    assert f"a replay {wording.significant(run.scenario.speed_up)} times as fast as real time" in operations
+    objectives = page[page.index('<section id="response">') : page.index('<section id="operations">')]
+    assert (
+        "Allowed by the objective" in objectives and "An operation without one may have 1.00 % of them." in objectives
+    )
 
 
 def test_what_holds_quarter_hours_is_told_so(failed: Path, page: str) -> None:

@@ -13,6 +13,7 @@ from reports.results.run import CUT_OFF_KINDS
 from reports.run.summary import (
     Stalls,
     second_due_last,
+    storm_seconds,
     summarise_generator,
     summarise_objectives,
     summarise_operations,
@@ -81,6 +82,21 @@ def test_counts_are_of_the_whole_run_times_are_not(history: RunHistory) -> None:
 def test_rate_is_of_the_seconds_in_which_load_fell_due(history: RunHistory) -> None:
     assert second_due_last(history) == 2
     assert summarise_operations(history, SCENARIO)["ingest_reading"].rate_per_s == 7.0  # (8 + 6) / 2, not the drain
+
+
+def test_figures_show_the_storm_and_its_last_answers_and_no_back_office_after_it(history: RunHistory) -> None:
+    office = {column: np.array([1, 1, 1, 1, 1, 1]) for column in SecondCounts._fields}
+    load = {column: np.append(values, [0, 0]) for column, values in history.counts["ingest_reading"].items()}
+    both = replace(history, seconds=np.arange(6), counts={"ingest_reading": load, "record_receipt": office})
+
+    def shown(wall_s: float, closed_loop: set[str]) -> int:
+        run = SCENARIO.run.model_copy(update={"wall_s": wall_s})
+        return storm_seconds(both, SCENARIO.model_copy(update={"run": run}), closed_loop)
+
+    assert shown(2.0, {"record_receipt"}) == 4  # the last answer came in second 3
+    assert shown(4.5, {"record_receipt"}) == 5
+    assert shown(2.0, set()) == 6
+    assert shown(60.0, {"record_receipt"}) == 6  # interrupted: there is no more
 
 
 def test_a_back_office_that_outlasts_the_storm_lengthens_no_seconds(history: RunHistory) -> None:

@@ -224,7 +224,7 @@ def test_too_many_errors_are_a_fail() -> None:
     result = judged(objectives=(objective(error_share=0.0125, error_share_max=0.01),))
     assert result.verdict is Verdict.FAIL
     assert the_reason(result) == (
-        "ingest_reading: 1.25 % of the operations failed or are indeterminate, 1.00 % allowed."
+        "ingest_reading: 1.25 % of the operations failed or are indeterminate, 1.00 % allowed by its objective."
     )
 
 
