@@ -43,7 +43,8 @@ def rules() -> StepRules:
 
 
 def plan() -> SearchPlan:
-    return SearchPlan(low_per_s=LOW_PER_S, precision=PRECISION, step_s=STEP_S, alpha=ALPHA)
+    judged = rules()
+    return SearchPlan(low_per_s=LOW_PER_S, precision=PRECISION, step_s=judged.length_s, alpha=judged.alpha)
 
 
 def search(seed: int) -> Search:

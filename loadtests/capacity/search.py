@@ -63,8 +63,8 @@ class SearchPlan:
     """Where to search and how far. Rates in operations a second.
 
     low_per_s: the first rate. high_per_s: no rate above it is tried; None for any. precision: neighbouring rates need not be
-    nearer than this share. confirmations: how many more times the answer must hold. steps_max: of all kinds. step_s, alpha: how
-    long a step may take, and how often it may be wrong to either side: what it would tell is worked out from them.
+    nearer than this share. confirmations: how many more times the answer must hold. steps_max: of all kinds. step_s, alpha: those
+    of the rules that its steps are judged by: what one would tell is worked out from them.
     """
 
     low_per_s: float

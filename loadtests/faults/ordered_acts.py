@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC
 from typing import Any, Protocol
 
 from loadtests.cluster.connect import Endpoint, connect_to_every_node
 from loadtests.cluster.control.orders import Order
+from loadtests.cluster.node_clock import CLOCK, told_s
 from loadtests.errors import HarnessError
 from store.cassandra.session import FAILURES
 
@@ -14,7 +14,6 @@ ANSWER_S_MAX = 60.0
 TRUE_S_MAX = 120.0  # in which a clock that was set right must be so, and its node hear the others again
 QUIET_S = 5.0  # without an expired message: the node hears the others
 LOOK_EVERY_S = 0.25
-CLOCK = "SELECT current_timestamp() AS at FROM system.local"
 EXPIRED = "SELECT expired_count FROM system_views.internode_inbound"
 
 
@@ -82,7 +81,7 @@ class ClocksAhead:
 
     def _ahead_s(self) -> list[float]:
         """How far each clock is ahead of ours, by the node's own word [s]."""
-        return [row.at.replace(tzinfo=UTC).timestamp() - time.time() for rows in self._ask(CLOCK) for row in rows]
+        return [told_s(row) - time.time() for rows in self._ask(CLOCK) for row in rows]
 
     def _expired(self) -> int:
         """Messages of others that the nodes have thrown away so far, since they came too late by their clocks."""

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC
 
 from cassandra.cluster import Session
 
+from loadtests.cluster.node_clock import CLOCK, MILLISECOND_S, told_s
 from store.cassandra.session import FAILURES
 
 ANSWER_S_MAX = 1.0
-TOLD_S = 0.001  # nodes tell whole milliseconds
-_CLOCK = "SELECT current_timestamp() AS at FROM system.local"
 
 
 def clocks_ahead_s(session: Session, dc: str, now_s: Callable[[], float] = time.time) -> dict[str, float]:
@@ -24,16 +22,16 @@ def clocks_ahead_s(session: Session, dc: str, now_s: Callable[[], float] = time.
             continue
         sent_s = now_s()
         try:
-            row = session.execute(_CLOCK, host=host, timeout=ANSWER_S_MAX).one()
+            row = session.execute(CLOCK, host=host, timeout=ANSWER_S_MAX).one()
         except FAILURES:
             continue
-        found[str(host.address)] = ahead_s(row.at.replace(tzinfo=UTC).timestamp(), sent_s, now_s())
+        found[str(host.address)] = ahead_s(told_s(row), sent_s, now_s())
     return found
 
 
-def ahead_s(told_s: float, sent_s: float, received_s: float) -> float:
+def ahead_s(clock_s: float, sent_s: float, received_s: float) -> float:
     """What a clock is off at least, that told an instant in answer to a question: 0 for one within the time that it took.
 
     So a node that is slow, or far away, has no wrong clock for it. All are Unix times [s].
     """
-    return min(told_s + TOLD_S - sent_s, 0.0) + max(told_s - received_s, 0.0)
+    return min(clock_s + MILLISECOND_S - sent_s, 0.0) + max(clock_s - received_s, 0.0)

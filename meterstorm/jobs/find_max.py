@@ -111,7 +111,7 @@ def find_max(
         progress.phase("Encoding the scenario's mix")
         target = cassandra_target(Experiment(scenario=scenario, estate=estate, endpoint=endpoint), dcs=dcs)
         rules = rules_of(scenario, options)
-        plan = _plan(target, scenario, options, progress)
+        plan = _plan(target, scenario, options, rules, progress)
         progress.phase(f"Searching from {plan.low_per_s:,.0f}/s, in steps of at most {rules.length_s} s")
         search = search_rate(
             target,
@@ -185,8 +185,10 @@ def rules_of(scenario: Scenario, options: SearchOptions) -> StepRules:
     return StepRules(objectives=scenario.slo, validity=scenario.run.validity, length_s=options.step_s, alpha=ALPHA)
 
 
-def _plan(target: StepTarget, scenario: Scenario, options: SearchOptions, progress: Progress) -> SearchPlan:
-    """Where to begin: asked for, or from what the warming reaches."""
+def _plan(
+    target: StepTarget, scenario: Scenario, options: SearchOptions, rules: StepRules, progress: Progress
+) -> SearchPlan:
+    """Where to begin: asked for, or from what the warming reaches. rules: those that its steps are judged by."""
     low = options.low_per_s
     if scenario.run.warm_nodes_s:
         progress.phase(f"Warming the nodes for {scenario.run.warm_nodes_s:g} s")
@@ -202,8 +204,8 @@ def _plan(target: StepTarget, scenario: Scenario, options: SearchOptions, progre
         high_per_s=options.high_per_s,
         precision=options.precision,
         steps_max=options.steps_max,
-        step_s=options.step_s,
-        alpha=ALPHA,
+        step_s=rules.length_s,
+        alpha=rules.alpha,
     )
 
 

@@ -17,8 +17,18 @@ PACKAGES = ("scenarios", "sim", "store", "loadtests", "reports", "meterstorm")
         (r"month_of\(np\.array\(\[", "store/rows.py"),
         (r"def recv_results_rows", "store/cassandra/bulk.py"),
         (r"machine_info", "reports/gate_history/folder.py"),
+        (r"current_timestamp\(\)", "loadtests/cluster/node_clock.py"),
+        (r"there is no such view", "meterstorm/jobs/analytics/arguments.py"),
     ],
-    ids=["processors", "sparse histogram", "month of an instant", "undecoded rows", "pytest-benchmark's files"],
+    ids=[
+        "processors",
+        "sparse histogram",
+        "month of an instant",
+        "undecoded rows",
+        "pytest-benchmark's files",
+        "a node's clock",
+        "names of views",
+    ],
 )
 def test_it_is_worked_out_in_one_place(pattern: str, place: str) -> None:
     found = [

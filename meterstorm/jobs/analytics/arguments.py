@@ -14,6 +14,7 @@ from store.analytics.insights import has_insights
 from store.analytics.warehouse import WarehouseError, files_of, require_no_other, require_renewable, whole_warehouse
 from store.readings.verify import folded_views
 from store.schemas import schema_of
+from store.tables import Schema
 
 Check = Callable[[Scenario], None]
 """Raises ScenarioError where a job can't be done on the estate of a scenario."""
@@ -48,12 +49,18 @@ def views_named(views: Sequence[str]) -> Check:
     """Is each of them a fold of the log, in the scenario's design?"""
 
     def check(scenario: Scenario) -> None:
-        there = folded_views(schema_of(scenario))
-        for view in views:
-            if view not in there:
-                raise ScenarioError(f"--view {view}: there is no such view; there are {', '.join(there)}")
+        views_asked(schema_of(scenario), views)
 
     return check
+
+
+def views_asked(schema: Schema, views: Sequence[str]) -> Sequence[str]:
+    """These folds of the log, or where none is named all that the design has. Raises ScenarioError for a name of none."""
+    there = folded_views(schema)
+    for view in views:
+        if view not in there:
+            raise ScenarioError(f"--view {view}: there is no such view; there are {', '.join(there)}")
+    return views or there
 
 
 def publishes(warehouse: Path, engine: JobEngine) -> Check:

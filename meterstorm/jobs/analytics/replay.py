@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from scenarios.spec import ScenarioError
+from meterstorm.jobs.analytics.arguments import views_asked
 from store.readings.store import HomeReadings
-from store.readings.verify import Difference, folded_views
+from store.readings.verify import Difference
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,12 +26,8 @@ def replay(
     """
     import pyarrow as pa
 
-    there = folded_views(store.runner.schema)
-    for view in views:
-        if view not in there:
-            raise ScenarioError(f"--view {view}: there is no such view; there are {', '.join(there)}")
     rows: list[dict[str, str | None]] = []
-    for view in views or there:
+    for view in views_asked(store.runner.schema, views):
         progress(f"folding {view} anew")
         rows += map(_row, islice(store.verify(view), DIFFERENCES_MAX))
     schema = pa.schema([("view", pa.string()), ("key", pa.string()), ("expected", pa.string()), ("found", pa.string())])
