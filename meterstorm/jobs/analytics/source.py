@@ -61,9 +61,8 @@ def source_of_run(
     """
     scenario = read_resolved(run_folder)
     check(scenario)
-    require_kept(
-        run_folder, load_results(run_folder).topology.where
-    )  # first: where nothing is left, no other one can be read
+    # First: where nothing is left, no other data centre could be read either.
+    require_kept(run_folder, load_results(run_folder).topology.where)
     chosen = chosen_dc(scenario.topology, dc, from_business=from_business)
     estate = build_estate(scenario, read_profile(RunFolder(run_folder).profile))
     progress.phase("Starting the kept cluster")
