@@ -73,8 +73,9 @@ def test_a_folder_of_another_job_is_told_and_a_run_whose_nodes_are_gone(tmp_path
     """Seen: a simulation was answered with the advice to add --from-business, and only then that it has no nodes."""
     write_resolved(parse_scenario(TWO_DCS.replace("DCS", ""), "small"), tmp_path)
     (tmp_path / "results.json").write_text('{"kind": "simulation"}')
-    done = invoke("export", str(tmp_path), "--out", str(tmp_path / "new"))
-    assert done.exit_code == 2 and "is a simulation's; name the folder of a run" in done.stderr
+    for command in (("export", str(tmp_path), "--out", str(tmp_path / "new")), ("home", str(tmp_path), "99")):
+        done = invoke(*command)
+        assert done.exit_code == 2 and "is a simulation's; name the folder of a run" in done.stderr
     results = write_synthetic_run(tmp_path / "run", wall_s=3)
     topology = results.topology.model_copy(update={"where": LOCAL_NODES})
     results.model_copy(update={"topology": topology}).write(tmp_path / "run")
