@@ -48,7 +48,7 @@ def test_what_the_machine_has_no_room_or_no_network_for_is_told(monkeypatch: pyt
 def test_a_scenario_is_shown_as_it_is_written_or_with_its_defaults(tmp_path: Path) -> None:
     assert invoke("scenarios", "show", "smoke").output == shipped_file(Path("smoke")).read_text()
     resolved = invoke("scenarios", "show", "smoke", "--resolved").output
-    assert "push_jitter_s = 1800.0" in resolved
+    assert "replay_from_h = 0.0" in resolved and "# Question" not in resolved
     assert parse_scenario(resolved, "resolved") == shipped_scenarios()["smoke"]
     path = tmp_path / "mine.toml"
     path.write_bytes((new_scenario_text("mine") + "# \u202e\n").replace("\n", "\r\n").encode())
