@@ -1,18 +1,25 @@
-"""The wire engine against latte and against a Locust user, and its punctuality, on two local nodes (1 + 1).
+"""The wire engine against latte, a Locust user and the build of before, and its punctuality, on two local nodes (1 + 1).
 
 Run: uv run pytest loadtests/benchmarks/bench_sender.py --benchmark-only --benchmark-json=sender.json
+Against latte alone, at 64 and at 512 in flight: the same with `-k latte`.
 
 All sides send the same prepared single-row insert at LOCAL_QUORUM over one connection a node, from this machine, in
-turns. A figure is the ratio of medians of operations per CPU second of the whole client process, start-up left out:
-of the engine that is the sender, the thread that encodes, and the recorder.
+turns: A B, B A, A B, ... A figure is a ratio with its 95 % interval over pairs: of operations a second (`..._rate_...`), or
+of operations a CPU second of the whole client process, start-up left out; of the engine that is the sender, the thread that
+encodes, and the recorder.
+
+With `METERSTORM_BEFORE` naming a worktree of an earlier commit, which has an environment of its own (`uv sync`), that build takes
+its turns against latte too, and `-k before` holds the two builds against each other on a stub that answers in bulk.
 """
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,13 +38,18 @@ from loadtests.sender.engine import Engine, EngineSettings, WireOperation
 from loadtests.sender.frames import FrameTemplate
 from loadtests.sender.recorder import EngineReport
 from loadtests.sender.ring import RingTable, ring_of_metadata
+from loadtests.stats.estimates import paired_ratio
+from loadtests.stubs.fast_node import BulkStub
 from scenarios.domain import ConsistencyLevel, Operation
 from scenarios.spec import Dc, Topology
 from store.tables import Bind, CqlType, Statement
 
-ROUNDS = 5
-OPERATIONS_512 = 200_000
+HERE = Path(__file__).parents[2]
+ONE_SIDE = Path(__file__).with_name("sender_one_side.py")
+PAIRS = int(os.environ.get("METERSTORM_BENCH_PAIRS", "5"))
+OPERATIONS_512 = 150_000
 OPERATIONS_64 = 100_000
+OPERATIONS_OF_STUB = 1_000_000
 OPEN_LOOP_S = 15.0
 LOCUST_USERS, LOCUST_S = 64, 6.0
 BLOCK_ROWS = 8_192
@@ -88,6 +100,17 @@ def ratio(one: ClientCost, other: ClientCost) -> float:
     return round(statistics.median(one.per_cpu_s) / statistics.median(other.per_cpu_s), 2)
 
 
+def compared(name: str, of: list[float], to: list[float]) -> dict[str, Any]:
+    """The ratio of pairs by its name: geometric mean, 95 % interval, and each pair's."""
+    found = paired_ratio(np.array(of), np.array(to))
+    return {
+        name: round(found.mean, 3),
+        f"{name}_low": round(found.low, 3),
+        f"{name}_high": round(found.high, 3),
+        f"{name}_pairs": [round(one / other, 3) for one, other in zip(of, to, strict=True)],
+    }
+
+
 class Inserts:
     """`count` inserts, due at random (Poisson) at `rate_per_s`, or all at once for a closed loop."""
 
@@ -136,6 +159,8 @@ class Target:
     contact_point: str
     local_dc: str
     folder: Path
+    port: int
+    prepared_id: bytes
     pid: int  # of the node that is the contact point, and the only one of its DC
 
     def storm(self, source: Inserts, closed_in_flight: int | None = None) -> tuple[EngineReport, float]:
@@ -152,6 +177,11 @@ class Target:
             cpu_s = time.process_time() - cpu_s
         assert report.ok == report.offered > 0, f"not every operation was acknowledged: {report.errors}"
         return report, cpu_s
+
+    def one_side_into(self, spent: ClientCost, tree: Path, count: int, in_flight: int) -> None:
+        """The engine of a build, a process of its own."""
+        where = (self.contact_point, self.port, self.prepared_id)
+        one_side_into(spent, tree, where, count, in_flight)
 
     def storm_into(self, spent: ClientCost, count: int, in_flight: int) -> None:
         report, cpu_s = self.storm(Inserts(self.template, count), in_flight)
@@ -176,6 +206,23 @@ class Target:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=300)
         measured = json.loads(done.stdout.splitlines()[-1])
         spent.add(measured["operations"], measured["cpu_s"], measured["wall_s"])
+
+
+def one_side_into(spent: ClientCost, tree: Path, where: tuple[str, int, bytes], count: int, in_flight: int) -> None:
+    """The engine of the build in `tree`, a process of its own. where: address and port of a node, and the insert's id there."""
+    address, port, prepared_id = where
+    given = [address, str(port), prepared_id.hex(), str(in_flight), str(count)]
+    command = [str(tree / ".venv" / "bin" / "python"), str(ONE_SIDE), *given]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=tree, env=environment, timeout=300)
+    measured = json.loads(done.stdout.splitlines()[-1])
+    spent.add(measured["operations"], measured["cpu_s"], measured["wall_s"])
+
+
+def trees() -> dict[str, Path]:
+    """The builds: this one, and that of before where it is named."""
+    named = os.environ.get("METERSTORM_BEFORE")
+    return {"wire": HERE, **({"before": Path(named)} if named else {})}
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +251,8 @@ def opened_target(folder: Path) -> Iterator[Target]:
             contact_point=cluster.endpoint("north").contact_points[0],
             local_dc="north",
             folder=folder,
+            port=cluster.endpoint("north").port,
+            prepared_id=prepared_id,
             pid=next(node.pid for node in cluster.nodes if node.dc == "north"),
         )
         driver.shutdown()
@@ -214,22 +263,59 @@ def opened_target(folder: Path) -> Iterator[Target]:
 
 @pytest.mark.parametrize(("in_flight", "count"), [(512, OPERATIONS_512), (64, OPERATIONS_64)])
 def test_wire_against_latte(benchmark: Any, target: Target, in_flight: int, count: int) -> None:
-    """Operations per CPU second with `in_flight` unanswered requests, against latte's."""
+    """Operations a second, and a CPU second, with `in_flight` unanswered requests, against latte's."""
     latte = shutil.which("latte")
     if latte is None:
         pytest.skip("latte is not on PATH: cargo install latte-cli")
-    wire, rival = ClientCost(), ClientCost()
-    benchmark.pedantic(
-        lambda: target.storm_into(wire, count, in_flight),
-        setup=lambda: target.latte_into(rival, latte, count, in_flight),
-        rounds=ROUNDS,
-    )
-    suffix = "" if in_flight == 512 else f"_{in_flight}"
+    spent = {name: ClientCost() for name in (*trees(), "latte")}
+    for tree in trees().values():  # kernels are compiled
+        target.one_side_into(ClientCost(), tree, 1_000, in_flight)
+
+    def turn() -> None:
+        is_even = len(spent["latte"].per_s) % 2 == 0
+        for name in spent if is_even else reversed(spent):
+            if name == "latte":
+                target.latte_into(spent[name], latte, count, in_flight)
+            else:
+                target.one_side_into(spent[name], trees()[name], count, in_flight)
+
+    load_before = os.getloadavg()[0]
+    benchmark.pedantic(turn, rounds=PAIRS)
+    for name, cost in spent.items():
+        benchmark.extra_info.update(cost.figures(name))
+        if name != "latte":
+            suffix = "" if in_flight == 512 else f"_{in_flight}"
+            benchmark.extra_info.update(
+                compared(f"{name}_vs_latte_rate_{in_flight}", cost.per_s, spent["latte"].per_s)
+                | compared(f"{name}_vs_latte{suffix}", cost.per_cpu_s, spent["latte"].per_cpu_s)
+            )
+    benchmark.extra_info.update(in_flight=in_flight, load_before=round(load_before, 1), **fingerprint())
+
+
+@pytest.mark.parametrize("in_flight", [64, 512])
+def test_wire_against_the_build_of_before(benchmark: Any, in_flight: int) -> None:
+    """The same two figures, of a stub that answers in bulk: what is left is the client."""
+    if "before" not in trees():
+        pytest.skip("METERSTORM_BEFORE names no worktree")
+    spent = {name: ClientCost() for name in trees()}
+    with BulkStub(keyspace="sender_bench") as stub:
+        where = (stub.contact_point, stub.port, uuid.uuid5(uuid.NAMESPACE_OID, CQL).bytes)
+        for tree in trees().values():  # kernels are compiled
+            one_side_into(ClientCost(), tree, where, 1_000, in_flight)
+
+        def turn() -> None:
+            is_even = len(spent["wire"].per_s) % 2 == 0
+            for name in spent if is_even else reversed(spent):
+                one_side_into(spent[name], trees()[name], where, OPERATIONS_OF_STUB, in_flight)
+
+        load_before = os.getloadavg()[0]
+        benchmark.pedantic(turn, rounds=PAIRS)
     benchmark.extra_info.update(
-        {f"wire_vs_latte{suffix}": ratio(wire, rival)},
-        in_flight=in_flight,
-        **wire.figures("wire"),
-        **rival.figures("latte"),
+        compared(f"sender_vs_before_rate_{in_flight}", spent["wire"].per_s, spent["before"].per_s)
+        | compared(f"sender_vs_before_{in_flight}", spent["wire"].per_cpu_s, spent["before"].per_cpu_s),
+        load_before=round(load_before, 1),
+        **spent["wire"].figures("wire"),
+        **spent["before"].figures("before"),
         **fingerprint(),
     )
 
